@@ -1,0 +1,227 @@
+//! Wiring: the only place that knows every room.
+
+use std::{
+    ffi::OsString,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix_web::dev::ServerHandle;
+use thiserror::Error;
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{self, Admin},
+    config::{self, Config, Loaded, Shutdown},
+    deliver::Deliver,
+    lifecycle::Stopping,
+    pipeline::Pipeline,
+    publish::{self, KafkaSink, Sink, Topics},
+    receive::{self, Edge},
+    telemetry::Metrics,
+    verify::{Keyring, Verifier},
+};
+
+/// Reads the configuration, and asks librdkafka about the part of it that only librdkafka understands.
+///
+/// # Errors
+/// [`Problems`](config::Problems): every problem at once.
+pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, config::Problems> {
+    let loaded = config::load(variables)?;
+    publish::check_properties(&loaded.config.kafka)
+        .map_err(|problem| config::Problems::one("KAFKA_PROPERTIES", problem))?;
+    Ok(loaded)
+}
+
+/// The runtime on which accepted callbacks are brought to their outcome. Reading requests has its own threads.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()
+}
+
+/// What the service takes from the world around it.
+pub struct World {
+    /// The public port.
+    pub public: TcpListener,
+    /// The admin port.
+    pub admin: TcpListener,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
+}
+
+impl World {
+    /// Listens where the configuration says, by the system's clock.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`], which names the variable.
+    pub fn of(config: &Config) -> Result<Self, StartError> {
+        Ok(Self {
+            public: listen("HTTP_BIND", config.http.bind)?,
+            admin: listen("ADMIN_BIND", config.admin.bind)?,
+            clock: SystemTime::now,
+        })
+    }
+}
+
+fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Listen { variable, address, error })
+}
+
+/// Why the service could not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A port cannot be listened on.
+    #[error("{variable}: cannot listen on {address}: {error}; choose another address or port")]
+    Listen {
+        /// The variable to change.
+        variable: &'static str,
+        /// What it says.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The runtime or a server could not be made.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// librdkafka does not accept the configuration.
+    #[error("Kafka client: {0}; see the KAFKA_ variables")]
+    Kafka(String),
+    /// No key.
+    #[error("TWILIO_AUTH_TOKEN: {0}")]
+    Key(#[from] crate::verify::EmptyKey),
+    /// Metrics that exclude each other.
+    #[error("metrics: {0}")]
+    Metrics(String),
+}
+
+/// The running service.
+pub struct Service {
+    public: Running,
+    admin: Running,
+    pipeline: Arc<Pipeline>,
+    sink: Arc<KafkaSink>,
+    stopping: Stopping,
+    watcher: Watcher,
+    shutdown: Shutdown,
+}
+
+struct Watcher {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+struct Running {
+    address: SocketAddr,
+    handle: ServerHandle,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Service {
+    /// Starts everything. Returns at once, also when Kafka is away. Needs a multi-threaded Tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(config: Config, world: World) -> Result<Self, StartError> {
+        let topics = Topics::of(&config.kafka);
+        let metrics = Metrics::new(|destination| topics.name(destination).to_owned());
+        let metrics = Arc::new(metrics.map_err(|error| StartError::Metrics(error.to_string()))?);
+        let sink = KafkaSink::new(&config.kafka, Arc::clone(&metrics));
+        let sink = Arc::new(sink.map_err(|error| StartError::Kafka(error.to_string()))?);
+        let keyring = Keyring::new(config.twilio.account_sid.clone(), &config.twilio.auth_tokens)?;
+        let deliver = Deliver::new(Arc::clone(&sink) as Arc<dyn Sink>, config.kafka.ack_timeout);
+        let verifier = Verifier::new(config.public_urls.clone(), keyring);
+        let pipeline = Arc::new(Pipeline::new(verifier, deliver, Arc::clone(&metrics), Handle::current()));
+        let stopping = Stopping::default();
+
+        let admin = serve_admin(world.admin, metrics, &sink, &stopping)?;
+        let edge = Edge::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone(), world.clock);
+        let public = Running::start(world.public, |listener| {
+            receive::server(listener, &config.http, config.shutdown.timeout, edge)
+        })?;
+        let watcher = Watcher::start(Arc::clone(&sink), config.kafka);
+        tracing::info!(public = %public.address, admin = %admin.address, "listening");
+        Ok(Self { public, admin, pipeline, sink, stopping, watcher, shutdown: config.shutdown })
+    }
+
+    /// Where callbacks arrive.
+    #[must_use]
+    pub fn public_address(&self) -> SocketAddr {
+        self.public.address
+    }
+
+    /// Where probes and metrics are.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// Stops in the order that loses nothing; see [`lifecycle`](crate::lifecycle).
+    pub async fn stop(self) {
+        self.stopping.begin();
+        tokio::time::sleep(self.shutdown.delay).await;
+        let deadline = Instant::now() + self.shutdown.timeout;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.public.stop().await;
+        self.pipeline.drain(left()).await;
+        self.watcher.stop(left()).await;
+        let (sink, patience) = (self.sink, left());
+        // Flushing and dropping the producer block.
+        let flushed = tokio::task::spawn_blocking(move || sink.flush(patience)).await;
+        if let Err(error) = flushed {
+            tracing::error!(%error, "the producer could not be flushed");
+        }
+        self.admin.stop().await;
+        tracing::info!("stopped");
+    }
+}
+
+fn serve_admin(
+    listener: TcpListener,
+    metrics: Arc<Metrics>,
+    sink: &Arc<KafkaSink>,
+    stopping: &Stopping,
+) -> io::Result<Running> {
+    let (health, stopping) = (Arc::clone(sink.health()), stopping.clone());
+    let ready = Arc::new(move || health.is_up() && !stopping.has_begun());
+    Running::start(listener, |listener| admin::server(listener, Admin { metrics, ready }))
+}
+
+impl Watcher {
+    fn start(sink: Arc<KafkaSink>, kafka: config::Kafka) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(publish::watch(sink, kafka, stop.clone()));
+        Self { stop, task }
+    }
+
+    /// A question to Kafka that is under way cannot be called back; nothing depends on its answer any more.
+    async fn stop(self, patience: Duration) {
+        self.stop.cancel();
+        let _ = tokio::time::timeout(patience, self.task).await;
+    }
+}
+
+impl Running {
+    fn start(
+        listener: TcpListener,
+        server: impl FnOnce(TcpListener) -> io::Result<actix_web::dev::Server>,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let server = server(listener)?;
+        Ok(Self { address, handle: server.handle(), task: tokio::spawn(server) })
+    }
+
+    async fn stop(self) {
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.task.await {
+            tracing::error!(%error, address = %self.address, "the server ended with an error");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The commands: parse, call one function, print.
+//!
+//! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+
+mod config;
+mod dev;
+mod healthcheck;
+mod output;
+mod serve;
+mod sign;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use self::output::say;
+
+/// The environment as it was when the program started.
+type Variables = Vec<(OsString, OsString)>;
+
+/// Receives Twilio Trust Hub status callbacks, verifies them and publishes typed events to Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "trusthub-bridge", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service; all configuration comes from environment variables
+    Serve,
+    /// Run everything in one process with nothing installed: Kafka, a scripted Trust Hub and the bridge
+    Dev(dev::Arguments),
+    /// Print the X-Twilio-Signature header for a request
+    Sign(sign::Arguments),
+    /// Print the effective configuration, secrets redacted, and every problem in it
+    Config,
+    /// Ask the local admin port whether the service is alive; for images without a shell
+    Healthcheck(healthcheck::Arguments),
+}
+
+/// Runs the program with these arguments, the program's name first, and these environment variables.
+#[must_use]
+pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(usage) => return output::usage(&usage),
+    };
+    let result = match arguments.command {
+        Command::Serve => serve::run(variables),
+        Command::Dev(arguments) => dev::run(&arguments, &variables),
+        Command::Sign(arguments) => sign::run(arguments, variables),
+        Command::Config => config::run(variables),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(text) = failure.text() {
+                say(text);
+            }
+            failure.code()
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What the commands print, and how they end.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use thiserror::Error;
+
+/// Why a command ends with another code than 0.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// Exit code 1.
+    #[error("{0}")]
+    Failed(String),
+    /// Exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Whoever read stdout has enough: no error.
+    #[error("stdout is closed")]
+    ClosedPipe,
+}
+
+impl Failure {
+    pub(super) fn failed(error: impl ToString) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    pub(super) fn usage(error: impl ToString) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Failed(text) | Self::Usage(text) => Some(text),
+            Self::ClosedPipe => None,
+        }
+    }
+
+    pub(super) fn code(&self) -> ExitCode {
+        match self {
+            Self::Failed(_) => ExitCode::from(1),
+            Self::Usage(_) => ExitCode::from(2),
+            Self::ClosedPipe => ExitCode::SUCCESS,
+        }
+    }
+}
+
+/// Prints a line of the result.
+pub(super) fn print(line: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ClosedPipe),
+        result => result.map_err(Failure::failed),
+    }
+}
+
+/// Tells the user something that is no result. Nobody can be told when stderr is closed.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+pub(super) fn usage(usage: &clap::Error) -> ExitCode {
+    let _ = usage.print();
+    if usage.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,27 @@
+//! `serve`: the service.
+
+use super::{Variables, output::Failure};
+use crate::{
+    app::{Service, World, runtime},
+    config::{Config, Loaded},
+    lifecycle::asked_to_stop,
+    telemetry::init_logging,
+};
+
+pub(super) fn run(variables: Variables) -> Result<(), Failure> {
+    let Loaded { config, warnings } = super::config::load(variables)?;
+    init_logging(config.log.format, &config.log.filter);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let world = World::of(&config).map_err(Failure::failed)?;
+    runtime().map_err(Failure::failed)?.block_on(serve(config, world))
+}
+
+async fn serve(config: Config, world: World) -> Result<(), Failure> {
+    let service = Service::start(config, world).map_err(Failure::failed)?;
+    let signal = asked_to_stop().await.map_err(Failure::failed)?;
+    tracing::info!(signal, "stopping");
+    service.stop().await;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `sign`: what Twilio would write into the header.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+use secrecy::SecretString;
+
+use super::{
+    Variables,
+    output::{Failure, print, say},
+};
+use crate::{
+    config,
+    verify::{Pair, SigningKey, decode_form, sign, url_with_body_hash},
+};
+
+const LONG: &str = "Print the X-Twilio-Signature header for a request
+
+The header is ready for curl:
+
+  curl -H \"$(trusthub-bridge sign --url URL --body 'Status=draft')\" -d 'Status=draft' URL";
+
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+pub(super) struct Arguments {
+    /// The URL that Twilio was given, with its query
+    #[arg(long)]
+    url: String,
+    /// The verb; a GET is signed by its URL alone
+    #[arg(long, value_enum, default_value_t = Method::Post, ignore_case = true)]
+    method: Method,
+    /// The body, as it is sent
+    #[arg(long)]
+    body: Option<String>,
+    /// A file with the body as it is sent, or - for stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "body")]
+    body_file: Option<PathBuf>,
+    /// A field of a form, not encoded; may be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", conflicts_with_all = ["body", "body_file", "json"])]
+    params: Vec<String>,
+    /// The body is JSON: it is signed by its hash in the URL
+    #[arg(long)]
+    json: bool,
+    /// The auth token; better kept in TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE, whose first token is used
+    #[arg(long)]
+    token: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Method {
+    Get,
+    Post,
+}
+
+pub(super) fn run(arguments: Arguments, variables: Variables) -> Result<(), Failure> {
+    let key = SigningKey::from_auth_token(&token(arguments.token.as_deref(), variables)?).map_err(Failure::usage)?;
+    let body = body(&arguments)?;
+    let (url, form) = match (arguments.method, arguments.json) {
+        (Method::Get, _) => (arguments.url, Vec::new()),
+        (Method::Post, true) => (hashed(arguments.url, &body), Vec::new()),
+        (Method::Post, false) => (arguments.url, form(&arguments.params, &body)?),
+    };
+    print(&format!("X-Twilio-Signature: {}", sign(&key, &url, &form)))
+}
+
+fn token(given: Option<&str>, variables: Variables) -> Result<SecretString, Failure> {
+    match given {
+        Some(token) => Ok(token.into()),
+        None => {
+            let tokens = config::load_twilio(variables).map_err(Failure::usage)?.auth_tokens;
+            tokens.into_iter().next().ok_or_else(|| Failure::usage("TWILIO_AUTH_TOKEN: is required but not set"))
+        }
+    }
+}
+
+fn body(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
+    match (&arguments.body, &arguments.body_file) {
+        (Some(body), _) => Ok(body.clone().into()),
+        (None, Some(file)) => read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display()))),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    if file.as_os_str() != "-" {
+        return fs::read(file);
+    }
+    let mut body = Vec::new();
+    io::stdin().lock().read_to_end(&mut body)?;
+    Ok(body)
+}
+
+/// A request must go to the very URL that was signed, so the user is told when it is not the one given.
+fn hashed(url: String, body: &[u8]) -> String {
+    if url.contains("bodySHA256=") {
+        return url;
+    }
+    let url = url_with_body_hash(&url, body);
+    say(&format!("send it to {url}"));
+    url
+}
+
+fn form(params: &[String], body: &[u8]) -> Result<Vec<Pair>, Failure> {
+    if params.is_empty() {
+        return decode_form(body).map_err(|_| Failure::usage("the form has more fields than a callback may have"));
+    }
+    let pair = |param: &String| match param.split_once('=') {
+        Some((name, value)) => Ok((name.into(), value.into())),
+        None => Err(Failure::Usage(format!("--param {param}: write NAME=VALUE"))),
+    };
+    params.iter().map(pair).collect()
+}

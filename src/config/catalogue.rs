@@ -1,0 +1,100 @@
+//! The one list of variables: which are ours, what they default to, what they mean.
+
+/// Stands in [`Variable::default`] where a value must be given.
+pub(super) const REQUIRED: &str = "required";
+/// Stands in [`Variable::default`] where no value is a meaning of its own.
+pub(super) const ABSENT: &str = "–";
+
+const SECRET: bool = true;
+const OPEN: bool = false;
+
+/// An environment variable that this service reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// The name, exactly as it is read.
+    pub name: &'static str,
+    /// The value that holds when the variable is not set; `required` or `–` where there is none.
+    pub default: &'static str,
+    /// What it means, in a sentence for the reference.
+    pub meaning: &'static str,
+    /// Whether the value must never be shown.
+    pub secret: bool,
+}
+
+impl Variable {
+    /// The value that holds when the variable is not set.
+    pub(super) fn fallback(&self) -> Option<&'static str> {
+        (self.default != REQUIRED && self.default != ABSENT).then_some(self.default)
+    }
+}
+
+macro_rules! variables {
+    ($($name:ident: $secret:expr, $default:expr, $meaning:expr;)*) => {
+        $(pub(super) const $name: Variable =
+            Variable { name: stringify!($name), default: $default, meaning: $meaning, secret: $secret };)*
+
+        /// Every variable that is read, in the order of the reference and of `describe`.
+        pub const VARIABLES: &[Variable] = &[$($name),*];
+    };
+}
+
+variables! {
+    HTTP_BIND: OPEN, "0.0.0.0:8080",
+        "address and port of the public listener, which takes callbacks only";
+    HTTP_MAX_BODY_BYTES: OPEN, "65536",
+        "largest request body, 1 to 1048576; a larger one is answered 413";
+    HTTP_REQUEST_TIMEOUT_MS: OPEN, "10000",
+        "time for a whole request including a slow body, 100 to 14000, since Twilio waits 15 s";
+    HTTP_MAX_CONNECTIONS: OPEN, "4096",
+        "connections held at the same time, 1 to 65536";
+    ADMIN_BIND: OPEN, "0.0.0.0:9090",
+        "address and port of the listener for probes and metrics; never route it to the outside";
+    PUBLIC_URL: OPEN, REQUIRED,
+        "base URL as Twilio calls it, such as `https://hooks.example.com`, with port and path prefix if it has them; a comma list while moving";
+    TWILIO_AUTH_TOKEN: SECRET, REQUIRED,
+        "auth token that signs the callbacks, unless `TWILIO_AUTH_TOKEN_FILE` is set; a comma list during rotation, the current one first";
+    TWILIO_AUTH_TOKEN_FILE: OPEN, ABSENT,
+        "path of a file that holds what `TWILIO_AUTH_TOKEN` would";
+    TWILIO_ACCOUNT_SID: OPEN, ABSENT,
+        "account that the token belongs to (`AC…`); callbacks of other accounts are refused";
+    KAFKA_BOOTSTRAP_SERVERS: OPEN, REQUIRED,
+        "brokers to begin with, a comma list of `host:port`";
+    KAFKA_TOPIC: OPEN, "trusthub.profile-status-changed",
+        "topic of the events";
+    KAFKA_DEAD_LETTER_TOPIC: OPEN, "trusthub.callbacks-unprocessable",
+        "topic of callbacks that Twilio signed but that are not understood";
+    KAFKA_CREATE_TOPICS: OPEN, "true",
+        "`true` or `false`: whether missing topics are created";
+    KAFKA_TOPIC_PARTITIONS: OPEN, "6",
+        "partitions of a topic that is created, 1 to 10000";
+    KAFKA_TOPIC_REPLICATION: OPEN, ABSENT,
+        "replication of a topic that is created, 1 to 32; not set, the broker's default holds";
+    KAFKA_SECURITY_PROTOCOL: OPEN, "plaintext",
+        "`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`";
+    KAFKA_SASL_MECHANISM: OPEN, ABSENT,
+        "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`; required by the SASL protocols";
+    KAFKA_SASL_USERNAME: OPEN, ABSENT,
+        "user name; required by the SASL protocols";
+    KAFKA_SASL_PASSWORD: SECRET, ABSENT,
+        "password; required by the SASL protocols, unless `KAFKA_SASL_PASSWORD_FILE` is set";
+    KAFKA_SASL_PASSWORD_FILE: OPEN, ABSENT,
+        "path of a file that holds what `KAFKA_SASL_PASSWORD` would";
+    KAFKA_SSL_CA_LOCATION: OPEN, "probe",
+        "file or folder of the certificate authorities (PEM) that the TLS protocols trust; `probe` finds the system's";
+    KAFKA_SSL_CERTIFICATE_LOCATION: OPEN, ABSENT,
+        "file of the client certificate (PEM) for mutual TLS; needs `KAFKA_SSL_KEY_LOCATION`";
+    KAFKA_SSL_KEY_LOCATION: OPEN, ABSENT,
+        "file of the client's private key (PEM, without passphrase); needs `KAFKA_SSL_CERTIFICATE_LOCATION`";
+    KAFKA_PROPERTIES: OPEN, ABSENT,
+        "more librdkafka properties, `key=value;key=value`; those that would break a promise are refused";
+    KAFKA_ACK_TIMEOUT_MS: OPEN, "5000",
+        "time from receipt to Kafka's acknowledgement, 100 to 14000, since Twilio waits 15 s";
+    SHUTDOWN_DELAY_SECS: OPEN, "5",
+        "time after SIGTERM in which the service is not ready but still serves in full, 0 to 600";
+    SHUTDOWN_TIMEOUT_SECS: OPEN, "20",
+        "time after that delay to finish what was received, 1 to 600";
+    LOG_FORMAT: OPEN, ABSENT,
+        "`json` or `pretty`; not set, `pretty` on a terminal and `json` elsewhere";
+    RUST_LOG: OPEN, "info",
+        "what is logged: a level, or directives such as `info,trusthub_bridge=debug`";
+}

@@ -1,0 +1,93 @@
+//! The two listeners.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde::Deserialize;
+
+use super::{
+    Row,
+    catalogue::{ADMIN_BIND, HTTP_BIND, HTTP_MAX_BODY_BYTES, HTTP_MAX_CONNECTIONS, HTTP_REQUEST_TIMEOUT_MS},
+    reader::Reader,
+};
+
+/// The public listener and its limits.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where callbacks arrive.
+    pub bind: SocketAddr,
+    /// The largest body that is read.
+    pub max_body_bytes: usize,
+    /// The time for a whole request, including its body.
+    pub request_timeout: Duration,
+    /// How many connections are held at the same time.
+    pub max_connections: usize,
+}
+
+/// The listener for probes and metrics.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Where it listens.
+    pub bind: SocketAddr,
+}
+
+#[derive(Deserialize)]
+pub(super) struct HttpSection {
+    bind: Option<String>,
+    max_body_bytes: Option<String>,
+    request_timeout_ms: Option<String>,
+    max_connections: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct AdminSection {
+    bind: Option<String>,
+}
+
+impl HttpSection {
+    pub(super) fn read(self, reader: &mut Reader) -> Option<Http> {
+        let bind = reader.address(&HTTP_BIND, self.bind);
+        let max_body_bytes = reader.number(&HTTP_MAX_BODY_BYTES, self.max_body_bytes, 1..=1_048_576);
+        // Twilio gives up after 15 s; an answer after that is never read.
+        let request_timeout = reader.number(&HTTP_REQUEST_TIMEOUT_MS, self.request_timeout_ms, 100..=14_000);
+        let max_connections = reader.number(&HTTP_MAX_CONNECTIONS, self.max_connections, 1..=65_536);
+        Some(Http {
+            bind: bind?,
+            max_body_bytes: max_body_bytes?,
+            request_timeout: Duration::from_millis(request_timeout?),
+            max_connections: max_connections?,
+        })
+    }
+}
+
+impl AdminSection {
+    pub(super) fn read(self, http: Option<&Http>, reader: &mut Reader) -> Option<Admin> {
+        let bind = reader.address(&ADMIN_BIND, self.bind)?;
+        if http.is_some_and(|http| collide(http.bind, bind)) {
+            reader.report(&ADMIN_BIND, "is the address of HTTP_BIND; write another port");
+        }
+        Some(Admin { bind })
+    }
+}
+
+/// Whether the second listener could not open: port 0 stands for any free port, and a wildcard takes all addresses.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && same_ip
+}
+
+impl Http {
+    pub(super) fn describe(&self) -> Vec<Row> {
+        vec![
+            (HTTP_BIND.name, self.bind.to_string()),
+            (HTTP_MAX_BODY_BYTES.name, self.max_body_bytes.to_string()),
+            (HTTP_REQUEST_TIMEOUT_MS.name, self.request_timeout.as_millis().to_string()),
+            (HTTP_MAX_CONNECTIONS.name, self.max_connections.to_string()),
+        ]
+    }
+}
+
+impl Admin {
+    pub(super) fn describe(&self) -> Vec<Row> {
+        vec![(ADMIN_BIND.name, self.bind.to_string())]
+    }
+}

@@ -1,0 +1,117 @@
+//! `KAFKA_PROPERTIES`: librdkafka properties that are passed on, except those that would break a promise.
+
+use crate::config::{catalogue::KAFKA_PROPERTIES, reader::Reader};
+
+/// librdkafka properties that are not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusedProperty {
+    /// Their name; `*` at either end stands for anything.
+    pub pattern: &'static str,
+    /// Why, and what to write instead.
+    pub reason: &'static str,
+}
+
+macro_rules! refused {
+    ($($reason:literal: $($pattern:literal)+;)*) => {
+        /// The properties that are refused, the more telling reason first where several patterns fit.
+        pub const REFUSED_PROPERTIES: &[RefusedProperty] =
+            &[$($(RefusedProperty { pattern: $pattern, reason: $reason }),+),*];
+    };
+}
+
+refused! {
+    "a secret does not belong here; write the SASL password to KAFKA_SASL_PASSWORD, and use a client key without passphrase":
+        "*password*" "*secret*" "*passphrase*";
+    "an event counts only when all in-sync replicas have it; remove it":
+        "acks" "request.required.acks";
+    "the producer is idempotent, so that no event is doubled or overtaken on the way; remove it":
+        "enable.idempotence" "enable.gapless.guarantee" "max.in.flight*" "transaction*" "api.version.*" "broker.version.fallback";
+    "order and retries belong to the service; remove it":
+        "retries" "message.send.max.retries" "queuing.strategy" "msg_order_cmp";
+    "all waiting is derived from the acknowledgement time-out; set KAFKA_ACK_TIMEOUT_MS":
+        "message.timeout.ms" "delivery.timeout.ms" "request.timeout.ms" "socket.timeout.ms"
+        "socket.connection.setup.timeout.ms" "reconnect.backoff.*" "retry.backoff.*";
+    "each profile keeps its partition, the same as for Java clients; remove it":
+        "partitioner";
+    "without its delivery report an event would never be answered; remove it":
+        "delivery.report.only.error" "enabled_events";
+    "it could hide the topics of this service; remove it":
+        "topic.blacklist";
+    "topics are created with their own settings; set KAFKA_CREATE_TOPICS":
+        "allow.auto.create.topics";
+    "the brokers have their own variable; set KAFKA_BOOTSTRAP_SERVERS":
+        "bootstrap.servers" "metadata.broker.list";
+    "events must reach a real cluster; remove it":
+        "test.*" "ut_*";
+    "the protocol has its own variable; set KAFKA_SECURITY_PROTOCOL":
+        "security.protocol";
+    "the login has its own variables; set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD":
+        "*sasl*";
+    "the broker's certificate and host name are always checked; remove it, and set KAFKA_SSL_CA_LOCATION for a private authority":
+        "enable.ssl.certificate.verification" "ssl.endpoint.identification.algorithm" "ssl.cipher.suites";
+    "the trusted authorities have their own variable; set KAFKA_SSL_CA_LOCATION":
+        "ssl.ca.*" "ssl_ca";
+    "the client certificate has its own variables; set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION":
+        "ssl.certificate.*" "ssl_certificate" "ssl.key.*" "ssl_key" "ssl.keystore.*";
+    "it would load foreign code; remove it":
+        "plugin.library.paths" "interceptors" "ssl.engine.*" "ssl_engine*" "ssl.providers";
+    "the service has its own log and metrics; use RUST_LOG and the metrics of the admin listener":
+        "log_level" "log.queue" "statistics.interval.ms";
+    "it cannot be given as text; remove it":
+        "*_cb" "opaque" "default_topic_conf" "builtin.features" "internal.termination.signal";
+}
+
+impl RefusedProperty {
+    fn matches(&self, key: &str) -> bool {
+        let core = self.pattern.trim_matches('*');
+        match (self.pattern.starts_with('*'), self.pattern.ends_with('*')) {
+            (false, false) => key == core,
+            (false, true) => key.starts_with(core),
+            (true, false) => key.ends_with(core),
+            (true, true) => key.contains(core),
+        }
+    }
+}
+
+/// Reads `key=value;key=value`; what is wrong is reported and left out.
+pub(super) fn read(text: &str, reader: &mut Reader) -> Vec<(String, String)> {
+    let mut properties: Vec<(String, String)> = Vec::new();
+    for (index, item) in text.split(';').enumerate() {
+        match property(item, &properties) {
+            Ok((key, value)) => properties.push((key.to_owned(), value.to_owned())),
+            Err(wrong) => reader.report(&KAFKA_PROPERTIES, format!("item {} {wrong}", index + 1)),
+        }
+    }
+    properties
+}
+
+const NOT_A_PROPERTY: &str = "is not a property; write key=value with a key in lower case, and semicolons between";
+
+/// A problem names the pattern that fits, not the key: the key may be a piece of a secret with a semicolon in it.
+fn property<'a>(item: &'a str, earlier: &[(String, String)]) -> Result<(&'a str, &'a str), String> {
+    let (key, value) = item.split_once('=').ok_or(NOT_A_PROPERTY)?;
+    let (key, value) = (key.trim(), value.trim());
+    if let Some(refused) = refusal(key) {
+        return Err(format!("({}) is refused: {}", refused.pattern, refused.reason));
+    }
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._".contains(&b);
+    if key.is_empty() || value.is_empty() || !key.bytes().all(legal) {
+        return Err(NOT_A_PROPERTY.to_owned());
+    }
+    if earlier.iter().any(|(other, _)| other == key) {
+        return Err("repeats an earlier property; remove one of them".to_owned());
+    }
+    Ok((key, value))
+}
+
+/// librdkafka takes `topic.acks` for `acks`, so both are looked at.
+fn refusal(key: &str) -> Option<&'static RefusedProperty> {
+    let bare = key.strip_prefix("topic.").unwrap_or(key);
+    REFUSED_PROPERTIES.iter().find(|refused| refused.matches(key) || refused.matches(bare))
+}
+
+/// The properties as they would be written into the variable.
+pub(super) fn written(properties: &[(String, String)]) -> String {
+    let items: Vec<_> = properties.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    items.join(";")
+}

@@ -1,0 +1,146 @@
+//! Everything that can be set, read from the environment and checked before anything starts.
+//!
+//! [`load`] takes the variables as an argument, never from the process itself. It names every problem at once, each
+//! with what to write instead, and never repeats a value: one that stands in the wrong place may be a secret.
+
+mod catalogue;
+mod environment;
+mod http;
+mod kafka;
+mod near;
+mod problems;
+mod process;
+mod reader;
+mod twilio;
+
+use std::ffi::OsString;
+
+pub use catalogue::{VARIABLES, Variable};
+pub use http::{Admin, Http};
+pub use kafka::{ClientCertificate, Kafka, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
+pub use problems::Problems;
+pub use process::{Log, LogFormat, Shutdown};
+use serde::de::DeserializeOwned;
+pub use twilio::Twilio;
+
+use crate::domain::PublicUrl;
+use environment::Environment;
+use reader::Reader;
+
+/// The whole configuration, every value checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The public listener.
+    pub http: Http,
+    /// The listener for probes and metrics.
+    pub admin: Admin,
+    /// The addresses under which Twilio calls; at least one.
+    pub public_urls: Vec<PublicUrl>,
+    /// What proves that a callback comes from Twilio.
+    pub twilio: Twilio,
+    /// Where the events go.
+    pub kafka: Kafka,
+    /// How long stopping may take.
+    pub shutdown: Shutdown,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// A valid configuration, and what looks like a slip in its variables.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// One sentence for each variable that is not read but nearly has the name of one that is.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the configuration from environment variables.
+///
+/// # Errors
+/// [`Problems`], which names every missing, malformed or contradictory variable.
+pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, Problems> {
+    let mut reader = Reader::default();
+    let environment = Environment::collect(vars, &mut reader);
+    let config = read_sections(&environment, &mut reader);
+    let problems = reader.into_problems();
+    match config {
+        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings: environment.into_warnings() }),
+        _ => Err(problems),
+    }
+}
+
+/// Reads only where the admin port is, for a command that asks it.
+///
+/// # Errors
+/// [`Problems`] of that one variable.
+pub fn load_admin(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Admin, Problems> {
+    load_section(vars, "ADMIN_", |section: http::AdminSection, reader| section.read(None, reader))
+}
+
+/// Reads only the tokens and the account, for a command that needs nothing else.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Twilio, Problems> {
+    load_section(vars, "TWILIO_", twilio::TwilioSection::read)
+}
+
+fn load_section<S: DeserializeOwned, T>(
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+    prefix: &'static str,
+    read: impl FnOnce(S, &mut Reader) -> Option<T>,
+) -> Result<T, Problems> {
+    let is_part = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
+    let mut reader = Reader::default();
+    let environment = Environment::collect(vars.into_iter().filter(|(name, _)| is_part(name)), &mut reader);
+    let section = environment.section::<S>(prefix, &mut reader).and_then(|section| read(section, &mut reader));
+    let problems = reader.into_problems();
+    section.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// Reads every section before it gives up, so that no problem hides another.
+fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Config> {
+    let http = environment.section::<http::HttpSection>("HTTP_", reader)?.read(reader);
+    let admin = environment.section::<http::AdminSection>("ADMIN_", reader)?.read(http.as_ref(), reader);
+    let public_urls = environment.section::<twilio::PublicSection>("PUBLIC_", reader)?.read(reader);
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?.read(reader);
+    twilio::check_candidates(public_urls.as_deref(), twilio.as_ref(), reader);
+    let kafka = kafka::Sections::from(environment, reader)?.read(reader);
+    let shutdown = environment.section::<process::ShutdownSection>("SHUTDOWN_", reader)?.read(reader);
+    let format = environment.section::<process::LogSection>("LOG_", reader)?.read(reader);
+    let filter = environment.section::<process::RustSection>("RUST_", reader)?.read(reader);
+    Some(Config {
+        http: http?,
+        admin: admin?,
+        public_urls: public_urls?,
+        twilio: twilio?,
+        kafka: kafka?,
+        shutdown: shutdown?,
+        log: Log { format, filter: filter? },
+    })
+}
+
+impl Config {
+    /// The effective value of each of [`VARIABLES`], in their order; secrets are redacted, what is not set is empty.
+    #[must_use]
+    pub fn describe(&self) -> Vec<(&'static str, String)> {
+        [
+            self.http.describe(),
+            self.admin.describe(),
+            vec![(catalogue::PUBLIC_URL.name, joined(&self.public_urls))],
+            self.twilio.describe(),
+            self.kafka.describe(),
+            self.shutdown.describe(),
+            self.log.describe(),
+        ]
+        .concat()
+    }
+}
+
+/// One line of [`Config::describe`].
+type Row = (&'static str, String);
+
+fn joined(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,135 @@
+//! Record → durable: says yes only to what all in-sync replicas of Kafka have.
+//!
+//! This room keeps the service's own deadline. librdkafka's clock is no use for it: its time-outs fire late while it
+//! waits to reconnect, and a record that it still holds after our answer would appear in the topic as if it had been
+//! accepted. So at the deadline everything it holds is taken back, and only then the answer is given.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::{timeout, timeout_at};
+
+use crate::{
+    domain::PublishFailure,
+    publish::{Acknowledgement, Record, Sink},
+};
+
+/// After a purge every acknowledgement resolves within milliseconds; this bounds a client that does not answer.
+const PURGE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Makes records durable.
+pub struct Deliver {
+    sink: Arc<dyn Sink>,
+    patience: Duration,
+}
+
+impl Deliver {
+    /// Gives each record `patience` from the receipt of its callback.
+    #[must_use]
+    pub fn new(sink: Arc<dyn Sink>, patience: Duration) -> Self {
+        Self { sink, patience }
+    }
+
+    /// Hands the record over without waiting: records of one profile become durable in the order of these calls.
+    #[must_use]
+    pub fn submit(&self, record: &Record, received: Instant) -> Pending {
+        Pending {
+            acknowledgement: self.sink.enqueue(record),
+            sink: Arc::clone(&self.sink),
+            deadline: received + self.patience,
+        }
+    }
+}
+
+/// A record that was handed over.
+#[must_use = "whether the record became durable is known only by waiting"]
+pub struct Pending {
+    acknowledgement: Result<Acknowledgement, PublishFailure>,
+    sink: Arc<dyn Sink>,
+    deadline: Instant,
+}
+
+impl Pending {
+    /// Waits until the record is durable, at most until its deadline.
+    ///
+    /// # Errors
+    /// The [`PublishFailure`]; then the record is not in the client's queue any more. One that was on its way to the
+    /// broker at the deadline may have been written all the same.
+    pub async fn durable(self) -> Result<(), PublishFailure> {
+        let mut acknowledgement = self.acknowledgement?;
+        if let Ok(result) = timeout_at(self.deadline.into(), &mut acknowledgement).await {
+            return result;
+        }
+        self.sink.purge();
+        timeout(PURGE_PATIENCE, acknowledgement).await.unwrap_or(Err(PublishFailure::TimedOut))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::domain::Destination;
+
+    type Verdict = Result<(), PublishFailure>;
+
+    /// A sink that acknowledges when told to, and fails what is left when purged.
+    #[derive(Default)]
+    struct Manual(Mutex<Vec<oneshot::Sender<Verdict>>>);
+
+    impl Sink for Manual {
+        fn enqueue(&self, _record: &Record) -> Result<Acknowledgement, PublishFailure> {
+            let (sender, receiver) = oneshot::channel();
+            self.0.lock().unwrap().push(sender);
+            Ok(Box::pin(async { receiver.await.unwrap() }))
+        }
+
+        fn purge(&self) {
+            for waiting in self.0.lock().unwrap().drain(..) {
+                waiting.send(Err(PublishFailure::TimedOut)).unwrap();
+            }
+        }
+    }
+
+    fn record() -> Record {
+        Record {
+            destination: Destination::Events,
+            key: None,
+            headers: Vec::new(),
+            payload: Vec::new(),
+            timestamp: std::time::UNIX_EPOCH.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn yes_is_said_only_after_the_acknowledgement() {
+        let sink = Arc::new(Manual::default());
+        let deliver = Deliver::new(Arc::clone(&sink) as Arc<dyn Sink>, Duration::from_secs(60));
+        let mut pending = Box::pin(deliver.submit(&record(), Instant::now()).durable());
+        assert!(timeout(Duration::from_millis(50), &mut pending).await.is_err(), "answered before Kafka did");
+        sink.0.lock().unwrap().pop().unwrap().send(Ok(())).unwrap();
+        assert_eq!(pending.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn at_the_deadline_the_record_is_taken_back_before_the_answer() {
+        let sink = Arc::new(Manual::default());
+        let deliver = Deliver::new(Arc::clone(&sink) as Arc<dyn Sink>, Duration::from_millis(10));
+        let pending = deliver.submit(&record(), Instant::now());
+        assert_eq!(pending.durable().await, Err(PublishFailure::TimedOut));
+        assert!(sink.0.lock().unwrap().is_empty(), "the record is still in the queue");
+    }
+
+    #[tokio::test]
+    async fn the_deadline_counts_from_receipt_and_not_from_the_hand_over() {
+        let sink = Arc::new(Manual::default());
+        let deliver = Deliver::new(sink as Arc<dyn Sink>, Duration::from_secs(3600));
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(3600)).expect("the machine runs for an hour");
+        assert_eq!(deliver.submit(&record(), long_ago).durable().await, Err(PublishFailure::TimedOut));
+    }
+}

@@ -1,0 +1,44 @@
+//! Closed sets: the only values that may become a metric label, a log field or a reason header.
+
+/// A value of a set that is fixed at compile time.
+///
+/// Metrics are labelled by such values alone, so nothing that came from outside can create a series.
+pub trait Label: Copy + Eq + 'static {
+    /// Every value of the set, in the order of [`Label::index`].
+    const ALL: &'static [Self];
+    /// The position of this value in [`Label::ALL`].
+    fn index(self) -> usize;
+    /// The text of this value, as metrics and logs show it.
+    fn as_str(self) -> &'static str;
+}
+
+/// Declares an enum together with its [`Label`] texts and its `Display`.
+macro_rules! closed_set {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $( $(#[$variant_meta:meta])* $variant:ident => $text:literal, )+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $( $(#[$variant_meta])* $variant, )+ }
+
+        impl $crate::domain::Label for $name {
+            const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $text, )+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str($crate::domain::Label::as_str(*self))
+            }
+        }
+    };
+}
+pub(crate) use closed_set;

@@ -1,0 +1,31 @@
+//! Pure values, parsed once at the border. The ground floor: nothing here does I/O or reads a clock.
+
+mod callback;
+mod destination;
+pub mod error_code;
+mod event;
+mod label;
+mod outcome;
+mod public_url;
+mod resource;
+#[cfg(test)]
+mod schema;
+mod sid;
+mod status;
+mod time;
+mod trace;
+mod verdict;
+
+pub use callback::{Encoding, Header, RawCallback, Verb};
+pub use destination::Destination;
+pub use event::{DATA_SCHEMA, EVENT_TYPE, Event, Origin, ProfileStatusChanged, RejectionReason};
+pub use label::Label;
+pub(crate) use label::closed_set;
+pub use outcome::{FailureClass, Outcome, OutcomeKind, PublishFailure, Refusal, Unprocessable};
+pub use public_url::{PublicUrl, PublicUrlError};
+pub use resource::Resource;
+pub use sid::{AccountSid, ProfileSid, SidError};
+pub use status::Status;
+pub use time::Timestamp;
+pub use trace::TraceParent;
+pub use verdict::{Construction, KeyAge};

@@ -1,0 +1,164 @@
+//! What became of a callback: one outcome each, and the closed sets of its reasons.
+
+use super::label::closed_set;
+
+closed_set! {
+    /// Why a callback was refused. The caller learns nothing of it; metrics and logs do.
+    pub enum Refusal {
+        /// No `X-Twilio-Signature`.
+        MissingSignature => "missing_signature",
+        /// A signature that is not canonical base64 of the right length, or several that differ.
+        MalformedSignature => "malformed_signature",
+        /// No construction, URL spelling and key gives this signature.
+        SignatureMismatch => "signature_mismatch",
+        /// The account is none of those configured.
+        UnknownAccount => "unknown_account",
+        /// The URL's signature is right, but `bodySHA256` is not the hash of the body received.
+        BodyHashMismatch => "body_hash_mismatch",
+        /// Body or query above the limit.
+        TooLarge => "too_large",
+        /// Neither a form nor JSON, or compressed.
+        UnsupportedMediaType => "unsupported_media_type",
+        /// Not HTTP that can be read as a callback, such as a broken body or a `GET` with one.
+        Malformed => "malformed",
+        /// The request did not arrive completely within its time.
+        TimedOut => "timed_out",
+        /// The caller went away before the request was complete.
+        Incomplete => "incomplete",
+        /// A verb other than `GET` and `POST`.
+        MethodNotAllowed => "method_not_allowed",
+    }
+}
+
+closed_set! {
+    /// Why a callback that Twilio signed could not become an event.
+    pub enum Unprocessable {
+        /// The body says JSON and is not a JSON object.
+        InvalidJson => "invalid_json",
+        /// No account SID.
+        MissingAccountSid => "missing_account_sid",
+        /// The account SID is not one.
+        InvalidAccountSid => "invalid_account_sid",
+        /// Account SIDs that contradict each other.
+        ConflictingAccountSid => "conflicting_account_sid",
+        /// No profile SID under any of its names.
+        MissingProfileSid => "missing_profile_sid",
+        /// The profile SID is not one.
+        InvalidProfileSid => "invalid_profile_sid",
+        /// Profile SIDs that contradict each other.
+        ConflictingProfileSid => "conflicting_profile_sid",
+        /// No status.
+        MissingStatus => "missing_status",
+        /// Statuses that contradict each other.
+        ConflictingStatus => "conflicting_status",
+        /// The event is larger than the topic takes, or the broker calls it invalid.
+        RefusedByTopic => "refused_by_topic",
+    }
+}
+
+closed_set! {
+    /// Why Kafka did not take a record.
+    pub enum PublishFailure {
+        /// The broker or the client calls the record too large.
+        TooLarge => "too_large",
+        /// The broker or the client calls the record invalid.
+        InvalidRecord => "invalid_record",
+        /// Not acknowledged within `KAFKA_ACK_TIMEOUT_MS` of receipt.
+        TimedOut => "timed_out",
+        /// No broker can be reached.
+        Unreachable => "unreachable",
+        /// The partition has no leader, or too few replicas are in sync.
+        NotAvailable => "not_available",
+        /// Authentication or authorisation failed.
+        Authorization => "authorization",
+        /// The topic does not exist.
+        UnknownTopic => "unknown_topic",
+        /// The producer's queue is full.
+        QueueFull => "queue_full",
+        /// The producer cannot go on.
+        Fatal => "fatal",
+        /// Anything else.
+        Other => "other",
+    }
+}
+
+/// What a failure to publish calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureClass {
+    /// This record will never be taken: dead-letter it. Other records are not affected.
+    Record,
+    /// Kafka cannot take records now; this one is good.
+    Outage,
+    /// The producer is of no use any more.
+    Fatal,
+}
+
+impl PublishFailure {
+    /// What this failure calls for. A missing right is an outage: it will be granted, and no event is at fault.
+    #[must_use]
+    pub fn class(self) -> FailureClass {
+        match self {
+            Self::TooLarge | Self::InvalidRecord => FailureClass::Record,
+            Self::TimedOut
+            | Self::Unreachable
+            | Self::NotAvailable
+            | Self::Authorization
+            | Self::UnknownTopic
+            | Self::QueueFull
+            | Self::Other => FailureClass::Outage,
+            Self::Fatal => FailureClass::Fatal,
+        }
+    }
+}
+
+/// What became of one callback. Decides the answer, the metrics and the log level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Kafka acknowledged the event with all in-sync replicas.
+    Published,
+    /// Kafka acknowledged the dead letter with all in-sync replicas.
+    DeadLettered(Unprocessable),
+    /// Refused; nothing was kept.
+    Rejected(Refusal),
+    /// Could not be made durable.
+    Unavailable(PublishFailure),
+}
+
+closed_set! {
+    /// The kind of an [`Outcome`], as a metric label.
+    pub enum OutcomeKind {
+        /// See [`Outcome::Published`].
+        Published => "published",
+        /// See [`Outcome::DeadLettered`].
+        DeadLettered => "dead_lettered",
+        /// See [`Outcome::Rejected`].
+        Rejected => "rejected",
+        /// See [`Outcome::Unavailable`].
+        Unavailable => "unavailable",
+    }
+}
+
+impl Outcome {
+    /// The kind without the reason.
+    #[must_use]
+    pub fn kind(self) -> OutcomeKind {
+        match self {
+            Self::Published => OutcomeKind::Published,
+            Self::DeadLettered(_) => OutcomeKind::DeadLettered,
+            Self::Rejected(_) => OutcomeKind::Rejected,
+            Self::Unavailable(_) => OutcomeKind::Unavailable,
+        }
+    }
+
+    /// The reason as text; a published event has none.
+    #[must_use]
+    pub fn reason(self) -> Option<&'static str> {
+        use super::Label as _;
+        match self {
+            Self::Published => None,
+            Self::DeadLettered(reason) => Some(reason.as_str()),
+            Self::Rejected(reason) => Some(reason.as_str()),
+            Self::Unavailable(reason) => Some(reason.as_str()),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../docs/architecture.md")]
+
+pub mod domain;
+
+pub mod deliver;
+pub mod normalize;
+pub mod pipeline;
+pub mod publish;
+pub mod receive;
+pub mod verify;
+
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod lifecycle;
+pub mod simulator;
+pub mod telemetry;

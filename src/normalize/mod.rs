@@ -1,0 +1,178 @@
+//! [`VerifiedCallback`] → [`Event`]: what Twilio said, in one shape.
+//!
+//! Names are read whatever their case and underscores, an empty value is an absent one, an unknown status is an event,
+//! an unknown field is kept. Nothing is looked up and no clock is read.
+//!
+//! Only what was verified can become an event:
+//!
+//! ```compile_fail
+//! # use trusthub_bridge::{domain::RawCallback, normalize::normalize};
+//! fn skip_verification(raw: RawCallback) {
+//!     let _ = normalize(&raw);
+//! }
+//! ```
+
+mod codes;
+mod fields;
+
+use std::collections::HashSet;
+
+use sha2::{Digest as _, Sha256};
+
+use self::fields::{Extra, Field, Meaning};
+use crate::{
+    domain::{
+        AccountSid, Event, Origin, ProfileSid, ProfileStatusChanged, RawCallback, RejectionReason, Status, TraceParent,
+        Unprocessable,
+    },
+    verify::{ClaimedAccount, VerifiedCallback},
+};
+
+/// The header by which Twilio tells deliveries of one callback apart from others, in lower case.
+const IDEMPOTENCY_HEADER: &str = "i-twilio-idempotency-token";
+
+/// Repeats without an idempotency token share their event's id within this many seconds of receipt.
+const REPEAT_BUCKET_SECONDS: i64 = 30;
+
+/// A callback that Twilio signed and that cannot become an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotUnderstood {
+    /// Why.
+    pub reason: Unprocessable,
+    /// The profile that it is about, when that much is clear.
+    pub profile: Option<ProfileSid>,
+}
+
+/// Makes the event.
+///
+/// # Errors
+/// [`NotUnderstood`] when the account, the profile or the status is missing, invalid or contradicts itself.
+pub fn normalize(verified: &VerifiedCallback) -> Result<Event, NotUnderstood> {
+    let unclear = |reason| NotUnderstood { reason, profile: None };
+    let fields = fields::read(verified.payload()).ok_or(unclear(Unprocessable::InvalidJson))?;
+    let profile = read_profile(&fields).map_err(unclear)?;
+    let about = |reason| NotUnderstood { reason, profile: Some(profile.clone()) };
+    let account = read_account(verified.account()).map_err(about)?;
+    let raw_status = read_status(&fields).map_err(about)?;
+    let raw = verified.raw();
+    let idempotency_token = raw.header_text(IDEMPOTENCY_HEADER).map(str::to_owned);
+    let details = read_details(&fields);
+    Ok(Event {
+        id: event_id(raw, &account, &profile, idempotency_token.as_deref()),
+        trace_parent: raw.header_text("traceparent").and_then(TraceParent::parse),
+        data: ProfileStatusChanged {
+            account_sid: account,
+            profile_sid: profile,
+            resource: raw.resource,
+            status: Status::from_name(&status_name(raw_status)),
+            raw_status: raw_status.to_owned(),
+            failure_reason: details.failure_reason,
+            errors: details.codes.into_iter().map(RejectionReason::from).collect(),
+            valid_until: details.valid_until,
+            received_at: raw.received_at,
+            origin: Origin::Callback,
+            idempotency_token,
+            extra: details.extra.into_inner(),
+        },
+    })
+}
+
+fn read_account(claimed: &ClaimedAccount) -> Result<AccountSid, Unprocessable> {
+    match claimed {
+        ClaimedAccount::Account(sid) => Ok(sid.clone()),
+        ClaimedAccount::Missing => Err(Unprocessable::MissingAccountSid),
+        ClaimedAccount::Invalid => Err(Unprocessable::InvalidAccountSid),
+        ClaimedAccount::Conflicting => Err(Unprocessable::ConflictingAccountSid),
+    }
+}
+
+fn texts(fields: &[Field], meaning: Meaning) -> impl Iterator<Item = &str> {
+    fields.iter().filter(move |field| field.meaning == meaning).filter_map(Field::text)
+}
+
+fn read_profile(fields: &[Field]) -> Result<ProfileSid, Unprocessable> {
+    let mut texts = texts(fields, Meaning::Profile);
+    let first = texts.next().ok_or(Unprocessable::MissingProfileSid)?;
+    if texts.any(|other| other != first) {
+        return Err(Unprocessable::ConflictingProfileSid);
+    }
+    ProfileSid::parse(first).map_err(|_| Unprocessable::InvalidProfileSid)
+}
+
+fn read_status(fields: &[Field]) -> Result<&str, Unprocessable> {
+    let mut texts = texts(fields, Meaning::Status);
+    let first = texts.next().ok_or(Unprocessable::MissingStatus)?;
+    if texts.any(|other| status_name(other) != status_name(first)) {
+        return Err(Unprocessable::ConflictingStatus);
+    }
+    Ok(first)
+}
+
+/// `TWILIO_APPROVED` and `Twilio Approved` are `twilio-approved`.
+fn status_name(raw: &str) -> String {
+    raw.trim().to_lowercase().replace(['_', ' '], "-")
+}
+
+/// What says more about the change, and everything that is left over.
+#[derive(Debug, Default)]
+struct Details {
+    failure_reason: Option<String>,
+    valid_until: Option<String>,
+    codes: Vec<u32>,
+    extra: Extra,
+}
+
+fn read_details(fields: &[Field]) -> Details {
+    let mut details = Details::default();
+    for field in fields {
+        match field.meaning {
+            Meaning::FailureReason => keep_first(&mut details.failure_reason, &mut details.extra, field),
+            Meaning::ValidUntil => keep_first(&mut details.valid_until, &mut details.extra, field),
+            Meaning::Errors => read_errors(&mut details, field),
+            Meaning::Unknown => details.extra.keep(field),
+            Meaning::Account | Meaning::Profile | Meaning::Status | Meaning::BodyHash => {}
+        }
+    }
+    let prose = details.failure_reason.as_deref().unwrap_or_default();
+    details.codes.extend(codes::from_prose(prose).collect::<Vec<_>>());
+    let mut seen = HashSet::new();
+    details.codes.retain(|code| seen.insert(*code));
+    details
+}
+
+/// Takes the first text there is; another one is not lost but kept beside it.
+fn keep_first(place: &mut Option<String>, extra: &mut Extra, field: &Field) {
+    match (field.text(), &place) {
+        (None, _) => {}
+        (Some(text), None) => *place = Some(text.to_owned()),
+        (Some(text), Some(first)) if text == first => {}
+        (Some(_), Some(_)) => extra.keep(field),
+    }
+}
+
+fn read_errors(details: &mut Details, field: &Field) {
+    let Some(text) = field.text() else { return };
+    let found = codes::from_structure(text);
+    details.codes.extend(found.codes);
+    if !found.complete {
+        details.extra.keep(field);
+    }
+}
+
+/// The CloudEvents id: a hash, so that every replica gives repeats of a callback the same.
+///
+/// Parts are hashed with their length, lest two different lists of parts run together into the same bytes.
+fn event_id(raw: &RawCallback, account: &AccountSid, profile: &ProfileSid, token: Option<&str>) -> String {
+    let body = Sha256::digest(raw.fields());
+    let bucket = (raw.received_at.unix_seconds() / REPEAT_BUCKET_SECONDS).to_string();
+    let (kind, repeat) = token.map_or(("bucket", bucket.as_str()), |token| ("token", token));
+    let mut hash = Sha256::new();
+    for part in [account.as_str().as_bytes(), profile.as_str().as_bytes(), kind.as_bytes(), repeat.as_bytes(), &body] {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

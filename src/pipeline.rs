@@ -1,0 +1,235 @@
+//! Joins the stages: every request to a callback path gets exactly one [`Outcome`].
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    deliver::{Deliver, Pending},
+    domain::{
+        Event, FailureClass, Label as _, Outcome, ProfileSid, PublishFailure, RawCallback, Refusal, Resource, Status,
+        Unprocessable,
+    },
+    normalize::{NotUnderstood, normalize},
+    publish::Record,
+    telemetry::Metrics,
+    verify::{VerifiedCallback, Verifier},
+};
+
+/// The stages and what they share.
+pub struct Pipeline {
+    verifier: Verifier,
+    deliver: Deliver,
+    metrics: Arc<Metrics>,
+    tasks: TaskTracker,
+    runtime: Handle,
+}
+
+impl Pipeline {
+    /// Work that was accepted runs on `runtime`, where nobody cancels it.
+    #[must_use]
+    pub fn new(verifier: Verifier, deliver: Deliver, metrics: Arc<Metrics>, runtime: Handle) -> Self {
+        Self { verifier, deliver, metrics, tasks: TaskTracker::new(), runtime }
+    }
+
+    /// Opens the case of one request to a callback path, when its head was read.
+    #[must_use]
+    pub fn open(&self, resource: Resource, received: Instant) -> Case {
+        self.metrics.received.of(resource).inc();
+        Case {
+            metrics: Arc::clone(&self.metrics),
+            resource,
+            received,
+            status: None,
+            profile: None,
+            if_abandoned: Some(Outcome::Rejected(Refusal::Incomplete)),
+        }
+    }
+
+    /// Takes a callback through the stages.
+    ///
+    /// Once this is called the callback reaches its outcome even if the caller stops waiting: an HTTP handler is
+    /// cancelled when its connection breaks, and what Twilio sent must not be lost with it.
+    pub async fn accept(self: &Arc<Self>, case: Case, raw: RawCallback) -> Outcome {
+        match self.begin(case, raw) {
+            Ok(underway) => underway.await.unwrap_or(Outcome::Unavailable(PublishFailure::Other)),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Everything up to the hand-over happens here, without a pause, so that order of receipt is order of hand-over.
+    fn begin(self: &Arc<Self>, mut case: Case, raw: RawCallback) -> Result<JoinHandle<Outcome>, Outcome> {
+        let verified = match self.verifier.verify(raw) {
+            Ok(verified) => verified,
+            Err(refusal) => return Err(case.conclude(Outcome::Rejected(refusal))),
+        };
+        case.if_abandoned = Some(Outcome::Unavailable(PublishFailure::Other));
+        self.count_verified(&verified);
+        let work = self.submit(&mut case, verified);
+        let this = Arc::clone(self);
+        let task = async move {
+            let outcome = this.finish(&mut case, work).await;
+            case.conclude(outcome)
+        };
+        Ok(self.tasks.spawn_on(task, &self.runtime))
+    }
+
+    fn count_verified(&self, verified: &VerifiedCallback) {
+        let matched = verified.matched();
+        self.metrics.signatures.of(matched.construction, matched.key).inc();
+        self.metrics.last_callback.set(verified.raw().received_at.unix_seconds());
+    }
+
+    fn submit(&self, case: &mut Case, verified: VerifiedCallback) -> Work {
+        match normalize(&verified) {
+            Ok(event) => {
+                case.status = Some(event.data.status);
+                case.profile = Some(event.data.profile_sid.clone());
+                let pending = Record::event(&event).map(|record| self.deliver.submit(&record, case.received));
+                Work::Event(Box::new(event), pending.ok(), verified)
+            }
+            Err(NotUnderstood { reason, profile }) => {
+                let pending = self.submit_dead_letter(&verified, reason, profile.as_ref());
+                case.profile = profile;
+                Work::DeadLetter(reason, pending)
+            }
+        }
+    }
+
+    fn submit_dead_letter(
+        &self,
+        verified: &VerifiedCallback,
+        reason: Unprocessable,
+        profile: Option<&ProfileSid>,
+    ) -> Option<Pending> {
+        let raw = verified.raw();
+        let record = Record::dead_letter(raw, reason, profile).ok()?;
+        Some(self.deliver.submit(&record, raw.received))
+    }
+
+    async fn finish(&self, case: &mut Case, work: Work) -> Outcome {
+        match work {
+            Work::DeadLetter(reason, pending) => dead_lettered(reason, pending).await,
+            Work::Event(event, pending, verified) => match durable(pending).await {
+                Ok(()) => {
+                    self.count_durable(&event);
+                    Outcome::Published
+                }
+                Err(failure) if failure.class() == FailureClass::Record => {
+                    let reason = Unprocessable::RefusedByTopic;
+                    dead_lettered(reason, self.submit_dead_letter(&verified, reason, case.profile.as_ref())).await
+                }
+                Err(failure) => Outcome::Unavailable(failure),
+            },
+        }
+    }
+
+    fn count_durable(&self, event: &Event) {
+        let data = &event.data;
+        self.metrics.status_changes.of(data.resource, data.status).inc();
+        for label in data.rejection_labels() {
+            self.metrics.rejections.of(data.resource, label).inc();
+        }
+    }
+
+    /// Waits until every accepted callback has its outcome, at most `patience`.
+    pub async fn drain(&self, patience: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            tracing::error!(callbacks = self.tasks.len(), "stopped before these callbacks had an outcome");
+        }
+    }
+}
+
+/// What was handed over for a callback. A record that could not even be written as JSON is `None`.
+enum Work {
+    Event(Box<Event>, Option<Pending>, VerifiedCallback),
+    DeadLetter(Unprocessable, Option<Pending>),
+}
+
+async fn durable(pending: Option<Pending>) -> Result<(), PublishFailure> {
+    match pending {
+        Some(pending) => pending.durable().await,
+        None => Err(PublishFailure::InvalidRecord),
+    }
+}
+
+async fn dead_lettered(reason: Unprocessable, pending: Option<Pending>) -> Outcome {
+    match durable(pending).await {
+        Ok(()) => Outcome::DeadLettered(reason),
+        Err(failure) => Outcome::Unavailable(failure),
+    }
+}
+
+/// One request to a callback path, from its head to its outcome. Dropping it is an outcome, too.
+#[must_use = "a dropped case counts as abandoned"]
+pub struct Case {
+    metrics: Arc<Metrics>,
+    resource: Resource,
+    received: Instant,
+    status: Option<Status>,
+    profile: Option<ProfileSid>,
+    /// The outcome if nobody concludes the case; `None` once it is concluded.
+    if_abandoned: Option<Outcome>,
+}
+
+impl Case {
+    /// When the head of the request was read.
+    #[must_use]
+    pub fn received(&self) -> Instant {
+        self.received
+    }
+
+    /// Counts and logs the outcome.
+    pub fn conclude(mut self, outcome: Outcome) -> Outcome {
+        self.if_abandoned = None;
+        self.record(outcome);
+        outcome
+    }
+
+    fn record(&self, outcome: Outcome) {
+        let duration = self.received.elapsed();
+        self.metrics.outcome.of(outcome.kind()).inc();
+        self.metrics.callback_seconds.observe(duration.as_secs_f64());
+        match outcome {
+            Outcome::Published | Outcome::DeadLettered(_) => {}
+            Outcome::Rejected(refusal) => self.metrics.rejected.of(refusal).inc(),
+            Outcome::Unavailable(_) => self.metrics.rejected_unavailable.inc(),
+        }
+        self.log(outcome, duration);
+    }
+
+    /// One line for each callback. Nothing in it comes from outside but the profile's SID, which was parsed.
+    fn log(&self, outcome: Outcome, duration: Duration) {
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    outcome = outcome.kind().as_str(),
+                    resource = self.resource.as_str(),
+                    status = self.status.map(|status| status.as_str()),
+                    profile_sid = self.profile.as_ref().map(ProfileSid::as_str),
+                    reason = outcome.reason(),
+                    duration_ms = duration.as_secs_f64() * 1000.0,
+                    "callback"
+                )
+            };
+        }
+        match outcome {
+            Outcome::Published => line!(info),
+            Outcome::DeadLettered(_) | Outcome::Rejected(_) => line!(warn),
+            Outcome::Unavailable(_) => line!(error),
+        }
+    }
+}
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        if let Some(outcome) = self.if_abandoned.take() {
+            self.record(outcome);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! From the configuration to librdkafka's properties.
+//!
+//! Source of names and meanings: librdkafka's `CONFIGURATION.md`.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use secrecy::ExposeSecret as _;
+
+use crate::config::{Kafka, Security, Tls};
+
+/// librdkafka gives up a record after this time; the service's own deadline is far shorter and gives it up first.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// librdkafka sets the time-out of connections no lower than this.
+const SHORTEST_SETUP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Records waiting for acknowledgement; at the largest body this is below 128 MiB.
+const QUEUE_KBYTES: &str = "131072";
+
+/// The properties of every client of the service: where Kafka is, how to log in, how soon to give up, what was asked for.
+pub(super) fn common(kafka: &Kafka) -> ClientConfig {
+    let patience = kafka.ack_timeout.max(SHORTEST_SETUP_TIMEOUT).as_millis().to_string();
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &kafka.bootstrap_servers)
+        .set("client.id", "trusthub-bridge")
+        .set("socket.connection.setup.timeout.ms", &patience)
+        .set("socket.timeout.ms", &patience)
+        .set("socket.keepalive.enable", "true")
+        .set("queue.buffering.max.kbytes", QUEUE_KBYTES)
+        .set("linger.ms", "1")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "500")
+        .set("log.connection.close", "false");
+    for (key, value) in &kafka.properties {
+        config.set(key, value);
+    }
+    set_security(&mut config, &kafka.security);
+    config
+}
+
+/// The producer: acknowledged by all in-sync replicas, idempotent, and choosing partitions as Java clients do.
+pub(super) fn producer(kafka: &Kafka) -> ClientConfig {
+    let mut config = common(kafka);
+    config
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("partitioner", "murmur2_random")
+        .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
+        .set("request.timeout.ms", kafka.ack_timeout.as_millis().to_string())
+        // A broker that creates topics on demand would give them its own number of partitions.
+        .set("allow.auto.create.topics", "false");
+    config
+}
+
+fn set_security(config: &mut ClientConfig, security: &Security) {
+    config.set("security.protocol", security.protocol());
+    if let Security::Sasl { mechanism, username, password, .. } = security {
+        config
+            .set("sasl.mechanism", mechanism.as_str())
+            .set("sasl.username", username)
+            .set("sasl.password", password.expose_secret());
+    }
+    if let Some(tls) = security.tls() {
+        set_tls(config, tls);
+    }
+}
+
+fn set_tls(config: &mut ClientConfig, tls: &Tls) {
+    config.set("ssl.ca.location", &tls.ca_location);
+    if let Some(client) = &tls.client_certificate {
+        config
+            .set("ssl.certificate.location", &client.certificate_location)
+            .set("ssl.key.location", &client.key_location);
+    }
+}
+
+/// Whether librdkafka understands the properties.
+///
+/// # Errors
+/// A sentence that names the property; values of secrets are not in it.
+pub fn check_properties(kafka: &Kafka) -> Result<(), String> {
+    use rdkafka::error::KafkaError::ClientConfig as Wrong;
+    match producer(kafka).create_native_config() {
+        Ok(_) => Ok(()),
+        Err(Wrong(_, description, key, _)) => Err(format!("{key}: {}", description.trim())),
+        Err(other) => Err(other.to_string()),
+    }
+}

@@ -1,0 +1,20 @@
+//! [`Event`](crate::domain::Event) → Kafka: the one room that knows librdkafka.
+
+mod client;
+mod embedded;
+mod failure;
+mod follow;
+mod health;
+mod producer;
+mod record;
+mod sink;
+mod topics;
+
+pub use client::check_properties;
+pub use embedded::EmbeddedKafka;
+pub use follow::{Consumed, Follower};
+pub use health::KafkaHealth;
+pub use producer::{KafkaSink, Topics};
+pub use record::Record;
+pub use sink::{Acknowledgement, Sink};
+pub use topics::watch;

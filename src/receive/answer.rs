@@ -1,0 +1,42 @@
+//! The answer to each outcome.
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header},
+};
+
+use crate::domain::{Outcome, Refusal};
+
+/// The status code of each outcome. A refusal's code tells the caller no more than it has to know.
+pub(super) fn status(outcome: Outcome) -> StatusCode {
+    match outcome {
+        Outcome::Published | Outcome::DeadLettered(_) => StatusCode::NO_CONTENT,
+        Outcome::Rejected(refusal) => match refusal {
+            Refusal::MissingSignature
+            | Refusal::MalformedSignature
+            | Refusal::SignatureMismatch
+            | Refusal::UnknownAccount
+            | Refusal::BodyHashMismatch => StatusCode::FORBIDDEN,
+            Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::Malformed | Refusal::TimedOut | Refusal::Incomplete => StatusCode::BAD_REQUEST,
+            Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        },
+        Outcome::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// A response with a fixed short text, and none where there is nothing to say. `last` closes the connection.
+pub(super) fn respond(status: StatusCode, last: bool) -> HttpResponse {
+    let mut response = HttpResponseBuilder::new(status);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.insert_header((header::ALLOW, "GET, POST"));
+    }
+    if last {
+        response.force_close();
+    }
+    match status {
+        StatusCode::NO_CONTENT => response.finish(),
+        _ => response.content_type("text/plain").body(status.canonical_reason().unwrap_or_default()),
+    }
+}

@@ -1,0 +1,99 @@
+//! From an HTTP request to a [`RawCallback`]: capped, timed, and not interpreted.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use actix_web::{
+    HttpMessage as _, HttpRequest,
+    http::{Method, header},
+    web,
+};
+use tokio::time::timeout_at;
+
+use super::route::Route;
+use crate::domain::{Encoding, Header, RawCallback, Refusal};
+
+/// What one request may cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes of the body of a `POST`, or of the query of a `GET`.
+    pub(super) fields: usize,
+    /// From the head to the end of the body.
+    pub(super) time: Duration,
+}
+
+/// Reads the whole request.
+///
+/// # Errors
+/// The [`Refusal`] of a request that is no callback, is too large or does not arrive in time.
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    route: Route,
+    limits: Limits,
+    (received, received_at): (Instant, SystemTime),
+) -> Result<RawCallback, Refusal> {
+    let encoding = encoding(request)?;
+    let deadline = (received + limits.time).into();
+    let body = timeout_at(deadline, read_body(request, payload, limits.fields)).await;
+    let raw = RawCallback {
+        resource: route.resource,
+        route: route.path,
+        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+        query: request.uri().query().map(str::to_owned),
+        encoding,
+        headers: headers(request),
+        body: body.unwrap_or(Err(Refusal::TimedOut))?,
+        received_at: received_at.into(),
+        received,
+    };
+    if raw.fields().len() > limits.fields {
+        return Err(Refusal::TooLarge);
+    }
+    // The body of a GET has no meaning and would not be covered by the signature.
+    if encoding == Encoding::Query && !raw.body.is_empty() {
+        return Err(Refusal::Malformed);
+    }
+    Ok(raw)
+}
+
+fn encoding(request: &HttpRequest) -> Result<Encoding, Refusal> {
+    match *request.method() {
+        Method::GET => Ok(Encoding::Query),
+        Method::POST => body_encoding(request),
+        _ => Err(Refusal::MethodNotAllowed),
+    }
+}
+
+/// A compressed body is refused: its bytes are not those that were signed, and unpacking has no limit.
+fn body_encoding(request: &HttpRequest) -> Result<Encoding, Refusal> {
+    let compressed = request
+        .headers()
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    match request.content_type().to_ascii_lowercase().as_str() {
+        _ if compressed => Err(Refusal::UnsupportedMediaType),
+        "application/x-www-form-urlencoded" => Ok(Encoding::Form),
+        "application/json" => Ok(Encoding::Json),
+        _ => Err(Refusal::UnsupportedMediaType),
+    }
+}
+
+async fn read_body(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Vec<u8>, Refusal> {
+    let stated = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if stated.is_some_and(|length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
+        return Err(Refusal::TooLarge);
+    }
+    match payload.to_bytes_limited(limit).await {
+        Ok(Ok(body)) => Ok(body.into()),
+        Ok(Err(_broken)) => Err(Refusal::Malformed),
+        Err(_too_large) => Err(Refusal::TooLarge),
+    }
+}
+
+fn headers(request: &HttpRequest) -> Vec<Header> {
+    let header = |(name, value): (&header::HeaderName, &header::HeaderValue)| Header {
+        name: name.as_str().to_owned(),
+        value: value.as_bytes().to_vec(),
+    };
+    request.headers().iter().map(header).collect()
+}

@@ -1,0 +1,64 @@
+//! Which paths are callback paths.
+
+use crate::domain::{PublicUrl, Resource};
+
+/// A callback path below the public URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    pub(super) resource: Resource,
+}
+
+const ROUTES: [Route; 3] = [
+    Route { path: "/callbacks/customer-profiles", resource: Resource::CustomerProfile },
+    Route { path: "/callbacks/trust-products", resource: Resource::TrustProduct },
+    Route { path: "/callbacks/regulatory-bundles", resource: Resource::RegulatoryBundle },
+];
+
+/// The callback paths, each without a prefix and with each configured one: an ingress may strip it or not.
+#[derive(Debug, Clone)]
+pub(super) struct Routes {
+    prefixes: Vec<String>,
+}
+
+impl Routes {
+    pub(super) fn below(urls: &[PublicUrl]) -> Self {
+        let mut prefixes = vec![String::new()];
+        prefixes.extend(urls.iter().map(|url| url.prefix().to_owned()));
+        prefixes.dedup();
+        Self { prefixes }
+    }
+
+    /// The route of a raw path. Nothing is decoded or tidied up: Twilio calls exactly what it was given.
+    pub(super) fn find(&self, path: &str) -> Option<Route> {
+        let bare = self.prefixes.iter().filter_map(|prefix| path.strip_prefix(prefix.as_str()));
+        bare.flat_map(|bare| ROUTES.iter().find(|route| route.path == bare)).next().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_found_bare_and_below_each_prefix_and_nowhere_else() {
+        let urls = ["https://a.example", "https://b.example/twilio/in"].map(|url| PublicUrl::parse(url).unwrap());
+        let routes = Routes::below(&urls);
+        let found = |path: &str| routes.find(path).map(|route| route.resource);
+        assert_eq!(found("/callbacks/customer-profiles"), Some(Resource::CustomerProfile));
+        assert_eq!(found("/twilio/in/callbacks/trust-products"), Some(Resource::TrustProduct));
+        assert_eq!(found("/twilio/in/callbacks/regulatory-bundles"), Some(Resource::RegulatoryBundle));
+        for path in [
+            "/",
+            "/callbacks",
+            "/callbacks/customer-profiles/",
+            "//callbacks/customer-profiles",
+            "/Callbacks/customer-profiles",
+            "/callbacks/customer%2Dprofiles",
+            "/twilio/callbacks/customer-profiles",
+            "/twilio/in/twilio/in/callbacks/customer-profiles",
+        ] {
+            assert_eq!(found(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The catalogue of metrics: each is named, described and registered here and nowhere else.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use super::family::{Counters, Gauges, PairedCounters, PairedGauges, family, paired, register};
+use crate::domain::{
+    Construction, Destination, KeyAge, Label, OutcomeKind, PublishFailure, Refusal, Resource, Status, closed_set,
+    error_code::CodeLabel,
+};
+
+closed_set! {
+    /// A right on a topic that the service needs, as Kafka's ACLs name the operation.
+    pub enum Right {
+        /// To create the topic, when it is missing.
+        Create => "create",
+        /// To see the topic.
+        Describe => "describe",
+        /// To read its replication settings.
+        DescribeConfigs => "describe_configs",
+        /// To publish to it.
+        Write => "write",
+    }
+}
+
+/// Seconds from 1 ms to Twilio's limit of 15 s.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 5.0, 15.0];
+
+/// All metrics of the service.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests to a callback path, whatever became of them.
+    pub received: Counters<Resource>,
+    /// Refused requests to a callback path.
+    pub rejected: Counters<Refusal>,
+    /// Those refused because Kafka could not take the event; a series of the same metric as `rejected`.
+    pub rejected_unavailable: IntCounter,
+    /// What became of each request to a callback path.
+    pub outcome: Counters<OutcomeKind>,
+    /// Accepted signatures.
+    pub signatures: PairedCounters<Construction, KeyAge>,
+    /// Durable status changes.
+    pub status_changes: PairedCounters<Resource, Status>,
+    /// Durable rejections, once under each of their codes.
+    pub rejections: PairedCounters<Resource, CodeLabel>,
+    /// Records acknowledged by Kafka.
+    pub published: Counters<Destination>,
+    /// Receipt to answer.
+    pub callback_seconds: Histogram,
+    /// Hand-over to the producer until the acknowledgement.
+    pub publish_seconds: Histogram,
+    /// Whether Kafka answers and has both topics.
+    pub kafka_up: IntGauge,
+    /// Records that Kafka did not take.
+    pub publish_failures: Counters<PublishFailure>,
+    /// Whether both topics survive the loss of a broker.
+    pub topic_durable: IntGauge,
+    /// Rights that the service was found to lack.
+    pub topic_right_missing: PairedGauges<Destination, Right>,
+    /// Whether a topic was seen in the cluster.
+    pub topic_present: Gauges<Destination>,
+    /// When the last callback with a right signature arrived.
+    pub last_callback: IntGauge,
+}
+
+impl Metrics {
+    /// Registers every metric, each series at 0. `topic` names the topic of each destination.
+    ///
+    /// # Errors
+    /// Only when two metrics share a name, which a test excludes.
+    pub fn new(topic: impl Fn(Destination) -> String) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        register_process(&registry)?;
+        let (rejected, rejected_unavailable) = rejections_by_reason(&registry)?;
+        let catalogue = Catalogue(&registry);
+        Ok(Self {
+            received: catalogue.counters(
+                "trusthub_callbacks_received_total",
+                "Requests to a callback path, whatever became of them.",
+                "resource",
+            )?,
+            rejected,
+            rejected_unavailable,
+            outcome: catalogue.counters(
+                "trusthub_callbacks_outcome_total",
+                "What became of each request to a callback path; exactly one outcome each.",
+                "outcome",
+            )?,
+            signatures: catalogue.paired_counters(
+                "trusthub_signatures_verified_total",
+                "Accepted signatures by the construction and the age of the key that matched.",
+                ["construction", "key"],
+            )?,
+            status_changes: catalogue.paired_counters(
+                "trusthub_profile_status_changes_total",
+                "Status changes, counted once they are durable.",
+                ["resource", "status"],
+            )?,
+            rejections: catalogue.paired_counters(
+                "trusthub_profile_rejections_total",
+                "Rejected profiles, counted once they are durable, under each of their error codes.",
+                ["resource", "code"],
+            )?,
+            published: family::<_, IntCounterVec>(
+                &registry,
+                "trusthub_events_published_total",
+                "Records acknowledged by all in-sync replicas.",
+                "topic",
+                &topic,
+            )?,
+            callback_seconds: catalogue.histogram(
+                "trusthub_callback_duration_seconds",
+                "Time from the receipt of a callback's head to its answer.",
+            )?,
+            publish_seconds: catalogue.histogram(
+                "trusthub_kafka_publish_duration_seconds",
+                "Time from handing a record to the producer to Kafka's acknowledgement.",
+            )?,
+            kafka_up: catalogue
+                .gauge("trusthub_kafka_up", "1 when Kafka answers and has both topics, probed also when idle.")?,
+            publish_failures: catalogue.counters(
+                "trusthub_kafka_publish_failures_total",
+                "Records that Kafka did not take.",
+                "reason",
+            )?,
+            topic_durable: catalogue.gauge(
+                "trusthub_topic_durable",
+                "1 when both topics were seen with replication and min.insync.replicas above 1.",
+            )?,
+            topic_right_missing: paired::<_, _, IntGaugeVec>(
+                &registry,
+                "trusthub_topic_right_missing",
+                "1 for a right on a topic that the service was refused.",
+                ["topic", "right"],
+                &topic,
+            )?,
+            topic_present: family::<_, IntGaugeVec>(
+                &registry,
+                "trusthub_topic_present",
+                "1 when the topic was seen in the cluster.",
+                "topic",
+                &topic,
+            )?,
+            last_callback: catalogue.gauge(
+                "trusthub_last_callback_timestamp_seconds",
+                "When the last callback with a right signature arrived, in seconds since the Unix epoch; 0 for never.",
+            )?,
+            registry,
+        })
+    }
+
+    /// All metrics in the Prometheus text format.
+    ///
+    /// # Errors
+    /// When a metric cannot be encoded.
+    pub fn render(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn register_process(registry: &Registry) -> prometheus::Result<()> {
+    registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+    let opts = Opts::new("trusthub_build_info", "Always 1; tells the version.")
+        .const_label("version", env!("CARGO_PKG_VERSION"));
+    let build = IntGauge::with_opts(opts)?;
+    build.set(1);
+    registry.register(Box::new(build))
+}
+
+/// One metric for two kinds of reasons: refusals, and `unavailable`.
+fn rejections_by_reason(registry: &Registry) -> prometheus::Result<(Counters<Refusal>, IntCounter)> {
+    let vector: IntCounterVec = register(
+        registry,
+        "trusthub_callbacks_rejected_total",
+        "Requests to a callback path that were not accepted, by reason.",
+        &["reason"],
+    )?;
+    let unavailable = vector.with_label_values(&[OutcomeKind::Unavailable.as_str()]);
+    Ok((Counters::from_vector(&vector, |refusal: Refusal| refusal.as_str().to_owned()), unavailable))
+}
+
+/// Shortens the catalogue's entries.
+struct Catalogue<'a>(&'a Registry);
+
+impl Catalogue<'_> {
+    fn counters<L: Label>(&self, name: &str, help: &str, label: &str) -> prometheus::Result<Counters<L>> {
+        family::<_, IntCounterVec>(self.0, name, help, label, |value: L| value.as_str().to_owned())
+    }
+
+    fn paired_counters<A: Label, B: Label>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; 2],
+    ) -> prometheus::Result<PairedCounters<A, B>> {
+        paired::<_, _, IntCounterVec>(self.0, name, help, labels, |value: A| value.as_str().to_owned())
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        let gauge = IntGauge::new(name, help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
+        let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()))?;
+        self.0.register(Box::new(histogram.clone()))?;
+        Ok(histogram)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered() -> String {
+        Metrics::new(|destination| format!("topic-of-{destination}")).unwrap().render().unwrap()
+    }
+
+    #[test]
+    fn every_series_exists_from_the_start() {
+        let text = rendered();
+        for series in [
+            r#"trusthub_callbacks_received_total{resource="customer-profile"} 0"#,
+            r#"trusthub_callbacks_rejected_total{reason="signature_mismatch"} 0"#,
+            r#"trusthub_callbacks_rejected_total{reason="unavailable"} 0"#,
+            r#"trusthub_callbacks_outcome_total{outcome="published"} 0"#,
+            r#"trusthub_signatures_verified_total{construction="form",key="previous"} 0"#,
+            r#"trusthub_profile_status_changes_total{resource="trust-product",status="twilio-rejected"} 0"#,
+            r#"trusthub_profile_rejections_total{code="none",resource="regulatory-bundle"} 0"#,
+            r#"trusthub_events_published_total{topic="topic-of-events"} 0"#,
+            r#"trusthub_kafka_publish_failures_total{reason="authorization"} 0"#,
+            r#"trusthub_topic_right_missing{right="create",topic="topic-of-dead_letters"} 0"#,
+            "trusthub_callback_duration_seconds_count 0",
+            "trusthub_kafka_up 0",
+            "trusthub_last_callback_timestamp_seconds 0",
+        ] {
+            assert!(text.contains(series), "{series} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn each_label_counts_in_its_own_series() {
+        let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
+        for resource in Resource::ALL {
+            for status in Status::ALL {
+                metrics.status_changes.of(*resource, *status).inc();
+            }
+        }
+        let text = metrics.render().unwrap();
+        let series: Vec<&str> = text.lines().filter(|line| line.starts_with("trusthub_profile_status")).collect();
+        assert_eq!(series.len(), Resource::ALL.len() * Status::ALL.len());
+        assert!(series.iter().all(|line| line.ends_with(" 1")), "{series:#?}");
+    }
+}

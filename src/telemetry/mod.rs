@@ -1,0 +1,10 @@
+//! What operators see: the catalogue of metrics and the set-up of logs.
+
+mod family;
+mod logging;
+mod metrics;
+
+pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
+pub use logging::init_logging;
+pub use metrics::{Metrics, Right};
+pub use prometheus::HistogramTimer as Timer;

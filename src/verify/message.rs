@@ -1,0 +1,197 @@
+//! The message that Twilio signs, for each construction.
+//!
+//! Source: Twilio's security documentation and its official validators. The URL is the configured public URL, the
+//! canonical route and the raw query as received; it is never built from the received path or from the `Host` header.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    key::{Signature, SigningKey},
+    payload::{BODY_HASH_PARAMETER, Pair, Payload},
+};
+use crate::domain::{Construction, Encoding, RawCallback};
+
+/// What the messages of all constructions of one callback are made of, prepared once.
+pub(super) struct Parts<'a> {
+    route: &'a str,
+    query: Option<&'a str>,
+    query_without_hash: Option<String>,
+    sorted: Vec<&'a [u8]>,
+    encoding: Encoding,
+    body_hash: BodyHash,
+}
+
+/// Whether the query's `bodySHA256` is the hash of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyHash {
+    /// The query has none.
+    Absent,
+    /// All its values are.
+    Right,
+    /// At least one is not.
+    Wrong,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(raw: &'a RawCallback, payload: &'a Payload) -> Self {
+        let query = raw.query.as_deref();
+        let body_hash = check_body_hash(query.unwrap_or_default(), &raw.body);
+        Self {
+            route: raw.route,
+            query,
+            query_without_hash: query.and_then(without_body_hash),
+            sorted: match (raw.encoding, payload) {
+                (Encoding::Form, Payload::Pairs(pairs)) => sort_distinct(pairs),
+                _ => Vec::new(),
+            },
+            encoding: raw.encoding,
+            body_hash,
+        }
+    }
+
+    pub(super) fn body_hash(&self) -> BodyHash {
+        self.body_hash
+    }
+
+    /// The constructions that this callback could have been signed with, in the order in which they are tried.
+    pub(super) fn constructions(&self) -> &'static [Construction] {
+        use Construction::{BodyHash as Hashed, Form, FormWithoutHash, Query, QueryWithoutHash};
+        match (self.encoding, self.body_hash) {
+            (Encoding::Form, BodyHash::Absent) => &[Form],
+            (Encoding::Form, _) => &[Form, Hashed, FormWithoutHash],
+            // Without the hash nothing in the signature covers the body.
+            (Encoding::Json, BodyHash::Absent) => &[],
+            (Encoding::Json, _) => &[Hashed],
+            (Encoding::Query, BodyHash::Absent) => &[Query],
+            (Encoding::Query, _) => &[Query, QueryWithoutHash],
+        }
+    }
+
+    /// The parts of the message under one spelling of the public URL.
+    pub(super) fn message<'b>(&'b self, construction: Construction, base: &'b str) -> Vec<&'b [u8]> {
+        let query = match construction {
+            Construction::Form | Construction::BodyHash | Construction::Query => self.query,
+            Construction::FormWithoutHash | Construction::QueryWithoutHash => self.query_without_hash.as_deref(),
+        };
+        let mut parts: Vec<&[u8]> = vec![base.as_bytes(), self.route.as_bytes()];
+        if let Some(query) = query {
+            parts.extend([b"?".as_slice(), query.as_bytes()]);
+        }
+        if matches!(construction, Construction::Form | Construction::FormWithoutHash) {
+            parts.extend(&self.sorted);
+        }
+        parts
+    }
+}
+
+/// Each name in byte order, with each of its distinct values in byte order, as a flat list.
+fn sort_distinct(pairs: &[Pair]) -> Vec<&[u8]> {
+    let mut pairs: Vec<&Pair> = pairs.iter().collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.into_iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]).collect()
+}
+
+fn is_body_hash(parameter: &str) -> Option<&str> {
+    parameter.strip_prefix(BODY_HASH_PARAMETER)?.strip_prefix('=')
+}
+
+/// The query without its `bodySHA256` parameters, other bytes untouched; `None` when nothing is left.
+fn without_body_hash(query: &str) -> Option<String> {
+    let rest: Vec<&str> = query.split('&').filter(|parameter| is_body_hash(parameter).is_none()).collect();
+    (!rest.is_empty()).then(|| rest.join("&"))
+}
+
+fn check_body_hash(query: &str, body: &[u8]) -> BodyHash {
+    let mut stated = query.split('&').filter_map(is_body_hash).peekable();
+    if stated.peek().is_none() {
+        return BodyHash::Absent;
+    }
+    let actual = hex(&Sha256::digest(body));
+    if stated.all(|hash| hash.eq_ignore_ascii_case(&actual)) { BodyHash::Right } else { BodyHash::Wrong }
+}
+
+/// Lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A callback URL that can carry this body's signature: with `bodySHA256` added for a body that is not a form.
+#[must_use]
+pub fn url_with_body_hash(url: &str, body: &[u8]) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{BODY_HASH_PARAMETER}={}", hex(&Sha256::digest(body)))
+}
+
+/// Signs as Twilio does: the whole URL without its fragment, then the form's fields when there is a form.
+///
+/// Use [`url_with_body_hash`] first for a body that is not a form.
+#[must_use]
+pub fn sign(key: &SigningKey, url: &str, form: &[Pair]) -> Signature {
+    let url = url.split_once('#').map_or(url, |(url, _fragment)| url);
+    let mut message = vec![url.as_bytes()];
+    message.extend(sort_distinct(form));
+    key.sign(&message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";
+
+    fn signature(url: &str, form: &[(&str, &str)]) -> String {
+        let key = SigningKey::from_auth_token(&"12345".into()).unwrap();
+        let form: Vec<Pair> = form.iter().map(|(name, value)| (Vec::from(*name), Vec::from(*value))).collect();
+        sign(&key, url, &form).to_string()
+    }
+
+    const CALL: [(&str, &str); 5] = [
+        ("To", "+18005551212"),
+        ("From", "+14158675309"),
+        ("CallSid", "CA1234567890ABCDE"),
+        ("Caller", "+14158675309"),
+        ("Digits", "1234"),
+    ];
+
+    #[test]
+    fn the_published_vectors_are_met() {
+        assert_eq!(signature(URL, &CALL), "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
+        assert_eq!(signature(&URL.replace(".com", ".com:443"), &CALL), "kvajT1Ptam85bY51eRf/AJRuM3w=");
+        let repeated =
+            [("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")];
+        assert_eq!(signature(URL, &repeated), "IK+Dwps556ElfBT0I3Rgjkr1wJU=");
+    }
+
+    #[test]
+    fn the_published_vector_of_a_hashed_body_is_met() {
+        let hashed = url_with_body_hash(URL, br#"{"property": "value", "boolean": true}"#);
+        let hash = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
+        assert_eq!(hashed, format!("{URL}&bodySHA256={hash}"));
+        assert_eq!(signature(&hashed, &[]), "a9nBmqA0ju/hNViExpshrM61xv4=");
+    }
+
+    #[test]
+    fn the_fragment_is_not_signed() {
+        assert_eq!(signature(&format!("{URL}#rc=5&rp=ct,rt,5xx"), &CALL), signature(URL, &CALL));
+    }
+
+    #[test]
+    fn taking_the_hash_out_of_a_query_leaves_the_other_bytes_alone() {
+        assert_eq!(without_body_hash("a=%20&bodySHA256=00&&b=+").as_deref(), Some("a=%20&&b=+"));
+        assert_eq!(without_body_hash("bodySHA256=00&bodySHA256=01"), None);
+        assert_eq!(without_body_hash("bodysha256=00&bodySHA256x=1").as_deref(), Some("bodysha256=00&bodySHA256x=1"));
+    }
+
+    #[test]
+    fn every_stated_hash_must_be_the_bodys() {
+        let hash = hex(&Sha256::digest(b"x"));
+        assert_eq!(check_body_hash("a=1", b"x"), BodyHash::Absent);
+        assert_eq!(
+            check_body_hash(&format!("bodySHA256={hash}&bodySHA256={}", hash.to_uppercase()), b"x"),
+            BodyHash::Right
+        );
+        assert_eq!(check_body_hash(&format!("bodySHA256={hash}&bodySHA256=00"), b"x"), BodyHash::Wrong);
+        assert_eq!(check_body_hash("bodySHA256=", b"x"), BodyHash::Wrong);
+    }
+}

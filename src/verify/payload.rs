@@ -1,0 +1,203 @@
+//! The fields of a callback, decoded once: verification sorts them into the message, normalisation reads them.
+
+use std::fmt;
+
+use percent_encoding::percent_decode;
+use serde::{
+    Deserialize,
+    de::{Deserializer, MapAccess, Visitor},
+};
+use serde_json::Value;
+
+use crate::domain::{AccountSid, Encoding, RawCallback, Refusal};
+
+/// Fields that one callback may have. Twilio's have a handful.
+pub const MAX_FIELDS: usize = 1000;
+
+/// The folded name of the field that tells the account.
+const ACCOUNT_FIELD: &str = "accountsid";
+
+/// The query parameter that carries the hash of the body. It belongs to the signature and is no field.
+pub(super) const BODY_HASH_PARAMETER: &str = "bodySHA256";
+
+/// Folds the spellings of a field's name that have been met: case and underscores do not count.
+#[must_use]
+pub fn fold_name(name: &str) -> String {
+    name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// A decoded name and value of a form or query.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// The decoded fields, in the order received, repeats included.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Payload {
+    /// Of a form or a query. Bytes, since nothing guarantees UTF-8.
+    Pairs(Vec<Pair>),
+    /// The members of a JSON object.
+    Json(Vec<(String, Value)>),
+    /// A JSON body that is not one object.
+    Unreadable,
+}
+
+impl Payload {
+    /// Decodes the fields of a callback.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] with more than [`MAX_FIELDS`] fields: every field costs time before the signature
+    /// has proven anything.
+    pub(super) fn decode(raw: &RawCallback) -> Result<Self, Refusal> {
+        let payload = match raw.encoding {
+            Encoding::Form | Encoding::Query => Self::Pairs(decode_form(raw.fields())?),
+            Encoding::Json => serde_json::from_slice::<Members>(raw.fields())
+                .map_or(Self::Unreadable, |members| Self::Json(members.0)),
+        };
+        Ok(payload)
+    }
+
+    /// The account that the callback claims to come from.
+    pub(super) fn account(&self) -> ClaimedAccount {
+        let texts: Vec<&str> = match self {
+            Self::Pairs(pairs) => pairs
+                .iter()
+                .filter(|(name, _)| is_account(&String::from_utf8_lossy(name)))
+                .map(|(_, value)| std::str::from_utf8(value).unwrap_or("\u{fffd}"))
+                .collect(),
+            Self::Json(members) => members
+                .iter()
+                .filter(|(name, value)| is_account(name) && !value.is_null())
+                .map(|(_, value)| value.as_str().unwrap_or("\u{fffd}"))
+                .collect(),
+            Self::Unreadable => Vec::new(),
+        };
+        ClaimedAccount::from_texts(&texts)
+    }
+}
+
+fn is_account(name: &str) -> bool {
+    fold_name(name) == ACCOUNT_FIELD
+}
+
+/// What a callback says about its account. Untrusted until the signature is verified with that account's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimedAccount {
+    /// Nothing.
+    Missing,
+    /// Something that is not an account SID.
+    Invalid,
+    /// Several accounts.
+    Conflicting,
+    /// This account.
+    Account(AccountSid),
+}
+
+impl ClaimedAccount {
+    fn from_texts(texts: &[&str]) -> Self {
+        let mut texts = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        let Some(first) = texts.next() else { return Self::Missing };
+        if texts.any(|other| other != first) {
+            return Self::Conflicting;
+        }
+        AccountSid::parse(first).map_or(Self::Invalid, Self::Account)
+    }
+}
+
+/// The fields of a form or query, in order.
+///
+/// # Errors
+/// [`Refusal::Malformed`] with more than [`MAX_FIELDS`] fields.
+pub fn decode_form(bytes: &[u8]) -> Result<Vec<Pair>, Refusal> {
+    let mut pairs = Vec::new();
+    for piece in bytes.split(|b| *b == b'&').filter(|piece| !piece.is_empty()) {
+        if pairs.len() == MAX_FIELDS {
+            return Err(Refusal::Malformed);
+        }
+        let mut halves = piece.splitn(2, |b| *b == b'=');
+        let mut half = || decode_component(halves.next().unwrap_or_default());
+        pairs.push((half(), half()));
+    }
+    Ok(pairs)
+}
+
+/// `application/x-www-form-urlencoded`: `+` is a space, then percent-decoding; other bytes stand for themselves.
+fn decode_component(bytes: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    percent_decode(&spaced).collect()
+}
+
+/// The members of a JSON object with repeats, which a map would hide.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &[u8]) -> Vec<(String, String)> {
+        let text_of = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        decode_form(text).unwrap().into_iter().map(|(name, value)| (text_of(name), text_of(value))).collect()
+    }
+
+    #[test]
+    fn a_form_is_decoded_as_browsers_write_it() {
+        let expected = [("a", "1 2"), ("b b", "x=y"), ("c", ""), ("d", ""), ("ü", "+%"), ("", "e")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(pairs(b"a=1+2&b%20b=x=y&&c=&d&%C3%BC=%2B%25&=e&"), expected);
+        assert_eq!(pairs(b"a=%4&b=%zz"), [("a".into(), "%4".into()), ("b".into(), "%zz".into())]);
+    }
+
+    #[test]
+    fn invalid_utf_8_is_kept_as_bytes() {
+        assert_eq!(decode_form(b"a=%ff").unwrap(), [(b"a".to_vec(), vec![0xff])]);
+    }
+
+    #[test]
+    fn more_fields_than_the_limit_are_refused() {
+        let many = |count: usize| vec!["a"; count].join("&");
+        assert_eq!(decode_form(many(MAX_FIELDS).as_bytes()).unwrap().len(), MAX_FIELDS);
+        assert_eq!(decode_form(many(MAX_FIELDS + 1).as_bytes()), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn the_account_is_read_under_every_spelling_and_contradictions_are_seen() {
+        let sid = format!("AC{}", "0".repeat(32));
+        let other = format!("AC{}", "1".repeat(32));
+        let claimed = |text: String| Payload::Pairs(decode_form(text.as_bytes()).unwrap()).account();
+        let account = ClaimedAccount::Account(AccountSid::parse(&sid).unwrap());
+        assert_eq!(claimed(format!("AccountSid={sid}")), account);
+        assert_eq!(claimed(format!("ACCOUNT_SID={sid}&accountSID=&AccountSid=+{sid}")), account);
+        assert_eq!(claimed("Status=draft".into()), ClaimedAccount::Missing);
+        assert_eq!(claimed("AccountSid=AC1".into()), ClaimedAccount::Invalid);
+        assert_eq!(claimed(format!("AccountSid={sid}&account_sid={other}")), ClaimedAccount::Conflicting);
+    }
+
+    #[test]
+    fn repeated_members_of_a_json_object_are_all_kept() {
+        let Members(members) = serde_json::from_str(r#"{"a": 1, "b": null, "a": "2"}"#).unwrap();
+        assert_eq!(members, [("a".into(), 1.into()), ("b".into(), Value::Null), ("a".into(), "2".into())]);
+        assert!(serde_json::from_str::<Members>("[]").is_err());
+    }
+}

@@ -1,0 +1,231 @@
+use std::time::{Instant, SystemTime};
+
+use super::*;
+use crate::domain::{AccountSid, Encoding, Header, Resource};
+
+const BASE: &str = "https://hooks.example.com";
+const ROUTE: &str = "/callbacks/customer-profiles";
+const TOKEN: &str = "current-token";
+const OLD_TOKEN: &str = "previous-token";
+
+fn account(digit: char) -> AccountSid {
+    AccountSid::parse(&format!("AC{}", digit.to_string().repeat(32))).unwrap()
+}
+
+/// A request before it is signed, with what a test wants to vary.
+#[derive(Clone)]
+struct Request {
+    encoding: Encoding,
+    query: Option<String>,
+    body: String,
+}
+
+impl Request {
+    fn form(body: &str) -> Self {
+        Self { encoding: Encoding::Form, query: None, body: body.to_owned() }
+    }
+
+    fn json(body: &str) -> Self {
+        Self { encoding: Encoding::Json, ..Self::form(body) }.hashed()
+    }
+
+    fn get(query: &str) -> Self {
+        Self { encoding: Encoding::Query, query: Some(query.to_owned()), body: String::new() }
+    }
+
+    fn hashed(self) -> Self {
+        let url = url_with_body_hash("", self.body.as_bytes());
+        Self { query: url.strip_prefix('?').map(str::to_owned), ..self }
+    }
+
+    fn signed(&self, token: &str, url: &str, form: &str) -> RawCallback {
+        let key = SigningKey::from_auth_token(&token.into()).unwrap();
+        let raw = self.raw(vec![]);
+        let form = RawCallback { encoding: Encoding::Form, body: form.into(), ..raw.clone() };
+        let Payload::Pairs(form) = Payload::decode(&form).unwrap() else { unreachable!() };
+        self.raw(vec![sign(&key, url, &form).to_string()])
+    }
+
+    /// Signed the usual way: under the configured URL with the query as sent, with the fields of a form.
+    fn properly_signed(&self) -> RawCallback {
+        let form = if self.encoding == Encoding::Form { self.body.as_str() } else { "" };
+        self.signed(TOKEN, &self.url(BASE), form)
+    }
+
+    fn url(&self, base: &str) -> String {
+        self.query.as_ref().map_or(format!("{base}{ROUTE}"), |query| format!("{base}{ROUTE}?{query}"))
+    }
+
+    fn raw(&self, signatures: Vec<String>) -> RawCallback {
+        let header = |value: String| Header { name: SIGNATURE_HEADER.into(), value: value.into() };
+        RawCallback {
+            resource: Resource::CustomerProfile,
+            route: ROUTE,
+            target: self.url(""),
+            query: self.query.clone(),
+            encoding: self.encoding,
+            headers: signatures.into_iter().map(header).collect(),
+            body: self.body.clone().into(),
+            received_at: SystemTime::UNIX_EPOCH.into(),
+            received: Instant::now(),
+        }
+    }
+}
+
+fn verifier(url: &str, bound: Option<AccountSid>) -> Verifier {
+    let keyring = Keyring::new(bound, &[TOKEN.into(), OLD_TOKEN.into()]).unwrap();
+    Verifier::new(vec![PublicUrl::parse(url).unwrap()], keyring)
+}
+
+fn verdict(raw: RawCallback) -> Result<(Construction, KeyAge), Refusal> {
+    verifier(BASE, None).verify(raw).map(|verified| (verified.matched().construction, verified.matched().key))
+}
+
+#[test]
+fn each_construction_is_accepted_and_named() {
+    use Construction::*;
+    let form = Request::form("Status=draft&AccountSid=AC1");
+    let hashed = form.clone().hashed();
+    let get = Request::get("bodySHA256=00&bodySHA256=00&Status=draft&FailureReason=");
+    let cases = [
+        (form.properly_signed(), Form),
+        (hashed.properly_signed(), Form),
+        (hashed.signed(TOKEN, &hashed.url(BASE), ""), BodyHash),
+        (hashed.signed(TOKEN, &form.url(BASE), &form.body), FormWithoutHash),
+        (Request::json(r#"{"Status":"draft"}"#).properly_signed(), BodyHash),
+        (get.properly_signed(), Query),
+        (get.signed(TOKEN, &Request::get("Status=draft&FailureReason=").url(BASE), ""), QueryWithoutHash),
+    ];
+    for (raw, construction) in cases {
+        assert_eq!(verdict(raw), Ok((construction, KeyAge::Current)));
+    }
+}
+
+#[test]
+fn the_port_may_be_signed_as_configured_absent_or_default() {
+    let form = Request::form("Status=draft");
+    let accepts = |configured: &str, signed: &str| {
+        verifier(configured, None).verify(form.signed(TOKEN, &form.url(signed), &form.body)).is_ok()
+    };
+    for signed in [BASE, "https://hooks.example.com:443"] {
+        assert!(accepts(BASE, signed), "{signed}");
+        assert!(accepts("https://hooks.example.com:8443", signed), "{signed}");
+    }
+    assert!(accepts("https://hooks.example.com:8443", "https://hooks.example.com:8443"));
+    assert!(!accepts(BASE, "https://hooks.example.com:8443"));
+    assert!(!accepts(BASE, "https://hooks.example.com:80"));
+}
+
+#[test]
+fn another_scheme_host_path_or_trailing_slash_is_refused() {
+    let form = Request::form("Status=draft");
+    for url in [
+        format!("http://hooks.example.com{ROUTE}"),
+        format!("https://evil.example.com{ROUTE}"),
+        format!("https://HOOKS.example.com{ROUTE}"),
+        format!("{BASE}{ROUTE}/"),
+        format!("{BASE}{ROUTE}?"),
+        format!("{BASE}/prefix{ROUTE}"),
+        format!("{BASE}/callbacks/trust-products"),
+    ] {
+        assert_eq!(verdict(form.signed(TOKEN, &url, &form.body)), Err(Refusal::SignatureMismatch), "{url}");
+    }
+}
+
+#[test]
+fn a_changed_field_or_query_is_refused() {
+    let form = Request::form("Status=draft&AccountSid=AC1");
+    for body in ["Status=draft&AccountSid=AC2", "Status=draft", "Status=draft&AccountSid=AC1&x=1", ""] {
+        let raw = RawCallback { body: body.into(), ..form.properly_signed() };
+        assert_eq!(verdict(raw), Err(Refusal::SignatureMismatch), "{body}");
+    }
+    let get = Request::get("a=%20&b=1");
+    for query in ["a=+&b=1", "b=1&a=%20", "a=%20&b=1&", "a=%20"] {
+        let raw = RawCallback { query: Some(query.into()), ..get.properly_signed() };
+        assert_eq!(verdict(raw), Err(Refusal::SignatureMismatch), "{query}");
+    }
+}
+
+#[test]
+fn a_body_that_the_signature_does_not_cover_is_refused() {
+    let unhashed = Request { query: None, ..Request::json(r#"{"Status":"draft"}"#) };
+    assert_eq!(verdict(unhashed.properly_signed()), Err(Refusal::SignatureMismatch));
+    for request in [Request::json(r#"{"Status":"draft"}"#), Request::form("Status=draft").hashed()] {
+        let raw = RawCallback { body: b"{}".to_vec(), ..request.signed(TOKEN, &request.url(BASE), "") };
+        assert_eq!(verdict(raw), Err(Refusal::BodyHashMismatch));
+    }
+}
+
+#[test]
+fn the_previous_token_is_accepted_and_named() {
+    let form = Request::form("Status=draft");
+    let signed_with = |token| verdict(form.signed(token, &form.url(BASE), &form.body));
+    assert_eq!(signed_with(OLD_TOKEN), Ok((Construction::Form, KeyAge::Previous)));
+    assert_eq!(signed_with("some-other-token"), Err(Refusal::SignatureMismatch));
+}
+
+#[test]
+fn exactly_one_well_formed_signature_is_demanded() {
+    let form = Request::form("Status=draft");
+    let good = form.properly_signed();
+    let signature = String::from_utf8(good.headers[0].value.clone()).unwrap();
+    assert_eq!(verdict(form.raw(vec![])), Err(Refusal::MissingSignature));
+    assert_eq!(verdict(form.raw(vec!["x".into()])), Err(Refusal::MalformedSignature));
+    assert!(verdict(form.raw(vec![signature.clone(), signature.clone()])).is_ok());
+    assert_eq!(verdict(form.raw(vec![signature, "x".into()])), Err(Refusal::MalformedSignature));
+}
+
+#[test]
+fn a_bound_token_refuses_the_callbacks_of_other_accounts() {
+    let verify = |body: &str| verifier(BASE, Some(account('1'))).verify(Request::form(body).properly_signed());
+    let verified = verify(&format!("AccountSid={}", account('1'))).unwrap();
+    assert_eq!(verified.account(), &ClaimedAccount::Account(account('1')));
+    let refusal = verify(&format!("AccountSid={}", account('2'))).unwrap_err();
+    assert_eq!(refusal, Refusal::UnknownAccount);
+}
+
+#[test]
+fn no_key_no_verifier() {
+    assert_eq!(Keyring::new(None, &[]).unwrap_err(), EmptyKey);
+    assert_eq!(Keyring::new(None, &[TOKEN.into(), "".into()]).unwrap_err(), EmptyKey);
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn field() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+        (prop::collection::vec(any::<u8>(), 0..8), prop::collection::vec(any::<u8>(), 0..12))
+    }
+
+    fn encode(fields: &[(Vec<u8>, Vec<u8>)]) -> String {
+        let one =
+            |bytes: &Vec<u8>| percent_encoding::percent_encode(bytes, percent_encoding::NON_ALPHANUMERIC).to_string();
+        fields.iter().map(|(name, value)| format!("{}={}", one(name), one(value))).collect::<Vec<_>>().join("&")
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_signed_is_accepted_in_any_order(fields in prop::collection::vec(field(), 0..12)) {
+            let mut reversed = fields.clone();
+            reversed.reverse();
+            let signed = Request::form(&encode(&fields)).properly_signed();
+            let raw = RawCallback { body: encode(&reversed).into(), ..signed };
+            prop_assert!(verdict(raw).is_ok());
+        }
+
+        #[test]
+        fn no_bytes_make_verification_panic(
+            body in prop::collection::vec(any::<u8>(), 0..256),
+            query in prop::option::of("[ -~]{0,64}"),
+            signature in prop::collection::vec(any::<u8>(), 0..40),
+            encoding in prop::sample::select(vec![Encoding::Form, Encoding::Json, Encoding::Query]),
+        ) {
+            let request = Request { encoding, query, body: String::new() };
+            let headers = vec![Header { name: SIGNATURE_HEADER.into(), value: signature }];
+            let raw = RawCallback { headers, body, ..request.raw(vec![]) };
+            prop_assert!(verdict(raw).is_err());
+        }
+    }
+}
