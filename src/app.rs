@@ -5,10 +5,9 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use actix_web::dev::ServerHandle;
 use thiserror::Error;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
@@ -23,7 +22,7 @@ use crate::{
     lifecycle::Stopping,
     pipeline::Pipeline,
     publish::{self, KafkaSink, Sink, Topics},
-    receive::{self, Edge},
+    receive::{self, Edge, Server, ServerHandle},
     telemetry::Metrics,
     verify::{Keyring, Verifier},
 };
@@ -47,27 +46,21 @@ pub fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()
 }
 
-/// What the service takes from the world around it.
-pub struct World {
+/// Where the service listens; a test or `dev` brings its own.
+pub struct Ports {
     /// The public port.
     pub public: TcpListener,
     /// The admin port.
     pub admin: TcpListener,
-    /// The wall clock.
-    pub clock: fn() -> SystemTime,
 }
 
-impl World {
-    /// Listens where the configuration says, by the system's clock.
+impl Ports {
+    /// Listens where the configuration says.
     ///
     /// # Errors
     /// [`StartError::Listen`], which names the variable.
     pub fn of(config: &Config) -> Result<Self, StartError> {
-        Ok(Self {
-            public: listen("HTTP_BIND", config.http.bind)?,
-            admin: listen("ADMIN_BIND", config.admin.bind)?,
-            clock: SystemTime::now,
-        })
+        Ok(Self { public: listen("HTTP_BIND", config.http.bind)?, admin: listen("ADMIN_BIND", config.admin.bind)? })
     }
 }
 
@@ -129,7 +122,7 @@ impl Service {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(config: Config, world: World) -> Result<Self, StartError> {
+    pub fn start(config: Config, ports: Ports) -> Result<Self, StartError> {
         let topics = Topics::of(&config.kafka);
         let metrics = Metrics::new(|destination| topics.name(destination).to_owned());
         let metrics = Arc::new(metrics.map_err(|error| StartError::Metrics(error.to_string()))?);
@@ -141,9 +134,9 @@ impl Service {
         let pipeline = Arc::new(Pipeline::new(verifier, deliver, Arc::clone(&metrics), Handle::current()));
         let stopping = Stopping::default();
 
-        let admin = serve_admin(world.admin, metrics, &sink, &stopping)?;
-        let edge = Edge::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone(), world.clock);
-        let public = Running::start(world.public, |listener| {
+        let admin = serve_admin(ports.admin, metrics, &sink, &stopping)?;
+        let edge = Edge::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone());
+        let public = Running::start(ports.public, |listener| {
             receive::server(listener, &config.http, config.shutdown.timeout, edge)
         })?;
         let watcher = Watcher::start(Arc::clone(&sink), config.kafka);
@@ -209,10 +202,7 @@ impl Watcher {
 }
 
 impl Running {
-    fn start(
-        listener: TcpListener,
-        server: impl FnOnce(TcpListener) -> io::Result<actix_web::dev::Server>,
-    ) -> io::Result<Self> {
+    fn start(listener: TcpListener, server: impl FnOnce(TcpListener) -> io::Result<Server>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let server = server(listener)?;
         Ok(Self { address, handle: server.handle(), task: tokio::spawn(server) })

@@ -33,7 +33,6 @@ impl Deliver {
     }
 
     /// Hands the record over without waiting: records of one profile become durable in the order of these calls.
-    #[must_use]
     pub fn submit(&self, record: &Record, received: Instant) -> Pending {
         Pending {
             acknowledgement: self.sink.enqueue(record),

@@ -14,7 +14,7 @@ use crate::{
         Event, FailureClass, Label as _, Outcome, ProfileSid, PublishFailure, RawCallback, Refusal, Resource, Status,
         Unprocessable,
     },
-    normalize::{NotUnderstood, normalize},
+    normalize::normalize,
     publish::Record,
     telemetry::Metrics,
     verify::{VerifiedCallback, Verifier},
@@ -37,7 +37,6 @@ impl Pipeline {
     }
 
     /// Opens the case of one request to a callback path, when its head was read.
-    #[must_use]
     pub fn open(&self, resource: Resource, received: Instant) -> Case {
         self.metrics.received.of(resource).inc();
         Case {
@@ -72,7 +71,7 @@ impl Pipeline {
         let work = self.submit(&mut case, verified);
         let this = Arc::clone(self);
         let task = async move {
-            let outcome = this.finish(&mut case, work).await;
+            let outcome = this.finish(case.profile.as_ref(), work).await;
             case.conclude(outcome)
         };
         Ok(self.tasks.spawn_on(task, &self.runtime))
@@ -85,19 +84,17 @@ impl Pipeline {
     }
 
     fn submit(&self, case: &mut Case, verified: VerifiedCallback) -> Work {
-        match normalize(&verified) {
-            Ok(event) => {
-                case.status = Some(event.data.status);
-                case.profile = Some(event.data.profile_sid.clone());
-                let pending = Record::event(&event).map(|record| self.deliver.submit(&record, case.received));
-                Work::Event(Box::new(event), pending.ok(), verified)
-            }
-            Err(NotUnderstood { reason, profile }) => {
-                let pending = self.submit_dead_letter(&verified, reason, profile.as_ref());
-                case.profile = profile;
-                Work::DeadLetter(reason, pending)
-            }
-        }
+        let understood = normalize(&verified);
+        case.profile = match &understood {
+            Ok(event) => Some(event.data.profile_sid.clone()),
+            Err(unclear) => unclear.profile.clone(),
+        };
+        case.status = understood.as_ref().ok().map(|event| event.data.status);
+        let pending = match &understood {
+            Ok(event) => Record::event(event).ok().map(|record| self.deliver.submit(&record, case.received)),
+            Err(unclear) => self.submit_dead_letter(&verified, unclear.reason, case.profile.as_ref()),
+        };
+        Work { verified, understood: understood.map(Box::new).map_err(|unclear| unclear.reason), pending }
     }
 
     fn submit_dead_letter(
@@ -111,20 +108,20 @@ impl Pipeline {
         Some(self.deliver.submit(&record, raw.received))
     }
 
-    async fn finish(&self, case: &mut Case, work: Work) -> Outcome {
-        match work {
-            Work::DeadLetter(reason, pending) => dead_lettered(reason, pending).await,
-            Work::Event(event, pending, verified) => match durable(pending).await {
-                Ok(()) => {
-                    self.count_durable(&event);
-                    Outcome::Published
-                }
-                Err(failure) if failure.class() == FailureClass::Record => {
-                    let reason = Unprocessable::RefusedByTopic;
-                    dead_lettered(reason, self.submit_dead_letter(&verified, reason, case.profile.as_ref())).await
-                }
-                Err(failure) => Outcome::Unavailable(failure),
-            },
+    async fn finish(&self, profile: Option<&ProfileSid>, work: Work) -> Outcome {
+        let Work { verified, understood, pending } = work;
+        match (understood, durable(pending).await) {
+            (Ok(event), Ok(())) => {
+                self.count_durable(&event);
+                Outcome::Published
+            }
+            (Err(reason), Ok(())) => Outcome::DeadLettered(reason),
+            (Ok(_), Err(failure)) if failure.class() == FailureClass::Record => {
+                let reason = Unprocessable::RefusedByTopic;
+                let letter = durable(self.submit_dead_letter(&verified, reason, profile)).await;
+                letter.map_or_else(Outcome::Unavailable, |()| Outcome::DeadLettered(reason))
+            }
+            (_, Err(failure)) => Outcome::Unavailable(failure),
         }
     }
 
@@ -145,23 +142,18 @@ impl Pipeline {
     }
 }
 
-/// What was handed over for a callback. A record that could not even be written as JSON is `None`.
-enum Work {
-    Event(Box<Event>, Option<Pending>, VerifiedCallback),
-    DeadLetter(Unprocessable, Option<Pending>),
+/// What was handed over for a callback.
+struct Work {
+    verified: VerifiedCallback,
+    understood: Result<Box<Event>, Unprocessable>,
+    /// `None` for a record that could not even be written as JSON.
+    pending: Option<Pending>,
 }
 
 async fn durable(pending: Option<Pending>) -> Result<(), PublishFailure> {
     match pending {
         Some(pending) => pending.durable().await,
         None => Err(PublishFailure::InvalidRecord),
-    }
-}
-
-async fn dead_lettered(reason: Unprocessable, pending: Option<Pending>) -> Outcome {
-    match durable(pending).await {
-        Ok(()) => Outcome::DeadLettered(reason),
-        Err(failure) => Outcome::Unavailable(failure),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Variables, output::Failure};
 use crate::{
-    app::{Service, World, runtime},
+    app::{Ports, Service, runtime},
     config::{Config, Loaded},
     lifecycle::asked_to_stop,
     telemetry::init_logging,
@@ -14,12 +14,12 @@ pub(super) fn run(variables: Variables) -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let world = World::of(&config).map_err(Failure::failed)?;
-    runtime().map_err(Failure::failed)?.block_on(serve(config, world))
+    let ports = Ports::of(&config).map_err(Failure::failed)?;
+    runtime().map_err(Failure::failed)?.block_on(serve(config, ports))
 }
 
-async fn serve(config: Config, world: World) -> Result<(), Failure> {
-    let service = Service::start(config, world).map_err(Failure::failed)?;
+async fn serve(config: Config, ports: Ports) -> Result<(), Failure> {
+    let service = Service::start(config, ports).map_err(Failure::failed)?;
     let signal = asked_to_stop().await.map_err(Failure::failed)?;
     tracing::info!(signal, "stopping");
     service.stop().await;

@@ -40,11 +40,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     body_file: Option<PathBuf>,
     /// A field of a form, not encoded; may be repeated
-    #[arg(long = "param", value_name = "NAME=VALUE", conflicts_with_all = ["body", "body_file", "json"])]
+    #[arg(long = "param", value_name = "NAME=VALUE", conflicts_with_all = ["body", "body_file", "body_hash"])]
     params: Vec<String>,
-    /// The body is JSON: it is signed by its hash in the URL
+    /// Sign the body by its hash in the URL, as Twilio does for JSON, and not field by field
     #[arg(long)]
-    json: bool,
+    body_hash: bool,
     /// The auth token; better kept in TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE, whose first token is used
     #[arg(long)]
     token: Option<String>,
@@ -59,7 +59,7 @@ enum Method {
 pub(super) fn run(arguments: Arguments, variables: Variables) -> Result<(), Failure> {
     let key = SigningKey::from_auth_token(&token(arguments.token.as_deref(), variables)?).map_err(Failure::usage)?;
     let body = body(&arguments)?;
-    let (url, form) = match (arguments.method, arguments.json) {
+    let (url, form) = match (arguments.method, arguments.body_hash) {
         (Method::Get, _) => (arguments.url, Vec::new()),
         (Method::Post, true) => (hashed(arguments.url, &body), Vec::new()),
         (Method::Post, false) => (arguments.url, form(&arguments.params, &body)?),

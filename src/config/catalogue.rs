@@ -95,6 +95,6 @@ variables! {
         "time after that delay to finish what was received, 1 to 600";
     LOG_FORMAT: OPEN, ABSENT,
         "`json` or `pretty`; not set, `pretty` on a terminal and `json` elsewhere";
-    RUST_LOG: OPEN, "info",
+    RUST_LOG: OPEN, "info,actix_server=warn",
         "what is logged: a level, or directives such as `info,trusthub_bridge=debug`";
 }

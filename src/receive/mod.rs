@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::Server, http::StatusCode, web};
+pub use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 
 use self::{
     answer::{respond, status},
@@ -44,21 +45,14 @@ pub struct Edge {
     routes: Routes,
     limits: Limits,
     stopping: Stopping,
-    clock: fn() -> SystemTime,
 }
 
 impl Edge {
     /// The edge in front of `pipeline`, for the paths below `urls`.
     #[must_use]
-    pub fn new(
-        pipeline: Arc<Pipeline>,
-        urls: &[PublicUrl],
-        http: &Http,
-        stopping: Stopping,
-        clock: fn() -> SystemTime,
-    ) -> Self {
+    pub fn new(pipeline: Arc<Pipeline>, urls: &[PublicUrl], http: &Http, stopping: Stopping) -> Self {
         let limits = Limits { fields: http.max_body_bytes, time: http.request_timeout };
-        Self { pipeline, routes: Routes::below(urls), limits, stopping, clock }
+        Self { pipeline, routes: Routes::below(urls), limits, stopping }
     }
 
     async fn answer(&self, request: &HttpRequest, payload: web::Payload) -> StatusCode {
@@ -69,7 +63,7 @@ impl Edge {
     }
 
     async fn outcome(&self, request: &HttpRequest, payload: web::Payload, route: Route) -> Outcome {
-        let now = (Instant::now(), (self.clock)());
+        let now = (Instant::now(), SystemTime::now());
         let case = self.pipeline.open(route.resource, now.0);
         match read(request, payload, route, self.limits, now).await {
             Ok(raw) => self.pipeline.accept(case, raw).await,

@@ -2,11 +2,7 @@
 
 mod show;
 
-use std::{
-    ffi::OsString,
-    net::TcpListener,
-    time::{Duration, SystemTime},
-};
+use std::{ffi::OsString, net::TcpListener, time::Duration};
 
 use tokio::time::timeout;
 
@@ -15,7 +11,7 @@ use super::{
     output::{Failure, print, say},
 };
 use crate::{
-    app::{self, Service, StartError, World},
+    app::{self, Ports, Service, StartError},
     config::{self, Config},
     domain::Label as _,
     lifecycle::asked_to_stop,
@@ -82,8 +78,7 @@ impl Stage {
         let caller = |token: &str| Caller::new(&token.into()).map_err(Failure::failed);
         Ok(Self {
             follower: Follower::new(&config.kafka, &[EVENTS, DEAD_LETTERS]).map_err(Failure::failed)?,
-            service: Service::start(config, World { public, admin, clock: SystemTime::now })
-                .map_err(Failure::failed)?,
+            service: Service::start(config, Ports { public, admin }).map_err(Failure::failed)?,
             twilio: caller(TOKEN)?,
             forger: caller("not-the-token")?,
             url: format!("{base}/callbacks/customer-profiles"),
@@ -96,7 +91,7 @@ impl Stage {
         for (number, step) in life_of_a_profile().iter().enumerate() {
             self.call(number, step).await?;
             let event = self.consume().await?;
-            if event.value["status"] != step.status.as_str() {
+            if event.value.get("status").is_none_or(|status| status != step.status.as_str()) {
                 return Err(Failure::Failed(format!("{} was expected, but out of Kafka came {event:?}", step.status)));
             }
             print(&serde_json::to_string(&event).map_err(Failure::failed)?)?;

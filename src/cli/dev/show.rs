@@ -46,7 +46,7 @@ pub(super) fn event(event: &Consumed) -> String {
         return format!("    dead letter: {}", painted(reason, RED));
     }
     let status = field("status");
-    let codes: Vec<String> = errors(event).map(|error| error["code"].to_string()).collect();
+    let codes: Vec<String> = errors(event).filter_map(|error| error.get("code")).map(Value::to_string).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
     format!(
         "    {} {} {}{codes}  {}[{}]@{}",
