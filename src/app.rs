@@ -46,6 +46,18 @@ pub fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()
 }
 
+/// Raises the limit of open files so that it does not undercut the limit of connections.
+pub fn raise_descriptor_limit(http: &config::Http) {
+    /// Kafka's connections, the listeners, the log and what the runtime needs.
+    const OWN: u64 = 256;
+    let wanted = u64::try_from(http.max_connections).unwrap_or(u64::MAX).saturating_add(OWN);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => tracing::warn!(limit, wanted, "too few open files are allowed for HTTP_MAX_CONNECTIONS"),
+        Err(error) => tracing::warn!(%error, wanted, "the limit of open files could not be raised"),
+    }
+}
+
 /// Where the service listens; a test or `dev` brings its own.
 pub struct Ports {
     /// The public port.

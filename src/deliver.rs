@@ -12,7 +12,7 @@ use std::{
 use tokio::time::{timeout, timeout_at};
 
 use crate::{
-    domain::PublishFailure,
+    domain::{Event, ProfileSid, PublishFailure, RawCallback, Unprocessable},
     publish::{Acknowledgement, Record, Sink},
 };
 
@@ -32,10 +32,20 @@ impl Deliver {
         Self { sink, patience }
     }
 
-    /// Hands the record over without waiting: records of one profile become durable in the order of these calls.
-    pub fn submit(&self, record: &Record, received: Instant) -> Pending {
+    /// Hands an event over without waiting: the events of one profile become durable in the order of these calls.
+    pub fn event(&self, event: &Event, received: Instant) -> Pending {
+        self.submit(Record::event(event), received)
+    }
+
+    /// Hands over the dead letter of a callback that Twilio signed.
+    pub fn dead_letter(&self, raw: &RawCallback, reason: Unprocessable, profile: Option<&ProfileSid>) -> Pending {
+        self.submit(Record::dead_letter(raw, reason, profile), raw.received)
+    }
+
+    fn submit(&self, record: serde_json::Result<Record>, received: Instant) -> Pending {
+        let record = record.map_err(|_| PublishFailure::InvalidRecord);
         Pending {
-            acknowledgement: self.sink.enqueue(record),
+            acknowledgement: record.and_then(|record| self.sink.enqueue(&record)),
             sink: Arc::clone(&self.sink),
             deadline: received + self.patience,
         }
@@ -109,7 +119,7 @@ mod tests {
     async fn yes_is_said_only_after_the_acknowledgement() {
         let sink = Arc::new(Manual::default());
         let deliver = Deliver::new(Arc::clone(&sink) as Arc<dyn Sink>, Duration::from_secs(60));
-        let mut pending = Box::pin(deliver.submit(&record(), Instant::now()).durable());
+        let mut pending = Box::pin(deliver.submit(Ok(record()), Instant::now()).durable());
         assert!(timeout(Duration::from_millis(50), &mut pending).await.is_err(), "answered before Kafka did");
         sink.0.lock().unwrap().pop().unwrap().send(Ok(())).unwrap();
         assert_eq!(pending.await, Ok(()));
@@ -119,7 +129,7 @@ mod tests {
     async fn at_the_deadline_the_record_is_taken_back_before_the_answer() {
         let sink = Arc::new(Manual::default());
         let deliver = Deliver::new(Arc::clone(&sink) as Arc<dyn Sink>, Duration::from_millis(10));
-        let pending = deliver.submit(&record(), Instant::now());
+        let pending = deliver.submit(Ok(record()), Instant::now());
         assert_eq!(pending.durable().await, Err(PublishFailure::TimedOut));
         assert!(sink.0.lock().unwrap().is_empty(), "the record is still in the queue");
     }
@@ -129,6 +139,6 @@ mod tests {
         let sink = Arc::new(Manual::default());
         let deliver = Deliver::new(sink as Arc<dyn Sink>, Duration::from_secs(3600));
         let long_ago = Instant::now().checked_sub(Duration::from_secs(3600)).expect("the machine runs for an hour");
-        assert_eq!(deliver.submit(&record(), long_ago).durable().await, Err(PublishFailure::TimedOut));
+        assert_eq!(deliver.submit(Ok(record()), long_ago).durable().await, Err(PublishFailure::TimedOut));
     }
 }

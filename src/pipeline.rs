@@ -15,7 +15,6 @@ use crate::{
         Unprocessable,
     },
     normalize::normalize,
-    publish::Record,
     telemetry::Metrics,
     verify::{VerifiedCallback, Verifier},
 };
@@ -43,6 +42,7 @@ impl Pipeline {
             metrics: Arc::clone(&self.metrics),
             resource,
             received,
+            handed_over: None,
             status: None,
             profile: None,
             if_abandoned: Some(Outcome::Rejected(Refusal::Incomplete)),
@@ -69,6 +69,7 @@ impl Pipeline {
         case.if_abandoned = Some(Outcome::Unavailable(PublishFailure::Other));
         self.count_verified(&verified);
         let work = self.submit(&mut case, verified);
+        case.handed_over = Some(Instant::now());
         let this = Arc::clone(self);
         let task = async move {
             let outcome = this.finish(case.profile.as_ref(), work).await;
@@ -91,26 +92,15 @@ impl Pipeline {
         };
         case.status = understood.as_ref().ok().map(|event| event.data.status);
         let pending = match &understood {
-            Ok(event) => Record::event(event).ok().map(|record| self.deliver.submit(&record, case.received)),
-            Err(unclear) => self.submit_dead_letter(&verified, unclear.reason, case.profile.as_ref()),
+            Ok(event) => self.deliver.event(event, case.received),
+            Err(unclear) => self.deliver.dead_letter(verified.raw(), unclear.reason, case.profile.as_ref()),
         };
         Work { verified, understood: understood.map(Box::new).map_err(|unclear| unclear.reason), pending }
     }
 
-    fn submit_dead_letter(
-        &self,
-        verified: &VerifiedCallback,
-        reason: Unprocessable,
-        profile: Option<&ProfileSid>,
-    ) -> Option<Pending> {
-        let raw = verified.raw();
-        let record = Record::dead_letter(raw, reason, profile).ok()?;
-        Some(self.deliver.submit(&record, raw.received))
-    }
-
     async fn finish(&self, profile: Option<&ProfileSid>, work: Work) -> Outcome {
         let Work { verified, understood, pending } = work;
-        match (understood, durable(pending).await) {
+        match (understood, pending.durable().await) {
             (Ok(event), Ok(())) => {
                 self.count_durable(&event);
                 Outcome::Published
@@ -118,7 +108,7 @@ impl Pipeline {
             (Err(reason), Ok(())) => Outcome::DeadLettered(reason),
             (Ok(_), Err(failure)) if failure.class() == FailureClass::Record => {
                 let reason = Unprocessable::RefusedByTopic;
-                let letter = durable(self.submit_dead_letter(&verified, reason, profile)).await;
+                let letter = self.deliver.dead_letter(verified.raw(), reason, profile).durable().await;
                 letter.map_or_else(Outcome::Unavailable, |()| Outcome::DeadLettered(reason))
             }
             (_, Err(failure)) => Outcome::Unavailable(failure),
@@ -146,15 +136,7 @@ impl Pipeline {
 struct Work {
     verified: VerifiedCallback,
     understood: Result<Box<Event>, Unprocessable>,
-    /// `None` for a record that could not even be written as JSON.
-    pending: Option<Pending>,
-}
-
-async fn durable(pending: Option<Pending>) -> Result<(), PublishFailure> {
-    match pending {
-        Some(pending) => pending.durable().await,
-        None => Err(PublishFailure::InvalidRecord),
-    }
+    pending: Pending,
 }
 
 /// One request to a callback path, from its head to its outcome. Dropping it is an outcome, too.
@@ -163,6 +145,7 @@ pub struct Case {
     metrics: Arc<Metrics>,
     resource: Resource,
     received: Instant,
+    handed_over: Option<Instant>,
     status: Option<Status>,
     profile: Option<ProfileSid>,
     /// The outcome if nobody concludes the case; `None` once it is concluded.
@@ -205,7 +188,8 @@ impl Case {
                     status = self.status.map(|status| status.as_str()),
                     profile_sid = self.profile.as_ref().map(ProfileSid::as_str),
                     reason = outcome.reason(),
-                    duration_ms = duration.as_secs_f64() * 1000.0,
+                    duration_ms = milliseconds(duration),
+                    delivery_ms = self.handed_over.map(|since| milliseconds(since.elapsed())),
                     "callback"
                 )
             };
@@ -216,6 +200,10 @@ impl Case {
             Outcome::Unavailable(_) => line!(error),
         }
     }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 impl Drop for Case {

@@ -2,7 +2,7 @@
 
 use super::{Variables, output::Failure};
 use crate::{
-    app::{Ports, Service, runtime},
+    app::{Ports, Service, raise_descriptor_limit, runtime},
     config::{Config, Loaded},
     lifecycle::asked_to_stop,
     telemetry::init_logging,
@@ -14,6 +14,7 @@ pub(super) fn run(variables: Variables) -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    raise_descriptor_limit(&config.http);
     let ports = Ports::of(&config).map_err(Failure::failed)?;
     runtime().map_err(Failure::failed)?.block_on(serve(config, ports))
 }

@@ -25,6 +25,7 @@ impl Routes {
     pub(super) fn below(urls: &[PublicUrl]) -> Self {
         let mut prefixes = vec![String::new()];
         prefixes.extend(urls.iter().map(|url| url.prefix().to_owned()));
+        prefixes.sort();
         prefixes.dedup();
         Self { prefixes }
     }

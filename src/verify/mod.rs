@@ -42,12 +42,6 @@ impl VerifiedCallback {
         &self.raw
     }
 
-    /// The callback as it arrived, when the rest is not needed any more.
-    #[must_use]
-    pub fn into_raw(self) -> RawCallback {
-        self.raw
-    }
-
     /// Its decoded fields.
     #[must_use]
     pub fn payload(&self) -> &Payload {

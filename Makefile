@@ -1,0 +1,44 @@
+# Each target installs what it needs or says how; see scripts/setup.
+
+SHELL := /bin/bash
+# A Rust that scripts/setup has just installed is not yet on the caller's PATH.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint schemas figures fmt clean-tools
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Play a profile's life through the whole service, nothing else needed
+	@scripts/setup demo
+	@cargo run --locked -- dev --once
+
+test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	@scripts/oracles >/dev/null
+	cargo test --locked
+
+lint: ## Check format, code, documentation and dependencies
+	@scripts/setup lint
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	scripts/deny
+
+schemas: ## Write the event's JSON Schema from its Rust type
+	@scripts/setup lint
+	UPDATE_SCHEMAS=1 cargo test --locked --lib schema
+
+figures: ## Measure start-up time and idle memory of the release build
+	@scripts/setup figures
+	cargo build --locked --release
+	@scripts/figures
+
+fmt: ## Format the code
+	@scripts/setup lint
+	cargo fmt
+
+clean-tools: ## Remove the cached Kafka, Twilio libraries and cargo-deny
+	rm -rf "$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/trusthub-bridge"

@@ -1,0 +1,188 @@
+//! A callback's path, from the request to the record that a consumer reads back from a real Kafka.
+
+use std::{collections::BTreeSet, fs, path::PathBuf, time::SystemTime};
+
+use serde_json::{Value, json};
+use trusthub_bridge::domain::Timestamp;
+
+use crate::support::{ACCOUNT, Bridge, PROFILE, Request, kafka::Record};
+
+fn fixtures() -> Vec<(String, Value)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .map(|file| {
+            let text = fs::read_to_string(&file).unwrap();
+            (file.file_stem().unwrap().to_str().unwrap().to_owned(), serde_json::from_str(&text).unwrap())
+        })
+        .collect()
+}
+
+/// The request of a fixture, signed. `body_hash_in_query` adds the hash as Twilio does for JSON.
+fn request(fixture: &Value) -> Request {
+    let text = |name: &str| fixture["request"][name].as_str().unwrap();
+    let request = match fixture["request"]["body_hash_in_query"].as_bool() {
+        Some(true) => Request { headers: vec![], ..Request::json(text("target"), text("body")) },
+        _ => Request::new(text("method"), text("target"), &[], text("body")),
+    };
+    let headers = fixture["request"]["headers"].as_array().unwrap();
+    let request = headers
+        .iter()
+        .fold(request, |request, header| request.with(header[0].as_str().unwrap(), header[1].as_str().unwrap()));
+    let is_form = headers.iter().any(|header| header[1].as_str().unwrap().contains("form"));
+    if is_form { sign_as_form(request) } else { request.signed() }
+}
+
+fn sign_as_form(request: Request) -> Request {
+    let body = String::from_utf8(request.body.clone()).unwrap();
+    let signed = Request::form(&request.target, &body).signed();
+    let signature = signed.headers.last().unwrap();
+    request.with(&signature.0, &signature.1)
+}
+
+/// A record in the form of a fixture. What differs between runs is checked and then replaced by a fixed text.
+fn golden(record: &Record, role: &str, began: Timestamp) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let mut value: Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
+    let received: Timestamp = serde_json::from_value(value["received_at"].take()).unwrap();
+    assert!(began <= received && received <= SystemTime::now().into(), "{received}");
+    assert_eq!(record.timestamp_ms, received.unix_millis(), "Kafka's time of the record is the time of receipt");
+    value["received_at"] = "RECEIVED".into();
+    if let Some(headers) = value.get_mut("headers").and_then(Value::as_array_mut) {
+        headers.sort_by_key(Value::to_string);
+    }
+    let headers = record.headers.iter().map(|(name, value)| match (name.as_str(), text(value)) {
+        ("ce_time", time) if time == received.to_string() => json!([name, "RECEIVED"]),
+        ("ce_id", id) if id.len() == 32 => json!([name, "ID"]),
+        (_, value) => json!([name, value]),
+    });
+    json!({
+        "topic": role, "key": record.key.as_deref().map(text), "headers": headers.collect::<Vec<_>>(), "value": value,
+    })
+}
+
+#[test]
+fn each_request_becomes_its_golden_record() {
+    for (name, fixture) in fixtures() {
+        let bridge = Bridge::start();
+        let began = SystemTime::now().into();
+        let answer = bridge.send(&request(&fixture));
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{name}");
+        let role = fixture["record"]["topic"].as_str().unwrap();
+        let records = if role == "events" { bridge.events(1) } else { bridge.dead_letters(1) };
+        assert_eq!(golden(&records[0], role, began), fixture["record"], "{name}");
+        assert_eq!((bridge.events(0).len() + bridge.dead_letters(0).len(), records.len()), (1, 1), "{name}");
+    }
+}
+
+#[test]
+fn every_verb_and_encoding_is_accepted_on_every_path() {
+    let bridge = Bridge::start();
+    let mut expected = BTreeSet::new();
+    for (path, resource) in [
+        ("/callbacks/customer-profiles", "customer-profile"),
+        ("/callbacks/trust-products", "trust-product"),
+        ("/callbacks/regulatory-bundles", "regulatory-bundle"),
+    ] {
+        let fields = |status: &str| format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status={status}");
+        let json = json!({"AccountSid": ACCOUNT, "BundleSid": PROFILE, "Status": "in-review"}).to_string();
+        for request in [
+            Request::form(path, &fields("draft")),
+            Request::json(path, &json),
+            Request::get(&format!("{path}?{}", fields("twilio-approved"))),
+        ] {
+            assert_eq!(bridge.send(&request.signed()).status, 204, "{path}");
+        }
+        expected
+            .extend(["draft", "in-review", "twilio-approved"].map(|status| (resource.to_owned(), status.to_owned())));
+    }
+    let values = bridge.events(9).into_iter().map(|record| {
+        let value: Value = serde_json::from_slice(&record.payload.unwrap()).unwrap();
+        (value["resource"].as_str().unwrap().to_owned(), value["status"].as_str().unwrap().to_owned())
+    });
+    assert_eq!(values.collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn the_prefix_of_the_public_url_may_be_stripped_or_kept() {
+    let base = "https://hooks.example.com/twilio/in";
+    let bridge = Bridge::start_with(&[("PUBLIC_URL", base)]);
+    let kept = Request { target: "/twilio/in/callbacks/customer-profiles".into(), ..Request::change("draft") };
+    let signed = |status: &str| {
+        let unsigned = Request { headers: vec![], ..Request::change(status) };
+        unsigned.with("Content-Type", "application/x-www-form-urlencoded").signed_with(crate::support::TOKEN, base)
+    };
+    let stripped = signed("draft");
+    assert_eq!(bridge.send(&stripped).status, 204);
+    assert_eq!(bridge.send(&Request { target: kept.target.clone(), ..signed("in-review") }).status, 204);
+    assert_eq!(bridge.send(&kept).status, 403, "a signature for the URL without the prefix is for another URL");
+    assert_eq!(bridge.events(2).len(), 2);
+}
+
+#[test]
+fn both_public_urls_are_accepted_while_moving_and_both_tokens_while_rotating() {
+    let (old, new) = ("https://old.example.com", "https://new.example.com/in");
+    let bridge =
+        Bridge::start_with(&[("PUBLIC_URL", &format!("{new},{old}")), ("TWILIO_AUTH_TOKEN", "new-token,old-token")]);
+    let unsigned = Request { headers: vec![], ..Request::change("draft") };
+    let unsigned = unsigned.with("Content-Type", "application/x-www-form-urlencoded");
+    for (base, token, key) in
+        [(old, "old-token", "previous"), (new, "new-token", "current"), (new, "old-token", "previous")]
+    {
+        let series = format!(r#"trusthub_signatures_verified_total{{construction="form",key="{key}"}}"#);
+        let before = bridge.metric(&series);
+        assert_eq!(bridge.send(&unsigned.clone().signed_with(token, base)).status, 204, "{base} {token}");
+        assert_eq!(bridge.metric(&series), before + 1.0);
+    }
+}
+
+#[test]
+fn what_is_refused_leaves_no_record() {
+    let bridge = Bridge::start_with(&[("TWILIO_ACCOUNT_SID", ACCOUNT)]);
+    let change = Request::change("draft");
+    let unsigned = Request { headers: change.headers[..1].to_vec(), ..change.clone() };
+    let foreign = format!("AccountSid=AC{}&BundleSid={PROFILE}&Status=draft", "9".repeat(32));
+    for refused in [
+        unsigned.clone(),
+        unsigned.clone().signed_with("another-token", crate::support::PUBLIC_URL),
+        unsigned.with("X-Twilio-Signature", "x"),
+        Request { body: b"Status=draft".to_vec(), ..change.clone() },
+        Request::form("/callbacks/customer-profiles", &foreign).signed(),
+    ] {
+        let answer = bridge.send(&refused);
+        assert_eq!((answer.status, answer.body.as_str()), (403, "Forbidden"), "{refused:?}");
+    }
+    assert_eq!(bridge.send(&change).status, 204);
+    assert_eq!(bridge.events(1).len(), 1);
+    assert_eq!(bridge.dead_letters(0).len(), 0);
+}
+
+#[test]
+fn the_events_of_one_profile_stand_in_one_partition_in_the_order_of_receipt() {
+    let bridge = Bridge::start();
+    let statuses = ["draft", "pending-review", "in-review", "twilio-rejected", "pending-review", "twilio-approved"];
+    for status in statuses {
+        assert_eq!(bridge.send(&Request::change(status)).status, 204);
+    }
+    let records = bridge.events(statuses.len());
+    assert!(records.iter().all(|record| record.partition == records[0].partition));
+    let read = records.iter().map(|record| {
+        let value: Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
+        value["status"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(read.collect::<Vec<_>>(), statuses);
+}
+
+#[test]
+fn a_key_lands_in_the_partition_that_java_clients_choose() {
+    let bridge = Bridge::start_with(&[("KAFKA_TOPIC_PARTITIONS", "16")]);
+    // Partitions of 16 that org.apache.kafka.common.utils.Utils.murmur2 gives for these keys.
+    let chosen = [(1, 1), (2, 14), (3, 6), (4, 8)];
+    for (digit, partition) in chosen {
+        let profile = format!("BU{}", digit.to_string().repeat(32));
+        assert_eq!(bridge.send(&Request::change_of(&profile, "draft")).status, 204);
+        let records = bridge.events(digit);
+        let record = records.iter().find(|record| record.key.as_deref() == Some(profile.as_bytes())).unwrap();
+        assert_eq!(record.partition, partition, "{profile}");
+    }
+}

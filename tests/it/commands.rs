@@ -1,0 +1,170 @@
+//! The commands as a user types them.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Output, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::support::{Bridge, TOKEN, program};
+
+const GOOD: [(&str, &str); 3] = [
+    ("PUBLIC_URL", "https://hooks.example.com"),
+    ("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef"),
+    ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092"),
+];
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = program().args(arguments).envs(variables.iter().copied()).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn config_prints_what_the_service_would_run_with() {
+    let (code, stdout, stderr) = run(&["config"], &GOOD);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for line in
+        ["PUBLIC_URL=https://hooks.example.com", "TWILIO_AUTH_TOKEN=[redacted, 1 token]", "HTTP_BIND=0.0.0.0:8080"]
+    {
+        assert!(stdout.lines().any(|printed| printed == line), "{line} is missing in\n{stdout}");
+    }
+}
+
+#[test]
+fn a_wrong_configuration_ends_every_command_that_needs_it_with_2_and_all_problems() {
+    for command in ["config", "serve"] {
+        let (code, stdout, stderr) = run(&[command], &[("HTTP_MAX_CONNECTIONS", "many")]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""));
+        for name in ["PUBLIC_URL: ", "TWILIO_AUTH_TOKEN: ", "KAFKA_BOOTSTRAP_SERVERS: ", "HTTP_MAX_CONNECTIONS: "] {
+            assert_eq!(stderr.lines().filter(|line| line.starts_with(name)).count(), 1, "{name}\n{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_property_that_librdkafka_does_not_know_is_a_problem_of_the_configuration() {
+    let (code, _, stderr) = run(&["config"], &[&GOOD[..], &[("KAFKA_PROPERTIES", "no.such.property=1")]].concat());
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("KAFKA_PROPERTIES: no.such.property"), "{stderr}");
+}
+
+#[test]
+fn a_near_spelling_is_a_warning() {
+    let (code, _, stderr) = run(&["config"], &[&GOOD[..], &[("PUBLIC_URLS", "x"), ("KAFKA_PORT", "tcp://1")]].concat());
+    assert_eq!(code, Some(0));
+    assert!(stderr.contains("PUBLIC_URLS") && stderr.contains("PUBLIC_URL?"), "{stderr}");
+    assert!(!stderr.contains("KAFKA_PORT"), "{stderr}");
+}
+
+#[test]
+fn a_port_in_use_is_named_with_its_variable() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, _, stderr) = run(&["serve"], &[&GOOD[..], &[("HTTP_BIND", &address)]].concat());
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains(&format!("HTTP_BIND: cannot listen on {address}")), "{stderr}");
+}
+
+#[test]
+fn sign_prints_the_published_vectors() {
+    const URL: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";
+    const FORM: &str =
+        "CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212";
+    let token = [("TWILIO_AUTH_TOKEN", "12345")];
+    let header = "X-Twilio-Signature: RSOYDt4T1cUTdK1PDd93/VVr8B8=\n";
+    assert_eq!(run(&["sign", "--url", URL, "--body", FORM], &token), (Some(0), header.into(), String::new()));
+    let params =
+        ["CallSid=CA1234567890ABCDE", "Caller=+14158675309", "Digits=1234", "From=+14158675309", "To=+18005551212"];
+    let arguments = params.iter().flat_map(|param| ["--param", param]);
+    let arguments: Vec<_> = ["sign", "--url", URL, "--token", "12345"].into_iter().chain(arguments).collect();
+    assert_eq!(run(&arguments, &[]).1, header);
+    let json = r#"{"property": "value", "boolean": true}"#;
+    let (code, stdout, stderr) = run(&["sign", "--url", URL, "--body-hash", "--body", json], &token);
+    assert_eq!((code, stdout.as_str()), (Some(0), "X-Twilio-Signature: a9nBmqA0ju/hNViExpshrM61xv4=\n"));
+    assert!(
+        stderr.contains("&bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn sign_without_a_token_says_where_to_put_it() {
+    let (code, stdout, stderr) = run(&["sign", "--url", "https://hooks.example.com"], &[]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("TWILIO_AUTH_TOKEN"), "{stderr}");
+}
+
+#[test]
+fn healthcheck_asks_the_admin_port() {
+    let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")]);
+    let admin = bridge.admin.to_string();
+    assert_eq!(run(&["healthcheck"], &[("ADMIN_BIND", &admin)]).0, Some(0));
+    let (code, _, stderr) = run(&["healthcheck", "--ready"], &[("ADMIN_BIND", &admin)]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("503"), "{stderr}");
+    drop(bridge);
+    assert_eq!(run(&["healthcheck"], &[("ADMIN_BIND", &admin)]).0, Some(1));
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_help_with_0() {
+    assert_eq!(run(&["frobnicate"], &[]).0, Some(2));
+    assert_eq!(run(&[], &[]).0, Some(2));
+    let (code, stdout, _) = run(&["--help"], &[]);
+    assert_eq!(code, Some(0));
+    for command in ["serve", "dev", "sign", "config", "healthcheck"] {
+        assert!(stdout.contains(command), "{command} is missing in\n{stdout}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let mut child = program().arg("config").envs(GOOD).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn dev_once_plays_a_profiles_life_and_prints_each_event_as_consumed_from_kafka() {
+    let (code, stdout, stderr) = run(&["dev", "--once"], &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let events: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let statuses: Vec<_> = events.iter().map(|event| event["value"]["status"].as_str().unwrap()).collect();
+    let life = ["pending-review", "in-review", "twilio-rejected", "pending-review", "in-review", "twilio-approved"];
+    assert_eq!(statuses, life);
+    assert_eq!(events[2]["value"]["errors"].as_array().unwrap().len(), 2);
+    for event in &events {
+        let object = event.as_object().unwrap();
+        let fields: Vec<_> = object.keys().map(String::as_str).collect();
+        assert_eq!(fields, ["headers", "key", "offset", "partition", "topic", "value"]);
+        assert_eq!(event["headers"]["ce_subject"], event["key"]);
+    }
+    assert!(stderr.contains("403 somebody without the token forges a callback"), "{stderr}");
+}
+
+#[test]
+fn dev_says_where_everything_listens_and_runs_until_it_is_told_to_stop() {
+    let variables = [("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0")];
+    let mut child = program().arg("dev").envs(variables).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.contains("pending-review"), "{line}");
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    for part in ["callbacks  http://127.0.0.1:", "metrics    http://127.0.0.1:", "kcat -b", "curl -i"] {
+        assert!(said.contains(part), "{part} is missing in\n{said}");
+    }
+}
+
+#[test]
+fn a_token_from_a_file_is_as_good_as_one_from_a_variable() {
+    let file = format!("{}/token-of-sign", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let arguments = ["sign", "--url", "https://hooks.example.com"];
+    assert_eq!(run(&arguments, &[("TWILIO_AUTH_TOKEN_FILE", &file)]), run(&arguments, &[("TWILIO_AUTH_TOKEN", TOKEN)]));
+}

@@ -1,0 +1,247 @@
+//! The configuration: what is read, what is refused and what is never shown.
+
+mod mistakes;
+
+use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
+
+use secrecy::ExposeSecret;
+use trusthub_bridge::config::{
+    self, Config, Loaded, LogFormat, Problems, REFUSED_PROPERTIES, SaslMechanism, Security, VARIABLES,
+};
+
+const TOKEN: &str = "6d0f1e9a7c5b43218f6e5d4c3b2a1908";
+const PASSWORD: &str = "correct horse battery staple";
+
+/// The least that is needed, with more variables on top; an empty text takes one away.
+fn environment(more: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    let least = [
+        ("PUBLIC_URL", "https://hooks.example.com"),
+        ("TWILIO_AUTH_TOKEN", TOKEN),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka-0:9092"),
+    ];
+    let overridden = |name: &str| more.iter().any(|(other, _)| *other == name);
+    let rest = least.into_iter().filter(|(name, _)| !overridden(name));
+    rest.chain(more.iter().copied()).map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn load(more: &[(&str, &str)]) -> Result<Loaded, Problems> {
+    config::load(environment(more))
+}
+
+fn config(more: &[(&str, &str)]) -> Config {
+    load(more).unwrap_or_else(|problems| panic!("{problems}")).config
+}
+
+/// A file of this test alone.
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("config-{name}"));
+    fs::write(&path, content).unwrap();
+    path
+}
+
+fn described(config: &Config, name: &str) -> String {
+    config.describe().into_iter().find(|(other, _)| *other == name).unwrap().1
+}
+
+#[test]
+fn the_least_environment_is_enough_and_the_rest_has_its_documented_default() {
+    let config = config(&[]);
+    for variable in VARIABLES {
+        let shown = described(&config, variable.name);
+        let expected = match variable.name {
+            "PUBLIC_URL" => "https://hooks.example.com",
+            "TWILIO_AUTH_TOKEN" => "[redacted, 1 token]",
+            "KAFKA_BOOTSTRAP_SERVERS" => "kafka-0:9092",
+            // Holds only for the protocols that use TLS.
+            "KAFKA_SSL_CA_LOCATION" => "",
+            _ if variable.default == "–" => "",
+            _ => variable.default,
+        };
+        assert_eq!(shown, expected, "{}", variable.name);
+    }
+}
+
+#[test]
+fn every_variable_reaches_its_place() {
+    let sid = format!("AC{}", "0".repeat(32));
+    let config = config(&[
+        ("HTTP_BIND", "[::]:80"),
+        ("HTTP_MAX_BODY_BYTES", "1024"),
+        ("HTTP_REQUEST_TIMEOUT_MS", "14000"),
+        ("HTTP_MAX_CONNECTIONS", "1"),
+        ("ADMIN_BIND", "127.0.0.1:81"),
+        ("PUBLIC_URL", "https://a.example, https://b.example/x"),
+        ("TWILIO_AUTH_TOKEN", "new, old"),
+        ("TWILIO_ACCOUNT_SID", &sid),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka-0:9092, [::1]:9093"),
+        ("KAFKA_TOPIC", "a"),
+        ("KAFKA_DEAD_LETTER_TOPIC", "b"),
+        ("KAFKA_CREATE_TOPICS", "false"),
+        ("KAFKA_TOPIC_PARTITIONS", "12"),
+        ("KAFKA_TOPIC_REPLICATION", "3"),
+        ("KAFKA_PROPERTIES", "compression.type=zstd; client.id=a=b"),
+        ("KAFKA_ACK_TIMEOUT_MS", "13999"),
+        ("SHUTDOWN_DELAY_SECS", "0"),
+        ("SHUTDOWN_TIMEOUT_SECS", "600"),
+        ("LOG_FORMAT", "pretty"),
+        ("RUST_LOG", "warn,trusthub_bridge=debug"),
+    ]);
+    let Config { http, admin, public_urls, twilio, kafka, shutdown, log } = config;
+    assert_eq!((http.bind.to_string(), http.max_body_bytes, http.max_connections), ("[::]:80".to_owned(), 1024, 1));
+    assert_eq!(http.request_timeout, Duration::from_secs(14));
+    assert_eq!(admin.bind.to_string(), "127.0.0.1:81");
+    let urls: Vec<_> = public_urls.iter().map(|url| url.as_str()).collect();
+    assert_eq!(urls, ["https://a.example", "https://b.example/x"]);
+    let tokens: Vec<_> = twilio.auth_tokens.iter().map(|token| token.expose_secret()).collect();
+    assert_eq!(tokens, ["new", "old"]);
+    assert_eq!(twilio.account_sid.unwrap().as_str(), sid);
+    assert_eq!(kafka.bootstrap_servers, "kafka-0:9092,[::1]:9093");
+    assert_eq!((kafka.topic.as_str(), kafka.dead_letter_topic.as_str(), kafka.create_topics), ("a", "b", false));
+    assert_eq!((kafka.topic_partitions, kafka.topic_replication), (12, Some(3)));
+    let property = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(kafka.properties, [property("compression.type", "zstd"), property("client.id", "a=b")]);
+    assert_eq!(kafka.ack_timeout, Duration::from_millis(13_999));
+    assert_eq!((shutdown.delay, shutdown.timeout), (Duration::ZERO, Duration::from_secs(600)));
+    assert_eq!((log.format, log.filter.as_str()), (Some(LogFormat::Pretty), "warn,trusthub_bridge=debug"));
+}
+
+#[test]
+fn each_security_protocol_takes_exactly_what_belongs_to_it() {
+    let pem = file("security.pem", b"pem").display().to_string();
+    let login = [("KAFKA_SASL_USERNAME", "bridge"), ("KAFKA_SASL_PASSWORD", PASSWORD)];
+
+    let ssl = config(&[("KAFKA_SECURITY_PROTOCOL", "SSL")]).kafka.security;
+    assert!(matches!(&ssl, Security::Ssl { tls } if tls.ca_location == "probe" && tls.client_certificate.is_none()));
+
+    let mutual = config(&[
+        ("KAFKA_SECURITY_PROTOCOL", "ssl"),
+        ("KAFKA_SSL_CA_LOCATION", &pem),
+        ("KAFKA_SSL_CERTIFICATE_LOCATION", &pem),
+        ("KAFKA_SSL_KEY_LOCATION", &pem),
+    ]);
+    let tls = mutual.kafka.security.tls().unwrap();
+    let client = tls.client_certificate.as_ref().unwrap();
+    assert_eq!([&tls.ca_location, &client.certificate_location, &client.key_location], [&pem; 3]);
+
+    for (name, expected) in [
+        ("PLAIN", SaslMechanism::Plain),
+        ("SCRAM-SHA-256", SaslMechanism::ScramSha256),
+        ("scram-sha-512", SaslMechanism::ScramSha512),
+    ] {
+        for protocol in ["sasl_plaintext", "sasl_ssl"] {
+            let wanted = [("KAFKA_SECURITY_PROTOCOL", protocol), ("KAFKA_SASL_MECHANISM", name), login[0], login[1]];
+            let security = config(&wanted).kafka.security;
+            assert_eq!(security.protocol(), protocol);
+            let Security::Sasl { mechanism, username, password, .. } = security else { panic!("no login") };
+            assert_eq!((mechanism, username.as_str(), password.expose_secret()), (expected, "bridge", PASSWORD));
+        }
+    }
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_that_ends_with_a_line_end() {
+    let token = file("token", format!("{TOKEN},old\n").as_bytes());
+    let password = file("password", format!("{PASSWORD}\r\n").as_bytes());
+    let config = config(&[
+        ("TWILIO_AUTH_TOKEN", ""),
+        ("TWILIO_AUTH_TOKEN_FILE", token.to_str().unwrap()),
+        ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"),
+        ("KAFKA_SASL_MECHANISM", "PLAIN"),
+        ("KAFKA_SASL_USERNAME", "bridge"),
+        ("KAFKA_SASL_PASSWORD_FILE", password.to_str().unwrap()),
+    ]);
+    let tokens: Vec<_> = config.twilio.auth_tokens.iter().map(|token| token.expose_secret()).collect();
+    assert_eq!(tokens, [TOKEN, "old"]);
+    assert_eq!(described(&config, "TWILIO_AUTH_TOKEN"), "[redacted, 2 tokens]");
+    assert_eq!(described(&config, "TWILIO_AUTH_TOKEN_FILE"), token.display().to_string());
+    assert_eq!(described(&config, "KAFKA_SASL_PASSWORD_FILE"), password.display().to_string());
+    let Security::Sasl { password, .. } = config.kafka.security else { panic!("no login") };
+    assert_eq!(password.expose_secret(), PASSWORD);
+}
+
+#[test]
+fn both_listeners_may_ask_for_any_free_port() {
+    let config = config(&[("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0")]);
+    assert_eq!(config.http.bind, config.admin.bind);
+}
+
+#[test]
+fn secrets_appear_neither_in_debug_nor_in_the_description() {
+    let config = config(&[
+        ("TWILIO_AUTH_TOKEN", &format!("{TOKEN},another-token")),
+        ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"),
+        ("KAFKA_SASL_MECHANISM", "PLAIN"),
+        ("KAFKA_SASL_USERNAME", "bridge"),
+        ("KAFKA_SASL_PASSWORD", PASSWORD),
+    ]);
+    let shown = format!("{config:?} {config:#?} {:?}", config.describe());
+    for secret in [TOKEN, "another-token", PASSWORD] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    for variable in VARIABLES.iter().filter(|variable| variable.secret) {
+        assert!(described(&config, variable.name).starts_with("[redacted"), "{}", variable.name);
+    }
+}
+
+#[test]
+fn the_description_lists_every_variable_in_the_order_of_the_catalogue() {
+    let described: Vec<_> = config(&[]).describe().into_iter().map(|(name, _)| name).collect();
+    let catalogued: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+    assert_eq!(described, catalogued);
+}
+
+#[test]
+fn a_name_that_is_nearly_ours_gets_a_warning_and_is_not_read() {
+    for (name, meant) in [
+        ("PUBLIC_URLS", "PUBLIC_URL"),
+        ("TWILIO_AUTHTOKEN", "TWILIO_AUTH_TOKEN"),
+        ("KAFKA_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("KAFKA_SASL_MECHANISMS", "KAFKA_SASL_MECHANISM"),
+        ("HTTP_BNID", "HTTP_BIND"),
+        ("kafka_topic", "KAFKA_TOPIC"),
+    ] {
+        let loaded = load(&[(name, "not read")]).unwrap();
+        assert_eq!(loaded.warnings, [format!("{name} is not read; did you mean {meant}?")]);
+        assert_eq!(loaded.config.describe(), config(&[]).describe());
+    }
+}
+
+#[test]
+fn unknown_names_with_our_prefixes_are_nobodys_business() {
+    let injected =
+        ["KAFKA_PORT", "KAFKA_SERVICE_HOST", "HTTP_PROXY", "ADMIN_PORT", "KAFKA_KAFKA_TOPIC", "RUST_BACKTRACE"];
+    let more: Vec<_> = injected.into_iter().map(|name| (name, "tcp://10.0.0.1:9092")).collect();
+    let loaded = load(&more).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(loaded.config.describe(), config(&[]).describe());
+}
+
+#[test]
+fn the_reference_lists_exactly_the_variables_of_the_code() {
+    let rows = VARIABLES.iter().map(|variable| {
+        let default = match variable.default {
+            plain @ ("required" | "–") => plain.to_owned(),
+            value => format!("`{value}`"),
+        };
+        let secret = if variable.secret { " (secret)" } else { "" };
+        format!("| `{}`{secret} | {default} | {} |\n", variable.name, variable.meaning)
+    });
+    assert_eq!(table("| Variable | Default | Meaning |\n"), rows.collect::<String>());
+}
+
+#[test]
+fn the_reference_lists_exactly_the_refused_properties() {
+    let mut rows = String::new();
+    for group in REFUSED_PROPERTIES.chunk_by(|one, next| one.reason == next.reason) {
+        let names: Vec<_> = group.iter().map(|refused| format!("`{}`", refused.pattern)).collect();
+        rows += &format!("| {} | {} |\n", names.join(", "), group[0].reason);
+    }
+    assert_eq!(table("| Refused | Because, and instead |\n"), rows);
+}
+
+/// The rows of the table with this heading in the reference.
+fn table(heading: &str) -> String {
+    let reference = include_str!("../../docs/configuration.md");
+    let (_, rest) = reference.split_once(heading).expect("the table is there");
+    rest.lines().skip(1).take_while(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect()
+}

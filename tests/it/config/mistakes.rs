@@ -1,0 +1,314 @@
+//! Each mistake is named by its variable and with what to write instead.
+
+use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+
+use trusthub_bridge::config::{self, Problems, REFUSED_PROPERTIES, VARIABLES};
+
+use super::{PASSWORD, TOKEN, environment, file, load};
+
+fn problems(more: &[(&str, &str)]) -> Problems {
+    match load(more) {
+        Ok(_) => panic!("no problem is found in {more:?}"),
+        Err(problems) => problems,
+    }
+}
+
+/// The line of the only problem.
+fn only(more: &[(&str, &str)]) -> String {
+    let text = problems(more).to_string();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], "configuration is not valid, 1 problem:", "{text}");
+    assert_eq!(lines.len(), 2, "{text}");
+    lines[1].to_owned()
+}
+
+/// Variables; the one that is wrong; a piece of what to write instead.
+type Mistake<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
+fn each_is_named(mistakes: &[Mistake]) {
+    for (more, name, instead) in mistakes {
+        let line = only(more);
+        assert!(line.starts_with(&format!("{name}: ")), "{more:?} → {line}");
+        assert!(line.contains(instead), "{more:?} → {line}");
+        assert!(line.contains("; "), "says what to write instead: {line}");
+    }
+}
+
+#[test]
+fn a_missing_value_is_named() {
+    each_is_named(&[
+        (&[("PUBLIC_URL", "")], "PUBLIC_URL", "write the address that Twilio calls, such as https://"),
+        (&[("TWILIO_AUTH_TOKEN", "")], "TWILIO_AUTH_TOKEN", "or its path into TWILIO_AUTH_TOKEN_FILE"),
+        (&[("KAFKA_BOOTSTRAP_SERVERS", "")], "KAFKA_BOOTSTRAP_SERVERS", "write the brokers as host:port"),
+    ]);
+}
+
+#[test]
+fn a_malformed_listener_is_named() {
+    each_is_named(&[
+        (&[("HTTP_BIND", "8080")], "HTTP_BIND", "such as 0.0.0.0:8080"),
+        (&[("HTTP_BIND", "localhost:8080")], "HTTP_BIND", "write an IP address and a port"),
+        (&[("ADMIN_BIND", ":9090")], "ADMIN_BIND", "[::]:8080"),
+        (&[("ADMIN_BIND", "0.0.0.0:8080")], "ADMIN_BIND", "write another port"),
+        (&[("HTTP_BIND", "127.0.0.1:9090")], "ADMIN_BIND", "write another port"),
+        (&[("HTTP_MAX_BODY_BYTES", "64k")], "HTTP_MAX_BODY_BYTES", "a whole number from 1 to 1048576"),
+        (&[("HTTP_MAX_BODY_BYTES", "0")], "HTTP_MAX_BODY_BYTES", "from 1 to 1048576"),
+        (&[("HTTP_REQUEST_TIMEOUT_MS", "14001")], "HTTP_REQUEST_TIMEOUT_MS", "from 100 to 14000"),
+        (&[("HTTP_REQUEST_TIMEOUT_MS", "10s")], "HTTP_REQUEST_TIMEOUT_MS", "from 100 to 14000"),
+        (&[("HTTP_MAX_CONNECTIONS", "0")], "HTTP_MAX_CONNECTIONS", "from 1 to 65536"),
+        (&[("HTTP_MAX_CONNECTIONS", "-1")], "HTTP_MAX_CONNECTIONS", "from 1 to 65536"),
+    ]);
+}
+
+#[test]
+fn a_wrong_public_url_or_token_is_named() {
+    let spaced = format!("{TOKEN} {TOKEN}");
+    let twice = format!("{TOKEN},{TOKEN}");
+    each_is_named(&[
+        (&[("PUBLIC_URL", "hooks.example.com")], "PUBLIC_URL", "write it as https://hooks.example.com"),
+        (&[("PUBLIC_URL", "https://a.example/?x=1")], "PUBLIC_URL", "remove everything from the '?'"),
+        (&[("PUBLIC_URL", "https://a.example,")], "PUBLIC_URL", "item 2 of the list is empty; write one value"),
+        (
+            &[("PUBLIC_URL", "https://a.example,https://a.example/")],
+            "PUBLIC_URL",
+            "item 2 repeats an earlier one; remove",
+        ),
+        (&[("TWILIO_AUTH_TOKEN", &spaced)], "TWILIO_AUTH_TOKEN", "with a comma between"),
+        (&[("TWILIO_AUTH_TOKEN", &twice)], "TWILIO_AUTH_TOKEN", "token 2 repeats an earlier one; remove it"),
+        (&[("TWILIO_AUTH_TOKEN", ",old")], "TWILIO_AUTH_TOKEN", "item 1 of the list is empty"),
+        (&[("TWILIO_AUTH_TOKEN", " ")], "TWILIO_AUTH_TOKEN", "item 1 of the list is empty"),
+        (&[("TWILIO_ACCOUNT_SID", "AC1")], "TWILIO_ACCOUNT_SID", "write AC followed by 32 hexadecimal digits"),
+    ]);
+}
+
+#[test]
+fn a_secret_file_that_holds_no_secret_is_named() {
+    let (empty, blank, bytes) = (file("empty", b""), file("blank", b"\n"), file("bytes", b"\xff\xfe"));
+    let [empty, blank, bytes] = [&empty, &blank, &bytes].map(|path| path.to_str().unwrap());
+    let without = ("TWILIO_AUTH_TOKEN", "");
+    const FILE: &str = "TWILIO_AUTH_TOKEN_FILE";
+    each_is_named(&[
+        (&[(FILE, empty)], FILE, "contradicts TWILIO_AUTH_TOKEN, which is set too; remove one"),
+        (&[without, (FILE, "/does/not/exist")], FILE, "write the path of a readable file"),
+        (&[without, (FILE, "/")], FILE, "write the path of a readable file"),
+        (&[without, (FILE, empty)], FILE, "names an empty file; write the secret into it"),
+        (&[without, (FILE, blank)], FILE, "names an empty file; write the secret into it"),
+        (&[without, (FILE, bytes)], FILE, "not valid UTF-8; write the secret as plain text"),
+    ]);
+}
+
+#[test]
+fn a_wrong_topic_broker_or_number_of_kafka_is_named() {
+    let long = "a".repeat(250);
+    each_is_named(&[
+        (&[("KAFKA_BOOTSTRAP_SERVERS", "kafka")], "KAFKA_BOOTSTRAP_SERVERS", "write host:port, such as kafka-0:9092"),
+        (&[("KAFKA_BOOTSTRAP_SERVERS", "kafka:0")], "KAFKA_BOOTSTRAP_SERVERS", "item 1 is not a broker"),
+        (&[("KAFKA_BOOTSTRAP_SERVERS", "a:1,ssl://b:2")], "KAFKA_BOOTSTRAP_SERVERS", "item 2 is not a broker"),
+        (&[("KAFKA_BOOTSTRAP_SERVERS", "a:1,,b:2")], "KAFKA_BOOTSTRAP_SERVERS", "item 2 of the list is empty"),
+        (&[("KAFKA_TOPIC", "trust hub")], "KAFKA_TOPIC", "write 1 to 249 letters, digits, dots"),
+        (&[("KAFKA_TOPIC", "..")], "KAFKA_TOPIC", "write 1 to 249 letters"),
+        (&[("KAFKA_DEAD_LETTER_TOPIC", &long)], "KAFKA_DEAD_LETTER_TOPIC", "write 1 to 249 letters"),
+        (&[("KAFKA_DEAD_LETTER_TOPIC", "trusthub.profile-status-changed")], "KAFKA_DEAD_LETTER_TOPIC", "write another"),
+        (&[("KAFKA_CREATE_TOPICS", "yes")], "KAFKA_CREATE_TOPICS", "write true or false"),
+        (&[("KAFKA_TOPIC_PARTITIONS", "0")], "KAFKA_TOPIC_PARTITIONS", "from 1 to 10000"),
+        (&[("KAFKA_TOPIC_REPLICATION", "-1")], "KAFKA_TOPIC_REPLICATION", "from 1 to 32"),
+        (&[("KAFKA_ACK_TIMEOUT_MS", "99")], "KAFKA_ACK_TIMEOUT_MS", "from 100 to 14000"),
+    ]);
+}
+
+#[test]
+fn a_contradiction_in_the_security_of_kafka_is_named() {
+    const PROTOCOL: &str = "KAFKA_SECURITY_PROTOCOL";
+    let pem = file("mistakes.pem", b"pem").display().to_string();
+    let (ssl, sasl) = ((PROTOCOL, "ssl"), (PROTOCOL, "sasl_ssl"));
+    let mechanism = ("KAFKA_SASL_MECHANISM", "PLAIN");
+    let (user, password) = (("KAFKA_SASL_USERNAME", "bridge"), ("KAFKA_SASL_PASSWORD", PASSWORD));
+    let broken = ("KAFKA_SASL_PASSWORD", "with a line\nbreak");
+    let gone = "/does/not/exist";
+    each_is_named(&[
+        (&[(PROTOCOL, "tls")], PROTOCOL, "write plaintext, ssl, sasl_plaintext or sasl_ssl"),
+        (&[mechanism], "KAFKA_SASL_MECHANISM", "write KAFKA_SECURITY_PROTOCOL=sasl_ssl"),
+        (&[ssl, user], "KAFKA_SASL_USERNAME", "remove it, or write"),
+        (&[password], "KAFKA_SASL_PASSWORD", "remove it, or write"),
+        (&[("KAFKA_SASL_PASSWORD_FILE", gone)], "KAFKA_SASL_PASSWORD_FILE", "remove it, or write"),
+        (&[sasl, user, password], "KAFKA_SASL_MECHANISM", "write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+        (&[sasl, mechanism, password], "KAFKA_SASL_USERNAME", "write the user"),
+        (&[sasl, mechanism, user], "KAFKA_SASL_PASSWORD", "or its path into KAFKA_SASL_PASSWORD_FILE"),
+        (&[sasl, mechanism, user, broken], "KAFKA_SASL_PASSWORD", "control character; remove it"),
+        (&[sasl, mechanism, user, ("KAFKA_SASL_PASSWORD_FILE", gone)], "KAFKA_SASL_PASSWORD_FILE", "a readable file"),
+        (
+            &[sasl, mechanism, user, password, ("KAFKA_SASL_PASSWORD_FILE", gone)],
+            "KAFKA_SASL_PASSWORD_FILE",
+            "contradicts KAFKA_SASL_PASSWORD, which is set too; remove one",
+        ),
+        (
+            &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "gssapi")],
+            "KAFKA_SASL_MECHANISM",
+            "GSSAPI is not supported; write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+        ),
+        (
+            &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "OAUTHBEARER")],
+            "KAFKA_SASL_MECHANISM",
+            "OAUTHBEARER is not supported; write PLAIN",
+        ),
+        (
+            &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "MD5")],
+            "KAFKA_SASL_MECHANISM",
+            "write PLAIN, SCRAM-SHA-256",
+        ),
+        (&[("KAFKA_SSL_CA_LOCATION", &pem)], "KAFKA_SSL_CA_LOCATION", "write KAFKA_SECURITY_PROTOCOL=ssl or sasl_ssl"),
+        (
+            &[("KAFKA_SSL_KEY_LOCATION", &pem)],
+            "KAFKA_SSL_KEY_LOCATION",
+            "write KAFKA_SECURITY_PROTOCOL=ssl or sasl_ssl",
+        ),
+        (
+            &[(PROTOCOL, "sasl_plaintext"), mechanism, user, password, ("KAFKA_SSL_CERTIFICATE_LOCATION", &pem)],
+            "KAFKA_SSL_CERTIFICATE_LOCATION",
+            "write KAFKA_SECURITY_PROTOCOL=ssl or sasl_ssl",
+        ),
+        (&[ssl, ("KAFKA_SSL_CERTIFICATE_LOCATION", &pem)], "KAFKA_SSL_KEY_LOCATION", "write the file of the key"),
+        (
+            &[ssl, ("KAFKA_SSL_KEY_LOCATION", &pem)],
+            "KAFKA_SSL_CERTIFICATE_LOCATION",
+            "write the file of the certificate",
+        ),
+        (&[ssl, ("KAFKA_SSL_CA_LOCATION", gone)], "KAFKA_SSL_CA_LOCATION", "write the path of a readable PEM file"),
+    ]);
+}
+
+#[test]
+fn a_wrong_property_list_is_named() {
+    const PROPERTIES: &str = "KAFKA_PROPERTIES";
+    each_is_named(&[
+        (&[(PROPERTIES, "compression.type")], PROPERTIES, "item 1 is not a property; write key=value"),
+        (&[(PROPERTIES, "compression.type=")], PROPERTIES, "write key=value"),
+        (&[(PROPERTIES, "Compression Type=zstd")], PROPERTIES, "a key in lower case"),
+        (&[(PROPERTIES, "compression.type=zstd;")], PROPERTIES, "item 2 is not a property"),
+        (&[(PROPERTIES, "client.id=a;client.id=b")], PROPERTIES, "item 2 repeats an earlier property; remove one"),
+        (&[(PROPERTIES, "client.id=a;acks=1")], PROPERTIES, "item 2 (acks) is refused: an event counts only when"),
+        (&[(PROPERTIES, "topic.acks=0")], PROPERTIES, "(acks) is refused"),
+        (&[(PROPERTIES, "topic.blacklist=x")], PROPERTIES, "(topic.blacklist) is refused"),
+        (&[(PROPERTIES, "max.in.flight.requests.per.connection=9")], PROPERTIES, "(max.in.flight*) is refused"),
+        (&[(PROPERTIES, "delivery.timeout.ms=1")], PROPERTIES, "set KAFKA_ACK_TIMEOUT_MS"),
+        (&[(PROPERTIES, "enable.ssl.certificate.verification=false")], PROPERTIES, "always checked; remove it"),
+        (&[(PROPERTIES, "ssl.endpoint.identification.algorithm=none")], PROPERTIES, "always checked; remove it"),
+        (&[(PROPERTIES, "ssl.key.password=x")], PROPERTIES, "write the SASL password to KAFKA_SASL_PASSWORD"),
+        (&[(PROPERTIES, "sasl.password=x")], PROPERTIES, "write the SASL password to KAFKA_SASL_PASSWORD"),
+        (&[(PROPERTIES, "sasl.username=x")], PROPERTIES, "set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME"),
+        (&[(PROPERTIES, "ssl.ca.location=/x")], PROPERTIES, "set KAFKA_SSL_CA_LOCATION"),
+        (&[(PROPERTIES, "ssl.key.pem=x")], PROPERTIES, "set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"),
+        (&[(PROPERTIES, "test.mock.num.brokers=3")], PROPERTIES, "must reach a real cluster; remove it"),
+        (&[(PROPERTIES, "bootstrap.servers=a:1")], PROPERTIES, "set KAFKA_BOOTSTRAP_SERVERS"),
+    ]);
+}
+
+#[test]
+fn every_property_of_the_refused_list_is_refused_with_a_reason() {
+    for refused in REFUSED_PROPERTIES {
+        let key = refused.pattern.replace('*', "x");
+        let line = only(&[("KAFKA_PROPERTIES", &format!("{key}=1"))]);
+        assert!(line.contains("is refused: "), "{key} → {line}");
+        assert!(refused.reason.contains("; "), "says what to write instead: {}", refused.reason);
+    }
+}
+
+#[test]
+fn a_wrong_process_setting_is_named() {
+    each_is_named(&[
+        (&[("SHUTDOWN_DELAY_SECS", "601")], "SHUTDOWN_DELAY_SECS", "from 0 to 600"),
+        (&[("SHUTDOWN_TIMEOUT_SECS", "0")], "SHUTDOWN_TIMEOUT_SECS", "from 1 to 600"),
+        (&[("LOG_FORMAT", "xml")], "LOG_FORMAT", "write json or pretty"),
+        (&[("RUST_LOG", "info,trusthub_bridge=loud")], "RUST_LOG", "write a level such as info"),
+    ]);
+}
+
+#[test]
+fn too_many_signatures_for_one_callback_are_refused() {
+    assert!(load(&[("TWILIO_AUTH_TOKEN", "a,b,c,d")]).is_ok(), "2 spellings × 3 constructions × 4 tokens = 24");
+    each_is_named(&[
+        (
+            &[("TWILIO_AUTH_TOKEN", "a,b,c,d,e")],
+            "PUBLIC_URL and TWILIO_AUTH_TOKEN",
+            "2 spellings of the URLs × 3 constructions × 5 tokens make 30 signatures to try for a callback, above 24; remove",
+        ),
+        (
+            &[("PUBLIC_URL", "https://a.example:8443,https://b.example"), ("TWILIO_AUTH_TOKEN", "a,b")],
+            "PUBLIC_URL and TWILIO_AUTH_TOKEN",
+            "5 spellings of the URLs",
+        ),
+    ]);
+}
+
+#[test]
+fn a_value_that_is_not_unicode_is_the_only_thing_said_about_its_variable() {
+    for variable in VARIABLES {
+        let without: &[_] = if variable.name == "TWILIO_AUTH_TOKEN_FILE" { &[("TWILIO_AUTH_TOKEN", "")] } else { &[] };
+        let mut vars = environment(without);
+        vars.retain(|(name, _)| name != variable.name);
+        vars.push((variable.name.into(), OsString::from_vec(b"caf\xe9".to_vec())));
+        let text = config::load(vars).unwrap_err().to_string();
+        let expected = "is not valid UTF-8; write it as UTF-8 text";
+        assert_eq!(text, format!("configuration is not valid, 1 problem:\n{}: {expected}", variable.name));
+    }
+}
+
+#[test]
+fn a_foreign_variable_that_is_not_unicode_is_nobodys_business() {
+    let mut vars = environment(&[]);
+    let bytes = || OsString::from_vec(b"caf\xe9".to_vec());
+    vars.extend([("KAFKA_PORT".into(), bytes()), (bytes(), "x".into())]);
+    assert!(config::load(vars).is_ok());
+}
+
+#[test]
+fn all_problems_are_named_in_one_error() {
+    let text = problems(&[
+        ("HTTP_BIND", "x"),
+        ("HTTP_MAX_BODY_BYTES", "x"),
+        ("HTTP_REQUEST_TIMEOUT_MS", "x"),
+        ("HTTP_MAX_CONNECTIONS", "x"),
+        ("ADMIN_BIND", "x"),
+        ("PUBLIC_URL", "x"),
+        ("TWILIO_AUTH_TOKEN", ""),
+        ("TWILIO_ACCOUNT_SID", "x"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "x"),
+        ("KAFKA_TOPIC", "?"),
+        ("KAFKA_DEAD_LETTER_TOPIC", "/"),
+        ("KAFKA_CREATE_TOPICS", "x"),
+        ("KAFKA_TOPIC_PARTITIONS", "x"),
+        ("KAFKA_TOPIC_REPLICATION", "x"),
+        ("KAFKA_SECURITY_PROTOCOL", "x"),
+        ("KAFKA_PROPERTIES", "x"),
+        ("KAFKA_ACK_TIMEOUT_MS", "x"),
+        ("SHUTDOWN_DELAY_SECS", "x"),
+        ("SHUTDOWN_TIMEOUT_SECS", "x"),
+        ("LOG_FORMAT", "x"),
+        ("RUST_LOG", "x=y"),
+    ])
+    .to_string();
+    let named: Vec<_> = text.lines().skip(1).filter_map(|line| line.split(':').next()).collect();
+    let silent = |name: &str| name.contains("_SASL_") || name.contains("_SSL_") || name.ends_with("_FILE");
+    let expected: Vec<_> = VARIABLES.iter().map(|variable| variable.name).filter(|name| !silent(name)).collect();
+    assert_eq!(named, expected, "{text}");
+    assert!(text.starts_with("configuration is not valid, 21 problems:\n"), "{text}");
+}
+
+#[test]
+fn no_problem_repeats_a_value_wherever_a_secret_was_written_by_mistake() {
+    let shapes = |secret: &str| {
+        [
+            secret.to_owned(),
+            format!("{secret},{secret}"),
+            format!("https://{secret}:{secret}@a.example"),
+            format!("ssl.key.password={secret};{secret}=secret;sasl.{secret}=1"),
+            format!("/{secret}/{secret}\n"),
+        ]
+    };
+    for (variable, value) in VARIABLES.iter().flat_map(|variable| shapes("hunter2").map(|value| (variable, value))) {
+        let broken = [(variable.name, value.as_str()), ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl")];
+        let problems = problems(&broken);
+        let shown = format!("{problems} {problems:?}");
+        assert!(!shown.contains("hunter2"), "{}={value:?} → {shown}", variable.name);
+    }
+}

@@ -1,0 +1,218 @@
+//! The edge: what is answered to whom, and what a request may cost.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Bridge, Connection, Request, wait_for};
+
+const PATH: &str = "/callbacks/customer-profiles";
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+fn outcomes(bridge: &Bridge) -> f64 {
+    bridge.series("trusthub_callbacks_outcome_total").values().sum()
+}
+
+fn rejected(bridge: &Bridge, reason: &str) -> f64 {
+    bridge.metric(&format!(r#"trusthub_callbacks_rejected_total{{reason="{reason}"}}"#))
+}
+
+#[test]
+fn each_kind_of_request_gets_its_answer_and_its_reason() {
+    let bridge = Bridge::start_with(&[("HTTP_MAX_BODY_BYTES", "1000")]);
+    let large = "x".repeat(1001);
+    let signature = ("X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
+    let post = |headers: &[(&str, &str)], body: &str| Request::new("POST", PATH, headers, body);
+    let cases = [
+        (post(&[FORM], "a=b"), 403, "missing_signature"),
+        (post(&[FORM, ("X-Twilio-Signature", "")], "a=b"), 403, "malformed_signature"),
+        (
+            post(&[FORM, signature, ("X-Twilio-Signature", "kvajT1Ptam85bY51eRf/AJRuM3w=")], "a=b"),
+            403,
+            "malformed_signature",
+        ),
+        (post(&[FORM, signature], "a=b"), 403, "signature_mismatch"),
+        (Request { body: b"{}".to_vec(), ..Request::json(PATH, "{ }").signed() }, 403, "body_hash_mismatch"),
+        (post(&[FORM, signature], &large), 413, "too_large"),
+        (Request::get(&format!("{PATH}?{large}")), 413, "too_large"),
+        (post(&[signature], "a=b"), 415, "unsupported_media_type"),
+        (post(&[("Content-Type", "text/plain"), signature], "a=b"), 415, "unsupported_media_type"),
+        (post(&[("Content-Type", "multipart/form-data; boundary=x"), signature], "a=b"), 415, "unsupported_media_type"),
+        (post(&[FORM, ("Content-Encoding", "gzip"), signature], "a=b"), 415, "unsupported_media_type"),
+        (post(&[FORM, signature], &"a&".repeat(500)), 403, "signature_mismatch"),
+        (Request::new("GET", PATH, &[FORM, signature], "a=b"), 400, "malformed"),
+        (Request::new("PUT", PATH, &[FORM, signature], "a=b"), 405, "method_not_allowed"),
+        (Request::new("DELETE", PATH, &[], ""), 405, "method_not_allowed"),
+        (Request::new("OPTIONS", PATH, &[], ""), 405, "method_not_allowed"),
+    ];
+    for (request, status, reason) in cases {
+        let before = (rejected(&bridge, reason), outcomes(&bridge));
+        let answer = bridge.send(&request);
+        assert_eq!(answer.status, status, "{reason}: {request:?}");
+        assert!(answer.body.len() < 30 && !answer.body.contains(reason), "{answer:?}");
+        assert_eq!(
+            (rejected(&bridge, reason), outcomes(&bridge)),
+            (before.0 + 1.0, before.1 + 1.0),
+            "{reason}: {request:?}"
+        );
+    }
+}
+
+#[test]
+fn more_fields_than_a_callback_has_are_malformed() {
+    let bridge = Bridge::start();
+    let many = Request::form(PATH, &"a&".repeat(1001)).with("X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
+    assert_eq!(bridge.send(&many).status, 400);
+    assert_eq!(rejected(&bridge, "malformed"), 1.0);
+}
+
+#[test]
+fn other_paths_are_not_found_and_never_redirected() {
+    let bridge = Bridge::start();
+    for path in
+        ["/", "/callbacks", "/callbacks/customer-profiles/", "//callbacks/customer-profiles", "/metrics", "/livez"]
+    {
+        for request in [Request { target: path.into(), ..Request::change("draft") }, Request::get(path)] {
+            let answer = bridge.send(&request);
+            assert_eq!((answer.status, answer.body.as_str()), (404, "Not Found"), "{path}");
+            assert_eq!(answer.header("location"), None);
+        }
+    }
+    assert_eq!(outcomes(&bridge), 0.0, "a path that is not ours has no outcome");
+}
+
+#[test]
+fn a_wrong_verb_is_told_the_right_ones() {
+    let bridge = Bridge::start();
+    assert_eq!(bridge.send(&Request::new("PATCH", PATH, &[], "")).header("allow"), Some("GET, POST"));
+}
+
+#[test]
+fn what_is_no_http_is_a_bad_request() {
+    let bridge = Bridge::start();
+    for bytes in ["nonsense\r\n\r\n", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc"] {
+        let mut connection = Connection::to(bridge.public);
+        connection.write(bytes);
+        let status = connection.read().map(|answer| answer.status);
+        assert!(matches!(status, Some(400 | 404)), "{status:?} to {bytes:?}");
+    }
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+}
+
+#[test]
+fn a_chunked_body_is_read_and_capped() {
+    let bridge = Bridge::start_with(&[("HTTP_MAX_BODY_BYTES", "1000")]);
+    let whole = Request::change("draft");
+    let chunked = |body: &str| {
+        let mut head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n");
+        for (name, value) in &whole.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        format!("{head}\r\n{body}")
+    };
+    let send = |body: &str| {
+        let mut connection = Connection::to(bridge.public);
+        connection.write(chunked(body));
+        connection.read().unwrap().status
+    };
+    let body = String::from_utf8(whole.body.clone()).unwrap();
+    let (start, end) = body.split_at(10);
+    assert_eq!(send(&format!("a\r\n{start}\r\n{:x}\r\n{end}\r\n0\r\n\r\n", end.len())), 204);
+    assert_eq!(send(&format!("400\r\n{}\r\n", "x".repeat(1024))), 413, "endless");
+    assert_eq!(send("zz\r\nnonsense\r\n"), 400, "broken");
+}
+
+#[test]
+fn a_slow_body_is_given_up_after_the_time_of_a_request() {
+    let bridge = Bridge::start_with(&[("HTTP_REQUEST_TIMEOUT_MS", "300")]);
+    let mut connection = Connection::to(bridge.public);
+    let bytes = Request::change("draft").bytes();
+    connection.write(&bytes[..bytes.len() - 1]);
+    assert_eq!(connection.read().unwrap().status, 400);
+    assert_eq!(rejected(&bridge, "timed_out"), 1.0);
+}
+
+#[test]
+fn a_slow_head_is_given_up_after_the_time_of_a_request() {
+    let bridge = Bridge::start_with(&[("HTTP_REQUEST_TIMEOUT_MS", "300")]);
+    let mut connection = Connection::to(bridge.public);
+    connection.write(format!("POST {PATH} HTTP/1.1\r\nHost:"));
+    assert_eq!(connection.read().unwrap().status, 408);
+    assert_eq!(connection.read(), None, "the connection is closed");
+}
+
+#[test]
+fn a_huge_head_is_refused() {
+    let bridge = Bridge::start();
+    let mut connection = Connection::to(bridge.public);
+    connection.write(format!("POST {PATH} HTTP/1.1\r\n"));
+    for number in 0..1000 {
+        connection.write(format!("X-{number}: {}\r\n", "x".repeat(1000)));
+    }
+    let status = connection.read().map(|answer| answer.status);
+    assert!(matches!(status, None | Some(400 | 431)), "{status:?}");
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+}
+
+#[test]
+fn a_caller_that_goes_away_is_one_outcome() {
+    let bridge = Bridge::start();
+    let mut connection = Connection::to(bridge.public);
+    let bytes = Request::change("draft").bytes();
+    connection.write(&bytes[..bytes.len() - 1]);
+    wait_for("the head is read", || {
+        (bridge.series("trusthub_callbacks_received_total").values().sum::<f64>() > 0.0).then_some(())
+    });
+    drop(connection);
+    wait_for("an outcome", || (outcomes(&bridge) > 0.0).then_some(()));
+    let reasons: BTreeMap<_, _> =
+        bridge.series("trusthub_callbacks_rejected_total").into_iter().filter(|(_, count)| *count > 0.0).collect();
+    assert_eq!(reasons.values().sum::<f64>(), 1.0, "{reasons:?}");
+    assert!(reasons.keys().all(|reason| reason.contains("incomplete") || reason.contains("malformed")), "{reasons:?}");
+}
+
+#[test]
+fn connections_above_the_limit_wait_and_are_served_when_others_close() {
+    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "1")]);
+    // Each worker takes one; there are at most four.
+    let idle: Vec<_> = (0..8)
+        .map(|_| {
+            let mut connection = Connection::to(bridge.public);
+            connection.write("POST ");
+            connection
+        })
+        .collect();
+    let mut waiting = Connection::to(bridge.public);
+    waiting.write(Request::change("draft").bytes());
+    drop(idle);
+    assert_eq!(waiting.read().unwrap().status, 204);
+}
+
+#[test]
+fn one_connection_serves_many_requests() {
+    let bridge = Bridge::start();
+    let mut connection = Connection::to(bridge.public);
+    for status in ["draft", "pending-review", "in-review"] {
+        connection.write(Request::change(status).bytes());
+        assert_eq!(connection.read().unwrap().status, 204);
+    }
+}
+
+#[test]
+fn header_names_arrive_in_any_case() {
+    let bridge = Bridge::start();
+    let request = Request::change("draft");
+    let shouted = request.headers.iter().map(|(name, value)| (name.to_uppercase(), value.clone())).collect();
+    assert_eq!(bridge.send(&Request { headers: shouted, ..request }).status, 204);
+}
+
+#[test]
+fn hostile_forwarding_headers_change_no_verdict() {
+    let bridge = Bridge::start();
+    let hostile = |request: Request| {
+        let request = request.with("X-Forwarded-Proto", "http").with("X-Forwarded-Host", "evil.example");
+        request.with("Forwarded", "host=evil.example;proto=http").with("X-Original-URL", "/evil")
+    };
+    assert_eq!(bridge.send(&hostile(Request::change("draft"))).status, 204);
+    let unsigned = Request { headers: Request::change("draft").headers[..1].to_vec(), ..Request::change("draft") };
+    let for_evil = unsigned.signed_with(crate::support::TOKEN, "http://evil.example");
+    assert_eq!(bridge.send(&hostile(for_evil)).status, 403);
+}

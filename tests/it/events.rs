@@ -1,0 +1,56 @@
+//! docs/events.md names exactly what the code can write.
+
+use serde_json::Value;
+use trusthub_bridge::domain::{
+    DATA_SCHEMA, EVENT_TYPE, Label, ProfileStatusChanged, Resource, Status, Unprocessable, error_code::CATALOGUE,
+};
+
+const REFERENCE: &str = include_str!("../../docs/events.md");
+const SCHEMA: &str = include_str!("../../schemas/profile-status-changed.v1.json");
+
+/// The first cells of the first table with this heading, without their code marks.
+fn first_cells(heading: &str) -> Vec<&'static str> {
+    let (_, rest) = REFERENCE.split_once(heading).expect("the table is there");
+    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('|').nth(1).unwrap().trim().trim_matches('`')).collect()
+}
+
+fn texts<L: Label>() -> Vec<&'static str> {
+    L::ALL.iter().map(|label| label.as_str()).collect()
+}
+
+#[test]
+fn the_reference_lists_exactly_the_kinds_statuses_and_reasons_of_the_code() {
+    assert_eq!(first_cells("| `resource` | Of |"), texts::<Resource>());
+    assert_eq!(first_cells("| `status` | Meaning |"), texts::<Status>());
+    assert_eq!(first_cells("| `reason` | When |"), texts::<Unprocessable>());
+}
+
+#[test]
+fn the_reference_lists_exactly_the_catalogued_error_codes() {
+    let rows = CATALOGUE.iter().map(|entry| format!("| {} | `{}` |\n", entry.code, entry.meaning));
+    let table = format!("| `code` | `meaning` |\n| --- | --- |\n{}\n", rows.collect::<String>());
+    assert!(REFERENCE.contains(&table), "{table}");
+}
+
+#[test]
+fn the_reference_lists_exactly_the_fields_of_the_schema_and_its_example_has_them() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let mut fields: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    let mut listed = first_cells("| Field | Type | Meaning |");
+    listed.sort_unstable();
+    assert_eq!(listed, fields);
+
+    let (_, rest) = REFERENCE.split_once("```json\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    let read: ProfileStatusChanged = serde_json::from_value(example.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), example);
+}
+
+#[test]
+fn the_reference_names_the_type_and_its_schema() {
+    assert!(REFERENCE.contains(&format!("| `ce_type` | `{EVENT_TYPE}` |")));
+    assert!(REFERENCE.contains(&format!("| `ce_dataschema` | `{DATA_SCHEMA}` |")));
+}

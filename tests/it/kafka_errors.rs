@@ -1,0 +1,76 @@
+//! Errors that a broker answers, injected into librdkafka's in-process cluster: each lands in its class.
+
+use rdkafka::{
+    mocking::MockCluster,
+    producer::DefaultProducerContext,
+    types::{RDKafkaApiKey, RDKafkaRespErr},
+};
+
+use crate::support::{Bridge, Request, wait_for};
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+/// A service in front of a cluster that can be made to answer errors. It gives up after a second.
+fn bridge_and_cluster() -> (Bridge, Cluster) {
+    let cluster = MockCluster::new(1).unwrap();
+    for topic in ["events", "dead-letters"] {
+        cluster.create_topic(topic, 1, 1).unwrap();
+    }
+    let bridge = Bridge::launch(&[
+        ("KAFKA_BOOTSTRAP_SERVERS", &cluster.bootstrap_servers()),
+        ("KAFKA_TOPIC", "events"),
+        ("KAFKA_DEAD_LETTER_TOPIC", "dead-letters"),
+        ("KAFKA_CREATE_TOPICS", "false"),
+        ("KAFKA_ACK_TIMEOUT_MS", "1000"),
+    ]);
+    bridge.wait_until_ready();
+    (bridge, cluster)
+}
+
+fn failures(bridge: &Bridge, reason: &str) -> f64 {
+    bridge.metric(&format!(r#"trusthub_kafka_publish_failures_total{{reason="{reason}"}}"#))
+}
+
+fn last_reason(bridge: &Bridge) -> String {
+    let line = bridge.lines("callback").pop().unwrap();
+    format!("{} {}", line["outcome"].as_str().unwrap(), line["reason"].as_str().unwrap_or("-"))
+}
+
+#[test]
+fn a_leader_that_moved_is_found_again_within_the_time_of_a_callback() {
+    let (bridge, cluster) = bridge_and_cluster();
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION]);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+}
+
+#[test]
+fn a_broker_that_only_times_out_is_an_outage() {
+    let (bridge, cluster) = bridge_and_cluster();
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; 100]);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 503);
+    assert_eq!((last_reason(&bridge), failures(&bridge, "timed_out")), ("unavailable timed_out".into(), 1.0));
+    cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204, "the producer goes on");
+}
+
+#[test]
+fn an_event_that_is_too_large_is_dead_lettered_and_the_next_one_is_published() {
+    let (bridge, cluster) = bridge_and_cluster();
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    assert_eq!((last_reason(&bridge), failures(&bridge, "too_large")), ("dead_lettered refused_by_topic".into(), 1.0));
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
+    assert_eq!(last_reason(&bridge), "published -");
+}
+
+#[test]
+fn a_missing_right_to_write_is_an_outage_and_never_a_dead_letter() {
+    let (bridge, cluster) = bridge_and_cluster();
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 503);
+    assert_eq!((last_reason(&bridge), failures(&bridge, "authorization")), ("unavailable authorization".into(), 1.0));
+    assert_eq!(bridge.metric(r#"trusthub_topic_right_missing{right="write",topic="events"}"#), 1.0);
+    // The client remembers the refusal until it asks for the topic again, which the probe does.
+    wait_for("published", || (bridge.send(&Request::change("in-review")).status == 204).then_some(()));
+    assert_eq!(bridge.metric(r#"trusthub_topic_right_missing{right="write",topic="events"}"#), 0.0, "granted again");
+}

@@ -1,0 +1,16 @@
+//! The one integration test binary: the real program against a real Kafka, asked over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+mod callback;
+mod commands;
+mod config;
+mod edge;
+mod interop;
+mod kafka_errors;
+mod observe;
+mod outage;
+mod shutdown;
+mod support;
+mod tidy;
+mod topics;

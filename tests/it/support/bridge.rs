@@ -1,0 +1,171 @@
+//! The program as a process.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Write as _},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use serde_json::Value;
+
+use super::{
+    Answer, Request,
+    kafka::{Record, broker, unique_topic},
+    wait_for,
+};
+
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const PUBLIC_URL: &str = "https://hooks.example.com";
+
+/// The program, not started, with nothing in its environment.
+pub(crate) fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_trusthub-bridge"));
+    program.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    program
+}
+
+/// `trusthub-bridge serve` on free ports, with topics of its own. It is killed when the test ends.
+pub(crate) struct Bridge {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) topic: String,
+    pub(crate) dead_letter_topic: String,
+}
+
+impl Bridge {
+    /// Against the shared Kafka, ready for callbacks.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with other variables.
+    pub(crate) fn start_with(variables: &[(&str, &str)]) -> Self {
+        let bootstrap = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())];
+        let bridge = Self::launch(&[&bootstrap, variables].concat());
+        bridge.wait_until_ready();
+        bridge
+    }
+
+    /// Started and listening, but perhaps not ready.
+    pub(crate) fn launch(variables: &[(&str, &str)]) -> Self {
+        let (topic, dead_letter_topic) = (unique_topic("events"), unique_topic("dead-letters"));
+        let mut all: BTreeMap<&str, &str> = BTreeMap::from([
+            ("PUBLIC_URL", PUBLIC_URL),
+            ("TWILIO_AUTH_TOKEN", TOKEN),
+            ("HTTP_BIND", "127.0.0.1:0"),
+            ("ADMIN_BIND", "127.0.0.1:0"),
+            ("KAFKA_TOPIC", &topic),
+            ("KAFKA_DEAD_LETTER_TOPIC", &dead_letter_topic),
+            ("KAFKA_TOPIC_PARTITIONS", "3"),
+            ("SHUTDOWN_DELAY_SECS", "0"),
+            ("LOG_FORMAT", "json"),
+        ]);
+        all.extend(variables.iter().copied());
+        let mut child = program().arg("serve").envs(&all).spawn().unwrap();
+        let log = collect(&mut child);
+        let listening = wait_for("the program listens", || find(&log, "listening"));
+        let address = |name: &str| listening[name].as_str().unwrap().parse().unwrap();
+        let (public, admin) = (address("public"), address("admin"));
+        let (topic, dead_letter_topic) = (all["KAFKA_TOPIC"].to_owned(), all["KAFKA_DEAD_LETTER_TOPIC"].to_owned());
+        Self { child, log, public, admin, topic, dead_letter_topic }
+    }
+
+    pub(crate) fn wait_until_ready(&self) {
+        wait_for("the program is ready", || (self.ask_admin("/readyz").status == 200).then_some(()));
+    }
+
+    pub(crate) fn send(&self, request: &Request) -> Answer {
+        request.send(self.public)
+    }
+
+    pub(crate) fn ask_admin(&self, path: &str) -> Answer {
+        Request::get(path).send(self.admin)
+    }
+
+    /// The value of one series, named with its labels as the metrics page writes them.
+    pub(crate) fn metric(&self, series: &str) -> f64 {
+        let page = self.ask_admin("/metrics").body;
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no series {series} in\n{page}"))
+    }
+
+    /// All series of a metric with their values.
+    pub(crate) fn series(&self, metric: &str) -> BTreeMap<String, f64> {
+        let page = self.ask_admin("/metrics").body;
+        let lines = page.lines().filter_map(|line| line.rsplit_once(' '));
+        lines
+            .filter(|(series, _)| series.split('{').next() == Some(metric))
+            .map(|(series, value)| (series.to_owned(), value.parse().unwrap()))
+            .collect()
+    }
+
+    /// The log so far, a line each.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The log lines with this message so far.
+    pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
+        let lines = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        lines.filter(|line| line["message"] == message).collect()
+    }
+
+    /// Waits for a log line that contains the text, and returns it.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        wait_for(&format!("{text:?} in the log"), || self.log().into_iter().find(|line| line.contains(text)))
+    }
+
+    /// The records of the event topic, once there are so many.
+    pub(crate) fn events(&self, at_least: usize) -> Vec<Record> {
+        broker().wait_for_records(&self.topic, at_least, super::PATIENCE)
+    }
+
+    /// The records of the dead-letter topic, once there are so many.
+    pub(crate) fn dead_letters(&self, at_least: usize) -> Vec<Record> {
+        broker().wait_for_records(&self.dead_letter_topic, at_least, super::PATIENCE)
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait_for("the program ends", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "log of the program:\n{}", self.log().join("\n"));
+        }
+    }
+}
+
+fn collect(child: &mut Child) -> Arc<Mutex<Vec<String>>> {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let lines = Arc::clone(&log);
+    thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            lines.lock().unwrap().push(line);
+        }
+    });
+    log
+}
+
+fn find(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {
+    let log = log.lock().unwrap();
+    let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.find(|line| line["message"] == message)
+}

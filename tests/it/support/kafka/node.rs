@@ -1,0 +1,216 @@
+//! One Kafka process: its command line, its folder, its ports and its end.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{fs, iter};
+
+/// Who has no right on a restricted broker but those that a test grants.
+pub(crate) const USER: &str = "alice";
+/// The password of [`USER`].
+pub(crate) const USER_PASSWORD: &str = "alice-secret";
+
+/// How a librdkafka client becomes the administrator of a restricted broker.
+pub(super) const ADMIN_CLIENT: [(&str, &str); 4] = [
+    ("security.protocol", "SASL_PLAINTEXT"),
+    ("sasl.mechanism", "PLAIN"),
+    ("sasl.username", "admin"),
+    ("sasl.password", "admin-secret"),
+];
+
+/// How a Java client does, and how the broker does when it calls itself.
+const ADMIN_LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required \
+                           username=admin password=admin-secret";
+
+/// Broker and controller in one, with a single replica of everything.
+const PROPERTIES: &str = "\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=CLIENT
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+auto.create.topics.enable=false
+min.insync.replicas=1
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+num.network.threads=2
+num.io.threads=2
+";
+
+/// Starts and stops the broker, whose folder is `$0` and whose command line is `$@`, as the lines that it reads order.
+/// They end when the test process does, however that comes about.
+const SUPERVISOR: &str = r#"
+while read -r order; do
+    case $order in
+        start) "$@" </dev/null >>"$0/broker.log" 2>&1 & ;;
+        stop) kill $!; wait $!; echo ;;
+    esac
+done
+kill -KILL $!; wait $!; rm -rf "$0"
+"#;
+
+/// Enough for the error of a broker that does not start and where it came from.
+const LINES_OF_LOG: usize = 40;
+
+/// A Kafka of one's own. Dropping it ends the process and removes its folder.
+pub(super) struct Node {
+    supervisor: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Node {
+    /// Starts a broker with these properties on top of the usual ones. It is not ready when this returns.
+    pub(super) fn launch(name: &str, properties: &[(&str, &str)]) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
+        let (port, controller) = (free_port(), free_port());
+        let places = format!(
+            "controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             log.dirs={}\n",
+            folder.join("data").display()
+        );
+        let settings = folder.join("server.properties");
+        write(&settings, &[PROPERTIES, &places, &lines(properties)].concat());
+        // First of all: from here on the folder is removed whatever happens.
+        let supervisor = supervise(java("kafka.Kafka").arg(&settings), &folder);
+        let mut node = Self { supervisor, folder, port };
+        let cluster = ["format", "--cluster-id", "trusthub-bridge-tests", "--config"];
+        run(java("kafka.tools.StorageTool").args(cluster).arg(settings));
+        node.start();
+        node
+    }
+
+    /// Starts a broker that knows its users by password and lets only its administrator do anything.
+    pub(super) fn launch_restricted(name: &str) -> Self {
+        let users = format!("{ADMIN_LOGIN} user_admin=admin-secret user_{USER}={USER_PASSWORD};");
+        let properties = [
+            ("listener.security.protocol.map", "CLIENT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"),
+            ("sasl.enabled.mechanisms", "PLAIN"),
+            ("sasl.mechanism.inter.broker.protocol", "PLAIN"),
+            ("listener.name.client.plain.sasl.jaas.config", &users),
+            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+            ("allow.everyone.if.no.acl.found", "false"),
+            // The broker calls the controller, on a listener of its own, without a name.
+            ("super.users", "User:admin;User:ANONYMOUS"),
+        ];
+        Self::launch(name, &properties)
+    }
+
+    /// Where clients find it.
+    pub(super) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the process.
+    pub(super) fn start(&mut self) {
+        self.order("start");
+    }
+
+    /// Shuts the process down, in good order since a killed broker is kept out of its cluster until its session ends, and
+    /// waits until it is gone.
+    pub(super) fn stop(&mut self) {
+        self.order("stop");
+        let answer = self.supervisor.stdout.as_mut().expect("stdout is piped").read_exact(&mut [0]);
+        answer.expect("the supervisor lives until it is dropped");
+    }
+
+    /// Grants a right to [`USER`].
+    pub(super) fn allow(&self, operation: &str, topic: &str) {
+        let settings = self.folder.join("admin.properties");
+        let [protocol, mechanism, ..] = ADMIN_CLIENT;
+        write(&settings, &lines(&[protocol, mechanism, ("sasl.jaas.config", &format!("{ADMIN_LOGIN};"))]));
+        run(java("org.apache.kafka.tools.AclCommand")
+            .args(["--bootstrap-server", &self.bootstrap(), "--command-config"])
+            .arg(settings)
+            .args(["--add", "--allow-principal", &format!("User:{USER}")])
+            .args(["--operation", operation, "--topic", topic]));
+    }
+
+    /// What the broker said last.
+    pub(super) fn end_of_log(&self) -> String {
+        let log = fs::read(self.folder.join("broker.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LINES_OF_LOG)..].join("\n")
+    }
+
+    fn order(&mut self, order: &str) {
+        let orders = self.supervisor.stdin.as_mut().expect("stdin is piped");
+        writeln!(orders, "{order}").expect("the supervisor lives until it is dropped");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Closes its input first, which is the order to end.
+        let _ = self.supervisor.wait();
+    }
+}
+
+fn supervise(broker: &Command, folder: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", SUPERVISOR])
+        .arg(folder)
+        .args(iter::once(broker.get_program()).chain(broker.get_args()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // Ctrl-C must not take it along: it has to clean up.
+        .process_group(0)
+        .spawn()
+        .expect("sh starts")
+}
+
+/// A small Java that is soon up and does not live long.
+fn java(class: &str) -> Command {
+    let logging = concat!("-Dlog4j2.configurationFile=", env!("CARGO_MANIFEST_DIR"), "/tests/kafka/log4j2.properties");
+    let mut java = Command::new("java");
+    java.args(["-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", logging, "-cp", &CLASS_PATH, class]);
+    java
+}
+
+static CLASS_PATH: LazyLock<String> = LazyLock::new(|| {
+    let folder = run(&mut Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka")));
+    format!("{}/*", folder.trim_end())
+});
+
+/// What the command prints; it panics with all of that if the command fails.
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let diagnostics = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} fails: {}\n{printed}{diagnostics}", output.status);
+    printed
+}
+
+/// A port below those that the system gives to others, so that nobody takes it while its broker is stopped.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = process::id().wrapping_mul(64);
+    let candidates = iter::repeat_with(|| start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000 + 10_000);
+    candidates
+        .map(|port| u16::try_from(port).expect("30,000 is a port"))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("the candidates do not end")
+}
+
+fn lines(properties: &[(&str, &str)]) -> String {
+    properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap_or_else(|error| panic!("{} cannot be written: {error}", path.display()));
+}

@@ -1,0 +1,94 @@
+//! Reading a topic back.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+const POLL: Duration = Duration::from_millis(50);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A record as a consumer sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) timestamp_ms: i64,
+}
+
+impl From<&BorrowedMessage<'_>> for Record {
+    fn from(message: &BorrowedMessage<'_>) -> Self {
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        Self {
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            headers: headers.map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect(),
+            payload: message.payload().map(<[u8]>::to_vec),
+            timestamp_ms: message.timestamp().to_millis().expect("a record has a timestamp"),
+        }
+    }
+}
+
+/// A consumer that says where a partition ends and leaves nothing on the broker.
+pub(super) fn consumer(mut client: ClientConfig) -> BaseConsumer {
+    client.set("group.id", "tests").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+    client.create().expect("the client's settings are valid")
+}
+
+/// The partitions of the topic, once it exists and each of them has a leader.
+pub(super) fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant) -> BTreeSet<i32> {
+    loop {
+        let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT);
+        let partitions = metadata.as_ref().map_or(&[][..], |metadata| metadata.topics()[0].partitions());
+        if !partitions.is_empty() && partitions.iter().all(|partition| partition.error().is_none()) {
+            return partitions.iter().map(|partition| partition.id()).collect();
+        }
+        assert!(Instant::now() < deadline, "topic {topic} does not appear");
+        // Nothing is assigned yet: this only lets the next question wait a moment.
+        consumer.poll(POLL);
+    }
+}
+
+/// Reads from the beginning until there are so many records and every partition is at its end.
+pub(super) fn read(consumer: &BaseConsumer, topic: &str, at_least: usize, deadline: Instant) -> Vec<Record> {
+    let mut unread = partitions(consumer, topic, deadline);
+    assign_from_beginning(consumer, topic, &unread);
+    let mut records = Vec::new();
+    let mut trouble = None;
+    while records.len() < at_least || !unread.is_empty() {
+        match consumer.poll(POLL) {
+            Some(Ok(message)) => {
+                unread.insert(message.partition());
+                records.push(Record::from(&message));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                unread.remove(&partition);
+            }
+            // Passes when the broker comes back.
+            Some(Err(error)) => trouble = Some(error),
+            None => {}
+        }
+        assert!(Instant::now() < deadline, "{} of {at_least} records, {trouble:?}: {records:#?}", records.len());
+    }
+    records.sort_by_key(|record: &Record| (record.partition, record.offset));
+    records
+}
+
+fn assign_from_beginning(consumer: &BaseConsumer, topic: &str, partitions: &BTreeSet<i32>) {
+    let mut assignment = TopicPartitionList::new();
+    for partition in partitions {
+        assignment
+            .add_partition_offset(topic, *partition, Offset::Beginning)
+            .expect("the beginning is an offset that can be assigned");
+    }
+    consumer.assign(&assignment).expect("the partitions exist");
+}

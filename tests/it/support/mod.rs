@@ -1,0 +1,33 @@
+//! What the tests stand on: the program as a process, Kafka, HTTP over plain sockets, Twilio's own libraries.
+
+mod bridge;
+mod http;
+pub(crate) mod kafka;
+pub(crate) mod oracle;
+mod request;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) use self::{
+    bridge::{Bridge, PUBLIC_URL, TOKEN, program},
+    http::{Answer, Connection},
+    request::{ACCOUNT, PROFILE, Request},
+};
+
+/// Far longer than anything takes here; only a broken program gets there.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until there is an answer; panics with `what` when there is none in time.
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

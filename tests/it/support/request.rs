@@ -1,0 +1,94 @@
+//! Callbacks as Twilio sends them, and as it does not.
+
+use std::net::SocketAddr;
+
+use trusthub_bridge::verify::{SigningKey, decode_form, sign, url_with_body_hash};
+
+use super::{Answer, Connection, PUBLIC_URL, TOKEN};
+
+pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
+pub(crate) const PROFILE: &str = "BU00000000000000000000000000000002";
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A request, with everything that a test may want to be different.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Path and query, as written into the request line.
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    /// A form, not signed.
+    pub(crate) fn form(target: &str, body: &str) -> Self {
+        Self::new("POST", target, &[("Content-Type", FORM)], body)
+    }
+
+    /// JSON with its hash in the query, not signed.
+    pub(crate) fn json(target: &str, body: &str) -> Self {
+        Self::new("POST", &url_with_body_hash(target, body.as_bytes()), &[("Content-Type", "application/json")], body)
+    }
+
+    /// A `GET`, not signed.
+    pub(crate) fn get(target: &str) -> Self {
+        Self::new("GET", target, &[], "")
+    }
+
+    /// A signed change of status of [`PROFILE`].
+    pub(crate) fn change(status: &str) -> Self {
+        Self::change_of(PROFILE, status)
+    }
+
+    /// A signed change of status.
+    pub(crate) fn change_of(profile: &str, status: &str) -> Self {
+        let body = format!("AccountSid={ACCOUNT}&BundleSid={profile}&Status={status}&FailureReason=");
+        Self::form("/callbacks/customer-profiles", &body).signed()
+    }
+
+    pub(crate) fn new(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { method: method.into(), target: target.into(), headers: headers.collect(), body: body.into() }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Signed with the usual token under the usual public URL.
+    pub(crate) fn signed(self) -> Self {
+        self.signed_with(TOKEN, PUBLIC_URL)
+    }
+
+    pub(crate) fn signed_with(self, token: &str, base: &str) -> Self {
+        let key = SigningKey::from_auth_token(&token.into()).unwrap();
+        let is_form = self.headers.iter().any(|(_, value)| value == FORM);
+        let form = if is_form { decode_form(&self.body).unwrap() } else { Vec::new() };
+        let signature = sign(&key, &format!("{base}{}", self.target), &form).to_string();
+        self.with("X-Twilio-Signature", &signature)
+    }
+
+    /// The bytes on the wire.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: internal.example\r\n", self.method, self.target);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if self.method != "GET" || !self.body.is_empty() {
+            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        }
+        let mut bytes = (head + "\r\n").into_bytes();
+        bytes.extend(&self.body);
+        bytes
+    }
+
+    /// Sends it on a connection of its own.
+    pub(crate) fn send(&self, address: SocketAddr) -> Answer {
+        let mut connection = Connection::to(address);
+        connection.write(self.bytes());
+        connection.read().unwrap_or_else(|| panic!("no answer to {self:?}"))
+    }
+}

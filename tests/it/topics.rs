@@ -1,0 +1,74 @@
+//! Topics: created where that is allowed, and complained about clearly where not.
+
+use crate::support::{
+    Bridge, Request,
+    kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
+    wait_for,
+};
+
+#[test]
+fn missing_topics_are_created_with_the_configured_partitions() {
+    let bridge = Bridge::start_with(&[("KAFKA_TOPIC_PARTITIONS", "5"), ("KAFKA_TOPIC_REPLICATION", "1")]);
+    for topic in [&bridge.topic, &bridge.dead_letter_topic] {
+        assert_eq!(broker().partitions_of(topic), 5);
+        assert_eq!(bridge.metric(&format!(r#"trusthub_topic_present{{topic="{topic}"}}"#)), 1.0);
+    }
+    assert!(bridge.wait_for_log("created the topic").contains(r#""partitions":5"#));
+}
+
+#[test]
+fn a_topic_that_cannot_survive_a_broker_is_a_warning_and_a_metric() {
+    let bridge = Bridge::start();
+    let line = bridge.wait_for_log("the loss of one broker can lose acknowledged events");
+    assert!(line.contains(r#""level":"WARN""#) && line.contains(r#""replication":1"#), "{line}");
+    assert_eq!(bridge.metric("trusthub_topic_durable"), 0.0);
+}
+
+#[test]
+fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
+    let kafka = Broker::start_restricted("restricted");
+    let (topic, dead_letters) = (unique_topic("events"), unique_topic("dead-letters"));
+    for topic in [&topic, &dead_letters] {
+        kafka.allow("Describe", topic);
+        kafka.allow("DescribeConfigs", topic);
+        kafka.allow("Write", topic);
+    }
+    let bridge = Bridge::launch(&[
+        ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()),
+        ("KAFKA_TOPIC", &topic),
+        ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+        ("KAFKA_SASL_MECHANISM", "PLAIN"),
+        ("KAFKA_SASL_USERNAME", USER),
+        ("KAFKA_SASL_PASSWORD", USER_PASSWORD),
+    ]);
+    let line = bridge.wait_for_log(&format!("lacks the right CREATE on topic {topic}"));
+    assert!(line.contains(r#""level":"ERROR""#), "{line}");
+    let missing = format!(r#"trusthub_topic_right_missing{{right="create",topic="{topic}"}}"#);
+    assert_eq!(bridge.metric(&missing), 1.0);
+    assert_eq!(bridge.ask_admin("/livez").status, 200, "it is no reason to end");
+    assert_eq!(bridge.ask_admin("/readyz").status, 503);
+
+    kafka.allow("Create", &topic);
+    kafka.allow("Create", &dead_letters);
+    bridge.wait_until_ready();
+    assert_eq!(bridge.metric(&missing), 0.0);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+}
+
+#[test]
+fn a_missing_topic_that_is_not_to_be_created_is_one_clear_error() {
+    let bridge = Bridge::launch(&[
+        ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
+        ("KAFKA_CREATE_TOPICS", "false"),
+        ("KAFKA_ACK_TIMEOUT_MS", "500"),
+    ]);
+    let line = bridge.wait_for_log("does not exist; create it, or set KAFKA_CREATE_TOPICS=true");
+    assert!(line.contains(&bridge.topic), "{line}");
+    assert_eq!(bridge.ask_admin("/readyz").status, 503);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 503);
+    broker().create_topic(&bridge.topic, 1);
+    broker().create_topic(&bridge.dead_letter_topic, 1);
+    bridge.wait_until_ready();
+    wait_for("published", || (bridge.send(&Request::change("draft")).status == 204).then_some(()));
+}
