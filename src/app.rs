@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    future::Future,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -10,7 +11,7 @@ use std::{
 
 use thiserror::Error;
 use tokio::{
-    runtime::{Builder, Handle, Runtime},
+    runtime::{Builder, Handle},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -38,12 +39,17 @@ pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result
     Ok(loaded)
 }
 
-/// The runtime on which accepted callbacks are brought to their outcome. Reading requests has its own threads.
+/// Runs to its end on the runtime on which accepted callbacks are brought to their outcome. Reading requests has its
+/// own threads.
 ///
 /// # Errors
 /// When the system gives no threads.
-pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()
+pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()?;
+    let result = runtime.block_on(work);
+    // A question to Kafka may still be under way, and nobody needs its answer.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 /// Raises the limit of open files so that it does not undercut the limit of connections.
@@ -176,10 +182,10 @@ impl Service {
         let left = || deadline.saturating_duration_since(Instant::now());
         self.public.stop().await;
         self.pipeline.drain(left()).await;
-        self.watcher.stop(left()).await;
+        self.watcher.stop().await;
         let (sink, patience) = (self.sink, left());
         // Flushing and dropping the producer block.
-        let flushed = tokio::task::spawn_blocking(move || sink.flush(patience)).await;
+        let flushed = tokio::task::spawn_blocking(move || sink.close(patience)).await;
         if let Err(error) = flushed {
             tracing::error!(%error, "the producer could not be flushed");
         }
@@ -206,10 +212,11 @@ impl Watcher {
         Self { stop, task }
     }
 
-    /// A question to Kafka that is under way cannot be called back; nothing depends on its answer any more.
-    async fn stop(self, patience: Duration) {
+    async fn stop(self) {
         self.stop.cancel();
-        let _ = tokio::time::timeout(patience, self.task).await;
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the probe of Kafka ended with an error");
+        }
     }
 }
 

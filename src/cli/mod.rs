@@ -20,7 +20,7 @@ type Variables = Vec<(OsString, OsString)>;
 
 /// Receives Twilio Trust Hub status callbacks, verifies them and publishes typed events to Kafka.
 #[derive(Debug, Parser)]
-#[command(name = "trusthub-bridge", version, max_term_width = 100)]
+#[command(name = "trusthub-bridge", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -33,6 +33,7 @@ enum Command {
     /// Run everything in one process with nothing installed: Kafka, a scripted Trust Hub and the bridge
     Dev(dev::Arguments),
     /// Print the X-Twilio-Signature header for a request
+    #[command(long_about = sign::LONG)]
     Sign(sign::Arguments),
     /// Print the effective configuration, secrets redacted, and every problem in it
     Config,

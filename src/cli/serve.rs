@@ -2,7 +2,7 @@
 
 use super::{Variables, output::Failure};
 use crate::{
-    app::{Ports, Service, raise_descriptor_limit, runtime},
+    app::{Ports, Service, block_on, raise_descriptor_limit},
     config::{Config, Loaded},
     lifecycle::asked_to_stop,
     telemetry::init_logging,
@@ -16,7 +16,7 @@ pub(super) fn run(variables: Variables) -> Result<(), Failure> {
     }
     raise_descriptor_limit(&config.http);
     let ports = Ports::of(&config).map_err(Failure::failed)?;
-    runtime().map_err(Failure::failed)?.block_on(serve(config, ports))
+    block_on(serve(config, ports)).map_err(Failure::failed)?
 }
 
 async fn serve(config: Config, ports: Ports) -> Result<(), Failure> {

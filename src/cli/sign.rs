@@ -18,14 +18,14 @@ use crate::{
     verify::{Pair, SigningKey, decode_form, sign, url_with_body_hash},
 };
 
-const LONG: &str = "Print the X-Twilio-Signature header for a request
+/// What `sign --help` says.
+pub(super) const LONG: &str = "Print the X-Twilio-Signature header for a request
 
 The header is ready for curl:
 
   curl -H \"$(trusthub-bridge sign --url URL --body 'Status=draft')\" -d 'Status=draft' URL";
 
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub(super) struct Arguments {
     /// The URL that Twilio was given, with its query
     #[arg(long)]

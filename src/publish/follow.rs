@@ -66,7 +66,8 @@ impl Follower {
             .set("group.id", "trusthub-bridge-follower")
             .set("enable.auto.commit", "false")
             // Somebody is watching: a record is shown when it comes, not when a fetch is worth it.
-            .set("fetch.wait.max.ms", "20");
+            .set("fetch.wait.max.ms", "20")
+            .set("fetch.error.backoff.ms", "20");
         let consumer: StreamConsumer<Context> = config.create_with_context(Context::quiet())?;
         let mut all = TopicPartitionList::new();
         for topic in topics {

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct KafkaHealth {
     up: AtomicBool,
+    closed: AtomicBool,
     down_since: Mutex<Option<Instant>>,
     metrics: Arc<Metrics>,
 }
@@ -25,13 +26,18 @@ impl KafkaHealth {
     /// Down until the first probe says otherwise.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { up: AtomicBool::new(false), down_since: Mutex::new(None), metrics }
+        Self { up: AtomicBool::new(false), closed: AtomicBool::new(false), down_since: Mutex::new(None), metrics }
     }
 
     /// Whether Kafka can take records now.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
+    }
+
+    /// From now on nothing is reported: the connections go down because the service does.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
     }
 
     /// Kafka answered and has what the service needs.
@@ -49,6 +55,9 @@ impl KafkaHealth {
 
     /// Kafka did not answer, or lacks what the service needs.
     pub(super) fn failed(&self, reason: PublishFailure, detail: &str) {
+        if self.closed.load(Ordering::Relaxed) {
+            return;
+        }
         let mut down_since = self.down_since.lock().unwrap_or_else(PoisonError::into_inner);
         self.up.store(false, Ordering::Relaxed);
         self.metrics.kafka_up.set(0);

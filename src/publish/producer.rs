@@ -112,11 +112,13 @@ impl KafkaSink {
         self.producer.client()
     }
 
-    /// Waits until every record is acknowledged or given up, at most `patience`. Blocks: not for async threads.
-    pub fn flush(&self, patience: Duration) {
+    /// Waits until every record is acknowledged or given up, at most `patience`; after that nothing is reported any
+    /// more. Blocks: not for async threads.
+    pub fn close(&self, patience: Duration) {
         if let Err(error) = self.producer.flush(patience) {
             tracing::warn!(%error, "records were left in the producer's queue");
         }
+        self.health.close();
     }
 
     fn refused(&self, failure: PublishFailure) -> PublishFailure {
@@ -170,6 +172,6 @@ fn count(metrics: &Metrics, destination: Destination, result: Result<(), Publish
             metrics.publish_failures.of(reason).inc();
         }
     }
-    let refused = result == Err(PublishFailure::Authorization);
-    metrics.topic_right_missing.of(destination, Right::Write).set(i64::from(refused));
+    let lacks_right = metrics.topic_right_missing.of(destination, Right::Write);
+    lacks_right.set(i64::from(result == Err(PublishFailure::Authorization)));
 }

@@ -35,8 +35,14 @@ pub async fn watch(sink: Arc<KafkaSink>, kafka: Kafka, stop: CancellationToken) 
             watcher.look();
             watcher
         });
-        let Ok(back) = asked.await else { return };
-        watcher = back;
+        // A question that is under way cannot be called back; at the end nobody waits for its answer.
+        watcher = tokio::select! {
+            back = asked => match back {
+                Ok(watcher) => watcher,
+                Err(_panicked) => return,
+            },
+            () = stop.cancelled() => return,
+        };
         let pause = if watcher.sink.health().is_up() { CALM } else { ALERT };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -68,9 +74,10 @@ impl Watcher {
             Destination::ALL.iter().map(|destination| (*destination, self.replication_of(*destination))).collect();
         let missing: Vec<_> = states.iter().filter(|(_, state)| is_missing(state)).map(|(which, _)| *which).collect();
         let worst = states.iter().find_map(|(which, state)| state.as_ref().err().map(|code| (*which, *code)));
-        match worst {
-            None => self.sink.health().recovered(),
-            Some((which, code)) => self.complain_of(which, code),
+        match (worst, self.sink.client().fatal_error()) {
+            (None, None) => self.sink.health().recovered(),
+            (Some((which, code)), _) => self.complain_of(which, code),
+            (None, Some((_code, detail))) => self.sink.health().failed(PublishFailure::Fatal, &detail),
         }
         if !missing.is_empty() {
             self.durability = Durability::Due;

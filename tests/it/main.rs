@@ -5,7 +5,9 @@
 mod callback;
 mod commands;
 mod config;
+mod consumer;
 mod edge;
+mod events;
 mod interop;
 mod kafka_errors;
 mod observe;

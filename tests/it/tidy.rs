@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Settings are made of domain values.
     ("config", &["domain"]),
     // Metric labels come from the domain's closed sets.
-    ("telemetry", &["domain"]),
+    ("telemetry", &["config", "domain"]),
     // Raw callback in, verified callback out.
     ("verify", &["domain"]),
     // Takes only what `verify` has proven.

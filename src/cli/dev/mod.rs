@@ -41,7 +41,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Failure> {
-    app::runtime().map_err(Failure::failed)?.block_on(play(arguments.once, variables))
+    app::block_on(play(arguments.once, variables)).map_err(Failure::failed)?
 }
 
 async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
