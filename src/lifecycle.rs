@@ -3,12 +3,15 @@
 //! The order is: not ready but still serving in full, for as long as the ingress needs to notice; stop accepting;
 //! finish the handlers; finish the accepted callbacks; flush the producer; the admin port last.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Whether the service is stopping. Copies share one state.
 #[derive(Debug, Clone, Default)]
@@ -27,15 +30,28 @@ impl Stopping {
     }
 }
 
-/// Waits for SIGTERM or SIGINT and returns its name.
-///
-/// # Errors
-/// When the process cannot install a signal handler.
-pub async fn asked_to_stop() -> std::io::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+/// The signals that ask the service to stop. Made before anything listens: a signal that comes while the service
+/// starts must not end it undrained.
+#[derive(Debug)]
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// From now on SIGTERM and SIGINT do not end the process. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// When the process cannot install a signal handler.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them and returns its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

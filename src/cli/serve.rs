@@ -4,7 +4,7 @@ use super::{Variables, output::Failure};
 use crate::{
     app::{Ports, Service, block_on, raise_descriptor_limit},
     config::{Config, Loaded},
-    lifecycle::asked_to_stop,
+    lifecycle::StopSignals,
     telemetry::init_logging,
 };
 
@@ -15,13 +15,14 @@ pub(super) fn run(variables: Variables) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit(&config.http);
-    let ports = Ports::of(&config).map_err(Failure::failed)?;
-    block_on(serve(config, ports)).map_err(Failure::failed)?
+    block_on(serve(config)).map_err(Failure::failed)?
 }
 
-async fn serve(config: Config, ports: Ports) -> Result<(), Failure> {
+async fn serve(config: Config) -> Result<(), Failure> {
+    let mut signals = StopSignals::listen().map_err(Failure::failed)?;
+    let ports = Ports::of(&config).map_err(Failure::failed)?;
     let service = Service::start(config, ports).map_err(Failure::failed)?;
-    let signal = asked_to_stop().await.map_err(Failure::failed)?;
+    let signal = signals.next().await;
     tracing::info!(signal, "stopping");
     service.stop().await;
     Ok(())

@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     /// A field of a form, not encoded; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", conflicts_with_all = ["body", "body_file", "body_hash"])]
     params: Vec<String>,
-    /// Sign the body by its hash in the URL, as Twilio does for JSON, and not field by field
+    /// Sign the body by its hash in the URL and not field by field; a JSON object is signed so in any case
     #[arg(long)]
     body_hash: bool,
     /// The auth token; better kept in TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE, whose first token is used
@@ -59,12 +59,20 @@ enum Method {
 pub(super) fn run(arguments: Arguments, variables: Variables) -> Result<(), Failure> {
     let key = SigningKey::from_auth_token(&token(arguments.token.as_deref(), variables)?).map_err(Failure::usage)?;
     let body = body(&arguments)?;
-    let (url, form) = match (arguments.method, arguments.body_hash) {
-        (Method::Get, _) => (arguments.url, Vec::new()),
-        (Method::Post, true) => (hashed(arguments.url, &body), Vec::new()),
-        (Method::Post, false) => (arguments.url, form(&arguments.params, &body)?),
+    let (url, _fragment) = arguments.url.split_once('#').unwrap_or((&arguments.url, ""));
+    let (url, form) = match arguments.method {
+        Method::Get if !body.is_empty() => {
+            return Err(Failure::usage("--method get: a GET has no body; leave it away"));
+        }
+        Method::Get => (url.to_owned(), Vec::new()),
+        Method::Post if arguments.body_hash || is_json(&body) => (hashed(url, &body), Vec::new()),
+        Method::Post => (url.to_owned(), form(&arguments.params, &body)?),
     };
     print(&format!("X-Twilio-Signature: {}", sign(&key, &url, &form)))
+}
+
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok()
 }
 
 fn token(given: Option<&str>, variables: Variables) -> Result<SecretString, Failure> {
@@ -95,11 +103,12 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// A request must go to the very URL that was signed, so the user is told when it is not the one given.
-fn hashed(url: String, body: &[u8]) -> String {
-    if url.contains("bodySHA256=") {
-        return url;
+fn hashed(url: &str, body: &[u8]) -> String {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    if query.split('&').any(|parameter| parameter.starts_with("bodySHA256=")) {
+        return url.to_owned();
     }
-    let url = url_with_body_hash(&url, body);
+    let url = url_with_body_hash(url, body);
     say(&format!("send it to {url}"));
     url
 }

@@ -52,11 +52,17 @@ variables! {
     PUBLIC_URL: OPEN, REQUIRED,
         "base URL as Twilio calls it, such as `https://hooks.example.com`, with port and path prefix if it has them; a comma list while moving";
     TWILIO_AUTH_TOKEN: SECRET, REQUIRED,
-        "auth token that signs the callbacks, unless `TWILIO_AUTH_TOKEN_FILE` is set; a comma list during rotation, the current one first";
+        "auth token that signs the callbacks, unless `TWILIO_AUTH_TOKEN_FILE` or `TWILIO_ACCOUNTS_FILE` is set; a comma list during rotation, the current one first";
     TWILIO_AUTH_TOKEN_FILE: OPEN, ABSENT,
-        "path of a file that holds what `TWILIO_AUTH_TOKEN` would";
+        "path of a file that holds what `TWILIO_AUTH_TOKEN` would; read again when it changes";
     TWILIO_ACCOUNT_SID: OPEN, ABSENT,
         "account that the token belongs to (`AC…`); callbacks of other accounts are refused";
+    TWILIO_ACCOUNTS_FILE: OPEN, ABSENT,
+        "path of a JSON file with the tokens of many accounts, `{\"AC…\": [\"token\", …], …}`; read again when it changes; callbacks without `AccountSid` and of accounts not listed are refused";
+    SIGNATURE_MODE: OPEN, "enforce",
+        "`enforce`, or `report-only` for the first days: a callback whose signature does not match is then answered 204 and kept in the dead-letter topic, never as an event";
+    DEDUP_WINDOW_SECS: OPEN, "600",
+        "time in which a callback that comes again is recognised and not published again, 0 (never) to 86400; at most 100000 are remembered";
     KAFKA_BOOTSTRAP_SERVERS: OPEN, REQUIRED,
         "brokers to begin with, a comma list of `host:port`";
     KAFKA_TOPIC: OPEN, "trusthub.profile-status-changed",

@@ -3,8 +3,11 @@
 //! [`load`] takes the variables as an argument, never from the process itself. It names every problem at once, each
 //! with what to write instead, and never repeats a value: one that stands in the wrong place may be a secret.
 
+mod accounts;
+mod callbacks;
 mod catalogue;
 mod environment;
+mod files;
 mod http;
 mod kafka;
 mod near;
@@ -15,7 +18,10 @@ mod twilio;
 
 use std::ffi::OsString;
 
+pub use accounts::{Account, Accounts};
+pub use callbacks::Callbacks;
 pub use catalogue::{VARIABLES, Variable};
+pub use files::KeyFiles;
 pub use http::{Admin, Http};
 pub use kafka::{ClientCertificate, Kafka, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
 pub use problems::Problems;
@@ -38,6 +44,8 @@ pub struct Config {
     pub public_urls: Vec<PublicUrl>,
     /// What proves that a callback comes from Twilio.
     pub twilio: Twilio,
+    /// How callbacks are treated.
+    pub callbacks: Callbacks,
     /// Where the events go.
     pub kafka: Kafka,
     /// How long stopping may take.
@@ -51,7 +59,8 @@ pub struct Config {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// One sentence for each variable that is not read but nearly has the name of one that is.
+    /// One sentence for each variable that is not read but nearly has the name of one that is, and for each that is
+    /// read but not used.
     pub warnings: Vec<String>,
 }
 
@@ -63,11 +72,9 @@ pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Load
     let mut reader = Reader::default();
     let environment = Environment::collect(vars, &mut reader);
     let config = read_sections(&environment, &mut reader);
-    let problems = reader.into_problems();
-    match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings: environment.into_warnings() }),
-        _ => Err(problems),
-    }
+    let config = reader.conclude(config)?;
+    let warnings = environment.into_warnings().into_iter().chain(config.twilio.warning()).collect();
+    Ok(Loaded { config, warnings })
 }
 
 /// Reads only where the admin port is, for a command that asks it.
@@ -95,8 +102,7 @@ fn load_section<S: DeserializeOwned, T>(
     let mut reader = Reader::default();
     let environment = Environment::collect(vars.into_iter().filter(|(name, _)| is_part(name)), &mut reader);
     let section = environment.section::<S>(prefix, &mut reader).and_then(|section| read(section, &mut reader));
-    let problems = reader.into_problems();
-    section.filter(|_| problems.is_empty()).ok_or(problems)
+    reader.conclude(section)
 }
 
 /// Reads every section before it gives up, so that no problem hides another.
@@ -106,6 +112,9 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
     let public_urls = environment.section::<twilio::PublicSection>("PUBLIC_", reader)?.read(reader);
     let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?.read(reader);
     twilio::check_candidates(public_urls.as_deref(), twilio.as_ref(), reader);
+    let signature = environment.section::<callbacks::SignatureSection>("SIGNATURE_", reader)?;
+    let dedup = environment.section::<callbacks::DedupSection>("DEDUP_", reader)?;
+    let callbacks = callbacks::read(signature, dedup, reader);
     let kafka = kafka::Sections::from(environment, reader)?.read(reader);
     let shutdown = environment.section::<process::ShutdownSection>("SHUTDOWN_", reader)?.read(reader);
     let format = environment.section::<process::LogSection>("LOG_", reader)?.read(reader);
@@ -115,6 +124,7 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
         admin: admin?,
         public_urls: public_urls?,
         twilio: twilio?,
+        callbacks: callbacks?,
         kafka: kafka?,
         shutdown: shutdown?,
         log: Log { format, filter: filter? },
@@ -130,6 +140,7 @@ impl Config {
             self.admin.describe(),
             vec![(catalogue::PUBLIC_URL.name, joined(&self.public_urls))],
             self.twilio.describe(),
+            self.callbacks.describe(),
             self.kafka.describe(),
             self.shutdown.describe(),
             self.log.describe(),

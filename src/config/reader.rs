@@ -19,8 +19,14 @@ pub(super) struct Secret {
 }
 
 impl Reader {
-    pub(super) fn into_problems(self) -> Problems {
-        self.problems
+    /// The value that was read, unless anything was wrong.
+    pub(super) fn conclude<T>(self, value: Option<T>) -> Result<T, Problems> {
+        value.filter(|_| self.problems.is_empty()).ok_or(self.problems)
+    }
+
+    /// Whether something is already known to be wrong with the variable.
+    pub(super) fn is_wrong(&self, variable: &Variable) -> bool {
+        self.problems.has(variable)
     }
 
     /// Notes a problem: what is wrong; what to write instead.
@@ -35,7 +41,7 @@ impl Reader {
 
     /// Reports that a variable is not set, unless what was set is already reported as wrong.
     pub(super) fn missing(&mut self, variable: &Variable, instead: &str) {
-        if !self.problems.has(variable) {
+        if !self.is_wrong(variable) {
             self.report(variable, format!("is required but not set; write {instead}"));
         }
     }
@@ -129,13 +135,13 @@ impl Reader {
     ) -> Option<Secret> {
         match (text, path) {
             (Some(text), None) => Some(Secret { text, source: direct, file: None }),
-            (None, Some(path)) => self.secret_file(by_file, path),
+            (None, Some(path)) => self.secret_file(by_file, path.into()),
             (Some(_), Some(_)) => {
                 self.report(by_file, format!("contradicts {}, which is set too; remove one of them", direct.name));
                 None
             }
             (None, None) => {
-                if !self.problems.has(by_file) {
+                if !self.is_wrong(by_file) {
                     self.missing(direct, missing);
                 }
                 None
@@ -144,12 +150,12 @@ impl Reader {
     }
 
     /// The path is not repeated in a problem: who confuses the two variables has written the secret there.
-    fn secret_file(&mut self, by_file: &'static Variable, path: String) -> Option<Secret> {
+    pub(super) fn secret_file(&mut self, by_file: &'static Variable, path: PathBuf) -> Option<Secret> {
         let wrong = match fs::read(&path).map(String::from_utf8) {
             Ok(Ok(text)) => match without_line_end(&text) {
                 "" => "names an empty file; write the secret into it".to_owned(),
                 text => {
-                    return Some(Secret { text: text.to_owned(), source: by_file, file: Some(path.into()) });
+                    return Some(Secret { text: text.to_owned(), source: by_file, file: Some(path) });
                 }
             },
             Ok(Err(_)) => "names a file that is not valid UTF-8; write the secret as plain text".to_owned(),

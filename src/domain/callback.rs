@@ -1,8 +1,9 @@
 //! A callback as it arrived, before anything in it is believed.
 
-use std::time::Instant;
+use super::Resource;
 
-use super::{Resource, Timestamp};
+/// The header that carries the signature, in lower case.
+pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
 
 /// The verb of a callback. Twilio documents `POST` and has been seen to send `GET`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +62,6 @@ pub struct RawCallback {
     pub headers: Vec<Header>,
     /// The raw body; empty for a `GET`.
     pub body: Vec<u8>,
-    /// When the request's head was read, by the wall clock.
-    pub received_at: Timestamp,
-    /// The same moment by the monotonic clock: deadlines count from here.
-    pub received: Instant,
 }
 
 impl RawCallback {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountSid, ProfileSid, Resource, Status, Timestamp, TraceParent,
+    AccountSid, Fingerprint, ProfileSid, Resource, Status, Timestamp, TraceParent,
     error_code::{CodeLabel, meaning},
     label::Label,
 };
@@ -25,7 +25,8 @@ pub enum Origin {
     Callback,
     /// It was found by comparing Trust Hub with what had been published.
     Reconciliation,
-    /// An origin that this version does not know.
+    /// An origin that this version does not know. Read, never written.
+    #[cfg_attr(test, schemars(skip))]
     #[serde(other)]
     Unknown,
 }
@@ -101,6 +102,8 @@ impl ProfileStatusChanged {
 pub struct Event {
     /// The CloudEvents `id`: repeats of one event share it on every replica.
     pub id: String,
+    /// What a repeat of the callback would have in common with it.
+    pub fingerprint: Fingerprint,
     /// The trace that the request belonged to.
     pub trace_parent: Option<TraceParent>,
     /// The change itself.

@@ -11,6 +11,8 @@ closed_set! {
         MalformedSignature => "malformed_signature",
         /// No construction, URL spelling and key gives this signature.
         SignatureMismatch => "signature_mismatch",
+        /// The signature is one for another URL than those configured, as a diagnosis found.
+        UrlMismatch => "url_mismatch",
         /// The account is none of those configured.
         UnknownAccount => "unknown_account",
         /// The URL's signature is right, but `bodySHA256` is not the hash of the body received.
@@ -30,8 +32,29 @@ closed_set! {
     }
 }
 
+impl Refusal {
+    /// Whether the signature is what is wrong.
+    #[must_use]
+    pub fn is_of_signature(self) -> bool {
+        match self {
+            Self::MissingSignature
+            | Self::MalformedSignature
+            | Self::SignatureMismatch
+            | Self::UrlMismatch
+            | Self::BodyHashMismatch => true,
+            Self::UnknownAccount
+            | Self::TooLarge
+            | Self::UnsupportedMediaType
+            | Self::Malformed
+            | Self::TimedOut
+            | Self::Incomplete
+            | Self::MethodNotAllowed => false,
+        }
+    }
+}
+
 closed_set! {
-    /// Why a callback that Twilio signed could not become an event.
+    /// Why a callback became a dead letter and not an event.
     pub enum Unprocessable {
         /// The body says JSON and is not a JSON object.
         InvalidJson => "invalid_json",
@@ -51,6 +74,8 @@ closed_set! {
         MissingStatus => "missing_status",
         /// Statuses that contradict each other.
         ConflictingStatus => "conflicting_status",
+        /// The signature does not match, and `SIGNATURE_MODE` is `report-only`.
+        SignatureFailed => "signature_failed",
         /// The event is larger than the topic takes, or the broker calls it invalid.
         RefusedByTopic => "refused_by_topic",
     }
@@ -116,6 +141,8 @@ impl PublishFailure {
 pub enum Outcome {
     /// Kafka acknowledged the event with all in-sync replicas.
     Published,
+    /// The same callback was made durable before, or a moment ago.
+    Duplicate,
     /// Kafka acknowledged the dead letter with all in-sync replicas.
     DeadLettered(Unprocessable),
     /// Refused; nothing was kept.
@@ -129,6 +156,8 @@ closed_set! {
     pub enum OutcomeKind {
         /// See [`Outcome::Published`].
         Published => "published",
+        /// See [`Outcome::Duplicate`].
+        Duplicate => "duplicate",
         /// See [`Outcome::DeadLettered`].
         DeadLettered => "dead_lettered",
         /// See [`Outcome::Rejected`].
@@ -144,18 +173,19 @@ impl Outcome {
     pub fn kind(self) -> OutcomeKind {
         match self {
             Self::Published => OutcomeKind::Published,
+            Self::Duplicate => OutcomeKind::Duplicate,
             Self::DeadLettered(_) => OutcomeKind::DeadLettered,
             Self::Rejected(_) => OutcomeKind::Rejected,
             Self::Unavailable(_) => OutcomeKind::Unavailable,
         }
     }
 
-    /// The reason as text; a published event has none.
+    /// The reason as text; what is durable as an event has none.
     #[must_use]
     pub fn reason(self) -> Option<&'static str> {
         use super::Label as _;
         match self {
-            Self::Published => None,
+            Self::Published | Self::Duplicate => None,
             Self::DeadLettered(reason) => Some(reason.as_str()),
             Self::Rejected(reason) => Some(reason.as_str()),
             Self::Unavailable(reason) => Some(reason.as_str()),

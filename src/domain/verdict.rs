@@ -27,3 +27,13 @@ closed_set! {
         Previous => "previous",
     }
 }
+
+closed_set! {
+    /// What is done with a callback whose signature does not match. There is no way to do without signatures.
+    pub enum SignatureMode {
+        /// It is refused.
+        Enforce => "enforce",
+        /// It is kept as a dead letter, never as an event: for the first days, until the public URL is right.
+        ReportOnly => "report-only",
+    }
+}

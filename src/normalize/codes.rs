@@ -35,12 +35,13 @@ fn from_json(value: &Value) -> Codes {
     }
 }
 
+/// A list of nothing but numbers; anything else is prose, in which a number may be anything.
 fn from_list(text: &str) -> Codes {
     let words = text.split([',', ';', ' ']).filter(|word| !word.is_empty());
-    join(words.map(|word| {
-        let code = word.parse().ok();
-        Codes { complete: code.is_some(), codes: code.into_iter().collect() }
-    }))
+    match words.map(str::parse).collect() {
+        Ok(codes) => Codes { codes, complete: true },
+        Err(_) => Codes { codes: from_prose(text).collect(), complete: false },
+    }
 }
 
 fn join(parts: impl Iterator<Item = Codes>) -> Codes {
@@ -88,6 +89,7 @@ mod tests {
             ("1e9", vec![]),
             ("business name 18601", vec![18601]),
             ("99999999999", vec![]),
+            ("12 Example Street, 90210", vec![]),
         ] {
             assert_eq!(from_structure(text), Codes { codes, complete: false }, "{text}");
         }

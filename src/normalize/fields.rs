@@ -14,6 +14,7 @@ use crate::verify::{Payload, fold_name};
 pub(super) enum Meaning {
     Account,
     Profile,
+    Sid,
     Status,
     FailureReason,
     Errors,
@@ -26,7 +27,8 @@ impl Meaning {
     fn of(name: &str) -> Self {
         match fold_name(name).as_str() {
             "accountsid" => Self::Account,
-            "bundlesid" | "customerprofilesid" | "trustproductsid" | "sid" => Self::Profile,
+            "bundlesid" | "customerprofilesid" | "trustproductsid" => Self::Profile,
+            "sid" => Self::Sid,
             "status" => Self::Status,
             "failurereason" | "rejectionreason" => Self::FailureReason,
             "errors" | "errorcode" | "errorcodes" => Self::Errors,
@@ -47,7 +49,13 @@ pub(super) struct Field {
 
 impl Field {
     fn new(name: String, value: String) -> Self {
-        Self { meaning: Meaning::of(&name), name, value }
+        let meaning = match Meaning::of(&name) {
+            // So common a name may belong to something else.
+            Meaning::Sid if value.trim().starts_with("BU") => Meaning::Profile,
+            Meaning::Sid => Meaning::Unknown,
+            meaning => meaning,
+        };
+        Self { name, meaning, value }
     }
 
     /// The value without surrounding space; `None` when nothing is left, since Twilio sends absent fields empty.

@@ -6,9 +6,10 @@
 //! Only what was verified can become an event:
 //!
 //! ```compile_fail
+//! # use std::time::SystemTime;
 //! # use trusthub_bridge::{domain::RawCallback, normalize::normalize};
 //! fn skip_verification(raw: RawCallback) {
-//!     let _ = normalize(&raw);
+//!     let _ = normalize(&raw, SystemTime::now().into());
 //! }
 //! ```
 
@@ -22,8 +23,8 @@ use sha2::{Digest as _, Sha256};
 use self::fields::{Extra, Field, Meaning};
 use crate::{
     domain::{
-        AccountSid, Event, Origin, ProfileSid, ProfileStatusChanged, RawCallback, RejectionReason, Status, TraceParent,
-        Unprocessable,
+        AccountSid, Event, Fingerprint, Label as _, Origin, ProfileSid, ProfileStatusChanged, RawCallback,
+        RejectionReason, Status, Timestamp, TraceParent, Unprocessable,
     },
     verify::{ClaimedAccount, VerifiedCallback},
 };
@@ -43,11 +44,11 @@ pub struct NotUnderstood {
     pub profile: Option<ProfileSid>,
 }
 
-/// Makes the event.
+/// Makes the event of a callback that was received at this moment.
 ///
 /// # Errors
 /// [`NotUnderstood`] when the account, the profile or the status is missing, invalid or contradicts itself.
-pub fn normalize(verified: &VerifiedCallback) -> Result<Event, NotUnderstood> {
+pub fn normalize(verified: &VerifiedCallback, received_at: Timestamp) -> Result<Event, NotUnderstood> {
     let unclear = |reason| NotUnderstood { reason, profile: None };
     let fields = fields::read(verified.payload()).ok_or(unclear(Unprocessable::InvalidJson))?;
     let profile = read_profile(&fields).map_err(unclear)?;
@@ -57,8 +58,10 @@ pub fn normalize(verified: &VerifiedCallback) -> Result<Event, NotUnderstood> {
     let raw = verified.raw();
     let idempotency_token = raw.header_text(IDEMPOTENCY_HEADER).map(str::to_owned);
     let details = read_details(&fields);
+    let fingerprint = fingerprint(raw, &account, &profile, idempotency_token.as_deref());
     Ok(Event {
-        id: event_id(raw, &account, &profile, idempotency_token.as_deref()),
+        id: event_id(fingerprint, received_at),
+        fingerprint,
         trace_parent: raw.header_text("traceparent").and_then(TraceParent::parse),
         data: ProfileStatusChanged {
             account_sid: account,
@@ -69,7 +72,7 @@ pub fn normalize(verified: &VerifiedCallback) -> Result<Event, NotUnderstood> {
             failure_reason: details.failure_reason,
             errors: details.codes.into_iter().map(RejectionReason::from).collect(),
             valid_until: details.valid_until,
-            received_at: raw.received_at,
+            received_at,
             origin: Origin::Callback,
             idempotency_token,
             extra: details.extra.into_inner(),
@@ -129,7 +132,7 @@ fn read_details(fields: &[Field]) -> Details {
             Meaning::FailureReason => keep_first(&mut details.failure_reason, &mut details.extra, field),
             Meaning::ValidUntil => keep_first(&mut details.valid_until, &mut details.extra, field),
             Meaning::Errors => read_errors(&mut details, field),
-            Meaning::Unknown => details.extra.keep(field),
+            Meaning::Unknown | Meaning::Sid => details.extra.keep(field),
             Meaning::Account | Meaning::Profile | Meaning::Status | Meaning::BodyHash => {}
         }
     }
@@ -159,19 +162,32 @@ fn read_errors(details: &mut Details, field: &Field) {
     }
 }
 
-/// The CloudEvents id: a hash, so that every replica gives repeats of a callback the same.
-///
-/// Parts are hashed with their length, lest two different lists of parts run together into the same bytes.
-fn event_id(raw: &RawCallback, account: &AccountSid, profile: &ProfileSid, token: Option<&str>) -> String {
+/// What repeats of a callback have in common, on every replica.
+fn fingerprint(raw: &RawCallback, account: &AccountSid, profile: &ProfileSid, token: Option<&str>) -> Fingerprint {
     let body = Sha256::digest(raw.fields());
-    let bucket = (raw.received_at.unix_seconds() / REPEAT_BUCKET_SECONDS).to_string();
-    let (kind, repeat) = token.map_or(("bucket", bucket.as_str()), |token| ("token", token));
+    let [resource, account, profile, token_text] =
+        [raw.resource.as_str(), account.as_str(), profile.as_str(), token.unwrap_or_default()].map(str::as_bytes);
+    Fingerprint::new(hash(&[resource, account, profile, token_text, &body]), token.is_some())
+}
+
+/// The CloudEvents id. Without a token, an identical callback is a repeat only for a while, and then a new event.
+fn event_id(fingerprint: Fingerprint, received_at: Timestamp) -> String {
+    if fingerprint.has_token() {
+        return fingerprint.to_string();
+    }
+    let bucket = received_at.unix_seconds() / REPEAT_BUCKET_SECONDS;
+    let hash = hash(&[fingerprint.to_string().as_bytes(), &bucket.to_be_bytes()]);
+    Fingerprint::new(hash, false).to_string()
+}
+
+/// Parts are hashed with their length, lest two different lists of parts run together into the same bytes.
+fn hash(parts: &[&[u8]]) -> u128 {
     let mut hash = Sha256::new();
-    for part in [account.as_str().as_bytes(), profile.as_str().as_bytes(), kind.as_bytes(), repeat.as_bytes(), &body] {
+    for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::{
-    domain::{Encoding, Header, PublicUrl, Resource},
-    verify::{Keyring, SIGNATURE_HEADER, SigningKey, Verifier, sign, url_with_body_hash},
+    domain::{Encoding, Header, PublicUrl, Resource, SIGNATURE_HEADER},
+    verify::{Keyring, SigningKey, Verifier, sign, url_with_body_hash},
 };
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
@@ -23,8 +23,6 @@ fn request(encoding: Encoding, query: Option<String>, body: &str, headers: &[(&s
         encoding,
         headers: headers.iter().map(header).collect(),
         body: body.into(),
-        received_at: (UNIX_EPOCH + RECEIVED).into(),
-        received: Instant::now(),
     }
 }
 
@@ -44,8 +42,12 @@ fn verified(encoding: Encoding, body: &str, headers: &[(&str, &str)]) -> Verifie
     Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring).verify(raw).unwrap()
 }
 
+fn at_receipt(verified: &VerifiedCallback) -> Result<Event, NotUnderstood> {
+    normalize(verified, (UNIX_EPOCH + RECEIVED).into())
+}
+
 fn form(body: &str) -> Result<Event, NotUnderstood> {
-    normalize(&verified(Encoding::Form, body, &[]))
+    at_receipt(&verified(Encoding::Form, body, &[]))
 }
 
 fn change(body: &str) -> ProfileStatusChanged {
@@ -60,7 +62,7 @@ fn with(rest: &str) -> String {
 fn the_documented_form_becomes_an_event() {
     let body = with("Status=twilio-rejected&FailureReason=Number+not+verified+(18602)&HomeRegion=us1");
     let headers = [(IDEMPOTENCY_HEADER, "11111111-2222-3333-4444-555555555555")];
-    let event = normalize(&verified(Encoding::Form, &body, &headers)).unwrap();
+    let event = at_receipt(&verified(Encoding::Form, &body, &headers)).unwrap();
     let json = serde_json::to_value(&event.data).unwrap();
     let expected = serde_json::json!({
         "account_sid": ACCOUNT, "profile_sid": PROFILE, "resource": "customer-profile",
@@ -76,7 +78,7 @@ fn the_documented_form_becomes_an_event() {
 #[test]
 fn the_captured_get_with_its_doubled_hash_becomes_an_event() {
     let query = format!("bodySHA256=0a&bodySHA256=0a&{}", with("Status=pending-review&FailureReason="));
-    let change = normalize(&verified(Encoding::Query, &query, &[])).unwrap().data;
+    let change = at_receipt(&verified(Encoding::Query, &query, &[])).unwrap().data;
     assert_eq!((change.status, change.failure_reason, change.extra.len()), (Status::PendingReview, None, 0));
 }
 
@@ -86,7 +88,7 @@ fn a_json_body_becomes_the_same_event_as_a_form() {
         r#"{{"account_sid": "{ACCOUNT}", "bundle_sid": "{PROFILE}", "status": "twilio-rejected", "valid_until": null,
             "errors": [{{"code": 18601}}], "Attempts": 2, "Tags": ["a", "b"], "Nested": {{"x": 1}}}}"#
     );
-    let change = normalize(&verified(Encoding::Json, &json, &[])).unwrap().data;
+    let change = at_receipt(&verified(Encoding::Json, &json, &[])).unwrap().data;
     assert_eq!(change.errors, [RejectionReason::from(18601)]);
     assert_eq!(change.valid_until, None);
     let extra = serde_json::to_value(&change.extra).unwrap();
@@ -101,6 +103,12 @@ fn names_are_read_whatever_their_case_and_underscores() {
         assert_eq!(change.failure_reason.as_deref(), Some("x"));
         assert_eq!(change.extra.len(), 0);
     }
+}
+
+#[test]
+fn another_things_sid_is_no_contradiction() {
+    let change = change(&with("Status=draft&Sid=EV00000000000000000000000000000009"));
+    assert_eq!((change.profile_sid.as_str(), change.extra.len()), (PROFILE, 1));
 }
 
 #[test]
@@ -138,7 +146,7 @@ fn what_is_missing_invalid_or_contradicts_itself_is_named() {
     ] {
         assert_eq!(form(&body).unwrap_err().reason, reason, "{body}");
     }
-    let json = normalize(&verified(Encoding::Json, "[]", &[]));
+    let json = at_receipt(&verified(Encoding::Json, "[]", &[]));
     assert_eq!(json.unwrap_err().reason, InvalidJson);
 }
 
@@ -184,7 +192,7 @@ fn nothing_that_was_sent_is_dropped() {
 #[test]
 fn repeats_share_their_id_and_others_do_not() {
     let id = |body: &str, token: &str| {
-        normalize(&verified(Encoding::Form, body, &[(IDEMPOTENCY_HEADER, token)])).unwrap().id
+        at_receipt(&verified(Encoding::Form, body, &[(IDEMPOTENCY_HEADER, token)])).unwrap().id
     };
     let draft = with("Status=draft");
     assert_eq!(id(&draft, "t1"), id(&draft, "t1"));
@@ -195,12 +203,8 @@ fn repeats_share_their_id_and_others_do_not() {
 
 #[test]
 fn without_a_token_repeats_share_their_id_for_thirty_seconds() {
-    let (account, profile) = (AccountSid::parse(ACCOUNT).unwrap(), ProfileSid::parse(PROFILE).unwrap());
-    let id = |seconds: u64| {
-        let raw = request(Encoding::Form, None, "a=b", &[]);
-        let received_at = (UNIX_EPOCH + Duration::from_secs(seconds)).into();
-        event_id(&RawCallback { received_at, ..raw }, &account, &profile, None)
-    };
+    let fingerprint = form(&with("Status=draft")).unwrap().fingerprint;
+    let id = |seconds: u64| event_id(fingerprint, (UNIX_EPOCH + Duration::from_secs(seconds)).into());
     assert_eq!(id(0), id(29));
     assert_ne!(id(0), id(30));
 }
@@ -209,7 +213,7 @@ fn without_a_token_repeats_share_their_id_for_thirty_seconds() {
 fn a_traceparent_is_carried_and_a_broken_one_is_not() {
     let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let trace = |value: &str| {
-        let event = normalize(&verified(Encoding::Form, &with("Status=draft"), &[("traceparent", value)])).unwrap();
+        let event = at_receipt(&verified(Encoding::Form, &with("Status=draft"), &[("traceparent", value)])).unwrap();
         event.trace_parent.map(|trace| trace.as_str().to_owned())
     };
     assert_eq!(trace(good).as_deref(), Some(good));

@@ -15,6 +15,9 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
 /// librdkafka sets the time-out of connections no lower than this.
 const SHORTEST_SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Above what the largest callback can become.
+const LARGEST_MESSAGE: &str = "16000000";
+
 /// Records waiting for acknowledgement; at the largest body this is below 128 MiB.
 const QUEUE_KBYTES: &str = "131072";
 
@@ -49,6 +52,8 @@ pub(super) fn producer(kafka: &Kafka) -> ClientConfig {
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
         .set("request.timeout.ms", kafka.ack_timeout.as_millis().to_string())
+        // How large a record may be is the topic's affair: the client would only refuse what a broker might take.
+        .set("message.max.bytes", LARGEST_MESSAGE)
         // A broker that creates topics on demand would give them its own number of partitions.
         .set("allow.auto.create.topics", "false");
     config

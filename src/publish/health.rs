@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -13,20 +13,30 @@ use crate::{
     telemetry::Metrics,
 };
 
+/// For so long a probe is not believed after a record failed: a cluster can answer questions and take nothing. Then
+/// the next record may try.
+const DISTRUST: Duration = Duration::from_secs(5);
+
 /// Whether Kafka can take records now. Cheap to read; every change is logged once.
 #[derive(Debug)]
 pub struct KafkaHealth {
     up: AtomicBool,
-    closed: AtomicBool,
-    down_since: Mutex<Option<Instant>>,
+    history: Mutex<History>,
     metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct History {
+    down_since: Option<Instant>,
+    record_failed: Option<Instant>,
+    closed: bool,
 }
 
 impl KafkaHealth {
     /// Down until the first probe says otherwise.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { up: AtomicBool::new(false), closed: AtomicBool::new(false), down_since: Mutex::new(None), metrics }
+        Self { up: AtomicBool::new(false), history: Mutex::default(), metrics }
     }
 
     /// Whether Kafka can take records now.
@@ -35,36 +45,62 @@ impl KafkaHealth {
         self.up.load(Ordering::Relaxed)
     }
 
-    /// From now on nothing is reported: the connections go down because the service does.
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+    /// Kafka answered a probe and has what the service needs.
+    pub(super) fn probe_succeeded(&self, now: Instant) {
+        let mut history = self.history();
+        let distrusted = history.record_failed.is_some_and(|failed| now.duration_since(failed) < DISTRUST);
+        if !distrusted {
+            self.rise(&mut history);
+        }
     }
 
-    /// Kafka answered and has what the service needs.
-    pub(super) fn recovered(&self) {
-        let mut down_since = self.down_since.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Kafka acknowledged a record.
+    pub(super) fn record_succeeded(&self) {
+        if !self.is_up() {
+            let mut history = self.history();
+            history.record_failed = None;
+            self.rise(&mut history);
+        }
+    }
+
+    /// Kafka did not take a record for a reason that will befall the next one, too.
+    pub(super) fn record_failed(&self, reason: PublishFailure, now: Instant) {
+        self.history().record_failed = Some(now);
+        self.failed(reason, "a record was not taken");
+    }
+
+    /// Kafka did not answer, or lacks what the service needs.
+    pub(super) fn failed(&self, reason: PublishFailure, detail: &str) {
+        let mut history = self.history();
+        if history.closed {
+            return;
+        }
+        self.up.store(false, Ordering::Relaxed);
+        self.metrics.kafka_up.set(0);
+        if history.down_since.is_none() {
+            history.down_since = Some(Instant::now());
+            tracing::error!(reason = reason.as_str(), detail, "Kafka is not available; callbacks are answered 503");
+        }
+    }
+
+    /// From now on nothing is reported: the connections go down because the service does.
+    pub(super) fn close(&self) {
+        self.history().closed = true;
+    }
+
+    fn rise(&self, history: &mut History) {
         if self.up.swap(true, Ordering::Relaxed) {
             return;
         }
         self.metrics.kafka_up.set(1);
-        match down_since.take() {
+        match history.down_since.take() {
             Some(since) => tracing::info!(down_seconds = since.elapsed().as_secs(), "Kafka is available again"),
             None => tracing::info!("Kafka is available"),
         }
     }
 
-    /// Kafka did not answer, or lacks what the service needs.
-    pub(super) fn failed(&self, reason: PublishFailure, detail: &str) {
-        if self.closed.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut down_since = self.down_since.lock().unwrap_or_else(PoisonError::into_inner);
-        self.up.store(false, Ordering::Relaxed);
-        self.metrics.kafka_up.set(0);
-        if down_since.is_none() {
-            *down_since = Some(Instant::now());
-            tracing::error!(reason = reason.as_str(), detail, "Kafka is not available; callbacks are answered 503");
-        }
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,14 +108,31 @@ impl KafkaHealth {
 mod tests {
     use super::*;
 
+    fn health() -> KafkaHealth {
+        KafkaHealth::new(Arc::new(Metrics::new(|destination| destination.to_string()).unwrap()))
+    }
+
     #[test]
     fn kafka_is_down_until_it_was_seen() {
-        let metrics = Arc::new(Metrics::new(|destination| destination.to_string()).unwrap());
-        let health = KafkaHealth::new(Arc::clone(&metrics));
+        let health = health();
         assert!(!health.is_up());
-        health.recovered();
-        assert_eq!((health.is_up(), metrics.kafka_up.get()), (true, 1));
+        health.probe_succeeded(Instant::now());
+        assert_eq!((health.is_up(), health.metrics.kafka_up.get()), (true, 1));
         health.failed(PublishFailure::Unreachable, "test");
-        assert_eq!((health.is_up(), metrics.kafka_up.get()), (false, 0));
+        assert_eq!((health.is_up(), health.metrics.kafka_up.get()), (false, 0));
+    }
+
+    #[test]
+    fn a_cluster_that_answers_but_takes_nothing_is_down_until_a_record_may_try_again() {
+        let (health, now) = (health(), Instant::now());
+        health.probe_succeeded(now);
+        health.record_failed(PublishFailure::Authorization, now);
+        health.probe_succeeded(now);
+        assert!(!health.is_up(), "the probe asks only for metadata");
+        health.probe_succeeded(now + DISTRUST);
+        assert!(health.is_up(), "otherwise no record would ever show that it is mended");
+        health.record_failed(PublishFailure::Authorization, now);
+        health.record_succeeded();
+        assert!(health.is_up());
     }
 }

@@ -1,6 +1,9 @@
 //! The producer behind the sink.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     ClientContext,
@@ -14,8 +17,8 @@ use rdkafka::{
 use super::{Acknowledgement, KafkaHealth, Record, Sink, client, failure::failure};
 use crate::{
     config::Kafka,
-    domain::{Destination, PublishFailure},
-    telemetry::{Metrics, Right, Timer},
+    domain::{Destination, FailureClass, Label as _, PublishFailure},
+    telemetry::{Metrics, Right},
 };
 
 /// Receives what librdkafka has to say. Its callbacks run on its threads and must neither panic nor block.
@@ -121,13 +124,35 @@ impl KafkaSink {
         self.health.close();
     }
 
-    fn refused(&self, failure: PublishFailure) -> PublishFailure {
-        self.metrics.publish_failures.of(failure).inc();
-        failure
+    /// Counts what became of a record, and draws the conclusions for those that follow.
+    fn report(&self, destination: Destination, result: Result<(), PublishFailure>) {
+        let Err(reason) = result else {
+            self.metrics.published.of(destination).inc();
+            self.metrics.topic_right_missing.of(destination, Right::Write).set(0);
+            self.health.record_succeeded();
+            return;
+        };
+        self.metrics.publish_failures.of(reason).inc();
+        match reason.class() {
+            FailureClass::Record => {}
+            FailureClass::Outage | FailureClass::Fatal => self.health.record_failed(reason, Instant::now()),
+        }
+        let lacks_right = self.metrics.topic_right_missing.of(destination, Right::Write);
+        if reason == PublishFailure::Authorization && lacks_right.get() == 0 {
+            lacks_right.set(1);
+            tracing::error!("{}", right_missing(self.topics.name(destination), Right::Write));
+        }
     }
 }
 
-impl Sink for KafkaSink {
+/// What an operator has to do about a right that is missing.
+pub(super) fn right_missing(topic: &str, right: Right) -> String {
+    let operation = right.as_str().to_uppercase();
+    format!("the Kafka user lacks the right {operation} on topic {topic}; grant it with kafka-acls")
+}
+
+/// What the rest of the service sees: it can be shared, and its acknowledgements outlive the call.
+impl Sink for Arc<KafkaSink> {
     fn enqueue(&self, record: &Record) -> Result<Acknowledgement, PublishFailure> {
         let headers =
             record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |all, header| {
@@ -141,9 +166,13 @@ impl Sink for KafkaSink {
             timestamp: Some(record.timestamp.unix_millis()),
             headers: Some(headers),
         };
-        let delivery = self.producer.send_result(message).map_err(|(error, _record)| self.refused(failure(&error)))?;
+        let (this, destination) = (Arc::clone(self), record.destination);
+        let delivery = self.producer.send_result(message).map_err(|(error, _record)| {
+            let reason = failure(&error);
+            self.report(destination, Err(reason));
+            reason
+        })?;
         let timer = self.metrics.publish_seconds.start_timer();
-        let (metrics, destination) = (Arc::clone(&self.metrics), record.destination);
         Ok(Box::pin(async move {
             let result = match delivery.await {
                 Ok(Ok(_delivery)) => Ok(()),
@@ -151,7 +180,12 @@ impl Sink for KafkaSink {
                 // The producer was dropped before it said anything.
                 Err(_canceled) => Err(PublishFailure::Other),
             };
-            count(&metrics, destination, result, timer);
+            if result.is_ok() {
+                timer.observe_duration();
+            } else {
+                timer.stop_and_discard();
+            }
+            this.report(destination, result);
             result
         }))
     }
@@ -159,19 +193,4 @@ impl Sink for KafkaSink {
     fn purge(&self) {
         self.producer.purge(PurgeConfig::default().queue().inflight());
     }
-}
-
-fn count(metrics: &Metrics, destination: Destination, result: Result<(), PublishFailure>, timer: Timer) {
-    match result {
-        Ok(()) => {
-            timer.observe_duration();
-            metrics.published.of(destination).inc();
-        }
-        Err(reason) => {
-            timer.stop_and_discard();
-            metrics.publish_failures.of(reason).inc();
-        }
-    }
-    let lacks_right = metrics.topic_right_missing.of(destination, Right::Write);
-    lacks_right.set(i64::from(result == Err(PublishFailure::Authorization)));
 }

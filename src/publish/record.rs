@@ -5,12 +5,12 @@ use serde::Serialize;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::domain::{
-    DATA_SCHEMA, Destination, EVENT_TYPE, Event, Label as _, ProfileSid, RawCallback, Timestamp, TraceParent,
-    Unprocessable,
+    DATA_SCHEMA, Destination, EVENT_TYPE, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER, Timestamp,
+    TraceParent, Unprocessable,
 };
 
 /// Request headers that are not kept in dead letters: they prove who sent the request, or could.
-const SECRET_HEADERS: [&str; 4] = ["x-twilio-signature", "authorization", "proxy-authorization", "cookie"];
+const SECRET_HEADERS: [&str; 4] = [SIGNATURE_HEADER, "authorization", "proxy-authorization", "cookie"];
 
 /// One record, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl Record {
         raw: &RawCallback,
         reason: Unprocessable,
         profile: Option<&ProfileSid>,
+        received_at: Timestamp,
     ) -> serde_json::Result<Self> {
         let mut headers = vec![("reason", reason.as_str().to_owned()), ("content-type", "application/json".to_owned())];
         headers.extend(trace_header(raw.header_text("traceparent").and_then(TraceParent::parse).as_ref()));
@@ -69,8 +70,8 @@ impl Record {
             destination: Destination::DeadLetters,
             key: profile.map(ToString::to_string),
             headers,
-            payload: serde_json::to_vec(&DeadLetter::of(raw))?,
-            timestamp: raw.received_at,
+            payload: serde_json::to_vec(&DeadLetter::of(raw, received_at))?,
+            timestamp: received_at,
         })
     }
 }
@@ -93,7 +94,7 @@ struct DeadLetter<'a> {
 }
 
 impl<'a> DeadLetter<'a> {
-    fn of(raw: &'a RawCallback) -> Self {
+    fn of(raw: &'a RawCallback, received_at: Timestamp) -> Self {
         let kept = raw.headers.iter().filter(|header| !SECRET_HEADERS.contains(&header.name.as_str()));
         let body = std::str::from_utf8(&raw.body).ok();
         Self {
@@ -104,14 +105,14 @@ impl<'a> DeadLetter<'a> {
                 .collect(),
             body,
             body_base64: body.is_none().then(|| STANDARD.encode(&raw.body)),
-            received_at: raw.received_at,
+            received_at,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Instant, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
     use crate::domain::{Encoding, Header, Resource};
@@ -131,14 +132,12 @@ mod tests {
                 header("cookie", "secret"),
             ],
             body: body.into(),
-            received_at: UNIX_EPOCH.into(),
-            received: Instant::now(),
         }
     }
 
     #[test]
     fn a_dead_letter_is_the_request_without_what_proves_its_sender() {
-        let record = Record::dead_letter(&raw(b"a=b"), Unprocessable::MissingStatus, None).unwrap();
+        let record = Record::dead_letter(&raw(b"a=b"), Unprocessable::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
         let expected = serde_json::json!({
             "method": "POST", "path_and_query": "/prefix/callbacks/customer-profiles?a=%20",
@@ -152,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_body_that_is_not_text_is_kept_in_base64() {
-        let record = Record::dead_letter(&raw(&[0xff, 0x00]), Unprocessable::InvalidJson, None).unwrap();
+        let record =
+            Record::dead_letter(&raw(&[0xff, 0x00]), Unprocessable::InvalidJson, None, UNIX_EPOCH.into()).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
         assert_eq!((&value["body"], &value["body_base64"]), (&serde_json::Value::Null, &"/wA=".into()));
     }

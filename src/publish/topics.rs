@@ -1,6 +1,10 @@
 //! Watches the two topics in the background: creates them where that is allowed, and says what is wrong with them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, ConfigResourceResult, NewTopic, ResourceSpecifier, TopicReplication},
@@ -10,7 +14,10 @@ use rdkafka::{
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{KafkaSink, client, failure, producer::Context};
+use super::{
+    KafkaSink, client, failure,
+    producer::{Context, right_missing},
+};
 use crate::{
     config::Kafka,
     domain::{Destination, Label as _, PublishFailure},
@@ -21,14 +28,21 @@ use crate::{
 const CALM: Duration = Duration::from_secs(5);
 /// Between probes while it is not, so that an outage ends for us soon after it ends.
 const ALERT: Duration = Duration::from_secs(1);
-/// Probes between two tries to read the topics' settings, when the last try brought nothing.
-const PROBES_PER_TRY: u32 = 60;
+/// Probes from one reading of the topics' settings to the next: five minutes while Kafka is available.
+const PROBES_PER_DURABILITY: u32 = 60;
 /// The longest that one question to Kafka may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Probes Kafka until `stop`, also when no callback comes. Never fails; what it finds goes to metrics and logs.
 pub async fn watch(sink: Arc<KafkaSink>, kafka: Kafka, stop: CancellationToken) {
-    let mut watcher = Watcher { sink, kafka, handle: Handle::current(), durability: Durability::Due, said: None };
+    let mut watcher = Watcher {
+        sink,
+        kafka,
+        handle: Handle::current(),
+        probes_to_durability: 0,
+        seen_durable: None,
+        said: BTreeSet::new(),
+    };
     while !stop.is_cancelled() {
         // librdkafka's questions block, so they are asked on a thread that may.
         let asked = tokio::task::spawn_blocking(move || {
@@ -51,41 +65,44 @@ pub async fn watch(sink: Arc<KafkaSink>, kafka: Kafka, stop: CancellationToken) 
     }
 }
 
-/// Whether the topics' settings are still to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Durability {
-    Due,
-    DueAfter(u32),
-    Known,
-}
-
 struct Watcher {
     sink: Arc<KafkaSink>,
     kafka: Kafka,
     handle: Handle,
-    durability: Durability,
-    /// The last complaint about a topic, so that it is logged once and not with every probe.
-    said: Option<String>,
+    probes_to_durability: u32,
+    seen_durable: Option<bool>,
+    /// What was complained about, so that it is logged once and not with every probe.
+    said: BTreeSet<String>,
 }
 
 impl Watcher {
     fn look(&mut self) {
-        let states: Vec<_> =
-            Destination::ALL.iter().map(|destination| (*destination, self.replication_of(*destination))).collect();
-        let missing: Vec<_> = states.iter().filter(|(_, state)| is_missing(state)).map(|(which, _)| *which).collect();
+        let mut states = self.states();
+        if self.kafka.create_topics && states.iter().any(|(_, state)| is_missing(state)) {
+            self.create(&states);
+            states = self.states();
+        }
         let worst = states.iter().find_map(|(which, state)| state.as_ref().err().map(|code| (*which, *code)));
         match (worst, self.sink.client().fatal_error()) {
-            (None, None) => self.sink.health().recovered(),
             (Some((which, code)), _) => self.complain_of(which, code),
             (None, Some((_code, detail))) => self.sink.health().failed(PublishFailure::Fatal, &detail),
+            (None, None) => self.all_is_well(&states),
         }
-        if !missing.is_empty() {
-            self.durability = Durability::Due;
-            self.create(&missing);
-        } else if worst.is_none() {
+    }
+
+    fn states(&self) -> Vec<(Destination, Result<usize, RDKafkaErrorCode>)> {
+        Destination::ALL.iter().map(|destination| (*destination, self.replication_of(*destination))).collect()
+    }
+
+    fn all_is_well(&mut self, states: &[(Destination, Result<usize, RDKafkaErrorCode>)]) {
+        self.said.clear();
+        self.sink.health().probe_succeeded(Instant::now());
+        if self.probes_to_durability == 0 {
             let least = states.iter().filter_map(|(_, state)| state.ok()).min().unwrap_or_default();
-            self.durability = self.next_durability(least);
+            self.check_durability(least);
+            self.probes_to_durability = PROBES_PER_DURABILITY;
         }
+        self.probes_to_durability -= 1;
     }
 
     /// How many replicas the topic has, or why that cannot be told.
@@ -114,11 +131,10 @@ impl Watcher {
         }
     }
 
-    fn create(&mut self, missing: &[Destination]) {
-        if !self.kafka.create_topics {
-            return;
-        }
-        for (destination, result) in self.ask_to_create(missing) {
+    fn create(&mut self, states: &[(Destination, Result<usize, RDKafkaErrorCode>)]) {
+        let missing: Vec<_> = states.iter().filter(|(_, state)| is_missing(state)).map(|(which, _)| *which).collect();
+        self.probes_to_durability = 0;
+        for (destination, result) in self.ask_to_create(&missing) {
             let refused = matches!(
                 result,
                 Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed)
@@ -149,20 +165,8 @@ impl Watcher {
         missing.iter().copied().zip(results).collect()
     }
 
-    fn next_durability(&mut self, least_replication: usize) -> Durability {
-        match self.durability {
-            Durability::Known => Durability::Known,
-            Durability::DueAfter(0) => Durability::Due,
-            Durability::DueAfter(probes) => Durability::DueAfter(probes - 1),
-            Durability::Due => {
-                let known = self.check_durability(least_replication);
-                if known { Durability::Known } else { Durability::DueAfter(PROBES_PER_TRY) }
-            }
-        }
-    }
-
-    /// Whether the loss of one broker could lose an acknowledged event. `false` when that could not be found out.
-    fn check_durability(&mut self, least_replication: usize) -> bool {
+    /// Whether the loss of one broker could lose an acknowledged event.
+    fn check_durability(&mut self, least_replication: usize) {
         let names: Vec<_> = Destination::ALL.iter().map(|which| self.sink.topics().name(*which).to_owned()).collect();
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let answer = self.ask(async |admin, options| admin.describe_configs(&resources, options).await);
@@ -170,10 +174,10 @@ impl Watcher {
             Ok(results) => self.least_in_sync(&results),
             Err(error) => Err(code_of(&error)),
         };
-        let Ok(least_in_sync) = least_in_sync else { return false };
+        let Ok(least_in_sync) = least_in_sync else { return };
         let durable = least_replication > 1 && least_in_sync > 1;
         self.sink.metrics().topic_durable.set(i64::from(durable));
-        if !durable {
+        if !durable && self.seen_durable != Some(false) {
             tracing::warn!(
                 replication = least_replication,
                 min_insync_replicas = least_in_sync,
@@ -182,7 +186,7 @@ impl Watcher {
                  min.insync.replicas of 2"
             );
         }
-        true
+        self.seen_durable = Some(durable);
     }
 
     fn least_in_sync(&mut self, results: &[ConfigResourceResult]) -> Result<usize, RDKafkaErrorCode> {
@@ -211,15 +215,14 @@ impl Watcher {
     }
 
     fn say_right(&mut self, destination: Destination, right: Right) {
-        let topic = self.sink.topics().name(destination);
-        let operation = right.as_str().to_uppercase();
-        self.say(format!("the Kafka user lacks the right {operation} on topic {topic}; grant it with kafka-acls"));
+        self.say(right_missing(self.sink.topics().name(destination), right));
     }
 
+    /// Complains once, until all is well again.
     fn say(&mut self, complaint: String) {
-        if self.said.as_ref() != Some(&complaint) {
+        if !self.said.contains(&complaint) {
             tracing::error!("{complaint}");
-            self.said = Some(complaint);
+            self.said.insert(complaint);
         }
     }
 }

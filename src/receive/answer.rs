@@ -10,11 +10,12 @@ use crate::domain::{Outcome, Refusal};
 /// The status code of each outcome. A refusal's code tells the caller no more than it has to know.
 pub(super) fn status(outcome: Outcome) -> StatusCode {
     match outcome {
-        Outcome::Published | Outcome::DeadLettered(_) => StatusCode::NO_CONTENT,
+        Outcome::Published | Outcome::Duplicate | Outcome::DeadLettered(_) => StatusCode::NO_CONTENT,
         Outcome::Rejected(refusal) => match refusal {
             Refusal::MissingSignature
             | Refusal::MalformedSignature
             | Refusal::SignatureMismatch
+            | Refusal::UrlMismatch
             | Refusal::UnknownAccount
             | Refusal::BodyHashMismatch => StatusCode::FORBIDDEN,
             Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -11,7 +11,7 @@ use std::{
     io,
     net::TcpListener,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 pub use actix_web::dev::{Server, ServerHandle};
@@ -63,9 +63,8 @@ impl Edge {
     }
 
     async fn outcome(&self, request: &HttpRequest, payload: web::Payload, route: Route) -> Outcome {
-        let now = (Instant::now(), SystemTime::now());
-        let case = self.pipeline.open(route.resource, now.0);
-        match read(request, payload, route, self.limits, now).await {
+        let case = self.pipeline.open(route.resource, Instant::now());
+        match read(request, payload, route, self.limits, case.received()).await {
             Ok(raw) => self.pipeline.accept(case, raw).await,
             Err(refusal) => case.conclude(Outcome::Rejected(refusal)),
         }
@@ -84,10 +83,11 @@ async fn handle(edge: web::Data<Edge>, request: HttpRequest, payload: web::Paylo
 /// When the listener cannot be used.
 pub fn server(listener: TcpListener, http: &Http, shutdown: Duration, edge: Edge) -> io::Result<Server> {
     let edge = web::Data::new(edge);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let workers =
+        std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS).min(http.max_connections);
     let server = HttpServer::new(move || App::new().app_data(edge.clone()).default_service(web::to(handle)))
         .workers(workers)
-        .max_connections(http.max_connections.div_ceil(workers))
+        .max_connections(http.max_connections / workers)
         .client_request_timeout(HEAD_TIMEOUT.min(http.request_timeout))
         .keep_alive(KEEP_ALIVE)
         .disable_signals()

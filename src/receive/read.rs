@@ -1,6 +1,6 @@
 //! From an HTTP request to a [`RawCallback`]: capped, timed, and not interpreted.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use actix_web::{
     HttpMessage as _, HttpRequest,
@@ -30,7 +30,7 @@ pub(super) async fn read(
     payload: web::Payload,
     route: Route,
     limits: Limits,
-    (received, received_at): (Instant, SystemTime),
+    received: Instant,
 ) -> Result<RawCallback, Refusal> {
     let encoding = encoding(request)?;
     let deadline = (received + limits.time).into();
@@ -43,8 +43,6 @@ pub(super) async fn read(
         encoding,
         headers: headers(request),
         body: body.unwrap_or(Err(Refusal::TimedOut))?,
-        received_at: received_at.into(),
-        received,
     };
     if raw.fields().len() > limits.fields {
         return Err(Refusal::TooLarge);

@@ -41,6 +41,8 @@ pub struct Metrics {
     pub outcome: Counters<OutcomeKind>,
     /// Accepted signatures.
     pub signatures: PairedCounters<Construction, KeyAge>,
+    /// Whether the files of tokens and accounts could not be read when they changed last.
+    pub accounts_reload_failed: IntGauge,
     /// Durable status changes.
     pub status_changes: PairedCounters<Resource, Status>,
     /// Durable rejections, once under each of their codes.
@@ -92,6 +94,10 @@ impl Metrics {
                 "trusthub_signatures_verified_total",
                 "Accepted signatures by the construction and the age of the key that matched.",
                 ["construction", "key"],
+            )?,
+            accounts_reload_failed: catalogue.gauge(
+                "trusthub_accounts_reload_failed",
+                "1 when a file of tokens or accounts changed and is not valid, so that the keys before it are used.",
             )?,
             status_changes: catalogue.paired_counters(
                 "trusthub_profile_status_changes_total",
@@ -235,6 +241,7 @@ mod tests {
             r#"trusthub_topic_right_missing{right="create",topic="topic-of-dead_letters"} 0"#,
             "trusthub_callback_duration_seconds_count 0",
             "trusthub_kafka_up 0",
+            "trusthub_accounts_reload_failed 0",
             "trusthub_last_callback_timestamp_seconds 0",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");

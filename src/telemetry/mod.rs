@@ -7,4 +7,3 @@ mod metrics;
 pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
 pub use logging::init_logging;
 pub use metrics::{Metrics, Right};
-pub use prometheus::HistogramTimer as Timer;

@@ -11,6 +11,35 @@ use super::{
 };
 use crate::domain::{Construction, Encoding, RawCallback};
 
+/// What of a request goes into its signature, whatever path it came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Signable<'a> {
+    /// The path below the public URL.
+    pub route: &'a str,
+    /// The raw query without its question mark; `None` when there was no question mark.
+    pub query: Option<&'a str>,
+    /// Where the fields stand.
+    pub encoding: Encoding,
+    /// The raw body.
+    pub body: &'a [u8],
+}
+
+impl<'a> From<&'a RawCallback> for Signable<'a> {
+    fn from(raw: &'a RawCallback) -> Self {
+        Self { route: raw.route, query: raw.query.as_deref(), encoding: raw.encoding, body: &raw.body }
+    }
+}
+
+impl<'a> Signable<'a> {
+    /// The raw bytes that carry the fields.
+    pub(super) fn fields(&self) -> &'a [u8] {
+        match self.encoding {
+            Encoding::Query => self.query.unwrap_or_default().as_bytes(),
+            Encoding::Form | Encoding::Json => self.body,
+        }
+    }
+}
+
 /// What the messages of all constructions of one callback are made of, prepared once.
 pub(super) struct Parts<'a> {
     route: &'a str,
@@ -33,19 +62,18 @@ pub(super) enum BodyHash {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn of(raw: &'a RawCallback, payload: &'a Payload) -> Self {
-        let query = raw.query.as_deref();
-        let body_hash = check_body_hash(query.unwrap_or_default(), &raw.body);
+    pub(super) fn of(request: &Signable<'a>, payload: &'a Payload) -> Self {
+        let &Signable { route, query, encoding, body } = request;
         Self {
-            route: raw.route,
+            route,
             query,
             query_without_hash: query.and_then(without_body_hash),
-            sorted: match (raw.encoding, payload) {
+            sorted: match (encoding, payload) {
                 (Encoding::Form, Payload::Pairs(pairs)) => sort_distinct(pairs),
                 _ => Vec::new(),
             },
-            encoding: raw.encoding,
-            body_hash,
+            encoding,
+            body_hash: check_body_hash(query.unwrap_or_default(), body),
         }
     }
 
@@ -69,23 +97,33 @@ impl<'a> Parts<'a> {
 
     /// The parts of the message under one spelling of the public URL.
     pub(super) fn message<'b>(&'b self, construction: Construction, base: &'b str) -> Vec<&'b [u8]> {
-        let query = match construction {
-            Construction::Form | Construction::BodyHash | Construction::Query => self.query,
-            Construction::FormWithoutHash | Construction::QueryWithoutHash => self.query_without_hash.as_deref(),
-        };
         let mut parts: Vec<&[u8]> = vec![base.as_bytes(), self.route.as_bytes()];
-        if let Some(query) = query {
+        if let Some(query) = self.query(construction) {
             parts.extend([b"?".as_slice(), query.as_bytes()]);
         }
-        if matches!(construction, Construction::Form | Construction::FormWithoutHash) {
-            parts.extend(&self.sorted);
-        }
+        parts.extend(self.fields(construction));
         parts
+    }
+
+    /// The query as this construction signs it.
+    pub(super) fn query(&self, construction: Construction) -> Option<&str> {
+        match construction {
+            Construction::Form | Construction::BodyHash | Construction::Query => self.query,
+            Construction::FormWithoutHash | Construction::QueryWithoutHash => self.query_without_hash.as_deref(),
+        }
+    }
+
+    /// The names and values that this construction signs after the URL, as a flat list.
+    pub(super) fn fields(&self, construction: Construction) -> &[&'a [u8]] {
+        match construction {
+            Construction::Form | Construction::FormWithoutHash => &self.sorted,
+            Construction::BodyHash | Construction::Query | Construction::QueryWithoutHash => &[],
+        }
     }
 }
 
 /// Each name in byte order, with each of its distinct values in byte order, as a flat list.
-fn sort_distinct(pairs: &[Pair]) -> Vec<&[u8]> {
+pub(super) fn sort_distinct(pairs: &[Pair]) -> Vec<&[u8]> {
     let mut pairs: Vec<&Pair> = pairs.iter().collect();
     pairs.sort_unstable();
     pairs.dedup();
@@ -102,7 +140,7 @@ fn without_body_hash(query: &str) -> Option<String> {
     (!rest.is_empty()).then(|| rest.join("&"))
 }
 
-fn check_body_hash(query: &str, body: &[u8]) -> BodyHash {
+pub(super) fn check_body_hash(query: &str, body: &[u8]) -> BodyHash {
     let mut stated = query.split('&').filter_map(is_body_hash).peekable();
     if stated.peek().is_none() {
         return BodyHash::Absent;

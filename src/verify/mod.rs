@@ -3,21 +3,22 @@
 //! The message is built only from raw bytes and the configured public URL. A closed, ordered list of constructions is
 //! tried with every spelling of the URL and every key of the account; the first match is reported, nothing else.
 
+mod diagnose;
 mod key;
 mod keyring;
 mod message;
 mod payload;
 
+pub use diagnose::{Capture, Explanation, NearMiss, NearMissKind, SignedText, Verdict, explain};
 pub use key::{EmptyKey, Signature, SigningKey};
-pub use keyring::Keyring;
-pub use message::{sign, url_with_body_hash};
+pub use keyring::{Keyring, LiveKeyring};
+pub use message::{Signable, sign, url_with_body_hash};
 pub use payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload, decode_form, fold_name};
 
-use self::message::{BodyHash, Parts};
-use crate::domain::{Construction, KeyAge, PublicUrl, RawCallback, Refusal};
+use std::sync::Arc;
 
-/// The header that carries the signature, in lower case.
-pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
+use self::message::{BodyHash, Parts};
+use crate::domain::{Construction, KeyAge, PublicUrl, RawCallback, Refusal, SIGNATURE_HEADER};
 
 /// A callback that Twilio signed. Only [`Verifier::verify`] makes one.
 ///
@@ -29,7 +30,7 @@ pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
 /// ```
 #[derive(Debug)]
 pub struct VerifiedCallback {
-    raw: RawCallback,
+    raw: Arc<RawCallback>,
     payload: Payload,
     account: ClaimedAccount,
     matched: Match,
@@ -74,54 +75,70 @@ pub struct Match {
 #[derive(Debug)]
 pub struct Verifier {
     urls: Vec<PublicUrl>,
-    keyring: Keyring,
+    keyring: LiveKeyring,
 }
 
 impl Verifier {
     /// A verifier for these public URLs and keys.
     #[must_use]
     pub fn new(urls: Vec<PublicUrl>, keyring: Keyring) -> Self {
-        Self { urls, keyring }
+        Self { urls, keyring: LiveKeyring::new(keyring) }
+    }
+
+    /// A handle on the keys, to replace them later.
+    #[must_use]
+    pub fn keyring(&self) -> LiveKeyring {
+        self.keyring.clone()
     }
 
     /// Proves that the callback is Twilio's.
     ///
     /// # Errors
     /// The [`Refusal`] to count and log; the caller of the service is never told which.
-    pub fn verify(&self, raw: RawCallback) -> Result<VerifiedCallback, Refusal> {
+    pub fn verify(&self, raw: impl Into<Arc<RawCallback>>) -> Result<VerifiedCallback, Refusal> {
+        let raw = raw.into();
         let signature = read_signature(&raw)?;
-        let payload = Payload::decode(&raw)?;
+        let request = Signable::from(&*raw);
+        let payload = Payload::decode(request)?;
         let account = payload.account();
-        let keys = self.keyring.keys(&account)?;
-        let matched = self.find_match(&Parts::of(&raw, &payload), keys, &signature)?;
+        let keyring = self.keyring.now();
+        let keys = keyring.keys(&account)?;
+        let (construction, position) = find_match(&self.urls, &Parts::of(&request, &payload), keys, &signature)?;
+        let key = if position == 0 { KeyAge::Current } else { KeyAge::Previous };
+        let matched = Match { construction, key };
         Ok(VerifiedCallback { raw, payload, account, matched })
     }
+}
 
-    fn find_match(&self, parts: &Parts<'_>, keys: &[SigningKey], signature: &Signature) -> Result<Match, Refusal> {
-        let mut refusal = Refusal::SignatureMismatch;
-        for &construction in parts.constructions() {
-            let Some(key) = self.matching_key(parts, construction, keys, signature) else { continue };
-            if construction == Construction::BodyHash && parts.body_hash() != BodyHash::Right {
-                refusal = Refusal::BodyHashMismatch;
-                continue;
-            }
-            return Ok(Match { construction, key });
+/// The construction and the position of the key that give the signature.
+fn find_match(
+    urls: &[PublicUrl],
+    parts: &Parts<'_>,
+    keys: &[SigningKey],
+    signature: &Signature,
+) -> Result<(Construction, usize), Refusal> {
+    let mut refusal = Refusal::SignatureMismatch;
+    for &construction in parts.constructions() {
+        let Some(key) = matching_key(urls, parts, construction, keys, signature) else { continue };
+        if construction == Construction::BodyHash && parts.body_hash() != BodyHash::Right {
+            refusal = Refusal::BodyHashMismatch;
+            continue;
         }
-        Err(refusal)
+        return Ok((construction, key));
     }
+    Err(refusal)
+}
 
-    fn matching_key(
-        &self,
-        parts: &Parts<'_>,
-        construction: Construction,
-        keys: &[SigningKey],
-        signature: &Signature,
-    ) -> Option<KeyAge> {
-        let bases = self.urls.iter().flat_map(PublicUrl::bases);
-        let messages: Vec<_> = bases.map(|base| parts.message(construction, base)).collect();
-        let index = keys.iter().position(|key| messages.iter().any(|message| key.verifies(message, signature)))?;
-        Some(if index == 0 { KeyAge::Current } else { KeyAge::Previous })
-    }
+fn matching_key(
+    urls: &[PublicUrl],
+    parts: &Parts<'_>,
+    construction: Construction,
+    keys: &[SigningKey],
+    signature: &Signature,
+) -> Option<usize> {
+    let bases = urls.iter().flat_map(PublicUrl::bases);
+    let messages: Vec<_> = bases.map(|base| parts.message(construction, base)).collect();
+    keys.iter().position(|key| messages.iter().any(|message| key.verifies(message, signature)))
 }
 
 /// The one signature of a callback. A proxy may repeat the header, but not with another value.

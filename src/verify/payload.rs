@@ -9,7 +9,8 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::domain::{AccountSid, Encoding, RawCallback, Refusal};
+use super::message::Signable;
+use crate::domain::{AccountSid, Encoding, Refusal};
 
 /// Fields that one callback may have. Twilio's have a handful.
 pub const MAX_FIELDS: usize = 1000;
@@ -46,10 +47,11 @@ impl Payload {
     /// # Errors
     /// [`Refusal::Malformed`] with more than [`MAX_FIELDS`] fields: every field costs time before the signature
     /// has proven anything.
-    pub(super) fn decode(raw: &RawCallback) -> Result<Self, Refusal> {
-        let payload = match raw.encoding {
-            Encoding::Form | Encoding::Query => Self::Pairs(decode_form(raw.fields())?),
-            Encoding::Json => serde_json::from_slice::<Members>(raw.fields())
+    pub(super) fn decode<'a>(request: impl Into<Signable<'a>>) -> Result<Self, Refusal> {
+        let request = request.into();
+        let payload = match request.encoding {
+            Encoding::Form | Encoding::Query => Self::Pairs(decode_form(request.fields())?),
+            Encoding::Json => serde_json::from_slice::<Members>(request.fields())
                 .map_or(Self::Unreadable, |members| Self::Json(members.0)),
         };
         Ok(payload)

@@ -1,5 +1,3 @@
-use std::time::{Instant, SystemTime};
-
 use super::*;
 use crate::domain::{AccountSid, Encoding, Header, Resource};
 
@@ -66,8 +64,6 @@ impl Request {
             encoding: self.encoding,
             headers: signatures.into_iter().map(header).collect(),
             body: self.body.clone().into(),
-            received_at: SystemTime::UNIX_EPOCH.into(),
-            received: Instant::now(),
         }
     }
 }

@@ -161,8 +161,9 @@ fn what_is_refused_leaves_no_record() {
 fn the_events_of_one_profile_stand_in_one_partition_in_the_order_of_receipt() {
     let bridge = Bridge::start();
     let statuses = ["draft", "pending-review", "in-review", "twilio-rejected", "pending-review", "twilio-approved"];
-    for status in statuses {
-        assert_eq!(bridge.send(&Request::change(status)).status, 204);
+    for (number, status) in statuses.into_iter().enumerate() {
+        let change = Request::change(status).with("I-Twilio-Idempotency-Token", &number.to_string());
+        assert_eq!(bridge.send(&change).status, 204);
     }
     let records = bridge.events(statuses.len());
     assert!(records.iter().all(|record| record.partition == records[0].partition));

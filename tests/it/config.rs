@@ -1,5 +1,6 @@
 //! The configuration: what is read, what is refused and what is never shown.
 
+mod accounts;
 mod mistakes;
 
 use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
@@ -8,6 +9,7 @@ use secrecy::ExposeSecret;
 use trusthub_bridge::config::{
     self, Config, Loaded, LogFormat, Problems, REFUSED_PROPERTIES, SaslMechanism, Security, VARIABLES,
 };
+use trusthub_bridge::domain::SignatureMode;
 
 const TOKEN: &str = "6d0f1e9a7c5b43218f6e5d4c3b2a1908";
 const PASSWORD: &str = "correct horse battery staple";
@@ -73,20 +75,23 @@ fn every_variable_reaches_its_place() {
         ("PUBLIC_URL", "https://a.example, https://b.example/x"),
         ("TWILIO_AUTH_TOKEN", "new, old"),
         ("TWILIO_ACCOUNT_SID", &sid),
+        ("SIGNATURE_MODE", "report-only"),
+        ("DEDUP_WINDOW_SECS", "0"),
         ("KAFKA_BOOTSTRAP_SERVERS", "kafka-0:9092, [::1]:9093"),
+        ("KAFKA_SSL_CA_LOCATION", "probe"),
         ("KAFKA_TOPIC", "a"),
         ("KAFKA_DEAD_LETTER_TOPIC", "b"),
         ("KAFKA_CREATE_TOPICS", "false"),
         ("KAFKA_TOPIC_PARTITIONS", "12"),
         ("KAFKA_TOPIC_REPLICATION", "3"),
-        ("KAFKA_PROPERTIES", "compression.type=zstd; client.id=a=b"),
+        ("KAFKA_PROPERTIES", "compression.type=zstd; client.id=a=b;"),
         ("KAFKA_ACK_TIMEOUT_MS", "13999"),
         ("SHUTDOWN_DELAY_SECS", "0"),
         ("SHUTDOWN_TIMEOUT_SECS", "600"),
         ("LOG_FORMAT", "pretty"),
         ("RUST_LOG", "warn,trusthub_bridge=debug"),
     ]);
-    let Config { http, admin, public_urls, twilio, kafka, shutdown, log } = config;
+    let Config { http, admin, public_urls, twilio, callbacks, kafka, shutdown, log } = config;
     assert_eq!((http.bind.to_string(), http.max_body_bytes, http.max_connections), ("[::]:80".to_owned(), 1024, 1));
     assert_eq!(http.request_timeout, Duration::from_secs(14));
     assert_eq!(admin.bind.to_string(), "127.0.0.1:81");
@@ -95,6 +100,7 @@ fn every_variable_reaches_its_place() {
     let tokens: Vec<_> = twilio.auth_tokens.iter().map(|token| token.expose_secret()).collect();
     assert_eq!(tokens, ["new", "old"]);
     assert_eq!(twilio.account_sid.unwrap().as_str(), sid);
+    assert_eq!((callbacks.signature_mode, callbacks.dedup_window), (SignatureMode::ReportOnly, Duration::ZERO));
     assert_eq!(kafka.bootstrap_servers, "kafka-0:9092,[::1]:9093");
     assert_eq!((kafka.topic.as_str(), kafka.dead_letter_topic.as_str(), kafka.create_topics), ("a", "b", false));
     assert_eq!((kafka.topic_partitions, kafka.topic_replication), (12, Some(3)));

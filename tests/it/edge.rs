@@ -1,6 +1,10 @@
 //! The edge: what is answered to whom, and what a request may cost.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::support::{Bridge, Connection, Request, wait_for};
 
@@ -88,11 +92,11 @@ fn a_wrong_verb_is_told_the_right_ones() {
 #[test]
 fn what_is_no_http_is_a_bad_request() {
     let bridge = Bridge::start();
-    for bytes in ["nonsense\r\n\r\n", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc"] {
+    let smuggled = format!("POST {PATH} HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc");
+    for bytes in ["nonsense\r\n\r\n", &smuggled] {
         let mut connection = Connection::to(bridge.public);
         connection.write(bytes);
-        let status = connection.read().map(|answer| answer.status);
-        assert!(matches!(status, Some(400 | 404)), "{status:?} to {bytes:?}");
+        assert_eq!(connection.read().map(|answer| answer.status), Some(400), "{bytes:?}");
     }
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
 }
@@ -128,6 +132,22 @@ fn a_slow_body_is_given_up_after_the_time_of_a_request() {
     connection.write(&bytes[..bytes.len() - 1]);
     assert_eq!(connection.read().unwrap().status, 400);
     assert_eq!(rejected(&bridge, "timed_out"), 1.0);
+}
+
+#[test]
+fn a_slow_body_has_its_own_time_and_does_not_use_up_kafkas() {
+    let bridge = Bridge::start_with(&[("KAFKA_ACK_TIMEOUT_MS", "500")]);
+    let mut connection = Connection::to(bridge.public);
+    let bytes = Request::change("draft").bytes();
+    let (last, rest) = bytes.split_last().unwrap();
+    let began = Instant::now();
+    for byte in rest {
+        connection.write([*byte]);
+        thread::sleep(Duration::from_millis(4));
+    }
+    assert!(began.elapsed() > Duration::from_millis(500));
+    connection.write([*last]);
+    assert_eq!(connection.read().unwrap().status, 204);
 }
 
 #[test]
@@ -172,17 +192,16 @@ fn a_caller_that_goes_away_is_one_outcome() {
 #[test]
 fn connections_above_the_limit_wait_and_are_served_when_others_close() {
     let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "1")]);
-    // Each worker takes one; there are at most four.
-    let idle: Vec<_> = (0..8)
-        .map(|_| {
-            let mut connection = Connection::to(bridge.public);
-            connection.write("POST ");
-            connection
-        })
-        .collect();
+    let received = || bridge.series("trusthub_callbacks_received_total").values().sum::<f64>();
+    let mut served = Connection::to(bridge.public);
+    served.write(Request::change("draft").bytes());
+    assert_eq!(served.read().unwrap().status, 204, "it is open and idle now");
     let mut waiting = Connection::to(bridge.public);
-    waiting.write(Request::change("draft").bytes());
-    drop(idle);
+    waiting.write(Request::change("in-review").bytes());
+    served.write(Request::change("twilio-approved").bytes());
+    assert_eq!(served.read().unwrap().status, 204);
+    assert_eq!(received(), 2.0, "the other one waits");
+    drop(served);
     assert_eq!(waiting.read().unwrap().status, 204);
 }
 

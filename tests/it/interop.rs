@@ -5,10 +5,8 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
-
-use crate::support::oracle::Oracle;
+use crate::support::oracle::{Claim, Content, Library, Oracle};
+use crate::support::random::{Callback, Covered, random_callback};
 use crate::support::{Bridge, Request, TOKEN, program};
 
 const CALLBACKS: u64 = 300;
@@ -18,25 +16,26 @@ const PREFIX: &str = "/twilio";
 
 #[test]
 fn the_service_accepts_exactly_what_the_python_library_signs_with_its_token() {
-    accepts_exactly_what_is_signed_with_its_token(Oracle::python());
+    accepts_exactly_what_is_signed_with_its_token(Library::Python);
 }
 
 #[test]
 fn the_service_accepts_exactly_what_the_node_library_signs_with_its_token() {
-    accepts_exactly_what_is_signed_with_its_token(Oracle::node());
+    accepts_exactly_what_is_signed_with_its_token(Library::Node);
 }
 
 #[test]
 fn the_python_library_accepts_what_the_sign_command_signs() {
-    accepts_what_the_sign_command_signs(Oracle::python());
+    accepts_what_the_sign_command_signs(Library::Python);
 }
 
 #[test]
 fn the_node_library_accepts_what_the_sign_command_signs() {
-    accepts_what_the_sign_command_signs(Oracle::node());
+    accepts_what_the_sign_command_signs(Library::Node);
 }
 
-fn accepts_exactly_what_is_signed_with_its_token(mut oracle: Oracle) {
+fn accepts_exactly_what_is_signed_with_its_token(library: Library) {
+    let mut oracle = Oracle::start(library);
     let bridge = Bridge::start_with(&[("PUBLIC_URL", &format!("{ORIGIN}{PREFIX}"))]);
     for number in 0..CALLBACKS {
         let callback = random_callback(number);
@@ -47,15 +46,13 @@ fn accepts_exactly_what_is_signed_with_its_token(mut oracle: Oracle) {
     }
 }
 
-fn accepts_what_the_sign_command_signs(mut oracle: Oracle) {
+fn accepts_what_the_sign_command_signs(library: Library) {
+    let mut oracle = Oracle::start(library);
     for number in 0..CALLBACKS {
         let callback = random_callback(number);
         let Signed { url, signature } = sign_command(&callback);
-        let accepted = match callback.covered {
-            Covered::Fields => oracle.validate_form(TOKEN, &url, &callback.form, &signature),
-            Covered::BodyHash => oracle.validate_body(TOKEN, &url, &callback.body, &signature),
-        };
-        assert!(accepted, "number {number}: {url} {signature} {callback:#?}");
+        let claim = Claim { url: url.clone(), content: content(&callback), signature: signature.clone() };
+        assert_eq!(oracle.accepts(TOKEN, &[claim]), [true], "number {number}: {url} {signature} {callback:#?}");
     }
 }
 
@@ -66,14 +63,19 @@ struct Signed {
 }
 
 fn signed_by(oracle: &mut Oracle, token: &str, callback: &Callback) -> Signed {
-    let url = callback.url();
+    let (url, signature) = oracle.sign(token, &url(callback), content(callback));
+    Signed { url, signature }
+}
+
+fn content(callback: &Callback) -> Content<'_> {
     match callback.covered {
-        Covered::Fields => Signed { signature: oracle.sign_form(token, &url, &callback.form), url },
-        Covered::BodyHash => {
-            let (url, signature) = oracle.sign_body(token, &url, &callback.body);
-            Signed { url, signature }
-        }
+        Covered::Fields => Content::Form(&callback.body),
+        Covered::BodyHash => Content::Body(&callback.body),
     }
+}
+
+fn url(callback: &Callback) -> String {
+    format!("{ORIGIN}{PREFIX}{}", callback.target())
 }
 
 fn send(bridge: &Bridge, callback: &Callback, signed: &Signed) -> u16 {
@@ -86,7 +88,7 @@ fn send(bridge: &Bridge, callback: &Callback, signed: &Signed) -> u16 {
 
 /// Runs `trusthub-bridge sign` with the body on its stdin.
 fn sign_command(callback: &Callback) -> Signed {
-    let url = callback.url();
+    let url = url(callback);
     let mut arguments = vec!["sign", "--url", &url, "--body-file", "-"];
     if callback.covered == Covered::BodyHash {
         arguments.push("--body-hash");
@@ -98,253 +100,4 @@ fn sign_command(callback: &Callback) -> Signed {
     let [printed, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     let signature = printed.strip_prefix("X-Twilio-Signature: ").unwrap().trim_end().to_owned();
     Signed { url: said.trim_end().strip_prefix("send it to ").map(str::to_owned).unwrap_or(url), signature }
-}
-
-/// A callback before it is signed.
-#[derive(Debug)]
-struct Callback {
-    verb: &'static str,
-    route: &'static str,
-    query: Option<String>,
-    content_type: Option<&'static str>,
-    body: Vec<u8>,
-    /// The decoded fields that are signed: those of a form, unless its hash stands for them.
-    form: Vec<(String, String)>,
-    covered: Covered,
-}
-
-/// What the signature covers besides the URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Covered {
-    /// Its fields, if it is a form.
-    Fields,
-    /// The body, through `bodySHA256` in the URL.
-    BodyHash,
-}
-
-impl Callback {
-    fn url(&self) -> String {
-        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{ORIGIN}{PREFIX}{}{query}", self.route)
-    }
-}
-
-const ROUTES: [&str; 3] =
-    ["/callbacks/customer-profiles", "/callbacks/trust-products", "/callbacks/regulatory-bundles"];
-
-const STATUSES: [&str; 8] = [
-    "draft",
-    "pending-review",
-    "in-review",
-    "twilio-rejected",
-    "twilio-approved",
-    "provisionally-approved",
-    "TWILIO_APPROVED",
-    "something-new",
-];
-
-/// Queries that a callback URL may have been configured with: signed as they stand, so no byte of them may change.
-///
-/// A bare `?` is left out: Python's validator drops an empty query before it signs, Node's keeps it.
-const QUERIES: [&str; 6] =
-    ["tenant=a%2fB", "x=%c3%a9+y&x=%C3%A9%20y", "flag&flag&=", "b=2&a=1", "t=~!$'()*,;:@/?", "AccountSid=AC0"];
-
-/// Pieces of names and values: what form encoding escapes, what trimming or normalising would change, and names that
-/// begin like others or belong to every JavaScript object.
-const PIECES: [&str; 24] = [
-    " ",
-    "+",
-    "&",
-    "=",
-    "%",
-    "%41",
-    "\n",
-    "\r\n",
-    "\t",
-    "\"",
-    "'",
-    "<",
-    "\\",
-    "\u{2028}",
-    "e\u{301}",
-    "é",
-    "ß",
-    "日本",
-    "😀",
-    "👩\u{200d}💻",
-    "A",
-    "AA",
-    "7",
-    "__proto__",
-];
-
-/// The callback with this number.
-fn random_callback(number: u64) -> Callback {
-    let mut random = Random(number);
-    let route = random.pick(&ROUTES);
-    let fields = random_fields(&mut random);
-    let query = random.one_in(2).then(|| random.pick(&QUERIES).to_owned());
-    match random.below(4) {
-        0 => form(&mut random, route, query, fields, Covered::Fields),
-        // Twilio may sign a form through its hash as well.
-        1 => form(&mut random, route, query, fields, Covered::BodyHash),
-        2 => json_body(&mut random, route, query, fields),
-        _ => get(&mut random, route, &fields),
-    }
-}
-
-fn form(
-    random: &mut Random,
-    route: &'static str,
-    query: Option<String>,
-    fields: Vec<(String, String)>,
-    covered: Covered,
-) -> Callback {
-    let body = encoded(random, &fields).into_bytes();
-    let content_type =
-        random.pick(&["application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=UTF-8"]);
-    let (query, form) = match covered {
-        Covered::Fields => (query, fields),
-        Covered::BodyHash => (random_early_hash(random, query, &body), Vec::new()),
-    };
-    Callback { verb: "POST", route, query, content_type: Some(content_type), body, form, covered }
-}
-
-fn json_body(
-    random: &mut Random,
-    route: &'static str,
-    query: Option<String>,
-    fields: Vec<(String, String)>,
-) -> Callback {
-    let mut members: Map<String, Value> = fields.into_iter().map(|(name, value)| (name, value.into())).collect();
-    members
-        .insert("Attempt".to_owned(), json!({"number": random.below(9), "notes": [null, true, random_text(random)]}));
-    let body =
-        if random.one_in(2) { serde_json::to_vec(&members) } else { serde_json::to_vec_pretty(&members) }.unwrap();
-    Callback {
-        verb: "POST",
-        route,
-        query: random_early_hash(random, query, &body),
-        content_type: Some(random.pick(&["application/json", "application/json; charset=utf-8"])),
-        body,
-        form: Vec::new(),
-        covered: Covered::BodyHash,
-    }
-}
-
-fn get(random: &mut Random, route: &'static str, fields: &[(String, String)]) -> Callback {
-    Callback {
-        verb: "GET",
-        route,
-        query: Some(encoded(random, fields)),
-        content_type: None,
-        body: Vec::new(),
-        form: Vec::new(),
-        covered: random.pick(&[Covered::Fields, Covered::BodyHash]),
-    }
-}
-
-/// Sometimes puts the hash into the query before signing appends it: Twilio has been seen to send it twice.
-fn random_early_hash(random: &mut Random, query: Option<String>, body: &[u8]) -> Option<String> {
-    if !random.one_in(4) {
-        return query;
-    }
-    let hash: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(std::iter::once(format!("bodySHA256={hash}")).chain(query).collect::<Vec<_>>().join("&"))
-}
-
-/// The documented fields, and up to six others, some with the name of one before.
-///
-/// Repeats with equal values are wanted: both libraries sign each distinct value once. Python's does so only when it is
-/// given a multi-dictionary, as the web frameworks give it.
-fn random_fields(random: &mut Random) -> Vec<(String, String)> {
-    let mut fields = vec![
-        ("AccountSid".to_owned(), random_sid(random, "AC")),
-        ("BundleSid".to_owned(), random_sid(random, "BU")),
-        ("Status".to_owned(), random.pick(&STATUSES).to_owned()),
-        ("FailureReason".to_owned(), random_text(random)),
-    ];
-    let documented = fields.len();
-    for _ in 0..random.below(7) {
-        let others = &fields[documented..];
-        let name = if !others.is_empty() && random.one_in(3) {
-            random.pick(others).0
-        } else {
-            format!("{}{}", random.pick(&PIECES), random_text(random))
-        };
-        let value = if random.one_in(3) { random.pick(&["", "A", "7"]).to_owned() } else { random_text(random) };
-        fields.push((name, value));
-    }
-    fields
-}
-
-fn random_sid(random: &mut Random, prefix: &str) -> String {
-    format!("{prefix}{:016x}{:016x}", random.next(), random.next())
-}
-
-/// Up to five pieces or characters; empty now and then.
-fn random_text(random: &mut Random) -> String {
-    let mut text = String::new();
-    for _ in 0..random.below(6) {
-        if random.one_in(2) {
-            text.push_str(random.pick(&PIECES));
-        } else {
-            text.push(random_char(random));
-        }
-    }
-    text
-}
-
-/// Any printable character outside U+E000 to U+FFFF.
-///
-/// Those are left out because the libraries disagree about them: names and values are sorted by code point in Python,
-/// which is the order of their bytes in UTF-8 and this service's, but by UTF-16 unit in Node, where U+10000 and above
-/// come before them.
-fn random_char(random: &mut Random) -> char {
-    let (first, size) = random.pick(&[(0x20, 0x5f), (0xa0, 0x500), (0x3000, 0xa800), (0x1_0000, 0x1_0000)]);
-    u32::try_from(first + random.below(size)).ok().and_then(char::from_u32).expect("no surrogates in these ranges")
-}
-
-/// The fields as `application/x-www-form-urlencoded`, in one of the ways in which clients write it.
-fn encoded(random: &mut Random, fields: &[(String, String)]) -> String {
-    let space = random.pick(&["+", "%20"]);
-    let lower_case = random.one_in(2);
-    let component =
-        |text: &String| -> String { text.bytes().map(|byte| encoded_byte(byte, space, lower_case)).collect() };
-    fields.iter().map(|(name, value)| format!("{}={}", component(name), component(value))).collect::<Vec<_>>().join("&")
-}
-
-fn encoded_byte(byte: u8, space: &str, lower_case: bool) -> String {
-    match byte {
-        b' ' => space.to_owned(),
-        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ if lower_case => format!("%{byte:02x}"),
-        _ => format!("%{byte:02X}"),
-    }
-}
-
-/// SplitMix64: small, good enough to draw test cases from, and the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize].clone()
-    }
 }

@@ -1,28 +1,13 @@
 //! Errors that a broker answers, injected into librdkafka's in-process cluster: each lands in its class.
 
-use rdkafka::{
-    mocking::MockCluster,
-    producer::DefaultProducerContext,
-    types::{RDKafkaApiKey, RDKafkaRespErr},
-};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::support::{Bridge, Request, wait_for};
-
-type Cluster = MockCluster<'static, DefaultProducerContext>;
+use crate::support::{Bridge, MockCluster, Request, mock_cluster, wait_for};
 
 /// A service in front of a cluster that can be made to answer errors. It gives up after a second.
-fn bridge_and_cluster() -> (Bridge, Cluster) {
-    let cluster = MockCluster::new(1).unwrap();
-    for topic in ["events", "dead-letters"] {
-        cluster.create_topic(topic, 1, 1).unwrap();
-    }
-    let bridge = Bridge::launch(&[
-        ("KAFKA_BOOTSTRAP_SERVERS", &cluster.bootstrap_servers()),
-        ("KAFKA_TOPIC", "events"),
-        ("KAFKA_DEAD_LETTER_TOPIC", "dead-letters"),
-        ("KAFKA_CREATE_TOPICS", "false"),
-        ("KAFKA_ACK_TIMEOUT_MS", "1000"),
-    ]);
+fn bridge_and_cluster() -> (Bridge, MockCluster) {
+    let (cluster, variables) = mock_cluster();
+    let bridge = Bridge::launch(&variables.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
     bridge.wait_until_ready();
     (bridge, cluster)
 }

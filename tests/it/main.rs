@@ -2,17 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
+mod accounts;
 mod callback;
 mod commands;
 mod config;
 mod consumer;
+mod differential;
+mod duplicates;
 mod edge;
 mod events;
+mod ingress;
 mod interop;
 mod kafka_errors;
 mod observe;
 mod outage;
 mod shutdown;
+mod signature_mode;
 mod support;
 mod tidy;
 mod topics;

@@ -21,13 +21,14 @@ fn sigint_under_load_loses_nothing() {
 fn stops_under_load(signal: &str) {
     let mut bridge = Bridge::start_with(&[("SHUTDOWN_DELAY_SECS", "1")]);
     let (answered, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (public, request) = (bridge.public, Request::change("draft").bytes());
+    let (public, number) = (bridge.public, AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) && std::net::TcpStream::connect(public).is_ok() {
                     let mut connection = Connection::to(public);
-                    connection.write(&request);
+                    let number = number.fetch_add(1, Ordering::Relaxed).to_string();
+                    connection.write(Request::change("draft").with("I-Twilio-Idempotency-Token", &number).bytes());
                     // A connection that nobody accepted any more ends without an answer: Twilio calls again.
                     let Some(answer) = connection.read() else { break };
                     assert_eq!(answer.status, 204);
@@ -50,7 +51,7 @@ fn stops_under_load(signal: &str) {
 
 #[test]
 fn during_the_delay_it_is_not_ready_but_serves_in_full() {
-    let mut bridge = Bridge::start_with(&[("SHUTDOWN_DELAY_SECS", "2")]);
+    let bridge = Bridge::start_with(&[("SHUTDOWN_DELAY_SECS", "600")]);
     let mut idle = Connection::to(bridge.public);
     bridge.signal("TERM");
     wait_for("not ready", || (bridge.ask_admin("/readyz").status == 503).then_some(()));
@@ -59,7 +60,6 @@ fn during_the_delay_it_is_not_ready_but_serves_in_full() {
     assert_eq!((answer.status, answer.header("connection")), (204, Some("close")));
     idle.write(Request::change("in-review").bytes());
     assert_eq!(idle.read().unwrap().status, 204);
-    assert!(bridge.wait().success());
     assert_eq!(bridge.events(2).len(), 2);
 }
 

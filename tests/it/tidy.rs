@@ -61,7 +61,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Foreign crates that are a matter of one room, or of the few that do the same job.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("actix_web", &["admin", "receive", "simulator"]),
+    ("actix_web", &["admin", "receive"]),
+    ("arc_swap", &["verify"]),
     ("clap", &["cli"]),
     ("envy", &["config"]),
     ("hmac", &["verify"]),

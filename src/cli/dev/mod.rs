@@ -14,7 +14,7 @@ use crate::{
     app::{self, Ports, Service, StartError},
     config::{self, Config},
     domain::Label as _,
-    lifecycle::asked_to_stop,
+    lifecycle::StopSignals,
     publish::{Consumed, EmbeddedKafka, Follower},
     simulator::{Caller, Step, life_of_a_profile},
     telemetry::init_logging,
@@ -45,8 +45,9 @@ pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fa
 }
 
 async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
+    let signals = StopSignals::listen().map_err(Failure::failed)?;
     let stage = Stage::build(once, variables)?;
-    let result = if once { stage.play_once().await } else { stage.play_on().await };
+    let result = if once { stage.play_once().await } else { stage.play_on(signals).await };
     stage.service.stop().await;
     result
 }
@@ -100,12 +101,12 @@ impl Stage {
     }
 
     /// Plays the script slowly, then shows what else is sent, until a signal.
-    async fn play_on(&self) -> Result<(), Failure> {
+    async fn play_on(&self, mut signals: StopSignals) -> Result<(), Failure> {
         say(&show::welcome(&self.url, self.service.admin_address(), &self.kafka.bootstrap_servers(), EVENTS, TOKEN));
         tokio::select! {
             result = self.play_slowly() => result,
             result = self.follow() => result,
-            signal = asked_to_stop() => signal.map(drop).map_err(Failure::failed),
+            _ = signals.next() => Ok(()),
         }
     }
 

@@ -76,6 +76,7 @@ impl RefusedProperty {
 /// Reads `key=value;key=value`; what is wrong is reported and left out.
 pub(super) fn read(text: &str, reader: &mut Reader) -> Vec<(String, String)> {
     let mut properties: Vec<(String, String)> = Vec::new();
+    let text = text.trim_end().strip_suffix(';').unwrap_or(text);
     for (index, item) in text.split(';').enumerate() {
         match property(item, &properties) {
             Ok((key, value)) => properties.push((key.to_owned(), value.to_owned())),

@@ -220,7 +220,9 @@ impl SslSection {
 
     fn refuse(&self, reader: &mut Reader) {
         let instead = "remove it, or write KAFKA_SECURITY_PROTOCOL=ssl or sasl_ssl";
-        refuse(&KAFKA_SSL_CA_LOCATION, self.ca_location.as_ref(), instead, reader);
+        // The default may be written down.
+        let ca_location = self.ca_location.as_ref().filter(|path| *path != "probe");
+        refuse(&KAFKA_SSL_CA_LOCATION, ca_location, instead, reader);
         refuse(&KAFKA_SSL_CERTIFICATE_LOCATION, self.certificate_location.as_ref(), instead, reader);
         refuse(&KAFKA_SSL_KEY_LOCATION, self.key_location.as_ref(), instead, reader);
     }

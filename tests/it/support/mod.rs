@@ -1,9 +1,12 @@
-//! What the tests stand on: the program as a process, Kafka, HTTP over plain sockets, Twilio's own libraries.
+//! What the tests stand on: the program as a process, Kafka, nginx, HTTP over plain sockets, Twilio's own libraries.
 
 mod bridge;
 mod http;
 pub(crate) mod kafka;
+mod mock;
+pub(crate) mod nginx;
 pub(crate) mod oracle;
+pub(crate) mod random;
 mod request;
 
 use std::{
@@ -14,6 +17,7 @@ use std::{
 pub(crate) use self::{
     bridge::{Bridge, PUBLIC_URL, TOKEN, program},
     http::{Answer, Connection},
+    mock::{MockCluster, mock_cluster},
     request::{ACCOUNT, PROFILE, Request},
 };
 

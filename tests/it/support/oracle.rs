@@ -10,9 +10,47 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+/// Keeps lines within a megabyte or so.
+const CLAIMS_OF_A_LINE: usize = 500;
+
+/// Which of the official libraries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Library {
+    /// The one published on PyPI.
+    Python,
+    /// The one published on npm.
+    Node,
+}
+
+/// What a caller who follows Twilio's documentation hands to the library besides the URL.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Content<'a> {
+    /// The parameters of this form, as a web framework reads them; of an empty one, for a GET.
+    Form(&'a [u8]),
+    /// The body itself, whose hash is in the URL.
+    Body(&'a [u8]),
+}
+
+impl Content<'_> {
+    fn field(&self) -> (&'static str, String) {
+        match self {
+            Self::Form(bytes) => ("form", STANDARD.encode(bytes)),
+            Self::Body(bytes) => ("body", STANDARD.encode(bytes)),
+        }
+    }
+}
+
+/// A signature, and the request that it is said to belong to.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim<'a> {
+    pub(crate) url: String,
+    pub(crate) content: Content<'a>,
+    pub(crate) signature: String,
+}
+
 /// One of the official libraries, running as a child process that answers one JSON line to each JSON line.
 ///
-/// Its methods block for well under a millisecond. They panic with the library's own words when it refuses a request.
+/// Its methods block for well under a millisecond for each signature.
 pub(crate) struct Oracle {
     process: Child,
     requests: ChildStdin,
@@ -20,50 +58,9 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// The library published on PyPI.
-    pub(crate) fn python() -> Self {
-        let mut command = Command::new(libraries().join("python/bin/python"));
-        command.arg(harness("python/oracle.py"));
-        Self::start(command)
-    }
-
-    /// The library published on npm.
-    pub(crate) fn node() -> Self {
-        let mut command = Command::new("node");
-        command.arg(harness("node/oracle.js")).env("NODE_PATH", libraries().join("node/node_modules"));
-        Self::start(command)
-    }
-
-    /// The signature of a form with these decoded parameters, or with none, of a GET.
-    pub(crate) fn sign_form(&mut self, token: &str, url: &str, params: &[(String, String)]) -> String {
-        let answer = self.ask(&json!({"op": "sign", "token": token, "url": url, "params": params}));
-        text(&answer, "signature")
-    }
-
-    /// The URL with the hash of the body appended, and the signature over it.
-    pub(crate) fn sign_body(&mut self, token: &str, url: &str, body: &[u8]) -> (String, String) {
-        let answer = self.ask(&json!({"op": "sign", "token": token, "url": url, "body": STANDARD.encode(body)}));
-        (text(&answer, "url"), text(&answer, "signature"))
-    }
-
-    /// Whether the library takes the signature for that of a form with these parameters, or with none, of a GET.
-    pub(crate) fn validate_form(
-        &mut self,
-        token: &str,
-        url: &str,
-        params: &[(String, String)],
-        signature: &str,
-    ) -> bool {
-        self.validate(json!({"op": "validate", "token": token, "url": url, "signature": signature, "params": params}))
-    }
-
-    /// Whether the library takes the signature for that of a URL that carries the hash of this body.
-    pub(crate) fn validate_body(&mut self, token: &str, url: &str, body: &[u8], signature: &str) -> bool {
-        let body = STANDARD.encode(body);
-        self.validate(json!({"op": "validate", "token": token, "url": url, "signature": signature, "body": body}))
-    }
-
-    fn start(mut command: Command) -> Self {
+    /// Starts the library.
+    pub(crate) fn start(library: Library) -> Self {
+        let mut command = command(library);
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -74,18 +71,35 @@ impl Oracle {
         Self { process, requests, answers }
     }
 
-    fn validate(&mut self, request: Value) -> bool {
-        self.ask(&request)["valid"].as_bool().expect("the answer says whether the signature is valid")
+    /// The URL that was signed, with the hash of a body appended, and the signature over it.
+    ///
+    /// Panics with the library's own words when it refuses the request.
+    pub(crate) fn sign(&mut self, token: &str, url: &str, content: Content<'_>) -> (String, String) {
+        let (field, bytes) = content.field();
+        let answer = self.ask(&json!({"op": "sign", "token": token, "url": url, field: bytes}));
+        (text(&answer, "url"), text(&answer, "signature"))
+    }
+
+    /// Whether the library takes each signature for that of its request. What makes it throw, it does not.
+    pub(crate) fn accepts(&mut self, token: &str, claims: &[Claim<'_>]) -> Vec<bool> {
+        claims.chunks(CLAIMS_OF_A_LINE).flat_map(|claims| self.accepts_line(token, claims)).collect()
+    }
+
+    fn accepts_line(&mut self, token: &str, claims: &[Claim<'_>]) -> Vec<bool> {
+        let request = |Claim { url, content, signature }: &Claim<'_>| {
+            let (field, bytes) = content.field();
+            json!({"op": "validate", "token": token, "url": url, "signature": signature, field: bytes})
+        };
+        let answers = self.ask(&claims.iter().map(request).collect());
+        let answers = answers.as_array().expect("an array is answered with an array");
+        answers.iter().map(|answer| answer["valid"] == true).collect()
     }
 
     fn ask(&mut self, request: &Value) -> Value {
         writeln!(self.requests, "{request}").expect("the oracle reads requests until it is dropped");
         let mut line = String::new();
         self.answers.read_line(&mut line).expect("an answer is UTF-8");
-        let answer: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("the oracle answers {line:?} to {request}: {error}"));
-        assert!(answer.get("error").is_none(), "the oracle refuses {request}: {}", answer["error"]);
-        answer
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("the oracle answers {line:?} to {request}: {error}"))
     }
 }
 
@@ -95,6 +109,21 @@ impl Drop for Oracle {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+fn command(library: Library) -> Command {
+    match library {
+        Library::Python => {
+            let mut python = Command::new(libraries().join("python/bin/python"));
+            python.arg(harness("python/oracle.py"));
+            python
+        }
+        Library::Node => {
+            let mut node = Command::new("node");
+            node.arg(harness("node/oracle.js")).env("NODE_PATH", libraries().join("node/node_modules"));
+            node
+        }
     }
 }
 

@@ -1,19 +1,21 @@
 """Twilio's official Python library as a signature oracle.
 
-One JSON request per line on stdin, one JSON answer per line on stdout:
+One JSON request per line on stdin, one JSON answer per line on stdout; to an array of requests, an array of answers:
 
-    {"op": "sign", "token", "url", "params": [[name, value], …]}   -> {"signature"}
-    {"op": "sign", "token", "url", "body": base64}                 -> {"signature", "url"}
-    {"op": "validate", "token", "url", "signature", "params"}      -> {"valid"}
-    {"op": "validate", "token", "url", "signature", "body"}        -> {"valid"}
+    {"op": "sign", "token", "url", "form": base64}                  -> {"signature", "url"}
+    {"op": "sign", "token", "url", "body": base64}                  -> {"signature", "url"}
+    {"op": "validate", "token", "url", "signature", "form": base64} -> {"valid"}
+    {"op": "validate", "token", "url", "signature", "body": base64} -> {"valid"}
 
-A raw body is signed through its hash: the answered URL is the given one with `bodySHA256` appended.
+The library is given the parameters of a form, as a web framework reads them, and any other body as text. Such a body is
+signed through its hash: the answered URL is the given one with `bodySHA256` appended.
 A request that cannot be answered gets {"error"}.
 """
 
 import base64
 import json
 import sys
+from urllib.parse import parse_qsl
 
 # The library takes repeated parameters only from a mapping with `getall`; multidict's is the one it installs itself.
 from multidict import MultiDict
@@ -24,26 +26,30 @@ def body_of(request):
     return base64.b64decode(request["body"], validate=True).decode("utf-8")
 
 
+def params_of(request):
+    form = base64.b64decode(request["form"], validate=True).decode("utf-8", "replace")
+    return MultiDict(parse_qsl(form, keep_blank_values=True))
+
+
 def sign(validator, request):
     url = request["url"]
-    if "body" not in request:
-        return {"signature": validator.compute_signature(url, MultiDict(request["params"]))}
+    if "form" in request:
+        return {"signature": validator.compute_signature(url, params_of(request)), "url": url}
     separator = "&" if "?" in url else "?"
     url = f"{url}{separator}bodySHA256={validator.compute_hash(body_of(request))}"
     return {"signature": validator.compute_signature(url, {}), "url": url}
 
 
 def validate(validator, request):
-    received = body_of(request) if "body" in request else MultiDict(request["params"])
+    received = params_of(request) if "form" in request else body_of(request)
     return {"valid": validator.validate(request["url"], received, request["signature"])}
 
 
 OPERATIONS = {"sign": sign, "validate": validate}
 
 
-def answer(line):
+def answer(request):
     try:
-        request = json.loads(line)
         return OPERATIONS[request["op"]](RequestValidator(request["token"]), request)
     except Exception as error:  # whatever the library throws is an answer to the test, not the end of the oracle
         return {"error": f"{type(error).__name__}: {error}"}
@@ -51,7 +57,9 @@ def answer(line):
 
 def main():
     for line in sys.stdin.buffer:
-        print(json.dumps(answer(line)), flush=True)
+        request = json.loads(line)
+        answers = [answer(one) for one in request] if isinstance(request, list) else answer(request)
+        print(json.dumps(answers), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 //! Wiring: the only place that knows every room.
 
+mod reload;
+
 use std::{
     ffi::OsString,
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use thiserror::Error;
@@ -18,15 +20,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Admin},
-    config::{self, Config, Loaded, Shutdown},
+    config::{self, Config, Loaded, Shutdown, Twilio},
     deliver::Deliver,
+    domain::SignatureMode,
     lifecycle::Stopping,
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Rules},
     publish::{self, KafkaSink, Sink, Topics},
     receive::{self, Edge, Server, ServerHandle},
     telemetry::Metrics,
-    verify::{Keyring, Verifier},
+    verify::{EmptyKey, Keyring, Verifier},
 };
+use reload::Reload;
 
 /// Reads the configuration, and asks librdkafka about the part of it that only librdkafka understands.
 ///
@@ -107,7 +111,7 @@ pub enum StartError {
     Kafka(String),
     /// No key.
     #[error("TWILIO_AUTH_TOKEN: {0}")]
-    Key(#[from] crate::verify::EmptyKey),
+    Key(#[from] EmptyKey),
     /// Metrics that exclude each other.
     #[error("metrics: {0}")]
     Metrics(String),
@@ -120,11 +124,14 @@ pub struct Service {
     pipeline: Arc<Pipeline>,
     sink: Arc<KafkaSink>,
     stopping: Stopping,
-    watcher: Watcher,
+    kafka_watch: Background,
+    key_watch: Background,
     shutdown: Shutdown,
 }
 
-struct Watcher {
+/// A task that runs until the service stops.
+struct Background {
+    what: &'static str,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -146,10 +153,14 @@ impl Service {
         let metrics = Arc::new(metrics.map_err(|error| StartError::Metrics(error.to_string()))?);
         let sink = KafkaSink::new(&config.kafka, Arc::clone(&metrics));
         let sink = Arc::new(sink.map_err(|error| StartError::Kafka(error.to_string()))?);
-        let keyring = Keyring::new(config.twilio.account_sid.clone(), &config.twilio.auth_tokens)?;
-        let deliver = Deliver::new(Arc::clone(&sink) as Arc<dyn Sink>, config.kafka.ack_timeout);
+        let keyring = keyring(&config.twilio)?;
+        let deliver = Deliver::new(Arc::new(Arc::clone(&sink)) as Arc<dyn Sink>, config.kafka.ack_timeout);
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
-        let pipeline = Arc::new(Pipeline::new(verifier, deliver, Arc::clone(&metrics), Handle::current()));
+        let reload = Reload::new(&config, verifier.keyring(), Arc::clone(&metrics));
+        let rules =
+            Rules { signature_mode: config.callbacks.signature_mode, dedup_window: config.callbacks.dedup_window };
+        warn_of(rules.signature_mode);
+        let pipeline = Arc::new(Pipeline::new(rules, verifier, deliver, Arc::clone(&metrics), Handle::current()));
         let stopping = Stopping::default();
 
         let admin = serve_admin(ports.admin, metrics, &sink, &stopping)?;
@@ -157,9 +168,13 @@ impl Service {
         let public = Running::start(ports.public, |listener| {
             receive::server(listener, &config.http, config.shutdown.timeout, edge)
         })?;
-        let watcher = Watcher::start(Arc::clone(&sink), config.kafka);
+        let watched = Arc::clone(&sink);
+        let kafka_watch = Background::start("the probe of Kafka", |stop| publish::watch(watched, config.kafka, stop));
+        let key_watch = Background::start("the watch on the keys", |stop| async move {
+            stop.run_until_cancelled(reload.run()).await;
+        });
         tracing::info!(public = %public.address, admin = %admin.address, "listening");
-        Ok(Self { public, admin, pipeline, sink, stopping, watcher, shutdown: config.shutdown })
+        Ok(Self { public, admin, pipeline, sink, stopping, kafka_watch, key_watch, shutdown: config.shutdown })
     }
 
     /// Where callbacks arrive.
@@ -180,18 +195,44 @@ impl Service {
         tokio::time::sleep(self.shutdown.delay).await;
         let deadline = Instant::now() + self.shutdown.timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
+        let last_call = last_call(Arc::clone(&self.sink), self.shutdown.timeout);
         self.public.stop().await;
         self.pipeline.drain(left()).await;
-        self.watcher.stop().await;
-        let (sink, patience) = (self.sink, left());
+        last_call.abort();
+        self.key_watch.stop().await;
+        self.kafka_watch.stop().await;
+        let (sink, pipeline, patience) = (self.sink, self.pipeline, left());
         // Flushing and dropping the producer block.
-        let flushed = tokio::task::spawn_blocking(move || sink.close(patience)).await;
-        if let Err(error) = flushed {
+        let flushed = tokio::task::spawn_blocking(move || {
+            sink.close(patience);
+            drop((pipeline, sink));
+        });
+        if let Err(error) = flushed.await {
             tracing::error!(%error, "the producer could not be flushed");
         }
         self.admin.stop().await;
         tracing::info!("stopped");
     }
+}
+
+fn warn_of(mode: SignatureMode) {
+    match mode {
+        SignatureMode::Enforce => {}
+        SignatureMode::ReportOnly => tracing::warn!(
+            "SIGNATURE_MODE=report-only: callbacks whose signature does not match are answered 204 and kept as dead \
+             letters; set it to enforce as soon as genuine callbacks match"
+        ),
+    }
+}
+
+/// Takes back what Kafka has not acknowledged shortly before the time to stop is over, so that it is answered yet.
+fn last_call(sink: Arc<KafkaSink>, timeout: Duration) -> JoinHandle<()> {
+    /// Enough to write the answers.
+    const TO_ANSWER: Duration = Duration::from_millis(500);
+    tokio::spawn(async move {
+        tokio::time::sleep(timeout.saturating_sub(TO_ANSWER)).await;
+        sink.purge();
+    })
 }
 
 fn serve_admin(
@@ -205,17 +246,28 @@ fn serve_admin(
     Running::start(listener, |listener| admin::server(listener, Admin { metrics, ready }))
 }
 
-impl Watcher {
-    fn start(sink: Arc<KafkaSink>, kafka: config::Kafka) -> Self {
+/// The keys that the configuration gives: to those that it lists, or else to one account or to any.
+fn keyring(twilio: &Twilio) -> Result<Keyring, EmptyKey> {
+    match twilio.listed_accounts() {
+        Some(accounts) => Keyring::of_accounts(accounts),
+        None => Keyring::new(twilio.account_sid.clone(), &twilio.auth_tokens),
+    }
+}
+
+impl Background {
+    fn start<F>(what: &'static str, work: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(publish::watch(sink, kafka, stop.clone()));
-        Self { stop, task }
+        let task = tokio::spawn(work(stop.clone()));
+        Self { what, stop, task }
     }
 
     async fn stop(self) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the probe of Kafka ended with an error");
+            tracing::error!(%error, "{} ended with an error", self.what);
         }
     }
 }

@@ -1,0 +1,97 @@
+//! Rotation without restart: the files of tokens and accounts are read again when they change.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use tokio::{task::spawn_blocking, time::interval};
+
+use super::keyring;
+use crate::{
+    config::{Config, KeyFiles, Twilio},
+    domain::PublicUrl,
+    telemetry::Metrics,
+    verify::{Keyring, LiveKeyring},
+};
+
+/// A change counts after one to two of these.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Keeps the keyring in use equal to the files.
+pub(super) struct Reload {
+    twilio: Twilio,
+    urls: Vec<PublicUrl>,
+    live: LiveKeyring,
+    metrics: Arc<Metrics>,
+    /// The files as they were when they were read last, whether that went well or not.
+    read: KeyFiles,
+    /// The files as they were at the last poll.
+    seen: KeyFiles,
+}
+
+impl Reload {
+    pub(super) fn new(config: &Config, live: LiveKeyring, metrics: Arc<Metrics>) -> Self {
+        let (twilio, urls) = (config.twilio.clone(), config.public_urls.clone());
+        let (read, seen) = (twilio.files.clone(), twilio.files.clone());
+        Self { twilio, urls, live, metrics, read, seen }
+    }
+
+    /// Polls until it is dropped. Nothing waits for it: a file may stand on a file system that hangs.
+    pub(super) async fn run(mut self) {
+        if self.read.is_empty() {
+            return;
+        }
+        let mut polls = interval(POLL);
+        loop {
+            polls.tick().await;
+            let polled = spawn_blocking(move || {
+                self.poll();
+                self
+            });
+            self = match polled.await {
+                Ok(reload) => reload,
+                Err(error) => return tracing::error!(%error, "files of keys are not read again any more"),
+            };
+        }
+    }
+
+    /// A file that was the same at two polls is at rest: nobody is writing it.
+    fn poll(&mut self) {
+        let now = self.read.now();
+        let at_rest = now == self.seen;
+        self.seen = now;
+        if at_rest && self.seen != self.read {
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        let fresh = self.fresh();
+        let after = self.seen.now();
+        // Somebody began to write after all: what was read may be half of it.
+        if after != self.seen {
+            self.seen = after;
+            return;
+        }
+        self.read = after;
+        match fresh {
+            Ok((twilio, keyring)) => self.replace(twilio, keyring),
+            Err(error) => {
+                self.metrics.accounts_reload_failed.set(1);
+                tracing::error!(%error, "keys are not reloaded; those from before stay in use");
+            }
+        }
+    }
+
+    fn fresh(&self) -> Result<(Twilio, Keyring), Box<dyn Error>> {
+        let twilio = self.twilio.reload(&self.urls)?;
+        let keyring = keyring(&twilio)?;
+        Ok((twilio, keyring))
+    }
+
+    fn replace(&mut self, twilio: Twilio, keyring: Keyring) {
+        self.live.replace(keyring);
+        self.metrics.accounts_reload_failed.set(0);
+        let accounts = twilio.listed_accounts().map(Iterator::count);
+        tracing::info!(accounts, tokens = twilio.auth_tokens.len(), "keys reloaded");
+        self.twilio = twilio;
+    }
+}

@@ -1,0 +1,156 @@
+//! A raw HTTP request as somebody captured it.
+
+use thiserror::Error;
+
+use crate::domain::Header;
+
+/// A request as text, taken apart and not interpreted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRequest {
+    /// The verb.
+    pub method: String,
+    /// Path and query, or a whole URL.
+    pub target: String,
+    /// The headers; names in lower case.
+    pub headers: Vec<Header>,
+    /// The rest: all of it, or as much as `Content-Length` says.
+    pub body: Vec<u8>,
+}
+
+/// Why a text is no HTTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum BrokenRequest {
+    /// Nothing is there.
+    #[error("is empty; pass a request line, headers, an empty line and the body, or name the URL with --url")]
+    Empty,
+    /// The first line is not verb, target and version.
+    #[error("does not begin with a request line; write it as POST /callbacks/customer-profiles HTTP/1.1")]
+    RequestLine,
+    /// A line of the head has no name and colon.
+    #[error("has no header in line {0}; write it as Name: value, and put an empty line before the body")]
+    Header(usize),
+    /// The body is in chunks.
+    #[error("has a chunked body, which is not what was signed; pass the body put together, without Transfer-Encoding")]
+    Chunked,
+    /// The body is shorter than `Content-Length`.
+    #[error("is cut off: the body has {actual} bytes and Content-Length says {stated}")]
+    CutOff {
+        /// What `Content-Length` says.
+        stated: usize,
+        /// What is there.
+        actual: usize,
+    },
+}
+
+/// Takes a raw request apart. Lines may end with LF or CRLF.
+///
+/// # Errors
+/// [`BrokenRequest`], whose text says what is wrong and never repeats the request.
+pub fn parse_request(bytes: &[u8]) -> Result<RawRequest, BrokenRequest> {
+    let mut rest = bytes;
+    let mut line = next_line(&mut rest);
+    while line == Some(b"") {
+        line = next_line(&mut rest);
+    }
+    let (method, target) = request_line(line.ok_or(BrokenRequest::Empty)?).ok_or(BrokenRequest::RequestLine)?;
+    let mut headers = Vec::new();
+    for number in 2.. {
+        match next_line(&mut rest) {
+            None | Some(b"") => break,
+            Some(line) => headers.push(header(line).ok_or(BrokenRequest::Header(number))?),
+        }
+    }
+    let body = body(rest, &headers)?.to_vec();
+    Ok(RawRequest { method, target, headers, body })
+}
+
+/// The next line without its end; `None` when nothing is left.
+fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    if rest.is_empty() {
+        return None;
+    }
+    let mut halves = rest.splitn(2, |b| *b == b'\n');
+    let line = halves.next().unwrap_or_default();
+    *rest = halves.next().unwrap_or_default();
+    Some(line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+fn request_line(line: &[u8]) -> Option<(String, String)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split(' ').filter(|word| !word.is_empty());
+    let (method, target) = (words.next()?, words.next()?);
+    let version = words.next().is_none_or(|version| version.starts_with("HTTP/"));
+    let plain = method.bytes().all(|b| b.is_ascii_alphabetic()) && (target.starts_with('/') || target.contains("://"));
+    (version && plain && words.next().is_none()).then(|| (method.to_owned(), target.to_owned()))
+}
+
+/// A header from `Name: value`.
+pub(super) fn header(line: &[u8]) -> Option<Header> {
+    let mut halves = line.splitn(2, |b| *b == b':');
+    let name = std::str::from_utf8(halves.next()?).ok()?;
+    let value = halves.next()?.trim_ascii().to_vec();
+    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+    plain.then(|| Header { name: name.to_ascii_lowercase(), value })
+}
+
+fn body<'a>(rest: &'a [u8], headers: &[Header]) -> Result<&'a [u8], BrokenRequest> {
+    let text = |name: &str| {
+        let header = headers.iter().find(|header| header.name == name)?;
+        std::str::from_utf8(&header.value).ok()
+    };
+    if text("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        return Err(BrokenRequest::Chunked);
+    }
+    match text("content-length").and_then(|length| length.parse().ok()) {
+        None => Ok(rest),
+        // Editors end a file with a line end that the request did not have.
+        Some(stated) => rest.get(..stated).ok_or(BrokenRequest::CutOff { stated, actual: rest.len() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_with_either_line_end_and_keeps_its_body_as_it_is() {
+        for end in ["\n", "\r\n"] {
+            let text = ["", "POST /x?a=%20 HTTP/1.1", "HOST:  h ", "X-A: b:c", "", "a=1\r\n\nb"].join(end);
+            let request = parse_request(text.as_bytes()).unwrap();
+            assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/x?a=%20"));
+            let headers = request.headers.iter().map(|header| (header.name.as_str(), header.value.as_slice()));
+            assert_eq!(headers.collect::<Vec<_>>(), [("host", b"h".as_slice()), ("x-a", b"b:c")]);
+            assert_eq!(request.body, b"a=1\r\n\nb");
+        }
+    }
+
+    #[test]
+    fn content_length_ends_the_body() {
+        let read = |text: &str| parse_request(text.as_bytes()).map(|request| request.body);
+        assert_eq!(read("POST / HTTP/1.1\nContent-Length: 3\n\na=1\n"), Ok(b"a=1".to_vec()));
+        let cut_off = BrokenRequest::CutOff { stated: 9, actual: 3 };
+        assert_eq!(read("POST / HTTP/1.1\nContent-Length: 9\n\na=1"), Err(cut_off));
+        assert_eq!(read("GET /"), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_broken_is_named() {
+        let broken = |text: &str| parse_request(text.as_bytes()).unwrap_err();
+        assert_eq!(broken("\n\r\n"), BrokenRequest::Empty);
+        for text in ["Status=draft", "POST x HTTP/1.1", "POST / HTTP/1.1 x", "POST / FTP", "{ /"] {
+            assert_eq!(broken(text), BrokenRequest::RequestLine, "{text}");
+        }
+        assert_eq!(broken("POST / HTTP/1.1\nA: b\nno header"), BrokenRequest::Header(3));
+        assert_eq!(broken("POST / HTTP/1.1\nTransfer-Encoding: Chunked\n\n0"), BrokenRequest::Chunked);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse_request(&bytes);
+            let _ = parse_request(&[b"POST / HTTP/1.1\n".as_slice(), &bytes].concat());
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Joins the stages: every request to a callback path gets exactly one [`Outcome`].
+
+mod case;
+mod duplicates;
+mod refused;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::task::TaskTracker;
+
+pub use self::case::Case;
+use self::{
+    duplicates::{Claim, Duplicates, Repeat, Ticket},
+    refused::Refused,
+};
+use crate::{
+    deliver::{Deliver, Pending},
+    domain::{
+        Event, FailureClass, Outcome, PublishFailure, RawCallback, Resource, SignatureMode, Timestamp, Unprocessable,
+    },
+    normalize::normalize,
+    telemetry::Metrics,
+    verify::{VerifiedCallback, Verifier},
+};
+
+/// How the pipeline treats callbacks.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// What is done with a callback whose signature does not match.
+    pub signature_mode: SignatureMode,
+    /// How long a callback is remembered as a duplicate of later ones.
+    pub dedup_window: Duration,
+}
+
+/// The stages and what they share.
+pub struct Pipeline {
+    rules: Rules,
+    verifier: Verifier,
+    duplicates: Duplicates,
+    deliver: Deliver,
+    metrics: Arc<Metrics>,
+    /// Held from the moment that an event's time is taken until it is handed over: the order of the topic is the
+    /// order of `ce_time`, and consumers may skip what is older than what they have.
+    order: Mutex<()>,
+    next_diagnosis: Mutex<Instant>,
+    tasks: TaskTracker,
+    runtime: Handle,
+}
+
+impl Pipeline {
+    /// Work that was accepted runs on `runtime`, where nobody cancels it.
+    #[must_use]
+    pub fn new(rules: Rules, verifier: Verifier, deliver: Deliver, metrics: Arc<Metrics>, runtime: Handle) -> Self {
+        Self {
+            rules,
+            verifier,
+            duplicates: Duplicates::new(rules.dedup_window),
+            deliver,
+            metrics,
+            order: Mutex::new(()),
+            next_diagnosis: Mutex::new(Instant::now()),
+            tasks: TaskTracker::new(),
+            runtime,
+        }
+    }
+
+    /// The verifier, whose keys can be exchanged.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Opens the case of one request to a callback path, when its head was read.
+    pub fn open(&self, resource: Resource, received: Instant) -> Case {
+        Case::open(Arc::clone(&self.metrics), resource, received)
+    }
+
+    /// Takes a callback through the stages.
+    ///
+    /// Once this is called the callback reaches its outcome even if the caller stops waiting: an HTTP handler is
+    /// cancelled when its connection breaks, and what Twilio sent must not be lost with it.
+    pub async fn accept(self: &Arc<Self>, case: Case, raw: RawCallback) -> Outcome {
+        match self.begin(case, raw) {
+            Ok(underway) => underway.await.unwrap_or(Outcome::Unavailable(PublishFailure::Other)),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Everything up to the hand-over happens here, without a pause.
+    fn begin(self: &Arc<Self>, mut case: Case, raw: RawCallback) -> Result<JoinHandle<Outcome>, Outcome> {
+        let raw = Arc::new(raw);
+        let work = match self.verifier.verify(Arc::clone(&raw)) {
+            Ok(verified) => self.hand_over(&mut case, verified),
+            Err(refusal) => match self.second_look(raw, refusal) {
+                Some(refused) => Work::Refused(refused),
+                None => return Err(case.conclude(Outcome::Rejected(refusal))),
+            },
+        };
+        let this = Arc::clone(self);
+        let task = async move {
+            let outcome = this.finish(&mut case, work).await;
+            case.conclude(outcome)
+        };
+        Ok(self.tasks.spawn_on(task, &self.runtime))
+    }
+
+    fn hand_over(&self, case: &mut Case, verified: VerifiedCallback) -> Work {
+        case.verified();
+        let matched = verified.matched();
+        self.metrics.signatures.of(matched.construction, matched.key).inc();
+        // The lock protects no value that a panic could leave half-changed.
+        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let received_at = Timestamp::from(SystemTime::now());
+        self.metrics.last_callback.set(received_at.unix_seconds());
+        let work = match normalize(&verified, received_at) {
+            Ok(event) => self.hand_over_event(case, verified, event),
+            Err(unclear) => {
+                let why = (unclear.reason, unclear.profile.as_ref());
+                let pending = self.deliver.dead_letter(verified.raw(), why, received_at, case.received());
+                case.about(unclear.profile, None);
+                Work::NotUnderstood(unclear.reason, pending)
+            }
+        };
+        drop(order);
+        case.handed_over();
+        work
+    }
+
+    fn hand_over_event(&self, case: &mut Case, verified: VerifiedCallback, event: Event) -> Work {
+        case.about(Some(event.data.profile_sid.clone()), Some(event.data.status));
+        match self.duplicates.claim(event.fingerprint, Instant::now()) {
+            Claim::Repeat(repeat) => Work::Repeat(repeat),
+            Claim::First(ticket) => {
+                let pending = self.deliver.event(&event, case.received());
+                Work::Event(Box::new(EventWork { verified, event, ticket, pending }))
+            }
+        }
+    }
+
+    async fn finish(self: &Arc<Self>, case: &mut Case, work: Work) -> Outcome {
+        match work {
+            Work::Event(work) => self.finish_event(case, *work).await,
+            Work::Repeat(repeat) => {
+                repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
+            }
+            Work::NotUnderstood(reason, pending) => dead_lettered(reason, pending).await,
+            Work::Refused(refused) => self.finish_refused(case, refused).await,
+        }
+    }
+
+    async fn finish_event(&self, case: &Case, work: EventWork) -> Outcome {
+        let EventWork { verified, event, ticket, pending } = work;
+        let outcome = match pending.durable().await {
+            Ok(()) => {
+                self.count_durable(&event);
+                Outcome::Published
+            }
+            Err(failure) if failure.class() == FailureClass::Record => {
+                let reason = Unprocessable::RefusedByTopic;
+                let why = (reason, Some(&event.data.profile_sid));
+                let received_at = event.data.received_at;
+                dead_lettered(reason, self.deliver.dead_letter(verified.raw(), why, received_at, case.received())).await
+            }
+            Err(failure) => Outcome::Unavailable(failure),
+        };
+        match outcome {
+            Outcome::Unavailable(failure) => ticket.failed(failure),
+            _ => ticket.durable(),
+        }
+        outcome
+    }
+
+    fn count_durable(&self, event: &Event) {
+        let data = &event.data;
+        self.metrics.status_changes.of(data.resource, data.status).inc();
+        for label in data.rejection_labels() {
+            self.metrics.rejections.of(data.resource, label).inc();
+        }
+    }
+
+    /// Waits until every accepted callback has its outcome, at most `patience`.
+    pub async fn drain(&self, patience: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            tracing::error!(callbacks = self.tasks.len(), "stopped before these callbacks had an outcome");
+        }
+    }
+}
+
+/// What is under way for a callback.
+enum Work {
+    Event(Box<EventWork>),
+    Repeat(Repeat),
+    NotUnderstood(Unprocessable, Pending),
+    Refused(Refused),
+}
+
+struct EventWork {
+    verified: VerifiedCallback,
+    event: Event,
+    ticket: Ticket,
+    pending: Pending,
+}
+
+async fn dead_lettered(reason: Unprocessable, pending: Pending) -> Outcome {
+    pending.durable().await.map_or_else(Outcome::Unavailable, |()| Outcome::DeadLettered(reason))
+}

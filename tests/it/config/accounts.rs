@@ -1,0 +1,170 @@
+//! The file of many accounts: what it may look like, and how its mistakes are named.
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+use trusthub_bridge::config::Config;
+
+use super::{config, described, file, load, mistakes};
+
+const FILE: &str = "TWILIO_ACCOUNTS_FILE";
+const WITHOUT_TOKEN: (&str, &str) = ("TWILIO_AUTH_TOKEN", "");
+
+fn sid(digit: char) -> String {
+    format!("AC{}", digit.to_string().repeat(32))
+}
+
+/// A file of this test alone.
+fn accounts_file(name: &str, content: impl ToString) -> String {
+    file(&format!("accounts-{name}"), content.to_string().as_bytes()).to_str().unwrap().to_owned()
+}
+
+/// Each account that is listed with its tokens, in order.
+fn listed(config: &Config) -> Vec<(&str, Vec<&str>)> {
+    let accounts = config.twilio.listed_accounts().expect("accounts are listed");
+    accounts.map(|(sid, tokens)| (sid.as_str(), tokens.iter().map(ExposeSecret::expose_secret).collect())).collect()
+}
+
+#[test]
+fn both_forms_of_an_account_are_read_in_order() {
+    let (one, two) = (sid('1'), sid('a'));
+    let key = json!({"api_secret": "s", "api_key": format!("SK{}", "f".repeat(32)), "tokens": ["new", "old"]});
+    let path = accounts_file("forms", json!({ &one: ["only"], &two: key }));
+    let config = config(&[WITHOUT_TOKEN, (FILE, &path)]);
+    assert_eq!(listed(&config), [(one.as_str(), vec!["only"]), (two.as_str(), vec!["new", "old"])]);
+    assert_eq!(described(&config, FILE), format!("{path} [redacted, 2 accounts]"));
+    assert_eq!(described(&config, "TWILIO_AUTH_TOKEN"), "");
+    let shown = format!("{config:?} {:?}", config.describe());
+    assert!(["only", "new", "old"].iter().all(|token| !shown.contains(&format!("\"{token}\""))), "{shown}");
+}
+
+#[test]
+fn a_token_with_its_account_is_one_more_account() {
+    let (one, two) = (sid('1'), sid('2'));
+    let path = accounts_file("bound", json!({ &one: ["a"] }));
+    let loaded = load(&[("TWILIO_AUTH_TOKEN", "b,c"), ("TWILIO_ACCOUNT_SID", &two), (FILE, &path)]).unwrap();
+    assert_eq!(listed(&loaded.config), [(one.as_str(), vec!["a"]), (two.as_str(), vec!["b", "c"])]);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn a_token_without_account_beside_the_file_is_not_used_and_gets_a_warning() {
+    let one = sid('1');
+    let path = accounts_file("unbound", json!({ &one: ["a"] }));
+    let loaded = load(&[("TWILIO_AUTH_TOKEN", "b,c,d,e,f"), (FILE, &path)]).unwrap();
+    assert_eq!(listed(&loaded.config), [(one.as_str(), vec!["a"])]);
+    let warning = "TWILIO_AUTH_TOKEN is not used beside TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?";
+    assert_eq!(loaded.warnings, [warning]);
+}
+
+#[test]
+fn without_the_file_no_account_is_listed() {
+    assert!(config(&[]).twilio.listed_accounts().is_none());
+    assert!(config(&[("TWILIO_ACCOUNT_SID", &sid('1'))]).twilio.listed_accounts().is_none());
+}
+
+#[test]
+fn a_wrong_accounts_file_is_named_by_the_place_of_the_mistake() {
+    let (one, secret) = (sid('1'), "hunter2");
+    let of_one = |value: &str| format!(r#"{{"{one}": {value}}}"#);
+    let with_key = |key: &str| of_one(&format!(r#"{{"tokens": ["{secret}"], {key}}}"#));
+    let api_key = format!("SK{}", "0".repeat(32));
+    let cases = [
+        (String::new(), "not JSON or not complete (line 1, column 0)"),
+        (format!("{{\"{one}\": [\"{secret}\"],\n"), "not JSON or not complete (line 2, column 0)"),
+        (of_one(&format!("[\"{secret}\"]")) + "x", "not JSON or not complete (line 1, column"),
+        (format!("\"{secret}\""), "holds no JSON object; write {\"AC…\""),
+        (format!("[\"{secret}\"]"), "holds no JSON object"),
+        ("{}".to_owned(), "lists no account; write {\"AC…\""),
+        (format!(r#"{{"{secret}": ["a"]}}"#), "account 1 is not named by an account SID; write AC followed by"),
+        (format!(r#"{{"{one}": ["a"], " {one}": ["a"]}}"#), "account 2 is not named by an account SID"),
+        (format!(r#"{{"{one}": ["a"], "{one}": ["{secret}"]}}"#), "account 2 repeats an earlier one"),
+        (of_one(&format!("\"{secret}\"")), "account 1 is neither a list nor an object; write [\"token\", …]"),
+        (of_one("null"), "account 1 is neither a list nor an object"),
+        (of_one("[]"), "account 1 has no token"),
+        (of_one(r#"{"tokens": []}"#), "account 1 has no token"),
+        (of_one("{}"), "account 1 has no list of tokens; write \"tokens\""),
+        (of_one(&format!(r#"{{"tokens": "{secret}"}}"#)), "account 1 has no list of tokens"),
+        (of_one(&format!(r#"["{secret}", ""]"#)), "account 1 has an empty token or one with white space at place 2"),
+        (of_one(&format!(r#"["{secret} "]"#)), "account 1 has an empty token or one with white space at place 1"),
+        (of_one(&format!(r#"["{secret}", "{secret}"]"#)), "account 1 repeats a token at place 2; remove it"),
+        (of_one("[4711]"), "account 1 has something else than a text at place 1 of its tokens"),
+        (with_key(&format!(r#""{secret}": 1"#)), "account 1 has an unknown member at place 2"),
+        (with_key(r#""tokens": ["b"]"#), "account 1 repeats a member at place 2; remove one"),
+        (with_key(&format!(r#""api_secret": "{secret}""#)), "account 1 has only one of api_key and api_secret"),
+        (with_key(&format!(r#""api_key": "{api_key}", "api_secret": """#)), "account 1 has a wrong API key; write SK"),
+        (with_key(&format!(r#""api_key": "{secret}", "api_secret": "a""#)), "account 1 has a wrong API key"),
+    ];
+    for (number, (content, expected)) in cases.iter().enumerate() {
+        let path = accounts_file(&format!("mistake-{number}"), content);
+        let line = mistakes::only(&[WITHOUT_TOKEN, (FILE, &path)]);
+        assert!(line.starts_with("TWILIO_ACCOUNTS_FILE: "), "{line}");
+        assert!(line.contains(expected) && line.contains("; "), "{content} → {line}");
+        assert!(!line.contains(secret) && !line.contains(&path), "{line}");
+    }
+}
+
+#[test]
+fn an_accounts_file_that_cannot_be_read_or_is_too_large_is_named() {
+    let large = file("accounts-large", b"");
+    std::fs::File::options().write(true).open(&large).unwrap().set_len(64 * 1024 * 1024 + 1).unwrap();
+    for (path, expected) in [
+        ("/does/not/exist", "cannot be read (entity not found); write the path of a readable file"),
+        (large.to_str().unwrap(), "above 67108864 bytes; write the path of a list of accounts"),
+    ] {
+        let line = mistakes::only(&[WITHOUT_TOKEN, (FILE, path)]);
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
+#[test]
+fn an_account_that_is_given_twice_or_has_no_token_is_a_contradiction() {
+    let one = sid('1');
+    let path = accounts_file("twice", json!({ &one: ["a"] }));
+    let sid = ("TWILIO_ACCOUNT_SID", one.as_str());
+    let twice = mistakes::only(&[sid, (FILE, &path)]);
+    assert!(twice.contains("FILE: contradicts TWILIO_ACCOUNT_SID, which is account 1 of the file; remove"), "{twice}");
+    let tokenless = mistakes::only(&[WITHOUT_TOKEN, sid, (FILE, &path)]);
+    assert!(tokenless.starts_with("TWILIO_ACCOUNT_SID: has no token; write TWILIO_AUTH_TOKEN"), "{tokenless}");
+}
+
+#[test]
+fn an_account_with_too_many_tokens_is_named() {
+    let path = accounts_file("cap", json!({ sid('1'): ["a", "b", "c", "d"] }));
+    assert!(load(&[WITHOUT_TOKEN, (FILE, &path)]).is_ok(), "2 spellings × 3 constructions × 4 tokens = 24");
+    let path = accounts_file("over", json!({ sid('1'): ["a"], sid('2'): ["a", "b", "c", "d", "e"] }));
+    let line = mistakes::only(&[WITHOUT_TOKEN, (FILE, &path)]);
+    assert!(line.starts_with("PUBLIC_URL and TWILIO_ACCOUNTS_FILE: "), "{line}");
+    assert!(line.contains("× 5 tokens of account 2 make 30 signatures"), "{line}");
+}
+
+#[test]
+fn a_file_in_another_format_does_not_name_every_account() {
+    let accounts: serde_json::Map<_, _> = (0..25_000).map(|number| (format!("AC{number:032}"), json!("x"))).collect();
+    let path = accounts_file("format", json!(accounts));
+    let text = load(&[WITHOUT_TOKEN, (FILE, &path)]).unwrap_err().to_string();
+    assert_eq!(text.lines().count(), 12, "{text}");
+    assert!(text.ends_with("24990 more accounts are wrong; correct them in the same way"), "{text}");
+}
+
+#[test]
+fn a_reload_reads_the_files_again_with_the_same_checks() {
+    let (one, two) = (sid('1'), sid('2'));
+    let path = accounts_file("reload", json!({ &one: ["a"] }));
+    let mut config = config(&[("TWILIO_AUTH_TOKEN", "own"), ("TWILIO_ACCOUNT_SID", &two), (FILE, &path)]);
+    let before = config.twilio.files.clone();
+    assert_eq!(before, before.now());
+    accounts_file("reload", json!({ &one: ["b", "a"] }));
+    assert_ne!(before, before.now());
+    config.twilio = config.twilio.reload(&config.public_urls).unwrap();
+    assert_eq!(config.twilio.files, before.now());
+    assert_eq!(listed(&config), [(one.as_str(), vec!["b", "a"]), (two.as_str(), vec!["own"])]);
+    for (wrong, expected) in [
+        (json!({ &two: ["a"] }), "contradicts TWILIO_ACCOUNT_SID"),
+        (json!({ &one: ["a", "b", "c", "d", "e"] }), "above 24"),
+        (json!({}), "lists no account"),
+    ] {
+        accounts_file("reload", wrong);
+        let problems = config.twilio.reload(&config.public_urls).unwrap_err().to_string();
+        assert!(problems.contains(expected), "{problems}");
+    }
+}

@@ -1,0 +1,164 @@
+//! One request: what Twilio was given and signed, and what then arrived.
+
+use trusthub_bridge::domain::{Construction, Encoding, Header, PublicUrl, RawCallback, Resource};
+use trusthub_bridge::verify::{Keyring, Pair, SigningKey, Verifier, decode_form, sign, url_with_body_hash};
+
+use super::tampering::TAMPERINGS;
+use crate::support::TOKEN;
+use crate::support::random::{Callback, Covered, Random, random_callback};
+
+/// Base URLs as operators configure them.
+const PUBLIC_URLS: [&str; 9] = [
+    "https://hooks.example.com",
+    "https://hooks.example.com/twilio",
+    "https://hooks.example.com:8443/twilio",
+    "https://hooks.example.com:443",
+    "http://hooks.example.com:8080",
+    "https://Hooks.Example.com/Twilio%20In",
+    "https://[2001:db8::1]:8443",
+    "https://bücher.example",
+    "http://192.0.2.1/a;b={c}/~'",
+];
+
+/// A request with its signature, drawn from a number.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) number: u64,
+    /// What was changed, for who reads a failure.
+    pub(super) tampering: Option<&'static str>,
+    pub(super) signed: Signed,
+    pub(super) received: Received,
+    /// Stands for the signature that belongs to what was signed.
+    pub(super) forged: Option<String>,
+}
+
+/// What Twilio signed: its own idea of the URL, and the form if that is covered.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) token: String,
+    pub(super) base: String,
+    pub(super) route: String,
+    pub(super) query: Option<String>,
+    pub(super) form: Vec<Pair>,
+}
+
+/// What arrived at a service with this public URL.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) public_url: PublicUrl,
+    pub(super) route: &'static str,
+    pub(super) query: Option<String>,
+    pub(super) encoding: Encoding,
+    pub(super) body: Vec<u8>,
+}
+
+impl Case {
+    /// The case with this number. One in four is not tampered with.
+    pub(super) fn numbered(number: u64) -> Self {
+        let mut random = Random::from(!number);
+        let mut case = Self::genuine(number, &mut random);
+        if !random.one_in(4) {
+            let (name, tamper) = random.pick(TAMPERINGS);
+            tamper(&mut case, &mut random);
+            case.tampering = Some(name);
+        }
+        case
+    }
+
+    fn genuine(number: u64, random: &mut Random) -> Self {
+        let callback = random_callback(number);
+        let public_url = PublicUrl::parse(random.pick(&PUBLIC_URLS)).unwrap();
+        let base = random.pick(public_url.bases());
+        let hashed = query_of(&url_with_body_hash(&callback.target(), &callback.body));
+        let encoding = callback.encoding();
+        let Callback { route, query, body, covered, .. } = callback;
+        let is_signed_form = encoding == Encoding::Form && covered == Covered::Fields;
+        let form = if is_signed_form { decode_form(&body).unwrap() } else { Vec::new() };
+        let (given, arrived) = match covered {
+            Covered::BodyHash => (hashed.clone(), hashed),
+            Covered::Fields if random.one_in(4) => (query, hashed),
+            Covered::Fields => (query.clone(), query),
+        };
+        Self {
+            number,
+            tampering: None,
+            signed: Signed { token: TOKEN.to_owned(), base, route: route.to_owned(), query: given, form },
+            received: Received { public_url, route, query: arrived, encoding, body },
+            forged: None,
+        }
+    }
+
+    pub(super) fn signature(&self) -> String {
+        self.forged.clone().unwrap_or_else(|| self.signed.signature())
+    }
+
+    /// How this service's verifier accepts the request, if it does.
+    pub(super) fn accepted_construction(&self) -> Option<Construction> {
+        let keyring = Keyring::new(None, &[TOKEN.into()]).unwrap();
+        let verifier = Verifier::new(vec![self.received.public_url.clone()], keyring);
+        let signature = Header { name: "x-twilio-signature".to_owned(), value: self.signature().into() };
+        let verified = verifier.verify(self.received.raw(signature)).ok()?;
+        Some(verified.matched().construction)
+    }
+
+    /// Changes the query that Twilio was given, so that it is signed as it arrives.
+    pub(super) fn give_query(&mut self, change: impl Fn(&str) -> String) {
+        for query in [&mut self.signed.query, &mut self.received.query] {
+            *query = query.as_deref().map(&change);
+        }
+    }
+
+    /// Adds a field to the form that Twilio signs and sends.
+    pub(super) fn give_field(&mut self, encoded: &str) {
+        if !self.signed.form.is_empty() {
+            self.signed.form.extend(decode_form(encoded.as_bytes()).unwrap());
+            self.received.body.extend(format!("&{encoded}").bytes());
+        }
+    }
+}
+
+impl Signed {
+    pub(super) fn url(&self) -> String {
+        joined(&self.base, &self.route, self.query.as_deref())
+    }
+
+    pub(super) fn signature(&self) -> String {
+        let key = SigningKey::from_auth_token(&self.token.as_str().into()).unwrap();
+        sign(&key, &self.url(), &self.form).to_string()
+    }
+}
+
+impl Received {
+    /// The URL that a caller of an official library gives it.
+    pub(super) fn url(&self) -> String {
+        joined(self.public_url.as_str(), self.route, self.query.as_deref())
+    }
+
+    pub(super) fn url_without_hash(&self) -> String {
+        let query = self.query.iter().flat_map(|query| query.split('&'));
+        let rest: Vec<_> = query.filter(|parameter| !parameter.starts_with("bodySHA256=")).collect();
+        let query = (!rest.is_empty()).then(|| rest.join("&"));
+        joined(self.public_url.as_str(), self.route, query.as_deref())
+    }
+
+    fn raw(&self, signature: Header) -> RawCallback {
+        RawCallback {
+            resource: Resource::CustomerProfile,
+            route: self.route,
+            target: joined("", self.route, self.query.as_deref()),
+            query: self.query.clone(),
+            encoding: self.encoding,
+            headers: vec![signature],
+            body: self.body.clone(),
+        }
+    }
+}
+
+fn joined(base: &str, route: &str, query: Option<&str>) -> String {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{base}{route}{query}")
+}
+
+fn query_of(target: &str) -> Option<String> {
+    target.split_once('?').map(|(_, query)| query.to_owned())
+}

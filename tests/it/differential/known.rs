@@ -1,0 +1,193 @@
+//! Where this service and the official libraries are known to disagree. Each line is true: one that no case shows any
+//! more fails the test like one that is missing. `docs/signatures.md` lists the same for users.
+
+use percent_encoding::percent_decode_str;
+use trusthub_bridge::domain::Encoding;
+use trusthub_bridge::verify::{MAX_FIELDS, Pair, decode_form};
+
+use super::case::Case;
+use crate::support::oracle::Library::{self, Node, Python};
+
+/// What this service says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accepted,
+    Refused,
+}
+use Verdict::{Accepted, Refused};
+
+/// A disagreement that is meant to be.
+pub(super) struct Known {
+    pub(super) what: &'static str,
+    /// The libraries that say the opposite.
+    pub(super) libraries: &'static [Library],
+    pub(super) here: Verdict,
+    pub(super) why: &'static str,
+    pub(super) applies: fn(&Case) -> bool,
+}
+
+impl Known {
+    /// Whether it is this one that a case shows.
+    pub(super) fn explains(&self, library: Library, here: Verdict, case: &Case) -> bool {
+        self.libraries.contains(&library) && self.here == here && (self.applies)(case)
+    }
+
+    pub(super) fn line(&self) -> String {
+        format!("{}: {:?} here, because {}", self.what, self.here, self.why)
+    }
+}
+
+pub(super) const KNOWN_DISAGREEMENTS: &[Known] = &[
+    Known {
+        what: "the URL has another port than the scheme's, and was signed with the scheme's",
+        libraries: &[Python, Node],
+        here: Accepted,
+        why: "a proxy that listens on another port is not known to Twilio, which may sign the default one",
+        applies: |case| case.received.public_url.bases().get(2) == Some(&case.signed.base),
+    },
+    Known {
+        what: "the host is an IPv6 address, and the URL was signed without its port",
+        libraries: &[Python],
+        here: Accepted,
+        why: "Python cuts the address at its first colon when it removes the port",
+        applies: |case| case.signed.base == "https://[2001:db8::1]",
+    },
+    Known {
+        what: "the URL was signed with a bare question mark at its end",
+        libraries: &[Python],
+        here: Accepted,
+        why: "the URL is signed as Twilio was given it, and Python drops the question mark of an empty query",
+        applies: |case| case.signed.query.as_deref() == Some(""),
+    },
+    Known {
+        what: "the URL arrives with a bare question mark at its end that was not signed",
+        libraries: &[Python],
+        here: Refused,
+        why: "it is another URL, and Python drops the question mark of an empty query",
+        applies: |case| case.received.query.as_deref() == Some(""),
+    },
+    Known {
+        what: "the URL was signed as `new URL()` and `querystring` write it, not as it arrives",
+        libraries: &[Node],
+        here: Refused,
+        why: "Node tries normalised spellings too; here only the bytes that arrived count",
+        applies: |case| !is_signed_as_received(case) && are_spellings_of_one_url(case),
+    },
+    Known {
+        what: "bodySHA256 is in upper case",
+        libraries: &[Python, Node],
+        here: Accepted,
+        why: "it is the same hash, and the signature covers its spelling",
+        applies: |case| hash_as_sent(case).is_some_and(|hash| hash != hash.to_lowercase()),
+    },
+    Known {
+        what: "bodySHA256 is repeated, and only the first is the body's hash",
+        libraries: &[Python, Node],
+        here: Refused,
+        why: "they look at the first; a request that contradicts itself is nothing that Twilio sends",
+        applies: |case| case.received.query.as_deref().is_some_and(|query| query.contains("bodySHA256=00")),
+    },
+    Known {
+        what: "bodySHA256 is escaped",
+        libraries: &[Python, Node],
+        here: Refused,
+        why: "they decode the query before they look for it; Twilio writes plain digits",
+        applies: |case| hash_as_sent(case).is_none_or(|hash| hash.contains('%')) && hash_as_decoded(case).is_some(),
+    },
+    Known {
+        what: "bodySHA256 is empty at first, then the body's hash",
+        libraries: &[Python],
+        here: Refused,
+        why: "Python drops empty parameters; a request that contradicts itself is nothing that Twilio sends",
+        applies: |case| hash_as_sent(case) == Some("") && hash_as_decoded(case).is_some(),
+    },
+    Known {
+        what: "an empty JSON body without bodySHA256",
+        libraries: &[Python],
+        here: Refused,
+        why: "nothing in the signature covers a body, and Python lets an empty one pass as a form without fields",
+        applies: |case| {
+            case.received.encoding == Encoding::Json && case.received.body.is_empty() && hash_as_decoded(case).is_none()
+        },
+    },
+    Known {
+        what: "names or values beyond U+FFFF beside such from U+E000 on, signed in the order of their bytes",
+        libraries: &[Node],
+        here: Accepted,
+        why: "Python and this service sort by code point, Node by UTF-16 unit",
+        applies: reaches_beyond_the_basic_plane,
+    },
+    Known {
+        what: "names or values beyond U+FFFF beside such from U+E000 on, signed in the order of UTF-16",
+        libraries: &[Node],
+        here: Refused,
+        why: "Python and this service sort by code point, Node by UTF-16 unit",
+        applies: reaches_beyond_the_basic_plane,
+    },
+    Known {
+        what: "a form with bytes that are not UTF-8, signed as they are",
+        libraries: &[Python, Node],
+        here: Accepted,
+        why: "the bytes that arrived count; a web framework replaces them before the library sees them",
+        applies: |case| !is_utf8(case),
+    },
+    Known {
+        what: "a form with bytes that are not UTF-8, signed with U+FFFD in their place",
+        libraries: &[Python, Node],
+        here: Refused,
+        why: "the bytes that arrived count; a web framework replaces them before the library sees them",
+        applies: |case| !is_utf8(case),
+    },
+    Known {
+        what: "more than 1,000 fields",
+        libraries: &[Python, Node],
+        here: Refused,
+        why: "what is not verified yet may cost only so much; Twilio sends a handful",
+        applies: |case| case.signed.form.len() > MAX_FIELDS,
+    },
+];
+
+fn hash_as_sent(case: &Case) -> Option<&str> {
+    case.received.query.as_deref()?.split('&').find_map(|parameter| parameter.strip_prefix("bodySHA256="))
+}
+
+fn hash_as_decoded(case: &Case) -> Option<Vec<u8>> {
+    let query = case.received.query.as_deref().unwrap_or_default();
+    let mut pairs = decode_form(query.as_bytes()).unwrap().into_iter();
+    pairs.find_map(|(name, value)| (name == b"bodySHA256" && !value.is_empty()).then_some(value))
+}
+
+fn is_signed_as_received(case: &Case) -> bool {
+    case.received.public_url.bases().contains(&case.signed.base) && case.signed.query == case.received.query
+}
+
+fn are_spellings_of_one_url(case: &Case) -> bool {
+    let base =
+        |base: &str| percent_decode_str(base).decode_utf8_lossy().to_lowercase().replace("bücher", "xn--bcher-kva");
+    let mut spellings = case.received.public_url.bases().iter();
+    spellings.any(|spelling| base(spelling) == base(&case.signed.base))
+        && case.signed.route == case.received.route
+        && parameters(case.signed.query.as_deref()) == parameters(case.received.query.as_deref())
+}
+
+fn parameters(query: Option<&str>) -> Vec<Pair> {
+    let mut parameters = decode_form(query.unwrap_or_default().as_bytes()).unwrap();
+    parameters.sort();
+    parameters
+}
+
+fn reaches_beyond_the_basic_plane(case: &Case) -> bool {
+    is_utf8(case) && {
+        let text: String = texts(case).into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+        text.contains(|char| char > '\u{ffff}') && text.contains(|char| ('\u{e000}'..='\u{ffff}').contains(&char))
+    }
+}
+
+fn is_utf8(case: &Case) -> bool {
+    texts(case).iter().all(|bytes| std::str::from_utf8(bytes).is_ok())
+}
+
+/// The names and values of the form that arrived.
+fn texts(case: &Case) -> Vec<Vec<u8>> {
+    decode_form(&case.received.body).unwrap_or_default().into_iter().flat_map(|(name, value)| [name, value]).collect()
+}

@@ -1,0 +1,247 @@
+//! `explain` as a user types it: why a captured request's signature matches or does not.
+
+use std::{
+    io::Write as _,
+    process::{Output, Stdio},
+};
+
+use trusthub_bridge::verify::{SigningKey, decode_form, sign, url_with_body_hash};
+
+use crate::support::{ACCOUNT, PUBLIC_URL, TOKEN, program};
+
+const ROUTE: &str = "/callbacks/customer-profiles";
+const OTHER_TOKEN: &str = "fedcba9876543210fedcba9876543210";
+const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000009";
+const FORM: &str = "Status=draft&FailureReason=Fifth+Avenue";
+
+/// What `explain` said. None of it may hold a token.
+struct Explained {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Explained {
+    fn verdict(&self) -> &str {
+        self.stdout.lines().next().unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn says(&self, words: &str) -> &Self {
+        assert!(self.stdout.contains(words), "{words} is missing in\n{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    fn ends(&self, code: i32, verdict: &str) -> &Self {
+        assert_eq!((self.code, self.verdict()), (Some(code), verdict), "{}{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+fn explain(arguments: &[&str], variables: &[(&str, &str)], stdin: &[u8]) -> Explained {
+    let mut process =
+        program().arg("explain").args(arguments).envs(variables.iter().copied()).stdin(Stdio::piped()).spawn().unwrap();
+    // A command that fails early does not read to the end.
+    let _ = process.stdin.take().unwrap().write_all(stdin);
+    let Output { status, stdout, stderr } = process.wait_with_output().unwrap();
+    let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    for secret in [TOKEN, OTHER_TOKEN] {
+        assert!(!stdout.contains(secret) && !stderr.contains(secret), "a token is shown:\n{stdout}{stderr}");
+    }
+    Explained { code: status.code(), stdout, stderr }
+}
+
+fn header(token: &str, url: &str, form: &str) -> String {
+    let key = SigningKey::from_auth_token(&token.into()).unwrap();
+    format!("X-Twilio-Signature: {}", sign(&key, url, &decode_form(form.as_bytes()).unwrap()))
+}
+
+/// Explains a form that was signed for one URL, with other fields perhaps, and captured with these headers.
+fn explain_form(public_url: &str, url: &str, signed: &str, headers: &[&str]) -> Explained {
+    let signature = header(TOKEN, url, signed);
+    let request = format!("POST {ROUTE} HTTP/1.1\r\n{signature}\r\n{}\r\n\r\n{FORM}", headers.join("\r\n"));
+    let request = request.replace("\r\n\r\n\r\n", "\r\n\r\n");
+    explain(&["--public-url", public_url], &[("TWILIO_AUTH_TOKEN", TOKEN)], request.as_bytes())
+}
+
+#[test]
+fn a_right_signature_is_told_with_its_construction_and_key() {
+    let url = format!("{PUBLIC_URL}{ROUTE}");
+    let explained =
+        explain(&["--url", &url, "-H", &header(TOKEN, &url, FORM), "--body", FORM, "--token", TOKEN], &[], b"");
+    explained.ends(0, "matches: construction form, current key (token 1 of --token)");
+    explained.says(&format!("  url    {url}\n  name   FailureReason\n  value  Fifth Avenue\n  name   Status\n"));
+    assert_eq!(explained.stderr, "");
+}
+
+#[test]
+fn what_sign_prints_is_what_explain_accepts() {
+    let url = format!("{PUBLIC_URL}{ROUTE}?a=%20b&c");
+    let json = r#"{"Status": "draft"}"#;
+    for arguments in
+        [vec!["--body", FORM], vec!["--body", json], vec!["--body", FORM, "--body-hash"], vec!["--method", "get"]]
+    {
+        let output = program().args(["sign", "--url", &url, "--token", TOKEN]).args(&arguments).output().unwrap();
+        let [signature, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        let url = said.trim_end().strip_prefix("send it to ").unwrap_or(&url);
+        let request = arguments.iter().filter(|argument| **argument != "--body-hash").copied();
+        let request: Vec<_> = ["--url", url, "--header", signature.trim_end()].into_iter().chain(request).collect();
+        let explained = explain(&request, &[("TWILIO_AUTH_TOKEN", TOKEN)], b"");
+        assert_eq!(explained.code, Some(0), "{arguments:?}\n{}", explained.stdout);
+    }
+}
+
+#[test]
+fn each_kind_of_near_miss_is_told_with_the_setting_to_change() {
+    let good = format!("{PUBLIC_URL}{ROUTE}");
+    let host = ["Host: bridge.internal"];
+    let prefixed = format!("{PUBLIC_URL}/twilio");
+    let cases: [(&str, String, &str, &[&str], [&str; 2]); 8] = [
+        (
+            PUBLIC_URL,
+            good.replace("https", "http"),
+            FORM,
+            &[],
+            ["(scheme)", "set PUBLIC_URL=http://hooks.example.com,"],
+        ),
+        (
+            PUBLIC_URL,
+            format!("{PUBLIC_URL}:8443{ROUTE}"),
+            FORM,
+            &[],
+            ["(port)", "set PUBLIC_URL=https://hooks.example.com:8443,"],
+        ),
+        (
+            PUBLIC_URL,
+            format!("https://bridge.internal{ROUTE}"),
+            FORM,
+            &host,
+            ["(host)", "set PUBLIC_URL=https://bridge.internal,"],
+        ),
+        (&prefixed, good.clone(), FORM, &[], ["(prefix)", "set PUBLIC_URL=https://hooks.example.com,"]),
+        (PUBLIC_URL, format!("{good}/"), FORM, &[], ["(trailing_slash)", "correct the callback URL at Twilio"]),
+        (PUBLIC_URL, format!("{good}?"), FORM, &[], ["(query)", "let the proxy"]),
+        (PUBLIC_URL, good.clone(), "Status=draft", &[], ["(body)", "a field, number 2, that was not signed"]),
+        (
+            PUBLIC_URL,
+            format!("http://bridge.internal{ROUTE}"),
+            FORM,
+            &host,
+            ["(scheme)", "and PUBLIC_URL says the host"],
+        ),
+    ];
+    for (public_url, url, signed, headers, words) in cases {
+        let explained = explain_form(public_url, &url, signed, headers);
+        explained.ends(1, "does not match");
+        for words in words {
+            explained.says(words);
+        }
+        explained.says("first difference").says("signature expected: ").says("signature given: ");
+    }
+}
+
+#[test]
+fn a_changed_body_is_told_with_what_changed() {
+    let url = url_with_body_hash(&format!("{PUBLIC_URL}{ROUTE}"), b"{}");
+    let arguments = ["--url", &url, "-H", &header(TOKEN, &url, ""), "-H", "Content-Type: application/json"];
+    let explained = explain(&[&arguments[..], &["--body", "{}\n", "--token", TOKEN]].concat(), &[], b"");
+    explained.ends(1, "does not match").says("near miss (body)").says("a line end that was not signed");
+}
+
+#[test]
+fn the_first_difference_is_pointed_at() {
+    let explained = explain_form(PUBLIC_URL, &format!("http://hooks.example.com{ROUTE}"), FORM, &[]);
+    explained.says(
+        "first difference, after 4 equal bytes:\n  to be signed  https://hooks.example.com/ca\n  was signed    \
+         http://hooks.example.com/cal\n                    ^\n",
+    );
+}
+
+#[test]
+fn the_token_is_told_by_its_place() {
+    let url = format!("{PUBLIC_URL}{ROUTE}");
+    let signature = header(OTHER_TOKEN, &url, FORM);
+    let arguments = ["--url", &url, "--header", &signature, "--body", FORM];
+    let both = explain(&[&arguments[..], &["--token", TOKEN, "--token", OTHER_TOKEN]].concat(), &[], b"");
+    both.ends(0, "matches: construction form, previous key (token 2 of --token)");
+    let wrong = explain(&arguments, &[("TWILIO_AUTH_TOKEN", TOKEN)], b"");
+    wrong.ends(1, "does not match").says("none was found").says("primary auth token");
+}
+
+#[test]
+fn the_token_of_another_account_is_told_and_does_not_match() {
+    let file = format!("{}/accounts-of-explain.json", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&file, format!(r#"{{"{ACCOUNT}": ["{TOKEN}"], "{OTHER_ACCOUNT}": ["{OTHER_TOKEN}"]}}"#)).unwrap();
+    let (url, body) = (format!("{PUBLIC_URL}{ROUTE}"), format!("AccountSid={ACCOUNT}&Status=draft"));
+    let with = |token: &str, public_url: &str| {
+        let arguments = ["--url", &url, "--header", &header(token, &url, &body), "--body", &body];
+        let variables = [("TWILIO_ACCOUNTS_FILE", file.as_str()), ("PUBLIC_URL", public_url)];
+        explain(&arguments, &variables, b"")
+    };
+    with(TOKEN, PUBLIC_URL).ends(0, &format!("matches: construction form, current key (token 1 of {ACCOUNT})"));
+    let whose = format!(
+        "another account's token: signed with token 1 of {OTHER_ACCOUNT}, but the request names account {ACCOUNT}"
+    );
+    with(OTHER_TOKEN, PUBLIC_URL).ends(1, "does not match").says(&whose);
+    with(OTHER_TOKEN, "http://hooks.example.com").ends(1, "does not match").says(&whose).says("near miss (scheme)");
+}
+
+#[test]
+fn a_url_of_any_service_is_explained() {
+    let url = "https://mycompany.com/myapp.php?foo=1&bar=2";
+    let body = "CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212";
+    let with = |url: &str| {
+        let signature = "X-Twilio-Signature: RSOYDt4T1cUTdK1PDd93/VVr8B8=";
+        explain(&["--url", url, "--token", "12345", "--header", signature, "--body", body], &[], b"")
+    };
+    with(url).ends(0, "matches: construction form, current key (token 1 of --token)");
+    with(&url.replace("https", "http")).ends(1, "does not match").says("near miss (scheme)");
+    with(&url.replace(".php", ".php/")).ends(1, "does not match").says("near miss (trailing_slash)");
+}
+
+#[test]
+fn what_cannot_be_seen_is_made_visible() {
+    let url = format!("{PUBLIC_URL}{ROUTE}");
+    let body = "Note=a%00%1B[31m%0A%C3%BC%FF";
+    let explained =
+        explain(&["--url", &url, "-H", &header(TOKEN, &url, body), "--body", body, "--token", TOKEN], &[], b"");
+    explained.says(r"  value  a\x00\x1b[31m\n\xc3\xbc\xff").ends(0, explained.verdict());
+}
+
+#[test]
+fn wrong_usage_and_broken_requests_end_with_2_and_one_message() {
+    let variables = [("TWILIO_AUTH_TOKEN", TOKEN), ("PUBLIC_URL", PUBLIC_URL)];
+    let url = format!("{PUBLIC_URL}{ROUTE}");
+    let request = format!("POST {ROUTE} HTTP/1.1\nA: b\n\n");
+    let cases: [(&[&str], &[(&str, &str)], &str, &str); 9] = [
+        (&[], &variables, "", "the request on stdin is empty"),
+        (&[], &variables, "Status=draft", "does not begin with a request line"),
+        (&[], &variables, "POST / HTTP/1.1\nno header", "has no header in line 2"),
+        (&[], &variables, "PUT / HTTP/1.1\n\n", "neither a GET nor a POST"),
+        (&[], &variables, &request, "no X-Twilio-Signature header"),
+        (&[], &variables[..1], &request, "PUBLIC_URL: is required for a raw request"),
+        (&["--url", &url, "-H", "no header"], &variables, "", "--header: write it as"),
+        (&["--url", "hooks.example.com"], &variables[..1], "", "--url: does not begin with https://"),
+        (&["--url", &url, "-H", "X-Twilio-Signature: x"], &[], "", "TWILIO_AUTH_TOKEN: is required"),
+    ];
+    for (arguments, variables, stdin, words) in cases {
+        let explained = explain(arguments, variables, stdin.as_bytes());
+        assert_eq!((explained.code, explained.stdout.as_str()), (Some(2), ""), "{words}");
+        assert!(explained.stderr.contains(words), "{words} is missing in\n{}", explained.stderr);
+    }
+}
+
+#[test]
+fn a_malformed_or_doubled_signature_does_not_match() {
+    let url = format!("{PUBLIC_URL}{ROUTE}");
+    let good = header(TOKEN, &url, "");
+    let with = |headers: &[&str]| {
+        let headers = headers.iter().flat_map(|header| ["-H", header]);
+        let arguments: Vec<_> = ["--url", &url, "--token", TOKEN].into_iter().chain(headers).collect();
+        explain(&arguments, &[], b"")
+    };
+    with(&[&good, &good]).ends(0, "matches: construction form, current key (token 1 of --token)");
+    with(&[&good, "x-twilio-signature: x"]).ends(1, "does not match").says("several X-Twilio-Signature headers");
+    with(&["X-TWILIO-SIGNATURE: x"]).ends(1, "does not match").says("not base64 of 20 bytes");
+}

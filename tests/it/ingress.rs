@@ -1,0 +1,127 @@
+//! Behind a real ingress: nginx ends TLS and strips the path prefix, or keeps it.
+
+use crate::support::nginx::{Nginx, Prefix};
+use crate::support::{ACCOUNT, Bridge, PROFILE, Request, TOKEN};
+
+const ORIGIN: &str = "https://hooks.example.com";
+const PUBLIC_URL: &str = "https://hooks.example.com/twilio";
+const ROUTE: &str = "/callbacks/customer-profiles";
+const BOTH: [Prefix; 2] = [Prefix::Kept, Prefix::Stripped];
+
+fn fields() -> String {
+    format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=draft&FailureReason=")
+}
+
+/// The request as it reaches nginx, signed as if Twilio had been given this base URL.
+fn signed_for(base: &str, request: Request) -> Request {
+    let signed = request.signed_with(TOKEN, base);
+    Request { target: format!("/twilio{}", signed.target), ..signed }
+}
+
+fn form() -> Request {
+    Request::form(ROUTE, &fields())
+}
+
+fn bytes(request: &Request, host: &str) -> Vec<u8> {
+    let bytes = String::from_utf8(request.bytes()).unwrap();
+    bytes.replacen("Host: internal.example\r\n", &format!("Host: {host}\r\n"), 1).into()
+}
+
+/// The same request with its body in chunks of these sizes at most.
+fn chunked(request: &Request, size: usize) -> Vec<u8> {
+    let head = Request { body: Vec::new(), ..request.clone() }.bytes();
+    let head = String::from_utf8(head).unwrap().replace("Content-Length: 0", "Transfer-Encoding: chunked");
+    let chunks =
+        request.body.chunks(size).map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    head.into_bytes().into_iter().chain(chunks.flatten()).chain(*b"0\r\n\r\n").collect()
+}
+
+#[test]
+fn every_kind_of_callback_is_accepted_through_an_ingress_that_strips_the_prefix_or_keeps_it() {
+    let bridge = Bridge::start_with(&[("PUBLIC_URL", PUBLIC_URL)]);
+    let nginx = Nginx::in_front_of(&bridge);
+    let json = format!(r#"{{"AccountSid":"{ACCOUNT}","BundleSid":"{PROFILE}","Status":"draft"}}"#);
+    let get = |odd: &str| Request::get(&format!("{ROUTE}?{odd}&{}", fields()));
+    let requests = [
+        form(),
+        Request::form(&format!("{ROUTE}?tenant=a%2fB"), &fields()),
+        Request::json(ROUTE, &json),
+        get("a=%2f%2F&b=%c3%a9+%C3%A9%20"),
+        get("b=2&a=1&a=1&flag&&=&c="),
+        get("q=~!$'()*,;:@/?[]|^`{}\\"),
+        get("next=https://a.example//b/../c?d=e"),
+        get("percent=%&more=%zz"),
+    ];
+    for prefix in BOTH {
+        for (request, tls) in requests.iter().zip(["1_2", "1_3"].into_iter().cycle()) {
+            let request = signed_for(PUBLIC_URL, request.clone());
+            let answer = nginx.send(prefix, tls, &bytes(&request, "hooks.example.com"));
+            assert_eq!(answer, 204, "{prefix:?}: {request:?}");
+        }
+    }
+}
+
+#[test]
+fn the_port_of_the_public_url_may_be_signed_or_not_and_is_not_that_of_the_ingress() {
+    let bridge = Bridge::start_with(&[("PUBLIC_URL", "https://hooks.example.com:8443/twilio")]);
+    let nginx = Nginx::in_front_of(&bridge);
+    for prefix in BOTH {
+        for (port, status) in [(":8443", 204), ("", 204), (":443", 204), (":8444", 403)] {
+            let request = signed_for(&format!("{ORIGIN}{port}/twilio"), form());
+            let answer = nginx.send(prefix, "1_3", &bytes(&request, "hooks.example.com:8443"));
+            assert_eq!(answer, status, "{prefix:?}, signed with port {port:?}");
+        }
+    }
+}
+
+#[test]
+fn a_chunked_body_is_verified_through_an_ingress_whatever_its_size() {
+    let bridge = Bridge::start_with(&[("PUBLIC_URL", PUBLIC_URL)]);
+    let nginx = Nginx::in_front_of(&bridge);
+    // The larger is more than nginx keeps in memory.
+    for (length, chunk) in [(10, 7), (50_000, 999)] {
+        let genuine = signed_for(PUBLIC_URL, Request::form(ROUTE, &(fields() + &"x".repeat(length))));
+        let forged = Request { body: [&genuine.body[..], b"x"].concat(), ..genuine.clone() };
+        for prefix in BOTH {
+            assert_eq!(nginx.send(prefix, "1_3", &chunked(&genuine, chunk)), 204, "{prefix:?}, {length}");
+            assert_eq!(nginx.send(prefix, "1_3", &chunked(&forged, chunk)), 403, "{prefix:?}, {length}");
+        }
+    }
+}
+
+#[test]
+fn no_header_that_a_client_can_set_has_a_say_in_the_verdict() {
+    // Each with the base URL that a service would verify with if it believed the header.
+    let hostile = [
+        ("X-Forwarded-Proto", "http", "http://hooks.example.com/twilio"),
+        ("X-Forwarded-Ssl", "off", "http://hooks.example.com/twilio"),
+        ("X-Forwarded-Scheme", "http", "http://hooks.example.com/twilio"),
+        ("X-Forwarded-Host", "evil.example", "https://evil.example/twilio"),
+        ("X-Forwarded-Server", "evil.example", "https://evil.example/twilio"),
+        ("X-Forwarded-Port", "444", "https://hooks.example.com:444/twilio"),
+        ("X-Forwarded-Prefix", "/evil", "https://hooks.example.com/evil"),
+        ("Forwarded", "for=192.0.2.1;proto=http;host=hooks.example.com", "http://hooks.example.com/twilio"),
+        ("Forwarded", "proto=https;host=evil.example", "https://evil.example/twilio"),
+        ("X-Original-URI", "/evil/callbacks/customer-profiles", "https://hooks.example.com/evil"),
+        ("X-Original-URL", "/evil/callbacks/customer-profiles", "https://hooks.example.com/evil"),
+        ("X-Rewrite-URL", "/evil/callbacks/customer-profiles", "https://hooks.example.com/evil"),
+        ("Host", "evil.example", "https://evil.example/twilio"),
+        ("Host", "hooks.example.com:444", "https://hooks.example.com:444/twilio"),
+    ];
+    let bridge = Bridge::start_with(&[("PUBLIC_URL", PUBLIC_URL)]);
+    let nginx = Nginx::in_front_of(&bridge);
+    for (name, value, base) in hostile {
+        let with_header = |base: &str| match (name, signed_for(base, form())) {
+            ("Host", request) => bytes(&request, value),
+            (name, request) => bytes(&request.with(name, value), "hooks.example.com"),
+        };
+        for prefix in BOTH {
+            assert_eq!(nginx.send(prefix, "1_3", &with_header(base)), 403, "{prefix:?}, {name}: {value} is believed");
+            assert_eq!(
+                nginx.send(prefix, "1_3", &with_header(PUBLIC_URL)),
+                204,
+                "{prefix:?}, {name}: {value} is heard"
+            );
+        }
+    }
+}
