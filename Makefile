@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas figures fmt clean-tools
+.PHONY: help demo test lint schemas figures bench fuzz mutants fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,18 @@ figures: ## Measure start-up time and idle memory of the release build
 	@scripts/setup figures
 	cargo build --locked --release
 	@scripts/figures
+
+bench: ## Measure what verification costs, side by side
+	@scripts/setup figures
+	cargo bench --locked --bench verify
+
+fuzz: ## Fuzz every parser for ten million executions each; needs a nightly compiler
+	@scripts/setup figures
+	@scripts/fuzz
+
+mutants: ## Look whether a test notices each change to the verification; takes an hour
+	@scripts/setup figures
+	@scripts/mutants
 
 fmt: ## Format the code
 	@scripts/setup lint

@@ -4,6 +4,7 @@
 
 mod config;
 mod dev;
+mod explain;
 mod healthcheck;
 mod output;
 mod serve;
@@ -13,6 +14,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub use self::explain::{BrokenRequest, RawRequest, parse_request};
 use self::output::say;
 
 /// The environment as it was when the program started.
@@ -35,6 +37,9 @@ enum Command {
     /// Print the X-Twilio-Signature header for a request
     #[command(long_about = sign::LONG)]
     Sign(sign::Arguments),
+    /// Explain why the X-Twilio-Signature of a captured request matches or does not
+    #[command(long_about = explain::LONG)]
+    Explain(explain::Arguments),
     /// Print the effective configuration, secrets redacted, and every problem in it
     Config,
     /// Ask the local admin port whether the service is alive; for images without a shell
@@ -52,6 +57,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         Command::Serve => serve::run(variables),
         Command::Dev(arguments) => dev::run(&arguments, &variables),
         Command::Sign(arguments) => sign::run(arguments, variables),
+        Command::Explain(arguments) => explain::run(&arguments, variables),
         Command::Config => config::run(variables),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
     };

@@ -51,7 +51,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Method {
+pub(super) enum Method {
     Get,
     Post,
 }
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: Arguments, variables: Variables) -> Result<(), Fail
     print(&format!("X-Twilio-Signature: {}", sign(&key, &url, &form)))
 }
 
-fn is_json(body: &[u8]) -> bool {
+pub(super) fn is_json(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok()
 }
 
@@ -93,7 +93,7 @@ fn body(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(file: &Path) -> io::Result<Vec<u8>> {
     if file.as_os_str() != "-" {
         return fs::read(file);
     }

@@ -46,7 +46,7 @@ pub struct Account {
 impl Accounts {
     /// Reads the file and reports its problems by their places. None repeats what stands in the file.
     pub(super) fn read(file: PathBuf, reader: &mut Reader) -> Option<Self> {
-        match read_capped(&file).and_then(|bytes| parse(&bytes)) {
+        match read_capped(&file).and_then(|bytes| parse_accounts(&bytes)) {
             Ok(list) => Some(Self { file, list }),
             Err(wrong) => {
                 wrong.into_iter().for_each(|wrong| reader.report(&TWILIO_ACCOUNTS_FILE, wrong));
@@ -83,8 +83,11 @@ fn read_capped(file: &Path) -> Result<Vec<u8>, Vec<String>> {
     }
 }
 
-/// The accounts, or what is wrong with them.
-fn parse(json: &[u8]) -> Result<Vec<Account>, Vec<String>> {
+/// The accounts that a file with these bytes lists.
+///
+/// # Errors
+/// What is wrong with it, by place; nothing that stands in it is repeated.
+pub fn parse_accounts(json: &[u8]) -> Result<Vec<Account>, Vec<String>> {
     let Members(members) = serde_json::from_slice::<Members>(json).map_err(|error| vec![not_readable(&error)])?;
     if members.is_empty() {
         return Err(vec![format!("names a file that lists no account; {FORMAT}")]);

@@ -18,7 +18,7 @@ mod twilio;
 
 use std::ffi::OsString;
 
-pub use accounts::{Account, Accounts};
+pub use accounts::{Account, Accounts, parse_accounts};
 pub use callbacks::Callbacks;
 pub use catalogue::{VARIABLES, Variable};
 pub use files::KeyFiles;

@@ -92,12 +92,15 @@ fn what_sign_prints_is_what_explain_accepts() {
     }
 }
 
+/// The public URL, the URL and the fields that were signed, the headers; the words of the explanation.
+type NearMiss<'a> = (&'a str, String, &'a str, &'a [&'a str], [&'a str; 2]);
+
 #[test]
 fn each_kind_of_near_miss_is_told_with_the_setting_to_change() {
     let good = format!("{PUBLIC_URL}{ROUTE}");
     let host = ["Host: bridge.internal"];
     let prefixed = format!("{PUBLIC_URL}/twilio");
-    let cases: [(&str, String, &str, &[&str], [&str; 2]); 8] = [
+    let cases: [NearMiss<'_>; 8] = [
         (
             PUBLIC_URL,
             good.replace("https", "http"),
@@ -209,12 +212,15 @@ fn what_cannot_be_seen_is_made_visible() {
     explained.says(r"  value  a\x00\x1b[31m\n\xc3\xbc\xff").ends(0, explained.verdict());
 }
 
+/// Arguments, variables and stdin; the words of the message.
+type Misuse<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str, &'a str);
+
 #[test]
 fn wrong_usage_and_broken_requests_end_with_2_and_one_message() {
     let variables = [("TWILIO_AUTH_TOKEN", TOKEN), ("PUBLIC_URL", PUBLIC_URL)];
     let url = format!("{PUBLIC_URL}{ROUTE}");
     let request = format!("POST {ROUTE} HTTP/1.1\nA: b\n\n");
-    let cases: [(&[&str], &[(&str, &str)], &str, &str); 9] = [
+    let cases: [Misuse<'_>; 9] = [
         (&[], &variables, "", "the request on stdin is empty"),
         (&[], &variables, "Status=draft", "does not begin with a request line"),
         (&[], &variables, "POST / HTTP/1.1\nno header", "has no header in line 2"),

@@ -16,9 +16,13 @@ fn failures(bridge: &Bridge, reason: &str) -> f64 {
     bridge.metric(&format!(r#"trusthub_kafka_publish_failures_total{{reason="{reason}"}}"#))
 }
 
-fn last_reason(bridge: &Bridge) -> String {
-    let line = bridge.lines("callback").pop().unwrap();
-    format!("{} {}", line["outcome"].as_str().unwrap(), line["reason"].as_str().unwrap_or("-"))
+/// Waits until this is the last outcome in the log, which comes on its own way.
+fn wait_for_outcome(bridge: &Bridge, outcome: &str) {
+    wait_for(&format!("{outcome:?} in the log"), || {
+        let line = bridge.lines("callback").pop()?;
+        let last = format!("{} {}", line["outcome"].as_str()?, line["reason"].as_str().unwrap_or("-"));
+        (last == outcome).then_some(())
+    });
 }
 
 #[test]
@@ -33,7 +37,8 @@ fn a_broker_that_only_times_out_is_an_outage() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; 100]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 503);
-    assert_eq!((last_reason(&bridge), failures(&bridge, "timed_out")), ("unavailable timed_out".into(), 1.0));
+    wait_for_outcome(&bridge, "unavailable timed_out");
+    assert_eq!(failures(&bridge, "timed_out"), 1.0);
     cluster.clear_request_errors(RDKafkaApiKey::Produce);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204, "the producer goes on");
 }
@@ -43,9 +48,10 @@ fn an_event_that_is_too_large_is_dead_lettered_and_the_next_one_is_published() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
-    assert_eq!((last_reason(&bridge), failures(&bridge, "too_large")), ("dead_lettered refused_by_topic".into(), 1.0));
+    wait_for_outcome(&bridge, "dead_lettered refused_by_topic");
+    assert_eq!(failures(&bridge, "too_large"), 1.0);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
-    assert_eq!(last_reason(&bridge), "published -");
+    wait_for_outcome(&bridge, "published -");
 }
 
 #[test]
@@ -53,7 +59,8 @@ fn a_missing_right_to_write_is_an_outage_and_never_a_dead_letter() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 503);
-    assert_eq!((last_reason(&bridge), failures(&bridge, "authorization")), ("unavailable authorization".into(), 1.0));
+    wait_for_outcome(&bridge, "unavailable authorization");
+    assert_eq!(failures(&bridge, "authorization"), 1.0);
     assert_eq!(bridge.metric(r#"trusthub_topic_right_missing{right="write",topic="events"}"#), 1.0);
     // The client remembers the refusal until it asks for the topic again, which the probe does.
     wait_for("published", || (bridge.send(&Request::change("in-review")).status == 204).then_some(()));

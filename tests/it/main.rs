@@ -11,6 +11,7 @@ mod differential;
 mod duplicates;
 mod edge;
 mod events;
+mod explain;
 mod ingress;
 mod interop;
 mod kafka_errors;

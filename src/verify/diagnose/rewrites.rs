@@ -1,6 +1,6 @@
 //! Other queries and bodies that may have been signed: what proxies, frameworks and hand-written signers do to them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_decode_str, percent_encode};
 
@@ -103,13 +103,9 @@ fn sorted(parameters: &[&str]) -> String {
 }
 
 fn distinct(parameters: &[&str]) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    for parameter in parameters {
-        if !kept.contains(parameter) {
-            kept.push(parameter);
-        }
-    }
-    kept.join("&")
+    let mut seen = HashSet::new();
+    let first = parameters.iter().copied().filter(|parameter| seen.insert(*parameter));
+    first.collect::<Vec<_>>().join("&")
 }
 
 fn without<T: Clone>(items: &[T], omitted: usize) -> Vec<T> {
@@ -160,11 +156,8 @@ fn rewritten_values(pairs: &[Pair]) -> Vec<Rewrite<Vec<Pair>>> {
 
 fn rewritten_lists(request: &Signable<'_>, pairs: &[Pair]) -> Vec<Rewrite<Vec<Pair>>> {
     let filled = pairs.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
-    let latest = pairs
-        .iter()
-        .enumerate()
-        .filter(|(index, (name, _))| !pairs.iter().skip(index + 1).any(|(later, _)| later == name));
-    let latest: Vec<Pair> = latest.map(|(_, pair)| pair.clone()).collect();
+    let mut seen = HashSet::new();
+    let latest = pairs.iter().rev().filter(|(name, _)| seen.insert(name)).cloned().collect();
     let mut repeated = pairs.to_vec();
     repeated.sort_unstable();
     let from_query = decode_form(request.query.unwrap_or_default().as_bytes()).unwrap_or_default();

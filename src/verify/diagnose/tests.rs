@@ -73,12 +73,15 @@ fn http_for_https_is_told_with_the_setting_to_change() {
     assert!(text.contains("PUBLIC_URL says http, Twilio was given the https URL"), "{text}");
 }
 
+/// The configured URL, the one that was signed, the headers; the kind and words of the diagnosis.
+type OtherUrlCase<'a> = (&'a str, String, &'a [(&'a str, &'a str)], NearMissKind, &'a str);
+
 #[test]
 fn each_other_url_is_told_as_what_differs() {
     use NearMissKind::*;
     let prefixed = format!("{BASE}/twilio");
     let host = [("host", "bridge.internal:8081")];
-    let cases: [(&str, String, &[(&str, &str)], NearMissKind, &str); 14] = [
+    let cases: [OtherUrlCase<'_>; 14] = [
         (BASE, format!("{BASE}:8443{ROUTE}"), &[], Port, "says no port, Twilio was given port 8443"),
         (BASE, format!("{BASE}:9443{ROUTE}"), &[("x-forwarded-port", "9443")], Port, "given port 9443"),
         (BASE, format!("{BASE}:8081{ROUTE}"), &host, Port, "given port 8081"),

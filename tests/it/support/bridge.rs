@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use serde_json::Value;
@@ -31,6 +31,7 @@ pub(crate) fn program() -> Command {
 pub(crate) struct Bridge {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) topic: String,
@@ -67,12 +68,12 @@ impl Bridge {
         ]);
         all.extend(variables.iter().copied());
         let mut child = program().arg("serve").envs(&all).spawn().unwrap();
-        let log = collect(&mut child);
+        let (log, reader) = collect(&mut child);
         let listening = wait_for("the program listens", || find(&log, "listening"));
         let address = |name: &str| listening[name].as_str().unwrap().parse().unwrap();
         let (public, admin) = (address("public"), address("admin"));
         let (topic, dead_letter_topic) = (all["KAFKA_TOPIC"].to_owned(), all["KAFKA_DEAD_LETTER_TOPIC"].to_owned());
-        Self { child, log, public, admin, topic, dead_letter_topic }
+        Self { child, log, reader: Some(reader), public, admin, topic, dead_letter_topic }
     }
 
     pub(crate) fn wait_until_ready(&self) {
@@ -136,9 +137,13 @@ impl Bridge {
         assert!(sent.success());
     }
 
-    /// Waits for the end of the process.
+    /// Waits for the end of the process and of its log.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        wait_for("the program ends", || self.child.try_wait().unwrap())
+        let status = wait_for("the program ends", || self.child.try_wait().unwrap());
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        status
     }
 }
 
@@ -152,16 +157,16 @@ impl Drop for Bridge {
     }
 }
 
-fn collect(child: &mut Child) -> Arc<Mutex<Vec<String>>> {
+fn collect(child: &mut Child) -> (Arc<Mutex<Vec<String>>>, JoinHandle<()>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let lines = Arc::clone(&log);
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         for line in stderr.lines().map_while(Result::ok) {
             lines.lock().unwrap().push(line);
         }
     });
-    log
+    (log, reader)
 }
 
 fn find(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {

@@ -1,0 +1,17 @@
+//! The file of accounts: no bytes panic, what is accepted holds at least one token for each account, and no mistake
+//! repeats what stands in the file.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trusthub_bridge::config::parse_accounts;
+
+fuzz_target!(|data: &[u8]| {
+    match parse_accounts(data) {
+        Ok(accounts) => {
+            assert!(!accounts.is_empty());
+            assert!(accounts.iter().all(|account| !account.tokens.is_empty()));
+        }
+        Err(mistakes) => assert!(!mistakes.is_empty()),
+    }
+});

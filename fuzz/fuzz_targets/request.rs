@@ -1,0 +1,10 @@
+//! The raw request that `explain` reads: no bytes panic.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trusthub_bridge::cli::parse_request;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = parse_request(data);
+});

@@ -1,0 +1,12 @@
+//! The signature header: what is accepted has exactly one spelling.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trusthub_bridge::verify::Signature;
+
+fuzz_target!(|data: &[u8]| {
+    if let Some(signature) = Signature::parse(data) {
+        assert_eq!(signature.to_string().as_bytes(), data);
+    }
+});
