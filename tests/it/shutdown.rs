@@ -25,8 +25,7 @@ fn stops_under_load(signal: &str) {
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) && std::net::TcpStream::connect(public).is_ok() {
-                    let mut connection = Connection::to(public);
+                while let Some(mut connection) = Connection::open(public).filter(|_| !stop.load(Ordering::Relaxed)) {
                     let number = number.fetch_add(1, Ordering::Relaxed).to_string();
                     connection.write(Request::change("draft").with("I-Twilio-Idempotency-Token", &number).bytes());
                     // A connection that nobody accepted any more ends without an answer: Twilio calls again.

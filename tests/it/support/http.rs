@@ -29,10 +29,15 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the program listens");
+        Self::open(address).expect("the program listens")
+    }
+
+    /// `None` when nobody listens any more.
+    pub(crate) fn open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: BufReader::new(stream) }
+        Some(Self { stream: BufReader::new(stream) })
     }
 
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
