@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trusthub_bridge::config::parse_accounts;
+use trusthub_bridge_fuzz::config::parse_accounts;
 
 fuzz_target!(|data: &[u8]| {
     match parse_accounts(data) {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trusthub_bridge::verify::{MAX_FIELDS, Pair, decode_form};
+use trusthub_bridge_fuzz::verify::{MAX_FIELDS, Pair, decode_form};
 
 fn encode(pairs: &[Pair]) -> Vec<u8> {
     let mut form = Vec::new();
