@@ -1,5 +1,4 @@
-//! The file of accounts: no bytes panic, what is accepted holds at least one token for each account, and no mistake
-//! repeats what stands in the file.
+//! The file of accounts: no bytes panic, and what is accepted holds at least one token for each account.
 
 #![no_main]
 
