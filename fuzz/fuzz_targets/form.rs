@@ -5,11 +5,13 @@
 use libfuzzer_sys::fuzz_target;
 use trusthub_bridge_fuzz::verify::{MAX_FIELDS, Pair, decode_form};
 
+/// Every byte escaped. The fuzzer spends its time here, so no formatting.
 fn encode(pairs: &[Pair]) -> Vec<u8> {
+    let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
     let mut form = Vec::new();
     for (name, value) in pairs {
         for (bytes, end) in [(name, b'='), (value, b'&')] {
-            bytes.iter().for_each(|byte| form.extend(format!("%{byte:02X}").bytes()));
+            form.extend(bytes.iter().flat_map(|byte| [b'%', digit(byte >> 4), digit(byte & 15)]));
             form.push(end);
         }
     }

@@ -13,7 +13,7 @@ const SIGNATURE_BYTES: usize = 20;
 
 /// The value of an `X-Twilio-Signature` header: decoded, not yet believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signature([u8; SIGNATURE_BYTES]);
+pub struct Signature(pub(super) [u8; SIGNATURE_BYTES]);
 
 impl Signature {
     /// Reads the header's value: standard base64 with padding and without stray bits, as Twilio writes it.

@@ -201,6 +201,12 @@ mod properties {
         fields.iter().map(|(name, value)| format!("{}={}", one(name), one(value))).collect::<Vec<_>>().join("&")
     }
 
+    /// What is signed of a form: without delimiters, so that different forms can have the same text.
+    fn signed_text(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+        let distinct: std::collections::BTreeSet<_> = fields.iter().collect();
+        distinct.into_iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()].concat()).collect()
+    }
+
     proptest! {
         #[test]
         fn what_was_signed_is_accepted_in_any_order(fields in prop::collection::vec(field(), 0..12)) {
@@ -209,6 +215,36 @@ mod properties {
             let signed = Request::form(&encode(&fields)).properly_signed();
             let raw = RawCallback { body: encode(&reversed).into(), ..signed };
             prop_assert!(verdict(raw).is_ok());
+        }
+
+        #[test]
+        fn a_changed_byte_is_refused_unless_what_is_signed_stays_the_same(
+            fields in prop::collection::vec(field(), 1..6),
+            query in "[a-z=&%+]{1,20}",
+            part in 0..4,
+            place in any::<prop::sample::Index>(),
+            flip in 1..=u8::MAX,
+        ) {
+            let signed = Request { query: Some(query.clone()), ..Request::form(&encode(&fields)) }.properly_signed();
+            let (mut query, mut changed) = (query.into_bytes(), fields.clone());
+            let mut signature = Signature::parse(&signed.headers[0].value).unwrap().0;
+            let bytes: &mut [u8] = match part {
+                0 => &mut query,
+                1 => &mut changed[0].0,
+                2 => &mut changed[0].1,
+                _ => &mut signature,
+            };
+            prop_assume!(!bytes.is_empty());
+            let byte = &mut bytes[place.index(bytes.len())];
+            // A query is text, so a letter becomes another one.
+            *byte = if part == 0 { b'a' + (*byte ^ flip) % 26 } else { *byte ^ flip };
+            let query = String::from_utf8(query).unwrap();
+            let same = part != 3
+                && Some(&query) == signed.query.as_ref()
+                && signed_text(&fields) == signed_text(&changed);
+            let header = Header { name: SIGNATURE_HEADER.into(), value: Signature(signature).to_string().into() };
+            let raw = RawCallback { query: Some(query), body: encode(&changed).into(), headers: vec![header], ..signed };
+            prop_assert_eq!(verdict(raw).is_ok(), same);
         }
 
         #[test]
