@@ -154,7 +154,7 @@ impl Service {
         let sink = KafkaSink::new(&config.kafka, Arc::clone(&metrics));
         let sink = Arc::new(sink.map_err(|error| StartError::Kafka(error.to_string()))?);
         let keyring = keyring(&config.twilio)?;
-        let deliver = Deliver::new(Arc::new(Arc::clone(&sink)) as Arc<dyn Sink>, config.kafka.ack_timeout);
+        let deliver = Deliver::new(Arc::clone(&sink) as Arc<dyn Sink>, config.kafka.ack_timeout);
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reload = Reload::new(&config, verifier.keyring(), Arc::clone(&metrics));
         let rules =

@@ -56,6 +56,11 @@ impl ClientContext for Context {
 /// The idempotent producer with the names of the two topics.
 pub struct KafkaSink {
     producer: FutureProducer<Context>,
+    ledger: Arc<Ledger>,
+}
+
+/// Where the outcome of each record is entered; an acknowledgement may outlive the call that it belongs to.
+struct Ledger {
     topics: Topics,
     health: Arc<KafkaHealth>,
     metrics: Arc<Metrics>,
@@ -94,21 +99,21 @@ impl KafkaSink {
         let health = Arc::new(KafkaHealth::new(Arc::clone(&metrics)));
         let context = Context { health: Some(Arc::clone(&health)) };
         let producer = client::producer(kafka).create_with_context(context)?;
-        Ok(Self { producer, topics: Topics::of(kafka), health, metrics })
+        Ok(Self { producer, ledger: Arc::new(Ledger { topics: Topics::of(kafka), health, metrics }) })
     }
 
     /// Whether Kafka can take records now.
     #[must_use]
     pub fn health(&self) -> &Arc<KafkaHealth> {
-        &self.health
+        &self.ledger.health
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
+        &self.ledger.metrics
     }
 
     pub(super) fn topics(&self) -> &Topics {
-        &self.topics
+        &self.ledger.topics
     }
 
     pub(super) fn client(&self) -> &rdkafka::client::Client<impl ClientContext + use<>> {
@@ -121,9 +126,11 @@ impl KafkaSink {
         if let Err(error) = self.producer.flush(patience) {
             tracing::warn!(%error, "records were left in the producer's queue");
         }
-        self.health.close();
+        self.ledger.health.close();
     }
+}
 
+impl Ledger {
     /// Counts what became of a record, and draws the conclusions for those that follow.
     fn report(&self, destination: Destination, result: Result<(), PublishFailure>) {
         let Err(reason) = result else {
@@ -151,28 +158,27 @@ pub(super) fn right_missing(topic: &str, right: Right) -> String {
     format!("the Kafka user lacks the right {operation} on topic {topic}; grant it with kafka-acls")
 }
 
-/// What the rest of the service sees: it can be shared, and its acknowledgements outlive the call.
-impl Sink for Arc<KafkaSink> {
+impl Sink for KafkaSink {
     fn enqueue(&self, record: &Record) -> Result<Acknowledgement, PublishFailure> {
         let headers =
             record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |all, header| {
                 all.insert(Header { key: header.0, value: Some(&header.1) })
             });
         let message = FutureRecord {
-            topic: self.topics.name(record.destination),
+            topic: self.ledger.topics.name(record.destination),
             partition: None,
             payload: Some(&record.payload),
             key: record.key.as_ref(),
             timestamp: Some(record.timestamp.unix_millis()),
             headers: Some(headers),
         };
-        let (this, destination) = (Arc::clone(self), record.destination);
+        let (ledger, destination) = (Arc::clone(&self.ledger), record.destination);
         let delivery = self.producer.send_result(message).map_err(|(error, _record)| {
             let reason = failure(&error);
-            self.report(destination, Err(reason));
+            ledger.report(destination, Err(reason));
             reason
         })?;
-        let timer = self.metrics.publish_seconds.start_timer();
+        let timer = ledger.metrics.publish_seconds.start_timer();
         Ok(Box::pin(async move {
             let result = match delivery.await {
                 Ok(Ok(_delivery)) => Ok(()),
@@ -185,7 +191,7 @@ impl Sink for Arc<KafkaSink> {
             } else {
                 timer.stop_and_discard();
             }
-            this.report(destination, result);
+            ledger.report(destination, result);
             result
         }))
     }

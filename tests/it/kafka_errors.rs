@@ -62,6 +62,8 @@ fn a_missing_right_to_write_is_an_outage_and_never_a_dead_letter() {
     wait_for_outcome(&bridge, "unavailable authorization");
     assert_eq!(failures(&bridge, "authorization"), 1.0);
     assert_eq!(bridge.metric(r#"trusthub_topic_right_missing{right="write",topic="events"}"#), 1.0);
+    bridge.wait_for_log("lacks the right WRITE on topic events");
+    assert_eq!(bridge.ask_admin("/readyz").status, 503, "Kafka answers, but takes no records");
     // The client remembers the refusal until it asks for the topic again, which the probe does.
     wait_for("published", || (bridge.send(&Request::change("in-review")).status == 204).then_some(()));
     assert_eq!(bridge.metric(r#"trusthub_topic_right_missing{right="write",topic="events"}"#), 0.0, "granted again");

@@ -14,6 +14,8 @@ fn missing_topics_are_created_with_the_configured_partitions() {
         assert_eq!(bridge.metric(&format!(r#"trusthub_topic_present{{topic="{topic}"}}"#)), 1.0);
     }
     assert!(bridge.wait_for_log("created the topic").contains(r#""partitions":5"#));
+    let outages = bridge.lines("Kafka is not available; callbacks are answered 503");
+    assert!(outages.is_empty(), "a first start is no outage: {outages:?}");
 }
 
 #[test]
@@ -42,8 +44,10 @@ fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
         ("KAFKA_SASL_USERNAME", USER),
         ("KAFKA_SASL_PASSWORD", USER_PASSWORD),
     ]);
-    let line = bridge.wait_for_log(&format!("lacks the right CREATE on topic {topic}"));
+    let complaint = format!("lacks the right CREATE on topic {topic}");
+    let line = bridge.wait_for_log(&complaint);
     assert!(line.contains(r#""level":"ERROR""#), "{line}");
+    bridge.wait_for_log(&format!("lacks the right CREATE on topic {dead_letters}"));
     let missing = format!(r#"trusthub_topic_right_missing{{right="create",topic="{topic}"}}"#);
     assert_eq!(bridge.metric(&missing), 1.0);
     assert_eq!(bridge.ask_admin("/livez").status, 200, "it is no reason to end");
@@ -52,6 +56,11 @@ fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
     kafka.allow("Create", &topic);
     kafka.allow("Create", &dead_letters);
     bridge.wait_until_ready();
+    assert_eq!(
+        bridge.log().iter().filter(|line| line.contains(&complaint)).count(),
+        1,
+        "said once, not with every probe"
+    );
     assert_eq!(bridge.metric(&missing), 0.0);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
 }
