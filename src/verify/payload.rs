@@ -197,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn the_account_of_a_json_body_is_read_in_the_same_way() {
+        let sid = format!("AC{}", "0".repeat(32));
+        let claimed = |json: String| {
+            let Members(members) = serde_json::from_str(&json).unwrap();
+            Payload::Json(members).account()
+        };
+        let account = ClaimedAccount::Account(AccountSid::parse(&sid).unwrap());
+        assert_eq!(claimed(format!(r#"{{"account_sid": "{sid}", "AccountSid": null, "Status": "draft"}}"#)), account);
+        assert_eq!(claimed(r#"{"AccountSid": null, "Status": "draft"}"#.into()), ClaimedAccount::Missing);
+        assert_eq!(claimed(r#"{"AccountSid": 1}"#.into()), ClaimedAccount::Invalid);
+    }
+
+    #[test]
     fn repeated_members_of_a_json_object_are_all_kept() {
         let Members(members) = serde_json::from_str(r#"{"a": 1, "b": null, "a": "2"}"#).unwrap();
         assert_eq!(members, [("a".into(), 1.into()), ("b".into(), Value::Null), ("a".into(), "2".into())]);
