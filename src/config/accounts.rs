@@ -2,20 +2,16 @@
 
 use std::{
     collections::HashSet,
-    fmt,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use secrecy::SecretString;
-use serde::{
-    Deserialize,
-    de::{Deserializer, IgnoredAny, MapAccess, Visitor},
-};
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{catalogue::TWILIO_ACCOUNTS_FILE, reader::Reader};
-use crate::domain::AccountSid;
+use crate::domain::{AccountSid, Members};
 
 /// Far above what any number of accounts needs; a wrong path does not fill the memory.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -88,7 +84,7 @@ fn read_capped(file: &Path) -> Result<Vec<u8>, Vec<String>> {
 /// # Errors
 /// What is wrong with it, by place; nothing that stands in it is repeated.
 pub fn parse_accounts(json: &[u8]) -> Result<Vec<Account>, Vec<String>> {
-    let Members(members) = serde_json::from_slice::<Members>(json).map_err(|error| vec![not_readable(&error)])?;
+    let Members(members) = serde_json::from_slice::<Members<Json>>(json).map_err(|error| vec![not_readable(&error)])?;
     if members.is_empty() {
         return Err(vec![format!("names a file that lists no account; {FORMAT}")]);
     }
@@ -139,7 +135,7 @@ fn read_account(key: &str, value: Json, seen: &mut HashSet<AccountSid>) -> Resul
 }
 
 /// The tokens of the long form. An API key is checked, so that it is right on the day it is used, and not kept.
-fn read_members(Members(members): Members) -> Result<Vec<Json>, String> {
+fn read_members(Members(members): Members<Json>) -> Result<Vec<Json>, String> {
     let (mut tokens, mut key, mut secret) = (None, None, None);
     for ((name, value), place) in members.into_iter().zip(1_usize..) {
         let member = match name.as_str() {
@@ -202,33 +198,6 @@ fn read_tokens(list: Vec<Json>) -> Result<Vec<SecretString>, String> {
 enum Json {
     Text(String),
     List(Vec<Json>),
-    Object(Members),
+    Object(Members<Json>),
     Other(IgnoredAny),
-}
-
-/// The members of a JSON object with repeats, which a map would hide.
-struct Members(Vec<(String, Json)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
 }

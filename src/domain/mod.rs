@@ -6,6 +6,7 @@ pub mod error_code;
 mod event;
 mod fingerprint;
 mod label;
+mod members;
 mod outcome;
 mod public_url;
 mod resource;
@@ -23,6 +24,7 @@ pub use event::{DATA_SCHEMA, EVENT_TYPE, Event, Origin, ProfileStatusChanged, Re
 pub use fingerprint::Fingerprint;
 pub use label::Label;
 pub(crate) use label::closed_set;
+pub use members::Members;
 pub use outcome::{FailureClass, Outcome, OutcomeKind, PublishFailure, Refusal, Unprocessable};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use resource::Resource;

@@ -1,16 +1,10 @@
 //! The fields of a callback, decoded once: verification sorts them into the message, normalisation reads them.
 
-use std::fmt;
-
 use percent_encoding::percent_decode;
-use serde::{
-    Deserialize,
-    de::{Deserializer, MapAccess, Visitor},
-};
 use serde_json::Value;
 
 use super::message::Signable;
-use crate::domain::{AccountSid, Encoding, Refusal};
+use crate::domain::{AccountSid, Encoding, Members, Refusal};
 
 /// Fields that one callback may have. Twilio's have a handful.
 pub const MAX_FIELDS: usize = 1000;
@@ -51,7 +45,7 @@ impl Payload {
         let request = request.into();
         let payload = match request.encoding {
             Encoding::Form | Encoding::Query => Self::Pairs(decode_form(request.fields())?),
-            Encoding::Json => serde_json::from_slice::<Members>(request.fields())
+            Encoding::Json => serde_json::from_slice::<Members<Value>>(request.fields())
                 .map_or(Self::Unreadable, |members| Self::Json(members.0)),
         };
         Ok(payload)
@@ -127,33 +121,6 @@ fn decode_component(bytes: &[u8]) -> Vec<u8> {
     percent_decode(&spaced).collect()
 }
 
-/// The members of a JSON object with repeats, which a map would hide.
-struct Members(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +180,6 @@ mod tests {
     fn repeated_members_of_a_json_object_are_all_kept() {
         let Members(members) = serde_json::from_str(r#"{"a": 1, "b": null, "a": "2"}"#).unwrap();
         assert_eq!(members, [("a".into(), 1.into()), ("b".into(), Value::Null), ("a".into(), "2".into())]);
-        assert!(serde_json::from_str::<Members>("[]").is_err());
+        assert!(serde_json::from_str::<Members<Value>>("[]").is_err());
     }
 }

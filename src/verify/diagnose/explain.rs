@@ -88,10 +88,15 @@ pub fn explain(
     let parts = Parts::of(&capture.request, &payload);
     let verdict = match find_match(urls, &parts, keys, signature) {
         Ok((construction, key)) => Verdict::Matches { construction, key },
-        Err(_) => match Search::new(*capture, &parts, urls, keys, signature, Budget::of(keys.len())).run() {
-            Some(found) => Verdict::NearMiss { near_miss: found.near_miss, key: found.key, signed: found.signed },
-            None => Verdict::Unexplained,
-        },
+        Err(_) => {
+            let budget = Budget::of(keys.len());
+            let mut search = Search { capture: *capture, parts: &parts, urls, keys, signature, budget };
+            search.run().map_or(Verdict::Unexplained, |found| Verdict::NearMiss {
+                near_miss: found.near_miss,
+                key: found.key,
+                signed: found.signed,
+            })
+        }
     };
     let expected = expected(&verdict, capture.request.route, &parts, urls, keys, signature);
     let is_covered = !parts.constructions().is_empty();

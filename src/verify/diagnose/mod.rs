@@ -74,7 +74,8 @@ impl Verifier {
         if find_match(&self.urls, &parts, keys, &signature).is_ok() {
             return None;
         }
-        let mut search = Search::new(capture, &parts, &self.urls, keys, &signature, Budget::of(1));
+        let mut search =
+            Search { capture, parts: &parts, urls: &self.urls, keys, signature: &signature, budget: Budget::of(1) };
         search.run().map(|found| found.near_miss)
     }
 }
@@ -121,18 +122,7 @@ struct Search<'a> {
     budget: Budget,
 }
 
-impl<'a> Search<'a> {
-    fn new(
-        capture: Capture<'a>,
-        parts: &'a Parts<'a>,
-        urls: &'a [PublicUrl],
-        keys: &'a [SigningKey],
-        signature: &'a Signature,
-        budget: Budget,
-    ) -> Self {
-        Self { capture, parts, urls, keys, signature, budget }
-    }
-
+impl Search<'_> {
     /// One difference at a time first, then several in the URL.
     fn run(&mut self) -> Option<Found> {
         let urls = self.urls.iter().flat_map(|url| other_urls(url, &self.capture));

@@ -244,7 +244,8 @@ fn left(raw: &RawCallback, urls: &[&str], keys: usize) -> Budget {
     let capture = Capture::from(raw);
     let payload = Payload::decode(capture.request).unwrap();
     let parts = Parts::of(&capture.request, &payload);
-    let mut search = Search::new(capture, &parts, &urls, &keys, &signature, Budget::of(1));
+    let mut search =
+        Search { capture, parts: &parts, urls: &urls, keys: &keys, signature: &signature, budget: Budget::of(1) };
     assert!(search.run().is_none());
     search.budget
 }
