@@ -21,7 +21,6 @@ use rdkafka::{
     consumer::{CommitMode, Consumer as _, StreamConsumer},
     message::{BorrowedMessage, Headers as _, Message as _},
 };
-use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::view::{Decision, Reason, Record, View};
@@ -47,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let decision = view.apply(&record);
         report(&message, &record, &decision)?;
         // Only now: what is read but not applied must come again after a crash. If this commit is lost, the event
-        // comes again as well, and is recognised by its ce_id.
+        // comes again as well, and the view that has it recognises its ce_id.
         consumer.commit_message(&message, CommitMode::Async)?;
     }
 }
@@ -98,7 +97,7 @@ fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
 
 /// One JSON line on stdout for every record; one more on stderr for a record that somebody should look at.
 fn report(message: &BorrowedMessage<'_>, record: &Record<'_>, decision: &Decision) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{}", outcome(record, decision))?;
+    writeln!(io::stdout().lock(), "{}", decision.outcome(record))?;
     let complaint = match decision {
         Decision::Skipped(Reason::Unreadable(what)) => what.clone(),
         Decision::Skipped(Reason::UnknownType) => format!("is of the type {:?}", record.ce_type.unwrap_or_default()),
@@ -106,15 +105,6 @@ fn report(message: &BorrowedMessage<'_>, record: &Record<'_>, decision: &Decisio
     };
     let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
     complain(&format!("skipped: the record at {topic}[{partition}]@{offset} {complaint}"))
-}
-
-fn outcome(record: &Record<'_>, decision: &Decision) -> Value {
-    match decision {
-        Decision::Applied(profile, row) => {
-            json!({ "applied": true, "profile_sid": profile, "status": row.status, "ce_id": row.ce_id })
-        }
-        Decision::Skipped(reason) => json!({ "applied": false, "reason": reason.as_str(), "ce_id": record.ce_id }),
-    }
 }
 
 fn complain(text: &str) -> io::Result<()> {

@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let moment = OffsetDateTime::parse(&text, &Rfc3339).map_err(D::Error::custom)?;
-        Ok(Self(moment.to_offset(UtcOffset::UTC)))
+        moment.checked_to_offset(UtcOffset::UTC).map(Self).ok_or_else(|| D::Error::custom("not a moment in UTC"))
     }
 }
 

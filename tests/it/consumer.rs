@@ -1,31 +1,77 @@
-//! The example consumer, as a process, against a real Kafka: what it decides about each record of a history.
+//! The example consumers, against their promise: what they decide about each record of a history, by themselves and as
+//! processes against a real Kafka.
 
+mod example;
+mod history;
+mod rules;
 #[path = "../../examples/consumer/view.rs"]
 mod view;
 
-use std::{
-    env,
-    io::{BufRead as _, BufReader, Read as _},
-    path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
-    sync::mpsc::{self, Receiver},
-    thread,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
     message::{Header, OwnedHeaders},
     producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use trusthub_bridge::domain::EVENT_TYPE;
 
+use self::{
+    example::{Consumer, Language},
+    history::{History, Meaning},
+};
 use crate::support::{
     ACCOUNT, PATIENCE, PROFILE,
     kafka::{broker, unique_topic},
+    wait_for,
 };
 
 const OTHER_PROFILE: &str = "BUffffffffffffffffffffffffffffffff";
+
+/// Histories that go to the rules of an example, and that go through Kafka.
+const HISTORIES: u64 = 2_000;
+const HISTORIES_THROUGH_KAFKA: u64 = 5;
+
+/// So often the committed offset is the same when a consumer stands still, and not only waits for its broker.
+const READINGS_OF_A_STAND: u32 = 20;
+
+/// What a consumer looks at in a record. `None` is an absent header, or a tombstone.
+#[derive(Debug, Clone, Serialize)]
+struct Record {
+    ce_type: Option<String>,
+    ce_id: Option<String>,
+    ce_time: Option<String>,
+    value: Option<String>,
+}
+
+impl Record {
+    fn of(ce_type: &str, ce_id: &str, ce_time: &str, value: Option<&str>) -> Self {
+        let [ce_type, ce_id, ce_time] = [ce_type, ce_id, ce_time].map(|header| Some(header.to_owned()));
+        Self { ce_type, ce_id, ce_time, value: value.map(str::to_owned) }
+    }
+
+    /// As the Rust example reads it from Kafka.
+    fn as_read(&self) -> view::Record<'_> {
+        view::Record {
+            ce_id: self.ce_id.as_deref(),
+            ce_type: self.ce_type.as_deref(),
+            ce_time: self.ce_time.as_deref(),
+            value: self.value.as_deref().map(str::as_bytes),
+        }
+    }
+}
+
+/// The value of an event.
+fn value(ce_time: &str, profile: &str, status: &str) -> Value {
+    json!({
+        "account_sid": ACCOUNT, "profile_sid": profile, "resource": "customer-profile", "status": status,
+        "raw_status": status, "failure_reason": null, "errors": [], "valid_until": null, "received_at": ce_time,
+        "origin": "callback", "idempotency_token": null, "extra": {},
+    })
+}
 
 /// A topic with a single partition, so that the history has one order.
 struct Topic {
@@ -34,98 +80,51 @@ struct Topic {
 }
 
 impl Topic {
-    fn new() -> Self {
+    fn with(records: &[Record]) -> Self {
         let name = unique_topic("consumer");
         broker().create_topic(&name, 1);
-        let producer = ClientConfig::new().set("bootstrap.servers", broker().bootstrap()).create().unwrap();
-        Self { name, producer }
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", broker().bootstrap()).set("enable.idempotence", "true");
+        let topic = Self { name, producer: client.create().unwrap() };
+        topic.append(records);
+        topic
     }
 
-    /// Appends an event of the given second.
-    fn event(&self, ce_id: &str, second: u32, profile: &str, status: &str) {
-        let time = format!("2026-11-20T11:04:{second:02}.000Z");
-        let value = json!({
-            "account_sid": ACCOUNT, "profile_sid": profile, "resource": "customer-profile", "status": status,
-            "raw_status": status, "failure_reason": null, "errors": [], "valid_until": null, "received_at": time,
-            "origin": "callback", "idempotency_token": null, "extra": {}, "field_of_a_later_version": 1,
-        });
-        self.append(EVENT_TYPE, ce_id, &time, Some(&value.to_string()));
-    }
-
-    fn append(&self, ce_type: &str, ce_id: &str, ce_time: &str, value: Option<&str>) {
-        let headers = [("ce_type", ce_type), ("ce_id", ce_id), ("ce_time", ce_time)];
-        let headers = headers
-            .into_iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-        let record: BaseRecord<'_, str, str> = BaseRecord::to(&self.name).key(PROFILE).headers(headers);
-        let record = BaseRecord { payload: value, ..record };
-        self.producer.send(record).map_err(|(error, _)| error).unwrap();
+    fn append(&self, records: &[Record]) {
+        for Record { ce_type, ce_id, ce_time, value } in records {
+            let headers = [("ce_type", ce_type), ("ce_id", ce_id), ("ce_time", ce_time)];
+            let headers = headers
+                .into_iter()
+                .filter(|(_, value)| value.is_some())
+                .fold(OwnedHeaders::new(), |headers, (key, value)| {
+                    headers.insert(Header { key, value: value.as_ref() })
+                });
+            let record: BaseRecord<'_, str, str> = BaseRecord::to(&self.name).key(PROFILE).headers(headers);
+            let record = BaseRecord { payload: value.as_deref(), ..record };
+            self.producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
         self.producer.flush(PATIENCE).unwrap();
     }
-}
 
-/// The running example. Dropping it kills it.
-struct Consumer {
-    process: Child,
-    decisions: Receiver<Value>,
-}
-
-impl Consumer {
-    fn start(topic: &Topic) -> Self {
-        let mut process = Command::new(example())
-            .env("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())
-            .env("KAFKA_TOPIC", &topic.name)
-            .env("KAFKA_GROUP_ID", &topic.name)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let decisions = lines_of(process.stdout.take().unwrap());
-        Self { process, decisions }
-    }
-
-    fn decisions(&self, count: usize) -> Vec<Value> {
-        (0..count).map(|_| self.decisions.recv_timeout(PATIENCE).expect("a decision in time")).collect()
-    }
-
-    /// Stops it as an orchestrator does, and returns the decisions not yet asked for and what it complained of.
-    fn stop(mut self) -> (Vec<Value>, String) {
-        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-        let mut complaints = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
-        assert!(self.process.wait().unwrap().success(), "{complaints}");
-        (self.decisions.iter().collect(), complaints)
-    }
-}
-
-impl Drop for Consumer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Cargo builds the examples before it runs all tests, and puts them beside the folder of the test binaries.
-fn example() -> PathBuf {
-    let tests = env::current_exe().unwrap();
-    let path = tests.ancestors().nth(2).unwrap().join("examples/consumer");
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
-}
-
-/// A pipe has no time-out of its own, so a thread reads it.
-fn lines_of(stdout: ChildStdout) -> Receiver<Value> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines() {
-            let decision = serde_json::from_str(&line.unwrap()).unwrap();
-            if sender.send(decision).is_err() {
-                break;
-            }
+    /// How many records the group of [`Consumer::start`] has committed.
+    fn committed(&self) -> usize {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", broker().bootstrap()).set("group.id", &self.name);
+        let group: BaseConsumer = client.create().unwrap();
+        let mut partition = TopicPartitionList::new();
+        partition.add_partition(&self.name, 0);
+        match group.committed_offsets(partition, PATIENCE).unwrap().elements()[0].offset() {
+            Offset::Offset(next) => usize::try_from(next).unwrap(),
+            Offset::Invalid => 0,
+            other => panic!("{other:?} is no committed offset"),
         }
-    });
-    receiver
+    }
+}
+
+/// An event of the given second.
+fn event(ce_id: &str, second: u32, profile: &str, status: &str) -> Record {
+    let ce_time = format!("2026-11-20T11:04:{second:02}.000Z");
+    Record::of(EVENT_TYPE, ce_id, &ce_time, Some(&value(&ce_time, profile, status).to_string()))
 }
 
 fn applied(profile: &str, status: &str, ce_id: &str) -> Value {
@@ -137,19 +136,28 @@ fn skipped(reason: &str, ce_id: &str) -> Value {
 }
 
 #[test]
-fn the_example_applies_each_change_once_and_in_order_and_skips_the_rest_with_a_reason() {
-    let topic = Topic::new();
-    topic.event("1", 10, PROFILE, "pending-review");
-    topic.event("1", 11, PROFILE, "pending-review");
-    topic.event("2", 20, PROFILE, "twilio-rejected");
-    topic.event("3", 15, PROFILE, "in-review");
-    topic.event("4", 15, OTHER_PROFILE, "draft");
-    topic.event("5", 30, PROFILE, "paused");
-    topic.append("io.trusthub-bridge.profile.status-changed.v2", "6", "2026-11-20T11:04:31.000Z", Some("{}"));
-    topic.append(EVENT_TYPE, "7", "2026-11-20T11:04:32.000Z", Some("{\"account_sid\":"));
-    topic.append(EVENT_TYPE, "8", "2026-11-20T11:04:33.000Z", None);
-    topic.event("9", 40, PROFILE, "twilio-approved");
-    let consumer = Consumer::start(&topic);
+fn the_rust_example_says_of_each_record_what_it_did_and_complains_of_the_strange_ones() {
+    says_what_it_did(Language::Rust);
+}
+
+#[test]
+fn the_python_example_says_of_each_record_what_it_did_and_complains_of_the_strange_ones() {
+    says_what_it_did(Language::Python);
+}
+
+fn says_what_it_did(language: Language) {
+    let topic = Topic::with(&[
+        event("1", 10, PROFILE, "pending-review"),
+        event("1", 11, PROFILE, "pending-review"),
+        event("2", 20, PROFILE, "twilio-rejected"),
+        event("3", 15, PROFILE, "in-review"),
+        event("4", 15, OTHER_PROFILE, "draft"),
+        event("5", 30, PROFILE, "paused"),
+        Record::of("io.trusthub-bridge.profile.status-changed.v2", "6", "2026-11-20T11:04:31.000Z", Some("{}")),
+        Record::of(EVENT_TYPE, "7", "2026-11-20T11:04:32.000Z", Some("{\"account_sid\":")),
+        Record::of(EVENT_TYPE, "8", "2026-11-20T11:04:33.000Z", None),
+        event("9", 40, PROFILE, "twilio-approved"),
+    ]);
     let expected = [
         applied(PROFILE, "pending-review", "1"),
         skipped("repeat", "1"),
@@ -162,6 +170,7 @@ fn the_example_applies_each_change_once_and_in_order_and_skips_the_rest_with_a_r
         skipped("unreadable", "8"),
         applied(PROFILE, "twilio-approved", "9"),
     ];
+    let consumer = Consumer::start(language, &topic);
     assert_eq!(consumer.decisions(expected.len()), expected);
     let (more, complaints) = consumer.stop();
     assert!(more.is_empty(), "{more:?}");
@@ -174,14 +183,124 @@ fn the_example_applies_each_change_once_and_in_order_and_skips_the_rest_with_a_r
 }
 
 #[test]
-fn the_example_goes_on_after_a_restart_where_it_had_committed() {
-    let topic = Topic::new();
-    topic.event("1", 10, PROFILE, "pending-review");
-    let first = Consumer::start(&topic);
+fn the_rust_example_goes_on_after_a_restart_where_it_had_committed() {
+    goes_on_after_a_restart(Language::Rust);
+}
+
+#[test]
+fn the_python_example_goes_on_after_a_restart_where_it_had_committed() {
+    goes_on_after_a_restart(Language::Python);
+}
+
+fn goes_on_after_a_restart(language: Language) {
+    let topic = Topic::with(&[event("1", 10, PROFILE, "pending-review")]);
+    let first = Consumer::start(language, &topic);
     assert_eq!(first.decisions(1), [applied(PROFILE, "pending-review", "1")]);
     first.stop();
-    topic.event("2", 20, PROFILE, "twilio-approved");
-    let second = Consumer::start(&topic);
+    topic.append(&[event("2", 20, PROFILE, "twilio-approved")]);
+    let second = Consumer::start(language, &topic);
     assert_eq!(second.decisions(1), [applied(PROFILE, "twilio-approved", "2")]);
     assert_eq!(second.stop().0, Vec::<Value>::new());
+}
+
+#[test]
+fn the_rules_of_the_rust_example_find_the_truth_in_shuffled_and_repeated_histories_of_two_replicas() {
+    finds_the_truth(Language::Rust);
+}
+
+#[test]
+fn the_rules_of_the_python_example_find_the_truth_in_shuffled_and_repeated_histories_of_two_replicas() {
+    finds_the_truth(Language::Python);
+}
+
+fn finds_the_truth(language: Language) {
+    let histories: Vec<_> = (0..HISTORIES).map(History::numbered).collect();
+    let partitions: Vec<_> = histories.iter().map(History::records).collect();
+    let mut told = BTreeMap::new();
+    for (history, decisions) in histories.iter().zip(language.decide(&partitions)) {
+        judge(history, &decisions);
+        for decision in decisions {
+            *told.entry(decision["reason"].as_str().unwrap_or("applied").to_owned()).or_default() += 1;
+        }
+    }
+    let often = |what: &str| told.get(what).is_some_and(|count: &u32| *count > 10_000);
+    assert!(["applied", "repeat", "older"].into_iter().all(often), "the histories are too tame: {told:?}");
+}
+
+#[test]
+fn the_rust_example_finds_the_truth_in_histories_of_two_replicas_that_it_reads_from_kafka() {
+    finds_the_truth_in_kafka(Language::Rust);
+}
+
+#[test]
+fn the_python_example_finds_the_truth_in_histories_of_two_replicas_that_it_reads_from_kafka() {
+    finds_the_truth_in_kafka(Language::Python);
+}
+
+fn finds_the_truth_in_kafka(language: Language) {
+    let histories: Vec<_> = (0..HISTORIES_THROUGH_KAFKA).map(History::numbered).collect();
+    let records: Vec<_> = histories.iter().flat_map(History::records).collect();
+    let consumer = Consumer::start(language, &Topic::with(&records));
+    for history in &histories {
+        judge(history, &consumer.decisions(history.partition.len()));
+    }
+    assert_eq!(consumer.stop().0, Vec::<Value>::new());
+}
+
+/// Asserts that every decision is right in itself, and that the view they leave is the truth.
+fn judge(history: &History, decisions: &[Value]) {
+    assert_eq!(decisions.len(), history.partition.len());
+    let mut seen = HashSet::new();
+    let mut view = BTreeMap::new();
+    for ((record, meaning), decision) in history.partition.iter().zip(decisions) {
+        let (event, time) = match meaning {
+            Meaning::Event(index, time) => (&history.events[*index], time),
+            Meaning::Stranger(reason) => {
+                assert_eq!(decision, &skipped(reason, record.ce_id.as_deref().unwrap()));
+                continue;
+            }
+        };
+        let repeat = !seen.insert(&event.ce_id);
+        let older = view.get(event.profile.as_str()).is_some_and(|(latest, _)| time < *latest);
+        match decision["reason"].as_str() {
+            Some("repeat") => assert!(repeat, "skipped as a repeat: {event:?} of {history:#?}"),
+            Some("older") => assert!(older, "skipped as older: {event:?} of {history:#?}"),
+            Some(reason) => panic!("skipped as {reason}: {event:?} of {history:#?}"),
+            None => {
+                assert!(!repeat && !older, "applied, repeat {repeat}, older {older}: {event:?} of {history:#?}");
+                assert_eq!(decision, &applied(&event.profile, event.known_status(), &event.ce_id));
+                view.insert(event.profile.as_str(), (time, event.ce_id.as_str()));
+            }
+        }
+    }
+    let view: BTreeMap<_, _> = view.into_iter().map(|(profile, (_, ce_id))| (profile, ce_id)).collect();
+    assert_eq!(view, history.truth(), "{history:#?}");
+}
+
+#[test]
+fn the_rust_example_commits_no_record_before_it_has_applied_it() {
+    commits_nothing_too_early(Language::Rust);
+}
+
+#[test]
+fn the_python_example_commits_no_record_before_it_has_applied_it() {
+    commits_nothing_too_early(Language::Python);
+}
+
+/// Nobody takes its decisions away, so it comes to a stand in the middle of writing one, and is killed there.
+fn commits_nothing_too_early(language: Language) {
+    let records: Vec<_> = (0..2_000).map(|number| event(&number.to_string(), 0, PROFILE, "draft")).collect();
+    let topic = Topic::with(&records);
+    let consumer = Consumer::start(language, &topic);
+    let (mut before, mut readings) = (0, 0);
+    wait_for("the example to come to a stand", || {
+        let committed = topic.committed();
+        readings = if committed == before { readings + 1 } else { 0 };
+        before = committed;
+        (committed > 100 && readings == READINGS_OF_A_STAND).then_some(())
+    });
+    let applied = consumer.kill().len();
+    let committed = topic.committed();
+    assert!(applied < records.len(), "it did not come to a stand");
+    assert!(committed <= applied, "{committed} records are committed, and {applied} were applied");
 }

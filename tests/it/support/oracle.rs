@@ -128,7 +128,7 @@ fn command(library: Library) -> Command {
 }
 
 /// The directory with the installed libraries, made on the first use on a machine.
-fn libraries() -> &'static Path {
+pub(crate) fn libraries() -> &'static Path {
     static LIBRARIES: OnceLock<PathBuf> = OnceLock::new();
     LIBRARIES.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/oracles");
@@ -136,7 +136,7 @@ fn libraries() -> &'static Path {
             .output()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
         let diagnostics = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "Twilio's libraries cannot be installed:\n{diagnostics}");
+        assert!(output.status.success(), "the libraries cannot be installed:\n{diagnostics}");
         let printed = String::from_utf8(output.stdout).expect("the path of the libraries is UTF-8");
         PathBuf::from(printed.trim_end())
     })

@@ -1,0 +1,156 @@
+"""What a consumer decides about each record. Knows nothing of Kafka; this is the part worth copying."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+EVENT_TYPE = "io.trusthub-bridge.profile.status-changed.v1"
+
+STATUSES = frozenset(
+    {"draft", "pending-review", "in-review", "twilio-rejected", "twilio-approved", "provisionally-approved"}
+)
+
+# How much later than its first record a repeat of an event may have been received. Twilio repeats a callback within
+# minutes; the rest is for clocks that disagree.
+REPEATS_WITHIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Record:
+    """The parts of a Kafka record on which the decision depends."""
+
+    ce_id: str | None
+    ce_type: str | None
+    ce_time: str | None
+    value: bytes | None  # None for a tombstone
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a record says, as far as this consumer wants to know."""
+
+    ce_id: str
+    ce_time: datetime
+    profile_sid: str
+    status: str
+
+    def outcome(self):
+        return {"applied": True, "profile_sid": self.profile_sid, "status": self.status, "ce_id": self.ce_id}
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Nothing is to be done; the offset is committed all the same, or the partition would stand still."""
+
+    reason: str
+    ce_id: str | None
+    complaint: str | None = None  # of a record that somebody should look at
+
+    def outcome(self):
+        return {"applied": False, "reason": self.reason, "ce_id": self.ce_id}
+
+
+class Unusable(Exception):
+    """The record is nothing for this consumer; somebody should look at it."""
+
+
+class UnknownType(Unusable):
+    """A type, or a version of one, that this consumer was not written for."""
+
+    reason = "unknown_type"
+
+
+class Unreadable(Unusable):
+    """Not what its type promises."""
+
+    reason = "unreadable"
+
+
+@dataclass
+class Profile:
+    """What is known of one profile."""
+
+    # The last one applied.
+    latest: Event
+    # The ce_time of each ce_id of which a repeat could still pass for news.
+    recent: dict[str, datetime] = field(default_factory=dict)
+
+    def remember(self, event):
+        """Remembers an event, and forgets those of which every repeat would be older than the latest one."""
+        self.recent[event.ce_id] = event.ce_time
+        now = self.latest.ce_time
+        self.recent = {ce_id: time for ce_id, time in self.recent.items() if now - time <= REPEATS_WITHIN}
+
+
+class View:
+    """The latest status of every profile.
+
+    This one lives in memory and starts empty. A real consumer keeps it in its database and changes a profile in one
+    transaction; then it may also be stopped between applying an event and committing its offset.
+    """
+
+    def __init__(self):
+        self.profiles = {}
+
+    def apply(self, record):
+        """Takes one record into the view, in the order in which its partition holds it.
+
+        Returns the event if it is to be acted on, otherwise why it was skipped.
+        """
+        try:
+            return self._apply_event(read(record))
+        except Unusable as why:
+            return Skipped(why.reason, record.ce_id, str(why))
+
+    def _apply_event(self, event):
+        profile = self.profiles.setdefault(event.profile_sid, Profile(event))
+        if event.ce_id in profile.recent:
+            return Skipped("repeat", event.ce_id)
+        # Equal times are no reason to skip: within one millisecond the partition's order decides.
+        if event.ce_time < profile.latest.ce_time:
+            profile.remember(event)
+            return Skipped("older", event.ce_id)
+        profile.latest = event
+        profile.remember(event)
+        return event
+
+
+def read(record):
+    """Reads what a record says.
+
+    An unknown status is read as unknown and a new field is ignored, so that a newer bridge does not stop an older
+    consumer.
+    """
+    if record.value is None:
+        raise Unreadable("has no value")
+    if record.ce_type != EVENT_TYPE:
+        raise UnknownType(f"is of the type {record.ce_type!r}")
+    if record.ce_id is None:
+        raise Unreadable("has no ce_id")
+    profile_sid, status = read_value(record.value)
+    return Event(record.ce_id, read_time(record.ce_time), profile_sid, status if status in STATUSES else "unknown")
+
+
+def read_time(text):
+    if text is None:
+        raise Unreadable("has no ce_time")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    # A time without an offset cannot be compared with the others.
+    if time is None or time.tzinfo is None:
+        raise Unreadable("has a ce_time that is no time")
+    return time
+
+
+def read_value(value):
+    try:
+        change = json.loads(value)
+        profile_sid, status = change["profile_sid"], change["status"]
+    # A value that is nested without end is no ValueError, and must not end the consumer either.
+    except (ValueError, RecursionError, TypeError, KeyError) as error:
+        raise Unreadable(f"has a value that is no event: {error!r}") from error
+    if not isinstance(profile_sid, str) or not isinstance(status, str):
+        raise Unreadable("has a value that is no event: profile_sid and status are texts")
+    return profile_sid, status

@@ -1,0 +1,147 @@
+//! The examples, as processes.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+};
+
+use serde_json::Value;
+
+use super::{Record, Topic, view::View};
+use crate::support::{PATIENCE, kafka::broker, oracle::libraries};
+
+/// Which of the examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    Rust,
+    Python,
+}
+
+impl Language {
+    fn example(self) -> Command {
+        match self {
+            Self::Rust => Command::new(built_example()),
+            Self::Python => python(&root().join("examples/consumer-python/consumer.py")),
+        }
+    }
+
+    /// What the rules of the example decide about the records of some partitions, each handed to a fresh view.
+    pub(super) fn decide(self, partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
+        match self {
+            Self::Rust => partitions.iter().map(|records| decided_in_rust(records)).collect(),
+            Self::Python => decided_in_python(partitions),
+        }
+    }
+}
+
+fn decided_in_rust(records: &[Record]) -> Vec<Value> {
+    let mut view = View::default();
+    records.iter().map(|record| view.apply(&record.as_read()).outcome(&record.as_read())).collect()
+}
+
+fn decided_in_python(partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
+    let mut feed = python(&root().join("tests/it/consumer/feed.py"));
+    let mut process = feed.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    let mut answers = BufReader::new(process.stdout.take().unwrap()).lines();
+    let decided = partitions
+        .iter()
+        .map(|records| {
+            writeln!(stdin, "{}", serde_json::to_string(records).unwrap()).unwrap();
+            serde_json::from_str(&answers.next().expect("an answer").unwrap()).unwrap()
+        })
+        .collect();
+    drop(stdin);
+    assert!(process.wait().unwrap().success());
+    decided
+}
+
+/// Runs a Python program that imports what the Python example consists of.
+fn python(program: &Path) -> Command {
+    let mut command = Command::new(libraries().join("python/bin/python"));
+    command.arg(program).env("PYTHONPATH", root().join("examples/consumer-python")).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Cargo builds the examples before it runs all tests, and puts them beside the folder of the test binaries.
+fn built_example() -> PathBuf {
+    let tests = env::current_exe().unwrap();
+    let path = tests.ancestors().nth(2).unwrap().join("examples/consumer");
+    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
+    path
+}
+
+/// A running example. Dropping it kills it.
+pub(super) struct Consumer {
+    process: Child,
+    decisions: Receiver<Value>,
+}
+
+impl Consumer {
+    pub(super) fn start(language: Language, topic: &Topic) -> Self {
+        let mut process = language
+            .example()
+            .env("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())
+            .env("KAFKA_TOPIC", &topic.name)
+            .env("KAFKA_GROUP_ID", &topic.name)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let decisions = lines_of(process.stdout.take().unwrap());
+        Self { process, decisions }
+    }
+
+    pub(super) fn decisions(&self, count: usize) -> Vec<Value> {
+        (0..count).map(|_| self.decisions.recv_timeout(PATIENCE).expect("a decision in time")).collect()
+    }
+
+    /// Stops it as an orchestrator does, and returns the decisions not yet asked for and what it complained of.
+    pub(super) fn stop(mut self) -> (Vec<Value>, String) {
+        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        let mut complaints = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+        assert!(self.process.wait().unwrap().success(), "{complaints}");
+        (self.decisions.iter().collect(), complaints)
+    }
+
+    /// Kills it, and returns the decisions not yet asked for.
+    pub(super) fn kill(mut self) -> Vec<Value> {
+        self.process.kill().unwrap();
+        self.decisions.iter().collect()
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A pipe has no time-out of its own, so a thread reads it, no further than it is asked.
+fn lines_of(stdout: ChildStdout) -> Receiver<Value> {
+    let (sender, receiver) = mpsc::sync_channel(0);
+    let mut stdout = BufReader::new(stdout);
+    thread::spawn(move || {
+        let mut line = String::new();
+        // A killed process may leave its last line unfinished; that one does not count.
+        while stdout.read_line(&mut line).is_ok_and(|_| line.ends_with('\n')) {
+            let decision = serde_json::from_str(&line).unwrap();
+            if sender.send(decision).is_err() {
+                break;
+            }
+            line.clear();
+        }
+    });
+    receiver
+}
