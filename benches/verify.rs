@@ -85,7 +85,7 @@ impl Case {
 
 fn main() -> io::Result<()> {
     let usual = format!("AccountSid={}&BundleSid=BU{:032x}&Status=in-review&FailureReason=", account(0), 1);
-    let many = |fields: usize| format!("AccountSid={}{}", account(0), "&name=value".repeat(fields - 1));
+    let many = |fields: usize| format!("AccountSid={}{}", account(0), "&a=123".repeat(fields - 1));
     let long = format!("{usual}{}", "x".repeat(65_000));
     let mut cases = [
         Case::new("usual, 1 account", 1, callback(&usual, 0)),
@@ -94,7 +94,7 @@ fn main() -> io::Result<()> {
         Case::new("forged, 25000 accounts", ACCOUNTS, callback(&usual, 1)),
         Case::new("one field of 65000 bytes", 1, callback(&long, 0)),
         Case::new("most fields (1000)", 1, callback(&many(MAX_FIELDS), 0)),
-        Case::new("too many fields (5000)", 1, callback(&many(5000), 0)),
+        Case::new("too many fields (10000)", 1, callback(&many(10_000), 0)),
     ];
     for _ in 0..ROUNDS {
         cases.iter_mut().for_each(Case::run);

@@ -39,7 +39,7 @@ pub struct VerifiedCallback {
 impl VerifiedCallback {
     /// The callback as it arrived.
     #[must_use]
-    pub fn raw(&self) -> &RawCallback {
+    pub fn raw(&self) -> &Arc<RawCallback> {
         &self.raw
     }
 

@@ -248,6 +248,22 @@ mod properties {
         }
 
         #[test]
+        fn a_changed_byte_of_a_body_that_its_hash_covers_is_refused(
+            body in "[a-z][a-z=%+]{0,40}",
+            place in any::<prop::sample::Index>(),
+            flip in 1..26_u8,
+        ) {
+            let request = Request::form(&body).hashed();
+            let signed = request.signed(TOKEN, &request.url(BASE), "");
+            prop_assert_eq!(verdict(signed.clone()), Ok((Construction::BodyHash, KeyAge::Current)));
+            let mut body = body.into_bytes();
+            let byte = &mut body[place.index(signed.body.len())];
+            *byte = b'a' + (*byte % 26 + flip) % 26;
+            prop_assume!(body != signed.body);
+            prop_assert_eq!(verdict(RawCallback { body, ..signed }), Err(Refusal::BodyHashMismatch));
+        }
+
+        #[test]
         fn no_bytes_make_verification_panic(
             body in prop::collection::vec(any::<u8>(), 0..256),
             query in prop::option::of("[ -~]{0,64}"),

@@ -98,7 +98,7 @@ fn judge(captured: &Captured, keys: Vec<Held>) -> Result<(bool, Vec<String>), Fa
     let own = keys.len();
     keys.extend(others);
     let signing: Vec<_> = keys.iter().map(|held| held.key.clone()).collect();
-    let explanation = explain(&capture, &captured.urls, &signing, &signature).map_err(Failure::failed)?;
+    let explanation = explain(&capture, &captured.urls, &signing, own, &signature).map_err(Failure::failed)?;
     Ok(report::lines(&explanation, &account, &keys, own, &signature))
 }
 

@@ -6,6 +6,10 @@ use crate::verify::{ClaimedAccount, Explanation, NearMiss, Signature, SignedText
 /// The first line when the service would refuse the signature.
 pub(super) const NO_MATCH: &str = "does not match";
 
+/// What is added when the search was cut short.
+const NOT_EXHAUSTIVE: &str = "not everything was tried with every token, which would take too long: name the ones in \
+                              question with --token";
+
 /// Bytes shown before and after the first difference.
 const BEFORE: usize = 24;
 const AFTER: usize = 24;
@@ -36,8 +40,11 @@ pub(super) fn lines(
             lines.extend(foreign(*key, account, keys, own));
             false
         }
-        Verdict::Unexplained => {
+        Verdict::Unexplained { is_exhaustive } => {
             lines.extend([NO_MATCH.to_owned(), unexplained(keys.len())]);
+            if !is_exhaustive {
+                lines.push(NOT_EXHAUSTIVE.to_owned());
+            }
             false
         }
     };
@@ -117,4 +124,21 @@ fn difference(expected: &SignedText, signed: &SignedText) -> Vec<String> {
         format!("  was signed    {}", shown(&signed)),
         format!("                {}^", " ".repeat(width)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_tried_is_not_denied() {
+        let given = Signature::parse(b"RSOYDt4T1cUTdK1PDd93/VVr8B8=").unwrap();
+        for is_exhaustive in [true, false] {
+            let expected = SignedText { url: "https://hooks.example.com".to_owned(), fields: Vec::new() };
+            let verdict = Verdict::Unexplained { is_exhaustive };
+            let explanation = Explanation { verdict, expected, is_covered: true };
+            let (matches, lines) = lines(&explanation, &ClaimedAccount::Missing, &[], 0, &given);
+            assert!(!matches && lines.iter().any(|line| line == NOT_EXHAUSTIVE) != is_exhaustive, "{lines:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The same diagnosis for a captured request, with what was signed.
 
-use super::{Budget, Capture, NearMiss, Search, pairs};
+use super::{Budget, Capture, Found, NearMiss, Search, pairs};
 use crate::{
     domain::{Construction, PublicUrl, Refusal},
     verify::{
@@ -61,7 +61,10 @@ pub enum Verdict {
         signed: SignedText,
     },
     /// It fits nothing nearby.
-    Unexplained,
+    Unexplained {
+        /// Whether everything was tried with every key.
+        is_exhaustive: bool,
+    },
 }
 
 /// A verdict together with what it was passed on.
@@ -74,7 +77,10 @@ pub struct Explanation {
     pub is_covered: bool,
 }
 
-/// Explains the signature of a captured request; each key may cost as much as one diagnosis.
+/// Explains the signature of a captured request.
+///
+/// The request as it is is tried with every key, what is nearby with the first `own` keys, those of the request's
+/// account, and then with the others as far as the work stays bounded.
 ///
 /// # Errors
 /// [`Refusal::Malformed`] when it has more fields than a callback may have.
@@ -82,6 +88,7 @@ pub fn explain(
     capture: &Capture<'_>,
     urls: &[PublicUrl],
     keys: &[SigningKey],
+    own: usize,
     signature: &Signature,
 ) -> Result<Explanation, Refusal> {
     let payload = Payload::decode(capture.request)?;
@@ -89,13 +96,12 @@ pub fn explain(
     let verdict = match find_match(urls, &parts, keys, signature) {
         Ok((construction, key)) => Verdict::Matches { construction, key },
         Err(_) => {
-            let budget = Budget::of(keys.len());
+            let budget = Budget::EXPLANATION;
             let mut search = Search { capture: *capture, parts: &parts, urls, keys, signature, budget };
-            search.run().map_or(Verdict::Unexplained, |found| Verdict::NearMiss {
-                near_miss: found.near_miss,
-                key: found.key,
-                signed: found.signed,
-            })
+            match search.run_own_first(own) {
+                Some(Found { near_miss, key, signed }) => Verdict::NearMiss { near_miss, key, signed },
+                None => Verdict::Unexplained { is_exhaustive: !search.budget.exceeded },
+            }
         }
     };
     let expected = expected(&verdict, capture.request.route, &parts, urls, keys, signature);

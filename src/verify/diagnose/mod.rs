@@ -18,16 +18,12 @@ use self::{
 use super::{
     Verifier, find_match,
     key::{Signature, SigningKey},
-    message::{BodyHash, Parts, Signable},
+    message::{BodyHash, Parts, Signable, check_body_hash},
     payload::{ClaimedAccount, Pair, Payload, decode_form},
     read_signature,
 };
 use crate::domain::{Construction, Encoding, Header, PublicUrl, RawCallback, Refusal};
 
-/// Signatures that one diagnosis may try for each key that a request's account has.
-const MAX_SIGNATURES: usize = 256;
-/// Bytes that one diagnosis may sign, which is what large bodies cost.
-const MAX_SIGNED_BYTES: usize = 4 << 20;
 /// The largest body or query that is rewritten.
 const MAX_REWRITTEN_BYTES: usize = 64 << 10;
 
@@ -75,7 +71,7 @@ impl Verifier {
             return None;
         }
         let mut search =
-            Search { capture, parts: &parts, urls: &self.urls, keys, signature: &signature, budget: Budget::of(1) };
+            Search { capture, parts: &parts, urls: &self.urls, keys, signature: &signature, budget: Budget::DIAGNOSIS };
         search.run().map(|found| found.near_miss)
     }
 }
@@ -84,21 +80,28 @@ impl Verifier {
 #[derive(Debug, Clone, Copy)]
 struct Budget {
     signatures: usize,
+    /// Bytes that are signed, which is what large bodies cost.
     bytes: usize,
+    /// Whether something was left untried.
+    exceeded: bool,
 }
 
 impl Budget {
-    fn of(searches: usize) -> Self {
-        Self { signatures: MAX_SIGNATURES * searches, bytes: MAX_SIGNED_BYTES * searches }
-    }
+    /// While callbacks are served.
+    const DIAGNOSIS: Self = Self { signatures: 256, bytes: 4 << 20, exceeded: false };
+    /// For somebody who waits for the answer: a second or two, however many keys there are.
+    const EXPLANATION: Self = Self { signatures: 8_000_000, bytes: 1 << 30, exceeded: false };
 
     fn spend(&mut self, bytes: usize) -> bool {
         match (self.signatures.checked_sub(1), self.bytes.checked_sub(bytes)) {
             (Some(signatures), Some(bytes)) => {
-                *self = Self { signatures, bytes };
+                *self = Self { signatures, bytes, ..*self };
                 true
             }
-            _ => false,
+            _ => {
+                self.exceeded = true;
+                false
+            }
         }
     }
 }
@@ -122,7 +125,21 @@ struct Search<'a> {
     budget: Budget,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// Tries the first `own` keys with everything nearby before any other key, so that those cannot use up the budget.
+    fn run_own_first(&mut self, own: usize) -> Option<Found> {
+        let (own, others) = self.keys.split_at_checked(own).unwrap_or((self.keys, &[]));
+        self.run_with(own).or_else(|| {
+            let found = self.run_with(others)?;
+            Some(Found { key: own.len() + found.key, ..found })
+        })
+    }
+
+    fn run_with(&mut self, keys: &'a [SigningKey]) -> Option<Found> {
+        self.keys = keys;
+        self.run()
+    }
+
     /// One difference at a time first, then several in the URL.
     fn run(&mut self) -> Option<Found> {
         let urls = self.urls.iter().flat_map(|url| other_urls(url, &self.capture));
@@ -178,12 +195,13 @@ impl Search<'_> {
             return None;
         }
         let fields = pairs(self.parts.fields(Construction::Form));
-        let rewrites = queries(&request);
-        let found = rewrites.iter().find_map(|Rewrite { signed, text }| {
-            let hashed = signed.as_deref().unwrap_or_default().contains("bodySHA256=");
-            let alone = (hashed && !fields.is_empty()).then(Vec::new);
-            [Some(fields.clone()), alone].into_iter().flatten().find_map(|fields| {
-                self.rewritten(signed.as_deref(), fields, Change::new(NearMissKind::Query, text.clone()))
+        let found = queries(&request).into_iter().find_map(|Rewrite { signed, text }| {
+            let query = signed.as_deref();
+            let change = Change::new(NearMissKind::Query, text);
+            self.rewritten(query, fields.clone(), change.clone()).or_else(|| {
+                // A body that the query covers is signed without its fields, too.
+                let hash = check_body_hash(query.unwrap_or_default(), request.body);
+                (hash == BodyHash::Right).then(|| self.rewritten(query, Vec::new(), change)).flatten()
             })
         });
         found.or_else(|| self.redirected())

@@ -24,14 +24,6 @@ closed_set! {
     }
 }
 
-impl NearMissKind {
-    /// Whether another URL than the configured one was signed.
-    #[must_use]
-    pub fn is_url(self) -> bool {
-        self != Self::Body
-    }
-}
-
 /// One difference. Its text says what was signed and holds neither a value of a field nor one of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
@@ -69,7 +61,7 @@ impl NearMiss {
     /// Whether another URL than the configured one was signed.
     #[must_use]
     pub fn is_url(&self) -> bool {
-        self.kind.is_url()
+        self.kind != NearMissKind::Body
     }
 
     /// What to change, in words.

@@ -8,7 +8,7 @@ use crate::{
     domain::Encoding,
     verify::{
         message::{BodyHash, Signable, check_body_hash, url_with_body_hash},
-        payload::{BODY_HASH_PARAMETER, Pair, decode_form},
+        payload::{Pair, decode_form},
     },
 };
 
@@ -35,12 +35,10 @@ pub(super) fn queries(request: &Signable<'_>) -> Vec<Rewrite<Option<String>>> {
         || vec![rewrite(Some(String::new()), "Twilio was given the URL with a bare ? at its end")],
         rewritten_queries,
     );
-    if request.encoding != Encoding::Query && !request.query.unwrap_or_default().contains(BODY_HASH_PARAMETER) {
-        let received = request.query.filter(|query| !query.is_empty());
-        let hashed = url_with_body_hash(&received.map_or_else(String::new, |query| format!("?{query}")), request.body);
-        let hashed = hashed.strip_prefix('?').map(str::to_owned);
-        rewrites.push(rewrite(hashed, "the query arrived without the bodySHA256 that Twilio signed"));
-    }
+    let received = request.query.filter(|query| !query.is_empty());
+    let hashed = url_with_body_hash(&received.map_or_else(String::new, |query| format!("?{query}")), request.body);
+    let hashed = hashed.strip_prefix('?').map(str::to_owned);
+    rewrites.push(rewrite(hashed, "the query arrived without the bodySHA256 that Twilio signed"));
     rewrites.retain(|rewrite| rewrite.signed.as_deref() != request.query);
     rewrites
 }

@@ -19,7 +19,7 @@ const PORT_HEADER: &str = "x-forwarded-port";
 
 /// What one header may add to the candidates, and how long it may be.
 const MAX_HINTS: usize = 4;
-const MAX_HINT_BYTES: usize = 255;
+pub(super) const MAX_HINT_BYTES: usize = 255;
 
 /// A URL without its query, and how it differs from the configured one.
 pub(super) struct OtherUrl {
@@ -144,24 +144,19 @@ fn port_choice(address: &Address<'_>, port: &str) -> Choice {
 fn paths(address: &Address<'_>, capture: &Capture<'_>) -> Vec<Choice> {
     let (prefix, route) = (address.prefix, capture.request.route);
     let own = format!("{prefix}{route}");
+    let given =
+        |text: &str, how| Choice::other(text, NearMissKind::TrailingSlash, format!("Twilio was given the URL {how}"));
     let slash = match own.strip_suffix('/') {
-        Some(without) => Choice::other(without, NearMissKind::TrailingSlash, "without the slash at its end"),
-        None => Choice::other(format!("{own}/"), NearMissKind::TrailingSlash, "with a slash at its end"),
+        Some(without) => given(without, "without the slash at its end"),
+        None => given(&format!("{own}/"), "with a slash at its end"),
     };
-    let slash = Choice { change: slash.change.map(said_of_twilio), ..slash };
     let announced = words(capture, PREFIX_HEADER).map(|prefix| format!("{}{route}", prefix.trim_end_matches('/')));
     let before = PATH_HEADERS.iter().flat_map(|header| words(capture, header));
     let before = before.map(|target| target.split('?').next().unwrap_or_default().to_owned());
     let others = [route.to_owned(), format!("{prefix}{own}"), capture.path.to_owned()].into_iter();
     let others = others.chain(announced.chain(before).filter(|path| path.starts_with('/')));
-    let others =
-        others.filter(|path| *path != own && *path != slash.text).map(|path| path_choice(address, route, path));
-    let others: Vec<_> = others.collect();
+    let others = others.map(|path| path_choice(address, route, path));
     without_repeats([Choice::configured(own), slash].into_iter().chain(others).collect())
-}
-
-fn said_of_twilio(change: Change) -> Change {
-    Change::new(change.kind, format!("Twilio was given the URL {}", change.text))
 }
 
 fn path_choice(address: &Address<'_>, route: &str, path: String) -> Choice {

@@ -1,0 +1,82 @@
+use super::*;
+
+/// A search with the keys made from these tokens: what it finds and what is left of its budget.
+fn search(raw: &RawCallback, urls: &[&str], tokens: &[&str], own: usize, budget: Budget) -> (Option<Found>, Budget) {
+    let urls: Vec<_> = urls.iter().map(|url| PublicUrl::parse(url).unwrap()).collect();
+    let keys: Vec<_> = tokens.iter().map(|token| SigningKey::from_auth_token(&(*token).into()).unwrap()).collect();
+    let signature = read_signature(raw).unwrap();
+    let capture = Capture::from(raw);
+    let payload = Payload::decode(capture.request).unwrap();
+    let parts = Parts::of(&capture.request, &payload);
+    let mut search = Search { capture, parts: &parts, urls: &urls, keys: &keys, signature: &signature, budget };
+    (search.run_own_first(own), search.budget)
+}
+
+/// What is left of a diagnosis' budget after a search that finds nothing.
+fn left(raw: RawCallback, urls: &[&str], tokens: &[&str]) -> Budget {
+    let (found, left) = search(&forged(raw), urls, tokens, tokens.len(), Budget::DIAGNOSIS);
+    assert!(found.is_none());
+    left
+}
+
+#[test]
+fn a_search_in_vain_costs_no_more_than_its_budget() {
+    let usual = left(form(FORM), &[BASE], &["1"]);
+    assert!((1..Budget::DIAGNOSIS.signatures).contains(&usual.signatures) && !usual.exceeded, "{usual:?}");
+    let hints: Vec<_> = (0..100).map(|n| header("host", &format!("h{n}.example:{n}"))).collect();
+    let query = format!("a=1&{}", url_with_body_hash("", b"").trim_start_matches('?'));
+    let many = RawCallback { headers: hints, ..raw(Encoding::Form, Some(&query), &"A=1&".repeat(900)) };
+    let many = left(many, &[BASE, "https://b.example/p", "http://c.example:81"], &["1", "2", "3"]);
+    assert!(many.signatures == 0 && many.exceeded, "{many:?}");
+    let large = left(form(&format!("A={}", "x".repeat(MAX_REWRITTEN_BYTES * 4))), &[BASE], &["1"]);
+    assert!(large.signatures > Budget::DIAGNOSIS.signatures / 2 && large.exceeded, "{large:?}");
+}
+
+#[test]
+fn one_difference_is_looked_for_before_several() {
+    let cost = |url: &str, fields: &str| {
+        let raw = signed(form(FORM), &format!("{url}{ROUTE}"), &decoded(fields));
+        let (found, left) = search(&raw, &[BASE], &[TOKEN], 1, Budget::DIAGNOSIS);
+        found.map(|_| Budget::DIAGNOSIS.signatures - left.signatures).unwrap()
+    };
+    let url = cost("http://hooks.example.com", FORM);
+    let body = cost(BASE, "Status=draft&Note=a+b");
+    let both_in_the_url = cost("http://hooks.example.com:8080", FORM);
+    assert!(url < body && body < both_in_the_url, "{url} {body} {both_in_the_url}");
+}
+
+#[test]
+fn the_tokens_of_other_accounts_cannot_use_up_the_search_with_the_accounts_own() {
+    let others: Vec<_> = (0..100).map(|other| format!("other-{other}")).collect();
+    let tokens: Vec<_> = [TOKEN].into_iter().chain(others.iter().map(String::as_str)).collect();
+    let raw = signed(form(FORM), &format!("http://hooks.example.com:8080{ROUTE}"), &decoded(FORM));
+    let (found, left) = search(&raw, &[BASE], &tokens, 1, Budget::DIAGNOSIS);
+    assert_eq!(found.map(|found| found.key), Some(0));
+    assert!(!left.exceeded);
+    let (found, left) = search(&raw, &[BASE], &tokens, tokens.len(), Budget::DIAGNOSIS);
+    assert!(found.is_none() && left.exceeded);
+}
+
+#[test]
+fn a_near_miss_with_another_accounts_token_is_found_and_its_token_named() {
+    let raw = signed(form(FORM), &format!("http://hooks.example.com{ROUTE}"), &decoded(FORM));
+    let tokens = ["own", "previous", "other", TOKEN];
+    for own in 0..=tokens.len() {
+        let (found, _) = search(&raw, &[BASE], &tokens, own, Budget::EXPLANATION);
+        assert_eq!(found.map(|found| found.key), Some(3), "{own}");
+    }
+}
+
+#[test]
+fn bodies_and_queries_are_rewritten_up_to_a_size() {
+    let is_found = |raw: &RawCallback| search(raw, &[BASE], &[TOKEN], 1, Budget::EXPLANATION).0.is_some();
+    let url = format!("{BASE}{ROUTE}");
+    for (size, rewritten) in
+        [(MAX_REWRITTEN_BYTES - 1, true), (MAX_REWRITTEN_BYTES, true), (MAX_REWRITTEN_BYTES + 1, false)]
+    {
+        let text = "x".repeat(size);
+        assert_eq!(is_found(&signed(form(&text), &url, &[])), rewritten, "body of {size} bytes");
+        let query = signed(raw(Encoding::Query, Some(&text), ""), &url, &[]);
+        assert_eq!(is_found(&query), rewritten, "query of {size} bytes");
+    }
+}

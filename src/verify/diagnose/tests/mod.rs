@@ -1,0 +1,145 @@
+mod budget;
+mod rewrites;
+mod urls;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    domain::{Label as _, Resource, SIGNATURE_HEADER},
+    verify::{Keyring, sign, url_with_body_hash},
+};
+
+const BASE: &str = "https://hooks.example.com";
+const ROUTE: &str = "/callbacks/customer-profiles";
+const TOKEN: &str = "current-token";
+const FORM: &str = "Status=draft&FailureReason=&Note=a+b";
+
+fn raw(encoding: Encoding, query: Option<&str>, body: &str) -> RawCallback {
+    RawCallback {
+        resource: Resource::CustomerProfile,
+        route: ROUTE,
+        target: query.map_or(ROUTE.to_owned(), |query| format!("{ROUTE}?{query}")),
+        query: query.map(str::to_owned),
+        encoding,
+        headers: vec![],
+        body: body.into(),
+    }
+}
+
+fn form(body: &str) -> RawCallback {
+    raw(Encoding::Form, None, body)
+}
+
+fn decoded(body: &str) -> Vec<Pair> {
+    decode_form(body.as_bytes()).unwrap()
+}
+
+fn header(name: &str, value: &str) -> Header {
+    Header { name: name.into(), value: value.into() }
+}
+
+fn signed(mut raw: RawCallback, url: &str, fields: &[Pair]) -> RawCallback {
+    let key = SigningKey::from_auth_token(&TOKEN.into()).unwrap();
+    raw.headers.push(header(SIGNATURE_HEADER, &sign(&key, url, fields).to_string()));
+    raw
+}
+
+fn forged(mut raw: RawCallback) -> RawCallback {
+    raw.headers.push(header(SIGNATURE_HEADER, "AAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+    raw
+}
+
+fn verifier(url: &str) -> Verifier {
+    let keyring = Keyring::new(None, &[TOKEN.into(), "previous-token".into()]).unwrap();
+    Verifier::new(vec![PublicUrl::parse(url).unwrap()], keyring)
+}
+
+/// The kind and the words of the near miss of a callback.
+fn diagnosis(configured: &str, raw: &RawCallback) -> (NearMissKind, String) {
+    let near_miss = verifier(configured).diagnose(raw).unwrap();
+    (near_miss.kind(), near_miss.to_string())
+}
+
+#[test]
+fn a_signature_of_nothing_nearby_has_no_near_miss() {
+    let verifier = verifier(BASE);
+    for raw in [
+        form(FORM),
+        signed(form(FORM), "https://elsewhere.example/x", &decoded(FORM)),
+        signed(form(FORM), &format!("{BASE}{ROUTE}"), &decoded("Status=twilio-approved")),
+    ] {
+        assert_eq!(verifier.diagnose(&raw), None);
+    }
+}
+
+#[test]
+fn every_kind_but_the_body_is_a_matter_of_the_url() {
+    let is_url = |kind| NearMiss { kind, url: BASE.into(), has_query: false, texts: vec![], public_url: None }.is_url();
+    for kind in NearMissKind::ALL {
+        assert_eq!(is_url(*kind), *kind != NearMissKind::Body, "{kind}");
+    }
+}
+
+fn explanation(raw: &RawCallback) -> Explanation {
+    let urls = [PublicUrl::parse(BASE).unwrap()];
+    let keys = [SigningKey::from_auth_token(&TOKEN.into()).unwrap()];
+    explain(&Capture::from(raw), &urls, &keys, 1, &read_signature(raw).unwrap()).unwrap()
+}
+
+#[test]
+fn an_explanation_within_its_budget_is_exhaustive() {
+    let verdict = explanation(&forged(form(FORM))).verdict;
+    assert!(matches!(verdict, Verdict::Unexplained { is_exhaustive: true }));
+}
+
+#[test]
+fn an_explanation_says_whether_anything_would_cover_the_body() {
+    for (query, is_covered) in [(None, false), (Some("a=1"), false), (Some("bodySHA256=00"), true)] {
+        assert_eq!(explanation(&forged(raw(Encoding::Json, query, "{}"))).is_covered, is_covered, "{query:?}");
+    }
+    assert!(explanation(&forged(form(FORM))).is_covered);
+}
+
+#[test]
+fn an_explanation_holds_the_message_that_matched_or_the_first_that_was_tried() {
+    let expected = |signed_url: &str| {
+        let SignedText { url, fields } = explanation(&signed(form(FORM), signed_url, &decoded(FORM))).expected;
+        assert_eq!(fields, in_order(decoded(FORM)));
+        url
+    };
+    for url in [format!("{BASE}{ROUTE}"), format!("{BASE}:443{ROUTE}")] {
+        assert_eq!(expected(&url), url);
+    }
+    assert_eq!(expected("https://elsewhere.example"), format!("{BASE}{ROUTE}"));
+}
+
+proptest! {
+    #[test]
+    fn a_callback_in_order_has_no_near_miss(
+        fields in prop::collection::vec(("[a-zA-Z]{1,6}", "[ -~]{0,8}"), 0..6),
+        query in prop::option::of("[!-~&&[^#]]{0,24}"),
+    ) {
+        let encode = |text: &str| percent_encoding::percent_encode(text.as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string();
+        let body = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&");
+        let url = query.as_ref().map_or(format!("{BASE}{ROUTE}"), |query| format!("{BASE}{ROUTE}?{query}"));
+        let raw = signed(raw(Encoding::Form, query.as_deref(), &body), &url, &decoded(&body));
+        prop_assert_eq!(verifier(BASE).diagnose(&raw), None);
+    }
+
+    #[test]
+    fn no_bytes_make_a_diagnosis_panic_or_find_what_was_never_signed(
+        body in prop::collection::vec(any::<u8>(), 0..256),
+        query in prop::option::of("\\PC{0,64}"),
+        host in prop::collection::vec(any::<u8>(), 0..64),
+        signature in any::<[u8; 20]>(),
+        encoding in prop::sample::select(vec![Encoding::Form, Encoding::Json, Encoding::Query]),
+    ) {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let headers = [("host", host.clone()), ("x-forwarded-prefix", host.clone()), ("x-original-uri", host),
+            (SIGNATURE_HEADER, STANDARD.encode(signature).into_bytes())];
+        let headers = headers.map(|(name, value)| Header { name: name.into(), value }).to_vec();
+        let raw = RawCallback { headers, body, ..raw(encoding, query.as_deref(), "") };
+        prop_assert_eq!(verifier("https://hooks.example.com/p").diagnose(&raw), None);
+    }
+}

@@ -1,0 +1,117 @@
+use super::*;
+
+#[test]
+fn each_other_query_is_told_without_its_values() {
+    let cases = [
+        ("a=b%20c", Some("a=b+c"), "+ for %20"),
+        ("a=b+c", Some("a=b%20c"), "%20 for +"),
+        ("a=%2fb", Some("a=%2Fb"), "upper-case"),
+        ("a=%2Fb", Some("a=%2fb"), "lower-case"),
+        ("a=%C3%BC", Some("a=ü"), "percent-decoded"),
+        ("a=[1]&b", Some("a=%5B1%5D&b="), "another percent-encoding"),
+        ("b=2&a=1", Some("a=1&b=2"), "sorted"),
+        ("a=1&b=2&a=1", Some("a=1&b=2"), "only once"),
+        ("a=1&secret=2", Some("a=1"), "number 2"),
+        ("a=1", None, "a query that was not signed"),
+        ("", None, "bare ?"),
+    ];
+    for (arrived, given, words) in cases {
+        let url = given.map_or(format!("{BASE}{ROUTE}"), |query| format!("{BASE}{ROUTE}?{query}"));
+        for (encoding, body) in [(Encoding::Form, FORM), (Encoding::Query, "")] {
+            let raw = signed(raw(encoding, Some(arrived), body), &url, &decoded(body));
+            let (kind, text) = diagnosis(BASE, &raw);
+            assert_eq!(kind, NearMissKind::Query, "{text}");
+            assert!(text.contains(words) && !text.contains("b=2") && !text.contains("secret"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_query_that_was_lost_or_signed_twice_is_told() {
+    let bare = signed(form(FORM), &format!("{BASE}{ROUTE}?"), &decoded(FORM));
+    assert!(diagnosis(BASE, &bare).1.contains("bare ?"));
+    for (arrived, given) in [(None, ""), (Some(""), ""), (Some("a=1"), "?a=1")] {
+        for (encoding, body) in [(Encoding::Json, "{}"), (Encoding::Query, "")] {
+            let url = url_with_body_hash(&format!("{BASE}{ROUTE}{given}"), body.as_bytes());
+            let (kind, text) = diagnosis(BASE, &signed(raw(encoding, arrived, body), &url, &[]));
+            assert_eq!(kind, NearMissKind::Query, "{text}");
+            assert!(text.contains("without the bodySHA256"), "{text}");
+        }
+    }
+    let redirected = signed(raw(Encoding::Query, Some(FORM), ""), &format!("{BASE}{ROUTE}"), &decoded(FORM));
+    assert!(diagnosis(BASE, &redirected).1.contains("redirected"));
+    let url = format!("{BASE}{ROUTE}?a=1");
+    let twice = signed(raw(Encoding::Form, Some("a=1"), FORM), &url, &decoded(&format!("{FORM}&a=1")));
+    assert!(diagnosis(BASE, &twice).1.contains("a second time"));
+}
+
+#[test]
+fn a_rewritten_query_with_the_hash_of_the_body_may_be_all_that_was_signed() {
+    let hash = url_with_body_hash("", FORM.as_bytes()).replace('?', "&");
+    let (arrived, given) = (format!("a=b+c{hash}"), format!("{BASE}{ROUTE}?a=b%20c{hash}"));
+    for fields in [vec![], decoded(FORM)] {
+        let raw = signed(raw(Encoding::Form, Some(&arrived), FORM), &given, &fields);
+        assert!(diagnosis(BASE, &raw).1.contains("%20 for +"));
+    }
+    let unhashed = signed(raw(Encoding::Form, Some("a=b+c"), FORM), &format!("{BASE}{ROUTE}?a=b%20c"), &[]);
+    assert_eq!(verifier(BASE).diagnose(&unhashed), None, "two differences at a time are not looked for");
+}
+
+#[test]
+fn each_other_body_is_told_without_its_values() {
+    let in_order_of_body = |text: &str| vec![(b"Z".to_vec(), text.into()), (b"A".to_vec(), b"1".to_vec())];
+    let cases = [
+        ("A=1&Z=secret", vec![], "URL alone"),
+        ("A=+secret%20", decoded("A=secret"), "white space"),
+        ("A=secret%0D%0A", decoded("A=secret%0A"), "LF for CRLF"),
+        ("A=secret%0Ax", decoded("A=secret%0D%0Ax"), "CRLF for LF"),
+        ("A=secret%FC", decoded("A=secret%C3%BC"), "arrived in Latin-1"),
+        ("A=secret%C3%BC", decoded("A=secret%FC"), "arrived in UTF-8"),
+        ("A=secret%FC", decoded("A=secret%EF%BF%BD"), "U+FFFD"),
+        ("A=secret&B=", decoded("A=secret"), "empty"),
+        ("A=secret&A=secret", [decoded("A=secret"), decoded("A=secret")].concat(), "repeats"),
+        ("A=x&A=secret&B=1", decoded("A=secret&B=1"), "last value"),
+        ("Z=secret&A=1", in_order_of_body("secret"), "not sorted"),
+        ("A=secret%2B+", vec![(b"A".to_vec(), b"secret%2B+".to_vec())], "percent-encoded"),
+        ("A=secret+x", vec![(b"A".to_vec(), b"secret+x".to_vec())], "+ not read"),
+        ("A=1&secret=2&Z=3", decoded("A=1&Z=3"), "number 2"),
+    ];
+    for (body, fields, words) in cases {
+        let key = SigningKey::from_auth_token(&TOKEN.into()).unwrap();
+        let signature = SignedText::new(&format!("{BASE}{ROUTE}"), None, fields).sign(&key);
+        let mut raw = form(body);
+        raw.headers.push(header(SIGNATURE_HEADER, &signature.to_string()));
+        let (kind, text) = diagnosis(BASE, &raw);
+        assert_eq!(kind, NearMissKind::Body, "{body}: {text}");
+        assert!(text.contains(words) && !text.contains("secret"), "{body}: {text}");
+    }
+}
+
+#[test]
+fn a_json_body_that_was_changed_is_told_with_what_changed() {
+    let url = |body: &str| url_with_body_hash(&format!("{BASE}{ROUTE}"), body.as_bytes());
+    let cases = [
+        ("{}\n", "{}", "with a line end"),
+        ("{}\r\n", "{}", "with a line end"),
+        ("{}", "{}\n", "without the line end"),
+        ("{}", "{}\r\n", "without the line end"),
+        (" {} ", "{}", "white space around it"),
+        ("{\r\n}", "{\n}", "LF for CRLF"),
+        ("{\n}", "{\r\n}", "CRLF for LF"),
+        ("\u{feff}{}", "{}", "with a byte order mark"),
+        ("{}", "\u{feff}{}", "without the byte order mark"),
+        ("{}", "", "empty body"),
+        ("{}", r#"{"a": 1}"#, "not the one that was signed"),
+    ];
+    for (arrived, sent, words) in cases {
+        let url = url(sent);
+        let raw = signed(raw(Encoding::Json, url.split('?').nth(1), arrived), &url, &[]);
+        let (kind, text) = diagnosis(BASE, &raw);
+        assert_eq!(kind, NearMissKind::Body, "{text}");
+        assert!(text.contains(words), "{text}");
+    }
+    let alone = signed(raw(Encoding::Json, None, "{}"), &format!("{BASE}{ROUTE}"), &[]);
+    assert!(diagnosis(BASE, &alone).1.contains("nothing covers the body"));
+    let relabelled = signed(raw(Encoding::Json, None, FORM), &format!("{BASE}{ROUTE}"), &decoded(FORM));
+    assert!(diagnosis(BASE, &relabelled).1.contains("Content-Type"));
+}
