@@ -7,6 +7,7 @@ pub mod normalize;
 pub mod pipeline;
 pub mod publish;
 pub mod receive;
+pub mod spool;
 pub mod verify;
 
 pub mod admin;

@@ -1,13 +1,18 @@
 //! The catalogue of metrics: each is named, described and registered here and nowhere else.
 
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, SystemTime},
+};
+
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use super::family::{Counters, Gauges, PairedCounters, PairedGauges, family, paired, register};
 use crate::domain::{
-    Construction, Destination, KeyAge, Label, OutcomeKind, PublishFailure, Refusal, Resource, Status, closed_set,
-    error_code::CodeLabel,
+    Construction, Destination, KeyAge, Label, OutcomeKind, PublishFailure, Refusal, Resource, Status, Timestamp,
+    closed_set, error_code::CodeLabel,
 };
 
 closed_set! {
@@ -65,6 +70,52 @@ pub struct Metrics {
     pub topic_present: Gauges<Destination>,
     /// When the last callback with a right signature arrived.
     pub last_callback: IntGauge,
+    /// What waits in the spool.
+    pub spool: SpoolMetrics,
+}
+
+/// Of the durable queue on disk.
+#[derive(Debug)]
+pub struct SpoolMetrics {
+    /// Records that wait for Kafka.
+    pub events: IntGauge,
+    /// Their size.
+    pub bytes: IntGauge,
+    /// When the oldest of them was stored.
+    pub oldest: Since,
+    /// Whether there is no room for another.
+    pub full: IntGauge,
+    /// Records that were set aside because neither topic takes them or because they are damaged.
+    pub parked: IntGauge,
+    /// Damage that was found.
+    pub damaged: IntCounter,
+    /// One group of records written and synced.
+    pub sync_seconds: Histogram,
+    /// Why records went to the spool: once for each change from Kafka to the spool.
+    pub failovers: Counters<PublishFailure>,
+    /// Records that went from the spool to Kafka.
+    pub drained: IntCounter,
+}
+
+/// A gauge of seconds since a moment: computed when it is read, so that it grows by itself.
+#[derive(Debug)]
+pub struct Since {
+    /// Milliseconds since the Unix epoch; 0 for never.
+    moment: AtomicI64,
+    gauge: Gauge,
+}
+
+impl Since {
+    /// The moment to count from; `None` shows as 0.
+    pub fn set(&self, moment: Option<Timestamp>) {
+        self.moment.store(moment.map_or(0, Timestamp::unix_millis), Ordering::Relaxed);
+    }
+
+    fn refresh(&self, now: Timestamp) {
+        let moment = self.moment.load(Ordering::Relaxed);
+        let millis = if moment == 0 { 0 } else { now.unix_millis().saturating_sub(moment).max(0) };
+        self.gauge.set(Duration::from_millis(millis.unsigned_abs()).as_secs_f64());
+    }
 }
 
 impl Metrics {
@@ -153,6 +204,7 @@ impl Metrics {
                 "trusthub_last_callback_timestamp_seconds",
                 "When the last callback with a right signature arrived, in seconds since the Unix epoch; 0 for never.",
             )?,
+            spool: catalogue.spool()?,
             registry,
         })
     }
@@ -162,6 +214,7 @@ impl Metrics {
     /// # Errors
     /// When a metric cannot be encoded.
     pub fn render(&self) -> prometheus::Result<String> {
+        self.spool.oldest.refresh(SystemTime::now().into());
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
@@ -202,6 +255,38 @@ impl Catalogue<'_> {
         labels: [&str; 2],
     ) -> prometheus::Result<PairedCounters<A, B>> {
         paired::<_, _, IntCounterVec>(self.0, name, help, labels, |value: A| value.as_str().to_owned())
+    }
+
+    fn spool(&self) -> prometheus::Result<SpoolMetrics> {
+        let seconds = Gauge::new("trusthub_spool_oldest_seconds", "Age of the oldest record in the spool.")?;
+        self.0.register(Box::new(seconds.clone()))?;
+        Ok(SpoolMetrics {
+            events: self.gauge("trusthub_spool_events", "Records in the spool that wait for Kafka.")?,
+            bytes: self.gauge("trusthub_spool_bytes", "Size of the records in the spool that wait for Kafka.")?,
+            oldest: Since { moment: AtomicI64::new(0), gauge: seconds },
+            full: self.gauge("trusthub_spool_full", "1 when the spool has no room for another record.")?,
+            parked: self.gauge(
+                "trusthub_spool_parked",
+                "Records set aside in the spool: neither topic takes them, or they are damaged.",
+            )?,
+            damaged: self.counter("trusthub_spool_damaged_total", "Damage found in the spool.")?,
+            sync_seconds: self.histogram(
+                "trusthub_spool_sync_duration_seconds",
+                "Time to write and sync the records that were waiting for it.",
+            )?,
+            failovers: self.counters(
+                "trusthub_spool_failovers_total",
+                "Changes from publishing directly to spooling, by what was wrong with Kafka.",
+                "reason",
+            )?,
+            drained: self.counter("trusthub_spool_drained_total", "Records that went from the spool to Kafka.")?,
+        })
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        let counter = IntCounter::new(name, help)?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
     }
 
     fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {

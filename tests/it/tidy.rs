@@ -22,8 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("normalize", &["domain", "verify"]),
     // Reads the Kafka section itself, so that no other room knows librdkafka's property names.
     ("publish", &["config", "domain", "telemetry"]),
+    // Bytes on the disk; knows nothing of events.
+    ("spool", &["domain", "telemetry"]),
     // Joins an event with the ways of making it durable.
-    ("deliver", &["domain", "publish", "telemetry"]),
+    ("deliver", &["domain", "publish", "spool", "telemetry"]),
     // Joins the stages; knows neither HTTP nor Kafka.
     ("pipeline", &["deliver", "domain", "normalize", "telemetry", "verify"]),
     // The HTTP edge: hands a raw callback to the pipeline, turns its outcome into an answer.
@@ -47,12 +49,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "pipeline",
             "publish",
             "receive",
+            "spool",
             "telemetry",
             "verify",
         ],
     ),
     // The commands; `dev` also runs the simulator and the embedded cluster of `publish`.
-    ("cli", &["app", "config", "domain", "lifecycle", "publish", "simulator", "telemetry", "verify"]),
+    ("cli", &["app", "config", "domain", "lifecycle", "publish", "simulator", "spool", "telemetry", "verify"]),
     // The exit code only.
     (MAIN, &["cli"]),
     // The crate's front page: declares the rooms.
@@ -64,12 +67,15 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("actix_web", &["admin", "receive"]),
     ("arc_swap", &["verify"]),
     ("clap", &["cli"]),
+    ("crc32fast", &["spool"]),
     ("envy", &["config"]),
     ("hmac", &["verify"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["publish"]),
+    ("redb", &["spool"]),
     ("reqwest", &["simulator"]),
     ("rlimit", &["app"]),
+    ("rustix", &["spool"]),
     ("sha1", &["verify"]),
 ];
 

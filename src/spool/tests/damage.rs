@@ -1,0 +1,120 @@
+//! Damage on a real disk and what is left to an operator.
+
+use std::{collections::BTreeSet, fs, ops::ControlFlow};
+
+use redb::{Database, TableDefinition};
+
+use super::{ALL, Scratch, limits, metrics, queue, texts};
+use crate::spool::{Entry, OpenError, Spool, disk::LIVE, files, frame::MAGIC, salvage};
+
+fn salvaged(path: &std::path::Path) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let summary = salvage(path, |entry| {
+        entries.push(entry);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(summary.found, entries.len() as u64);
+    entries
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_parked_and_those_behind_it_go_on() {
+    let scratch = Scratch::new();
+    let spool = scratch.open();
+    spool.append(texts(&["before", "damage me", "behind"])).await.unwrap();
+    spool.close();
+    let path = scratch.spool().join(LIVE);
+    let mut bytes = fs::read(&path).unwrap();
+    let places: Vec<usize> = (0..bytes.len()).filter(|place| bytes[*place..].starts_with(b"damage me")).collect();
+    for place in places {
+        bytes[place] = b'D';
+    }
+    fs::write(&path, bytes).unwrap();
+
+    let metrics = metrics();
+    let spool = Spool::open(&scratch.spool(), limits(), metrics.clone()).unwrap();
+    assert_eq!(queue(&spool).await, ["before", "behind"]);
+    assert_eq!((metrics.spool.damaged.get(), metrics.spool.parked.get(), spool.events()), (1, 1, 2));
+    assert_eq!(spool.parked(None, ALL).await.unwrap(), [], "what is not whole is not shown as a record");
+    spool.close();
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_set_aside_a_fresh_one_is_used_and_the_old_one_can_be_salvaged() {
+    let scratch = Scratch::new();
+    let spool = scratch.open();
+    let large = "large ".repeat(4_000);
+    spool.append(texts(&["one", "two", &large])).await.unwrap();
+    let stored = spool.read(None, ALL).await.unwrap();
+    spool.close();
+    let path = scratch.spool().join(LIVE);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[..64].fill(0xff);
+    fs::write(&path, bytes).unwrap();
+
+    let metrics = metrics();
+    let spool = Spool::open(&scratch.spool(), limits(), metrics.clone()).unwrap();
+    assert_eq!((spool.is_empty(), metrics.spool.damaged.get()), (true, 1));
+    spool.append(texts(&["new"])).await.unwrap();
+    assert_eq!(queue(&spool).await, ["new"]);
+    spool.close();
+
+    let files = files(&scratch.spool()).unwrap();
+    assert_eq!(files.iter().map(|file| file.live).collect::<Vec<_>>(), [true, false]);
+    assert!(files[1].path.file_name().unwrap().to_str().unwrap().starts_with("spool.redb.corrupt-2"));
+    assert_eq!(salvaged(&files[1].path), stored);
+}
+
+#[test]
+fn a_salvage_finds_each_record_once_in_order_and_is_not_misled_by_rubbish() {
+    let scratch = Scratch::new();
+    let spool = scratch.open();
+    let numbers: Vec<String> = (0..500).map(|number| format!("record {number}")).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for number in &numbers {
+        runtime.block_on(spool.append(texts(&[number]))).unwrap();
+    }
+    spool.close();
+    let path = scratch.spool().join(LIVE);
+    let mut bytes = MAGIC.repeat(3);
+    bytes.extend([0xff; 24]);
+    bytes.extend(fs::read(&path).unwrap());
+    bytes.extend(MAGIC);
+    fs::write(&path, bytes).unwrap();
+
+    let entries = salvaged(&path);
+    let found: Vec<&str> = entries.iter().map(|entry| std::str::from_utf8(&entry.bytes).unwrap()).collect();
+    assert_eq!(found, numbers);
+    assert_eq!(entries.iter().map(|entry| entry.position).collect::<BTreeSet<_>>().len(), numbers.len());
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+    let scratch = Scratch::new();
+    scratch.open().close();
+    let mut numbers = [2_u64, 7, 7, 7].into_iter().flat_map(u64::to_le_bytes).collect::<Vec<u8>>();
+    numbers.extend(crc32fast::hash(&numbers).to_le_bytes());
+    let database = Database::open(scratch.spool().join(LIVE)).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert("numbers", numbers.as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+
+    let refused = Spool::open(&scratch.spool(), limits(), metrics()).unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { format: 2, known: 1, .. }), "{refused}");
+    assert!(refused.to_string().contains("use the newer version, or drain the spool with it first"));
+    assert_eq!(files(&scratch.spool()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_store_of_which_a_process_died_is_set_aside_once() {
+    let scratch = Scratch::new();
+    scratch.open().close();
+    fs::write(scratch.spool().join("spool.redb.suspect"), "").unwrap();
+    for _ in 0..2 {
+        scratch.open().close();
+        assert_eq!(files(&scratch.spool()).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,331 @@
+//! Random histories of a spool whose disk breaks, compared with what a queue may show.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use super::{
+    limits,
+    memory::{Faults, MemoryDisk},
+    metrics,
+    random::Random,
+};
+use crate::{
+    spool::{AppendError, Batch, Entry, Limits, Position, frame, keeper::Keeper, standing::Standing},
+    telemetry::Metrics,
+};
+
+/// Of each of the two kinds of histories.
+const RUNS: u64 = 5_500;
+const STEPS: usize = 30;
+const BATCH: Batch = Batch { entries: 7, bytes: 3_000 };
+
+/// Runs a history again: its number in this variable runs it alone.
+const SEED: &str = "TRUSTHUB_SPOOL_MODEL_SEED";
+
+#[test]
+fn what_was_answered_yes_survives_crashes_and_errors_of_the_disk_in_order() {
+    histories(|seed, metrics| History::new(seed, metrics, Kind::Honest).run());
+}
+
+#[test]
+fn flipped_bits_never_show_as_records_and_the_spool_works_on() {
+    histories(|seed, metrics| History::new(seed, metrics, Kind::Flipping).run());
+}
+
+#[test]
+fn the_model_goes_red_on_a_disk_whose_syncs_do_nothing() {
+    let metrics = metrics();
+    let red = |seed| {
+        catch_unwind(AssertUnwindSafe(|| {
+            let history = History::new(seed, &metrics, Kind::Honest);
+            history.disk.skip_syncs();
+            history.run();
+        }))
+        .is_err()
+    };
+    assert!((0..100).any(red));
+}
+
+fn histories(run: impl Fn(u64, &Arc<Metrics>)) {
+    let metrics = metrics();
+    let seeds = std::env::var(SEED).map_or(0..RUNS, |seed| {
+        let seed = seed.parse().unwrap();
+        seed..seed + 1
+    });
+    for seed in seeds {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed, &metrics))) {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            panic!("history {seed} (again with {SEED}={seed}): {}", text.unwrap_or("no text"));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The disk fails and loses power, but never changes what it holds.
+    Honest,
+    Flipping,
+}
+
+/// What is known about a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It must be in the queue.
+    Stored,
+    /// It must be among the parked.
+    Parked,
+    /// It must be nowhere in the queue.
+    Gone,
+    /// An operation on it failed.
+    Unsure,
+}
+
+struct History {
+    random: Random,
+    disk: MemoryDisk,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    standing: Arc<Standing>,
+    keeper: Option<Keeper<MemoryDisk>>,
+    /// By the number of the record, in the order of the appends.
+    fates: BTreeMap<u64, Fate>,
+    /// Those whose parking failed: they may be among the parked whatever becomes of the queue.
+    perhaps_parked: BTreeSet<u64>,
+    kind: Kind,
+    flipped: bool,
+}
+
+impl History {
+    fn new(seed: u64, metrics: &Arc<Metrics>, kind: Kind) -> Self {
+        let mut random = Random(seed);
+        let max_bytes = if random.one_in(4) { 10_000 } else { u64::MAX };
+        let mut history = Self {
+            disk: MemoryDisk::new(random.next()),
+            random,
+            limits: Limits { max_bytes, ..limits() },
+            metrics: metrics.clone(),
+            standing: Arc::new(Standing::new(metrics.clone())),
+            keeper: None,
+            fates: BTreeMap::new(),
+            perhaps_parked: BTreeSet::new(),
+            kind,
+            flipped: false,
+        };
+        history.reopen();
+        history
+    }
+
+    fn run(mut self) {
+        for _ in 0..self.random.below(STEPS) {
+            self.step();
+        }
+        self.disk.fail(None);
+        self.disk.set_free_bytes(u64::MAX);
+        self.keeper().tick();
+        self.verify();
+        self.must_work();
+    }
+
+    fn step(&mut self) {
+        match self.random.below(20) {
+            0..=6 => self.append(),
+            7..=8 => self.verify(),
+            9..=11 => self.remove(),
+            12 => self.park(),
+            13..=14 => self.crash(),
+            15 => self.close(),
+            16..=17 => self.break_soon(),
+            18 => self.fill_or_free_the_disk(),
+            _ if self.kind == Kind::Flipping => self.flip(),
+            _ => self.keeper().tick(),
+        }
+    }
+
+    fn keeper(&mut self) -> &mut Keeper<MemoryDisk> {
+        self.keeper.as_mut().unwrap()
+    }
+
+    /// Several calls at once, which share a sync.
+    fn append(&mut self) {
+        let mut next = self.fates.keys().last().map_or(0, |last| last + 1);
+        let calls = 1 + self.random.below(3);
+        let groups: Vec<Vec<u64>> = (0..calls)
+            .map(|_| {
+                let first = next;
+                next += 1 + self.random.next() % 3;
+                (first..next).collect()
+            })
+            .collect();
+        let records: Vec<Vec<Vec<u8>>> =
+            groups.iter().map(|group| group.iter().map(|number| record(*number)).collect()).collect();
+        let answers = self.keeper().append(&records);
+        assert_eq!(answers.len(), calls);
+        for (group, answer) in groups.iter().zip(answers) {
+            let fate = if answer.is_ok() { Fate::Stored } else { Fate::Unsure };
+            self.fates.extend(group.iter().map(|number| (*number, fate)));
+        }
+    }
+
+    fn remove(&mut self) {
+        let Ok(entries) = self.keeper().read(None, BATCH) else { return };
+        if entries.is_empty() {
+            return;
+        }
+        let last = &entries[self.random.below(entries.len())];
+        let removed = self.keeper().remove_through(last.position).is_ok();
+        let last = number(last);
+        for (_, fate) in self.fates.range_mut(..=last).filter(|(_, fate)| **fate != Fate::Parked) {
+            *fate = match *fate {
+                _ if removed => Fate::Gone,
+                Fate::Stored => Fate::Unsure,
+                fate => fate,
+            };
+        }
+    }
+
+    fn park(&mut self) {
+        let Ok(entries) = self.keeper().read(None, BATCH) else { return };
+        let Some(entry) = entries.last() else { return };
+        let parked = self.keeper().park(entry.position).is_ok();
+        self.fates.insert(number(entry), if parked { Fate::Parked } else { Fate::Unsure });
+        if !parked {
+            self.perhaps_parked.insert(number(entry));
+        }
+    }
+
+    fn crash(&mut self) {
+        self.disk.crash();
+        self.keeper = None;
+        self.reopen();
+    }
+
+    fn close(&mut self) {
+        self.keeper = None;
+        self.reopen();
+    }
+
+    /// Opening may hit an error as well; a supervisor tries again.
+    fn reopen(&mut self) {
+        for _ in 0..20 {
+            let opened = Keeper::open(self.disk.clone(), self.limits, self.standing.clone());
+            if let Ok(keeper) = opened {
+                self.keeper = Some(keeper);
+                return;
+            }
+        }
+        panic!("the spool cannot be opened");
+    }
+
+    fn break_soon(&mut self) {
+        let kinds = [io::ErrorKind::Other, io::ErrorKind::StorageFull, io::ErrorKind::Interrupted];
+        let faults = Faults {
+            after: self.random.below(12),
+            times: 1 + self.random.below(3),
+            kind: kinds[self.random.below(kinds.len())],
+            only_syncs: self.random.one_in(2),
+        };
+        self.disk.fail(Some(faults));
+    }
+
+    fn fill_or_free_the_disk(&mut self) {
+        let free = if self.random.one_in(2) { limits().min_free_bytes } else { u64::MAX };
+        self.disk.set_free_bytes(free);
+        self.keeper().tick();
+    }
+
+    fn flip(&mut self) {
+        self.flipped = true;
+        self.disk.flip_a_bit();
+    }
+
+    /// Compares all that can be read with what is known.
+    fn verify(&mut self) {
+        let queue = read_all(|after| self.keeper().read(after, BATCH).ok());
+        let parked = read_all(|after| self.keeper().parked(after, BATCH).ok());
+        if let Some(entries) = &queue {
+            self.compare(entries, Fate::Stored);
+        }
+        if let Some(entries) = &parked {
+            self.compare(entries, Fate::Parked);
+        }
+        if let (Some(queue), Some(parked)) = (&queue, &parked)
+            && !self.flipped
+        {
+            self.compare_counts(queue, parked);
+        }
+    }
+
+    fn compare(&self, entries: &[Entry], fate: Fate) {
+        assert!(entries.is_sorted_by(|a, b| a.position < b.position), "positions are out of order");
+        let numbers: Vec<u64> = entries.iter().map(number).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "records are out of order: {numbers:?}");
+        for (entry, number) in entries.iter().zip(&numbers) {
+            assert_eq!(entry.bytes, record(*number));
+            let known = self.fates.get(number).expect("a record that nobody appended");
+            let may =
+                [fate, Fate::Unsure].contains(known) || (fate == Fate::Parked && self.perhaps_parked.contains(number));
+            assert!(self.flipped || may, "{number} is {known:?}, not {fate:?}");
+        }
+        let found: BTreeSet<u64> = numbers.into_iter().collect();
+        let lost = self.fates.iter().find(|(number, known)| **known == fate && !found.contains(number));
+        assert!(self.flipped || lost.is_none(), "lost: {lost:?}");
+    }
+
+    fn compare_counts(&self, queue: &[Entry], parked: &[Entry]) {
+        let bytes: u64 = queue.iter().map(|entry| frame::framed(&entry.bytes)).sum();
+        let spool = &self.metrics.spool;
+        assert_eq!(self.standing.events(), queue.len() as u64);
+        assert_eq!(spool.bytes.get(), i64::try_from(bytes).unwrap());
+        assert_eq!(spool.parked.get(), i64::try_from(parked.len()).unwrap());
+        assert_eq!(self.disk.stores_set_aside(), 0, "an honest disk has no damage");
+    }
+
+    /// Damage may come to light with the first few records only.
+    fn must_work(&mut self) {
+        let tries = if self.flipped { 4 } else { 1 };
+        assert!((0..tries).any(|_| self.works()), "the spool does not work");
+    }
+
+    fn works(&mut self) -> bool {
+        let next = self.fates.keys().last().map_or(0, |last| last + 1);
+        self.fates.insert(next, Fate::Unsure);
+        match self.keeper().append(&[vec![record(next)]]).as_slice() {
+            [Ok(())] => {
+                let queue = read_all(|after| self.keeper().read(after, BATCH).ok()).unwrap_or_default();
+                queue.last().is_some_and(|entry| number(entry) == next)
+            }
+            [Err(AppendError::Full)] => {
+                assert!(!self.standing.has_room());
+                self.limits.max_bytes < u64::MAX
+            }
+            _ => false,
+        }
+    }
+}
+
+fn read_all(mut read: impl FnMut(Option<Position>) -> Option<Vec<Entry>>) -> Option<Vec<Entry>> {
+    let mut all: Vec<Entry> = Vec::new();
+    loop {
+        let batch = read(all.last().map(|entry| entry.position))?;
+        if batch.is_empty() {
+            return Some(all);
+        }
+        all.extend(batch);
+    }
+}
+
+/// The bytes of a record follow from its number; a few span several pages of the store.
+fn record(number: u64) -> Vec<u8> {
+    let mut random = Random(number);
+    let length = if random.one_in(12) { 9_000 } else { random.below(400) };
+    let filling = std::iter::repeat_with(|| random.next().to_le_bytes()).flatten().take(length);
+    number.to_le_bytes().into_iter().chain(filling).collect()
+}
+
+fn number(entry: &Entry) -> u64 {
+    u64::from_le_bytes(*entry.bytes.first_chunk().unwrap())
+}
