@@ -1,5 +1,6 @@
 //! Wiring: the only place that knows every room.
 
+mod offline;
 mod reload;
 
 use std::{
@@ -20,16 +21,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Admin},
-    config::{self, Config, Loaded, Shutdown, Twilio},
-    deliver::Deliver,
+    config::{self, Config, Kafka, Loaded, Shutdown, Twilio},
+    deliver::{Conductor, Deliver},
     domain::SignatureMode,
     lifecycle::Stopping,
     pipeline::{Pipeline, Rules},
     publish::{self, KafkaSink, Sink, Topics},
     receive::{self, Edge, Server, ServerHandle},
+    spool::{Limits, OpenError, Spool},
     telemetry::Metrics,
     verify::{EmptyKey, Keyring, Verifier},
 };
+pub use offline::{DrainError, drain, open_idle_spool};
 use reload::Reload;
 
 /// Reads the configuration, and asks librdkafka about the part of it that only librdkafka understands.
@@ -112,6 +115,9 @@ pub enum StartError {
     /// No key.
     #[error("TWILIO_AUTH_TOKEN: {0}")]
     Key(#[from] EmptyKey),
+    /// The spool cannot be used.
+    #[error("SPOOL_DIR: {0}")]
+    Spool(#[from] OpenError),
     /// Metrics that exclude each other.
     #[error("metrics: {0}")]
     Metrics(String),
@@ -123,7 +129,9 @@ pub struct Service {
     admin: Running,
     pipeline: Arc<Pipeline>,
     sink: Arc<KafkaSink>,
+    spool: Spool,
     stopping: Stopping,
+    conductor: Background,
     kafka_watch: Background,
     key_watch: Background,
     shutdown: Shutdown,
@@ -154,7 +162,8 @@ impl Service {
         let sink = KafkaSink::new(&config.kafka, Arc::clone(&metrics));
         let sink = Arc::new(sink.map_err(|error| StartError::Kafka(error.to_string()))?);
         let keyring = keyring(&config.twilio)?;
-        let deliver = Deliver::new(Arc::clone(&sink) as Arc<dyn Sink>, config.kafka.ack_timeout);
+        let spool = open_spool(&config.spool, &metrics)?;
+        let (deliver, conductor) = deliver(&sink, &spool, &metrics, &config.kafka);
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reload = Reload::new(&config, verifier.keyring(), Arc::clone(&metrics));
         let rules =
@@ -163,18 +172,30 @@ impl Service {
         let pipeline = Arc::new(Pipeline::new(rules, verifier, deliver, Arc::clone(&metrics), Handle::current()));
         let stopping = Stopping::default();
 
-        let admin = serve_admin(ports.admin, metrics, &sink, &stopping)?;
+        let admin = serve_admin(ports.admin, metrics, (&sink, &spool), &stopping)?;
         let edge = Edge::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone());
         let public = Running::start(ports.public, |listener| {
             receive::server(listener, &config.http, config.shutdown.timeout, edge)
         })?;
         let watched = Arc::clone(&sink);
         let kafka_watch = Background::start("the probe of Kafka", |stop| publish::watch(watched, config.kafka, stop));
+        let conductor = Background::start("the drain of the spool", |stop| conductor.run(stop));
         let key_watch = Background::start("the watch on the keys", |stop| async move {
             stop.run_until_cancelled(reload.run()).await;
         });
         tracing::info!(public = %public.address, admin = %admin.address, "listening");
-        Ok(Self { public, admin, pipeline, sink, stopping, kafka_watch, key_watch, shutdown: config.shutdown })
+        Ok(Self {
+            public,
+            admin,
+            pipeline,
+            sink,
+            spool,
+            stopping,
+            conductor,
+            kafka_watch,
+            key_watch,
+            shutdown: config.shutdown,
+        })
     }
 
     /// Where callbacks arrive.
@@ -195,20 +216,22 @@ impl Service {
         tokio::time::sleep(self.shutdown.delay).await;
         let deadline = Instant::now() + self.shutdown.timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
-        let last_call = last_call(Arc::clone(&self.sink), self.shutdown.timeout);
+        let last_call = last_call(Arc::clone(&self.pipeline), self.shutdown.timeout);
         self.public.stop().await;
         self.pipeline.drain(left()).await;
         last_call.abort();
         self.key_watch.stop().await;
+        self.conductor.stop().await;
         self.kafka_watch.stop().await;
-        let (sink, pipeline, patience) = (self.sink, self.pipeline, left());
-        // Flushing and dropping the producer block.
-        let flushed = tokio::task::spawn_blocking(move || {
+        let (sink, spool, pipeline, patience) = (self.sink, self.spool, self.pipeline, left());
+        // Flushing and dropping the producer block, and so does closing the spool.
+        let closed = tokio::task::spawn_blocking(move || {
             sink.close(patience);
             drop((pipeline, sink));
+            spool.close();
         });
-        if let Err(error) = flushed.await {
-            tracing::error!(%error, "the producer could not be flushed");
+        if let Err(error) = closed.await {
+            tracing::error!(%error, "the producer and the spool could not be closed");
         }
         self.admin.stop().await;
         tracing::info!("stopped");
@@ -225,24 +248,34 @@ fn warn_of(mode: SignatureMode) {
     }
 }
 
-/// Takes back what Kafka has not acknowledged shortly before the time to stop is over, so that it is answered yet.
-fn last_call(sink: Arc<KafkaSink>, timeout: Duration) -> JoinHandle<()> {
-    /// Enough to write the answers.
-    const TO_ANSWER: Duration = Duration::from_millis(500);
+/// Spools what Kafka has not acknowledged shortly before the time to stop is over, so that it is answered yet.
+fn last_call(pipeline: Arc<Pipeline>, timeout: Duration) -> JoinHandle<()> {
+    /// Enough to write to the disk, and then the answers.
+    const TO_ANSWER: Duration = Duration::from_secs(1);
     tokio::spawn(async move {
         tokio::time::sleep(timeout.saturating_sub(TO_ANSWER)).await;
-        sink.purge();
+        pipeline.stop_waiting();
     })
+}
+
+fn open_spool(spool: &config::Spool, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
+    let limits = Limits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes };
+    Ok(Spool::open(&spool.folder, limits, Arc::clone(metrics))?)
+}
+
+fn deliver(sink: &Arc<KafkaSink>, spool: &Spool, metrics: &Arc<Metrics>, kafka: &Kafka) -> (Deliver, Conductor) {
+    let sink = Arc::clone(sink) as Arc<dyn Sink>;
+    Deliver::new(sink, spool.clone(), Arc::clone(metrics), kafka.ack_timeout)
 }
 
 fn serve_admin(
     listener: TcpListener,
     metrics: Arc<Metrics>,
-    sink: &Arc<KafkaSink>,
+    (sink, spool): (&Arc<KafkaSink>, &Spool),
     stopping: &Stopping,
 ) -> io::Result<Running> {
-    let (health, stopping) = (Arc::clone(sink.health()), stopping.clone());
-    let ready = Arc::new(move || health.is_up() && !stopping.has_begun());
+    let (health, spool, stopping) = (Arc::clone(sink.health()), spool.clone(), stopping.clone());
+    let ready = Arc::new(move || (spool.has_room() || health.is_up()) && !stopping.has_begun());
     Running::start(listener, |listener| admin::server(listener, Admin { metrics, ready }))
 }
 

@@ -9,6 +9,7 @@ mod healthcheck;
 mod output;
 mod serve;
 mod sign;
+mod spool;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -40,6 +41,9 @@ enum Command {
     /// Explain why the X-Twilio-Signature of a captured request matches or does not
     #[command(long_about = explain::LONG)]
     Explain(explain::Arguments),
+    /// Look into the spool of a service that does not run, or publish what is in it
+    #[command(subcommand, long_about = spool::LONG)]
+    Spool(spool::Command),
     /// Print the effective configuration, secrets redacted, and every problem in it
     Config,
     /// Ask the local admin port whether the service is alive; for images without a shell
@@ -58,6 +62,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         Command::Dev(arguments) => dev::run(&arguments, &variables),
         Command::Sign(arguments) => sign::run(arguments, variables),
         Command::Explain(arguments) => explain::run(&arguments, variables),
+        Command::Spool(command) => spool::run(&command, variables),
         Command::Config => config::run(variables),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
     };

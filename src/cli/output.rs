@@ -1,8 +1,9 @@
 //! What the commands print, and how they end.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 use thiserror::Error;
@@ -63,4 +64,28 @@ pub(super) fn say(text: &str) {
 pub(super) fn usage(usage: &clap::Error) -> ExitCode {
     let _ = usage.print();
     if usage.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// A line on a terminal that is written anew, at most twice a second; elsewhere nothing.
+#[derive(Debug, Default)]
+pub(super) struct Progress(Option<Instant>);
+
+impl Progress {
+    const PACE: Duration = Duration::from_millis(500);
+
+    pub(super) fn show(&mut self, text: &str) {
+        let due = self.0.is_none_or(|last| last.elapsed() >= Self::PACE);
+        if due && io::stderr().is_terminal() {
+            self.0 = Some(Instant::now());
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+    }
 }

@@ -94,7 +94,13 @@ variables! {
     KAFKA_PROPERTIES: OPEN, ABSENT,
         "more librdkafka properties, `key=value;key=value`; those that would break a promise are refused";
     KAFKA_ACK_TIMEOUT_MS: OPEN, "5000",
-        "time from receipt to Kafka's acknowledgement, 100 to 14000, since Twilio waits 15 s";
+        "time from receipt to Kafka's acknowledgement, 100 to 14000, since Twilio waits 15 s; after it the event goes to the spool";
+    SPOOL_DIR: OPEN, "./spool",
+        "folder of the durable queue on disk in which events wait while Kafka does not take them; one for each process";
+    SPOOL_MAX_BYTES: OPEN, "1073741824",
+        "bytes of records in the spool, 1024 to 2^50; beyond it callbacks are answered 503";
+    SPOOL_MIN_FREE_BYTES: OPEN, "67108864",
+        "bytes that the spool leaves free on its disk, 0 to 2^50; below it callbacks are answered 503";
     SHUTDOWN_DELAY_SECS: OPEN, "5",
         "time after SIGTERM in which the service is not ready but still serves in full, 0 to 600";
     SHUTDOWN_TIMEOUT_SECS: OPEN, "20",

@@ -14,6 +14,7 @@ mod near;
 mod problems;
 mod process;
 mod reader;
+mod spool;
 mod twilio;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ pub use kafka::{ClientCertificate, Kafka, REFUSED_PROPERTIES, RefusedProperty, S
 pub use problems::Problems;
 pub use process::{Log, LogFormat, Shutdown};
 use serde::de::DeserializeOwned;
+pub use spool::Spool;
 pub use twilio::Twilio;
 
 use crate::domain::PublicUrl;
@@ -48,6 +50,8 @@ pub struct Config {
     pub callbacks: Callbacks,
     /// Where the events go.
     pub kafka: Kafka,
+    /// Where they wait while Kafka does not take them.
+    pub spool: Spool,
     /// How long stopping may take.
     pub shutdown: Shutdown,
     /// What is logged, and how.
@@ -93,6 +97,31 @@ pub fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Resu
     load_section(vars, "TWILIO_", twilio::TwilioSection::read)
 }
 
+/// Reads only where the spool is, for a command that looks into it.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub fn load_spool(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Spool, Problems> {
+    load_section(vars, "SPOOL_", spool::SpoolSection::read)
+}
+
+/// Reads only where the spool and Kafka are, for a command that brings the one to the other.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub fn load_drain(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(Spool, Kafka), Problems> {
+    let mut reader = Reader::default();
+    let environment = Environment::collect(vars, &mut reader);
+    let both = read_drain(&environment, &mut reader);
+    reader.conclude(both)
+}
+
+fn read_drain(environment: &Environment, reader: &mut Reader) -> Option<(Spool, Kafka)> {
+    let spool = environment.section::<spool::SpoolSection>("SPOOL_", reader)?.read(reader);
+    let kafka = kafka::Sections::from(environment, reader)?.read(reader);
+    Some((spool?, kafka?))
+}
+
 fn load_section<S: DeserializeOwned, T>(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
     prefix: &'static str,
@@ -116,6 +145,7 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
     let dedup = environment.section::<callbacks::DedupSection>("DEDUP_", reader)?;
     let callbacks = callbacks::read(signature, dedup, reader);
     let kafka = kafka::Sections::from(environment, reader)?.read(reader);
+    let spool = environment.section::<spool::SpoolSection>("SPOOL_", reader)?.read(reader);
     let shutdown = environment.section::<process::ShutdownSection>("SHUTDOWN_", reader)?.read(reader);
     let format = environment.section::<process::LogSection>("LOG_", reader)?.read(reader);
     let filter = environment.section::<process::RustSection>("RUST_", reader)?.read(reader);
@@ -126,6 +156,7 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
         twilio: twilio?,
         callbacks: callbacks?,
         kafka: kafka?,
+        spool: spool?,
         shutdown: shutdown?,
         log: Log { format, filter: filter? },
     })
@@ -142,6 +173,7 @@ impl Config {
             self.twilio.describe(),
             self.callbacks.describe(),
             self.kafka.describe(),
+            self.spool.describe(),
             self.shutdown.describe(),
             self.log.describe(),
         ]

@@ -25,7 +25,7 @@ pub use fingerprint::Fingerprint;
 pub use label::Label;
 pub(crate) use label::closed_set;
 pub use members::Members;
-pub use outcome::{FailureClass, Outcome, OutcomeKind, PublishFailure, Refusal, Unprocessable};
+pub use outcome::{Durable, FailureClass, Outcome, OutcomeKind, PublishFailure, Refusal, Unkept, Unprocessable};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use resource::Resource;
 pub use sid::{AccountSid, ProfileSid, SidError};

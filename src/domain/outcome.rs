@@ -136,11 +136,38 @@ impl PublishFailure {
     }
 }
 
+closed_set! {
+    /// Why a callback could not be made durable.
+    pub enum Unkept {
+        /// Kafka does not take it and the spool has no room.
+        SpoolFull => "spool_full",
+        /// Kafka does not take it and the spool cannot be written.
+        SpoolFailed => "spool_failed",
+        /// Neither topic takes it in any form.
+        RefusedByTopics => "refused_by_topics",
+        /// The service stopped before it was durable.
+        Abandoned => "abandoned",
+    }
+}
+
+/// How a record became durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durable {
+    /// All in-sync replicas of Kafka have it, in its topic.
+    Published,
+    /// It is in the spool, synced to disk.
+    Spooled,
+    /// Its topic does not take it: all in-sync replicas have the request as a dead letter instead.
+    DeadLettered,
+}
+
 /// What became of one callback. Decides the answer, the metrics and the log level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Kafka acknowledged the event with all in-sync replicas.
     Published,
+    /// The event, or the dead letter, is in the spool, synced to disk.
+    Spooled,
     /// The same callback was made durable before, or a moment ago.
     Duplicate,
     /// Kafka acknowledged the dead letter with all in-sync replicas.
@@ -148,7 +175,7 @@ pub enum Outcome {
     /// Refused; nothing was kept.
     Rejected(Refusal),
     /// Could not be made durable.
-    Unavailable(PublishFailure),
+    Unavailable(Unkept),
 }
 
 closed_set! {
@@ -156,6 +183,8 @@ closed_set! {
     pub enum OutcomeKind {
         /// See [`Outcome::Published`].
         Published => "published",
+        /// See [`Outcome::Spooled`].
+        Spooled => "spooled",
         /// See [`Outcome::Duplicate`].
         Duplicate => "duplicate",
         /// See [`Outcome::DeadLettered`].
@@ -173,6 +202,7 @@ impl Outcome {
     pub fn kind(self) -> OutcomeKind {
         match self {
             Self::Published => OutcomeKind::Published,
+            Self::Spooled => OutcomeKind::Spooled,
             Self::Duplicate => OutcomeKind::Duplicate,
             Self::DeadLettered(_) => OutcomeKind::DeadLettered,
             Self::Rejected(_) => OutcomeKind::Rejected,
@@ -185,7 +215,7 @@ impl Outcome {
     pub fn reason(self) -> Option<&'static str> {
         use super::Label as _;
         match self {
-            Self::Published | Self::Duplicate => None,
+            Self::Published | Self::Spooled | Self::Duplicate => None,
             Self::DeadLettered(reason) => Some(reason.as_str()),
             Self::Rejected(reason) => Some(reason.as_str()),
             Self::Unavailable(reason) => Some(reason.as_str()),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    domain::{Label as _, Outcome, ProfileSid, PublishFailure, Refusal, Resource, Status},
+    domain::{Label as _, Outcome, ProfileSid, Refusal, Resource, Status, Unkept},
     telemetry::Metrics,
 };
 
@@ -47,7 +47,7 @@ impl Case {
 
     /// From here on the callback is ours: if it is abandoned, that is our failure and not the caller's.
     pub(super) fn verified(&mut self) {
-        self.if_abandoned = Some(Outcome::Unavailable(PublishFailure::Other));
+        self.if_abandoned = Some(Outcome::Unavailable(Unkept::Abandoned));
     }
 
     /// What the callback is about.
@@ -56,7 +56,7 @@ impl Case {
         self.status = status;
     }
 
-    /// The record was handed to Kafka.
+    /// The record was handed to be made durable.
     pub(super) fn handed_over(&mut self) {
         self.handed_over = Some(Instant::now());
     }
@@ -87,7 +87,7 @@ impl Case {
         self.metrics.outcome.of(outcome.kind()).inc();
         self.metrics.callback_seconds.observe(duration.as_secs_f64());
         match outcome {
-            Outcome::Published | Outcome::Duplicate | Outcome::DeadLettered(_) => {}
+            Outcome::Published | Outcome::Spooled | Outcome::Duplicate | Outcome::DeadLettered(_) => {}
             Outcome::Rejected(refusal) => self.metrics.rejected.of(refusal).inc(),
             Outcome::Unavailable(_) => self.metrics.rejected_unavailable.inc(),
         }
@@ -113,7 +113,7 @@ impl Case {
             };
         }
         match outcome {
-            Outcome::Published | Outcome::Duplicate => line!(info),
+            Outcome::Published | Outcome::Spooled | Outcome::Duplicate => line!(info),
             Outcome::DeadLettered(_) | Outcome::Rejected(_) => line!(warn),
             Outcome::Unavailable(_) => line!(error),
         }

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::domain::{Fingerprint, PublishFailure};
+use crate::domain::{Fingerprint, Unkept};
 
 /// Callbacks that are remembered at most; beyond it the oldest are forgotten.
 const MOST: usize = 100_000;
@@ -21,7 +21,7 @@ const MOST: usize = 100_000;
 const WINDOW_WITHOUT_TOKEN: Duration = Duration::from_secs(30);
 
 /// What became of the first of several identical callbacks; `None` while it is under way.
-type FirstOutcome = Option<Result<(), PublishFailure>>;
+type FirstOutcome = Option<Result<(), Unkept>>;
 
 /// The callbacks of the last while.
 #[derive(Debug, Clone)]
@@ -142,7 +142,7 @@ impl Ticket {
     }
 
     /// The callback failed, and so do those that wait for it; a later one may try again.
-    pub(super) fn failed(self, failure: PublishFailure) {
+    pub(super) fn failed(self, failure: Unkept) {
         self.outcome.send_replace(Some(Err(failure)));
     }
 }
@@ -160,11 +160,11 @@ pub(super) struct Repeat(Option<watch::Receiver<FirstOutcome>>);
 
 impl Repeat {
     /// Waits until the first one has its outcome.
-    pub(super) async fn first_outcome(self) -> Result<(), PublishFailure> {
+    pub(super) async fn first_outcome(self) -> Result<(), Unkept> {
         let Some(mut underway) = self.0 else { return Ok(()) };
         match underway.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.unwrap_or(Ok(())),
-            Err(_abandoned) => Err(PublishFailure::Other),
+            Err(_abandoned) => Err(Unkept::Abandoned),
         }
     }
 }
@@ -204,7 +204,7 @@ mod tests {
     #[tokio::test]
     async fn concurrent_repeats_share_the_outcome_of_the_first() {
         let (duplicates, now) = (Duplicates::new(WINDOW), Instant::now());
-        for outcome in [Ok(()), Err(PublishFailure::TimedOut)] {
+        for outcome in [Ok(()), Err(Unkept::SpoolFull)] {
             let ticket = first(duplicates.claim(with_token(1), now));
             let waiting = repeat(duplicates.claim(with_token(1), now));
             let waiting = tokio::spawn(waiting.first_outcome());
@@ -220,11 +220,11 @@ mod tests {
     #[tokio::test]
     async fn after_a_failure_the_next_one_is_the_first() {
         let (duplicates, now) = (Duplicates::new(WINDOW), Instant::now());
-        first(duplicates.claim(with_token(1), now)).failed(PublishFailure::TimedOut);
+        first(duplicates.claim(with_token(1), now)).failed(Unkept::SpoolFull);
         let ticket = first(duplicates.claim(with_token(1), now));
         let waiting = repeat(duplicates.claim(with_token(1), now));
         drop(ticket);
-        assert_eq!(waiting.first_outcome().await, Err(PublishFailure::Other), "abandoned");
+        assert_eq!(waiting.first_outcome().await, Err(Unkept::Abandoned), "abandoned");
         first(duplicates.claim(with_token(1), now)).durable();
     }
 
@@ -252,7 +252,7 @@ mod tests {
         drop(repeat(duplicates.claim(with_token(MOST as u128), now)));
         for number in 0..=MOST as u128 {
             let fingerprint = with_token(MOST as u128 + 1 + number);
-            first(duplicates.claim(fingerprint, now)).failed(PublishFailure::TimedOut);
+            first(duplicates.claim(fingerprint, now)).failed(Unkept::SpoolFull);
         }
         let memory = duplicates.lock();
         assert!(memory.with_token.len() + memory.without_token.len() <= MOST, "failures are bounded, too");

@@ -19,9 +19,7 @@ use self::{
 };
 use crate::{
     deliver::{Deliver, Pending},
-    domain::{
-        Event, FailureClass, Outcome, PublishFailure, RawCallback, Resource, SignatureMode, Timestamp, Unprocessable,
-    },
+    domain::{Durable, Event, Outcome, RawCallback, Resource, SignatureMode, Timestamp, Unkept, Unprocessable},
     normalize::normalize,
     telemetry::Metrics,
     verify::{VerifiedCallback, Verifier},
@@ -85,7 +83,7 @@ impl Pipeline {
     /// cancelled when its connection breaks, and what Twilio sent must not be lost with it.
     pub async fn accept(self: &Arc<Self>, case: Case, raw: RawCallback) -> Outcome {
         match self.begin(case, raw) {
-            Ok(underway) => underway.await.unwrap_or(Outcome::Unavailable(PublishFailure::Other)),
+            Ok(underway) => underway.await.unwrap_or(Outcome::Unavailable(Unkept::Abandoned)),
             Err(refused) => refused,
         }
     }
@@ -117,7 +115,7 @@ impl Pipeline {
         let received_at = Timestamp::from(SystemTime::now());
         self.metrics.last_callback.set(received_at.unix_seconds());
         let work = match normalize(&verified, received_at) {
-            Ok(event) => self.hand_over_event(case, verified, event),
+            Ok(event) => self.hand_over_event(case, &verified, event),
             Err(unclear) => {
                 let why = (unclear.reason, unclear.profile.as_ref());
                 let pending = self.deliver.dead_letter(verified.raw(), why, received_at, case.received());
@@ -130,20 +128,20 @@ impl Pipeline {
         work
     }
 
-    fn hand_over_event(&self, case: &mut Case, verified: VerifiedCallback, event: Event) -> Work {
+    fn hand_over_event(&self, case: &mut Case, verified: &VerifiedCallback, event: Event) -> Work {
         case.about(Some(event.data.profile_sid.clone()), Some(event.data.status));
         match self.duplicates.claim(event.fingerprint, Instant::now()) {
             Claim::Repeat(repeat) => Work::Repeat(repeat),
             Claim::First(ticket) => {
-                let pending = self.deliver.event(&event, case.received());
-                Work::Event(Box::new(EventWork { verified, event, ticket, pending }))
+                let pending = self.deliver.event(&event, verified.raw(), case.received());
+                Work::Event(Box::new(EventWork { event, ticket, pending }))
             }
         }
     }
 
     async fn finish(self: &Arc<Self>, case: &mut Case, work: Work) -> Outcome {
         match work {
-            Work::Event(work) => self.finish_event(case, *work).await,
+            Work::Event(work) => self.finish_event(*work).await,
             Work::Repeat(repeat) => {
                 repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
             }
@@ -152,25 +150,27 @@ impl Pipeline {
         }
     }
 
-    async fn finish_event(&self, case: &Case, work: EventWork) -> Outcome {
-        let EventWork { verified, event, ticket, pending } = work;
-        let outcome = match pending.durable().await {
-            Ok(()) => {
-                self.count_durable(&event);
-                Outcome::Published
+    async fn finish_event(&self, work: EventWork) -> Outcome {
+        let EventWork { event, ticket, pending } = work;
+        match pending.durable().await {
+            Ok(durable) => {
+                ticket.durable();
+                self.conclude_event(&event, durable)
             }
-            Err(failure) if failure.class() == FailureClass::Record => {
-                let reason = Unprocessable::RefusedByTopic;
-                let why = (reason, Some(&event.data.profile_sid));
-                let received_at = event.data.received_at;
-                dead_lettered(reason, self.deliver.dead_letter(verified.raw(), why, received_at, case.received())).await
+            Err(reason) => {
+                ticket.failed(reason);
+                Outcome::Unavailable(reason)
             }
-            Err(failure) => Outcome::Unavailable(failure),
-        };
-        match outcome {
-            Outcome::Unavailable(failure) => ticket.failed(failure),
-            _ => ticket.durable(),
         }
+    }
+
+    fn conclude_event(&self, event: &Event, durable: Durable) -> Outcome {
+        let outcome = match durable {
+            Durable::Published => Outcome::Published,
+            Durable::Spooled => Outcome::Spooled,
+            Durable::DeadLettered => return Outcome::DeadLettered(Unprocessable::RefusedByTopic),
+        };
+        self.count_durable(event);
         outcome
     }
 
@@ -180,6 +180,11 @@ impl Pipeline {
         for label in data.rejection_labels() {
             self.metrics.rejections.of(data.resource, label).inc();
         }
+    }
+
+    /// Stops waiting for Kafka: what it has not acknowledged goes to the spool.
+    pub fn stop_waiting(&self) {
+        self.deliver.stop_waiting();
     }
 
     /// Waits until every accepted callback has its outcome, at most `patience`.
@@ -200,12 +205,15 @@ enum Work {
 }
 
 struct EventWork {
-    verified: VerifiedCallback,
     event: Event,
     ticket: Ticket,
     pending: Pending,
 }
 
 async fn dead_lettered(reason: Unprocessable, pending: Pending) -> Outcome {
-    pending.durable().await.map_or_else(Outcome::Unavailable, |()| Outcome::DeadLettered(reason))
+    match pending.durable().await {
+        Ok(Durable::Published | Durable::DeadLettered) => Outcome::DeadLettered(reason),
+        Ok(Durable::Spooled) => Outcome::Spooled,
+        Err(unkept) => Outcome::Unavailable(unkept),
+    }
 }

@@ -18,6 +18,10 @@ const SHORTEST_SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Above what the largest callback can become.
 const LARGEST_MESSAGE: &str = "16000000";
 
+/// librdkafka fails a whole batch when it is too large for its topic. Up to this size, which any topic takes, records share
+/// a batch; a larger record is alone in its own, so that no other one fails with it.
+const BATCH_BYTES: &str = "16384";
+
 /// Records waiting for acknowledgement; at the largest body this is below 128 MiB.
 const QUEUE_KBYTES: &str = "131072";
 
@@ -33,6 +37,7 @@ pub(super) fn common(kafka: &Kafka) -> ClientConfig {
         .set("socket.keepalive.enable", "true")
         .set("queue.buffering.max.kbytes", QUEUE_KBYTES)
         .set("linger.ms", "1")
+        .set("batch.size", BATCH_BYTES)
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "500")
         .set("log.connection.close", "false");

@@ -1,56 +1,56 @@
 //! Whether Kafka can take records now, as one fact for probes, metrics and logs.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::{
-    domain::{Label as _, PublishFailure},
-    telemetry::Metrics,
-};
+use tokio::sync::watch;
 
-/// For so long a probe is not believed after a record failed: a cluster can answer questions and take nothing. Then
-/// the next record may try.
+use super::Availability;
+use crate::{domain::PublishFailure, telemetry::Metrics};
+
+/// For so long a probe is not believed after a record failed: a cluster can answer questions and take nothing.
 const DISTRUST: Duration = Duration::from_secs(5);
 
-/// Whether Kafka can take records now. Cheap to read; every change is logged once.
+/// Whether Kafka can take records now. Cheap to read; every change can be waited for.
 #[derive(Debug)]
 pub struct KafkaHealth {
-    up: AtomicBool,
+    availability: watch::Sender<Availability>,
     history: Mutex<History>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Debug, Default)]
 struct History {
-    down_since: Option<Instant>,
     record_failed: Option<Instant>,
     closed: bool,
 }
 
 impl KafkaHealth {
-    /// Down until the first probe says otherwise.
+    /// Unknown until the first probe or record.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { up: AtomicBool::new(false), history: Mutex::default(), metrics }
+        Self { availability: watch::Sender::new(Availability::Unknown), history: Mutex::default(), metrics }
     }
 
     /// Whether Kafka can take records now.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+        *self.availability.borrow() == Availability::Up
+    }
+
+    /// What is known now, and every change of it.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Availability> {
+        self.availability.subscribe()
     }
 
     /// Kafka answered a probe and has what the service needs.
     pub(super) fn probe_succeeded(&self, now: Instant) {
-        let mut history = self.history();
+        let history = self.history();
         let distrusted = history.record_failed.is_some_and(|failed| now.duration_since(failed) < DISTRUST);
         if !distrusted {
-            self.rise(&mut history);
+            self.become_known(&history, Availability::Up);
         }
     }
 
@@ -59,7 +59,7 @@ impl KafkaHealth {
         if !self.is_up() {
             let mut history = self.history();
             history.record_failed = None;
-            self.rise(&mut history);
+            self.become_known(&history, Availability::Up);
         }
     }
 
@@ -71,16 +71,7 @@ impl KafkaHealth {
 
     /// Kafka did not answer, or lacks what the service needs.
     pub(super) fn failed(&self, reason: PublishFailure, detail: &str) {
-        let mut history = self.history();
-        if history.closed {
-            return;
-        }
-        self.up.store(false, Ordering::Relaxed);
-        self.metrics.kafka_up.set(0);
-        if history.down_since.is_none() {
-            history.down_since = Some(Instant::now());
-            tracing::error!(reason = reason.as_str(), detail, "Kafka is not available; callbacks are answered 503");
-        }
+        self.become_known(&self.history(), Availability::Down { reason, detail: detail.into() });
     }
 
     /// From now on nothing is reported: the connections go down because the service does.
@@ -88,15 +79,19 @@ impl KafkaHealth {
         self.history().closed = true;
     }
 
-    fn rise(&self, history: &mut History) {
-        if self.up.swap(true, Ordering::Relaxed) {
+    fn become_known(&self, history: &History, availability: Availability) {
+        if history.closed {
             return;
         }
-        self.metrics.kafka_up.set(1);
-        match history.down_since.take() {
-            Some(since) => tracing::info!(down_seconds = since.elapsed().as_secs(), "Kafka is available again"),
-            None => tracing::info!("Kafka is available"),
-        }
+        self.metrics.kafka_up.set(i64::from(availability == Availability::Up));
+        self.availability.send_if_modified(|known| {
+            // The first reason is the one that explains the others.
+            let is_news = std::mem::discriminant(known) != std::mem::discriminant(&availability);
+            if is_news {
+                *known = availability;
+            }
+            is_news
+        });
     }
 
     fn history(&self) -> MutexGuard<'_, History> {

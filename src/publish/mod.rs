@@ -16,5 +16,5 @@ pub use follow::{Consumed, Follower};
 pub use health::KafkaHealth;
 pub use producer::{KafkaSink, Topics};
 pub use record::Record;
-pub use sink::{Acknowledgement, Sink};
+pub use sink::{Acknowledgement, Availability, Sink};
 pub use topics::watch;

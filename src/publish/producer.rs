@@ -1,7 +1,7 @@
 //! The producer behind the sink.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -13,8 +13,9 @@ use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig},
 };
+use tokio::sync::watch;
 
-use super::{Acknowledgement, KafkaHealth, Record, Sink, client, failure::failure};
+use super::{Acknowledgement, Availability, KafkaHealth, Record, Sink, client, failure::failure};
 use crate::{
     config::Kafka,
     domain::{Destination, FailureClass, Label as _, PublishFailure},
@@ -53,9 +54,13 @@ impl ClientContext for Context {
     }
 }
 
+type Producer = FutureProducer<Context>;
+
 /// The idempotent producer with the names of the two topics.
 pub struct KafkaSink {
-    producer: FutureProducer<Context>,
+    kafka: Kafka,
+    /// Kept for as long as it works: another one could write what this one has written, behind what it wrote later.
+    producer: RwLock<Arc<Producer>>,
     ledger: Arc<Ledger>,
 }
 
@@ -97,9 +102,9 @@ impl KafkaSink {
     /// When librdkafka does not accept the configuration, for example a certificate that cannot be read.
     pub fn new(kafka: &Kafka, metrics: Arc<Metrics>) -> Result<Self, KafkaError> {
         let health = Arc::new(KafkaHealth::new(Arc::clone(&metrics)));
-        let context = Context { health: Some(Arc::clone(&health)) };
-        let producer = client::producer(kafka).create_with_context(context)?;
-        Ok(Self { producer, ledger: Arc::new(Ledger { topics: Topics::of(kafka), health, metrics }) })
+        let producer = RwLock::new(producer(kafka, &health)?);
+        let ledger = Arc::new(Ledger { topics: Topics::of(kafka), health, metrics });
+        Ok(Self { kafka: kafka.clone(), producer, ledger })
     }
 
     /// Whether Kafka can take records now.
@@ -116,18 +121,24 @@ impl KafkaSink {
         &self.ledger.topics
     }
 
-    pub(super) fn client(&self) -> &rdkafka::client::Client<impl ClientContext + use<>> {
-        self.producer.client()
+    /// The producer in use. Nothing that holds the lock can panic.
+    pub(super) fn producer(&self) -> Arc<Producer> {
+        Arc::clone(&self.producer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until every record is acknowledged or given up, at most `patience`; after that nothing is reported any
     /// more. Blocks: not for async threads.
     pub fn close(&self, patience: Duration) {
-        if let Err(error) = self.producer.flush(patience) {
+        if let Err(error) = self.producer().flush(patience) {
             tracing::warn!(%error, "records were left in the producer's queue");
         }
         self.ledger.health.close();
     }
+}
+
+fn producer(kafka: &Kafka, health: &Arc<KafkaHealth>) -> Result<Arc<Producer>, KafkaError> {
+    let context = Context { health: Some(Arc::clone(health)) };
+    client::producer(kafka).create_with_context(context).map(Arc::new)
 }
 
 impl Ledger {
@@ -162,18 +173,18 @@ impl Sink for KafkaSink {
     fn enqueue(&self, record: &Record) -> Result<Acknowledgement, PublishFailure> {
         let headers =
             record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |all, header| {
-                all.insert(Header { key: header.0, value: Some(&header.1) })
+                all.insert(Header { key: &header.0, value: Some(&header.1) })
             });
         let message = FutureRecord {
             topic: self.ledger.topics.name(record.destination),
             partition: None,
-            payload: Some(&record.payload),
+            payload: Some(record.payload.get()),
             key: record.key.as_ref(),
             timestamp: Some(record.timestamp.unix_millis()),
             headers: Some(headers),
         };
         let (ledger, destination) = (Arc::clone(&self.ledger), record.destination);
-        let delivery = self.producer.send_result(message).map_err(|(error, _record)| {
+        let delivery = self.producer().send_result(message).map_err(|(error, _record)| {
             let reason = failure(&error);
             ledger.report(destination, Err(reason));
             reason
@@ -197,6 +208,21 @@ impl Sink for KafkaSink {
     }
 
     fn purge(&self) {
-        self.producer.purge(PurgeConfig::default().queue().inflight());
+        self.producer().purge(PurgeConfig::default().queue().inflight());
+    }
+
+    fn renew(&self) {
+        let fresh = match producer(&self.kafka, &self.ledger.health) {
+            Ok(fresh) => fresh,
+            Err(error) => return tracing::error!(%error, "the producer failed and no other can be made"),
+        };
+        let failed = std::mem::replace(&mut *self.producer.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        tracing::warn!("the producer failed; another goes on");
+        // Dropping a producer waits for its threads.
+        std::thread::spawn(move || drop(failed));
+    }
+
+    fn availability(&self) -> watch::Receiver<Availability> {
+        self.ledger.health.subscribe()
     }
 }

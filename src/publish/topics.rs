@@ -10,6 +10,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, ConfigResourceResult, NewTopic, ResourceSpecifier, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
     metadata::MetadataTopic,
+    producer::Producer as _,
 };
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +84,7 @@ impl Watcher {
             states = self.states();
         }
         let worst = states.iter().find_map(|(which, state)| state.as_ref().err().map(|code| (*which, *code)));
-        match (worst, self.sink.client().fatal_error()) {
+        match (worst, self.sink.producer().client().fatal_error()) {
             (Some((which, code)), _) => self.complain_of(which, code),
             (None, Some((_code, detail))) => self.sink.health().failed(PublishFailure::Fatal, &detail),
             (None, None) => self.all_is_well(&states),
@@ -108,7 +109,8 @@ impl Watcher {
     /// How many replicas the topic has, or why that cannot be told.
     fn replication_of(&self, destination: Destination) -> Result<usize, RDKafkaErrorCode> {
         let name = self.sink.topics().name(destination);
-        let metadata = self.sink.client().fetch_metadata(Some(name), PATIENCE).map_err(|error| code_of(&error))?;
+        let metadata =
+            self.sink.producer().client().fetch_metadata(Some(name), PATIENCE).map_err(|error| code_of(&error))?;
         let topic = metadata.topics().iter().find(|topic| topic.name() == name);
         let found = topic.ok_or(RDKafkaErrorCode::UnknownTopicOrPartition).and_then(replication);
         let metrics = self.sink.metrics();

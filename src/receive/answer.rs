@@ -10,7 +10,7 @@ use crate::domain::{Outcome, Refusal};
 /// The status code of each outcome. A refusal's code tells the caller no more than it has to know.
 pub(super) fn status(outcome: Outcome) -> StatusCode {
     match outcome {
-        Outcome::Published | Outcome::Duplicate | Outcome::DeadLettered(_) => StatusCode::NO_CONTENT,
+        Outcome::Published | Outcome::Spooled | Outcome::Duplicate | Outcome::DeadLettered(_) => StatusCode::NO_CONTENT,
         Outcome::Rejected(refusal) => match refusal {
             Refusal::MissingSignature
             | Refusal::MalformedSignature

@@ -7,7 +7,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Bridge, TOKEN, program};
+use crate::support::{Bridge, Request, TOKEN, program, wait_for};
+
+/// What a few events need in the spool.
+const A_SMALL_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8192");
+const DEDUP_OFF: (&str, &str) = ("DEDUP_WINDOW_SECS", "0");
 
 const GOOD: [(&str, &str); 3] = [
     ("PUBLIC_URL", "https://hooks.example.com"),
@@ -97,9 +101,12 @@ fn sign_without_a_token_says_where_to_put_it() {
 
 #[test]
 fn healthcheck_asks_the_admin_port() {
-    let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")]);
+    let away = [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "300"), A_SMALL_SPOOL, DEDUP_OFF];
+    let bridge = Bridge::launch(&away);
     let admin = bridge.admin.to_string();
     assert_eq!(run(&["healthcheck"], &[("ADMIN_BIND", &admin)]).0, Some(0));
+    assert_eq!(run(&["healthcheck", "--ready"], &[("ADMIN_BIND", &admin)]).0, Some(0));
+    wait_for("the spool is full", || (bridge.send(&Request::change("draft")).status == 503).then_some(()));
     let (code, _, stderr) = run(&["healthcheck", "--ready"], &[("ADMIN_BIND", &admin)]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("503"), "{stderr}");
@@ -113,7 +120,7 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
     assert_eq!(run(&[], &[]).0, Some(2));
     let (code, stdout, _) = run(&["--help"], &[]);
     assert_eq!(code, Some(0));
-    for command in ["serve", "dev", "sign", "explain", "config", "healthcheck"] {
+    for command in ["serve", "dev", "sign", "explain", "spool", "config", "healthcheck"] {
         assert!(stdout.contains(command), "{command} is missing in\n{stdout}");
     }
 }

@@ -86,12 +86,15 @@ fn every_variable_reaches_its_place() {
         ("KAFKA_TOPIC_REPLICATION", "3"),
         ("KAFKA_PROPERTIES", "compression.type=zstd; client.id=a=b;"),
         ("KAFKA_ACK_TIMEOUT_MS", "13999"),
+        ("SPOOL_DIR", "/var/spool/bridge"),
+        ("SPOOL_MAX_BYTES", "1024"),
+        ("SPOOL_MIN_FREE_BYTES", "0"),
         ("SHUTDOWN_DELAY_SECS", "0"),
         ("SHUTDOWN_TIMEOUT_SECS", "600"),
         ("LOG_FORMAT", "pretty"),
         ("RUST_LOG", "warn,trusthub_bridge=debug"),
     ]);
-    let Config { http, admin, public_urls, twilio, callbacks, kafka, shutdown, log } = config;
+    let Config { http, admin, public_urls, twilio, callbacks, kafka, spool, shutdown, log } = config;
     assert_eq!((http.bind.to_string(), http.max_body_bytes, http.max_connections), ("[::]:80".to_owned(), 1024, 1));
     assert_eq!(http.request_timeout, Duration::from_secs(14));
     assert_eq!(admin.bind.to_string(), "127.0.0.1:81");
@@ -107,6 +110,8 @@ fn every_variable_reaches_its_place() {
     let property = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(kafka.properties, [property("compression.type", "zstd"), property("client.id", "a=b")]);
     assert_eq!(kafka.ack_timeout, Duration::from_millis(13_999));
+    assert_eq!(spool.folder.to_str(), Some("/var/spool/bridge"));
+    assert_eq!((spool.max_bytes, spool.min_free_bytes), (1024, 0));
     assert_eq!((shutdown.delay, shutdown.timeout), (Duration::ZERO, Duration::from_secs(600)));
     assert_eq!((log.format, log.filter.as_str()), (Some(LogFormat::Pretty), "warn,trusthub_bridge=debug"));
 }

@@ -6,6 +6,9 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::support::{Bridge, Request, mock_cluster};
 
+/// Less than any event needs in the spool.
+const NO_ROOM_FOR_AN_EVENT: (&str, &str) = ("SPOOL_MAX_BYTES", "1024");
+
 const TOKEN_HEADER: &str = "I-Twilio-Idempotency-Token";
 
 fn outcome(bridge: &Bridge, outcome: &str) -> f64 {
@@ -75,12 +78,13 @@ fn concurrent_repeats_wait_for_the_first_and_share_its_outcome() {
 #[test]
 fn what_failed_is_not_remembered() {
     let (cluster, variables) = mock_cluster();
-    let bridge = Bridge::launch(&variables.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
-    bridge.wait_until_ready();
+    let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
+    let bridge = Bridge::launch(&variables.chain([NO_ROOM_FOR_AN_EVENT]).collect::<Vec<_>>());
     let change = Request::change("in-review").with(TOKEN_HEADER, "one");
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; 100]);
     assert_eq!(bridge.send(&change).status, 503);
     cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    bridge.wait_for_log("Kafka takes records, and the spool is empty");
     assert_eq!(bridge.send(&change).status, 204);
     assert_eq!((outcome(&bridge, "unavailable"), outcome(&bridge, "published")), (1.0, 1.0));
 }

@@ -16,6 +16,16 @@ fn failures(bridge: &Bridge, reason: &str) -> f64 {
     bridge.metric(&format!(r#"trusthub_kafka_publish_failures_total{{reason="{reason}"}}"#))
 }
 
+fn failovers(bridge: &Bridge, reason: &str) -> f64 {
+    bridge.metric(&format!(r#"trusthub_spool_failovers_total{{reason="{reason}"}}"#))
+}
+
+/// Waits until the outage is over.
+fn wait_until_direct(bridge: &Bridge) {
+    bridge.wait_for_log("Kafka takes records, and the spool is empty");
+    assert_eq!(bridge.metric("trusthub_spool_events"), 0.0);
+}
+
 /// Waits until this is the last outcome in the log, which comes on its own way.
 fn wait_for_outcome(bridge: &Bridge, outcome: &str) {
     wait_for(&format!("{outcome:?} in the log"), || {
@@ -36,20 +46,25 @@ fn a_leader_that_moved_is_found_again_within_the_time_of_a_callback() {
 fn a_broker_that_only_times_out_is_an_outage() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; 100]);
-    assert_eq!(bridge.send(&Request::change("draft")).status, 503);
-    wait_for_outcome(&bridge, "unavailable timed_out");
-    assert_eq!(failures(&bridge, "timed_out"), 1.0);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    wait_for_outcome(&bridge, "spooled -");
+    assert!(failures(&bridge, "timed_out") >= 1.0);
+    assert_eq!(failovers(&bridge, "timed_out"), 1.0);
     cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    wait_until_direct(&bridge);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204, "the producer goes on");
+    wait_for_outcome(&bridge, "published -");
+    assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="events"}"#), 2.0);
 }
 
 #[test]
 fn an_event_that_is_too_large_is_dead_lettered_and_the_next_one_is_published() {
     let (bridge, cluster) = bridge_and_cluster();
-    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    // The second answer is the one that convicts: then the record was alone.
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 2]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     wait_for_outcome(&bridge, "dead_lettered refused_by_topic");
-    assert_eq!(failures(&bridge, "too_large"), 1.0);
+    assert_eq!(failures(&bridge, "too_large"), 2.0);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
     wait_for_outcome(&bridge, "published -");
 }
@@ -58,13 +73,35 @@ fn an_event_that_is_too_large_is_dead_lettered_and_the_next_one_is_published() {
 fn a_missing_right_to_write_is_an_outage_and_never_a_dead_letter() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
-    assert_eq!(bridge.send(&Request::change("draft")).status, 503);
-    wait_for_outcome(&bridge, "unavailable authorization");
-    assert_eq!(failures(&bridge, "authorization"), 1.0);
-    assert_eq!(bridge.metric(r#"trusthub_topic_right_missing{right="write",topic="events"}"#), 1.0);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    wait_for_outcome(&bridge, "spooled -");
+    assert_eq!(failovers(&bridge, "authorization"), 1.0);
     bridge.wait_for_log("lacks the right WRITE on topic events");
-    assert_eq!(bridge.ask_admin("/readyz").status, 503, "Kafka answers, but takes no records");
-    // The client remembers the refusal until it asks for the topic again, which the probe does.
-    wait_for("published", || (bridge.send(&Request::change("in-review")).status == 204).then_some(()));
+    wait_until_direct(&bridge);
     assert_eq!(bridge.metric(r#"trusthub_topic_right_missing{right="write",topic="events"}"#), 0.0, "granted again");
+    assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="events"}"#), 1.0);
+    assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="dead-letters"}"#), 0.0);
+}
+
+#[test]
+fn a_topic_that_is_missing_is_an_outage() {
+    let (bridge, cluster) = bridge_and_cluster();
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART; 100]);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    wait_for_outcome(&bridge, "spooled -");
+    cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    wait_until_direct(&bridge);
+    assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="events"}"#), 1.0);
+}
+
+#[test]
+fn a_producer_that_was_fenced_is_replaced_and_what_was_in_flight_is_published() {
+    let (bridge, cluster) = bridge_and_cluster();
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    bridge.wait_for_log("the producer failed; another goes on");
+    wait_until_direct(&bridge);
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
+    wait_for_outcome(&bridge, "published -");
+    assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="events"}"#), 2.0);
 }

@@ -14,7 +14,7 @@ fn missing_topics_are_created_with_the_configured_partitions() {
         assert_eq!(bridge.metric(&format!(r#"trusthub_topic_present{{topic="{topic}"}}"#)), 1.0);
     }
     assert!(bridge.wait_for_log("created the topic").contains(r#""partitions":5"#));
-    let outages = bridge.lines("Kafka is not available; callbacks are answered 503");
+    let outages = bridge.lines("Kafka does not take records; they are kept in the spool");
     assert!(outages.is_empty(), "a first start is no outage: {outages:?}");
 }
 
@@ -51,11 +51,11 @@ fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
     let missing = format!(r#"trusthub_topic_right_missing{{right="create",topic="{topic}"}}"#);
     assert_eq!(bridge.metric(&missing), 1.0);
     assert_eq!(bridge.ask_admin("/livez").status, 200, "it is no reason to end");
-    assert_eq!(bridge.ask_admin("/readyz").status, 503);
+    assert_eq!(bridge.metric("trusthub_kafka_up"), 0.0);
 
     kafka.allow("Create", &topic);
     kafka.allow("Create", &dead_letters);
-    bridge.wait_until_ready();
+    wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
     assert_eq!(
         bridge.log().iter().filter(|line| line.contains(&complaint)).count(),
         1,
@@ -74,10 +74,9 @@ fn a_missing_topic_that_is_not_to_be_created_is_one_clear_error() {
     ]);
     let line = bridge.wait_for_log("does not exist; create it, or set KAFKA_CREATE_TOPICS=true");
     assert!(line.contains(&bridge.topic), "{line}");
-    assert_eq!(bridge.ask_admin("/readyz").status, 503);
-    assert_eq!(bridge.send(&Request::change("draft")).status, 503);
+    assert_eq!(bridge.metric("trusthub_kafka_up"), 0.0);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     broker().create_topic(&bridge.topic, 1);
     broker().create_topic(&bridge.dead_letter_topic, 1);
-    bridge.wait_until_ready();
-    wait_for("published", || (bridge.send(&Request::change("draft")).status == 204).then_some(()));
+    assert_eq!(bridge.events(1).len(), 1, "it waited in the spool");
 }

@@ -2,7 +2,7 @@
 
 mod show;
 
-use std::{ffi::OsString, net::TcpListener, time::Duration};
+use std::{env, ffi::OsString, fs, net::TcpListener, path::PathBuf, process, time::Duration};
 
 use tokio::time::timeout;
 
@@ -59,6 +59,7 @@ struct Stage {
     twilio: Caller,
     forger: Caller,
     url: String,
+    _spool: TemporaryFolder,
     /// Last, so that it outlives its clients.
     kafka: EmbeddedKafka,
 }
@@ -75,7 +76,8 @@ impl Stage {
         let admin = listen("ADMIN_BIND", &address("ADMIN_BIND", "127.0.0.1:9090"))?;
         let base = format!("http://{}", public.local_addr().map_err(Failure::failed)?);
         let kafka = EmbeddedKafka::start(&[EVENTS, DEAD_LETTERS], PARTITIONS).map_err(Failure::failed)?;
-        let config = configuration(&base, &kafka)?;
+        let spool = TemporaryFolder::new();
+        let config = configuration(&base, &kafka, &spool)?;
         let caller = |token: &str| Caller::new(&token.into()).map_err(Failure::failed);
         Ok(Self {
             follower: Follower::new(&config.kafka, &[EVENTS, DEAD_LETTERS]).map_err(Failure::failed)?,
@@ -83,6 +85,7 @@ impl Stage {
             twilio: caller(TOKEN)?,
             forger: caller("not-the-token")?,
             url: format!("{base}/callbacks/customer-profiles"),
+            _spool: spool,
             kafka,
         })
     }
@@ -163,7 +166,7 @@ fn listen(variable: &'static str, address: &str) -> Result<TcpListener, Failure>
 }
 
 /// What `serve` would need to run with the embedded Kafka.
-fn configuration(base: &str, kafka: &EmbeddedKafka) -> Result<Config, Failure> {
+fn configuration(base: &str, kafka: &EmbeddedKafka, spool: &TemporaryFolder) -> Result<Config, Failure> {
     let brokers = kafka.bootstrap_servers();
     let variables = [
         ("PUBLIC_URL", base),
@@ -176,5 +179,23 @@ fn configuration(base: &str, kafka: &EmbeddedKafka) -> Result<Config, Failure> {
         ("SHUTDOWN_DELAY_SECS", "0"),
     ];
     let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    config::load(variables).map(|loaded| loaded.config).map_err(Failure::failed)
+    let spool = (OsString::from("SPOOL_DIR"), spool.0.clone().into_os_string());
+    config::load(variables.into_iter().chain([spool])).map(|loaded| loaded.config).map_err(Failure::failed)
+}
+
+/// A folder that is gone when `dev` is.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    /// Only names it; whoever uses it makes it.
+    fn new() -> Self {
+        Self(env::temp_dir().join(format!("trusthub-bridge-dev-{}", process::id())))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // What is left is in the folder for temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }

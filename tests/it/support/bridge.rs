@@ -2,17 +2,19 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{BufRead as _, BufReader, Write as _},
     net::SocketAddr,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex, mpsc},
     thread::{self, JoinHandle},
 };
 
 use serde_json::Value;
 
 use super::{
-    Answer, Request,
+    Answer, PATIENCE, Request,
     kafka::{Record, broker, unique_topic},
     wait_for,
 };
@@ -27,8 +29,10 @@ pub(crate) fn program() -> Command {
     program
 }
 
-/// `trusthub-bridge serve` on free ports, with topics of its own. It is killed when the test ends.
+/// `trusthub-bridge serve` on free ports, with topics and a spool of its own. It is killed when the test ends.
 pub(crate) struct Bridge {
+    variables: BTreeMap<String, String>,
+    spool: Arc<SpoolFolder>,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
@@ -39,7 +43,7 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
-    /// Against the shared Kafka, ready for callbacks.
+    /// Against the shared Kafka, publishing.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
@@ -48,14 +52,15 @@ impl Bridge {
     pub(crate) fn start_with(variables: &[(&str, &str)]) -> Self {
         let bootstrap = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())];
         let bridge = Self::launch(&[&bootstrap, variables].concat());
-        bridge.wait_until_ready();
+        bridge.wait_until_publishing();
         bridge
     }
 
     /// Started and listening, but perhaps not ready.
     pub(crate) fn launch(variables: &[(&str, &str)]) -> Self {
         let (topic, dead_letter_topic) = (unique_topic("events"), unique_topic("dead-letters"));
-        let mut all: BTreeMap<&str, &str> = BTreeMap::from([
+        let spool = Arc::new(SpoolFolder::new());
+        let usual = [
             ("PUBLIC_URL", PUBLIC_URL),
             ("TWILIO_AUTH_TOKEN", TOKEN),
             ("HTTP_BIND", "127.0.0.1:0"),
@@ -63,21 +68,70 @@ impl Bridge {
             ("KAFKA_TOPIC", &topic),
             ("KAFKA_DEAD_LETTER_TOPIC", &dead_letter_topic),
             ("KAFKA_TOPIC_PARTITIONS", "3"),
+            ("SPOOL_DIR", spool.0.to_str().unwrap()),
             ("SHUTDOWN_DELAY_SECS", "0"),
             ("LOG_FORMAT", "json"),
-        ]);
-        all.extend(variables.iter().copied());
-        let mut child = program().arg("serve").envs(&all).spawn().unwrap();
+        ];
+        Self::run_as(owned(&usual).chain(owned(variables)).collect(), Arc::clone(&spool))
+    }
+
+    /// Starts it again after its end, on the same spool and the same topics, with these variables changed.
+    pub(crate) fn restart(&mut self, changes: &[(&str, &str)]) {
+        assert!(self.child.try_wait().unwrap().is_some(), "it runs");
+        let mut variables = self.variables.clone();
+        variables.extend(owned(changes));
+        *self = Self::run_as(variables, Arc::clone(&self.spool));
+    }
+
+    fn run_as(variables: BTreeMap<String, String>, spool: Arc<SpoolFolder>) -> Self {
+        let mut child = program().arg("serve").envs(&variables).spawn().unwrap();
         let (log, reader) = collect(&mut child);
         let listening = wait_for("the program listens", || find(&log, "listening"));
         let address = |name: &str| listening[name].as_str().unwrap().parse().unwrap();
         let (public, admin) = (address("public"), address("admin"));
-        let (topic, dead_letter_topic) = (all["KAFKA_TOPIC"].to_owned(), all["KAFKA_DEAD_LETTER_TOPIC"].to_owned());
-        Self { child, log, reader: Some(reader), public, admin, topic, dead_letter_topic }
+        let (topic, dead_letter_topic) =
+            (variables["KAFKA_TOPIC"].clone(), variables["KAFKA_DEAD_LETTER_TOPIC"].clone());
+        Self { variables, spool, child, log, reader: Some(reader), public, admin, topic, dead_letter_topic }
     }
 
+    /// Runs another command with the same variables to its end.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        self.command_with(arguments, &[])
+    }
+
+    /// The same with these variables changed.
+    pub(crate) fn command_with(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
+        let mut command = program();
+        let child = command.args(arguments).envs(&self.variables).envs(changes.iter().copied()).spawn().unwrap();
+        let id = child.id();
+        let (sender, output) = mpsc::channel();
+        thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(output) = output.recv_timeout(PATIENCE) else {
+            kill("KILL", id);
+            panic!("{arguments:?} does not end");
+        };
+        output.unwrap()
+    }
+
+    /// Where it keeps what Kafka does not take.
+    pub(crate) fn spool(&self) -> &Path {
+        Path::new(&self.variables["SPOOL_DIR"])
+    }
+
+    /// Waits until callbacks can be made durable, with Kafka or without.
     pub(crate) fn wait_until_ready(&self) {
         wait_for("the program is ready", || (self.ask_admin("/readyz").status == 200).then_some(()));
+    }
+
+    /// Waits until Kafka is up and has everything that was kept for it.
+    pub(crate) fn wait_until_publishing(&self) {
+        wait_for("Kafka is up", || (self.metric("trusthub_kafka_up") == 1.0).then_some(()));
+        self.wait_until_drained();
+    }
+
+    /// Waits until the spool is empty.
+    pub(crate) fn wait_until_drained(&self) {
+        wait_for("the spool is empty", || (self.metric("trusthub_spool_events") == 0.0).then_some(()));
     }
 
     pub(crate) fn send(&self, request: &Request) -> Answer {
@@ -123,18 +177,23 @@ impl Bridge {
 
     /// The records of the event topic, once there are so many.
     pub(crate) fn events(&self, at_least: usize) -> Vec<Record> {
-        broker().wait_for_records(&self.topic, at_least, super::PATIENCE)
+        broker().wait_for_records(&self.topic, at_least, PATIENCE)
     }
 
     /// The records of the dead-letter topic, once there are so many.
     pub(crate) fn dead_letters(&self, at_least: usize) -> Vec<Record> {
-        broker().wait_for_records(&self.dead_letter_topic, at_least, super::PATIENCE)
+        broker().wait_for_records(&self.dead_letter_topic, at_least, PATIENCE)
     }
 
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        kill(signal, self.child.id());
+    }
+
+    /// Ends it as the kernel does when memory is short: without a chance to do anything.
+    pub(crate) fn kill(&mut self) {
+        self.signal("KILL");
+        self.wait();
     }
 
     /// Waits for the end of the process and of its log.
@@ -155,6 +214,31 @@ impl Drop for Bridge {
             let _ = writeln!(std::io::stderr(), "log of the program:\n{}", self.log().join("\n"));
         }
     }
+}
+
+/// A folder that nobody else has, removed with this value. The program makes it.
+struct SpoolFolder(PathBuf);
+
+impl SpoolFolder {
+    fn new() -> Self {
+        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("spool")))
+    }
+}
+
+impl Drop for SpoolFolder {
+    fn drop(&mut self) {
+        // Not there when the program never started.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn owned(variables: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+}
+
+fn kill(signal: &str, process: u32) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 fn collect(child: &mut Child) -> (Arc<Mutex<Vec<String>>>, JoinHandle<()>) {

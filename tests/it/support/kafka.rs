@@ -26,6 +26,11 @@ pub(crate) use self::records::Record;
 const START_DEADLINE: Duration = Duration::from_secs(60);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Properties of a broker that is to be killed: it may join its cluster again only when the session of the killed one has
+/// ended, usually after nine seconds.
+pub(crate) const SHORT_SESSION: [(&str, &str); 2] =
+    [("broker.session.timeout.ms", "2000"), ("broker.heartbeat.interval.ms", "500")];
+
 /// The broker that tests share, each with topics of its own: the one that `TEST_KAFKA_BOOTSTRAP_SERVERS` names,
 /// otherwise one that is started on first use and ends with the test process.
 pub(crate) fn broker() -> &'static Broker {
@@ -69,6 +74,12 @@ impl Broker {
         Self::ready(node.bootstrap(), &node::ADMIN_CLIENT, Some(node))
     }
 
+    /// A broker that has its port already, and does not run before [`Broker::start_again`].
+    pub(crate) fn not_started(name: &str) -> Self {
+        let node = Node::prepare(&unique_topic(name), &[]);
+        Self::of(node.bootstrap(), &[], Some(node))
+    }
+
     /// What goes into `KAFKA_BOOTSTRAP_SERVERS`.
     pub(crate) fn bootstrap(&self) -> &str {
         &self.bootstrap
@@ -79,7 +90,12 @@ impl Broker {
         self.node.as_mut().expect("this broker was started here").stop();
     }
 
-    /// Starts the stopped broker again, on the same port with the same data.
+    /// Ends the broker at once, as a crash would; start it with [`SHORT_SESSION`] if it is to come back soon.
+    pub(crate) fn kill(&mut self) {
+        self.node.as_mut().expect("this broker was started here").kill();
+    }
+
+    /// Starts the broker that does not run, on the same port with the same data.
     pub(crate) fn start_again(&mut self) {
         self.node.as_mut().expect("this broker was started here").start();
         self.wait_until_ready();
@@ -92,14 +108,34 @@ impl Broker {
 
     /// Makes a topic and waits until its partitions can be used.
     pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
-        let admin: AdminClient<DefaultClientContext> = self.client.create().expect("the client's settings are valid");
-        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        match block_on(admin.create_topics([&topic], &options)).as_deref() {
+        self.create(NewTopic::new(name, partitions, TopicReplication::Fixed(1)));
+    }
+
+    /// Makes a topic of one partition that takes no batch of records larger than this.
+    pub(crate) fn create_narrow_topic(&self, name: &str, max_message_bytes: usize) {
+        let limit = max_message_bytes.to_string();
+        self.create(NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("max.message.bytes", &limit));
+    }
+
+    /// Deletes a topic. It may be there again when this returns: the service under test makes what is missing.
+    pub(crate) fn delete_topic(&self, name: &str) {
+        let deleted = block_on(self.admin().delete_topics(&[name], &admin_options()));
+        assert!(matches!(deleted.as_deref(), Ok([Ok(_)])), "topic {name} cannot be deleted: {deleted:?}");
+    }
+
+    fn create(&self, topic: NewTopic<'_>) {
+        let name = topic.name;
+        match block_on(self.admin().create_topics([&topic], &admin_options())).as_deref() {
             Ok([Ok(_)]) => {}
             refused => panic!("topic {name} cannot be made: {refused:?}"),
         }
         records::partitions(&self.consumer(), name, Instant::now() + REQUEST_TIMEOUT);
+    }
+
+    /// Whether there is such a topic now.
+    pub(crate) fn has_topic(&self, name: &str) -> bool {
+        let metadata = self.consumer().fetch_metadata(Some(name), REQUEST_TIMEOUT).expect("the broker answers");
+        metadata.topics().iter().all(|topic| topic.error().is_none())
     }
 
     /// How many partitions the topic has.
@@ -113,12 +149,16 @@ impl Broker {
     }
 
     fn ready(bootstrap: String, login: &[(&str, &str)], node: Option<Node>) -> Self {
+        let broker = Self::of(bootstrap, login, node);
+        broker.wait_until_ready();
+        broker
+    }
+
+    fn of(bootstrap: String, login: &[(&str, &str)], node: Option<Node>) -> Self {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", &bootstrap).set("reconnect.backoff.max.ms", "200");
         client.extend(login.iter().map(|(key, value)| (key.to_string(), value.to_string())));
-        let broker = Self { client, bootstrap, node };
-        broker.wait_until_ready();
-        broker
+        Self { client, bootstrap, node }
     }
 
     fn wait_until_ready(&self) {
@@ -134,9 +174,17 @@ impl Broker {
         }
     }
 
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client.create().expect("the client's settings are valid")
+    }
+
     fn consumer(&self) -> BaseConsumer {
         records::consumer(self.client.clone())
     }
+}
+
+fn admin_options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
 /// A broker answers before it counts itself a member of its cluster, and cannot lead a partition until then.

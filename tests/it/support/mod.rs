@@ -3,6 +3,7 @@
 mod bridge;
 mod http;
 pub(crate) mod kafka;
+mod ledger;
 mod mock;
 pub(crate) mod nginx;
 pub(crate) mod oracle;
@@ -17,6 +18,7 @@ use std::{
 pub(crate) use self::{
     bridge::{Bridge, PUBLIC_URL, TOKEN, program},
     http::{Answer, Connection},
+    ledger::{Ledger, Load},
     mock::{MockCluster, mock_cluster},
     request::{ACCOUNT, PROFILE, Request},
 };

@@ -55,6 +55,7 @@ while read -r order; do
     case $order in
         start) "$@" </dev/null >>"$0/broker.log" 2>&1 & ;;
         stop) kill $!; wait $!; echo ;;
+        kill) kill -KILL $!; wait $!; echo ;;
     esac
 done
 kill -KILL $!; wait $!; rm -rf "$0"
@@ -73,6 +74,13 @@ pub(super) struct Node {
 impl Node {
     /// Starts a broker with these properties on top of the usual ones. It is not ready when this returns.
     pub(super) fn launch(name: &str, properties: &[(&str, &str)]) -> Self {
+        let mut node = Self::prepare(name, properties);
+        node.start();
+        node
+    }
+
+    /// All but the start.
+    pub(super) fn prepare(name: &str, properties: &[(&str, &str)]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
         let (port, controller) = (free_port(), free_port());
@@ -86,10 +94,9 @@ impl Node {
         write(&settings, &[PROPERTIES, &places, &lines(properties)].concat());
         // First of all: from here on the folder is removed whatever happens.
         let supervisor = supervise(java("kafka.Kafka").arg(&settings), &folder);
-        let mut node = Self { supervisor, folder, port };
+        let node = Self { supervisor, folder, port };
         let cluster = ["format", "--cluster-id", "trusthub-bridge-tests", "--config"];
         run(java("kafka.tools.StorageTool").args(cluster).arg(settings));
-        node.start();
         node
     }
 
@@ -123,6 +130,16 @@ impl Node {
     /// waits until it is gone.
     pub(super) fn stop(&mut self) {
         self.order("stop");
+        self.wait_until_gone();
+    }
+
+    /// Ends the process as a crash would, and waits until it is gone.
+    pub(super) fn kill(&mut self) {
+        self.order("kill");
+        self.wait_until_gone();
+    }
+
+    fn wait_until_gone(&mut self) {
         let answer = self.supervisor.stdout.as_mut().expect("stdout is piped").read_exact(&mut [0]);
         answer.expect("the supervisor lives until it is dropped");
     }

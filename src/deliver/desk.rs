@@ -1,0 +1,243 @@
+//! The desk at which records are handed over: what is under way, and which way the next one goes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    parcel::Parcel,
+    pending::{Flight, News, Pending},
+};
+use crate::{
+    domain::PublishFailure,
+    publish::Sink,
+    spool::{Appended, Spool},
+    telemetry::Metrics,
+};
+
+/// Twilio waits 15 s from the request on; Kafka is not waited for beyond this, however slow the body was.
+const BUDGET: Duration = Duration::from_secs(14);
+
+/// What arrived so late that hardly anything of that is left is made durable all the same.
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// After a purge every acknowledgement resolves within milliseconds; this bounds a client that does not answer.
+pub(super) const PURGE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Which way a record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// To Kafka.
+    Direct,
+    /// Nowhere yet: Kafka did not take a record for this reason, and what comes waits.
+    Turning(PublishFailure),
+    /// Into the spool.
+    Outage,
+    /// Nowhere yet: the end of the spool is on its way to Kafka, and what comes waits.
+    Returning,
+}
+
+/// The desk. Its lock is what orders records.
+pub(super) struct Desk {
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) spool: Spool,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) patience: Duration,
+    book: Mutex<Book>,
+    /// Something happened that the conductor may wait for.
+    pub(super) changed: Notify,
+    /// Cancelled when nothing may wait for Kafka any more.
+    pub(super) last_call: CancellationToken,
+}
+
+pub(super) struct Book {
+    pub(super) mode: Mode,
+    next: u64,
+    /// In the order of receipt.
+    underway: BTreeMap<u64, Underway>,
+}
+
+/// A record that is not durable yet and not in the spool's hands.
+pub(super) struct Underway {
+    pub(super) parcel: Parcel,
+    pub(super) state: State,
+    tell: oneshot::Sender<News>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// With Kafka.
+    Flying,
+    /// Kafka did not take it.
+    Failed,
+    /// It came while the way was being changed.
+    Held,
+}
+
+impl Underway {
+    pub(super) fn settle(self, news: News) {
+        // Nobody listens when the service stops without its callbacks.
+        let _ = self.tell.send(news);
+    }
+}
+
+impl Desk {
+    pub(super) fn new(sink: Arc<dyn Sink>, spool: Spool, metrics: Arc<Metrics>, patience: Duration) -> Self {
+        // What a former run has left comes first.
+        let mode = if spool.is_empty() { Mode::Direct } else { Mode::Outage };
+        let book = Mutex::new(Book { mode, next: 0, underway: BTreeMap::new() });
+        Self { sink, spool, metrics, patience, book, changed: Notify::new(), last_call: CancellationToken::new() }
+    }
+
+    /// The lock protects no value that a panic could leave half-changed.
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a record on. Its place in the order is fixed when this returns.
+    pub(super) fn submit(self: &Arc<Self>, parcel: Parcel, received: Instant) -> Pending {
+        let mut book = self.book();
+        match book.mode {
+            Mode::Direct => self.submit_directly(&mut book, parcel, received),
+            Mode::Turning(_) | Mode::Returning => {
+                let number = book.number();
+                Pending::held(book.keep(number, parcel, State::Held))
+            }
+            Mode::Outage => match parcel.encode() {
+                Ok(bytes) => Pending::spooling(self.spool.append(vec![bytes])),
+                Err(error) => Pending::not_encoded(&error),
+            },
+        }
+    }
+
+    fn submit_directly(self: &Arc<Self>, book: &mut Book, parcel: Parcel, received: Instant) -> Pending {
+        let now = Instant::now();
+        let deadline = (now + self.patience).min((received + BUDGET).max(now + LEAST_PATIENCE));
+        let number = book.number();
+        match self.hand_over(&parcel, number, deadline) {
+            Ok((flight, tell)) => {
+                book.underway.insert(number, Underway { parcel, state: State::Flying, tell });
+                Pending::in_flight(flight)
+            }
+            Err(reason) => {
+                let news = book.keep(number, parcel, State::Failed);
+                self.turn(book, reason);
+                Pending::held(news)
+            }
+        }
+    }
+
+    /// Gives a record to Kafka, unless Kafka does not even queue it.
+    fn hand_over(
+        self: &Arc<Self>,
+        parcel: &Parcel,
+        number: u64,
+        deadline: Instant,
+    ) -> Result<(Flight, oneshot::Sender<News>), PublishFailure> {
+        let acknowledgement = self.sink.enqueue(&parcel.record)?;
+        let (tell, news) = oneshot::channel();
+        Ok((Flight { desk: Arc::clone(self), number, acknowledgement, deadline, news }, tell))
+    }
+
+    /// Kafka has acknowledged the record, or has not taken it.
+    pub(super) fn landed(&self, number: u64, result: Result<(), PublishFailure>) {
+        let mut book = self.book();
+        match result {
+            Ok(()) => drop(book.underway.remove(&number)),
+            Err(reason) => {
+                if let Some(underway) = book.underway.get_mut(&number) {
+                    underway.state = State::Failed;
+                }
+                self.turn(&mut book, reason);
+            }
+        }
+        if book.mode != Mode::Direct {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Kafka cannot be relied on now.
+    pub(super) fn trouble(&self, reason: PublishFailure) {
+        self.turn(&mut self.book(), reason);
+    }
+
+    /// Closes the desk and takes back what Kafka has not acknowledged.
+    fn turn(&self, book: &mut Book, reason: PublishFailure) {
+        if book.mode == Mode::Direct {
+            book.mode = Mode::Turning(reason);
+            self.sink.purge();
+            self.changed.notify_one();
+        }
+    }
+
+    /// Opens the way to Kafka: what was held goes first, in its order.
+    pub(super) fn go_direct(self: &Arc<Self>) {
+        let mut book = self.book();
+        book.mode = Mode::Direct;
+        for (number, mut underway) in book.take_all() {
+            // One before it may have closed the way again.
+            if book.mode == Mode::Direct {
+                underway = self.release(&mut book, number, underway);
+            }
+            book.underway.insert(number, underway);
+        }
+    }
+
+    fn release(self: &Arc<Self>, book: &mut Book, number: u64, held: Underway) -> Underway {
+        match self.hand_over(&held.parcel, number, Instant::now() + self.patience) {
+            Ok((flight, tell)) => {
+                let Underway { parcel, tell: former, .. } = held;
+                // Nobody listens when the service stops without its callbacks.
+                let _ = former.send(News::HandedOver(flight));
+                Underway { parcel, state: State::Flying, tell }
+            }
+            Err(reason) => {
+                self.turn(book, reason);
+                Underway { state: State::Failed, ..held }
+            }
+        }
+    }
+
+    /// Opens the way into the spool: what is at the desk goes first, in its order.
+    pub(super) fn go_to_spool(&self) -> (Vec<Underway>, Appended) {
+        let mut book = self.book();
+        let all = book.take_all().into_values().collect::<Vec<_>>();
+        let encoded = all.iter().filter_map(|underway| underway.parcel.encode().ok()).collect();
+        // Appended under the lock: what comes next is appended behind it.
+        let appended = self.spool.append(encoded);
+        book.mode = Mode::Outage;
+        (all, appended)
+    }
+}
+
+impl Book {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn keep(&mut self, number: u64, parcel: Parcel, state: State) -> oneshot::Receiver<News> {
+        let (tell, news) = oneshot::channel();
+        self.underway.insert(number, Underway { parcel, state, tell });
+        news
+    }
+
+    /// Everything at the desk, in the order of receipt.
+    pub(super) fn take_all(&mut self) -> BTreeMap<u64, Underway> {
+        std::mem::take(&mut self.underway)
+    }
+
+    /// Puts back what was taken.
+    pub(super) fn put_back(&mut self, taken: BTreeMap<u64, Underway>) {
+        self.underway.extend(taken);
+    }
+
+    pub(super) fn has_flights(&self) -> bool {
+        self.underway.values().any(|underway| underway.state == State::Flying)
+    }
+}

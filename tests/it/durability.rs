@@ -1,0 +1,61 @@
+//! Durability: what was answered 204 is in Kafka in the end, in the order of receipt, whatever happens to Kafka or to the
+//! program. Each test puts a load on the program, does something to one of them, and reads the whole topic back.
+
+mod commands;
+mod damage;
+mod deaths;
+mod limits;
+mod outages;
+mod sizes;
+
+use crate::support::{Bridge, Ledger, Load, PATIENCE, kafka::Broker};
+
+/// Nobody listens there.
+const NOWHERE: &str = "127.0.0.1:1";
+
+/// Enough callbacks for every caller to have had several answers.
+const SOME: usize = 100;
+
+/// Settings of a program that gives up on Kafka sooner than usual, so that the tests are shorter.
+fn settings(bootstrap: &str) -> [(&str, &str); 2] {
+    [("KAFKA_BOOTSTRAP_SERVERS", bootstrap), ("KAFKA_ACK_TIMEOUT_MS", "1000")]
+}
+
+/// The program in front of this Kafka, publishing.
+fn publishing_to(kafka: &Broker) -> Bridge {
+    let bridge = Bridge::launch(&settings(kafka.bootstrap()));
+    bridge.wait_until_publishing();
+    bridge
+}
+
+/// The program without Kafka, taking callbacks.
+fn without_kafka(variables: &[(&str, &str)]) -> Bridge {
+    let bridge = Bridge::launch(&[&settings(NOWHERE), variables].concat());
+    bridge.wait_until_ready();
+    bridge
+}
+
+fn spooled(bridge: &Bridge) -> f64 {
+    bridge.metric("trusthub_spool_events")
+}
+
+/// Ends the load, lets the spool drain and holds the whole topic against the ledger.
+fn settle(load: Load, bridge: &Bridge, kafka: &Broker) -> Ledger {
+    let ledger = load.stop();
+    bridge.wait_until_drained();
+    ledger.check(&kafka.wait_for_records(&bridge.topic, 0, PATIENCE));
+    let dead_letters = kafka.wait_for_records(&bridge.dead_letter_topic, 0, PATIENCE);
+    assert_eq!(dead_letters.len(), 0, "{:?}", dead_letters.first());
+    ledger
+}
+
+/// The same, when nothing but 204 may have been answered.
+fn settle_with_204_only(load: Load, bridge: &Bridge, kafka: &Broker) {
+    assert_eq!(settle(load, bridge, kafka).answers(), [Some(204)].into());
+}
+
+/// The same, when the program ended under load: some callbacks had no answer, but none a bad one.
+fn settle_with_204_or_nothing(load: Load, bridge: &Bridge, kafka: &Broker) {
+    let answers = settle(load, bridge, kafka).answers();
+    assert!(answers.is_subset(&[None, Some(204)].into()), "{answers:?}");
+}

@@ -1,0 +1,95 @@
+//! `trusthub-bridge spool`: what an operator can do with the spool of a program that does not run.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use super::{NOWHERE, settings, spooled, without_kafka};
+use crate::support::{Bridge, PROFILE, Request, kafka::broker};
+
+const LIFE: [&str; 3] = ["draft", "in-review", "twilio-approved"];
+
+/// A stopped program that could not publish these statuses of one profile.
+pub(super) fn stopped_with(statuses: &[&str]) -> Bridge {
+    let mut bridge = without_kafka(&[]);
+    for status in statuses {
+        assert_eq!(bridge.send(&Request::change(status)).status, 204);
+    }
+    assert_eq!(spooled(&bridge), statuses.len() as f64);
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+    bridge
+}
+
+#[test]
+fn ls_lists_what_waits_and_show_shows_one_record() {
+    let bridge = stopped_with(&LIFE);
+    let listed = succeeded(&bridge.command(&["spool", "ls"]));
+    let rows: Vec<_> = listed.lines().skip(1).collect();
+    assert_eq!(rows.len(), LIFE.len(), "{listed}");
+    assert!(rows.iter().all(|row| row.contains(PROFILE)), "{listed}");
+    for (row, status) in rows.iter().zip(LIFE) {
+        let position = row.split_whitespace().next().unwrap();
+        let shown: Value = serde_json::from_str(&succeeded(&bridge.command(&["spool", "show", position]))).unwrap();
+        assert_eq!(shown["record"]["payload"]["status"], status);
+    }
+    assert_eq!(bridge.command(&["spool", "show", "4711"]).status.code(), Some(1));
+}
+
+#[test]
+fn export_prints_each_record_as_one_line_of_json() {
+    assert_eq!(exported(&stopped_with(&LIFE)), LIFE.map(|status| format!("waiting {status}")));
+}
+
+#[test]
+fn drain_publishes_all_in_order_and_leaves_an_empty_spool() {
+    let mut bridge = stopped_with(&LIFE);
+    broker().create_topic(&bridge.topic, 3);
+    succeeded(&bridge.command_with(&["spool", "drain"], &settings(broker().bootstrap())));
+    assert_eq!(statuses(&bridge), LIFE);
+    bridge.restart(&settings(NOWHERE));
+    assert_eq!(spooled(&bridge), 0.0);
+}
+
+#[test]
+fn drain_without_kafka_fails_after_its_patience_and_keeps_everything() {
+    let mut bridge = stopped_with(&LIFE);
+    let output = bridge.command(&["spool", "drain", "--timeout-secs", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    bridge.restart(&[]);
+    assert_eq!(spooled(&bridge), LIFE.len() as f64);
+}
+
+#[test]
+fn no_command_touches_the_spool_of_a_program_that_runs() {
+    let bridge = without_kafka(&[]);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    let output = bridge.command_with(&["spool", "drain"], &settings(broker().bootstrap()));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(bridge.spool().to_str().unwrap()), "{said}");
+    assert_eq!(spooled(&bridge), 1.0);
+}
+
+fn statuses(bridge: &Bridge) -> Vec<String> {
+    let events = bridge.events(LIFE.len()).into_iter();
+    let values = events.map(|event| serde_json::from_slice::<Value>(&event.payload.unwrap()).unwrap());
+    values.map(|value| value["status"].as_str().unwrap().to_owned()).collect()
+}
+
+/// State and status of each record that `export` prints.
+pub(super) fn exported(bridge: &Bridge) -> Vec<String> {
+    let lines = succeeded(&bridge.command(&["spool", "export"]));
+    let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let texts = records.map(|record| {
+        let (state, status) = (&record["state"], &record["record"]["payload"]["status"]);
+        format!("{} {}", state.as_str().unwrap(), status.as_str().unwrap())
+    });
+    texts.collect()
+}
+
+/// What the command printed.
+fn succeeded(output: &Output) -> String {
+    assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}

@@ -1,0 +1,87 @@
+//! A spool that is full, cannot be written or belongs to somebody else; and who may read it.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
+
+use super::{NOWHERE, SOME, settings, settle, without_kafka};
+use crate::support::{Bridge, Load, PUBLIC_URL, Request, TOKEN, kafka::Broker, program, wait_for};
+
+/// Room for some dozens of events.
+const SMALL: (&str, &str) = ("SPOOL_MAX_BYTES", "65536");
+
+#[test]
+fn a_full_spool_is_answered_503_until_kafka_has_made_room() {
+    let mut kafka = Broker::not_started("full");
+    let bridge = Bridge::launch(&[&settings(kafka.bootstrap())[..], &[SMALL]].concat());
+    bridge.wait_until_ready();
+    let load = Load::on(bridge.public);
+    wait_for("the spool is full", || is_full(&bridge).then_some(()));
+    load.wait_for_answers(SOME);
+    assert_eq!(bridge.ask_admin("/readyz").status, 503);
+    load.pause();
+
+    kafka.start_again();
+    bridge.wait_until_publishing();
+    assert!(!is_full(&bridge));
+    bridge.wait_until_ready();
+    let room = Instant::now();
+    load.aim_at(bridge.public);
+    load.wait_for_answers(SOME);
+    let ledger = settle(load, &bridge, &kafka);
+    assert_eq!(ledger.answers(), [Some(204), Some(503)].into());
+    assert_eq!(ledger.since(room).answers(), [Some(204)].into());
+}
+
+fn is_full(bridge: &Bridge) -> bool {
+    bridge.metric("trusthub_spool_full") == 1.0
+}
+
+#[test]
+fn a_disk_without_the_space_that_is_to_stay_free_is_a_full_spool() {
+    let petabyte = ("SPOOL_MIN_FREE_BYTES", "1125899906842624");
+    let bridge = Bridge::launch(&[&settings(NOWHERE)[..], &[petabyte]].concat());
+    assert_eq!(bridge.send(&Request::change("draft")).status, 503);
+    assert!(is_full(&bridge));
+    assert_eq!(bridge.ask_admin("/readyz").status, 503);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused_at_the_start_with_its_variable() {
+    let variables = [
+        ("PUBLIC_URL", PUBLIC_URL),
+        ("TWILIO_AUTH_TOKEN", TOKEN),
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"),
+        ("HTTP_BIND", "127.0.0.1:0"),
+        ("ADMIN_BIND", "127.0.0.1:0"),
+        ("SPOOL_DIR", "/dev/null/spool"),
+    ];
+    let output = program().arg("serve").envs(variables).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{}\n{said}", output.status);
+    assert!(said.contains("SPOOL_DIR") && said.contains("/dev/null/spool"), "{said}");
+}
+
+#[test]
+fn a_second_program_on_the_same_spool_is_refused() {
+    let bridge = without_kafka(&[]);
+    let output = bridge.command(&["serve"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{}\n{said}", output.status);
+    assert!(said.contains("SPOOL_DIR") && said.contains(bridge.spool().to_str().unwrap()), "{said}");
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204, "the first goes on");
+}
+
+#[test]
+fn only_the_user_of_the_program_can_read_the_spool() {
+    let bridge = without_kafka(&[]);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    assert_eq!(mode(bridge.spool()), 0o700);
+    let files: Vec<_> = fs::read_dir(bridge.spool()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}

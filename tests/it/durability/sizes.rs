@@ -1,0 +1,80 @@
+//! An event that the topic does not take, among others that it does.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{settings, without_kafka};
+use crate::support::{
+    ACCOUNT, Bridge, PROFILE, Request,
+    kafka::{Record, broker, unique_topic},
+};
+
+/// Room for an event of the usual size, but not for ten of them in one batch.
+const MAX_MESSAGE_BYTES: usize = 4096;
+
+/// So many callbacks of one profile, of which one becomes too large.
+const COUNT: usize = 20;
+const LARGE: usize = 8;
+
+#[test]
+fn an_event_too_large_for_the_topic_is_dead_lettered_and_those_around_it_are_published() {
+    let topic = narrow_topic();
+    let bridge = Bridge::launch(&[&settings(broker().bootstrap())[..], &[("KAFKA_TOPIC", &topic)]].concat());
+    bridge.wait_until_publishing();
+    send_all(&bridge);
+    assert_only_the_large_one_is_dead_lettered(&bridge);
+    assert_eq!(outcomes(&bridge, "spooled"), 0.0, "one record that is refused is no outage");
+}
+
+#[test]
+fn an_event_too_large_for_the_topic_does_not_hold_up_the_spool() {
+    let topic = narrow_topic();
+    let mut bridge = without_kafka(&[("KAFKA_TOPIC", &topic)]);
+    send_all(&bridge);
+    assert_eq!(outcomes(&bridge, "spooled"), COUNT as f64);
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+    bridge.restart(&settings(broker().bootstrap()));
+    bridge.wait_until_drained();
+    assert_only_the_large_one_is_dead_lettered(&bridge);
+}
+
+fn narrow_topic() -> String {
+    let topic = unique_topic("narrow");
+    broker().create_narrow_topic(&topic, MAX_MESSAGE_BYTES);
+    topic
+}
+
+fn send_all(bridge: &Bridge) {
+    for number in 0..COUNT {
+        let size = if number == LARGE { 2 * MAX_MESSAGE_BYTES } else { 1 };
+        assert_eq!(bridge.send(&callback(number, size)).status, 204, "{number}");
+    }
+}
+
+fn callback(number: usize, size: usize) -> Request {
+    let padding = "x".repeat(size);
+    let body = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=draft&Number={number}&Padding={padding}");
+    Request::form("/callbacks/customer-profiles", &body).signed()
+}
+
+fn assert_only_the_large_one_is_dead_lettered(bridge: &Bridge) {
+    let mut published: Vec<_> = bridge.events(0).iter().map(number).collect();
+    let mut seen = BTreeSet::new();
+    published.retain(|number| seen.insert(*number));
+    let small: Vec<_> = (0..COUNT).filter(|number| *number != LARGE).collect();
+    assert_eq!(published, small, "first occurrences");
+    let dead_letters = bridge.dead_letters(0);
+    let [dead_letter] = &dead_letters[..] else { panic!("{dead_letters:#?}") };
+    assert!(dead_letter.headers.contains(&("reason".to_owned(), b"refused_by_topic".to_vec())), "{dead_letter:?}");
+}
+
+fn number(event: &Record) -> usize {
+    let event: Value = serde_json::from_slice(event.payload.as_ref().unwrap()).unwrap();
+    event["extra"]["Number"][0].as_str().unwrap().parse().unwrap()
+}
+
+fn outcomes(bridge: &Bridge, outcome: &str) -> f64 {
+    bridge.metric(&format!(r#"trusthub_callbacks_outcome_total{{outcome="{outcome}"}}"#))
+}

@@ -1,0 +1,334 @@
+//! A load of callbacks, the ledger of every answer, and a topic held against it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::{ACCOUNT, Connection, PATIENCE, Request, kafka::Record, wait_for};
+
+/// Callers at the same time, each on a connection of its own.
+const CALLERS: u64 = 8;
+/// A profile belongs to one caller, who waits for an answer before the next callback: so the order of receipt is known.
+const PROFILES_PER_CALLER: u64 = 4;
+/// From an answer to the caller's next callback. Without it the load would take the two cores from Kafka.
+const PACE: Duration = Duration::from_millis(5);
+
+const STATUSES: [&str; 5] = ["draft", "pending-review", "in-review", "twilio-rejected", "twilio-approved"];
+
+/// A callback and its answer.
+#[derive(Debug)]
+struct Call {
+    profile: String,
+    number: u64,
+    sent: Instant,
+    /// `None` when the connection ended instead; the next callback of the profile is another one.
+    status: Option<u16>,
+}
+
+/// Callers who call until they are told to stop, whatever they are answered.
+pub(crate) struct Load {
+    shared: Arc<Shared>,
+    callers: Vec<JoinHandle<Vec<Call>>>,
+}
+
+impl Load {
+    /// Callbacks to this address.
+    pub(crate) fn on(address: SocketAddr) -> Self {
+        let shared = Arc::new(Shared::default());
+        let callers = (0..CALLERS).map(|name| Caller { name, line: None, shared: Arc::clone(&shared) });
+        let callers = callers.map(|caller| thread::spawn(|| caller.call())).collect();
+        let load = Self { shared, callers };
+        load.aim_at(address);
+        load
+    }
+
+    /// From now on callbacks go to this address.
+    pub(crate) fn aim_at(&self, address: SocketAddr) {
+        self.shared.change(|aim| aim.address = Some(address));
+    }
+
+    /// No further callbacks until there is an address again.
+    pub(crate) fn pause(&self) {
+        self.shared.change(|aim| aim.address = None);
+    }
+
+    /// Waits until so many more callbacks are answered.
+    pub(crate) fn wait_for_answers(&self, more: usize) {
+        let goal = self.shared.answers.load(Ordering::Relaxed) + more;
+        wait_for("answers", || (self.shared.answers.load(Ordering::Relaxed) >= goal).then_some(()));
+    }
+
+    /// Lets so much time pass, in which answers keep coming.
+    pub(crate) fn goes_on_for(&self, time: Duration) {
+        let end = Instant::now() + time;
+        self.goes_on_while(|| Instant::now() < end);
+    }
+
+    /// Answers keep coming while this is so.
+    pub(crate) fn goes_on_while(&self, so: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while so() {
+            assert!(Instant::now() < deadline, "it does not end");
+            self.wait_for_answers(1);
+        }
+    }
+
+    /// Ends the calls after those under way.
+    pub(crate) fn stop(mut self) -> Ledger {
+        self.shared.change(|aim| aim.stopped = true);
+        let calls = self.callers.drain(..).flat_map(|caller| caller.join().unwrap());
+        Ledger { calls: calls.collect() }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.shared.change(|aim| aim.stopped = true);
+    }
+}
+
+/// What the callers are told, and what they tell.
+#[derive(Default)]
+struct Shared {
+    aim: Mutex<Aim>,
+    changed: Condvar,
+    answers: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Aim {
+    address: Option<SocketAddr>,
+    stopped: bool,
+}
+
+impl Shared {
+    fn change(&self, change: impl FnOnce(&mut Aim)) {
+        change(&mut self.aim());
+        self.changed.notify_all();
+    }
+
+    fn aim(&self) -> MutexGuard<'_, Aim> {
+        self.aim.lock().unwrap()
+    }
+
+    /// Where to call, once there is such a place other than `dead`; `None` when there is nothing more to do.
+    fn address(&self, dead: Option<SocketAddr>) -> Option<SocketAddr> {
+        let useless = |aim: &mut Aim| !aim.stopped && (aim.address.is_none() || aim.address == dead);
+        let (aim, waited) = self.changed.wait_timeout_while(self.aim(), PATIENCE, useless).unwrap();
+        assert!(!waited.timed_out(), "nothing to call, and not told to stop");
+        aim.address.filter(|_| !aim.stopped)
+    }
+
+    fn rest(&self) {
+        let _ = self.changed.wait_timeout_while(self.aim(), PACE, |aim| !aim.stopped).unwrap();
+    }
+}
+
+struct Caller {
+    name: u64,
+    line: Option<(SocketAddr, Connection)>,
+    shared: Arc<Shared>,
+}
+
+impl Caller {
+    fn call(mut self) -> Vec<Call> {
+        let mut calls = Vec::new();
+        for number in 0.. {
+            let profile = format!("BU{:016x}{:016x}", self.name, number % PROFILES_PER_CALLER);
+            let request = callback(&profile, number);
+            let Some(connection) = self.connection() else { break };
+            let sent = Instant::now();
+            connection.write(request.bytes());
+            let status = connection.read().map(|answer| answer.status);
+            match status {
+                Some(_) => _ = self.shared.answers.fetch_add(1, Ordering::Relaxed),
+                None => self.line = None,
+            }
+            calls.push(Call { profile, number, sent, status });
+            self.shared.rest();
+        }
+        calls
+    }
+
+    /// The connection to where the load is aimed at, once somebody listens there; `None` at the end.
+    fn connection(&mut self) -> Option<&mut Connection> {
+        let mut address = self.shared.address(None)?;
+        if self.line.as_ref().is_none_or(|(open, _)| *open != address) {
+            let connection = loop {
+                match Connection::open(address) {
+                    Some(connection) => break connection,
+                    None => address = self.shared.address(Some(address))?,
+                }
+            };
+            self.line = Some((address, connection));
+        }
+        self.line.as_mut().map(|(_, connection)| connection)
+    }
+}
+
+fn callback(profile: &str, number: u64) -> Request {
+    let status = STATUSES[(number % STATUSES.len() as u64) as usize];
+    let body = format!("AccountSid={ACCOUNT}&BundleSid={profile}&Status={status}&FailureReason=&Number={number}");
+    let token = format!("{profile}-{number}");
+    Request::form("/callbacks/customer-profiles", &body).signed().with("I-Twilio-Idempotency-Token", &token)
+}
+
+/// Every callback of a load, with its answer.
+pub(crate) struct Ledger {
+    calls: Vec<Call>,
+}
+
+impl Ledger {
+    /// The answers that were given; `None` stands for a callback without one.
+    pub(crate) fn answers(&self) -> BTreeSet<Option<u16>> {
+        self.calls.iter().map(|call| call.status).collect()
+    }
+
+    /// Only what was sent from this moment on.
+    pub(crate) fn since(self, moment: Instant) -> Self {
+        Self { calls: self.calls.into_iter().filter(|call| call.sent >= moment).collect() }
+    }
+
+    /// Holds all records of the event topic against the promise: what was answered 204 is there, first occurrences of one
+    /// profile stand in the order of receipt, and a repeat has the id of the first.
+    pub(crate) fn check(&self, records: &[Record]) {
+        let occurrences: Vec<_> = records.iter().map(Occurrence::from).collect();
+        self.assert_complete(&occurrences);
+        assert_in_order(&occurrences);
+        assert_repeats_share_their_id(&occurrences);
+    }
+
+    fn assert_complete(&self, occurrences: &[Occurrence]) {
+        let present: BTreeSet<_> = occurrences.iter().map(Occurrence::callback).collect();
+        let promised = self.calls.iter().filter(|call| call.status == Some(204));
+        let missing: Vec<_> = promised.filter(|call| !present.contains(&(&call.profile[..], call.number))).collect();
+        assert!(missing.is_empty(), "{} of {} are lost: {:#?}", missing.len(), self.calls.len(), few(&missing));
+    }
+}
+
+/// A record of the event topic.
+#[derive(Debug)]
+struct Occurrence {
+    profile: String,
+    number: u64,
+    id: String,
+    place: (i32, i64),
+}
+
+impl Occurrence {
+    fn callback(&self) -> (&str, u64) {
+        (&self.profile, self.number)
+    }
+}
+
+impl From<&Record> for Occurrence {
+    fn from(record: &Record) -> Self {
+        let event: Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
+        Self {
+            profile: event["profile_sid"].as_str().unwrap().to_owned(),
+            number: event["extra"]["Number"][0].as_str().unwrap().parse().unwrap(),
+            id: header(record, "ce_id"),
+            place: (record.partition, record.offset),
+        }
+    }
+}
+
+fn header(record: &Record, name: &str) -> String {
+    let (_, value) = record.headers.iter().find(|(header, _)| header == name).unwrap();
+    String::from_utf8(value.clone()).unwrap()
+}
+
+/// The numbers of a profile rise with time, so a first occurrence behind a higher number was overtaken.
+fn assert_in_order(occurrences: &[Occurrence]) {
+    let mut seen: BTreeMap<&str, BTreeMap<u64, &Occurrence>> = BTreeMap::new();
+    let mut overtaken = Vec::new();
+    for occurrence in occurrences {
+        let before = seen.entry(&occurrence.profile).or_default();
+        if let Some((_, last)) = before.last_key_value() {
+            assert_eq!(last.place.0, occurrence.place.0, "one profile in two partitions");
+            if last.number > occurrence.number && !before.contains_key(&occurrence.number) {
+                overtaken.push((*last, occurrence));
+            }
+        }
+        before.entry(occurrence.number).or_insert(occurrence);
+    }
+    assert!(overtaken.is_empty(), "{} came too late: {:#?}", overtaken.len(), few(&overtaken));
+}
+
+fn assert_repeats_share_their_id(occurrences: &[Occurrence]) {
+    let callbacks: BTreeSet<_> = occurrences.iter().map(Occurrence::callback).collect();
+    let identified: BTreeSet<_> = occurrences.iter().map(|one| (one.callback(), &one.id)).collect();
+    let ids: BTreeSet<_> = occurrences.iter().map(|one| &one.id).collect();
+    assert_eq!((identified.len(), ids.len()), (callbacks.len(), callbacks.len()), "an id for each callback, no more");
+}
+
+/// As many as one wants to read in the message of a failed test.
+fn few<T>(all: &[T]) -> &[T] {
+    &all[..all.len().min(5)]
+}
+
+mod tests {
+    use super::*;
+
+    fn ledger(answers: &[(u64, u16)]) -> Ledger {
+        let calls = answers.iter().map(|(number, status)| Call {
+            profile: "BU1".to_owned(),
+            number: *number,
+            sent: Instant::now(),
+            status: Some(*status),
+        });
+        Ledger { calls: calls.collect() }
+    }
+
+    fn topic(numbers_and_ids: &[(u64, &str)]) -> Vec<Record> {
+        let records = (0..).zip(numbers_and_ids).map(|(offset, (number, id))| Record {
+            topic: "events".to_owned(),
+            partition: 0,
+            offset,
+            key: None,
+            headers: vec![("ce_id".to_owned(), id.as_bytes().to_vec())],
+            payload: Some(format!(r#"{{"profile_sid":"BU1","extra":{{"Number":["{number}"]}}}}"#).into_bytes()),
+            timestamp_ms: 0,
+        });
+        records.collect()
+    }
+
+    #[test]
+    fn repeats_and_what_was_not_promised_are_no_fault() {
+        let ledger = ledger(&[(1, 204), (2, 503), (3, 204), (4, 503)]);
+        ledger.check(&topic(&[(1, "a"), (2, "b"), (1, "a"), (3, "c"), (2, "b"), (3, "c")]));
+    }
+
+    #[test]
+    #[should_panic(expected = "1 of 2 are lost")]
+    fn a_lost_callback_is_a_fault() {
+        ledger(&[(1, 204), (2, 204)]).check(&topic(&[(1, "a")]));
+    }
+
+    #[test]
+    #[should_panic(expected = "1 came too late")]
+    fn an_overtaken_callback_is_a_fault() {
+        ledger(&[(1, 204), (2, 204)]).check(&topic(&[(2, "b"), (1, "a"), (2, "b")]));
+    }
+
+    #[test]
+    #[should_panic(expected = "an id for each callback")]
+    fn a_repeat_with_another_id_is_a_fault() {
+        ledger(&[(1, 204)]).check(&topic(&[(1, "a"), (1, "b")]));
+    }
+
+    #[test]
+    #[should_panic(expected = "an id for each callback")]
+    fn one_id_for_two_callbacks_is_a_fault() {
+        ledger(&[(1, 204), (2, 204)]).check(&topic(&[(1, "a"), (2, "a")]));
+    }
+}
