@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas figures bench fuzz mutants fmt clean-tools
+.PHONY: help demo test lint schemas figures bench outage fuzz mutants fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,11 +40,16 @@ bench: ## Measure what verification costs, side by side
 	@scripts/setup figures
 	cargo bench --locked --bench verify
 
+outage: ## Measure what an outage of Kafka costs, and a million records in the spool
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	cargo bench --locked --bench outage
+
 fuzz: ## Fuzz every parser for ten million executions each; needs a nightly compiler
 	@scripts/setup figures
 	@scripts/fuzz
 
-mutants: ## Look whether a test notices each change to the verification; takes an hour
+mutants: ## Look whether a test notices each change to the verification; takes ten minutes
 	@scripts/setup figures
 	@scripts/mutants
 
@@ -52,5 +57,5 @@ fmt: ## Format the code
 	@scripts/setup lint
 	cargo fmt
 
-clean-tools: ## Remove the cached Kafka, Twilio libraries and cargo-deny
+clean-tools: ## Remove the cached Kafka, Python and Node libraries and cargo tools
 	rm -rf "$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/trusthub-bridge"
