@@ -8,6 +8,7 @@ use std::{
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -118,6 +119,9 @@ pub enum StartError {
     /// The spool cannot be used.
     #[error("SPOOL_DIR: {0}")]
     Spool(#[from] OpenError),
+    /// There is no spool to look into.
+    #[error("SPOOL_DIR: {} is not a folder; name the spool folder of the service", .0.display())]
+    NoSpool(PathBuf),
     /// Metrics that exclude each other.
     #[error("metrics: {0}")]
     Metrics(String),

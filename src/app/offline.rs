@@ -30,9 +30,17 @@ pub enum DrainError {
 /// Opens the spool of a service that does not run. Its lock is held until it is closed.
 ///
 /// # Errors
-/// [`StartError::Spool`], also when the service runs.
+/// [`StartError::NoSpool`] and [`StartError::Spool`], the latter also when the service runs.
 pub fn open_idle_spool(spool: &config::Spool) -> Result<Spool, StartError> {
-    open_spool(spool, &unseen_metrics(None)?)
+    open_existing(spool, &unseen_metrics(None)?)
+}
+
+/// A folder that is not there was named by mistake, and is not made.
+fn open_existing(spool: &config::Spool, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
+    if !spool.folder.is_dir() {
+        return Err(StartError::NoSpool(spool.folder.clone()));
+    }
+    open_spool(spool, metrics)
 }
 
 /// Publishes everything in the spool of a service that does not run, and says how many records that were. Gives up
@@ -47,7 +55,7 @@ pub async fn drain(
     progress: impl FnMut(u64),
 ) -> Result<u64, DrainError> {
     let metrics = unseen_metrics(Some(kafka))?;
-    let spool = open_spool(spool, &metrics)?;
+    let spool = open_existing(spool, &metrics)?;
     let sink = KafkaSink::new(kafka, Arc::clone(&metrics)).map_err(|error| StartError::Kafka(error.to_string()))?;
     let sink = Arc::new(sink);
     let (_, conductor) = deliver(&sink, &spool, &metrics, kafka);

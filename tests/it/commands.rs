@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
+    path::Path,
     process::{Output, Stdio},
 };
 
@@ -112,6 +113,18 @@ fn healthcheck_asks_the_admin_port() {
     assert!(stderr.contains("503"), "{stderr}");
     drop(bridge);
     assert_eq!(run(&["healthcheck"], &[("ADMIN_BIND", &admin)]).0, Some(1));
+}
+
+#[test]
+fn a_spool_that_is_not_there_is_an_error_and_is_not_made() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-such-spool");
+    let variables = [("SPOOL_DIR", folder.to_str().unwrap()), ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")];
+    for command in ["ls", "export", "drain"] {
+        let (code, stdout, stderr) = run(&["spool", command], &variables);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""));
+        assert!(stderr.starts_with("SPOOL_DIR: ") && stderr.contains("is not a folder"), "{stderr}");
+    }
+    assert!(!folder.exists());
 }
 
 #[test]
