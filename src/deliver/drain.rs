@@ -26,8 +26,6 @@ use crate::{
 const MOST_ENTRIES: usize = 1_000;
 /// Their size.
 const MOST_BYTES: usize = 1 << 20;
-/// So few are left when what comes is made to wait for them.
-const LAST_MILE: usize = 100;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -117,7 +115,8 @@ impl Conductor {
                 if let Some(outage) = &mut self.outage {
                     outage.drained += records as u64;
                 }
-                if records < LAST_MILE {
+                // What is left fits into the next step, so nobody waits for long.
+                if self.desk.spool.events() <= self.drain.window as u64 {
                     self.hold_what_comes();
                 }
             }

@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::{NOWHERE, settings, spooled, without_kafka};
 use crate::support::{Bridge, PROFILE, Request, kafka::broker};
 
+/// Lines that `ls` prints above its rows.
+pub(super) const HEADINGS: usize = 1;
+
 const LIFE: [&str; 3] = ["draft", "in-review", "twilio-approved"];
 
 /// A stopped program that could not publish these statuses of one profile.
@@ -25,7 +28,7 @@ pub(super) fn stopped_with(statuses: &[&str]) -> Bridge {
 fn ls_lists_what_waits_and_show_shows_one_record() {
     let bridge = stopped_with(&LIFE);
     let listed = succeeded(&bridge.command(&["spool", "ls"]));
-    let rows: Vec<_> = listed.lines().skip(1).collect();
+    let rows: Vec<_> = listed.lines().skip(HEADINGS).collect();
     assert_eq!(rows.len(), LIFE.len(), "{listed}");
     assert!(rows.iter().all(|row| row.contains(PROFILE)), "{listed}");
     for (row, status) in rows.iter().zip(LIFE) {
@@ -89,7 +92,7 @@ pub(super) fn exported(bridge: &Bridge) -> Vec<String> {
 }
 
 /// What the command printed.
-fn succeeded(output: &Output) -> String {
+pub(super) fn succeeded(output: &Output) -> String {
     assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }

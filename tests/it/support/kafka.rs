@@ -95,6 +95,17 @@ impl Broker {
         self.node.as_mut().expect("this broker was started here").kill();
     }
 
+    /// Lets the broker stand still: connections to it stay open, and it answers nothing.
+    pub(crate) fn pause(&mut self) {
+        self.node.as_mut().expect("this broker was started here").pause();
+    }
+
+    /// Lets the broker go on, first of all with what it had received.
+    pub(crate) fn resume(&mut self) {
+        self.node.as_mut().expect("this broker was started here").resume();
+        self.wait_until_ready();
+    }
+
     /// Starts the broker that does not run, on the same port with the same data.
     pub(crate) fn start_again(&mut self) {
         self.node.as_mut().expect("this broker was started here").start();

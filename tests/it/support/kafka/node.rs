@@ -56,6 +56,8 @@ while read -r order; do
         start) "$@" </dev/null >>"$0/broker.log" 2>&1 & ;;
         stop) kill $!; wait $!; echo ;;
         kill) kill -KILL $!; wait $!; echo ;;
+        pause) kill -STOP $!; echo ;;
+        resume) kill -CONT $!; echo ;;
     esac
 done
 kill -KILL $!; wait $!; rm -rf "$0"
@@ -130,16 +132,28 @@ impl Node {
     /// waits until it is gone.
     pub(super) fn stop(&mut self) {
         self.order("stop");
-        self.wait_until_gone();
+        self.wait_until_done();
     }
 
     /// Ends the process as a crash would, and waits until it is gone.
     pub(super) fn kill(&mut self) {
         self.order("kill");
-        self.wait_until_gone();
+        self.wait_until_done();
     }
 
-    fn wait_until_gone(&mut self) {
+    /// Lets the process stand still: its connections stay open, and nothing is answered.
+    pub(super) fn pause(&mut self) {
+        self.order("pause");
+        self.wait_until_done();
+    }
+
+    /// Lets it go on.
+    pub(super) fn resume(&mut self) {
+        self.order("resume");
+        self.wait_until_done();
+    }
+
+    fn wait_until_done(&mut self) {
         let answer = self.supervisor.stdout.as_mut().expect("stdout is piped").read_exact(&mut [0]);
         answer.expect("the supervisor lives until it is dropped");
     }
