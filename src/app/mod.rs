@@ -262,9 +262,13 @@ fn last_call(pipeline: Arc<Pipeline>, timeout: Duration) -> JoinHandle<()> {
     })
 }
 
+/// The spool, to be emptied: what was set aside before is tried once more.
 fn open_spool(spool: &config::Spool, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
-    let limits = Limits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes };
-    Ok(Spool::open(&spool.folder, limits, Arc::clone(metrics))?)
+    Ok(Spool::open_and_unpark(&spool.folder, limits(spool), Arc::clone(metrics))?)
+}
+
+fn limits(spool: &config::Spool) -> Limits {
+    Limits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes }
 }
 
 fn deliver(sink: &Arc<KafkaSink>, spool: &Spool, metrics: &Arc<Metrics>, kafka: &Kafka) -> (Deliver, Conductor) {

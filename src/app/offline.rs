@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 
-use super::{Background, StartError, deliver, open_spool};
+use super::{Background, StartError, deliver, limits, open_spool};
 use crate::{
     config::{self, Kafka},
     deliver::DrainFailed,
@@ -32,15 +32,13 @@ pub enum DrainError {
 /// # Errors
 /// [`StartError::NoSpool`] and [`StartError::Spool`], the latter also when the service runs.
 pub fn open_idle_spool(spool: &config::Spool) -> Result<Spool, StartError> {
-    open_existing(spool, &unseen_metrics(None)?)
+    check_existence(spool)?;
+    Ok(Spool::open(&spool.folder, limits(spool), unseen_metrics(None)?)?)
 }
 
 /// A folder that is not there was named by mistake, and is not made.
-fn open_existing(spool: &config::Spool, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
-    if !spool.folder.is_dir() {
-        return Err(StartError::NoSpool(spool.folder.clone()));
-    }
-    open_spool(spool, metrics)
+fn check_existence(spool: &config::Spool) -> Result<(), StartError> {
+    if spool.folder.is_dir() { Ok(()) } else { Err(StartError::NoSpool(spool.folder.clone())) }
 }
 
 /// Publishes everything in the spool of a service that does not run, and says how many records that were. Gives up
@@ -54,8 +52,9 @@ pub async fn drain(
     patience: Duration,
     progress: impl FnMut(u64),
 ) -> Result<u64, DrainError> {
+    check_existence(spool)?;
     let metrics = unseen_metrics(Some(kafka))?;
-    let spool = open_existing(spool, &metrics)?;
+    let spool = open_spool(spool, &metrics)?;
     let sink = KafkaSink::new(kafka, Arc::clone(&metrics)).map_err(|error| StartError::Kafka(error.to_string()))?;
     let sink = Arc::new(sink);
     let (_, conductor) = deliver(&sink, &spool, &metrics, kafka);

@@ -221,6 +221,10 @@ impl Conductor {
                 Err(unreadable) => unreadable.into(),
             },
             Shipped::Refused => self.park(entry, "neither topic takes it").await,
+            // Events behind it must not wait until somebody minds the other topic.
+            Shipped::Outage(reason) if reason.is_of_topic() && parcel.is_dead_letter() => {
+                self.park(entry, "the topic of dead letters does not take any").await
+            }
             Shipped::Outage(reason) => Step::Failed(reason),
         }
     }
@@ -229,7 +233,8 @@ impl Conductor {
     async fn park(&self, entry: &Entry, why: &str) -> Step {
         tracing::error!(
             position = ?entry.position,
-            "a record of the spool is set aside because {why}; see it with `trusthub-bridge spool export`"
+            "a record of the spool is set aside because {why}; it is tried again after the next start, and \
+             `trusthub-bridge spool export` shows it"
         );
         match self.desk.spool.park(entry.position).await {
             Ok(()) => Step::Moved(1),

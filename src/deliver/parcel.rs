@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{Event, ProfileSid, RawCallback, Timestamp, Unprocessable},
+    domain::{Destination, Event, ProfileSid, RawCallback, Timestamp, Unprocessable},
     publish::Record,
 };
 
@@ -48,7 +48,11 @@ impl Parcel {
         Self { record, instead: Instead::Nothing }
     }
 
-    /// The record itself, and then what may take its place, best first.
+    pub(super) fn is_dead_letter(&self) -> bool {
+        self.record.destination == Destination::DeadLetters
+    }
+
+    /// What may take its place, best first.
     pub(super) fn substitutes(&self) -> impl Iterator<Item = Record> {
         let dead_letter = self.instead.dead_letter();
         let cut = dead_letter.as_ref().unwrap_or(&self.record).cut();

@@ -119,6 +119,12 @@ pub enum FailureClass {
 }
 
 impl PublishFailure {
+    /// Whether another topic of the same cluster may take records all the same.
+    #[must_use]
+    pub fn is_of_topic(self) -> bool {
+        matches!(self, Self::Authorization | Self::UnknownTopic)
+    }
+
     /// What this failure calls for. A missing right is an outage: it will be granted, and no event is at fault.
     #[must_use]
     pub fn class(self) -> FailureClass {

@@ -57,6 +57,8 @@ pub(super) fn producer(kafka: &Kafka) -> ClientConfig {
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
         .set("request.timeout.ms", kafka.ack_timeout.as_millis().to_string())
+        // A topic that is missing must be known to be before the time of a record is over.
+        .set("topic.metadata.propagation.max.ms", (kafka.ack_timeout / 2).as_millis().to_string())
         // How large a record may be is the topic's affair: the client would only refuse what a broker might take.
         .set("message.max.bytes", LARGEST_MESSAGE)
         // A broker that creates topics on demand would give them its own number of partitions.

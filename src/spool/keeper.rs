@@ -141,6 +141,13 @@ impl<D: Disk> Keeper<D> {
         self.readable(parked)
     }
 
+    /// Puts back what was parked, as far as it is whole.
+    pub(super) fn unpark(&mut self) -> Result<(), Fault> {
+        let unparked = self.change(Store::unpark);
+        self.settle();
+        unparked
+    }
+
     fn park_damaged(&mut self, positions: &[u64]) -> Result<(), Unreadable> {
         let parked = self.change(|store| store.park(positions));
         self.settle();

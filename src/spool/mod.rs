@@ -101,9 +101,28 @@ impl Spool {
     /// # Errors
     /// When the folder cannot be used, another process uses it, or a newer version wrote it.
     pub fn open(folder: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        Self::start(folder, limits, metrics, |_| Ok(()))
+    }
+
+    /// The same, and puts what was parked back into its places in the queue, as far as it is whole: what was in the
+    /// way then may not be now.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_and_unpark(folder: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        Self::start(folder, limits, metrics, Keeper::unpark)
+    }
+
+    fn start(
+        folder: &Path,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        begin: impl FnOnce(&mut Keeper<Folder>) -> Result<(), Fault>,
+    ) -> Result<Self, OpenError> {
         let standing = Arc::new(Standing::new(metrics));
         let disk = Folder::open(folder)?;
-        let keeper = Keeper::open(disk, limits, standing.clone()).map_err(|fault| OpenError::of(folder, fault))?;
+        let mut keeper = Keeper::open(disk, limits, standing.clone()).map_err(|fault| OpenError::of(folder, fault))?;
+        begin(&mut keeper).map_err(|fault| OpenError::of(folder, fault))?;
         let (requests, asked) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("spool".to_owned())

@@ -162,6 +162,18 @@ impl Store {
         self.change(|tables| positions.iter().try_for_each(|position| tables.park(*position)))
     }
 
+    /// Puts whole records back into their places in the queue.
+    pub(super) fn unpark(&self) -> Result<Contents, Fault> {
+        self.change(|tables| {
+            let mut whole = Vec::new();
+            for row in tables.parked.iter()? {
+                let (position, frame) = row?;
+                whole.extend(frame::decode(position.value(), frame.value()).map(|entry| entry.position.number()));
+            }
+            whole.into_iter().try_for_each(|position| tables.unpark(position))
+        })
+    }
+
     /// Reads records behind a position.
     pub(super) fn read(&self, shelf: Shelf, after: Option<u64>, most: Batch) -> Result<Found, Fault> {
         let transaction = self.database.begin_read()?;
@@ -251,6 +263,15 @@ impl<'t> Tables<'t> {
             let frame = frame.value();
             self.parked.insert(position, frame)?;
             self.numbers.bytes = self.numbers.bytes.saturating_sub(frame::bytes(frame.len()));
+        }
+        Ok(())
+    }
+
+    fn unpark(&mut self, position: u64) -> Result<(), Fault> {
+        if let Some(frame) = self.parked.remove(position)? {
+            let frame = frame.value();
+            self.queue.insert(position, frame)?;
+            self.numbers.bytes = self.numbers.bytes.saturating_add(frame::bytes(frame.len()));
         }
         Ok(())
     }

@@ -113,6 +113,22 @@ async fn removed_and_parked_records_leave_the_queue_for_good() {
 }
 
 #[tokio::test]
+async fn what_was_parked_can_be_put_back_into_its_place() {
+    let scratch = Scratch::new();
+    let spool = scratch.open();
+    spool.append(texts(&["a", "b", "c"])).await.unwrap();
+    let entries = spool.read(None, ALL).await.unwrap();
+    spool.park(entries[1].position).await.unwrap();
+    spool.close();
+
+    let metrics = metrics();
+    let spool = Spool::open_and_unpark(&scratch.spool(), limits(), metrics.clone()).unwrap();
+    assert_eq!(queue(&spool).await, ["a", "b", "c"]);
+    assert_eq!((metrics.spool.parked.get(), metrics.spool.events.get()), (0, 3));
+    assert_eq!(spool.read(None, ALL).await.unwrap(), entries);
+}
+
+#[tokio::test]
 async fn a_position_is_not_used_twice_even_when_the_queue_was_empty() {
     let scratch = Scratch::new();
     let spool = scratch.open();

@@ -1,7 +1,9 @@
 //! Topics: created where that is allowed, and complained about clearly where not.
 
+use std::sync::LazyLock;
+
 use crate::support::{
-    Bridge, Request,
+    Bridge, PATIENCE, Request,
     kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
     wait_for,
 };
@@ -26,16 +28,21 @@ fn a_topic_that_cannot_survive_a_broker_is_a_warning_and_a_metric() {
     assert_eq!(bridge.metric("trusthub_topic_durable"), 0.0);
 }
 
-#[test]
-fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
-    let kafka = Broker::start_restricted("restricted");
+/// A broker on which the service may do only what a test allows for its own topics.
+fn restricted() -> &'static Broker {
+    static BROKER: LazyLock<Broker> = LazyLock::new(|| Broker::start_restricted("restricted"));
+    &BROKER
+}
+
+/// A service on it with topics of its own, which it may describe.
+fn with_few_rights(kafka: &Broker, grant: impl FnOnce(&str, &str)) -> Bridge {
     let (topic, dead_letters) = (unique_topic("events"), unique_topic("dead-letters"));
     for topic in [&topic, &dead_letters] {
         kafka.allow("Describe", topic);
         kafka.allow("DescribeConfigs", topic);
-        kafka.allow("Write", topic);
     }
-    let bridge = Bridge::launch(&[
+    grant(&topic, &dead_letters);
+    Bridge::launch(&[
         ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()),
         ("KAFKA_TOPIC", &topic),
         ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters),
@@ -43,7 +50,34 @@ fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
         ("KAFKA_SASL_MECHANISM", "PLAIN"),
         ("KAFKA_SASL_USERNAME", USER),
         ("KAFKA_SASL_PASSWORD", USER_PASSWORD),
-    ]);
+    ])
+}
+
+#[test]
+fn without_the_right_to_write_dead_letters_events_are_published_all_the_same() {
+    let kafka = restricted();
+    let bridge = with_few_rights(kafka, |topic, dead_letters| {
+        kafka.allow("Create", topic);
+        kafka.allow("Create", dead_letters);
+        kafka.allow("Write", topic);
+    });
+    wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
+    let dead_letter = Request::form("/callbacks/customer-profiles", "a=b").signed();
+    assert_eq!(bridge.send(&dead_letter).status, 204);
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    assert_eq!(kafka.wait_for_records(&bridge.topic, 1, PATIENCE).len(), 1);
+    bridge.wait_for_log(&format!("lacks the right WRITE on topic {}", bridge.dead_letter_topic));
+    wait_for("the dead letter is set aside", || (bridge.metric("trusthub_spool_parked") == 1.0).then_some(()));
+}
+
+#[test]
+fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
+    let kafka = restricted();
+    let bridge = with_few_rights(kafka, |topic, dead_letters| {
+        kafka.allow("Write", topic);
+        kafka.allow("Write", dead_letters);
+    });
+    let (topic, dead_letters) = (&bridge.topic, &bridge.dead_letter_topic);
     let complaint = format!("lacks the right CREATE on topic {topic}");
     let line = bridge.wait_for_log(&complaint);
     assert!(line.contains(r#""level":"ERROR""#), "{line}");
@@ -53,8 +87,8 @@ fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
     assert_eq!(bridge.ask_admin("/livez").status, 200, "it is no reason to end");
     assert_eq!(bridge.metric("trusthub_kafka_up"), 0.0);
 
-    kafka.allow("Create", &topic);
-    kafka.allow("Create", &dead_letters);
+    kafka.allow("Create", topic);
+    kafka.allow("Create", dead_letters);
     wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
     assert_eq!(
         bridge.log().iter().filter(|line| line.contains(&complaint)).count(),

@@ -37,6 +37,8 @@ pub(super) struct Inner {
     /// Why a record was failed since the last purge: those behind it fail, too.
     gap: Option<PublishFailure>,
     pub(super) renewed: u32,
+    /// Nobody may write dead letters.
+    pub(super) dead_letters_forbidden: bool,
     /// Records that contain this are too large.
     pub(super) too_large: Option<&'static str>,
 }
@@ -73,6 +75,7 @@ impl FakeKafka {
             unanswered: Vec::new(),
             gap: None,
             renewed: 0,
+            dead_letters_forbidden: false,
             too_large: None,
         };
         Arc::new(Self { inner: Mutex::new(inner), availability: watch::Sender::new(Availability::Unknown) })
@@ -109,6 +112,9 @@ impl Sink for FakeKafka {
         let text = record.payload.get().to_owned();
         if inner.too_large.is_some_and(|mark| text.contains(mark)) {
             return Ok(Box::pin(async { Err(PublishFailure::TooLarge) }));
+        }
+        if inner.dead_letters_forbidden && record.destination == Destination::DeadLetters {
+            return Ok(Box::pin(async { Err(PublishFailure::Authorization) }));
         }
         let record = (record.destination, text);
         if let Mood::Fails(reason) = inner.mood {

@@ -43,7 +43,7 @@ impl Room {
     fn open_in(folder: PathBuf, patience: Duration, max_bytes: u64, kafka: &Arc<FakeKafka>) -> Self {
         let metrics = Arc::new(Metrics::new(|destination| destination.to_string()).unwrap());
         let limits = Limits { max_bytes, min_free_bytes: 0 };
-        let spool = Spool::open(&folder, limits, Arc::clone(&metrics)).unwrap();
+        let spool = Spool::open_and_unpark(&folder, limits, Arc::clone(&metrics)).unwrap();
         let sink = Arc::clone(kafka) as Arc<dyn Sink>;
         let (deliver, conductor) = Deliver::new(sink, spool.clone(), Arc::clone(&metrics), patience);
         let stop = CancellationToken::new();
@@ -236,6 +236,21 @@ async fn what_no_topic_takes_in_any_form_is_not_accepted_and_in_the_spool_it_blo
     room.until_written(&["a", "b"]).await;
     room.until("two are set aside", || room.metrics.spool.parked.get() == 2).await;
     room.until("the spool is empty", || room.spool.is_empty()).await;
+    room.close().await;
+}
+
+#[tokio::test]
+async fn a_topic_of_dead_letters_that_takes_none_does_not_hold_up_events() {
+    let room = Room::open("forbidden", FOREVER);
+    room.kafka.inner.lock().unwrap().dead_letters_forbidden = true;
+    let letter = Parcel::dead_letter(record(Destination::DeadLetters, "letter"));
+    assert_eq!(room.deliver.submit(Ok(letter), Instant::now()).durable().await, Ok(Durable::Spooled));
+    assert!(room.accept("a").await.unwrap().is_ok());
+    room.until_written(&["a"]).await;
+    room.until("it is set aside", || room.metrics.spool.parked.get() == 1).await;
+    room.kafka.inner.lock().unwrap().dead_letters_forbidden = false;
+    let room = room.restart().await;
+    room.until_written(&["a", "letter"]).await;
     room.close().await;
 }
 
