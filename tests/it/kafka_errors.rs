@@ -1,14 +1,24 @@
 //! Errors that a broker answers, injected into librdkafka's in-process cluster: each lands in its class.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::support::{Bridge, MockCluster, Request, mock_cluster, wait_for};
 
 /// A service in front of a cluster that can be made to answer errors. It gives up after a second.
 fn bridge_and_cluster() -> (Bridge, MockCluster) {
+    bridge_and_cluster_with(&[])
+}
+
+fn bridge_and_cluster_with(changes: &[(&'static str, &str)]) -> (Bridge, MockCluster) {
     let (cluster, variables) = mock_cluster();
-    let bridge = Bridge::launch(&variables.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
-    bridge.wait_until_ready();
+    let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
+    let bridge = Bridge::launch(&variables.chain(changes.iter().copied()).collect::<Vec<_>>());
+    bridge.wait_until_publishing();
     (bridge, cluster)
 }
 
@@ -104,4 +114,21 @@ fn a_producer_that_was_fenced_is_replaced_and_what_was_in_flight_is_published() 
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
     wait_for_outcome(&bridge, "published -");
     assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="events"}"#), 2.0);
+}
+
+#[test]
+fn a_full_queue_goes_to_the_spool_at_once_with_what_is_in_it() {
+    let room_for_one = [("KAFKA_PROPERTIES", "queue.buffering.max.messages=1"), ("KAFKA_ACK_TIMEOUT_MS", "14000")];
+    let (bridge, cluster) = bridge_and_cluster_with(&room_for_one);
+    cluster.broker_round_trip_time(1, Duration::from_secs(600)).unwrap();
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for status in ["draft", "in-review"] {
+            let bridge = &bridge;
+            scope.spawn(move || assert_eq!(bridge.send(&Request::change(status)).status, 204));
+        }
+    });
+    assert!(began.elapsed() < Duration::from_secs(10), "Kafka's time was not waited for");
+    assert_eq!(failovers(&bridge, "queue_full"), 1.0);
+    assert_eq!(bridge.metric("trusthub_spool_events"), 2.0);
 }
