@@ -1,6 +1,6 @@
 //! Records → Kafka, within a deadline of our own: several at once, or one with everything that may take its place.
 
-use std::time::Instant;
+use std::{borrow::Cow, iter, time::Instant};
 
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,16 +25,15 @@ pub(super) enum Shipped {
 
 /// Publishes one parcel, alone: as what it is, or else as what may take its place.
 pub(super) async fn ship(desk: &Desk, parcel: &Parcel, stop: &CancellationToken) -> Shipped {
-    match publish(desk, [&parcel.record], stop).await.1 {
-        None => return Shipped::Durable(Durable::Published),
-        Some(reason) if reason.class() != FailureClass::Record => return Shipped::Outage(reason),
-        Some(_refused) => {}
-    }
-    for substitute in parcel.substitutes() {
-        match publish(desk, [&substitute], stop).await.1 {
-            None => return Shipped::Durable(Durable::DeadLettered),
-            Some(reason) if reason.class() != FailureClass::Record => return Shipped::Outage(reason),
-            Some(_refused) => {}
+    let record = iter::once((Cow::Borrowed(&parcel.record), Durable::Published));
+    // Made only when the record itself is refused.
+    let substitutes = iter::once_with(|| parcel.substitutes()).flatten();
+    let forms = record.chain(substitutes.map(|record| (Cow::Owned(record), Durable::DeadLettered)));
+    for (record, durable) in forms {
+        match publish(desk, [record.as_ref()], stop).await.1 {
+            None => return Shipped::Durable(durable),
+            Some(reason) if reason.class() == FailureClass::Record => {}
+            Some(reason) => return Shipped::Outage(reason),
         }
     }
     Shipped::Refused

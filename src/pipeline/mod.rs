@@ -1,6 +1,7 @@
 //! Joins the stages: every request to a callback path gets exactly one [`Outcome`].
 
 mod case;
+mod clock;
 mod duplicates;
 mod refused;
 
@@ -14,12 +15,13 @@ use tokio_util::task::TaskTracker;
 
 pub use self::case::Case;
 use self::{
+    clock::Clock,
     duplicates::{Claim, Duplicates, Repeat, Ticket},
     refused::Refused,
 };
 use crate::{
     deliver::{Deliver, Pending},
-    domain::{Durable, Event, Outcome, RawCallback, Resource, SignatureMode, Timestamp, Unkept, Unprocessable},
+    domain::{Durable, Event, Outcome, RawCallback, Resource, SignatureMode, Unkept, Unprocessable},
     normalize::normalize,
     telemetry::Metrics,
     verify::{VerifiedCallback, Verifier},
@@ -43,7 +45,7 @@ pub struct Pipeline {
     metrics: Arc<Metrics>,
     /// Held from the moment that an event's time is taken until it is handed over: the order of the topic is the
     /// order of `ce_time`, and consumers may skip what is older than what they have.
-    order: Mutex<()>,
+    order: Mutex<Clock>,
     next_diagnosis: Mutex<Instant>,
     tasks: TaskTracker,
     runtime: Handle,
@@ -59,7 +61,7 @@ impl Pipeline {
             duplicates: Duplicates::new(rules.dedup_window),
             deliver,
             metrics,
-            order: Mutex::new(()),
+            order: Mutex::default(),
             next_diagnosis: Mutex::new(Instant::now()),
             tasks: TaskTracker::new(),
             runtime,
@@ -111,8 +113,8 @@ impl Pipeline {
         let matched = verified.matched();
         self.metrics.signatures.of(matched.construction, matched.key).inc();
         // The lock protects no value that a panic could leave half-changed.
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let received_at = Timestamp::from(SystemTime::now());
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let received_at = order.time(SystemTime::now().into());
         self.metrics.last_callback.set(received_at.unix_seconds());
         let work = match normalize(&verified, received_at) {
             Ok(event) => self.hand_over_event(case, &verified, event),
