@@ -60,16 +60,40 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
     Ok(result)
 }
 
-/// Raises the limit of open files so that it does not undercut the limit of connections.
-pub fn raise_descriptor_limit(http: &config::Http) {
-    /// Kafka's connections, the listeners, the log and what the runtime needs.
-    const OWN: u64 = 256;
-    let wanted = u64::try_from(http.max_connections).unwrap_or(u64::MAX).saturating_add(OWN);
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit >= wanted => {}
-        Ok(limit) => tracing::warn!(limit, wanted, "too few open files are allowed for HTTP_MAX_CONNECTIONS"),
-        Err(error) => tracing::warn!(%error, wanted, "the limit of open files could not be raised"),
+/// Raises the limit of open files so that it does not undercut the limit of connections, or else lowers the latter:
+/// without a descriptor nobody could be admitted, and nobody displaced.
+pub fn fit_descriptors(http: &mut config::Http) {
+    let wanted = descriptors(http.max_connections);
+    let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_else(|error| {
+        tracing::warn!(%error, wanted, "the limit of open files is not known");
+        wanted
+    });
+    if granted < wanted {
+        http.max_connections = most_connections(http.max_connections, granted);
+        let connections = http.max_connections;
+        tracing::warn!(
+            granted,
+            wanted,
+            connections,
+            "HTTP_MAX_CONNECTIONS is lowered to the open files that are allowed"
+        );
     }
+}
+
+fn descriptors(connections: usize) -> u64 {
+    /// Kafka's connections, the spool, the listeners, the log and what the runtime needs.
+    const OWN: usize = 256;
+    u64::try_from(receive::most_descriptors(connections).saturating_add(OWN)).unwrap_or(u64::MAX)
+}
+
+/// The largest number up to `most` for which so many descriptors suffice, but at least one.
+fn most_connections(most: usize, granted: u64) -> usize {
+    let (mut fits, mut exceeds) = (1, most.saturating_add(1));
+    while exceeds - fits > 1 {
+        let middle = usize::midpoint(fits, exceeds);
+        if descriptors(middle) <= granted { fits = middle } else { exceeds = middle }
+    }
+    fits
 }
 
 /// Where the service listens; a test or `dev` brings its own.
@@ -91,7 +115,12 @@ impl Ports {
 }
 
 fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|error| StartError::Listen { variable, address, error })
+    /// Callers who have not been accepted yet; the library's own number is 128, which a burst exceeds.
+    const BACKLOG: i32 = 1024;
+    let listener = TcpListener::bind(address);
+    let listener =
+        listener.and_then(|listener| rustix::net::listen(&listener, BACKLOG).map(|()| listener).map_err(Into::into));
+    listener.map_err(|error| StartError::Listen { variable, address, error })
 }
 
 /// Why the service could not start.
@@ -325,5 +354,20 @@ impl Running {
         if let Ok(Err(error)) = self.task.await {
             tracing::error!(%error, address = %self.address, "the server ended with an error");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_lowered_to_what_the_open_files_allow_and_no_further() {
+        for granted in [1_000, 4_096, 20_000] {
+            let connections = most_connections(65_536, granted);
+            assert!(descriptors(connections) <= granted && descriptors(connections + 1) > granted, "{connections}");
+        }
+        assert_eq!(most_connections(4_096, u64::MAX), 4_096);
+        assert_eq!(most_connections(4_096, 10), 1);
     }
 }

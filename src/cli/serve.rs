@@ -2,19 +2,19 @@
 
 use super::{Variables, output::Failure};
 use crate::{
-    app::{Ports, Service, block_on, raise_descriptor_limit},
+    app::{Ports, Service, block_on, fit_descriptors},
     config::{Config, Loaded},
     lifecycle::StopSignals,
     telemetry::init_logging,
 };
 
 pub(super) fn run(variables: Variables) -> Result<(), Failure> {
-    let Loaded { config, warnings } = super::config::load(variables)?;
+    let Loaded { mut config, warnings } = super::config::load(variables)?;
     init_logging(config.log.format, &config.log.filter);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    raise_descriptor_limit(&config.http);
+    fit_descriptors(&mut config.http);
     block_on(serve(config)).map_err(Failure::failed)?
 }
 

@@ -46,7 +46,7 @@ variables! {
     HTTP_REQUEST_TIMEOUT_MS: OPEN, "10000",
         "time for a whole request including a slow body, 100 to 14000, since Twilio waits 15 s";
     HTTP_MAX_CONNECTIONS: OPEN, "4096",
-        "connections held at the same time, 1 to 65536";
+        "callbacks worked on at the same time, 1 to 65536, more are answered 503; a quarter more connections are held, and the one that has waited longest makes room for a new one";
     ADMIN_BIND: OPEN, "0.0.0.0:9090",
         "address and port of the listener for probes and metrics; never route it to the outside";
     PUBLIC_URL: OPEN, REQUIRED,
@@ -107,6 +107,6 @@ variables! {
         "time after that delay to finish what was received, 1 to 600";
     LOG_FORMAT: OPEN, ABSENT,
         "`json` or `pretty`; not set, `pretty` on a terminal and `json` elsewhere";
-    RUST_LOG: OPEN, "info,actix_server=warn",
+    RUST_LOG: OPEN, "info,actix_server=warn,actix_http=off",
         "what is logged: a level, or directives such as `info,trusthub_bridge=debug`";
 }

@@ -151,6 +151,8 @@ closed_set! {
         SpoolFailed => "spool_failed",
         /// Neither topic takes it in any form.
         RefusedByTopics => "refused_by_topics",
+        /// More callbacks were being worked on, or more connections held, than there is room for.
+        Overloaded => "overloaded",
         /// The service stopped before it was durable.
         Abandoned => "abandoned",
     }

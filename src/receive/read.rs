@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::{
     HttpMessage as _, HttpRequest,
+    body::{BodyStream, to_bytes_limited},
+    error::PayloadError,
     http::{Method, header},
     web,
 };
@@ -27,7 +29,7 @@ pub(super) struct Limits {
 /// The [`Refusal`] of a request that is no callback, is too large or does not arrive in time.
 pub(super) async fn read(
     request: &HttpRequest,
-    payload: web::Payload,
+    payload: &mut web::Payload,
     route: Route,
     limits: Limits,
     received: Instant,
@@ -55,11 +57,22 @@ pub(super) async fn read(
 }
 
 fn encoding(request: &HttpRequest) -> Result<Encoding, Refusal> {
+    if upgrades(request) {
+        return Err(Refusal::Malformed);
+    }
     match *request.method() {
         Method::GET => Ok(Encoding::Query),
         Method::POST => body_encoding(request),
         _ => Err(Refusal::MethodNotAllowed),
     }
+}
+
+/// Whether actix would read everything that follows as one body, whatever its stated length.
+fn upgrades(request: &HttpRequest) -> bool {
+    request
+        .headers()
+        .get_all(header::UPGRADE)
+        .any(|protocol| protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// A compressed body is refused: its bytes are not those that were signed, and unpacking has no limit.
@@ -76,13 +89,14 @@ fn body_encoding(request: &HttpRequest) -> Result<Encoding, Refusal> {
     }
 }
 
-async fn read_body(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Vec<u8>, Refusal> {
+async fn read_body(request: &HttpRequest, payload: &mut web::Payload, limit: usize) -> Result<Vec<u8>, Refusal> {
     let stated = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if stated.is_some_and(|length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
         return Err(Refusal::TooLarge);
     }
-    match payload.to_bytes_limited(limit).await {
+    match to_bytes_limited(BodyStream::new(payload), limit).await {
         Ok(Ok(body)) => Ok(body.into()),
+        Ok(Err(PayloadError::Incomplete(_))) => Err(Refusal::Incomplete),
         Ok(Err(_broken)) => Err(Refusal::Malformed),
         Err(_too_large) => Err(Refusal::TooLarge),
     }

@@ -75,7 +75,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("redb", &["spool"]),
     ("reqwest", &["simulator"]),
     ("rlimit", &["app"]),
-    ("rustix", &["spool"]),
+    ("rustix", &["app", "spool"]),
     ("sha1", &["verify"]),
 ];
 

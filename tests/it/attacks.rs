@@ -1,0 +1,69 @@
+//! Callers that mean harm, or act as if they did: whatever they do, a genuine callback is answered.
+
+mod crowds;
+mod framing;
+mod manners;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+};
+
+use crate::support::{Bridge, PATIENCE, Request, wait_for};
+
+const PATH: &str = "/callbacks/customer-profiles";
+
+/// A genuine callback that is no repeat of one with another number.
+fn genuine(number: usize) -> Request {
+    Request::change_of(&format!("BU{number:032x}"), "draft")
+}
+
+/// A connection on which `bytes` were sent as far as the program took them.
+fn sent(bridge: &Bridge, bytes: impl AsRef<[u8]>) -> TcpStream {
+    let mut stream = TcpStream::connect_timeout(&bridge.public, PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    // The program may have refused already and closed.
+    let _ = stream.write_all(bytes.as_ref());
+    stream
+}
+
+/// The status codes of all answers until the program closes the connection, as it must.
+fn answers(mut stream: TcpStream) -> Vec<u16> {
+    let mut bytes = Vec::new();
+    // A connection that is reset ends, too.
+    let end = stream.read_to_end(&mut bytes).map_err(|error| error.kind());
+    assert!(!matches!(end, Err(std::io::ErrorKind::WouldBlock)), "the connection stays open");
+    let text = String::from_utf8_lossy(&bytes);
+    text.match_indices("HTTP/1.1 ").map(|(at, start)| text[at + start.len()..][..3].parse().unwrap()).collect()
+}
+
+/// The answers to these bytes and nothing behind them.
+fn exchange(bridge: &Bridge, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+    let stream = sent(bridge, bytes);
+    stream.shutdown(Shutdown::Write).ok();
+    answers(stream)
+}
+
+fn total(bridge: &Bridge, metric: &str) -> f64 {
+    bridge.series(metric).values().sum()
+}
+
+/// How many requests to callback paths there were. Waits until each of them has its outcome.
+fn settled(bridge: &Bridge) -> f64 {
+    wait_for("as many outcomes as requests", || {
+        let received = total(bridge, "trusthub_callbacks_received_total");
+        (total(bridge, "trusthub_callbacks_outcome_total") == received).then_some(received)
+    })
+}
+
+fn published(bridge: &Bridge) -> f64 {
+    bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="published"}"#)
+}
+
+/// The program does what it is there for, and has not complained of itself.
+fn assert_well(bridge: &Bridge) {
+    assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
+    let log = bridge.log();
+    assert!(!log.iter().any(|line| line.contains("panicked")), "{log:?}");
+}

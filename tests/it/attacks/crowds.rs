@@ -1,0 +1,114 @@
+//! More connections and more requests than there is room for.
+
+use std::{
+    collections::VecDeque,
+    iter,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use super::{PATH, answers, assert_well, genuine, sent, settled};
+use crate::support::{Bridge, Connection, Request, mock_cluster, wait_for};
+
+/// What each connection of an attack says before it falls silent.
+type Opening<'a> = &'a (dyn Fn(usize) -> Vec<u8> + Sync);
+
+/// Keeps `crowd` connections open, each with an opening, and lets new ones come for the oldest between genuine callbacks,
+/// each of which has a connection of its own. Returns the time that 99 % of them took at most.
+fn percentile_99_among(bridge: &Bridge, crowd: usize, opening: Opening<'_>) -> Duration {
+    const GENUINE: usize = 300;
+    const NEW_FOR_EACH: usize = 10;
+    rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap();
+    let mut arrivals = (0..).map(|number| sent(bridge, opening(number)));
+    let mut open: VecDeque<_> = arrivals.by_ref().take(crowd).collect();
+    let mut times: Vec<_> = (0..GENUINE)
+        .map(|number| {
+            open.drain(..NEW_FOR_EACH);
+            open.extend(arrivals.by_ref().take(NEW_FOR_EACH));
+            time_of(bridge, &genuine(number))
+        })
+        .collect();
+    times.sort();
+    times[GENUINE * 99 / 100]
+}
+
+fn time_of(bridge: &Bridge, callback: &Request) -> Duration {
+    let began = Instant::now();
+    assert_eq!(bridge.send(callback).status, 204);
+    began.elapsed()
+}
+
+/// Far more than it takes on an idle machine, far less than any time-out of a connection.
+const SOON: Duration = Duration::from_secs(4);
+
+#[test]
+fn idle_connections_do_not_keep_genuine_callers_waiting() {
+    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "512")]);
+    let request = genuine(0).bytes();
+    let half = &request[..request.len() / 4];
+    let opening = |number: usize| match number % 4 {
+        0 => Vec::new(),
+        1 => half.to_vec(),
+        2 => request.clone(),
+        _ => [&request, half].concat(),
+    };
+    let time = percentile_99_among(&bridge, 2000, &opening);
+    assert!(time < SOON, "{time:?}");
+    assert_well(&bridge);
+    settled(&bridge);
+}
+
+#[test]
+fn slow_bodies_do_not_keep_genuine_callers_waiting_and_have_one_outcome_each() {
+    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "64")]);
+    let request = genuine(0).bytes();
+    let time = percentile_99_among(&bridge, 400, &|_| request[..request.len() - 1].to_vec());
+    assert!(time < SOON, "{time:?}");
+    assert_well(&bridge);
+    settled(&bridge);
+    assert!(bridge.log().iter().any(|line| line.contains("overloaded")));
+}
+
+#[test]
+fn slow_and_huge_heads_do_not_keep_genuine_callers_waiting() {
+    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "64")]);
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(100_000));
+    let time = percentile_99_among(&bridge, 400, &|_| head.clone().into_bytes());
+    assert!(time < SOON, "{time:?}");
+    assert_well(&bridge);
+}
+
+#[test]
+fn more_callbacks_than_there_is_room_for_are_refused_before_their_body_and_those_inside_are_kept() {
+    let (kafka, variables) = mock_cluster();
+    let own = [("KAFKA_ACK_TIMEOUT_MS", "8000"), ("HTTP_MAX_CONNECTIONS", "2")];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
+    let bridge = Bridge::launch(&variables);
+    bridge.wait_until_publishing();
+    kafka.broker_round_trip_time(1, Duration::from_secs(3)).unwrap();
+
+    let mut inside: Vec<_> = (0..2).map(|_| Connection::to(bridge.public)).collect();
+    for (number, connection) in inside.iter_mut().enumerate() {
+        connection.write(genuine(number).bytes());
+    }
+    wait_for("both are inside", || (received(&bridge) == 2.0).then_some(()));
+    let crowd: Vec<TcpStream> = iter::repeat_with(|| sent(&bridge, "")).take(200).collect();
+    let head = Request { body: Vec::new(), ..genuine(2) }.with("Content-Length", "100").bytes();
+    let head = String::from_utf8(head).unwrap().replace("Content-Length: 0\r\n", "");
+    let began = Instant::now();
+    assert_eq!(answers(sent(&bridge, head)), [503], "and closed");
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="unavailable"}"#), 1.0);
+    assert!(bridge.wait_for_log("overloaded").contains("unavailable"));
+
+    for connection in &mut inside {
+        assert_eq!(connection.read().map(|answer| answer.status), Some(204));
+    }
+    drop(crowd);
+    kafka.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    assert_eq!(bridge.send(&genuine(3)).status, 204, "and at once there is room");
+}
+
+fn received(bridge: &Bridge) -> f64 {
+    super::total(bridge, "trusthub_callbacks_received_total")
+}
