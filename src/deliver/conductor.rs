@@ -57,7 +57,7 @@ impl Conductor {
             match mode {
                 Mode::Direct => self.watch_kafka(&stop).await,
                 Mode::Turning(reason) => self.leave_kafka(reason, &stop).await,
-                Mode::Outage | Mode::Returning => self.drain_on(&stop).await,
+                Mode::Outage | Mode::Returning(_) => self.drain_on(&stop).await,
             }
         }
     }
@@ -100,9 +100,15 @@ impl Conductor {
 
     /// Publishes what is at the desk one by one: a record is convicted only when it was alone.
     async fn ship_one_by_one(&self, stop: &CancellationToken) -> Result<(), PublishFailure> {
+        let until = self.desk.deadline();
         let mut waiting = self.desk.book().take_all();
         while let Some((number, underway)) = waiting.pop_first() {
-            match ship(&self.desk, &underway.parcel, stop).await {
+            let shipped = if Instant::now() < until {
+                ship(&self.desk, &underway.parcel, stop).await
+            } else {
+                Shipped::Outage(PublishFailure::TimedOut)
+            };
+            match shipped {
                 Shipped::Durable(durable) => underway.settle(News::Settled(Ok(durable))),
                 Shipped::Refused => underway.settle(News::Settled(Err(Unkept::RefusedByTopics))),
                 Shipped::Outage(reason) => {

@@ -38,8 +38,8 @@ pub(super) enum Mode {
     Turning(PublishFailure),
     /// Into the spool.
     Outage,
-    /// Nowhere yet: the end of the spool is on its way to Kafka, and what comes waits.
-    Returning,
+    /// Nowhere yet: the end of the spool is on its way to Kafka, and what comes waits, until this moment at most.
+    Returning(Instant),
 }
 
 /// The desk. Its lock is what orders records.
@@ -66,6 +66,8 @@ pub(super) struct Book {
 pub(super) struct Underway {
     pub(super) parcel: Parcel,
     pub(super) state: State,
+    /// When the head of its request was read.
+    received: Instant,
     tell: oneshot::Sender<News>,
 }
 
@@ -104,9 +106,9 @@ impl Desk {
         let mut book = self.book();
         match book.mode {
             Mode::Direct => self.submit_directly(&mut book, parcel, received),
-            Mode::Turning(_) | Mode::Returning => {
+            Mode::Turning(_) | Mode::Returning(_) => {
                 let number = book.number();
-                Pending::held(book.keep(number, parcel, State::Held))
+                Pending::held(book.keep(number, parcel, State::Held, received))
             }
             Mode::Outage => match parcel.encode() {
                 Ok(bytes) => Pending::spooling(self.spool.append(vec![bytes])),
@@ -116,16 +118,14 @@ impl Desk {
     }
 
     fn submit_directly(self: &Arc<Self>, book: &mut Book, parcel: Parcel, received: Instant) -> Pending {
-        let now = Instant::now();
-        let deadline = (now + self.patience).min((received + BUDGET).max(now + LEAST_PATIENCE));
         let number = book.number();
-        match self.hand_over(&parcel, number, deadline) {
+        match self.hand_over(&parcel, number, received) {
             Ok((flight, tell)) => {
-                book.underway.insert(number, Underway { parcel, state: State::Flying, tell });
+                book.underway.insert(number, Underway { parcel, state: State::Flying, received, tell });
                 Pending::in_flight(flight)
             }
             Err(reason) => {
-                let news = book.keep(number, parcel, State::Failed);
+                let news = book.keep(number, parcel, State::Failed, received);
                 self.turn(book, reason);
                 Pending::held(news)
             }
@@ -137,11 +137,22 @@ impl Desk {
         self: &Arc<Self>,
         parcel: &Parcel,
         number: u64,
-        deadline: Instant,
+        received: Instant,
     ) -> Result<(Flight, oneshot::Sender<News>), PublishFailure> {
         let acknowledgement = self.sink.enqueue(&parcel.record)?;
+        let now = Instant::now();
+        let deadline = (now + self.patience).min((received + BUDGET).max(now + LEAST_PATIENCE));
         let (tell, news) = oneshot::channel();
         Ok((Flight { desk: Arc::clone(self), number, acknowledgement, deadline, news }, tell))
+    }
+
+    /// Until when Kafka is waited for on behalf of the spool: not longer than those wait who are held meanwhile.
+    pub(super) fn deadline(&self) -> Instant {
+        let patience = Instant::now() + self.patience;
+        match self.book().mode {
+            Mode::Returning(until) => until.min(patience),
+            Mode::Direct | Mode::Turning(_) | Mode::Outage => patience,
+        }
     }
 
     /// Kafka has acknowledged the record, or has not taken it.
@@ -189,12 +200,12 @@ impl Desk {
     }
 
     fn release(self: &Arc<Self>, book: &mut Book, number: u64, held: Underway) -> Underway {
-        match self.hand_over(&held.parcel, number, Instant::now() + self.patience) {
+        match self.hand_over(&held.parcel, number, held.received) {
             Ok((flight, tell)) => {
-                let Underway { parcel, tell: former, .. } = held;
+                let Underway { parcel, received, tell: former, .. } = held;
                 // Nobody listens when the service stops without its callbacks.
                 let _ = former.send(News::HandedOver(flight));
-                Underway { parcel, state: State::Flying, tell }
+                Underway { parcel, state: State::Flying, received, tell }
             }
             Err(reason) => {
                 self.turn(book, reason);
@@ -221,9 +232,9 @@ impl Book {
         self.next
     }
 
-    fn keep(&mut self, number: u64, parcel: Parcel, state: State) -> oneshot::Receiver<News> {
+    fn keep(&mut self, number: u64, parcel: Parcel, state: State, received: Instant) -> oneshot::Receiver<News> {
         let (tell, news) = oneshot::channel();
-        self.underway.insert(number, Underway { parcel, state, tell });
+        self.underway.insert(number, Underway { parcel, state, received, tell });
         news
     }
 

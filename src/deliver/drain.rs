@@ -119,6 +119,7 @@ impl Conductor {
                 if self.desk.spool.events() <= self.drain.window as u64 {
                     self.hold_what_comes();
                 }
+                self.hold_no_longer_than_promised().await;
             }
             Step::Empty => self.finish(stop).await,
             Step::Failed(reason) => {
@@ -131,22 +132,33 @@ impl Conductor {
 
     /// From here on the spool does not grow: what comes waits until the last of it is in Kafka.
     fn hold_what_comes(&self) {
-        self.desk.book().mode = Mode::Returning;
+        let mut book = self.desk.book();
+        if book.mode == Mode::Outage {
+            book.mode = Mode::Returning(Instant::now() + self.desk.patience);
+        }
+    }
+
+    /// A Kafka that takes records, but slowly, keeps nobody waiting: the spool grows again.
+    async fn hold_no_longer_than_promised(&self) {
+        let mode = self.desk.book().mode;
+        if matches!(mode, Mode::Returning(until) if until <= Instant::now()) {
+            self.fall_back_to_spool().await;
+        }
     }
 
     /// The spool is empty. While something may still be on its way into it that is no proof, so it is asked again.
     async fn finish(&mut self, stop: &CancellationToken) {
         let mode = self.desk.book().mode;
         match mode {
-            Mode::Returning => self.end_outage(),
+            Mode::Returning(_) => self.end_outage(),
             _ if self.is_kafka_away() => self.pause(stop).await,
             _ => self.hold_what_comes(),
         }
     }
 
     async fn give_up_for_now(&mut self, stop: &CancellationToken) {
-        let returning = self.desk.book().mode == Mode::Returning;
-        if returning {
+        let mode = self.desk.book().mode;
+        if matches!(mode, Mode::Returning(_)) {
             self.fall_back_to_spool().await;
         }
         self.pause(stop).await;

@@ -59,7 +59,7 @@ pub(super) async fn publish<'r>(
             }
         }
     }
-    let deadline = Instant::now() + desk.patience;
+    let deadline = desk.deadline();
     let mut acknowledged = 0;
     let mut in_order = true;
     for acknowledgement in underway {

@@ -88,6 +88,8 @@ closed_set! {
         TooLarge => "too_large",
         /// The broker or the client calls the record invalid.
         InvalidRecord => "invalid_record",
+        /// The broker finds the record's time wrong: the clock of this machine or of the broker's is.
+        InvalidTimestamp => "invalid_timestamp",
         /// Not acknowledged within `KAFKA_ACK_TIMEOUT_MS` of receipt.
         TimedOut => "timed_out",
         /// No broker can be reached.
@@ -130,7 +132,8 @@ impl PublishFailure {
     pub fn class(self) -> FailureClass {
         match self {
             Self::TooLarge | Self::InvalidRecord => FailureClass::Record,
-            Self::TimedOut
+            Self::InvalidTimestamp
+            | Self::TimedOut
             | Self::Unreachable
             | Self::NotAvailable
             | Self::Authorization

@@ -20,7 +20,7 @@ const LARGEST_MESSAGE: &str = "16000000";
 
 /// librdkafka fails a whole batch when it is too large for its topic. Up to this size, which any topic takes, records share
 /// a batch; a larger record is alone in its own, so that no other one fails with it.
-const BATCH_BYTES: &str = "16384";
+const BATCH_BYTES: &str = "131072";
 
 /// Records waiting for acknowledgement; at the largest body this is below 128 MiB.
 const QUEUE_KBYTES: &str = "131072";
@@ -54,6 +54,9 @@ pub(super) fn producer(kafka: &Kafka) -> ClientConfig {
     config
         .set("acks", "all")
         .set("enable.idempotence", "true")
+        // With several requests under way, librdkafka takes the acknowledgement of a later one for that of an earlier
+        // one that failed on a partition that was made just now, and the records of the earlier one are lost.
+        .set("max.in.flight.requests.per.connection", "1")
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
         .set("request.timeout.ms", kafka.ack_timeout.as_millis().to_string())

@@ -18,7 +18,8 @@ pub(super) fn failure(error: &KafkaError) -> PublishFailure {
 pub(super) fn of_code(code: Code) -> PublishFailure {
     match code {
         Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => PublishFailure::TooLarge,
-        Code::InvalidMessage | Code::InvalidTimestamp | Code::InvalidRecord => PublishFailure::InvalidRecord,
+        Code::InvalidMessage | Code::InvalidRecord => PublishFailure::InvalidRecord,
+        Code::InvalidTimestamp => PublishFailure::InvalidTimestamp,
         Code::MessageTimedOut
         | Code::RequestTimedOut
         | Code::OperationTimedOut
@@ -66,6 +67,7 @@ mod tests {
         for (code, failure, class) in [
             (Code::MessageSizeTooLarge, PublishFailure::TooLarge, FailureClass::Record),
             (Code::InvalidRecord, PublishFailure::InvalidRecord, FailureClass::Record),
+            (Code::InvalidTimestamp, PublishFailure::InvalidTimestamp, FailureClass::Outage),
             (Code::RequestTimedOut, PublishFailure::TimedOut, FailureClass::Outage),
             (Code::PurgeInflight, PublishFailure::TimedOut, FailureClass::Outage),
             (Code::AllBrokersDown, PublishFailure::Unreachable, FailureClass::Outage),

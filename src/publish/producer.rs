@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rdkafka::{
@@ -180,7 +180,8 @@ impl Sink for KafkaSink {
             partition: None,
             payload: Some(record.payload.get()),
             key: record.key.as_ref(),
-            timestamp: Some(record.timestamp.unix_millis()),
+            // A broker refuses a record that is ahead of its clock, as after our own clock was set back.
+            timestamp: Some(record.timestamp.min(SystemTime::now().into()).unix_millis()),
             headers: Some(headers),
         };
         let (ledger, destination) = (Arc::clone(&self.ledger), record.destination);

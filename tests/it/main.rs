@@ -15,6 +15,7 @@ mod durability;
 mod edge;
 mod events;
 mod explain;
+mod faults;
 mod ingress;
 mod interop;
 mod kafka_errors;

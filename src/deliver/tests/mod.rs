@@ -269,6 +269,20 @@ async fn a_full_spool_is_said_and_passes() {
 }
 
 #[tokio::test]
+async fn who_waits_for_the_end_of_the_spool_waits_no_longer_than_for_kafka() {
+    let room = Room::open("returning", FOREVER);
+    room.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
+    assert_eq!(room.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    room.deliver.desk.book().mode = desk::Mode::Returning(Instant::now() + SHORT);
+    let pending = room.accept("b");
+    room.kafka.becomes(Mood::Silent);
+    assert_eq!(pending.await.unwrap(), Ok(Durable::Spooled));
+    room.kafka.becomes(Mood::Takes);
+    room.until_written(&["a", "b"]).await;
+    room.close().await;
+}
+
+#[tokio::test]
 async fn what_was_spooled_before_a_restart_goes_first() {
     let room = Room::open("restart", FOREVER);
     room.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
@@ -296,7 +310,7 @@ async fn when_waiting_ends_what_waits_for_the_end_of_the_spool_is_spooled_behind
     let room = Room::open("last-call-returning", FOREVER);
     room.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
     assert_eq!(room.accept("a").await.unwrap(), Ok(Durable::Spooled));
-    room.deliver.desk.book().mode = desk::Mode::Returning;
+    room.deliver.desk.book().mode = desk::Mode::Returning(Instant::now() + FOREVER);
     room.kafka.becomes(Mood::Silent);
     room.until("a is with Kafka", || room.kafka.holds() == 1).await;
     let pending = room.accept("b");

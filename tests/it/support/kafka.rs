@@ -4,9 +4,11 @@
 //! Everything here blocks, so an asynchronous test that uses it runs on the multi-threaded runtime. What cannot be had
 //! is a panic that says why, never a skipped test.
 
+mod cluster;
 mod node;
 mod records;
 
+use std::fmt::Debug;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -18,6 +20,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tokio::runtime::Builder;
 
+pub(crate) use self::cluster::{Cluster, Door};
 use self::node::Node;
 pub(crate) use self::node::{USER, USER_PASSWORD};
 pub(crate) use self::records::Record;
@@ -156,7 +159,21 @@ impl Broker {
 
     /// Every record of the topic as soon as there are this many, in the order of partition and offset.
     pub(crate) fn wait_for_records(&self, topic: &str, at_least: usize, patience: Duration) -> Vec<Record> {
-        records::read(&self.consumer(), topic, at_least, Instant::now() + patience)
+        let mut records = self.gather(topic, at_least, patience, Vec::<Record>::new());
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
+    /// The same, when there may be more of them than the memory holds: each is given away as it is read, in the order of
+    /// its partition.
+    pub(crate) fn gather<C: Extend<Record> + Debug>(
+        &self,
+        topic: &str,
+        at_least: usize,
+        patience: Duration,
+        into: C,
+    ) -> C {
+        records::gather(&self.consumer(), topic, at_least, Instant::now() + patience, into)
     }
 
     fn ready(bootstrap: String, login: &[(&str, &str)], node: Option<Node>) -> Self {

@@ -13,44 +13,99 @@ use std::{
 
 use serde_json::Value;
 
-use super::{ACCOUNT, Connection, PATIENCE, Request, kafka::Record, wait_for};
+use super::{
+    ACCOUNT, Bridge, Connection, PATIENCE, Request,
+    kafka::{Broker, Record},
+    wait_for,
+};
 
 /// Callers at the same time, each on a connection of its own.
 const CALLERS: u64 = 8;
 /// A profile belongs to one caller, who waits for an answer before the next callback: so the order of receipt is known.
-const PROFILES_PER_CALLER: u64 = 4;
+pub(crate) const PROFILES_PER_CALLER: u64 = 4;
 /// From an answer to the caller's next callback. Without it the load would take the two cores from Kafka.
 const PACE: Duration = Duration::from_millis(5);
+
+/// After so long Twilio gives a callback up.
+const TWILIOS_PATIENCE: Duration = Duration::from_secs(15);
 
 const STATUSES: [&str; 5] = ["draft", "pending-review", "in-review", "twilio-rejected", "twilio-approved"];
 
 /// A callback and its answer.
 #[derive(Debug)]
-struct Call {
-    profile: String,
-    number: u64,
-    sent: Instant,
+pub(crate) struct Call {
+    pub(crate) profile: String,
+    pub(crate) number: u64,
+    pub(crate) sent: Instant,
+    pub(crate) took: Duration,
     /// `None` when the connection ended instead; the next callback of the profile is another one.
-    status: Option<u16>,
+    pub(crate) status: Option<u16>,
+}
+
+/// Where a caller writes down each call.
+pub(crate) trait Book: Send + 'static {
+    fn note(&mut self, call: Call);
+}
+
+impl Book for Vec<Call> {
+    fn note(&mut self, call: Call) {
+        self.push(call);
+    }
 }
 
 /// Callers who call until they are told to stop, whatever they are answered.
-pub(crate) struct Load {
+pub(crate) struct Load<B = Vec<Call>> {
     shared: Arc<Shared>,
-    callers: Vec<JoinHandle<Vec<Call>>>,
+    callers: Vec<JoinHandle<B>>,
 }
 
 impl Load {
     /// Callbacks to this address.
     pub(crate) fn on(address: SocketAddr) -> Self {
-        let shared = Arc::new(Shared::default());
-        let callers = (0..CALLERS).map(|name| Caller { name, line: None, shared: Arc::clone(&shared) });
-        let callers = callers.map(|caller| thread::spawn(|| caller.call())).collect();
+        Self::noted_in((0..CALLERS).map(|_| Vec::new()), PACE, address)
+    }
+
+    /// Ends the calls after those under way.
+    pub(crate) fn stop(self) -> Ledger {
+        Ledger { calls: self.finish().into_iter().flatten().collect() }
+    }
+
+    /// Ends the load, lets the spool drain and holds the whole topic against the ledger, in which nobody may have waited
+    /// longer than Twilio does.
+    pub(crate) fn settle(self, bridge: &Bridge, kafka: &Broker) -> Ledger {
+        let ledger = self.stop();
+        let slowest = ledger.calls.iter().map(|call| call.took).max();
+        assert!(slowest < Some(TWILIOS_PATIENCE), "{slowest:?}");
+        bridge.wait_until_drained();
+        ledger.check(&kafka.wait_for_records(&bridge.topic, 0, PATIENCE));
+        let dead_letters = kafka.wait_for_records(&bridge.dead_letter_topic, 0, PATIENCE);
+        assert_eq!(dead_letters.len(), 0, "{:?}", dead_letters.first());
+        ledger
+    }
+}
+
+impl<B: Book> Load<B> {
+    /// Callbacks to this address from one caller for each book, who rests so long after an answer.
+    pub(crate) fn noted_in(books: impl IntoIterator<Item = B>, pace: Duration, address: SocketAddr) -> Self {
+        let shared = Arc::new(Shared { pace, ..Shared::default() });
+        let caller = |(name, book)| {
+            let caller = Caller { name, line: None, shared: Arc::clone(&shared) };
+            thread::spawn(move || caller.call(book))
+        };
+        let callers = (0..).zip(books).map(caller).collect();
         let load = Self { shared, callers };
         load.aim_at(address);
         load
     }
 
+    /// Ends the calls after those under way.
+    pub(crate) fn finish(mut self) -> Vec<B> {
+        self.shared.change(|aim| aim.stopped = true);
+        self.callers.drain(..).map(|caller| caller.join().unwrap()).collect()
+    }
+}
+
+impl<B> Load<B> {
     /// From now on callbacks go to this address.
     pub(crate) fn aim_at(&self, address: SocketAddr) {
         self.shared.change(|aim| aim.address = Some(address));
@@ -81,16 +136,9 @@ impl Load {
             self.wait_for_answers(1);
         }
     }
-
-    /// Ends the calls after those under way.
-    pub(crate) fn stop(mut self) -> Ledger {
-        self.shared.change(|aim| aim.stopped = true);
-        let calls = self.callers.drain(..).flat_map(|caller| caller.join().unwrap());
-        Ledger { calls: calls.collect() }
-    }
 }
 
-impl Drop for Load {
+impl<B> Drop for Load<B> {
     fn drop(&mut self) {
         self.shared.change(|aim| aim.stopped = true);
     }
@@ -102,6 +150,7 @@ struct Shared {
     aim: Mutex<Aim>,
     changed: Condvar,
     answers: AtomicUsize,
+    pace: Duration,
 }
 
 #[derive(Default)]
@@ -129,7 +178,7 @@ impl Shared {
     }
 
     fn rest(&self) {
-        let _ = self.changed.wait_timeout_while(self.aim(), PACE, |aim| !aim.stopped).unwrap();
+        let _ = self.changed.wait_timeout_while(self.aim(), self.pace, |aim| !aim.stopped).unwrap();
     }
 }
 
@@ -140,23 +189,25 @@ struct Caller {
 }
 
 impl Caller {
-    fn call(mut self) -> Vec<Call> {
-        let mut calls = Vec::new();
+    fn call<B: Book>(mut self, mut book: B) -> B {
         for number in 0.. {
             let profile = format!("BU{:016x}{:016x}", self.name, number % PROFILES_PER_CALLER);
             let request = callback(&profile, number);
             let Some(connection) = self.connection() else { break };
             let sent = Instant::now();
             connection.write(request.bytes());
-            let status = connection.read().map(|answer| answer.status);
-            match status {
-                Some(_) => _ = self.shared.answers.fetch_add(1, Ordering::Relaxed),
-                None => self.line = None,
+            let answer = connection.read();
+            let status = answer.as_ref().map(|answer| answer.status);
+            if answer.is_some() {
+                self.shared.answers.fetch_add(1, Ordering::Relaxed);
             }
-            calls.push(Call { profile, number, sent, status });
+            if answer.is_none_or(|answer| answer.header("connection") == Some("close")) {
+                self.line = None;
+            }
+            book.note(Call { profile, number, sent, took: sent.elapsed(), status });
             self.shared.rest();
         }
-        calls
+        book
     }
 
     /// The connection to where the load is aimed at, once somebody listens there; `None` at the end.
@@ -284,6 +335,7 @@ mod tests {
             profile: "BU1".to_owned(),
             number: *number,
             sent: Instant::now(),
+            took: Duration::ZERO,
             status: Some(*status),
         });
         Ledger { calls: calls.collect() }

@@ -3,10 +3,12 @@
 mod bridge;
 mod http;
 pub(crate) mod kafka;
-mod ledger;
+pub(crate) mod ledger;
+pub(crate) mod machine;
 mod mock;
 pub(crate) mod nginx;
 pub(crate) mod oracle;
+pub(crate) mod proxy;
 pub(crate) mod random;
 mod request;
 

@@ -64,7 +64,7 @@ kill -KILL $!; wait $!; rm -rf "$0"
 "#;
 
 /// Enough for the error of a broker that does not start and where it came from.
-const LINES_OF_LOG: usize = 40;
+const LINES_OF_LOG: usize = 100;
 
 /// A Kafka of one's own. Dropping it ends the process and removes its folder.
 pub(super) struct Node {
@@ -228,7 +228,7 @@ fn run(command: &mut Command) -> String {
 }
 
 /// A port below those that the system gives to others, so that nobody takes it while its broker is stopped.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = process::id().wrapping_mul(64);
     let candidates = iter::repeat_with(|| start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000 + 10_000);

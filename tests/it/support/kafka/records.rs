@@ -1,6 +1,7 @@
 //! Reading a topic back.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -58,17 +59,25 @@ pub(super) fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant
     }
 }
 
-/// Reads from the beginning until there are so many records and every partition is at its end.
-pub(super) fn read(consumer: &BaseConsumer, topic: &str, at_least: usize, deadline: Instant) -> Vec<Record> {
+/// Reads from the beginning until there are so many records and every partition is at its end. Within a partition they
+/// come in their order.
+pub(super) fn gather<C: Extend<Record> + Debug>(
+    consumer: &BaseConsumer,
+    topic: &str,
+    at_least: usize,
+    deadline: Instant,
+    mut into: C,
+) -> C {
     let mut unread = partitions(consumer, topic, deadline);
     assign_from_beginning(consumer, topic, &unread);
-    let mut records = Vec::new();
+    let mut count = 0;
     let mut trouble = None;
-    while records.len() < at_least || !unread.is_empty() {
+    while count < at_least || !unread.is_empty() {
         match consumer.poll(POLL) {
             Some(Ok(message)) => {
                 unread.insert(message.partition());
-                records.push(Record::from(&message));
+                into.extend([Record::from(&message)]);
+                count += 1;
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 unread.remove(&partition);
@@ -77,10 +86,9 @@ pub(super) fn read(consumer: &BaseConsumer, topic: &str, at_least: usize, deadli
             Some(Err(error)) => trouble = Some(error),
             None => {}
         }
-        assert!(Instant::now() < deadline, "{} of {at_least} records, {trouble:?}: {records:#?}", records.len());
+        assert!(Instant::now() < deadline, "{count} of {at_least} records, {trouble:?}: {into:#?}");
     }
-    records.sort_by_key(|record: &Record| (record.partition, record.offset));
-    records
+    into
 }
 
 fn assign_from_beginning(consumer: &BaseConsumer, topic: &str, partitions: &BTreeSet<i32>) {

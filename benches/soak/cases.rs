@@ -1,0 +1,175 @@
+//! The cases, each a fault or several of a kind.
+
+use std::time::Duration;
+
+use crate::{
+    random,
+    stage::{Stage, kill, stop},
+    support::{Bridge, machine::Refusal, proxy::Fault},
+};
+
+/// The case that is played when none is named.
+pub(crate) const RANDOM: &str = "random";
+
+/// A fault, or several of a kind.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// Only played when its whole name is given.
+    pub(crate) is_long: bool,
+    pub(crate) play: fn(&mut Stage),
+}
+
+const fn case(name: &'static str, play: fn(&mut Stage)) -> Case {
+    Case { name, is_long: false, play }
+}
+
+pub(crate) const CASES: &[Case] = &[
+    case("outages: all three brokers killed for 1 s", |stage| all_away_for(stage, 1)),
+    case("outages: all three brokers killed for 10 s", |stage| all_away_for(stage, 10)),
+    case("outages: all three brokers killed for 60 s", |stage| all_away_for(stage, 60)),
+    Case { name: "ten-minutes", is_long: true, play: |stage| all_away_for(stage, 600) },
+    case("outages: one of three killed for 10 s, each in turn", |stage| {
+        in_turn(stage, |stage, broker| stage.kafka.kill(broker))
+    }),
+    case("outages: rolling restart, twice", rolling_restart),
+    case("deaths: 25 kill -9 while publishing", |stage| deaths(stage, 25, kill, |_, _| {})),
+    case("deaths: 25 kill -9 while Kafka is away", |stage| {
+        deaths(stage, 25, kill, |stage, _| stage.door.set(Fault::Cut))
+    }),
+    case("deaths: 25 kill -9 while Kafka flaps", |stage| deaths(stage, 25, kill, flap)),
+    case("deaths: 25 kill -9 while it drains", |stage| draining_deaths(stage, 25, kill)),
+    case("deaths: 20 SIGTERM while publishing", |stage| deaths(stage, 20, stop, |_, _| {})),
+    case("deaths: 15 SIGTERM while Kafka flaps", |stage| deaths(stage, 15, stop, flap)),
+    case("deaths: 15 SIGTERM while it drains", |stage| draining_deaths(stage, 15, stop)),
+    case("proxy: cut for 20 s", |stage| network(stage, Fault::Cut, 20)),
+    case("proxy: 2 s latency each way for 30 s", |stage| network(stage, Fault::Delay(Duration::from_secs(2)), 30)),
+    case("proxy: 1 kB/s for 30 s", |stage| network(stage, Fault::Throttle(1000), 30)),
+    case("proxy: requests reset half way for 30 s", |stage| network(stage, Fault::Reset, 30)),
+    case("proxy: half-open for 30 s", |stage| network(stage, Fault::Swallow, 30)),
+    case("proxy: flapping every second for 5 min", flapping),
+    case("machine: SIGSTOP for 20 s", stopped),
+    case("machine: disk full and freed, twice", |stage| disk(stage, Refusal::Full)),
+    case("machine: read-only and back, twice", |stage| disk(stage, Refusal::ReadOnly)),
+    case("machine: writes fail, twice", |stage| disk(stage, Refusal::Broken)),
+    case("machine: syncs fail, twice", failing_syncs),
+    case("machine: 500 ms for each sync, Kafka away for 20 s", slow_disk),
+    case("machine: clock back a day, ahead half an hour", clock),
+    case(RANDOM, random::play),
+];
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Killed, because without a majority a broker waits for minutes before it ends in good order.
+fn all_away_for(stage: &mut Stage, time: u64) {
+    (0..stage.kafka.size()).for_each(|broker| stage.kafka.kill(broker));
+    stage.pass(seconds(time));
+}
+
+fn in_turn(stage: &mut Stage, end: fn(&mut Stage, usize)) {
+    for broker in 0..stage.kafka.size() {
+        end(stage, broker);
+        stage.pass(seconds(10));
+        stage.recover();
+        stage.kafka.wait_until_in_sync(&stage.bridge.topic);
+    }
+}
+
+fn rolling_restart(stage: &mut Stage) {
+    for _ in 0..2 {
+        in_turn(stage, |stage, broker| stage.kafka.stop(broker));
+    }
+}
+
+/// The program ends again and again, each time at a random moment after this was done.
+fn deaths(stage: &mut Stage, times: usize, end: fn(&mut Bridge), before: fn(&mut Stage, usize)) {
+    for time in 0..times {
+        before(stage, time);
+        let moment = stage.random.below(1500);
+        stage.pass(Duration::from_millis(moment));
+        stage.restart(end, &[]);
+    }
+}
+
+fn flap(stage: &mut Stage, time: usize) {
+    stage.door.set(if time.is_multiple_of(2) { Fault::Cut } else { Fault::None });
+}
+
+/// Each time there is something to drain first.
+fn draining_deaths(stage: &mut Stage, times: usize, end: fn(&mut Bridge)) {
+    let one_by_one = [("KAFKA_PROPERTIES", "batch.num.messages=1")];
+    for _ in 0..times {
+        stage.door.set(Fault::Cut);
+        stage.pass(seconds(3));
+        stage.door.set(Fault::None);
+        stage.restart(end, &one_by_one);
+        let moment = stage.random.below(1500);
+        stage.pass(Duration::from_millis(moment));
+        stage.restart(end, &one_by_one);
+    }
+    stage.restart(end, &[("KAFKA_PROPERTIES", "")]);
+}
+
+fn network(stage: &mut Stage, fault: Fault, time: u64) {
+    stage.door.set(fault);
+    stage.pass(seconds(time));
+}
+
+fn flapping(stage: &mut Stage) {
+    for _ in 0..150 {
+        let fault = stage.random.pick(&[Fault::Cut, Fault::Reset, Fault::Swallow]);
+        stage.door.set(fault);
+        stage.pass(seconds(1));
+        stage.door.set(Fault::None);
+        stage.pass(seconds(1));
+    }
+}
+
+fn stopped(stage: &mut Stage) {
+    stage.patience += seconds(20);
+    stage.bridge.signal("STOP");
+    std::thread::sleep(seconds(20));
+    stage.bridge.signal("CONT");
+}
+
+fn disk(stage: &mut Stage, refusal: Refusal) {
+    stage.door.set(Fault::Cut);
+    for _ in 0..2 {
+        stage.pass(seconds(5));
+        stage.machine.refuse_writes(Some(refusal));
+        stage.pass(seconds(5));
+        stage.machine.refuse_writes(None);
+    }
+    stage.pass(seconds(5));
+}
+
+fn failing_syncs(stage: &mut Stage) {
+    stage.door.set(Fault::Cut);
+    for _ in 0..2 {
+        stage.pass(seconds(5));
+        stage.machine.refuse_syncs(Some(Refusal::Broken));
+        stage.pass(seconds(5));
+        stage.machine.refuse_syncs(None);
+    }
+    stage.pass(seconds(5));
+}
+
+fn slow_disk(stage: &mut Stage) {
+    stage.machine.delay_syncs(Duration::from_millis(500));
+    stage.door.set(Fault::Cut);
+    stage.pass(seconds(20));
+    stage.recover();
+    stage.machine.delay_syncs(Duration::ZERO);
+}
+
+fn clock(stage: &mut Stage) {
+    for hours in [-48, 1, -2, 0] {
+        stage.machine.set_clock(hours * 1800);
+        stage.pass(seconds(5));
+        stage.door.set(Fault::Cut);
+        stage.pass(seconds(5));
+        stage.door.set(Fault::None);
+        stage.pass(seconds(5));
+    }
+}

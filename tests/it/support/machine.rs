@@ -1,0 +1,87 @@
+//! A machine whose clock jumps and whose disk is full, read-only, broken or slow, on order, for one program. No rights
+//! are needed for it: `preload.c` stands between that program and the system.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+    time::Duration,
+};
+
+use super::kafka::unique_topic;
+
+/// What the system answers to a write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    /// `EIO`: the disk is broken.
+    Broken = 5,
+    /// `ENOSPC`: the disk is full.
+    Full = 28,
+    /// `EROFS`: the disk was mounted again, read-only.
+    ReadOnly = 30,
+}
+
+/// What a program that was started with its variables takes for the system.
+pub(crate) struct Machine {
+    path: PathBuf,
+    numbers: File,
+}
+
+impl Machine {
+    /// One where nothing is wrong.
+    pub(crate) fn new() -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("machine"));
+        let numbers = File::create(&path).unwrap();
+        numbers.write_all_at(&[0; 32], 0).unwrap();
+        Self { path, numbers }
+    }
+
+    /// What the program must have in its environment.
+    pub(crate) fn variables(&self) -> [(&str, &str); 2] {
+        [("LD_PRELOAD", LIBRARY.to_str().unwrap()), ("MACHINE", self.path.to_str().unwrap())]
+    }
+
+    /// Sets the wall clock so far from the true time.
+    pub(crate) fn set_clock(&self, seconds: i64) {
+        self.set(0, seconds);
+    }
+
+    /// From now on writes are refused, or no longer.
+    pub(crate) fn refuse_writes(&self, refusal: Option<Refusal>) {
+        self.set(1, refusal.map_or(0, |refusal| refusal as i64));
+    }
+
+    /// From now on what was written cannot be synced, or can again.
+    pub(crate) fn refuse_syncs(&self, refusal: Option<Refusal>) {
+        self.set(2, refusal.map_or(0, |refusal| refusal as i64));
+    }
+
+    /// From now on each sync takes so much longer.
+    pub(crate) fn delay_syncs(&self, delay: Duration) {
+        self.set(3, i64::try_from(delay.as_millis()).unwrap());
+    }
+
+    fn set(&self, field: u64, value: i64) {
+        self.numbers.write_all_at(&value.to_ne_bytes(), field * 8).unwrap();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (library, fresh) = (folder.join("machine.so"), folder.join(unique_topic("machine.so")));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/preload.c");
+    let output = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&fresh).arg(source).output();
+    let output = output.expect("the C compiler that links Rust is there");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Another test process may have the last one loaded.
+    fs::rename(fresh, &library).unwrap();
+    library
+});

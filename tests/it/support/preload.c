@@ -1,0 +1,115 @@
+/* A machine that misbehaves, for a program that is loaded with this: its wall clock, its writes and its syncs obey the
+ * numbers in the file that MACHINE names. It needs no rights, and the C compiler that links Rust. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+
+struct machine {
+    volatile long clock_offset_s;
+    /* errno of each write to a position and each change of a file's size; 0 lets them through */
+    volatile long write_error;
+    volatile long sync_error;
+    volatile long sync_delay_ms;
+};
+
+static struct machine healthy;
+static struct machine *machine = &healthy;
+
+__attribute__((constructor)) static void find_machine(void) {
+    const char *path = getenv("MACHINE");
+    int file = path ? open(path, O_RDONLY) : -1;
+    if (file < 0) abort();
+    void *map = mmap(NULL, sizeof healthy, PROT_READ, MAP_SHARED, file, 0);
+    if (map == MAP_FAILED) abort();
+    machine = map;
+    close(file);
+}
+
+static int fails(long error) {
+    errno = (int)error;
+    return error != 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int result = (int)syscall(SYS_clock_gettime, clock, time);
+    if (result == 0 && clock == CLOCK_REALTIME) time->tv_sec += machine->clock_offset_s;
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict time, void *restrict zone) {
+    struct timespec now;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &now);
+    time->tv_sec = now.tv_sec;
+    time->tv_usec = now.tv_nsec / 1000;
+    return 0;
+}
+
+time_t time(time_t *result) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (result) *result = now.tv_sec;
+    return now.tv_sec;
+}
+
+/* A wait until a time of the wall clock ends when the clock gets there, however it gets there. */
+static int wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *end) {
+    const long slice_ns = 20000000;
+    struct timespec now, slice;
+    int result = ETIMEDOUT;
+    clock_gettime(CLOCK_REALTIME, &now);
+    while (result == ETIMEDOUT &&
+           (now.tv_sec < end->tv_sec || (now.tv_sec == end->tv_sec && now.tv_nsec < end->tv_nsec))) {
+        clock_gettime(CLOCK_MONOTONIC, &slice);
+        long left_ns = now.tv_sec == end->tv_sec ? end->tv_nsec - now.tv_nsec : slice_ns;
+        slice.tv_nsec += left_ns < slice_ns ? left_ns : slice_ns;
+        slice.tv_sec += slice.tv_nsec / 1000000000;
+        slice.tv_nsec %= 1000000000;
+        result = pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &slice);
+        clock_gettime(CLOCK_REALTIME, &now);
+    }
+    return result;
+}
+
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict end) {
+    return wait_until(condition, mutex, end);
+}
+
+/* In glibc these are the same conditions and mutexes. */
+int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict end) {
+    int result = wait_until((pthread_cond_t *)condition, (pthread_mutex_t *)mutex, end);
+    return result == 0 ? thrd_success : result == ETIMEDOUT ? thrd_timedout : thrd_error;
+}
+
+ssize_t pwrite64(int file, const void *bytes, size_t length, off64_t position) {
+    return fails(machine->write_error) ? -1 : syscall(SYS_pwrite64, file, bytes, length, position);
+}
+
+int ftruncate64(int file, off64_t length) {
+    return fails(machine->write_error) ? -1 : (int)syscall(SYS_ftruncate, file, length);
+}
+
+static int sync_file(long call, int file) {
+    struct timespec delay = {machine->sync_delay_ms / 1000, machine->sync_delay_ms % 1000 * 1000000};
+    nanosleep(&delay, NULL);
+    return fails(machine->sync_error) ? -1 : (int)syscall(call, file);
+}
+
+int fsync(int file) {
+    return sync_file(SYS_fsync, file);
+}
+
+int fdatasync(int file) {
+    return sync_file(SYS_fdatasync, file);
+}
