@@ -189,11 +189,8 @@ impl Service {
     /// # Errors
     /// [`StartError`].
     pub fn start(config: Config, ports: Ports) -> Result<Self, StartError> {
-        let topics = Topics::of(&config.kafka);
-        let metrics = Metrics::new(|destination| topics.name(destination).to_owned());
-        let metrics = Arc::new(metrics.map_err(|error| StartError::Metrics(error.to_string()))?);
-        let sink = KafkaSink::new(&config.kafka, Arc::clone(&metrics));
-        let sink = Arc::new(sink.map_err(|error| StartError::Kafka(error.to_string()))?);
+        let metrics = metrics(&config.kafka)?;
+        let sink = open_sink(&config.kafka, &metrics)?;
         let keyring = keyring(&config.twilio)?;
         let spool = open_spool(&config.spool, &metrics)?;
         let (deliver, conductor) = deliver(&sink, &spool, &metrics, &config.kafka);
@@ -256,16 +253,8 @@ impl Service {
         self.key_watch.stop().await;
         self.conductor.stop().await;
         self.kafka_watch.stop().await;
-        let (sink, spool, pipeline, patience) = (self.sink, self.spool, self.pipeline, left());
-        // Flushing and dropping the producer block, and so does closing the spool.
-        let closed = tokio::task::spawn_blocking(move || {
-            sink.close(patience);
-            drop((pipeline, sink));
-            spool.close();
-        });
-        if let Err(error) = closed.await {
-            tracing::error!(%error, "the producer and the spool could not be closed");
-        }
+        drop(self.pipeline);
+        close(self.sink, self.spool, left()).await;
         self.admin.stop().await;
         tracing::info!("stopped");
     }
@@ -289,6 +278,29 @@ fn last_call(pipeline: Arc<Pipeline>, timeout: Duration) -> JoinHandle<()> {
         tokio::time::sleep(timeout.saturating_sub(TO_ANSWER)).await;
         pipeline.stop_waiting();
     })
+}
+
+fn metrics(kafka: &Kafka) -> Result<Arc<Metrics>, StartError> {
+    let topics = Topics::of(kafka);
+    let metrics = Metrics::new(|destination| topics.name(destination).to_owned());
+    metrics.map(Arc::new).map_err(|error| StartError::Metrics(error.to_string()))
+}
+
+fn open_sink(kafka: &Kafka, metrics: &Arc<Metrics>) -> Result<Arc<KafkaSink>, StartError> {
+    let sink = KafkaSink::new(kafka, Arc::clone(metrics));
+    sink.map(Arc::new).map_err(|error| StartError::Kafka(error.to_string()))
+}
+
+/// Flushing and dropping the producer block, and so does closing the spool.
+async fn close(sink: Arc<KafkaSink>, spool: Spool, patience: Duration) {
+    let closed = tokio::task::spawn_blocking(move || {
+        sink.close(patience);
+        drop(sink);
+        spool.close();
+    });
+    if let Err(error) = closed.await {
+        tracing::error!(%error, "the producer and the spool could not be closed");
+    }
 }
 
 /// The spool, to be emptied: what was set aside before is tried once more.

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 
-use super::{Background, StartError, deliver, limits, open_spool};
+use super::{Background, StartError, close, deliver, limits, metrics, open_sink, open_spool};
 use crate::{
     config::{self, Kafka},
     deliver::DrainFailed,
-    publish::{self, KafkaSink, Topics},
+    publish,
     spool::Spool,
     telemetry::Metrics,
 };
@@ -33,7 +33,9 @@ pub enum DrainError {
 /// [`StartError::NoSpool`] and [`StartError::Spool`], the latter also when the service runs.
 pub fn open_idle_spool(spool: &config::Spool) -> Result<Spool, StartError> {
     check_existence(spool)?;
-    Ok(Spool::open(&spool.folder, limits(spool), unseen_metrics(None)?)?)
+    let metrics = Metrics::new(|destination| destination.to_string());
+    let metrics = metrics.map_err(|error| StartError::Metrics(error.to_string()))?;
+    Ok(Spool::open(&spool.folder, limits(spool), Arc::new(metrics))?)
 }
 
 /// A folder that is not there was named by mistake, and is not made.
@@ -53,33 +55,16 @@ pub async fn drain(
     progress: impl FnMut(u64),
 ) -> Result<u64, DrainError> {
     check_existence(spool)?;
-    let metrics = unseen_metrics(Some(kafka))?;
+    // The rooms count, and nobody looks.
+    let metrics = metrics(kafka)?;
     let spool = open_spool(spool, &metrics)?;
-    let sink = KafkaSink::new(kafka, Arc::clone(&metrics)).map_err(|error| StartError::Kafka(error.to_string()))?;
-    let sink = Arc::new(sink);
+    let sink = open_sink(kafka, &metrics)?;
     let (_, conductor) = deliver(&sink, &spool, &metrics, kafka);
     // It creates the topics, too.
     let (watched, kafka) = (Arc::clone(&sink), kafka.clone());
     let watch = Background::start("the probe of Kafka", |stop| publish::watch(watched, kafka, stop));
     let drained = conductor.drain_all(patience, progress).await;
     watch.stop().await;
-    let closed = tokio::task::spawn_blocking(move || {
-        sink.close(TO_CLOSE);
-        drop(sink);
-        spool.close();
-    });
-    if let Err(error) = closed.await {
-        tracing::error!(%error, "the producer and the spool could not be closed");
-    }
+    close(sink, spool, TO_CLOSE).await;
     Ok(drained?)
-}
-
-/// The rooms count, and nobody looks.
-fn unseen_metrics(kafka: Option<&Kafka>) -> Result<Arc<Metrics>, StartError> {
-    let topics = kafka.map(Topics::of);
-    let name = |destination| match &topics {
-        Some(topics) => topics.name(destination).to_owned(),
-        None => destination.to_string(),
-    };
-    Metrics::new(name).map(Arc::new).map_err(|error| StartError::Metrics(error.to_string()))
 }

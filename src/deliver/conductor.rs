@@ -1,12 +1,12 @@
 //! Changes between the two ways, one change at a time.
 
-use std::{collections::BTreeMap, future::pending, sync::Arc, time::Instant};
+use std::{future::pending, sync::Arc, time::Instant};
 
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    desk::{Desk, Mode, PURGE_PATIENCE, Underway},
+    desk::{Desk, Mode, PURGE_PATIENCE},
     drain::Drain,
     pending::{News, spooled},
     shipping::{Shipped, ship},
@@ -113,16 +113,12 @@ impl Conductor {
                 Shipped::Refused => underway.settle(News::Settled(Err(Unkept::RefusedByTopics))),
                 Shipped::Outage(reason) => {
                     waiting.insert(number, underway);
-                    self.put_back(waiting);
+                    self.desk.book().put_back(waiting);
                     return Err(reason);
                 }
             }
         }
         Ok(())
-    }
-
-    fn put_back(&self, waiting: BTreeMap<u64, Underway>) {
-        self.desk.book().put_back(waiting);
     }
 
     /// What is at the desk goes to the end of the spool, and so does what comes.

@@ -18,8 +18,8 @@ const SHORTEST_SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Above what the largest callback can become.
 const LARGEST_MESSAGE: &str = "16000000";
 
-/// librdkafka fails a whole batch when it is too large for its topic. Up to this size, which any topic takes, records share
-/// a batch; a larger record is alone in its own, so that no other one fails with it.
+/// librdkafka fails a whole batch when it is too large for its topic. Up to this size, which topics take, records share a
+/// batch; a larger record is alone in its own, so that no other one fails with it.
 const BATCH_BYTES: &str = "131072";
 
 /// Records waiting for acknowledgement; at the largest body this is below 128 MiB.

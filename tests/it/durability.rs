@@ -8,7 +8,7 @@ mod limits;
 mod outages;
 mod sizes;
 
-use crate::support::{Bridge, Ledger, Load, PATIENCE, kafka::Broker};
+use crate::support::{Bridge, Load, kafka::Broker};
 
 /// Nobody listens there.
 const NOWHERE: &str = "127.0.0.1:1";
@@ -39,23 +39,13 @@ fn spooled(bridge: &Bridge) -> f64 {
     bridge.metric("trusthub_spool_events")
 }
 
-/// Ends the load, lets the spool drain and holds the whole topic against the ledger.
-fn settle(load: Load, bridge: &Bridge, kafka: &Broker) -> Ledger {
-    let ledger = load.stop();
-    bridge.wait_until_drained();
-    ledger.check(&kafka.wait_for_records(&bridge.topic, 0, PATIENCE));
-    let dead_letters = kafka.wait_for_records(&bridge.dead_letter_topic, 0, PATIENCE);
-    assert_eq!(dead_letters.len(), 0, "{:?}", dead_letters.first());
-    ledger
-}
-
-/// The same, when nothing but 204 may have been answered.
+/// Settles a load of which nothing but 204 may have been answered.
 fn settle_with_204_only(load: Load, bridge: &Bridge, kafka: &Broker) {
-    assert_eq!(settle(load, bridge, kafka).answers(), [Some(204)].into());
+    assert_eq!(load.settle(bridge, kafka).answers(), [Some(204)].into());
 }
 
 /// The same, when the program ended under load: some callbacks had no answer, but none a bad one.
 fn settle_with_204_or_nothing(load: Load, bridge: &Bridge, kafka: &Broker) {
-    let answers = settle(load, bridge, kafka).answers();
+    let answers = load.settle(bridge, kafka).answers();
     assert!(answers.is_subset(&[None, Some(204)].into()), "{answers:?}");
 }

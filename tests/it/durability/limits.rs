@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
 
-use super::{NOWHERE, SOME, settings, settle, without_kafka};
+use super::{NOWHERE, SOME, settings, without_kafka};
 use crate::support::{Bridge, Load, PUBLIC_URL, Request, TOKEN, kafka::Broker, program, wait_for};
 
 /// Room for some dozens of events.
@@ -26,7 +26,7 @@ fn a_full_spool_is_answered_503_until_kafka_has_made_room() {
     let room = Instant::now();
     load.aim_at(bridge.public);
     load.wait_for_answers(SOME);
-    let ledger = settle(load, &bridge, &kafka);
+    let ledger = load.settle(&bridge, &kafka);
     assert_eq!(ledger.answers(), [Some(204), Some(503)].into());
     assert_eq!(ledger.since(room).answers(), [Some(204)].into());
 }

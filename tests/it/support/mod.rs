@@ -20,7 +20,7 @@ use std::{
 pub(crate) use self::{
     bridge::{Bridge, PUBLIC_URL, TOKEN, program},
     http::{Answer, Connection},
-    ledger::{Ledger, Load},
+    ledger::Load,
     mock::{MockCluster, mock_cluster},
     request::{ACCOUNT, PROFILE, Request},
 };
