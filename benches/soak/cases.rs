@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::{
+    crowd::{self, Crowd},
     random,
-    stage::{Stage, kill, stop},
+    stage::{COMPRESSION, Stage, kill, stop},
     support::{Bridge, machine::Refusal, proxy::Fault},
 };
 
@@ -54,6 +55,15 @@ pub(crate) const CASES: &[Case] = &[
     case("machine: syncs fail, twice", failing_syncs),
     case("machine: 500 ms for each sync, Kafka away for 20 s", slow_disk),
     case("machine: clock back a day, ahead half an hour", clock),
+    case("crowds: 512 callers more, none of whom rests, for 60 s", |stage| {
+        stage.flood(512, Duration::ZERO, seconds(60));
+        normal_again(stage);
+    }),
+    case("crowds: 4 times as much as may be worked on, for 60 s", four_times),
+    case("crowds: idle connections, 60 s", |stage| among(stage, crowd::idle)),
+    case("crowds: slow bodies, 60 s", |stage| among(stage, crowd::slow_body)),
+    case("crowds: huge heads, 60 s", |stage| among(stage, crowd::huge_head)),
+    case("crowds: endless chunks, resets, half-closed, smuggling, 60 s", |stage| among(stage, crowd::hostile)),
     case(RANDOM, random::play),
 ];
 
@@ -98,7 +108,7 @@ fn flap(stage: &mut Stage, time: usize) {
 
 /// Each time there is something to drain first.
 fn draining_deaths(stage: &mut Stage, times: usize, end: fn(&mut Bridge)) {
-    let one_by_one = [("KAFKA_PROPERTIES", "batch.num.messages=1")];
+    let one_by_one = [("KAFKA_PROPERTIES", "compression.type=lz4;batch.num.messages=1")];
     for _ in 0..times {
         stage.door.set(Fault::Cut);
         stage.pass(seconds(3));
@@ -108,7 +118,7 @@ fn draining_deaths(stage: &mut Stage, times: usize, end: fn(&mut Bridge)) {
         stage.pass(Duration::from_millis(moment));
         stage.restart(end, &one_by_one);
     }
-    stage.restart(end, &[("KAFKA_PROPERTIES", "")]);
+    stage.restart(end, &[("KAFKA_PROPERTIES", COMPRESSION)]);
 }
 
 fn network(stage: &mut Stage, fault: Fault, time: u64) {
@@ -172,4 +182,30 @@ fn clock(stage: &mut Stage) {
         stage.door.set(Fault::None);
         stage.pass(seconds(5));
     }
+}
+
+/// With 32 at once and 50 ms until Kafka has answered, 640 each second are all that can be accepted; the flood offers four
+/// times as many.
+fn four_times(stage: &mut Stage) {
+    stage.restart(stop, &[("HTTP_MAX_CONNECTIONS", "32")]);
+    stage.door.set(Fault::Delay(Duration::from_millis(25)));
+    stage.flood(256, Duration::from_millis(100), seconds(60));
+    stage.door.set(Fault::None);
+    stage.restart(stop, &[("HTTP_MAX_CONNECTIONS", "4096")]);
+    normal_again(stage);
+}
+
+/// A second later nobody is refused any more.
+fn normal_again(stage: &mut Stage) {
+    let refused = |stage: &Stage| stage.bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="unavailable"}"#);
+    stage.pass(seconds(1));
+    let before = refused(stage);
+    stage.pass(seconds(10));
+    assert_eq!(refused(stage), before);
+}
+
+fn among(stage: &mut Stage, opening: crowd::Opening) {
+    let crowd = Crowd::around(stage.bridge.public, opening);
+    stage.pass(seconds(60));
+    stage.tell(&crowd.disperse());
 }

@@ -51,9 +51,11 @@ impl Extend<Record> for Topic {
 impl Topic {
     fn take(&mut self, record: &Record) {
         let event: Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
+        // The callbacks of a crowd have no number, and nobody waits for them.
+        let Some(number) = event["extra"]["Number"][0].as_str() else { return };
+        let number: usize = number.parse().unwrap();
         let profile = event["profile_sid"].as_str().unwrap();
         let name = usize::from_str_radix(&profile[2..18], 16).unwrap();
-        let number: usize = event["extra"]["Number"][0].as_str().unwrap().parse().unwrap();
         let id = short(record);
         if self.callers.len() <= name {
             self.callers.resize_with(name + 1, Caller::default);

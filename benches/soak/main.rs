@@ -21,6 +21,7 @@
 mod book;
 mod cases;
 mod check;
+mod crowd;
 mod random;
 mod stage;
 #[path = "../../tests/it/support/mod.rs"]

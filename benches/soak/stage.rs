@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::Write as _,
+    ops::Range,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -22,9 +23,11 @@ use crate::{
     },
 };
 
-const CALLERS: u64 = 32;
+const CALLERS: u64 = 64;
 /// From an answer to the caller's next callback: about as much as two cores take with three brokers beside it.
-const PACE: Duration = Duration::from_millis(25);
+const PACE: Duration = Duration::from_millis(15);
+/// Ten million records three times would fill the disk otherwise.
+pub(crate) const COMPRESSION: &str = "compression.type=lz4";
 /// A drain of a long outage, or reading a topic of millions, takes its time.
 const LONG: Duration = Duration::from_secs(3600);
 /// After so long it gives a callback up.
@@ -41,6 +44,7 @@ pub(crate) struct Stage<'a> {
     /// The longest that an answer may take.
     pub(crate) patience: Duration,
     folder: PathBuf,
+    callers: u64,
     log: File,
     began: Instant,
     memory: f64,
@@ -56,12 +60,12 @@ impl<'a> Stage<'a> {
         let settings = [
             ("KAFKA_BOOTSTRAP_SERVERS", &bootstrap[..]),
             ("KAFKA_TOPIC_REPLICATION", "3"),
+            ("KAFKA_PROPERTIES", COMPRESSION),
             ("RUST_LOG", "warn,trusthub_bridge::app=info,trusthub_bridge::deliver=info"),
         ];
         let bridge = Bridge::launch(&[&settings[..], &machine.variables()].concat());
         bridge.wait_until_publishing();
-        let books = (0..CALLERS).map(|caller| FileBook::create(folder, caller));
-        let load = Load::noted_in(books, PACE, bridge.public);
+        let load = Load::noted_in(books(folder, 0..CALLERS), PACE, bridge.public);
         let log = File::create(folder.join("service.log")).unwrap();
         let (random, patience, began) = (Random::from(seed), TWILIOS_PATIENCE, Instant::now());
         let stage = Self {
@@ -73,6 +77,7 @@ impl<'a> Stage<'a> {
             random,
             patience,
             folder: folder.to_owned(),
+            callers: CALLERS,
             log,
             began,
             memory: 0.0,
@@ -118,6 +123,15 @@ impl<'a> Stage<'a> {
         self.load.aim_at(self.bridge.public);
     }
 
+    /// Lets so many callers more call for so long.
+    pub(crate) fn flood(&mut self, callers: u64, pace: Duration, time: Duration) {
+        let names = self.callers..self.callers + callers;
+        self.callers = names.end;
+        let flood = Load::noted_in(books(&self.folder, names), pace, self.bridge.public);
+        self.pass(time);
+        flood.finish().into_iter().for_each(FileBook::close);
+    }
+
     /// Writes a line about what is done to it.
     pub(crate) fn tell(&mut self, what: &str) {
         writeln!(self.log, "{:8.1} s {what}", self.began.elapsed().as_secs_f64()).unwrap();
@@ -139,8 +153,12 @@ impl<'a> Stage<'a> {
         // The topics of a case would fill the disk of the next.
         self.kafka.direct().delete_topic(&self.bridge.topic);
         let memory_mib = self.memory / f64::from(1 << 20);
-        topic.against(&self.folder, CALLERS, Measured { seconds, memory_mib, patience: self.patience })
+        topic.against(&self.folder, self.callers, Measured { seconds, memory_mib, patience: self.patience })
     }
+}
+
+fn books(folder: &Path, callers: Range<u64>) -> impl Iterator<Item = (u64, FileBook)> {
+    callers.map(|caller| (caller, FileBook::create(folder, caller)))
 }
 
 fn keep_log(log: &mut File, bridge: &Bridge) {

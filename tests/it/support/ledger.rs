@@ -62,7 +62,7 @@ pub(crate) struct Load<B = Vec<Call>> {
 impl Load {
     /// Callbacks to this address.
     pub(crate) fn on(address: SocketAddr) -> Self {
-        Self::noted_in((0..CALLERS).map(|_| Vec::new()), PACE, address)
+        Self::noted_in((0..CALLERS).map(|name| (name, Vec::new())), PACE, address)
     }
 
     /// Ends the calls after those under way.
@@ -85,14 +85,14 @@ impl Load {
 }
 
 impl<B: Book> Load<B> {
-    /// Callbacks to this address from one caller for each book, who rests so long after an answer.
-    pub(crate) fn noted_in(books: impl IntoIterator<Item = B>, pace: Duration, address: SocketAddr) -> Self {
+    /// Callbacks to this address from each of these callers, who rests so long after an answer.
+    pub(crate) fn noted_in(books: impl IntoIterator<Item = (u64, B)>, pace: Duration, address: SocketAddr) -> Self {
         let shared = Arc::new(Shared { pace, ..Shared::default() });
         let caller = |(name, book)| {
             let caller = Caller { name, line: None, shared: Arc::clone(&shared) };
             thread::spawn(move || caller.call(book))
         };
-        let callers = (0..).zip(books).map(caller).collect();
+        let callers = books.into_iter().map(caller).collect();
         let load = Self { shared, callers };
         load.aim_at(address);
         load

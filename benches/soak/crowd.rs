@@ -1,0 +1,123 @@
+//! Crowds of connections that are no good.
+
+use std::{
+    collections::VecDeque,
+    io::Write as _,
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crate::support::{PATIENCE, Request};
+
+/// As many as there are descriptors for, beside those of the load.
+const SIZE: u64 = 10_000;
+const DESCRIPTORS_FOR_OTHERS: u64 = 1000;
+/// Of new connections, and not more, since the crowd shares the machine with those whom it is to annoy.
+const TEN_IN: Duration = Duration::from_millis(5);
+
+/// What the connection of this number does at first, before it falls silent.
+pub(crate) type Opening = fn(usize, &mut TcpStream);
+
+/// Connections of which the oldest ends when a new one comes.
+pub(crate) struct Crowd {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<(usize, usize)>,
+}
+
+impl Crowd {
+    pub(crate) fn around(address: SocketAddr, opening: Opening) -> Self {
+        let descriptors = rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap();
+        let size = SIZE.min(descriptors - DESCRIPTORS_FOR_OTHERS) as usize;
+        let over = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&over);
+        let thread = thread::spawn(move || {
+            let (mut open, mut number) = (VecDeque::new(), 0);
+            while !end.load(Ordering::Relaxed) {
+                let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+                stream.set_write_timeout(Some(PATIENCE)).unwrap();
+                opening(number, &mut stream);
+                number += 1;
+                open.push_back(stream);
+                if open.len() > size {
+                    open.pop_front();
+                }
+                if number.is_multiple_of(10) {
+                    thread::sleep(TEN_IN);
+                }
+            }
+            (size, number)
+        });
+        Self { over, thread }
+    }
+
+    /// Ends all of them and says how many they were.
+    pub(crate) fn disperse(self) -> String {
+        self.over.store(true, Ordering::Relaxed);
+        let (size, number) = self.thread.join().unwrap();
+        format!("{number} connections, {size} at a time")
+    }
+}
+
+/// Nothing, half a head, or one callback, whose answer they do not read, and perhaps half a head.
+pub(crate) fn idle(number: usize, stream: &mut TcpStream) {
+    let request = callback();
+    let half = &request[..request.len() / 4];
+    match number % 4 {
+        0 => {}
+        1 => send(stream, half),
+        2 => send(stream, &request),
+        _ => send(stream, &[&request, half].concat()),
+    }
+}
+
+/// All but the last byte.
+pub(crate) fn slow_body(_: usize, stream: &mut TcpStream) {
+    let request = callback();
+    send(stream, &request[..request.len() - 1]);
+}
+
+/// A hundred kilobytes without an end.
+pub(crate) fn huge_head(_: usize, stream: &mut TcpStream) {
+    send(stream, format!("POST / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(100_000)).as_bytes());
+}
+
+/// Each does something else that is forbidden or odd.
+pub(crate) fn hostile(number: usize, stream: &mut TcpStream) {
+    let request = callback();
+    match number % 4 {
+        0 => {
+            let head = "POST /callbacks/customer-profiles HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let chunk = format!("2000\r\n{}\r\n", "x".repeat(0x2000));
+            send(stream, (head.to_owned() + &chunk.repeat(20)).as_bytes());
+        }
+        // What came and was not read makes the end a reset.
+        1 => {
+            send(stream, &request);
+            let _ = stream.peek(&mut [0]);
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        2 => {
+            send(stream, &request);
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        _ => {
+            let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+            send(stream, &[head.as_bytes(), &request].concat());
+        }
+    }
+}
+
+/// Always the same one, and none of the load's.
+fn callback() -> Vec<u8> {
+    Request::change("draft").bytes()
+}
+
+fn send(stream: &mut TcpStream, bytes: &[u8]) {
+    // The program may have closed already.
+    let _ = stream.write_all(bytes);
+}
