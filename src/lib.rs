@@ -17,3 +17,4 @@ pub mod config;
 pub mod lifecycle;
 pub mod simulator;
 pub mod telemetry;
+pub mod trusthub;

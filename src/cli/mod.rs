@@ -9,6 +9,7 @@ mod healthcheck;
 mod output;
 mod serve;
 mod sign;
+mod simulate;
 mod spool;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -33,8 +34,12 @@ struct Arguments {
 enum Command {
     /// Run the service; all configuration comes from environment variables
     Serve,
-    /// Run everything in one process with nothing installed: Kafka, a scripted Trust Hub and the bridge
+    /// Run everything in one process with nothing installed: Kafka, a Trust Hub and the bridge
     Dev(dev::Arguments),
+
+    /// Run a Trust Hub of your own: Twilio's API for profiles, reviews on demand, signed callbacks
+    #[command(long_about = simulate::LONG)]
+    Simulate(simulate::Arguments),
     /// Print the X-Twilio-Signature header for a request
     #[command(long_about = sign::LONG)]
     Sign(sign::Arguments),
@@ -59,7 +64,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
     };
     let result = match arguments.command {
         Command::Serve => serve::run(variables),
+
         Command::Dev(arguments) => dev::run(&arguments, &variables),
+        Command::Simulate(arguments) => simulate::run(&arguments, variables),
         Command::Sign(arguments) => sign::run(arguments, variables),
         Command::Explain(arguments) => explain::run(&arguments, variables),
         Command::Spool(command) => spool::run(&command, variables),

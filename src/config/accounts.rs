@@ -37,6 +37,17 @@ pub struct Account {
     pub sid: AccountSid,
     /// The tokens that may have signed, the current one first; at least one.
     pub tokens: Vec<SecretString>,
+    /// What its REST API is asked with, instead of a token.
+    pub api_key: Option<ApiKey>,
+}
+
+/// A key to the REST API. It does not sign callbacks.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Its SID: `SK` and 32 hexadecimal digits.
+    pub sid: String,
+    /// Its secret.
+    pub secret: SecretString,
 }
 
 impl Accounts {
@@ -124,18 +135,18 @@ fn read_account(key: &str, value: Json, seen: &mut HashSet<AccountSid>) -> Resul
     if !seen.insert(sid.clone()) {
         return Err("repeats an earlier one; write all its tokens into one list".to_owned());
     }
-    let tokens = match value {
-        Json::List(tokens) => tokens,
+    let (tokens, api_key) = match value {
+        Json::List(tokens) => (tokens, None),
         Json::Object(members) => read_members(members)?,
         Json::Text(_) | Json::Other(_) => {
             return Err(r#"is neither a list nor an object; write ["token", …]"#.to_owned());
         }
     };
-    Ok(Account { sid, tokens: read_tokens(tokens)? })
+    Ok(Account { sid, tokens: read_tokens(tokens)?, api_key })
 }
 
-/// The tokens of the long form. An API key is checked, so that it is right on the day it is used, and not kept.
-fn read_members(Members(members): Members<Json>) -> Result<Vec<Json>, String> {
+/// The tokens and the API key of the long form.
+fn read_members(Members(members): Members<Json>) -> Result<(Vec<Json>, Option<ApiKey>), String> {
     let (mut tokens, mut key, mut secret) = (None, None, None);
     for ((name, value), place) in members.into_iter().zip(1_usize..) {
         let member = match name.as_str() {
@@ -148,17 +159,19 @@ fn read_members(Members(members): Members<Json>) -> Result<Vec<Json>, String> {
             return Err(format!("repeats a member at place {place}; remove one"));
         }
     }
-    check_api_key(key, secret)?;
+    let api_key = read_api_key(key, secret)?;
     match tokens {
-        Some(Json::List(tokens)) => Ok(tokens),
+        Some(Json::List(tokens)) => Ok((tokens, api_key)),
         _ => Err(r#"has no list of tokens; write "tokens": ["token", …]"#.to_owned()),
     }
 }
 
-fn check_api_key(key: Option<Json>, secret: Option<Json>) -> Result<(), String> {
+fn read_api_key(key: Option<Json>, secret: Option<Json>) -> Result<Option<ApiKey>, String> {
     match (key, secret) {
-        (None, None) => Ok(()),
-        (Some(Json::Text(key)), Some(Json::Text(secret))) if is_api_key(&key) && is_secret(&secret) => Ok(()),
+        (None, None) => Ok(None),
+        (Some(Json::Text(sid)), Some(Json::Text(secret))) if is_api_key(&sid) && is_secret(&secret) => {
+            Ok(Some(ApiKey { sid, secret: SecretString::from(secret) }))
+        }
         (Some(_), Some(_)) => {
             Err("has a wrong API key; write SK followed by 32 hexadecimal digits as api_key, and its api_secret")
         }

@@ -101,10 +101,16 @@ variables! {
         "bytes of records in the spool, 1024 to 2^50; beyond it callbacks are answered 503";
     SPOOL_MIN_FREE_BYTES: OPEN, "67108864",
         "bytes that the spool leaves free on its disk, 0 to 2^50; below it callbacks are answered 503";
+    TRUSTHUB_BASE_URL: OPEN, "https://trusthub.twilio.com",
+        "address of Trust Hub's REST API, to which the credentials of the accounts are sent; `http://` is for simulators";
     SHUTDOWN_DELAY_SECS: OPEN, "5",
         "time after SIGTERM in which the service is not ready but still serves in full, 0 to 600";
     SHUTDOWN_TIMEOUT_SECS: OPEN, "20",
         "time after that delay to finish what was received, 1 to 600";
+    SIMULATOR_BIND: OPEN, "127.0.0.1:8090",
+        "address and port of the Trust Hub simulator, `simulate` and `dev`; whoever reaches it may decide reviews";
+    SIMULATOR_STATE: OPEN, ABSENT,
+        "file in which the simulator keeps its profiles; not set, they are gone when it ends";
     LOG_FORMAT: OPEN, ABSENT,
         "`json` or `pretty`; not set, `pretty` on a terminal and `json` elsewhere";
     RUST_LOG: OPEN, "info,actix_server=warn,actix_http=off",

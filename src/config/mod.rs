@@ -14,12 +14,14 @@ mod near;
 mod problems;
 mod process;
 mod reader;
+mod simulator;
 mod spool;
+mod trusthub;
 mod twilio;
 
 use std::ffi::OsString;
 
-pub use accounts::{Account, Accounts, parse_accounts};
+pub use accounts::{Account, Accounts, ApiKey, parse_accounts};
 pub use callbacks::Callbacks;
 pub use catalogue::{VARIABLES, Variable};
 pub use files::KeyFiles;
@@ -28,8 +30,10 @@ pub use kafka::{ClientCertificate, Kafka, REFUSED_PROPERTIES, RefusedProperty, S
 pub use problems::Problems;
 pub use process::{Log, LogFormat, Shutdown};
 use serde::de::DeserializeOwned;
+pub use simulator::{Simulator, SimulatorPlace};
 pub use spool::Spool;
-pub use twilio::Twilio;
+pub use trusthub::TrustHub;
+pub use twilio::{Credentials, Twilio};
 
 use crate::domain::PublicUrl;
 use environment::Environment;
@@ -52,8 +56,12 @@ pub struct Config {
     pub kafka: Kafka,
     /// Where they wait while Kafka does not take them.
     pub spool: Spool,
+    /// Where the profiles can be asked for.
+    pub trusthub: TrustHub,
     /// How long stopping may take.
     pub shutdown: Shutdown,
+    /// Where the simulator listens and what it remembers; only for `simulate` and `dev`.
+    pub simulator: SimulatorPlace,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -77,7 +85,8 @@ pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Load
     let environment = Environment::collect(vars, &mut reader);
     let config = read_sections(&environment, &mut reader);
     let config = reader.conclude(config)?;
-    let warnings = environment.into_warnings().into_iter().chain(config.twilio.warning()).collect();
+    let warnings = [config.twilio.warning(), config.trusthub.warning()].into_iter().flatten();
+    let warnings = environment.into_warnings().into_iter().chain(warnings).collect();
     Ok(Loaded { config, warnings })
 }
 
@@ -122,6 +131,25 @@ fn read_drain(environment: &Environment, reader: &mut Reader) -> Option<(Spool, 
     Some((spool?, kafka?))
 }
 
+/// Reads only what the simulator needs.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub fn load_simulator(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Simulator, Problems> {
+    let mut reader = Reader::default();
+    let environment = Environment::collect(vars, &mut reader);
+    let simulator = read_simulator(&environment, &mut reader);
+    reader.conclude(simulator)
+}
+
+fn read_simulator(environment: &Environment, reader: &mut Reader) -> Option<Simulator> {
+    let place = environment.section::<simulator::SimulatorSection>("SIMULATOR_", reader)?.read(reader);
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?.read(reader);
+    let accounts = twilio.and_then(|twilio| simulator::accounts(twilio, reader));
+    let log = read_log(environment, reader);
+    Some(Simulator { place: place?, accounts: accounts?, log: log? })
+}
+
 fn load_section<S: DeserializeOwned, T>(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
     prefix: &'static str,
@@ -146,9 +174,10 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
     let callbacks = callbacks::read(signature, dedup, reader);
     let kafka = kafka::Sections::from(environment, reader)?.read(reader);
     let spool = environment.section::<spool::SpoolSection>("SPOOL_", reader)?.read(reader);
+    let trusthub = environment.section::<trusthub::TrustHubSection>("TRUSTHUB_", reader)?.read(reader);
     let shutdown = environment.section::<process::ShutdownSection>("SHUTDOWN_", reader)?.read(reader);
-    let format = environment.section::<process::LogSection>("LOG_", reader)?.read(reader);
-    let filter = environment.section::<process::RustSection>("RUST_", reader)?.read(reader);
+    let simulator = environment.section::<simulator::SimulatorSection>("SIMULATOR_", reader)?.read(reader);
+    let log = read_log(environment, reader);
     Some(Config {
         http: http?,
         admin: admin?,
@@ -157,9 +186,17 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
         callbacks: callbacks?,
         kafka: kafka?,
         spool: spool?,
+        trusthub: trusthub?,
         shutdown: shutdown?,
-        log: Log { format, filter: filter? },
+        simulator: simulator?,
+        log: log?,
     })
+}
+
+fn read_log(environment: &Environment, reader: &mut Reader) -> Option<Log> {
+    let format = environment.section::<process::LogSection>("LOG_", reader)?.read(reader);
+    let filter = environment.section::<process::RustSection>("RUST_", reader)?.read(reader);
+    Some(Log { format, filter: filter? })
 }
 
 impl Config {
@@ -174,7 +211,9 @@ impl Config {
             self.callbacks.describe(),
             self.kafka.describe(),
             self.spool.describe(),
+            self.trusthub.describe(),
             self.shutdown.describe(),
+            self.simulator.describe(),
             self.log.describe(),
         ]
         .concat()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Row,
-    accounts::Accounts,
+    accounts::{Account, Accounts},
     catalogue::{
         PUBLIC_URL, TWILIO_ACCOUNT_SID, TWILIO_ACCOUNTS_FILE, TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE, Variable,
     },
@@ -38,6 +38,17 @@ pub struct Twilio {
     pub accounts: Option<Accounts>,
     /// The files of tokens and accounts as they were before they were read.
     pub files: KeyFiles,
+}
+
+/// What an account's REST API is asked with: user and password of HTTP Basic.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The account whose profiles they open.
+    pub account: AccountSid,
+    /// The SID of the account or of its API key.
+    pub user: String,
+    /// The auth token or the secret of the API key.
+    pub password: SecretString,
 }
 
 #[derive(Deserialize)]
@@ -211,6 +222,13 @@ impl Twilio {
         Some(accounts.chain(self.account_sid.as_ref().map(|sid| (sid, self.auth_tokens.as_slice()))))
     }
 
+    /// What the REST API of each configured account is asked with; nothing where no account is named.
+    pub fn credentials(&self) -> impl Iterator<Item = Credentials> {
+        let listed = self.accounts.iter().flat_map(|accounts| &accounts.list).filter_map(Credentials::of_listed);
+        let own = self.account_sid.as_ref().and_then(|sid| Credentials::of_token(sid, &self.auth_tokens));
+        listed.chain(own)
+    }
+
     /// Tokens that nobody owns must not open a list of accounts to everybody.
     fn leaves_auth_tokens_unused(&self) -> bool {
         self.accounts.is_some() && self.account_sid.is_none()
@@ -238,6 +256,21 @@ impl Twilio {
             (TWILIO_ACCOUNT_SID.name, self.account_sid.as_ref().map(ToString::to_string).unwrap_or_default()),
             (TWILIO_ACCOUNTS_FILE.name, accounts.unwrap_or_default()),
         ]
+    }
+}
+
+impl Credentials {
+    fn of_listed(account: &Account) -> Option<Self> {
+        match account.api_key.clone() {
+            Some(key) => Some(Self { account: account.sid.clone(), user: key.sid, password: key.secret }),
+            None => Self::of_token(&account.sid, &account.tokens),
+        }
+    }
+
+    /// Only the current token is sure to open the API.
+    fn of_token(sid: &AccountSid, tokens: &[SecretString]) -> Option<Self> {
+        let password = tokens.first()?.clone();
+        Some(Self { account: sid.clone(), user: sid.to_string(), password })
     }
 }
 

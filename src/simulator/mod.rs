@@ -1,9 +1,19 @@
 //! A Trust Hub that can be made to do what Twilio's cannot: reject a profile on demand.
 //!
-//! It signs with the real signer and calls over real HTTP.
+//! `model` has the rules, `api` speaks them over HTTP as Twilio does, `callback` announces what changed, signed with the
+//! real signer.
 
+mod api;
 mod callback;
-mod script;
+pub mod model;
+mod settings;
+mod world;
 
-pub use callback::{Caller, Refused};
-pub use script::{ACCOUNT_SID, PROFILE_SID, Step, life_of_a_profile};
+pub use api::{OPENAPI, Server, server};
+pub use callback::{
+    Announcement, Attempt, DelayRange, DelayRangeError, Ending, Failure, Fault, Faults, Options, Percent, PercentError,
+    Postman, PostmanError, Subject,
+};
+pub use model::{BadState, Store};
+pub use settings::{BadSetting, Settings};
+pub use world::{Account, ApiFaults, Seeding, World};

@@ -1,9 +1,9 @@
 //! The commands as a user types them.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -133,7 +133,7 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
     assert_eq!(run(&[], &[]).0, Some(2));
     let (code, stdout, _) = run(&["--help"], &[]);
     assert_eq!(code, Some(0));
-    for command in ["serve", "dev", "sign", "explain", "spool", "config", "healthcheck"] {
+    for command in ["serve", "dev", "simulate", "sign", "explain", "spool", "config", "healthcheck"] {
         assert!(stdout.contains(command), "{command} is missing in\n{stdout}");
     }
 }
@@ -160,25 +160,39 @@ fn dev_once_plays_a_profiles_life_and_prints_each_event_as_consumed_from_kafka()
         assert_eq!(fields, ["headers", "key", "offset", "partition", "topic", "value"]);
         assert_eq!(event["headers"]["ce_subject"], event["key"]);
     }
-    assert!(stderr.contains("403 somebody without the token forges a callback"), "{stderr}");
+    assert!(stderr.contains("somebody without the token forges a callback: 403"), "{stderr}");
 }
 
 #[test]
-fn dev_says_where_everything_listens_and_runs_until_it_is_told_to_stop() {
-    let variables = [("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0")];
+fn dev_says_what_to_type_and_shows_each_callback_its_answer_and_its_event() {
+    let variables = [("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0"), ("SIMULATOR_BIND", "127.0.0.1:0")];
     let mut child = program().arg("dev").envs(variables).spawn().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    assert!(line.contains("pending-review"), "{line}");
-    let id = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    assert!(child.wait().unwrap().success());
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    for part in ["callbacks  http://127.0.0.1:", "metrics    http://127.0.0.1:", "kcat -b", "curl -i"] {
-        assert!(said.contains(part), "{part} is missing in\n{said}");
+    let said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<_> = said.take_while(|line| line != "What passes:").collect();
+    for part in
+        ["Trust Hub  http://127.0.0.1:", "callbacks  http://127.0.0.1:", "metrics    http://127.0.0.1:", "kcat -b"]
+    {
+        assert!(said.iter().any(|line| line.contains(part)), "{part} is missing in\n{said:#?}");
     }
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let typed = said.iter().skip_while(|line| !line.contains("SID=$(")).take_while(|line| !line.is_empty());
+    shell(&typed.map(String::as_str).collect::<Vec<_>>().join("\n"));
+    let mut see = |part: &str| shown.find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part} is not shown"));
+    see(" in-review");
+    let reject = see("reject it:");
+    shell(reject.split_once("reject it:").unwrap().1);
+    see("204 POST BU");
+    see("submit it again:");
+    see("twilio-rejected (18602)");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Does what a person was told to type.
+fn shell(typed: &str) {
+    let output = Command::new("sh").args(["-ec", typed]).output().unwrap();
+    assert!(output.status.success(), "{typed}\n{output:?}");
 }
 
 #[test]

@@ -89,12 +89,16 @@ fn every_variable_reaches_its_place() {
         ("SPOOL_DIR", "/var/spool/bridge"),
         ("SPOOL_MAX_BYTES", "1024"),
         ("SPOOL_MIN_FREE_BYTES", "0"),
+        ("TRUSTHUB_BASE_URL", "http://127.0.0.1:8090/gateway/"),
         ("SHUTDOWN_DELAY_SECS", "0"),
         ("SHUTDOWN_TIMEOUT_SECS", "600"),
+        ("SIMULATOR_BIND", "[::1]:83"),
+        ("SIMULATOR_STATE", "/var/lib/trusthub"),
         ("LOG_FORMAT", "pretty"),
         ("RUST_LOG", "warn,trusthub_bridge=debug"),
     ]);
-    let Config { http, admin, public_urls, twilio, callbacks, kafka, spool, shutdown, log } = config;
+    let Config { http, admin, public_urls, twilio, callbacks, kafka, spool, trusthub, shutdown, simulator, log } =
+        config;
     assert_eq!((http.bind.to_string(), http.max_body_bytes, http.max_connections), ("[::]:80".to_owned(), 1024, 1));
     assert_eq!(http.request_timeout, Duration::from_secs(14));
     assert_eq!(admin.bind.to_string(), "127.0.0.1:81");
@@ -112,7 +116,12 @@ fn every_variable_reaches_its_place() {
     assert_eq!(kafka.ack_timeout, Duration::from_millis(13_999));
     assert_eq!(spool.folder.to_str(), Some("/var/spool/bridge"));
     assert_eq!((spool.max_bytes, spool.min_free_bytes), (1024, 0));
+    assert_eq!(trusthub.base_url, "http://127.0.0.1:8090/gateway");
     assert_eq!((shutdown.delay, shutdown.timeout), (Duration::ZERO, Duration::from_secs(600)));
+    assert_eq!(
+        (simulator.bind.to_string(), simulator.state),
+        ("[::1]:83".to_owned(), Some("/var/lib/trusthub".into()))
+    );
     assert_eq!((log.format, log.filter.as_str()), (Some(LogFormat::Pretty), "warn,trusthub_bridge=debug"));
 }
 
@@ -199,6 +208,19 @@ fn the_description_lists_every_variable_in_the_order_of_the_catalogue() {
     let described: Vec<_> = config(&[]).describe().into_iter().map(|(name, _)| name).collect();
     let catalogued: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
     assert_eq!(described, catalogued);
+}
+
+#[test]
+fn plain_http_to_another_machine_gets_a_warning() {
+    let warnings = |url| load(&[("TRUSTHUB_BASE_URL", url)]).unwrap().warnings;
+    let open = ["http://simulator:8090", "http://10.0.0.1", "http://[2001:db8::1]:80/x", "http://localhost.example"];
+    for url in open {
+        assert!(warnings(url).concat().starts_with("TRUSTHUB_BASE_URL is not https; credentials can be read"), "{url}");
+    }
+    let safe = ["https://gateway.example", "http://localhost:8090", "http://127.0.0.1:1/x", "http://[::1]:8090"];
+    for url in safe {
+        assert!(warnings(url).is_empty(), "{url}");
+    }
 }
 
 #[test]

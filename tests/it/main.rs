@@ -23,6 +23,8 @@ mod observe;
 mod outage;
 mod shutdown;
 mod signature_mode;
+mod simulator;
 mod support;
 mod tidy;
 mod topics;
+mod trusthub;

@@ -34,6 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["domain", "lifecycle", "telemetry"]),
     // Tells the rooms when to stop, without knowing them.
     ("lifecycle", &["domain", "telemetry"]),
+    // Asks Twilio for what it decided.
+    ("trusthub", &["config", "domain"]),
     // Twilio's side of the wire; signs with the real signer.
     ("simulator", &["domain", "verify"]),
     // The wiring: every room that serves, neither the simulator nor the command line.
@@ -64,19 +66,22 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Foreign crates that are a matter of one room, or of the few that do the same job.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("actix_web", &["admin", "receive"]),
+    ("actix_web", &["admin", "receive", "simulator"]),
     ("arc_swap", &["verify"]),
     ("clap", &["cli"]),
     ("crc32fast", &["spool"]),
     ("envy", &["config"]),
+    ("fastrand", &["simulator", "trusthub"]),
     ("hmac", &["verify"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["publish"]),
     ("redb", &["spool"]),
-    ("reqwest", &["simulator"]),
+    ("reqwest", &["simulator", "trusthub"]),
     ("rlimit", &["app"]),
     ("rustix", &["app", "spool"]),
+    ("rustls", &["simulator", "trusthub"]),
     ("sha1", &["verify"]),
+    ("tower", &["simulator"]),
 ];
 
 /// `main.rs` and `lib.rs` are not rooms, but stand in the table of arrows like one.

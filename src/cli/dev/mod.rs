@@ -1,10 +1,13 @@
 //! `dev`: the whole system in one process, with nothing installed.
 
+mod life;
 mod show;
 
-use std::{env, ffi::OsString, fs, net::TcpListener, path::PathBuf, process, time::Duration};
+use std::{
+    env, ffi::OsString, fs, future::Future, net::TcpListener, path::PathBuf, process, sync::Arc, time::Duration,
+};
 
-use tokio::time::timeout;
+use tokio::{sync::broadcast, time::timeout};
 
 use super::{
     Variables,
@@ -13,14 +16,14 @@ use super::{
 use crate::{
     app::{self, Ports, Service, StartError},
     config::{self, Config},
-    domain::Label as _,
+    domain::{AccountSid, Label as _, Status},
     lifecycle::StopSignals,
-    publish::{Consumed, EmbeddedKafka, Follower},
-    simulator::{Caller, Step, life_of_a_profile},
+    publish::{EmbeddedKafka, Follower},
+    simulator::{self, Account, Attempt, Ending, World},
     telemetry::init_logging,
 };
 
-/// What the scripted Trust Hub signs with. It guards nothing.
+/// What the simulated Trust Hub signs with. It guards nothing.
 const TOKEN: &str = "dev-auth-token";
 
 const EVENTS: &str = "trusthub.profile-status-changed";
@@ -29,9 +32,6 @@ const PARTITIONS: i32 = 3;
 
 /// The longest that any step may take before `dev` says that it failed.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Between the steps of the script, when somebody watches.
-const PACE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -46,8 +46,14 @@ pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fa
 
 async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
     let signals = StopSignals::listen().map_err(Failure::failed)?;
-    let stage = Stage::build(once, variables)?;
-    let result = if once { stage.play_once().await } else { stage.play_on(signals).await };
+    let (stage, api) = Stage::build(once, variables)?;
+    let stop_api = api.handle();
+    let result = tokio::select! {
+        result = async { if once { stage.play_once().await } else { stage.play_on(signals).await } } => result,
+        () = Arc::clone(&stage.world).turn() => Ok(()),
+        ended = api => ended.map_err(Failure::failed),
+    };
+    stop_api.stop(false).await;
     stage.service.stop().await;
     result
 }
@@ -56,107 +62,133 @@ async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
 struct Stage {
     service: Service,
     follower: Follower,
-    twilio: Caller,
-    forger: Caller,
-    url: String,
+    world: Arc<World>,
+    account: AccountSid,
+    places: Places,
     _spool: TemporaryFolder,
     /// Last, so that it outlives its clients.
     kafka: EmbeddedKafka,
 }
 
+/// Where everything listens.
+struct Places {
+    callbacks: String,
+    trust_hub: String,
+}
+
 impl Stage {
-    fn build(once: bool, variables: &Variables) -> Result<Self, Failure> {
+    /// The stage, and the server of the simulated Trust Hub.
+    fn build(once: bool, variables: &Variables) -> Result<(Self, simulator::Server), Failure> {
         let given = |name: &str| {
             let found = variables.iter().find(|(variable, _)| variable == name);
             found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
         };
         init_logging(None, given("RUST_LOG").unwrap_or("error"));
-        let address = |name, fixed| given(name).unwrap_or(if once { "127.0.0.1:0" } else { fixed }).to_owned();
-        let public = listen("HTTP_BIND", &address("HTTP_BIND", "127.0.0.1:8080"))?;
-        let admin = listen("ADMIN_BIND", &address("ADMIN_BIND", "127.0.0.1:9090"))?;
-        let base = format!("http://{}", public.local_addr().map_err(Failure::failed)?);
+        let listen = |name, usual| listen(name, given(name).unwrap_or(if once { "127.0.0.1:0" } else { usual }));
+        let public = listen("HTTP_BIND", "127.0.0.1:8080")?;
+        let admin = listen("ADMIN_BIND", "127.0.0.1:9090")?;
+        let api = listen("SIMULATOR_BIND", "127.0.0.1:8090")?;
+        let (base, trust_hub) = (url(&public)?, url(&api)?);
         let kafka = EmbeddedKafka::start(&[EVENTS, DEAD_LETTERS], PARTITIONS).map_err(Failure::failed)?;
         let spool = TemporaryFolder::new();
         let config = configuration(&base, &kafka, &spool)?;
-        let caller = |token: &str| Caller::new(&token.into()).map_err(Failure::failed);
-        Ok(Self {
+        let account = AccountSid::parse(life::ACCOUNT).map_err(Failure::failed)?;
+        let owner = Account { sid: account.clone(), tokens: vec![TOKEN.into()], api_key: None };
+        let world = Arc::new(World::new(vec![owner], None, None).map_err(Failure::failed)?);
+        let server = simulator::server(api, Arc::clone(&world)).map_err(Failure::failed)?;
+        let stage = Self {
             follower: Follower::new(&config.kafka, &[EVENTS, DEAD_LETTERS]).map_err(Failure::failed)?,
             service: Service::start(config, Ports { public, admin }).map_err(Failure::failed)?,
-            twilio: caller(TOKEN)?,
-            forger: caller("not-the-token")?,
-            url: format!("{base}/callbacks/customer-profiles"),
+            world,
+            account,
+            places: Places { callbacks: format!("{base}/callbacks/customer-profiles"), trust_hub },
             _spool: spool,
             kafka,
-        })
+        };
+        Ok((stage, server))
     }
 
-    /// Every step must be answered 204 and come out of Kafka; then the forged callback must be refused.
+    /// Everything that is announced must come out of Kafka; then the forged callback must be refused.
     async fn play_once(&self) -> Result<(), Failure> {
-        for (number, step) in life_of_a_profile().iter().enumerate() {
-            self.call(number, step).await?;
-            let event = self.consume().await?;
-            if event.value.get("status").is_none_or(|status| status != step.status.as_str()) {
-                return Err(Failure::Failed(format!("{} was expected, but out of Kafka came {event:?}", step.status)));
+        let profile = life::begin(&self.world, self.account.clone(), self.places.callbacks.clone());
+        let profile = profile.map_err(Failure::failed)?;
+        for step in &life::STEPS {
+            say(&format!("  {}", step.what));
+            step.play(&self.world, &profile).map_err(Failure::failed)?;
+            for status in step.announced {
+                self.expect(*status).await?;
             }
-            print(&serde_json::to_string(&event).map_err(Failure::failed)?)?;
         }
-        self.forge().await
+        let mut attempts = self.world.postman().follow();
+        life::forge(&self.world, self.account.clone(), profile, self.places.callbacks.clone());
+        let attempt = in_time("answer", attempts.recv()).await?.map_err(Failure::failed)?;
+        say(&format!("  somebody without the token forges a callback: {}", show::ending(&attempt)));
+        match attempt.ending {
+            Ending::Answer(403) => Ok(()),
+            _ => Err(Failure::failed("the forged callback should have been answered 403")),
+        }
     }
 
-    /// Plays the script slowly, then shows what else is sent, until a signal.
+    /// Takes the next event out of Kafka and prints it, if it is the right one.
+    async fn expect(&self, status: Status) -> Result<(), Failure> {
+        let event = in_time("event", self.follower.next()).await?.map_err(Failure::failed)?;
+        if event.value.get("status").is_none_or(|consumed| consumed != status.as_str()) {
+            return Err(Failure::Failed(format!("{status} was expected, but out of Kafka came {event:?}")));
+        }
+        print(&serde_json::to_string(&event).map_err(Failure::failed)?)
+    }
+
+    /// Says what can be typed, and shows what passes, until a signal.
     async fn play_on(&self, mut signals: StopSignals) -> Result<(), Failure> {
-        say(&show::welcome(&self.url, self.service.admin_address(), &self.kafka.bootstrap_servers(), EVENTS, TOKEN));
+        let Places { callbacks, trust_hub } = &self.places;
+        say(&show::welcome(
+            trust_hub,
+            callbacks,
+            self.service.admin_address(),
+            &self.kafka.bootstrap_servers(),
+            EVENTS,
+            TOKEN,
+        ));
         tokio::select! {
-            result = self.play_slowly() => result,
-            result = self.follow() => result,
+            result = self.follow_events() => result,
+            result = self.follow_callbacks() => result,
             _ = signals.next() => Ok(()),
         }
     }
 
-    async fn play_slowly(&self) -> Result<(), Failure> {
-        for (number, step) in life_of_a_profile().iter().enumerate() {
-            self.call(number, step).await?;
-            tokio::time::sleep(PACE).await;
-        }
-        self.forge().await?;
-        say("The script is over. Send your own callbacks, or press Ctrl-C.");
-        std::future::pending().await
-    }
-
-    async fn follow(&self) -> Result<(), Failure> {
+    async fn follow_events(&self) -> Result<(), Failure> {
         loop {
             print(&show::event(&self.follower.next().await.map_err(Failure::failed)?))?;
         }
     }
 
-    async fn call(&self, number: usize, step: &Step) -> Result<(), Failure> {
-        let token = format!("00000000-0000-4000-8000-{number:012}");
-        let answer = self.twilio.send(&self.url, &step.form(), &token).await.map_err(Failure::failed)?;
-        say(&show::call(step.what, answer));
-        expect(204, answer)
+    async fn follow_callbacks(&self) -> Result<(), Failure> {
+        let mut attempts = self.world.postman().follow();
+        loop {
+            match attempts.recv().await {
+                Ok(attempt) => self.show(&attempt)?,
+                Err(broadcast::error::RecvError::Lagged(missed)) => print(&format!("  … {missed} callbacks more"))?,
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            }
+        }
     }
 
-    async fn forge(&self) -> Result<(), Failure> {
-        let [first, ..] = life_of_a_profile();
-        let answer = self.forger.send(&self.url, &first.form(), "forged").await.map_err(Failure::failed)?;
-        say(&show::call("somebody without the token forges a callback, which is refused", answer));
-        expect(403, answer)
-    }
-
-    async fn consume(&self) -> Result<Consumed, Failure> {
-        let next = timeout(PATIENCE, self.follower.next()).await;
-        let seconds = PATIENCE.as_secs();
-        next.map_err(|_| Failure::Failed(format!("no event came out of Kafka within {seconds} s")))?
-            .map_err(Failure::failed)
+    fn show(&self, attempt: &Attempt) -> Result<(), Failure> {
+        print(&show::attempt(attempt))?;
+        match show::next_step(attempt, &self.places.trust_hub, TOKEN) {
+            Some(text) => print(&text),
+            None => Ok(()),
+        }
     }
 }
 
-fn expect(expected: u16, answer: u16) -> Result<(), Failure> {
-    if answer == expected {
-        Ok(())
-    } else {
-        Err(Failure::Failed(format!("the bridge answered {answer}, {expected} was expected")))
-    }
+async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let seconds = PATIENCE.as_secs();
+    timeout(PATIENCE, work).await.map_err(|_| Failure::Failed(format!("no {what} came within {seconds} s")))
+}
+
+fn url(listener: &TcpListener) -> Result<String, Failure> {
+    listener.local_addr().map(|address| format!("http://{address}")).map_err(Failure::failed)
 }
 
 fn listen(variable: &'static str, address: &str) -> Result<TcpListener, Failure> {

@@ -57,6 +57,30 @@ fn a_token_without_account_beside_the_file_is_not_used_and_gets_a_warning() {
 }
 
 #[test]
+fn the_rest_api_of_each_account_is_asked_with_its_key_or_else_with_its_current_token() {
+    let (one, two, three, key) = (sid('1'), sid('2'), sid('3'), format!("SK{}", "f".repeat(32)));
+    let with_key = json!({"tokens": ["new", "old"], "api_key": &key, "api_secret": "hunter2"});
+    let path = accounts_file("credentials", json!({ &one: ["a", "b"], &two: with_key }));
+    let config = config(&[("TWILIO_AUTH_TOKEN", "c,d"), ("TWILIO_ACCOUNT_SID", &three), (FILE, &path)]);
+    let found: Vec<_> = config.twilio.credentials().collect();
+    let found: Vec<_> =
+        found.iter().map(|one| (one.account.as_str(), one.user.as_str(), one.password.expose_secret())).collect();
+    let [one, two, three] = [&one, &two, &three].map(String::as_str);
+    assert_eq!(found, [(one, one, "a"), (two, key.as_str(), "hunter2"), (three, three, "c")]);
+    assert!(!format!("{config:?} {:?}", config.twilio.credentials().collect::<Vec<_>>()).contains("hunter2"));
+}
+
+#[test]
+fn a_token_without_account_opens_no_rest_api() {
+    assert_eq!(config(&[]).twilio.credentials().count(), 0);
+    assert_eq!(config(&[("TWILIO_ACCOUNT_SID", &sid('1'))]).twilio.credentials().count(), 1);
+    let path = accounts_file("tokenless", json!({ sid('1'): ["a"] }));
+    let config = config(&[("TWILIO_AUTH_TOKEN", "b"), (FILE, &path)]);
+    let users: Vec<_> = config.twilio.credentials().map(|credentials| credentials.user).collect();
+    assert_eq!(users, [sid('1')]);
+}
+
+#[test]
 fn without_the_file_no_account_is_listed() {
     assert!(config(&[]).twilio.listed_accounts().is_none());
     assert!(config(&[("TWILIO_ACCOUNT_SID", &sid('1'))]).twilio.listed_accounts().is_none());

@@ -22,7 +22,7 @@ use tokio::runtime::Builder;
 
 pub(crate) use self::cluster::{Cluster, Door};
 use self::node::Node;
-pub(crate) use self::node::{USER, USER_PASSWORD};
+pub(crate) use self::node::{USER, USER_PASSWORD, free_port};
 pub(crate) use self::records::Record;
 
 /// Far more than a broker needs, even on a busy machine; only a broken one gets there.

@@ -11,6 +11,7 @@ pub(crate) mod oracle;
 pub(crate) mod proxy;
 pub(crate) mod random;
 mod request;
+pub(crate) mod simulator;
 
 use std::{
     thread,

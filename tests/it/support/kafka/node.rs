@@ -228,7 +228,7 @@ fn run(command: &mut Command) -> String {
 }
 
 /// A port below those that the system gives to others, so that nobody takes it while its broker is stopped.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = process::id().wrapping_mul(64);
     let candidates = iter::repeat_with(|| start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000 + 10_000);

@@ -1,0 +1,120 @@
+//! What Twilio's reviewers do, and what goes wrong at Twilio: everything that its API has no request for.
+
+use std::time::Duration;
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    web::{Bytes, Data, Path},
+};
+use serde_json::json;
+
+use super::{
+    call::base,
+    error::ApiError,
+    fields::{Fields, is_sid, status},
+    render,
+};
+use crate::{
+    domain::{AccountSid, ProfileSid, Status},
+    simulator::{
+        model::{Happened, Hub, Trouble, Verdict},
+        world::{Seeding, World},
+    },
+};
+
+type Answer = Result<HttpResponse, ApiError>;
+type Body = Result<Bytes, Error>;
+
+/// As many as a person asks for by mistake, and no more.
+const MOST_AT_ONCE: u32 = 1_000_000;
+
+fn decide(
+    world: &World,
+    request: &HttpRequest,
+    sid: &str,
+    act: impl FnOnce(&mut Hub, &ProfileSid) -> Result<Happened, Trouble>,
+) -> Answer {
+    let sid = ProfileSid::parse(sid).map_err(|_| ApiError::not_found(request))?;
+    let happened = world.act(|hub| act(hub, &sid)).map_err(|trouble| ApiError::of(&trouble, request))?;
+    Ok(HttpResponse::Ok().json(render::profile(&happened.profile, &base(request))))
+}
+
+/// `POST /simulator/profiles/{Sid}/approve`, perhaps with `valid_for_secs`
+pub(super) async fn approve(world: Data<World>, request: HttpRequest, sid: Path<String>, body: Body) -> Answer {
+    let valid_for = Fields::of_body(body)?.number("valid_for_secs", 0, u64::MAX)?;
+    decide(&world, &request, &sid, |hub, sid| {
+        let valid_until = valid_for.map(|seconds| hub.now().after(Duration::from_secs(seconds)));
+        hub.decide(sid, Verdict::Approve { valid_until })
+    })
+}
+
+/// `POST /simulator/profiles/{Sid}/reject`, with `code` as often as needed, and perhaps with a `reason`
+pub(super) async fn reject(world: Data<World>, request: HttpRequest, sid: Path<String>, body: Body) -> Answer {
+    /// As Twilio's.
+    const DIGITS: usize = 5;
+    let fields = Fields::of_body(body)?;
+    let code = |text: &str| {
+        let code = text.parse().ok().filter(|_| text.len() == DIGITS);
+        code.ok_or_else(|| ApiError::invalid("code: write a number of five digits, such as 18602"))
+    };
+    let codes = fields.all().filter(|(name, _)| *name == "code").map(|(_, text)| code(text));
+    let codes = codes.collect::<Result<Vec<u32>, _>>()?;
+    let reason = fields.get("reason").unwrap_or_default().to_owned();
+    decide(&world, &request, &sid, |hub, sid| hub.decide(sid, Verdict::Reject { codes, reason }))
+}
+
+/// `POST /simulator/profiles/{Sid}/expire`
+pub(super) async fn expire(world: Data<World>, request: HttpRequest, sid: Path<String>) -> Answer {
+    decide(&world, &request, &sid, Hub::expire)
+}
+
+/// `POST /simulator/profiles` with `count`, and perhaps `status`, `account_sid`, `policy_sid`, `status_callback`: profiles
+/// out of nowhere. Nothing of their past is announced.
+pub(super) async fn seed(world: Data<World>, request: HttpRequest, body: Body) -> Answer {
+    let fields = Fields::of_body(body)?;
+    let count = fields.number("count", 1, MOST_AT_ONCE)?.ok_or_else(|| ApiError::invalid("count: write a number"))?;
+    let account = fields.get("account_sid").map(AccountSid::parse).transpose();
+    let account = account.map_err(|error| ApiError::invalid(format!("account_sid: {error}")))?;
+    let status = fields.get("status").map(|name| status(name).ok_or(name)).transpose();
+    let status = status.map_err(|_| ApiError::invalid("status: write a status of Trust Hub"))?;
+    let policy = fields.get("policy_sid");
+    if policy.is_some_and(|policy| !is_sid(policy, |prefix| prefix == "RN")) {
+        return Err(ApiError::invalid("policy_sid: write RN followed by 32 hexadecimal digits"));
+    }
+    let seeding = Seeding {
+        count,
+        account,
+        status: status.unwrap_or(Status::Draft),
+        policy: policy.map(str::to_owned),
+        status_callback: fields.get("status_callback").map(str::to_owned),
+    };
+    let profiles = world.seed(&seeding).map_err(|trouble| ApiError::of(&trouble, &request))?;
+    Ok(HttpResponse::Created().json(json!({ "created": count, "profiles": profiles })))
+}
+
+/// `GET /simulator/settings`
+pub(super) async fn settings(world: Data<World>) -> HttpResponse {
+    HttpResponse::Ok().json(world.settings())
+}
+
+/// `POST /simulator/settings` with those that change
+pub(super) async fn set(world: Data<World>, body: Body) -> Answer {
+    let fields = Fields::of_body(body)?;
+    let mut settings = world.settings();
+    for (name, value) in fields.all() {
+        settings = settings.with(name, value).map_err(|bad| ApiError::invalid(bad.to_string()))?;
+    }
+    world.set(settings.clone());
+    Ok(HttpResponse::Ok().json(settings))
+}
+
+/// `GET /simulator/callbacks`, perhaps with `profile_sid` and `limit`: the attempts so far, newest first
+pub(super) async fn callbacks(world: Data<World>, request: HttpRequest) -> Answer {
+    const USUAL: usize = 50;
+    const MOST: usize = 10_000;
+    let query = Fields::of_query(request.query_string())?;
+    let limit = query.number("limit", 1, MOST)?.unwrap_or(USUAL);
+    let sid = query.get("profile_sid").map(ProfileSid::parse).transpose();
+    let sid = sid.map_err(|error| ApiError::invalid(format!("profile_sid: {error}")))?;
+    Ok(HttpResponse::Ok().json(json!({ "attempts": world.postman().attempts(sid.as_ref(), limit) })))
+}

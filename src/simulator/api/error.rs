@@ -1,0 +1,98 @@
+//! Answers that are errors, as Twilio writes them.
+
+use std::fmt;
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde_json::json;
+
+use crate::simulator::model::Trouble;
+
+/// An error with Twilio's code for it.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: u32,
+    message: String,
+    retry_after_secs: Option<u32>,
+}
+
+impl ApiError {
+    const fn new(status: StatusCode, code: u32, message: String) -> Self {
+        Self { status, code, message, retry_after_secs: None }
+    }
+
+    pub(super) fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, 20003, "Authenticate".to_owned())
+    }
+
+    /// A parameter that is missing or wrong; the text says which and what to write.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 20001, message.into())
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, 20413, "The request is too large".to_owned())
+    }
+
+    pub(super) fn not_found(request: &HttpRequest) -> Self {
+        let path = request.path();
+        let path = path.strip_prefix("/v1").unwrap_or(path);
+        Self::new(StatusCode::NOT_FOUND, 20404, format!("The requested resource {path} was not found"))
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, 20004, "Method not allowed".to_owned())
+    }
+
+    pub(super) fn too_many_requests(retry_after_secs: u32) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too Many Requests".to_owned());
+        Self { retry_after_secs: Some(retry_after_secs), ..error }
+    }
+
+    pub(super) fn server_error() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, 20500, "An internal server error has occurred".to_owned())
+    }
+
+    /// What came of an attempt to do something with the resource of this request.
+    pub(super) fn of(trouble: &Trouble, request: &HttpRequest) -> Self {
+        match trouble {
+            Trouble::NotFound => Self::not_found(request),
+            Trouble::Forbidden(_) => Self::new(StatusCode::BAD_REQUEST, 60711, format!("Not allowed: {trouble}")),
+            Trouble::State(_) => {
+                tracing::error!(%trouble, "a request fails");
+                Self::server_error()
+            }
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status);
+        if let Some(seconds) = self.retry_after_secs {
+            answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            answer.insert_header((header::WWW_AUTHENTICATE, r#"Basic realm="Twilio API""#));
+        }
+        answer.json(json!({
+            "code": self.code,
+            "message": self.message,
+            "more_info": format!("https://www.twilio.com/docs/errors/{}", self.code),
+            "status": self.status.as_u16(),
+        }))
+    }
+}

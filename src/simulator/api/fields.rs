@@ -1,0 +1,148 @@
+//! Parameters of a query or a form.
+
+use std::{fmt::Display, str::FromStr};
+
+use actix_web::{Error, web::Bytes};
+
+use super::error::ApiError;
+use crate::{domain::Status, simulator::callback::is_callback_url, verify::decode_form};
+
+/// A body that is larger is no form of ours.
+pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A number of any size.
+pub(super) trait Number: FromStr + PartialOrd + Display {}
+
+impl<T: FromStr + PartialOrd + Display> Number for T {}
+
+/// Parameters in their order; a name may stand there again.
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Those of a query.
+    pub(super) fn of_query(query: &str) -> Result<Self, ApiError> {
+        Self::parse(query.as_bytes())
+    }
+
+    /// Those of a body.
+    pub(super) fn of_body(body: Result<Bytes, Error>) -> Result<Self, ApiError> {
+        Self::parse(&body.map_err(|_| ApiError::too_large())?)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        let pairs = decode_form(bytes).map_err(|_| ApiError::invalid("There are too many parameters"))?;
+        let text = |bytes: Vec<u8>| {
+            String::from_utf8(bytes).map_err(|_| ApiError::invalid("A parameter is not UTF-8; encode it as %XX"))
+        };
+        pairs.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The first of this name.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.all().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// One that must not be missing or empty.
+    pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
+        let missing = || ApiError::invalid(format!("Missing required parameter {name} in the post body"));
+        self.get(name).filter(|value| !value.trim().is_empty()).ok_or_else(missing)
+    }
+
+    /// A number between these.
+    pub(super) fn number<T: Number>(&self, name: &str, least: T, most: T) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| (&least..=&most).contains(&number));
+        let wrong = || ApiError::invalid(format!("{name}: write a number from {least} to {most}"));
+        number.map(Some).ok_or_else(wrong)
+    }
+
+    /// A status of Trust Hub.
+    pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
+        let Some(name) = self.get("Status") else { return Ok(None) };
+        status(name)
+            .map(Some)
+            .ok_or_else(|| ApiError::invalid(format!("Status: write one of {}", STATUSES.map(text).join(", "))))
+    }
+
+    /// Where changes are announced; empty for nowhere.
+    pub(super) fn status_callback(&self) -> Result<Option<&str>, ApiError> {
+        let url = self.get("StatusCallback");
+        match url {
+            Some(url) if !url.is_empty() && !is_callback_url(url) => {
+                Err(ApiError::invalid("StatusCallback: write a URL that begins with https:// or http://"))
+            }
+            _ => Ok(url),
+        }
+    }
+
+    /// Who is written to.
+    pub(super) fn email(&self) -> Result<Option<&str>, ApiError> {
+        let email = self.get("Email");
+        let wrong = email.is_some_and(|email| !is_email(email));
+        if wrong { Err(ApiError::invalid("Email: write an address such as name@example.com")) } else { Ok(email) }
+    }
+
+    /// A policy.
+    pub(super) fn policy(&self) -> Result<Option<&str>, ApiError> {
+        let policy = self.get("PolicySid");
+        let wrong = policy.is_some_and(|policy| !is_sid(policy, |prefix| prefix == "RN"));
+        if wrong { Err(ApiError::invalid("PolicySid: write RN followed by 32 hexadecimal digits")) } else { Ok(policy) }
+    }
+}
+
+const STATUSES: [Status; 5] =
+    [Status::Draft, Status::PendingReview, Status::InReview, Status::TwilioRejected, Status::TwilioApproved];
+
+fn text(status: Status) -> String {
+    status.to_string()
+}
+
+/// The status of this name, if Trust Hub has it.
+pub(super) fn status(name: &str) -> Option<Status> {
+    STATUSES.into_iter().find(|status| status.to_string() == name)
+}
+
+/// Whether it is a SID with such a prefix.
+pub(super) fn is_sid(text: &str, is_prefix: impl FnOnce(&str) -> bool) -> bool {
+    let Some((prefix, digits)) = text.split_at_checked(2) else { return false };
+    is_prefix(prefix) && digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+fn is_email(text: &str) -> bool {
+    let is_odd = |c: char| c.is_whitespace() || c.is_control();
+    text.rsplit_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty()
+            && !domain.starts_with('.')
+            && !domain.ends_with('.')
+            && domain.contains('.')
+            && !text.contains(is_odd)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_name_and_a_domain() {
+        for good in ["a@b.c", "first.last+tag@mail.example.com", "\"a@b\"@example.com"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "a", "@b.c", "a@b", "a@.c", "a@b.", "a b@c.d", "a@b.c\n"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sid_is_two_letters_and_32_hexadecimal_digits() {
+        let digits = "0aF9".repeat(8);
+        assert!(is_sid(&format!("IT{digits}"), |prefix| prefix == "IT"));
+        for bad in [format!("IT{digits}0"), format!("RD{digits}"), digits.clone(), "ä".to_owned(), String::new()] {
+            assert!(!is_sid(&bad, |prefix| prefix == "IT"), "{bad}");
+        }
+    }
+}

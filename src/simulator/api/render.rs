@@ -1,0 +1,69 @@
+//! Resources as Twilio writes them.
+
+use serde_json::{Value, json};
+
+use crate::simulator::model::{Assignment, Kind, Profile};
+
+impl Kind {
+    /// The last part of its list's path.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles => "CustomerProfiles",
+            Self::TrustProducts => "TrustProducts",
+        }
+    }
+
+    /// What the names of links and of fields that point to it begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles => "customer_profiles",
+            Self::TrustProducts => "trust_products",
+        }
+    }
+
+    fn singular(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles => "customer_profile",
+            Self::TrustProducts => "trust_product",
+        }
+    }
+}
+
+fn url(base: &str, profile: &Profile) -> String {
+    format!("{base}/v1/{}/{}", profile.kind.path(), profile.sid)
+}
+
+pub(super) fn profile(profile: &Profile, base: &str) -> Value {
+    let (url, prefix) = (url(base, profile), profile.kind.prefix());
+    let errors: Vec<_> = profile.errors.iter().map(|code| json!({ "code": code })).collect();
+    json!({
+        "sid": profile.sid,
+        "account_sid": profile.account,
+        "policy_sid": profile.policy,
+        "friendly_name": profile.friendly_name,
+        "status": profile.status,
+        "valid_until": profile.valid_until.map(|moment| moment.to_string()),
+        "email": profile.email,
+        "status_callback": profile.status_callback,
+        "date_created": profile.created.to_string(),
+        "date_updated": profile.updated.to_string(),
+        "errors": (!errors.is_empty()).then_some(errors),
+        "links": {
+            format!("{prefix}_entity_assignments"): format!("{url}/EntityAssignments"),
+            format!("{prefix}_evaluations"): format!("{url}/Evaluations"),
+            format!("{prefix}_channel_endpoint_assignment"): format!("{url}/ChannelEndpointAssignments"),
+        },
+        "url": url,
+    })
+}
+
+pub(super) fn assignment(assignment: &Assignment, profile: &Profile, base: &str) -> Value {
+    json!({
+        "sid": assignment.sid,
+        format!("{}_sid", profile.kind.singular()): profile.sid,
+        "account_sid": profile.account,
+        "object_sid": assignment.object,
+        "date_created": assignment.created.to_string(),
+        "url": format!("{}/EntityAssignments/{}", url(base, profile), assignment.sid),
+    })
+}

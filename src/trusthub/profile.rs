@@ -1,0 +1,238 @@
+//! Profiles as Trust Hub tells them.
+
+use serde_json::Value;
+
+use super::{
+    error::Error,
+    fields::{Fields, codes, moment},
+};
+use crate::domain::{AccountSid, ProfileSid, Resource, Status, Timestamp};
+
+/// The two lists of profiles that Trust Hub keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Collection {
+    /// Businesses and persons.
+    CustomerProfiles,
+    /// What they are trusted for, such as SHAKEN/STIR.
+    TrustProducts,
+}
+
+impl Collection {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::CustomerProfiles, Self::TrustProducts];
+
+    /// Its part of the path.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles => "CustomerProfiles",
+            Self::TrustProducts => "TrustProducts",
+        }
+    }
+
+    /// The kind of its profiles.
+    #[must_use]
+    pub fn resource(self) -> Resource {
+        match self {
+            Self::CustomerProfiles => Resource::CustomerProfile,
+            Self::TrustProducts => Resource::TrustProduct,
+        }
+    }
+}
+
+/// A profile at the moment in which it was fetched.
+///
+/// Twilio describes every field as nullable. Without its SID, account, status and last change a profile can be neither
+/// published nor compared, so their absence is an [`Error::Malformed`]; so is a value of another form anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// What identifies it.
+    pub sid: ProfileSid,
+    /// The account that owns it.
+    pub account_sid: AccountSid,
+    /// What kind it is.
+    pub resource: Resource,
+    /// Its status.
+    pub status: Status,
+    /// Its status as Twilio wrote it.
+    pub raw_status: String,
+    /// When it was last changed.
+    pub date_updated: Timestamp,
+    /// When it was made.
+    pub date_created: Option<Timestamp>,
+    /// The rules that it is reviewed by.
+    pub policy_sid: Option<String>,
+    /// What its owner calls it.
+    pub friendly_name: Option<String>,
+    /// To whom Twilio writes about it.
+    pub email: Option<String>,
+    /// Where changes of its status are announced.
+    pub status_callback: Option<String>,
+    /// Until when an approval holds, as Twilio wrote it.
+    pub valid_until: Option<String>,
+    /// Why it was rejected, in Twilio's order, each code once.
+    pub error_codes: Vec<u32>,
+}
+
+impl Profile {
+    /// Reads an answer that is one profile, this one.
+    pub(super) fn read_one(body: &[u8], collection: Collection, sid: &ProfileSid) -> Result<Self, Error> {
+        let value: Value = serde_json::from_slice(body).map_err(|_| Error::malformed("body"))?;
+        let profile = Self::read(&value, collection)?;
+        if profile.sid == *sid { Ok(profile) } else { Err(Error::malformed("sid")) }
+    }
+
+    pub(super) fn read(value: &Value, collection: Collection) -> Result<Self, Error> {
+        let mut fields = Fields::of(value, "profile")?;
+        let sid = fields.parsed("sid", ProfileSid::parse)?;
+        fields.profile = Some(sid.clone());
+        let raw_status = fields.required("status")?;
+        Ok(Self {
+            sid,
+            account_sid: fields.parsed("account_sid", AccountSid::parse)?,
+            resource: collection.resource(),
+            status: Status::from_name(raw_status),
+            raw_status: raw_status.to_owned(),
+            date_updated: fields.parsed("date_updated", moment)?,
+            date_created: fields.moment("date_created")?,
+            policy_sid: fields.owned("policy_sid")?,
+            friendly_name: fields.owned("friendly_name")?,
+            email: fields.owned("email")?,
+            status_callback: fields.owned("status_callback")?,
+            valid_until: fields.owned("valid_until")?,
+            error_codes: codes(fields.value("errors")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::{super::arbitrary::any_json, *};
+
+    fn sid(prefix: &str) -> String {
+        format!("{prefix}{}", "0a".repeat(16))
+    }
+
+    fn whole() -> Value {
+        json!({
+            "sid": sid("BU"), "account_sid": sid("AC"), "policy_sid": sid("RN"), "friendly_name": "Ada's",
+            "status": "twilio-rejected", "valid_until": "2027-07-30T22:29:24Z", "email": "ada@example.com",
+            "status_callback": "https://a.example/callbacks", "date_created": "2019-07-30T20:00:00Z",
+            "date_updated": "2019-07-30T22:29:24Z", "url": "https://trusthub.twilio.com/", "links": {},
+            "errors": [{"code": 18601}], "something_new": [1],
+        })
+    }
+
+    fn with(field: &str, value: Value) -> Value {
+        let mut json = whole();
+        json[field] = value;
+        json
+    }
+
+    fn read(value: &Value) -> Result<Profile, Error> {
+        Profile::read(value, Collection::CustomerProfiles)
+    }
+
+    fn malformed(field: &'static str) -> Error {
+        let profile = (field != "sid").then(|| ProfileSid::parse(&sid("BU")).unwrap());
+        Error::Malformed { field, profile }
+    }
+
+    #[test]
+    fn a_whole_profile_is_read_into_types() {
+        let profile = read(&whole()).unwrap();
+        assert_eq!(profile.sid.as_str(), sid("BU"));
+        assert_eq!(profile.account_sid.as_str(), sid("AC"));
+        assert_eq!((profile.resource, profile.status), (Resource::CustomerProfile, Status::TwilioRejected));
+        assert_eq!(profile.date_updated.to_string(), "2019-07-30T22:29:24.000Z");
+        assert_eq!(profile.date_created.unwrap().to_string(), "2019-07-30T20:00:00.000Z");
+        assert_eq!(profile.policy_sid, Some(sid("RN")));
+        assert_eq!(profile.friendly_name.as_deref(), Some("Ada's"));
+        assert_eq!(profile.email.as_deref(), Some("ada@example.com"));
+        assert_eq!(profile.status_callback.as_deref(), Some("https://a.example/callbacks"));
+        assert_eq!(profile.valid_until.as_deref(), Some("2027-07-30T22:29:24Z"));
+        assert_eq!(profile.error_codes, [18601]);
+    }
+
+    #[test]
+    fn what_is_required_is_named_when_it_is_missing_empty_or_of_another_form() {
+        for field in ["sid", "account_sid", "status", "date_updated"] {
+            for value in [Value::Null, json!(""), json!(7), json!(["draft"])] {
+                assert_eq!(read(&with(field, value.clone())), Err(malformed(field)), "{field} {value}");
+            }
+            let mut absent = whole();
+            absent.as_object_mut().unwrap().remove(field);
+            assert_eq!(read(&absent), Err(malformed(field)));
+        }
+        assert_eq!(read(&with("sid", json!(sid("AC")))), Err(malformed("sid")));
+        assert_eq!(read(&with("account_sid", json!(sid("BU")))), Err(malformed("account_sid")));
+        assert_eq!(read(&with("date_updated", json!("yesterday"))), Err(malformed("date_updated")));
+        assert_eq!(read(&json!([])), Err(Error::malformed("profile")));
+    }
+
+    #[test]
+    fn what_is_not_required_may_be_null_or_empty_but_of_no_other_form() {
+        let optional =
+            ["policy_sid", "friendly_name", "email", "status_callback", "valid_until", "date_created", "errors"];
+        for field in optional {
+            for value in [Value::Null, json!("")] {
+                let profile = read(&with(field, value)).unwrap();
+                let gone = [
+                    profile.policy_sid.is_none(),
+                    profile.friendly_name.is_none(),
+                    profile.email.is_none(),
+                    profile.status_callback.is_none(),
+                    profile.valid_until.is_none(),
+                    profile.date_created.is_none(),
+                    profile.error_codes.is_empty(),
+                ];
+                assert_eq!(gone, optional.map(|other| other == field), "{field}");
+            }
+        }
+        for field in optional.into_iter().filter(|field| *field != "errors") {
+            assert_eq!(read(&with(field, json!({}))), Err(malformed(field)));
+        }
+    }
+
+    #[test]
+    fn an_unknown_status_is_kept_as_it_was_written() {
+        let profile = read(&with("status", json!("paused"))).unwrap();
+        assert_eq!((profile.status, profile.raw_status.as_str()), (Status::Unknown, "paused"));
+    }
+
+    #[test]
+    fn an_answer_about_another_profile_is_not_taken() {
+        let other = ProfileSid::parse(&format!("BU{}", "1".repeat(32))).unwrap();
+        let body = whole().to_string();
+        let read = Profile::read_one(body.as_bytes(), Collection::CustomerProfiles, &other);
+        assert_eq!(read, Err(Error::malformed("sid")));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_field_is_read_or_named(
+            field in prop::sample::select(whole().as_object().unwrap().keys().cloned().collect::<Vec<_>>()),
+            value in any_json(),
+        ) {
+            if let Err(error) = read(&with(&field, value)) {
+                prop_assert!(matches!(error, Error::Malformed { field: named, .. } if named == field), "{error}");
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_an_error_and_never_a_panic(
+            json in any_json(),
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            status in any::<u16>(),
+        ) {
+            let sid = ProfileSid::parse(&sid("BU")).unwrap();
+            for body in [json.to_string().into_bytes(), bytes] {
+                let read = Profile::read_one(&body, Collection::TrustProducts, &sid);
+                prop_assert!(read.is_err());
+                let _ = Error::of_answer(status, &body, None).to_string();
+            }
+        }
+    }
+}

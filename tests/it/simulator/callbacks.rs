@@ -1,0 +1,199 @@
+//! Callbacks as the simulator sends them, to somebody who listens on a real socket.
+
+mod faults;
+mod receiver;
+mod redirects;
+mod retries;
+
+use std::collections::HashMap;
+
+use tokio::time::timeout;
+use trusthub_bridge::{
+    domain::{AccountSid, Construction, KeyAge, Label as _, ProfileSid, Status},
+    simulator::{Announcement, Attempt, Ending, Failure, Options, Postman},
+    verify::Match,
+};
+
+use self::receiver::{Receiver, Reply};
+use crate::support::{ACCOUNT, PATIENCE, PROFILE};
+
+/// The tokens of the account.
+const NEWER: &str = "newer-token";
+const OLDER: &str = "older-token";
+
+fn account() -> AccountSid {
+    AccountSid::parse(ACCOUNT).unwrap()
+}
+
+fn postman() -> Postman {
+    postman_with(&[NEWER, OLDER], Options::default())
+}
+
+fn postman_with(tokens: &[&str], options: Options) -> Postman {
+    let tokens = tokens.iter().map(|token| (*token).into()).collect();
+    Postman::new(&HashMap::from([(account(), tokens)]), options).unwrap()
+}
+
+fn announcement(url: &str) -> Announcement {
+    Announcement {
+        account: account(),
+        profile: ProfileSid::parse(PROFILE).unwrap(),
+        status: Status::InReview,
+        failure_reason: String::new(),
+        url: url.to_owned(),
+    }
+}
+
+/// All attempts so far, once nothing is under way; the first one first.
+async fn settled(postman: &Postman) -> Vec<Attempt> {
+    timeout(PATIENCE, postman.settled()).await.expect("callbacks end");
+    let mut attempts = postman.attempts(None, usize::MAX);
+    attempts.reverse();
+    attempts
+}
+
+/// All attempts to call this URL once.
+async fn call(postman: &Postman, url: &str) -> Vec<Attempt> {
+    postman.announce(&announcement(url));
+    settled(postman).await
+}
+
+/// How attempts ended, in the words of the journal.
+fn endings(attempts: &[Attempt]) -> Vec<String> {
+    let text = |attempt: &Attempt| match attempt.ending {
+        Ending::Answer(status) => status.to_string(),
+        Ending::Failure(failure) => failure.to_string(),
+    };
+    attempts.iter().map(text).collect()
+}
+
+#[tokio::test]
+async fn a_callback_is_a_signed_form_with_the_headers_of_twilio() {
+    let receiver = Receiver::answering(204);
+    let postman = postman();
+    let reason = "Address: 5 % off & more, n\u{fc}r \u{201e}a+b=c\u{201c}";
+    let url = receiver.url("?tenant=a%20b&x=");
+    postman.announce(&Announcement {
+        status: Status::TwilioRejected,
+        failure_reason: reason.to_owned(),
+        ..announcement(&url)
+    });
+    let attempts = settled(&postman).await;
+    let [request] = &receiver.received()[..] else { panic!("one request") };
+    assert_eq!(
+        (request.verb.as_str(), request.target.as_str()),
+        ("POST", "/callbacks/customer-profiles?tenant=a%20b&x=")
+    );
+    let token = request.header("I-Twilio-Idempotency-Token").unwrap();
+    assert_eq!((token.len(), token.as_bytes()[14]), (36, b'4'), "{token}");
+    assert_eq!(request.header("X-Home-Region"), Some("us1"));
+    assert_eq!(request.header("User-Agent"), Some("TwilioProxy/1.1"));
+    assert_eq!(request.header("Content-Type"), Some("application/x-www-form-urlencoded; charset=utf-8"));
+    let encoded = "Address%3A%205%20%25%20off%20%26%20more%2C%20n%C3%BCr%20%E2%80%9Ea%2Bb%3Dc%E2%80%9C";
+    let fields = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=twilio-rejected&FailureReason={encoded}");
+    assert_eq!(request.body, fields);
+    assert_eq!(receiver.verify(), Ok(Match { construction: Construction::Form, key: KeyAge::Current }));
+    let [attempt] = &attempts[..] else { panic!("one attempt") };
+    assert_eq!((attempt.url.as_str(), attempt.callback.idempotency_token.as_str()), (url.as_str(), token));
+    assert_eq!((attempt.ending, attempt.number, attempt.redirects), (Ending::Answer(204), 1, 0));
+}
+
+#[tokio::test]
+async fn an_empty_failure_reason_is_sent_as_such() {
+    let receiver = Receiver::answering(204);
+    call(&postman(), &receiver.url("")).await;
+    assert!(receiver.received()[0].body.ends_with("&Status=in-review&FailureReason="));
+}
+
+#[tokio::test]
+async fn every_construction_is_accepted_as_what_it_is() {
+    let postman = postman();
+    for &construction in Construction::ALL {
+        for rest in ["", "?tenant=1"] {
+            let receiver = Receiver::answering(204);
+            postman.set_construction(construction);
+            let attempts = call(&postman, &receiver.url(rest)).await;
+            let matched = receiver.verify().unwrap();
+            assert_eq!(matched.key, KeyAge::Current);
+            assert_eq!(attempts.last().unwrap().callback.construction, construction);
+            assert_eq!(matched.construction, construction);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_fragment_is_neither_sent_nor_signed_nor_written_down() {
+    let receiver = Receiver::answering(204);
+    let attempts = call(&postman(), &receiver.url("?a=1#rc=5&rp=ct,rt,5xx")).await;
+    assert_eq!(receiver.received()[0].target, "/callbacks/customer-profiles?a=1");
+    assert!(receiver.verify().is_ok());
+    assert_eq!(attempts[0].url, receiver.url("?a=1"));
+}
+
+#[tokio::test]
+async fn the_signature_is_for_the_url_as_it_arrives() {
+    let receiver = Receiver::answering(204);
+    call(&postman(), &receiver.url("?name=O'Brien and \u{e4}")).await;
+    assert_eq!(receiver.received()[0].target, "/callbacks/customer-profiles?name=O%27Brien%20and%20%C3%A4");
+    assert!(receiver.verify().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_callbacks_of_one_profile_arrive_in_order_and_each_is_another_one() {
+    let receiver = Receiver::answering(204);
+    let postman = postman();
+    let statuses = [Status::Draft, Status::PendingReview, Status::InReview, Status::TwilioRejected].repeat(25);
+    for &status in &statuses {
+        postman.announce(&Announcement { status, ..announcement(&receiver.url("")) });
+    }
+    let attempts = settled(&postman).await;
+    assert_eq!(receiver.statuses(), statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>());
+    let mut tokens: Vec<_> = attempts.iter().map(|attempt| &attempt.callback.idempotency_token).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    assert_eq!(tokens.len(), statuses.len());
+}
+
+#[tokio::test]
+async fn a_slow_receiver_holds_up_only_the_callbacks_of_its_profile() {
+    let (slow, quick) = (Receiver::start(|_| Reply::Silence), Receiver::answering(204));
+    let postman = postman();
+    let mut attempts = postman.follow();
+    postman.announce(&announcement(&slow.url("")));
+    let other = ProfileSid::parse(&PROFILE.replace('2', "3")).unwrap();
+    postman.announce(&Announcement { profile: other.clone(), ..announcement(&quick.url("")) });
+    let first = timeout(PATIENCE, attempts.recv()).await.unwrap().unwrap();
+    assert_eq!((first.callback.profile_sid, first.ending), (other, Ending::Answer(204)));
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_not_sent_and_the_journal_says_so() {
+    let receiver = Receiver::start(|_| Reply::Silence);
+    let postman = postman_with(&[NEWER], Options { capacity: 1, ..Options::default() });
+    postman.announce(&announcement(&receiver.url("#rt=100")));
+    postman.announce(&announcement(&receiver.url("")));
+    let attempts = settled(&postman).await;
+    assert_eq!(endings(&attempts), ["queue_full", "read_timeout"]);
+    assert_eq!((attempts[0].number, attempts[1].number), (0, 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_called_is_not_sent_and_the_journal_says_so() {
+    let postman = postman();
+    for url in ["", "hooks.example.com/x", "ftp://hooks.example.com/x", "http://"] {
+        let attempts = call(&postman, url).await;
+        assert_eq!(attempts.last().unwrap().ending, Ending::Failure(Failure::InvalidUrl), "{url:?}");
+    }
+    let receiver = Receiver::answering(204);
+    let stranger = AccountSid::parse(&ACCOUNT.replace('1', "9")).unwrap();
+    postman.announce(&Announcement { account: stranger, ..announcement(&receiver.url("")) });
+    assert_eq!(settled(&postman).await.last().unwrap().ending, Ending::Failure(Failure::UnknownAccount));
+    assert_eq!(receiver.received(), []);
+}
+
+#[tokio::test]
+async fn an_account_without_a_token_is_refused() {
+    for tokens in [vec![], vec!["".into()]] {
+        assert!(Postman::new(&HashMap::from([(account(), tokens)]), Options::default()).is_err());
+    }
+}

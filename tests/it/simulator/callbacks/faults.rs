@@ -1,0 +1,139 @@
+//! What goes wrong on purpose.
+
+use std::time::{Duration, Instant};
+
+use trusthub_bridge::{
+    domain::{Construction, KeyAge, Refusal, Status},
+    simulator::{Announcement, Fault, Faults, Options, Percent, Postman},
+    verify::Match,
+};
+
+use super::{NEWER, announcement, call, endings, postman, postman_with, receiver::Receiver, settled};
+
+fn none() -> Faults {
+    Faults::default()
+}
+
+/// A postman to whom this always happens.
+fn always(faults: Faults) -> Postman {
+    let postman = postman();
+    postman.set_faults(faults);
+    assert_eq!(postman.faults(), faults);
+    postman
+}
+
+/// Announces one with the faults that are set, then a later one without any.
+async fn two(postman: &Postman, receiver: &Receiver) -> Vec<String> {
+    postman.announce(&Announcement { status: Status::PendingReview, ..announcement(&receiver.url("")) });
+    postman.set_faults(none());
+    postman.announce(&Announcement { status: Status::InReview, ..announcement(&receiver.url("")) });
+    settled(postman).await;
+    receiver.statuses()
+}
+
+#[tokio::test]
+async fn a_dropped_callback_is_never_sent_but_written_down() {
+    let receiver = Receiver::answering(204);
+    let postman = always(Faults { drop: Percent::ALL, ..none() });
+    let attempts = call(&postman, &receiver.url("")).await;
+    assert_eq!((endings(&attempts), attempts[0].number), (vec!["dropped".to_owned()], 0));
+    assert_eq!(attempts[0].callback.faults, [Fault::Drop]);
+    assert_eq!(receiver.received(), []);
+}
+
+#[tokio::test]
+async fn a_duplicated_callback_is_sent_twice_with_one_token() {
+    let receiver = Receiver::answering(204);
+    let attempts = call(&always(Faults { duplicate: Percent::ALL, ..none() }), &receiver.url("")).await;
+    assert_eq!(endings(&attempts), ["204", "204"]);
+    let received = receiver.received();
+    assert_eq!((received.len(), &received[0]), (2, &received[1]));
+    assert_eq!(attempts[0].callback.faults, [Fault::Duplicate]);
+}
+
+#[tokio::test]
+async fn a_delayed_callback_comes_later_and_others_overtake_it() {
+    let receiver = Receiver::answering(204);
+    let delay_ms = "2000-2000".parse().unwrap();
+    let postman = always(Faults { delay: Percent::ALL, delay_ms, ..none() });
+    let began = Instant::now();
+    assert_eq!(two(&postman, &receiver).await, ["in-review", "pending-review"]);
+    assert!(began.elapsed() >= Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_reordered_callback_is_sent_after_the_next_one() {
+    let receiver = Receiver::answering(204);
+    let postman = postman_with(&[NEWER], Options { hold: crate::support::PATIENCE, ..Options::default() });
+    postman.set_faults(Faults { reorder: Percent::ALL, ..none() });
+    assert_eq!(two(&postman, &receiver).await, ["in-review", "pending-review"]);
+}
+
+#[tokio::test]
+async fn a_reordered_callback_is_not_held_for_ever() {
+    let receiver = Receiver::answering(204);
+    let hold = Duration::from_millis(100);
+    let postman = postman_with(&[NEWER], Options { hold, ..Options::default() });
+    postman.set_faults(Faults { reorder: Percent::ALL, ..none() });
+    let began = Instant::now();
+    assert_eq!(endings(&call(&postman, &receiver.url("")).await), ["204"]);
+    assert!(began.elapsed() >= hold);
+}
+
+#[tokio::test]
+async fn a_get_with_doubled_hash_looks_as_it_was_captured_and_is_accepted() {
+    let receiver = Receiver::answering(204);
+    call(&always(Faults { get_with_doubled_hash: Percent::ALL, ..none() }), &receiver.url("")).await;
+    let [request] = &receiver.received()[..] else { panic!("one request") };
+    assert_eq!((request.verb.as_str(), request.body.as_str()), ("GET", ""));
+    let (_, query) = request.target.split_once('?').unwrap();
+    let names: Vec<_> = query.split('&').map(|field| field.split_once('=').unwrap().0).collect();
+    assert_eq!(names, ["bodySHA256", "bodySHA256", "AccountSid", "BundleSid", "Status", "FailureReason"]);
+    let hashes: Vec<_> = query.split('&').take(2).collect();
+    assert_eq!((hashes[0], hashes[0].len()), (hashes[1], "bodySHA256=".len() + 64));
+    assert_eq!(receiver.verify(), Ok(Match { construction: Construction::Query, key: KeyAge::Current }));
+}
+
+#[tokio::test]
+async fn a_wrong_signature_is_refused() {
+    let receiver = Receiver::answering(403);
+    call(&always(Faults { wrong_signature: Percent::ALL, ..none() }), &receiver.url("")).await;
+    assert_eq!(receiver.verify(), Err(Refusal::SignatureMismatch));
+}
+
+#[tokio::test]
+async fn an_old_token_is_the_second_one_of_the_account() {
+    let receiver = Receiver::answering(204);
+    call(&always(Faults { old_token: Percent::ALL, ..none() }), &receiver.url("")).await;
+    assert_eq!(receiver.verify(), Ok(Match { construction: Construction::Form, key: KeyAge::Previous }));
+}
+
+#[tokio::test]
+async fn an_old_token_that_there_is_not_was_never_valid() {
+    let receiver = Receiver::answering(403);
+    let postman = postman_with(&[NEWER], Options::default());
+    postman.set_faults(Faults { old_token: Percent::ALL, ..none() });
+    call(&postman, &receiver.url("")).await;
+    assert_eq!(receiver.verify(), Err(Refusal::SignatureMismatch));
+}
+
+#[tokio::test]
+async fn a_seed_repeats_what_goes_wrong() {
+    let half: Percent = "50".parse().unwrap();
+    let mut runs = Vec::new();
+    for seed in [1, 1, 2] {
+        let receiver = Receiver::answering(204);
+        let postman = postman_with(&[NEWER], Options { seed: Some(seed), ..Options::default() });
+        postman.set_faults(Faults { drop: half, duplicate: half, wrong_signature: half, ..none() });
+        for _ in 0..50 {
+            postman.announce(&announcement(&receiver.url("")));
+        }
+        settled(&postman).await;
+        let faults = postman.attempts(None, usize::MAX).into_iter().map(|attempt| attempt.callback.faults);
+        let mut faults: Vec<_> = faults.collect();
+        faults.sort_by_key(|faults| format!("{faults:?}"));
+        runs.push(faults);
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert_ne!(runs[0], runs[2]);
+}

@@ -1,0 +1,210 @@
+//! Reviews on demand, faults on demand, and what survives a restart.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    ACCOUNT, Bridge, Request, TOKEN,
+    kafka::{free_port, unique_topic},
+    program,
+    simulator::{POLICY, Simulator},
+    wait_for,
+};
+
+/// A bridge that takes the callbacks of a simulator, and where they go.
+fn bridge() -> (Bridge, String) {
+    let base = format!("http://127.0.0.1:{}", free_port());
+    let bridge = Bridge::start_with(&[("HTTP_BIND", base.trim_start_matches("http://")), ("PUBLIC_URL", &base)]);
+    (bridge, format!("{base}/callbacks/customer-profiles"))
+}
+
+/// The statuses that were announced and what was answered, once there are so many.
+fn announced(simulator: &Simulator, sid: &str, count: usize) -> Vec<(String, Value)> {
+    let attempts = wait_for("attempts", || Some(simulator.attempts(sid)).filter(|attempts| attempts.len() >= count));
+    let status = |attempt: &Value| attempt["status"].as_str().unwrap().to_owned();
+    attempts.iter().map(|attempt| (status(attempt), attempt["answer"].clone())).collect()
+}
+
+/// Values of the events that came out of Kafka, once there are so many.
+fn events(bridge: &Bridge, count: usize) -> Vec<Value> {
+    let records = bridge.events(count);
+    records.iter().map(|record| serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn whatever_happens_to_a_profile_is_announced_in_order_and_becomes_an_event() {
+    let (bridge, url) = bridge();
+    let simulator = Simulator::start();
+    let sid = simulator.create(&url);
+    simulator.submit(&sid);
+    simulator.control(&sid, "reject", "code=18602&code=18603&reason=Nobody+knows+it");
+    simulator.submit(&sid);
+    simulator.control(&sid, "approve", "");
+    simulator.control(&sid, "expire", "");
+    let life = [
+        "pending-review",
+        "in-review",
+        "twilio-rejected",
+        "pending-review",
+        "in-review",
+        "twilio-approved",
+        "twilio-rejected",
+    ];
+    assert_eq!(announced(&simulator, &sid, life.len()), life.map(|status| (status.to_owned(), json!(204))));
+    let events = events(&bridge, life.len());
+    assert_eq!(events.iter().map(|event| event["status"].as_str().unwrap()).collect::<Vec<_>>(), life);
+    assert_eq!(events[2]["failure_reason"], "Nobody knows it");
+}
+
+#[test]
+fn a_rejection_without_a_reason_is_told_by_its_codes() {
+    let (bridge, url) = bridge();
+    let simulator = Simulator::start();
+    let sid = simulator.create(&url);
+    simulator.submit(&sid);
+    let rejected = simulator.control(&sid, "reject", "code=18602");
+    assert_eq!(rejected["errors"], json!([{ "code": 18602 }]));
+    let events = events(&bridge, 3);
+    assert_eq!(events[2]["errors"][0]["code"], 18602);
+}
+
+#[test]
+fn each_fault_of_a_callback_reaches_the_bridge_as_such() {
+    let (bridge, url) = bridge();
+    let simulator = Simulator::start();
+    let answers = |setting: &str, count| {
+        simulator.set(&format!("{setting}=100"));
+        let sid = simulator.create(&url);
+        simulator.submit(&sid);
+        simulator.set(&format!("{setting}=0"));
+        announced(&simulator, &sid, count).into_iter().map(|(_, answer)| answer).collect::<Vec<_>>()
+    };
+    assert_eq!(answers("drop", 2), [Value::Null, Value::Null]);
+    assert_eq!(answers("wrong_signature", 2), [403, 403]);
+    assert_eq!(answers("old_token", 2), [403, 403]);
+    assert_eq!(answers("get_with_doubled_hash", 2), [204, 204]);
+    assert_eq!(answers("duplicate", 4), [204, 204, 204, 204]);
+    assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="duplicate"}"#), 2.0);
+    assert_eq!(events(&bridge, 4).len(), 4);
+}
+
+#[test]
+fn each_construction_is_one_that_the_bridge_accepts() {
+    let (bridge, url) = bridge();
+    let simulator = Simulator::start();
+    for construction in ["form", "body_hash", "form_without_hash", "query", "query_without_hash"] {
+        simulator.set(&format!("construction={construction}"));
+        let sid = simulator.create(&url);
+        simulator.submit(&sid);
+        let answers: Vec<_> = announced(&simulator, &sid, 2).into_iter().map(|(_, answer)| answer).collect();
+        assert_eq!(answers, [204, 204], "{construction}");
+        let series = format!(r#"trusthub_signatures_verified_total{{construction="{construction}",key="current"}}"#);
+        assert_eq!(bridge.metric(&series), 2.0);
+    }
+}
+
+#[test]
+fn reviews_go_by_themselves_when_that_is_set_and_time_can_run_faster() {
+    let simulator = Simulator::start_with(&["--set", "auto_review_secs=3600", "--set", "speed=36000"], &[]);
+    for (percent, status) in [(0, "twilio-approved"), (100, "twilio-rejected")] {
+        simulator.set(&format!("auto_reject={percent}"));
+        let sid = simulator.create("");
+        assert_eq!(simulator.submit(&sid)["status"], "in-review");
+        let path = format!("/v1/CustomerProfiles/{sid}");
+        wait_for(status, || (simulator.get(&path)["status"] == status).then_some(()));
+    }
+}
+
+#[test]
+fn an_approval_ends_when_its_time_has_come() {
+    let simulator = Simulator::start();
+    let sid = simulator.create("");
+    simulator.submit(&sid);
+    let approved = simulator.control(&sid, "approve", "valid_for_secs=86400");
+    assert!(approved["valid_until"].is_string());
+    simulator.set("speed=864000");
+    let path = format!("/v1/CustomerProfiles/{sid}");
+    let ended = wait_for("the end", || Some(simulator.get(&path)).filter(|one| one["status"] == "twilio-rejected"));
+    assert_eq!((&ended["valid_until"], &ended["errors"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn the_api_fails_as_twilios_does_when_that_is_set() {
+    let simulator = Simulator::start();
+    simulator.set("too_many_requests=100&retry_after_secs=7");
+    let answer = simulator.ask(&Request::get("/v1/CustomerProfiles"));
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("7")));
+    assert_eq!(serde_json::from_str::<Value>(&answer.body).unwrap()["code"], 20429);
+    simulator.set("too_many_requests=0&server_errors=100");
+    assert_eq!(simulator.ask(&Request::get("/v1/CustomerProfiles")).status, 500);
+    simulator.set("server_errors=0");
+    simulator.get("/v1/CustomerProfiles");
+}
+
+#[test]
+fn a_wrong_setting_changes_nothing_and_is_named() {
+    let simulator = Simulator::start();
+    let before = simulator.get("/simulator/settings");
+    for (wrong, named) in [
+        ("drop=101", "drop: "),
+        ("drop=many", "drop: "),
+        ("speed=0", "speed: "),
+        ("delay_ms=5-3", "delay_ms: "),
+        ("construction=none", "construction: write one of form, "),
+        ("drop=30&rain=1", "there is no setting rain; there are auto_reject, "),
+    ] {
+        let answer = simulator.ask(&Request::form("/simulator/settings", wrong));
+        assert!(answer.status == 400 && answer.body.contains(named), "{wrong}: {answer:?}");
+    }
+    assert_eq!(simulator.get("/simulator/settings"), before);
+    let set = simulator.set("drop=30&delay_ms=100-200&auto_review_secs=5");
+    assert_eq!((&set["drop"], &set["delay_ms"], &set["auto_review_secs"]), (&json!(30), &json!("100-200"), &json!(5)));
+    assert_eq!(simulator.set("auto_review_secs=off")["auto_review_secs"], Value::Null);
+}
+
+#[test]
+fn seeded_profiles_are_there_and_nothing_of_them_was_announced() {
+    let simulator = Simulator::start_with(&["--profiles", "3"], &[]);
+    let form =
+        format!("count=2&status=twilio-rejected&account_sid={ACCOUNT}&status_callback=http%3A%2F%2F127.0.0.1%3A1");
+    assert_eq!(simulator.post("/simulator/profiles", &form), json!({ "created": 2, "profiles": 5 }));
+    let list = simulator.get("/v1/CustomerProfiles?Status=twilio-rejected");
+    assert_eq!(list["results"].as_array().unwrap().len(), 2);
+    assert_eq!(list["results"][0]["policy_sid"], POLICY);
+    assert_eq!(simulator.get("/simulator/callbacks")["attempts"], json!([]));
+}
+
+#[test]
+fn what_is_kept_in_a_file_survives_a_kill() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("simulator"));
+    let variables = [("SIMULATOR_STATE", file.to_str().unwrap())];
+    let sid = {
+        let simulator = Simulator::start_with(&[], &variables);
+        let sid = simulator.create("");
+        simulator.submit(&sid);
+        sid
+    };
+    let simulator = Simulator::start_with(&[], &variables);
+    assert_eq!(simulator.control(&sid, "approve", "")["status"], "twilio-approved");
+    drop(simulator);
+    fs::remove_file(&file).unwrap();
+    fs::remove_file(format!("{}.lock", file.display())).unwrap();
+}
+
+#[test]
+fn what_is_missing_or_wrong_at_the_start_is_named() {
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = program().arg("simulate").args(arguments).envs(variables.iter().copied()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = run(&[], &[]);
+    assert!(code == Some(2) && said.contains("TWILIO_AUTH_TOKEN: "), "{said}");
+    let (code, said) = run(&[], &[("TWILIO_AUTH_TOKEN", TOKEN)]);
+    assert!(code == Some(2) && said.contains("TWILIO_ACCOUNT_SID"), "{said}");
+    let account = [("TWILIO_AUTH_TOKEN", TOKEN), ("TWILIO_ACCOUNT_SID", ACCOUNT), ("SIMULATOR_BIND", "127.0.0.1:0")];
+    for (setting, named) in [("rain=1", "no setting rain"), ("drop", "write NAME=VALUE"), ("drop=x", "--set: drop: ")] {
+        let (code, said) = run(&["--set", setting], &account);
+        assert!(code == Some(2) && said.contains(named), "{said}");
+    }
+}

@@ -1,0 +1,53 @@
+//! What docs/development.md tells a newcomer to type, done as it stands there but for the port.
+
+use std::process::Command;
+
+use crate::support::{ACCOUNT, oracle::libraries, simulator::Simulator};
+
+const GUIDE: &str = include_str!("../../../docs/development.md");
+/// What the guide says that its account's token is.
+const TOKEN: &str = "secret";
+
+/// The blocks of code in this language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let start = format!("```{language}\n");
+    GUIDE.split(&start[..]).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// A simulator as the guide starts one, and the text with its address.
+fn simulator_for(text: &str) -> (Simulator, String) {
+    let simulator = Simulator::start_with(&[], &[("TWILIO_AUTH_TOKEN", TOKEN)]);
+    let text = text.replace("127.0.0.1:8090", &simulator.address.to_string());
+    (simulator, text)
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn its_curl_lines_lead_a_profile_from_the_draft_to_the_approval() {
+    let lines = blocks("sh").into_iter().find(|block| block.contains("sid=$(")).unwrap();
+    let (simulator, lines) = simulator_for(lines);
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", &lines]).env("TWILIO_ACCOUNT_SID", ACCOUNT).env("TWILIO_AUTH_TOKEN", TOKEN);
+    let said = output(&mut shell);
+    let attempts = said.rsplit_once(r#"{"attempts":"#).unwrap().1;
+    for status in ["pending-review", "in-review", "twilio-rejected"] {
+        assert!(attempts.contains(status), "{attempts}");
+    }
+    assert!(said.contains(r#""errors":[{"code":18602}]"#) && said.contains("twilio-approved"), "{said}");
+    drop(simulator);
+}
+
+#[test]
+fn its_python_lines_print_what_it_says() {
+    let [lines] = blocks("python")[..] else { panic!("one example") };
+    let (_simulator, lines) = simulator_for(lines);
+    let said = output(Command::new(libraries().join("python/bin/python")).args(["-c", &lines]));
+    let promised = lines.lines().filter_map(|line| line.strip_prefix("print(")?.split_once("# "));
+    let promised: Vec<_> = promised.map(|(_, comment)| comment.split(": an").next().unwrap()).collect();
+    assert_eq!(said.lines().collect::<Vec<_>>(), promised);
+}

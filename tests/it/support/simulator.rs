@@ -1,0 +1,111 @@
+//! The simulated Trust Hub as a process.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, ChildStderr},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
+
+use super::{ACCOUNT, Answer, Request, TOKEN, program};
+
+/// A policy that asks for nothing but the parameters.
+pub(crate) const POLICY: &str = "RN00000000000000000000000000000000";
+
+/// `trusthub-bridge simulate` on a free port, for one account. It is killed when the test ends.
+pub(crate) struct Simulator {
+    child: Child,
+    /// What it says goes there, so that it never waits for a reader.
+    _said: BufReader<ChildStderr>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Simulator {
+    /// With an empty memory.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[], &[])
+    }
+
+    /// With more arguments and other variables.
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let usual = [("SIMULATOR_BIND", "127.0.0.1:0"), ("TWILIO_ACCOUNT_SID", ACCOUNT), ("TWILIO_AUTH_TOKEN", TOKEN)];
+        let variables = usual.iter().chain(variables).copied();
+        let mut child = program().arg("simulate").args(arguments).envs(variables).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("it does not say where it listens: {line}"));
+        Self { child, _said: said, address }
+    }
+
+    /// What its URLs begin with.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Asks the API as its account.
+    pub(crate) fn ask(&self, request: &Request) -> Answer {
+        let credentials = STANDARD.encode(format!("{ACCOUNT}:{TOKEN}"));
+        request.clone().with("Authorization", &format!("Basic {credentials}")).send(self.address)
+    }
+
+    /// The JSON that a path holds.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        json(self.ask(&Request::get(path)), 200)
+    }
+
+    /// The JSON that a form is answered with.
+    pub(crate) fn post(&self, path: &str, form: &str) -> Value {
+        let answer = self.ask(&Request::form(path, form));
+        let status = if answer.status == 201 { 201 } else { 200 };
+        json(answer, status)
+    }
+
+    /// Makes a customer profile, whose changes are announced there, and returns its SID.
+    pub(crate) fn create(&self, status_callback: &str) -> String {
+        let form =
+            format!("FriendlyName=Shop&Email=a%40example.com&PolicySid={POLICY}&StatusCallback={status_callback}");
+        self.post("/v1/CustomerProfiles", &form)["sid"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a profile to the reviewers.
+    pub(crate) fn submit(&self, sid: &str) -> Value {
+        self.post(&format!("/v1/CustomerProfiles/{sid}"), "Status=pending-review")
+    }
+
+    /// Has a reviewer do this with a profile, such as `approve`.
+    pub(crate) fn control(&self, sid: &str, act: &str, form: &str) -> Value {
+        self.post(&format!("/simulator/profiles/{sid}/{act}"), form)
+    }
+
+    /// Changes settings.
+    pub(crate) fn set(&self, settings: &str) -> Value {
+        self.post("/simulator/settings", settings)
+    }
+
+    /// The attempts to announce changes of a profile so far, the first one first.
+    pub(crate) fn attempts(&self, sid: &str) -> Vec<Value> {
+        let mut attempts =
+            match self.get(&format!("/simulator/callbacks?limit=1000&profile_sid={sid}"))["attempts"].take() {
+                Value::Array(attempts) => attempts,
+                other => panic!("{other}"),
+            };
+        attempts.reverse();
+        attempts
+    }
+}
+
+fn json(answer: Answer, status: u16) -> Value {
+    assert_eq!(answer.status, status, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

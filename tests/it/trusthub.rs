@@ -1,0 +1,111 @@
+//! The client of Trust Hub's REST API against servers that answer well, badly or not at all.
+
+mod answers;
+mod bounds;
+mod lists;
+mod retries;
+mod server;
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use trusthub_bridge::{
+    config::{self, Credentials},
+    domain::{AccountSid, ProfileSid},
+    trusthub::{Account, Collection, Error, Limits, Profile, TrustHub},
+};
+
+use self::server::{Reply, Server};
+
+const PASSWORD: &str = "6d0f1e9a7c5b43218f6e5d4c3b2a1908";
+
+/// Tries as often as in service, but without long pauses.
+fn limits() -> Limits {
+    Limits { first_pause: Duration::from_millis(1), ..Limits::default() }
+}
+
+fn hub(base_url: &str, limits: Limits) -> TrustHub {
+    let config = config::TrustHub { base_url: base_url.to_owned() };
+    TrustHub::new(&config, limits).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// An account that logs in with its token.
+fn credentials() -> Credentials {
+    let account = AccountSid::parse(&sid("AC", 1)).unwrap();
+    Credentials { user: account.to_string(), account, password: SecretString::from(PASSWORD) }
+}
+
+fn account(base_url: &str) -> Account {
+    hub(base_url, limits()).account(credentials())
+}
+
+fn sid(prefix: &str, number: usize) -> String {
+    format!("{prefix}{number:032x}")
+}
+
+fn profile_sid(number: usize) -> ProfileSid {
+    ProfileSid::parse(&sid("BU", number)).unwrap()
+}
+
+/// A profile as Trust Hub shows it.
+fn profile(number: usize) -> Value {
+    let sid = sid("BU", number);
+    let url = format!("https://trusthub.twilio.com/v1/CustomerProfiles/{sid}");
+    json!({
+        "sid": sid, "account_sid": self::sid("AC", 1), "policy_sid": self::sid("RN", 1),
+        "friendly_name": format!("Business {number}"), "status": "draft", "valid_until": null,
+        "email": "ada@example.com", "status_callback": null, "date_created": "2019-07-30T22:29:24Z",
+        "date_updated": "2019-07-30T22:29:24Z", "url": url, "links": {}, "errors": null,
+    })
+}
+
+/// The answer to a refused request, in Twilio's form.
+fn refusal(status: u16, code: u32, message: &str) -> Reply {
+    let more_info = format!("https://www.twilio.com/docs/errors/{code}");
+    Reply::json(status, &json!({"code": code, "message": message, "more_info": more_info, "status": status}))
+}
+
+async fn fetch(account: &Account) -> Result<Profile, Error> {
+    account.fetch(Collection::CustomerProfiles, &profile_sid(1)).await
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+#[tokio::test]
+async fn a_profile_is_fetched_below_the_base_url_with_the_credentials_of_its_account() {
+    let server = Server::playing([Reply::json(200, &profile(1)), Reply::json(200, &profile(1))]);
+    let found = fetch(&account(&format!("{}/prefix", server.url()))).await.unwrap();
+    assert_eq!((found.sid, found.friendly_name.as_deref()), (profile_sid(1), Some("Business 1")));
+
+    let key = Credentials { user: sid("SK", 1), ..credentials() };
+    let key_account = hub(&server.url(), limits()).account(key);
+    key_account.fetch(Collection::TrustProducts, &profile_sid(1)).await.unwrap();
+
+    let asked = server.asked();
+    assert_eq!(asked[0].line, format!("GET /prefix/v1/CustomerProfiles/{}", sid("BU", 1)));
+    assert_eq!(asked[0].header("authorization"), Some(basic(&sid("AC", 1), PASSWORD).as_str()));
+    assert_eq!(asked[1].line, format!("GET /v1/TrustProducts/{}", sid("BU", 1)));
+    assert_eq!(asked[1].header("authorization"), Some(basic(&sid("SK", 1), PASSWORD).as_str()));
+    assert!(asked[0].header("user-agent").unwrap().starts_with("trusthub-bridge/"));
+}
+
+#[tokio::test]
+async fn credentials_are_not_shown_by_anything_that_holds_them() {
+    let server = Server::playing([refusal(401, 20003, "Authenticate")]);
+    let hub = hub(&server.url(), limits());
+    let account = hub.account(credentials());
+    let error = fetch(&account).await.unwrap_err();
+    let shown = format!("{hub:?} {account:?} {error:?} {error} {:?}", credentials());
+    assert!(!shown.contains(PASSWORD) && !shown.contains(&STANDARD.encode(PASSWORD)), "{shown}");
+}
+
+#[test]
+fn a_base_url_that_nobody_can_call_is_a_problem_of_the_configuration() {
+    let config = config::TrustHub { base_url: "http://1.2.3.999".to_owned() };
+    let problems = TrustHub::new(&config, Limits::default()).unwrap_err().to_string();
+    assert!(problems.contains("TRUSTHUB_BASE_URL: is not an address that can be called; write https://"), "{problems}");
+}
