@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{
     ACCOUNT, Bridge, Request, TOKEN,
     kafka::{free_port, unique_topic},
+    nginx::Nginx,
     program,
     simulator::{POLICY, Simulator},
     wait_for,
@@ -55,6 +56,24 @@ fn whatever_happens_to_a_profile_is_announced_in_order_and_becomes_an_event() {
     let events = events(&bridge, life.len());
     assert_eq!(events.iter().map(|event| event["status"].as_str().unwrap()).collect::<Vec<_>>(), life);
     assert_eq!(events[2]["failure_reason"], "Nobody knows it");
+}
+
+#[test]
+fn callbacks_go_over_tls_when_the_certificate_is_one_that_the_system_trusts() {
+    let port = free_port();
+    let base = format!("https://127.0.0.1:{port}/twilio");
+    let bridge = Bridge::start_with(&[("PUBLIC_URL", &base)]);
+    let ingress = Nginx::on_port(port, &bridge);
+    let certificate = ingress.certificate();
+    for (variables, answer) in
+        [(&[("SSL_CERT_FILE", certificate.to_str().unwrap())][..], json!(204)), (&[], Value::Null)]
+    {
+        let simulator = Simulator::start_with(&[], variables);
+        let sid = simulator.create(&format!("{base}/callbacks/customer-profiles"));
+        simulator.submit(&sid);
+        let answers: Vec<_> = announced(&simulator, &sid, 2).into_iter().map(|(_, answer)| answer).collect();
+        assert_eq!(answers[..2], [answer.clone(), answer]);
+    }
 }
 
 #[test]

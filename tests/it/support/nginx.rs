@@ -1,6 +1,7 @@
 //! A real nginx that ends TLS in front of the program, and a TLS client to talk to it.
 //!
-//! It listens on sockets in a folder of its own instead of ports, so nothing on the machine can be in its way.
+//! It listens on sockets in a folder of its own, so nothing on the machine can be in its way, and on one port for
+//! clients that know ports only.
 
 use std::{
     fs,
@@ -11,7 +12,11 @@ use std::{
     thread,
 };
 
-use super::{Bridge, kafka::unique_topic, wait_for};
+use super::{
+    Bridge,
+    kafka::{free_port, unique_topic},
+    wait_for,
+};
 
 /// The settings of `docs/proxies.md` and, so that headers arrive as the client sent them, as few others as can be.
 ///
@@ -40,6 +45,7 @@ http {
 
     server {
         listen unix:kept.sock ssl;
+        listen 127.0.0.1:PORT ssl;
         location /twilio/ {
             proxy_pass http://UPSTREAM;
             proxy_request_buffering off;
@@ -88,9 +94,15 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Started and listening.
     pub(crate) fn in_front_of(bridge: &Bridge) -> Self {
+        Self::on_port(free_port(), bridge)
+    }
+
+    /// Started and listening on this port, too, where it keeps the prefix.
+    pub(crate) fn on_port(port: u16, bridge: &Bridge) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("nginx"));
         fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
-        let configuration = CONFIGURATION.replace("UPSTREAM", &bridge.public.to_string());
+        let configuration =
+            CONFIGURATION.replace("UPSTREAM", &bridge.public.to_string()).replace("PORT", &port.to_string());
         fs::write(folder.join("nginx.conf"), configuration).expect("the folder is writable");
         make_certificate(&folder);
         let mut nginx = Self { supervisor: supervise(&folder), folder };
@@ -101,6 +113,11 @@ impl Nginx {
             fs::read_to_string(nginx.folder.join("nginx.pid")).ok().filter(|pid| pid.ends_with('\n'))
         });
         nginx
+    }
+
+    /// The file with its certificate, which vouches for itself.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.join("certificate.pem")
     }
 
     /// Sends the bytes of one request over TLS of this version, such as `1_3`, and returns the status of the answer.
@@ -139,7 +156,9 @@ impl Drop for Nginx {
 fn make_certificate(folder: &Path) {
     let output = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=hooks.example.com", "-addext", "subjectAltName=DNS:hooks.example.com"])
+        .args(["-subj", "/CN=hooks.example.com", "-addext", "subjectAltName=DNS:hooks.example.com,IP:127.0.0.1"])
+        // rustls takes no authority for a server.
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-keyout", "key.pem", "-out", "certificate.pem"])
         .current_dir(folder)
         .output()
