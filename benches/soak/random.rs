@@ -61,6 +61,9 @@ const FAULTS: &[NamedFault] = &[
     ("the spool is small and Kafka away", |stage| {
         stage.door.set(Fault::Cut);
         stage.restart(kill, &[("SPOOL_MAX_BYTES", "1000000")]);
+        let time = stage.random.below(12_000);
+        stage.pass(Duration::from_millis(time));
+        stage.restart(kill, &[("SPOOL_MAX_BYTES", "1000000000")]);
     }),
     ("the clock jumps", |stage| {
         let minutes = i64::try_from(stage.random.below(1440)).unwrap();
