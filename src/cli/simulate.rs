@@ -1,6 +1,8 @@
 //! `simulate`: Trust Hub without Twilio.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{fmt::Display, net::TcpListener, pin::pin, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
 
 use super::{
     Variables,
@@ -10,7 +12,7 @@ use crate::{
     app::block_on,
     config::{self, Simulator},
     lifecycle::StopSignals,
-    simulator::{self, Account, Seeding, Store, World},
+    simulator::{self, Account, Seeding, Settings, Store, World},
     telemetry::init_logging,
 };
 
@@ -29,10 +31,10 @@ Everything that can be set here can be set later too, with POST /simulator/setti
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Make so many profiles at the start
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     profiles: u32,
     /// A setting, such as speed=60, auto_review_secs=5, auto_reject=20, drop=30, duplicate=20, delay=10,
-    /// construction=body-hash or too_many_requests=5; may be repeated
+    /// construction=body_hash or too_many_requests=5; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
     /// Decides about everything that is drawn by lot; the same number draws the same
@@ -43,6 +45,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let config = config::load_simulator(variables).map_err(Failure::usage)?;
     init_logging(config.log.format, &config.log.filter);
+    for warning in &config.warnings {
+        say(&format!("warning: {warning}"));
+    }
     block_on(simulate(arguments, config)).map_err(Failure::failed)?
 }
 
@@ -53,17 +58,21 @@ async fn simulate(arguments: &Arguments, config: Simulator) -> Result<(), Failur
         TcpListener::bind(bind).map_err(|error| Failure::Failed(format!("SIMULATOR_BIND: {bind}: {error}")))?;
     let address = listener.local_addr().map_err(Failure::failed)?;
     let world = Arc::new(build(arguments, config)?);
-    let server = simulator::server(listener, Arc::clone(&world)).map_err(Failure::failed)?;
-    let handle = server.handle();
+    tokio::select! {
+        seeded = seed(&world, arguments.profiles) => seeded?,
+        _ = signals.next() => return Ok(()),
+    }
+    let mut server = pin!(simulator::server(listener, Arc::clone(&world)).map_err(Failure::failed)?);
+    let handle = server.as_ref().handle();
     say(&format!("Trust Hub is simulated on http://{address}; /openapi.json describes it, Ctrl-C ends it."));
     tokio::select! {
-        ended = server => ended.map_err(Failure::failed),
-        () = world.turn() => Ok(()),
-        _ = signals.next() => {
-            handle.stop(true).await;
-            Ok(())
-        }
+        ended = &mut server => return ended.map_err(Failure::failed),
+        () = Arc::clone(&world).turn() => {}
+        _ = signals.next() => {}
     }
+    let (_, ended) = tokio::join!(handle.stop(true), server);
+    settle(&world, signals).await;
+    ended.map_err(Failure::failed)
 }
 
 fn build(arguments: &Arguments, config: Simulator) -> Result<World, Failure> {
@@ -72,9 +81,6 @@ fn build(arguments: &Arguments, config: Simulator) -> Result<World, Failure> {
     let accounts: Vec<_> = config.accounts.into_iter().map(account).collect();
     let world = World::new(accounts, store, arguments.seed).map_err(Failure::failed)?;
     set(&world, &arguments.settings)?;
-    if arguments.profiles > 0 {
-        world.seed(&Seeding { count: arguments.profiles, ..Seeding::default() }).map_err(Failure::failed)?;
-    }
     Ok(world)
 }
 
@@ -83,11 +89,38 @@ fn account(account: config::Account) -> Account {
 }
 
 fn set(world: &World, settings: &[String]) -> Result<(), Failure> {
-    let mut all = world.settings();
-    for setting in settings {
-        let (name, value) = setting.split_once('=').ok_or_else(|| Failure::usage("--set: write NAME=VALUE"))?;
-        all = all.with(name, value).map_err(|bad| Failure::Usage(format!("--set: {bad}")))?;
+    let wrong = |wrong: &dyn Display| Failure::Usage(format!("--set: {wrong}"));
+    let change = |all| {
+        settings.iter().try_fold(all, |all: Settings, setting| {
+            let (name, value) = setting.split_once('=').ok_or_else(|| wrong(&"write NAME=VALUE"))?;
+            all.with(name, value).map_err(|bad| wrong(&bad))
+        })
+    };
+    world.change_settings(change).map(drop)
+}
+
+async fn seed(world: &World, count: u32) -> Result<(), Failure> {
+    if count > 0 {
+        world.seed(&Seeding { count, ..Seeding::default() }).await.map_err(Failure::failed)?;
     }
-    world.set(all);
     Ok(())
+}
+
+/// What was announced is sent yet, as long as nobody loses patience: nothing announces it again.
+async fn settle(world: &World, mut signals: StopSignals) {
+    /// As long as Twilio's callbacks may take.
+    const PATIENCE: Duration = Duration::from_secs(15);
+    let waiting = world.postman().under_way();
+    if waiting == 0 {
+        return;
+    }
+    say(&format!("{waiting} callbacks are under way; Ctrl-C does not wait for them."));
+    tokio::select! {
+        _ = timeout(PATIENCE, world.postman().settled()) => {}
+        _ = signals.next() => {}
+    }
+    let left = world.postman().under_way();
+    if left > 0 {
+        say(&format!("{left} callbacks are not sent."));
+    }
 }

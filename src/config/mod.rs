@@ -139,7 +139,9 @@ pub fn load_simulator(vars: impl IntoIterator<Item = (OsString, OsString)>) -> R
     let mut reader = Reader::default();
     let environment = Environment::collect(vars, &mut reader);
     let simulator = read_simulator(&environment, &mut reader);
-    reader.conclude(simulator)
+    let simulator = reader.conclude(simulator)?;
+    let warnings = environment.into_warnings().into_iter().chain(simulator.place.warning()).collect();
+    Ok(Simulator { warnings, ..simulator })
 }
 
 fn read_simulator(environment: &Environment, reader: &mut Reader) -> Option<Simulator> {
@@ -147,7 +149,7 @@ fn read_simulator(environment: &Environment, reader: &mut Reader) -> Option<Simu
     let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?.read(reader);
     let accounts = twilio.and_then(|twilio| simulator::accounts(twilio, reader));
     let log = read_log(environment, reader);
-    Some(Simulator { place: place?, accounts: accounts?, log: log? })
+    Some(Simulator { place: place?, accounts: accounts?, log: log?, warnings: Vec::new() })
 }
 
 fn load_section<S: DeserializeOwned, T>(

@@ -28,6 +28,8 @@ pub struct Simulator {
     pub accounts: Vec<Account>,
     /// What is logged, and how.
     pub log: Log,
+    /// What looks like a slip in the variables, or is open to others.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +60,13 @@ pub(super) fn accounts(twilio: Twilio, reader: &mut Reader) -> Option<Vec<Accoun
 }
 
 impl SimulatorPlace {
+    /// Reviews are decided without a password.
+    pub(super) fn warning(&self) -> Option<String> {
+        let name = SIMULATOR_BIND.name;
+        let is_open = !self.bind.ip().is_loopback();
+        is_open.then(|| format!("{name} is not a loopback address; whoever reaches it may decide reviews"))
+    }
+
     pub(super) fn describe(&self) -> Vec<Row> {
         let state = self.state.as_ref().map(|file| file.display().to_string());
         vec![(SIMULATOR_BIND.name, self.bind.to_string()), (SIMULATOR_STATE.name, state.unwrap_or_default())]

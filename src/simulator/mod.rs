@@ -16,4 +16,4 @@ pub use callback::{
 };
 pub use model::{BadState, Store};
 pub use settings::{BadSetting, Settings};
-pub use world::{Account, ApiFaults, Seeding, World};
+pub use world::{Account, ApiFaults, Seeding, Standing, World};

@@ -1,19 +1,18 @@
 //! What can be set while the simulator runs.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use super::{
-    callback::{Faults, Percent},
+    callback::{DelayRangeError, Faults, Percent, PercentError},
     world::ApiFaults,
 };
 use crate::domain::{Construction, Label as _};
 
 /// What is set, under the names that the control API and the command line use.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
     /// So many seconds pass in one.
     pub speed: NonZeroU32,
@@ -22,7 +21,7 @@ pub struct Settings {
     /// So many of a hundred of such reviews end in a rejection.
     pub auto_reject: Percent,
     /// How callbacks are signed.
-    #[serde(serialize_with = "write", deserialize_with = "read")]
+    #[serde(serialize_with = "write")]
     pub construction: Construction,
     /// What goes wrong with callbacks.
     #[serde(flatten)]
@@ -41,7 +40,7 @@ pub enum BadSetting {
         /// What was written.
         name: String,
         /// What there is.
-        known: Vec<String>,
+        known: Vec<&'static str>,
     },
     /// The value is wrong.
     #[error("{name}: {wrong}")]
@@ -53,40 +52,66 @@ pub enum BadSetting {
     },
 }
 
+type Setter = fn(&mut Settings, &str) -> Result<(), String>;
+
+/// Every setting by its name.
+const SETTERS: &[(&str, Setter)] = &[
+    ("speed", |all, text| put(&mut all.speed, text, "a whole number from 1 to 4294967295")),
+    ("auto_review_secs", |all, text| {
+        let seconds = if text == "off" { Ok(None) } else { text.parse().map(Some) };
+        all.auto_review_secs = seconds.map_err(|_| "write a number of seconds, or off".to_owned())?;
+        Ok(())
+    }),
+    ("auto_reject", |all, text| percent(&mut all.auto_reject, text)),
+    ("construction", |all, text| {
+        let known = || Construction::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+        let found = Construction::ALL.iter().find(|one| one.as_str() == text);
+        all.construction = *found.ok_or_else(|| format!("write one of {}", known()))?;
+        Ok(())
+    }),
+    ("drop", |all, text| percent(&mut all.callbacks.drop, text)),
+    ("duplicate", |all, text| percent(&mut all.callbacks.duplicate, text)),
+    ("delay", |all, text| percent(&mut all.callbacks.delay, text)),
+    ("delay_ms", |all, text| {
+        all.callbacks.delay_ms = text.parse().map_err(|error: DelayRangeError| error.to_string())?;
+        Ok(())
+    }),
+    ("reorder", |all, text| percent(&mut all.callbacks.reorder, text)),
+    ("get_with_doubled_hash", |all, text| percent(&mut all.callbacks.get_with_doubled_hash, text)),
+    ("wrong_signature", |all, text| percent(&mut all.callbacks.wrong_signature, text)),
+    ("old_token", |all, text| percent(&mut all.callbacks.old_token, text)),
+    ("too_many_requests", |all, text| percent(&mut all.api.too_many_requests, text)),
+    ("retry_after_secs", |all, text| put(&mut all.api.retry_after_secs, text, "a whole number of seconds")),
+    ("server_errors", |all, text| percent(&mut all.api.server_errors, text)),
+];
+
+fn percent(place: &mut Percent, text: &str) -> Result<(), String> {
+    *place = text.parse().map_err(|error: PercentError| error.to_string())?;
+    Ok(())
+}
+
+fn put<T: FromStr>(place: &mut T, text: &str, instead: &str) -> Result<(), String> {
+    *place = text.parse().map_err(|_| format!("write {instead}"))?;
+    Ok(())
+}
+
 impl Settings {
-    /// The same but for this one; `off` stands for no number.
+    /// The same but for this one.
     ///
     /// # Errors
     /// [`BadSetting`].
-    pub fn with(&self, name: &str, value: &str) -> Result<Self, BadSetting> {
-        let mut all = self.as_map();
-        let Some(place) = all.get_mut(name) else {
-            let known = all.keys().cloned().collect();
+    pub fn with(mut self, name: &str, value: &str) -> Result<Self, BadSetting> {
+        let Some((_, set)) = SETTERS.iter().find(|(known, _)| *known == name) else {
+            let known = SETTERS.iter().map(|(name, _)| *name).collect();
             return Err(BadSetting::Unknown { name: name.to_owned(), known });
         };
-        *place = match value {
-            "off" => Value::Null,
-            _ => value.parse().map_or_else(|_| Value::String(value.to_owned()), |number: u64| number.into()),
-        };
-        let wrong = |error: serde_json::Error| BadSetting::Value { name: name.to_owned(), wrong: error.to_string() };
-        serde_json::from_value(all.into()).map_err(wrong)
-    }
-
-    fn as_map(&self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(map)) => map,
-            _ => Map::new(),
+        match set(&mut self, value) {
+            Ok(()) => Ok(self),
+            Err(wrong) => Err(BadSetting::Value { name: name.to_owned(), wrong }),
         }
     }
 }
 
 fn write<S: Serializer>(construction: &Construction, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(construction.as_str())
-}
-
-fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Construction, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    let known = || Construction::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
-    let found = Construction::ALL.iter().find(|one| one.as_str() == name).copied();
-    found.ok_or_else(|| D::Error::custom(format!("write one of {}", known())))
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tracing::error;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     model::{AutoReview, Draft, Edit, Happened, Hub, Kind, Profile, Store, Trouble, Verdict},
     settings::Settings,
 };
-use crate::domain::{AccountSid, Status};
+use crate::domain::{AccountSid, Status, closed_set};
 
 /// How often the simulator looks whether something is due.
 const TICK: Duration = Duration::from_millis(50);
@@ -35,6 +35,20 @@ pub struct Account {
 /// What seeded profiles have when no policy is named: one that asks for nothing.
 const ANY_POLICY: &str = "RN00000000000000000000000000000000";
 
+closed_set! {
+    /// Where profiles can stand for longer than a moment.
+    pub enum Standing {
+        /// Not submitted.
+        Draft => "draft",
+        /// Waiting for a reviewer.
+        InReview => "in-review",
+        /// Rejected for a reason.
+        Rejected => "twilio-rejected",
+        /// Approved for ever.
+        Approved => "twilio-approved",
+    }
+}
+
 /// Profiles that are made at once.
 #[derive(Debug, Clone)]
 pub struct Seeding {
@@ -43,7 +57,7 @@ pub struct Seeding {
     /// Whose they are; the first account's, if it is not said.
     pub account: Option<AccountSid>,
     /// Where they stand.
-    pub status: Status,
+    pub wanted: Standing,
     /// The SID of their policy; one that asks for nothing, if it is not said.
     pub policy: Option<String>,
     /// Where changes are announced from then on.
@@ -52,12 +66,12 @@ pub struct Seeding {
 
 impl Default for Seeding {
     fn default() -> Self {
-        Self { count: 1, account: None, status: Status::Draft, policy: None, status_callback: None }
+        Self { count: 1, account: None, wanted: Standing::Draft, policy: None, status_callback: None }
     }
 }
 
 /// What the API does wrong on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ApiFaults {
     /// So many requests of a hundred are answered 429.
     pub too_many_requests: Percent,
@@ -86,6 +100,7 @@ pub struct World {
     hub: Mutex<Hub>,
     postman: Postman,
     api_faults: Mutex<(ApiFaults, fastrand::Rng)>,
+    changing_settings: Mutex<()>,
 }
 
 impl World {
@@ -100,11 +115,18 @@ impl World {
     ) -> Result<Self, PostmanError> {
         let keys: HashMap<_, _> =
             accounts.iter().map(|account| (account.sid.clone(), account.tokens.clone())).collect();
-        let postman = Postman::new(&keys, Options { seed, ..Options::default() })?;
-        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-        let faults = (ApiFaults::default(), fastrand::Rng::with_seed(seed));
-        let hub = Hub::new(store, NonZeroU32::MIN, seed);
-        Ok(Self { accounts, hub: Mutex::new(hub), postman, api_faults: Mutex::new(faults) })
+        // Each draws lots of its own, so that how often one does is nothing to the others.
+        let mut random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let postman = Postman::new(&keys, Options { seed: Some(random.u64(..)), ..Options::default() })?;
+        let faults = (ApiFaults::default(), random.fork());
+        let hub = Hub::new(store, NonZeroU32::MIN, random.u64(..));
+        Ok(Self {
+            accounts,
+            hub: Mutex::new(hub),
+            postman,
+            api_faults: Mutex::new(faults),
+            changing_settings: Mutex::default(),
+        })
     }
 
     /// The account that these credentials belong to.
@@ -117,7 +139,7 @@ impl World {
     }
 
     /// The account of this SID; the first one when none is named.
-    fn account(&self, sid: Option<&AccountSid>) -> Option<&Account> {
+    pub(super) fn account(&self, sid: Option<&AccountSid>) -> Option<&Account> {
         match sid {
             Some(sid) => self.accounts.iter().find(|account| account.sid == *sid),
             None => self.accounts.first(),
@@ -170,8 +192,10 @@ impl World {
     /// Profiles out of nowhere. Nothing of their past is announced.
     ///
     /// # Errors
-    /// [`Trouble::NotFound`] when there is no such account.
-    pub fn seed(&self, seeding: &Seeding) -> Result<usize, Trouble> {
+    /// [`Trouble::NotFound`] when there is no such account, [`Trouble::Full`] and [`Trouble::State`].
+    pub async fn seed(&self, seeding: &Seeding) -> Result<usize, Trouble> {
+        /// Others have a word between so many.
+        const AT_ONCE: u32 = 500;
         let account = self.account(seeding.account.as_ref()).ok_or(Trouble::NotFound)?;
         let draft = Draft {
             kind: Kind::CustomerProfiles,
@@ -181,21 +205,25 @@ impl World {
             email: "seeded@example.com".to_owned(),
             status_callback: seeding.status_callback.clone(),
         };
-        let mut hub = self.hub();
         for number in 1..=seeding.count {
             let draft = Draft { friendly_name: format!("Seeded {number}"), ..draft.clone() };
-            lead_to(&mut hub, draft, seeding.status)?;
+            lead_to(&mut self.hub(), draft, seeding.wanted)?;
+            if number.is_multiple_of(AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
         }
-        Ok(hub.len())
+        Ok(self.hub().len())
     }
 
     /// Whether this request fails on purpose, and how.
     pub(super) fn draw_api_fault(&self) -> Option<ApiFault> {
         let (faults, random) = &mut *locked(&self.api_faults);
-        if faults.too_many_requests.hits(random) {
+        // Both are drawn, so that one percentage does not change what is drawn for the other.
+        let (limited, broken) = (faults.too_many_requests.hits(random), faults.server_errors.hits(random));
+        if limited {
             return Some(ApiFault::TooManyRequests { retry_after_secs: faults.retry_after_secs });
         }
-        faults.server_errors.hits(random).then_some(ApiFault::ServerError)
+        broken.then_some(ApiFault::ServerError)
     }
 
     /// What is set now.
@@ -213,8 +241,18 @@ impl World {
         }
     }
 
-    /// From now on these hold.
-    pub fn set(&self, settings: Settings) {
+    /// Changes what is set, as a whole or not at all.
+    ///
+    /// # Errors
+    /// What `change` says.
+    pub fn change_settings<E>(&self, change: impl FnOnce(Settings) -> Result<Settings, E>) -> Result<Settings, E> {
+        let _one_at_a_time = locked(&self.changing_settings);
+        let settings = change(self.settings())?;
+        self.set(settings.clone());
+        Ok(settings)
+    }
+
+    fn set(&self, settings: Settings) {
         let mut hub = self.hub();
         hub.set_speed(settings.speed);
         let after = settings.auto_review_secs.map(Duration::from_secs);
@@ -226,30 +264,41 @@ impl World {
 
     /// Lets time pass for as long as this is awaited: reviews without a reviewer, and approvals that end.
     pub async fn turn(self: Arc<Self>) {
+        let mut was_failing = false;
         loop {
             tokio::time::sleep(TICK).await;
-            let mut hub = self.hub();
-            match hub.pass() {
-                Ok(all) => all.iter().for_each(|happened| self.announce(happened)),
-                Err(trouble) => error!(%trouble, "what was due did not happen, and is tried again"),
+            let failed = self.pass().err();
+            if let (Some(trouble), false) = (&failed, was_failing) {
+                error!(%trouble, "what was due does not happen; it is tried again and again");
             }
+            was_failing = failed.is_some();
+        }
+    }
+
+    /// What is due happens and is announced.
+    fn pass(&self) -> Result<(), Trouble> {
+        loop {
+            let mut hub = self.hub();
+            let Some(happened) = hub.pass()? else { return Ok(()) };
+            self.announce(&happened);
         }
     }
 }
 
 /// Makes a profile and leads it to a status, the way that there is.
-fn lead_to(hub: &mut Hub, draft: Draft, wanted: Status) -> Result<(), Trouble> {
+fn lead_to(hub: &mut Hub, draft: Draft, wanted: Standing) -> Result<(), Trouble> {
     /// The registration number could not be verified.
     const CODE: u32 = 18602;
     let sid = hub.create(draft)?.sid;
-    if wanted == Status::Draft {
+    if wanted == Standing::Draft {
         return Ok(());
     }
+    hub.complete(&sid)?;
     hub.edit(&sid, Edit { status: Some(Status::PendingReview), ..Edit::default() })?;
     let verdict = match wanted {
-        Status::TwilioApproved => Verdict::Approve { valid_until: None },
-        Status::TwilioRejected => Verdict::Reject { codes: vec![CODE], reason: String::new() },
-        _ => return Ok(()),
+        Standing::Approved => Verdict::Approve { valid_until: None },
+        Standing::Rejected => Verdict::Reject { codes: vec![CODE], reason: String::new() },
+        Standing::Draft | Standing::InReview => return Ok(()),
     };
     hub.decide(&sid, verdict).map(drop)
 }

@@ -3,7 +3,9 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{ChildStdout, Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
 };
 
 use serde_json::Value;
@@ -169,24 +171,35 @@ fn dev_says_what_to_type_and_shows_each_callback_its_answer_and_its_event() {
     let mut child = program().arg("dev").envs(variables).spawn().unwrap();
     let said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let said: Vec<_> = said.take_while(|line| line != "What passes:").collect();
-    for part in
-        ["Trust Hub  http://127.0.0.1:", "callbacks  http://127.0.0.1:", "metrics    http://127.0.0.1:", "kcat -b"]
-    {
+    let places =
+        ["Trust Hub  http://127.0.0.1:", "callbacks  http://127.0.0.1:", "metrics    http://127.0.0.1:", "kcat -b"];
+    for part in places {
         assert!(said.iter().any(|line| line.contains(part)), "{part} is missing in\n{said:#?}");
     }
-    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let shown = lines_of(child.stdout.take().unwrap());
     let typed = said.iter().skip_while(|line| !line.contains("SID=$(")).take_while(|line| !line.is_empty());
     shell(&typed.map(String::as_str).collect::<Vec<_>>().join("\n"));
-    let mut see = |part: &str| shown.find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part} is not shown"));
-    see(" in-review");
-    let reject = see("reject it:");
-    shell(reject.split_once("reject it:").unwrap().1);
-    see("204 POST BU");
-    see("submit it again:");
-    see("twilio-rejected (18602)");
+    let reject = wait_for("a review", || {
+        let shown = shown.lock().unwrap();
+        shown.iter().find_map(|line| Some(line.split_once("reject it:")?.1.to_owned()))
+    });
+    shell(&reject);
+    for part in ["204 POST BU", "Z BU", "submit it again:", "twilio-rejected (18602)"] {
+        wait_for(part, || shown.lock().unwrap().iter().any(|line| line.contains(part)).then_some(()));
+    }
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     assert!(child.wait().unwrap().success());
+}
+
+/// What is printed there, as it comes.
+fn lines_of(output: ChildStdout) -> Arc<Mutex<Vec<String>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let collected = Arc::clone(&lines);
+    thread::spawn(move || {
+        BufReader::new(output).lines().map_while(Result::ok).for_each(|line| collected.lock().unwrap().push(line));
+    });
+    lines
 }
 
 /// Does what a person was told to type.

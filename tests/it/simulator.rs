@@ -2,5 +2,9 @@
 
 mod callbacks;
 mod client;
+mod clients;
+mod contract;
 mod control;
+mod fuzz;
 mod guide;
+mod scale;

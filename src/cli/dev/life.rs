@@ -78,8 +78,6 @@ fn decide(world: &World, sid: &ProfileSid, verdict: Verdict) -> Result<(), Troub
 pub(super) fn forge(world: &World, account: AccountSid, profile: ProfileSid, url: String) {
     let announcement =
         Announcement { account, profile, status: Status::TwilioApproved, failure_reason: String::new(), url };
-    let before = world.postman().faults();
-    world.postman().set_faults(Faults { wrong_signature: Percent::ALL, ..Faults::default() });
-    world.postman().announce(&announcement);
-    world.postman().set_faults(before);
+    let forged = Faults { wrong_signature: Percent::ALL, ..Faults::default() };
+    world.postman().announce_with(&announcement, forged);
 }

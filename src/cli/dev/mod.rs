@@ -119,6 +119,7 @@ impl Stage {
                 self.expect(*status).await?;
             }
         }
+        in_time("answer", self.world.postman().settled()).await?;
         let mut attempts = self.world.postman().follow();
         life::forge(&self.world, self.account.clone(), profile, self.places.callbacks.clone());
         let attempt = in_time("answer", attempts.recv()).await?.map_err(Failure::failed)?;

@@ -11,14 +11,16 @@ use serde_json::json;
 use super::{
     call::base,
     error::ApiError,
-    fields::{Fields, is_sid, status},
+    fields::{Fields, is_sid},
     render,
 };
 use crate::{
-    domain::{AccountSid, ProfileSid, Status},
+    domain::{AccountSid, Label as _, ProfileSid},
     simulator::{
+        callback::is_callback_url,
         model::{Happened, Hub, Trouble, Verdict},
-        world::{Seeding, World},
+        settings::Settings,
+        world::{Seeding, Standing, World},
     },
 };
 
@@ -41,7 +43,7 @@ fn decide(
 
 /// `POST /simulator/profiles/{Sid}/approve`, perhaps with `valid_for_secs`
 pub(super) async fn approve(world: Data<World>, request: HttpRequest, sid: Path<String>, body: Body) -> Answer {
-    let valid_for = Fields::of_body(body)?.number("valid_for_secs", 0, u64::MAX)?;
+    let valid_for = Fields::of_body(body)?.only(&["valid_for_secs"])?.number("valid_for_secs", 0, u64::MAX)?;
     decide(&world, &request, &sid, |hub, sid| {
         let valid_until = valid_for.map(|seconds| hub.now().after(Duration::from_secs(seconds)));
         hub.decide(sid, Verdict::Approve { valid_until })
@@ -52,7 +54,7 @@ pub(super) async fn approve(world: Data<World>, request: HttpRequest, sid: Path<
 pub(super) async fn reject(world: Data<World>, request: HttpRequest, sid: Path<String>, body: Body) -> Answer {
     /// As Twilio's.
     const DIGITS: usize = 5;
-    let fields = Fields::of_body(body)?;
+    let fields = Fields::of_body(body)?.only(&["code", "reason"])?;
     let code = |text: &str| {
         let code = text.parse().ok().filter(|_| text.len() == DIGITS);
         code.ok_or_else(|| ApiError::invalid("code: write a number of five digits, such as 18602"))
@@ -71,12 +73,15 @@ pub(super) async fn expire(world: Data<World>, request: HttpRequest, sid: Path<S
 /// `POST /simulator/profiles` with `count`, and perhaps `status`, `account_sid`, `policy_sid`, `status_callback`: profiles
 /// out of nowhere. Nothing of their past is announced.
 pub(super) async fn seed(world: Data<World>, request: HttpRequest, body: Body) -> Answer {
-    let fields = Fields::of_body(body)?;
+    let known = ["count", "status", "account_sid", "policy_sid", "status_callback"];
+    let fields = Fields::of_body(body)?.only(&known)?;
     let count = fields.number("count", 1, MOST_AT_ONCE)?.ok_or_else(|| ApiError::invalid("count: write a number"))?;
-    let account = fields.get("account_sid").map(AccountSid::parse).transpose();
-    let account = account.map_err(|error| ApiError::invalid(format!("account_sid: {error}")))?;
-    let status = fields.get("status").map(|name| status(name).ok_or(name)).transpose();
-    let status = status.map_err(|_| ApiError::invalid("status: write a status of Trust Hub"))?;
+    let account = fields.get("account_sid").map(|sid| account(&world, sid)).transpose()?;
+    let wanted = fields.get("status").map(standing).transpose()?;
+    let status_callback = fields.get("status_callback");
+    if status_callback.is_some_and(|url| !is_callback_url(url)) {
+        return Err(ApiError::invalid("status_callback: write a URL with https:// or http:// and without a user name"));
+    }
     let policy = fields.get("policy_sid");
     if policy.is_some_and(|policy| !is_sid(policy, |prefix| prefix == "RN")) {
         return Err(ApiError::invalid("policy_sid: write RN followed by 32 hexadecimal digits"));
@@ -84,12 +89,24 @@ pub(super) async fn seed(world: Data<World>, request: HttpRequest, body: Body) -
     let seeding = Seeding {
         count,
         account,
-        status: status.unwrap_or(Status::Draft),
+        wanted: wanted.unwrap_or(Standing::Draft),
         policy: policy.map(str::to_owned),
-        status_callback: fields.get("status_callback").map(str::to_owned),
+        status_callback: status_callback.map(str::to_owned),
     };
-    let profiles = world.seed(&seeding).map_err(|trouble| ApiError::of(&trouble, &request))?;
+    let profiles = world.seed(&seeding).await.map_err(|trouble| ApiError::of(&trouble, &request))?;
     Ok(HttpResponse::Created().json(json!({ "created": count, "profiles": profiles })))
+}
+
+fn account(world: &World, sid: &str) -> Result<AccountSid, ApiError> {
+    let account = AccountSid::parse(sid).ok().and_then(|sid| world.account(Some(&sid)));
+    let account = account.ok_or_else(|| ApiError::invalid("account_sid: write one of the simulator's accounts"));
+    account.map(|account| account.sid.clone())
+}
+
+fn standing(name: &str) -> Result<Standing, ApiError> {
+    let known = || Standing::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+    let found = Standing::ALL.iter().find(|one| one.as_str() == name).copied();
+    found.ok_or_else(|| ApiError::invalid(format!("status: write one of {}", known())))
 }
 
 /// `GET /simulator/settings`
@@ -100,11 +117,8 @@ pub(super) async fn settings(world: Data<World>) -> HttpResponse {
 /// `POST /simulator/settings` with those that change
 pub(super) async fn set(world: Data<World>, body: Body) -> Answer {
     let fields = Fields::of_body(body)?;
-    let mut settings = world.settings();
-    for (name, value) in fields.all() {
-        settings = settings.with(name, value).map_err(|bad| ApiError::invalid(bad.to_string()))?;
-    }
-    world.set(settings.clone());
+    let change = |settings| fields.all().try_fold(settings, |all: Settings, (name, value)| all.with(name, value));
+    let settings = world.change_settings(change).map_err(|bad| ApiError::invalid(bad.to_string()))?;
     Ok(HttpResponse::Ok().json(settings))
 }
 

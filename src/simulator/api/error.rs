@@ -60,6 +60,7 @@ impl ApiError {
     pub(super) fn of(trouble: &Trouble, request: &HttpRequest) -> Self {
         match trouble {
             Trouble::NotFound => Self::not_found(request),
+            Trouble::Full(_) => Self::invalid(trouble.to_string()),
             Trouble::Forbidden(_) => Self::new(StatusCode::BAD_REQUEST, 60711, format!("Not allowed: {trouble}")),
             Trouble::State(_) => {
                 tracing::error!(%trouble, "a request fails");

@@ -2,13 +2,16 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use actix_web::{Error, web::Bytes};
+use actix_web::{Error, error::PayloadError, web::Bytes};
 
 use super::error::ApiError;
 use crate::{domain::Status, simulator::callback::is_callback_url, verify::decode_form};
 
 /// A body that is larger is no form of ours.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Above any URL or name; a profile must not cost more memory than that.
+const MOST_OF_A_VALUE: usize = 2048;
 
 /// A number of any size.
 pub(super) trait Number: FromStr + PartialOrd + Display {}
@@ -26,7 +29,7 @@ impl Fields {
 
     /// Those of a body.
     pub(super) fn of_body(body: Result<Bytes, Error>) -> Result<Self, ApiError> {
-        Self::parse(&body.map_err(|_| ApiError::too_large())?)
+        Self::parse(&body.map_err(|error| unread(&error))?)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
@@ -34,7 +37,20 @@ impl Fields {
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes).map_err(|_| ApiError::invalid("A parameter is not UTF-8; encode it as %XX"))
         };
-        pairs.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect::<Result<_, _>>().map(Self)
+        let fields = pairs.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
+        let fields = Self(fields.collect::<Result<_, _>>()?);
+        let too_long = fields.all().find(|(_, value)| value.len() > MOST_OF_A_VALUE);
+        let error =
+            too_long.map(|(name, _)| ApiError::invalid(format!("{name}: write at most {MOST_OF_A_VALUE} bytes")));
+        error.map_or(Ok(fields), Err)
+    }
+
+    /// Refuses every other name: a slip would change what is done.
+    pub(super) fn only(self, known: &[&str]) -> Result<Self, ApiError> {
+        let strange = self.all().find(|(name, _)| !known.contains(name));
+        let error = strange
+            .map(|(name, _)| ApiError::invalid(format!("{name}: is not known here; there are {}", known.join(", "))));
+        error.map_or(Ok(self), Err)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -68,12 +84,20 @@ impl Fields {
             .ok_or_else(|| ApiError::invalid(format!("Status: write one of {}", STATUSES.map(text).join(", "))))
     }
 
+    /// What an owner may ask for.
+    pub(super) fn wish(&self) -> Result<Option<Status>, ApiError> {
+        match self.status()? {
+            Some(Status::Draft | Status::PendingReview) | None => self.status(),
+            Some(_) => Err(ApiError::invalid("Status: write draft or pending-review; the others are the reviewer's")),
+        }
+    }
+
     /// Where changes are announced; empty for nowhere.
     pub(super) fn status_callback(&self) -> Result<Option<&str>, ApiError> {
         let url = self.get("StatusCallback");
         match url {
             Some(url) if !url.is_empty() && !is_callback_url(url) => {
-                Err(ApiError::invalid("StatusCallback: write a URL that begins with https:// or http://"))
+                Err(ApiError::invalid("StatusCallback: write a URL with https:// or http:// and without a user name"))
             }
             _ => Ok(url),
         }
@@ -94,6 +118,13 @@ impl Fields {
     }
 }
 
+fn unread(error: &Error) -> ApiError {
+    match error.as_error::<PayloadError>() {
+        Some(PayloadError::Overflow) => ApiError::too_large(),
+        _ => ApiError::invalid("The body of the request is not complete"),
+    }
+}
+
 const STATUSES: [Status; 5] =
     [Status::Draft, Status::PendingReview, Status::InReview, Status::TwilioRejected, Status::TwilioApproved];
 
@@ -102,7 +133,7 @@ fn text(status: Status) -> String {
 }
 
 /// The status of this name, if Trust Hub has it.
-pub(super) fn status(name: &str) -> Option<Status> {
+fn status(name: &str) -> Option<Status> {
     STATUSES.into_iter().find(|status| status.to_string() == name)
 }
 

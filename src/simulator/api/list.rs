@@ -46,14 +46,17 @@ pub(super) async fn profiles(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(json!({ "results": Value::Array(profiles), "meta": meta })))
 }
 
-/// A list that is short enough for one page.
-pub(super) fn single_page(call: &Call, results: Vec<Value>) -> Result<HttpResponse, ApiError> {
+/// A list that is short enough to be in the memory.
+pub(super) fn short(call: &Call, results: Vec<Value>) -> Result<HttpResponse, ApiError> {
     let query = Fields::of_query(call.request.query_string())?;
     let asked = Asked::read(&query)?;
-    let first = if asked.number == 0 { results } else { Vec::new() };
+    let begin = usize::try_from(asked.number).unwrap_or(usize::MAX).saturating_mul(asked.size).min(results.len());
+    let end = begin.saturating_add(asked.size).min(results.len());
     let links = Links { call, query: &query, size: asked.size };
-    let meta = links.meta(asked.number, None, None);
-    Ok(HttpResponse::Ok().json(json!({ "results": first, "meta": meta })))
+    // The number alone says where a page of this list begins.
+    let meta = links.meta(asked.number, (begin > 0).then_some(""), (end < results.len()).then_some(""));
+    let page: Vec<_> = results.into_iter().skip(begin).take(end - begin).collect();
+    Ok(HttpResponse::Ok().json(json!({ "results": page, "meta": meta })))
 }
 
 /// The links between the pages of a list.
@@ -86,7 +89,7 @@ impl Links<'_> {
             url.push_str(&format!("{}={}&", encoded(name), encoded(value)));
         }
         url.push_str(&format!("PageSize={}&Page={number}", self.size));
-        if let Some(token) = token {
+        if let Some(token) = token.filter(|token| !token.is_empty()) {
             url.push_str(&format!("&PageToken={}", encoded(token)));
         }
         url

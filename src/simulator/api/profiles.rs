@@ -6,7 +6,7 @@ use super::{
     call::Call,
     error::ApiError,
     fields::{Fields, is_sid},
-    list::single_page,
+    list::short,
     render,
 };
 use crate::simulator::model::{Draft, Edit};
@@ -43,7 +43,7 @@ pub(super) async fn update(call: Call, body: Body) -> Answer {
         friendly_name: name.map(str::to_owned),
         email: fields.email()?.map(str::to_owned),
         status_callback: fields.status_callback()?.map(str::to_owned),
-        status: fields.status()?,
+        status: fields.wish()?,
     };
     let happened = call.act(|hub| hub.edit(&sid, edit))?;
     Ok(HttpResponse::Ok().json(render::profile(&happened.profile, &call.base())))
@@ -60,21 +60,16 @@ pub(super) async fn delete(call: Call) -> Answer {
 pub(super) async fn list_assignments(call: Call) -> Answer {
     let (profile, base) = (call.profile()?, call.base());
     let newest_first = profile.assignments.iter().rev();
-    single_page(&call, newest_first.map(|assignment| render::assignment(assignment, &profile, &base)).collect())
+    short(&call, newest_first.map(|assignment| render::assignment(assignment, &profile, &base)).collect())
 }
 
 /// `POST /v1/CustomerProfiles/{Sid}/EntityAssignments`
 pub(super) async fn assign(call: Call, body: Body) -> Answer {
-    /// More than any policy asks for.
-    const MOST: usize = 50;
     let profile = call.profile()?;
     let fields = Fields::of_body(body)?;
     let object = fields.required("ObjectSid")?;
     if !is_sid(object, |prefix| prefix.bytes().all(|letter| letter.is_ascii_alphabetic())) {
         return Err(ApiError::invalid("ObjectSid: write two letters followed by 32 hexadecimal digits"));
-    }
-    if profile.assignments.len() >= MOST {
-        return Err(ApiError::invalid(format!("ObjectSid: {MOST} things are assigned already; remove one")));
     }
     let assignment = call.world.hub().assign(&profile.sid, object.to_owned());
     let assignment = assignment.map_err(|trouble| call.failed(&trouble))?;
@@ -100,5 +95,5 @@ pub(super) async fn unassign(call: Call) -> Answer {
 /// `GET /v1/CustomerProfiles/{Sid}/Evaluations` and `…/ChannelEndpointAssignments`: there are none.
 pub(super) async fn list_nothing(call: Call) -> Answer {
     call.profile()?;
-    single_page(&call, Vec::new())
+    short(&call, Vec::new())
 }

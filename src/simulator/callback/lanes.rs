@@ -75,6 +75,11 @@ impl Places {
         self.taken.send_if_modified(take).then(|| Place(self.taken.clone()))
     }
 
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        *self.taken.borrow()
+    }
+
     /// Waits until none is taken.
     pub(super) async fn all_free(&self) {
         // The sender lives here, so this does not fail.

@@ -99,7 +99,12 @@ impl Postman {
 
     /// Sends a callback some time; returns at once. What becomes of it is in the journal.
     pub fn announce(&self, announcement: &Announcement) {
-        let Some((callback, delay)) = self.office.prepare(announcement) else { return };
+        self.announce_with(announcement, self.faults());
+    }
+
+    /// The same, with these faults instead of those that are set.
+    pub fn announce_with(&self, announcement: &Announcement, faults: Faults) {
+        let Some((callback, delay)) = self.office.prepare(announcement, &faults) else { return };
         let Some(delay) = delay else { return self.send(callback) };
         let postman = self.clone();
         self.runtime.spawn(async move {
@@ -150,6 +155,12 @@ impl Postman {
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Attempt> {
         self.office.journal.follow()
+    }
+
+    /// How many callbacks are under way, delayed and held ones included.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.office.places.taken()
     }
 
     /// Waits until no callback is under way, delayed and held ones included.

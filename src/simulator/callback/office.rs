@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Callbacks that are being sent at the same time.
-const CONCURRENCY: usize = 64;
+const CONCURRENCY: usize = 512;
 
 /// Signs what must not be accepted. It guards nothing.
 const NEVER_VALID: &str = "never-a-valid-token";
@@ -75,8 +75,8 @@ impl Office {
     }
 
     /// Decides what is sent, and after which delay. What is not sent is in the journal already.
-    pub(super) fn prepare(&self, announcement: &Announcement) -> Option<(Callback, Option<Duration>)> {
-        let (fate, shape) = self.desk().draw();
+    pub(super) fn prepare(&self, announcement: &Announcement, faults: &Faults) -> Option<(Callback, Option<Duration>)> {
+        let (fate, shape) = self.desk().draw(faults);
         let subject = subject(announcement, &fate, shape);
         let place = self.places.take().ok_or(Failure::QueueFull);
         match place.and_then(|place| self.pack(announcement, &subject, shape, place)) {
@@ -127,8 +127,8 @@ fn keys(tokens: &[SecretString]) -> Result<Vec<SigningKey>, EmptyKey> {
 }
 
 impl Desk {
-    fn draw(&mut self) -> (Fate, Shape) {
-        let fate = self.faults.draw(&mut self.random);
+    fn draw(&mut self, faults: &Faults) -> (Fate, Shape) {
+        let fate = faults.draw(&mut self.random);
         let is_captured_get = fate.faults.contains(&Fault::GetWithDoubledHash);
         let shape = if is_captured_get { Shape::WITH_DOUBLED_HASH } else { Shape::of(self.construction) };
         (fate, shape)

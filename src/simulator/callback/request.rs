@@ -51,15 +51,16 @@ pub(super) struct Target {
 impl Target {
     /// `None` when it is not an absolute URL of HTTP.
     pub(super) fn parse(url: &str) -> Option<Self> {
-        let mut url = Url::parse(url).ok().filter(is_http)?;
+        let mut url = Url::parse(url).ok().filter(is_callable)?;
         let fragment = url.fragment().unwrap_or_default().to_owned();
         url.set_fragment(None);
         Some(Self { url: url.into(), fragment })
     }
 }
 
-fn is_http(url: &Url) -> bool {
-    ["http", "https"].contains(&url.scheme())
+/// A user name would be signed, and no receiver knows it.
+fn is_callable(url: &Url) -> bool {
+    ["http", "https"].contains(&url.scheme()) && url.username().is_empty() && url.password().is_none()
 }
 
 /// A signed request.

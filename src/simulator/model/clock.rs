@@ -13,20 +13,35 @@ use crate::domain::Timestamp;
 /// A moment of the simulator's time, in milliseconds since the Unix epoch. It is written as Twilio does, in whole seconds
 /// (`2019-07-30T22:29:24Z`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "u64", into = "u64")]
 pub struct Moment(u64);
+
+/// The end of the year 9999; later moments cannot be written.
+const LAST: u64 = 253_402_300_799_000;
 
 impl Moment {
     /// So much later.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
-        Self(self.0.saturating_add(millis(time)))
+        self.0.saturating_add(millis(time)).into()
     }
 }
 
 impl From<SystemTime> for Moment {
     fn from(time: SystemTime) -> Self {
-        Self(millis(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
+        millis(time.duration_since(UNIX_EPOCH).unwrap_or_default()).into()
+    }
+}
+
+impl From<u64> for Moment {
+    fn from(millis: u64) -> Self {
+        Self(millis.min(LAST))
+    }
+}
+
+impl From<Moment> for u64 {
+    fn from(moment: Moment) -> Self {
+        moment.0
     }
 }
 
@@ -39,9 +54,7 @@ impl fmt::Display for Moment {
 }
 
 fn millis(time: Duration) -> u64 {
-    // Beyond the year 9000 the text would no longer be RFC 3339.
-    const LAST: u64 = 221_845_392_000_000;
-    u64::try_from(time.as_millis()).unwrap_or(LAST).min(LAST)
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Tells the simulator's time.
@@ -88,8 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_moment_can_be_written() {
-        assert_eq!(Moment(0).after(Duration::MAX).to_string(), "9000-01-01T00:00:00Z");
+    fn time_ends_with_what_can_be_written() {
+        let mut clock = Clock::new(NonZeroU32::MAX);
+        for last in [clock.now().after(Duration::MAX), serde_json::from_str("18446744073709551615").unwrap()] {
+            assert_eq!(last.after(Duration::from_secs(1)).to_string(), "9999-12-31T23:59:59Z");
+            clock.catch_up_with(last);
+            clock.set_speed(NonZeroU32::MAX);
+            assert_eq!(clock.now(), last);
+        }
     }
 
     #[test]

@@ -45,6 +45,11 @@ pub struct Draft {
     pub status_callback: Option<String>,
 }
 
+/// As many as a gigabyte or two of memory hold.
+pub const MOST_PROFILES: usize = 1_000_000;
+/// More than any policy asks for.
+const MOST_ASSIGNMENTS: usize = 50;
+
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
@@ -54,6 +59,9 @@ pub enum Trouble {
     /// The status does not allow it.
     #[error("it is {}", .0.status)]
     Forbidden(Forbidden),
+    /// There is room for no more of this.
+    #[error("there are {0} already; remove some")]
+    Full(&'static str),
     /// The file of the state cannot be written.
     #[error("the state cannot be kept: {0}")]
     State(#[from] io::Error),
@@ -163,8 +171,11 @@ impl Hub {
     /// Makes a profile.
     ///
     /// # Errors
-    /// [`Trouble::State`].
+    /// [`Trouble::Full`] and [`Trouble::State`].
     pub fn create(&mut self, draft: Draft) -> Result<Profile, Trouble> {
+        if self.profiles.len() >= MOST_PROFILES {
+            return Err(Trouble::Full("1000000 profiles"));
+        }
         let now = self.now();
         let Draft { kind, account, policy, friendly_name, email, status_callback } = draft;
         let profile = Profile {
@@ -234,9 +245,24 @@ impl Hub {
     /// # Errors
     /// [`Trouble`].
     pub fn assign(&mut self, sid: &ProfileSid, object: String) -> Result<Assignment, Trouble> {
+        if self.get(sid)?.assignments.len() >= MOST_ASSIGNMENTS {
+            return Err(Trouble::Full("50 assignments"));
+        }
         let assignment = Assignment { sid: self.new_sid("BV"), object, created: self.now() };
         self.change(sid, |profile, _| profile.assign(assignment.clone()).map(|()| Vec::new()))?;
         Ok(assignment)
+    }
+
+    /// Everything that its policy asks for is assigned to a profile.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub fn complete(&mut self, sid: &ProfileSid) -> Result<(), Trouble> {
+        for missing in self.get(sid)?.missing() {
+            let object = self.new_sid(missing.prefix());
+            self.assign(sid, object)?;
+        }
+        Ok(())
     }
 
     /// An assignment of a profile ends.
@@ -265,20 +291,18 @@ impl Hub {
         Ok(())
     }
 
-    /// What is due by now happens: reviews without a reviewer, and approvals that end.
+    /// The next of what is due by now happens: a review without a reviewer, or the end of an approval.
     ///
     /// # Errors
-    /// [`Trouble::State`].
-    pub fn pass(&mut self) -> Result<Vec<Happened>, Trouble> {
-        let mut all = Vec::new();
-        while let Some((_, sid)) = self.due.first().filter(|(due, _)| *due <= self.now()).cloned() {
-            let verdict = self.auto_verdict();
-            all.push(self.change(&sid, |profile, now| match profile.status {
-                Status::InReview => profile.decide(verdict, now),
-                _ => profile.expire(now),
-            })?);
-        }
-        Ok(all)
+    /// [`Trouble::State`]; it is due still.
+    pub fn pass(&mut self) -> Result<Option<Happened>, Trouble> {
+        let Some((_, sid)) = self.due.first().filter(|(due, _)| *due <= self.now()).cloned() else { return Ok(None) };
+        let verdict = self.auto_verdict();
+        let happened = self.change(&sid, |profile, now| match profile.status {
+            Status::InReview => profile.decide(verdict, now),
+            _ => profile.expire(now),
+        })?;
+        Ok(Some(happened))
     }
 
     fn auto_verdict(&mut self) -> Verdict {

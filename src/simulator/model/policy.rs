@@ -35,6 +35,10 @@ pub(super) fn missing<'a>(policy: &str, assigned: impl Iterator<Item = &'a str> 
 }
 
 impl Requirement {
+    pub(super) fn prefix(&self) -> &'static str {
+        self.prefix
+    }
+
     pub(super) fn code(&self) -> u32 {
         self.code
     }

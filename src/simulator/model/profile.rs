@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     clock::Moment,
-    policy::{self, missing},
+    policy::{self, Requirement, missing},
 };
 use crate::domain::{AccountSid, ProfileSid, Status, error_code::meaning};
 
@@ -134,21 +134,28 @@ impl Profile {
     fn check_wish(&self, wish: Option<Status>) -> Result<(), Forbidden> {
         let possible = match wish {
             None => true,
-            Some(Status::Draft | Status::PendingReview) => self.status != Status::TwilioApproved,
-            Some(_) => false,
+            // The others are the reviewer's.
+            Some(wish) => {
+                [Status::Draft, Status::PendingReview].contains(&wish) && self.status != Status::TwilioApproved
+            }
         };
         if possible { Ok(()) } else { Err(self.forbidden()) }
     }
 
     /// What is complete goes to the reviewers at once, what is not comes back at once.
     fn submit(&mut self) -> Vec<Change> {
-        let missing = missing(&self.policy, self.assignments.iter().map(|assignment| assignment.object.as_str()));
+        let missing = self.missing();
         let submitted = self.turn(Status::PendingReview);
         if missing.is_empty() {
             return vec![submitted, self.turn(Status::InReview)];
         }
         let codes = missing.iter().map(|missing| missing.code()).collect();
         vec![self.rejected(codes, policy::reason(&missing))]
+    }
+
+    /// What its policy asks for and is not assigned.
+    pub(super) fn missing(&self) -> Vec<&'static Requirement> {
+        missing(&self.policy, self.assignments.iter().map(|assignment| assignment.object.as_str()))
     }
 
     /// A reviewer decides. What was approved can be rejected later.

@@ -2,8 +2,9 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufRead as _, BufReader, BufWriter, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -13,7 +14,10 @@ use thiserror::Error;
 use super::Profile;
 use crate::domain::ProfileSid;
 
-/// A line of the file.
+/// The first line of the file, so that no other file is taken for one.
+const HEAD: &[u8] = b"trusthub-bridge simulator, version 1\n";
+
+/// A line of the file behind the first.
 #[derive(Debug, Serialize, Deserialize)]
 enum Line<P> {
     /// The profile is so from now on.
@@ -34,7 +38,7 @@ pub enum BadState {
         error: io::Error,
     },
     /// It is not a state, or not of this version.
-    #[error("{}: line {line} is not a state of the simulator; name another file, or remove this one", .file.display())]
+    #[error("{}: line {line} is not that of a state of the simulator; name another file, or remove this one", .file.display())]
     Line {
         /// Which file.
         file: PathBuf,
@@ -50,6 +54,7 @@ pub enum BadState {
 #[derive(Debug)]
 pub struct Store {
     file: File,
+    /// Up to where it is whole.
     length: u64,
     /// Held for as long as this lives; the file itself is replaced at each start.
     _lock: File,
@@ -62,8 +67,12 @@ impl Store {
     /// [`BadState`].
     pub fn open(path: &Path) -> Result<(Self, Vec<Profile>), BadState> {
         let io = |error| BadState::Io { file: path.to_owned(), error };
-        let lock = File::create(beside(path, "lock")).map_err(io)?;
-        lock.try_lock().map_err(|_| BadState::Used(path.to_owned()))?;
+        let lock = private(&beside(path, "lock")).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(BadState::Used(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
         let profiles = read(path)?;
         let file = rewrite(path, &profiles).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
@@ -89,11 +98,9 @@ impl Store {
     fn write(&mut self, line: &Line<&Profile>) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
-        if let Err(error) = self.file.write_all(&bytes) {
-            // Half a line would spoil the next one.
-            self.file.set_len(self.length)?;
-            return Err(error);
-        }
+        // Half a line of an earlier failure would spoil this one.
+        self.file.set_len(self.length)?;
+        self.file.write_all(&bytes)?;
         self.length = self.length.saturating_add(bytes.len() as u64);
         Ok(())
     }
@@ -106,25 +113,33 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// For nobody but its owner: it names people.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)
+}
+
 fn read(path: &Path) -> Result<Vec<Profile>, BadState> {
     let io = |error| BadState::Io { file: path.to_owned(), error };
+    let wrong = |line| BadState::Line { file: path.to_owned(), line };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(io(error)),
     };
-    let (mut file, mut text, mut profiles) = (BufReader::new(file), Vec::new(), HashMap::new());
-    for line in 1.. {
-        text.clear();
-        file.read_until(b'\n', &mut text).map_err(io)?;
-        // What has no end was cut off when the simulator was killed, and nobody was told that it happened.
-        if text.pop() != Some(b'\n') {
-            break;
-        }
-        match serde_json::from_slice(&text) {
+    let mut lines = BufReader::new(file).split(b'\n').zip(1..);
+    let Some((head, line)) = lines.next() else { return Ok(Vec::new()) };
+    if HEAD.strip_suffix(b"\n") != Some(&head.map_err(io)?) {
+        return Err(wrong(line));
+    }
+    let mut profiles = HashMap::new();
+    let mut lines = lines.peekable();
+    while let Some((text, line)) = lines.next() {
+        match serde_json::from_slice(&text.map_err(io)?) {
             Ok(Line::Profile(profile)) => drop(insert(&mut profiles, profile)),
             Ok(Line::Deleted(sid)) => drop(profiles.remove(&sid)),
-            Err(_) => return Err(BadState::Line { file: path.to_owned(), line }),
+            // The last one was cut off when the simulator was killed, and nobody was told that it happened.
+            Err(error) if error.is_eof() && lines.peek().is_none() => {}
+            Err(_) => return Err(wrong(line)),
         }
     }
     let mut profiles: Vec<_> = profiles.into_values().collect();
@@ -139,7 +154,8 @@ fn insert(profiles: &mut HashMap<ProfileSid, Profile>, profile: Profile) -> Opti
 /// Only what is still so.
 fn rewrite(path: &Path, profiles: &[Profile]) -> io::Result<File> {
     let fresh = beside(path, "new");
-    let mut file = BufWriter::new(File::create(&fresh)?);
+    let mut file = BufWriter::new(private(&fresh)?);
+    file.write_all(HEAD)?;
     for profile in profiles {
         serde_json::to_writer(&mut file, &Line::Profile(profile))?;
         file.write_all(b"\n")?;

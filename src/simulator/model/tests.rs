@@ -131,12 +131,10 @@ fn an_approval_expires_by_itself_when_its_time_has_come() {
     hub.edit(&sid, submit()).unwrap();
     let end = hub.now().after(Duration::from_secs(86_400));
     hub.decide(&sid, Verdict::Approve { valid_until: Some(end) }).unwrap();
-    assert!(hub.pass().unwrap().is_empty());
+    assert!(hub.pass().unwrap().is_none());
     hub.clock.catch_up_with(end);
-    let expired = hub.pass().unwrap();
-    assert_eq!(expired.len(), 1);
-    assert_eq!(expired[0].profile.status, Status::TwilioRejected);
-    assert!(hub.pass().unwrap().is_empty(), "once");
+    assert_eq!(hub.pass().unwrap().unwrap().profile.status, Status::TwilioRejected);
+    assert!(hub.pass().unwrap().is_none(), "once");
 }
 
 #[test]
@@ -146,9 +144,9 @@ fn reviews_without_a_reviewer_end_after_their_time() {
         hub.set_auto_review(AutoReview { after: Some(Duration::from_secs(3600)), reject: percent.try_into().unwrap() });
         let sid = hub.create(draft(SIMPLE)).unwrap().sid;
         hub.edit(&sid, submit()).unwrap();
-        assert!(hub.pass().unwrap().is_empty());
+        assert!(hub.pass().unwrap().is_none());
         hub.clock.catch_up_with(hub.now().after(Duration::from_secs(3600)));
-        assert_eq!(hub.pass().unwrap()[0].profile.status, status);
+        assert_eq!(hub.pass().unwrap().unwrap().profile.status, status);
     }
 }
 
@@ -260,10 +258,23 @@ fn a_state_survives_the_end_and_half_a_line_at_it() {
 #[test]
 fn a_file_that_is_no_state_is_left_alone_and_named() {
     let file = TemporaryFile::new("strange");
-    fs::write(&file.0, "a letter\n").unwrap();
+    for text in ["a letter\n", "{}", r#"{"AC1": ["token"]}"#, "a\nb\nc"] {
+        fs::write(&file.0, text).unwrap();
+        let error = file.open().unwrap_err().to_string();
+        assert!(error.contains("line 1 is not that of a state") && error.contains("strange"), "{error}");
+        assert_eq!(fs::read_to_string(&file.0).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_strange_line_in_a_state_is_named_and_the_file_left_alone() {
+    let file = TemporaryFile::new("spoilt");
+    drop(file.open().unwrap());
+    let text = fs::read_to_string(&file.0).unwrap() + "a letter\n";
+    fs::write(&file.0, &text).unwrap();
     let error = file.open().unwrap_err().to_string();
-    assert!(error.contains("line 1 is not a state") && error.contains("strange"), "{error}");
-    assert_eq!(fs::read_to_string(&file.0).unwrap(), "a letter\n");
+    assert!(error.contains("line 2 is not that of a state"), "{error}");
+    assert_eq!(fs::read_to_string(&file.0).unwrap(), text);
 }
 
 #[test]

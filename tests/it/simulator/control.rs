@@ -65,14 +65,13 @@ fn callbacks_go_over_tls_when_the_certificate_is_one_that_the_system_trusts() {
     let bridge = Bridge::start_with(&[("PUBLIC_URL", &base)]);
     let ingress = Nginx::on_port(port, &bridge);
     let certificate = ingress.certificate();
-    for (variables, answer) in
-        [(&[("SSL_CERT_FILE", certificate.to_str().unwrap())][..], json!(204)), (&[], Value::Null)]
-    {
+    let trusted = [("SSL_CERT_FILE", certificate.to_str().unwrap())];
+    for (variables, kind, value) in [(&trusted[..], "answer", json!(204)), (&[], "failure", json!("tls"))] {
         let simulator = Simulator::start_with(&[], variables);
         let sid = simulator.create(&format!("{base}/callbacks/customer-profiles"));
         simulator.submit(&sid);
-        let answers: Vec<_> = announced(&simulator, &sid, 2).into_iter().map(|(_, answer)| answer).collect();
-        assert_eq!(answers[..2], [answer.clone(), answer]);
+        let attempts = wait_for("attempts", || Some(simulator.attempts(&sid)).filter(|attempts| attempts.len() >= 2));
+        assert!(attempts.iter().all(|attempt| attempt[kind] == value), "{attempts:?}");
     }
 }
 
@@ -166,12 +165,13 @@ fn a_wrong_setting_changes_nothing_and_is_named() {
     let simulator = Simulator::start();
     let before = simulator.get("/simulator/settings");
     for (wrong, named) in [
-        ("drop=101", "drop: "),
-        ("drop=many", "drop: "),
-        ("speed=0", "speed: "),
-        ("delay_ms=5-3", "delay_ms: "),
+        ("drop=101", "drop: write a whole number from 0 to 100"),
+        ("drop=off", "drop: write a whole number from 0 to 100"),
+        ("speed=0", "speed: write a whole number from 1 to "),
+        ("auto_review_secs=soon", "auto_review_secs: write a number of seconds, or off"),
+        ("delay_ms=5-3", "delay_ms: write two ascending numbers"),
         ("construction=none", "construction: write one of form, "),
-        ("drop=30&rain=1", "there is no setting rain; there are auto_reject, "),
+        ("drop=30&rain=1", "there is no setting rain; there are speed, "),
     ] {
         let answer = simulator.ask(&Request::form("/simulator/settings", wrong));
         assert!(answer.status == 400 && answer.body.contains(named), "{wrong}: {answer:?}");
@@ -192,6 +192,52 @@ fn seeded_profiles_are_there_and_nothing_of_them_was_announced() {
     assert_eq!(list["results"].as_array().unwrap().len(), 2);
     assert_eq!(list["results"][0]["policy_sid"], POLICY);
     assert_eq!(simulator.get("/simulator/callbacks")["attempts"], json!([]));
+}
+
+#[test]
+fn seeded_profiles_are_complete_whatever_their_policy_asks_for() {
+    let simulator = Simulator::start();
+    for status in ["draft", "in-review", "twilio-rejected", "twilio-approved"] {
+        let policy = "RN6433641899984f951173ef1738c3bdd0";
+        simulator.post("/simulator/profiles", &format!("count=2&status={status}&policy_sid={policy}"));
+        let list = simulator.get(&format!("/v1/CustomerProfiles?Status={status}"));
+        assert_eq!(list["results"].as_array().unwrap().len(), 2, "{status}");
+    }
+}
+
+#[test]
+fn a_slip_in_a_control_request_is_named_and_does_nothing() {
+    let simulator = Simulator::start();
+    let sid = simulator.create("");
+    simulator.submit(&sid);
+    let of = |act: &str| format!("/simulator/profiles/{sid}/{act}");
+    for (path, form, named) in [
+        (of("reject"), "codes=18602", "codes: is not known here; there are code, reason"),
+        (of("reject"), "code=1", "code: write a number of five digits"),
+        (of("approve"), "valid_for=5", "valid_for: is not known here; there are valid_for_secs"),
+        ("/simulator/profiles".into(), "count=0", "count: write a number from 1 to "),
+        ("/simulator/profiles".into(), "count=1&status=pending-review", "status: write one of draft, "),
+        ("/simulator/profiles".into(), "count=1&status_callback=x", "status_callback: write a URL"),
+        ("/simulator/profiles".into(), "count=1&account_sid=AC2", "account_sid: write one of the simulator's accounts"),
+        (format!("/v1/CustomerProfiles/{sid}"), "Status=twilio-approved", "Status: write draft or pending-review"),
+        ("/v1/CustomerProfiles".into(), &format!("FriendlyName={}", "x".repeat(2049)), "FriendlyName: write at most"),
+    ] {
+        let answer = simulator.ask(&Request::form(&path, form));
+        assert!(answer.status == 400 && answer.body.contains(named), "{path} {form}: {answer:?}");
+    }
+    assert_eq!(simulator.get("/v1/CustomerProfiles")["results"].as_array().unwrap().len(), 1);
+    assert_eq!(simulator.get(&format!("/v1/CustomerProfiles/{sid}"))["status"], "in-review");
+}
+
+#[test]
+fn a_stop_waits_for_the_callbacks_under_way() {
+    let (bridge, url) = bridge();
+    let simulator = Simulator::start_with(&["--set", "delay=100", "--set", "delay_ms=1500"], &[]);
+    let sid = simulator.create(&url);
+    simulator.submit(&sid);
+    let said = simulator.stop();
+    assert!(said.contains("2 callbacks are under way"), "{said}");
+    assert_eq!(events(&bridge, 2).len(), 2);
 }
 
 #[test]

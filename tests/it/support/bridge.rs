@@ -236,7 +236,7 @@ fn owned(variables: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
 }
 
-fn kill(signal: &str, process: u32) {
+pub(super) fn kill(signal: &str, process: u32) {
     let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().unwrap();
     assert!(sent.success());
 }

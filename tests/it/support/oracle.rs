@@ -1,5 +1,5 @@
-//! Twilio's official client libraries as signature oracles: what they sign must be accepted here, and what is signed
-//! here they must accept.
+//! Twilio's official client libraries as oracles. Of signatures: what they sign must be accepted here, and what is signed
+//! here they must accept. Of the API: what they make of the simulator's answers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub(crate) struct Oracle {
 impl Oracle {
     /// Starts the library.
     pub(crate) fn start(library: Library) -> Self {
-        let mut command = command(library);
+        let mut command = command(library, "oracle");
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -112,16 +112,17 @@ impl Drop for Oracle {
     }
 }
 
-fn command(library: Library) -> Command {
+/// One of the programs that use the library, not started.
+pub(crate) fn command(library: Library, program: &str) -> Command {
     match library {
         Library::Python => {
             let mut python = Command::new(libraries().join("python/bin/python"));
-            python.arg(harness("python/oracle.py"));
+            python.arg(harness(&format!("python/{program}.py")));
             python
         }
         Library::Node => {
             let mut node = Command::new("node");
-            node.arg(harness("node/oracle.js")).env("NODE_PATH", libraries().join("node/node_modules"));
+            node.arg(harness(&format!("node/{program}.js"))).env("NODE_PATH", libraries().join("node/node_modules"));
             node
         }
     }
@@ -142,7 +143,8 @@ pub(crate) fn libraries() -> &'static Path {
     })
 }
 
-fn harness(program: &str) -> PathBuf {
+/// What belongs to the libraries in the tests.
+pub(crate) fn harness(program: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(program)
 }
 

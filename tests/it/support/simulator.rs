@@ -1,7 +1,7 @@
 //! The simulated Trust Hub as a process.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
     net::SocketAddr,
     process::{Child, ChildStderr},
 };
@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{ACCOUNT, Answer, Request, TOKEN, program};
+use super::{ACCOUNT, Answer, Request, TOKEN, bridge::kill, program};
 
 /// A policy that asks for nothing but the parameters.
 pub(crate) const POLICY: &str = "RN00000000000000000000000000000000";
@@ -17,8 +17,7 @@ pub(crate) const POLICY: &str = "RN00000000000000000000000000000000";
 /// `trusthub-bridge simulate` on a free port, for one account. It is killed when the test ends.
 pub(crate) struct Simulator {
     child: Child,
-    /// What it says goes there, so that it never waits for a reader.
-    _said: BufReader<ChildStderr>,
+    said: BufReader<ChildStderr>,
     pub(crate) address: SocketAddr,
 }
 
@@ -38,7 +37,21 @@ impl Simulator {
         said.read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
         let address = address.unwrap_or_else(|| panic!("it does not say where it listens: {line}"));
-        Self { child, _said: said, address }
+        Self { child, said, address }
+    }
+
+    /// Tells it to end, waits for that, and returns what it said since the start.
+    pub(crate) fn stop(mut self) -> String {
+        kill("INT", self.child.id());
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{said}");
+        said
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What its URLs begin with.

@@ -1,9 +1,12 @@
 //! What goes wrong on purpose.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use trusthub_bridge::{
-    domain::{Construction, KeyAge, Refusal, Status},
+    domain::{Construction, KeyAge, ProfileSid, Refusal, Status},
     simulator::{Announcement, Fault, Faults, Options, Percent, Postman},
     verify::Match,
 };
@@ -125,14 +128,13 @@ async fn a_seed_repeats_what_goes_wrong() {
         let receiver = Receiver::answering(204);
         let postman = postman_with(&[NEWER], Options { seed: Some(seed), ..Options::default() });
         postman.set_faults(Faults { drop: half, duplicate: half, wrong_signature: half, ..none() });
-        for _ in 0..50 {
-            postman.announce(&announcement(&receiver.url("")));
+        for number in 0..50 {
+            let profile = ProfileSid::parse(&format!("BU{number:032x}")).unwrap();
+            postman.announce(&Announcement { profile, ..announcement(&receiver.url("")) });
         }
         settled(&postman).await;
-        let faults = postman.attempts(None, usize::MAX).into_iter().map(|attempt| attempt.callback.faults);
-        let mut faults: Vec<_> = faults.collect();
-        faults.sort_by_key(|faults| format!("{faults:?}"));
-        runs.push(faults);
+        let attempts = postman.attempts(None, usize::MAX).into_iter().map(|attempt| attempt.callback);
+        runs.push(attempts.map(|callback| (callback.profile_sid, callback.faults)).collect::<BTreeMap<_, _>>());
     }
     assert_eq!(runs[0], runs[1]);
     assert_ne!(runs[0], runs[2]);

@@ -1,0 +1,122 @@
+//! Twilio's official client libraries, pointed at the simulator. `tests/oracles/*/life.*` lead profiles through their
+//! lives and print what they saw; both libraries must have seen the same.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    ACCOUNT, TOKEN,
+    oracle::{Library, command},
+    simulator::Simulator,
+};
+
+const SEEDED: usize = 2_500;
+const USUAL_PAGE: usize = 50;
+
+#[test]
+fn the_python_library_pages_leads_profiles_through_their_lives_and_types_errors() {
+    assert_everything_is_seen_by(Library::Python);
+}
+
+#[test]
+fn the_node_library_pages_leads_profiles_through_their_lives_and_types_errors() {
+    assert_everything_is_seen_by(Library::Node);
+}
+
+fn assert_everything_is_seen_by(library: Library) {
+    let seen = transcript(library);
+    // One by one, so that a failure shows the part that differs.
+    assert_eq!(seen["problems"], problems());
+    assert_eq!(seen["customer profile"], life());
+    assert_eq!(seen["trust product"], life());
+    assert_eq!(seen["paging"]["sizes"], json!(vec![USUAL_PAGE; SEEDED / USUAL_PAGE]));
+    assert_eq!(seen["paging"]["before the last"], USUAL_PAGE);
+    let newest_first: Vec<_> = (1..=SEEDED).rev().map(|number| format!("Seeded {number}")).collect();
+    assert_eq!(seen["paging"]["names"], json!([newest_first, newest_first]));
+}
+
+/// What the library's program saw at a simulator of its own, whose callbacks go nowhere.
+fn transcript(library: Library) -> Value {
+    let simulator = Simulator::start_with(&["--profiles", &SEEDED.to_string(), "--set", "drop=100"], &[]);
+    let mut program = command(library, "life");
+    // The simulator is on this machine, whatever the environment says of proxies.
+    program.env("NO_PROXY", "127.0.0.1").args([&simulator.url(), ACCOUNT, TOKEN]);
+    let output = program.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn problem(status: u16, code: u32, message: &str) -> Value {
+    json!({"status": status, "code": code, "message": message})
+}
+
+fn problems() -> Value {
+    let unknown = format!("The requested resource /CustomerProfiles/BU{} was not found", "f".repeat(32));
+    json!({
+        "unauthenticated": problem(401, 20003, "Authenticate"),
+        "unknown": problem(404, 20404, &unknown),
+        "wrong e-mail": problem(400, 20001, "Email: write an address such as name@example.com"),
+        "too many": problem(429, 20429, "Too Many Requests"),
+    })
+}
+
+/// A profile after its first change; `None` for no errors.
+fn changed(name: &str, status: &str, errors: Option<Value>) -> Value {
+    json!({
+        "name": name,
+        "email": "other@example.com",
+        "status": status,
+        "errors": errors,
+        "callback": null,
+        "valid": status == "twilio-approved",
+        "dated": true,
+    })
+}
+
+fn life() -> Value {
+    let draft = json!({
+        "name": "Shop",
+        "email": "shop@example.com",
+        "status": "draft",
+        "errors": null,
+        "callback": "https://hooks.example.com/",
+        "valid": false,
+        "dated": true,
+    });
+    let incomplete = json!([{"code": 22214}, {"code": 22216}]);
+    let not_verified = json!([{"code": 18602}]);
+    let locked = problem(400, 60711, "Not allowed: it is in-review");
+    let statuses = "draft, pending-review, in-review, twilio-rejected, twilio-approved";
+    json!({
+        "created": draft,
+        "fetched": draft,
+        "listed": [draft],
+        "updated": changed("Shop 2", "draft", None),
+        "wrong status": [
+            problem(400, 20001, &format!("Status: write one of {statuses}")),
+            problem(400, 20001, "Status: write draft or pending-review; the others are the reviewer's"),
+        ],
+        "submitted incomplete": changed("Shop 2", "twilio-rejected", Some(incomplete)),
+        "sub-lists": sub_lists(),
+        "submitted": changed("Shop 2", "in-review", None),
+        "locked": [locked, locked],
+        "rejected": changed("Shop 2", "twilio-rejected", Some(not_verified.clone())),
+        "edited": changed("Shop 3", "twilio-rejected", Some(not_verified)),
+        "resubmitted": changed("Shop 3", "in-review", None),
+        "approved": changed("Shop 3", "twilio-approved", None),
+        "deleted": true,
+        "gone": 20404,
+    })
+}
+
+fn sub_lists() -> Value {
+    let (end_user, document) = (format!("IT{}", "1".repeat(32)), format!("RD{}", "2".repeat(32)));
+    json!({
+        "assigned": [document, end_user],
+        "fetched": [end_user, true],
+        "unassigned": true,
+        "left": [end_user],
+        "gone": 20404,
+        "evaluations": 0,
+        "channel endpoints": 0,
+    })
+}

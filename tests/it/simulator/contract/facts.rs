@@ -1,0 +1,163 @@
+//! The facts about Trust Hub's API, for one kind of profile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::support::simulator::POLICY;
+
+const FIXTURE: &str = include_str!("../../../fixtures/trusthub-api.json");
+
+/// What is sent for a parameter.
+const EXAMPLES: [(&str, &str); 11] = [
+    ("FriendlyName", "Shop"),
+    ("Email", "shop@example.com"),
+    ("PolicySid", POLICY),
+    ("StatusCallback", "https://hooks.example.com/"),
+    ("Status", "draft"),
+    ("PageSize", "20"),
+    ("Page", "0"),
+    ("ObjectSid", "RD00000000000000000000000000000003"),
+    ("ObjectType", "business"),
+    ("ChannelEndpointSid", "PN00000000000000000000000000000004"),
+    ("ChannelEndpointSids", "PN00000000000000000000000000000004"),
+];
+
+/// Names, and of what form what they name is.
+pub(super) type Forms = BTreeMap<String, String>;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Facts {
+    statuses: Vec<String>,
+    resources: BTreeMap<String, Forms>,
+    /// The last part of what each points to.
+    links: Forms,
+    pub(super) meta: Forms,
+    pub(super) paging: Forms,
+    pub(super) operations: Vec<Operation>,
+    #[serde(rename = "not simulated")]
+    pub(super) not_simulated: Vec<Place>,
+}
+
+/// What can be asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Operation {
+    #[serde(flatten)]
+    pub(super) place: Place,
+    #[serde(default)]
+    pub(super) required: Forms,
+    #[serde(default)]
+    optional: Forms,
+    pub(super) success: u16,
+    pub(super) answer: Option<String>,
+    #[serde(rename = "list of")]
+    pub(super) list_of: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(super) struct Place {
+    pub(super) method: String,
+    pub(super) path: String,
+}
+
+impl Facts {
+    /// Those of customer profiles, and those of trust products.
+    pub(super) fn all() -> Vec<Self> {
+        let raw: Value = serde_json::from_str(FIXTURE).unwrap();
+        raw["names"].as_array().unwrap().iter().map(|names| Self::named(names.as_object().unwrap())).collect()
+    }
+
+    fn named(names: &serde_json::Map<String, Value>) -> Self {
+        let mut text = FIXTURE.to_owned();
+        for (placeholder, name) in names {
+            text = text.replace(&format!("{{{placeholder}}}"), name.as_str().unwrap());
+        }
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Where profiles are made and listed.
+    pub(super) fn profiles(&self) -> &str {
+        &self.operations[0].place.path
+    }
+
+    /// Of what form each field of a resource is; nothing for a resource of which the simulator has none.
+    pub(super) fn fields(&self, resource: &str) -> Option<&Forms> {
+        self.resources.get(resource)
+    }
+
+    /// All parameters of an operation.
+    pub(super) fn parameters(&self, operation: &Operation) -> Forms {
+        let paging = operation.list_of.iter().flat_map(|_| &self.paging);
+        let all = operation.required.iter().chain(&operation.optional).chain(paging);
+        all.map(|(name, form)| (name.clone(), form.clone())).collect()
+    }
+
+    /// Panics unless it is a resource as published, field by field.
+    pub(super) fn assert_resource(&self, resource: &str, value: &Value) {
+        let fields = self.fields(resource).unwrap_or_else(|| panic!("there are no facts about {resource}: {value}"));
+        self.assert_forms(fields, value, true);
+    }
+
+    /// Panics unless it is a list of such resources as published.
+    pub(super) fn assert_list(&self, resource: &str, value: &Value) {
+        assert_eq!(keys(value), BTreeSet::from(["meta", "results"]));
+        self.assert_forms(&self.meta, &value["meta"], false);
+        value["results"].as_array().unwrap().iter().for_each(|one| self.assert_resource(resource, one));
+    }
+
+    fn assert_forms(&self, forms: &Forms, value: &Value, nullable: bool) {
+        assert_eq!(keys(value), forms.keys().map(String::as_str).collect());
+        for (name, form) in forms {
+            let (form, optional) = form.strip_suffix('?').map_or((form.as_str(), nullable), |form| (form, true));
+            let fits = (optional && value[name].is_null()) || self.fits(form, &value[name]);
+            assert!(fits, "{name} is not a {form}: {value}");
+        }
+    }
+
+    fn fits(&self, form: &str, value: &Value) -> bool {
+        let text = value.as_str();
+        match form {
+            "string" => text.is_some(),
+            "integer" => value.is_u64(),
+            "array" => value.is_array(),
+            "status" => text.is_some_and(|text| self.statuses.iter().any(|status| status == text)),
+            "uri" => text.is_some_and(is_uri),
+            "uri-map" => self.are_links(value),
+            "date-time" => text.is_some_and(is_date_time),
+            _ => text.is_some_and(|text| is_sid(form.strip_prefix("sid ").expect("a known form"), text)),
+        }
+    }
+
+    fn are_links(&self, value: &Value) -> bool {
+        let leads_to = |(name, end): (&String, &String)| {
+            value[name].as_str().is_some_and(|url| is_uri(url) && url.ends_with(&format!("/{end}")))
+        };
+        keys(value) == self.links.keys().map(String::as_str).collect() && self.links.iter().all(leads_to)
+    }
+}
+
+/// `name=value` for each of these parameters for which there is an example.
+pub(super) fn form<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let examples = names.filter_map(|name| EXAMPLES.iter().find(|(example, _)| example == name));
+    examples.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+/// The names in an object.
+pub(super) fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect()
+}
+
+fn is_uri(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+fn is_date_time(text: &str) -> bool {
+    text.replace(|c: char| c.is_ascii_digit(), "0") == "0000-00-00T00:00:00Z"
+}
+
+fn is_sid(prefix: &str, text: &str) -> bool {
+    let (letters, digits) = text.split_at(2);
+    let is_prefix = if prefix == "*" { letters.chars().all(|c| c.is_ascii_alphabetic()) } else { letters == prefix };
+    is_prefix && digits.len() == 32 && digits.chars().all(|c| c.is_ascii_hexdigit())
+}

@@ -1,0 +1,142 @@
+"""The lives of a customer profile and of a trust product, and what goes wrong in them, as Twilio's official Python
+library sees them.
+
+    life.py BASE_URL ACCOUNT_SID AUTH_TOKEN
+
+BASE_URL is a simulator with seeded profiles. What happens is printed as one JSON object; ../node/life.js prints the
+same.
+"""
+
+import json
+import sys
+from datetime import datetime
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from twilio.base.exceptions import TwilioRestException
+from twilio.rest import Client
+
+# Asks for an end user and a supporting document.
+POLICY = "RNdfbf3fae0e1107f8aded0e7cead80bf5"
+OBJECTS = ["IT" + "1" * 32, "RD" + "2" * 32]
+UNKNOWN = "BU" + "f" * 32
+
+
+def client_of(base, account, token):
+    client = Client(account, token)
+    client.trusthub.base_url = base
+    return client.trusthub.v1
+
+
+def control(base, path, **form):
+    """What Twilio's API has no request for."""
+    urlopen(f"{base}/simulator{path}", urlencode(form).encode()).close()
+
+
+def shown(profile):
+    dates = [profile.date_created, profile.date_updated]
+    return {
+        "name": profile.friendly_name,
+        "email": profile.email,
+        "status": profile.status,
+        "errors": profile.errors,
+        "callback": profile.status_callback,
+        "valid": profile.valid_until is not None,
+        "dated": all(isinstance(date, datetime) for date in dates),
+    }
+
+
+def problem(act):
+    try:
+        act()
+    except TwilioRestException as error:
+        # The library puts what it tried before Twilio's message.
+        return {"status": error.status, "code": error.code, "message": error.msg.split(": ", 1)[1]}
+    return None
+
+
+def sub_lists(profile, kind):
+    assignments = getattr(profile, f"{kind}_entity_assignments")
+    first, second = [assignments.create(object_sid=sid) for sid in OBJECTS]
+    fetched = assignments(first.sid).fetch()
+    steps = {
+        "assigned": [one.object_sid for one in assignments.list()],
+        "fetched": [fetched.object_sid, isinstance(fetched.date_created, datetime)],
+        "unassigned": assignments(second.sid).delete(),
+        "left": [one.object_sid for one in assignments.list()],
+        "gone": problem(assignments(second.sid).fetch)["code"],
+        "evaluations": len(getattr(profile, f"{kind}_evaluations").list()),
+        "channel endpoints": len(getattr(profile, f"{kind}_channel_endpoint_assignment").list()),
+    }
+    assignments.create(object_sid=OBJECTS[1])
+    return steps
+
+
+def life(profiles, kind, base):
+    steps = {}
+    profile = profiles.create(
+        friendly_name="Shop",
+        email="shop@example.com",
+        policy_sid=POLICY,
+        status_callback="https://hooks.example.com/",
+    )
+    steps["created"] = shown(profile)
+    steps["fetched"] = shown(profiles(profile.sid).fetch())
+    steps["listed"] = [shown(one) for one in profiles.list(friendly_name="Shop", status="draft", policy_sid=POLICY)]
+    steps["updated"] = shown(profile.update(friendly_name="Shop 2", email="other@example.com", status_callback=""))
+    steps["wrong status"] = [problem(lambda: profile.update(status=one)) for one in ("approved", "twilio-approved")]
+    steps["submitted incomplete"] = shown(profile.update(status="pending-review"))
+    steps["sub-lists"] = sub_lists(profile, kind)
+    steps["submitted"] = shown(profile.update(status="pending-review"))
+    steps["locked"] = [problem(act) for act in (lambda: profile.update(friendly_name="Shop 3"), profile.delete)]
+    control(base, f"/profiles/{profile.sid}/reject", code=18602, reason="Nobody knows it")
+    steps["rejected"] = shown(profile.fetch())
+    steps["edited"] = shown(profile.update(friendly_name="Shop 3"))
+    steps["resubmitted"] = shown(profile.update(status="pending-review"))
+    control(base, f"/profiles/{profile.sid}/approve", valid_for_secs=3600)
+    steps["approved"] = shown(profile.fetch())
+    steps["deleted"] = profile.delete()
+    steps["gone"] = problem(profile.fetch)["code"]
+    return steps
+
+
+def paging(profiles):
+    """Every seeded profile, with pages of 100 and with the usual ones."""
+    page, sizes = profiles.page(), []
+    while page:
+        sizes.append(len(list(page)))
+        previous, page = page, page.next_page()
+    names = [[one.friendly_name for one in seen] for seen in (profiles.list(page_size=100), profiles.list())]
+    return {"names": names, "sizes": sizes, "before the last": len(list(previous.previous_page()))}
+
+
+def problems(profiles, base, account):
+    stranger = client_of(base, account, "not the token").customer_profiles
+    wrong = {"friendly_name": "Shop", "email": "nobody", "policy_sid": POLICY}
+    seen = {
+        "unauthenticated": problem(stranger(UNKNOWN).fetch),
+        "unknown": problem(profiles(UNKNOWN).fetch),
+        "wrong e-mail": problem(lambda: profiles.create(**wrong)),
+    }
+    control(base, "/settings", too_many_requests=100)
+    seen["too many"] = problem(profiles(UNKNOWN).fetch)
+    control(base, "/settings", too_many_requests=0)
+    return seen
+
+
+def main(base, account, token):
+    api = client_of(base, account, token)
+    print(
+        json.dumps(
+            {
+                "paging": paging(api.customer_profiles),
+                "customer profile": life(api.customer_profiles, "customer_profiles", base),
+                "trust product": life(api.trust_products, "trust_products", base),
+                "problems": problems(api.customer_profiles, base, account),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
