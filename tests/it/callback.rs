@@ -8,7 +8,7 @@ use trusthub_bridge::domain::Timestamp;
 use crate::support::{ACCOUNT, Bridge, PROFILE, Request, kafka::Record};
 
 fn fixtures() -> Vec<(String, Value)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/callbacks");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
         .map(|file| {
