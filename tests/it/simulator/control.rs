@@ -76,6 +76,33 @@ fn callbacks_go_over_tls_when_the_certificate_is_one_that_the_system_trusts() {
 }
 
 #[test]
+fn each_account_has_its_own_profiles_and_logs_in_with_a_token_of_its_own_or_an_api_key() {
+    let sid = |kind: &str| format!("{kind}{}", "2".repeat(32));
+    let (account, key) = (sid("AC"), sid("SK"));
+    let accounts = json!({ &account: { "tokens": ["new", "old"], "api_key": &key, "api_secret": "secret" } });
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("accounts"));
+    fs::write(&file, accounts.to_string()).unwrap();
+    let simulator = Simulator::start_with(&["--profiles", "1"], &[("TWILIO_ACCOUNTS_FILE", file.to_str().unwrap())]);
+    fs::remove_file(file).unwrap();
+    let of_the_first = simulator.get("/v1/CustomerProfiles")["results"].as_array().unwrap().len();
+    simulator.create("");
+    let owners = |user: &str, password: &str| {
+        let answer = simulator.ask_as(user, password, &Request::get("/v1/CustomerProfiles"));
+        let list = serde_json::from_str::<Value>(&answer.body).unwrap();
+        let owner = |profile: &Value| profile["account_sid"].as_str().unwrap().to_owned();
+        (answer.status == 200).then(|| list["results"].as_array().unwrap().iter().map(owner).collect::<Vec<_>>())
+    };
+    assert_eq!(of_the_first, 0, "seeded profiles belong to the first account of the file");
+    assert_eq!(owners(ACCOUNT, TOKEN), Some(vec![ACCOUNT.to_owned()]));
+    for (user, password) in [(&account, "new"), (&account, "old"), (&key, "secret")] {
+        assert_eq!(owners(user, password), Some(vec![account.clone()]), "{user} {password}");
+    }
+    for (user, password) in [(&account, TOKEN), (&account, "secret"), (&key, "new"), (&sid("AC"), "")] {
+        assert_eq!(owners(user, password), None, "{user} {password}");
+    }
+}
+
+#[test]
 fn a_rejection_without_a_reason_is_told_by_its_codes() {
     let (bridge, url) = bridge();
     let simulator = Simulator::start();

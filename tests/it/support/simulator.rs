@@ -61,7 +61,12 @@ impl Simulator {
 
     /// Asks the API as its account.
     pub(crate) fn ask(&self, request: &Request) -> Answer {
-        let credentials = STANDARD.encode(format!("{ACCOUNT}:{TOKEN}"));
+        self.ask_as(ACCOUNT, TOKEN, request)
+    }
+
+    /// Asks the API as this user.
+    pub(crate) fn ask_as(&self, user: &str, password: &str, request: &Request) -> Answer {
+        let credentials = STANDARD.encode(format!("{user}:{password}"));
         request.clone().with("Authorization", &format!("Basic {credentials}")).send(self.address)
     }
 
