@@ -12,7 +12,7 @@ use crate::{
     app::block_on,
     config::{self, Simulator},
     lifecycle::StopSignals,
-    simulator::{self, Account, Seeding, Settings, Store, World},
+    simulator::{self, Account, Seeding, Settings, Store, World, model::MOST_PROFILES},
     telemetry::init_logging,
 };
 
@@ -31,7 +31,7 @@ Everything that can be set here can be set later too, with POST /simulator/setti
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Make so many profiles at the start
-    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_PROFILES)))]
     profiles: u32,
     /// A setting, such as speed=60, auto_review_secs=5, auto_reject=20, drop=30, duplicate=20, delay=10,
     /// construction=body_hash or too_many_requests=5; may be repeated

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{catalogue::TWILIO_ACCOUNTS_FILE, reader::Reader};
-use crate::domain::{AccountSid, Members};
+use crate::domain::{AccountSid, Members, is_sid};
 
 /// Far above what any number of accounts needs; a wrong path does not fill the memory.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -181,8 +181,7 @@ fn read_api_key(key: Option<Json>, secret: Option<Json>) -> Result<Option<ApiKey
 }
 
 fn is_api_key(text: &str) -> bool {
-    let digits = text.strip_prefix("SK").unwrap_or_default();
-    digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    text.starts_with("SK") && is_sid(text)
 }
 
 fn is_secret(text: &str) -> bool {

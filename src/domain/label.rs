@@ -1,5 +1,7 @@
 //! Closed sets: the only values that may become a metric label, a log field or a reason header.
 
+use serde::Serializer;
+
 /// A value of a set that is fixed at compile time.
 ///
 /// Metrics are labelled by such values alone, so nothing that came from outside can create a series.
@@ -10,6 +12,26 @@ pub trait Label: Copy + Eq + 'static {
     fn index(self) -> usize;
     /// The text of this value, as metrics and logs show it.
     fn as_str(self) -> &'static str;
+
+    /// The value of this text.
+    #[must_use]
+    fn named(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.as_str() == text)
+    }
+
+    /// The texts of these values, for people who wrote another one.
+    #[must_use]
+    fn list(values: &[Self]) -> String {
+        values.iter().map(|value| value.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Writes the text of a value.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize_label<L: Label, S: Serializer>(label: &L, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(label.as_str())
 }
 
 /// Declares an enum together with its [`Label`] texts and its `Display`.

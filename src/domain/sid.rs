@@ -12,9 +12,18 @@ pub struct SidError {
     prefix: &'static str,
 }
 
+/// Whether the text has the form of any SID: two letters for the kind, then 32 hexadecimal digits.
+#[must_use]
+pub fn is_sid(text: &str) -> bool {
+    text.split_at_checked(2).is_some_and(|(kind, digits)| {
+        kind.bytes().all(|letter| letter.is_ascii_alphabetic())
+            && digits.len() == 32
+            && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
 fn check(text: &str, prefix: &'static str) -> Result<(), SidError> {
-    let digits = text.strip_prefix(prefix).ok_or(SidError { prefix })?;
-    if digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()) { Ok(()) } else { Err(SidError { prefix }) }
+    if is_sid(text) && text.starts_with(prefix) { Ok(()) } else { Err(SidError { prefix }) }
 }
 
 macro_rules! sid {
@@ -93,6 +102,16 @@ mod tests {
         ] {
             assert!(ProfileSid::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_sid_of_any_kind_is_two_letters_and_32_hexadecimal_digits() {
+        let digits = "0aF9".repeat(8);
+        assert!(is_sid(&format!("IT{digits}")));
+        for bad in [format!("IT{digits}0"), format!("1T{digits}"), digits.clone(), "ä".to_owned(), String::new()] {
+            assert!(!is_sid(&bad), "{bad}");
+        }
+        assert!(check(&format!("RD{digits}"), "IT").is_err());
     }
 
     #[test]

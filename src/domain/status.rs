@@ -35,6 +35,6 @@ impl Status {
     /// The status of this canonical name, [`Status::Unknown`] for every other text.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.iter().copied().find(|status| status.as_str() == name).unwrap_or(Self::Unknown)
+        Self::named(name).unwrap_or(Self::Unknown)
     }
 }

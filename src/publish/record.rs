@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::{
     DATA_SCHEMA, Destination, EVENT_TYPE, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER, Timestamp,
-    TraceParent, Unprocessable,
+    TraceParent, Unprocessable, serialize_label,
 };
 
 /// Request headers that are not kept in dead letters: they prove who sent the request, or could.
@@ -21,7 +21,7 @@ const CUT: usize = 256;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     /// Which topic.
-    #[serde(serialize_with = "write_destination", deserialize_with = "read_destination")]
+    #[serde(serialize_with = "serialize_label", deserialize_with = "read_destination")]
     pub destination: Destination,
     /// The profile SID, by which Kafka keeps one profile's events in order; unknown in some dead letters.
     pub key: Option<String>,
@@ -33,14 +33,9 @@ pub struct Record {
     pub timestamp: Timestamp,
 }
 
-fn write_destination<S: Serializer>(destination: &Destination, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(destination.as_str())
-}
-
 fn read_destination<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Destination, D::Error> {
     let text = Cow::<str>::deserialize(deserializer)?;
-    let found = Destination::ALL.iter().find(|destination| destination.as_str() == text);
-    found.copied().ok_or_else(|| D::Error::custom("not a destination"))
+    Destination::named(&text).ok_or_else(|| D::Error::custom("not a destination"))
 }
 
 impl Record {

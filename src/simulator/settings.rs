@@ -2,14 +2,14 @@
 
 use std::{num::NonZeroU32, str::FromStr};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use thiserror::Error;
 
 use super::{
     callback::{DelayRangeError, Faults, Percent, PercentError},
     world::ApiFaults,
 };
-use crate::domain::{Construction, Label as _};
+use crate::domain::{Construction, Label, serialize_label};
 
 /// What is set, under the names that the control API and the command line use.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +21,7 @@ pub struct Settings {
     /// So many of a hundred of such reviews end in a rejection.
     pub auto_reject: Percent,
     /// How callbacks are signed.
-    #[serde(serialize_with = "write")]
+    #[serde(serialize_with = "serialize_label")]
     pub construction: Construction,
     /// What goes wrong with callbacks.
     #[serde(flatten)]
@@ -64,9 +64,8 @@ const SETTERS: &[(&str, Setter)] = &[
     }),
     ("auto_reject", |all, text| percent(&mut all.auto_reject, text)),
     ("construction", |all, text| {
-        let known = || Construction::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
-        let found = Construction::ALL.iter().find(|one| one.as_str() == text);
-        all.construction = *found.ok_or_else(|| format!("write one of {}", known()))?;
+        let wrong = || format!("write one of {}", Label::list(Construction::ALL));
+        all.construction = Construction::named(text).ok_or_else(wrong)?;
         Ok(())
     }),
     ("drop", |all, text| percent(&mut all.callbacks.drop, text)),
@@ -110,8 +109,4 @@ impl Settings {
             Err(wrong) => Err(BadSetting::Value { name: name.to_owned(), wrong }),
         }
     }
-}
-
-fn write<S: Serializer>(construction: &Construction, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(construction.as_str())
 }

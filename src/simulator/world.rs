@@ -287,8 +287,6 @@ impl World {
 
 /// Makes a profile and leads it to a status, the way that there is.
 fn lead_to(hub: &mut Hub, draft: Draft, wanted: Standing) -> Result<(), Trouble> {
-    /// The registration number could not be verified.
-    const CODE: u32 = 18602;
     let sid = hub.create(draft)?.sid;
     if wanted == Standing::Draft {
         return Ok(());
@@ -297,7 +295,7 @@ fn lead_to(hub: &mut Hub, draft: Draft, wanted: Standing) -> Result<(), Trouble>
     hub.edit(&sid, Edit { status: Some(Status::PendingReview), ..Edit::default() })?;
     let verdict = match wanted {
         Standing::Approved => Verdict::Approve { valid_until: None },
-        Standing::Rejected => Verdict::Reject { codes: vec![CODE], reason: String::new() },
+        Standing::Rejected => Verdict::usual_rejection(),
         Standing::Draft | Standing::InReview => return Ok(()),
     };
     hub.decide(&sid, verdict).map(drop)

@@ -47,13 +47,11 @@ pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fa
 async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
     let signals = StopSignals::listen().map_err(Failure::failed)?;
     let (stage, api) = Stage::build(once, variables)?;
-    let stop_api = api.handle();
     let result = tokio::select! {
         result = async { if once { stage.play_once().await } else { stage.play_on(signals).await } } => result,
         () = Arc::clone(&stage.world).turn() => Ok(()),
         ended = api => ended.map_err(Failure::failed),
     };
-    stop_api.stop(false).await;
     stage.service.stop().await;
     result
 }

@@ -8,17 +8,11 @@ use actix_web::{
 };
 use serde_json::json;
 
-use super::{
-    call::base,
-    error::ApiError,
-    fields::{Fields, is_sid},
-    render,
-};
+use super::{call::base, error::ApiError, fields::Fields, render};
 use crate::{
-    domain::{AccountSid, Label as _, ProfileSid},
+    domain::{AccountSid, Label, ProfileSid},
     simulator::{
-        callback::is_callback_url,
-        model::{Happened, Hub, Trouble, Verdict},
+        model::{Happened, Hub, MOST_PROFILES, Trouble, Verdict},
         settings::Settings,
         world::{Seeding, Standing, World},
     },
@@ -26,9 +20,6 @@ use crate::{
 
 type Answer = Result<HttpResponse, ApiError>;
 type Body = Result<Bytes, Error>;
-
-/// As many as a person asks for by mistake, and no more.
-const MOST_AT_ONCE: u32 = 1_000_000;
 
 fn decide(
     world: &World,
@@ -75,23 +66,15 @@ pub(super) async fn expire(world: Data<World>, request: HttpRequest, sid: Path<S
 pub(super) async fn seed(world: Data<World>, request: HttpRequest, body: Body) -> Answer {
     let known = ["count", "status", "account_sid", "policy_sid", "status_callback"];
     let fields = Fields::of_body(body)?.only(&known)?;
-    let count = fields.number("count", 1, MOST_AT_ONCE)?.ok_or_else(|| ApiError::invalid("count: write a number"))?;
+    let count = fields.number("count", 1, MOST_PROFILES)?.ok_or_else(|| ApiError::invalid("count: write a number"))?;
     let account = fields.get("account_sid").map(|sid| account(&world, sid)).transpose()?;
     let wanted = fields.get("status").map(standing).transpose()?;
-    let status_callback = fields.get("status_callback");
-    if status_callback.is_some_and(|url| !is_callback_url(url)) {
-        return Err(ApiError::invalid("status_callback: write a URL with https:// or http:// and without a user name"));
-    }
-    let policy = fields.get("policy_sid");
-    if policy.is_some_and(|policy| !is_sid(policy, |prefix| prefix == "RN")) {
-        return Err(ApiError::invalid("policy_sid: write RN followed by 32 hexadecimal digits"));
-    }
     let seeding = Seeding {
         count,
         account,
         wanted: wanted.unwrap_or(Standing::Draft),
-        policy: policy.map(str::to_owned),
-        status_callback: status_callback.map(str::to_owned),
+        policy: fields.policy("policy_sid")?.map(str::to_owned),
+        status_callback: fields.callback_url("status_callback")?.map(str::to_owned),
     };
     let profiles = world.seed(&seeding).await.map_err(|trouble| ApiError::of(&trouble, &request))?;
     Ok(HttpResponse::Created().json(json!({ "created": count, "profiles": profiles })))
@@ -104,9 +87,8 @@ fn account(world: &World, sid: &str) -> Result<AccountSid, ApiError> {
 }
 
 fn standing(name: &str) -> Result<Standing, ApiError> {
-    let known = || Standing::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
-    let found = Standing::ALL.iter().find(|one| one.as_str() == name).copied();
-    found.ok_or_else(|| ApiError::invalid(format!("status: write one of {}", known())))
+    let wrong = || ApiError::invalid(format!("status: write one of {}", Label::list(Standing::ALL)));
+    Standing::named(name).ok_or_else(wrong)
 }
 
 /// `GET /simulator/settings`

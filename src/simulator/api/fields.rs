@@ -5,7 +5,11 @@ use std::{fmt::Display, str::FromStr};
 use actix_web::{Error, error::PayloadError, web::Bytes};
 
 use super::error::ApiError;
-use crate::{domain::Status, simulator::callback::is_callback_url, verify::decode_form};
+use crate::{
+    domain::{Label, Status, is_sid},
+    simulator::callback::is_callback_url,
+    verify::decode_form,
+};
 
 /// A body that is larger is no form of ours.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -79,42 +83,53 @@ impl Fields {
     /// A status of Trust Hub.
     pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
         let Some(name) = self.get("Status") else { return Ok(None) };
-        status(name)
-            .map(Some)
-            .ok_or_else(|| ApiError::invalid(format!("Status: write one of {}", STATUSES.map(text).join(", "))))
+        let known = Status::named(name).filter(|status| STATUSES.contains(status));
+        let wrong = || ApiError::invalid(format!("Status: write one of {}", Label::list(&STATUSES)));
+        known.map(Some).ok_or_else(wrong)
     }
 
     /// What an owner may ask for.
     pub(super) fn wish(&self) -> Result<Option<Status>, ApiError> {
         match self.status()? {
-            Some(Status::Draft | Status::PendingReview) | None => self.status(),
+            wish @ (Some(Status::Draft | Status::PendingReview) | None) => Ok(wish),
             Some(_) => Err(ApiError::invalid("Status: write draft or pending-review; the others are the reviewer's")),
         }
     }
 
     /// Where changes are announced; empty for nowhere.
     pub(super) fn status_callback(&self) -> Result<Option<&str>, ApiError> {
-        let url = self.get("StatusCallback");
-        match url {
-            Some(url) if !url.is_empty() && !is_callback_url(url) => {
-                Err(ApiError::invalid("StatusCallback: write a URL with https:// or http:// and without a user name"))
-            }
-            _ => Ok(url),
-        }
+        const NAME: &str = "StatusCallback";
+        if self.get(NAME) == Some("") { Ok(Some("")) } else { self.callback_url(NAME) }
+    }
+
+    /// A URL that can be called.
+    pub(super) fn callback_url(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        let wrong = || format!("{name}: write a URL with https:// or http:// and without a user name");
+        self.checked(name, is_callback_url, wrong)
     }
 
     /// Who is written to.
     pub(super) fn email(&self) -> Result<Option<&str>, ApiError> {
-        let email = self.get("Email");
-        let wrong = email.is_some_and(|email| !is_email(email));
-        if wrong { Err(ApiError::invalid("Email: write an address such as name@example.com")) } else { Ok(email) }
+        self.checked("Email", is_email, || "Email: write an address such as name@example.com".to_owned())
     }
 
     /// A policy.
-    pub(super) fn policy(&self) -> Result<Option<&str>, ApiError> {
-        let policy = self.get("PolicySid");
-        let wrong = policy.is_some_and(|policy| !is_sid(policy, |prefix| prefix == "RN"));
-        if wrong { Err(ApiError::invalid("PolicySid: write RN followed by 32 hexadecimal digits")) } else { Ok(policy) }
+    pub(super) fn policy(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        let is_policy = |text: &str| text.starts_with("RN") && is_sid(text);
+        self.checked(name, is_policy, || format!("{name}: write RN followed by 32 hexadecimal digits"))
+    }
+
+    /// One that must be right if it is there.
+    fn checked(
+        &self,
+        name: &str,
+        is_right: impl FnOnce(&str) -> bool,
+        wrong: impl FnOnce() -> String,
+    ) -> Result<Option<&str>, ApiError> {
+        match self.get(name) {
+            Some(text) if !is_right(text) => Err(ApiError::invalid(wrong())),
+            text => Ok(text),
+        }
     }
 }
 
@@ -127,21 +142,6 @@ fn unread(error: &Error) -> ApiError {
 
 const STATUSES: [Status; 5] =
     [Status::Draft, Status::PendingReview, Status::InReview, Status::TwilioRejected, Status::TwilioApproved];
-
-fn text(status: Status) -> String {
-    status.to_string()
-}
-
-/// The status of this name, if Trust Hub has it.
-fn status(name: &str) -> Option<Status> {
-    STATUSES.into_iter().find(|status| status.to_string() == name)
-}
-
-/// Whether it is a SID with such a prefix.
-pub(super) fn is_sid(text: &str, is_prefix: impl FnOnce(&str) -> bool) -> bool {
-    let Some((prefix, digits)) = text.split_at_checked(2) else { return false };
-    is_prefix(prefix) && digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-}
 
 fn is_email(text: &str) -> bool {
     let is_odd = |c: char| c.is_whitespace() || c.is_control();
@@ -165,15 +165,6 @@ mod tests {
         }
         for bad in ["", "a", "@b.c", "a@b", "a@.c", "a@b.", "a b@c.d", "a@b.c\n"] {
             assert!(!is_email(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_sid_is_two_letters_and_32_hexadecimal_digits() {
-        let digits = "0aF9".repeat(8);
-        assert!(is_sid(&format!("IT{digits}"), |prefix| prefix == "IT"));
-        for bad in [format!("IT{digits}0"), format!("RD{digits}"), digits.clone(), "ä".to_owned(), String::new()] {
-            assert!(!is_sid(&bad, |prefix| prefix == "IT"), "{bad}");
         }
     }
 }

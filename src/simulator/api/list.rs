@@ -35,7 +35,7 @@ pub(super) async fn profiles(call: Call) -> Result<HttpResponse, ApiError> {
     let filter = Filter {
         status: query.status()?,
         friendly_name: query.get("FriendlyName").map(str::to_owned),
-        policy: query.policy()?.map(str::to_owned),
+        policy: query.policy("PolicySid")?.map(str::to_owned),
     };
     let asked = Asked::read(&query)?;
     let page = call.world.hub().list(&call.account, call.kind, &filter, asked.start, asked.size);

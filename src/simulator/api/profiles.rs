@@ -2,14 +2,11 @@
 
 use actix_web::{Error, HttpResponse, web::Bytes};
 
-use super::{
-    call::Call,
-    error::ApiError,
-    fields::{Fields, is_sid},
-    list::short,
-    render,
+use super::{call::Call, error::ApiError, fields::Fields, list::short, render};
+use crate::{
+    domain::is_sid,
+    simulator::model::{Draft, Edit},
 };
-use crate::simulator::model::{Draft, Edit};
 
 type Answer = Result<HttpResponse, ApiError>;
 type Body = Result<Bytes, Error>;
@@ -22,7 +19,7 @@ pub(super) async fn create(call: Call, body: Body) -> Answer {
         account: call.account.clone(),
         friendly_name: fields.required("FriendlyName")?.to_owned(),
         email: fields.required("Email").and(fields.email())?.unwrap_or_default().to_owned(),
-        policy: fields.required("PolicySid").and(fields.policy())?.unwrap_or_default().to_owned(),
+        policy: fields.required("PolicySid").and(fields.policy("PolicySid"))?.unwrap_or_default().to_owned(),
         status_callback: fields.status_callback()?.filter(|url| !url.is_empty()).map(str::to_owned),
     };
     let profile = call.world.hub().create(draft).map_err(|trouble| call.failed(&trouble))?;
@@ -68,7 +65,7 @@ pub(super) async fn assign(call: Call, body: Body) -> Answer {
     let profile = call.profile()?;
     let fields = Fields::of_body(body)?;
     let object = fields.required("ObjectSid")?;
-    if !is_sid(object, |prefix| prefix.bytes().all(|letter| letter.is_ascii_alphabetic())) {
+    if !is_sid(object) {
         return Err(ApiError::invalid("ObjectSid: write two letters followed by 32 hexadecimal digits"));
     }
     let assignment = call.world.hub().assign(&profile.sid, object.to_owned());

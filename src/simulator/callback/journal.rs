@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 
 use super::Fault;
-use crate::domain::{AccountSid, Construction, Label as _, ProfileSid, Status, Timestamp, Verb, closed_set};
+use crate::domain::{AccountSid, Construction, ProfileSid, Status, Timestamp, Verb, closed_set, serialize_label};
 
 /// Attempts that a follower may be behind before it misses some.
 const FOLLOWERS_LAG: usize = 1024;
@@ -68,7 +68,7 @@ pub struct Subject {
     /// The status that is announced.
     pub status: Status,
     /// What was signed.
-    #[serde(serialize_with = "construction")]
+    #[serde(serialize_with = "serialize_label")]
     pub construction: Construction,
     /// Tells this callback apart from others.
     pub idempotency_token: String,
@@ -106,10 +106,6 @@ pub struct Attempt {
 
 fn verb<S: Serializer>(verb: &Verb, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(verb.as_str())
-}
-
-fn construction<S: Serializer>(construction: &Construction, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(construction.as_str())
 }
 
 /// The latest attempts.

@@ -17,7 +17,7 @@ use std::{
 
 use self::{
     clock::Clock,
-    page::{Owner, Shelf, page},
+    page::{Owner, Shelf},
 };
 pub use self::{
     clock::Moment,
@@ -46,7 +46,7 @@ pub struct Draft {
 }
 
 /// As many as a gigabyte or two of memory hold.
-pub const MOST_PROFILES: usize = 1_000_000;
+pub const MOST_PROFILES: u32 = 1_000_000;
 /// More than any policy asks for.
 const MOST_ASSIGNMENTS: usize = 50;
 
@@ -173,7 +173,7 @@ impl Hub {
     /// # Errors
     /// [`Trouble::Full`] and [`Trouble::State`].
     pub fn create(&mut self, draft: Draft) -> Result<Profile, Trouble> {
-        if self.profiles.len() >= MOST_PROFILES {
+        if self.profiles.len() >= MOST_PROFILES as usize {
             return Err(Trouble::Full("1000000 profiles"));
         }
         let now = self.now();
@@ -213,7 +213,7 @@ impl Hub {
     pub fn list(&self, account: &AccountSid, kind: Kind, filter: &Filter, start: Start, size: usize) -> Page {
         let empty = BTreeMap::new();
         let serials = self.shelves.get(&(account.clone(), kind)).unwrap_or(&empty);
-        page(&View { serials, profiles: &self.profiles }, filter, start, size)
+        Shelf { serials, profiles: &self.profiles, filter }.page(start, size)
     }
 
     /// Its owner changes a profile.
@@ -306,10 +306,8 @@ impl Hub {
     }
 
     fn auto_verdict(&mut self) -> Verdict {
-        /// The registration number could not be verified: the most usual reason.
-        const CODE: u32 = 18602;
         if self.auto_review.reject.hits(&mut self.random) {
-            Verdict::Reject { codes: vec![CODE], reason: String::new() }
+            Verdict::usual_rejection()
         } else {
             Verdict::Approve { valid_until: None }
         }
@@ -368,23 +366,5 @@ impl Hub {
 
     fn new_sid(&mut self, prefix: &str) -> String {
         format!("{prefix}{:032x}", self.random.u128(..))
-    }
-}
-
-/// The profiles of one owner.
-struct View<'a> {
-    serials: &'a BTreeMap<u64, ProfileSid>,
-    profiles: &'a HashMap<ProfileSid, Profile>,
-}
-
-impl<'a> Shelf<'a> for View<'a> {
-    fn older(&self, serial: u64) -> impl Iterator<Item = &'a Profile> + use<'a> {
-        let profiles = self.profiles;
-        self.serials.range(..serial).rev().filter_map(|(_, sid)| profiles.get(sid))
-    }
-
-    fn newer(&self, serial: u64) -> impl Iterator<Item = &'a Profile> + use<'a> {
-        let profiles = self.profiles;
-        self.serials.range(serial.saturating_add(1)..).filter_map(|(_, sid)| profiles.get(sid))
     }
 }

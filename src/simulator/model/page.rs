@@ -1,7 +1,9 @@
 //! A list, page by page.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::{Kind, Profile};
-use crate::domain::{AccountSid, Status};
+use crate::domain::{AccountSid, ProfileSid, Status};
 
 /// Which profiles.
 #[derive(Debug, Clone, Default)]
@@ -57,38 +59,49 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Profiles of one kind and one account, oldest first; as far as a page must look and no further.
-pub(super) trait Shelf<'a> {
-    /// Older than this one, newest first.
-    fn older(&self, serial: u64) -> impl Iterator<Item = &'a Profile> + use<'a, Self>;
-    /// Newer than this one, oldest first.
-    fn newer(&self, serial: u64) -> impl Iterator<Item = &'a Profile> + use<'a, Self>;
+/// The profiles of one owner, oldest first.
+pub(super) struct Shelf<'a> {
+    pub(super) serials: &'a BTreeMap<u64, ProfileSid>,
+    pub(super) profiles: &'a HashMap<ProfileSid, Profile>,
+    pub(super) filter: &'a Filter,
 }
 
-pub(super) fn page<'a>(shelf: &impl Shelf<'a>, filter: &Filter, start: Start, size: usize) -> Page {
-    let mut profiles: Vec<_> = match start {
-        Start::Newest { skip } => {
-            let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-            shelf.older(u64::MAX).filter(|profile| filter.takes(profile)).skip(skip).take(size).cloned().collect()
-        }
-        Start::After(serial) => {
-            shelf.older(serial).filter(|profile| filter.takes(profile)).take(size).cloned().collect()
-        }
-        Start::Before(serial) => {
-            shelf.newer(serial).filter(|profile| filter.takes(profile)).take(size).cloned().collect()
-        }
-    };
-    if matches!(start, Start::Before(_)) {
-        profiles.reverse();
+impl<'a> Shelf<'a> {
+    /// Older than this one, newest first.
+    fn older(&self, serial: u64) -> impl Iterator<Item = &'a Profile> {
+        self.at(self.serials.range(..serial).rev())
     }
-    let (newest, oldest) = (profiles.first().map(|one| one.serial), profiles.last().map(|one| one.serial));
-    let is_more = |mut rest: Box<dyn Iterator<Item = &Profile> + '_>| rest.any(|profile| filter.takes(profile));
-    let previous = newest.filter(|serial| is_more(Box::new(shelf.newer(*serial))));
-    let next = oldest.filter(|serial| is_more(Box::new(shelf.older(*serial))));
-    Page {
-        profiles,
-        previous: previous.map(|serial| format!("PB{serial:016x}")),
-        next: next.map(|serial| format!("PA{serial:016x}")),
+
+    /// Newer than this one, oldest first.
+    fn newer(&self, serial: u64) -> impl Iterator<Item = &'a Profile> {
+        self.at(self.serials.range(serial.saturating_add(1)..))
+    }
+
+    fn at(&self, places: impl Iterator<Item = (&'a u64, &'a ProfileSid)>) -> impl Iterator<Item = &'a Profile> {
+        let Self { profiles, filter, .. } = *self;
+        places.filter_map(|(_, sid)| profiles.get(sid)).filter(|profile| filter.takes(profile))
+    }
+
+    pub(super) fn page(&self, start: Start, size: usize) -> Page {
+        let profiles: Vec<_> = match start {
+            Start::Newest { skip } => {
+                let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                self.older(u64::MAX).skip(skip).take(size).collect()
+            }
+            Start::After(serial) => self.older(serial).take(size).collect(),
+            Start::Before(serial) => {
+                let mut profiles: Vec<_> = self.newer(serial).take(size).collect();
+                profiles.reverse();
+                profiles
+            }
+        };
+        let newer = profiles.first().filter(|newest| self.newer(newest.serial).next().is_some());
+        let older = profiles.last().filter(|oldest| self.older(oldest.serial).next().is_some());
+        Page {
+            previous: newer.map(|newest| format!("PB{:016x}", newest.serial)),
+            next: older.map(|oldest| format!("PA{:016x}", oldest.serial)),
+            profiles: profiles.into_iter().cloned().collect(),
+        }
     }
 }
 

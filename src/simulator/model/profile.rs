@@ -93,6 +93,13 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The registration number could not be verified: the most usual reason.
+    pub(in crate::simulator) fn usual_rejection() -> Self {
+        Self::Reject { codes: vec![18602], reason: String::new() }
+    }
+}
+
 /// A change of status that is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

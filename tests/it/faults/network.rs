@@ -17,42 +17,27 @@ static KAFKA: LazyLock<Cluster> = LazyLock::new(|| Cluster::start("network", 1, 
 
 #[test]
 fn connections_that_are_cut_cost_no_callback_and_no_order() {
-    under(|door, load| {
-        door.set(Fault::Cut);
-        load.goes_on_for(FAULT);
-    });
+    under_lasting(Fault::Cut);
 }
 
 #[test]
 fn a_latency_of_two_seconds_costs_no_callback_and_no_order() {
-    under(|door, load| {
-        door.set(Fault::Delay(Duration::from_secs(2)));
-        load.goes_on_for(FAULT);
-    });
+    under_lasting(Fault::Delay(Duration::from_secs(2)));
 }
 
 #[test]
 fn a_line_of_one_kilobyte_a_second_costs_no_callback_and_no_order() {
-    under(|door, load| {
-        door.set(Fault::Throttle(1000));
-        load.goes_on_for(FAULT);
-    });
+    under_lasting(Fault::Throttle(1000));
 }
 
 #[test]
 fn requests_that_are_reset_half_way_cost_no_callback_and_no_order() {
-    under(|door, load| {
-        door.set(Fault::Reset);
-        load.goes_on_for(FAULT);
-    });
+    under_lasting(Fault::Reset);
 }
 
 #[test]
 fn packets_that_vanish_for_some_seconds_cost_no_callback_and_no_order() {
-    under(|door, load| {
-        door.set(Fault::Swallow);
-        load.goes_on_for(FAULT);
-    });
+    under_lasting(Fault::Swallow);
 }
 
 #[test]
@@ -64,6 +49,14 @@ fn a_network_that_flaps_every_second_costs_no_callback_and_no_order() {
             door.set(Fault::None);
             load.goes_on_for(Duration::from_secs(1));
         }
+    });
+}
+
+/// The network breaks so and stays so for a while.
+fn under_lasting(fault: Fault) {
+    under(|door, load| {
+        door.set(fault);
+        load.goes_on_for(FAULT);
     });
 }
 
