@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas figures bench outage soak fuzz mutants fmt clean-tools
+.PHONY: help demo test lint schemas figures bench outage reconcile soak fuzz mutants fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ outage: ## Measure what an outage of Kafka costs, and a million records in the s
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench outage
+
+reconcile: ## Reconcile in 200 random streams of callbacks, and a hundred thousand profiles; takes half an hour
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	cargo bench --locked --bench reconcile
 
 soak: ## Play random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; CASES="outages deaths" plays those instead
 	@scripts/setup test

@@ -15,6 +15,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod lifecycle;
+pub mod reconcile;
 pub mod simulator;
 pub mod telemetry;
 pub mod trusthub;

@@ -1,6 +1,8 @@
 //! Wiring: the only place that knows every room.
 
+mod descriptors;
 mod offline;
+mod reconcile;
 mod reload;
 
 use std::{
@@ -33,7 +35,9 @@ use crate::{
     telemetry::Metrics,
     verify::{EmptyKey, Keyring, Verifier},
 };
+pub use descriptors::fit_descriptors;
 pub use offline::{DrainError, drain, open_idle_spool};
+pub use reconcile::{ReconcileError, reconcile, set_callbacks};
 use reload::Reload;
 
 /// Reads the configuration, and asks librdkafka about the part of it that only librdkafka understands.
@@ -58,42 +62,6 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
     // A question to Kafka may still be under way, and nobody needs its answer.
     runtime.shutdown_background();
     Ok(result)
-}
-
-/// Raises the limit of open files so that it does not undercut the limit of connections, or else lowers the latter:
-/// without a descriptor nobody could be admitted, and nobody displaced.
-pub fn fit_descriptors(http: &mut config::Http) {
-    let wanted = descriptors(http.max_connections);
-    let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_else(|error| {
-        tracing::warn!(%error, wanted, "the limit of open files is not known");
-        wanted
-    });
-    if granted < wanted {
-        http.max_connections = most_connections(http.max_connections, granted);
-        let connections = http.max_connections;
-        tracing::warn!(
-            granted,
-            wanted,
-            connections,
-            "HTTP_MAX_CONNECTIONS is lowered to the open files that are allowed"
-        );
-    }
-}
-
-fn descriptors(connections: usize) -> u64 {
-    /// Kafka's connections, the spool, the listeners, the log and what the runtime needs.
-    const OWN: usize = 256;
-    u64::try_from(receive::most_descriptors(connections).saturating_add(OWN)).unwrap_or(u64::MAX)
-}
-
-/// The largest number up to `most` for which so many descriptors suffice, but at least one.
-fn most_connections(most: usize, granted: u64) -> usize {
-    let (mut fits, mut exceeds) = (1, most.saturating_add(1));
-    while exceeds - fits > 1 {
-        let middle = usize::midpoint(fits, exceeds);
-        if descriptors(middle) <= granted { fits = middle } else { exceeds = middle }
-    }
-    fits
 }
 
 /// Where the service listens; a test or `dev` brings its own.
@@ -151,6 +119,9 @@ pub enum StartError {
     /// There is no spool to look into.
     #[error("SPOOL_DIR: {} is not a folder; name the spool folder of the service", .0.display())]
     NoSpool(PathBuf),
+    /// Trust Hub cannot be asked.
+    #[error(transparent)]
+    TrustHub(#[from] config::Problems),
     /// Metrics that exclude each other.
     #[error("metrics: {0}")]
     Metrics(String),
@@ -167,6 +138,7 @@ pub struct Service {
     conductor: Background,
     kafka_watch: Background,
     key_watch: Background,
+    reconciliation: Option<Background>,
     shutdown: Shutdown,
 }
 
@@ -201,6 +173,7 @@ impl Service {
         warn_of(rules.signature_mode);
         let pipeline = Arc::new(Pipeline::new(rules, verifier, deliver, Arc::clone(&metrics), Handle::current()));
         let stopping = Stopping::default();
+        let schedule = reconcile::schedule(&config, reload.accounts(), &pipeline, &metrics, (&sink, &spool))?;
 
         let admin = serve_admin(ports.admin, metrics, (&sink, &spool), &stopping)?;
         let edge = Edge::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone());
@@ -213,6 +186,11 @@ impl Service {
         let key_watch = Background::start("the watch on the keys", |stop| async move {
             stop.run_until_cancelled(reload.run()).await;
         });
+        let reconciliation = schedule.map(|schedule| {
+            Background::start("reconciliation", |stop| async move {
+                stop.run_until_cancelled(schedule.run()).await;
+            })
+        });
         tracing::info!(public = %public.address, admin = %admin.address, "listening");
         Ok(Self {
             public,
@@ -224,6 +202,7 @@ impl Service {
             conductor,
             kafka_watch,
             key_watch,
+            reconciliation,
             shutdown: config.shutdown,
         })
     }
@@ -243,6 +222,10 @@ impl Service {
     /// Stops in the order that loses nothing; see [`lifecycle`](crate::lifecycle).
     pub async fn stop(self) {
         self.stopping.begin();
+        // Another replica goes on with it, or the next start.
+        if let Some(reconciliation) = self.reconciliation {
+            reconciliation.stop().await;
+        }
         tokio::time::sleep(self.shutdown.delay).await;
         let deadline = Instant::now() + self.shutdown.timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
@@ -366,20 +349,5 @@ impl Running {
         if let Ok(Err(error)) = self.task.await {
             tracing::error!(%error, address = %self.address, "the server ended with an error");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connections_are_lowered_to_what_the_open_files_allow_and_no_further() {
-        for granted in [1_000, 4_096, 20_000] {
-            let connections = most_connections(65_536, granted);
-            assert!(descriptors(connections) <= granted && descriptors(connections + 1) > granted, "{connections}");
-        }
-        assert_eq!(most_connections(4_096, u64::MAX), 4_096);
-        assert_eq!(most_connections(4_096, 10), 1);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use tokio::{task::spawn_blocking, time::interval};
+use tokio::{sync::watch, task::spawn_blocking, time::interval};
 
 use super::keyring;
 use crate::{
-    config::{Config, KeyFiles, Twilio},
+    config::{Config, Credentials, KeyFiles, Twilio},
     domain::PublicUrl,
     telemetry::Metrics,
     verify::{Keyring, LiveKeyring},
@@ -15,11 +15,12 @@ use crate::{
 /// A change counts after one to two of these.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Keeps the keyring in use equal to the files.
+/// Keeps the keyring in use, and what the REST API is asked with, equal to the files.
 pub(super) struct Reload {
     twilio: Twilio,
     urls: Vec<PublicUrl>,
     live: LiveKeyring,
+    accounts: watch::Sender<Vec<Credentials>>,
     metrics: Arc<Metrics>,
     /// The files as they were when they were read last, whether that went well or not.
     read: KeyFiles,
@@ -31,7 +32,13 @@ impl Reload {
     pub(super) fn new(config: &Config, live: LiveKeyring, metrics: Arc<Metrics>) -> Self {
         let (twilio, urls) = (config.twilio.clone(), config.public_urls.clone());
         let (read, seen) = (twilio.files.clone(), twilio.files.clone());
-        Self { twilio, urls, live, metrics, read, seen }
+        let accounts = watch::Sender::new(twilio.credentials().collect());
+        Self { twilio, urls, live, accounts, metrics, read, seen }
+    }
+
+    /// What the REST API is asked with, now and after each change.
+    pub(super) fn accounts(&self) -> watch::Receiver<Vec<Credentials>> {
+        self.accounts.subscribe()
     }
 
     /// Polls until it is dropped. Nothing waits for it: a file may stand on a file system that hangs.
@@ -89,6 +96,7 @@ impl Reload {
 
     fn replace(&mut self, twilio: Twilio, keyring: Keyring) {
         self.live.replace(keyring);
+        self.accounts.send_replace(twilio.credentials().collect());
         self.metrics.accounts_reload_failed.set(0);
         let accounts = twilio.listed_accounts().map(Iterator::count);
         tracing::info!(accounts, tokens = twilio.auth_tokens.len(), "keys reloaded");

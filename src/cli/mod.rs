@@ -7,6 +7,7 @@ mod dev;
 mod explain;
 mod healthcheck;
 mod output;
+mod reconcile;
 mod serve;
 mod sign;
 mod simulate;
@@ -46,6 +47,9 @@ enum Command {
     /// Explain why the X-Twilio-Signature of a captured request matches or does not
     #[command(long_about = explain::LONG)]
     Explain(explain::Arguments),
+    /// Compare Trust Hub with what was published, and publish what no callback has made known
+    #[command(long_about = reconcile::LONG)]
+    Reconcile(reconcile::Arguments),
     /// Look into the spool of a service that does not run, or publish what is in it
     #[command(subcommand, long_about = spool::LONG)]
     Spool(spool::Command),
@@ -69,6 +73,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         Command::Simulate(arguments) => simulate::run(&arguments, variables),
         Command::Sign(arguments) => sign::run(arguments, variables),
         Command::Explain(arguments) => explain::run(&arguments, variables),
+        Command::Reconcile(arguments) => reconcile::run(&arguments, variables),
         Command::Spool(command) => spool::run(&command, variables),
         Command::Config => config::run(variables),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments, variables),

@@ -17,6 +17,9 @@ pub(super) enum Failure {
     /// Exit code 2.
     #[error("{0}")]
     Usage(String),
+    /// Exit code 3: what was looked for was found, as the result has told.
+    #[error("something is missing")]
+    Missing,
     /// Whoever read stdout has enough: no error.
     #[error("stdout is closed")]
     ClosedPipe,
@@ -34,7 +37,7 @@ impl Failure {
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Failed(text) | Self::Usage(text) => Some(text),
-            Self::ClosedPipe => None,
+            Self::Missing | Self::ClosedPipe => None,
         }
     }
 
@@ -42,6 +45,7 @@ impl Failure {
         match self {
             Self::Failed(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
+            Self::Missing => ExitCode::from(3),
             Self::ClosedPipe => ExitCode::SUCCESS,
         }
     }
@@ -74,18 +78,28 @@ impl Progress {
     const PACE: Duration = Duration::from_millis(500);
 
     pub(super) fn show(&mut self, text: &str) {
+        self.show_with(|| text.to_owned());
+    }
+
+    /// The same, with a text that is made only when it is shown.
+    pub(super) fn show_with(&mut self, text: impl FnOnce() -> String) {
         let due = self.0.is_none_or(|last| last.elapsed() >= Self::PACE);
         if due && io::stderr().is_terminal() {
             self.0 = Some(Instant::now());
-            let _ = write!(io::stderr().lock(), "\r\x1b[K{text}");
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{}", text());
+        }
+    }
+
+    /// Makes room for another line.
+    pub(super) fn clear(&mut self) {
+        if self.0.take().is_some() {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.0.is_some() {
-            let _ = write!(io::stderr().lock(), "\r\x1b[K");
-        }
+        self.clear();
     }
 }

@@ -103,6 +103,8 @@ variables! {
         "bytes that the spool leaves free on its disk, 0 to 2^50; below it callbacks are answered 503";
     TRUSTHUB_BASE_URL: OPEN, "https://trusthub.twilio.com",
         "address of Trust Hub's REST API, to which the credentials of the accounts are sent; `http://` is for simulators";
+    RECONCILE_INTERVAL_SECS: OPEN, "0",
+        "time from one comparison of Trust Hub with the topic to the next, 1 to 604800, or 0 for none; needs an account, from `TWILIO_ACCOUNT_SID` or `TWILIO_ACCOUNTS_FILE`";
     SHUTDOWN_DELAY_SECS: OPEN, "5",
         "time after SIGTERM in which the service is not ready but still serves in full, 0 to 600";
     SHUTDOWN_TIMEOUT_SECS: OPEN, "20",

@@ -14,6 +14,7 @@ mod near;
 mod problems;
 mod process;
 mod reader;
+mod reconcile;
 mod simulator;
 mod spool;
 mod trusthub;
@@ -29,6 +30,7 @@ pub use http::{Admin, Http};
 pub use kafka::{ClientCertificate, Kafka, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
 pub use problems::Problems;
 pub use process::{Log, LogFormat, Shutdown};
+pub use reconcile::{Access, Reconcile, Reconciliation};
 use serde::de::DeserializeOwned;
 pub use simulator::{Simulator, SimulatorPlace};
 pub use spool::Spool;
@@ -58,6 +60,8 @@ pub struct Config {
     pub spool: Spool,
     /// Where the profiles can be asked for.
     pub trusthub: TrustHub,
+    /// How often the profiles are compared with what was published.
+    pub reconcile: Reconcile,
     /// How long stopping may take.
     pub shutdown: Shutdown,
     /// Where the simulator listens and what it remembers; only for `simulate` and `dev`.
@@ -146,10 +150,50 @@ pub fn load_simulator(vars: impl IntoIterator<Item = (OsString, OsString)>) -> R
 
 fn read_simulator(environment: &Environment, reader: &mut Reader) -> Option<Simulator> {
     let place = environment.section::<simulator::SimulatorSection>("SIMULATOR_", reader)?.read(reader);
-    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?.read(reader);
-    let accounts = twilio.and_then(|twilio| simulator::accounts(twilio, reader));
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?;
+    let accounts = twilio.read_with_account("an account that may use the simulator", reader).map(simulator::accounts);
     let log = read_log(environment, reader);
     Some(Simulator { place: place?, accounts: accounts?, log: log?, warnings: Vec::new() })
+}
+
+/// Reads only what is needed to ask Trust Hub.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub fn load_access(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Access, Problems> {
+    let mut reader = Reader::default();
+    let environment = Environment::collect(vars, &mut reader);
+    let access = read_access(&environment, &mut reader);
+    Ok(reader.conclude(access)?.warned_by(environment))
+}
+
+/// Reads only what is needed to compare Trust Hub with the topic.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub fn load_reconciliation(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Reconciliation, Problems> {
+    let mut reader = Reader::default();
+    let environment = Environment::collect(vars, &mut reader);
+    let access = read_access(&environment, &mut reader);
+    let kafka = kafka::Sections::from(&environment, &mut reader).and_then(|sections| sections.read(&mut reader));
+    let (access, kafka) = reader.conclude(access.zip(kafka))?;
+    Ok(Reconciliation { access: access.warned_by(environment), kafka })
+}
+
+fn read_access(environment: &Environment, reader: &mut Reader) -> Option<Access> {
+    let trusthub = environment.section::<trusthub::TrustHubSection>("TRUSTHUB_", reader)?.read(reader);
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?;
+    let twilio = twilio.read_with_account("the account whose profiles are to be asked for", reader);
+    let log = read_log(environment, reader);
+    Some(Access { trusthub: trusthub?, twilio: twilio?, log: log?, warnings: Vec::new() })
+}
+
+impl Access {
+    fn warned_by(self, environment: Environment) -> Self {
+        let own = [self.twilio.warning(), self.trusthub.warning()].into_iter().flatten();
+        let warnings = environment.into_warnings().into_iter().chain(own).collect();
+        Self { warnings, ..self }
+    }
 }
 
 fn load_section<S: DeserializeOwned, T>(
@@ -177,6 +221,10 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
     let kafka = kafka::Sections::from(environment, reader)?.read(reader);
     let spool = environment.section::<spool::SpoolSection>("SPOOL_", reader)?.read(reader);
     let trusthub = environment.section::<trusthub::TrustHubSection>("TRUSTHUB_", reader)?.read(reader);
+    let reconcile = environment.section::<reconcile::ReconcileSection>("RECONCILE_", reader)?.read(reader);
+    if let Some(reconcile) = reconcile {
+        reconcile.check_accounts(twilio.as_ref(), reader);
+    }
     let shutdown = environment.section::<process::ShutdownSection>("SHUTDOWN_", reader)?.read(reader);
     let simulator = environment.section::<simulator::SimulatorSection>("SIMULATOR_", reader)?.read(reader);
     let log = read_log(environment, reader);
@@ -189,6 +237,7 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
         kafka: kafka?,
         spool: spool?,
         trusthub: trusthub?,
+        reconcile: reconcile?,
         shutdown: shutdown?,
         simulator: simulator?,
         log: log?,
@@ -214,6 +263,7 @@ impl Config {
             self.kafka.describe(),
             self.spool.describe(),
             self.trusthub.describe(),
+            self.reconcile.describe(),
             self.shutdown.describe(),
             self.simulator.describe(),
             self.log.describe(),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Account, Log, Row, Twilio,
-    catalogue::{SIMULATOR_BIND, SIMULATOR_STATE, TWILIO_ACCOUNT_SID},
+    catalogue::{SIMULATOR_BIND, SIMULATOR_STATE},
     reader::Reader,
 };
 
@@ -46,17 +46,10 @@ impl SimulatorSection {
 }
 
 /// The accounts of the file, and the one that the token is bound to.
-pub(super) fn accounts(twilio: Twilio, reader: &mut Reader) -> Option<Vec<Account>> {
+pub(super) fn accounts(twilio: Twilio) -> Vec<Account> {
     let listed = twilio.accounts.map(|accounts| accounts.list);
     let bound = twilio.account_sid.map(|sid| Account { sid, tokens: twilio.auth_tokens, api_key: None });
-    if listed.is_none() && bound.is_none() {
-        reader.missing(
-            &TWILIO_ACCOUNT_SID,
-            "an account that may use the simulator, or a list of them into TWILIO_ACCOUNTS_FILE",
-        );
-        return None;
-    }
-    Some(listed.into_iter().flatten().chain(bound).collect())
+    listed.into_iter().flatten().chain(bound).collect()
 }
 
 impl SimulatorPlace {

@@ -87,6 +87,15 @@ impl PublicSection {
 }
 
 impl TwilioSection {
+    /// Where at least one account must be named; `which` says what it is for.
+    pub(super) fn read_with_account(self, which: &str, reader: &mut Reader) -> Option<Twilio> {
+        if self.account_sid.is_none() && self.accounts_file.is_none() && !reader.is_wrong(&TWILIO_ACCOUNTS_FILE) {
+            let instead = format!("{which}, or a list of accounts into TWILIO_ACCOUNTS_FILE");
+            reader.missing(&TWILIO_ACCOUNT_SID, &instead);
+        }
+        self.read(reader)
+    }
+
     pub(super) fn read(self, reader: &mut Reader) -> Option<Twilio> {
         let auth_token_file = self.auth_token_file.as_ref().map(PathBuf::from);
         let accounts_file = self.accounts_file.map(PathBuf::from);

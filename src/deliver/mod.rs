@@ -53,6 +53,11 @@ impl Deliver {
         self.submit(Parcel::event(event, raw), received)
     }
 
+    /// Hands over an event that no request brought: if its topic refuses it, there is nothing to keep instead.
+    pub fn found(&self, event: &Event) -> Pending {
+        self.submit(Record::event(event).map(Parcel::found), Instant::now())
+    }
+
     /// Hands over a dead letter.
     pub fn dead_letter(
         &self,

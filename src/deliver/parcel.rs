@@ -21,7 +21,7 @@ enum Instead {
     Request { raw: Arc<RawCallback>, profile: ProfileSid, received_at: Timestamp },
     /// The same, made already.
     DeadLetter(Record),
-    /// A dead letter has no other form than the one that is cut.
+    /// A dead letter has no other form than the one that is cut, and an event that was found has none.
     Nothing,
 }
 
@@ -42,6 +42,11 @@ impl Parcel {
             received_at: event.data.received_at,
         };
         Ok(Self { record: Record::event(event)?, instead })
+    }
+
+    /// An event without a request: whoever found it finds it again.
+    pub(super) fn found(record: Record) -> Self {
+        Self { record, instead: Instead::Nothing }
     }
 
     pub(super) fn dead_letter(record: Record) -> Self {

@@ -78,6 +78,25 @@ pub struct ProfileStatusChanged {
     pub idempotency_token: Option<String>,
     /// Every field that is not read into one of the above, under the name received.
     pub extra: BTreeMap<String, Vec<String>>,
+    /// What only Trust Hub itself tells of a profile. Absent when a callback made the change known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileDetails>,
+}
+
+/// What a profile is beside its status, as Trust Hub told it when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ProfileDetails {
+    /// What its owner calls it. May be a person's name: personal data.
+    pub friendly_name: Option<String>,
+    /// The rules that it is reviewed by: the SID of a policy.
+    pub policy_sid: Option<String>,
+    /// When it was made.
+    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "date-time")))]
+    pub date_created: Option<Timestamp>,
+    /// When it was last changed, by its owner or by a review.
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
+    pub date_updated: Timestamp,
 }
 
 impl ProfileStatusChanged {
@@ -136,6 +155,7 @@ mod tests {
             origin: Origin::Callback,
             idempotency_token: None,
             extra: BTreeMap::new(),
+            profile: None,
         }
     }
 

@@ -8,6 +8,7 @@ mod fingerprint;
 mod label;
 mod members;
 mod outcome;
+mod position;
 mod public_url;
 mod resource;
 #[cfg(test)]
@@ -20,16 +21,19 @@ mod verdict;
 
 pub use callback::{Encoding, Header, RawCallback, SIGNATURE_HEADER, Verb};
 pub use destination::Destination;
-pub use event::{DATA_SCHEMA, EVENT_TYPE, Event, Origin, ProfileStatusChanged, RejectionReason};
+pub use event::{DATA_SCHEMA, EVENT_TYPE, Event, Origin, ProfileDetails, ProfileStatusChanged, RejectionReason};
 pub use fingerprint::Fingerprint;
 pub(crate) use label::closed_set;
 pub use label::{Label, serialize_label};
 pub use members::Members;
-pub use outcome::{Durable, FailureClass, Outcome, OutcomeKind, PublishFailure, Refusal, Unkept, Unprocessable};
+pub use outcome::{
+    Durable, FailureClass, Outcome, OutcomeKind, PublishFailure, ReconcileResult, Refusal, Unkept, Unprocessable,
+};
+pub use position::RecordPosition;
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use resource::Resource;
 pub use sid::{AccountSid, ProfileSid, SidError, is_sid};
 pub use status::Status;
-pub use time::Timestamp;
+pub use time::{Timestamp, TimestampError};
 pub use trace::TraceParent;
 pub use verdict::{Construction, KeyAge, SignatureMode};

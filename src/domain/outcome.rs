@@ -233,3 +233,15 @@ impl Outcome {
         }
     }
 }
+
+closed_set! {
+    /// How a reconciliation ended.
+    pub enum ReconcileResult {
+        /// Every account was compared, and what was missing is published.
+        Success => "success",
+        /// Something could not be compared or published.
+        Failure => "failure",
+        /// Another process was at it.
+        Elsewhere => "elsewhere",
+    }
+}

@@ -21,3 +21,16 @@ closed_set! {
         Unknown => "unknown",
     }
 }
+
+impl Resource {
+    /// The path, below the public URL, to which changes of such profiles are announced.
+    #[must_use]
+    pub fn route(self) -> Option<&'static str> {
+        match self {
+            Self::CustomerProfile => Some("/callbacks/customer-profiles"),
+            Self::TrustProduct => Some("/callbacks/trust-products"),
+            Self::RegulatoryBundle => Some("/callbacks/regulatory-bundles"),
+            Self::Unknown => None,
+        }
+    }
+}

@@ -32,6 +32,12 @@ closed_set! {
 }
 
 impl Status {
+    /// The one spelling of a status: `TWILIO_APPROVED` and ` Twilio Approved` are `twilio-approved`.
+    #[must_use]
+    pub fn canonical(raw: &str) -> String {
+        raw.trim().to_lowercase().replace(['_', ' '], "-")
+    }
+
     /// The status of this canonical name, [`Status::Unknown`] for every other text.
     #[must_use]
     pub fn from_name(name: &str) -> Self {

@@ -15,12 +15,14 @@
 
 mod codes;
 mod fields;
+mod found;
 
 use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
 
 use self::fields::{Extra, Field, Meaning};
+pub use self::found::normalize_found;
 use crate::{
     domain::{
         AccountSid, Event, Fingerprint, Label as _, Origin, ProfileSid, ProfileStatusChanged, RawCallback,
@@ -67,7 +69,7 @@ pub fn normalize(verified: &VerifiedCallback, received_at: Timestamp) -> Result<
             account_sid: account,
             profile_sid: profile,
             resource: raw.resource,
-            status: Status::from_name(&status_name(raw_status)),
+            status: Status::from_name(&Status::canonical(raw_status)),
             raw_status: raw_status.to_owned(),
             failure_reason: details.failure_reason,
             errors: details.codes.into_iter().map(RejectionReason::from).collect(),
@@ -76,6 +78,7 @@ pub fn normalize(verified: &VerifiedCallback, received_at: Timestamp) -> Result<
             origin: Origin::Callback,
             idempotency_token,
             extra: details.extra.into_inner(),
+            profile: None,
         },
     })
 }
@@ -105,15 +108,10 @@ fn read_profile(fields: &[Field]) -> Result<ProfileSid, Unprocessable> {
 fn read_status(fields: &[Field]) -> Result<&str, Unprocessable> {
     let mut texts = texts(fields, Meaning::Status);
     let first = texts.next().ok_or(Unprocessable::MissingStatus)?;
-    if texts.any(|other| status_name(other) != status_name(first)) {
+    if texts.any(|other| Status::canonical(other) != Status::canonical(first)) {
         return Err(Unprocessable::ConflictingStatus);
     }
     Ok(first)
-}
-
-/// `TWILIO_APPROVED` and `Twilio Approved` are `twilio-approved`.
-fn status_name(raw: &str) -> String {
-    raw.trim().to_lowercase().replace(['_', ' '], "-")
 }
 
 /// What says more about the change, and everything that is left over.

@@ -21,9 +21,12 @@ use self::{
 };
 use crate::{
     deliver::{Deliver, Pending},
-    domain::{Durable, Event, Outcome, RawCallback, Resource, SignatureMode, Unkept, Unprocessable},
-    normalize::normalize,
+    domain::{
+        Durable, Event, Outcome, RawCallback, RecordPosition, Resource, SignatureMode, Timestamp, Unkept, Unprocessable,
+    },
+    normalize::{normalize, normalize_found},
     telemetry::Metrics,
+    trusthub::Fetched,
     verify::{VerifiedCallback, Verifier},
 };
 
@@ -174,6 +177,34 @@ impl Pipeline {
         };
         self.count_durable(event);
         outcome
+    }
+
+    /// The time of an event that is made now. Questions whose answers become events take their time before they ask.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner).time(SystemTime::now().into())
+    }
+
+    /// Publishes what Trust Hub told of a profile, and no callback: the event of [`normalize_found`]. Returns its id.
+    ///
+    /// It has the time of the question, so a callback that arrived since then counts as newer wherever it stands.
+    ///
+    /// # Errors
+    /// Why it is not durable.
+    pub async fn publish_found(
+        &self,
+        found: &Fetched,
+        asked_at: Timestamp,
+        last: Option<RecordPosition>,
+    ) -> Result<String, Unkept> {
+        let event = normalize_found(found, asked_at, last);
+        match self.deliver.found(&event).durable().await? {
+            Durable::Published | Durable::Spooled => {
+                self.count_durable(&event);
+                Ok(event.id)
+            }
+            Durable::DeadLettered => Err(Unkept::RefusedByTopics),
+        }
     }
 
     fn count_durable(&self, event: &Event) {

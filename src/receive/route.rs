@@ -1,6 +1,6 @@
 //! Which paths are callback paths.
 
-use crate::domain::{PublicUrl, Resource};
+use crate::domain::{Label as _, PublicUrl, Resource};
 
 /// A callback path below the public URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,12 +8,6 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) resource: Resource,
 }
-
-const ROUTES: [Route; 3] = [
-    Route { path: "/callbacks/customer-profiles", resource: Resource::CustomerProfile },
-    Route { path: "/callbacks/trust-products", resource: Resource::TrustProduct },
-    Route { path: "/callbacks/regulatory-bundles", resource: Resource::RegulatoryBundle },
-];
 
 /// The callback paths, each without a prefix and with each configured one: an ingress may strip it or not.
 #[derive(Debug, Clone)]
@@ -32,9 +26,15 @@ impl Routes {
 
     /// The route of a raw path. Nothing is decoded or tidied up: Twilio calls exactly what it was given.
     pub(super) fn find(&self, path: &str) -> Option<Route> {
-        let bare = self.prefixes.iter().filter_map(|prefix| path.strip_prefix(prefix.as_str()));
-        bare.flat_map(|bare| ROUTES.iter().find(|route| route.path == bare)).next().copied()
+        let mut bare = self.prefixes.iter().filter_map(|prefix| path.strip_prefix(prefix.as_str()));
+        bare.find_map(route)
     }
+}
+
+fn route(path: &str) -> Option<Route> {
+    Resource::ALL.iter().find_map(|resource| {
+        resource.route().filter(|route| *route == path).map(|path| Route { path, resource: *resource })
+    })
 }
 
 #[cfg(test)]

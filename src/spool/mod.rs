@@ -113,6 +113,13 @@ impl Spool {
         Self::start(folder, limits, metrics, Keeper::unpark)
     }
 
+    /// A spool that keeps nothing: what is appended is refused. For commands, whose caller can try again.
+    #[must_use]
+    pub fn none(metrics: Arc<Metrics>) -> Self {
+        let (requests, _nobody) = mpsc::channel();
+        Self { requests, standing: Arc::new(Standing::new(metrics)), thread: Arc::default() }
+    }
+
     fn start(
         folder: &Path,
         limits: Limits,

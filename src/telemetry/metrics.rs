@@ -11,8 +11,8 @@ use prometheus::{
 
 use super::family::{Counters, Gauges, PairedCounters, PairedGauges, family, paired, register};
 use crate::domain::{
-    Construction, Destination, KeyAge, Label, OutcomeKind, PublishFailure, Refusal, Resource, Status, Timestamp,
-    closed_set, error_code::CodeLabel,
+    Construction, Destination, KeyAge, Label, OutcomeKind, PublishFailure, ReconcileResult, Refusal, Resource, Status,
+    Timestamp, closed_set, error_code::CodeLabel,
 };
 
 closed_set! {
@@ -72,6 +72,19 @@ pub struct Metrics {
     pub last_callback: IntGauge,
     /// What waits in the spool.
     pub spool: SpoolMetrics,
+    /// What was found by asking Trust Hub.
+    pub reconcile: ReconcileMetrics,
+}
+
+/// Of the comparison of Trust Hub with the topic.
+#[derive(Debug)]
+pub struct ReconcileMetrics {
+    /// Comparisons by how they ended.
+    pub runs: Counters<ReconcileResult>,
+    /// Changes that no callback had made known, counted once they are durable.
+    pub missed: Counters<Resource>,
+    /// When a comparison last succeeded.
+    pub last_success: IntGauge,
 }
 
 /// Of the durable queue on disk.
@@ -205,6 +218,7 @@ impl Metrics {
                 "When the last callback with a right signature arrived, in seconds since the Unix epoch; 0 for never.",
             )?,
             spool: catalogue.spool()?,
+            reconcile: catalogue.reconcile()?,
             registry,
         })
     }
@@ -283,6 +297,25 @@ impl Catalogue<'_> {
         })
     }
 
+    fn reconcile(&self) -> prometheus::Result<ReconcileMetrics> {
+        Ok(ReconcileMetrics {
+            runs: self.counters(
+                "trusthub_reconcile_runs_total",
+                "Comparisons of Trust Hub with the topic, by how they ended; elsewhere: another process was at it.",
+                "result",
+            )?,
+            missed: self.counters(
+                "trusthub_reconcile_missed_total",
+                "Changes that Trust Hub has and the topic had not, counted once they are durable.",
+                "resource",
+            )?,
+            last_success: self.gauge(
+                "trusthub_reconcile_last_success_timestamp_seconds",
+                "When a comparison last succeeded, in seconds since the Unix epoch; 0 for never.",
+            )?,
+        })
+    }
+
     fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
         let counter = IntCounter::new(name, help)?;
         self.0.register(Box::new(counter.clone()))?;
@@ -328,6 +361,9 @@ mod tests {
             "trusthub_kafka_up 0",
             "trusthub_accounts_reload_failed 0",
             "trusthub_last_callback_timestamp_seconds 0",
+            r#"trusthub_reconcile_runs_total{result="success"} 0"#,
+            r#"trusthub_reconcile_missed_total{resource="trust-product"} 0"#,
+            "trusthub_reconcile_last_success_timestamp_seconds 0",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }

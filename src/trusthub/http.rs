@@ -1,6 +1,9 @@
 //! Requests: where they go, how many at a time, how often each.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use reqwest::{Client, Method, Response, Url, header, redirect};
 use rustls::crypto::ring;
@@ -31,6 +34,8 @@ pub(super) struct Http {
     base: Url,
     places: Semaphore,
     pub(super) limits: Limits,
+    /// Made so far.
+    pub(super) requests: AtomicU64,
 }
 
 /// One request, to be made as often as it takes.
@@ -52,7 +57,7 @@ impl Http {
                 root_cause(&error)
             ))
         })?;
-        Ok(Self { client, base, places: Semaphore::new(limits.concurrency), limits })
+        Ok(Self { client, base, places: Semaphore::new(limits.concurrency), limits, requests: AtomicU64::new(0) })
     }
 
     /// A collection, or one profile of it.
@@ -92,6 +97,7 @@ impl Http {
     /// Has its place from the connection to the last byte, but not while it waits for another try.
     async fn attempt(&self, call: &Call<'_>) -> Result<Vec<u8>, Failure> {
         let _place = self.places.acquire().await;
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let response = self.send(call).await.map_err(|error| Failure { error: error.into(), retry_after: None })?;
         let (status, retry_after) = (response.status(), wanted_pause(&response));
         let body = read(response).await;

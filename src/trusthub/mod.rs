@@ -14,20 +14,20 @@ mod profile;
 mod retry;
 mod update;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 pub use error::Error;
 use futures_util::{Stream, TryStreamExt as _, stream};
 use http::Http;
 pub use pages::Listing;
 use pages::Pages;
-pub use profile::{Collection, Profile};
+pub use profile::{Collection, Fetched, Profile};
 pub use retry::Limits;
 pub use update::Update;
 
 use crate::{
     config::{self, Credentials, Problems},
-    domain::ProfileSid,
+    domain::{AccountSid, ProfileSid},
 };
 
 /// The client of all accounts.
@@ -57,9 +57,21 @@ impl TrustHub {
     pub fn account(&self, credentials: Credentials) -> Account {
         Account { http: Arc::clone(&self.http), credentials: Arc::new(credentials) }
     }
+
+    /// How many requests were made so far, repeated ones included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.http.requests.load(Ordering::Relaxed)
+    }
 }
 
 impl Account {
+    /// Whose profiles they are.
+    #[must_use]
+    pub fn sid(&self) -> &AccountSid {
+        &self.credentials.account
+    }
+
     /// Every profile of the collection, page by page as it is asked for.
     ///
     /// A profile that cannot be read is an error in its place, and the rest follows; after any other error nothing
@@ -79,10 +91,10 @@ impl Account {
     ///
     /// # Errors
     /// [`Error`]; a profile of another account is [`Error::NotFound`].
-    pub async fn fetch(&self, collection: Collection, sid: &ProfileSid) -> Result<Profile, Error> {
+    pub async fn fetch(&self, collection: Collection, sid: &ProfileSid) -> Result<Fetched, Error> {
         let url = self.http.url(collection, Some(sid));
         let body = self.http.get(&self.credentials, url).await?;
-        Profile::read_one(&body, collection, sid)
+        Fetched::read(&body, collection, sid)
     }
 
     /// Changes a profile and returns it as it is then.

@@ -1,10 +1,12 @@
 //! Profiles as Trust Hub tells them.
 
+use std::ops::Deref;
+
 use serde_json::Value;
 
 use super::{
     error::Error,
-    fields::{Fields, codes, moment},
+    fields::{Fields, codes},
 };
 use crate::domain::{AccountSid, ProfileSid, Resource, Status, Timestamp};
 
@@ -73,6 +75,41 @@ pub struct Profile {
     pub error_codes: Vec<u32>,
 }
 
+/// A profile that Trust Hub told when it was asked for this one, with the credentials of its account.
+///
+/// It is what proves to the stages behind it that Twilio said so: only [`Account::fetch`](super::Account::fetch) makes
+/// one, and nothing changes it.
+///
+/// ```compile_fail
+/// # use trusthub_bridge::trusthub::{Fetched, Profile};
+/// fn invent(profile: Profile) -> Fetched {
+///     Fetched(profile)
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched(Profile);
+
+impl Fetched {
+    /// Reads an answer that is one profile, this one.
+    pub(super) fn read(body: &[u8], collection: Collection, sid: &ProfileSid) -> Result<Self, Error> {
+        Profile::read_one(body, collection, sid).map(Self)
+    }
+
+    /// For tests of the stages behind it.
+    #[cfg(test)]
+    pub(crate) fn invented(profile: Profile) -> Self {
+        Self(profile)
+    }
+}
+
+impl Deref for Fetched {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        &self.0
+    }
+}
+
 impl Profile {
     /// Reads an answer that is one profile, this one.
     pub(super) fn read_one(body: &[u8], collection: Collection, sid: &ProfileSid) -> Result<Self, Error> {
@@ -92,7 +129,7 @@ impl Profile {
             resource: collection.resource(),
             status: Status::from_name(raw_status),
             raw_status: raw_status.to_owned(),
-            date_updated: fields.parsed("date_updated", moment)?,
+            date_updated: fields.parsed("date_updated", str::parse)?,
             date_created: fields.moment("date_created")?,
             policy_sid: fields.owned("policy_sid")?,
             friendly_name: fields.owned("friendly_name")?,

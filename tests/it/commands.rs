@@ -135,7 +135,7 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
     assert_eq!(run(&[], &[]).0, Some(2));
     let (code, stdout, _) = run(&["--help"], &[]);
     assert_eq!(code, Some(0));
-    for command in ["serve", "dev", "simulate", "sign", "explain", "spool", "config", "healthcheck"] {
+    for command in ["serve", "dev", "simulate", "sign", "explain", "reconcile", "spool", "config", "healthcheck"] {
         assert!(stdout.contains(command), "{command} is missing in\n{stdout}");
     }
 }

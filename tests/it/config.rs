@@ -90,6 +90,7 @@ fn every_variable_reaches_its_place() {
         ("SPOOL_MAX_BYTES", "1024"),
         ("SPOOL_MIN_FREE_BYTES", "0"),
         ("TRUSTHUB_BASE_URL", "http://127.0.0.1:8090/gateway/"),
+        ("RECONCILE_INTERVAL_SECS", "604800"),
         ("SHUTDOWN_DELAY_SECS", "0"),
         ("SHUTDOWN_TIMEOUT_SECS", "600"),
         ("SIMULATOR_BIND", "[::1]:83"),
@@ -97,8 +98,8 @@ fn every_variable_reaches_its_place() {
         ("LOG_FORMAT", "pretty"),
         ("RUST_LOG", "warn,trusthub_bridge=debug"),
     ]);
-    let Config { http, admin, public_urls, twilio, callbacks, kafka, spool, trusthub, shutdown, simulator, log } =
-        config;
+    let Config { http, admin, public_urls, twilio, callbacks, kafka, spool, .. } = config;
+    let Config { trusthub, reconcile, shutdown, simulator, log, .. } = config;
     assert_eq!((http.bind.to_string(), http.max_body_bytes, http.max_connections), ("[::]:80".to_owned(), 1024, 1));
     assert_eq!(http.request_timeout, Duration::from_secs(14));
     assert_eq!(admin.bind.to_string(), "127.0.0.1:81");
@@ -117,6 +118,7 @@ fn every_variable_reaches_its_place() {
     assert_eq!(spool.folder.to_str(), Some("/var/spool/bridge"));
     assert_eq!((spool.max_bytes, spool.min_free_bytes), (1024, 0));
     assert_eq!(trusthub.base_url, "http://127.0.0.1:8090/gateway");
+    assert_eq!(reconcile.interval, Some(Duration::from_secs(604_800)));
     assert_eq!((shutdown.delay, shutdown.timeout), (Duration::ZERO, Duration::from_secs(600)));
     assert_eq!(
         (simulator.bind.to_string(), simulator.state),

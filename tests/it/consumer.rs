@@ -4,8 +4,6 @@
 mod example;
 mod history;
 mod rules;
-#[path = "../../examples/consumer/view.rs"]
-mod view;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,9 +22,9 @@ use self::{
     history::{History, Meaning},
 };
 use crate::support::{
-    ACCOUNT, PATIENCE, PROFILE,
-    kafka::{broker, unique_topic},
-    wait_for,
+    ACCOUNT, PATIENCE, PROFILE, believed,
+    kafka::{self, broker, unique_topic},
+    statuses, view, wait_for,
 };
 
 const OTHER_PROFILE: &str = "BUffffffffffffffffffffffffffffffff";
@@ -53,6 +51,17 @@ impl Record {
         Self { ce_type, ce_id, ce_time, value: value.map(str::to_owned) }
     }
 
+    /// What a consumer looks at in this one.
+    fn read(record: &kafka::Record) -> Self {
+        let header = |name| record.header(name).map(str::to_owned);
+        Self {
+            ce_type: header("ce_type"),
+            ce_id: header("ce_id"),
+            ce_time: header("ce_time"),
+            value: record.payload.as_ref().map(|value| String::from_utf8_lossy(value).into_owned()),
+        }
+    }
+
     /// As the Rust example reads it from Kafka.
     fn as_read(&self) -> view::Record<'_> {
         view::Record {
@@ -62,6 +71,16 @@ impl Record {
             value: self.value.as_deref().map(str::as_bytes),
         }
     }
+}
+
+/// The status of every profile in the views of both examples, which are the same, when they have read these records.
+pub(crate) fn views(records: &[kafka::Record]) -> BTreeMap<String, String> {
+    let partitions = records.chunk_by(|one, next| one.partition == next.partition);
+    let partitions: Vec<Vec<_>> = partitions.map(|part| part.iter().map(Record::read).collect()).collect();
+    let python = statuses(Language::Python.decide(&partitions).concat().into_iter());
+    let rust = believed(records);
+    assert_eq!(rust, python);
+    rust
 }
 
 /// The value of an event.

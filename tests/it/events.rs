@@ -36,11 +36,16 @@ fn the_reference_lists_exactly_the_catalogued_error_codes() {
 #[test]
 fn the_reference_lists_exactly_the_fields_of_the_schema_and_its_example_has_them() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-    let mut fields: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-    fields.sort_unstable();
-    let mut listed = first_cells("| Field | Type | Meaning |");
-    listed.sort_unstable();
-    assert_eq!(listed, fields);
+    for (heading, described) in [
+        ("| Field | Type | Meaning |", &schema),
+        ("| Field of `profile` | Type | Meaning |", &schema["$defs"]["ProfileDetails"]),
+    ] {
+        let mut fields: Vec<&str> = described["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        fields.sort_unstable();
+        let mut listed = first_cells(heading);
+        listed.sort_unstable();
+        assert_eq!(listed, fields);
+    }
 
     let (_, rest) = REFERENCE.split_once("```json\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();

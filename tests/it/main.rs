@@ -21,6 +21,7 @@ mod interop;
 mod kafka_errors;
 mod observe;
 mod outage;
+mod reconcile;
 mod shutdown;
 mod signature_mode;
 mod simulator;

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use crate::support::{
-    Bridge, PATIENCE, Request,
+    ACCOUNT, Bridge, PATIENCE, Request,
     kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
+    simulator::Simulator,
     wait_for,
 };
 
@@ -113,4 +114,32 @@ fn a_missing_topic_that_is_not_to_be_created_is_one_clear_error() {
     broker().create_topic(&bridge.topic, 1);
     broker().create_topic(&bridge.dead_letter_topic, 1);
     assert_eq!(bridge.events(1).len(), 1, "it waited in the spool");
+}
+
+#[test]
+fn reconciliation_needs_the_right_to_read_the_topic_and_its_group_and_says_so() {
+    let kafka = restricted();
+    let bridge = with_few_rights(kafka, |topic, dead_letters| {
+        for topic in [topic, dead_letters] {
+            kafka.allow("Create", topic);
+            kafka.allow("Write", topic);
+        }
+    });
+    bridge.wait_until_publishing();
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    let simulator = Simulator::start();
+    let variables = [("TRUSTHUB_BASE_URL", &simulator.url()[..]), ("TWILIO_ACCOUNT_SID", ACCOUNT)];
+    let reconcile = || {
+        let output = bridge.command_with(&["reconcile"], &variables);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let group = format!("trusthub-bridge-reconcile.{}", bridge.topic);
+    let (code, said) = reconcile();
+    assert!(code == Some(1) && said.contains(&format!("the right READ on the consumer group {group}")), "{said}");
+    kafka.allow_group("Read", &group);
+    let (code, said) = reconcile();
+    assert!(code == Some(1) && said.contains(&format!("the right READ on topic {}", bridge.topic)), "{said}");
+    kafka.allow("Read", &bridge.topic);
+    let (code, said) = reconcile();
+    assert!(code == Some(0) && said.contains("0 missed"), "{said}");
 }

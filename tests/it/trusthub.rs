@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use trusthub_bridge::{
     config::{self, Credentials},
     domain::{AccountSid, ProfileSid},
-    trusthub::{Account, Collection, Error, Limits, Profile, TrustHub},
+    trusthub::{Account, Collection, Error, Fetched, Limits, TrustHub},
 };
 
 use self::server::{Reply, Server};
@@ -67,7 +67,7 @@ fn refusal(status: u16, code: u32, message: &str) -> Reply {
     Reply::json(status, &json!({"code": code, "message": message, "more_info": more_info, "status": status}))
 }
 
-async fn fetch(account: &Account) -> Result<Profile, Error> {
+async fn fetch(account: &Account) -> Result<Fetched, Error> {
     account.fetch(Collection::CustomerProfiles, &profile_sid(1)).await
 }
 
@@ -79,7 +79,7 @@ fn basic(user: &str, password: &str) -> String {
 async fn a_profile_is_fetched_below_the_base_url_with_the_credentials_of_its_account() {
     let server = Server::playing([Reply::json(200, &profile(1)), Reply::json(200, &profile(1))]);
     let found = fetch(&account(&format!("{}/prefix", server.url()))).await.unwrap();
-    assert_eq!((found.sid, found.friendly_name.as_deref()), (profile_sid(1), Some("Business 1")));
+    assert_eq!((&found.sid, found.friendly_name.as_deref()), (&profile_sid(1), Some("Business 1")));
 
     let key = Credentials { user: sid("SK", 1), ..credentials() };
     let key_account = hub(&server.url(), limits()).account(key);

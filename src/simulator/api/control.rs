@@ -104,7 +104,8 @@ pub(super) async fn set(world: Data<World>, body: Body) -> Answer {
     Ok(HttpResponse::Ok().json(settings))
 }
 
-/// `GET /simulator/callbacks`, perhaps with `profile_sid` and `limit`: the attempts so far, newest first
+/// `GET /simulator/callbacks`, perhaps with `profile_sid` and `limit`: the attempts so far, newest first, and how many
+/// callbacks of all profiles are still to be sent
 pub(super) async fn callbacks(world: Data<World>, request: HttpRequest) -> Answer {
     const USUAL: usize = 50;
     const MOST: usize = 10_000;
@@ -112,5 +113,7 @@ pub(super) async fn callbacks(world: Data<World>, request: HttpRequest) -> Answe
     let limit = query.number("limit", 1, MOST)?.unwrap_or(USUAL);
     let sid = query.get("profile_sid").map(ProfileSid::parse).transpose();
     let sid = sid.map_err(|error| ApiError::invalid(format!("profile_sid: {error}")))?;
-    Ok(HttpResponse::Ok().json(json!({ "attempts": world.postman().attempts(sid.as_ref(), limit) })))
+    let postman = world.postman();
+    let attempts = postman.attempts(sid.as_ref(), limit);
+    Ok(HttpResponse::Ok().json(json!({ "attempts": attempts, "under_way": postman.under_way() })))
 }

@@ -83,6 +83,17 @@ fn a_wrong_public_url_or_token_is_named() {
 }
 
 #[test]
+fn reconciliation_without_an_account_to_ask_for_is_named() {
+    let (few, account) = (("RECONCILE_INTERVAL_SECS", "3600"), format!("AC{}", "0".repeat(32)));
+    each_is_named(&[
+        (&[few], "RECONCILE_INTERVAL_SECS", "write TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, or 0 here"),
+        (&[("RECONCILE_INTERVAL_SECS", "604801")], "RECONCILE_INTERVAL_SECS", "a whole number from 0 to 604800"),
+    ]);
+    assert!(load(&[few, ("TWILIO_ACCOUNT_SID", &account)]).is_ok());
+    assert!(load(&[("RECONCILE_INTERVAL_SECS", "0")]).is_ok());
+}
+
+#[test]
 fn a_secret_file_that_holds_no_secret_is_named() {
     let (empty, blank, bytes) = (file("empty", b""), file("blank", b"\n"), file("bytes", b"\xff\xfe"));
     let [empty, blank, bytes] = [&empty, &blank, &bytes].map(|path| path.to_str().unwrap());
@@ -300,6 +311,7 @@ fn all_problems_are_named_in_one_error() {
         ("SPOOL_MAX_BYTES", "x"),
         ("SPOOL_MIN_FREE_BYTES", "x"),
         ("TRUSTHUB_BASE_URL", "x"),
+        ("RECONCILE_INTERVAL_SECS", "x"),
         ("SHUTDOWN_DELAY_SECS", "x"),
         ("SHUTDOWN_TIMEOUT_SECS", "x"),
         ("SIMULATOR_BIND", "x"),
@@ -317,7 +329,7 @@ fn all_problems_are_named_in_one_error() {
     };
     let expected: Vec<_> = VARIABLES.iter().map(|variable| variable.name).filter(|name| !silent(name)).collect();
     assert_eq!(named, expected, "{text}");
-    assert!(text.starts_with("configuration is not valid, 27 problems:\n"), "{text}");
+    assert!(text.starts_with("configuration is not valid, 28 problems:\n"), "{text}");
 }
 
 #[test]

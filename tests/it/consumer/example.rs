@@ -11,8 +11,8 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Record, Topic, view::View};
-use crate::support::{PATIENCE, kafka::broker, oracle::libraries};
+use super::{Record, Topic};
+use crate::support::{PATIENCE, kafka::broker, oracle::libraries, view::View};
 
 /// Which of the examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

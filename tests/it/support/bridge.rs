@@ -99,7 +99,12 @@ impl Bridge {
         self.command_with(arguments, &[])
     }
 
-    /// The same with these variables changed.
+    /// Starts another command with the same variables.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        program().args(arguments).envs(&self.variables).spawn().unwrap()
+    }
+
+    /// Runs another command with these variables changed to its end.
     pub(crate) fn command_with(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
         let mut command = program();
         let child = command.args(arguments).envs(&self.variables).envs(changes.iter().copied()).spawn().unwrap();

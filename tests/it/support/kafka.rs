@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use std::{env, process, thread};
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::runtime::Builder;
 
 pub(crate) use self::cluster::{Cluster, Door};
@@ -117,7 +117,12 @@ impl Broker {
 
     /// Gives [`USER`] the right to an operation, such as `Create` or `Write`, on a topic of this restricted broker.
     pub(crate) fn allow(&self, operation: &str, topic: &str) {
-        self.node.as_ref().expect("this broker was started here").allow(operation, topic);
+        self.node.as_ref().expect("this broker was started here").allow(operation, "topic", topic);
+    }
+
+    /// The same on a consumer group.
+    pub(crate) fn allow_group(&self, operation: &str, group: &str) {
+        self.node.as_ref().expect("this broker was started here").allow(operation, "group", group);
     }
 
     /// Makes a topic and waits until its partitions can be used.
@@ -129,6 +134,21 @@ impl Broker {
     pub(crate) fn create_narrow_topic(&self, name: &str, max_message_bytes: usize) {
         let limit = max_message_bytes.to_string();
         self.create(NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("max.message.bytes", &limit));
+    }
+
+    /// Makes a topic with settings of its own.
+    pub(crate) fn create_topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        self.create(settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value)));
+    }
+
+    /// Deletes every record of a topic, as Kafka does with those that have expired.
+    pub(crate) fn delete_records(&self, topic: &str) {
+        let mut ends = TopicPartitionList::new();
+        for partition in 0..i32::try_from(self.partitions_of(topic)).unwrap() {
+            ends.add_partition_offset(topic, partition, Offset::End).unwrap();
+        }
+        block_on(self.admin().delete_records(&ends, &admin_options())).unwrap();
     }
 
     /// Deletes a topic. It may be there again when this returns: the service under test makes what is missing.

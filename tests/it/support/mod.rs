@@ -1,5 +1,6 @@
 //! What the tests stand on: the program as a process, Kafka, nginx, HTTP over plain sockets, Twilio's own libraries.
 
+mod believed;
 mod bridge;
 mod http;
 pub(crate) mod kafka;
@@ -12,6 +13,8 @@ pub(crate) mod proxy;
 pub(crate) mod random;
 mod request;
 pub(crate) mod simulator;
+#[path = "../../../examples/consumer/view.rs"]
+pub(crate) mod view;
 
 use std::{
     thread,
@@ -19,6 +22,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    believed::{believed, statuses},
     bridge::{Bridge, PUBLIC_URL, TOKEN, program},
     http::{Answer, Connection},
     ledger::Load,

@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{ACCOUNT, Answer, Request, TOKEN, bridge::kill, program};
+use super::{ACCOUNT, Answer, Request, TOKEN, bridge::kill, program, wait_for};
 
 /// A policy that asks for nothing but the parameters.
 pub(crate) const POLICY: &str = "RN00000000000000000000000000000000";
@@ -102,6 +102,26 @@ impl Simulator {
     /// Changes settings.
     pub(crate) fn set(&self, settings: &str) -> Value {
         self.post("/simulator/settings", settings)
+    }
+
+    /// Waits until every callback was sent, or dropped.
+    pub(crate) fn settle(&self) {
+        wait_for("every callback is sent", || {
+            (self.get("/simulator/callbacks?limit=1")["under_way"] == 0).then_some(())
+        });
+    }
+
+    /// Every customer profile, page by page.
+    pub(crate) fn list(&self) -> Vec<Value> {
+        let mut next = Some("/v1/CustomerProfiles?PageSize=1000".to_owned());
+        let mut profiles = Vec::new();
+        while let Some(path) = next {
+            let mut page = self.get(&path);
+            profiles.extend(page["results"].as_array_mut().unwrap().drain(..));
+            let url = page["meta"]["next_page_url"].as_str();
+            next = url.map(|url| url.split_at(url.find("/v1/").unwrap()).1.to_owned());
+        }
+        profiles
     }
 
     /// The attempts to announce changes of a profile so far, the first one first.

@@ -158,8 +158,8 @@ impl Node {
         answer.expect("the supervisor lives until it is dropped");
     }
 
-    /// Grants a right to [`USER`].
-    pub(super) fn allow(&self, operation: &str, topic: &str) {
+    /// Grants a right to [`USER`], on a `topic` or a `group`.
+    pub(super) fn allow(&self, operation: &str, kind: &str, name: &str) {
         let settings = self.folder.join("admin.properties");
         let [protocol, mechanism, ..] = ADMIN_CLIENT;
         write(&settings, &lines(&[protocol, mechanism, ("sasl.jaas.config", &format!("{ADMIN_LOGIN};"))]));
@@ -167,7 +167,7 @@ impl Node {
             .args(["--bootstrap-server", &self.bootstrap(), "--command-config"])
             .arg(settings)
             .args(["--add", "--allow-principal", &format!("User:{USER}")])
-            .args(["--operation", operation, "--topic", topic]));
+            .args(["--operation", operation, &format!("--{kind}"), name]));
     }
 
     /// What the broker said last.

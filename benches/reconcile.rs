@@ -1,0 +1,109 @@
+//! Reconciliation in the long form: many streams of late callbacks, each drawn from its number, and many profiles.
+//!
+//! `STREAMS` says how many streams are played, from the number `FIRST_STREAM` on. Each prints its number when its view is
+//! right. Then a table tells what runs cost with ever more profiles: when all of them were missed, and when none was.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    // It uses a part of what the tests stand on.
+    dead_code,
+    unused_imports
+)]
+
+#[path = "../tests/it/reconcile/scene.rs"]
+mod scene;
+#[path = "../tests/it/reconcile/streams.rs"]
+mod streams;
+#[path = "../tests/it/support/mod.rs"]
+mod support;
+
+use std::{
+    env, fs,
+    io::Read as _,
+    process::{Child, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use scene::{QUIET, Scene};
+
+const STREAMS: u64 = 200;
+/// Streams that are played side by side: they mostly wait.
+const AT_ONCE: usize = 3;
+const PROFILES: [usize; 3] = [1_000, 10_000, 100_000];
+
+fn main() {
+    play_streams(number("FIRST_STREAM").unwrap_or(0), number("STREAMS").unwrap_or(STREAMS));
+    println!("| Profiles | Missed and published | Requests | Seconds | Peak memory |\n| --- | --- | --- | --- | --- |");
+    PROFILES.into_iter().for_each(measure);
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// A stream whose view is wrong in the end panics with its number.
+fn play_streams(first: u64, count: u64) {
+    let next = AtomicU64::new(first);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= first + count {
+                        return;
+                    }
+                    streams::play(number);
+                    println!("stream {number}: the view is right");
+                }
+            });
+        }
+    });
+    println!("\n{count} streams, from number {first} on, and every view is right\n");
+}
+
+/// What two runs cost: one that publishes every profile, and one that finds nothing.
+fn measure(profiles: usize) {
+    let scene = Scene::with(&[], &[QUIET]);
+    scene.begin();
+    scene.simulator.post("/simulator/profiles", &format!("count={profiles}&status=twilio-approved"));
+    scene.later();
+    for _ in 0..2 {
+        let (told, peak_kib) = run(scene.bridge.spawn(&["reconcile"]));
+        let figure = |before: &str, after: &str| {
+            let (_, rest) = told.split_once(before).unwrap_or_else(|| panic!("{told}"));
+            rest.split(after).next().unwrap().trim().to_owned()
+        };
+        let (missed, requests) = (figure("requests:", " missed"), figure(" s,", " requests"));
+        let seconds = figure(" events in ", " s,");
+        println!("| {profiles} | {missed} | {requests} | {seconds} | {:.0} MiB |", f64::from(peak_kib) / 1024.0);
+    }
+}
+
+/// What the command told, and the most memory that it had resident.
+fn run(mut child: Child) -> (String, u32) {
+    let (mut rows, mut errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let drained = thread::spawn(move || {
+        let mut all = Vec::new();
+        rows.read_to_end(&mut all).unwrap();
+    });
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let now = fs::read_to_string(&status).unwrap_or_default();
+        let line = now.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        peak = line.and_then(|kib| kib.trim().parse().ok()).unwrap_or(peak);
+        thread::sleep(Duration::from_millis(20));
+    }
+    drained.join().unwrap();
+    let mut told = String::new();
+    errors.read_to_string(&mut told).unwrap();
+    assert!(child.wait().unwrap().success(), "{told}");
+    (told, peak)
+}

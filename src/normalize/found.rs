@@ -1,0 +1,150 @@
+//! A profile as Trust Hub told it → [`Event`]: the second door, for a change that no callback made known.
+//!
+//! Only what the authenticated client fetched can become an event:
+//!
+//! ```compile_fail
+//! # use trusthub_bridge::{domain::Timestamp, normalize::normalize_found, trusthub::Profile};
+//! fn skip_the_fetch(profile: &Profile, now: Timestamp) {
+//!     let _ = normalize_found(profile, now, None);
+//! }
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::hash;
+use crate::{
+    domain::{
+        Event, Fingerprint, Label as _, Origin, ProfileDetails, ProfileStatusChanged, RecordPosition, RejectionReason,
+        Timestamp,
+    },
+    trusthub::{Fetched, Profile},
+};
+
+/// Makes the event of a profile that was asked for at this moment, when the last record of its key stood there.
+///
+/// Whoever finds the same difference behind the same record makes an event with the same id.
+#[must_use]
+pub fn normalize_found(found: &Fetched, asked_at: Timestamp, last: Option<RecordPosition>) -> Event {
+    let fingerprint = fingerprint(found, last);
+    Event {
+        id: fingerprint.to_string(),
+        fingerprint,
+        trace_parent: None,
+        data: ProfileStatusChanged {
+            account_sid: found.account_sid.clone(),
+            profile_sid: found.sid.clone(),
+            resource: found.resource,
+            status: found.status,
+            raw_status: found.raw_status.clone(),
+            failure_reason: None,
+            errors: found.error_codes.iter().copied().map(RejectionReason::from).collect(),
+            valid_until: found.valid_until.clone(),
+            received_at: asked_at,
+            origin: Origin::Reconciliation,
+            idempotency_token: None,
+            extra: BTreeMap::new(),
+            profile: Some(ProfileDetails {
+                friendly_name: found.friendly_name.clone(),
+                policy_sid: found.policy_sid.clone(),
+                date_created: found.date_created,
+                date_updated: found.date_updated,
+            }),
+        },
+    }
+}
+
+fn fingerprint(found: &Profile, last: Option<RecordPosition>) -> Fingerprint {
+    let position = last.map(|last| format!("{}:{}", last.partition, last.offset)).unwrap_or_default();
+    let updated = found.date_updated.to_string();
+    let parts = [
+        // Callbacks never have this where their resource stands.
+        "reconciliation",
+        found.resource.as_str(),
+        found.account_sid.as_str(),
+        found.sid.as_str(),
+        &found.raw_status,
+        &updated,
+        &position,
+    ];
+    Fingerprint::new(hash(&parts.map(str::as_bytes)), true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+    use crate::domain::{AccountSid, ProfileSid, Resource, Status};
+
+    fn at(seconds: u64) -> Timestamp {
+        (UNIX_EPOCH + Duration::from_secs(seconds)).into()
+    }
+
+    fn profile() -> Profile {
+        Profile {
+            sid: ProfileSid::parse(&format!("BU{}", "2".repeat(32))).unwrap(),
+            account_sid: AccountSid::parse(&format!("AC{}", "1".repeat(32))).unwrap(),
+            resource: Resource::TrustProduct,
+            status: Status::TwilioRejected,
+            raw_status: "twilio-rejected".to_owned(),
+            date_updated: at(50),
+            date_created: Some(at(10)),
+            policy_sid: Some(format!("RN{}", "3".repeat(32))),
+            friendly_name: Some("Ada's".to_owned()),
+            email: Some("ada@example.com".to_owned()),
+            status_callback: None,
+            valid_until: Some("2027-07-30T22:29:24Z".to_owned()),
+            error_codes: vec![18602, 10001],
+        }
+    }
+
+    const LAST: RecordPosition = RecordPosition { partition: 3, offset: 14 };
+
+    fn id(profile: Profile, asked_at: u64, last: Option<RecordPosition>) -> String {
+        normalize_found(&Fetched::invented(profile), at(asked_at), last).id
+    }
+
+    #[test]
+    fn the_event_has_what_trust_hub_told_and_the_time_of_the_question() {
+        let event = normalize_found(&Fetched::invented(profile()), at(100), Some(LAST));
+        let json = serde_json::to_value(&event.data).unwrap();
+        let expected = serde_json::json!({
+            "account_sid": "AC11111111111111111111111111111111",
+            "profile_sid": "BU22222222222222222222222222222222",
+            "resource": "trust-product", "status": "twilio-rejected", "raw_status": "twilio-rejected",
+            "failure_reason": null,
+            "errors": [
+                {"code": 18602, "meaning": "business_registration_number_not_verified"},
+                {"code": 10001, "meaning": null},
+            ],
+            "valid_until": "2027-07-30T22:29:24Z", "received_at": "1970-01-01T00:01:40.000Z",
+            "origin": "reconciliation", "idempotency_token": null, "extra": {},
+            "profile": {
+                "friendly_name": "Ada's", "policy_sid": "RN33333333333333333333333333333333",
+                "date_created": "1970-01-01T00:00:10.000Z", "date_updated": "1970-01-01T00:00:50.000Z",
+            },
+        });
+        assert_eq!(json, expected, "no e-mail address is in it");
+    }
+
+    #[test]
+    fn whoever_finds_the_same_difference_behind_the_same_record_gives_it_the_same_id() {
+        let renamed = Profile { friendly_name: None, ..profile() };
+        assert_eq!(id(profile(), 100, Some(LAST)), id(renamed, 200, Some(LAST)));
+    }
+
+    #[test]
+    fn another_difference_or_another_record_before_it_gives_another_id() {
+        let ids = [
+            id(profile(), 100, Some(LAST)),
+            id(profile(), 100, None),
+            id(profile(), 100, Some(RecordPosition { offset: 15, ..LAST })),
+            id(profile(), 100, Some(RecordPosition { partition: 2, ..LAST })),
+            id(Profile { date_updated: at(51), ..profile() }, 100, Some(LAST)),
+            id(Profile { raw_status: "twilio-approved".to_owned(), ..profile() }, 100, Some(LAST)),
+            id(Profile { resource: Resource::CustomerProfile, ..profile() }, 100, Some(LAST)),
+        ];
+        let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), ids.len(), "{ids:#?}");
+    }
+}

@@ -1,0 +1,360 @@
+//! Reads the topic of events from its beginning to its end, and after that what was written since.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{Consumer as _, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers as _, Message as _},
+};
+use serde::Deserialize;
+use thiserror::Error;
+use tokio::{task::spawn_blocking, time::timeout};
+
+use super::{
+    client, failure,
+    producer::Context,
+    retention::{self, Retention},
+};
+use crate::{
+    config::Kafka,
+    domain::{EVENT_TYPE, ProfileSid, PublishFailure, RecordPosition, Resource, Status, Timestamp},
+};
+
+/// The longest that one question may take, and that the topic may stand still while it is read.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the client reads ahead, so that memory does not grow with the topic.
+const READ_AHEAD_KBYTES: &str = "4096";
+const FETCH_BYTES: &str = "1048576";
+
+/// Why the topic cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HistoryError {
+    /// There is no such topic.
+    #[error("there is no topic {topic}; start the service, which makes it, or create it")]
+    NoTopic {
+        /// The missing one.
+        topic: String,
+    },
+    /// Kafka does not answer, or refuses.
+    #[error("topic {topic} cannot be read: {reason}")]
+    Kafka {
+        /// Which.
+        topic: String,
+        /// In the client's words.
+        reason: String,
+    },
+    /// The right is missing.
+    #[error("the Kafka user lacks the right READ on topic {topic}; grant it with kafka-acls")]
+    NotAllowed {
+        /// Which topic.
+        topic: String,
+    },
+    /// Nothing came for a while, although there is more.
+    #[error("topic {topic} cannot be read to its end: nothing came for {} s", PATIENCE.as_secs())]
+    Stalled {
+        /// Which.
+        topic: String,
+    },
+}
+
+/// What a consumer looks at in an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The profile that it is about.
+    pub profile: ProfileSid,
+    /// Where it stands.
+    pub position: RecordPosition,
+    /// The CloudEvents `id`.
+    pub id: String,
+    /// The CloudEvents `time`.
+    pub time: Timestamp,
+    /// What kind the profile is.
+    pub resource: Resource,
+    /// The status that it says.
+    pub status: Status,
+    /// The same as Twilio wrote it.
+    pub raw_status: String,
+}
+
+/// The topic of events, as far as it was read.
+pub struct History {
+    consumer: Arc<StreamConsumer<Context>>,
+    topic: String,
+    retention: Retention,
+    partitions: BTreeMap<i32, Partition>,
+}
+
+/// One partition, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Partition {
+    /// The oldest offset that it kept when the reading began.
+    start: i64,
+    /// The offset to read next.
+    next: i64,
+    /// The time of the first record that was read, in milliseconds since the Unix epoch.
+    first: Option<i64>,
+    /// Whether its end was reached once. Before that its last records may have been compacted away.
+    complete: bool,
+}
+
+impl History {
+    /// Looks at the topic, and reads nothing yet.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn open(kafka: &Kafka) -> Result<Self, HistoryError> {
+        let asked = kafka.clone();
+        let opened = spawn_blocking(move || open(&asked)).await;
+        let (consumer, starts) =
+            opened.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&kafka.topic, &error))?;
+        if starts.is_empty() {
+            return Err(HistoryError::NoTopic { topic: kafka.topic.clone() });
+        }
+        let retention = retention::ask(kafka).await;
+        let partitions = starts
+            .into_iter()
+            .map(|(id, start)| (id, Partition { start, next: start, first: None, complete: false }))
+            .collect();
+        Ok(Self { consumer: Arc::new(consumer), topic: kafka.topic.clone(), retention, partitions })
+    }
+
+    /// Reads to where the topic ends now. Every event is given to `each` in the order of its partition, and `progress`
+    /// hears how many of how many records were read.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; what was read until then was given away.
+    pub async fn read_on(
+        &mut self,
+        mut each: impl FnMut(Published),
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(), HistoryError> {
+        let ends = self.ends().await?;
+        let all = self.left(&ends);
+        while self.left(&ends) > 0 {
+            let received = timeout(PATIENCE, self.consumer.recv()).await;
+            match received.map_err(|_| HistoryError::Stalled { topic: self.topic.clone() })? {
+                Ok(message) => {
+                    note(&mut self.partitions, &message);
+                    if let Some(published) = Published::read(&message) {
+                        each(published);
+                    }
+                }
+                Err(KafkaError::PartitionEOF(id)) => self.reached_end(id, &ends),
+                Err(error) if failure::failure(&error) == PublishFailure::Authorization => {
+                    return Err(HistoryError::NotAllowed { topic: self.topic.clone() });
+                }
+                // Passes, or nothing comes for too long.
+                Err(error) => tracing::debug!(%error, "librdkafka"),
+            }
+            progress(all.saturating_sub(self.left(&ends)), all);
+        }
+        self.partitions.values_mut().for_each(|partition| partition.complete = true);
+        Ok(())
+    }
+
+    /// Since when the topic has everything that was published; `None` when it has nothing and never had.
+    #[must_use]
+    pub fn begins(&self) -> Option<Timestamp> {
+        let now = Timestamp::from(SystemTime::now()).unix_millis();
+        begin(self.partitions.values(), self.retention, now).and_then(Timestamp::from_unix_millis)
+    }
+
+    /// Lets the client go, which waits for its threads.
+    pub async fn close(self) {
+        let _ = spawn_blocking(move || drop(self)).await;
+    }
+
+    /// The offset behind the last record of each partition.
+    async fn ends(&self) -> Result<BTreeMap<i32, i64>, HistoryError> {
+        let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
+        let partitions: Vec<_> = self.partitions.keys().copied().collect();
+        let asked = spawn_blocking(move || {
+            let end = |id| consumer.fetch_watermarks(&topic, id, PATIENCE).map(|(_, end)| (id, end));
+            partitions.into_iter().map(end).collect::<Result<_, _>>()
+        });
+        asked.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&self.topic, &error))
+    }
+
+    /// How many offsets are still to be read.
+    fn left(&self, ends: &BTreeMap<i32, i64>) -> u64 {
+        let left = |(id, partition): (&i32, &Partition)| {
+            let end = ends.get(id).copied().unwrap_or_default();
+            u64::try_from(end.saturating_sub(partition.next)).unwrap_or_default()
+        };
+        self.partitions.iter().map(left).sum()
+    }
+
+    /// The last offsets of a partition need not hold records: they may have been compacted away. Later on they are fresh
+    /// and do, and an old news of an end must not hide them.
+    fn reached_end(&mut self, id: i32, ends: &BTreeMap<i32, i64>) {
+        let partition = self.partitions.get_mut(&id).filter(|partition| !partition.complete);
+        if let (Some(partition), Some(end)) = (partition, ends.get(&id)) {
+            partition.next = partition.next.max(*end);
+        }
+    }
+}
+
+/// A consumer of all partitions, and the oldest offset that each of them keeps; none when there is no topic.
+fn open(kafka: &Kafka) -> Result<(StreamConsumer<Context>, BTreeMap<i32, i64>), KafkaError> {
+    let mut config = client::common(kafka);
+    config
+        // It joins no group: librdkafka asks for a name all the same.
+        .set("group.id", "trusthub-bridge-history")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        // What expires while it is read is skipped.
+        .set("auto.offset.reset", "earliest")
+        .set("allow.auto.create.topics", "false")
+        .set("queued.max.messages.kbytes", READ_AHEAD_KBYTES)
+        .set("fetch.message.max.bytes", FETCH_BYTES)
+        .set("fetch.wait.max.ms", "20");
+    let consumer: StreamConsumer<Context> = config.create_with_context(Context::quiet())?;
+    let metadata = consumer.fetch_metadata(Some(&kafka.topic), PATIENCE)?;
+    let topic = metadata.topics().iter().find(|topic| topic.name() == kafka.topic);
+    if let Some(code) = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from)
+        && failure::of_code(code) != PublishFailure::UnknownTopic
+    {
+        return Err(KafkaError::MetadataFetch(code));
+    }
+    let mut all = TopicPartitionList::new();
+    let mut starts = BTreeMap::new();
+    for partition in topic.iter().flat_map(|topic| topic.partitions()) {
+        let (start, _) = consumer.fetch_watermarks(&kafka.topic, partition.id(), PATIENCE)?;
+        starts.insert(partition.id(), start);
+        all.add_partition_offset(&kafka.topic, partition.id(), Offset::Offset(start))?;
+    }
+    consumer.assign(&all)?;
+    Ok((consumer, starts))
+}
+
+fn note(partitions: &mut BTreeMap<i32, Partition>, message: &BorrowedMessage<'_>) {
+    if let Some(partition) = partitions.get_mut(&message.partition()) {
+        partition.next = message.offset().saturating_add(1);
+        partition.first = partition.first.or_else(|| message.timestamp().to_millis());
+    }
+}
+
+fn kafka_error(topic: &str, error: &KafkaError) -> HistoryError {
+    let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+    HistoryError::Kafka { topic: topic.to_owned(), reason }
+}
+
+/// Since when partitions hold everything that was ever written to them after that moment.
+fn begin<'p>(partitions: impl Iterator<Item = &'p Partition> + Clone, retention: Retention, now: i64) -> Option<i64> {
+    let mut shortened = partitions.clone().filter(|partition| partition.start > 0).peekable();
+    if shortened.peek().is_none() {
+        // Nothing was ever deleted, so the first record tells since when there was somebody to write.
+        return partitions.filter_map(|partition| partition.first).min();
+    }
+    let expiry = retention.expiry(now);
+    let begins = |partition: &Partition| match (partition.first, expiry) {
+        (Some(first), Some(expiry)) if retention.is_by_time_alone() => Some(first.min(expiry)),
+        (Some(first), _) => Some(first),
+        // The last of its records has expired.
+        (None, expiry) => expiry,
+    };
+    // Of those that have nothing left, and of which nobody knows since when, nothing can be said before now.
+    shortened.map(|partition| begins(partition).unwrap_or(now)).max()
+}
+
+/// The part of an event's value that matters here. Other versions of the schema may lack or add members.
+#[derive(Deserialize)]
+struct Value {
+    profile_sid: ProfileSid,
+    status: Status,
+    #[serde(default)]
+    raw_status: String,
+    #[serde(default = "unknown")]
+    resource: Resource,
+}
+
+fn unknown() -> Resource {
+    Resource::Unknown
+}
+
+impl Published {
+    /// Nothing for records that consumers ignore, too: of another type, or not readable.
+    fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
+        if header(message, "ce_type")? != EVENT_TYPE {
+            return None;
+        }
+        let value: Value = serde_json::from_slice(message.payload()?).ok()?;
+        Some(Self {
+            profile: value.profile_sid,
+            position: RecordPosition { partition: message.partition(), offset: message.offset() },
+            id: header(message, "ce_id")?.to_owned(),
+            time: header(message, "ce_time")?.parse().ok()?,
+            resource: value.resource,
+            status: value.status,
+            raw_status: value.raw_status,
+        })
+    }
+}
+
+fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m str> {
+    let header = message.headers()?.iter().find(|header| header.key == name)?;
+    std::str::from_utf8(header.value?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+    const NOW: i64 = 100 * DAY;
+    const A_WEEK: Retention = Retention { deletes: true, millis: Some(7 * DAY), has_size: false };
+    const A_WEEK_OR_SIZE: Retention = Retention { has_size: true, ..A_WEEK };
+    const UNKNOWN: Retention = Retention { deletes: true, millis: None, has_size: true };
+    const COMPACTED: Retention = Retention { deletes: false, ..A_WEEK };
+
+    /// The first offset, and the day of the first record.
+    fn begins(partitions: &[(i64, Option<i64>)], retention: Retention) -> Option<i64> {
+        let partition = |(start, day): &(i64, Option<i64>)| Partition {
+            start: *start,
+            next: *start,
+            first: day.map(|day| day * DAY),
+            complete: true,
+        };
+        let partitions: Vec<_> = partitions.iter().map(partition).collect();
+        begin(partitions.iter(), retention, NOW).map(|begin| begin / DAY)
+    }
+
+    #[test]
+    fn a_topic_that_never_had_a_record_has_no_history() {
+        assert_eq!(begins(&[(0, None), (0, None)], A_WEEK), None);
+    }
+
+    #[test]
+    fn a_topic_of_which_nothing_was_deleted_begins_with_its_first_record_whatever_partition_has_it() {
+        for retention in [A_WEEK, UNKNOWN, COMPACTED] {
+            assert_eq!(begins(&[(0, Some(98)), (0, None), (0, Some(50))], retention), Some(50));
+        }
+    }
+
+    #[test]
+    fn what_expires_by_time_is_whole_since_its_retention_even_where_no_record_is_left() {
+        assert_eq!(begins(&[(5, Some(99)), (0, None), (7, None)], A_WEEK), Some(93));
+        assert_eq!(begins(&[(5, Some(90))], A_WEEK), Some(90), "a segment lives as long as its last record");
+    }
+
+    #[test]
+    fn what_is_deleted_by_size_is_whole_since_its_first_record() {
+        assert_eq!(begins(&[(5, Some(99)), (5, Some(98)), (0, Some(3))], A_WEEK_OR_SIZE), Some(99));
+        assert_eq!(begins(&[(5, None)], A_WEEK_OR_SIZE), Some(93), "the newest went last, and went by time");
+    }
+
+    #[test]
+    fn what_was_deleted_for_unknown_reasons_is_not_guessed() {
+        for retention in [UNKNOWN, COMPACTED] {
+            assert_eq!(begins(&[(5, Some(99)), (0, None)], retention), Some(99));
+            assert_eq!(begins(&[(5, Some(99)), (5, None)], retention), Some(100));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What no callback has made known: found by asking Trust Hub, and published.
+
+mod callbacks;
+mod command;
+mod converges;
+mod histories;
+mod one_at_a_time;
+mod scene;
+mod service;
+mod streams;
+
+use serde_json::Value;
+
+use crate::support::kafka::Record;
+
+/// The value of a record.
+fn value(record: &Record) -> Value {
+    serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap()
+}
+
+/// The values of the events that were found by asking Trust Hub.
+fn found(records: &[Record]) -> Vec<Value> {
+    records.iter().map(value).filter(|event| event["origin"] == "reconciliation").collect()
+}
