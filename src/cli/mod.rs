@@ -6,7 +6,9 @@ mod config;
 mod dev;
 mod explain;
 mod healthcheck;
+mod http;
 mod output;
+mod probe;
 mod reconcile;
 mod serve;
 mod sign;
@@ -57,6 +59,9 @@ enum Command {
     Config,
     /// Ask the local admin port whether the service is alive; for images without a shell
     Healthcheck(healthcheck::Arguments),
+    /// Send a forged callback to a running service, which must refuse it
+    #[command(long_about = probe::LONG)]
+    Probe(probe::Arguments),
 }
 
 /// Runs the program with these arguments, the program's name first, and these environment variables.
@@ -77,6 +82,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         Command::Spool(command) => spool::run(&command, variables),
         Command::Config => config::run(variables),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
+        Command::Probe(arguments) => probe::run(&arguments, variables),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

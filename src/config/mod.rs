@@ -35,7 +35,7 @@ use serde::de::DeserializeOwned;
 pub use simulator::{Simulator, SimulatorPlace};
 pub use spool::Spool;
 pub use trusthub::TrustHub;
-pub use twilio::{Credentials, Twilio};
+pub use twilio::{Credentials, Probe, Twilio};
 
 use crate::domain::PublicUrl;
 use environment::Environment;
@@ -108,6 +108,24 @@ pub fn load_admin(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Resul
 /// [`Problems`] of those variables.
 pub fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Twilio, Problems> {
     load_section(vars, "TWILIO_", twilio::TwilioSection::read)
+}
+
+/// Reads only what a callback is signed with.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub fn load_probe(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Probe, Problems> {
+    let mut reader = Reader::default();
+    let environment = Environment::collect(vars, &mut reader);
+    let probe = read_probe(&environment, &mut reader);
+    reader.conclude(probe)
+}
+
+fn read_probe(environment: &Environment, reader: &mut Reader) -> Option<Probe> {
+    let urls = environment.section::<twilio::PublicSection>("PUBLIC_", reader)?.read(reader);
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?.read(reader)?;
+    let (account, token) = twilio.first_signer()?;
+    Some(Probe { public_url: urls?.into_iter().next()?, account, token })
 }
 
 /// Reads only where the spool is, for a command that looks into it.

@@ -51,6 +51,17 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
+/// What a callback is signed with that tests an installation.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// The first of the URLs.
+    pub public_url: PublicUrl,
+    /// The account that the token belongs to, where that is known.
+    pub account: Option<AccountSid>,
+    /// The current token.
+    pub token: SecretString,
+}
+
 #[derive(Deserialize)]
 pub(super) struct PublicSection {
     url: Option<String>,
@@ -236,6 +247,15 @@ impl Twilio {
         let listed = self.accounts.iter().flat_map(|accounts| &accounts.list).filter_map(Credentials::of_listed);
         let own = self.account_sid.as_ref().and_then(|sid| Credentials::of_token(sid, &self.auth_tokens));
         listed.chain(own)
+    }
+
+    /// The first of those who may sign, with the current token.
+    pub(super) fn first_signer(&self) -> Option<(Option<AccountSid>, SecretString)> {
+        let listed = self.listed_accounts().and_then(|mut accounts| accounts.next());
+        match listed {
+            Some((account, tokens)) => Some((Some(account.clone()), tokens.first()?.clone())),
+            None => Some((self.account_sid.clone(), self.auth_tokens.first()?.clone())),
+        }
     }
 
     /// Tokens that nobody owns must not open a list of accounts to everybody.

@@ -13,6 +13,10 @@ use super::{
 /// The CloudEvents `type` of [`ProfileStatusChanged`]; an incompatible change gets a new version at its end.
 pub const EVENT_TYPE: &str = "io.trusthub-bridge.profile.status-changed.v1";
 
+/// The CloudEvents `type` of an event that tests an installation. It has the data of a [`ProfileStatusChanged`] that never
+/// happened, so consumers ignore it like every type that they do not know.
+pub const TEST_EVENT_TYPE: &str = "io.trusthub-bridge.test.v1";
+
 /// The CloudEvents `dataschema`: names the JSON Schema in `schemas/`.
 pub const DATA_SCHEMA: &str = "urn:trusthub-bridge:profile-status-changed:v1";
 
@@ -123,6 +127,8 @@ pub struct Event {
     pub id: String,
     /// What a repeat of the callback would have in common with it.
     pub fingerprint: Fingerprint,
+    /// Whether it only tests the installation: then it is of [`TEST_EVENT_TYPE`], and no change.
+    pub is_test: bool,
     /// The trace that the request belonged to.
     pub trace_parent: Option<TraceParent>,
     /// The change itself.
@@ -130,6 +136,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// The CloudEvents `type`.
+    #[must_use]
+    pub fn event_type(&self) -> &'static str {
+        if self.is_test { TEST_EVENT_TYPE } else { EVENT_TYPE }
+    }
+
     /// The CloudEvents `source`.
     #[must_use]
     pub fn source(&self) -> String {

@@ -21,7 +21,9 @@ mod verdict;
 
 pub use callback::{Encoding, Header, RawCallback, SIGNATURE_HEADER, Verb};
 pub use destination::Destination;
-pub use event::{DATA_SCHEMA, EVENT_TYPE, Event, Origin, ProfileDetails, ProfileStatusChanged, RejectionReason};
+pub use event::{
+    DATA_SCHEMA, EVENT_TYPE, Event, Origin, ProfileDetails, ProfileStatusChanged, RejectionReason, TEST_EVENT_TYPE,
+};
 pub use fingerprint::Fingerprint;
 pub(crate) use label::closed_set;
 pub use label::{Label, serialize_label};

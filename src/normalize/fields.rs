@@ -20,6 +20,8 @@ pub(super) enum Meaning {
     Errors,
     ValidUntil,
     BodyHash,
+    /// Not Twilio's: whoever has the token marks a callback that is none, to test an installation.
+    Test,
     Unknown,
 }
 
@@ -34,6 +36,7 @@ impl Meaning {
             "errors" | "errorcode" | "errorcodes" => Self::Errors,
             "validuntil" => Self::ValidUntil,
             "bodysha256" => Self::BodyHash,
+            "trusthubbridgetest" => Self::Test,
             _ => Self::Unknown,
         }
     }

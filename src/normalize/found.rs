@@ -29,6 +29,7 @@ pub fn normalize_found(found: &Fetched, asked_at: Timestamp, last: Option<Record
     Event {
         id: fingerprint.to_string(),
         fingerprint,
+        is_test: false,
         trace_parent: None,
         data: ProfileStatusChanged {
             account_sid: found.account_sid.clone(),

@@ -64,6 +64,7 @@ pub fn normalize(verified: &VerifiedCallback, received_at: Timestamp) -> Result<
     Ok(Event {
         id: event_id(fingerprint, received_at),
         fingerprint,
+        is_test: fields.iter().any(|field| field.meaning == Meaning::Test),
         trace_parent: raw.header_text("traceparent").and_then(TraceParent::parse),
         data: ProfileStatusChanged {
             account_sid: account,
@@ -131,7 +132,7 @@ fn read_details(fields: &[Field]) -> Details {
             Meaning::ValidUntil => keep_first(&mut details.valid_until, &mut details.extra, field),
             Meaning::Errors => read_errors(&mut details, field),
             Meaning::Unknown | Meaning::Sid => details.extra.keep(field),
-            Meaning::Account | Meaning::Profile | Meaning::Status | Meaning::BodyHash => {}
+            Meaning::Account | Meaning::Profile | Meaning::Status | Meaning::BodyHash | Meaning::Test => {}
         }
     }
     let prose = details.failure_reason.as_deref().unwrap_or_default();

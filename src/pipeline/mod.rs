@@ -208,7 +208,7 @@ impl Pipeline {
     }
 
     fn count_durable(&self, event: &Event) {
-        let data = &event.data;
+        let Event { data, is_test: false, .. } = event else { return };
         self.metrics.status_changes.of(data.resource, data.status).inc();
         for label in data.rejection_labels() {
             self.metrics.rejections.of(data.resource, label).inc();

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::{
-    DATA_SCHEMA, Destination, EVENT_TYPE, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER, Timestamp,
-    TraceParent, Unprocessable, serialize_label,
+    DATA_SCHEMA, Destination, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER, Timestamp, TraceParent,
+    Unprocessable, serialize_label,
 };
 
 /// Request headers that are not kept in dead letters: they prove who sent the request, or could.
@@ -49,7 +49,7 @@ impl Record {
             ("ce_specversion".into(), "1.0".to_owned()),
             ("ce_id".into(), event.id.clone()),
             ("ce_source".into(), event.source()),
-            ("ce_type".into(), EVENT_TYPE.to_owned()),
+            ("ce_type".into(), event.event_type().to_owned()),
             ("ce_subject".into(), data.profile_sid.to_string()),
             ("ce_time".into(), data.received_at.to_string()),
             ("ce_dataschema".into(), DATA_SCHEMA.to_owned()),

@@ -10,7 +10,9 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Bridge, Request, TOKEN, program, wait_for};
+use trusthub_bridge::domain::TEST_EVENT_TYPE;
+
+use crate::support::{Bridge, Request, TOKEN, believed, program, wait_for};
 
 /// What a few events need in the spool.
 const A_SMALL_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8192");
@@ -118,6 +120,42 @@ fn healthcheck_asks_the_admin_port() {
 }
 
 #[test]
+fn probe_sees_a_forged_callback_refused_and_a_signed_one_published_as_a_test() {
+    let variables = [("PUBLIC_URL", "https://hooks.example.com/twilio"), ("TWILIO_AUTH_TOKEN", TOKEN)];
+    let bridge = Bridge::start_with(&variables);
+    let url = format!("http://{}/callbacks/trust-products", bridge.public);
+    let (code, stdout, stderr) = run(&["probe", "--url", &url], &[]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "a forged callback is refused: 403\n", ""));
+    for _ in 0..2 {
+        let (code, stdout, stderr) = run(&["probe", "--publish", "--url", &url], &variables);
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(stdout.ends_with("a signed callback is published as io.trusthub-bridge.test.v1: 204\n"), "{stdout}");
+    }
+    let events = bridge.events(2);
+    assert!(events.iter().all(|event| event.header("ce_type") == Some(TEST_EVENT_TYPE)), "{events:?}");
+    let changes = bridge.series("trusthub_profile_status_changes_total");
+    assert!(changes.values().all(|count| *count == 0.0), "a test is no change: {changes:?}");
+    assert_eq!(believed(&events).len(), 0, "consumers ignore it");
+}
+
+#[test]
+fn probe_fails_where_a_forged_callback_is_taken_or_a_signed_one_is_not() {
+    let lenient = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
+    let url = format!("http://{}/callbacks/customer-profiles", lenient.public);
+    let (code, _, stderr) = run(&["probe", "--url", &url], &[]);
+    assert_eq!((code, stderr.as_str()), (Some(1), "a forged callback is answered 204 and not 403\n"));
+    let strict = Bridge::start();
+    let url = format!("http://{}/callbacks/customer-profiles", strict.public);
+    let others = [("PUBLIC_URL", "https://other.example"), ("TWILIO_AUTH_TOKEN", TOKEN)];
+    let (code, _, stderr) = run(&["probe", "--publish", "--url", &url], &others);
+    assert!(code == Some(1) && stderr.contains("a signed callback is answered 403 and not 204"), "{stderr}");
+    for wrong in ["https://localhost/callbacks/customer-profiles", "http://localhost:8080/", "localhost"] {
+        assert_eq!(run(&["probe", "--url", wrong], &[]).0, Some(2), "{wrong}");
+    }
+    assert_eq!(run(&["probe", "--url", "http://127.0.0.1:1/callbacks/customer-profiles"], &[]).0, Some(1));
+}
+
+#[test]
 fn a_spool_that_is_not_there_is_an_error_and_is_not_made() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-such-spool");
     let variables = [("SPOOL_DIR", folder.to_str().unwrap()), ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")];
@@ -135,7 +173,9 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
     assert_eq!(run(&[], &[]).0, Some(2));
     let (code, stdout, _) = run(&["--help"], &[]);
     assert_eq!(code, Some(0));
-    for command in ["serve", "dev", "simulate", "sign", "explain", "reconcile", "spool", "config", "healthcheck"] {
+    for command in
+        ["serve", "dev", "simulate", "sign", "explain", "reconcile", "spool", "config", "healthcheck", "probe"]
+    {
         assert!(stdout.contains(command), "{command} is missing in\n{stdout}");
     }
 }
