@@ -22,6 +22,7 @@ mod kafka_errors;
 mod observe;
 mod outage;
 mod reconcile;
+mod rolling;
 mod shutdown;
 mod signature_mode;
 mod simulator;

@@ -3,6 +3,7 @@
 mod believed;
 mod bridge;
 mod http;
+pub(crate) mod ingress;
 pub(crate) mod kafka;
 pub(crate) mod ledger;
 pub(crate) mod machine;

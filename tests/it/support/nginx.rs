@@ -153,7 +153,7 @@ impl Drop for Nginx {
 }
 
 /// A certificate that vouches for itself.
-fn make_certificate(folder: &Path) {
+pub(super) fn make_certificate(folder: &Path) {
     let output = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=hooks.example.com", "-addext", "subjectAltName=DNS:hooks.example.com,IP:127.0.0.1"])

@@ -1,0 +1,193 @@
+//! A real nginx as the ingress of several instances of the program: TLS, a path prefix, limits and kept connections, and a
+//! list of instances that follows their readiness, as Kubernetes keeps it.
+
+use std::{
+    fs,
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use super::{
+    Connection, Request,
+    kafka::{free_port, unique_topic},
+    nginx::make_certificate,
+    wait_for,
+};
+
+/// As an ingress controller sets it up: connections to the instances are kept, and a callback that was sent is not sent to
+/// another instance.
+const CONFIGURATION: &str = "\
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log error.log info;
+events {}
+http {
+    access_log off;
+    client_body_temp_path temp-body;
+    proxy_temp_path temp-proxy;
+    fastcgi_temp_path temp-fastcgi;
+    uwsgi_temp_path temp-uwsgi;
+    scgi_temp_path temp-scgi;
+
+    ssl_certificate certificate.pem;
+    ssl_certificate_key key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+
+    upstream bridge {
+        include instances.conf;
+        keepalive 16;
+    }
+    server {
+        listen 127.0.0.1:PORT ssl;
+        client_max_body_size 128k;
+        location /twilio/ {
+            proxy_pass http://bridge;
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+            proxy_connect_timeout 5s;
+            proxy_read_timeout 20s;
+        }
+    }
+}
+";
+
+/// Runs the command line `$@` until its own input ends, which is when the test process does at the latest.
+const SUPERVISOR: &str = r#"
+PATH=$PATH:/usr/sbin
+"$@" </dev/null >>"$0/error.log" 2>&1 &
+read -r _
+kill -TERM $!; wait $!; rm -rf "$0"
+"#;
+
+/// How soon a change of readiness is seen.
+const PROBES: Duration = Duration::from_millis(100);
+
+/// An instance: where callbacks go, and where its readiness is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Instance {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// The ingress. Dropping it ends the process and removes its folder.
+pub(crate) struct Ingress {
+    supervisor: Child,
+    folder: PathBuf,
+    pub(crate) port: u16,
+    instances: Arc<Mutex<Vec<Instance>>>,
+    routed: Arc<Mutex<Vec<Instance>>>,
+    stop: Arc<AtomicBool>,
+    watch: Option<JoinHandle<()>>,
+}
+
+impl Ingress {
+    /// Started and listening, in front of instances that are ready.
+    pub(crate) fn in_front_of(instances: &[Instance]) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("ingress"));
+        fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
+        let port = free_port();
+        fs::write(folder.join("nginx.conf"), CONFIGURATION.replace("PORT", &port.to_string())).unwrap();
+        make_certificate(&folder);
+        route(&folder, instances);
+        let supervisor = supervise(&folder);
+        wait_for("nginx listens", || pid(&folder));
+        let shared = || Arc::new(Mutex::new(instances.to_vec()));
+        let (instances, routed, stop) = (shared(), shared(), Arc::new(AtomicBool::new(false)));
+        let watch = {
+            let (folder, instances, routed, stop) = (folder.clone(), instances.clone(), routed.clone(), stop.clone());
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    follow(&folder, &instances, &routed);
+                    thread::sleep(PROBES);
+                }
+            })
+        };
+        Self { supervisor, folder, port, instances, routed, stop, watch: Some(watch) }
+    }
+
+    /// The certificate, which vouches for itself, in PEM.
+    pub(crate) fn certificate(&self) -> Vec<u8> {
+        fs::read(self.folder.join("certificate.pem")).unwrap()
+    }
+
+    /// An instance was replaced by another one.
+    pub(crate) fn replace(&self, number: usize, instance: Instance) {
+        self.instances.lock().unwrap()[number] = instance;
+    }
+
+    /// Waits until callbacks go to so many instances.
+    pub(crate) fn wait_until_routed_to(&self, count: usize) {
+        wait_for("the instances are routed to", || (self.routed.lock().unwrap().len() == count).then_some(()));
+    }
+}
+
+/// Routes to those instances that are ready, if there are any.
+fn follow(folder: &Path, instances: &Mutex<Vec<Instance>>, routed: &Mutex<Vec<Instance>>) {
+    let all = instances.lock().unwrap().clone();
+    let ready: Vec<_> = all.into_iter().filter(|instance| is_ready(instance.admin)).collect();
+    let is_news = !ready.is_empty() && *routed.lock().unwrap() != ready;
+    if is_news {
+        route(folder, &ready);
+        let pid = pid(folder).expect("nginx runs");
+        let told = Command::new("kill").args(["-HUP", pid.trim()]).status().unwrap();
+        assert!(told.success());
+        *routed.lock().unwrap() = ready;
+    }
+}
+
+fn is_ready(admin: SocketAddr) -> bool {
+    let Some(mut connection) = Connection::open(admin) else { return false };
+    connection.write(Request::get("/readyz").bytes());
+    connection.read().is_some_and(|answer| answer.status == 200)
+}
+
+fn route(folder: &Path, instances: &[Instance]) {
+    let lines: String = instances.iter().map(|instance| format!("server {} max_fails=0;\n", instance.public)).collect();
+    fs::write(folder.join("instances.conf"), lines).unwrap();
+}
+
+/// Written when all sockets are listened on.
+fn pid(folder: &Path) -> Option<String> {
+    fs::read_to_string(folder.join("nginx.pid")).ok().filter(|pid| pid.ends_with('\n'))
+}
+
+fn supervise(folder: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", SUPERVISOR])
+        .arg(folder)
+        .args(["nginx", "-e", "error.log", "-c", "nginx.conf", "-p"])
+        .arg(folder)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C must not take it along: it has to clean up.
+        .process_group(0)
+        .spawn()
+        .expect("sh starts")
+}
+
+impl Drop for Ingress {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(watch) = self.watch.take() {
+            let _ = watch.join();
+        }
+        if thread::panicking() {
+            let log = fs::read(self.folder.join("error.log")).unwrap_or_default();
+            let _ = writeln!(std::io::stderr(), "log of the ingress:\n{}", String::from_utf8_lossy(&log));
+        }
+        // Closes its input first, which is the order to end.
+        let _ = self.supervisor.wait();
+    }
+}
