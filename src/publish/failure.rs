@@ -57,6 +57,22 @@ pub(super) fn of_code(code: Code) -> PublishFailure {
     }
 }
 
+/// What the client says of a connection that failed, and what to look at where its words do not tell.
+///
+/// Source of the words: librdkafka's `rdkafka_ssl.c`, which does not say why a certificate is not good.
+pub(super) fn explained(detail: &str) -> String {
+    let hint = if detail.contains("certificate verify failed") {
+        "; the broker's certificate is not good: has it expired, is it for the host in KAFKA_BOOTSTRAP_SERVERS, and is \
+         its authority in KAFKA_SSL_CA_LOCATION?"
+    } else if ["certificate required", "unexpected message", "bad certificate"].iter().any(|text| detail.contains(text))
+    {
+        "; the broker wants a client certificate: KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"
+    } else {
+        ""
+    };
+    format!("{detail}{hint}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The producer behind the sink.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -15,7 +15,10 @@ use rdkafka::{
 };
 use tokio::sync::watch;
 
-use super::{Acknowledgement, Availability, KafkaHealth, Record, Sink, client, failure::failure};
+use super::{
+    Acknowledgement, Availability, KafkaHealth, Record, Sink, client,
+    failure::{explained, failure},
+};
 use crate::{
     config::Kafka,
     domain::{Destination, FailureClass, Label as _, PublishFailure},
@@ -23,14 +26,25 @@ use crate::{
 };
 
 /// Receives what librdkafka has to say. Its callbacks run on its threads and must neither panic nor block.
+#[derive(Default)]
 pub(super) struct Context {
     health: Option<Arc<KafkaHealth>>,
+    /// What went wrong with a broker last. That all of them are down is said next, and not why.
+    cause: Mutex<Option<String>>,
 }
 
 impl Context {
     /// A context that only takes the log.
     pub(super) fn quiet() -> Self {
-        Self { health: None }
+        Self::default()
+    }
+
+    fn reporting_to(health: Arc<KafkaHealth>) -> Self {
+        Self { health: Some(health), ..Self::default() }
+    }
+
+    fn cause(&self) -> MutexGuard<'_, Option<String>> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -44,12 +58,14 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, detail: &str) {
         tracing::debug!(%error, detail, "librdkafka");
-        let grave = matches!(
-            error.rdkafka_error_code(),
-            Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::Authentication | RDKafkaErrorCode::Fatal)
-        );
-        if let Some(health) = self.health.as_ref().filter(|_| grave) {
-            health.failed(failure(&error), detail);
+        let Some(health) = &self.health else { return };
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                let cause = self.cause().take();
+                health.failed(failure(&error), cause.as_deref().unwrap_or(detail));
+            }
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::Fatal) => health.failed(failure(&error), detail),
+            _ => *self.cause() = Some(explained(detail)),
         }
     }
 }
@@ -137,8 +153,7 @@ impl KafkaSink {
 }
 
 fn producer(kafka: &Kafka, health: &Arc<KafkaHealth>) -> Result<Arc<Producer>, KafkaError> {
-    let context = Context { health: Some(Arc::clone(health)) };
-    client::producer(kafka).create_with_context(context).map(Arc::new)
+    client::producer(kafka).create_with_context(Context::reporting_to(Arc::clone(health))).map(Arc::new)
 }
 
 impl Ledger {

@@ -19,6 +19,7 @@ mod faults;
 mod ingress;
 mod interop;
 mod kafka_errors;
+mod kafka_security;
 mod observe;
 mod outage;
 mod reconcile;

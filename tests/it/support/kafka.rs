@@ -7,6 +7,7 @@
 mod cluster;
 mod node;
 mod records;
+mod secure;
 
 use std::fmt::Debug;
 use std::sync::LazyLock;
@@ -24,6 +25,7 @@ pub(crate) use self::cluster::{Cluster, Door};
 use self::node::Node;
 pub(crate) use self::node::{USER, USER_PASSWORD, free_port};
 pub(crate) use self::records::Record;
+pub(crate) use self::secure::{Certificate, Secure, Way};
 
 /// Far more than a broker needs, even on a busy machine; only a broken one gets there.
 const START_DEADLINE: Duration = Duration::from_secs(60);

@@ -83,6 +83,11 @@ impl Node {
 
     /// All but the start.
     pub(super) fn prepare(name: &str, properties: &[(&str, &str)]) -> Self {
+        Self::prepare_with(name, properties, &[])
+    }
+
+    /// The same, with more arguments for the tool that formats its storage.
+    pub(super) fn prepare_with(name: &str, properties: &[(&str, &str)], format: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
         let (port, controller) = (free_port(), free_port());
@@ -98,7 +103,7 @@ impl Node {
         let supervisor = supervise(java("kafka.Kafka").arg(&settings), &folder);
         let node = Self { supervisor, folder, port };
         let cluster = ["format", "--cluster-id", "trusthub-bridge-tests", "--config"];
-        run(java("kafka.tools.StorageTool").args(cluster).arg(settings));
+        run(java("kafka.tools.StorageTool").args(cluster).arg(settings).args(format));
         node
     }
 

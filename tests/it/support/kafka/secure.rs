@@ -1,0 +1,211 @@
+//! A broker as a managed Kafka is: it talks TLS only, and to nobody who does not log in.
+
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::support::wait_for;
+
+use super::{
+    Broker,
+    node::{Node, USER, USER_PASSWORD},
+    unique_topic,
+};
+
+/// How clients log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// SASL/SCRAM over TLS.
+    Scram,
+    /// SASL/PLAIN over TLS.
+    Plain,
+    /// Mutual TLS.
+    Mutual,
+}
+
+impl Way {
+    fn mechanism(self) -> Option<&'static str> {
+        match self {
+            Self::Scram => Some("SCRAM-SHA-512"),
+            Self::Plain => Some("PLAIN"),
+            Self::Mutual => None,
+        }
+    }
+}
+
+/// Whom the broker's certificate is for, and how long it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// For two days.
+    Right,
+    /// For ten days.
+    Renewed,
+    /// Of another host.
+    OfAnother,
+}
+
+/// The broker with the folder of its certificates, which is removed with it.
+pub(crate) struct Secure {
+    pub(crate) broker: Broker,
+    folder: PathBuf,
+    way: Way,
+}
+
+impl Secure {
+    /// With a certificate that is right.
+    pub(crate) fn start(way: Way) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("certificates"));
+        fs::create_dir_all(&folder).unwrap();
+        make_authority(&folder);
+        certify(&folder, "broker", Certificate::Right);
+        certify(&folder, "client", Certificate::Right);
+        let properties = properties(way, &folder);
+        let properties: Vec<_> = properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let user = format!("SCRAM-SHA-512=[name={USER},password={USER_PASSWORD}]");
+        let mut node = Node::prepare_with(&unique_topic("secure"), &properties, &["--add-scram", &user]);
+        node.start();
+        let login = login(way, &folder);
+        let login: Vec<_> = login.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        Self { broker: Broker::ready(node.bootstrap(), &login, Some(node)), folder, way }
+    }
+
+    /// The variables with which the program may log in.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let mut variables = vec![
+            ("KAFKA_BOOTSTRAP_SERVERS", self.broker.bootstrap().to_owned()),
+            ("KAFKA_SSL_CA_LOCATION", file("authority.pem")),
+            ("KAFKA_ACK_TIMEOUT_MS", "2000".to_owned()),
+        ];
+        match self.way.mechanism() {
+            Some(mechanism) => variables.extend([
+                ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl".to_owned()),
+                ("KAFKA_SASL_MECHANISM", mechanism.to_owned()),
+                ("KAFKA_SASL_USERNAME", USER.to_owned()),
+                ("KAFKA_SASL_PASSWORD", USER_PASSWORD.to_owned()),
+            ]),
+            None => variables.extend([
+                ("KAFKA_SECURITY_PROTOCOL", "ssl".to_owned()),
+                ("KAFKA_SSL_CERTIFICATE_LOCATION", file("client.pem")),
+                ("KAFKA_SSL_KEY_LOCATION", file("client-key.pem")),
+            ]),
+        }
+        variables
+    }
+
+    /// Starts the broker anew with this certificate; it may be one with which nobody talks to it.
+    pub(crate) fn restart_with(&mut self, certificate: Certificate) {
+        self.broker.stop();
+        certify(&self.folder, "broker", certificate);
+        self.broker.node.as_mut().expect("this broker was started here").start();
+        match certificate {
+            Certificate::Right | Certificate::Renewed => self.broker.wait_until_ready(),
+            Certificate::OfAnother => {
+                wait_for("the broker listens", || TcpStream::connect(self.broker.bootstrap()).ok());
+            }
+        }
+    }
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn properties(way: Way, folder: &Path) -> Vec<(String, String)> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let protocol = if way == Way::Mutual { "SSL" } else { "SASL_SSL" };
+    let mut properties = vec![
+        ("listener.security.protocol.map".to_owned(), format!("CLIENT:{protocol},CONTROLLER:PLAINTEXT")),
+        ("ssl.keystore.type".to_owned(), "PEM".to_owned()),
+        ("ssl.keystore.location".to_owned(), file("broker-store.pem")),
+        ("ssl.truststore.type".to_owned(), "PEM".to_owned()),
+        ("ssl.truststore.location".to_owned(), file("authority.pem")),
+        // For a client whose clock is days ahead.
+        ("log.message.timestamp.after.max.ms".to_owned(), i64::MAX.to_string()),
+    ];
+    match way.mechanism() {
+        Some(mechanism) => {
+            let module = match way {
+                Way::Plain => "plain.PlainLoginModule",
+                _ => "scram.ScramLoginModule",
+            };
+            let users = if way == Way::Plain { format!(" user_{USER}={USER_PASSWORD}") } else { String::new() };
+            let login = format!(
+                "org.apache.kafka.common.security.{module} required username={USER} password={USER_PASSWORD}{users};"
+            );
+            let listener = format!("listener.name.client.{}.sasl.jaas.config", mechanism.to_lowercase());
+            properties.extend([
+                ("sasl.enabled.mechanisms".to_owned(), mechanism.to_owned()),
+                ("sasl.mechanism.inter.broker.protocol".to_owned(), mechanism.to_owned()),
+                (listener, login),
+            ]);
+        }
+        None => properties.push(("ssl.client.auth".to_owned(), "required".to_owned())),
+    }
+    properties
+}
+
+/// How the tests themselves log in.
+fn login(way: Way, folder: &Path) -> Vec<(&'static str, String)> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let mut login = vec![("ssl.ca.location", file("authority.pem"))];
+    match way.mechanism() {
+        Some(mechanism) => login.extend([
+            ("security.protocol", "sasl_ssl".to_owned()),
+            ("sasl.mechanism", mechanism.to_owned()),
+            ("sasl.username", USER.to_owned()),
+            ("sasl.password", USER_PASSWORD.to_owned()),
+        ]),
+        None => login.extend([
+            ("security.protocol", "ssl".to_owned()),
+            ("ssl.certificate.location", file("client.pem")),
+            ("ssl.key.location", file("client-key.pem")),
+        ]),
+    }
+    login
+}
+
+fn make_authority(folder: &Path) {
+    openssl(
+        folder,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=authority \
+         -keyout authority-key.pem -out authority.pem",
+    );
+}
+
+/// Makes `NAME.pem` and `NAME-key.pem`, and `NAME-store.pem` with both, as Kafka wants it.
+fn certify(folder: &Path, name: &str, certificate: Certificate) {
+    let (names, days) = match certificate {
+        Certificate::Right => ("IP:127.0.0.1", 2),
+        Certificate::Renewed => ("IP:127.0.0.1", 10),
+        Certificate::OfAnother => ("DNS:elsewhere.example", 2),
+    };
+    fs::write(folder.join("names.cnf"), format!("subjectAltName={names}\n")).unwrap();
+    openssl(
+        folder,
+        &format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={name} -keyout {name}-key.pem \
+             -out {name}-request.pem"
+        ),
+    );
+    openssl(
+        folder,
+        &format!(
+            "x509 -req -in {name}-request.pem -CA authority.pem -CAkey authority-key.pem -CAcreateserial -days {days} \
+             -extfile names.cnf -out {name}.pem"
+        ),
+    );
+    let parts = ["{}-key.pem", "{}.pem"].map(|part| fs::read(folder.join(part.replace("{}", name))).unwrap());
+    fs::write(folder.join(format!("{name}-store.pem")), parts.concat()).unwrap();
+}
+
+fn openssl(folder: &Path, arguments: &str) {
+    let output = Command::new("openssl").args(arguments.split_whitespace()).current_dir(folder).output();
+    let output = output.expect("openssl starts; scripts/setup installs it");
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
