@@ -42,11 +42,11 @@ pub enum CallbackUrlError {
     #[error("{0}")]
     Url(#[from] PublicUrlError),
     /// It ends nearly as the path of a callback does.
-    #[error("ends in /{last}, which is no callback path; write the public URL alone, or one of {}", routes())]
-    Route {
-        /// Its last part.
-        last: String,
-    },
+    #[error(
+        "has a part of a callback path and does not end as one; write the public URL alone, or one of {}",
+        routes()
+    )]
+    Route,
     /// Bundles are not in Trust Hub.
     #[error(
         "is for regulatory bundles, which are not in Trust Hub; write the public URL alone, or one of {}",
@@ -88,17 +88,19 @@ impl CallbackUrl {
 
 fn place(url: String) -> Result<Place, CallbackUrlError> {
     let of = Resource::ALL.iter().find(|resource| resource.route().is_some_and(|route| url.ends_with(route)));
-    let last = url.rsplit('/').next().unwrap_or_default();
-    let is_slip = Resource::ALL.iter().filter_map(|resource| resource.route()).any(|route| {
-        // Its parts are no names that a prefix has by chance.
-        route.split('/').any(|part| !part.is_empty() && part.eq_ignore_ascii_case(last))
-    });
     match of {
         Some(Resource::RegulatoryBundle) => Err(CallbackUrlError::Bundles),
         Some(resource) => Ok(Place::Of(*resource, url)),
-        None if is_slip => Err(CallbackUrlError::Route { last: last.to_owned() }),
+        None if is_nearly_a_route(&url) => Err(CallbackUrlError::Route),
         None => Ok(Place::Below(url)),
     }
+}
+
+/// No public URL has a part of a callback path in its own by chance.
+fn is_nearly_a_route(url: &str) -> bool {
+    let parts = Resource::ALL.iter().filter_map(|resource| resource.route()).flat_map(|route| route.split('/'));
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    url.split('/').any(|segment| parts.iter().any(|part| part.eq_ignore_ascii_case(segment)))
 }
 
 /// What became of the callback URL of a profile.
@@ -265,7 +267,8 @@ mod tests {
         let wrong = |text: &str| CallbackUrl::parse(text, true).unwrap_err().to_string();
         assert!(wrong("hooks.example.com").starts_with("does not begin with https://"));
         assert!(wrong("https://a.example/?x=1").starts_with("has a query"));
-        for slip in ["https://a.example/callbacks", "https://a.example/callback/Customer-Profiles"] {
+        for slip in ["callbacks", "callback/Customer-Profiles", "callbacks/customer-profile", "x/callbacks/y"] {
+            let slip = &format!("https://a.example/{slip}");
             assert!(
                 wrong(slip).contains("write the public URL alone, or one of https://…/callbacks/customer"),
                 "{slip}"

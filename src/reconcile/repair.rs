@@ -76,7 +76,7 @@ struct Due {
 /// What is to be done about a profile.
 enum Next {
     Tell(Finding),
-    Publish(Due),
+    Publish(Box<Due>),
     AskAgain(Candidate),
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn repair<W: World>(
         for asked in asked {
             match decide(world, asked, baseline) {
                 Next::Tell(finding) => tell(finding),
-                Next::Publish(event) => due.push(event),
+                Next::Publish(event) => due.push(*event),
                 Next::AskAgain(candidate) => candidates.push(candidate),
             }
         }
@@ -139,7 +139,7 @@ fn decide<W: World>(world: &W, asked: Asked, baseline: bool) -> Next {
     }
     // What the topic had before we asked is older than the answer, even if the clock of its writer was ahead.
     let time = belief.map_or(at, |belief| at.max(belief.time));
-    Next::Publish(Due { candidate, found, time, last, believed })
+    Next::Publish(Box::new(Due { candidate, found, time, last, believed }))
 }
 
 /// Publishes, and returns the profiles of which somebody else wrote meanwhile.

@@ -104,7 +104,8 @@ pub(super) fn told(summary: &Summary, mode: Mode) -> String {
     say(*too_recent, "changed so lately that their callbacks may be under way; look again in two minutes");
     let older = "last changed before the topic's history begins, and may have been published before";
     let hint = if mode.baseline { "" } else { "; --baseline publishes them" };
-    if !(mode.baseline && !mode.dry_run) {
+    let are_published = mode.baseline && !mode.dry_run;
+    if !are_published {
         say(*history_too_short, &format!("{older}{hint}"));
     }
     say(*not_compared, "have events of another resource, so they were not compared; is their callback URL right?");

@@ -288,7 +288,7 @@ impl World for Fake {
         }
         // What the real one is a hash of.
         let id = format!("{} {} {} {last:?}", found.sid, found.status, found.date_updated);
-        let number = u32::from_str_radix(&found.sid.as_str()[2..], 16).unwrap();
+        let number = (1..=self.nature.profiles).find(|number| sid(*number) == found.sid).unwrap();
         // A record may be written twice.
         for _ in 0..1 + u32::from(self.is_drawn(10)) {
             self.write(Published { id: id.clone(), ..event(number, found.status, time) });

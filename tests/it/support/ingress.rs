@@ -5,9 +5,8 @@ use std::{
     fs,
     io::Write as _,
     net::SocketAddr,
-    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +18,7 @@ use std::{
 use super::{
     Connection, Request,
     kafka::{free_port, unique_topic},
-    nginx::make_certificate,
+    nginx::{make_certificate, supervise},
     wait_for,
 };
 
@@ -99,7 +98,7 @@ impl Ingress {
         fs::write(folder.join("nginx.conf"), CONFIGURATION.replace("PORT", &port.to_string())).unwrap();
         make_certificate(&folder);
         route(&folder, instances);
-        let supervisor = supervise(&folder);
+        let supervisor = supervise(SUPERVISOR, &folder);
         wait_for("nginx listens", || pid(&folder));
         let shared = || Arc::new(Mutex::new(instances.to_vec()));
         let (instances, routed, stop) = (shared(), shared(), Arc::new(AtomicBool::new(false)));
@@ -159,22 +158,6 @@ fn route(folder: &Path, instances: &[Instance]) {
 /// Written when all sockets are listened on.
 fn pid(folder: &Path) -> Option<String> {
     fs::read_to_string(folder.join("nginx.pid")).ok().filter(|pid| pid.ends_with('\n'))
-}
-
-fn supervise(folder: &Path) -> Child {
-    Command::new("sh")
-        .args(["-c", SUPERVISOR])
-        .arg(folder)
-        .args(["nginx", "-e", "error.log", "-c", "nginx.conf", "-p"])
-        .arg(folder)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Ctrl-C must not take it along: it has to clean up.
-        .process_group(0)
-        .spawn()
-        .expect("sh starts")
 }
 
 impl Drop for Ingress {

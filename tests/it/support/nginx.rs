@@ -105,7 +105,7 @@ impl Nginx {
             CONFIGURATION.replace("UPSTREAM", &bridge.public.to_string()).replace("PORT", &port.to_string());
         fs::write(folder.join("nginx.conf"), configuration).expect("the folder is writable");
         make_certificate(&folder);
-        let mut nginx = Self { supervisor: supervise(&folder), folder };
+        let mut nginx = Self { supervisor: supervise(SUPERVISOR, &folder), folder };
         wait_for("nginx listens", || {
             let ended = nginx.supervisor.try_wait().expect("the supervisor can be asked");
             assert!(ended.is_none(), "nginx does not start");
@@ -166,9 +166,10 @@ pub(super) fn make_certificate(folder: &Path) {
     assert!(output.status.success(), "no certificate: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn supervise(folder: &Path) -> Child {
+/// Runs nginx in this folder, as the script says.
+pub(super) fn supervise(script: &str, folder: &Path) -> Child {
     Command::new("sh")
-        .args(["-c", SUPERVISOR])
+        .args(["-c", script])
         .arg(folder)
         .args(["nginx", "-e", "error.log", "-c", "nginx.conf", "-p"])
         .arg(folder)

@@ -117,7 +117,7 @@ impl Simulator {
         let mut profiles = Vec::new();
         while let Some(path) = next {
             let mut page = self.get(&path);
-            profiles.extend(page["results"].as_array_mut().unwrap().drain(..));
+            profiles.append(page["results"].as_array_mut().unwrap());
             let url = page["meta"]["next_page_url"].as_str();
             next = url.map(|url| url.split_at(url.find("/v1/").unwrap()).1.to_owned());
         }
