@@ -56,7 +56,7 @@ pub(super) struct Seen {
 
 /// What consumers believe, and where they have it from.
 ///
-/// Memory: some 150 bytes for each profile, however long the topic is.
+/// Memory: some 300 bytes for each profile, however long the topic is.
 #[derive(Debug, Default)]
 pub(super) struct View {
     /// By the number that the SID is.
