@@ -89,6 +89,7 @@ pub struct History {
     topic: String,
     retention: Retention,
     partitions: BTreeMap<i32, Partition>,
+    is_reading: bool,
 }
 
 /// One partition, as far as it was read.
@@ -122,7 +123,8 @@ impl History {
             .into_iter()
             .map(|(id, start)| (id, Partition { start, next: start, first: None, complete: false }))
             .collect();
-        Ok(Self { consumer: Arc::new(consumer), topic: kafka.topic.clone(), retention, partitions })
+        let topic = kafka.topic.clone();
+        Ok(Self { consumer: Arc::new(consumer), topic, retention, partitions, is_reading: false })
     }
 
     /// Reads to where the topic ends now. Every event is given to `each` in the order of its partition, and `progress`
@@ -136,6 +138,8 @@ impl History {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), HistoryError> {
         let ends = self.ends().await?;
+        // Only now: news of an end that is older than these ends would say nothing about them.
+        self.begin_reading()?;
         let all = self.left(&ends);
         while self.left(&ends) > 0 {
             let received = timeout(PATIENCE, self.consumer.recv()).await;
@@ -156,6 +160,14 @@ impl History {
             progress(all.saturating_sub(self.left(&ends)), all);
         }
         self.partitions.values_mut().for_each(|partition| partition.complete = true);
+        Ok(())
+    }
+
+    fn begin_reading(&mut self) -> Result<(), HistoryError> {
+        if !self.is_reading {
+            assign(&self.consumer, &self.topic, &self.partitions).map_err(|error| kafka_error(&self.topic, &error))?;
+            self.is_reading = true;
+        }
         Ok(())
     }
 
@@ -201,7 +213,7 @@ impl History {
     }
 }
 
-/// A consumer of all partitions, and the oldest offset that each of them keeps; none when there is no topic.
+/// A consumer, and the oldest offset that each partition keeps; none when there is no topic.
 fn open(kafka: &Kafka) -> Result<(StreamConsumer<Context>, BTreeMap<i32, i64>), KafkaError> {
     let mut config = client::common(kafka);
     config
@@ -223,15 +235,24 @@ fn open(kafka: &Kafka) -> Result<(StreamConsumer<Context>, BTreeMap<i32, i64>), 
     {
         return Err(KafkaError::MetadataFetch(code));
     }
-    let mut all = TopicPartitionList::new();
     let mut starts = BTreeMap::new();
     for partition in topic.iter().flat_map(|topic| topic.partitions()) {
         let (start, _) = consumer.fetch_watermarks(&kafka.topic, partition.id(), PATIENCE)?;
         starts.insert(partition.id(), start);
-        all.add_partition_offset(&kafka.topic, partition.id(), Offset::Offset(start))?;
     }
-    consumer.assign(&all)?;
     Ok((consumer, starts))
+}
+
+fn assign(
+    consumer: &StreamConsumer<Context>,
+    topic: &str,
+    partitions: &BTreeMap<i32, Partition>,
+) -> Result<(), KafkaError> {
+    let mut all = TopicPartitionList::new();
+    for (id, partition) in partitions {
+        all.add_partition_offset(topic, *id, Offset::Offset(partition.start))?;
+    }
+    consumer.assign(&all)
 }
 
 fn note(partitions: &mut BTreeMap<i32, Partition>, message: &BorrowedMessage<'_>) {

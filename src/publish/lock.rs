@@ -1,11 +1,12 @@
 //! One at a time: a consumer group of which only the member that is given partition 0 of the topic of events works.
 //!
-//! Kafka watches over it: the partition of a member that died is given to another one after [`SESSION`]. A member that
-//! lost its partition learns of it, but not at once. So what is done under the lock must be harmless when it is done twice.
+//! Kafka watches over it. While a member works it holds a [`Turn`], and Kafka is not told that it gives its partition away
+//! before the turn is over. The partition of a member that died, or that stands still, is given to another one after
+//! [`SESSION`] all the same. So what is done under the lock must be harmless when it is done twice.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -34,6 +35,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 const TO_JOIN: Duration = Duration::from_secs(45);
 /// The longest that one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest that a turn is waited for when the partition is to be given away: longer than Kafka is waited for.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
 /// How soon a member that is told to leave notices.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -78,10 +81,46 @@ enum Standing {
     NotAllowed,
 }
 
+/// How a lock that was held was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Another member has it, who does the rest.
+    ToAnother,
+    /// Nobody knows.
+    Undecided,
+}
+
+/// Whether a turn is under way, which the group waits for.
+#[derive(Debug, Default)]
+struct Desk {
+    is_taken: Mutex<bool>,
+    is_left: Condvar,
+}
+
+impl Desk {
+    /// Nothing that holds the lock can panic.
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.is_taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A piece of work that nobody else does meanwhile. It is over when this is dropped.
+#[derive(Debug)]
+#[must_use = "a turn that is dropped is over"]
+pub struct Turn(Arc<Desk>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *self.0.lock() = false;
+        self.0.is_left.notify_all();
+    }
+}
+
 /// The lock, held until this is dropped or the group gives it to another.
 #[must_use = "a lock that is dropped is not held"]
 pub struct Lock {
     standing: watch::Receiver<Standing>,
+    desk: Arc<Desk>,
     leave: Arc<AtomicBool>,
     member: Option<JoinHandle<()>>,
 }
@@ -109,9 +148,24 @@ impl Lock {
         }
     }
 
-    /// Whether it is still held. Waits while the partitions are being given out anew.
-    pub async fn is_held(&self) -> bool {
-        self.decided().await == Standing::Owner
+    /// Takes a turn. Waits while the partitions are being given out anew. One turn at a time.
+    ///
+    /// # Errors
+    /// [`Lost`] when the lock is not held any more.
+    pub async fn turn(&self) -> Result<Turn, Lost> {
+        loop {
+            match self.decided().await {
+                Standing::Owner => {}
+                Standing::Bystander => return Err(Lost::ToAnother),
+                Standing::NotAllowed | Standing::Undecided => return Err(Lost::Undecided),
+            }
+            let mut is_taken = self.desk.lock();
+            // It may have been lost since, but not while the desk is looked at.
+            if *self.standing.borrow() == Standing::Owner {
+                *is_taken = true;
+                return Ok(Turn(Arc::clone(&self.desk)));
+            }
+        }
     }
 
     /// Leaves the group, so that the next one need not wait until this one counts as dead.
@@ -133,7 +187,8 @@ impl Lock {
 
     fn join(kafka: &Kafka, group: &str) -> Result<Self, KafkaError> {
         let (tell, standing) = watch::channel(Standing::Undecided);
-        let watch = Watch { log: Context::quiet(), standing: tell.clone() };
+        let desk = Arc::<Desk>::default();
+        let watch = Watch { log: Context::quiet(), standing: tell.clone(), desk: Arc::clone(&desk) };
         let consumer: BaseConsumer<Watch> = settings(kafka, group).create_with_context(watch)?;
         consumer.subscribe(&[&kafka.topic])?;
         let leave = Arc::new(AtomicBool::new(false));
@@ -150,7 +205,7 @@ impl Lock {
             }
         });
         let member = member.map_err(|_no_thread| KafkaError::Canceled)?;
-        Ok(Self { standing, leave, member: Some(member) })
+        Ok(Self { standing, desk, leave, member: Some(member) })
     }
 }
 
@@ -202,6 +257,17 @@ async fn is_free_soon(kafka: &Kafka, group: String) -> Result<bool, KafkaError> 
 struct Watch {
     log: Context,
     standing: watch::Sender<Standing>,
+    desk: Arc<Desk>,
+}
+
+impl Watch {
+    /// No turn begins from here on, and the one that is under way is waited for: before that Kafka gives nothing away.
+    fn give_up(&self) {
+        let is_taken = self.desk.lock();
+        self.standing.send_replace(Standing::Undecided);
+        let left = self.desk.is_left.wait_timeout_while(is_taken, LONGEST_TURN, |is_taken| *is_taken);
+        drop(left.unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 impl ClientContext for Watch {
@@ -216,14 +282,13 @@ impl ClientContext for Watch {
 
 impl ConsumerContext for Watch {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let standing = match rebalance {
-            Rebalance::Assign(given) if given.elements().iter().any(|one| one.partition() == THE_PARTITION) => {
-                Standing::Owner
+        match rebalance {
+            Rebalance::Assign(given) => {
+                let has_it = given.elements().iter().any(|one| one.partition() == THE_PARTITION);
+                self.standing.send_replace(if has_it { Standing::Owner } else { Standing::Bystander });
             }
-            Rebalance::Assign(_) => Standing::Bystander,
-            Rebalance::Revoke(_) | Rebalance::Error(_) => Standing::Undecided,
-        };
-        self.standing.send_replace(standing);
+            Rebalance::Revoke(_) | Rebalance::Error(_) => self.give_up(),
+        }
     }
 
     /// Nobody wants the records of the partitions.

@@ -18,7 +18,7 @@ pub use embedded::EmbeddedKafka;
 pub use follow::{Consumed, Follower};
 pub use health::KafkaHealth;
 pub use history::{History, HistoryError, Published};
-pub use lock::{Lock, LockError};
+pub use lock::{Lock, LockError, Lost, Turn};
 pub use producer::{KafkaSink, Topics};
 pub use record::Record;
 pub use sink::{Acknowledgement, Availability, Sink};

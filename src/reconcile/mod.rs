@@ -26,7 +26,7 @@ pub use self::{
 };
 use crate::{
     domain::{AccountSid, ProfileSid, Resource, Status, Timestamp, Unkept},
-    publish::{HistoryError, LockError},
+    publish::{HistoryError, LockError, Lost},
     trusthub::{self, Profile},
 };
 
@@ -39,12 +39,24 @@ pub enum Stop {
     /// It is not known whose turn it is.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Another process was given the turn, or Kafka could not be reached for too long.
-    #[error("another process may have taken over: this one lost its place in the consumer group")]
+    /// Another process was given the turn.
+    #[error("another process has taken over")]
+    TakenOver,
+    /// Nobody knows whose turn it is, since Kafka could not be reached for too long.
+    #[error("this process lost its place in the consumer group, and nobody knows who has it")]
     LockLost,
     /// An event could not be made durable.
     #[error("an event could not be published ({0}); see trusthub_kafka_publish_failures_total, or the log")]
     NotDurable(Unkept),
+}
+
+impl From<Lost> for Stop {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::ToAnother => Self::TakenOver,
+            Lost::Undecided => Self::LockLost,
+        }
+    }
 }
 
 /// What became of a profile that is worth telling of.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{ProfileSid, RecordPosition, Status, Timestamp, Unkept},
-    publish::HistoryError,
+    publish::{HistoryError, Lost},
     trusthub::{Account, Collection, Error, Fetched},
 };
 
@@ -48,8 +48,11 @@ pub(super) trait World {
     /// Since when the topic has everything.
     fn begins(&self) -> Option<Timestamp>;
 
-    /// Whether this process still is the one to publish.
-    async fn is_our_turn(&self) -> bool;
+    /// While this lives, nobody else publishes what is missed.
+    type Turn;
+
+    /// Takes a turn, unless it is another's.
+    async fn turn(&self) -> Result<Self::Turn, Lost>;
 
     /// Publishes what was fetched, and returns the event's id when it is durable.
     async fn publish(&self, found: &Fetched, time: Timestamp, last: Option<RecordPosition>) -> Result<String, Unkept>;
@@ -151,10 +154,9 @@ async fn publish<W: World>(
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    if !world.is_our_turn().await {
-        return Err(Stop::LockLost);
-    }
+    let turn = world.turn().await?;
     let results = join_all(due.iter().map(|due| world.publish(&due.found, due.time, due.last))).await;
+    drop(turn);
     let mut stop = None;
     let mut published = Vec::new();
     for (Due { candidate, found, believed, .. }, result) in due.into_iter().zip(results) {

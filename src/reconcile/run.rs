@@ -19,7 +19,7 @@ use crate::{
     config::{Credentials, Kafka},
     domain::{ReconcileResult, RecordPosition, Timestamp, Unkept},
     pipeline::Pipeline,
-    publish::{History, HistoryError, Lock},
+    publish::{History, HistoryError, Lock, Lost, Turn},
     telemetry::Metrics,
     trusthub::{Account, Collection, Error, Fetched, Listing, Profile, TrustHub},
 };
@@ -104,7 +104,7 @@ impl Reconciler {
         Self { trusthub, kafka, pipeline, metrics }
     }
 
-    /// Compares the profiles of these accounts. `None` when another process is at it.
+    /// Compares the profiles of these accounts. `None` when another process is at it, or has taken over.
     ///
     /// # Errors
     /// [`Stop`]; the next run does the rest.
@@ -114,7 +114,10 @@ impl Reconciler {
         mode: Mode,
         observer: &mut dyn Observer,
     ) -> Result<Option<Summary>, Stop> {
-        let result = self.run_alone(accounts, mode, observer).await;
+        let result = match self.run_alone(accounts, mode, observer).await {
+            Err(Stop::TakenOver) => Ok(None),
+            result => result,
+        };
         let reconcile = &self.metrics.reconcile;
         let ended = match &result {
             Ok(None) => ReconcileResult::Elsewhere,
@@ -242,6 +245,8 @@ impl Work<'_> {
 }
 
 impl World for Work<'_> {
+    type Turn = Turn;
+
     fn time(&self) -> Timestamp {
         self.reconciler.pipeline.time()
     }
@@ -264,10 +269,10 @@ impl World for Work<'_> {
         self.history.begins()
     }
 
-    async fn is_our_turn(&self) -> bool {
+    async fn turn(&self) -> Result<Turn, Lost> {
         match self.lock {
-            Some(lock) => lock.is_held().await,
-            None => false,
+            Some(lock) => lock.turn().await,
+            None => Err(Lost::Undecided),
         }
     }
 

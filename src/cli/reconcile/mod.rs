@@ -80,7 +80,7 @@ async fn compare(arguments: &Arguments, config: Reconciliation) -> Result<(), Fa
         ReconcileError::Start(_) => Failure::failed(error),
     })?;
     let Some(summary) = summary else {
-        say("another process reconciles this topic just now; nothing to do here");
+        say("another process reconciles this topic now, and does what there is to do");
         return Ok(());
     };
     say(&table::told(&summary, mode));

@@ -20,7 +20,7 @@ use super::super::{
 use crate::{
     config::{self, Credentials},
     domain::{AccountSid, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp, Unkept},
-    publish::{HistoryError, Published},
+    publish::{HistoryError, Lost, Published},
     trusthub::{Account, Collection, Error, Fetched, Limits, Profile, TrustHub},
 };
 
@@ -249,6 +249,8 @@ impl Fake {
 }
 
 impl World for Fake {
+    type Turn = ();
+
     fn time(&self) -> Timestamp {
         self.clock(2)
     }
@@ -277,8 +279,8 @@ impl World for Fake {
         Timestamp::from_unix_millis(0)
     }
 
-    async fn is_our_turn(&self) -> bool {
-        true
+    async fn turn(&self) -> Result<(), Lost> {
+        Ok(())
     }
 
     async fn publish(&self, found: &Fetched, time: Timestamp, last: Option<RecordPosition>) -> Result<String, Unkept> {
