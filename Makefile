@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas figures bench outage reconcile soak fuzz mutants fmt clean-tools
+.PHONY: help demo test lint schemas chart figures bench outage reconcile soak fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,7 @@ test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
+	@scripts/helm >/dev/null
 	cargo test --locked
 
 lint: ## Check format, code, documentation and dependencies
@@ -30,6 +31,12 @@ lint: ## Check format, code, documentation and dependencies
 schemas: ## Write the event's JSON Schema from its Rust type
 	@scripts/setup lint
 	UPDATE_SCHEMAS=1 cargo test --locked --lib schema
+
+chart: ## Write the chart's table of values and its rendered examples anew
+	@scripts/setup test
+	@scripts/oracles >/dev/null
+	@scripts/helm >/dev/null
+	UPDATE_CHART=1 cargo test --locked --test it chart::
 
 figures: ## Measure start-up time and idle memory of the release build
 	@scripts/setup figures
@@ -62,6 +69,10 @@ fuzz: ## Fuzz every parser for ten million executions each; needs a nightly comp
 mutants: ## Look whether a test notices each change to the verification; takes ten minutes
 	@scripts/setup figures
 	@scripts/mutants
+
+image: ## Build the container image without Docker, and check it by running it; needs root
+	@scripts/setup image
+	@scripts/image
 
 fmt: ## Format the code
 	@scripts/setup lint

@@ -5,6 +5,7 @@
 mod accounts;
 mod attacks;
 mod callback;
+mod chart;
 mod commands;
 mod config;
 mod consumer;

@@ -1,0 +1,84 @@
+{{/* Names, labels and the image. */}}
+
+{{- define "trusthub-bridge.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{/* At most 52 characters: Kubernetes appends 11 to the name of a StatefulSet and makes a label of it, which has 63. */}}
+{{- define "trusthub-bridge.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- $release := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- default $release .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "trusthub-bridge.adminName" -}}
+{{ include "trusthub-bridge.fullname" . }}-admin
+{{- end }}
+
+{{- define "trusthub-bridge.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "trusthub-bridge.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.image" -}}
+{{- with .Values.image }}
+{{- .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- with .digest }}@{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* What the pods of this release have in common. Selectors name a component as well, so that none takes another's pods. */}}
+{{- define "trusthub-bridge.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "trusthub-bridge.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{- define "trusthub-bridge.replicaLabels" -}}
+{{ include "trusthub-bridge.selectorLabels" . }}
+app.kubernetes.io/component: bridge
+{{- end }}
+
+{{/* The labels of a pod: (list $ COMPONENT). No versions, so that a chart that differs in nothing else restarts nothing. */}}
+{{- define "trusthub-bridge.podLabels" -}}
+{{- $root := index . 0 }}
+{{- $own := include "trusthub-bridge.selectorLabels" $root | fromYaml }}
+{{- $own = set $own "app.kubernetes.io/component" (index . 1) }}
+{{- merge $own $root.Values.podLabels $root.Values.commonLabels | toYaml }}
+{{- end }}
+
+{{/* The labels of an object: (list $ ITS-OWN). What selects, and what Helm looks for, is the strongest. */}}
+{{- define "trusthub-bridge.labels" -}}
+{{- $root := index . 0 }}
+{{- $own := include "trusthub-bridge.selectorLabels" $root | fromYaml }}
+{{- $own = set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- $own = set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
+{{- $own = set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
+{{- merge $own (index . 1 | default dict) $root.Values.commonLabels | toYaml }}
+{{- end }}
+
+{{/* The metadata of an object: (list $ NAME SECTION), where the section may have labels and annotations. */}}
+{{- define "trusthub-bridge.metadata" -}}
+{{- $root := index . 0 }}
+{{- $section := index . 2 -}}
+metadata:
+  name: {{ index . 1 }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "trusthub-bridge.labels" (list $root $section.labels) | nindent 4 }}
+  {{- with $section.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* The section of a hook: (list COMPONENT EVENT). Another run replaces what the last one left. */}}
+{{- define "trusthub-bridge.hook" -}}
+labels:
+  app.kubernetes.io/component: {{ index . 0 }}
+annotations:
+  helm.sh/hook: {{ index . 1 }}
+  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}

@@ -1,0 +1,78 @@
+{{/* What the replicas, the drain and the test have in common. */}}
+
+{{- define "trusthub-bridge.pod" -}}
+serviceAccountName: {{ include "trusthub-bridge.serviceAccountName" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.container" -}}
+image: {{ include "trusthub-bridge.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml .Values.securityContext | nindent 2 }}
+{{- end }}
+
+{{/* In the pod and not in a ConfigMap: a replica that restarts while a bad change is rolled out keeps what it started with,
+and a change is a change of the pod, which is rolled out by itself. Variables that stand here are stronger than envFrom. */}}
+{{- define "trusthub-bridge.env" -}}
+env:
+  {{- range $name, $value := include "trusthub-bridge.environment" . | fromYaml }}
+  - name: {{ $name }}
+    value: {{ $value | quote }}
+  {{- end }}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.mounts" -}}
+- name: secrets
+  mountPath: {{ include "trusthub-bridge.secretsFolder" . }}
+  readOnly: true
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.spoolMounts" -}}
+- name: spool
+  mountPath: {{ include "trusthub-bridge.spoolMount" . }}
+{{- end }}
+
+{{/* Readable by the group of the pod, which owns the files, and by nobody else. */}}
+{{- define "trusthub-bridge.volumes" -}}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- include "trusthub-bridge.secretSources" . | trim | nindent 6 }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,151 @@
+{{/* What values.schema.json cannot see. Each line names a value and says what to write instead. */}}
+
+{{/* Fails with every problem at once. */}}
+{{- define "trusthub-bridge.check" -}}
+{{- $lines := list }}
+{{- range $part := list "url" "keys" "kafka" "sasl" "tls" "spool" "stop" "routing" "environment" }}
+{{- $found := include (print "trusthub-bridge.problems." $part) $ }}
+{{- range splitList "\n" $found }}
+{{- $lines = append $lines (trim .) }}
+{{- end }}
+{{- end }}
+{{- $lines = compact $lines }}
+{{- with $lines }}
+{{- printf "values are not valid, %s:\n%s" (len . | eq 1 | ternary "1 problem" (printf "%d problems" (len .))) (join "\n" .) | fail }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.url" -}}
+{{- $urls := include "trusthub-bridge.urls" . | fromJsonArray }}
+{{- $texts := list }}
+{{- if not $urls }}
+publicUrl: is required but not set; write the base URL as Twilio calls it, such as https://hooks.example.com
+{{- end }}
+{{- range $urls }}
+{{- $texts = append $texts .url }}
+{{- if and .port (or (lt (int .port) 1) (gt (int .port) 65535)) }}
+publicUrl: {{ .url }} has no valid port; write a number from 1 to 65535, or leave it away
+{{- end }}
+{{- if not (regexMatch "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\\[[0-9a-f:.]+\\])$" .host) }}
+publicUrl: {{ .url }} has no valid host; write it as https://hooks.example.com
+{{- end }}
+{{- if or (contains "/./" (print .prefix "/")) (contains "/../" (print .prefix "/")) (not (regexMatch "^(/[A-Za-z0-9._~!$&'()*+;=:@-]+)*$" .prefix)) }}
+publicUrl: {{ .url }} has a path that is not a plain prefix; write it as https://hooks.example.com/prefix
+{{- end }}
+{{- end }}
+{{- if ne (len $texts) (uniq $texts | len) }}
+publicUrl: names the same URL twice; remove one
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.keys" -}}
+{{- with .Values.twilio }}
+{{- if not (or .authToken.existingSecret .accounts.existingSecret) }}
+twilio.authToken.existingSecret: is required but not set; write the name of a Secret that holds the auth token under the key {{ .authToken.key }}, or that of a list of accounts to twilio.accounts.existingSecret
+{{- end }}
+{{- end }}
+{{- if and (gt (int .Values.reconcile.intervalSecs) 0) (not (include "trusthub-bridge.hasAccount" .)) }}
+reconcile.intervalSecs: needs an account to ask for; write twilio.accountSid or twilio.accounts.existingSecret, or 0 here
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.kafka" -}}
+{{- with .Values.kafka }}
+{{- if not .bootstrapServers }}
+kafka.bootstrapServers: is required but not set; write the brokers as host:port with commas between
+{{- end }}
+{{- if eq .topic .deadLetterTopic }}
+kafka.deadLetterTopic: is the same topic as kafka.topic; write another, since its records have another form
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.sasl" -}}
+{{- $protocol := .Values.kafka.securityProtocol }}
+{{- $isUsed := hasPrefix "sasl_" $protocol }}
+{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512" "username" "the user that logs in to Kafka" "existingSecret" "the name of a Secret that holds the user's password" }}
+{{- range $key, $text := $instead }}
+{{- $value := get $.Values.kafka.sasl $key }}
+{{- if and $isUsed (not $value) }}
+kafka.sasl.{{ $key }}: is required by kafka.securityProtocol {{ $protocol }} but not set; write {{ $text }}
+{{- else if and $value (not $isUsed) }}
+kafka.sasl.{{ $key }}: contradicts kafka.securityProtocol {{ $protocol }}, which does not use it; remove it, or write kafka.securityProtocol sasl_ssl
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.tls" -}}
+{{- $protocol := .Values.kafka.securityProtocol }}
+{{- $isUsed := hasSuffix "ssl" $protocol }}
+{{- with .Values.kafka.tls }}
+{{- $given := dict "ca.existingSecret" .ca.existingSecret "ca.existingConfigMap" .ca.existingConfigMap "clientCertificate.existingSecret" .clientCertificate.existingSecret }}
+{{- range $key, $value := $given }}
+{{- if and $value (not $isUsed) }}
+kafka.tls.{{ $key }}: contradicts kafka.securityProtocol {{ $protocol }}, which does not use it; remove it, or write kafka.securityProtocol ssl or sasl_ssl
+{{- end }}
+{{- end }}
+{{- if and .ca.existingSecret .ca.existingConfigMap }}
+kafka.tls.ca.existingConfigMap: contradicts kafka.tls.ca.existingSecret, which is set too; remove one of them
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.spool" -}}
+{{- $least := add (mul 2 (int64 .Values.spool.maxBytes)) (int64 .Values.spool.minFreeBytes) }}
+{{- if lt (include "trusthub-bridge.bytes" .Values.persistence.size | int64) $least }}
+persistence.size: {{ .Values.persistence.size }} is too small for spool.maxBytes, whose file can be twice as large, and spool.minFreeBytes; write at least {{ include "trusthub-bridge.mebibytes" $least }}, or a smaller spool.maxBytes
+{{- end }}
+{{- range .Values.drain.ordinals }}
+{{- if lt (int .) (int $.Values.replicaCount) }}
+drain.ordinals: replica {{ . }} is not scaled away, its spool is in use; write ordinals from replicaCount ({{ $.Values.replicaCount }}) on
+{{- end }}
+{{- end }}
+{{- if and .Values.drain.ordinals (not .Values.persistence.enabled) }}
+drain.ordinals: there are no volumes to drain, since persistence.enabled is false; remove it
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.stop" -}}
+{{- $least := include "trusthub-bridge.leastGracePeriod" . | int }}
+{{- with .Values.terminationGracePeriodSeconds }}
+{{- if lt (int .) $least }}
+terminationGracePeriodSeconds: {{ . }} is too short for shutdown.delaySecs ({{ $.Values.shutdown.delaySecs }}), shutdown.timeoutSecs ({{ $.Values.shutdown.timeoutSecs }}) and 5 s; write at least {{ $least }}, or remove it
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.routing" -}}
+{{- if or .Values.ingress.enabled .Values.gateway.enabled }}
+{{- range $host := include "trusthub-bridge.hosts" . | fromJson | keys | sortAlpha }}
+{{- if or (contains "[" $host) (regexMatch "^[0-9.]+$" $host) }}
+publicUrl: the address {{ $host }} cannot be routed by an Ingress or HTTPRoute; write a host name, or set ingress.enabled and gateway.enabled to false
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.gateway.enabled (not .Values.gateway.parentRefs) }}
+gateway.parentRefs: is required by gateway.enabled but empty; write the Gateway that routes from outside, such as [{name: public, namespace: gateways}]
+{{- end }}
+{{- end }}
+
+{{/* A variable that is set twice has one value that is not used, and the rest of the chart may rest on it. */}}
+{{- define "trusthub-bridge.problems.environment" -}}
+{{- $own := include "trusthub-bridge.environment" . | fromYaml }}
+{{- range .Values.extraEnv }}
+{{- if hasKey $own .name }}
+extraEnv: {{ .name }} is set by a value of its own; write it there, and remove it here
+{{- else if has .name (list "TWILIO_AUTH_TOKEN" "KAFKA_SASL_PASSWORD") }}
+extraEnv: {{ .name }} would show a secret to whoever may see the pod; write it into a Secret, and its name to {{ eq .name "TWILIO_AUTH_TOKEN" | ternary "twilio.authToken.existingSecret" "kafka.sasl.existingSecret" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The bytes of a quantity such as 3Gi. */}}
+{{- define "trusthub-bridge.bytes" -}}
+{{- $factors := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
+{{- mul (regexFind "^[0-9]+" . | int64) (get $factors (regexFind "[A-Za-z]*$" .)) }}
+{{- end }}
+
+{{/* As the least quantity in Mi that holds these bytes. */}}
+{{- define "trusthub-bridge.mebibytes" -}}
+{{- div (add . 1048575) 1048576 }}Mi
+{{- end }}

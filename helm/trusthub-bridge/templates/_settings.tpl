@@ -1,0 +1,123 @@
+{{/* What the program is told, and the files that it is told of. */}}
+
+{{- define "trusthub-bridge.secretsFolder" -}}
+/var/run/secrets/trusthub-bridge
+{{- end }}
+
+{{- define "trusthub-bridge.spoolMount" -}}
+/var/lib/trusthub-bridge
+{{- end }}
+
+{{/* The environment variables that values stand for. Secrets are not among them, only their files. */}}
+{{- define "trusthub-bridge.environment" -}}
+{{- $secrets := include "trusthub-bridge.secretsFolder" . -}}
+PUBLIC_URL: {{ .Values.publicUrl | quote }}
+HTTP_BIND: {{ printf "%s:8080" .Values.bindAddress | quote }}
+HTTP_MAX_BODY_BYTES: {{ .Values.http.maxBodyBytes | int64 | quote }}
+HTTP_REQUEST_TIMEOUT_MS: {{ .Values.http.requestTimeoutMs | int64 | quote }}
+HTTP_MAX_CONNECTIONS: {{ .Values.http.maxConnections | int64 | quote }}
+ADMIN_BIND: {{ printf "%s:9090" .Values.bindAddress | quote }}
+{{- with .Values.twilio }}
+{{- if .authToken.existingSecret }}
+TWILIO_AUTH_TOKEN_FILE: {{ $secrets }}/twilio-auth-token
+{{- end }}
+{{- if .accounts.existingSecret }}
+TWILIO_ACCOUNTS_FILE: {{ $secrets }}/twilio-accounts.json
+{{- end }}
+{{- with .accountSid }}
+TWILIO_ACCOUNT_SID: {{ . | quote }}
+{{- end }}
+{{- end }}
+SIGNATURE_MODE: {{ .Values.signatureMode | quote }}
+DEDUP_WINDOW_SECS: {{ .Values.dedupWindowSecs | int64 | quote }}
+{{ include "trusthub-bridge.kafkaEnvironment" . }}
+SPOOL_DIR: {{ include "trusthub-bridge.spoolMount" . }}/spool
+SPOOL_MAX_BYTES: {{ .Values.spool.maxBytes | int64 | quote }}
+SPOOL_MIN_FREE_BYTES: {{ .Values.spool.minFreeBytes | int64 | quote }}
+TRUSTHUB_BASE_URL: {{ .Values.trusthub.baseUrl | quote }}
+RECONCILE_INTERVAL_SECS: {{ .Values.reconcile.intervalSecs | int64 | quote }}
+SHUTDOWN_DELAY_SECS: {{ .Values.shutdown.delaySecs | int64 | quote }}
+SHUTDOWN_TIMEOUT_SECS: {{ .Values.shutdown.timeoutSecs | int64 | quote }}
+LOG_FORMAT: {{ .Values.log.format | quote }}
+RUST_LOG: {{ .Values.log.filter | quote }}
+{{- end }}
+
+{{- define "trusthub-bridge.kafkaEnvironment" -}}
+{{- $secrets := include "trusthub-bridge.secretsFolder" . -}}
+{{- with .Values.kafka -}}
+KAFKA_BOOTSTRAP_SERVERS: {{ .bootstrapServers | quote }}
+KAFKA_TOPIC: {{ .topic | quote }}
+KAFKA_DEAD_LETTER_TOPIC: {{ .deadLetterTopic | quote }}
+KAFKA_CREATE_TOPICS: {{ .createTopics | quote }}
+KAFKA_TOPIC_PARTITIONS: {{ .topicPartitions | int64 | quote }}
+{{- with .topicReplication }}
+KAFKA_TOPIC_REPLICATION: {{ . | int64 | quote }}
+{{- end }}
+KAFKA_ACK_TIMEOUT_MS: {{ .ackTimeoutMs | int64 | quote }}
+{{- if .properties }}
+KAFKA_PROPERTIES: {{ include "trusthub-bridge.kafkaProperties" .properties | quote }}
+{{- end }}
+KAFKA_SECURITY_PROTOCOL: {{ .securityProtocol | quote }}
+{{- if .sasl.existingSecret }}
+KAFKA_SASL_MECHANISM: {{ .sasl.mechanism | quote }}
+KAFKA_SASL_USERNAME: {{ .sasl.username | quote }}
+KAFKA_SASL_PASSWORD_FILE: {{ $secrets }}/kafka-password
+{{- end }}
+{{- if or .tls.ca.existingSecret .tls.ca.existingConfigMap }}
+KAFKA_SSL_CA_LOCATION: {{ $secrets }}/kafka-ca.crt
+{{- end }}
+{{- if .tls.clientCertificate.existingSecret }}
+KAFKA_SSL_CERTIFICATE_LOCATION: {{ $secrets }}/kafka-client.crt
+KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A large number of a values file is a float here, which prints as 1e+06. */}}
+{{- define "trusthub-bridge.kafkaProperties" -}}
+{{- $pairs := list }}
+{{- range $key, $value := . }}
+{{- $pairs = append $pairs (printf "%s=%v" $key (kindIs "float64" $value | ternary (int64 $value) $value)) }}
+{{- end }}
+{{- join ";" $pairs }}
+{{- end }}
+
+{{/* Whether an account is named, so that Trust Hub can be asked: "true" or nothing. */}}
+{{- define "trusthub-bridge.hasAccount" -}}
+{{- if or .Values.twilio.accountSid .Values.twilio.accounts.existingSecret }}true{{ end }}
+{{- end }}
+
+{{/* The seconds that a replica may take to stop, and a margin for what Kubernetes does meanwhile. */}}
+{{- define "trusthub-bridge.leastGracePeriod" -}}
+{{- add .Values.shutdown.delaySecs .Values.shutdown.timeoutSecs 5 }}
+{{- end }}
+
+{{/* All Secrets in one volume, without subPath, so that Kubernetes exchanges the files when a Secret changes. */}}
+{{- define "trusthub-bridge.secretSources" -}}
+{{- with .Values.twilio }}
+{{- include "trusthub-bridge.source" (list "secret" .authToken.existingSecret .authToken.key "twilio-auth-token") }}
+{{- include "trusthub-bridge.source" (list "secret" .accounts.existingSecret .accounts.key "twilio-accounts.json") }}
+{{- end }}
+{{- with .Values.kafka }}
+{{- include "trusthub-bridge.source" (list "secret" .sasl.existingSecret .sasl.key "kafka-password") }}
+{{- with .tls.ca }}
+{{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "kafka-ca.crt") }}
+{{- include "trusthub-bridge.source" (list "configMap" .existingConfigMap .key "kafka-ca.crt") }}
+{{- end }}
+{{- with .tls.clientCertificate }}
+{{- include "trusthub-bridge.source" (list "secret" .existingSecret .certificateKey "kafka-client.crt") }}
+{{- include "trusthub-bridge.source" (list "secret" .existingSecret .privateKeyKey "kafka-client.key") }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A key of a Secret or ConfigMap as a file: (list KIND NAME KEY FILE); nothing without a name. */}}
+{{- define "trusthub-bridge.source" -}}
+{{- if index . 1 }}
+- {{ index . 0 }}:
+    name: {{ index . 1 }}
+    items:
+      - key: {{ index . 2 }}
+        path: {{ index . 3 }}
+{{- end }}
+{{- end }}

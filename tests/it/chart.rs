@@ -1,0 +1,11 @@
+//! The Helm chart: what it renders is valid for Kubernetes, safe, routed as Twilio calls it, and understood by the program.
+
+mod environment;
+mod manifests;
+mod notes;
+mod reference;
+mod rendering;
+mod replicas;
+mod routing;
+mod safety;
+mod wrong;

@@ -1,0 +1,97 @@
+//! What is shown after an installation.
+
+use serde_json::{Value, json};
+
+use super::rendering::{chart, objects, read, shape, template, text};
+
+/// The notes for the least values with these on top. helm prints them only to who has a cluster, so an extra object does.
+fn notes(mut values: Value) -> String {
+    let carrier =
+        "{apiVersion: v1, kind: Notes, metadata: {name: x}, text: {{ include \"trusthub-bridge.notes\" . | toJson }}}";
+    values["extraObjects"] = json!([carrier]);
+    let rendered = template(&["--values", &shape("minimal").values], &values).unwrap();
+    let rendered = objects(&rendered, &[]).unwrap();
+    text(&rendered.iter().find(|object| object["kind"] == "Notes").unwrap()["text"]).to_owned()
+}
+
+/// The lines that are URLs of callbacks.
+fn urls(notes: &str) -> Vec<&str> {
+    notes.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with("http")).collect()
+}
+
+#[test]
+fn the_notes_are_what_helm_shows() {
+    assert_eq!(read(&chart().join("templates/NOTES.txt")), "{{ include \"trusthub-bridge.notes\" . }}\n");
+}
+
+#[test]
+fn the_notes_name_the_exact_callback_urls() {
+    for (public_url, bases) in [
+        ("https://hooks.example.com", vec!["https://hooks.example.com"]),
+        ("https://hooks.example.com/twilio/", vec!["https://hooks.example.com/twilio"]),
+        ("https://Hooks.example.com:8443", vec!["https://Hooks.example.com:8443"]),
+        ("https://a.example.com/x, http://b.example.org", vec!["https://a.example.com/x", "http://b.example.org"]),
+    ] {
+        let kinds = ["customer-profiles", "trust-products", "regulatory-bundles"];
+        let expected: Vec<_> =
+            bases.iter().flat_map(|base| kinds.map(|kind| format!("{base}/callbacks/{kind}"))).collect();
+        assert_eq!(urls(&notes(json!({ "publicUrl": public_url }))), expected);
+    }
+}
+
+#[test]
+fn the_notes_tell_how_profiles_get_their_url_where_an_account_is_named() {
+    let command = "kubectl -n hooks exec statefulset/bridge-trusthub-bridge -- trusthub-bridge reconcile --set-callback \
+                   https://hooks.example.com\n";
+    let named = [
+        json!({ "twilio": { "accountSid": "AC00000000000000000000000000000001" } }),
+        json!({ "twilio": { "accounts": { "existingSecret": "accounts" } } }),
+    ];
+    for values in named {
+        let notes = notes(values);
+        assert!(notes.contains(command) && !notes.contains("It needs"), "{notes}");
+    }
+    let notes = notes(json!({}));
+    assert!(!notes.contains(command) && notes.contains("It needs twilio.accountSid"), "{notes}");
+}
+
+#[test]
+fn the_notes_tell_how_to_see_that_it_works() {
+    let notes = notes(json!({ "publicUrl": "https://hooks.example.com/twilio" }));
+    for line in [
+        "  helm -n hooks test bridge ",
+        "  kubectl -n hooks exec statefulset/bridge-trusthub-bridge -- trusthub-bridge healthcheck --ready",
+        "  curl -i https://hooks.example.com/twilio/callbacks/customer-profiles ",
+    ] {
+        assert!(notes.contains(line), "{notes}");
+    }
+}
+
+#[test]
+fn the_notes_warn_of_what_can_be_lost_or_refused() {
+    let tls = json!([{ "secretName": "tls" }]);
+    let quiet = json!({ "ingress": { "tls": tls } });
+    assert!(!notes(quiet).contains("WARNING"));
+    for (values, warning) in [
+        (json!({ "persistence": { "enabled": false } }), "Events that wait in the spool"),
+        (json!({ "replicaCount": 1 }), "While the only replica restarts"),
+        (json!({ "signatureMode": "report-only" }), "signatureMode is report-only"),
+        (json!({ "ingress": { "tls": [] } }), "ingress.tls is empty"),
+        (json!({ "ingress": { "enabled": false } }), "Route the paths above"),
+        (json!({ "resources": { "limits": { "memory": "512Mi" } } }), "4096 takes 764Mi"),
+    ] {
+        let mut values = values;
+        if values["ingress"].is_null() {
+            values["ingress"] = json!({ "tls": tls });
+        }
+        let notes = notes(values);
+        assert!(notes.contains(warning) && notes.matches("WARNING").count() == 1, "{notes}");
+    }
+    // Half the connections fit into half the memory.
+    let lower = json!({
+        "ingress": { "tls": tls },
+        "http": { "maxConnections": 2048 },
+        "resources": { "limits": { "memory": "512Mi" } },
+    });
+    assert!(!notes(lower).contains("WARNING"));
+}

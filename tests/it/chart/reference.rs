@@ -1,0 +1,145 @@
+//! What is written about the chart: its README, its schema, its version, the guide.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::{Map, Value};
+
+use super::rendering::{chart, is_updating, objects, read, root, texts};
+
+const HEADING: &str = "| Value | Default | Description |\n| --- | --- | --- |\n";
+
+/// A value that is described in values.yaml.
+struct Entry {
+    path: String,
+    description: String,
+}
+
+fn values() -> Value {
+    objects(&read(&chart().join("values.yaml")), &[]).unwrap().remove(0)
+}
+
+/// The described values: each a line `# -- …`, which may go on in the next ones, above its key.
+fn entries() -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut parents: Vec<(usize, String)> = Vec::new();
+    let mut description = None::<String>;
+    for line in read(&chart().join("values.yaml")).lines() {
+        let content = line.trim_start();
+        let depth = line.len() - content.len();
+        if let Some(begin) = content.strip_prefix("# -- ") {
+            assert_eq!(description.replace(begin.to_owned()), None, "{line}: another one belongs to no value");
+        } else if let (Some(more), Some(begun)) = (content.strip_prefix("# "), &mut description) {
+            *begun = format!("{begun} {more}");
+        } else if let Some((key, _)) = content.split_once(':').filter(|_| !content.starts_with(['#', '-'])) {
+            parents.retain(|(above, _)| *above < depth);
+            parents.push((depth, key.to_owned()));
+            let path: Vec<_> = parents.iter().map(|(_, key)| key.as_str()).collect();
+            entries.extend(description.take().map(|description| Entry { path: path.join("."), description }));
+        }
+    }
+    assert_eq!(description, None, "the last description belongs to no value");
+    entries
+}
+
+fn at<'v>(values: &'v Value, path: &str) -> Option<&'v Value> {
+    values.pointer(&format!("/{}", path.replace('.', "/")))
+}
+
+fn rows() -> String {
+    let values = values();
+    let rows = entries().into_iter().map(|Entry { path, description }| {
+        let default = at(&values, &path).unwrap_or_else(|| panic!("{path} is described, but has no default"));
+        format!("| `{path}` | `{default}` | {description} |\n")
+    });
+    rows.collect()
+}
+
+/// `UPDATE_CHART=1` writes it anew.
+#[test]
+fn the_reference_lists_exactly_the_values() {
+    let file = chart().join("README.md");
+    let readme = read(&file);
+    let (before, rest) = readme.split_once(HEADING).expect("the table is there");
+    let table: String = rest.split_inclusive('\n').take_while(|line| line.starts_with('|')).collect();
+    let rows = rows();
+    if is_updating() {
+        fs::write(&file, format!("{before}{HEADING}{rows}{}", &rest[table.len()..])).unwrap();
+    } else {
+        assert_eq!(table, rows, "README.md (left) and values.yaml (right); UPDATE_CHART=1 writes the table anew");
+    }
+}
+
+#[test]
+fn every_value_is_described_by_itself_or_with_what_it_stands_in() {
+    let described: BTreeSet<_> = entries().into_iter().map(|entry| entry.path).collect();
+    let mut missing = Vec::new();
+    each_leaf(values().as_object().unwrap(), "", &mut |path| {
+        let parts: Vec<_> = path.split('.').collect();
+        if !(1..=parts.len()).any(|count| described.contains(&parts[..count].join("."))) {
+            missing.push(path.to_owned());
+        }
+    });
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+fn each_leaf(values: &Map<String, Value>, above: &str, visit: &mut impl FnMut(&str)) {
+    for (key, value) in values {
+        let path = format!("{above}{key}");
+        match value.as_object().filter(|fields| !fields.is_empty()) {
+            Some(fields) => each_leaf(fields, &format!("{path}."), visit),
+            None => visit(&path),
+        }
+    }
+}
+
+#[test]
+fn the_schema_knows_exactly_the_values_that_have_a_default() {
+    let schema: Value = serde_json::from_str(&read(&chart().join("values.schema.json"))).unwrap();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    compare(&schema, &schema, &values(), "");
+}
+
+/// Descends where the schema lists the only keys that may be there.
+fn compare(root: &Value, schema: &Value, values: &Value, path: &str) {
+    // Optional parts of something that Kubernetes defines, and what Helm itself hands to every chart.
+    const WITHOUT_DEFAULT: [&str; 4] = ["claims", "global", "initialDelaySeconds", "successThreshold"];
+    let reference = schema["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
+    let schema = reference.map_or(schema, |pointer| root.pointer(pointer).expect("a reference leads somewhere"));
+    let Some(properties) = schema["properties"].as_object() else { return };
+    assert_eq!(schema["additionalProperties"], false, "{path}: a slip in a name goes unnoticed");
+    let optional = |key: &&str| !WITHOUT_DEFAULT.contains(key);
+    let known: BTreeSet<_> = properties.keys().map(String::as_str).filter(optional).collect();
+    let given: BTreeSet<_> = values.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(known, given, "{path}: keys of the schema (left) and of values.yaml (right)");
+    given.iter().for_each(|key| compare(root, &properties[*key], &values[*key], &format!("{path}/{key}")));
+}
+
+#[test]
+fn the_chart_installs_this_version_of_the_program() {
+    let metadata = objects(&read(&chart().join("Chart.yaml")), &[]).unwrap().remove(0);
+    assert_eq!(metadata["appVersion"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(metadata["description"], env!("CARGO_PKG_DESCRIPTION"));
+    assert_eq!((&metadata["name"], &metadata["apiVersion"]), (&env!("CARGO_PKG_NAME").into(), &"v2".into()));
+    assert!(texts(&metadata["keywords"]).contains("kafka"));
+}
+
+#[test]
+fn the_texts_name_only_values_that_exist() {
+    let values = values();
+    let mut found = 0;
+    for file in ["docs/kubernetes.md", "helm/trusthub-bridge/README.md", "helm/trusthub-bridge/templates/_notes.tpl"] {
+        for name in named(&read(&root().join(file)), &values) {
+            assert!(at(&values, &name).is_some(), "{file} names {name}");
+            found += 1;
+        }
+    }
+    assert!(found > 50, "only {found} values are named");
+}
+
+/// Words such as `kafka.sasl.username` that begin with a value that holds others.
+fn named(text: &str, values: &Value) -> Vec<String> {
+    let holds_others = |word: &str| word.split_once('.').is_some_and(|(first, _)| values[first].is_object());
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".-_/".contains(c)));
+    let words = words.map(|word| word.trim_start_matches(".Values.").trim_end_matches('.'));
+    words.filter(|word| holds_others(word) && !word.contains(['/', '_', '-'])).map(str::to_owned).collect()
+}

@@ -1,0 +1,216 @@
+//! helm, and what it makes of the chart.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+
+use crate::support::oracle::{harness, libraries};
+
+/// Versions of Kubernetes: the oldest that the chart is for, one that is in support, and the newest.
+pub(super) const KUBERNETES: [&str; 3] = ["1.27", "1.35", "1.37"];
+
+/// The release that is rendered, and its namespace.
+pub(super) const RELEASE: &str = "bridge";
+pub(super) const NAMESPACE: &str = "hooks";
+
+/// The chart, rendered with one of the files in its folder `ci`.
+pub(super) struct Shape {
+    /// The name of that file, without its end.
+    pub(super) name: String,
+    /// Its path.
+    pub(super) values: String,
+    /// What helm prints.
+    pub(super) text: String,
+    /// The objects in it.
+    pub(super) objects: Vec<Value>,
+}
+
+/// A pod of a shape: one that is rendered, or the template of one.
+pub(super) struct Pod<'a> {
+    /// The kind and name of the object that it stands in.
+    pub(super) name: String,
+    /// Metadata and spec.
+    pub(super) pod: &'a Value,
+}
+
+/// Every shape, for the newest Kubernetes.
+pub(super) fn shapes() -> &'static [Shape] {
+    static SHAPES: OnceLock<Vec<Shape>> = OnceLock::new();
+    SHAPES.get_or_init(|| {
+        let files = files_of(&chart().join("ci"));
+        files.iter().map(|path| Shape::render(path)).collect()
+    })
+}
+
+/// One of them.
+pub(super) fn shape(name: &str) -> &'static Shape {
+    shapes().iter().find(|shape| shape.name == name).unwrap_or_else(|| panic!("there is no shape {name}"))
+}
+
+impl Shape {
+    fn render(path: &Path) -> Self {
+        let file = path.file_name().and_then(|name| name.to_str()).expect("names of shapes are UTF-8");
+        let name = file.strip_suffix("-values.yaml").unwrap_or_else(|| panic!("{file} does not end in -values.yaml"));
+        let values = path.to_str().expect("paths of shapes are UTF-8").to_owned();
+        let text = template(&["--values", &values, "--kube-version", KUBERNETES[2]], &Value::Null);
+        let text = text.unwrap_or_else(|error| panic!("{file} is not rendered: {error}"));
+        let objects = objects(&text, &[]).unwrap_or_else(|error| panic!("{file} is rendered wrongly: {error}"));
+        Self { name: name.to_owned(), values, text, objects }
+    }
+
+    /// The objects of one kind.
+    pub(super) fn of_kind(&self, kind: &str) -> Vec<&Value> {
+        self.objects.iter().filter(|object| object["kind"] == kind).collect()
+    }
+
+    /// The only object of its kind.
+    pub(super) fn only(&self, kind: &str) -> &Value {
+        let objects = self.of_kind(kind);
+        assert_eq!(objects.len(), 1, "{}: objects of the kind {kind}", self.name);
+        objects[0]
+    }
+
+    /// Every pod, also those of the drain and of the test.
+    pub(super) fn pods(&self) -> Vec<Pod<'_>> {
+        let pods = self.objects.iter().filter_map(|object| {
+            let pod = match object["kind"].as_str()? {
+                "Pod" => object,
+                "StatefulSet" | "Job" => &object["spec"]["template"],
+                _ => return None,
+            };
+            Some(Pod { name: format!("{}, {}", self.name, title(object)), pod })
+        });
+        pods.collect()
+    }
+
+    /// The variables of the replicas that have a plain value.
+    pub(super) fn settings(&self) -> BTreeMap<&str, &str> {
+        let variables = list(&self.pod_of("bridge").containers()[0]["env"]);
+        variables.filter_map(|variable| Some((text(&variable["name"]), variable["value"].as_str()?))).collect()
+    }
+
+    /// The only pod of a component.
+    pub(super) fn pod_of(&self, component: &str) -> Pod<'_> {
+        let is_of = |pod: &Pod<'_>| pod.pod["metadata"]["labels"]["app.kubernetes.io/component"] == component;
+        self.pods().into_iter().find(is_of).unwrap_or_else(|| panic!("{}: no pod is {component}", self.name))
+    }
+}
+
+impl<'a> Pod<'a> {
+    pub(super) fn spec(&self) -> &'a Value {
+        &self.pod["spec"]
+    }
+
+    /// Its containers, those for its start as well.
+    pub(super) fn containers(&self) -> Vec<&'a Value> {
+        let all = ["containers", "initContainers", "ephemeralContainers"];
+        all.iter().flat_map(|kind| list(&self.spec()[*kind])).collect()
+    }
+}
+
+/// The kind and name of an object.
+pub(super) fn title(object: &Value) -> String {
+    format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]))
+}
+
+/// The items of a list that may be absent.
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+pub(super) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+/// The texts of a list.
+pub(super) fn texts(value: &Value) -> BTreeSet<&str> {
+    list(value).map(text).collect()
+}
+
+pub(super) fn chart() -> PathBuf {
+    root().join("helm/trusthub-bridge")
+}
+
+pub(super) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(super) fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The files in a folder, in order.
+pub(super) fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+/// Whether committed files are to be written anew instead of compared.
+pub(super) fn is_updating() -> bool {
+    env::var_os("UPDATE_CHART").is_some()
+}
+
+/// What `helm template` prints with these arguments and these values, or what it says instead.
+pub(super) fn template(arguments: &[&str], values: &Value) -> Result<String, String> {
+    let chart = chart();
+    let chart = chart.to_str().expect("the chart's path is UTF-8");
+    let begin = ["template", RELEASE, chart, "--namespace", NAMESPACE];
+    // JSON is YAML; nothing is no value at all.
+    let values = if values.is_null() { "{}".to_owned() } else { values.to_string() };
+    let output = helm(&[&begin[..], arguments, &["--values", "-"]].concat(), &values);
+    let printed = String::from_utf8(output.stdout).expect("helm prints UTF-8");
+    let said = String::from_utf8(output.stderr).expect("helm says UTF-8");
+    if output.status.success() { Ok(printed) } else { Err(said) }
+}
+
+/// helm with these arguments and this input. It finds neither plugins nor a cluster.
+pub(super) fn helm(arguments: &[&str], input: &str) -> Output {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("helm");
+    let mut command = Command::new(program());
+    command.args(arguments).env("KUBECONFIG", home.join("none"));
+    for part in ["CACHE", "CONFIG", "DATA"] {
+        command.env(format!("HELM_{part}_HOME"), home.join(part));
+    }
+    run(&mut command, input)
+}
+
+/// The path of helm, which is built on the first use on a machine.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let output = run(&mut Command::new(root().join("scripts/helm")), "");
+        assert!(output.status.success(), "helm cannot be built:\n{}", String::from_utf8_lossy(&output.stderr));
+        PathBuf::from(String::from_utf8(output.stdout).expect("the path of helm is UTF-8").trim_end())
+    })
+}
+
+/// The objects in a text of YAML, or what these versions of Kubernetes say against them.
+pub(super) fn objects(yaml: &str, versions: &[&str]) -> Result<Vec<Value>, String> {
+    let mut command = Command::new(libraries().join("kubernetes/bin/python"));
+    command.arg(harness("kubernetes/validate.py")).args(versions);
+    let output = run(&mut command, yaml);
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    Ok(serde_json::from_slice(&output.stdout).expect("the objects are printed as JSON"))
+}
+
+/// The output of a program that reads all of its input before it prints much.
+fn run(command: &mut Command, input: &str) -> Output {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = piped.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let mut stdin = process.stdin.take().expect("stdin is piped");
+    // Who fails early does not read it; the exit code tells.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    process.wait_with_output().expect("a program that was started ends")
+}

@@ -1,0 +1,138 @@
+//! Values that are wrong: each is refused with a message that names it.
+
+use serde_json::{Value, json};
+
+use super::rendering::{shape, template};
+
+/// What is said about these values on top of the least ones.
+fn refusal(values: &Value) -> String {
+    match template(&["--values", &shape("minimal").values], values) {
+        Err(said) => said,
+        Ok(_) => panic!("{values} is accepted"),
+    }
+}
+
+#[test]
+fn everything_that_is_missing_is_named_at_once() {
+    let said = template(&[], &Value::Null).unwrap_err();
+    let problems: Vec<_> = said.lines().filter(|line| line.contains(": is required but not set; write ")).collect();
+    assert!(said.contains("values are not valid, 3 problems:\n"), "{said}");
+    let names: Vec<_> = problems.iter().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(names, ["publicUrl", "twilio.authToken.existingSecret", "kafka.bootstrapServers"]);
+}
+
+#[test]
+fn a_value_that_contradicts_another_is_named_with_what_to_write_instead() {
+    let variable = |name: &str| json!({ "extraEnv": [{ "name": name, "value": "x" }] });
+    let kafka = |values: Value| json!({ "kafka": values });
+    let tls = |values: Value| kafka(json!({ "tls": values }));
+    for (values, name, instead) in [
+        (json!({ "publicUrl": "https://a.example.com:65536" }), "publicUrl", "write a number from 1 to 65535"),
+        (json!({ "publicUrl": "https://a_b.example.com" }), "publicUrl", "write it as https://hooks.example.com"),
+        (json!({ "publicUrl": "https://a.example.com/b/../c" }), "publicUrl", "https://hooks.example.com/prefix"),
+        (json!({ "publicUrl": "https://a.example.com//b" }), "publicUrl", "https://hooks.example.com/prefix"),
+        (json!({ "publicUrl": "https://a.example.com,https://a.example.com/" }), "publicUrl", "remove one"),
+        (json!({ "publicUrl": "https://192.0.2.1" }), "publicUrl", "write a host name, or set ingress.enabled"),
+        (json!({ "publicUrl": "https://[2001:db8::1]" }), "publicUrl", "write a host name, or set ingress.enabled"),
+        (
+            json!({ "twilio": { "authToken": { "existingSecret": "" } } }),
+            "twilio.authToken.existingSecret",
+            "write the name of a Secret that holds the auth token",
+        ),
+        (json!({ "reconcile": { "intervalSecs": 60 } }), "reconcile.intervalSecs", "write twilio.accountSid"),
+        (kafka(json!({ "bootstrapServers": "" })), "kafka.bootstrapServers", "write the brokers as host:port"),
+        (kafka(json!({ "topic": "a", "deadLetterTopic": "a" })), "kafka.deadLetterTopic", "write another"),
+        (kafka(json!({ "securityProtocol": "sasl_ssl" })), "kafka.sasl.mechanism", "write PLAIN, SCRAM-SHA-256"),
+        (kafka(json!({ "securityProtocol": "sasl_ssl" })), "kafka.sasl.username", "write the user that logs in"),
+        (kafka(json!({ "securityProtocol": "sasl_plaintext" })), "kafka.sasl.existingSecret", "write the name of a"),
+        (kafka(json!({ "sasl": { "username": "bridge" } })), "kafka.sasl.username", "kafka.securityProtocol sasl_ssl"),
+        (kafka(json!({ "sasl": { "existingSecret": "x" } })), "kafka.sasl.existingSecret", "remove it, or write"),
+        (tls(json!({ "ca": { "existingSecret": "x" } })), "kafka.tls.ca.existingSecret", "remove it, or write"),
+        (tls(json!({ "ca": { "existingConfigMap": "x" } })), "kafka.tls.ca.existingConfigMap", "remove it, or write"),
+        (
+            tls(json!({ "clientCertificate": { "existingSecret": "x" } })),
+            "kafka.tls.clientCertificate.existingSecret",
+            "write kafka.securityProtocol ssl or sasl_ssl",
+        ),
+        (
+            kafka(json!({
+                "securityProtocol": "ssl",
+                "tls": { "ca": { "existingSecret": "x", "existingConfigMap": "y" } },
+            })),
+            "kafka.tls.ca.existingConfigMap",
+            "remove one of them",
+        ),
+        (json!({ "spool": { "maxBytes": 10_737_418_240_u64 } }), "persistence.size", "write at least 20544Mi"),
+        (json!({ "persistence": { "size": "2G" } }), "persistence.size", "write at least 2112Mi"),
+        (json!({ "drain": { "ordinals": [1] } }), "drain.ordinals", "write ordinals from replicaCount (2) on"),
+        (json!({ "drain": { "ordinals": [2] }, "persistence": { "enabled": false } }), "drain.ordinals", "remove it"),
+        (json!({ "terminationGracePeriodSeconds": 29 }), "terminationGracePeriodSeconds", "write at least 30"),
+        (
+            json!({ "terminationGracePeriodSeconds": 60, "shutdown": { "delaySecs": 36 } }),
+            "terminationGracePeriodSeconds",
+            "write at least 61",
+        ),
+        (json!({ "gateway": { "enabled": true } }), "gateway.parentRefs", "write the Gateway"),
+        (variable("PUBLIC_URL"), "extraEnv", "PUBLIC_URL is set by a value of its own; write it there"),
+        (variable("SHUTDOWN_TIMEOUT_SECS"), "extraEnv", "SHUTDOWN_TIMEOUT_SECS is set by a value of its own"),
+        (variable("TWILIO_AUTH_TOKEN"), "extraEnv", "its name to twilio.authToken.existingSecret"),
+        (variable("KAFKA_SASL_PASSWORD"), "extraEnv", "its name to kafka.sasl.existingSecret"),
+    ] {
+        let said = refusal(&values);
+        let line = said.lines().find(|line| line.starts_with(&format!("{name}: ")));
+        assert!(line.is_some_and(|line| line.contains(instead)), "{values}: {said}");
+    }
+}
+
+#[test]
+fn a_value_of_another_form_is_named_with_its_place() {
+    for (values, place, wrong) in [
+        (json!({ "publicUrl": "hooks.example.com" }), "/publicUrl", "does not match"),
+        (json!({ "publicUrl": "ftp://hooks.example.com" }), "/publicUrl", "does not match"),
+        (json!({ "publicUrl": "https://hooks.example.com?a=b" }), "/publicUrl", "does not match"),
+        (json!({ "publicUrl": ["https://hooks.example.com"] }), "/publicUrl", "want string"),
+        (json!({ "publicURL": "https://hooks.example.com" }), "", "'publicURL' not allowed"),
+        (json!({ "twilio": { "authToken": "0123456789abcdef" } }), "/twilio/authToken", "want object"),
+        (json!({ "twilio": { "authToken": { "value": "x" } } }), "/twilio/authToken", "'value' not allowed"),
+        (json!({ "twilio": { "accountSid": "SK1" } }), "/twilio/accountSid", "does not match"),
+        (json!({ "kafka": { "bootstrapServers": "kafka" } }), "/kafka/bootstrapServers", "does not match"),
+        (json!({ "kafka": { "bootstrapServers": "a:1,,b:2" } }), "/kafka/bootstrapServers", "does not match"),
+        (json!({ "kafka": { "topic": "a b" } }), "/kafka/topic", "does not match"),
+        (json!({ "kafka": { "ackTimeoutMs": 15_000 } }), "/kafka/ackTimeoutMs", "maximum"),
+        (json!({ "kafka": { "topicReplication": 0 } }), "/kafka/topicReplication", "minimum"),
+        (json!({ "kafka": { "securityProtocol": "tls" } }), "/kafka/securityProtocol", "one of 'plaintext', 'ssl'"),
+        (json!({ "kafka": { "sasl": { "mechanism": "GSSAPI" } } }), "/kafka/sasl/mechanism", "one of"),
+        (json!({ "kafka": { "sasl": { "password": "x" } } }), "/kafka/sasl", "'password' not allowed"),
+        (json!({ "kafka": { "properties": { "a": "b;c=d" } } }), "/kafka/properties/a", "does not match"),
+        (json!({ "signatureMode": "off" }), "/signatureMode", "one of 'enforce', 'report-only'"),
+        (json!({ "signatureMode": false }), "/signatureMode", "one of 'enforce', 'report-only'"),
+        (json!({ "dedupWindowSecs": "600" }), "/dedupWindowSecs", "want integer"),
+        (json!({ "http": { "maxBodyBytes": 0 } }), "/http/maxBodyBytes", "minimum"),
+        (json!({ "http": { "requestTimeoutMs": 15_000 } }), "/http/requestTimeoutMs", "maximum"),
+        (json!({ "bindAddress": "::" }), "/bindAddress", "does not match"),
+        (json!({ "persistence": { "size": "3 GB" } }), "/persistence/size", "does not match"),
+        (json!({ "persistence": { "accessModes": ["ReadWriteMany"] } }), "/persistence/accessModes/0", "one of"),
+        (json!({ "persistence": { "whenScaled": "Delete" } }), "/persistence", "'whenScaled' not allowed"),
+        (json!({ "shutdown": { "timeoutSecs": 0 } }), "/shutdown/timeoutSecs", "minimum"),
+        (json!({ "log": { "format": "text" } }), "/log/format", "one of 'json', 'pretty'"),
+        (json!({ "replicaCount": -1 }), "/replicaCount", "minimum"),
+        (json!({ "image": { "digest": "0123" } }), "/image/digest", "does not match"),
+        (json!({ "image": { "repository": "bridge:1" } }), "/image/repository", "does not match"),
+        (json!({ "ingress": { "annotations": { "a": true } } }), "/ingress/annotations/a", "want string"),
+        (json!({ "ingress": { "hosts": ["x"] } }), "/ingress", "'hosts' not allowed"),
+        (json!({ "ingress": { "tls": [{}] } }), "/ingress/tls/0", "'secretName'"),
+        (json!({ "gateway": { "parentRefs": ["public"] } }), "/gateway/parentRefs/0", "want object"),
+        (json!({ "service": { "type": "ExternalName" } }), "/service/type", "one of"),
+        (json!({ "service": { "port": 0 } }), "/service/port", "minimum"),
+        (json!({ "networkPolicy": { "kafkaTo": ["x"] } }), "/networkPolicy/kafkaTo/0", "want object"),
+        (json!({ "networkPolicy": { "kafkaTo": [{}] } }), "/networkPolicy/kafkaTo/0", "minProperties"),
+        (json!({ "livenessProbe": { "httpGet": {} } }), "/livenessProbe", "'httpGet' not allowed"),
+        (json!({ "resources": { "memory": "1Gi" } }), "/resources", "'memory' not allowed"),
+        (json!({ "extraEnv": { "A": "b" } }), "/extraEnv", "want array"),
+        (json!({ "extraEnv": [{ "name": "A", "value": 1 }] }), "/extraEnv/0/value", "want string"),
+    ] {
+        let said = refusal(&values);
+        let line = said.lines().find(|line| line.starts_with(&format!("- at '{place}'")));
+        assert!(line.is_some_and(|line| line.contains(wrong)), "{values}: {said}");
+    }
+}
