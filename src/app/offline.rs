@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Flushing after the last acknowledgement has nothing left to wait for.
-const TO_CLOSE: Duration = Duration::from_secs(1);
+pub(super) const TO_CLOSE: Duration = Duration::from_secs(1);
 
 /// Why a spool could not be drained.
 #[derive(Debug, Error)]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{runtime::Handle, sync::watch};
 
-use super::{Background, StartError, close, keyring, metrics, open_sink};
+use super::{Background, StartError, close, keyring, metrics, offline::TO_CLOSE, open_sink};
 use crate::{
     config::{Access, Config, Credentials, Problems, Reconciliation},
     deliver::Deliver,
@@ -18,9 +18,6 @@ use crate::{
     trusthub::{Limits, TrustHub},
     verify::Verifier,
 };
-
-/// Every event was waited for.
-const TO_CLOSE: Duration = Duration::from_secs(1);
 
 /// Why nothing, or not everything, was compared.
 #[derive(Debug, Error)]

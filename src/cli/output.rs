@@ -103,3 +103,42 @@ impl Drop for Progress {
         self.clear();
     }
 }
+
+/// Rows that are printed as they come, below a head that comes with the first; and beside them how far it is.
+#[derive(Debug)]
+pub(super) struct Rows {
+    head: Option<String>,
+    progress: Progress,
+    /// Why nothing more is printed.
+    failure: Option<Failure>,
+}
+
+impl Rows {
+    pub(super) fn below(head: String) -> Self {
+        Self { head: Some(head), progress: Progress::default(), failure: None }
+    }
+
+    pub(super) fn print(&mut self, row: &str) {
+        self.progress.clear();
+        for line in self.head.take().as_deref().into_iter().chain([row]) {
+            if self.failure.is_none() {
+                self.failure = print(line).err();
+            }
+        }
+    }
+
+    /// Tells the user something between the rows.
+    pub(super) fn say(&mut self, text: &str) {
+        self.progress.clear();
+        say(text);
+    }
+
+    pub(super) fn progress(&mut self, text: impl FnOnce() -> String) {
+        self.progress.show_with(text);
+    }
+
+    /// The last row is printed.
+    pub(super) fn end(self) -> Result<(), Failure> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}

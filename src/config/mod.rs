@@ -85,12 +85,8 @@ pub struct Loaded {
 /// # Errors
 /// [`Problems`], which names every missing, malformed or contradictory variable.
 pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, Problems> {
-    let mut reader = Reader::default();
-    let environment = Environment::collect(vars, &mut reader);
-    let config = read_sections(&environment, &mut reader);
-    let config = reader.conclude(config)?;
-    let warnings = [config.twilio.warning(), config.trusthub.warning()].into_iter().flatten();
-    let warnings = environment.into_warnings().into_iter().chain(warnings).collect();
+    let (config, mut warnings) = load_with(vars, read_sections)?;
+    warnings.extend(warnings_of(&config.twilio, &config.trusthub));
     Ok(Loaded { config, warnings })
 }
 
@@ -115,10 +111,7 @@ pub fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Resu
 /// # Errors
 /// [`Problems`] of those variables.
 pub fn load_probe(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Probe, Problems> {
-    let mut reader = Reader::default();
-    let environment = Environment::collect(vars, &mut reader);
-    let probe = read_probe(&environment, &mut reader);
-    reader.conclude(probe)
+    load_with(vars, read_probe).map(|(probe, _)| probe)
 }
 
 fn read_probe(environment: &Environment, reader: &mut Reader) -> Option<Probe> {
@@ -141,10 +134,7 @@ pub fn load_spool(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Resul
 /// # Errors
 /// [`Problems`] of those variables.
 pub fn load_drain(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(Spool, Kafka), Problems> {
-    let mut reader = Reader::default();
-    let environment = Environment::collect(vars, &mut reader);
-    let both = read_drain(&environment, &mut reader);
-    reader.conclude(both)
+    load_with(vars, read_drain).map(|(both, _)| both)
 }
 
 fn read_drain(environment: &Environment, reader: &mut Reader) -> Option<(Spool, Kafka)> {
@@ -158,11 +148,8 @@ fn read_drain(environment: &Environment, reader: &mut Reader) -> Option<(Spool, 
 /// # Errors
 /// [`Problems`] of those variables.
 pub fn load_simulator(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Simulator, Problems> {
-    let mut reader = Reader::default();
-    let environment = Environment::collect(vars, &mut reader);
-    let simulator = read_simulator(&environment, &mut reader);
-    let simulator = reader.conclude(simulator)?;
-    let warnings = environment.into_warnings().into_iter().chain(simulator.place.warning()).collect();
+    let (simulator, mut warnings) = load_with(vars, read_simulator)?;
+    warnings.extend(simulator.place.warning());
     Ok(Simulator { warnings, ..simulator })
 }
 
@@ -179,10 +166,7 @@ fn read_simulator(environment: &Environment, reader: &mut Reader) -> Option<Simu
 /// # Errors
 /// [`Problems`] of those variables.
 pub fn load_access(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Access, Problems> {
-    let mut reader = Reader::default();
-    let environment = Environment::collect(vars, &mut reader);
-    let access = read_access(&environment, &mut reader);
-    Ok(reader.conclude(access)?.warned_by(environment))
+    load_with(vars, read_access).map(|(access, warnings)| access.warned_of(warnings))
 }
 
 /// Reads only what is needed to compare Trust Hub with the topic.
@@ -190,12 +174,12 @@ pub fn load_access(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Resu
 /// # Errors
 /// [`Problems`] of those variables.
 pub fn load_reconciliation(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Reconciliation, Problems> {
-    let mut reader = Reader::default();
-    let environment = Environment::collect(vars, &mut reader);
-    let access = read_access(&environment, &mut reader);
-    let kafka = kafka::Sections::from(&environment, &mut reader).and_then(|sections| sections.read(&mut reader));
-    let (access, kafka) = reader.conclude(access.zip(kafka))?;
-    Ok(Reconciliation { access: access.warned_by(environment), kafka })
+    let ((access, kafka), warnings) = load_with(vars, |environment, reader| {
+        let access = read_access(environment, reader);
+        let kafka = kafka::Sections::from(environment, reader).and_then(|sections| sections.read(reader));
+        access.zip(kafka)
+    })?;
+    Ok(Reconciliation { access: access.warned_of(warnings), kafka })
 }
 
 fn read_access(environment: &Environment, reader: &mut Reader) -> Option<Access> {
@@ -207,11 +191,25 @@ fn read_access(environment: &Environment, reader: &mut Reader) -> Option<Access>
 }
 
 impl Access {
-    fn warned_by(self, environment: Environment) -> Self {
-        let own = [self.twilio.warning(), self.trusthub.warning()].into_iter().flatten();
-        let warnings = environment.into_warnings().into_iter().chain(own).collect();
+    fn warned_of(self, mut warnings: Vec<String>) -> Self {
+        warnings.extend(warnings_of(&self.twilio, &self.trusthub));
         Self { warnings, ..self }
     }
+}
+
+fn warnings_of(twilio: &Twilio, trusthub: &TrustHub) -> impl Iterator<Item = String> + use<> {
+    [twilio.warning(), trusthub.warning()].into_iter().flatten()
+}
+
+/// What is read from the variables, with the warnings about their names.
+fn load_with<T>(
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+    read: impl FnOnce(&Environment, &mut Reader) -> Option<T>,
+) -> Result<(T, Vec<String>), Problems> {
+    let mut reader = Reader::default();
+    let environment = Environment::collect(vars, &mut reader);
+    let value = read(&environment, &mut reader);
+    Ok((reader.conclude(value)?, environment.into_warnings()))
 }
 
 fn load_section<S: DeserializeOwned, T>(
@@ -220,10 +218,11 @@ fn load_section<S: DeserializeOwned, T>(
     read: impl FnOnce(S, &mut Reader) -> Option<T>,
 ) -> Result<T, Problems> {
     let is_part = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
-    let mut reader = Reader::default();
-    let environment = Environment::collect(vars.into_iter().filter(|(name, _)| is_part(name)), &mut reader);
-    let section = environment.section::<S>(prefix, &mut reader).and_then(|section| read(section, &mut reader));
-    reader.conclude(section)
+    let part = vars.into_iter().filter(|(name, _)| is_part(name));
+    let loaded = load_with(part, |environment, reader| {
+        environment.section::<S>(prefix, reader).and_then(|section| read(section, reader))
+    });
+    loaded.map(|(section, _)| section)
 }
 
 /// Reads every section before it gives up, so that no problem hides another.

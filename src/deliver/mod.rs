@@ -55,7 +55,7 @@ impl Deliver {
 
     /// Hands over an event that no request brought: if its topic refuses it, there is nothing to keep instead.
     pub fn found(&self, event: &Event) -> Pending {
-        self.submit(Record::event(event).map(Parcel::found), Instant::now())
+        self.submit(Record::event(event).map(Parcel::alone), Instant::now())
     }
 
     /// Hands over a dead letter.
@@ -67,7 +67,7 @@ impl Deliver {
         received: Instant,
     ) -> Pending {
         let record = Record::dead_letter(raw, reason, profile, received_at);
-        self.submit(record.map(Parcel::dead_letter), received)
+        self.submit(record.map(Parcel::alone), received)
     }
 
     /// Stops waiting for Kafka: what it has not acknowledged goes to the spool, and so does what comes.

@@ -44,12 +44,8 @@ impl Parcel {
         Ok(Self { record: Record::event(event)?, instead })
     }
 
-    /// An event without a request: whoever found it finds it again.
-    pub(super) fn found(record: Record) -> Self {
-        Self { record, instead: Instead::Nothing }
-    }
-
-    pub(super) fn dead_letter(record: Record) -> Self {
+    /// A dead letter, or an event without a request: whoever found it finds it again.
+    pub(super) fn alone(record: Record) -> Self {
         Self { record, instead: Instead::Nothing }
     }
 

@@ -89,7 +89,8 @@ pub struct History {
     topic: String,
     retention: Retention,
     partitions: BTreeMap<i32, Partition>,
-    is_reading: bool,
+    /// Whether its end was reached once. Before that the last records of a partition may have been compacted away.
+    is_complete: bool,
 }
 
 /// One partition, as far as it was read.
@@ -101,8 +102,6 @@ struct Partition {
     next: i64,
     /// The time of the first record that was read, in milliseconds since the Unix epoch.
     first: Option<i64>,
-    /// Whether its end was reached once. Before that its last records may have been compacted away.
-    complete: bool,
 }
 
 impl History {
@@ -119,12 +118,10 @@ impl History {
             return Err(HistoryError::NoTopic { topic: kafka.topic.clone() });
         }
         let retention = retention::ask(kafka).await;
-        let partitions = starts
-            .into_iter()
-            .map(|(id, start)| (id, Partition { start, next: start, first: None, complete: false }))
-            .collect();
+        let partitions =
+            starts.into_iter().map(|(id, start)| (id, Partition { start, next: start, first: None })).collect();
         let topic = kafka.topic.clone();
-        Ok(Self { consumer: Arc::new(consumer), topic, retention, partitions, is_reading: false })
+        Ok(Self { consumer: Arc::new(consumer), topic, retention, partitions, is_complete: false })
     }
 
     /// Reads to where the topic ends now. Every event is given to `each` in the order of its partition, and `progress`
@@ -138,10 +135,13 @@ impl History {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), HistoryError> {
         let ends = self.ends().await?;
-        // Only now: news of an end that is older than these ends would say nothing about them.
-        self.begin_reading()?;
+        if !self.is_complete {
+            // Only now: news of an end that is older than these ends would say nothing about them.
+            assign(&self.consumer, &self.topic, &self.partitions).map_err(|error| kafka_error(&self.topic, &error))?;
+        }
         let all = self.left(&ends);
-        while self.left(&ends) > 0 {
+        let mut left = all;
+        while left > 0 {
             let received = timeout(PATIENCE, self.consumer.recv()).await;
             match received.map_err(|_| HistoryError::Stalled { topic: self.topic.clone() })? {
                 Ok(message) => {
@@ -157,17 +157,10 @@ impl History {
                 // Passes, or nothing comes for too long.
                 Err(error) => tracing::debug!(%error, "librdkafka"),
             }
-            progress(all.saturating_sub(self.left(&ends)), all);
+            left = self.left(&ends);
+            progress(all.saturating_sub(left), all);
         }
-        self.partitions.values_mut().for_each(|partition| partition.complete = true);
-        Ok(())
-    }
-
-    fn begin_reading(&mut self) -> Result<(), HistoryError> {
-        if !self.is_reading {
-            assign(&self.consumer, &self.topic, &self.partitions).map_err(|error| kafka_error(&self.topic, &error))?;
-            self.is_reading = true;
-        }
+        self.is_complete = true;
         Ok(())
     }
 
@@ -206,8 +199,7 @@ impl History {
     /// The last offsets of a partition need not hold records: they may have been compacted away. Later on they are fresh
     /// and do, and an old news of an end must not hide them.
     fn reached_end(&mut self, id: i32, ends: &BTreeMap<i32, i64>) {
-        let partition = self.partitions.get_mut(&id).filter(|partition| !partition.complete);
-        if let (Some(partition), Some(end)) = (partition, ends.get(&id)) {
+        if let (false, Some(partition), Some(end)) = (self.is_complete, self.partitions.get_mut(&id), ends.get(&id)) {
             partition.next = partition.next.max(*end);
         }
     }
@@ -250,7 +242,7 @@ fn assign(
 ) -> Result<(), KafkaError> {
     let mut all = TopicPartitionList::new();
     for (id, partition) in partitions {
-        all.add_partition_offset(topic, *id, Offset::Offset(partition.start))?;
+        all.add_partition_offset(topic, *id, Offset::Offset(partition.next))?;
     }
     consumer.assign(&all)
 }
@@ -341,7 +333,6 @@ mod tests {
             start: *start,
             next: *start,
             first: day.map(|day| day * DAY),
-            complete: true,
         };
         let partitions: Vec<_> = partitions.iter().map(partition).collect();
         begin(partitions.iter(), retention, NOW).map(|begin| begin / DAY)

@@ -178,10 +178,7 @@ impl Callbacks {
             let at_end = matches!(listed, Ok(None));
             match listed {
                 Ok(profile) => batch.extend(profile),
-                Err(error) => {
-                    let (account, resource) = (account.sid().clone(), collection.resource());
-                    tell(Err(Unlisted { account, resource, error }));
-                }
+                Err(error) => tell(Err(Unlisted::of(account, collection, error))),
             }
             if at_end || batch.len() >= BATCH {
                 let changes = mem::take(&mut batch);

@@ -27,7 +27,7 @@ pub use self::{
 use crate::{
     domain::{AccountSid, ProfileSid, Resource, Status, Timestamp, Unkept},
     publish::{HistoryError, LockError, Lost},
-    trusthub::{self, Profile},
+    trusthub::{self, Account, Collection, Profile},
 };
 
 /// Why a run did not come to its end. What it published until then is durable, and the next run does the rest.
@@ -88,38 +88,26 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn of(candidate: &Candidate, believed: Option<Status>) -> Self {
+    fn of(candidate: &Candidate, believed: Option<Status>, verdict: Verdict) -> Self {
         Self {
             account: candidate.account.sid().clone(),
             profile: candidate.profile.clone(),
             resource: candidate.collection.resource(),
             believed,
             told: None,
-            verdict: Verdict::Published,
+            verdict,
         }
     }
 
-    fn of_profile(profile: &Profile, believed: Option<Status>) -> Self {
+    fn of_profile(profile: &Profile, believed: Option<Status>, verdict: Verdict) -> Self {
         Self {
             account: profile.account_sid.clone(),
             profile: profile.sid.clone(),
             resource: profile.resource,
             believed,
             told: Some((profile.status, profile.date_updated)),
-            verdict: Verdict::Published,
+            verdict,
         }
-    }
-
-    fn judged(self, judgement: Judgement) -> Self {
-        Self { verdict: Verdict::Judged(judgement), ..self }
-    }
-
-    fn published(self) -> Self {
-        Self { verdict: Verdict::Published, ..self }
-    }
-
-    fn failed(self, reason: String) -> Self {
-        Self { verdict: Verdict::Failed(reason), ..self }
     }
 }
 
@@ -132,6 +120,12 @@ pub struct Unlisted {
     pub resource: Resource,
     /// Why.
     pub error: trusthub::Error,
+}
+
+impl Unlisted {
+    fn of(account: &Account, collection: Collection, error: trusthub::Error) -> Self {
+        Self { account: account.sid().clone(), resource: collection.resource(), error }
+    }
 }
 
 /// Hears what a run does.

@@ -10,7 +10,7 @@
 use futures_util::future::join_all;
 
 use super::{
-    Finding, Stop,
+    Finding, Stop, Verdict,
     plan::{Judgement, judge},
     view::View,
 };
@@ -108,7 +108,7 @@ pub(super) async fn repair<W: World>(
     }
     for candidate in candidates {
         let believed = believed(world.view(), &candidate.profile);
-        tell(Finding::of(&candidate, believed).judged(Judgement::TooRecent));
+        tell(Finding::of(&candidate, believed, Verdict::Judged(Judgement::TooRecent)));
     }
     Ok(())
 }
@@ -131,11 +131,11 @@ fn decide<W: World>(world: &W, asked: Asked, baseline: bool) -> Next {
     let believed = belief.map(|belief| belief.status);
     let found = match answer {
         Ok(found) => found,
-        Err(error) => return Next::Tell(Finding::of(&candidate, believed).failed(error.to_string())),
+        Err(error) => return Next::Tell(Finding::of(&candidate, believed, Verdict::Failed(error.to_string()))),
     };
     let judgement = judge(&found, belief, world.begins(), world.time());
     if !judgement.calls_for_an_event(baseline) {
-        return Next::Tell(Finding::of_profile(&found, believed).judged(judgement));
+        return Next::Tell(Finding::of_profile(&found, believed, Verdict::Judged(judgement)));
     }
     if seen.map(|seen| seen.last) != last {
         return Next::AskAgain(candidate);
@@ -162,12 +162,12 @@ async fn publish<W: World>(
     for (Due { candidate, found, believed, .. }, result) in due.into_iter().zip(results) {
         match result {
             Ok(id) => {
-                tell(Finding::of_profile(&found, believed).published());
+                tell(Finding::of_profile(&found, believed, Verdict::Published));
                 published.push((candidate, id));
             }
             Err(Unkept::RefusedByTopics) => {
-                let reason = "its topic refuses the event".to_owned();
-                tell(Finding::of_profile(&found, believed).failed(reason));
+                let refused = Verdict::Failed("its topic refuses the event".to_owned());
+                tell(Finding::of_profile(&found, believed, refused));
             }
             Err(reason) => stop = Some(Stop::NotDurable(reason)),
         }

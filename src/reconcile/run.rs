@@ -239,7 +239,7 @@ impl Work<'_> {
             return Some(Candidate { account: account.clone(), collection, profile: profile.sid });
         }
         let believed = belief.map(|belief| belief.status);
-        teller.tell(&Finding::of_profile(&profile, believed).judged(judgement));
+        teller.tell(&Finding::of_profile(&profile, believed, Verdict::Judged(judgement)));
         None
     }
 }
@@ -306,7 +306,6 @@ impl Teller<'_> {
 
     fn unlisted(&mut self, account: &Account, collection: Collection, error: Error) {
         self.summary.failed += 1;
-        let (account, resource) = (account.sid().clone(), collection.resource());
-        self.observer.unlisted(&Unlisted { account, resource, error });
+        self.observer.unlisted(&Unlisted::of(account, collection, error));
     }
 }

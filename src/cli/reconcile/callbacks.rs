@@ -5,7 +5,7 @@ use crate::{
     app::{self, block_on},
     cli::{
         Variables,
-        output::{Failure, Progress, print, say},
+        output::{Failure, Rows, say},
     },
     config,
     reconcile::{Callback, CallbackUrl, Callbacks, Change, Unlisted},
@@ -26,9 +26,7 @@ pub(super) fn run(url: &str, arguments: &Arguments, variables: Variables) -> Res
 /// Prints what was changed, and counts.
 struct Report {
     dry_run: bool,
-    progress: Progress,
-    has_head: bool,
-    failure: Option<Failure>,
+    rows: Rows,
     profiles: u64,
     changed: u64,
     kept: u64,
@@ -41,9 +39,7 @@ impl Report {
     fn new(callbacks: &Callbacks) -> Self {
         Self {
             dry_run: callbacks.dry_run,
-            progress: Progress::default(),
-            has_head: false,
-            failure: None,
+            rows: Rows::below(row(["PROFILE", "VERDICT", "RESOURCE", "ACCOUNT", "CALLBACK BEFORE"])),
             profiles: 0,
             changed: 0,
             kept: 0,
@@ -58,12 +54,11 @@ impl Report {
             Ok(callback) => self.callback(&callback),
             Err(unlisted) => {
                 self.failed += 1;
-                self.progress.clear();
-                say(&cannot_be_listed(&unlisted));
+                self.rows.say(&cannot_be_listed(&unlisted));
             }
         }
         let Self { profiles, changed, .. } = self;
-        self.progress.show_with(|| format!("{profiles} profiles, {changed} changed"));
+        self.rows.progress(|| format!("{profiles} profiles, {changed} changed"));
     }
 
     fn callback(&mut self, callback: &Callback) {
@@ -80,30 +75,16 @@ impl Report {
             Change::Failed(_) => (&mut self.failed, "failed"),
         };
         *count += 1;
-        if !self.has_head {
-            self.has_head = true;
-            self.print(&row(["PROFILE", "VERDICT", "RESOURCE", "ACCOUNT", "CALLBACK BEFORE"]));
-        }
         let before = callback.before.as_deref().unwrap_or("none");
         let [profile, account] = [callback.profile.as_str(), callback.account.as_str()];
-        self.print(&row([profile, verdict, &callback.resource.to_string(), account, before]));
+        self.rows.print(&row([profile, verdict, &callback.resource.to_string(), account, before]));
         if let Change::Failed(reason) = &callback.change {
-            say(&format!("{profile}: {reason}"));
+            self.rows.say(&format!("{profile}: {reason}"));
         }
     }
 
-    fn print(&mut self, line: &str) {
-        if self.failure.is_none() {
-            self.progress.clear();
-            self.failure = print(line).err();
-        }
-    }
-
-    fn end(mut self) -> Result<(), Failure> {
-        self.progress.clear();
-        if let Some(failure) = self.failure {
-            return Err(failure);
-        }
+    fn end(self) -> Result<(), Failure> {
+        self.rows.end()?;
         let done = if self.dry_run { "would be changed" } else { "changed" };
         say(&format!("{} profiles: {} {done}, {} had it already", self.profiles, self.changed, self.kept));
         if self.foreign > 0 {

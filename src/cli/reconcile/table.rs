@@ -1,31 +1,25 @@
 //! What a comparison found, as a table.
 
 use crate::{
-    cli::output::{Failure, Progress, print, say},
+    cli::output::{Failure, Rows},
     domain::Label as _,
     reconcile::{self, Finding, Mode, Observer, Summary, Unlisted, Verdict},
 };
 
 /// Prints findings as they come, and how far it is on a terminal.
-#[derive(Default)]
-pub(super) struct Table {
-    progress: Progress,
-    has_head: bool,
-    /// Why nothing more is printed.
-    failure: Option<Failure>,
+pub(super) struct Table(Rows);
+
+impl Default for Table {
+    fn default() -> Self {
+        let head = ["PROFILE", "VERDICT", "PUBLISHED", "TRUST HUB", "CHANGED", "RESOURCE", "ACCOUNT"];
+        Self(Rows::below(row(head)))
+    }
 }
 
 impl Table {
     /// The last line is printed.
     pub(super) fn end(self) -> Result<(), Failure> {
-        self.failure.map_or(Ok(()), Err)
-    }
-
-    fn print(&mut self, line: &str) {
-        if self.failure.is_none() {
-            self.progress.clear();
-            self.failure = print(line).err();
-        }
+        self.0.end()
     }
 }
 
@@ -33,19 +27,15 @@ impl Observer for Table {
     fn progress(&mut self, progress: reconcile::Progress) {
         match progress {
             reconcile::Progress::Reading(read, of) => {
-                self.progress.show_with(|| format!("{read} of {of} records of the topic are read"));
+                self.0.progress(|| format!("{read} of {of} records of the topic are read"));
             }
             reconcile::Progress::Comparing(profiles, missed) => {
-                self.progress.show_with(|| format!("{profiles} profiles are compared, {missed} changes were missed"));
+                self.0.progress(|| format!("{profiles} profiles are compared, {missed} changes were missed"));
             }
         }
     }
 
     fn found(&mut self, finding: &Finding) {
-        if !self.has_head {
-            self.has_head = true;
-            self.print(&row(["PROFILE", "VERDICT", "PUBLISHED", "TRUST HUB", "CHANGED", "RESOURCE", "ACCOUNT"]));
-        }
         let Finding { account, profile, resource, believed, told, verdict } = finding;
         let status = told.map_or("?", |(status, _)| status.as_str());
         let changed = told.map_or_else(|| "?".to_owned(), |(_, changed)| changed.to_string());
@@ -55,7 +45,7 @@ impl Observer for Table {
             Verdict::Published => "published",
             Verdict::Failed(_) => "failed",
         };
-        self.print(&row([
+        self.0.print(&row([
             profile.as_str(),
             verdict_text,
             believed,
@@ -65,14 +55,12 @@ impl Observer for Table {
             account.as_str(),
         ]));
         if let Verdict::Failed(reason) = verdict {
-            self.progress.clear();
-            say(&format!("{profile}: {reason}"));
+            self.0.say(&format!("{profile}: {reason}"));
         }
     }
 
     fn unlisted(&mut self, unlisted: &Unlisted) {
-        self.progress.clear();
-        say(&cannot_be_listed(unlisted));
+        self.0.say(&cannot_be_listed(unlisted));
     }
 }
 

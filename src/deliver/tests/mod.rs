@@ -52,7 +52,7 @@ impl Room {
     }
 
     fn hand_over(&self, text: &str) -> Pending {
-        self.deliver.submit(Ok(Parcel::dead_letter(record(Destination::Events, text))), Instant::now())
+        self.deliver.submit(Ok(Parcel::alone(record(Destination::Events, text))), Instant::now())
     }
 
     /// The same, waited for elsewhere, as a callback does it.
@@ -243,7 +243,7 @@ async fn what_no_topic_takes_in_any_form_is_not_accepted_and_in_the_spool_it_blo
 async fn a_topic_of_dead_letters_that_takes_none_does_not_hold_up_events() {
     let room = Room::open("forbidden", FOREVER);
     room.kafka.inner.lock().unwrap().dead_letters_forbidden = true;
-    let letter = Parcel::dead_letter(record(Destination::DeadLetters, "letter"));
+    let letter = Parcel::alone(record(Destination::DeadLetters, "letter"));
     assert_eq!(room.deliver.submit(Ok(letter), Instant::now()).durable().await, Ok(Durable::Spooled));
     assert!(room.accept("a").await.unwrap().is_ok());
     room.until_written(&["a"]).await;

@@ -17,8 +17,8 @@ use std::{
 
 use super::{
     Connection, Request,
-    kafka::{free_port, unique_topic},
-    nginx::{make_certificate, supervise},
+    kafka::free_port,
+    nginx::{make_folder, pid, supervise},
     wait_for,
 };
 
@@ -31,16 +31,7 @@ pid nginx.pid;
 error_log error.log info;
 events {}
 http {
-    access_log off;
-    client_body_temp_path temp-body;
-    proxy_temp_path temp-proxy;
-    fastcgi_temp_path temp-fastcgi;
-    uwsgi_temp_path temp-uwsgi;
-    scgi_temp_path temp-scgi;
-
-    ssl_certificate certificate.pem;
-    ssl_certificate_key key.pem;
-    ssl_protocols TLSv1.2 TLSv1.3;
+    include own.conf;
 
     upstream bridge {
         include instances.conf;
@@ -92,11 +83,9 @@ pub(crate) struct Ingress {
 impl Ingress {
     /// Started and listening, in front of instances that are ready.
     pub(crate) fn in_front_of(instances: &[Instance]) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("ingress"));
-        fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
+        let folder = make_folder("ingress");
         let port = free_port();
         fs::write(folder.join("nginx.conf"), CONFIGURATION.replace("PORT", &port.to_string())).unwrap();
-        make_certificate(&folder);
         route(&folder, instances);
         let supervisor = supervise(SUPERVISOR, &folder);
         wait_for("nginx listens", || pid(&folder));
@@ -153,11 +142,6 @@ fn is_ready(admin: SocketAddr) -> bool {
 fn route(folder: &Path, instances: &[Instance]) {
     let lines: String = instances.iter().map(|instance| format!("server {} max_fails=0;\n", instance.public)).collect();
     fs::write(folder.join("instances.conf"), lines).unwrap();
-}
-
-/// Written when all sockets are listened on.
-fn pid(folder: &Path) -> Option<String> {
-    fs::read_to_string(folder.join("nginx.pid")).ok().filter(|pid| pid.ends_with('\n'))
 }
 
 impl Drop for Ingress {

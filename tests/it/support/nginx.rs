@@ -28,17 +28,8 @@ pid nginx.pid;
 error_log error.log info;
 events {}
 http {
-    access_log off;
+    include own.conf;
     keepalive_timeout 0;
-    client_body_temp_path temp-body;
-    proxy_temp_path temp-proxy;
-    fastcgi_temp_path temp-fastcgi;
-    uwsgi_temp_path temp-uwsgi;
-    scgi_temp_path temp-scgi;
-
-    ssl_certificate certificate.pem;
-    ssl_certificate_key key.pem;
-    ssl_protocols TLSv1.2 TLSv1.3;
 
     proxy_http_version 1.1;
     proxy_set_header Host $http_host;
@@ -58,6 +49,20 @@ http {
         }
     }
 }
+";
+
+/// What keeps an nginx in its folder, with its certificate. Every configuration includes it.
+const OWN: &str = "\
+access_log off;
+client_body_temp_path temp-body;
+proxy_temp_path temp-proxy;
+fastcgi_temp_path temp-fastcgi;
+uwsgi_temp_path temp-uwsgi;
+scgi_temp_path temp-scgi;
+
+ssl_certificate certificate.pem;
+ssl_certificate_key key.pem;
+ssl_protocols TLSv1.2 TLSv1.3;
 ";
 
 /// Runs the command line `$@` until its own input ends, which is when the test process does at the latest. Debian keeps
@@ -99,18 +104,15 @@ impl Nginx {
 
     /// Started and listening on this port, too, where it keeps the prefix.
     pub(crate) fn on_port(port: u16, bridge: &Bridge) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("nginx"));
-        fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
+        let folder = make_folder("nginx");
         let configuration =
             CONFIGURATION.replace("UPSTREAM", &bridge.public.to_string()).replace("PORT", &port.to_string());
         fs::write(folder.join("nginx.conf"), configuration).expect("the folder is writable");
-        make_certificate(&folder);
         let mut nginx = Self { supervisor: supervise(SUPERVISOR, &folder), folder };
         wait_for("nginx listens", || {
             let ended = nginx.supervisor.try_wait().expect("the supervisor can be asked");
             assert!(ended.is_none(), "nginx does not start");
-            // Written when all sockets are listened on.
-            fs::read_to_string(nginx.folder.join("nginx.pid")).ok().filter(|pid| pid.ends_with('\n'))
+            pid(&nginx.folder)
         });
         nginx
     }
@@ -152,8 +154,22 @@ impl Drop for Nginx {
     }
 }
 
+/// A folder with all that an nginx needs but its configuration.
+pub(super) fn make_folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic(name));
+    fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
+    fs::write(folder.join("own.conf"), OWN).expect("the folder is writable");
+    make_certificate(&folder);
+    folder
+}
+
+/// The number of the process, once all sockets are listened on.
+pub(super) fn pid(folder: &Path) -> Option<String> {
+    fs::read_to_string(folder.join("nginx.pid")).ok().filter(|pid| pid.ends_with('\n'))
+}
+
 /// A certificate that vouches for itself.
-pub(super) fn make_certificate(folder: &Path) {
+fn make_certificate(folder: &Path) {
     let output = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=hooks.example.com", "-addext", "subjectAltName=DNS:hooks.example.com,IP:127.0.0.1"])

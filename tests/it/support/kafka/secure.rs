@@ -67,33 +67,18 @@ impl Secure {
         let user = format!("SCRAM-SHA-512=[name={USER},password={USER_PASSWORD}]");
         let mut node = Node::prepare_with(&unique_topic("secure"), &properties, &["--add-scram", &user]);
         node.start();
-        let login = login(way, &folder);
-        let login: Vec<_> = login.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let login: Vec<_> = login(way, &folder).into_iter().map(|(name, value)| (property(name), value)).collect();
+        let login: Vec<_> = login.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         Self { broker: Broker::ready(node.bootstrap(), &login, Some(node)), folder, way }
     }
 
     /// The variables with which the program may log in.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
-        let file = |name: &str| self.folder.join(name).display().to_string();
-        let mut variables = vec![
+        let more = [
             ("KAFKA_BOOTSTRAP_SERVERS", self.broker.bootstrap().to_owned()),
-            ("KAFKA_SSL_CA_LOCATION", file("authority.pem")),
             ("KAFKA_ACK_TIMEOUT_MS", "2000".to_owned()),
         ];
-        match self.way.mechanism() {
-            Some(mechanism) => variables.extend([
-                ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl".to_owned()),
-                ("KAFKA_SASL_MECHANISM", mechanism.to_owned()),
-                ("KAFKA_SASL_USERNAME", USER.to_owned()),
-                ("KAFKA_SASL_PASSWORD", USER_PASSWORD.to_owned()),
-            ]),
-            None => variables.extend([
-                ("KAFKA_SECURITY_PROTOCOL", "ssl".to_owned()),
-                ("KAFKA_SSL_CERTIFICATE_LOCATION", file("client.pem")),
-                ("KAFKA_SSL_KEY_LOCATION", file("client-key.pem")),
-            ]),
-        }
-        variables
+        more.into_iter().chain(login(self.way, &self.folder)).collect()
     }
 
     /// Starts the broker anew with this certificate; it may be one with which nobody talks to it.
@@ -150,24 +135,29 @@ fn properties(way: Way, folder: &Path) -> Vec<(String, String)> {
     properties
 }
 
-/// How the tests themselves log in.
+/// The variables of a login.
 fn login(way: Way, folder: &Path) -> Vec<(&'static str, String)> {
     let file = |name: &str| folder.join(name).display().to_string();
-    let mut login = vec![("ssl.ca.location", file("authority.pem"))];
+    let mut login = vec![("KAFKA_SSL_CA_LOCATION", file("authority.pem"))];
     match way.mechanism() {
         Some(mechanism) => login.extend([
-            ("security.protocol", "sasl_ssl".to_owned()),
-            ("sasl.mechanism", mechanism.to_owned()),
-            ("sasl.username", USER.to_owned()),
-            ("sasl.password", USER_PASSWORD.to_owned()),
+            ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl".to_owned()),
+            ("KAFKA_SASL_MECHANISM", mechanism.to_owned()),
+            ("KAFKA_SASL_USERNAME", USER.to_owned()),
+            ("KAFKA_SASL_PASSWORD", USER_PASSWORD.to_owned()),
         ]),
         None => login.extend([
-            ("security.protocol", "ssl".to_owned()),
-            ("ssl.certificate.location", file("client.pem")),
-            ("ssl.key.location", file("client-key.pem")),
+            ("KAFKA_SECURITY_PROTOCOL", "ssl".to_owned()),
+            ("KAFKA_SSL_CERTIFICATE_LOCATION", file("client.pem")),
+            ("KAFKA_SSL_KEY_LOCATION", file("client-key.pem")),
         ]),
     }
     login
+}
+
+/// librdkafka's name of a variable.
+fn property(variable: &str) -> String {
+    variable.trim_start_matches("KAFKA_").to_lowercase().replace('_', ".")
 }
 
 fn make_authority(folder: &Path) {
