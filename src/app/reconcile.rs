@@ -39,6 +39,7 @@ pub(super) fn schedule(
     (sink, spool): (&Arc<KafkaSink>, &Spool),
 ) -> Result<Option<Schedule>, Problems> {
     let Some(interval) = config.reconcile.interval else { return Ok(None) };
+    metrics.reconcile.interval.set(i64::try_from(interval.as_secs()).unwrap_or(i64::MAX));
     let trusthub = TrustHub::new(&config.trusthub, Limits::default())?;
     let reconciler = Reconciler::new(trusthub, config.kafka.clone(), Arc::clone(pipeline), Arc::clone(metrics));
     let (health, spool) = (Arc::clone(sink.health()), spool.clone());

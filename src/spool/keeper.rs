@@ -173,8 +173,9 @@ impl<D: Disk> Keeper<D> {
     }
 
     fn show(&self) {
-        let nothing_fits = self.available() <= frame::framed(&[]);
-        self.standing.show(&self.contents, nothing_fits || self.refused.is_some(), self.store.is_some());
+        let available = self.available();
+        let full = available <= frame::framed(&[]) || self.refused.is_some();
+        self.standing.show(&self.contents, available, full, self.store.is_some());
     }
 
     fn refuse(&mut self, size: u64) {

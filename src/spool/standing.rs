@@ -25,12 +25,13 @@ impl Standing {
     }
 
     /// Shown before the answer to what changed it, so that who has the answer sees the change.
-    pub(super) fn show(&self, contents: &Contents, full: bool, usable: bool) {
+    pub(super) fn show(&self, contents: &Contents, available: u64, full: bool, usable: bool) {
         self.events.store(contents.events, Ordering::Release);
         self.room.store(usable && !full, Ordering::Release);
         let spool = &self.metrics.spool;
         spool.events.set(gauge(contents.events));
         spool.bytes.set(gauge(contents.bytes));
+        spool.capacity.set(gauge(contents.bytes.saturating_add(available)));
         spool.parked.set(gauge(contents.parked));
         spool.full.set(full.into());
         spool.oldest.set(contents.oldest);

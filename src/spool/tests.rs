@@ -151,6 +151,7 @@ async fn above_the_limit_records_are_refused_until_others_are_removed() {
     spool.append(vec![vec![1; 100]]).await.unwrap();
     assert_eq!(spool.append(vec![vec![2; 100]]).await, Err(AppendError::Full));
     assert_eq!((spool.has_room(), metrics.spool.full.get()), (false, 1));
+    assert_eq!(metrics.spool.capacity.get(), 250, "however much of it is used");
     spool.append(vec![vec![3; 10]]).await.unwrap();
     assert!(!spool.has_room(), "what was refused would not fit yet");
 

@@ -85,6 +85,8 @@ pub struct ReconcileMetrics {
     pub missed: Counters<Resource>,
     /// When a comparison last succeeded.
     pub last_success: IntGauge,
+    /// How often this process compares.
+    pub interval: IntGauge,
 }
 
 /// Of the durable queue on disk.
@@ -94,6 +96,8 @@ pub struct SpoolMetrics {
     pub events: IntGauge,
     /// Their size.
     pub bytes: IntGauge,
+    /// What they may grow to, as things are.
+    pub capacity: IntGauge,
     /// When the oldest of them was stored.
     pub oldest: Since,
     /// Whether there is no room for another.
@@ -277,6 +281,10 @@ impl Catalogue<'_> {
         Ok(SpoolMetrics {
             events: self.gauge("trusthub_spool_events", "Records in the spool that wait for Kafka.")?,
             bytes: self.gauge("trusthub_spool_bytes", "Size of the records in the spool that wait for Kafka.")?,
+            capacity: self.gauge(
+                "trusthub_spool_capacity_bytes",
+                "Size that the records in the spool may grow to: SPOOL_MAX_BYTES, or less where the disk has less room.",
+            )?,
             oldest: Since { moment: AtomicI64::new(0), gauge: seconds },
             full: self.gauge("trusthub_spool_full", "1 when the spool has no room for another record.")?,
             parked: self.gauge(
@@ -312,6 +320,10 @@ impl Catalogue<'_> {
             last_success: self.gauge(
                 "trusthub_reconcile_last_success_timestamp_seconds",
                 "When a comparison last succeeded, in seconds since the Unix epoch; 0 for never.",
+            )?,
+            interval: self.gauge(
+                "trusthub_reconcile_interval_seconds",
+                "Time from one comparison to the next; 0 when this process makes none.",
             )?,
         })
     }

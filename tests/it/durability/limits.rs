@@ -13,6 +13,7 @@ fn a_full_spool_is_answered_503_until_kafka_has_made_room() {
     let mut kafka = Broker::not_started("full");
     let bridge = Bridge::launch(&[&settings(kafka.bootstrap())[..], &[SMALL]].concat());
     bridge.wait_until_ready();
+    assert_eq!(bridge.metric("trusthub_spool_capacity_bytes"), 65_536.0);
     let load = Load::on(bridge.public);
     wait_for("the spool is full", || is_full(&bridge).then_some(()));
     load.wait_for_answers(SOME);
@@ -41,6 +42,7 @@ fn a_disk_without_the_space_that_is_to_stay_free_is_a_full_spool() {
     let bridge = Bridge::launch(&[&settings(NOWHERE)[..], &[petabyte]].concat());
     assert_eq!(bridge.send(&Request::change("draft")).status, 503);
     assert!(is_full(&bridge));
+    assert_eq!(bridge.metric("trusthub_spool_capacity_bytes"), 0.0);
     assert_eq!(bridge.ask_admin("/readyz").status, 503);
 }
 

@@ -33,6 +33,7 @@ fn a_rejection_that_was_missed_is_published_and_counted_like_one_that_was_announ
     wait_for("another run", || (scene.bridge.metric(SUCCESS) > runs).then_some(()));
     assert_eq!((scene.bridge.metric(MISSED), found(&scene.bridge.events(3)).len()), (1.0, 1));
     assert!(scene.bridge.metric("trusthub_reconcile_last_success_timestamp_seconds") > 1.7e9);
+    assert_eq!(scene.bridge.metric("trusthub_reconcile_interval_seconds"), 1.0);
 }
 
 #[test]
