@@ -1,6 +1,6 @@
 //! Reading a topic back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,32 @@ pub(super) fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant
     }
 }
 
+/// How far a partition is read.
+struct Reading {
+    next: i64,
+    /// Where it ended when the reading began, as its leader promises it. What a fetch calls the end is not enough: a
+    /// broker that has just taken the lead learns a moment later how much of what it has is acknowledged.
+    end: i64,
+    at_end: bool,
+}
+
+impl Reading {
+    fn began(consumer: &BaseConsumer, topic: &str, partition: i32, deadline: Instant) -> Self {
+        loop {
+            match consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT) {
+                Ok((next, end)) => return Self { next, end, at_end: false },
+                Err(error) => assert!(Instant::now() < deadline, "the end of {topic} is not told: {error}"),
+            }
+            // Nothing is assigned yet: this only lets the next question wait a moment.
+            consumer.poll(POLL);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.at_end && self.next >= self.end
+    }
+}
+
 /// Reads from the beginning until there are so many records and every partition is at its end. Within a partition they
 /// come in their order.
 pub(super) fn gather<C: Extend<Record> + Debug>(
@@ -76,19 +102,22 @@ pub(super) fn gather<C: Extend<Record> + Debug>(
     deadline: Instant,
     mut into: C,
 ) -> C {
-    let mut unread = partitions(consumer, topic, deadline);
-    assign_from_beginning(consumer, topic, &unread);
+    let partitions = partitions(consumer, topic, deadline);
+    let begun = |partition| (partition, Reading::began(consumer, topic, partition, deadline));
+    let mut readings: BTreeMap<_, _> = partitions.iter().copied().map(begun).collect();
+    assign_from_beginning(consumer, topic, &partitions);
     let mut count = 0;
     let mut trouble = None;
-    while count < at_least || !unread.is_empty() {
+    while count < at_least || !readings.values().all(Reading::is_done) {
         match consumer.poll(POLL) {
             Some(Ok(message)) => {
-                unread.insert(message.partition());
+                let reading = readings.get_mut(&message.partition()).expect("nothing else is assigned");
+                (reading.next, reading.at_end) = (message.offset() + 1, false);
                 into.extend([Record::from(&message)]);
                 count += 1;
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
-                unread.remove(&partition);
+                readings.get_mut(&partition).expect("nothing else is assigned").at_end = true;
             }
             // Passes when the broker comes back.
             Some(Err(error)) => trouble = Some(error),
