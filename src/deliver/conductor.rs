@@ -43,7 +43,8 @@ impl Outage {
 impl Conductor {
     pub(super) fn new(desk: Arc<Desk>) -> Self {
         let availability = desk.sink.availability();
-        Self { desk, availability, outage: None, drain: Drain::default() }
+        let drain = Drain::new(desk.patience);
+        Self { desk, availability, outage: None, drain }
     }
 
     /// Works until `stop`. After that what is in the spool stays there for the next start.
@@ -100,11 +101,11 @@ impl Conductor {
 
     /// Publishes what is at the desk one by one: a record is convicted only when it was alone.
     async fn ship_one_by_one(&self, stop: &CancellationToken) -> Result<(), PublishFailure> {
-        let until = self.desk.deadline();
+        let until = self.desk.deadline(self.desk.patience);
         let mut waiting = self.desk.book().take_all();
         while let Some((number, underway)) = waiting.pop_first() {
             let shipped = if Instant::now() < until {
-                ship(&self.desk, &underway.parcel, stop).await
+                ship(&self.desk, &underway.parcel, self.desk.patience, stop).await
             } else {
                 Shipped::Outage(PublishFailure::TimedOut)
             };

@@ -147,11 +147,11 @@ impl Desk {
     }
 
     /// Until when Kafka is waited for on behalf of the spool: not longer than those wait who are held meanwhile.
-    pub(super) fn deadline(&self) -> Instant {
-        let patience = Instant::now() + self.patience;
+    pub(super) fn deadline(&self, patience: Duration) -> Instant {
+        let deadline = Instant::now() + patience;
         match self.book().mode {
-            Mode::Returning(until) => until.min(patience),
-            Mode::Direct | Mode::Turning(_) | Mode::Outage => patience,
+            Mode::Returning(until) => until.min(deadline),
+            Mode::Direct | Mode::Turning(_) | Mode::Outage => deadline,
         }
     }
 

@@ -30,17 +30,34 @@ const MOST_BYTES: usize = 1 << 20;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// No callback waits for the drain, so a Kafka that is slow is given more time than callbacks can give it. Otherwise
+/// each record would be taken back just before its acknowledgement, and be repeated for ever.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How the drain goes.
 pub(super) struct Drain {
     /// Entries that are tried at once: one after a failure, then more with each success.
     window: usize,
     /// How long to wait after the next failure.
     pause: Duration,
+    /// How long Kafka may take for an acknowledgement: longer after each failure, until the spool is empty.
+    patience: Duration,
 }
 
-impl Default for Drain {
-    fn default() -> Self {
-        Self { window: 1, pause: SHORTEST_PAUSE }
+impl Drain {
+    /// At first Kafka may take as long as it may for callbacks.
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { window: 1, pause: SHORTEST_PAUSE, patience }
+    }
+
+    fn after(&self, step: &Step, at_first: Duration) -> Self {
+        let Self { window, pause, patience } = *self;
+        match step {
+            Step::Moved(_) => Self { window: (window * 2).min(MOST_ENTRIES), pause: SHORTEST_PAUSE, patience },
+            Step::Failed(_) => Self { window: 1, pause, patience: patience },
+            Step::Empty => Self { window: 1, pause, patience: at_first },
+            Step::Divide | Step::Stuck => Self { window: 1, pause, patience },
+        }
     }
 }
 
@@ -202,16 +219,14 @@ impl Conductor {
             [entry] => self.step_alone(entry, stop).await,
             _ => self.step_together(&entries, stop).await,
         };
-        self.drain = match step {
-            Step::Moved(_) => Drain { window: (self.drain.window * 2).min(MOST_ENTRIES), pause: SHORTEST_PAUSE },
-            Step::Divide | Step::Empty | Step::Failed(_) | Step::Stuck => Drain { window: 1, ..self.drain },
-        };
+        self.drain = self.drain.after(&step, self.desk.patience);
         step
     }
 
     async fn step_together(&self, entries: &[Entry], stop: &CancellationToken) -> Step {
         let parcels: Vec<_> = entries.iter().map_while(|entry| Parcel::decode(&entry.bytes).ok()).collect();
-        let (acknowledged, failure) = publish(&self.desk, parcels.iter().map(|parcel| &parcel.record), stop).await;
+        let (acknowledged, failure) =
+            publish(&self.desk, parcels.iter().map(|parcel| &parcel.record), self.drain.patience, stop).await;
         match (entries.get(acknowledged.wrapping_sub(1)), failure) {
             (Some(last), _) => match self.desk.spool.remove_through(last.position).await {
                 Ok(()) => self.moved(acknowledged),
@@ -227,7 +242,7 @@ impl Conductor {
         let Ok(parcel) = Parcel::decode(&entry.bytes) else {
             return self.park(entry, "it cannot be decoded").await;
         };
-        match ship(&self.desk, &parcel, stop).await {
+        match ship(&self.desk, &parcel, self.drain.patience, stop).await {
             Shipped::Durable(_) => match self.desk.spool.remove_through(entry.position).await {
                 Ok(()) => self.moved(1),
                 Err(unreadable) => unreadable.into(),

@@ -1,6 +1,10 @@
 //! Records → Kafka, within a deadline of our own: several at once, or one with everything that may take its place.
 
-use std::{borrow::Cow, iter, time::Instant};
+use std::{
+    borrow::Cow,
+    iter,
+    time::{Duration, Instant},
+};
 
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,13 +28,13 @@ pub(super) enum Shipped {
 }
 
 /// Publishes one parcel, alone: as what it is, or else as what may take its place.
-pub(super) async fn ship(desk: &Desk, parcel: &Parcel, stop: &CancellationToken) -> Shipped {
+pub(super) async fn ship(desk: &Desk, parcel: &Parcel, patience: Duration, stop: &CancellationToken) -> Shipped {
     let record = iter::once((Cow::Borrowed(&parcel.record), Durable::Published));
     // Made only when the record itself is refused.
     let substitutes = iter::once_with(|| parcel.substitutes()).flatten();
     let forms = record.chain(substitutes.map(|record| (Cow::Owned(record), Durable::DeadLettered)));
     for (record, durable) in forms {
-        match publish(desk, [record.as_ref()], stop).await.1 {
+        match publish(desk, [record.as_ref()], patience, stop).await.1 {
             None => return Shipped::Durable(durable),
             Some(reason) if reason.class() == FailureClass::Record => {}
             Some(reason) => return Shipped::Outage(reason),
@@ -46,6 +50,7 @@ pub(super) async fn ship(desk: &Desk, parcel: &Parcel, stop: &CancellationToken)
 pub(super) async fn publish<'r>(
     desk: &Desk,
     records: impl IntoIterator<Item = &'r Record>,
+    patience: Duration,
     stop: &CancellationToken,
 ) -> (usize, Option<PublishFailure>) {
     let mut failure = None;
@@ -59,7 +64,7 @@ pub(super) async fn publish<'r>(
             }
         }
     }
-    let deadline = desk.deadline();
+    let deadline = desk.deadline(patience);
     let mut acknowledged = 0;
     let mut in_order = true;
     for acknowledgement in underway {

@@ -1,8 +1,14 @@
 //! A Kafka that does what a test says.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 use crate::{
     domain::{Destination, PublishFailure},
@@ -18,6 +24,8 @@ pub(super) enum Mood {
     Silent,
     /// Does not answer, but writes them.
     Mute,
+    /// Writes them, and takes so long to say so.
+    Slow(Duration),
     /// Fails them.
     Fails(PublishFailure),
     /// Does not even queue them.
@@ -84,7 +92,7 @@ impl FakeKafka {
     pub(super) fn becomes(&self, mood: Mood) {
         let mut inner = self.inner.lock().unwrap();
         inner.mood = mood;
-        if matches!(mood, Mood::Takes | Mood::Mute) {
+        if matches!(mood, Mood::Takes | Mood::Mute | Mood::Slow(_)) {
             inner.catch_up();
         }
         if mood == Mood::Takes {
@@ -129,13 +137,14 @@ impl Sink for FakeKafka {
                 Ok(Box::pin(async { Ok(()) }))
             }
             Mood::Fails(reason) | Mood::RefusesToQueue(reason) => Err(reason),
-            Mood::Silent | Mood::Mute => {
+            mood @ (Mood::Silent | Mood::Mute | Mood::Slow(_)) => {
                 let (sender, receiver) = oneshot::channel();
                 inner.unanswered.push(Unanswered { record, written: false, sender });
-                if inner.mood == Mood::Mute {
+                if mood != Mood::Silent {
                     inner.catch_up();
                 }
-                Ok(Box::pin(async { receiver.await.unwrap() }))
+                let Mood::Slow(time) = mood else { return Ok(Box::pin(async { receiver.await.unwrap() })) };
+                Ok(Box::pin(async move { timeout(time, receiver).await.map_or(Ok(()), Result::unwrap) }))
             }
         }
     }

@@ -135,6 +135,22 @@ async fn yes_is_said_only_after_the_acknowledgement() {
 }
 
 #[tokio::test]
+async fn a_kafka_too_slow_for_callbacks_is_given_the_time_it_takes_to_empty_the_spool() {
+    let room = Room::open("slow", SHORT);
+    room.kafka.becomes(Mood::Silent);
+    for text in ["a", "b", "c"] {
+        assert_eq!(room.hand_over(text).durable().await, Ok(Durable::Spooled));
+    }
+    room.kafka.becomes(Mood::Slow(SHORT * 5));
+    room.until("the spool is empty", || room.spool.is_empty()).await;
+    let mut first_occurrences = room.kafka.written();
+    let mut seen = BTreeSet::new();
+    first_occurrences.retain(|text| seen.insert(text.clone()));
+    assert_eq!(first_occurrences, ["a", "b", "c"].map(quoted));
+    room.close().await;
+}
+
+#[tokio::test]
 async fn at_the_deadline_records_are_taken_back_and_spooled_and_later_published_in_their_order() {
     let room = Room::open("deadline", SHORT);
     room.kafka.becomes(Mood::Silent);
