@@ -28,7 +28,7 @@ pub(crate) use self::records::Record;
 pub(crate) use self::secure::{Certificate, Secure, Way};
 
 /// Far more than a broker needs, even on a busy machine; only a broken one gets there.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_secs(180);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Properties of a broker that is to be killed: it may join its cluster again only when the session of the killed one has

@@ -32,7 +32,7 @@ pub(crate) use self::{
 };
 
 /// Far longer than anything takes here; only a broken program gets there.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Asks again and again until there is an answer; panics with `what` when there is none in time.
 pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
