@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas chart figures bench outage reconcile soak fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas chart figures bench instructions outage reconcile soak fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +43,16 @@ figures: ## Measure start-up time and idle memory of the release build
 	cargo build --locked --release
 	@scripts/figures
 
-bench: ## Measure what verification costs, side by side
-	@scripts/setup figures
+bench: ## Compare with the floor, FastAPI and Express, let everything grow; takes an hour, or PARTS="compare memory"
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	@scripts/peers >/dev/null
 	cargo bench --locked --bench verify
+	cargo bench --locked --bench performance -- $(PARTS)
+
+instructions: ## Count the instructions of each stage and hold them against benches/baseline.json
+	@scripts/setup figures
+	cargo bench --locked --bench instructions
 
 outage: ## Measure what an outage of Kafka costs, and a million records in the spool
 	@scripts/setup test

@@ -5,53 +5,22 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod common;
+
 use std::{
     hint::black_box,
     io::{self, Write as _},
     time::{Duration, Instant},
 };
 
-use secrecy::SecretString;
+use common::{ACCOUNTS, account, callback, verifier};
 use trusthub_bridge::{
-    domain::{AccountSid, Encoding, Header, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER},
-    verify::{Keyring, MAX_FIELDS, SigningKey, Verifier, decode_form, sign},
+    domain::RawCallback,
+    verify::{MAX_FIELDS, Verifier},
 };
 
-const BASE: &str = "https://hooks.example.com";
-const ROUTE: &str = "/callbacks/customer-profiles";
-const ACCOUNTS: u32 = 25_000;
 const ROUNDS: usize = 101;
 const CALLS_PER_ROUND: u32 = 50;
-
-fn account(number: u32) -> AccountSid {
-    AccountSid::parse(&format!("AC{number:032x}")).unwrap()
-}
-
-fn token(number: u32) -> SecretString {
-    format!("{number:032x}").into()
-}
-
-fn verifier(accounts: u32) -> Verifier {
-    let accounts: Vec<_> = (0..accounts).map(|number| (account(number), vec![token(number)])).collect();
-    let keyring = Keyring::of_accounts(accounts.iter().map(|(sid, tokens)| (sid, tokens.as_slice()))).unwrap();
-    Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring)
-}
-
-/// A callback of the first account with this body, signed with a number's token.
-fn callback(body: &str, signer: u32) -> RawCallback {
-    let key = SigningKey::from_auth_token(&token(signer)).unwrap();
-    let fields = decode_form(body.as_bytes()).unwrap_or_default();
-    let signature = sign(&key, &format!("{BASE}{ROUTE}"), &fields).to_string();
-    RawCallback {
-        resource: Resource::CustomerProfile,
-        route: ROUTE,
-        target: ROUTE.into(),
-        query: None,
-        encoding: Encoding::Form,
-        headers: vec![Header { name: SIGNATURE_HEADER.into(), value: signature.into() }],
-        body: body.into(),
-    }
-}
 
 struct Case {
     name: &'static str,

@@ -2,9 +2,10 @@
 
 mod environment;
 mod manifests;
+mod monitoring;
 mod notes;
 mod reference;
-mod rendering;
+pub(crate) mod rendering;
 mod replicas;
 mod routing;
 mod safety;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 mod accounts;
+mod alerts;
 mod attacks;
 mod callback;
 mod chart;
@@ -17,10 +18,12 @@ mod edge;
 mod events;
 mod explain;
 mod faults;
+mod handbook;
 mod ingress;
 mod interop;
 mod kafka_errors;
 mod kafka_security;
+mod monitoring;
 mod observe;
 mod outage;
 mod reconcile;

@@ -3,7 +3,7 @@
 {{/* Fails with every problem at once. */}}
 {{- define "trusthub-bridge.check" -}}
 {{- $lines := list }}
-{{- range $part := list "url" "keys" "kafka" "sasl" "tls" "spool" "stop" "routing" "environment" }}
+{{- range $part := list "url" "keys" "kafka" "sasl" "tls" "spool" "stop" "routing" "environment" "monitoring" }}
 {{- $found := include (print "trusthub-bridge.problems." $part) $ }}
 {{- range splitList "\n" $found }}
 {{- $lines = append $lines (trim .) }}
@@ -135,6 +135,18 @@ gateway.parentRefs: is required by gateway.enabled but empty; write the Gateway 
 extraEnv: {{ .name }} is set by a value of its own; write it there, and remove it here
 {{- else if has .name (list "TWILIO_AUTH_TOKEN" "KAFKA_SASL_PASSWORD") }}
 extraEnv: {{ .name }} would show a secret to whoever may see the pod; write it into a Secret, and its name to {{ eq .name "TWILIO_AUTH_TOKEN" | ternary "twilio.authToken.existingSecret" "kafka.sasl.existingSecret" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.monitoring" -}}
+{{- if and .Values.monitoring.serviceMonitor.enabled .Values.monitoring.podMonitor.enabled }}
+monitoring.podMonitor.enabled: contradicts monitoring.serviceMonitor.enabled, with which every replica would count twice; set one of them to false
+{{- end }}
+{{- $names := include "trusthub-bridge.alertNames" . | fromJsonArray }}
+{{- range .Values.monitoring.prometheusRule.disabled }}
+{{- if not (has . $names) }}
+monitoring.prometheusRule.disabled: there is no alert {{ . }}; write names out of {{ join ", " $names }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -105,6 +105,18 @@ mod the_validation_goes_red {
     }
 
     #[test]
+    fn at_a_monitor_or_a_rule_of_another_form() {
+        let monitoring = |kind, spec| object("monitoring.coreos.com/v1", kind, spec);
+        let monitor = json!({"selector": {}, "endpoints": [{"ports": "admin"}]});
+        assert_refused(&monitoring("ServiceMonitor", monitor), "'ports' was unexpected");
+        let monitor = json!({"selector": {}, "podMetricsEndpoints": [{"interval": "often"}]});
+        assert_refused(&monitoring("PodMonitor", monitor), "spec/podMetricsEndpoints/0/interval");
+        let rule = json!({"groups": [{"name": "x", "rules": [{"alert": "X"}]}]});
+        assert_refused(&monitoring("PrometheusRule", rule), "'expr' is a required property");
+        assert_refused(&monitoring("PrometheusRules", json!({})), "Couldn't find schema for kind PrometheusRules");
+    }
+
+    #[test]
     fn at_a_key_that_stands_there_twice() {
         assert_refused("{apiVersion: v1, kind: Service, metadata: {name: x, name: y}}", "['name'] twice");
     }

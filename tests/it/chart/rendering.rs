@@ -14,34 +14,34 @@ use serde_json::Value;
 use crate::support::oracle::{harness, libraries};
 
 /// Versions of Kubernetes: the oldest that the chart is for, one that is in support, and the newest.
-pub(super) const KUBERNETES: [&str; 3] = ["1.27", "1.35", "1.37"];
+pub(crate) const KUBERNETES: [&str; 3] = ["1.27", "1.35", "1.37"];
 
 /// The release that is rendered, and its namespace.
-pub(super) const RELEASE: &str = "bridge";
-pub(super) const NAMESPACE: &str = "hooks";
+pub(crate) const RELEASE: &str = "bridge";
+pub(crate) const NAMESPACE: &str = "hooks";
 
 /// The chart, rendered with one of the files in its folder `ci`.
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// The name of that file, without its end.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its path.
-    pub(super) values: String,
+    pub(crate) values: String,
     /// What helm prints.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The objects in it.
-    pub(super) objects: Vec<Value>,
+    pub(crate) objects: Vec<Value>,
 }
 
 /// A pod of a shape: one that is rendered, or the template of one.
-pub(super) struct Pod<'a> {
+pub(crate) struct Pod<'a> {
     /// The kind and name of the object that it stands in.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Metadata and spec.
-    pub(super) pod: &'a Value,
+    pub(crate) pod: &'a Value,
 }
 
 /// Every shape, for the newest Kubernetes.
-pub(super) fn shapes() -> &'static [Shape] {
+pub(crate) fn shapes() -> &'static [Shape] {
     static SHAPES: OnceLock<Vec<Shape>> = OnceLock::new();
     SHAPES.get_or_init(|| {
         let files = files_of(&chart().join("ci"));
@@ -50,7 +50,7 @@ pub(super) fn shapes() -> &'static [Shape] {
 }
 
 /// One of them.
-pub(super) fn shape(name: &str) -> &'static Shape {
+pub(crate) fn shape(name: &str) -> &'static Shape {
     shapes().iter().find(|shape| shape.name == name).unwrap_or_else(|| panic!("there is no shape {name}"))
 }
 
@@ -66,19 +66,19 @@ impl Shape {
     }
 
     /// The objects of one kind.
-    pub(super) fn of_kind(&self, kind: &str) -> Vec<&Value> {
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<&Value> {
         self.objects.iter().filter(|object| object["kind"] == kind).collect()
     }
 
     /// The only object of its kind.
-    pub(super) fn only(&self, kind: &str) -> &Value {
+    pub(crate) fn only(&self, kind: &str) -> &Value {
         let objects = self.of_kind(kind);
         assert_eq!(objects.len(), 1, "{}: objects of the kind {kind}", self.name);
         objects[0]
     }
 
     /// Every pod, also those of the drain and of the test.
-    pub(super) fn pods(&self) -> Vec<Pod<'_>> {
+    pub(crate) fn pods(&self) -> Vec<Pod<'_>> {
         let pods = self.objects.iter().filter_map(|object| {
             let pod = match object["kind"].as_str()? {
                 "Pod" => object,
@@ -91,63 +91,63 @@ impl Shape {
     }
 
     /// The variables of the replicas that have a plain value.
-    pub(super) fn settings(&self) -> BTreeMap<&str, &str> {
+    pub(crate) fn settings(&self) -> BTreeMap<&str, &str> {
         let variables = list(&self.pod_of("bridge").containers()[0]["env"]);
         variables.filter_map(|variable| Some((text(&variable["name"]), variable["value"].as_str()?))).collect()
     }
 
     /// The only pod of a component.
-    pub(super) fn pod_of(&self, component: &str) -> Pod<'_> {
+    pub(crate) fn pod_of(&self, component: &str) -> Pod<'_> {
         let is_of = |pod: &Pod<'_>| pod.pod["metadata"]["labels"]["app.kubernetes.io/component"] == component;
         self.pods().into_iter().find(is_of).unwrap_or_else(|| panic!("{}: no pod is {component}", self.name))
     }
 }
 
 impl<'a> Pod<'a> {
-    pub(super) fn spec(&self) -> &'a Value {
+    pub(crate) fn spec(&self) -> &'a Value {
         &self.pod["spec"]
     }
 
     /// Its containers, those for its start as well.
-    pub(super) fn containers(&self) -> Vec<&'a Value> {
+    pub(crate) fn containers(&self) -> Vec<&'a Value> {
         let all = ["containers", "initContainers", "ephemeralContainers"];
         all.iter().flat_map(|kind| list(&self.spec()[*kind])).collect()
     }
 }
 
 /// The kind and name of an object.
-pub(super) fn title(object: &Value) -> String {
+pub(crate) fn title(object: &Value) -> String {
     format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]))
 }
 
 /// The items of a list that may be absent.
-pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-pub(super) fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
 /// The texts of a list.
-pub(super) fn texts(value: &Value) -> BTreeSet<&str> {
+pub(crate) fn texts(value: &Value) -> BTreeSet<&str> {
     list(value).map(text).collect()
 }
 
-pub(super) fn chart() -> PathBuf {
+pub(crate) fn chart() -> PathBuf {
     root().join("helm/trusthub-bridge")
 }
 
-pub(super) fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-pub(super) fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The files in a folder, in order.
-pub(super) fn files_of(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_of(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
     files.sort();
@@ -155,12 +155,12 @@ pub(super) fn files_of(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether committed files are to be written anew instead of compared.
-pub(super) fn is_updating() -> bool {
+pub(crate) fn is_updating() -> bool {
     env::var_os("UPDATE_CHART").is_some()
 }
 
 /// What `helm template` prints with these arguments and these values, or what it says instead.
-pub(super) fn template(arguments: &[&str], values: &Value) -> Result<String, String> {
+pub(crate) fn template(arguments: &[&str], values: &Value) -> Result<String, String> {
     let chart = chart();
     let chart = chart.to_str().expect("the chart's path is UTF-8");
     let begin = ["template", RELEASE, chart, "--namespace", NAMESPACE];
@@ -173,7 +173,7 @@ pub(super) fn template(arguments: &[&str], values: &Value) -> Result<String, Str
 }
 
 /// helm with these arguments and this input. It finds neither plugins nor a cluster.
-pub(super) fn helm(arguments: &[&str], input: &str) -> Output {
+pub(crate) fn helm(arguments: &[&str], input: &str) -> Output {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("helm");
     let mut command = Command::new(program());
     command.args(arguments).env("KUBECONFIG", home.join("none"));
@@ -194,7 +194,7 @@ fn program() -> &'static Path {
 }
 
 /// The objects in a text of YAML, or what these versions of Kubernetes say against them.
-pub(super) fn objects(yaml: &str, versions: &[&str]) -> Result<Vec<Value>, String> {
+pub(crate) fn objects(yaml: &str, versions: &[&str]) -> Result<Vec<Value>, String> {
     let mut command = Command::new(libraries().join("kubernetes/bin/python"));
     command.arg(harness("kubernetes/validate.py")).args(versions);
     let output = run(&mut command, yaml);

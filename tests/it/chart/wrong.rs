@@ -73,6 +73,16 @@ fn a_value_that_contradicts_another_is_named_with_what_to_write_instead() {
             "write at least 61",
         ),
         (json!({ "gateway": { "enabled": true } }), "gateway.parentRefs", "write the Gateway"),
+        (
+            json!({ "monitoring": { "serviceMonitor": { "enabled": true }, "podMonitor": { "enabled": true } } }),
+            "monitoring.podMonitor.enabled",
+            "set one of them to false",
+        ),
+        (
+            json!({ "monitoring": { "prometheusRule": { "disabled": ["TrusthubDone"] } } }),
+            "monitoring.prometheusRule.disabled",
+            "there is no alert TrusthubDone; write names out of TrusthubProfileRejected, ",
+        ),
         (variable("PUBLIC_URL"), "extraEnv", "PUBLIC_URL is set by a value of its own; write it there"),
         (variable("SHUTDOWN_TIMEOUT_SECS"), "extraEnv", "SHUTDOWN_TIMEOUT_SECS is set by a value of its own"),
         (variable("TWILIO_AUTH_TOKEN"), "extraEnv", "its name to twilio.authToken.existingSecret"),
@@ -86,6 +96,7 @@ fn a_value_that_contradicts_another_is_named_with_what_to_write_instead() {
 
 #[test]
 fn a_value_of_another_form_is_named_with_its_place() {
+    let monitoring = |values: Value| json!({ "monitoring": values });
     for (values, place, wrong) in [
         (json!({ "publicUrl": "hooks.example.com" }), "/publicUrl", "does not match"),
         (json!({ "publicUrl": "ftp://hooks.example.com" }), "/publicUrl", "does not match"),
@@ -126,6 +137,16 @@ fn a_value_of_another_form_is_named_with_its_place() {
         (json!({ "service": { "port": 0 } }), "/service/port", "minimum"),
         (json!({ "networkPolicy": { "kafkaTo": ["x"] } }), "/networkPolicy/kafkaTo/0", "want object"),
         (json!({ "networkPolicy": { "kafkaTo": [{}] } }), "/networkPolicy/kafkaTo/0", "minProperties"),
+        (monitoring(json!({ "serviceMonitor": { "interval": "5m" } })), "/monitoring/serviceMonitor/interval", "match"),
+        (monitoring(json!({ "podMonitor": { "scrapeTimeout": 10 } })), "/monitoring/podMonitor/scrapeTimeout", "want"),
+        (monitoring(json!({ "prometheusRule": { "rules": [] } })), "/monitoring/prometheusRule", "'rules' not allowed"),
+        (
+            monitoring(json!({ "prometheusRule": { "noCallback": true } })),
+            "/monitoring/prometheusRule/noCallback",
+            "want",
+        ),
+        (monitoring(json!({ "runbookBaseUrl": "x#y" })), "/monitoring/runbookBaseUrl", "does not match"),
+        (monitoring(json!({ "dashboard": { "folder": 1 } })), "/monitoring/dashboard/folder", "want string"),
         (json!({ "livenessProbe": { "httpGet": {} } }), "/livenessProbe", "'httpGet' not allowed"),
         (json!({ "resources": { "memory": "1Gi" } }), "/resources", "'memory' not allowed"),
         (json!({ "extraEnv": { "A": "b" } }), "/extraEnv", "want array"),

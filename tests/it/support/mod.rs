@@ -10,6 +10,7 @@ pub(crate) mod machine;
 mod mock;
 pub(crate) mod nginx;
 pub(crate) mod oracle;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod random;
 mod request;

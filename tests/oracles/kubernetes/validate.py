@@ -3,7 +3,7 @@
     validate.py VERSION… <manifests.yaml
 
 Prints the objects as one JSON array. What a version of Kubernetes would not take goes to stderr, a line each, and the exit
-code is then 1. An HTTPRoute, which is no part of Kubernetes, is held against the schema of its own definition.
+code is then 1. What is no part of Kubernetes, such as an HTTPRoute, is held against the schema of its own definition.
 """
 
 import json
@@ -14,7 +14,11 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
-HTTP_ROUTE = json.loads(Path(__file__).with_name("httproute.json").read_text(encoding="utf-8"))
+# The group of their API, and their kinds.
+DEFINED_ELSEWHERE = {
+    "gateway.networking.k8s.io": ("HTTPRoute",),
+    "monitoring.coreos.com": ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
+}
 
 
 class Loader(yaml.SafeLoader):
@@ -28,9 +32,14 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def definition(kind):
+    return json.loads(Path(__file__).with_name(f"{kind.lower()}.json").read_text(encoding="utf-8"))
+
+
 def validate(manifest, version):
-    if manifest["apiVersion"].startswith("gateway.networking.k8s.io/"):
-        jsonschema.Draft202012Validator(HTTP_ROUTE).validate(manifest)
+    group = manifest["apiVersion"].partition("/")[0]
+    if manifest["kind"] in DEFINED_ELSEWHERE.get(group, ()):
+        jsonschema.Draft202012Validator(definition(manifest["kind"])).validate(manifest)
     else:
         kubernetes_validate.validate(manifest, version, strict=True)
 

@@ -1,0 +1,65 @@
+//! What a callback costs beside what is possible at all and beside what people write today, and whether that stays so with
+//! more accounts, larger bodies, more connections, a fuller spool and time. Everything is on this machine: a real Kafka,
+//! the program as it is built for release, and callbacks that are signed and all different, prepared before they are sent.
+//!
+//! `make bench` runs all parts and prints tables; `make bench PARTS="compare growth"` runs some. What it measured is also in
+//! `target/bench`, a JSON file for each part.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    // It uses a part of what the tests stand on.
+    dead_code,
+    unused_imports
+)]
+
+mod callbacks;
+mod compare;
+mod contender;
+mod floor;
+mod growth;
+mod load;
+mod memory;
+mod process;
+mod report;
+mod spools;
+mod steady;
+#[path = "../../tests/it/support/mod.rs"]
+mod support;
+
+use std::{env, process::ExitCode, str::FromStr};
+
+use floor::Floor;
+
+/// A part and its name on the command line.
+type Part = (&'static str, fn());
+
+const PARTS: [Part; 4] =
+    [("compare", compare::run), ("growth", growth::run), ("memory", memory::run), ("steady", steady::run)];
+
+fn main() -> ExitCode {
+    let names: Vec<_> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    if let [floor] = &names[..]
+        && let Some(floor) = Floor::named(floor)
+    {
+        floor.serve();
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<_> = PARTS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|n| n == name)).collect();
+    if wanted.len() < names.len() {
+        println!("the parts are {}", PARTS.map(|(name, _)| name).join(", "));
+        return ExitCode::FAILURE;
+    }
+    rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap();
+    wanted.iter().for_each(|(_, run)| run());
+    ExitCode::SUCCESS
+}
+
+/// A number from the environment, so that a short run can show that all works.
+fn setting<T: FromStr>(name: &str, usual: T) -> T {
+    env::var(name).map_or(usual, |value| value.parse().ok().unwrap_or_else(|| panic!("{name} is a number")))
+}

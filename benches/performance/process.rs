@@ -1,0 +1,45 @@
+//! What the kernel has counted for a process.
+
+use std::fs;
+
+/// The unit of times in `/proc`, the same on every architecture that Linux runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Seconds of CPU that the process has used, in its own code and in the kernel.
+pub(crate) fn cpu_seconds(process: u32) -> f64 {
+    let stat = read(process, "stat");
+    // The name before it may contain anything, but this is its end.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / TICKS_PER_SECOND
+}
+
+/// What of it is in memory, in MiB.
+pub(crate) fn resident_mib(process: u32) -> f64 {
+    status(process, "VmRSS") / 1024.0
+}
+
+/// The most that was in memory at any time, in MiB.
+pub(crate) fn peak_mib(process: u32) -> f64 {
+    status(process, "VmHWM") / 1024.0
+}
+
+pub(crate) fn threads(process: u32) -> f64 {
+    status(process, "Threads")
+}
+
+/// Open descriptors.
+pub(crate) fn descriptors(process: u32) -> f64 {
+    fs::read_dir(format!("/proc/{process}/fd")).unwrap().count() as f64
+}
+
+fn status(process: u32, field: &str) -> f64 {
+    let status = read(process, "status");
+    let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    value.unwrap().split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn read(process: u32, file: &str) -> String {
+    fs::read_to_string(format!("/proc/{process}/{file}")).expect("the process runs")
+}

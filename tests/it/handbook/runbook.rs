@@ -1,0 +1,106 @@
+//! The runbook has an entry for each alert, and every link of the handbook leads somewhere.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use super::{
+    document::{ERRORS, METRICS, OPERATIONS, Page, blocks, code, headings},
+    source::texts,
+    stage::RUN,
+};
+
+/// What each entry tells, in this order.
+const PARTS: [&str; 4] = ["Means**: ", "Causes**: ", "Do**: ", "Over**: "];
+
+#[test]
+fn every_alert_has_an_entry_and_every_entry_an_alert() {
+    let entries: BTreeSet<_> = entries().into_iter().map(|(alert, _)| alert).collect();
+    let files =
+        ["alerts.yaml", "alerts-no-callback.yaml"].map(|file| read(&format!("helm/trusthub-bridge/files/{file}")));
+    let alerts = files.iter().flat_map(|file| file.lines()).filter_map(|line| line.trim().strip_prefix("- alert: "));
+    assert_eq!(entries, alerts.map(str::to_owned).collect(), "docs/operations.md (left) and the alerts (right)");
+}
+
+#[test]
+fn every_entry_tells_what_it_means_why_it_is_what_to_do_and_when_it_is_over() {
+    for (alert, entry) in entries() {
+        let parts: Vec<_> = entry.split("\n- **").skip(1).map(str::trim_end).collect();
+        assert_eq!(parts.len(), PARTS.len(), "{alert}: {parts:#?}");
+        for (part, expected) in parts.iter().zip(PARTS) {
+            assert!(part.starts_with(expected) && part.ends_with(['.', '`']), "{alert}: {part}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_named_where_its_metric_is() {
+    let missing: Vec<_> =
+        entries().into_iter().filter(|(alert, _)| !METRICS.text.contains(&format!("[{alert}]("))).collect();
+    assert!(missing.is_empty(), "docs/metrics.md does not name {missing:?}");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in [OPERATIONS, METRICS, ERRORS] {
+        let targets = page.text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        let wrong: Vec<_> = targets.filter(|target| !leads_somewhere(page, target)).collect();
+        assert!(wrong.is_empty(), "docs/{}: {wrong:?}", page.name);
+    }
+}
+
+#[test]
+fn every_block_of_the_handbook_is_run_by_a_test() {
+    let sections =
+        headings(OPERATIONS.text).into_iter().map(|(_, title)| (title, blocks(OPERATIONS, title, "sh").len()));
+    let with_blocks: Vec<_> = sections.filter(|(_, count)| *count > 0).collect();
+    assert_eq!(with_blocks, RUN, "docs/operations.md (left) and what the tests run (right)");
+}
+
+#[test]
+fn what_the_runbook_looks_for_in_the_log_is_said_there() {
+    let said = texts().all;
+    let commands = entries().into_iter().flat_map(|(_, entry)| code(&entry));
+    let patterns = commands.filter(|command| command.starts_with("grep ")).map(|command| pattern(&command));
+    let patterns: Vec<_> = patterns.collect();
+    assert!(!patterns.is_empty());
+    for part in patterns.iter().flat_map(|pattern| pattern.split('|')) {
+        assert!(said.iter().any(|text| text.contains(part)), "nobody says {part:?}");
+    }
+}
+
+/// What `grep -E 'one|two' bridge.log` looks for.
+fn pattern(command: &str) -> String {
+    let words = command.strip_prefix("grep ").and_then(|words| words.strip_suffix(" bridge.log"));
+    let words = words.unwrap_or_else(|| panic!("it does not look into the log: {command}"));
+    words.trim_start_matches("-E ").trim_start_matches("-i ").trim_matches('\'').to_owned()
+}
+
+/// Every alert of the runbook, and what is said of it.
+fn entries() -> Vec<(String, String)> {
+    let (_, runbook) = OPERATIONS.text.split_once("\n## Runbook\n").unwrap();
+    let runbook = runbook.split("\n## ").next().unwrap();
+    let entries = runbook.split("\n### ").skip(1).map(|entry| entry.split_once('\n').unwrap());
+    entries.map(|(alert, text)| (alert.to_owned(), text.to_owned())).collect()
+}
+
+fn leads_somewhere(page: Page, target: &str) -> bool {
+    let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let file = format!("docs/{}", if file.is_empty() { page.name } else { file });
+    if anchor.is_empty() {
+        return root().join(file).exists();
+    }
+    headings(&read(&file)).iter().any(|(_, title)| anchor_of(title) == anchor)
+}
+
+/// As GitHub makes it.
+fn anchor_of(title: &str) -> String {
+    let title = title.to_lowercase().replace(' ', "-");
+    title.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}

@@ -1,0 +1,241 @@
+//! The texts in the source that somebody may meet: in the log, at a start, from a command.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use syn::{
+    Lit,
+    buffer::{Cursor, TokenBuffer},
+};
+
+/// Printed as results, or described on pages of their own.
+const DESCRIBED_ELSEWHERE: &[&str] = &[
+    // A Trust Hub for tests, whose answers say what to write.
+    "simulator",
+    "cli/simulate.rs",
+    "cli/dev",
+    // Diagnoses: docs/signatures.md.
+    "verify/diagnose",
+    "cli/explain/report.rs",
+    // Tables of profiles and records.
+    "cli/reconcile/callbacks.rs",
+    "cli/reconcile/table.rs",
+    "cli/spool/show.rs",
+    // docs/metrics.md.
+    "telemetry/metrics.rs",
+    // docs/configuration.md.
+    "config/catalogue.rs",
+    // Why a value cannot be read: whoever reads it says instead where it stood.
+    "domain/members.rs",
+    "domain/time.rs",
+    "publish/record.rs",
+];
+
+/// Shorter texts are names, labels and glue.
+const LEAST_WORDS: usize = 3;
+
+/// What stands for a value that is filled in.
+const FILLED_IN: char = '…';
+
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    /// Every text in the source, with [`FILLED_IN`] for its placeholders.
+    pub(super) all: BTreeSet<String>,
+    /// Those that are messages: of the log, of errors, and whatever else is a sentence.
+    pub(super) messages: BTreeSet<String>,
+}
+
+/// All texts of the program, without its tests.
+pub(super) fn texts() -> Texts {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut reader = Reader { root: root.clone(), texts: Texts::default(), is_described_elsewhere: false };
+    reader.read_module(&root.join("lib.rs"), &root);
+    reader.texts
+}
+
+/// Follows the modules from one file to the next, so that those for tests are left out with all they hold.
+struct Reader {
+    root: PathBuf,
+    texts: Texts,
+    is_described_elsewhere: bool,
+}
+
+impl Reader {
+    /// `children` is the folder of the modules that the file declares.
+    fn read_module(&mut self, file: &Path, children: &Path) {
+        let path = file.strip_prefix(&self.root).unwrap();
+        let before = self.is_described_elsewhere;
+        self.is_described_elsewhere = DESCRIBED_ELSEWHERE.iter().any(|other| path.starts_with(other));
+        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let tokens = TokenBuffer::new2(text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+        self.read(tokens.begin(), children);
+        self.is_described_elsewhere = before;
+    }
+
+    fn read(&mut self, mut cursor: Cursor<'_>, children: &Path) {
+        while let Some((_, after)) = cursor.token_tree() {
+            cursor = if let Some((attribute, after)) = attribute(cursor) {
+                self.read_attribute(attribute, after)
+            } else if let Some((name, after)) = module_in_a_file(cursor) {
+                self.read_child(&name, children);
+                after
+            } else if let Some((arguments, after)) = log_line(cursor, &["error", "warn", "info"]) {
+                self.read_log_line(arguments, children);
+                after
+            } else if let Some((_, after)) = log_line(cursor, &["debug"]) {
+                // For who works on the program.
+                after
+            } else {
+                if let Some((inside, ..)) = cursor.any_group() {
+                    self.read(inside, children);
+                }
+                if let Some(text) = text(cursor) {
+                    self.add(&text, is_sentence(&text));
+                }
+                after
+            };
+        }
+    }
+
+    fn read_child(&mut self, name: &str, children: &Path) {
+        let folder = children.join(name);
+        let alone = children.join(format!("{name}.rs"));
+        let file = if alone.exists() { alone } else { folder.join("mod.rs") };
+        self.read_module(&file, &folder);
+    }
+
+    /// The text of an `#[error]`. What is only for tests is passed over with what it stands above.
+    fn read_attribute<'c>(&mut self, attribute: Cursor<'c>, after: Cursor<'c>) -> Cursor<'c> {
+        // In a macro it may be filled in.
+        let Some((name, arguments)) = attribute.ident() else { return after };
+        let has_test =
+            arguments.any_group().and_then(|(inside, ..)| inside.ident()).is_some_and(|(word, _)| word == "test");
+        if name == "error" {
+            for text in arguments.any_group().map(|(inside, ..)| all_texts(inside)).unwrap_or_default() {
+                self.add(&text, words(&text) > 0);
+            }
+        }
+        if name == "cfg" && has_test { behind_item(after) } else { after }
+    }
+
+    /// Its last text is the message, however short it is; those before belong to fields.
+    fn read_log_line(&mut self, arguments: Cursor<'_>, children: &Path) {
+        self.read(arguments, children);
+        if let Some(message) = last_text(arguments) {
+            self.add(&message, words(&message) > 0);
+        }
+    }
+
+    fn add(&mut self, text: &str, is_message: bool) {
+        let text = with_placeholders(text);
+        if is_message && !self.is_described_elsewhere {
+            self.texts.messages.insert(text.clone());
+        }
+        self.texts.all.insert(text);
+    }
+}
+
+/// The inside of an attribute, and what follows it.
+fn attribute(cursor: Cursor<'_>) -> Option<(Cursor<'_>, Cursor<'_>)> {
+    let (mark, after) = cursor.punct()?;
+    let after = after.punct().filter(|(mark, _)| mark.as_char() == '!').map_or(after, |(_, after)| after);
+    let (inside, _, _, after) = after.any_group()?;
+    (mark.as_char() == '#').then_some((inside, after))
+}
+
+/// The name of a module whose text is a file of its own, and what follows its declaration.
+fn module_in_a_file(cursor: Cursor<'_>) -> Option<(String, Cursor<'_>)> {
+    let (keyword, after) = cursor.ident()?;
+    let (name, after) = after.ident()?;
+    let (end, after) = after.punct()?;
+    (keyword == "mod" && end.as_char() == ';').then(|| (name.to_string(), after))
+}
+
+/// The arguments of a call such as `warn!(…)` that makes a line of the log of one of these levels, and what follows it.
+fn log_line<'c>(cursor: Cursor<'c>, levels: &[&str]) -> Option<(Cursor<'c>, Cursor<'c>)> {
+    let (name, after) = cursor.ident()?;
+    let (mark, after) = after.punct()?;
+    let (inside, _, _, after) = after.any_group()?;
+    let is_level = levels.iter().any(|level| name == level);
+    (is_level && mark.as_char() == '!').then_some((inside, after))
+}
+
+/// What follows an item: its block, or its semicolon.
+fn behind_item(mut cursor: Cursor<'_>) -> Cursor<'_> {
+    while let Some((token, after)) = cursor.token_tree() {
+        cursor = after;
+        if token.to_string().starts_with([';', '{']) {
+            break;
+        }
+    }
+    cursor
+}
+
+fn text(cursor: Cursor<'_>) -> Option<String> {
+    match Lit::new(cursor.literal()?.0) {
+        Lit::Str(text) => Some(text.value()),
+        _ => None,
+    }
+}
+
+fn all_texts(mut cursor: Cursor<'_>) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some((_, after)) = cursor.token_tree() {
+        texts.extend(text(cursor));
+        if let Some((inside, ..)) = cursor.any_group() {
+            texts.extend(all_texts(inside));
+        }
+        cursor = after;
+    }
+    texts
+}
+
+/// The last text that is an argument by itself.
+fn last_text(mut cursor: Cursor<'_>) -> Option<String> {
+    let mut last = None;
+    while let Some((_, after)) = cursor.token_tree() {
+        last = text(cursor).or(last);
+        cursor = after;
+    }
+    last
+}
+
+/// Several lines are a help text or a request.
+fn is_sentence(text: &str) -> bool {
+    words(text) >= LEAST_WORDS && !text.contains('\n')
+}
+
+fn words(text: &str) -> usize {
+    let text = with_placeholders(text);
+    text.split_whitespace().filter(|word| word.contains(char::is_alphabetic)).count()
+}
+
+/// `topic {topic} cannot be read: {reason}` becomes `topic … cannot be read: …`.
+fn with_placeholders(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text.trim();
+    while let Some((before, after)) = rest.split_once('{') {
+        plain.push_str(before);
+        rest = match after.split_once('}').filter(|(inside, _)| is_placeholder(inside)) {
+            Some((_, behind)) => {
+                if !plain.ends_with(FILLED_IN) {
+                    plain.push(FILLED_IN);
+                }
+                behind
+            }
+            None => {
+                plain.push('{');
+                after
+            }
+        };
+    }
+    plain + rest
+}
+
+/// What may stand in the braces of a format; other braces are those of JSON.
+fn is_placeholder(inside: &str) -> bool {
+    inside.chars().all(|character| character.is_ascii_alphanumeric() || "_:.?<>#".contains(character))
+}

@@ -1,0 +1,210 @@
+//! The machine of an operator: a folder with `bridge.env`, the program and Kafka's tools on the path, and a bash that runs
+//! the blocks of docs/operations.md as they stand there.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::SocketAddr,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::document::{OPERATIONS, blocks};
+use crate::support::{
+    PATIENCE, PUBLIC_URL, Request, TOKEN,
+    kafka::{broker, free_port, unique_topic},
+};
+
+/// Nobody listens there: Kafka, as long as it is away.
+pub(super) const NOWHERE: &str = "127.0.0.1:1";
+
+/// What bash does before the first block: it stops at the first command that fails, and takes what it started along.
+const PROLOGUE: &str = "exec 2>&1; set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n";
+
+/// How many blocks the sections have that the tests run.
+pub(super) const RUN: [(&str, usize); 13] = [
+    ("Start", 1),
+    ("Stop", 1),
+    ("Install", 1),
+    ("Rights", 1),
+    ("Rotate a token", 3),
+    ("Move the public URL", 3),
+    ("Add an account", 1),
+    ("Read the metrics", 1),
+    ("TrusthubTopicNotDurable", 1),
+    ("A spool from another disk", 1),
+    ("A spool that was set aside", 1),
+    ("Scale", 1),
+    ("Personal data", 2),
+];
+
+/// Said behind each block.
+const DONE: &str = "--- the block is done";
+
+/// Java tools that Kafka starts by scripts of these names.
+const KAFKA_TOOLS: [(&str, &str); 3] = [
+    ("kafka-acls.sh", "org.apache.kafka.tools.AclCommand"),
+    ("kafka-configs.sh", "kafka.admin.ConfigCommand"),
+    ("kafka-console-producer.sh", "org.apache.kafka.tools.ConsoleProducer"),
+];
+
+pub(super) struct Stage {
+    pub(super) folder: PathBuf,
+    bash: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    pub(super) public: SocketAddr,
+    admin: SocketAddr,
+    pub(super) topic: String,
+    pub(super) dead_letter_topic: String,
+}
+
+impl Stage {
+    /// With these variables in `bridge.env`, on top of the usual ones. Nothing runs yet.
+    pub(super) fn new(variables: &[(&str, &str)]) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("stage"));
+        fs::create_dir(&folder).unwrap();
+        lay_out_tools(&folder.join("bin"));
+        let (mut bash, input) = bash_in(&folder);
+        let lines = lines_of(&mut bash);
+        let [public, admin] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let [topic, dead_letter_topic] = ["events", "dead-letters"].map(unique_topic);
+        let mut stage = Self { folder, bash, input: Some(input), lines, public, admin, topic, dead_letter_topic };
+        stage.write_environment();
+        variables.iter().for_each(|(name, value)| stage.change_environment(name, value));
+        stage.tell(PROLOGUE);
+        stage
+    }
+
+    fn write_environment(&self) {
+        let (public, admin) = (self.public, self.admin);
+        let (spool, topic, dead_letters) = (self.path("spool"), &self.topic, &self.dead_letter_topic);
+        let (kafka, spool) = (broker().bootstrap(), spool.display());
+        let lines = format!(
+            "HTTP_BIND={public}\nADMIN_BIND={admin}\nPUBLIC_URL={PUBLIC_URL}\nTWILIO_AUTH_TOKEN={TOKEN}\nSPOOL_DIR={spool}\n\
+             KAFKA_BOOTSTRAP_SERVERS={kafka}\nKAFKA_TOPIC={topic}\nKAFKA_DEAD_LETTER_TOPIC={dead_letters}\n\
+             KAFKA_TOPIC_PARTITIONS=3\nKAFKA_ACK_TIMEOUT_MS=1000\nSHUTDOWN_DELAY_SECS=0\nLOG_FORMAT=json\n"
+        );
+        fs::write(self.path("bridge.env"), lines).unwrap();
+    }
+
+    /// Writes another value into `bridge.env`.
+    pub(super) fn change_environment(&self, name: &str, value: &str) {
+        let file = self.path("bridge.env");
+        let text = fs::read_to_string(&file).unwrap();
+        let others = text.lines().filter(|line| line.split('=').next() != Some(name));
+        fs::write(&file, others.fold(format!("{name}={value}\n"), |text, line| text + line + "\n")).unwrap();
+    }
+
+    /// Kafka, which was [`NOWHERE`], can be reached.
+    pub(super) fn kafka_is_back(&mut self) {
+        self.change_environment("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap());
+        self.set("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap());
+    }
+
+    /// A file of the folder.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Sets and exports a variable of the shell, as an operator would who copies the value from elsewhere.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        assert!(!value.contains('\''), "{value}");
+        self.tell(&format!("export {name}='{value}'\n"));
+    }
+
+    /// Runs a block of the section of this title, the first of which is 0, and returns what it said.
+    pub(super) fn run(&mut self, title: &str, number: usize) -> String {
+        assert!(RUN.iter().any(|(known, count)| *known == title && number < *count), "{title} {number} is not in RUN");
+        let mut found = blocks(OPERATIONS, title, "sh");
+        self.type_in(&found.swap_remove(number))
+    }
+
+    /// Runs what an operator types, and returns what it said.
+    pub(super) fn type_in(&mut self, block: &str) -> String {
+        self.tell(&format!("{block}\necho '{DONE}'\n"));
+        self.wait_for_end_of(block)
+    }
+
+    fn wait_for_end_of(&mut self, block: &str) -> String {
+        let mut said = String::new();
+        let deadline = Instant::now() + 2 * PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) if line == DONE => return said,
+                Ok(line) => said += &format!("{line}\n"),
+                Err(why) => {
+                    panic!("{why}: bash failed or hangs in\n{block}\nit said\n{said}\nand the program\n{}", self.log())
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, script: &str) {
+        self.input.as_mut().unwrap().write_all(script.as_bytes()).unwrap();
+    }
+
+    /// What the program counts.
+    pub(super) fn metrics(&self) -> String {
+        Request::get("/metrics").send(self.admin).body
+    }
+
+    /// The log of the program.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.path("bridge.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // The end of its input is the order to end.
+        drop(self.input.take());
+        let patience = Instant::now() + Duration::from_secs(30);
+        while self.bash.try_wait().unwrap().is_none() && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.bash.kill();
+        let _ = self.bash.wait();
+        if thread::panicking() {
+            let _ = writeln!(io::stderr(), "log of the program:\n{}", self.log());
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn bash_in(folder: &Path) -> (Child, ChildStdin) {
+    let mut path = std::ffi::OsString::from(folder.join("bin"));
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    let mut bash = Command::new("bash");
+    // Nothing of the tester's own settings, but where the tools find their caches.
+    let kept = ["HOME", "XDG_CACHE_HOME", "JAVA_HOME"].map(|name| (name, std::env::var_os(name).unwrap_or_default()));
+    bash.env_clear().envs(kept.into_iter().filter(|(_, value)| !value.is_empty())).env("PATH", path);
+    bash.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut bash = bash.spawn().expect("bash starts");
+    let input = bash.stdin.take().unwrap();
+    (bash, input)
+}
+
+fn lines_of(bash: &mut Child) -> Receiver<String> {
+    let output = BufReader::new(bash.stdout.take().unwrap());
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+    lines
+}
+
+fn lay_out_tools(bin: &Path) {
+    fs::create_dir(bin).unwrap();
+    symlink(env!("CARGO_BIN_EXE_trusthub-bridge"), bin.join("trusthub-bridge")).unwrap();
+    let jars = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka");
+    for (name, class) in KAFKA_TOOLS {
+        let tool = bin.join(name);
+        let call = format!("exec java -Xmx256m -XX:TieredStopAtLevel=1 -cp \"$({})/*\" {class} \"$@\"", jars.display());
+        fs::write(&tool, format!("#!/bin/sh\n{call}\n")).unwrap();
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}

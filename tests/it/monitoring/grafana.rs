@@ -1,0 +1,64 @@
+//! The dashboard by Grafana's own types: a property that Grafana does not know, or a value that it does not take, does
+//! not compile.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::support::{
+    kafka::unique_topic,
+    oracle::{harness, libraries},
+};
+
+const DASHBOARD: &str = include_str!("../../../helm/trusthub-bridge/files/dashboard.json");
+const OPTIONS: &str = r#"{
+    "compilerOptions": {
+        "strict": true, "noEmit": true, "skipLibCheck": true, "types": [],
+        "target": "es2022", "module": "nodenext", "moduleResolution": "nodenext"
+    },
+    "files": ["dashboard.ts"]
+}"#;
+
+/// A folder that is removed with this value.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What the compiler says when this is a constant of the type of a dashboard; nothing when it is one.
+fn complaints(dashboard: &str) -> String {
+    let folder = Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("grafana")));
+    fs::create_dir(&folder.0).unwrap();
+    let modules = libraries().join("node/node_modules");
+    let types = fs::read_to_string(harness("node/dashboard.ts")).unwrap();
+    fs::write(folder.0.join("dashboard.ts"), types + dashboard).unwrap();
+    fs::write(folder.0.join("tsconfig.json"), OPTIONS).unwrap();
+    symlink(&modules, folder.0.join("node_modules")).unwrap();
+    let compiler = modules.join("typescript/bin/tsc");
+    let output = Command::new("node").arg(compiler).arg("--project").arg(&folder.0).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.success(), said.is_empty(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+#[test]
+fn the_dashboard_is_one_to_grafana() {
+    assert_eq!(complaints(DASHBOARD), "");
+}
+
+#[test]
+fn what_grafana_does_not_know_is_found() {
+    for (right, wrong, complaint) in [
+        (r#""displayMode": "table""#, r#""displayMode": "tabel""#, r#"'"tabel"' is not assignable"#),
+        (r#""rowHeight""#, r#""rowHigh""#, r#"'"rowHigh"' does not exist"#),
+    ] {
+        let said = complaints(&DASHBOARD.replace(right, wrong));
+        assert!(said.contains(complaint), "{said}");
+    }
+}

@@ -1,0 +1,162 @@
+//! The dashboard as a document: what Grafana needs to show it, and what its readers need to understand it.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+use trusthub_bridge::telemetry::Metrics;
+
+use super::{
+    dashboard::{dashboard, list, panels, text},
+    scene::ALERTS,
+};
+
+/// The width of a dashboard.
+const COLUMNS: u64 = 24;
+/// Metrics that need no panel, and why.
+const EXCUSED: [(&str, &str); 1] = [("process_virtual_memory_bytes", "address space is not memory")];
+/// What the variable `runbooks` stands for in the file; the chart knows where the handbook really is.
+const HANDBOOK: &str = "docs/operations.md";
+
+/// All expressions: of panels, of annotations and of variables.
+fn expressions(dashboard: &Value) -> Vec<&str> {
+    let targets = panels(dashboard).flat_map(|panel| list(panel, "/targets")).map(|target| text(target, "expr"));
+    let annotations = list(dashboard, "/annotations/list").iter().filter_map(|annotation| annotation["expr"].as_str());
+    let variables = list(dashboard, "/templating/list").iter().filter_map(|variable| variable["definition"].as_str());
+    targets.chain(annotations).chain(variables).collect()
+}
+
+/// Names of metrics in a text, such as `trusthub_kafka_up`.
+fn metrics_in(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    words.filter(|word| word.starts_with("trusthub_") || word.starts_with("process_"))
+}
+
+/// The program's metrics page before anything happened.
+fn metrics_page() -> String {
+    Metrics::new(|destination| destination.to_string()).unwrap().render().unwrap()
+}
+
+/// The names of all metrics; a histogram has one.
+fn metrics_of_the_program(page: &str) -> BTreeSet<&str> {
+    page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+}
+
+fn repository(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_metric_of_the_program_is_on_the_dashboard_or_excused_and_no_other() {
+    let (dashboard, page) = (dashboard(), metrics_page());
+    let shown: BTreeSet<_> = expressions(&dashboard)
+        .into_iter()
+        .flat_map(metrics_in)
+        .map(|metric| metric.strip_suffix("_bucket").unwrap_or(metric))
+        .collect();
+    let excused: BTreeSet<_> = EXCUSED.iter().map(|(metric, _)| *metric).collect();
+    assert!(shown.is_disjoint(&excused), "shown and excused");
+    assert_eq!(&shown | &excused, metrics_of_the_program(&page));
+}
+
+#[test]
+fn every_label_value_that_a_query_asks_for_exists() {
+    let (dashboard, page) = (dashboard(), metrics_page());
+    let mut asked = 0;
+    for expression in expressions(&dashboard) {
+        let equal = expression.match_indices("=\"").filter(|(place, _)| !expression[..*place].ends_with('!'));
+        for (place, _) in equal {
+            let label = expression[..place].rsplit([',', '{', ' ']).next().unwrap();
+            let value = expression[place + 2..].split('"').next().unwrap();
+            // Prometheus's own.
+            if label == "alertstate" {
+                continue;
+            }
+            asked += 1;
+            assert!(page.contains(&format!("{label}=\"{value}\"")), "{label}={value} in {expression}");
+        }
+    }
+    assert!(asked > 3, "only {asked}");
+}
+
+#[test]
+fn panels_stand_side_by_side_within_the_width_of_the_dashboard() {
+    let dashboard = dashboard();
+    let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "two panels have the number {}", panel["id"]);
+        let [x, y, w, h] = ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().unwrap());
+        assert!(w > 0 && h > 0 && x + w <= COLUMNS, "{panel}");
+        for place in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+            assert!(taken.insert(place), "{} stands on another panel", panel["title"]);
+        }
+    }
+    let height = taken.iter().map(|(_, y)| y + 1).max().unwrap();
+    assert_eq!(taken.len() as u64, height * COLUMNS, "there are holes");
+}
+
+#[test]
+fn every_panel_says_what_it_means_and_leads_to_the_handbook() {
+    let (dashboard, handbook) = (dashboard(), repository(HANDBOOK));
+    let headings: BTreeSet<_> =
+        handbook.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_lowercase).collect();
+    let mut titles = BTreeSet::new();
+    for panel in panels(&dashboard) {
+        let (title, description) = (text(panel, "title"), text(panel, "description"));
+        assert!(titles.insert(title), "two panels are called {title}");
+        assert!(description.len() > 60 && description.contains("](${runbooks}"), "{title}: {description}");
+        for link in description.split("](${runbooks}").skip(1) {
+            let anchor = link.split(')').next().unwrap();
+            let known = anchor.is_empty() || headings.contains(anchor.trim_start_matches('#'));
+            assert!(known, "{title} leads to {anchor}, which {HANDBOOK} does not have");
+        }
+    }
+}
+
+#[test]
+fn every_alert_has_a_panel_that_shows_why_it_fires() {
+    let dashboard = dashboard();
+    let descriptions: String = panels(&dashboard).map(|panel| text(panel, "description")).collect();
+    let alerts: Vec<_> = ALERTS.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() > 15, "{alerts:?}");
+    for alert in alerts {
+        let link = format!("[{alert}](${{runbooks}}#{})", alert.to_lowercase());
+        assert!(descriptions.contains(&link), "no panel for {alert}");
+    }
+}
+
+#[test]
+fn every_query_goes_to_the_data_source_that_was_chosen_and_has_a_unit_and_a_legend() {
+    let dashboard = dashboard();
+    let source = serde_json::json!({ "type": "prometheus", "uid": "${datasource}" });
+    for panel in panels(&dashboard) {
+        assert_eq!(panel["datasource"], source, "{}", panel["title"]);
+        let mut references = BTreeSet::new();
+        for target in list(panel, "/targets") {
+            assert_eq!(target["datasource"], source, "{}", panel["title"]);
+            assert!(references.insert(text(target, "refId")), "{}", panel["title"]);
+            assert!(!text(target, "legendFormat").is_empty(), "{}", panel["title"]);
+        }
+        let defaults = &panel["fieldConfig"]["defaults"];
+        assert!(defaults["unit"].is_string() || defaults["mappings"].is_array(), "{} has no unit", panel["title"]);
+    }
+    let own = list(&dashboard, "/annotations/list").iter().filter(|annotation| annotation["builtIn"].is_null());
+    let asked = list(&dashboard, "/templating/list").iter().filter(|variable| variable["type"] == "query");
+    assert!(own.chain(asked).all(|query| query["datasource"] == source));
+}
+
+#[test]
+fn every_query_is_narrowed_to_the_namespace_and_the_instances_that_were_chosen() {
+    let dashboard = dashboard();
+    for expression in panels(&dashboard).flat_map(|panel| list(panel, "/targets")).map(|target| text(target, "expr")) {
+        let selectors: Vec<_> = expression.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+        let metrics = metrics_in(expression).count();
+        assert!(!selectors.is_empty() && metrics <= selectors.len(), "a metric without a selector in {expression}");
+        for selector in selectors {
+            assert!(selector.contains(r#"namespace=~"$namespace""#), "{expression}");
+            // An alert may be about all instances.
+            let narrowed = selector.contains(r#"instance=~"$instance""#) || expression.contains("ALERTS{");
+            assert!(narrowed, "{expression}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! A real Prometheus that watches instances of the program by given rules, a real Alertmanager, and somebody whom it
+//! pages.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::{
+    PATIENCE,
+    kafka::{free_port, unique_topic},
+    wait_for,
+};
+
+/// The job of the instances, as a ServiceMonitor of the chart names it.
+pub(crate) const JOB: &str = "trusthub-bridge";
+/// Their namespace, a label that they have in Kubernetes.
+pub(crate) const NAMESPACE: &str = "messaging";
+
+/// Runs the command line `$@` until its own input ends, which is when the test process does at the latest.
+const SUPERVISOR: &str = r#"
+"$@" </dev/null >>"$0/log" 2>&1 &
+read -r _
+kill -KILL $!; wait $!; rm -rf "$0"
+"#;
+
+/// Each alert is a page of its own, sent at once, and its end as well.
+const PAGES: &str = "\
+route:
+  receiver: pager
+  group_by: ['...']
+  group_wait: 0s
+  group_interval: 1s
+  repeat_interval: 1h
+receivers:
+  - name: pager
+    webhook_configs:
+      - url: URL
+        send_resolved: true
+";
+
+/// Prometheus, Alertmanager and the pager. Dropping it ends the processes and removes their folders.
+pub(crate) struct Monitoring {
+    prometheus: Daemon,
+    // Kept for its end.
+    _alertmanager: Daemon,
+    pager: Pager,
+}
+
+impl Monitoring {
+    /// Watching these admin ports, each scraped and each rule evaluated so often, by the rules in this text.
+    ///
+    /// `lookback` is how long Prometheus takes a sample for current, five minutes unless it is told otherwise.
+    pub(crate) fn of(instances: &[SocketAddr], rules: &str, interval: &str, lookback: &str) -> Self {
+        let pager = Pager::start();
+        let pages = PAGES.replace("URL", &format!("http://{}/", pager.address));
+        let alertmanager = Daemon::start("prometheus-alertmanager", &[("alertmanager.yml", &pages)], |address| {
+            let address = format!("--web.listen-address={address}");
+            vec![
+                "--config.file=alertmanager.yml".into(),
+                "--storage.path=data".into(),
+                "--cluster.listen-address=".into(),
+                address,
+            ]
+        });
+        let configuration = configuration(instances, alertmanager.address, interval);
+        let files = [("prometheus.yml", configuration.as_str()), ("rules.yml", rules)];
+        let prometheus = Daemon::start("prometheus", &files, |address| {
+            let (address, lookback) =
+                (format!("--web.listen-address={address}"), format!("--query.lookback-delta={lookback}"));
+            vec!["--config.file=prometheus.yml".into(), "--storage.tsdb.path=data".into(), address, lookback]
+        });
+        Self { prometheus, _alertmanager: alertmanager, pager }
+    }
+
+    /// What an expression is now: the series with their values.
+    pub(crate) fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
+        self.result(&format!("/api/v1/query?query={}", encoded(expression)))
+    }
+
+    /// What an expression was from then to now, every so many seconds.
+    pub(crate) fn query_range(&self, expression: &str, start: f64, end: f64, step: f64) -> Result<Vec<Value>, String> {
+        self.result(&format!("/api/v1/query_range?query={}&start={start}&end={end}&step={step}", encoded(expression)))
+    }
+
+    /// The values that a label has among the series that match.
+    pub(crate) fn label_values(&self, label: &str, matching: &str) -> Vec<String> {
+        let answer = self.ask(&format!("/api/v1/label/{label}/values?match[]={}", encoded(matching)));
+        let values = answer["data"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The alerts of this name that fire now.
+    pub(crate) fn firing(&self, alert: &str) -> Vec<Value> {
+        let mut answer = self.ask("/api/v1/alerts");
+        let Value::Array(alerts) = answer["data"]["alerts"].take() else { panic!("{answer}") };
+        alerts.into_iter().filter(|found| found["labels"]["alertname"] == alert && found["state"] == "firing").collect()
+    }
+
+    /// What was delivered about the alerts of this name so far, the first page first.
+    pub(crate) fn pages(&self, alert: &str) -> Vec<Value> {
+        let pages = self.pager.pages.lock().unwrap();
+        pages.iter().filter(|page| page["labels"]["alertname"] == alert).cloned().collect()
+    }
+
+    /// Waits until an expression has a result, and returns it.
+    pub(crate) fn wait_for_data(&self, expression: &str) -> Vec<Value> {
+        wait_for(expression, || Some(self.query(expression).unwrap()).filter(|data| !data.is_empty()))
+    }
+
+    /// Waits until every instance was scraped and publishes. Prometheus asks nobody in its first seconds, which can be
+    /// minutes to its rules.
+    pub(crate) fn wait_until_watching(&self, instances: usize) {
+        let down = r#"ALERTS{alertname="TrusthubDown", alertstate="firing"}"#;
+        self.wait_for_data(&format!("count(trusthub_kafka_up == 1) == {instances} unless on () {down}"));
+    }
+
+    /// Waits until an alert is delivered as firing for the nth time, and returns what is.
+    pub(crate) fn wait_for_page(&self, alert: &str, nth: usize) -> Value {
+        let firing = || self.pages(alert).into_iter().filter(|page| page["status"] == "firing").nth(nth - 1);
+        wait_for(&format!("{alert} is delivered"), firing)
+    }
+
+    /// Waits until an alert fires no more, and that was delivered. Windows of an hour take a while to pass, even
+    /// shortened.
+    pub(crate) fn wait_for_end(&self, alert: &str) {
+        let deadline = Instant::now() + 5 * PATIENCE;
+        let ended = || self.pages(alert).last().is_some_and(|page| page["status"] == "resolved");
+        while !(ended() && self.firing(alert).is_empty()) {
+            assert!(Instant::now() < deadline, "{alert} does not end: {:?}", self.pages(alert));
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn result(&self, path: &str) -> Result<Vec<Value>, String> {
+        let mut answer = self.ask(path);
+        match answer["data"]["result"].take() {
+            Value::Array(result) => Ok(result),
+            _ => Err(answer["error"].to_string()),
+        }
+    }
+
+    fn ask(&self, path: &str) -> Value {
+        let answer = ask(self.prometheus.address, path).expect("Prometheus answers");
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{path}: {error} in {answer}"))
+    }
+}
+
+/// Seconds since 1970, as Prometheus counts them.
+pub(crate) fn now() -> f64 {
+    UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
+}
+
+fn configuration(instances: &[SocketAddr], alertmanager: SocketAddr, interval: &str) -> String {
+    let targets = |addresses: &[SocketAddr]| json!(addresses);
+    // JSON is YAML.
+    json!({
+        "global": { "scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval },
+        "rule_files": ["rules.yml"],
+        "alerting": { "alertmanagers": [{ "static_configs": [{ "targets": targets(&[alertmanager]) }] }] },
+        "scrape_configs": [{
+            "job_name": JOB,
+            "static_configs": [{ "targets": targets(instances), "labels": { "namespace": NAMESPACE } }],
+        }],
+    })
+    .to_string()
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// The body of an answer. HTTP/1.0, so that it comes in one piece and ends with the connection.
+fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (_, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;
+    Ok(body.to_owned())
+}
+
+/// A process that serves HTTP, with a folder of its own.
+struct Daemon {
+    supervisor: Child,
+    folder: PathBuf,
+    address: SocketAddr,
+}
+
+impl Daemon {
+    /// Started in a folder with these files, and ready.
+    fn start(program: &str, files: &[(&str, &str)], arguments: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic(program));
+        fs::create_dir_all(&folder).unwrap();
+        for (name, content) in files {
+            fs::write(folder.join(name), content).unwrap();
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let supervisor = Command::new("sh")
+            .args(["-c", SUPERVISOR])
+            .arg(&folder)
+            .arg(program)
+            .args(arguments(address))
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C must not take it along: it has to clean up.
+            .process_group(0)
+            .spawn()
+            .expect("sh starts");
+        let daemon = Self { supervisor, folder, address };
+        wait_for(&format!("{program} is ready; scripts/setup installs it"), || daemon.is_ready().then_some(()));
+        daemon
+    }
+
+    fn is_ready(&self) -> bool {
+        ask(self.address, "/-/ready").is_ok_and(|answer| answer.contains("Ready") || answer == "OK")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let log = fs::read(self.folder.join("log")).unwrap_or_default();
+            let _ = writeln!(io::stderr(), "log of {}:\n{}", self.folder.display(), String::from_utf8_lossy(&log));
+        }
+        // Closes its input first, which is the order to end.
+        let _ = self.supervisor.wait();
+    }
+}
+
+/// Takes what Alertmanager sends.
+struct Pager {
+    address: SocketAddr,
+    pages: Arc<Mutex<Vec<Value>>>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Pager {
+    fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let pager = Self { address, pages: Arc::default(), ended: Arc::default() };
+        let (pages, ended) = (Arc::clone(&pager.pages), Arc::clone(&pager.ended));
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                // One that breaks is tried again by Alertmanager.
+                let delivered = connection.and_then(take_delivery).unwrap_or_default();
+                pages.lock().unwrap().extend(delivered);
+            }
+        });
+        pager
+    }
+}
+
+impl Drop for Pager {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        // Wakes the listener.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// The alerts in one request, which is answered.
+fn take_delivery(connection: TcpStream) -> io::Result<Vec<Value>> {
+    connection.set_read_timeout(Some(PATIENCE))?;
+    let mut reader = BufReader::new(&connection);
+    let (mut line, mut length) = (String::new(), 0);
+    while reader.read_line(&mut line)? > 2 {
+        let header = line.to_ascii_lowercase();
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+        line.clear();
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let mut delivery: Value = serde_json::from_slice(&body)?;
+    (&connection).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    Ok(serde_json::from_value(delivery["alerts"].take())?)
+}
