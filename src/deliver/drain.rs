@@ -54,7 +54,7 @@ impl Drain {
         let Self { window, pause, patience } = *self;
         match step {
             Step::Moved(_) => Self { window: (window * 2).min(MOST_ENTRIES), pause: SHORTEST_PAUSE, patience },
-            Step::Failed(_) => Self { window: 1, pause, patience: patience },
+            Step::Failed(_) => Self { window: 1, pause, patience: (patience * 2).min(LONGEST_PATIENCE).max(patience) },
             Step::Empty => Self { window: 1, pause, patience: at_first },
             Step::Divide | Step::Stuck => Self { window: 1, pause, patience },
         }
