@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas chart figures bench instructions outage reconcile soak fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas chart dashboard figures bench instructions outage reconcile soak fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,13 @@ chart: ## Write the chart's table of values and its rendered examples anew
 	@scripts/oracles >/dev/null
 	@scripts/helm >/dev/null
 	UPDATE_CHART=1 cargo test --locked --test it chart::
+
+dashboard: ## Draw docs/dashboard.svg anew, from a test that acts out a day in four minutes
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	@scripts/oracles >/dev/null
+	UPDATE_DASHBOARD=1 cargo test --locked --test it monitoring::dashboard
+	scripts/dashboard
 
 figures: ## Measure start-up time and idle memory of the release build
 	@scripts/setup figures

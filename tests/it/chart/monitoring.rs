@@ -139,10 +139,14 @@ fn dashboard(objects: &[Value]) -> &Value {
 }
 
 #[test]
-fn the_dashboard_is_that_of_the_plain_file() {
+fn the_dashboard_is_that_of_the_plain_file_and_leads_to_the_runbook_of_the_alerts() {
     let plain = read(&chart().join("files/dashboard.json"));
-    let held = text(&dashboard(&shape("monitoring").objects)["data"]["trusthub-bridge.json"]);
-    assert_eq!(held, plain.trim());
+    let made =
+        rendered(json!({}), json!({"dashboard": {"enabled": true}, "runbookBaseUrl": "https://docs.example.com/x"}));
+    let held = text(&dashboard(&made)["data"]["trusthub-bridge.json"]);
+    let query = |address: &str| format!(r#""query": "{address}""#);
+    assert_ne!(held, plain.trim());
+    assert_eq!(held, plain.trim().replace(&query("docs/operations.md"), &query("https://docs.example.com/x")));
     let panels: Value = serde_json::from_str(held).unwrap();
     assert!(panels["title"].is_string(), "{panels}");
 }

@@ -11,6 +11,7 @@ use crate::support::{
     ACCOUNT, PUBLIC_URL, Request, TOKEN,
     kafka::{Cluster, Door, free_port},
     machine::Machine,
+    prometheus::now,
     proxy::Fault,
     simulator::Simulator,
     wait_for,
@@ -36,6 +37,8 @@ pub(crate) struct Day {
     pub(crate) scene: Scene,
     pace: Pace,
     simulator: Simulator,
+    /// What the first instance takes for the system.
+    machine: Machine,
     door: Door,
     random: RefCell<fastrand::Rng>,
     /// Where the simulator announces changes: the first instance.
@@ -47,6 +50,20 @@ pub(crate) struct Day {
 impl Day {
     /// Plays it to its end.
     pub(crate) fn play(pace: Pace) -> Self {
+        let day = Self::begin(pace);
+        day.callbacks_come();
+        day.a_profile_is_rejected();
+        day.a_change_is_not_announced();
+        day.strangers_call();
+        day.twilio_calls_another_url();
+        day.kafka_is_away();
+        day.callbacks_come();
+        day.the_missed_change_is_found();
+        day.callbacks_come();
+        day
+    }
+
+    fn begin(pace: Pace) -> Self {
         let (machine, simulator) = (Machine::new(), Simulator::start());
         let brokers = if pace == Pace::Minutes { 3 } else { 1 };
         let kafka = Cluster::start("dashboard", brokers, 1);
@@ -69,23 +86,7 @@ impl Day {
         let scene = Scene::of([&[&usual[..], &asks, &machine.variables()].concat(), &[usual, small].concat()]);
         let announced_to = format!("{base}/callbacks/customer-profiles");
         let random = RefCell::new(fastrand::Rng::with_seed(7));
-        let day = Self { scene, pace, simulator, door, random, announced_to, _kafka: kafka };
-        day.callbacks_come();
-        day.a_profile_is_rejected();
-        day.a_change_is_not_announced();
-        day.strangers_call();
-        day.kafka_is_away();
-        day.callbacks_come();
-        let missed = r#"trusthub_reconcile_missed_total{resource="customer-profile"}"#;
-        wait_for("the missed change is found", || {
-            match pace {
-                Pace::AtOnce => machine.set_clock(LATER),
-                Pace::Minutes => day.callbacks_come(),
-            }
-            (day.scene.bridges[0].metric(missed) > 0.0).then_some(())
-        });
-        day.callbacks_come();
-        day
+        Self { scene, pace, simulator, machine, door, random, announced_to, _kafka: kafka }
     }
 
     /// Reviews go on: changes of all kinds, with either token, one of them repeated and one of them not understood.
@@ -124,6 +125,9 @@ impl Day {
 
     /// A callback gets lost, so that only Trust Hub knows of the change.
     fn a_change_is_not_announced(&self) {
+        // Trust Hub tells the second of a change: one of the second in which the topic began may be older than the topic.
+        let began = now().floor();
+        wait_for("the next second", || (now().floor() > began).then_some(()));
         self.simulator.set("drop=100");
         let profile = self.simulator.create(&self.announced_to);
         self.simulator.submit(&profile);
@@ -131,17 +135,38 @@ impl Day {
         self.simulator.set("drop=0");
     }
 
-    /// A scanner, somebody with another token, and Twilio with another URL.
+    /// As soon as it is too old for its callback to be under way.
+    fn the_missed_change_is_found(&self) {
+        let missed = r#"trusthub_reconcile_missed_total{resource="customer-profile"}"#;
+        wait_for("the missed change is found", || {
+            match self.pace {
+                Pace::AtOnce => self.machine.set_clock(LATER),
+                Pace::Minutes => self.callbacks_come(),
+            }
+            (self.scene.bridges[0].metric(missed) > 0.0).then_some(())
+        });
+    }
+
+    /// A scanner, and somebody with another token, while genuine callbacks come as well.
     fn strangers_call(&self) {
         self.for_a_while(|| {
             let callback = self.change(KINDS[0]);
             self.accepted(0, &callback.clone().signed());
-            let scanned = Request::get("/callbacks/trust-products");
-            let stranger = callback.clone().signed_with("another", PUBLIC_URL);
-            for request in [scanned, stranger, callback.signed_with(TOKEN, "http://hooks.example.com")] {
+            for request in [Request::get("/callbacks/trust-products"), callback.signed_with("another", PUBLIC_URL)] {
                 assert_eq!(self.scene.send(&request), [403, 403]);
                 self.pause();
             }
+        });
+    }
+
+    /// Twilio was given another URL. It is told apart in one callback of a second.
+    fn twilio_calls_another_url(&self) {
+        wait_for("both have told it apart", || {
+            let callback = self.change(KINDS[0]).signed_with(TOKEN, "http://hooks.example.com");
+            assert_eq!(self.scene.send(&callback), [403, 403]);
+            self.pause();
+            let told = r#"trusthub_callbacks_rejected_total{reason="url_mismatch"}"#;
+            self.scene.bridges.iter().all(|bridge| bridge.metric(told) > 0.0).then_some(())
         });
     }
 

@@ -42,7 +42,10 @@ impl Scene {
         let monitoring =
             Monitoring::of(&bridges.each_ref().map(|bridge| bridge.admin), &faster(ALERTS), SCRAPES, LOOKBACK);
         monitoring.wait_until_watching(bridges.len());
-        Self { bridges, monitoring, since: now() }
+        // What a counter was before anything happens is known only when it was asked for since then.
+        let since = now();
+        monitoring.wait_for_data(&format!("count(timestamp(trusthub_kafka_up) > {since}) == {}", bridges.len()));
+        Self { bridges, monitoring, since }
     }
 
     /// Sends a request to each instance; what they answer.
