@@ -51,14 +51,14 @@ figures: ## Measure start-up time and idle memory of the release build
 	@scripts/figures
 
 bench: ## Compare with the floor, FastAPI and Express, let everything grow; takes an hour, or PARTS="compare memory"
-	@scripts/setup test
+	@scripts/setup bench
 	@scripts/kafka >/dev/null
 	@scripts/peers >/dev/null
 	cargo bench --locked --bench verify
 	cargo bench --locked --bench performance -- $(PARTS)
 
 instructions: ## Count the instructions of each stage and hold them against benches/baseline.json
-	@scripts/setup figures
+	@scripts/setup instructions
 	cargo bench --locked --bench instructions
 
 outage: ## Measure what an outage of Kafka costs, and a million records in the spool

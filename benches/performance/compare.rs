@@ -15,6 +15,8 @@ const KINDS: [Kind; 6] = [Kind::HttpFloor, Kind::Floor, Kind::Bridge, Kind::Quie
 /// Those that can keep up with half of what the floor can do.
 const FAST: [Kind; 3] = [Kind::Floor, Kind::Bridge, Kind::QuietBridge];
 const CONNECTIONS: usize = 512;
+/// Callbacks a second that all of them can do, so that none has the advantage of more at once.
+const EQUAL_RATE: f64 = 500.0;
 /// Callbacks are prepared for the speed of a short trial and this much more.
 const HEADROOM: f64 = 1.5;
 /// Of bodies that are prepared at once.
@@ -73,10 +75,13 @@ pub(crate) fn run() {
     let full = in_turns(settings.rounds, &contenders, |contender| full_load(contender, settings.time));
     report_full(&mut report, &full);
 
+    let equal = in_turns(settings.rounds, &contenders, |contender| paced_load(contender, EQUAL_RATE, settings.time));
+    report_paced(&mut report, &format!("{EQUAL_RATE} callbacks a second"), &KINDS, &equal);
+
     let rate = spread(&full[position(Kind::Floor)], |round| round.per_second).median / 2.0;
     let fast: Vec<_> = contenders.into_iter().zip(KINDS).filter(|(_, kind)| FAST.contains(kind)).map(|c| c.0).collect();
     let paced = in_turns(settings.rounds, &fast, |contender| paced_load(contender, rate, settings.time));
-    report_paced(&mut report, rate, &paced);
+    report_paced(&mut report, &format!("{rate:.0} callbacks a second, half of what the floor can do"), &FAST, &paced);
     report_goals(&mut report, &full, &paced);
     report.finish();
 }
@@ -133,9 +138,9 @@ fn report_full(report: &mut Report, full: &Rounds) {
     report.table(&title, columns, rows.collect());
 }
 
-fn report_paced(report: &mut Report, rate: f64, paced: &Rounds) {
-    let floor = &paced[0];
-    let rows = FAST.iter().zip(paced).map(|(kind, rounds)| {
+fn report_paced(report: &mut Report, rate: &str, kinds: &[Kind], paced: &Rounds) {
+    let floor = &paced[kinds.iter().position(|kind| *kind == Kind::Floor).unwrap()];
+    let rows = kinds.iter().zip(paced).map(|(kind, rounds)| {
         [
             Cell::text(kind.name()),
             Cell::Spread(spread(rounds, |round| round.cpu_micros), 1),
@@ -145,7 +150,7 @@ fn report_paced(report: &mut Report, rate: f64, paced: &Rounds) {
             Cell::Spread(ratio(rounds, floor, |round| round.p99), 2),
         ]
     });
-    let title = format!("{rate:.0} callbacks a second, half of what the floor can do, on {CONNECTIONS} connections");
+    let title = format!("{rate}, on {CONNECTIONS} connections");
     let columns = ["Server", "CPU µs per callback", "of the floor's", "p50 ms", "p99 ms", "p99 of the floor's"];
     report.table(&title, columns, rows.collect());
 }
