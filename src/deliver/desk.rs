@@ -158,18 +158,22 @@ impl Desk {
     /// Kafka has acknowledged the record, or has not taken it.
     pub(super) fn landed(&self, number: u64, result: Result<(), PublishFailure>) {
         let mut book = self.book();
-        match result {
-            Ok(()) => drop(book.underway.remove(&number)),
+        let landed = match result {
+            Ok(()) => book.underway.remove(&number),
             Err(reason) => {
                 if let Some(underway) = book.underway.get_mut(&number) {
                     underway.state = State::Failed;
                 }
                 self.turn(&mut book, reason);
+                None
             }
-        }
+        };
         if book.mode != Mode::Direct {
             self.changed.notify_one();
         }
+        // Freeing a record takes time, in which others may go to the desk.
+        drop(book);
+        drop(landed);
     }
 
     /// Kafka cannot be relied on now.

@@ -1,10 +1,10 @@
 //! Which field is which: the one place that names Twilio's spellings.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
-use crate::verify::{Payload, fold_name};
+use crate::verify::{Pair, Payload, is_named};
 
 /// What a field means. Names are compared without case and underscores.
 ///
@@ -25,33 +25,41 @@ pub(super) enum Meaning {
     Unknown,
 }
 
+/// Every spelling, in lower case and without underscores.
+const SPELLINGS: [(&str, Meaning); 14] = [
+    ("accountsid", Meaning::Account),
+    ("bundlesid", Meaning::Profile),
+    ("customerprofilesid", Meaning::Profile),
+    ("trustproductsid", Meaning::Profile),
+    ("sid", Meaning::Sid),
+    ("status", Meaning::Status),
+    ("failurereason", Meaning::FailureReason),
+    ("rejectionreason", Meaning::FailureReason),
+    ("errors", Meaning::Errors),
+    ("errorcode", Meaning::Errors),
+    ("errorcodes", Meaning::Errors),
+    ("validuntil", Meaning::ValidUntil),
+    ("bodysha256", Meaning::BodyHash),
+    ("trusthubbridgetest", Meaning::Test),
+];
+
 impl Meaning {
     fn of(name: &str) -> Self {
-        match fold_name(name).as_str() {
-            "accountsid" => Self::Account,
-            "bundlesid" | "customerprofilesid" | "trustproductsid" => Self::Profile,
-            "sid" => Self::Sid,
-            "status" => Self::Status,
-            "failurereason" | "rejectionreason" => Self::FailureReason,
-            "errors" | "errorcode" | "errorcodes" => Self::Errors,
-            "validuntil" => Self::ValidUntil,
-            "bodysha256" => Self::BodyHash,
-            "trusthubbridgetest" => Self::Test,
-            _ => Self::Unknown,
-        }
+        let spelling = SPELLINGS.iter().find(|(folded, _)| is_named(name.as_bytes(), folded));
+        spelling.map_or(Self::Unknown, |(_, meaning)| *meaning)
     }
 }
 
 /// One field, its value as text; JSON values other than texts are kept as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) name: String,
+pub(super) struct Field<'a> {
+    pub(super) name: Cow<'a, str>,
     pub(super) meaning: Meaning,
-    pub(super) value: String,
+    pub(super) value: Cow<'a, str>,
 }
 
-impl Field {
-    fn new(name: String, value: String) -> Self {
+impl<'a> Field<'a> {
+    fn new(name: Cow<'a, str>, value: Cow<'a, str>) -> Self {
         let meaning = match Meaning::of(&name) {
             // So common a name may belong to something else.
             Meaning::Sid if value.trim().starts_with("BU") => Meaning::Profile,
@@ -68,29 +76,32 @@ impl Field {
 }
 
 /// All fields in the order received. `None` when the payload cannot be read at all.
-pub(super) fn read(payload: &Payload) -> Option<Vec<Field>> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+pub(super) fn read(payload: &Payload) -> Option<Vec<Field<'_>>> {
     match payload {
-        Payload::Pairs(pairs) => Some(pairs.iter().map(|(name, value)| Field::new(text(name), text(value))).collect()),
+        Payload::Pairs(pairs) => Some(pairs.iter().map(pair_field).collect()),
         Payload::Json(members) => Some(members.iter().flat_map(|(name, value)| json_fields(name, value)).collect()),
         Payload::Unreadable => None,
     }
 }
 
+fn pair_field((name, value): &Pair) -> Field<'_> {
+    Field::new(String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+}
+
 /// An array is a repeated field, as in a form, except that `errors` is one structure.
-fn json_fields(name: &str, value: &Value) -> Vec<Field> {
-    let field = |value: &Value| Field::new(name.to_owned(), json_text(value));
+fn json_fields<'a>(name: &'a str, value: &'a Value) -> Vec<Field<'a>> {
+    let field = |value: &'a Value| Field::new(name.into(), json_text(value));
     match value {
         Value::Array(items) if Meaning::of(name) != Meaning::Errors => items.iter().map(field).collect(),
         value => vec![field(value)],
     }
 }
 
-fn json_text(value: &Value) -> String {
+fn json_text(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Null => "".into(),
+        Value::String(text) => text.into(),
+        other => other.to_string().into(),
     }
 }
 
@@ -99,8 +110,8 @@ fn json_text(value: &Value) -> String {
 pub(super) struct Extra(BTreeMap<String, Vec<String>>);
 
 impl Extra {
-    pub(super) fn keep(&mut self, field: &Field) {
-        self.0.entry(field.name.clone()).or_default().push(field.value.clone());
+    pub(super) fn keep(&mut self, field: &Field<'_>) {
+        self.0.entry(field.name.to_string()).or_default().push(field.value.to_string());
     }
 
     pub(super) fn into_inner(self) -> BTreeMap<String, Vec<String>> {

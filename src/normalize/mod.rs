@@ -93,11 +93,11 @@ fn read_account(claimed: &ClaimedAccount) -> Result<AccountSid, Unprocessable> {
     }
 }
 
-fn texts(fields: &[Field], meaning: Meaning) -> impl Iterator<Item = &str> {
+fn texts<'a>(fields: &'a [Field<'_>], meaning: Meaning) -> impl Iterator<Item = &'a str> {
     fields.iter().filter(move |field| field.meaning == meaning).filter_map(Field::text)
 }
 
-fn read_profile(fields: &[Field]) -> Result<ProfileSid, Unprocessable> {
+fn read_profile(fields: &[Field<'_>]) -> Result<ProfileSid, Unprocessable> {
     let mut texts = texts(fields, Meaning::Profile);
     let first = texts.next().ok_or(Unprocessable::MissingProfileSid)?;
     if texts.any(|other| other != first) {
@@ -106,7 +106,7 @@ fn read_profile(fields: &[Field]) -> Result<ProfileSid, Unprocessable> {
     ProfileSid::parse(first).map_err(|_| Unprocessable::InvalidProfileSid)
 }
 
-fn read_status(fields: &[Field]) -> Result<&str, Unprocessable> {
+fn read_status<'a>(fields: &'a [Field<'_>]) -> Result<&'a str, Unprocessable> {
     let mut texts = texts(fields, Meaning::Status);
     let first = texts.next().ok_or(Unprocessable::MissingStatus)?;
     if texts.any(|other| Status::canonical(other) != Status::canonical(first)) {
@@ -124,7 +124,7 @@ struct Details {
     extra: Extra,
 }
 
-fn read_details(fields: &[Field]) -> Details {
+fn read_details(fields: &[Field<'_>]) -> Details {
     let mut details = Details::default();
     for field in fields {
         match field.meaning {
@@ -143,7 +143,7 @@ fn read_details(fields: &[Field]) -> Details {
 }
 
 /// Takes the first text there is; another one is not lost but kept beside it.
-fn keep_first(place: &mut Option<String>, extra: &mut Extra, field: &Field) {
+fn keep_first(place: &mut Option<String>, extra: &mut Extra, field: &Field<'_>) {
     match (field.text(), &place) {
         (None, _) => {}
         (Some(text), None) => *place = Some(text.to_owned()),
@@ -152,7 +152,7 @@ fn keep_first(place: &mut Option<String>, extra: &mut Extra, field: &Field) {
     }
 }
 
-fn read_errors(details: &mut Details, field: &Field) {
+fn read_errors(details: &mut Details, field: &Field<'_>) {
     let Some(text) = field.text() else { return };
     let found = codes::from_structure(text);
     details.codes.extend(found.codes);

@@ -6,11 +6,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 use crate::domain::{Fingerprint, Unkept};
 
@@ -20,8 +21,11 @@ const MOST: usize = 100_000;
 /// Without an idempotency token, an identical callback is a repeat only this soon: a status may come again.
 const WINDOW_WITHOUT_TOKEN: Duration = Duration::from_secs(30);
 
-/// What became of the first of several identical callbacks; `None` while it is under way.
-type FirstOutcome = Option<Result<(), Unkept>>;
+/// What became of the first of several identical callbacks.
+type FirstOutcome = Result<(), Unkept>;
+
+/// The repeats that wait for the first one. Nothing that holds the lock can panic.
+type Waiting = Arc<Mutex<Vec<oneshot::Sender<FirstOutcome>>>>;
 
 /// The callbacks of the last while.
 #[derive(Debug, Clone)]
@@ -41,7 +45,7 @@ struct Memory {
 struct Entry {
     claimed: Instant,
     /// `None` once the first callback is durable.
-    underway: Option<watch::Receiver<FirstOutcome>>,
+    underway: Option<Waiting>,
 }
 
 /// Whether a callback is the first of its kind.
@@ -62,11 +66,12 @@ impl Duplicates {
         let mut memory = self.lock();
         memory.forget_expired(self.window, now);
         match memory.entries.get(&fingerprint) {
-            Some(entry) => Claim::Repeat(Repeat(entry.underway.clone())),
+            Some(entry) => Claim::Repeat(Repeat(entry.underway.as_ref().map(wait))),
             None => {
-                let (outcome, underway) = watch::channel(None);
-                memory.remember(fingerprint, Entry { claimed: now, underway: Some(underway) });
-                Claim::First(Ticket { duplicates: self.clone(), fingerprint, claimed: now, outcome })
+                let waiting = Waiting::default();
+                memory.remember(fingerprint, Entry { claimed: now, underway: Some(Arc::clone(&waiting)) });
+                let duplicates = self.clone();
+                Claim::First(Ticket { duplicates, fingerprint, claimed: now, waiting, has_outcome: false })
             }
         }
     }
@@ -75,6 +80,12 @@ impl Duplicates {
         // Nothing that holds the lock can panic half-way through a change.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn wait(waiting: &Waiting) -> oneshot::Receiver<FirstOutcome> {
+    let (tell, outcome) = oneshot::channel();
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).push(tell);
+    outcome
 }
 
 impl Memory {
@@ -127,7 +138,8 @@ pub(super) struct Ticket {
     duplicates: Duplicates,
     fingerprint: Fingerprint,
     claimed: Instant,
-    outcome: watch::Sender<FirstOutcome>,
+    waiting: Waiting,
+    has_outcome: bool,
 }
 
 impl Ticket {
@@ -138,33 +150,46 @@ impl Ticket {
             entry.underway = None;
         }
         drop(memory);
-        self.outcome.send_replace(Some(Ok(())));
+        self.tell(Ok(()));
     }
 
     /// The callback failed, and so do those that wait for it; a later one may try again.
     pub(super) fn failed(self, failure: Unkept) {
-        self.outcome.send_replace(Some(Err(failure)));
+        self.forget();
+        self.tell(Err(failure));
+    }
+
+    /// Nobody begins to wait any more.
+    fn tell(mut self, outcome: FirstOutcome) {
+        self.has_outcome = true;
+        for waiting in mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)) {
+            // Whoever waited may have gone.
+            let _ = waiting.send(outcome);
+        }
+    }
+
+    fn forget(&self) {
+        self.duplicates.lock().forget(self.fingerprint, self.claimed);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !matches!(*self.outcome.borrow(), Some(Ok(()))) {
-            self.duplicates.lock().forget(self.fingerprint, self.claimed);
+        if !self.has_outcome {
+            self.forget();
         }
     }
 }
 
 /// A callback that is not the first of its kind.
-pub(super) struct Repeat(Option<watch::Receiver<FirstOutcome>>);
+pub(super) struct Repeat(Option<oneshot::Receiver<FirstOutcome>>);
 
 impl Repeat {
     /// Waits until the first one has its outcome.
-    pub(super) async fn first_outcome(self) -> Result<(), Unkept> {
-        let Some(mut underway) = self.0 else { return Ok(()) };
-        match underway.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.unwrap_or(Ok(())),
-            Err(_abandoned) => Err(Unkept::Abandoned),
+    pub(super) async fn first_outcome(self) -> FirstOutcome {
+        match self.0 {
+            None => Ok(()),
+            Some(outcome) => outcome.await.unwrap_or(Err(Unkept::Abandoned)),
         }
     }
 }

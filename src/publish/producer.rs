@@ -188,7 +188,7 @@ impl Sink for KafkaSink {
     fn enqueue(&self, record: &Record) -> Result<Acknowledgement, PublishFailure> {
         let headers =
             record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |all, header| {
-                all.insert(Header { key: &header.0, value: Some(&header.1) })
+                all.insert(Header { key: &header.0, value: Some(&*header.1) })
             });
         let message = FutureRecord {
             topic: self.ledger.topics.name(record.destination),

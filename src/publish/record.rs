@@ -26,7 +26,7 @@ pub struct Record {
     /// The profile SID, by which Kafka keeps one profile's events in order; unknown in some dead letters.
     pub key: Option<String>,
     /// Kafka headers, in order.
-    pub headers: Vec<(Cow<'static, str>, String)>,
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The value.
     pub payload: Box<RawValue>,
     /// The record's time.
@@ -46,14 +46,14 @@ impl Record {
     pub fn event(event: &Event) -> serde_json::Result<Self> {
         let data = &event.data;
         let mut headers = vec![
-            ("ce_specversion".into(), "1.0".to_owned()),
-            ("ce_id".into(), event.id.clone()),
-            ("ce_source".into(), event.source()),
-            ("ce_type".into(), event.event_type().to_owned()),
-            ("ce_subject".into(), data.profile_sid.to_string()),
-            ("ce_time".into(), data.received_at.to_string()),
-            ("ce_dataschema".into(), DATA_SCHEMA.to_owned()),
-            ("content-type".into(), "application/json".to_owned()),
+            ("ce_specversion".into(), "1.0".into()),
+            ("ce_id".into(), event.id.clone().into()),
+            ("ce_source".into(), event.source().into()),
+            ("ce_type".into(), event.event_type().into()),
+            ("ce_subject".into(), data.profile_sid.to_string().into()),
+            ("ce_time".into(), data.received_at.to_string().into()),
+            ("ce_dataschema".into(), DATA_SCHEMA.into()),
+            ("content-type".into(), "application/json".into()),
         ];
         headers.extend(trace_header(event.trace_parent.as_ref()));
         Ok(Self {
@@ -76,7 +76,7 @@ impl Record {
         received_at: Timestamp,
     ) -> serde_json::Result<Self> {
         let mut headers =
-            vec![("reason".into(), reason.as_str().to_owned()), ("content-type".into(), "application/json".to_owned())];
+            vec![("reason".into(), reason.as_str().into()), ("content-type".into(), "application/json".into())];
         headers.extend(trace_header(raw.header_text("traceparent").and_then(TraceParent::parse).as_ref()));
         Ok(Self {
             destination: Destination::DeadLetters,
@@ -100,8 +100,8 @@ impl Record {
     }
 }
 
-fn trace_header(trace: Option<&TraceParent>) -> Option<(Cow<'static, str>, String)> {
-    trace.map(|trace| ("traceparent".into(), trace.as_str().to_owned()))
+fn trace_header(trace: Option<&TraceParent>) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
+    trace.map(|trace| ("traceparent".into(), trace.as_str().to_owned().into()))
 }
 
 /// The value of a dead letter.

@@ -13,7 +13,7 @@ pub use diagnose::{Capture, Explanation, NearMiss, NearMissKind, SignedText, Ver
 pub use key::{EmptyKey, Signature, SigningKey};
 pub use keyring::{Keyring, LiveKeyring};
 pub use message::{Signable, sign, url_with_body_hash};
-pub use payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload, decode_form, fold_name};
+pub use payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload, decode_form, is_named};
 
 use std::sync::Arc;
 

@@ -15,10 +15,10 @@ const ACCOUNT_FIELD: &str = "accountsid";
 /// The query parameter that carries the hash of the body. It belongs to the signature and is no field.
 pub(super) const BODY_HASH_PARAMETER: &str = "bodySHA256";
 
-/// Folds the spellings of a field's name that have been met: case and underscores do not count.
+/// Whether a field's name is a spelling of this one, given in lower case: case and underscores do not count.
 #[must_use]
-pub fn fold_name(name: &str) -> String {
-    name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect()
+pub fn is_named(name: &[u8], folded: &str) -> bool {
+    name.iter().filter(|b| **b != b'_').map(u8::to_ascii_lowercase).eq(folded.bytes())
 }
 
 /// A decoded name and value of a form or query.
@@ -56,22 +56,18 @@ impl Payload {
         let texts: Vec<&str> = match self {
             Self::Pairs(pairs) => pairs
                 .iter()
-                .filter(|(name, _)| is_account(&String::from_utf8_lossy(name)))
+                .filter(|(name, _)| is_named(name, ACCOUNT_FIELD))
                 .map(|(_, value)| std::str::from_utf8(value).unwrap_or("\u{fffd}"))
                 .collect(),
             Self::Json(members) => members
                 .iter()
-                .filter(|(name, value)| is_account(name) && !value.is_null())
+                .filter(|(name, value)| is_named(name.as_bytes(), ACCOUNT_FIELD) && !value.is_null())
                 .map(|(_, value)| value.as_str().unwrap_or("\u{fffd}"))
                 .collect(),
             Self::Unreadable => Vec::new(),
         };
         ClaimedAccount::from_texts(&texts)
     }
-}
-
-fn is_account(name: &str) -> bool {
-    fold_name(name) == ACCOUNT_FIELD
 }
 
 /// What a callback says about its account. Untrusted until the signature is verified with that account's key.
@@ -117,6 +113,9 @@ pub fn decode_form(bytes: &[u8]) -> Result<Vec<Pair>, Refusal> {
 
 /// `application/x-www-form-urlencoded`: `+` is a space, then percent-decoding; other bytes stand for themselves.
 fn decode_component(bytes: &[u8]) -> Vec<u8> {
+    if !bytes.iter().any(|b| matches!(b, b'+' | b'%')) {
+        return bytes.to_vec();
+    }
     let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
     percent_decode(&spaced).collect()
 }
