@@ -4,13 +4,14 @@ mod case;
 mod clock;
 mod duplicates;
 mod refused;
+mod underway;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 pub use self::case::Case;
@@ -18,6 +19,7 @@ use self::{
     clock::Clock,
     duplicates::{Claim, Duplicates, Repeat, Ticket},
     refused::Refused,
+    underway::Underway,
 };
 use crate::{
     deliver::{Deliver, Pending},
@@ -55,7 +57,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Work that was accepted runs on `runtime`, where nobody cancels it.
+    /// Work that was accepted is finished on `runtime` when nobody waits for it any more.
     #[must_use]
     pub fn new(rules: Rules, verifier: Verifier, deliver: Deliver, metrics: Arc<Metrics>, runtime: Handle) -> Self {
         Self {
@@ -88,13 +90,13 @@ impl Pipeline {
     /// cancelled when its connection breaks, and what Twilio sent must not be lost with it.
     pub async fn accept(self: &Arc<Self>, case: Case, raw: RawCallback) -> Outcome {
         match self.begin(case, raw) {
-            Ok(underway) => underway.await.unwrap_or(Outcome::Unavailable(Unkept::Abandoned)),
+            Ok(underway) => underway.await,
             Err(refused) => refused,
         }
     }
 
     /// Everything up to the hand-over happens here, without a pause.
-    fn begin(self: &Arc<Self>, mut case: Case, raw: RawCallback) -> Result<JoinHandle<Outcome>, Outcome> {
+    fn begin(self: &Arc<Self>, mut case: Case, raw: RawCallback) -> Result<Underway, Outcome> {
         let raw = Arc::new(raw);
         let work = match self.verifier.verify(Arc::clone(&raw)) {
             Ok(verified) => self.hand_over(&mut case, verified),
@@ -104,11 +106,11 @@ impl Pipeline {
             },
         };
         let this = Arc::clone(self);
-        let task = async move {
+        let rest = async move {
             let outcome = this.finish(&mut case, work).await;
             case.conclude(outcome)
         };
-        Ok(self.tasks.spawn_on(task, &self.runtime))
+        Ok(Underway::new(rest, &self.tasks, &self.runtime))
     }
 
     fn hand_over(&self, case: &mut Case, verified: VerifiedCallback) -> Work {

@@ -7,7 +7,7 @@ use std::{
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::support::{Bridge, MockCluster, Request, mock_cluster, wait_for};
+use crate::support::{Bridge, Connection, MockCluster, Request, mock_cluster, wait_for};
 
 /// A service in front of a cluster that can be made to answer errors. It gives up after a second.
 fn bridge_and_cluster() -> (Bridge, MockCluster) {
@@ -131,4 +131,21 @@ fn a_full_queue_goes_to_the_spool_at_once_with_what_is_in_it() {
     assert!(began.elapsed() < Duration::from_secs(10), "Kafka's time was not waited for");
     assert_eq!(failovers(&bridge, "queue_full"), 1.0);
     assert_eq!(bridge.metric("trusthub_spool_events"), 2.0);
+}
+
+/// Its handler is dropped then, at whatever point it is.
+#[test]
+fn a_callback_whose_caller_resets_the_connection_meanwhile_is_made_durable() {
+    let (bridge, cluster) = bridge_and_cluster();
+    let mut connection = Connection::to(bridge.public);
+    connection.write(Request::change("draft").bytes());
+    wait_for_outcome(&bridge, "published -");
+    cluster.broker_round_trip_time(1, Duration::from_secs(600)).unwrap();
+    connection.write(Request::change("in-review").bytes());
+    let verified = || bridge.series("trusthub_signatures_verified_total").values().sum::<f64>();
+    wait_for("it is handed over", || (verified() == 2.0).then_some(()));
+    // The answer to the first one was not read, which makes the close a reset.
+    drop(connection);
+    wait_for_outcome(&bridge, "spooled -");
+    assert_eq!(bridge.metric("trusthub_spool_events"), 1.0);
 }
