@@ -9,6 +9,7 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/base-nossl-debian13:nonroot@sha256:8c563c1fb
 # changes.
 FROM ${BUILD_IMAGE} AS dependencies
 WORKDIR /build
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 # Cargo wants to see every target that the manifest names, so the benchmarks are taken out of it and the program is
 # stood in for. What was built of the stand-in is removed: it would be taken for newer than the source.
@@ -23,6 +24,7 @@ RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
 FROM dependencies AS build
 # The documentation of the crate is this file.
 COPY docs/architecture.md docs/
+COPY build.rs ./
 COPY src src
 RUN cargo build --release --locked
 # What the image gets: the program; the one library that the runtime image lacks, with its licence and with what tells

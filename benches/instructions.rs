@@ -21,7 +21,7 @@ use std::{
 use common::{ACCOUNTS, account, callback, verifier};
 use tokio::runtime::Builder;
 use trusthub_bridge::{
-    domain::{Event, Header, RawCallback},
+    domain::{Event, RawCallback},
     normalize::normalize,
     publish::Record,
     spool::{Limits, Spool},
@@ -141,17 +141,14 @@ fn usual() -> Arc<RawCallback> {
         1
     );
     let mut raw = callback(&body, 0);
-    raw.headers.extend(
-        [
-            ("host", "hooks.example.com"),
-            ("user-agent", "TwilioProxy/1.1"),
-            ("accept", "*/*"),
-            ("content-type", "application/x-www-form-urlencoded; charset=UTF-8"),
-            ("content-length", "197"),
-            ("i-twilio-idempotency-token", "c2f3c3a7-5d3c-4d3f-9e43-0d9f8f1f2a11"),
-        ]
-        .map(|(name, value)| Header { name: name.into(), value: value.into() }),
-    );
+    raw.headers.extend([
+        ("host", "hooks.example.com"),
+        ("user-agent", "TwilioProxy/1.1"),
+        ("accept", "*/*"),
+        ("content-type", "application/x-www-form-urlencoded; charset=UTF-8"),
+        ("content-length", "197"),
+        ("i-twilio-idempotency-token", "c2f3c3a7-5d3c-4d3f-9e43-0d9f8f1f2a11"),
+    ]);
     Arc::new(raw)
 }
 
@@ -160,7 +157,7 @@ fn verified(verifier: &Verifier, raw: &Arc<RawCallback>) -> VerifiedCallback {
 }
 
 fn event(verified: &VerifiedCallback) -> Event {
-    normalize(verified, SystemTime::UNIX_EPOCH.into()).unwrap()
+    normalize(verified).unwrap()(SystemTime::UNIX_EPOCH.into())
 }
 
 fn verify(accounts: u32, calls: u32) -> Duration {

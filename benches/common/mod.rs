@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use trusthub_bridge::{
-    domain::{AccountSid, Encoding, Header, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER},
+    domain::{AccountSid, Encoding, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER},
     verify::{Keyring, SigningKey, Verifier, decode_form, sign},
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn callback(body: &str, signer: u32) -> RawCallback {
         target: ROUTE.into(),
         query: None,
         encoding: Encoding::Form,
-        headers: vec![Header { name: SIGNATURE_HEADER.into(), value: signature.into() }],
+        headers: [(SIGNATURE_HEADER, signature)].into_iter().collect(),
         body: body.into(),
     }
 }

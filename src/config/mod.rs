@@ -29,7 +29,7 @@ pub use files::KeyFiles;
 pub use http::{Admin, Http};
 pub use kafka::{ClientCertificate, Kafka, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
 pub use problems::Problems;
-pub use process::{Log, LogFormat, Shutdown};
+pub use process::{Log, LogFormat, Shutdown, log_filter};
 pub use reconcile::{Access, Reconcile, Reconciliation};
 use serde::de::DeserializeOwned;
 pub use simulator::{Simulator, SimulatorPlace};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::{
     Row,
@@ -83,7 +83,7 @@ impl LogSection {
 impl RustSection {
     pub(super) fn read(self, reader: &mut Reader) -> Option<String> {
         let text = reader.text(&RUST_LOG, self.log)?;
-        if EnvFilter::try_new(&text).is_err() {
+        if log_filter(&text).is_none() {
             reader.report(
                 &RUST_LOG,
                 "is not a log filter; write a level such as info, or target=level with commas between",
@@ -91,6 +91,14 @@ impl RustSection {
         }
         Some(text)
     }
+}
+
+/// The filter that directives in the syntax of `RUST_LOG` make; `None` when there are none, or one cannot be read.
+#[must_use]
+pub fn log_filter(text: &str) -> Option<Targets> {
+    let directives: Vec<_> = text.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
+    // An empty text would be taken for a target, of which everything is logged.
+    if directives.is_empty() { None } else { directives.join(",").parse().ok() }
 }
 
 impl Shutdown {

@@ -1,6 +1,6 @@
 //! A callback as it arrived, before anything in it is believed.
 
-use super::Resource;
+use super::{Headers, Resource};
 
 /// The header that carries the signature, in lower case.
 pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
@@ -36,15 +36,6 @@ pub enum Encoding {
     Json,
 }
 
-/// One header as received; the name in lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// The name in lower case.
-    pub name: String,
-    /// The raw value.
-    pub value: Vec<u8>,
-}
-
 /// A request to a callback path: raw bytes, capped by the edge, not yet verified.
 #[derive(Debug, Clone)]
 pub struct RawCallback {
@@ -59,7 +50,7 @@ pub struct RawCallback {
     /// Where the fields stand; decides the verb.
     pub encoding: Encoding,
     /// All headers.
-    pub headers: Vec<Header>,
+    pub headers: Headers,
     /// The raw body; empty for a `GET`.
     pub body: Vec<u8>,
 }
@@ -83,14 +74,13 @@ impl RawCallback {
         }
     }
 
-    /// The values of the header with this name, given in lower case.
-    pub fn header(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
-        self.headers.iter().filter(move |header| header.name == name).map(|header| header.value.as_slice())
-    }
-
     /// The first value of a header as text; `None` when it is absent, empty or not UTF-8.
     #[must_use]
     pub fn header_text(&self, name: &'static str) -> Option<&str> {
-        self.header(name).next().and_then(|value| std::str::from_utf8(value).ok()).filter(|text| !text.is_empty())
+        self.headers
+            .values(name)
+            .next()
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .filter(|text| !text.is_empty())
     }
 }

@@ -16,6 +16,12 @@ impl Fingerprint {
         Self { hash, has_token }
     }
 
+    /// The hash.
+    #[must_use]
+    pub fn hash(self) -> [u8; 16] {
+        self.hash.to_be_bytes()
+    }
+
     /// Whether Twilio told deliveries apart by a token. Without one, an identical callback may also be a new one.
     #[must_use]
     pub fn has_token(self) -> bool {

@@ -5,6 +5,7 @@ mod destination;
 pub mod error_code;
 mod event;
 mod fingerprint;
+mod headers;
 mod label;
 mod members;
 mod outcome;
@@ -19,12 +20,13 @@ mod time;
 mod trace;
 mod verdict;
 
-pub use callback::{Encoding, Header, RawCallback, SIGNATURE_HEADER, Verb};
+pub use callback::{Encoding, RawCallback, SIGNATURE_HEADER, Verb};
 pub use destination::Destination;
 pub use event::{
     DATA_SCHEMA, EVENT_TYPE, Event, Origin, ProfileDetails, ProfileStatusChanged, RejectionReason, TEST_EVENT_TYPE,
 };
 pub use fingerprint::Fingerprint;
+pub use headers::Headers;
 pub(crate) use label::closed_set;
 pub use label::{Label, serialize_label};
 pub use members::Members;

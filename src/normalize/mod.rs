@@ -9,7 +9,7 @@
 //! # use std::time::SystemTime;
 //! # use trusthub_bridge::{domain::RawCallback, normalize::normalize};
 //! fn skip_verification(raw: RawCallback) {
-//!     let _ = normalize(&raw, SystemTime::now().into());
+//!     let _ = normalize(&raw).map(|event_at| event_at(SystemTime::now().into()));
 //! }
 //! ```
 
@@ -46,11 +46,12 @@ pub struct NotUnderstood {
     pub profile: Option<ProfileSid>,
 }
 
-/// Makes the event of a callback that was received at this moment.
+/// Reads a callback, and returns what makes its event from the time of receipt. That is taken later, under a lock, in which
+/// nothing should be read.
 ///
 /// # Errors
 /// [`NotUnderstood`] when the account, the profile or the status is missing, invalid or contradicts itself.
-pub fn normalize(verified: &VerifiedCallback, received_at: Timestamp) -> Result<Event, NotUnderstood> {
+pub fn normalize(verified: &VerifiedCallback) -> Result<impl FnOnce(Timestamp) -> Event + use<>, NotUnderstood> {
     let unclear = |reason| NotUnderstood { reason, profile: None };
     let fields = fields::read(verified.payload()).ok_or(unclear(Unprocessable::InvalidJson))?;
     let profile = read_profile(&fields).map_err(unclear)?;
@@ -60,20 +61,25 @@ pub fn normalize(verified: &VerifiedCallback, received_at: Timestamp) -> Result<
     let raw = verified.raw();
     let idempotency_token = raw.header_text(IDEMPOTENCY_HEADER).map(str::to_owned);
     let details = read_details(&fields);
+    let errors = details.codes.into_iter().map(RejectionReason::from).collect();
     let fingerprint = fingerprint(raw, &account, &profile, idempotency_token.as_deref());
-    Ok(Event {
+    let is_test = fields.iter().any(|field| field.meaning == Meaning::Test);
+    let trace_parent = raw.header_text("traceparent").and_then(TraceParent::parse);
+    let status = Status::from_name(&Status::canonical(raw_status));
+    let (resource, raw_status) = (raw.resource, raw_status.to_owned());
+    Ok(move |received_at| Event {
         id: event_id(fingerprint, received_at),
         fingerprint,
-        is_test: fields.iter().any(|field| field.meaning == Meaning::Test),
-        trace_parent: raw.header_text("traceparent").and_then(TraceParent::parse),
+        is_test,
+        trace_parent,
         data: ProfileStatusChanged {
             account_sid: account,
             profile_sid: profile,
-            resource: raw.resource,
-            status: Status::from_name(&Status::canonical(raw_status)),
-            raw_status: raw_status.to_owned(),
+            resource,
+            status,
+            raw_status,
             failure_reason: details.failure_reason,
-            errors: details.codes.into_iter().map(RejectionReason::from).collect(),
+            errors,
             valid_until: details.valid_until,
             received_at,
             origin: Origin::Callback,

@@ -2,7 +2,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::{
-    domain::{Encoding, Header, PublicUrl, Resource, SIGNATURE_HEADER},
+    domain::{Encoding, PublicUrl, Resource, SIGNATURE_HEADER},
     verify::{Keyring, SigningKey, Verifier, sign, url_with_body_hash},
 };
 
@@ -14,14 +14,13 @@ const ROUTE: &str = "/callbacks/customer-profiles";
 const RECEIVED: Duration = Duration::from_millis(1_795_172_640_123);
 
 fn request(encoding: Encoding, query: Option<String>, body: &str, headers: &[(&str, &str)]) -> RawCallback {
-    let header = |(name, value): &(&str, &str)| Header { name: (*name).into(), value: (*value).into() };
     RawCallback {
         resource: Resource::CustomerProfile,
         route: ROUTE,
         target: ROUTE.into(),
         query,
         encoding,
-        headers: headers.iter().map(header).collect(),
+        headers: headers.iter().copied().collect(),
         body: body.into(),
     }
 }
@@ -43,7 +42,7 @@ fn verified(encoding: Encoding, body: &str, headers: &[(&str, &str)]) -> Verifie
 }
 
 fn at_receipt(verified: &VerifiedCallback) -> Result<Event, NotUnderstood> {
-    normalize(verified, (UNIX_EPOCH + RECEIVED).into())
+    normalize(verified).map(|event_at| event_at((UNIX_EPOCH + RECEIVED).into()))
 }
 
 fn form(body: &str) -> Result<Event, NotUnderstood> {

@@ -30,22 +30,31 @@ type Waiting = Arc<Mutex<Vec<oneshot::Sender<FirstOutcome>>>>;
 /// The callbacks of the last while.
 #[derive(Debug, Clone)]
 pub(super) struct Duplicates {
-    window: Duration,
     memory: Arc<Mutex<Memory>>,
 }
 
-#[derive(Debug, Default)]
+/// A hundred thousand entries are most of what the service ever holds in memory, so they are small.
+#[derive(Debug)]
 struct Memory {
-    entries: HashMap<Fingerprint, Entry>,
-    with_token: VecDeque<(Instant, Fingerprint)>,
-    without_token: VecDeque<(Instant, Fingerprint)>,
+    began: Instant,
+    with_token: Window,
+    without_token: Window,
 }
 
+/// Nanoseconds since the memory began.
+type Moment = u64;
+
+type Hash = [u8; 16];
+
 #[derive(Debug)]
-struct Entry {
-    claimed: Instant,
-    /// `None` once the first callback is durable.
-    underway: Option<Waiting>,
+struct Window {
+    length: Moment,
+    /// When each was claimed.
+    entries: HashMap<Hash, Moment>,
+    /// Those of them that are not durable yet.
+    underway: HashMap<Hash, Waiting>,
+    /// In the order in which they were claimed, also those that have failed since.
+    claims: VecDeque<(Moment, Hash)>,
 }
 
 /// Whether a callback is the first of its kind.
@@ -58,22 +67,26 @@ pub(super) enum Claim {
 
 impl Duplicates {
     pub(super) fn new(window: Duration) -> Self {
-        Self { window, memory: Arc::default() }
+        let memory = Memory {
+            began: Instant::now(),
+            with_token: Window::new(window),
+            without_token: Window::new(window.min(WINDOW_WITHOUT_TOKEN)),
+        };
+        Self { memory: Arc::new(Mutex::new(memory)) }
     }
 
     /// Only callbacks whose signature was verified may ask: others could make genuine ones look like repeats.
     pub(super) fn claim(&self, fingerprint: Fingerprint, now: Instant) -> Claim {
         let mut memory = self.lock();
-        memory.forget_expired(self.window, now);
-        match memory.entries.get(&fingerprint) {
-            Some(entry) => Claim::Repeat(Repeat(entry.underway.as_ref().map(wait))),
-            None => {
-                let waiting = Waiting::default();
-                memory.remember(fingerprint, Entry { claimed: now, underway: Some(Arc::clone(&waiting)) });
-                let duplicates = self.clone();
-                Claim::First(Ticket { duplicates, fingerprint, claimed: now, waiting, has_outcome: false })
-            }
+        let now = memory.moment(now);
+        memory.forget_expired(now);
+        let (window, hash) = (memory.window(fingerprint), fingerprint.hash());
+        if window.entries.contains_key(&hash) {
+            return Claim::Repeat(Repeat(window.underway.get(&hash).map(wait)));
         }
+        let waiting = Waiting::default();
+        memory.remember(fingerprint, now, Arc::clone(&waiting));
+        Claim::First(Ticket { duplicates: self.clone(), fingerprint, claimed: now, waiting, has_outcome: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
@@ -89,45 +102,85 @@ fn wait(waiting: &Waiting) -> oneshot::Receiver<FirstOutcome> {
 }
 
 impl Memory {
-    fn remember(&mut self, fingerprint: Fingerprint, entry: Entry) {
-        if self.with_token.len() + self.without_token.len() >= MOST {
+    fn moment(&self, now: Instant) -> Moment {
+        nanoseconds(now.saturating_duration_since(self.began))
+    }
+
+    fn window(&mut self, fingerprint: Fingerprint) -> &mut Window {
+        if fingerprint.has_token() { &mut self.with_token } else { &mut self.without_token }
+    }
+
+    fn windows(&mut self) -> [&mut Window; 2] {
+        [&mut self.with_token, &mut self.without_token]
+    }
+
+    fn remember(&mut self, fingerprint: Fingerprint, claimed: Moment, waiting: Waiting) {
+        if self.with_token.claims.len() + self.without_token.claims.len() >= MOST {
             self.forget_oldest();
         }
-        self.queue(fingerprint.has_token()).push_back((entry.claimed, fingerprint));
-        self.entries.insert(fingerprint, entry);
+        self.window(fingerprint).remember(fingerprint.hash(), claimed, waiting);
     }
 
-    fn queue(&mut self, has_token: bool) -> &mut VecDeque<(Instant, Fingerprint)> {
-        if has_token { &mut self.with_token } else { &mut self.without_token }
-    }
-
-    fn forget_expired(&mut self, window: Duration, now: Instant) {
-        for (has_token, window) in [(true, window), (false, window.min(WINDOW_WITHOUT_TOKEN))] {
-            while self.queue(has_token).front().is_some_and(|(claimed, _)| now.duration_since(*claimed) >= window) {
-                self.forget_first(has_token);
+    fn forget_expired(&mut self, now: Moment) {
+        for window in self.windows() {
+            while window.oldest().is_some_and(|claimed| now.saturating_sub(claimed) >= window.length) {
+                window.forget_oldest();
             }
         }
     }
 
     fn forget_oldest(&mut self) {
-        let age = |queue: &VecDeque<(Instant, Fingerprint)>| queue.front().map(|(claimed, _)| *claimed);
-        let has_token = match (age(&self.with_token), age(&self.without_token)) {
-            (Some(with), Some(without)) => with <= without,
-            (with, _) => with.is_some(),
-        };
-        self.forget_first(has_token);
-    }
-
-    fn forget_first(&mut self, has_token: bool) {
-        if let Some((claimed, fingerprint)) = self.queue(has_token).pop_front() {
-            self.forget(fingerprint, claimed);
+        let with_claims = self.windows().into_iter().filter(|window| !window.claims.is_empty());
+        if let Some(window) = with_claims.min_by_key(|window| window.oldest()) {
+            window.forget_oldest();
         }
     }
 
-    /// A later callback may have claimed the same fingerprint after an earlier one had failed.
-    fn forget(&mut self, fingerprint: Fingerprint, claimed: Instant) {
-        if self.entries.get(&fingerprint).is_some_and(|entry| entry.claimed == claimed) {
-            self.entries.remove(&fingerprint);
+    fn forget(&mut self, fingerprint: Fingerprint, claimed: Moment) {
+        self.window(fingerprint).forget(fingerprint.hash(), claimed);
+    }
+}
+
+fn nanoseconds(duration: Duration) -> Moment {
+    Moment::try_from(duration.as_nanos()).unwrap_or(Moment::MAX)
+}
+
+impl Window {
+    fn new(length: Duration) -> Self {
+        Self { length: nanoseconds(length), entries: HashMap::new(), underway: HashMap::new(), claims: VecDeque::new() }
+    }
+
+    fn remember(&mut self, hash: Hash, claimed: Moment, waiting: Waiting) {
+        self.claims.push_back((claimed, hash));
+        self.entries.insert(hash, claimed);
+        self.underway.insert(hash, waiting);
+    }
+
+    /// A later callback may have claimed the same after an earlier one had failed.
+    fn is_claimed(&self, hash: Hash, claimed: Moment) -> bool {
+        self.entries.get(&hash) == Some(&claimed)
+    }
+
+    fn durable(&mut self, hash: Hash, claimed: Moment) {
+        if self.is_claimed(hash, claimed) {
+            self.underway.remove(&hash);
+        }
+    }
+
+    fn oldest(&self) -> Option<Moment> {
+        self.claims.front().map(|(claimed, _)| *claimed)
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((claimed, hash)) = self.claims.pop_front() {
+            self.forget(hash, claimed);
+        }
+    }
+
+    fn forget(&mut self, hash: Hash, claimed: Moment) {
+        if self.is_claimed(hash, claimed) {
+            self.entries.remove(&hash);
+            self.underway.remove(&hash);
         }
     }
 }
@@ -137,7 +190,7 @@ impl Memory {
 pub(super) struct Ticket {
     duplicates: Duplicates,
     fingerprint: Fingerprint,
-    claimed: Instant,
+    claimed: Moment,
     waiting: Waiting,
     has_outcome: bool,
 }
@@ -146,9 +199,7 @@ impl Ticket {
     /// The callback is durable: from now on its repeats are answered at once.
     pub(super) fn durable(self) {
         let mut memory = self.duplicates.lock();
-        if let Some(entry) = memory.entries.get_mut(&self.fingerprint).filter(|entry| entry.claimed == self.claimed) {
-            entry.underway = None;
-        }
+        memory.window(self.fingerprint).durable(self.fingerprint.hash(), self.claimed);
         drop(memory);
         self.tell(Ok(()));
     }
@@ -238,7 +289,9 @@ mod tests {
                 Err(failure) => ticket.failed(failure),
             }
             assert_eq!(waiting.await.unwrap(), outcome);
-            duplicates.lock().forget(with_token(1), now);
+            let mut memory = duplicates.lock();
+            let claimed = memory.moment(now);
+            memory.forget(with_token(1), claimed);
         }
     }
 
@@ -272,14 +325,15 @@ mod tests {
         for number in 0..=MOST as u128 {
             first(duplicates.claim(Fingerprint::new(number, number % 2 == 0), now)).durable();
         }
-        assert_eq!(duplicates.lock().entries.len(), MOST);
+        let entries = duplicates.lock().windows().map(|window| window.entries.len());
+        assert_eq!(entries.iter().sum::<usize>(), MOST);
         first(duplicates.claim(with_token(0), now)).durable();
         drop(repeat(duplicates.claim(with_token(MOST as u128), now)));
         for number in 0..=MOST as u128 {
             let fingerprint = with_token(MOST as u128 + 1 + number);
             first(duplicates.claim(fingerprint, now)).failed(Unkept::SpoolFull);
         }
-        let memory = duplicates.lock();
-        assert!(memory.with_token.len() + memory.without_token.len() <= MOST, "failures are bounded, too");
+        let claims = duplicates.lock().windows().map(|window| window.claims.len());
+        assert!(claims.iter().sum::<usize>() <= MOST, "failures are bounded, too");
     }
 }

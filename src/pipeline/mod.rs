@@ -117,12 +117,13 @@ impl Pipeline {
         case.verified();
         let matched = verified.matched();
         self.metrics.signatures.of(matched.construction, matched.key).inc();
+        let normalized = normalize(&verified);
         // The lock protects no value that a panic could leave half-changed.
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let received_at = order.time(SystemTime::now().into());
         self.metrics.last_callback.set(received_at.unix_seconds());
-        let work = match normalize(&verified, received_at) {
-            Ok(event) => self.hand_over_event(case, &verified, event),
+        let work = match normalized {
+            Ok(event_at) => self.hand_over_event(case, &verified, event_at(received_at)),
             Err(unclear) => {
                 let why = (unclear.reason, unclear.profile.as_ref());
                 let pending = self.deliver.dead_letter(verified.raw(), why, received_at, case.received());

@@ -122,12 +122,12 @@ struct DeadLetter<'a> {
 
 impl<'a> DeadLetter<'a> {
     fn of(raw: &'a RawCallback, received_at: Timestamp) -> Self {
-        let kept = raw.headers.iter().filter(|header| !SECRET_HEADERS.contains(&header.name.as_str()));
+        let kept = raw.headers.iter().filter(|(name, _)| !SECRET_HEADERS.contains(name));
         let body = std::str::from_utf8(&raw.body).ok();
         Self {
             method: raw.verb().as_str().into(),
             path_and_query: raw.target.as_str().into(),
-            headers: kept.map(|header| (header.name.as_str().into(), String::from_utf8_lossy(&header.value))).collect(),
+            headers: kept.map(|(name, value)| (name.into(), String::from_utf8_lossy(value))).collect(),
             body: body.map(Into::into),
             body_base64: body.is_none().then(|| STANDARD.encode(&raw.body).into()),
             received_at,
@@ -153,22 +153,23 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
-    use crate::domain::{Encoding, Header, Resource};
+    use crate::domain::{Encoding, Resource};
 
     fn raw(body: &[u8]) -> RawCallback {
-        let header = |name: &str, value: &str| Header { name: name.into(), value: value.into() };
         RawCallback {
             resource: Resource::CustomerProfile,
             route: "/callbacks/customer-profiles",
             target: "/prefix/callbacks/customer-profiles?a=%20".into(),
             query: Some("a=%20".into()),
             encoding: Encoding::Form,
-            headers: vec![
-                header("host", "hooks.example.com"),
-                header("x-twilio-signature", "secret"),
-                header("authorization", "Basic secret"),
-                header("cookie", "secret"),
-            ],
+            headers: [
+                ("host", "hooks.example.com"),
+                ("x-twilio-signature", "secret"),
+                ("authorization", "Basic secret"),
+                ("cookie", "secret"),
+            ]
+            .into_iter()
+            .collect(),
             body: body.into(),
         }
     }

@@ -6,12 +6,15 @@
 //! takes, is only for who can sign, and when too many do, what else arrives is refused at once.
 
 use std::{
-    cell::{Cell, OnceCell},
-    collections::BTreeMap,
+    cell::OnceCell,
+    collections::{HashMap, VecDeque},
     io,
     net::{Shutdown, TcpStream},
     os::fd::AsFd,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use actix_web::web::Payload;
@@ -39,33 +42,47 @@ impl Room {
     }
 }
 
-/// All connections of the public port.
+/// All connections of the public port. A request changes numbers only; the lock is for who comes and who goes.
 #[derive(Debug)]
 pub(super) struct Connections {
     room: Room,
-    standing: Mutex<Standing>,
+    working: AtomicUsize,
+    /// Connections begin to wait in the order of their turns.
+    next_turn: AtomicU64,
+    held: Mutex<Held>,
 }
 
 #[derive(Debug, Default)]
-struct Standing {
-    /// In the order in which they began to wait.
-    waiting: BTreeMap<u64, Arc<TcpStream>>,
-    next: u64,
-    working: usize,
+struct Held {
+    /// Those that were not cut, by the turn in which they came.
+    lines: HashMap<u64, Arc<Line>>,
+    /// Those that had waited longest when they were last looked for, and since when. Who has worked since has another turn,
+    /// and whoever else waits began later.
+    longest: VecDeque<(Turn, u64)>,
 }
 
-impl Standing {
-    fn wait(&mut self, stream: &Arc<TcpStream>) -> u64 {
-        let turn = self.next;
-        self.next += 1;
-        self.waiting.insert(turn, Arc::clone(stream));
-        turn
+type Turn = u64;
+
+/// In place of the turn of a line on which nobody waits.
+const WORKING: Turn = 0;
+const CUT: Turn = Turn::MAX;
+
+/// A connection and what it does. It changes between waiting and working itself, and others cut it while it waits.
+#[derive(Debug)]
+struct Line {
+    stream: TcpStream,
+    turn: AtomicU64,
+}
+
+impl Line {
+    fn change(&self, from: Turn, to: Turn) -> bool {
+        self.turn.compare_exchange(from, to, Relaxed, Relaxed).is_ok()
     }
 }
 
 impl Connections {
     pub(super) fn new(room: Room) -> Arc<Self> {
-        Arc::new(Self { room, standing: Mutex::default() })
+        Arc::new(Self { room, working: AtomicUsize::new(0), next_turn: AtomicU64::new(1), held: Mutex::default() })
     }
 
     /// Gives a new connection its seat, at the cost of the one that has waited longest when there is no room.
@@ -73,22 +90,50 @@ impl Connections {
     /// # Errors
     /// When the system gives no second descriptor, by which the connection could be cut.
     pub(super) fn admit(self: &Arc<Self>, stream: &impl AsFd) -> io::Result<Seat> {
-        let stream = Arc::new(TcpStream::from(stream.as_fd().try_clone_to_owned()?));
-        let (turn, displaced) = {
-            let mut standing = self.standing();
-            let turn = standing.wait(&stream);
-            let held = standing.waiting.len() + standing.working;
-            (turn, (held > self.room.held).then(|| standing.waiting.pop_first()).flatten())
+        let (stream, came) = (TcpStream::from(stream.as_fd().try_clone_to_owned()?), self.turn());
+        let line = Arc::new(Line { stream, turn: AtomicU64::new(came) });
+        let displaced = {
+            let mut held = self.held();
+            held.lines.insert(came, Arc::clone(&line));
+            (held.lines.len() > self.room.held).then(|| held.displace()).flatten()
         };
-        if let Some((_, longest)) = displaced {
-            cut(&longest);
+        if let Some(longest) = displaced {
+            cut(&longest.stream);
         }
-        Ok(Seat { connections: Arc::clone(self), stream, turn: Cell::new(turn), rest: OnceCell::new() })
+        Ok(Seat { connections: Arc::clone(self), line, came, rest: OnceCell::new() })
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
+    fn turn(&self) -> Turn {
+        self.next_turn.fetch_add(1, Relaxed)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
         // Nothing that holds the lock can panic.
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Takes the one out that has waited longest, if any waits.
+    fn displace(&mut self) -> Option<Arc<Line>> {
+        loop {
+            if self.longest.is_empty() {
+                self.longest = self.find_longest();
+            }
+            let (turn, came) = self.longest.pop_front()?;
+            if self.lines.get(&came).is_some_and(|line| line.change(turn, CUT)) {
+                return self.lines.remove(&came);
+            }
+        }
+    }
+
+    /// An eighth of those that wait, so that not each that comes has to look at all of them.
+    fn find_longest(&self) -> VecDeque<(Turn, u64)> {
+        let turns = self.lines.iter().map(|(came, line)| (line.turn.load(Relaxed), *came));
+        let mut waiting: Vec<_> = turns.filter(|(turn, _)| *turn != WORKING).collect();
+        waiting.sort_unstable();
+        waiting.truncate(waiting.len().div_ceil(8));
+        waiting.into()
     }
 }
 
@@ -102,8 +147,8 @@ fn cut(stream: &TcpStream) {
 /// A connection's place among the others, as long as it is open.
 pub(super) struct Seat {
     connections: Arc<Connections>,
-    stream: Arc<TcpStream>,
-    turn: Cell<u64>,
+    line: Arc<Line>,
+    came: u64,
     /// What was not read of the body of a refused request, the last one of this connection.
     rest: OnceCell<Payload>,
 }
@@ -111,17 +156,18 @@ pub(super) struct Seat {
 impl Seat {
     /// Whether so many work already that this connection need not send more.
     pub(super) fn is_in_vain(&self) -> bool {
-        self.connections.standing().working >= self.connections.room.working
+        self.connections.working.load(Relaxed) >= self.connections.room.working
     }
 
     /// The connection works from now on. `None` when too many do, or when it was cut.
     pub(super) fn work(&self) -> Option<Work<'_>> {
-        let mut standing = self.connections.standing();
-        if standing.working >= self.connections.room.working {
+        let Connections { room, working, .. } = &*self.connections;
+        working.fetch_update(Relaxed, Relaxed, |working| (working < room.working).then_some(working + 1)).ok()?;
+        let turn = self.line.turn.load(Relaxed);
+        if turn == CUT || !self.line.change(turn, WORKING) {
+            working.fetch_sub(1, Relaxed);
             return None;
         }
-        standing.waiting.remove(&self.turn.get())?;
-        standing.working += 1;
         Some(Work(self))
     }
 
@@ -139,13 +185,13 @@ impl Seat {
 
     /// Ends the connection now.
     pub(super) fn cut(&self) {
-        cut(&self.stream);
+        cut(&self.line.stream);
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.connections.standing().waiting.remove(&self.turn.get());
+        self.connections.held().lines.remove(&self.came);
     }
 }
 
@@ -154,9 +200,9 @@ pub(super) struct Work<'s>(&'s Seat);
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        let mut standing = self.0.connections.standing();
-        standing.working -= 1;
-        self.0.turn.set(standing.wait(&self.0.stream));
+        let Seat { connections, line, .. } = self.0;
+        line.turn.store(connections.turn(), Relaxed);
+        connections.working.fetch_sub(1, Relaxed);
     }
 }
 
@@ -202,6 +248,21 @@ mod tests {
     }
 
     #[test]
+    fn many_that_come_displace_one_another_in_the_order_in_which_they_began_to_wait() {
+        let connections = room_for(64, 64);
+        let mut callers: VecDeque<_> = (0..64).map(|_| arrive(&connections)).collect();
+        // Every other one has worked in the meantime.
+        callers.iter().step_by(2).for_each(|(_, seat)| drop(seat.work()));
+        let idle = callers.iter().enumerate().filter(|(number, _)| number % 2 == 1);
+        let order: Vec<_> = idle.chain(callers.iter().enumerate().step_by(2)).map(|(number, _)| number).collect();
+        for number in order {
+            callers.push_back(arrive(&connections));
+            let is_next_cut = is_cut(&callers[number].0);
+            assert!(is_next_cut && connections.held().lines.len() == 64, "{number}");
+        }
+    }
+
+    #[test]
     fn only_so_many_work_and_the_next_one_may_as_soon_as_one_is_done() {
         let connections = room_for(1, 3);
         let callers: Vec<_> = (0..2).map(|_| arrive(&connections)).collect();
@@ -225,7 +286,6 @@ mod tests {
         let gone: Vec<_> = (0..2).map(|_| arrive(&connections)).collect();
         drop(gone[0].1.work());
         drop(gone);
-        let standing = connections.standing();
-        assert_eq!((standing.waiting.len(), standing.working), (0, 0));
+        assert_eq!((connections.held().lines.len(), connections.working.load(Relaxed)), (0, 0));
     }
 }

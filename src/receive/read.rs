@@ -12,7 +12,7 @@ use actix_web::{
 use tokio::time::timeout_at;
 
 use super::route::Route;
-use crate::domain::{Encoding, Header, RawCallback, Refusal};
+use crate::domain::{Encoding, RawCallback, Refusal};
 
 /// What one request may cost.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ pub(super) async fn read(
         target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         query: request.uri().query().map(str::to_owned),
         encoding,
-        headers: headers(request),
+        headers: request.headers().iter().map(|(name, value)| (name, value.as_bytes())).collect(),
         body: body.unwrap_or(Err(Refusal::TimedOut))?,
     };
     if raw.fields().len() > limits.fields {
@@ -100,12 +100,4 @@ async fn read_body(request: &HttpRequest, payload: &mut web::Payload, limit: usi
         Ok(Err(_broken)) => Err(Refusal::Malformed),
         Err(_too_large) => Err(Refusal::TooLarge),
     }
-}
-
-fn headers(request: &HttpRequest) -> Vec<Header> {
-    let header = |(name, value): (&header::HeaderName, &header::HeaderValue)| Header {
-        name: name.as_str().to_owned(),
-        value: value.as_bytes().to_vec(),
-    };
-    request.headers().iter().map(header).collect()
 }

@@ -143,7 +143,7 @@ fn matching_key(
 
 /// The one signature of a callback. A proxy may repeat the header, but not with another value.
 fn read_signature(raw: &RawCallback) -> Result<Signature, Refusal> {
-    let mut values = raw.header(SIGNATURE_HEADER);
+    let mut values = raw.headers.values(SIGNATURE_HEADER);
     let first = values.next().ok_or(Refusal::MissingSignature)?;
     if values.any(|other| other != first) {
         return Err(Refusal::MalformedSignature);

@@ -14,7 +14,7 @@ use super::{
     sign::{self, Method},
 };
 use crate::{
-    domain::{Encoding, Header, PublicUrl, SIGNATURE_HEADER},
+    domain::{Encoding, Headers, PublicUrl, SIGNATURE_HEADER},
     verify::{Capture, Signable, Signature, explain},
 };
 
@@ -62,7 +62,7 @@ struct Captured {
     method: Method,
     urls: Vec<PublicUrl>,
     target: String,
-    headers: Vec<Header>,
+    headers: Headers,
     body: Vec<u8>,
 }
 
@@ -132,11 +132,11 @@ fn from_arguments(url: &str, arguments: &Arguments, urls: Option<Vec<PublicUrl>>
         Some(urls) => urls,
         None => vec![public_url("--url", &format!("{origin}{}", prefix(target)))?],
     };
-    let mut headers = Vec::new();
+    let mut headers = Headers::default();
     for text in &arguments.headers {
-        headers.push(header(text.as_bytes()).ok_or_else(|| Failure::usage("--header: write it as 'Name: value'"))?);
+        headers.extend([header(text.as_bytes()).ok_or_else(|| Failure::usage("--header: write it as 'Name: value'"))?]);
     }
-    headers.push(host(origin));
+    headers.push("host", host(origin).as_bytes());
     let body = match (&arguments.body, &arguments.body_file) {
         (Some(body), _) => body.clone().into_bytes(),
         (None, Some(file)) => {
@@ -160,7 +160,7 @@ fn from_stdin(urls: Vec<PublicUrl>) -> Result<Captured, Failure> {
         target
     } else {
         let (origin, target) = split(&target);
-        headers.push(host(origin));
+        headers.push("host", host(origin).as_bytes());
         target.to_owned()
     };
     Ok(Captured { method, urls, target, headers, body })
@@ -175,9 +175,8 @@ fn split(url: &str) -> (&str, &str) {
 }
 
 /// What Twilio was given stands for a `Host` header: it is tried, whatever the public URL says.
-fn host(origin: &str) -> Header {
-    let authority = origin.split_once("://").map_or(origin, |(_scheme, authority)| authority);
-    Header { name: "host".to_owned(), value: authority.into() }
+fn host(origin: &str) -> &str {
+    origin.split_once("://").map_or(origin, |(_scheme, authority)| authority)
 }
 
 fn path_of(target: &str) -> &str {
@@ -197,8 +196,8 @@ fn route<'a>(path: &'a str, urls: &[PublicUrl]) -> &'a str {
     bare.filter(|route| route.is_empty() || route.starts_with('/')).min_by_key(|route| route.len()).unwrap_or(path)
 }
 
-fn signature(headers: &[Header]) -> Result<Result<Signature, &'static str>, Failure> {
-    let mut values = headers.iter().filter(|header| header.name == SIGNATURE_HEADER).map(|header| &header.value);
+fn signature(headers: &Headers) -> Result<Result<Signature, &'static str>, Failure> {
+    let mut values = headers.values(SIGNATURE_HEADER);
     let Some(first) = values.next() else {
         return Err(Failure::usage("the request has no X-Twilio-Signature header; add it as it was received"));
     };
@@ -211,9 +210,8 @@ fn signature(headers: &[Header]) -> Result<Result<Signature, &'static str>, Fail
 }
 
 fn encoding(captured: &Captured) -> Encoding {
-    let content_type = captured.headers.iter().find(|header| header.name == "content-type");
-    let media_type =
-        content_type.map(|header| header.value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii());
+    let content_type = captured.headers.values("content-type").next();
+    let media_type = content_type.map(|value| value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii());
     match (captured.method, media_type) {
         (Method::Get, _) => Encoding::Query,
         (Method::Post, Some(media_type)) if media_type.eq_ignore_ascii_case(FORM) => Encoding::Form,

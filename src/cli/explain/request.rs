@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::domain::Header;
+use crate::domain::Headers;
 
 /// A request as text, taken apart and not interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct RawRequest {
     /// Path and query, or a whole URL.
     pub target: String,
     /// The headers; names in lower case.
-    pub headers: Vec<Header>,
+    pub headers: Headers,
     /// The rest: all of it, or as much as `Content-Length` says.
     pub body: Vec<u8>,
 }
@@ -53,11 +53,11 @@ pub fn parse_request(bytes: &[u8]) -> Result<RawRequest, BrokenRequest> {
         line = next_line(&mut rest);
     }
     let (method, target) = request_line(line.ok_or(BrokenRequest::Empty)?).ok_or(BrokenRequest::RequestLine)?;
-    let mut headers = Vec::new();
+    let mut headers = Headers::default();
     for number in 2.. {
         match next_line(&mut rest) {
             None | Some(b"") => break,
-            Some(line) => headers.push(header(line).ok_or(BrokenRequest::Header(number))?),
+            Some(line) => headers.extend([header(line).ok_or(BrokenRequest::Header(number))?]),
         }
     }
     let body = body(rest, &headers)?.to_vec();
@@ -84,20 +84,17 @@ fn request_line(line: &[u8]) -> Option<(String, String)> {
     (version && plain && words.next().is_none()).then(|| (method.to_owned(), target.to_owned()))
 }
 
-/// A header from `Name: value`.
-pub(super) fn header(line: &[u8]) -> Option<Header> {
+/// The name and the value of `Name: value`.
+pub(super) fn header(line: &[u8]) -> Option<(&str, &[u8])> {
     let mut halves = line.splitn(2, |b| *b == b':');
     let name = std::str::from_utf8(halves.next()?).ok()?;
-    let value = halves.next()?.trim_ascii().to_vec();
+    let value = halves.next()?.trim_ascii();
     let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
-    plain.then(|| Header { name: name.to_ascii_lowercase(), value })
+    plain.then_some((name, value))
 }
 
-fn body<'a>(rest: &'a [u8], headers: &[Header]) -> Result<&'a [u8], BrokenRequest> {
-    let text = |name: &str| {
-        let header = headers.iter().find(|header| header.name == name)?;
-        std::str::from_utf8(&header.value).ok()
-    };
+fn body<'a>(rest: &'a [u8], headers: &Headers) -> Result<&'a [u8], BrokenRequest> {
+    let text = |name: &str| std::str::from_utf8(headers.values(name).next()?).ok();
     if text("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         return Err(BrokenRequest::Chunked);
     }
@@ -120,8 +117,7 @@ mod tests {
             let text = ["", "POST /x?a=%20 HTTP/1.1", "HOST:  h ", "X-A: b:c", "", "a=1\r\n\nb"].join(end);
             let request = parse_request(text.as_bytes()).unwrap();
             assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/x?a=%20"));
-            let headers = request.headers.iter().map(|header| (header.name.as_str(), header.value.as_slice()));
-            assert_eq!(headers.collect::<Vec<_>>(), [("host", b"h".as_slice()), ("x-a", b"b:c")]);
+            assert_eq!(request.headers.iter().collect::<Vec<_>>(), [("host", b"h".as_slice()), ("x-a", b"b:c")]);
             assert_eq!(request.body, b"a=1\r\n\nb");
         }
     }

@@ -22,7 +22,7 @@ use super::{
     payload::{ClaimedAccount, Pair, Payload, decode_form},
     read_signature,
 };
-use crate::domain::{Construction, Encoding, Header, PublicUrl, RawCallback, Refusal};
+use crate::domain::{Construction, Encoding, Headers, PublicUrl, RawCallback, Refusal};
 
 /// The largest body or query that is rewritten.
 const MAX_REWRITTEN_BYTES: usize = 64 << 10;
@@ -35,7 +35,7 @@ pub struct Capture<'a> {
     /// The path as received, prefix included.
     pub path: &'a str,
     /// All headers. They are tried, never believed.
-    pub headers: &'a [Header],
+    pub headers: &'a Headers,
 }
 
 impl<'a> From<&'a RawCallback> for Capture<'a> {

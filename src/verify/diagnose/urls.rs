@@ -186,8 +186,7 @@ fn hosts<'a>(capture: &Capture<'a>) -> Vec<&'a str> {
 
 /// The values of a header: printable, short and few, as they may come from anybody.
 fn words<'a>(capture: &Capture<'a>, header: &str) -> impl Iterator<Item = &'a str> {
-    let values = capture.headers.iter().filter(move |candidate| candidate.name == header);
-    let texts = values.filter_map(|value| std::str::from_utf8(&value.value).ok());
+    let texts = capture.headers.values(header).filter_map(|value| std::str::from_utf8(value).ok());
     let words = texts.flat_map(|text| text.split(',')).map(str::trim);
     let plain = |word: &&str| (1..=MAX_HINT_BYTES).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
     words.filter(plain).take(MAX_HINTS).collect::<Vec<_>>().into_iter()

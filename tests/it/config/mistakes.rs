@@ -244,6 +244,7 @@ fn a_wrong_process_setting_is_named() {
         (&[("SIMULATOR_BIND", "8090")], "SIMULATOR_BIND", "write an IP address and a port"),
         (&[("LOG_FORMAT", "xml")], "LOG_FORMAT", "write json or pretty"),
         (&[("RUST_LOG", "info,trusthub_bridge=loud")], "RUST_LOG", "write a level such as info"),
+        (&[("RUST_LOG", ",")], "RUST_LOG", "write a level such as info"),
     ]);
 }
 

@@ -1,6 +1,6 @@
 //! One request: what Twilio was given and signed, and what then arrived.
 
-use trusthub_bridge::domain::{Construction, Encoding, Header, PublicUrl, RawCallback, Resource};
+use trusthub_bridge::domain::{Construction, Encoding, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER};
 use trusthub_bridge::verify::{Keyring, Pair, SigningKey, Verifier, decode_form, sign, url_with_body_hash};
 
 use super::tampering::TAMPERINGS;
@@ -96,8 +96,7 @@ impl Case {
     pub(super) fn accepted_construction(&self) -> Option<Construction> {
         let keyring = Keyring::new(None, &[TOKEN.into()]).unwrap();
         let verifier = Verifier::new(vec![self.received.public_url.clone()], keyring);
-        let signature = Header { name: "x-twilio-signature".to_owned(), value: self.signature().into() };
-        let verified = verifier.verify(self.received.raw(signature)).ok()?;
+        let verified = verifier.verify(self.received.raw(&self.signature())).ok()?;
         Some(verified.matched().construction)
     }
 
@@ -141,14 +140,14 @@ impl Received {
         joined(self.public_url.as_str(), self.route, query.as_deref())
     }
 
-    fn raw(&self, signature: Header) -> RawCallback {
+    fn raw(&self, signature: &str) -> RawCallback {
         RawCallback {
             resource: Resource::CustomerProfile,
             route: self.route,
             target: joined("", self.route, self.query.as_deref()),
             query: self.query.clone(),
             encoding: self.encoding,
-            headers: vec![signature],
+            headers: [(SIGNATURE_HEADER, signature)].into_iter().collect(),
             body: self.body.clone(),
         }
     }

@@ -23,7 +23,7 @@ fn left(raw: RawCallback, urls: &[&str], tokens: &[&str]) -> Budget {
 fn a_search_in_vain_costs_no_more_than_its_budget() {
     let usual = left(form(FORM), &[BASE], &["1"]);
     assert!((1..Budget::DIAGNOSIS.signatures).contains(&usual.signatures) && !usual.exceeded, "{usual:?}");
-    let hints: Vec<_> = (0..100).map(|n| header("host", &format!("h{n}.example:{n}"))).collect();
+    let hints = (0..100).map(|n| ("host", format!("h{n}.example:{n}"))).collect();
     let query = format!("a=1&{}", url_with_body_hash("", b"").trim_start_matches('?'));
     let many = RawCallback { headers: hints, ..raw(Encoding::Form, Some(&query), &"A=1&".repeat(900)) };
     let many = left(many, &[BASE, "https://b.example/p", "http://c.example:81"], &["1", "2", "3"]);

@@ -22,7 +22,7 @@ fn raw(encoding: Encoding, query: Option<&str>, body: &str) -> RawCallback {
         target: query.map_or(ROUTE.to_owned(), |query| format!("{ROUTE}?{query}")),
         query: query.map(str::to_owned),
         encoding,
-        headers: vec![],
+        headers: Headers::default(),
         body: body.into(),
     }
 }
@@ -35,18 +35,14 @@ fn decoded(body: &str) -> Vec<Pair> {
     decode_form(body.as_bytes()).unwrap()
 }
 
-fn header(name: &str, value: &str) -> Header {
-    Header { name: name.into(), value: value.into() }
-}
-
 fn signed(mut raw: RawCallback, url: &str, fields: &[Pair]) -> RawCallback {
     let key = SigningKey::from_auth_token(&TOKEN.into()).unwrap();
-    raw.headers.push(header(SIGNATURE_HEADER, &sign(&key, url, fields).to_string()));
+    raw.headers.push(SIGNATURE_HEADER, sign(&key, url, fields).to_string().as_bytes());
     raw
 }
 
 fn forged(mut raw: RawCallback) -> RawCallback {
-    raw.headers.push(header(SIGNATURE_HEADER, "AAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+    raw.headers.push(SIGNATURE_HEADER, b"AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     raw
 }
 
@@ -138,7 +134,7 @@ proptest! {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         let headers = [("host", host.clone()), ("x-forwarded-prefix", host.clone()), ("x-original-uri", host),
             (SIGNATURE_HEADER, STANDARD.encode(signature).into_bytes())];
-        let headers = headers.map(|(name, value)| Header { name: name.into(), value }).to_vec();
+        let headers = headers.into_iter().collect();
         let raw = RawCallback { headers, body, ..raw(encoding, query.as_deref(), "") };
         prop_assert_eq!(verifier("https://hooks.example.com/p").diagnose(&raw), None);
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use trusthub_bridge::{
-    domain::{AccountSid, Encoding, Header, PublicUrl, RawCallback, Refusal, Resource, SIGNATURE_HEADER},
+    domain::{AccountSid, Encoding, PublicUrl, RawCallback, Refusal, Resource, SIGNATURE_HEADER},
     verify::{Keyring, Match, Verifier},
 };
 
@@ -61,18 +61,16 @@ impl Received {
     fn verify(&self, base: &str, tokens: &[&str]) -> Result<Match, Refusal> {
         let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
         assert_eq!(path, ROUTE);
-        let header =
-            |(name, value): &(String, String)| Header { name: name.to_lowercase(), value: value.clone().into() };
         let raw = RawCallback {
             resource: Resource::CustomerProfile,
             route: ROUTE,
             target: self.target.clone(),
             query: query.map(str::to_owned),
             encoding: if self.verb == "GET" { Encoding::Query } else { Encoding::Form },
-            headers: self.headers.iter().map(header).collect(),
+            headers: self.headers.iter().cloned().collect(),
             body: self.body.clone().into(),
         };
-        assert_eq!(raw.header(SIGNATURE_HEADER).count(), 1);
+        assert_eq!(raw.headers.values(SIGNATURE_HEADER).count(), 1);
         let tokens: Vec<_> = tokens.iter().map(|token| (*token).into()).collect();
         let keyring = Keyring::new(Some(AccountSid::clone(&account())), &tokens).unwrap();
         let verifier = Verifier::new(vec![PublicUrl::parse(base).unwrap()], keyring);

@@ -1,0 +1,86 @@
+//! The headers of a request.
+
+use std::fmt;
+
+/// What the headers of a usual callback take behind a proxy, in bytes and in number.
+const USUAL: (usize, usize) = (1_024, 24);
+
+/// Headers in the order received, names in lower case. All are in one buffer: a request has a dozen, and few of them are
+/// ever looked at.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// Each name, followed by its value.
+    bytes: Vec<u8>,
+    /// Where each name ends, and its value.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Headers {
+    /// Adds a header behind the others.
+    pub fn push(&mut self, name: &str, value: &[u8]) {
+        self.bytes.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+        let end_of_name = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.ends.push((end_of_name, self.bytes.len()));
+    }
+
+    /// The values of the headers with this name, given in lower case.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.pairs().filter(move |(candidate, _)| *candidate == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// All names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.pairs().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let begins = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        begins.zip(&self.ends).map(|(begin, &(middle, end))| {
+            let part = |range| self.bytes.get::<std::ops::Range<usize>>(range).unwrap_or_default();
+            (part(begin..middle), part(middle..end))
+        })
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<[u8]>> Extend<(N, V)> for Headers {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, headers: I) {
+        headers.into_iter().for_each(|(name, value)| self.push(name.as_ref(), value.as_ref()));
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
+        let mut all = Self { bytes: Vec::with_capacity(USUAL.0), ends: Vec::with_capacity(USUAL.1) };
+        all.extend(headers);
+        all
+    }
+}
+
+/// Names only: a value may prove who sent the request.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_kept_in_order_and_found_by_name() {
+        let mut headers: Headers = [("host", "h"), ("a", ""), ("ab", "c")].into_iter().collect();
+        headers.push("A", b"\xff");
+        let all: [(&str, &[u8]); 4] = [("host", b"h"), ("a", b""), ("ab", b"c"), ("a", b"\xff")];
+        assert_eq!(headers.iter().collect::<Vec<_>>(), all);
+        assert_eq!(headers.values("a").collect::<Vec<_>>(), [&b""[..], b"\xff"]);
+        assert_eq!(headers.values("abc").count() + headers.values("").count(), 0);
+    }
+
+    #[test]
+    fn values_are_not_printed() {
+        let headers: Headers = [("authorization", "Basic c2VjcmV0")].into_iter().collect();
+        assert_eq!(format!("{headers:?}"), r#"["authorization"]"#);
+    }
+}
