@@ -126,7 +126,7 @@ impl Conductor {
     pub(super) async fn fall_back_to_spool(&self) {
         let (waiting, appended) = self.desk.go_to_spool();
         let result = spooled(appended.await);
-        for underway in waiting {
+        for underway in waiting.into_values() {
             underway.settle(News::Settled(result));
         }
     }

@@ -59,7 +59,7 @@ pub(super) struct Book {
     pub(super) mode: Mode,
     next: u64,
     /// In the order of receipt.
-    underway: BTreeMap<u64, Underway>,
+    underway: BTreeMap<u64, Box<Underway>>,
 }
 
 /// A record that is not durable yet and not in the spool's hands.
@@ -82,7 +82,12 @@ pub(super) enum State {
 }
 
 impl Underway {
-    pub(super) fn settle(self, news: News) {
+    /// Boxed: what stands in the book is moved about as others come and go.
+    fn new(parcel: Parcel, state: State, received: Instant, tell: oneshot::Sender<News>) -> Box<Self> {
+        Box::new(Self { parcel, state, received, tell })
+    }
+
+    pub(super) fn settle(self: Box<Self>, news: News) {
         // Nobody listens when the service stops without its callbacks.
         let _ = self.tell.send(news);
     }
@@ -121,7 +126,7 @@ impl Desk {
         let number = book.number();
         match self.hand_over(&parcel, number, received) {
             Ok((flight, tell)) => {
-                book.underway.insert(number, Underway { parcel, state: State::Flying, received, tell });
+                book.underway.insert(number, Underway::new(parcel, State::Flying, received, tell));
                 Pending::in_flight(flight)
             }
             Err(reason) => {
@@ -197,32 +202,32 @@ impl Desk {
         for (number, mut underway) in book.take_all() {
             // One before it may have closed the way again.
             if book.mode == Mode::Direct {
-                underway = self.release(&mut book, number, underway);
+                self.release(&mut book, number, &mut underway);
             }
             book.underway.insert(number, underway);
         }
     }
 
-    fn release(self: &Arc<Self>, book: &mut Book, number: u64, held: Underway) -> Underway {
+    fn release(self: &Arc<Self>, book: &mut Book, number: u64, held: &mut Underway) {
         match self.hand_over(&held.parcel, number, held.received) {
             Ok((flight, tell)) => {
-                let Underway { parcel, received, tell: former, .. } = held;
+                let former = std::mem::replace(&mut held.tell, tell);
                 // Nobody listens when the service stops without its callbacks.
                 let _ = former.send(News::HandedOver(flight));
-                Underway { parcel, state: State::Flying, received, tell }
+                held.state = State::Flying;
             }
             Err(reason) => {
                 self.turn(book, reason);
-                Underway { state: State::Failed, ..held }
+                held.state = State::Failed;
             }
         }
     }
 
     /// Opens the way into the spool: what is at the desk goes first, in its order.
-    pub(super) fn go_to_spool(&self) -> (Vec<Underway>, Appended) {
+    pub(super) fn go_to_spool(&self) -> (BTreeMap<u64, Box<Underway>>, Appended) {
         let mut book = self.book();
-        let all = book.take_all().into_values().collect::<Vec<_>>();
-        let encoded = all.iter().filter_map(|underway| underway.parcel.encode().ok()).collect();
+        let all = book.take_all();
+        let encoded = all.values().filter_map(|underway| underway.parcel.encode().ok()).collect();
         // Appended under the lock: what comes next is appended behind it.
         let appended = self.spool.append(encoded);
         book.mode = Mode::Outage;
@@ -238,17 +243,17 @@ impl Book {
 
     fn keep(&mut self, number: u64, parcel: Parcel, state: State, received: Instant) -> oneshot::Receiver<News> {
         let (tell, news) = oneshot::channel();
-        self.underway.insert(number, Underway { parcel, state, received, tell });
+        self.underway.insert(number, Underway::new(parcel, state, received, tell));
         news
     }
 
     /// Everything at the desk, in the order of receipt.
-    pub(super) fn take_all(&mut self) -> BTreeMap<u64, Underway> {
+    pub(super) fn take_all(&mut self) -> BTreeMap<u64, Box<Underway>> {
         std::mem::take(&mut self.underway)
     }
 
     /// Puts back what was taken.
-    pub(super) fn put_back(&mut self, taken: BTreeMap<u64, Underway>) {
+    pub(super) fn put_back(&mut self, taken: BTreeMap<u64, Box<Underway>>) {
         self.underway.extend(taken);
     }
 
