@@ -142,14 +142,14 @@ impl Pipeline {
             Claim::Repeat(repeat) => Work::Repeat(repeat),
             Claim::First(ticket) => {
                 let pending = self.deliver.event(&event, verified.raw(), case.received());
-                Work::Event(Box::new(EventWork { event, ticket, pending }))
+                Work::Event(Box::new(EventWork { event, ticket }), pending)
             }
         }
     }
 
     async fn finish(self: &Arc<Self>, case: &mut Case, work: Work) -> Outcome {
         match work {
-            Work::Event(work) => self.finish_event(*work).await,
+            Work::Event(work, pending) => self.finish_event(work, pending).await,
             Work::Repeat(repeat) => {
                 repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
             }
@@ -158,9 +158,10 @@ impl Pipeline {
         }
     }
 
-    async fn finish_event(&self, work: EventWork) -> Outcome {
-        let EventWork { event, ticket, pending } = work;
-        match pending.durable().await {
+    async fn finish_event(&self, work: Box<EventWork>, pending: Pending) -> Outcome {
+        let result = pending.durable().await;
+        let EventWork { event, ticket } = *work;
+        match result {
             Ok(durable) => {
                 ticket.durable();
                 self.conclude_event(&event, durable)
@@ -234,7 +235,7 @@ impl Pipeline {
 
 /// What is under way for a callback.
 enum Work {
-    Event(Box<EventWork>),
+    Event(Box<EventWork>, Pending),
     Repeat(Repeat),
     NotUnderstood(Unprocessable, Pending),
     Refused(Refused),
@@ -243,7 +244,6 @@ enum Work {
 struct EventWork {
     event: Event,
     ticket: Ticket,
-    pending: Pending,
 }
 
 async fn dead_lettered(reason: Unprocessable, pending: Pending) -> Outcome {
