@@ -79,13 +79,15 @@ pub(crate) fn run() {
     report_paced(&mut report, &format!("{EQUAL_RATE} callbacks a second"), &KINDS, &equal);
 
     let fast: Vec<_> = contenders.into_iter().zip(KINDS).filter(|(_, kind)| FAST.contains(kind)).map(|c| c.0).collect();
-    let [paced, _] = [(Kind::Floor, "the floor"), (Kind::Bridge, "the service")].map(|(kind, name)| {
+    let mut at_half_of = |kind, name| {
         let rate = spread(&full[position(kind)], |round| round.per_second).median / 2.0;
         let paced = in_turns(settings.rounds, &fast, |contender| paced_load(contender, rate, settings.time));
         let title = format!("{rate:.0} callbacks a second, half of what {name} can do");
         report_paced(&mut report, &title, &FAST, &paced);
         paced
-    });
+    };
+    let paced = at_half_of(Kind::Floor, "the floor");
+    at_half_of(Kind::Bridge, "the service");
     report_goals(&mut report, &full, &paced);
     report.finish();
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A hash over resource, account, profile, idempotency token and payload: equal for repeats of one callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     hash: u128,
     has_token: bool,
@@ -16,9 +16,9 @@ impl Fingerprint {
         Self { hash, has_token }
     }
 
-    /// The hash.
+    /// The bytes of the hash.
     #[must_use]
-    pub fn hash(self) -> [u8; 16] {
+    pub fn bytes(self) -> [u8; 16] {
         self.hash.to_be_bytes()
     }
 

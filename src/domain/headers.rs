@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-/// What the headers of a usual callback take behind a proxy, in bytes and in number.
-const USUAL: (usize, usize) = (1_024, 24);
+/// What the headers of a usual callback take behind a proxy, in bytes.
+const USUAL_BYTES: usize = 1_024;
+/// And how many there are.
+const USUAL_NUMBER: usize = 24;
 
 /// Headers in the order received, names in lower case. All are in one buffer: a request has a dozen, and few of them are
 /// ever looked at.
@@ -51,7 +53,7 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Extend<(N, V)> for Headers {
 
 impl<N: AsRef<str>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
-        let mut all = Self { bytes: Vec::with_capacity(USUAL.0), ends: Vec::with_capacity(USUAL.1) };
+        let mut all = Self { bytes: Vec::with_capacity(USUAL_BYTES), ends: Vec::with_capacity(USUAL_NUMBER) };
         all.extend(headers);
         all
     }

@@ -80,7 +80,7 @@ impl Duplicates {
         let mut memory = self.lock();
         let now = memory.moment(now);
         memory.forget_expired(now);
-        let (window, hash) = (memory.window(fingerprint), fingerprint.hash());
+        let (window, hash) = (memory.window(fingerprint), fingerprint.bytes());
         if window.entries.contains_key(&hash) {
             return Claim::Repeat(Repeat(window.underway.get(&hash).map(wait)));
         }
@@ -118,7 +118,7 @@ impl Memory {
         if self.with_token.claims.len() + self.without_token.claims.len() >= MOST {
             self.forget_oldest();
         }
-        self.window(fingerprint).remember(fingerprint.hash(), claimed, waiting);
+        self.window(fingerprint).remember(fingerprint.bytes(), claimed, waiting);
     }
 
     fn forget_expired(&mut self, now: Moment) {
@@ -137,7 +137,7 @@ impl Memory {
     }
 
     fn forget(&mut self, fingerprint: Fingerprint, claimed: Moment) {
-        self.window(fingerprint).forget(fingerprint.hash(), claimed);
+        self.window(fingerprint).forget(fingerprint.bytes(), claimed);
     }
 }
 
@@ -199,7 +199,7 @@ impl Ticket {
     /// The callback is durable: from now on its repeats are answered at once.
     pub(super) fn durable(self) {
         let mut memory = self.duplicates.lock();
-        memory.window(self.fingerprint).durable(self.fingerprint.hash(), self.claimed);
+        memory.window(self.fingerprint).durable(self.fingerprint.bytes(), self.claimed);
         drop(memory);
         self.tell(Ok(()));
     }
@@ -247,6 +247,8 @@ impl Repeat {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(600);
@@ -269,11 +271,11 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_repeat_of_a_durable_callback_is_answered_at_once() {
+    #[test]
+    fn a_repeat_of_a_durable_callback_is_answered_at_once() {
         let (duplicates, now) = (Duplicates::new(WINDOW), Instant::now());
         first(duplicates.claim(with_token(1), now)).durable();
-        assert_eq!(repeat(duplicates.claim(with_token(1), now)).first_outcome().await, Ok(()));
+        assert_eq!(repeat(duplicates.claim(with_token(1), now)).first_outcome().now_or_never(), Some(Ok(())));
         first(duplicates.claim(with_token(2), now)).durable();
     }
 

@@ -55,10 +55,10 @@ pub(super) struct Connections {
 #[derive(Debug, Default)]
 struct Held {
     /// Those that were not cut, by the turn in which they came.
-    lines: HashMap<u64, Arc<Line>>,
+    lines: HashMap<Turn, Arc<Line>>,
     /// Those that had waited longest when they were last looked for, and since when. Who has worked since has another turn,
     /// and whoever else waits began later.
-    longest: VecDeque<(Turn, u64)>,
+    longest: VecDeque<(Turn, Turn)>,
 }
 
 type Turn = u64;
@@ -128,7 +128,7 @@ impl Held {
     }
 
     /// An eighth of those that wait, so that not each that comes has to look at all of them.
-    fn find_longest(&self) -> VecDeque<(Turn, u64)> {
+    fn find_longest(&self) -> VecDeque<(Turn, Turn)> {
         let turns = self.lines.iter().map(|(came, line)| (line.turn.load(Relaxed), *came));
         let mut waiting: Vec<_> = turns.filter(|(turn, _)| *turn != WORKING).collect();
         waiting.sort_unstable();
@@ -148,7 +148,8 @@ fn cut(stream: &TcpStream) {
 pub(super) struct Seat {
     connections: Arc<Connections>,
     line: Arc<Line>,
-    came: u64,
+    /// The turn in which it came.
+    came: Turn,
     /// What was not read of the body of a refused request, the last one of this connection.
     rest: OnceCell<Payload>,
 }
@@ -162,10 +163,14 @@ impl Seat {
     /// The connection works from now on. `None` when too many do, or when it was cut.
     pub(super) fn work(&self) -> Option<Work<'_>> {
         let Connections { room, working, .. } = &*self.connections;
-        working.fetch_update(Relaxed, Relaxed, |working| (working < room.working).then_some(working + 1)).ok()?;
         let turn = self.line.turn.load(Relaxed);
         if turn == CUT || !self.line.change(turn, WORKING) {
-            working.fetch_sub(1, Relaxed);
+            return None;
+        }
+        // Only who was not cut is counted, not even for a moment: another would be refused for it.
+        let more = |working| (working < room.working).then_some(working + 1);
+        if working.fetch_update(Relaxed, Relaxed, more).is_err() {
+            self.line.turn.store(turn, Relaxed);
             return None;
         }
         Some(Work(self))
