@@ -12,9 +12,11 @@ pub mod verify;
 
 pub mod admin;
 pub mod app;
+pub mod blocking;
 pub mod cli;
 pub mod config;
 pub mod lifecycle;
+pub mod liveness;
 pub mod reconcile;
 pub mod simulator;
 pub mod telemetry;

@@ -1,10 +1,10 @@
 //! The second port: probes, metrics and version. It reads memory only, so that a slow Kafka never fails a probe.
 
-use std::{io, net::TcpListener, sync::Arc};
+use std::{io, net::TcpListener, sync::Arc, time::Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, dev::Server, web};
 
-use crate::telemetry::Metrics;
+use crate::{liveness::Liveness, telemetry::Metrics};
 
 /// What the admin port shows.
 #[derive(Clone)]
@@ -13,6 +13,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Whether a callback could be made durable now and the service is not stopping.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Whether every loop still turns.
+    pub liveness: Liveness,
 }
 
 /// The server on the admin port. It stops only through its handle.
@@ -32,8 +34,11 @@ pub fn server(listener: TcpListener, admin: Admin) -> io::Result<Server> {
     Ok(HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
 }
 
-async fn livez() -> &'static str {
-    "ok\n"
+async fn livez(admin: web::Data<Admin>) -> HttpResponse {
+    match admin.liveness.stuck(Instant::now()) {
+        None => HttpResponse::Ok().body("ok\n"),
+        Some(what) => HttpResponse::ServiceUnavailable().body(format!("{what} is stuck\n")),
+    }
 }
 
 async fn readyz(admin: web::Data<Admin>) -> HttpResponse {

@@ -28,11 +28,12 @@ use crate::{
     deliver::{Conductor, Deliver},
     domain::SignatureMode,
     lifecycle::Stopping,
+    liveness::Liveness,
     pipeline::{Pipeline, Rules},
     publish::{self, KafkaSink, Sink, Topics},
     receive::{self, Edge, Server, ServerHandle},
     spool::{Limits, OpenError, Spool},
-    telemetry::Metrics,
+    telemetry::{Metrics, Operations},
     verify::{EmptyKey, Keyring, Verifier},
 };
 pub use descriptors::fit_descriptors;
@@ -139,6 +140,7 @@ pub struct Service {
     kafka_watch: Background,
     key_watch: Background,
     reconciliation: Option<Background>,
+    slow_operations: Background,
     shutdown: Shutdown,
 }
 
@@ -175,19 +177,24 @@ impl Service {
         let stopping = Stopping::default();
         let schedule = reconcile::schedule(&config, reload.accounts(), &pipeline, &metrics, (&sink, &spool))?;
 
-        let admin = serve_admin(ports.admin, metrics, (&sink, &spool), &stopping)?;
+        let liveness = Liveness::default();
+        let slow_operations = Background::start(&liveness, "the watch on slow operations", {
+            let operations = Arc::clone(&metrics.operations);
+            |stop| report_slow_operations(operations, stop)
+        });
+        let admin = serve_admin(ports.admin, metrics, (&sink, &spool), &stopping, liveness.clone())?;
         let edge = Edge::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone());
         let public = Running::start(ports.public, |listener| {
             receive::server(listener, &config.http, config.shutdown.timeout, edge)
         })?;
         let watched = Arc::clone(&sink);
-        let kafka_watch = Background::start("the probe of Kafka", |stop| publish::watch(watched, config.kafka, stop));
-        let conductor = Background::start("the drain of the spool", |stop| conductor.run(stop));
-        let key_watch = Background::start("the watch on the keys", |stop| async move {
+        let kafka_watch = Background::start(&liveness, "the probe of Kafka", |stop| publish::watch(watched, config.kafka, stop));
+        let conductor = Background::start(&liveness, "the drain of the spool", |stop| conductor.run(stop));
+        let key_watch = Background::start(&liveness, "the watch on the keys", |stop| async move {
             stop.run_until_cancelled(reload.run()).await;
         });
         let reconciliation = schedule.map(|schedule| {
-            Background::start("reconciliation", |stop| async move {
+            Background::start(&liveness, "reconciliation", |stop| async move {
                 stop.run_until_cancelled(schedule.run()).await;
             })
         });
@@ -203,6 +210,7 @@ impl Service {
             kafka_watch,
             key_watch,
             reconciliation,
+            slow_operations,
             shutdown: config.shutdown,
         })
     }
@@ -238,6 +246,7 @@ impl Service {
         self.kafka_watch.stop().await;
         drop(self.pipeline);
         close(self.sink, self.spool, left()).await;
+        self.slow_operations.stop().await;
         self.admin.stop().await;
         tracing::info!("stopped");
     }
@@ -261,6 +270,14 @@ fn last_call(pipeline: Arc<Pipeline>, timeout: Duration) -> JoinHandle<()> {
         tokio::time::sleep(timeout.saturating_sub(TO_ANSWER)).await;
         pipeline.stop_waiting();
     })
+}
+
+/// Says every second which calls out of the process have become slow.
+async fn report_slow_operations(operations: Arc<Operations>, stop: CancellationToken) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    while stop.run_until_cancelled(seconds.tick()).await.is_some() {
+        operations.report(Instant::now());
+    }
 }
 
 fn metrics(kafka: &Kafka) -> Result<Arc<Metrics>, StartError> {
@@ -305,10 +322,11 @@ fn serve_admin(
     metrics: Arc<Metrics>,
     (sink, spool): (&Arc<KafkaSink>, &Spool),
     stopping: &Stopping,
+    liveness: Liveness,
 ) -> io::Result<Running> {
     let (health, spool, stopping) = (Arc::clone(sink.health()), spool.clone(), stopping.clone());
     let ready = Arc::new(move || (spool.has_room() || health.is_up()) && !stopping.has_begun());
-    Running::start(listener, |listener| admin::server(listener, Admin { metrics, ready }))
+    Running::start(listener, |listener| admin::server(listener, Admin { metrics, ready, liveness }))
 }
 
 /// The keys that the configuration gives: to those that it lists, or else to one account or to any.
@@ -320,12 +338,14 @@ fn keyring(twilio: &Twilio) -> Result<Keyring, EmptyKey> {
 }
 
 impl Background {
-    fn start<F>(what: &'static str, work: impl FnOnce(CancellationToken) -> F) -> Self
+    /// Starts a loop, which has to tick for as long as it runs.
+    fn start<F>(liveness: &Liveness, what: &'static str, work: impl FnOnce(CancellationToken) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(work(stop.clone()));
+        let (work, heartbeat) = (work(stop.clone()), liveness.register(what));
+        let task = tokio::spawn(async move { heartbeat.beat_while(work).await });
         Self { what, stop, task }
     }
 

@@ -8,6 +8,7 @@ use super::{Background, StartError, close, deliver, limits, metrics, open_sink, 
 use crate::{
     config::{self, Kafka},
     deliver::DrainFailed,
+    liveness::Liveness,
     publish,
     spool::Spool,
     telemetry::Metrics,
@@ -62,7 +63,7 @@ pub async fn drain(
     let (_, conductor) = deliver(&sink, &spool, &metrics, kafka);
     // It creates the topics, too.
     let (watched, kafka) = (Arc::clone(&sink), kafka.clone());
-    let watch = Background::start("the probe of Kafka", |stop| publish::watch(watched, kafka, stop));
+    let watch = Background::start(&Liveness::default(), "the probe of Kafka", |stop| publish::watch(watched, kafka, stop));
     let drained = conductor.drain_all(patience, progress).await;
     watch.stop().await;
     close(sink, spool, TO_CLOSE).await;

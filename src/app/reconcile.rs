@@ -10,6 +10,7 @@ use crate::{
     config::{Access, Config, Credentials, Problems, Reconciliation},
     deliver::Deliver,
     domain::SignatureMode,
+    liveness::Liveness,
     pipeline::{Pipeline, Rules},
     publish::KafkaSink,
     reconcile::{Callback, Callbacks, Mode, Observer, Reconciler, Schedule, Stop, Summary, Unlisted},
@@ -65,7 +66,7 @@ pub async fn reconcile(
     let spool = Spool::none(Arc::clone(&metrics));
     let (deliver, conductor) = super::deliver(&sink, &spool, &metrics, kafka);
     let pipeline = pipeline(access, deliver, &metrics)?;
-    let conductor = Background::start("the way to Kafka", |stop| conductor.run(stop));
+    let conductor = Background::start(&Liveness::default(), "the way to Kafka", |stop| conductor.run(stop));
     let accounts: Vec<_> = access.twilio.credentials().collect();
     let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics);
     let result = reconciler.run(&accounts, mode, observer).await;

@@ -6,4 +6,4 @@ mod metrics;
 
 pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
 pub use logging::init_logging;
-pub use metrics::{Metrics, Right, Since, SpoolMetrics};
+pub use metrics::{Metrics, Operation, OperationGuard, Operations, ReconcileMetrics, Right, Since, SpoolMetrics};

@@ -21,17 +21,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Takes only what `verify` has proven, or Trust Hub told when it was asked.
     ("normalize", &["domain", "trusthub", "verify"]),
     // Reads the Kafka section itself, so that no other room knows librdkafka's property names.
-    ("publish", &["config", "domain", "telemetry"]),
+    ("publish", &["blocking", "config", "domain", "telemetry"]),
     // Bytes on the disk; knows nothing of events.
     ("spool", &["domain", "telemetry"]),
     // Joins an event with the ways of making it durable.
-    ("deliver", &["domain", "publish", "spool", "telemetry"]),
+    ("deliver", &["blocking", "domain", "publish", "spool", "telemetry"]),
     // Joins the stages; knows neither HTTP nor Kafka.
-    ("pipeline", &["deliver", "domain", "normalize", "telemetry", "trusthub", "verify"]),
+    ("pipeline", &["blocking", "deliver", "domain", "normalize", "telemetry", "trusthub", "verify"]),
+    // Calls that block, each on a thread of its own.
+    ("blocking", &[]),
+    // Whether every loop still turns.
+    ("liveness", &[]),
     // The HTTP edge: hands a raw callback to the pipeline, turns its outcome into an answer.
-    ("receive", &["config", "domain", "lifecycle", "pipeline"]),
+    ("receive", &["config", "domain", "lifecycle", "liveness", "pipeline"]),
     // Reads what others have counted and never asks Kafka, so it does not even name `publish`.
-    ("admin", &["domain", "lifecycle", "telemetry"]),
+    ("admin", &["domain", "lifecycle", "liveness", "telemetry"]),
     // Tells the rooms when to stop, without knowing them.
     ("lifecycle", &["domain", "telemetry"]),
     // Asks Twilio for what it decided.
@@ -45,10 +49,12 @@ const ARROWS: &[(&str, &[&str])] = &[
         "app",
         &[
             "admin",
+            "blocking",
             "config",
             "deliver",
             "domain",
             "lifecycle",
+            "liveness",
             "normalize",
             "pipeline",
             "publish",

@@ -25,7 +25,9 @@ const DESCRIBED_ELSEWHERE: &[&str] = &[
     "cli/reconcile/table.rs",
     "cli/spool/show.rs",
     // docs/metrics.md.
-    "telemetry/metrics.rs",
+    "telemetry/metrics/mod.rs",
+    "telemetry/metrics/reconcile.rs",
+    "telemetry/metrics/spool.rs",
     // docs/configuration.md.
     "config/catalogue.rs",
     // Why a value cannot be read: whoever reads it says instead where it stood.

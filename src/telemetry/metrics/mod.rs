@@ -1,18 +1,24 @@
-//! The catalogue of metrics: each is named, described and registered here and nowhere else.
+//! The catalogue of metrics: each is named, described and registered in this module and nowhere else.
 
-use std::{
-    sync::atomic::{AtomicI64, Ordering},
-    time::{Duration, SystemTime},
+mod catalogue;
+mod operations;
+mod reconcile;
+mod spool;
+
+use std::sync::Arc;
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use self::catalogue::Catalogue;
+pub use self::{
+    operations::{Operation, OperationGuard, Operations},
+    reconcile::ReconcileMetrics,
+    spool::{Since, SpoolMetrics},
 };
-
-use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-};
-
 use super::family::{Counters, Gauges, PairedCounters, PairedGauges, family, paired, register};
 use crate::domain::{
-    Construction, Destination, KeyAge, Label, OutcomeKind, PublishFailure, ReconcileResult, Refusal, Resource, Status,
-    Timestamp, closed_set, error_code::CodeLabel,
+    Construction, Destination, KeyAge, Label as _, OutcomeKind, PublishFailure, Refusal, Resource, Status, closed_set,
+    error_code::CodeLabel,
 };
 
 closed_set! {
@@ -28,9 +34,6 @@ closed_set! {
         Write => "write",
     }
 }
-
-/// Seconds from 1 ms to Twilio's limit of 15 s.
-const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 5.0, 15.0];
 
 /// All metrics of the service.
 #[derive(Debug)]
@@ -74,65 +77,8 @@ pub struct Metrics {
     pub spool: SpoolMetrics,
     /// What was found by asking Trust Hub.
     pub reconcile: ReconcileMetrics,
-}
-
-/// Of the comparison of Trust Hub with the topic.
-#[derive(Debug)]
-pub struct ReconcileMetrics {
-    /// Comparisons by how they ended.
-    pub runs: Counters<ReconcileResult>,
-    /// Changes that no callback had made known, counted once they are durable.
-    pub missed: Counters<Resource>,
-    /// When a comparison last succeeded.
-    pub last_success: IntGauge,
-    /// How often this process compares.
-    pub interval: IntGauge,
-}
-
-/// Of the durable queue on disk.
-#[derive(Debug)]
-pub struct SpoolMetrics {
-    /// Records that wait for Kafka.
-    pub events: IntGauge,
-    /// Their size.
-    pub bytes: IntGauge,
-    /// What they may grow to, as things are.
-    pub capacity: IntGauge,
-    /// When the oldest of them was stored.
-    pub oldest: Since,
-    /// Whether there is no room for another.
-    pub full: IntGauge,
-    /// Records that were set aside because neither topic takes them or because they are damaged.
-    pub parked: IntGauge,
-    /// Damage that was found.
-    pub damaged: IntCounter,
-    /// One group of records written and synced.
-    pub sync_seconds: Histogram,
-    /// Why records went to the spool: once for each change from Kafka to the spool.
-    pub failovers: Counters<PublishFailure>,
-    /// Records that went from the spool to Kafka.
-    pub drained: IntCounter,
-}
-
-/// A gauge of seconds since a moment: computed when it is read, so that it grows by itself.
-#[derive(Debug)]
-pub struct Since {
-    /// Milliseconds since the Unix epoch; 0 for never.
-    moment: AtomicI64,
-    gauge: Gauge,
-}
-
-impl Since {
-    /// The moment to count from; `None` shows as 0.
-    pub fn set(&self, moment: Option<Timestamp>) {
-        self.moment.store(moment.map_or(0, Timestamp::unix_millis), Ordering::Relaxed);
-    }
-
-    fn refresh(&self, now: Timestamp) {
-        let moment = self.moment.load(Ordering::Relaxed);
-        let millis = if moment == 0 { 0 } else { now.unix_millis().saturating_sub(moment).max(0) };
-        self.gauge.set(Duration::from_millis(millis.unsigned_abs()).as_secs_f64());
-    }
+    /// Calls out of the process that are being made, and those that took long.
+    pub operations: Arc<Operations>,
 }
 
 impl Metrics {
@@ -221,8 +167,13 @@ impl Metrics {
                 "trusthub_last_callback_timestamp_seconds",
                 "When the last callback with a right signature arrived, in seconds since the Unix epoch; 0 for never.",
             )?,
-            spool: catalogue.spool()?,
-            reconcile: catalogue.reconcile()?,
+            spool: SpoolMetrics::new(&catalogue)?,
+            reconcile: ReconcileMetrics::new(&catalogue)?,
+            operations: Arc::new(Operations::new(catalogue.counters(
+                "trusthub_slow_operations_total",
+                "Calls to Kafka, the disk or another part of the machine that took longer than a second.",
+                "operation",
+            )?)),
             registry,
         })
     }
@@ -232,7 +183,7 @@ impl Metrics {
     /// # Errors
     /// When a metric cannot be encoded.
     pub fn render(&self) -> prometheus::Result<String> {
-        self.spool.oldest.refresh(SystemTime::now().into());
+        self.spool.oldest.refresh();
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
@@ -256,95 +207,6 @@ fn rejections_by_reason(registry: &Registry) -> prometheus::Result<(Counters<Ref
     )?;
     let unavailable = vector.with_label_values(&[OutcomeKind::Unavailable.as_str()]);
     Ok((Counters::from_vector(&vector, |refusal: Refusal| refusal.as_str().to_owned()), unavailable))
-}
-
-/// Shortens the catalogue's entries.
-struct Catalogue<'a>(&'a Registry);
-
-impl Catalogue<'_> {
-    fn counters<L: Label>(&self, name: &str, help: &str, label: &str) -> prometheus::Result<Counters<L>> {
-        family::<_, IntCounterVec>(self.0, name, help, label, |value: L| value.as_str().to_owned())
-    }
-
-    fn paired_counters<A: Label, B: Label>(
-        &self,
-        name: &str,
-        help: &str,
-        labels: [&str; 2],
-    ) -> prometheus::Result<PairedCounters<A, B>> {
-        paired::<_, _, IntCounterVec>(self.0, name, help, labels, |value: A| value.as_str().to_owned())
-    }
-
-    fn spool(&self) -> prometheus::Result<SpoolMetrics> {
-        let seconds = Gauge::new("trusthub_spool_oldest_seconds", "Age of the oldest record in the spool.")?;
-        self.0.register(Box::new(seconds.clone()))?;
-        Ok(SpoolMetrics {
-            events: self.gauge("trusthub_spool_events", "Records in the spool that wait for Kafka.")?,
-            bytes: self.gauge("trusthub_spool_bytes", "Size of the records in the spool that wait for Kafka.")?,
-            capacity: self.gauge(
-                "trusthub_spool_capacity_bytes",
-                "Size that the records in the spool may grow to: SPOOL_MAX_BYTES, or less where the disk has less room.",
-            )?,
-            oldest: Since { moment: AtomicI64::new(0), gauge: seconds },
-            full: self.gauge("trusthub_spool_full", "1 when the spool has no room for another record.")?,
-            parked: self.gauge(
-                "trusthub_spool_parked",
-                "Records set aside in the spool: neither topic takes them, or they are damaged.",
-            )?,
-            damaged: self.counter("trusthub_spool_damaged_total", "Damage found in the spool.")?,
-            sync_seconds: self.histogram(
-                "trusthub_spool_sync_duration_seconds",
-                "Time to write and sync the records that were waiting for it.",
-            )?,
-            failovers: self.counters(
-                "trusthub_spool_failovers_total",
-                "Changes from publishing directly to spooling, by what was wrong with Kafka.",
-                "reason",
-            )?,
-            drained: self.counter("trusthub_spool_drained_total", "Records that went from the spool to Kafka.")?,
-        })
-    }
-
-    fn reconcile(&self) -> prometheus::Result<ReconcileMetrics> {
-        Ok(ReconcileMetrics {
-            runs: self.counters(
-                "trusthub_reconcile_runs_total",
-                "Comparisons of Trust Hub with the topic, by how they ended; elsewhere: another process was at it.",
-                "result",
-            )?,
-            missed: self.counters(
-                "trusthub_reconcile_missed_total",
-                "Changes that Trust Hub has and the topic had not, counted once they are durable.",
-                "resource",
-            )?,
-            last_success: self.gauge(
-                "trusthub_reconcile_last_success_timestamp_seconds",
-                "When a comparison last succeeded, in seconds since the Unix epoch; 0 for never.",
-            )?,
-            interval: self.gauge(
-                "trusthub_reconcile_interval_seconds",
-                "Time from one comparison to the next; 0 when this process makes none.",
-            )?,
-        })
-    }
-
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        let counter = IntCounter::new(name, help)?;
-        self.0.register(Box::new(counter.clone()))?;
-        Ok(counter)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        let gauge = IntGauge::new(name, help)?;
-        self.0.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
-        let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()))?;
-        self.0.register(Box::new(histogram.clone()))?;
-        Ok(histogram)
-    }
 }
 
 #[cfg(test)]
