@@ -63,7 +63,8 @@ pub async fn drain(
     let (_, conductor) = deliver(&sink, &spool, &metrics, kafka);
     // It creates the topics, too.
     let (watched, kafka) = (Arc::clone(&sink), kafka.clone());
-    let watch = Background::start(&Liveness::default(), "the probe of Kafka", |stop| publish::watch(watched, kafka, stop));
+    let watch =
+        Background::start(&Liveness::default(), "the probe of Kafka", |stop| publish::watch(watched, kafka, stop));
     let drained = conductor.drain_all(patience, progress).await;
     watch.stop().await;
     close(sink, spool, TO_CLOSE).await;

@@ -19,6 +19,24 @@ use super::{
 /// A store does not shrink: an empty one above this size is replaced.
 const WORTH_REPLACING: u64 = 16 << 20;
 
+/// Records that are stored together in one of the tables.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) shelf: Shelf,
+    pub(super) records: Vec<Vec<u8>>,
+}
+
+impl Group {
+    fn rows(&self) -> impl Iterator<Item = (Shelf, &[u8])> {
+        self.records.iter().map(|record| (self.shelf, record.as_slice()))
+    }
+
+    /// Size of the records in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.records.iter().map(Vec::len).sum()
+    }
+}
+
 /// The owner of the store.
 #[derive(Debug)]
 pub(super) struct Keeper<D: Disk> {
@@ -47,7 +65,7 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// Stores each group of records wholly or not at all, all of them with one sync.
-    pub(super) fn append(&mut self, groups: &[Vec<Vec<u8>>]) -> Vec<Result<(), AppendError>> {
+    pub(super) fn append(&mut self, groups: &[Group]) -> Vec<Result<(), AppendError>> {
         let answers = match self.attempt(|_| Ok(())) {
             Ok(()) => {
                 let admitted = self.admit(groups);
@@ -59,13 +77,13 @@ impl<D: Disk> Keeper<D> {
         answers
     }
 
-    fn admit(&mut self, groups: &[Vec<Vec<u8>>]) -> Vec<Result<(), AppendError>> {
+    fn admit(&mut self, groups: &[Group]) -> Vec<Result<(), AppendError>> {
         let mut available = self.available();
         groups
             .iter()
             .map(|group| {
-                let size = group.iter().map(|record| frame::framed(record)).sum();
-                if size > available || group.iter().any(|record| record.len() > frame::LARGEST) {
+                let size = group.records.iter().map(|record| frame::framed(record)).sum();
+                if size > available || group.records.iter().any(|record| record.len() > frame::LARGEST) {
                     self.refuse(size);
                     return Err(AppendError::Full);
                 }
@@ -77,11 +95,11 @@ impl<D: Disk> Keeper<D> {
 
     fn store_admitted(
         &mut self,
-        groups: &[Vec<Vec<u8>>],
+        groups: &[Group],
         mut answers: Vec<Result<(), AppendError>>,
     ) -> Vec<Result<(), AppendError>> {
-        let admitted = groups.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).flat_map(|(group, _)| group);
-        let records: Vec<&[u8]> = admitted.map(Vec::as_slice).collect();
+        let admitted = groups.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(group, _)| group);
+        let records: Vec<(Shelf, &[u8])> = admitted.flat_map(Group::rows).collect();
         if records.is_empty() {
             return answers;
         }
@@ -91,7 +109,7 @@ impl<D: Disk> Keeper<D> {
         self.standing.synced(started.elapsed());
         if let Err(fault) = stored {
             if fault.is_out_of_space() {
-                self.refuse(records.iter().map(|record| frame::framed(record)).sum());
+                self.refuse(records.iter().map(|(_, record)| frame::framed(record)).sum());
             }
             answers.iter_mut().filter(|answer| answer.is_ok()).for_each(|answer| *answer = Err(refusal(&fault)));
         }
@@ -141,6 +159,14 @@ impl<D: Disk> Keeper<D> {
         self.readable(parked)
     }
 
+    /// Forgets a parked record.
+    pub(super) fn remove_parked(&mut self, position: Position) -> Result<(), Unreadable> {
+        let removed = self.change(|store| store.remove_parked(position.number()));
+        self.replace_if_worth_it();
+        self.settle();
+        self.readable(removed)
+    }
+
     /// Puts back what was parked, as far as it is whole.
     pub(super) fn unpark(&mut self) -> Result<(), Fault> {
         let unparked = self.change(Store::unpark);
@@ -188,8 +214,13 @@ impl<D: Disk> Keeper<D> {
     fn available(&self) -> u64 {
         // A disk that cannot say how much is free refuses by itself what does not fit.
         let free = self.disk.free_bytes().unwrap_or(u64::MAX);
-        let below_limit = self.limits.max_bytes.saturating_sub(self.contents.bytes);
+        let below_limit = self.limits.max_bytes.saturating_sub(self.contents.all_bytes());
         below_limit.min(free.saturating_sub(self.limits.min_free_bytes))
+    }
+
+    #[cfg(test)]
+    pub(super) fn parked_bytes(&self) -> u64 {
+        self.contents.parked_bytes
     }
 
     fn readable<T>(&self, result: Result<T, Fault>) -> Result<T, Unreadable> {

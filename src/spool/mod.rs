@@ -16,8 +16,9 @@ use tokio::sync::oneshot;
 use self::{
     disk::Folder,
     fault::Fault,
-    keeper::Keeper,
+    keeper::{Group, Keeper},
     standing::Standing,
+    store::Shelf,
     worker::{Answer, Request},
 };
 pub use self::{
@@ -41,7 +42,7 @@ mod worker;
 /// How much the spool may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the records, each with its frame. The file itself is somewhat larger.
+    /// Bytes of the records, parked ones among them, each with its frame. The file itself is somewhat larger.
     pub max_bytes: u64,
     /// Bytes that must stay free on the file system.
     pub min_free_bytes: u64,
@@ -140,8 +141,17 @@ impl Spool {
 
     /// Queues the entries in the order of the calls: all of them or none. Never blocks; ready once they are durable.
     pub fn append(&self, entries: Vec<Vec<u8>>) -> Appended {
+        self.append_to(Shelf::Queue, entries)
+    }
+
+    /// The same, but the entries are parked at once: they are kept durably, and nothing waits for them.
+    pub fn append_parked(&self, entries: Vec<Vec<u8>>) -> Appended {
+        self.append_to(Shelf::Parked, entries)
+    }
+
+    fn append_to(&self, shelf: Shelf, records: Vec<Vec<u8>>) -> Appended {
         let (answer, stored) = oneshot::channel();
-        self.send(Request::Append(entries, answer));
+        self.send(Request::Append(Group { shelf, records }, answer));
         Appended(stored)
     }
 
@@ -175,6 +185,14 @@ impl Spool {
     /// When the store cannot be changed at the moment; the entry may be parked nevertheless.
     pub async fn park(&self, position: Position) -> Result<(), Unreadable> {
         self.ask(|answer| Request::Park(position, answer)).await
+    }
+
+    /// Forgets one parked entry, durably.
+    ///
+    /// # Errors
+    /// When the store cannot be changed at the moment; the entry may be forgotten nevertheless.
+    pub async fn remove_parked(&self, position: Position) -> Result<(), Unreadable> {
+        self.ask(|answer| Request::RemoveParked(position, answer)).await
     }
 
     /// Whether nothing is stored. Appends that still wait are not counted.

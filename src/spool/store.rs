@@ -1,8 +1,11 @@
 //! The tables and what is done with them, each operation in one transaction.
 //!
-//! Format 1: table `queue` holds the frames of the records by position, `parked` those that were taken out of the way,
-//! and `meta` one checksummed record of numbers. A store of an older format is upgraded when it is opened, in one
-//! transaction; one of a newer format is refused. A change that older versions cannot live with takes the next number.
+//! Format 2: table `queue` holds the frames of the records by position, `parked` those that were taken out of the way,
+//! and `meta` one checksummed record of numbers: the format, the next position, and the bytes in each of the two tables.
+//! Format 1 did not have the bytes of the parked records; they are counted when such a store is opened.
+//!
+//! A store of an older format is upgraded when it is opened, in one transaction; one of a newer format is refused. A
+//! change that older versions cannot live with takes the next number.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -12,7 +15,10 @@ use super::{Batch, Entry, Fault, frame};
 use crate::domain::Timestamp;
 
 /// The format that this version writes.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
+
+/// The first format, without the size of the parked records.
+const WITHOUT_PARKED_BYTES: u64 = 1;
 
 const QUEUE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("queue");
 const PARKED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("parked");
@@ -29,17 +35,27 @@ struct Numbers {
     next: u64,
     /// Size of the frames in the queue.
     bytes: u64,
+    /// Size of the parked frames.
+    parked_bytes: u64,
+}
+
+/// The numbers of a store, in the format that it has.
+enum Stored {
+    Current(Numbers),
+    /// Of format 1: the size of the parked records is missing.
+    WithoutParkedBytes(Numbers),
 }
 
 impl Numbers {
     fn encode(self) -> Vec<u8> {
-        let mut record: Vec<u8> = [FORMAT, self.next, self.bytes].into_iter().flat_map(u64::to_le_bytes).collect();
+        let numbers = [FORMAT, self.next, self.bytes, self.parked_bytes];
+        let mut record: Vec<u8> = numbers.into_iter().flat_map(u64::to_le_bytes).collect();
         record.extend(crc32fast::hash(&record).to_le_bytes());
         record
     }
 
     /// The checksum ends the record and the format begins it in every format, whatever stands between.
-    fn decode(record: &[u8]) -> Result<Self, Fault> {
+    fn decode(record: &[u8]) -> Result<Stored, Fault> {
         let damaged = || Fault::Damaged("its numbers are damaged".to_owned());
         let (mut rest, checksum) = record.split_last_chunk().ok_or_else(damaged)?;
         if crc32fast::hash(rest) != u32::from_le_bytes(*checksum) {
@@ -47,7 +63,10 @@ impl Numbers {
         }
         let mut number = || frame::take(&mut rest).map(u64::from_le_bytes).ok_or_else(damaged);
         match number()? {
-            FORMAT => Ok(Self { next: number()?, bytes: number()? }),
+            FORMAT => Ok(Stored::Current(Self { next: number()?, bytes: number()?, parked_bytes: number()? })),
+            WITHOUT_PARKED_BYTES => {
+                Ok(Stored::WithoutParkedBytes(Self { next: number()?, bytes: number()?, parked_bytes: 0 }))
+            }
             newer if newer > FORMAT => Err(Fault::Newer(newer)),
             _ => Err(damaged()),
         }
@@ -65,6 +84,8 @@ pub(super) struct Contents {
     pub(super) events: u64,
     /// How many were taken out of the way.
     pub(super) parked: u64,
+    /// Size of those, with their frames.
+    pub(super) parked_bytes: u64,
     /// When the first of those that wait was stored.
     pub(super) oldest: Option<Timestamp>,
 }
@@ -81,12 +102,18 @@ impl Contents {
             return Err(Fault::Damaged("its count of records is wrong".to_owned()));
         }
         let oldest = first.and_then(|(_, frame)| frame::Head::split(frame.value()).map(|(head, _)| head.stored_at()));
-        Ok(Self { next: numbers.next, bytes: numbers.bytes, events, parked: parked.len()?, oldest })
+        let Numbers { next, bytes, parked_bytes } = numbers;
+        Ok(Self { next, bytes, events, parked: parked.len()?, parked_bytes, oldest })
+    }
+
+    /// Size of all records.
+    pub(super) fn all_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.parked_bytes)
     }
 }
 
 /// Which of the two tables of records.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shelf {
     /// Records that wait.
     Queue,
@@ -114,7 +141,9 @@ impl Store {
     pub(super) fn make(file: impl StorageBackend, next: u64) -> Result<(Self, Contents), Fault> {
         let store = Self::of(file)?;
         let transaction = store.begin()?;
-        transaction.open_table(META)?.insert(NUMBERS, Numbers { next, bytes: 0 }.encode().as_slice())?;
+        transaction
+            .open_table(META)?
+            .insert(NUMBERS, Numbers { next, bytes: 0, parked_bytes: 0 }.encode().as_slice())?;
         transaction.open_table(QUEUE)?;
         transaction.open_table(PARKED)?;
         transaction.commit()?;
@@ -125,9 +154,12 @@ impl Store {
     pub(super) fn open(file: impl StorageBackend) -> Result<(Self, Contents), Fault> {
         let store = Self::of(file)?;
         let transaction = store.database.begin_read()?;
-        let meta = transaction.open_table(META)?;
-        let numbers = numbers(&meta)?;
-        let contents = Contents::of(numbers, &transaction.open_table(QUEUE)?, &transaction.open_table(PARKED)?)?;
+        let contents = match stored(&transaction.open_table(META)?)? {
+            Stored::Current(numbers) => {
+                Contents::of(numbers, &transaction.open_table(QUEUE)?, &transaction.open_table(PARKED)?)?
+            }
+            Stored::WithoutParkedBytes(_) => store.change(|_| Ok(()))?,
+        };
         Ok((store, contents))
     }
 
@@ -136,11 +168,16 @@ impl Store {
         Ok(Self { database })
     }
 
-    /// Appends records, at positions not below `floor`.
-    pub(super) fn append(&self, records: &[&[u8]], stored_at: Timestamp, floor: u64) -> Result<Contents, Fault> {
+    /// Appends records to their tables, at positions not below `floor`.
+    pub(super) fn append(
+        &self,
+        records: &[(Shelf, &[u8])],
+        stored_at: Timestamp,
+        floor: u64,
+    ) -> Result<Contents, Fault> {
         self.change(|tables| {
             tables.numbers.next = tables.numbers.next.max(floor);
-            records.iter().try_for_each(|record| tables.append(record, stored_at))
+            records.iter().try_for_each(|(shelf, record)| tables.append(*shelf, record, stored_at))
         })
     }
 
@@ -160,6 +197,11 @@ impl Store {
     /// Takes records out of the way.
     pub(super) fn park(&self, positions: &[u64]) -> Result<Contents, Fault> {
         self.change(|tables| positions.iter().try_for_each(|position| tables.park(*position)))
+    }
+
+    /// Forgets a parked record.
+    pub(super) fn remove_parked(&self, position: u64) -> Result<Contents, Fault> {
+        self.change(|tables| tables.remove_parked(position))
     }
 
     /// Puts whole records back into their places in the queue.
@@ -202,7 +244,7 @@ impl Store {
     }
 }
 
-fn numbers(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Numbers, Fault> {
+fn stored(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Stored, Fault> {
     let record = meta.get(NUMBERS)?.ok_or_else(|| Fault::Damaged("its numbers are missing".to_owned()))?;
     Numbers::decode(record.value())
 }
@@ -244,36 +286,61 @@ struct Tables<'t> {
 impl<'t> Tables<'t> {
     fn open(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
         let meta = transaction.open_table(META)?;
-        let numbers = numbers(&meta)?;
-        Ok(Self { queue: transaction.open_table(QUEUE)?, parked: transaction.open_table(PARKED)?, meta, numbers })
+        let (queue, parked) = (transaction.open_table(QUEUE)?, transaction.open_table(PARKED)?);
+        let numbers = match stored(&meta)? {
+            Stored::Current(numbers) => numbers,
+            Stored::WithoutParkedBytes(numbers) => Numbers { parked_bytes: size_of(&parked)?, ..numbers },
+        };
+        Ok(Self { queue, parked, meta, numbers })
     }
 
-    fn append(&mut self, record: &[u8], stored_at: Timestamp) -> Result<(), Fault> {
-        let frame = frame::encode(self.numbers.next, stored_at, record);
-        if self.queue.insert(self.numbers.next, frame.as_slice())?.is_some() {
+    fn append(&mut self, shelf: Shelf, record: &[u8], stored_at: Timestamp) -> Result<(), Fault> {
+        let position = self.numbers.next;
+        let frame = frame::encode(position, stored_at, record);
+        if self.insert(shelf, position, &frame)? {
             return Err(Fault::Damaged("a position is taken already".to_owned()));
         }
-        self.numbers.next = self.numbers.next.saturating_add(1);
-        self.numbers.bytes = self.numbers.bytes.saturating_add(frame::bytes(frame.len()));
+        self.numbers.next = position.saturating_add(1);
         Ok(())
     }
 
+    /// Returns whether something was there.
+    fn insert(&mut self, shelf: Shelf, position: u64, frame: &[u8]) -> Result<bool, Fault> {
+        let (table, bytes) = match shelf {
+            Shelf::Queue => (&mut self.queue, &mut self.numbers.bytes),
+            Shelf::Parked => (&mut self.parked, &mut self.numbers.parked_bytes),
+        };
+        *bytes = bytes.saturating_add(frame::bytes(frame.len()));
+        Ok(table.insert(position, frame)?.is_some())
+    }
+
+    fn take(&mut self, shelf: Shelf, position: u64) -> Result<Option<Vec<u8>>, Fault> {
+        let (table, bytes) = match shelf {
+            Shelf::Queue => (&mut self.queue, &mut self.numbers.bytes),
+            Shelf::Parked => (&mut self.parked, &mut self.numbers.parked_bytes),
+        };
+        let Some(frame) = table.remove(position)? else { return Ok(None) };
+        let frame = frame.value().to_vec();
+        *bytes = bytes.saturating_sub(frame::bytes(frame.len()));
+        Ok(Some(frame))
+    }
+
     fn park(&mut self, position: u64) -> Result<(), Fault> {
-        if let Some(frame) = self.queue.remove(position)? {
-            let frame = frame.value();
-            self.parked.insert(position, frame)?;
-            self.numbers.bytes = self.numbers.bytes.saturating_sub(frame::bytes(frame.len()));
+        if let Some(frame) = self.take(Shelf::Queue, position)? {
+            self.insert(Shelf::Parked, position, &frame)?;
         }
         Ok(())
     }
 
     fn unpark(&mut self, position: u64) -> Result<(), Fault> {
-        if let Some(frame) = self.parked.remove(position)? {
-            let frame = frame.value();
-            self.queue.insert(position, frame)?;
-            self.numbers.bytes = self.numbers.bytes.saturating_add(frame::bytes(frame.len()));
+        if let Some(frame) = self.take(Shelf::Parked, position)? {
+            self.insert(Shelf::Queue, position, &frame)?;
         }
         Ok(())
+    }
+
+    fn remove_parked(&mut self, position: u64) -> Result<(), Fault> {
+        self.take(Shelf::Parked, position).map(drop)
     }
 
     fn save(mut self) -> Result<Contents, Fault> {
@@ -281,4 +348,9 @@ impl<'t> Tables<'t> {
         self.meta.insert(NUMBERS, self.numbers.encode().as_slice())?;
         Ok(contents)
     }
+}
+
+/// Size of all frames in a table. Reads all of it.
+fn size_of(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, Fault> {
+    table.iter()?.try_fold(0_u64, |sum, row| Ok(sum.saturating_add(frame::bytes(row?.1.value().len()))))
 }

@@ -162,6 +162,53 @@ async fn above_the_limit_records_are_refused_until_others_are_removed() {
 }
 
 #[tokio::test]
+async fn parked_records_count_towards_the_limit() {
+    let scratch = Scratch::new();
+    let limits = Limits { max_bytes: 1_000, ..limits() };
+    let metrics = metrics();
+    let spool = Spool::open(&scratch.spool(), limits, metrics.clone()).unwrap();
+    let mut accepted = 0;
+    while spool.append(vec![vec![1; 100]]).await.is_ok() {
+        let stored = spool.read(None, ALL).await.unwrap();
+        spool.park(stored[0].position).await.unwrap();
+        accepted += 1;
+        assert!(accepted < 10, "more is parked than the limit allows");
+    }
+    assert_eq!((accepted, spool.is_empty(), spool.has_room()), (7, true, false));
+    assert_eq!(spool.append_parked(vec![vec![1; 100]]).await, Err(AppendError::Full));
+    assert_eq!((metrics.spool.bytes.get(), metrics.spool.parked.get()), (0, 7));
+    spool.close();
+
+    let spool = Spool::open(&scratch.spool(), limits, metrics.clone()).unwrap();
+    assert_eq!(spool.append(vec![vec![1; 100]]).await, Err(AppendError::Full), "after a restart");
+    let parked = spool.parked(None, ALL).await.unwrap();
+    spool.remove_parked(parked[3].position).await.unwrap();
+    spool.append(vec![vec![1; 100]]).await.unwrap();
+}
+
+#[tokio::test]
+async fn records_that_are_parked_at_once_are_durable_and_not_in_the_queue() {
+    let scratch = Scratch::new();
+    let spool = scratch.open();
+    let waiting = [spool.append(texts(&["a"])), spool.append_parked(texts(&["b", "c"])), spool.append(texts(&["d"]))];
+    for appended in waiting {
+        appended.await.unwrap();
+    }
+    assert_eq!(queue(&spool).await, ["a", "d"]);
+    let parked = spool.parked(None, ALL).await.unwrap();
+    spool.remove_parked(parked[0].position).await.unwrap();
+    spool.close();
+
+    let spool = scratch.open();
+    assert_eq!(spool.parked(None, ALL).await.unwrap(), parked[1..]);
+    assert_eq!(parked[1].bytes, b"c");
+    spool.close();
+
+    let spool = Spool::open_and_unpark(&scratch.spool(), limits(), metrics()).unwrap();
+    assert_eq!(queue(&spool).await, ["a", "c", "d"]);
+}
+
+#[tokio::test]
 async fn the_parts_of_an_append_are_stored_together_or_not_at_all() {
     let scratch = Scratch::new();
     let limits = Limits { max_bytes: 250, ..limits() };

@@ -7,7 +7,11 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{AppendError, Batch, Entry, Position, Unreadable, disk::Disk, keeper::Keeper};
+use super::{
+    AppendError, Batch, Entry, Position, Unreadable,
+    disk::Disk,
+    keeper::{Group, Keeper},
+};
 
 /// How often the store looks for what changes by itself.
 const TICK: Duration = Duration::from_secs(1);
@@ -22,7 +26,7 @@ pub(super) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
 #[derive(Debug)]
 pub(super) enum Request {
     /// To store records together.
-    Append(Vec<Vec<u8>>, Answer<(), AppendError>),
+    Append(Group, Answer<(), AppendError>),
     /// To read what waits.
     Read(Option<Position>, Batch, Answer<Vec<Entry>, Unreadable>),
     /// To read what was taken out of the way.
@@ -31,6 +35,8 @@ pub(super) enum Request {
     Remove(Position, Answer<(), Unreadable>),
     /// To take out of the way.
     Park(Position, Answer<(), Unreadable>),
+    /// To forget what was taken out of the way.
+    RemoveParked(Position, Answer<(), Unreadable>),
     /// To end.
     Close,
 }
@@ -42,11 +48,12 @@ pub(super) fn run<D: Disk>(mut keeper: Keeper<D>, requests: &Receiver<Request>) 
     loop {
         match ahead.take().map_or_else(|| requests.recv_timeout(TICK), Ok) {
             Ok(Request::Close) | Err(RecvTimeoutError::Disconnected) => return,
-            Ok(Request::Append(records, answer)) => ahead = append(&mut keeper, requests, records, answer),
+            Ok(Request::Append(group, answer)) => ahead = append(&mut keeper, requests, group, answer),
             Ok(Request::Read(after, most, answer)) => reply(answer, keeper.read(after, most)),
             Ok(Request::Parked(after, most, answer)) => reply(answer, keeper.parked(after, most)),
             Ok(Request::Remove(last, answer)) => reply(answer, keeper.remove_through(last)),
             Ok(Request::Park(position, answer)) => reply(answer, keeper.park(position)),
+            Ok(Request::RemoveParked(position, answer)) => reply(answer, keeper.remove_parked(position)),
             Err(RecvTimeoutError::Timeout) => {}
         }
         if ticked.elapsed() >= TICK {
@@ -60,17 +67,17 @@ pub(super) fn run<D: Disk>(mut keeper: Keeper<D>, requests: &Receiver<Request>) 
 fn append<D: Disk>(
     keeper: &mut Keeper<D>,
     requests: &Receiver<Request>,
-    records: Vec<Vec<u8>>,
+    group: Group,
     answer: Answer<(), AppendError>,
 ) -> Option<Request> {
-    let mut bytes = size(&records);
-    let (mut groups, mut answers) = (vec![records], vec![answer]);
+    let mut bytes = group.bytes();
+    let (mut groups, mut answers) = (vec![group], vec![answer]);
     let mut ahead = None;
     while bytes < GROUP_BYTES && ahead.is_none() {
         match requests.try_recv() {
-            Ok(Request::Append(records, answer)) => {
-                bytes = bytes.saturating_add(size(&records));
-                groups.push(records);
+            Ok(Request::Append(group, answer)) => {
+                bytes = bytes.saturating_add(group.bytes());
+                groups.push(group);
                 answers.push(answer);
             }
             Ok(other) => ahead = Some(other),
@@ -86,8 +93,4 @@ fn append<D: Disk>(
 /// Who does not wait any more does not need the answer.
 fn reply<T, E>(answer: Answer<T, E>, result: Result<T, E>) {
     let _ = answer.send(result);
-}
-
-fn size(records: &[Vec<u8>]) -> usize {
-    records.iter().map(Vec::len).sum()
 }

@@ -5,7 +5,13 @@ use std::{collections::BTreeSet, fs, ops::ControlFlow};
 use redb::{Database, TableDefinition};
 
 use super::{ALL, Scratch, limits, metrics, queue, texts};
-use crate::spool::{Entry, OpenError, Spool, disk::LIVE, files, frame::MAGIC, salvage};
+use crate::spool::{
+    Entry, Limits, OpenError, Spool,
+    disk::LIVE,
+    files,
+    frame::{self, MAGIC},
+    salvage,
+};
 
 fn salvaged(path: &std::path::Path) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -89,21 +95,34 @@ fn a_salvage_finds_each_record_once_in_order_and_is_not_misled_by_rubbish() {
     assert_eq!(entries.iter().map(|entry| entry.position).collect::<BTreeSet<_>>().len(), numbers.len());
 }
 
+/// As the first version wrote it: a format, the next position, and the size of the queue.
+#[tokio::test]
+async fn a_store_of_the_first_format_is_upgraded_when_it_is_opened() {
+    let scratch = Scratch::new();
+    let spool = scratch.open();
+    spool.append(texts(&["waits"])).await.unwrap();
+    spool.append_parked(texts(&["parked"])).await.unwrap();
+    spool.close();
+    write_numbers(&scratch, &[1, 3, frame::framed(b"waits")]);
+
+    let metrics = metrics();
+    let limits = Limits { max_bytes: 200, ..limits() };
+    let spool = Spool::open(&scratch.spool(), limits, metrics.clone()).unwrap();
+    assert_eq!((queue(&spool).await, metrics.spool.damaged.get()), (vec!["waits".to_owned()], 0));
+    let left = 200 - frame::framed(b"waits") - frame::framed(b"parked");
+    assert_eq!(metrics.spool.capacity.get(), i64::try_from(frame::framed(b"waits") + left).unwrap());
+    spool.close();
+    assert_eq!(queue(&scratch.open()).await, ["waits"]);
+}
+
 #[test]
 fn a_store_of_a_newer_version_is_refused_and_left_alone() {
-    const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
     let scratch = Scratch::new();
     scratch.open().close();
-    let mut numbers = [2_u64, 7, 7, 7].into_iter().flat_map(u64::to_le_bytes).collect::<Vec<u8>>();
-    numbers.extend(crc32fast::hash(&numbers).to_le_bytes());
-    let database = Database::open(scratch.spool().join(LIVE)).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.open_table(META).unwrap().insert("numbers", numbers.as_slice()).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
+    write_numbers(&scratch, &[3, 7, 7, 7]);
 
     let refused = Spool::open(&scratch.spool(), limits(), metrics()).unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { format: 2, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::Newer { format: 3, known: 2, .. }), "{refused}");
     assert!(refused.to_string().contains("use the newer version, or drain the spool with it first"));
     assert_eq!(files(&scratch.spool()).unwrap().len(), 1);
 }
@@ -117,4 +136,14 @@ fn a_store_of_which_a_process_died_is_set_aside_once() {
         scratch.open().close();
         assert_eq!(files(&scratch.spool()).unwrap().len(), 2);
     }
+}
+
+fn write_numbers(scratch: &Scratch, numbers: &[u64]) {
+    const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+    let mut record = numbers.iter().copied().flat_map(u64::to_le_bytes).collect::<Vec<u8>>();
+    record.extend(crc32fast::hash(&record).to_le_bytes());
+    let database = Database::open(scratch.spool().join(LIVE)).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert("numbers", record.as_slice()).unwrap();
+    transaction.commit().unwrap();
 }

@@ -14,7 +14,12 @@ use super::{
     random::Random,
 };
 use crate::{
-    spool::{AppendError, Batch, Entry, Limits, Position, frame, keeper::Keeper, standing::Standing},
+    spool::{
+        AppendError, Batch, Entry, Limits, Position, frame,
+        keeper::{Group, Keeper},
+        standing::Standing,
+        store::Shelf,
+    },
     telemetry::Metrics,
 };
 
@@ -135,7 +140,8 @@ impl History {
             0..=6 => self.append(),
             7..=8 => self.verify(),
             9..=11 => self.remove(),
-            12 => self.park(),
+            12 if self.random.one_in(2) => self.park(),
+            12 => self.remove_parked(),
             13..=14 => self.crash(),
             15 => self.close(),
             16..=17 => self.break_soon(),
@@ -160,12 +166,22 @@ impl History {
                 (first..next).collect()
             })
             .collect();
-        let records: Vec<Vec<Vec<u8>>> =
-            groups.iter().map(|group| group.iter().map(|number| record(*number)).collect()).collect();
+        let shelf = if self.random.one_in(6) { Shelf::Parked } else { Shelf::Queue };
+        let records: Vec<Group> = groups
+            .iter()
+            .map(|group| Group { shelf, records: group.iter().map(|number| record(*number)).collect() })
+            .collect();
         let answers = self.keeper().append(&records);
         assert_eq!(answers.len(), calls);
         for (group, answer) in groups.iter().zip(answers) {
-            let fate = if answer.is_ok() { Fate::Stored } else { Fate::Unsure };
+            let fate = match (answer, shelf) {
+                (Ok(()), Shelf::Queue) => Fate::Stored,
+                (Ok(()), Shelf::Parked) => Fate::Parked,
+                (Err(_), _) => Fate::Unsure,
+            };
+            if shelf == Shelf::Parked {
+                self.perhaps_parked.extend(group);
+            }
             self.fates.extend(group.iter().map(|number| (*number, fate)));
         }
     }
@@ -194,6 +210,16 @@ impl History {
         self.fates.insert(number(entry), if parked { Fate::Parked } else { Fate::Unsure });
         if !parked {
             self.perhaps_parked.insert(number(entry));
+        }
+    }
+
+    fn remove_parked(&mut self) {
+        let Ok(entries) = self.keeper().parked(None, BATCH) else { return };
+        let Some(entry) = entries.last() else { return };
+        let removed = self.keeper().remove_parked(entry.position).is_ok();
+        self.fates.insert(number(entry), if removed { Fate::Gone } else { Fate::Unsure });
+        if removed {
+            self.perhaps_parked.remove(&number(entry));
         }
     }
 
@@ -281,6 +307,8 @@ impl History {
         assert_eq!(self.standing.events(), queue.len() as u64);
         assert_eq!(spool.bytes.get(), i64::try_from(bytes).unwrap());
         assert_eq!(spool.parked.get(), i64::try_from(parked.len()).unwrap());
+        let parked_bytes: u64 = parked.iter().map(|entry| frame::framed(&entry.bytes)).sum();
+        assert_eq!(self.keeper.as_ref().unwrap().parked_bytes(), parked_bytes);
         assert_eq!(self.disk.stores_set_aside(), 0, "an honest disk has no damage");
     }
 
@@ -293,7 +321,7 @@ impl History {
     fn works(&mut self) -> bool {
         let next = self.fates.keys().last().map_or(0, |last| last + 1);
         self.fates.insert(next, Fate::Unsure);
-        match self.keeper().append(&[vec![record(next)]]).as_slice() {
+        match self.keeper().append(&[Group { shelf: Shelf::Queue, records: vec![record(next)] }]).as_slice() {
             [Ok(())] => {
                 let queue = read_all(|after| self.keeper().read(after, BATCH).ok()).unwrap_or_default();
                 queue.last().is_some_and(|entry| number(entry) == next)
