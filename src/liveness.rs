@@ -46,8 +46,10 @@ impl Liveness {
     /// A loop that must tick from now on, until its heartbeat is dropped.
     #[must_use]
     pub fn register(&self, name: &'static str) -> Heartbeat {
-        let heartbeat =
-            Heartbeat { liveness: self.clone(), this: Loop { name, ticked: Arc::new(self.millis(Instant::now()).into()) } };
+        let heartbeat = Heartbeat {
+            liveness: self.clone(),
+            this: Loop { name, ticked: Arc::new(self.millis(Instant::now()).into()) },
+        };
         self.loops().push(heartbeat.this.clone());
         heartbeat
     }

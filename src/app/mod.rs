@@ -24,8 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Admin},
+    blocking,
     config::{self, Config, Kafka, Loaded, Shutdown, Twilio},
-    deliver::{Conductor, Deliver},
+    deliver::{Deliver, FailoverController},
     domain::SignatureMode,
     lifecycle::Stopping,
     liveness::Liveness,
@@ -136,7 +137,7 @@ pub struct Service {
     sink: Arc<KafkaSink>,
     spool: Spool,
     stopping: Stopping,
-    conductor: Background,
+    failover: Background,
     kafka_watch: Background,
     key_watch: Background,
     reconciliation: Option<Background>,
@@ -167,7 +168,7 @@ impl Service {
         let sink = open_sink(&config.kafka, &metrics)?;
         let keyring = keyring(&config.twilio)?;
         let spool = open_spool(&config.spool, &metrics)?;
-        let (deliver, conductor) = deliver(&sink, &spool, &metrics, &config.kafka);
+        let (deliver, failover) = deliver(&sink, &spool, &metrics, &config.kafka);
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reload = Reload::new(&config, verifier.keyring(), Arc::clone(&metrics));
         let rules =
@@ -188,8 +189,9 @@ impl Service {
             receive::server(listener, &config.http, config.shutdown.timeout, edge)
         })?;
         let watched = Arc::clone(&sink);
-        let kafka_watch = Background::start(&liveness, "the probe of Kafka", |stop| publish::watch(watched, config.kafka, stop));
-        let conductor = Background::start(&liveness, "the drain of the spool", |stop| conductor.run(stop));
+        let kafka_watch =
+            Background::start(&liveness, "the probe of Kafka", |stop| publish::watch(watched, config.kafka, stop));
+        let failover = Background::start(&liveness, "the failover controller", |stop| failover.run(stop));
         let key_watch = Background::start(&liveness, "the watch on the keys", |stop| async move {
             stop.run_until_cancelled(reload.run()).await;
         });
@@ -206,7 +208,7 @@ impl Service {
             sink,
             spool,
             stopping,
-            conductor,
+            failover,
             kafka_watch,
             key_watch,
             reconciliation,
@@ -242,7 +244,7 @@ impl Service {
         self.pipeline.drain(left()).await;
         last_call.abort();
         self.key_watch.stop().await;
-        self.conductor.stop().await;
+        self.failover.stop().await;
         self.kafka_watch.stop().await;
         drop(self.pipeline);
         close(self.sink, self.spool, left()).await;
@@ -291,15 +293,15 @@ fn open_sink(kafka: &Kafka, metrics: &Arc<Metrics>) -> Result<Arc<KafkaSink>, St
     sink.map(Arc::new).map_err(|error| StartError::Kafka(error.to_string()))
 }
 
-/// Flushing and dropping the producer block, and so does closing the spool.
+/// Closes the producer and the spool at the same time, for as long as `patience` at most.
 async fn close(sink: Arc<KafkaSink>, spool: Spool, patience: Duration) {
-    let closed = tokio::task::spawn_blocking(move || {
-        sink.close(patience);
-        drop(sink);
-        spool.close();
-    });
-    if let Err(error) = closed.await {
-        tracing::error!(%error, "the producer and the spool could not be closed");
+    let deadline = Instant::now() + patience;
+    let spool_closed = blocking::run("spool-close", move || spool.close());
+    sink.close(deadline).await;
+    match tokio::time::timeout_at(deadline.into(), spool_closed).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the spool could not be closed"),
+        Err(_late) => tracing::warn!("the spool could not be closed in time; the next start checks it"),
     }
 }
 
@@ -312,7 +314,12 @@ fn limits(spool: &config::Spool) -> Limits {
     Limits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes }
 }
 
-fn deliver(sink: &Arc<KafkaSink>, spool: &Spool, metrics: &Arc<Metrics>, kafka: &Kafka) -> (Deliver, Conductor) {
+fn deliver(
+    sink: &Arc<KafkaSink>,
+    spool: &Spool,
+    metrics: &Arc<Metrics>,
+    kafka: &Kafka,
+) -> (Deliver, FailoverController) {
     let sink = Arc::clone(sink) as Arc<dyn Sink>;
     Deliver::new(sink, spool.clone(), Arc::clone(metrics), kafka.ack_timeout)
 }

@@ -60,12 +60,12 @@ pub async fn drain(
     let metrics = metrics(kafka)?;
     let spool = open_spool(spool, &metrics)?;
     let sink = open_sink(kafka, &metrics)?;
-    let (_, conductor) = deliver(&sink, &spool, &metrics, kafka);
+    let (_, failover) = deliver(&sink, &spool, &metrics, kafka);
     // It creates the topics, too.
     let (watched, kafka) = (Arc::clone(&sink), kafka.clone());
     let watch =
         Background::start(&Liveness::default(), "the probe of Kafka", |stop| publish::watch(watched, kafka, stop));
-    let drained = conductor.drain_all(patience, progress).await;
+    let drained = failover.drain_all(patience, progress).await;
     watch.stop().await;
     close(sink, spool, TO_CLOSE).await;
     Ok(drained?)

@@ -64,13 +64,13 @@ pub async fn reconcile(
     let trusthub = TrustHub::new(&access.trusthub, Limits::default()).map_err(StartError::from)?;
     let sink = open_sink(kafka, &metrics)?;
     let spool = Spool::none(Arc::clone(&metrics));
-    let (deliver, conductor) = super::deliver(&sink, &spool, &metrics, kafka);
+    let (deliver, failover) = super::deliver(&sink, &spool, &metrics, kafka);
     let pipeline = pipeline(access, deliver, &metrics)?;
-    let conductor = Background::start(&Liveness::default(), "the way to Kafka", |stop| conductor.run(stop));
+    let failover = Background::start(&Liveness::default(), "the way to Kafka", |stop| failover.run(stop));
     let accounts: Vec<_> = access.twilio.credentials().collect();
     let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics);
     let result = reconciler.run(&accounts, mode, observer).await;
-    conductor.stop().await;
+    failover.stop().await;
     drop(reconciler);
     close(sink, spool, TO_CLOSE).await;
     Ok(result?)

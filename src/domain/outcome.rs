@@ -88,32 +88,48 @@ closed_set! {
         TooLarge => "too_large",
         /// The broker or the client calls the record invalid.
         InvalidRecord => "invalid_record",
-        /// The broker finds the record's time wrong: the clock of this machine or of the broker's is.
+        /// The broker does not accept the record's time: it is too old for the topic, or a clock is wrong.
         InvalidTimestamp => "invalid_timestamp",
-        /// Not acknowledged within `KAFKA_ACK_TIMEOUT_MS` of receipt.
+        /// Not acknowledged within `KAFKA_ACK_TIMEOUT_MS`.
         TimedOut => "timed_out",
         /// No broker can be reached.
         Unreachable => "unreachable",
         /// The partition has no leader, or too few replicas are in sync.
         NotAvailable => "not_available",
-        /// Authentication or authorisation failed.
+        /// Login failed, or the user may not use the cluster.
+        Authentication => "authentication",
+        /// The user may not use the topic.
         Authorization => "authorization",
         /// The topic does not exist.
         UnknownTopic => "unknown_topic",
+        /// The cluster or the topic is set up in a way that excludes what the service sends.
+        Unsupported => "unsupported",
         /// The producer's queue is full.
         QueueFull => "queue_full",
-        /// The producer cannot go on.
+        /// The producer cannot continue.
         Fatal => "fatal",
         /// Anything else.
         Other => "other",
     }
 }
 
-/// What a failure to publish calls for.
+/// What makes Kafka take a record that it did not take. It decides what happens until then.
+///
+/// | Class | What cures it | How long | Then |
+/// |---|---|---|---|
+/// | [`Record`](Self::Record) | nothing: Kafka will never take this record in this form | – | it is published alone, as the dead letter of its request, then as a cut one; what no topic takes in any form is parked |
+/// | [`Time`](Self::Time) | the present time in place of the time of receipt, unless a clock is wrong | one more try | refused again, it is an outage until the clock is corrected; never parked |
+/// | [`Topic`](Self::Topic) | an operator creates the topic or grants the permission | without limit | events wait in the spool; a dead letter is parked and tried again every minute, since events must not wait for its topic |
+/// | [`Outage`](Self::Outage) | time, or an operator | without limit | records wait in the spool |
+/// | [`Fatal`](Self::Fatal) | another producer | at once | it is replaced, and the records go through the spool |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureClass {
-    /// This record will never be taken: dead-letter it. Other records are not affected.
+    /// The record is at fault. Other records are not affected.
     Record,
+    /// The time of the record is at fault, or a clock.
+    Time,
+    /// One topic takes no records. The other topic may take them.
+    Topic,
     /// Kafka cannot take records now; this one is good.
     Outage,
     /// The producer is of no use any more.
@@ -121,27 +137,28 @@ pub enum FailureClass {
 }
 
 impl PublishFailure {
-    /// Whether another topic of the same cluster may take records all the same.
-    #[must_use]
-    pub fn is_of_topic(self) -> bool {
-        matches!(self, Self::Authorization | Self::UnknownTopic)
-    }
-
-    /// What this failure calls for. A missing right is an outage: it will be granted, and no event is at fault.
+    /// What this failure calls for. A missing permission is never the fault of an event: it will be granted.
     #[must_use]
     pub fn class(self) -> FailureClass {
         match self {
             Self::TooLarge | Self::InvalidRecord => FailureClass::Record,
-            Self::InvalidTimestamp
-            | Self::TimedOut
+            Self::InvalidTimestamp => FailureClass::Time,
+            Self::Authorization | Self::UnknownTopic => FailureClass::Topic,
+            Self::TimedOut
             | Self::Unreachable
             | Self::NotAvailable
-            | Self::Authorization
-            | Self::UnknownTopic
+            | Self::Authentication
+            | Self::Unsupported
             | Self::QueueFull
             | Self::Other => FailureClass::Outage,
             Self::Fatal => FailureClass::Fatal,
         }
+    }
+
+    /// Whether publishing the records one at a time, in another form if need be, may succeed without any waiting.
+    #[must_use]
+    pub fn is_cured_by_another_form(self) -> bool {
+        matches!(self.class(), FailureClass::Record | FailureClass::Time)
     }
 }
 

@@ -22,7 +22,7 @@ use self::{
     underway::Underway,
 };
 use crate::{
-    deliver::{Deliver, Pending},
+    deliver::{Deliver, Delivery},
     domain::{
         Durable, Event, Outcome, RawCallback, RecordPosition, Resource, SignatureMode, Timestamp, Unkept, Unprocessable,
     },
@@ -158,8 +158,8 @@ impl Pipeline {
         }
     }
 
-    async fn finish_event(&self, work: Box<EventWork>, pending: Pending) -> Outcome {
-        let result = pending.durable().await;
+    async fn finish_event(&self, work: Box<EventWork>, delivery: Delivery) -> Outcome {
+        let result = delivery.durable().await;
         let EventWork { event, ticket } = *work;
         match result {
             Ok(durable) => {
@@ -235,9 +235,9 @@ impl Pipeline {
 
 /// What is under way for a callback.
 enum Work {
-    Event(Box<EventWork>, Pending),
+    Event(Box<EventWork>, Delivery),
     Repeat(Repeat),
-    NotUnderstood(Unprocessable, Pending),
+    NotUnderstood(Unprocessable, Delivery),
     Refused(Refused),
 }
 
@@ -246,8 +246,8 @@ struct EventWork {
     ticket: Ticket,
 }
 
-async fn dead_lettered(reason: Unprocessable, pending: Pending) -> Outcome {
-    match pending.durable().await {
+async fn dead_lettered(reason: Unprocessable, delivery: Delivery) -> Outcome {
+    match delivery.durable().await {
         Ok(Durable::Published | Durable::DeadLettered) => Outcome::DeadLettered(reason),
         Ok(Durable::Spooled) => Outcome::Spooled,
         Err(unkept) => Outcome::Unavailable(unkept),

@@ -1,6 +1,7 @@
 //! Whether Kafka can take records now, as one fact for probes, metrics and logs.
 
 use std::{
+    fmt::Display,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -64,9 +65,12 @@ impl KafkaHealth {
     }
 
     /// Kafka did not take a record for a reason that will befall the next one, too.
-    pub(super) fn record_failed(&self, reason: PublishFailure, now: Instant) {
+    pub(super) fn record_failed(&self, reason: PublishFailure, error: &impl Display, now: Instant) {
         self.history().record_failed = Some(now);
-        self.failed(reason, "a record was not taken");
+        // Thousands of records may fail at once, and only the first explains the others.
+        if !matches!(*self.availability.borrow(), Availability::Down { .. }) {
+            self.failed(reason, &format!("a record was not taken: {error}"));
+        }
     }
 
     /// Kafka did not answer, or lacks what the service needs.
@@ -121,12 +125,12 @@ mod tests {
     fn a_cluster_that_answers_but_takes_nothing_is_down_until_a_record_may_try_again() {
         let (health, now) = (health(), Instant::now());
         health.probe_succeeded(now);
-        health.record_failed(PublishFailure::Authorization, now);
+        health.record_failed(PublishFailure::Authorization, &"test", now);
         health.probe_succeeded(now);
         assert!(!health.is_up(), "the probe asks only for metadata");
         health.probe_succeeded(now + DISTRUST);
         assert!(health.is_up(), "otherwise no record would ever show that it is mended");
-        health.record_failed(PublishFailure::Authorization, now);
+        health.record_failed(PublishFailure::Authorization, &"test", now);
         health.record_succeeded();
         assert!(health.is_up());
     }

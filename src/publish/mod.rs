@@ -21,5 +21,5 @@ pub use history::{History, HistoryError, Published};
 pub use lock::{Lock, LockError, Lost, Turn};
 pub use producer::{KafkaSink, Topics};
 pub use record::Record;
-pub use sink::{Acknowledgement, Availability, Sink};
+pub use sink::{Availability, Completion, OnCompleted, Running, Sink};
 pub use topics::watch;

@@ -1,7 +1,15 @@
 //! The producer behind the sink.
+//!
+//! | Call into librdkafka | Thread | Bound |
+//! |---|---|---|
+//! | `rd_kafka_producev` | that of the callback, or the failover task; under the dispatcher's lock | only queues; a full queue is an error |
+//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for each connection, also for its name look-up. Its callers wait for half a second at most before they do without Kafka |
+//! | `rd_kafka_new` and `rd_kafka_destroy` of a failed producer | its own, `kafka-renew` | none; the next replacement waits for the end of the one before |
+//! | `rd_kafka_flush` and `rd_kafka_destroy` at the stop | its own, `kafka-close` | what is left of `SHUTDOWN_TIMEOUT_SECS`; then the process ends without them |
+//! | delivery reports, log and error callbacks | librdkafka's polling thread | they take the dispatcher's lock or a short one of their own, and never wait |
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -10,55 +18,70 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::ConsumerContext,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig},
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{
-    Acknowledgement, Availability, KafkaHealth, Record, Sink, client,
+    Availability, Completion, KafkaHealth, Record, Running, Sink, client,
     failure::{explained, failure},
 };
 use crate::{
+    blocking::{self, BlockingError},
     config::Kafka,
     domain::{Destination, FailureClass, Label as _, PublishFailure},
-    telemetry::{Metrics, Right},
+    telemetry::{Metrics, Operation, Operations, Right},
 };
 
-/// Receives what librdkafka has to say. Its callbacks run on its threads and must neither panic nor block.
+/// Takes the log of a client whose callers get all errors as results.
 #[derive(Default)]
-pub(super) struct Context {
-    health: Option<Arc<KafkaHealth>>,
-    /// What went wrong with a broker last. That all of them are down is said next, and not why.
-    cause: Mutex<Option<String>>,
-}
+pub(super) struct Context;
 
 impl Context {
-    /// A context that only takes the log.
     pub(super) fn quiet() -> Self {
-        Self::default()
-    }
-
-    fn reporting_to(health: Arc<KafkaHealth>) -> Self {
-        Self { health: Some(health), ..Self::default() }
-    }
-
-    fn cause(&self) -> MutexGuard<'_, Option<String>> {
-        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
+        Self
     }
 }
 
 impl ConsumerContext for Context {}
 
 impl ClientContext for Context {
-    /// librdkafka repeats itself during an outage; the health says it once.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(?level, facility, message, "librdkafka");
+        log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, detail: &str) {
         tracing::debug!(%error, detail, "librdkafka");
-        let Some(health) = &self.health else { return };
+    }
+}
+
+/// librdkafka repeats itself during an outage; the health says it once.
+fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    tracing::debug!(?level, facility, message, "librdkafka");
+}
+
+/// Receives what the producer has to say, on threads of librdkafka: it must neither panic nor block.
+pub(super) struct ProducerReports {
+    reporter: Arc<DeliveryReporter>,
+    /// What went wrong with a broker last. That all of them are down is said next, and not why.
+    cause: Mutex<Option<String>>,
+}
+
+impl ProducerReports {
+    fn cause(&self) -> MutexGuard<'_, Option<String>> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for ProducerReports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, detail: &str) {
+        tracing::debug!(%error, detail, "librdkafka");
+        let health = &self.reporter.health;
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 let cause = self.cause().take();
@@ -70,18 +93,45 @@ impl ClientContext for Context {
     }
 }
 
-type Producer = FutureProducer<Context>;
+/// A record that the producer has, as librdkafka carries it to its delivery report.
+pub(super) struct InFlight {
+    destination: Destination,
+    handed_over: Instant,
+    completion: Completion,
+}
+
+impl ProducerContext for ProducerReports {
+    type DeliveryOpaque = Box<InFlight>;
+
+    fn delivery(&self, report: &DeliveryResult<'_>, record: Box<InFlight>) {
+        let InFlight { destination, handed_over, completion } = *record;
+        let result = report.as_ref().map(drop).map_err(|(error, _message)| error);
+        if result.is_ok() {
+            self.reporter.metrics.publish_seconds.observe(handed_over.elapsed().as_secs_f64());
+        }
+        completion.complete(self.reporter.report(destination, result));
+    }
+}
+
+type Producer = ThreadedProducer<ProducerReports>;
 
 /// The idempotent producer with the names of the two topics.
 pub struct KafkaSink {
+    shared: Arc<Shared>,
+}
+
+/// What calls on threads of their own need.
+struct Shared {
     kafka: Kafka,
     /// Kept for as long as it works: another one could write what this one has written, behind what it wrote later.
     producer: RwLock<Arc<Producer>>,
-    ledger: Arc<Ledger>,
+    /// Held while a producer is replaced, until the former one is destroyed: so there are two of them at most.
+    renewal: Mutex<()>,
+    reporter: Arc<DeliveryReporter>,
 }
 
-/// Where the outcome of each record is entered; an acknowledgement may outlive the call that it belongs to.
-struct Ledger {
+/// Counts what became of each record, and draws the conclusions for those that follow.
+struct DeliveryReporter {
     topics: Topics,
     health: Arc<KafkaHealth>,
     metrics: Arc<Metrics>,
@@ -112,69 +162,131 @@ impl Topics {
 }
 
 impl KafkaSink {
-    /// Makes the producer. Connecting happens in the background.
+    /// Makes the producer. Connecting happens in the background. Reads the certificates, and so blocks: at the start only.
     ///
     /// # Errors
     /// When librdkafka does not accept the configuration, for example a certificate that cannot be read.
     pub fn new(kafka: &Kafka, metrics: Arc<Metrics>) -> Result<Self, KafkaError> {
         let health = Arc::new(KafkaHealth::new(Arc::clone(&metrics)));
-        let producer = RwLock::new(producer(kafka, &health)?);
-        let ledger = Arc::new(Ledger { topics: Topics::of(kafka), health, metrics });
-        Ok(Self { kafka: kafka.clone(), producer, ledger })
+        let reporter = Arc::new(DeliveryReporter { topics: Topics::of(kafka), health, metrics });
+        let producer = RwLock::new(producer(kafka, &reporter)?);
+        let shared = Shared { kafka: kafka.clone(), producer, renewal: Mutex::default(), reporter };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Whether Kafka can take records now.
     #[must_use]
     pub fn health(&self) -> &Arc<KafkaHealth> {
-        &self.ledger.health
+        &self.shared.reporter.health
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        &self.ledger.metrics
+        &self.shared.reporter.metrics
     }
 
     pub(super) fn topics(&self) -> &Topics {
-        &self.ledger.topics
+        &self.shared.reporter.topics
     }
 
-    /// The producer in use. Nothing that holds the lock can panic.
+    /// The producer in use. For threads that may block: the last one that drops a producer destroys it.
     pub(super) fn producer(&self) -> Arc<Producer> {
-        Arc::clone(&self.producer.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.shared.producer())
     }
 
-    /// Waits until every record is acknowledged or given up, at most `patience`; after that nothing is reported any
-    /// more. Blocks: not for async threads.
-    pub fn close(&self, patience: Duration) {
-        if let Err(error) = self.producer().flush(patience) {
-            tracing::warn!(%error, "records were left in the producer's queue");
+    /// Waits until every record is acknowledged or given up, and destroys the producer; both at most until `deadline`.
+    /// After that nothing is reported any more.
+    ///
+    /// A producer that does not come to its end is left to the end of the process. Destroying it would purge it, and wait
+    /// for all its connections, also for the one that is looking up a name.
+    pub async fn close(self: Arc<Self>, deadline: Instant) {
+        let health = Arc::clone(self.health());
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let closed = blocking::run("kafka-close", move || {
+            let _operation = self.metrics_of_operations().begin(Operation::KafkaFlush);
+            let flushed = self.producer().flush(patience);
+            self.health().close();
+            match &flushed {
+                Ok(()) => drop(self),
+                Err(_left) => std::mem::forget(self),
+            }
+            flushed
+        });
+        match tokio::time::timeout_at(deadline.into(), closed).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "records were left in the producer's queue"),
+            Ok(Err(error)) => tracing::error!(%error, "the producer could not be closed"),
+            Err(_late) => tracing::warn!("the producer could not be closed in time; it ends with the process"),
         }
-        self.ledger.health.close();
+        health.close();
+    }
+
+    fn metrics_of_operations(&self) -> &Arc<Operations> {
+        &self.shared.reporter.metrics.operations
     }
 }
 
-fn producer(kafka: &Kafka, health: &Arc<KafkaHealth>) -> Result<Arc<Producer>, KafkaError> {
-    client::producer(kafka).create_with_context(Context::reporting_to(Arc::clone(health))).map(Arc::new)
+fn producer(kafka: &Kafka, reporter: &Arc<DeliveryReporter>) -> Result<Arc<Producer>, KafkaError> {
+    let reports = ProducerReports { reporter: Arc::clone(reporter), cause: Mutex::default() };
+    client::producer(kafka).create_with_context(reports).map(Arc::new)
 }
 
-impl Ledger {
+impl Shared {
+    /// Nothing that holds the lock can panic, and nothing waits under it.
+    fn producer(&self) -> RwLockReadGuard<'_, Arc<Producer>> {
+        self.producer.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn purge(&self) {
+        let _operation = self.reporter.metrics.operations.begin(Operation::KafkaPurge);
+        let producer = Arc::clone(&self.producer());
+        producer.purge(PurgeConfig::default().queue().inflight());
+    }
+
+    /// Puts another producer in place, says so through `replaced`, and destroys the former one, which waits for its threads.
+    fn renew(&self, replaced: impl FnOnce()) {
+        let _one_at_a_time = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        let _operation = self.reporter.metrics.operations.begin(Operation::KafkaClose);
+        let fresh = match producer(&self.kafka, &self.reporter) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                tracing::error!(%error, "the producer failed, and no other can be made");
+                return replaced();
+            }
+        };
+        let failed = std::mem::replace(&mut *self.producer.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        tracing::warn!("replaced the producer after a fatal error");
+        replaced();
+        drop(failed);
+    }
+}
+
+impl DeliveryReporter {
     /// Counts what became of a record, and draws the conclusions for those that follow.
-    fn report(&self, destination: Destination, result: Result<(), PublishFailure>) {
-        let Err(reason) = result else {
+    fn report(&self, destination: Destination, result: Result<(), &KafkaError>) -> Result<(), PublishFailure> {
+        let Err(error) = result else {
             self.metrics.published.of(destination).inc();
             self.metrics.topic_right_missing.of(destination, Right::Write).set(0);
-            self.health.record_succeeded();
-            return;
+            if destination == Destination::Events {
+                self.health.record_succeeded();
+            }
+            return Ok(());
         };
+        let reason = failure(error);
         self.metrics.publish_failures.of(reason).inc();
         match reason.class() {
-            FailureClass::Record => {}
-            FailureClass::Outage | FailureClass::Fatal => self.health.record_failed(reason, Instant::now()),
+            FailureClass::Record | FailureClass::Time => {}
+            // The other topic does not decide whether Kafka takes events.
+            FailureClass::Topic | FailureClass::Outage if destination != Destination::Events => {}
+            FailureClass::Topic | FailureClass::Outage | FailureClass::Fatal => {
+                self.health.record_failed(reason, error, Instant::now());
+            }
         }
         let lacks_right = self.metrics.topic_right_missing.of(destination, Right::Write);
         if reason == PublishFailure::Authorization && lacks_right.get() == 0 {
             lacks_right.set(1);
             tracing::error!("{}", right_missing(self.topics.name(destination), Right::Write));
         }
+        Err(reason)
     }
 }
 
@@ -185,60 +297,70 @@ pub(super) fn right_missing(topic: &str, right: Right) -> String {
 }
 
 impl Sink for KafkaSink {
-    fn enqueue(&self, record: &Record) -> Result<Acknowledgement, PublishFailure> {
+    fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure> {
+        let reporter = &self.shared.reporter;
         let headers =
             record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |all, header| {
                 all.insert(Header { key: &header.0, value: Some(&*header.1) })
             });
-        let message = FutureRecord {
-            topic: self.ledger.topics.name(record.destination),
+        let destination = record.destination;
+        let message = BaseRecord {
+            topic: reporter.topics.name(destination),
             partition: None,
             payload: Some(record.payload.get()),
             key: record.key.as_ref(),
             // A broker refuses a record that is ahead of its clock, as after our own clock was set back.
             timestamp: Some(record.timestamp.min(SystemTime::now().into()).unix_millis()),
             headers: Some(headers),
+            delivery_opaque: Box::new(InFlight { destination, handed_over: Instant::now(), completion }),
         };
-        let (ledger, destination) = (Arc::clone(&self.ledger), record.destination);
-        let delivery = self.producer().send_result(message).map_err(|(error, _record)| {
-            let reason = failure(&error);
-            ledger.report(destination, Err(reason));
-            reason
-        })?;
-        let timer = ledger.metrics.publish_seconds.start_timer();
-        Ok(Box::pin(async move {
-            let result = match delivery.await {
-                Ok(Ok(_delivery)) => Ok(()),
-                Ok(Err((error, _message))) => Err(failure(&error)),
-                // The producer was dropped before it said anything.
-                Err(_canceled) => Err(PublishFailure::Other),
-            };
-            if result.is_ok() {
-                timer.observe_duration();
-            } else {
-                timer.stop_and_discard();
+        // Sent under the lock: a copy of the producer could be its last, and be destroyed here.
+        let sent = self.shared.producer().send(message);
+        sent.or_else(|(error, _record)| reporter.report(destination, Err(&error)))
+    }
+
+    fn purge(&self) -> Running {
+        let shared = Arc::clone(&self.shared);
+        returns("kafka-purge", move || {
+            let shared = Arc::clone(&shared);
+            move || shared.purge()
+        })
+    }
+
+    fn renew(&self) -> Running {
+        let shared = Arc::clone(&self.shared);
+        let (replaced, is_replaced) = oneshot::channel();
+        let renewal = blocking::run("kafka-renew", move || {
+            shared.renew(|| {
+                // The failover may have stopped.
+                let _ = replaced.send(());
+            });
+        });
+        Box::pin(async move {
+            tokio::select! {
+                Ok(()) = is_replaced => {}
+                result = renewal => if let Err(error) = result {
+                    tracing::error!(%error, "the producer failed, and no other can be made");
+                }
             }
-            ledger.report(destination, result);
-            result
-        }))
-    }
-
-    fn purge(&self) {
-        self.producer().purge(PurgeConfig::default().queue().inflight());
-    }
-
-    fn renew(&self) {
-        let fresh = match producer(&self.kafka, &self.ledger.health) {
-            Ok(fresh) => fresh,
-            Err(error) => return tracing::error!(%error, "the producer failed and no other can be made"),
-        };
-        let failed = std::mem::replace(&mut *self.producer.write().unwrap_or_else(PoisonError::into_inner), fresh);
-        tracing::warn!("the producer failed; another goes on");
-        // Dropping a producer waits for its threads.
-        std::thread::spawn(move || drop(failed));
+        })
     }
 
     fn availability(&self) -> watch::Receiver<Availability> {
-        self.ledger.health.subscribe()
+        self.shared.reporter.health.subscribe()
     }
+}
+
+/// Begins the call now, and comes to an end when it has returned. Where the system gives no thread, it tries again.
+fn returns<W: FnOnce() + Send + 'static>(name: &'static str, mut call: impl FnMut() -> W + Send + 'static) -> Running {
+    const PAUSE: Duration = Duration::from_secs(1);
+    let first = blocking::run(name, call());
+    Box::pin(async move {
+        let mut result = first.await;
+        while let Err(error @ BlockingError::NoThread(_)) = result {
+            tracing::error!(%error, "{name} cannot be called");
+            tokio::time::sleep(PAUSE).await;
+            result = blocking::run(name, call()).await;
+        }
+    })
 }

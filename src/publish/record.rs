@@ -29,7 +29,7 @@ pub struct Record {
     pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The value.
     pub payload: Box<RawValue>,
-    /// The record's time.
+    /// The record's time: that of receipt, or the present when the topic does not take records that old.
     pub timestamp: Timestamp,
 }
 
@@ -85,6 +85,12 @@ impl Record {
             payload: to_raw_value(&DeadLetter::of(raw, received_at))?,
             timestamp: received_at,
         })
+    }
+
+    /// The same with another time of the record. `ce_time` keeps the time of receipt.
+    #[must_use]
+    pub fn at(&self, timestamp: Timestamp) -> Self {
+        Self { timestamp, ..self.clone() }
     }
 
     /// The dead letter cut down to what any topic takes, for when it does not take the whole one. An event has no

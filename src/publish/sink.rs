@@ -1,20 +1,20 @@
-//! The door to Kafka as the rest of the service sees it.
+//! Kafka as the rest of the service sees it.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use tokio::sync::watch;
 
 use super::Record;
 use crate::domain::PublishFailure;
 
-/// Whether Kafka can take records, as far as is known.
+/// Whether Kafka can take events, as far as is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Availability {
-    /// Nobody has asked it yet.
+    /// Not known yet.
     Unknown,
-    /// It answers and has both topics, and took the last record.
+    /// It answers, has the topic of events, and took the last event.
     Up,
-    /// It does not answer, lacks a topic or a right, or did not take a record.
+    /// It does not answer, lacks the topic or a permission, or did not take an event.
     Down {
         /// Why.
         reason: PublishFailure,
@@ -23,25 +23,64 @@ pub enum Availability {
     },
 }
 
-/// Resolves when all in-sync replicas have the record, or when it is certain that this try failed.
-pub type Acknowledgement = Pin<Box<dyn Future<Output = Result<(), PublishFailure>> + Send>>;
+/// Learns what became of the records that it handed to a [`Sink`].
+pub trait OnCompleted: Send + Sync {
+    /// All in-sync replicas have the record, or it is certain that this try failed.
+    ///
+    /// Called on a thread of the Kafka client, in no particular order: it must neither block nor panic.
+    fn on_completed(&self, number: u64, result: Result<(), PublishFailure>);
+}
+
+/// Who learns what became of one record. It is told once, or never when the client is destroyed first.
+pub struct Completion {
+    number: u64,
+    receiver: Arc<dyn OnCompleted>,
+}
+
+impl Completion {
+    /// `receiver` learns it under this number.
+    #[must_use]
+    pub fn new(number: u64, receiver: Arc<dyn OnCompleted>) -> Self {
+        Self { number, receiver }
+    }
+
+    /// Says what became of the record.
+    pub fn complete(self, result: Result<(), PublishFailure>) {
+        self.receiver.on_completed(self.number, result);
+    }
+}
+
+impl fmt::Debug for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Completion").field(&self.number).finish()
+    }
+}
+
+/// A call that has begun and comes to its end whether or not it is awaited.
+pub type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Takes records in order and says what became of each.
 pub trait Sink: Send + Sync {
-    /// Hands a record over without waiting. Records of one key reach Kafka in the order of these calls.
+    /// Hands a record over without waiting. Records of one key reach Kafka in the order of these calls. The completion
+    /// is used on another thread, so that a caller may hold a lock.
     ///
     /// # Errors
-    /// The [`PublishFailure`] when the record could not even be queued.
-    fn enqueue(&self, record: &Record) -> Result<Acknowledgement, PublishFailure>;
+    /// The [`PublishFailure`] when the record could not even be queued; the completion is not used then.
+    fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure>;
 
-    /// Gives up every record that is not acknowledged yet: their acknowledgements fail promptly.
+    /// Gives up every record that is not acknowledged yet. Begins at once, on a thread of its own.
     ///
-    /// One that was on its way to the broker may still have been written.
-    fn purge(&self);
+    /// The client waits for all its connections, also for the one that is looking up a name, so this can take as long as
+    /// a name server does not answer. Most records complete at once all the same. Once it has returned, all of them have
+    /// completed or do so within milliseconds, and nothing that was handed over before can be written later. What is
+    /// handed over *while* it runs may be purged or overtaken: wait for its end first.
+    ///
+    /// A record that was on its way to the broker may still have been written.
+    fn purge(&self) -> Running;
 
-    /// Goes on with another producer, because this one cannot. Every record was given up before.
-    fn renew(&self);
+    /// Replaces the producer, because it cannot continue. Every record must have been purged before.
+    fn renew(&self) -> Running;
 
-    /// Whether Kafka can take records, and every change of that.
+    /// Whether Kafka can take events, and every change of that.
     fn availability(&self) -> watch::Receiver<Availability>;
 }

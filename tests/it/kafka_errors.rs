@@ -109,7 +109,7 @@ fn a_producer_that_was_fenced_is_replaced_and_what_was_in_flight_is_published() 
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
-    bridge.wait_for_log("the producer failed; another goes on");
+    bridge.wait_for_log("replaced the producer after a fatal error");
     wait_until_direct(&bridge);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
     wait_for_outcome(&bridge, "published -");

@@ -1,18 +1,16 @@
 //! A Kafka that does what a test says.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use tokio::{
-    sync::{oneshot, watch},
-    time::timeout,
-};
+use tokio::sync::watch;
 
 use crate::{
-    domain::{Destination, PublishFailure},
-    publish::{Acknowledgement, Availability, Record, Sink},
+    domain::{Destination, PublishFailure, Timestamp},
+    publish::{Availability, Completion, Record, Running, Sink},
 };
 
 /// What the Kafka of a test does with the next records.
@@ -35,6 +33,8 @@ pub(super) enum Mood {
 pub(super) struct FakeKafka {
     pub(super) inner: Mutex<Inner>,
     pub(super) availability: watch::Sender<Availability>,
+    /// Whether purges return.
+    purges_return: watch::Sender<bool>,
 }
 
 pub(super) struct Inner {
@@ -44,18 +44,24 @@ pub(super) struct Inner {
     unanswered: Vec<Unanswered>,
     /// Why a record was failed since the last purge: those behind it fail, too.
     gap: Option<PublishFailure>,
+    /// Purges that have not returned.
+    pub(super) purging: u32,
+    /// Records that were handed over while a purge was running.
+    pub(super) handed_over_while_purging: u32,
     pub(super) renewed: u32,
-    /// Nobody may write dead letters.
-    pub(super) dead_letters_forbidden: bool,
+    /// Dead letters fail for this reason.
+    pub(super) dead_letters_fail: Option<PublishFailure>,
     /// Records that contain this are too large.
     pub(super) too_large: Option<&'static str>,
+    /// Records before this moment are too old.
+    pub(super) oldest: Option<Timestamp>,
 }
 
 /// A record that the client has taken and Kafka has not acknowledged.
 struct Unanswered {
     record: (Destination, String),
     written: bool,
-    sender: oneshot::Sender<Result<(), PublishFailure>>,
+    completion: Completion,
 }
 
 impl Inner {
@@ -69,10 +75,14 @@ impl Inner {
 
     fn answer(&mut self, result: Result<(), PublishFailure>) {
         for unanswered in self.unanswered.drain(..) {
-            // Whoever waited for it may have given up.
-            let _ = unanswered.sender.send(result);
+            complete(unanswered.completion, result);
         }
     }
+}
+
+/// As the client does it: not on the thread of the caller, which may hold a lock.
+fn complete(completion: Completion, result: Result<(), PublishFailure>) {
+    tokio::spawn(async move { completion.complete(result) });
 }
 
 impl FakeKafka {
@@ -82,11 +92,18 @@ impl FakeKafka {
             written: Vec::new(),
             unanswered: Vec::new(),
             gap: None,
+            purging: 0,
+            handed_over_while_purging: 0,
             renewed: 0,
-            dead_letters_forbidden: false,
+            dead_letters_fail: None,
             too_large: None,
+            oldest: None,
         };
-        Arc::new(Self { inner: Mutex::new(inner), availability: watch::Sender::new(Availability::Unknown) })
+        Arc::new(Self {
+            inner: Mutex::new(inner),
+            availability: watch::Sender::new(Availability::Unknown),
+            purges_return: watch::Sender::new(true),
+        })
     }
 
     pub(super) fn becomes(&self, mood: Mood) {
@@ -105,8 +122,23 @@ impl FakeKafka {
         });
     }
 
+    /// From now on purges hang, as while a connection waits for a name server, or those that hang return.
+    pub(super) fn purges_return(&self, return_: bool) {
+        self.purges_return.send_replace(return_);
+    }
+
     pub(super) fn written(&self) -> Vec<String> {
         self.inner.lock().unwrap().written.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    pub(super) fn first_written(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        self.written().into_iter().filter(|text| seen.insert(text.clone())).collect()
+    }
+
+    pub(super) fn dead_letters(&self) -> Vec<String> {
+        let written = self.inner.lock().unwrap().written.clone();
+        written.into_iter().filter(|(to, _)| *to == Destination::DeadLetters).map(|(_, text)| text).collect()
     }
 
     pub(super) fn holds(&self) -> usize {
@@ -114,49 +146,73 @@ impl FakeKafka {
     }
 }
 
-impl Sink for FakeKafka {
-    fn enqueue(&self, record: &Record) -> Result<Acknowledgement, PublishFailure> {
+impl Sink for Arc<FakeKafka> {
+    fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure> {
         let mut inner = self.inner.lock().unwrap();
+        inner.handed_over_while_purging += u32::from(inner.purging > 0);
         let text = record.payload.get().to_owned();
-        if inner.too_large.is_some_and(|mark| text.contains(mark)) {
-            return Ok(Box::pin(async { Err(PublishFailure::TooLarge) }));
-        }
-        if inner.dead_letters_forbidden && record.destination == Destination::DeadLetters {
-            return Ok(Box::pin(async { Err(PublishFailure::Authorization) }));
+        let is_too_large = inner.too_large.is_some_and(|mark| text.contains(mark));
+        let is_too_old = inner.oldest.is_some_and(|oldest| record.timestamp < oldest);
+        let of_dead_letter = inner.dead_letters_fail.filter(|_| record.destination == Destination::DeadLetters);
+        let own = is_too_large
+            .then_some(PublishFailure::TooLarge)
+            .or(of_dead_letter)
+            .or(is_too_old.then_some(PublishFailure::InvalidTimestamp));
+        if let (Some(reason), false) = (own, matches!(inner.mood, Mood::RefusesToQueue(_))) {
+            complete(completion, Err(reason));
+            return Ok(());
         }
         let record = (record.destination, text);
         if let Mood::Fails(reason) = inner.mood {
             inner.gap.get_or_insert(reason);
         }
         if let Some(reason) = inner.gap {
-            return Ok(Box::pin(async move { Err(reason) }));
+            complete(completion, Err(reason));
+            return Ok(());
         }
         match inner.mood {
             Mood::Takes => {
                 inner.written.push(record);
-                Ok(Box::pin(async { Ok(()) }))
+                complete(completion, Ok(()));
             }
-            Mood::Fails(reason) | Mood::RefusesToQueue(reason) => Err(reason),
-            mood @ (Mood::Silent | Mood::Mute | Mood::Slow(_)) => {
-                let (sender, receiver) = oneshot::channel();
-                inner.unanswered.push(Unanswered { record, written: false, sender });
-                if mood != Mood::Silent {
+            Mood::Fails(reason) | Mood::RefusesToQueue(reason) => return Err(reason),
+            Mood::Slow(time) => {
+                inner.written.push(record);
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    completion.complete(Ok(()));
+                });
+            }
+            mood @ (Mood::Silent | Mood::Mute) => {
+                inner.unanswered.push(Unanswered { record, written: false, completion });
+                if mood == Mood::Mute {
                     inner.catch_up();
                 }
-                let Mood::Slow(time) = mood else { return Ok(Box::pin(async { receiver.await.unwrap() })) };
-                Ok(Box::pin(async move { timeout(time, receiver).await.map_or(Ok(()), Result::unwrap) }))
             }
         }
+        Ok(())
     }
 
-    fn purge(&self) {
-        let mut inner = self.inner.lock().unwrap();
-        inner.gap = None;
-        inner.answer(Err(PublishFailure::TimedOut));
+    fn purge(&self) -> Running {
+        self.inner.lock().unwrap().purging += 1;
+        let (kafka, mut returns) = (Arc::clone(self), self.purges_return.subscribe());
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            returns.wait_for(|returns| *returns).await.unwrap();
+            let mut inner = kafka.inner.lock().unwrap();
+            inner.gap = None;
+            inner.answer(Err(PublishFailure::TimedOut));
+            inner.purging -= 1;
+            drop(inner);
+            // Its caller may have stopped.
+            let _ = done.send(());
+        });
+        Box::pin(async move { is_done.await.unwrap() })
     }
 
-    fn renew(&self) {
+    fn renew(&self) -> Running {
         self.inner.lock().unwrap().renewed += 1;
+        Box::pin(std::future::ready(()))
     }
 
     fn availability(&self) -> watch::Receiver<Availability> {

@@ -1,8 +1,8 @@
 //! How an entry of the catalogue is written.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::super::family::{Counters, PairedCounters, family, paired};
+use super::super::family::{Counters, Gauges, PairedCounters, family, paired};
 use crate::domain::Label;
 
 /// Seconds from 1 ms to Twilio's limit of 15 s.
@@ -14,6 +14,10 @@ pub(super) struct Catalogue<'a>(pub(super) &'a Registry);
 impl Catalogue<'_> {
     pub(super) fn counters<L: Label>(&self, name: &str, help: &str, label: &str) -> prometheus::Result<Counters<L>> {
         family::<_, IntCounterVec>(self.0, name, help, label, |value: L| value.as_str().to_owned())
+    }
+
+    pub(super) fn gauges<L: Label>(&self, name: &str, help: &str, label: &str) -> prometheus::Result<Gauges<L>> {
+        family::<_, IntGaugeVec>(self.0, name, help, label, |value: L| value.as_str().to_owned())
     }
 
     pub(super) fn paired_counters<A: Label, B: Label>(

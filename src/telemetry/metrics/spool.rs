@@ -7,8 +7,11 @@ use std::{
 
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge};
 
-use super::{super::family::Counters, catalogue::Catalogue};
-use crate::domain::{PublishFailure, Timestamp};
+use super::{
+    super::family::{Counters, Gauges},
+    catalogue::Catalogue,
+};
+use crate::domain::{Label as _, PublishFailure, Timestamp};
 
 /// Of the durable queue on disk.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct SpoolMetrics {
     pub sync_seconds: Histogram,
     /// Why records went to the spool: once for each change from Kafka to the spool.
     pub failovers: Counters<PublishFailure>,
+    /// Why records go to the spool now.
+    pub outage: Gauges<PublishFailure>,
     /// Records that went from the spool to Kafka.
     pub drained: IntCounter,
 }
@@ -58,6 +63,13 @@ impl Since {
 }
 
 impl SpoolMetrics {
+    /// Shows why Kafka does not take records now; `None` when it does.
+    pub fn show_cause(&self, cause: Option<PublishFailure>) {
+        for reason in PublishFailure::ALL {
+            self.outage.of(*reason).set(i64::from(Some(*reason) == cause));
+        }
+    }
+
     pub(super) fn new(catalogue: &Catalogue<'_>) -> prometheus::Result<Self> {
         let seconds = Gauge::new("trusthub_spool_oldest_seconds", "Age of the oldest record in the spool.")?;
         catalogue.0.register(Box::new(seconds.clone()))?;
@@ -82,6 +94,11 @@ impl SpoolMetrics {
             failovers: catalogue.counters(
                 "trusthub_spool_failovers_total",
                 "Changes from publishing directly to spooling, by what was wrong with Kafka.",
+                "reason",
+            )?,
+            outage: catalogue.gauges(
+                "trusthub_spool_cause",
+                "1 for the reason why Kafka does not take records now, so that they go to the spool.",
                 "reason",
             )?,
             drained: catalogue.counter("trusthub_spool_drained_total", "Records that went from the spool to Kafka.")?,

@@ -1,0 +1,266 @@
+//! The spool → Kafka, in its order.
+//!
+//! One record first, then twice as many with each success; after a failure one again. So a record that Kafka refuses is
+//! alone when it is judged: librdkafka fails a whole batch for one record. Only the acknowledged records from the first
+//! on are removed, and only then are the next ones read.
+
+use std::{
+    future::{Future, pending},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use thiserror::Error;
+use tokio::{sync::watch, time::sleep};
+
+use super::{
+    outbound::OutboundRecord,
+    publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, present},
+};
+use crate::{
+    domain::{FailureClass, PublishFailure, Timestamp},
+    publish::{Availability, Record, Sink},
+    spool::{Batch, Entry, Position, Spool, Unreadable},
+    telemetry::Metrics,
+};
+
+/// Records that are read and published at once: enough that one sync of the disk for each batch does not matter, few
+/// enough that a request can wait for the last of them.
+const MOST_ENTRIES: usize = 1_000;
+/// Their size.
+const MOST_BYTES: usize = 1 << 20;
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// No callback waits for the drain, so a Kafka that is slow is given more time than callbacks can give it. Otherwise
+/// each record would be taken back just before its acknowledgement, and be repeated without end.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Empties the spool into Kafka. It needs no dispatcher: `spool drain` uses it without one.
+pub(super) struct Drainer {
+    pub(super) producer: ExclusiveProducer,
+    /// Whether Kafka takes events.
+    availability: watch::Receiver<Availability>,
+    spool: Spool,
+    metrics: Arc<Metrics>,
+    ack_timeout: Duration,
+    /// Records that are tried at once.
+    pub(super) window: usize,
+    /// How long to wait after the next failure.
+    pause: Duration,
+    /// How long Kafka may take for an acknowledgement: longer after each failure, until the spool is empty.
+    patience: Duration,
+    /// The topic does not take records that are as old as this one or older.
+    too_old: Option<Timestamp>,
+}
+
+/// What one step of the drain came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// So many records left the queue of the spool.
+    Moved(usize),
+    /// The first record is at fault, unless it is accepted alone.
+    Divide,
+    /// Nothing is in the spool.
+    Empty,
+    /// Kafka does not take the first record now.
+    Failed(PublishFailure),
+    /// Nothing can be read or removed now.
+    Stuck,
+}
+
+/// The spool could not be emptied.
+#[derive(Debug, Error)]
+#[error("{left} records are left in the spool: {}", .reason.map_or_else(|| "it cannot be read".to_owned(), |reason| format!("Kafka does not take them ({reason})")))]
+pub struct DrainFailed {
+    /// Records that are still in the spool.
+    pub left: u64,
+    /// Why Kafka does not take the next of them; `None` when the spool is what cannot be read.
+    pub reason: Option<PublishFailure>,
+}
+
+impl Drainer {
+    /// At first Kafka may take as long as it may for callbacks.
+    pub(super) fn new(sink: Arc<dyn Sink>, spool: Spool, metrics: Arc<Metrics>, ack_timeout: Duration) -> Self {
+        Self {
+            availability: sink.availability(),
+            producer: ExclusiveProducer::new(sink),
+            spool,
+            metrics,
+            ack_timeout,
+            window: 1,
+            pause: SHORTEST_PAUSE,
+            patience: ack_timeout,
+            too_old: None,
+        }
+    }
+
+    /// Publishes the next records of the spool, at most until `limit`, and forgets those that Kafka has acknowledged.
+    pub(super) async fn step(&mut self, limit: Option<Instant>, interrupts: &Interrupts) -> Step {
+        let batch = Batch { entries: self.window, bytes: MOST_BYTES };
+        // A disk can hang. Callbacks that are buffered meanwhile must not wait for it longer than for Kafka.
+        let entries = tokio::select! {
+            entries = self.spool.read(None, batch) => entries,
+            () = interrupts.interrupted_or_at(limit) => Err(Unreadable),
+        };
+        let step = match entries.as_deref() {
+            Ok([]) => Step::Empty,
+            Ok([entry]) => self.step_alone(entry, limit, interrupts).await,
+            Ok(entries) => self.step_together(entries, limit, interrupts).await,
+            Err(Unreadable) => Step::Stuck,
+        };
+        self.adapt(step);
+        step
+    }
+
+    fn adapt(&mut self, step: Step) {
+        match step {
+            Step::Moved(_) => {
+                self.window = (self.window * 2).min(MOST_ENTRIES);
+                self.pause = SHORTEST_PAUSE;
+            }
+            Step::Failed(_) => {
+                self.window = 1;
+                self.patience = (self.patience * 2).min(LONGEST_PATIENCE).max(self.patience);
+            }
+            Step::Empty => {
+                self.window = 1;
+                self.patience = self.ack_timeout;
+                self.too_old = None;
+            }
+            Step::Divide | Step::Stuck => self.window = 1,
+        }
+    }
+
+    async fn step_together(&mut self, entries: &[Entry], limit: Option<Instant>, interrupts: &Interrupts) -> Step {
+        let outbound = entries.iter().map_while(|entry| OutboundRecord::decode(&entry.bytes).ok());
+        let records: Vec<Record> = outbound.map(|outbound| self.at_accepted_time(outbound.record)).collect();
+        let deadline = self.deadline(limit);
+        let (acknowledged, failure) = self.producer.publish(&records, deadline, interrupts).await;
+        match (entries.get(acknowledged.wrapping_sub(1)), failure) {
+            (Some(last), _) => self.remove_through(last.position, acknowledged, limit, interrupts).await,
+            // It is published alone, in another form or with another time.
+            (None, Some(reason)) if reason.is_cured_by_another_form() => Step::Divide,
+            // A dead letter must not hold up the events behind it.
+            (None, Some(reason)) if reason.class() == FailureClass::Topic => Step::Divide,
+            (None, Some(reason)) => Step::Failed(reason),
+            // The first cannot be decoded.
+            (None, None) => Step::Divide,
+        }
+    }
+
+    async fn step_alone(&mut self, entry: &Entry, limit: Option<Instant>, interrupts: &Interrupts) -> Step {
+        let Ok(mut outbound) = OutboundRecord::decode(&entry.bytes) else {
+            return self.park(entry, "it cannot be decoded").await;
+        };
+        let received_at = outbound.record.timestamp;
+        outbound.record = self.at_accepted_time(outbound.record);
+        let (patience, deadline) = (self.patience, |patience| deadline(patience, limit));
+        match self.producer.publish_with_fallbacks(&outbound, || deadline(patience), interrupts).await {
+            PublishResult::Durable(_, time) => {
+                if time == RecordTime::Present {
+                    self.too_old = self.too_old.max(Some(received_at));
+                }
+                self.remove_through(entry.position, 1, limit, interrupts).await
+            }
+            PublishResult::Refused => self.park(entry, "neither topic takes it").await,
+            PublishResult::DeadLetterNotTaken(reason) if self.concerns_dead_letters_alone(reason) => {
+                self.park(entry, "the dead-letter topic does not take it now").await
+            }
+            PublishResult::DeadLetterNotTaken(reason) | PublishResult::Outage(reason) => Step::Failed(reason),
+        }
+    }
+
+    /// With the present time if the topic did not take older records: to find that out again for each would take two tries.
+    fn at_accepted_time(&self, record: Record) -> Record {
+        if self.too_old.is_some_and(|too_old| record.timestamp <= too_old) { record.at(present()) } else { record }
+    }
+
+    fn deadline(&self, limit: Option<Instant>) -> Instant {
+        deadline(self.patience, limit)
+    }
+
+    /// Whether waiting for the topic of dead letters would hold up events that Kafka takes.
+    fn concerns_dead_letters_alone(&self, reason: PublishFailure) -> bool {
+        reason.class() == FailureClass::Topic || *self.availability.borrow() == Availability::Up
+    }
+
+    async fn remove_through(
+        &mut self,
+        last: Position,
+        records: usize,
+        limit: Option<Instant>,
+        interrupts: &Interrupts,
+    ) -> Step {
+        let removed = tokio::select! {
+            removed = self.spool.remove_through(last) => removed,
+            () = interrupts.interrupted_or_at(limit) => Err(Unreadable),
+        };
+        match removed {
+            Ok(()) => {
+                self.metrics.spool.drained.inc_by(records as u64);
+                Step::Moved(records)
+            }
+            Err(Unreadable) => Step::Stuck,
+        }
+    }
+
+    /// A record that cannot be published does not block those behind it. It is kept.
+    async fn park(&mut self, entry: &Entry, why: &str) -> Step {
+        tracing::error!(
+            position = ?entry.position,
+            "a record of the spool is parked because {why}; `trusthub-bridge spool export` shows it"
+        );
+        match self.spool.park(entry.position).await {
+            Ok(()) => Step::Moved(1),
+            Err(Unreadable) => Step::Stuck,
+        }
+    }
+
+    /// Waits longer each time, but not longer than `news` takes.
+    pub(super) async fn pause(&mut self, news: impl Future<Output = ()>, interrupts: &Interrupts) {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = news => self.pause = SHORTEST_PAUSE,
+            () = interrupts.stop.cancelled() => {}
+        }
+    }
+
+    /// Empties the spool of a service that does not run. Gives up when nothing moves for as long as `patience`;
+    /// `progress` learns how many records are left.
+    pub(super) async fn drain_all(
+        mut self,
+        patience: Duration,
+        mut progress: impl FnMut(u64),
+        interrupts: &Interrupts,
+    ) -> Result<u64, DrainFailed> {
+        let (mut moved_last, mut drained) = (Instant::now(), 0);
+        loop {
+            let reason = match self.step(None, interrupts).await {
+                Step::Empty => return Ok(drained),
+                Step::Moved(records) => {
+                    drained += records as u64;
+                    moved_last = Instant::now();
+                    progress(self.spool.events());
+                    continue;
+                }
+                Step::Divide => continue,
+                Step::Failed(reason) => Some(reason),
+                Step::Stuck => None,
+            };
+            if moved_last.elapsed() >= patience {
+                return Err(DrainFailed { left: self.spool.events(), reason });
+            }
+            self.pause(pending(), interrupts).await;
+        }
+    }
+}
+
+/// Until when Kafka is waited for on behalf of the spool: not longer than those wait who are buffered meanwhile.
+fn deadline(patience: Duration, limit: Option<Instant>) -> Instant {
+    let deadline = Instant::now() + patience;
+    limit.map_or(deadline, |limit| limit.min(deadline))
+}

@@ -1,0 +1,287 @@
+//! Changes between the two ways, one change at a time.
+
+use std::{
+    collections::BTreeSet,
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::watch,
+    time::{interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    dispatcher::{Dispatcher, Mode},
+    drainer::{DrainFailed, Drainer, Step},
+    parked::ParkedRetry,
+    publish::{Interrupts, PURGE_WAIT, PublishResult},
+};
+use crate::{
+    domain::{FailureClass, Label as _, PublishFailure, Unkept},
+    publish::Availability,
+};
+
+/// How exactly deadlines are kept.
+const SHORTEST_TICK: Duration = Duration::from_millis(5);
+const LONGEST_TICK: Duration = Duration::from_millis(100);
+
+/// Makes all changes of the mode but the first: leaves Kafka when it does not take records, drains the spool, and returns
+/// to Kafka when the spool is empty.
+#[must_use = "without it nothing leaves the spool"]
+pub struct FailoverController {
+    dispatcher: Arc<Dispatcher>,
+    availability: watch::Receiver<Availability>,
+    drainer: Drainer,
+    parked: ParkedRetry,
+    outage: Option<Outage>,
+}
+
+/// A time in which records go through the spool.
+struct Outage {
+    began: Instant,
+    /// Records that have left the spool in it.
+    drained: u64,
+    /// The causes that the log has named. Each is named once, so that a Kafka with alternating troubles does not fill it.
+    reported: BTreeSet<&'static str>,
+}
+
+impl Outage {
+    fn begin() -> Self {
+        Self { began: Instant::now(), drained: 0, reported: BTreeSet::new() }
+    }
+}
+
+impl FailoverController {
+    pub(super) fn new(dispatcher: Arc<Dispatcher>) -> Self {
+        let availability = dispatcher.sink.availability();
+        let sink = Arc::clone(&dispatcher.sink);
+        let (spool, metrics) = (dispatcher.spool.clone(), Arc::clone(&dispatcher.metrics));
+        let drainer = Drainer::new(sink, spool, metrics, dispatcher.ack_timeout);
+        Self { dispatcher, availability, drainer, parked: ParkedRetry::default(), outage: None }
+    }
+
+    /// Works until `stop`. After that what is in the spool stays there for the next start.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let interrupts = Interrupts { stop, stop_waiting: self.dispatcher.stop_waiting.clone() };
+        if !self.dispatcher.spool.is_empty() {
+            self.outage = Some(Outage::begin());
+            let records = self.dispatcher.spool.events();
+            tracing::info!(records, "the spool is not empty; its records go to Kafka first");
+        }
+        while !interrupts.stop.is_cancelled() {
+            match self.dispatcher.mode() {
+                Mode::Direct => self.watch(&interrupts).await,
+                Mode::FailingOver(reason) => self.fail_over(reason, &interrupts).await,
+                // What is in the spool stays there: nothing may wait for Kafka any more.
+                Mode::Spooling if interrupts.are_set() => interrupts.stop.cancelled().await,
+                Mode::Spooling => self.drain(None, &interrupts).await,
+                Mode::Recovering(until) => self.drain(Some(until), &interrupts).await,
+            }
+        }
+    }
+
+    /// Empties the spool of a service that does not run. Gives up when nothing moves for as long as `patience`;
+    /// `progress` learns how many records are left.
+    ///
+    /// # Errors
+    /// [`DrainFailed`]; what is left stays in the spool.
+    pub async fn drain_all(self, patience: Duration, progress: impl FnMut(u64)) -> Result<u64, DrainFailed> {
+        let never = CancellationToken::new();
+        let interrupts = Interrupts { stop: never.clone(), stop_waiting: never };
+        self.drainer.drain_all(patience, progress, &interrupts).await
+    }
+
+    /// *Direct*: waits for a failure, for a deadline that has passed, or for a probe that finds Kafka down.
+    async fn watch(&mut self, interrupts: &Interrupts) {
+        let mut ticks = interval((self.dispatcher.ack_timeout / 20).clamp(SHORTEST_TICK, LONGEST_TICK));
+        let (down, retry) = (kafka_goes_down(&mut self.availability), self.parked.run(&self.dispatcher));
+        tokio::pin!(down, retry);
+        while self.dispatcher.mode() == Mode::Direct {
+            tokio::select! {
+                _ = ticks.tick() => self.dispatcher.check_deadlines(Instant::now()),
+                () = self.dispatcher.changed.notified() => {}
+                reason = &mut down => self.dispatcher.fail_over(reason),
+                () = interrupts.stop_waiting.cancelled() => self.dispatcher.fail_over(PublishFailure::TimedOut),
+                () = &mut retry => {}
+                () = interrupts.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// *FailingOver*: takes back what Kafka holds, and decides where it goes.
+    async fn fail_over(&mut self, reason: PublishFailure, interrupts: &Interrupts) {
+        self.drainer.producer.purge();
+        let is_clear = self.wait_for_purge().await;
+        let reason = if is_clear && reason.is_cured_by_another_form() {
+            match self.publish_individually(interrupts).await {
+                Ok(()) => return self.dispatcher.go_direct(),
+                Err(reason) => reason,
+            }
+        } else {
+            reason
+        };
+        self.report_outage(reason);
+        self.dispatcher.go_spooling();
+    }
+
+    /// Waits, for a bounded time, until Kafka holds nothing any more. Returns whether it does not.
+    async fn wait_for_purge(&mut self) -> bool {
+        let dispatcher = Arc::clone(&self.dispatcher);
+        let completed = async {
+            while dispatcher.has_records_in_flight() {
+                dispatcher.changed.notified().await;
+            }
+        };
+        let purged = async { tokio::join!(self.drainer.producer.ready(), completed) };
+        let is_clear = timeout(PURGE_WAIT, purged).await.is_ok();
+        if !is_clear {
+            tracing::warn!("the Kafka client still holds records; they go to the spool without waiting for it");
+        }
+        is_clear
+    }
+
+    /// Publishes records one at a time, so that a rejection can be attributed to a single record.
+    async fn publish_individually(&mut self, interrupts: &Interrupts) -> Result<(), PublishFailure> {
+        let mut records = self.dispatcher.take_all();
+        // Those behind the first wait no longer than they may.
+        let until = records.values().map(|record| record.deadline).min();
+        while let Some((number, record)) = records.pop_first() {
+            let deadline = || until.unwrap_or_else(Instant::now);
+            let producer = &mut self.drainer.producer;
+            match producer.publish_with_fallbacks(&record.outbound, deadline, interrupts).await {
+                PublishResult::Durable(durable, _) => record.settle(Ok(durable)),
+                PublishResult::Refused => record.settle(Err(Unkept::RefusedByTopics)),
+                PublishResult::DeadLetterNotTaken(reason) if reason.class() == FailureClass::Topic => {
+                    record.park(&self.dispatcher.spool);
+                }
+                PublishResult::DeadLetterNotTaken(reason) | PublishResult::Outage(reason) => {
+                    records.insert(number, record);
+                    self.dispatcher.put_back(records);
+                    return Err(reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// *Spooling* and *Recovering*: one step of the drain, and what follows from it.
+    async fn drain(&mut self, limit: Option<Instant>, interrupts: &Interrupts) {
+        let step = self.drainer.step(limit, interrupts).await;
+        if interrupts.stop.is_cancelled() {
+            // What was interrupted is no sign of anything.
+            return;
+        }
+        match step {
+            Step::Divide => {}
+            Step::Moved(records) => {
+                if let Some(outage) = &mut self.outage {
+                    outage.drained += records as u64;
+                }
+                // What is left fits into the next step, so that no callback is buffered for long.
+                if self.dispatcher.spool.events() <= self.drainer.window as u64 {
+                    self.dispatcher.go_recovering();
+                }
+            }
+            Step::Empty => return self.finish(limit, interrupts).await,
+            Step::Failed(reason) => self.report_outage(reason),
+            Step::Stuck => {}
+        }
+        let is_late = limit.is_some_and(|limit| limit <= Instant::now());
+        match step {
+            Step::Failed(_) | Step::Stuck => {
+                self.stop_recovering();
+                self.pause(interrupts).await;
+            }
+            // A Kafka that takes records, but slowly, keeps no callback waiting: the spool grows again.
+            _ if is_late => self.stop_recovering(),
+            _ => {}
+        }
+    }
+
+    /// `Recovering → Spooling`
+    fn stop_recovering(&self) {
+        if matches!(self.dispatcher.mode(), Mode::Recovering(_)) {
+            self.dispatcher.go_spooling();
+        }
+    }
+
+    /// The spool is empty. While something may still be on its way into it that is no proof, so it is asked again in
+    /// *Recovering*.
+    async fn finish(&mut self, limit: Option<Instant>, interrupts: &Interrupts) {
+        if limit.is_some() {
+            self.end_outage();
+        } else if matches!(*self.availability.borrow(), Availability::Down { .. }) {
+            self.pause(interrupts).await;
+        } else {
+            self.dispatcher.go_recovering();
+        }
+    }
+
+    async fn pause(&mut self, interrupts: &Interrupts) {
+        let news = kafka_comes_up(&mut self.availability);
+        self.drainer.pause(news, interrupts).await;
+    }
+
+    /// Names each cause of an outage once in the log, and the present one in a metric.
+    fn report_outage(&mut self, reason: PublishFailure) {
+        if reason.class() == FailureClass::Fatal {
+            self.drainer.producer.renew();
+        }
+        let outage = self.outage.get_or_insert_with(Outage::begin);
+        self.dispatcher.metrics.spool.show_cause(Some(reason));
+        let is_first = outage.reported.is_empty();
+        if !outage.reported.insert(reason.as_str()) {
+            return;
+        }
+        if is_first {
+            self.dispatcher.metrics.spool.failovers.of(reason).inc();
+        }
+        let detail = match &*self.availability.borrow() {
+            // The first cause is that of the probe, whichever record met it first. A later one is another matter.
+            Availability::Down { reason: known, detail } if is_first || *known == reason => Some(Arc::clone(detail)),
+            Availability::Down { .. } | Availability::Unknown | Availability::Up => None,
+        };
+        let (reason, detail) = (reason.as_str(), detail.as_deref());
+        if is_first {
+            tracing::error!(reason, detail, "Kafka does not take records; they are kept in the spool");
+        } else {
+            tracing::error!(reason, detail, "Kafka still does not take records, now for another reason");
+        }
+    }
+
+    fn end_outage(&mut self) {
+        if let Some(Outage { began, drained, .. }) = self.outage.take() {
+            let seconds = began.elapsed().as_secs_f64();
+            tracing::info!(seconds, drained, "Kafka takes records, and the spool is empty");
+        }
+        self.dispatcher.metrics.spool.show_cause(None);
+        self.dispatcher.go_direct();
+    }
+}
+
+async fn kafka_goes_down(availability: &mut watch::Receiver<Availability>) -> PublishFailure {
+    let reason = |now: &Availability| match now {
+        Availability::Down { reason, .. } => Some(*reason),
+        Availability::Unknown | Availability::Up => None,
+    };
+    let found = availability.wait_for(|now| reason(now).is_some()).await.ok().and_then(|now| reason(&now));
+    match found {
+        Some(reason) => reason,
+        // The sink is gone, and so is all news of it.
+        None => pending().await,
+    }
+}
+
+async fn kafka_comes_up(availability: &mut watch::Receiver<Availability>) {
+    availability.mark_unchanged();
+    while availability.changed().await.is_ok() {
+        if *availability.borrow_and_update() == Availability::Up {
+            return;
+        }
+    }
+    // The sink is gone, and so is all news of it.
+    pending().await
+}
