@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     crowd::{self, Crowd},
     random,
-    stage::{COMPRESSION, Stage, kill, stop},
+    stage::{COMPRESSION, Stage, kill, stop, stop_in_time},
     support::{Bridge, machine::Refusal, proxy::Fault},
 };
 
@@ -55,6 +55,11 @@ pub(crate) const CASES: &[Case] = &[
     case("machine: syncs fail, twice", failing_syncs),
     case("machine: 500 ms for each sync, Kafka away for 20 s", slow_disk),
     case("machine: clock back a day, ahead half an hour", clock),
+    case("names: look-ups hang for 60 s, all three brokers killed", hanging_lookups),
+    case("names: look-ups of one broker hang, 2 s each, for 60 s", hanging_lookups_of_one),
+    case("names: look-ups hang, 10 SIGTERM", stops_while_lookups_hang),
+    case("log: not read for 20 s, 2,000 forged callbacks", unread_log),
+    case("limits: records grow too old for their topic, five times", too_old),
     case("crowds: 512 callers more, none of whom rests, for 60 s", |stage| {
         stage.flood(512, Duration::ZERO, seconds(60));
         normal_again(stage);
@@ -182,6 +187,46 @@ fn clock(stage: &mut Stage) {
         stage.door.set(Fault::None);
         stage.pass(seconds(5));
     }
+}
+
+fn hanging_lookups(stage: &mut Stage) {
+    stage.machine.hang_lookups(seconds(30));
+    all_away_for(stage, 60);
+    stage.recover_names();
+}
+
+/// Each look-up fails in the end, so purges return and the next attempts begin, again and again.
+fn hanging_lookups_of_one(stage: &mut Stage) {
+    let broker = stage.kafka.leader(&stage.bridge.topic);
+    stage.machine.hang_lookups_of(stage.door.port(broker), seconds(2));
+    stage.door.set_one(broker, Fault::Cut);
+    stage.pass(seconds(60));
+    stage.recover_names();
+}
+
+fn stops_while_lookups_hang(stage: &mut Stage) {
+    stage.machine.hang_lookups(seconds(30));
+    stage.door.set(Fault::Cut);
+    deaths(stage, 10, stop_in_time, |_, _| {});
+    stage.recover_names();
+}
+
+fn unread_log(stage: &mut Stage) {
+    stage.bridge.leave_log_unread(true);
+    stage.forge(2000);
+    stage.pass(seconds(20));
+    stage.bridge.leave_log_unread(false);
+}
+
+/// They are published with the time at which they are published, and behind each other.
+fn too_old(stage: &mut Stage) {
+    stage.limit_age(Some(seconds(2)));
+    for _ in 0..5 {
+        stage.door.set(Fault::Cut);
+        stage.pass(seconds(5));
+        stage.recover();
+    }
+    stage.limit_age(None);
 }
 
 /// With 32 at once and 50 ms until Kafka has answered, 640 each second are all that can be accepted; the flood offers four

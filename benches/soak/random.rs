@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     say,
-    stage::{Stage, kill, stop},
+    stage::{Stage, kill, stop, stop_in_time},
     support::{machine::Refusal, proxy::Fault},
     variable,
 };
@@ -65,6 +65,34 @@ const FAULTS: &[NamedFault] = &[
         stage.pass(Duration::from_millis(time));
         stage.restart(kill, &[("SPOOL_MAX_BYTES", "1000000000")]);
     }),
+    ("look-ups hang and Kafka is away", |stage| {
+        let time = any_lookup(stage);
+        stage.machine.hang_lookups(time);
+        stage.door.set(Fault::Cut);
+    }),
+    ("look-ups of a broker hang, and it is away", |stage| {
+        let (broker, time) = (any_broker(stage), any_lookup(stage));
+        stage.machine.hang_lookups_of(stage.door.port(broker), time);
+        stage.door.set_one(broker, Fault::Cut);
+    }),
+    ("look-ups hang, and the program is told to end", |stage| {
+        let time = any_lookup(stage);
+        stage.machine.hang_lookups(time);
+        stage.door.set(Fault::Cut);
+        stage.pass(Duration::from_millis(500));
+        stage.restart(stop_in_time, &[]);
+    }),
+    ("the log is not read", |stage| {
+        stage.bridge.leave_log_unread(true);
+        stage.forge(1000);
+    }),
+    ("records grow too old for their topic", |stage| {
+        stage.door.set(Fault::Cut);
+        stage.limit_age(Some(Duration::from_secs(1)));
+        let time = 1000 + stage.random.below(5000);
+        stage.pass(Duration::from_millis(time));
+        stage.recover();
+    }),
     ("the clock jumps", |stage| {
         let minutes = i64::try_from(stage.random.below(1440)).unwrap();
         stage.machine.set_clock(60 * (30 - minutes));
@@ -73,6 +101,10 @@ const FAULTS: &[NamedFault] = &[
 
 fn any_broker(stage: &mut Stage) -> usize {
     stage.random.below(stage.kafka.size() as u64) as usize
+}
+
+fn any_lookup(stage: &mut Stage) -> Duration {
+    Duration::from_millis(500 + stage.random.below(20_000))
 }
 
 fn any_network(stage: &mut Stage) -> Fault {
@@ -109,7 +141,10 @@ fn heal(stage: &mut Stage) {
     stage.machine.refuse_syncs(None);
     stage.machine.delay_syncs(Duration::ZERO);
     stage.machine.set_clock(0);
+    stage.machine.hang_lookups(Duration::ZERO);
+    stage.bridge.leave_log_unread(false);
     stage.recover();
+    stage.limit_age(None);
     stage.tell("all is well");
 }
 

@@ -13,7 +13,7 @@ use crate::{
     book::FileBook,
     check::{Findings, Measured, Topic},
     support::{
-        Bridge,
+        Bridge, Connection, Request,
         kafka::{Cluster, Door},
         ledger::Load,
         machine::Machine,
@@ -99,6 +99,26 @@ impl<'a> Stage<'a> {
         self.memory = self.memory.max(self.bridge.metric("process_resident_memory_bytes"));
     }
 
+    /// From now on the topic takes only records that are at most so old, or of any age.
+    pub(crate) fn limit_age(&self, age: Option<Duration>) {
+        let age = age.map(|age| age.as_millis().to_string());
+        let setting = age.as_deref().map(|age| ("message.timestamp.before.max.ms", age));
+        self.kafka.direct().alter_topic(&self.bridge.topic, setting.as_slice());
+    }
+
+    /// Sends so many forged callbacks, each of which leaves a line in the log, and does not wait for their answers.
+    pub(crate) fn forge(&self, callbacks: usize) {
+        let public = self.bridge.public;
+        thread::spawn(move || {
+            let forged = Request::form("/callbacks/customer-profiles", "a=b").bytes();
+            for _ in 0..callbacks {
+                let Some(mut connection) = Connection::open(public) else { return };
+                connection.write(&forged);
+                connection.read();
+            }
+        });
+    }
+
     /// Lets the load go on until Kafka has all of it.
     pub(crate) fn recover(&mut self) {
         self.door.set(Fault::None);
@@ -108,6 +128,12 @@ impl<'a> Stage<'a> {
             assert!(Instant::now() < deadline, "it does not catch up");
             self.pass(Duration::from_millis(200));
         }
+    }
+
+    /// The same, once look-ups are answered again.
+    pub(crate) fn recover_names(&mut self) {
+        self.machine.hang_lookups(Duration::ZERO);
+        self.recover();
     }
 
     fn is_behind(&self) -> bool {
@@ -175,4 +201,13 @@ pub(crate) fn stop(bridge: &mut Bridge) {
     bridge.signal("TERM");
     let status = bridge.wait();
     assert!(status.success(), "{status}");
+}
+
+/// The same, and it must not take longer than the program is given by default.
+pub(crate) fn stop_in_time(bridge: &mut Bridge) {
+    const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+    let began = Instant::now();
+    stop(bridge);
+    let took = began.elapsed();
+    assert!(took < DEFAULT_TIMEOUT + SECOND, "it stopped after {took:?}");
 }

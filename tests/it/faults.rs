@@ -2,13 +2,24 @@
 //! the order of receipt. Each test puts a load on the program, makes a fault, and reads the whole topic back.
 
 mod brokers;
+mod dead_letters;
 mod machine;
 mod network;
+mod resolver;
+mod timestamps;
 
-use crate::support::{Bridge, Load};
+use std::sync::LazyLock;
+
+use crate::support::{Bridge, Load, kafka::Cluster};
 
 /// Enough callbacks for every caller to have had several answers.
 const SOME: usize = 100;
+
+/// One broker for all tests that break only the way to it, with a door for each.
+pub(crate) fn one_broker() -> &'static Cluster {
+    static KAFKA: LazyLock<Cluster> = LazyLock::new(|| Cluster::start("network", 1, 14));
+    &KAFKA
+}
 
 /// A program that gives up on this Kafka after a second, publishing, with these variables besides.
 fn publishing_to(bootstrap: &str, variables: &[(&str, &str)]) -> Bridge {

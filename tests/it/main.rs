@@ -31,6 +31,7 @@ mod rolling;
 mod shutdown;
 mod signature_mode;
 mod simulator;
+mod stopping;
 mod support;
 mod tidy;
 mod topics;

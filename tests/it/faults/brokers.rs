@@ -15,8 +15,8 @@ use crate::support::{
 const A_WHILE: Duration = Duration::from_secs(2);
 
 /// One cluster for all tests here, one after the other.
-fn kafka() -> MutexGuard<'static, Cluster> {
-    static KAFKA: LazyLock<Mutex<Cluster>> = LazyLock::new(|| Mutex::new(Cluster::start("three", 3, 5)));
+pub(super) fn kafka() -> MutexGuard<'static, Cluster> {
+    static KAFKA: LazyLock<Mutex<Cluster>> = LazyLock::new(|| Mutex::new(Cluster::start("three", 3, 6)));
     let mut kafka = KAFKA.lock().unwrap_or_else(PoisonError::into_inner);
     // After a failed test some may be away.
     kafka.bring_back();

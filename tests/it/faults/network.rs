@@ -1,19 +1,12 @@
 //! The network between the program and its broker breaks in every way that a proxy can imitate.
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
-use super::{SOME, publishing_to, recover, spooled};
-use crate::support::{
-    Load,
-    kafka::{Cluster, Door},
-    proxy::Fault,
-};
+use super::{SOME, one_broker, publishing_to, recover, spooled};
+use crate::support::{Load, kafka::Door, proxy::Fault};
 
 /// Long enough for every time-out of the client to fire.
 const FAULT: Duration = Duration::from_secs(4);
-
-/// One broker for all tests here, with a door for each.
-static KAFKA: LazyLock<Cluster> = LazyLock::new(|| Cluster::start("network", 1, 6));
 
 #[test]
 fn connections_that_are_cut_cost_no_callback_and_no_order() {
@@ -62,7 +55,7 @@ fn under_lasting(fault: Fault) {
 
 /// Everything is answered 204 while the network does this, some of it thanks to the spool, and comes to the topic.
 fn under(network: impl FnOnce(&Door, &Load)) {
-    let door = KAFKA.take_door();
+    let door = one_broker().take_door();
     let bridge = publishing_to(&door.bootstrap(), &[]);
     let load = Load::on(bridge.public);
     load.wait_for_answers(SOME);
@@ -70,5 +63,5 @@ fn under(network: impl FnOnce(&Door, &Load)) {
     assert!(spooled(&bridge) > 0.0, "nobody noticed");
     door.set(Fault::None);
     recover(&load, &bridge);
-    assert_eq!(load.settle(&bridge, KAFKA.direct()).answers(), [Some(204)].into());
+    assert_eq!(load.settle(&bridge, one_broker().direct()).answers(), [Some(204)].into());
 }

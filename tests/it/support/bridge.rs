@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Condvar, Mutex, mpsc},
     thread::{self, JoinHandle},
 };
 
@@ -31,11 +31,12 @@ pub(crate) fn program() -> Command {
 
 /// `trusthub-bridge serve` on free ports, with topics and a spool of its own. It is killed when the test ends.
 pub(crate) struct Bridge {
+    /// A command that runs the program, its arguments behind its own; nothing for the program itself.
+    wrapper: Vec<String>,
     variables: BTreeMap<String, String>,
     spool: Arc<SpoolFolder>,
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
-    reader: Option<JoinHandle<()>>,
+    log: Log,
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) topic: String,
@@ -58,6 +59,11 @@ impl Bridge {
 
     /// Started and listening, but perhaps not ready.
     pub(crate) fn launch(variables: &[(&str, &str)]) -> Self {
+        Self::launch_by(&[], variables)
+    }
+
+    /// The same, run by another command that becomes the program.
+    pub(crate) fn launch_by(wrapper: &[String], variables: &[(&str, &str)]) -> Self {
         let (topic, dead_letter_topic) = (unique_topic("events"), unique_topic("dead-letters"));
         let spool = Arc::new(SpoolFolder::new());
         let usual = [
@@ -72,7 +78,7 @@ impl Bridge {
             ("SHUTDOWN_DELAY_SECS", "0"),
             ("LOG_FORMAT", "json"),
         ];
-        Self::run_as(owned(&usual).chain(owned(variables)).collect(), Arc::clone(&spool))
+        Self::run_as(wrapper.to_vec(), owned(&usual).chain(owned(variables)).collect(), spool)
     }
 
     /// Starts it again after its end, on the same spool and the same topics, with these variables changed.
@@ -80,18 +86,18 @@ impl Bridge {
         assert!(self.child.try_wait().unwrap().is_some(), "it runs");
         let mut variables = self.variables.clone();
         variables.extend(owned(changes));
-        *self = Self::run_as(variables, Arc::clone(&self.spool));
+        *self = Self::run_as(self.wrapper.clone(), variables, Arc::clone(&self.spool));
     }
 
-    fn run_as(variables: BTreeMap<String, String>, spool: Arc<SpoolFolder>) -> Self {
-        let mut child = program().arg("serve").envs(&variables).spawn().unwrap();
-        let (log, reader) = collect(&mut child);
-        let listening = wait_for("the program listens", || find(&log, "listening"));
+    fn run_as(wrapper: Vec<String>, variables: BTreeMap<String, String>, spool: Arc<SpoolFolder>) -> Self {
+        let mut child = run_by(&wrapper).arg("serve").envs(&variables).spawn().unwrap();
+        let log = Log::of(&mut child);
+        let listening = wait_for("the program listens", || log.find("listening"));
         let address = |name: &str| listening[name].as_str().unwrap().parse().unwrap();
         let (public, admin) = (address("public"), address("admin"));
         let (topic, dead_letter_topic) =
             (variables["KAFKA_TOPIC"].clone(), variables["KAFKA_DEAD_LETTER_TOPIC"].clone());
-        Self { variables, spool, child, log, reader: Some(reader), public, admin, topic, dead_letter_topic }
+        Self { wrapper, variables, spool, child, log, public, admin, topic, dead_letter_topic }
     }
 
     /// Runs another command with the same variables to its end.
@@ -166,7 +172,12 @@ impl Bridge {
 
     /// The log so far, a line each.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+        self.log.lines.lock().unwrap().clone()
+    }
+
+    /// From now on the log is not read, so that the pipe to it fills up, or is read again.
+    pub(crate) fn leave_log_unread(&self, unread: bool) {
+        self.log.unread.set(unread);
     }
 
     /// The log lines with this message so far.
@@ -204,9 +215,7 @@ impl Bridge {
     /// Waits for the end of the process and of its log.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let status = wait_for("the program ends", || self.child.try_wait().unwrap());
-        if let Some(reader) = self.reader.take() {
-            reader.join().unwrap();
-        }
+        self.log.finish();
         status
     }
 }
@@ -246,20 +255,71 @@ pub(super) fn kill(signal: &str, process: u32) {
     assert!(sent.success());
 }
 
-fn collect(child: &mut Child) -> (Arc<Mutex<Vec<String>>>, JoinHandle<()>) {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let stderr = BufReader::new(child.stderr.take().unwrap());
-    let lines = Arc::clone(&log);
-    let reader = thread::spawn(move || {
-        for line in stderr.lines().map_while(Result::ok) {
-            lines.lock().unwrap().push(line);
-        }
-    });
-    (log, reader)
+/// The program as this command runs it.
+fn run_by(wrapper: &[String]) -> Command {
+    let program = program();
+    let Some((first, others)) = wrapper.split_first() else { return program };
+    let mut command = Command::new(first);
+    command.args(others).arg(program.get_program());
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
-fn find(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {
-    let log = log.lock().unwrap();
-    let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.find(|line| line["message"] == message)
+/// What the program has written to stderr.
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    unread: Arc<Switch>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    fn of(child: &mut Child) -> Self {
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (lines, unread) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Switch::default()));
+        let (into, held) = (Arc::clone(&lines), Arc::clone(&unread));
+        let reader = thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                into.lock().unwrap().push(line);
+                held.wait_until_off();
+            }
+        });
+        Self { lines, unread, reader: Some(reader) }
+    }
+
+    fn find(&self, message: &str) -> Option<Value> {
+        let log = self.lines.lock().unwrap();
+        let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["message"] == message)
+    }
+
+    /// Reads what is left, up to the end.
+    fn finish(&mut self) {
+        self.unread.set(false);
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.unread.set(false);
+    }
+}
+
+#[derive(Default)]
+struct Switch {
+    is_on: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Switch {
+    fn set(&self, is_on: bool) {
+        *self.is_on.lock().unwrap() = is_on;
+        self.changed.notify_all();
+    }
+
+    fn wait_until_off(&self) {
+        drop(self.changed.wait_while(self.is_on.lock().unwrap(), |is_on| *is_on).unwrap());
+    }
 }

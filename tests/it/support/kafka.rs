@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use std::{env, process, thread};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -142,6 +142,14 @@ impl Broker {
     pub(crate) fn create_topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         self.create(settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value)));
+    }
+
+    /// Gives a topic these settings of its own, instead of those that it had.
+    pub(crate) fn alter_topic(&self, topic: &str, settings: &[(&str, &str)]) {
+        let config = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        let config = settings.iter().fold(config, |config, (key, value)| config.set(key, value));
+        let altered = block_on(self.admin().alter_configs([&config], &admin_options()));
+        assert!(matches!(altered.as_deref(), Ok([Ok(_)])), "topic {topic} cannot be altered: {altered:?}");
     }
 
     /// Deletes every record of a topic, as Kafka does with those that have expired.

@@ -1,8 +1,11 @@
 //! A load of callbacks, the ledger of every answer, and a topic held against it.
 
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    ops::RangeBounds,
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +19,7 @@ use serde_json::Value;
 use super::{
     ACCOUNT, Bridge, Connection, PATIENCE, Request,
     kafka::{Broker, Record},
-    wait_for,
+    wait_within,
 };
 
 /// Callers at the same time, each on a connection of its own.
@@ -63,6 +66,11 @@ impl Load {
     /// Callbacks to this address.
     pub(crate) fn on(address: SocketAddr) -> Self {
         Self::noted_in((0..CALLERS).map(|name| (name, Vec::new())), PACE, address)
+    }
+
+    /// The same from fewer callers who rest for longer, when what counts is how long each of them waits.
+    pub(crate) fn light_on(address: SocketAddr) -> Self {
+        Self::noted_in((0..CALLERS / 2).map(|name| (name, Vec::new())), 8 * PACE, address)
     }
 
     /// Ends the calls after those under way.
@@ -118,8 +126,14 @@ impl<B> Load<B> {
 
     /// Waits until so many more callbacks are answered.
     pub(crate) fn wait_for_answers(&self, more: usize) {
-        let goal = self.shared.answers.load(Ordering::Relaxed) + more;
-        wait_for("answers", || (self.shared.answers.load(Ordering::Relaxed) >= goal).then_some(()));
+        self.answers_within(PATIENCE, more);
+    }
+
+    /// The same when this must not take longer.
+    pub(crate) fn answers_within(&self, patience: Duration, more: usize) {
+        let answers = || self.shared.answers.load(Ordering::Relaxed);
+        let goal = answers() + more;
+        wait_within(patience, "answers to callbacks", || (answers() >= goal).then_some(()));
     }
 
     /// Lets so much time pass, in which answers keep coming.
@@ -244,6 +258,17 @@ impl Ledger {
         self.calls.iter().map(|call| call.status).collect()
     }
 
+    /// How many callbacks that were sent before this moment got this answer.
+    pub(crate) fn count_before(&self, moment: Instant, status: u16) -> usize {
+        self.calls.iter().filter(|call| call.sent < moment && call.status == Some(status)).count()
+    }
+
+    /// The longest wait for an answer to a callback that was sent in this time.
+    pub(crate) fn slowest_in(&self, time: impl RangeBounds<Instant>) -> Duration {
+        let answered = self.calls.iter().filter(|call| call.status.is_some() && time.contains(&call.sent));
+        answered.map(|call| call.took).max().unwrap_or_default()
+    }
+
     /// Only what was sent from this moment on.
     pub(crate) fn since(self, moment: Instant) -> Self {
         Self { calls: self.calls.into_iter().filter(|call| call.sent >= moment).collect() }
@@ -325,62 +350,4 @@ fn assert_repeats_share_their_id(occurrences: &[Occurrence]) {
 /// As many as one wants to read in the message of a failed test.
 fn few<T>(all: &[T]) -> &[T] {
     &all[..all.len().min(5)]
-}
-
-mod tests {
-    use super::*;
-
-    fn ledger(answers: &[(u64, u16)]) -> Ledger {
-        let calls = answers.iter().map(|(number, status)| Call {
-            profile: "BU1".to_owned(),
-            number: *number,
-            sent: Instant::now(),
-            took: Duration::ZERO,
-            status: Some(*status),
-        });
-        Ledger { calls: calls.collect() }
-    }
-
-    fn topic(numbers_and_ids: &[(u64, &str)]) -> Vec<Record> {
-        let records = (0..).zip(numbers_and_ids).map(|(offset, (number, id))| Record {
-            topic: "events".to_owned(),
-            partition: 0,
-            offset,
-            key: None,
-            headers: vec![("ce_id".to_owned(), id.as_bytes().to_vec())],
-            payload: Some(format!(r#"{{"profile_sid":"BU1","extra":{{"Number":["{number}"]}}}}"#).into_bytes()),
-            timestamp_ms: 0,
-        });
-        records.collect()
-    }
-
-    #[test]
-    fn repeats_and_what_was_not_promised_are_no_fault() {
-        let ledger = ledger(&[(1, 204), (2, 503), (3, 204), (4, 503)]);
-        ledger.check(&topic(&[(1, "a"), (2, "b"), (1, "a"), (3, "c"), (2, "b"), (3, "c")]));
-    }
-
-    #[test]
-    #[should_panic(expected = "1 of 2 are lost")]
-    fn a_lost_callback_is_a_fault() {
-        ledger(&[(1, 204), (2, 204)]).check(&topic(&[(1, "a")]));
-    }
-
-    #[test]
-    #[should_panic(expected = "1 came too late")]
-    fn an_overtaken_callback_is_a_fault() {
-        ledger(&[(1, 204), (2, 204)]).check(&topic(&[(2, "b"), (1, "a"), (2, "b")]));
-    }
-
-    #[test]
-    #[should_panic(expected = "an id for each callback")]
-    fn a_repeat_with_another_id_is_a_fault() {
-        ledger(&[(1, 204)]).check(&topic(&[(1, "a"), (1, "b")]));
-    }
-
-    #[test]
-    #[should_panic(expected = "an id for each callback")]
-    fn one_id_for_two_callbacks_is_a_fault() {
-        ledger(&[(1, 204), (2, 204)]).check(&topic(&[(1, "a"), (2, "a")]));
-    }
 }

@@ -1,5 +1,5 @@
-//! A machine whose clock jumps and whose disk is full, read-only, broken or slow, on order, for one program. No rights
-//! are needed for it: `preload.c` stands between that program and the system.
+//! A machine whose clock jumps, whose disk is full, read-only, broken or slow and whose name look-ups hang, on order, for
+//! one program. No rights are needed for it: `preload.c` comes between that program and the system.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use super::kafka::unique_topic;
+use super::{kafka::unique_topic, wait_for};
+
+/// What the file holds; `preload.c` has the same list.
+const NUMBERS: u64 = 7;
 
 /// What the system answers to a write.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +36,8 @@ impl Machine {
     /// One where nothing is wrong.
     pub(crate) fn new() -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("machine"));
-        let numbers = File::create(&path).unwrap();
-        numbers.write_all_at(&[0; 32], 0).unwrap();
+        let numbers = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        numbers.set_len(8 * NUMBERS).unwrap();
         Self { path, numbers }
     }
 
@@ -63,8 +66,31 @@ impl Machine {
         self.set(3, i64::try_from(delay.as_millis()).unwrap());
     }
 
+    /// From now on each name look-up hangs for so long and then fails. Zero ends it, also for those that hang.
+    pub(crate) fn hang_lookups(&self, time: Duration) {
+        self.hang_lookups_of(0, time);
+    }
+
+    /// The same for the look-ups of one port only, as when one of several hosts is unknown.
+    pub(crate) fn hang_lookups_of(&self, port: u16, time: Duration) {
+        self.set(6, 0);
+        self.set(5, port.into());
+        self.set(4, i64::try_from(time.as_millis()).unwrap());
+    }
+
+    /// Waits until a look-up hangs or has hung since the last order, so that a test knows what it tests.
+    pub(crate) fn wait_for_hanging_lookup(&self) {
+        wait_for("a look-up that hangs", || (self.get(6) > 0).then_some(()));
+    }
+
     fn set(&self, field: u64, value: i64) {
         self.numbers.write_all_at(&value.to_ne_bytes(), field * 8).unwrap();
+    }
+
+    fn get(&self, field: u64) -> i64 {
+        let mut bytes = [0; 8];
+        self.numbers.read_exact_at(&mut bytes, field * 8).unwrap();
+        i64::from_ne_bytes(bytes)
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod kafka;
 pub(crate) mod ledger;
 pub(crate) mod machine;
 mod mock;
+pub(crate) mod names;
 pub(crate) mod nginx;
 pub(crate) mod oracle;
 pub(crate) mod prometheus;
@@ -36,13 +37,18 @@ pub(crate) use self::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Asks again and again until there is an answer; panics with `what` when there is none in time.
-pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    wait_within(PATIENCE, what, ask)
+}
+
+/// The same for what must not take longer than this.
+pub(crate) fn wait_within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        assert!(Instant::now() < deadline, "waited {patience:?} in vain: {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

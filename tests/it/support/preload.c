@@ -1,9 +1,11 @@
-/* A machine that misbehaves, for a program that is loaded with this: its wall clock, its writes and its syncs obey the
- * numbers in the file that MACHINE names. It needs no rights, and the C compiler that links Rust. */
+/* A machine that misbehaves, for a program that is loaded with this: its wall clock, its writes, its syncs and its name
+ * look-ups obey the numbers in the file that MACHINE names. It needs no rights, and the C compiler that links Rust. */
 
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,6 +22,12 @@ struct machine {
     volatile long write_error;
     volatile long sync_error;
     volatile long sync_delay_ms;
+    /* how long a name look-up hangs before it fails; 0 lets them through, also those that hang already */
+    volatile long lookup_hang_ms;
+    /* only look-ups for this port hang; 0 means every port */
+    volatile long lookup_port;
+    /* how many look-ups have hung; the only number that this library writes */
+    volatile long lookups_hung;
 };
 
 static struct machine healthy;
@@ -27,9 +35,9 @@ static struct machine *machine = &healthy;
 
 __attribute__((constructor)) static void find_machine(void) {
     const char *path = getenv("MACHINE");
-    int file = path ? open(path, O_RDONLY) : -1;
+    int file = path ? open(path, O_RDWR) : -1;
     if (file < 0) abort();
-    void *map = mmap(NULL, sizeof healthy, PROT_READ, MAP_SHARED, file, 0);
+    void *map = mmap(NULL, sizeof healthy, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (map == MAP_FAILED) abort();
     machine = map;
     close(file);
@@ -112,4 +120,22 @@ int fsync(int file) {
 
 int fdatasync(int file) {
     return sync_file(SYS_fdatasync, file);
+}
+
+static int hangs(const char *service) {
+    long port = machine->lookup_port;
+    return machine->lookup_hang_ms && (!port || (service && atol(service) == port));
+}
+
+/* As with a name server that does not answer: nothing comes for a while, and then an error that may pass. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
+    const struct timespec slice = {0, 20000000};
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(RTLD_NEXT, "getaddrinfo");
+    if (hangs(service)) __atomic_add_fetch(&machine->lookups_hung, 1, __ATOMIC_RELAXED);
+    for (long waited_ms = 0; hangs(service); waited_ms += 20) {
+        if (waited_ms >= machine->lookup_hang_ms) return EAI_AGAIN;
+        nanosleep(&slice, NULL);
+    }
+    return real(node, service, hints, result);
 }

@@ -7,11 +7,13 @@ use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
+
+use super::wait_for;
 
 /// What the network does to every connection, open or new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub(crate) struct Proxy {
 struct Network {
     fault: Mutex<Fault>,
     ended: AtomicBool,
+    /// Connections so far.
+    connections: AtomicUsize,
 }
 
 impl Proxy {
@@ -53,7 +57,11 @@ impl Proxy {
     pub(crate) fn before(broker: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let network = Arc::new(Network { fault: Mutex::new(Fault::None), ended: AtomicBool::new(false) });
+        let network = Arc::new(Network {
+            fault: Mutex::new(Fault::None),
+            ended: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+        });
         let accepting = Arc::clone(&network);
         thread::spawn(move || accept(&listener, broker, &accepting));
         Self { address, network }
@@ -61,6 +69,11 @@ impl Proxy {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until there is or was a connection through it.
+    pub(crate) fn wait_for_connection(&self) {
+        wait_for("a connection", || (self.network.connections.load(Ordering::Relaxed) > 0).then_some(()));
     }
 
     /// From now on.
@@ -95,6 +108,7 @@ fn accept(listener: &TcpListener, broker: SocketAddr, network: &Arc<Network>) {
         }
         // When nobody listens there, the client sees its connection end.
         let (Ok(client), Ok(broker)) = (client, TcpStream::connect(broker)) else { continue };
+        network.connections.fetch_add(1, Ordering::Relaxed);
         let (client, broker, open) = (Arc::new(client), Arc::new(broker), Arc::new(AtomicBool::new(true)));
         for (from, to) in [(&client, &broker), (&broker, &client)] {
             from.set_read_timeout(Some(TURN)).unwrap();

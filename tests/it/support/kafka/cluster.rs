@@ -42,6 +42,11 @@ impl Door {
         addresses.join(",")
     }
 
+    /// The port that the client knows of one broker.
+    pub(crate) fn port(&self, broker: usize) -> u16 {
+        self.proxies[broker].address().port()
+    }
+
     /// From now on the network does this, towards every broker.
     pub(crate) fn set(&self, fault: Fault) {
         self.proxies.iter().for_each(|proxy| proxy.set(fault));

@@ -1,0 +1,156 @@
+//! A name server that does not answer until it is told to, and the view of the file system in which it is the only one.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{kafka::unique_topic, wait_for};
+
+/// The only name that it knows, as a pod in Kubernetes would write it.
+const NAME: &str = "kafka-0.kafka";
+const PORT: u16 = 53;
+/// How long the thread listens before it looks whether it is still needed.
+const TURN: Duration = Duration::from_millis(100);
+
+/// As in a pod, but for the time-out: with five tries of one second each a look-up takes as long as with the usual two of
+/// five seconds, and it notices sooner that the server answers again.
+const SEARCH: &str =
+    "search a.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:1 attempts:5\n";
+
+/// Puts two files in the place of those of the system, for itself only, and becomes the program.
+const MOUNT: &str =
+    r#"mount --bind "$0" /etc/resolv.conf && mount --bind "$1" /etc/nsswitch.conf && shift && exec "$@""#;
+
+/// The name server of one program.
+pub(crate) struct NameServer {
+    host: SocketAddr,
+    folder: PathBuf,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    answers: AtomicBool,
+    questions: AtomicUsize,
+    ended: AtomicBool,
+}
+
+impl NameServer {
+    /// One that receives questions and answers none. The name is that of this Kafka.
+    pub(crate) fn silent(bootstrap: &str) -> Self {
+        let host = bootstrap.to_socket_addrs().unwrap().find(SocketAddr::is_ipv4).expect("Kafka has an IPv4 address");
+        let (socket, address) = bind();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("names"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("resolv.conf"), format!("nameserver {address}\n{SEARCH}")).unwrap();
+        fs::write(folder.join("nsswitch.conf"), "hosts: files dns\n").unwrap();
+        let server = Self { host, folder, state: Arc::default() };
+        let state = Arc::clone(&server.state);
+        thread::spawn(move || serve(&socket, host, &state));
+        server.check();
+        server
+    }
+
+    /// What goes into `KAFKA_BOOTSTRAP_SERVERS`.
+    pub(crate) fn bootstrap(&self) -> String {
+        format!("{NAME}:{}", self.host.port())
+    }
+
+    /// The command that runs a program where this is the name server.
+    pub(crate) fn wrapper(&self) -> Vec<String> {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let command = ["unshare", "--mount", "sh", "-c", MOUNT].map(str::to_owned);
+        command.into_iter().chain([file("resolv.conf"), file("nsswitch.conf")]).collect()
+    }
+
+    /// Waits until it is asked again.
+    pub(crate) fn wait_for_question(&self) {
+        let before = self.state.questions.load(Ordering::Relaxed);
+        wait_for("a question", || (self.state.questions.load(Ordering::Relaxed) > before).then_some(()));
+    }
+
+    /// From now on it answers.
+    pub(crate) fn answer(&self) {
+        self.state.answers.store(true, Ordering::Relaxed);
+    }
+
+    /// A look-up must hang here, whatever the program under test makes of it.
+    fn check(&self) {
+        let wrapper = self.wrapper();
+        let look_up = ["timeout", "1", "getent", "ahosts", NAME];
+        let mut command = Command::new(&wrapper[0]);
+        let output = command.args(&wrapper[1..]).args(look_up).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(124),
+            "a look-up does not hang: {} (this test mounts files for one program and needs the right to do that, as root \
+             has it)",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        self.state.ended.store(true, Ordering::Relaxed);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// On an address of the loopback network that no other test has.
+fn bind() -> (UdpSocket, Ipv4Addr) {
+    let mut addresses = (1..=u8::MAX).flat_map(|third| (1..=254).map(move |last| Ipv4Addr::new(127, 53, third, last)));
+    let mut refused = None;
+    let found = addresses.by_ref().take(500).find_map(|address| match UdpSocket::bind((address, PORT)) {
+        Ok(socket) => Some((socket, address)),
+        Err(error) => {
+            refused = Some(error);
+            None
+        }
+    });
+    found.unwrap_or_else(|| panic!("no name server can listen on port {PORT} (root may): {refused:?}"))
+}
+
+fn serve(socket: &UdpSocket, host: SocketAddr, state: &State) {
+    socket.set_read_timeout(Some(TURN)).unwrap();
+    let mut question = [0; 512];
+    while !state.ended.load(Ordering::Relaxed) {
+        let Ok((length, asker)) = socket.recv_from(&mut question) else { continue };
+        state.questions.fetch_add(1, Ordering::Relaxed);
+        if state.answers.load(Ordering::Relaxed) {
+            let _ = socket.send_to(&answer(&question[..length], host), asker);
+        }
+    }
+}
+
+/// The answer to one question, as RFC 1035 has it: the address of the only known name, or that there is no such name.
+fn answer(question: &[u8], host: SocketAddr) -> Vec<u8> {
+    const HEAD: usize = 12;
+    const RESPONSE_RECURSION: [u8; 1] = [0x81];
+    const TYPE_A: [u8; 2] = [0, 1];
+    let name: Vec<u8> =
+        NAME.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).chain([0]).collect();
+    let asked = &question[HEAD..];
+    let end = asked.iter().position(|byte| *byte == 0).expect("a name ends") + 1;
+    let (is_known, is_a) = (asked[..end] == name, asked[end..end + 2] == TYPE_A);
+    let no_such_name = u8::from(!is_known) * 3;
+    let answers = u8::from(is_known && is_a);
+    let mut answer =
+        [&question[..2], &RESPONSE_RECURSION, &[0x80 | no_such_name, 0, 1, 0, answers, 0, 0, 0, 0]].concat();
+    answer.extend(&asked[..end + 4]);
+    if let (1, SocketAddr::V4(host)) = (answers, host) {
+        // The name is that of the question; class IN, no time to live, four bytes.
+        answer.extend([0xc0, HEAD as u8, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+        answer.extend(host.ip().octets());
+    }
+    answer
+}
