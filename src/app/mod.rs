@@ -12,7 +12,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use thiserror::Error;
@@ -30,7 +30,7 @@ use crate::{
     domain::SignatureMode,
     lifecycle::Stopping,
     liveness::Liveness,
-    pipeline::{Pipeline, Rules},
+    pipeline::{EventClock, Pipeline, Rules},
     publish::{self, KafkaSink, Sink, Topics},
     receive::{self, Edge, Server, ServerHandle},
     spool::{Limits, OpenError, Spool},
@@ -138,6 +138,7 @@ pub struct Service {
     spool: Spool,
     stopping: Stopping,
     failover: Background,
+    event_time: Background,
     kafka_watch: Background,
     key_watch: Background,
     reconciliation: Option<Background>,
@@ -174,7 +175,10 @@ impl Service {
         let rules =
             Rules { signature_mode: config.callbacks.signature_mode, dedup_window: config.callbacks.dedup_window };
         warn_of(rules.signature_mode);
-        let pipeline = Arc::new(Pipeline::new(rules, verifier, deliver, Arc::clone(&metrics), Handle::current()));
+        let (clock, event_time) =
+            EventClock::open(&config.spool.folder, SystemTime::now().into(), Arc::clone(&metrics));
+        let pipeline = Pipeline::new(rules, verifier, deliver, clock, Arc::clone(&metrics), Handle::current());
+        let pipeline = Arc::new(pipeline);
         let stopping = Stopping::default();
         let schedule = reconcile::schedule(&config, reload.accounts(), &pipeline, &metrics, (&sink, &spool))?;
 
@@ -195,6 +199,7 @@ impl Service {
         let key_watch = Background::start(&liveness, "the watch on the keys", |stop| async move {
             stop.run_until_cancelled(reload.run()).await;
         });
+        let event_time = Background::start(&liveness, "the record of the event time", |stop| event_time.run(stop));
         let reconciliation = schedule.map(|schedule| {
             Background::start(&liveness, "reconciliation", |stop| async move {
                 stop.run_until_cancelled(schedule.run()).await;
@@ -209,6 +214,7 @@ impl Service {
             spool,
             stopping,
             failover,
+            event_time,
             kafka_watch,
             key_watch,
             reconciliation,
@@ -247,6 +253,7 @@ impl Service {
         self.failover.stop().await;
         self.kafka_watch.stop().await;
         drop(self.pipeline);
+        self.event_time.stop().await;
         close(self.sink, self.spool, left()).await;
         self.slow_operations.stop().await;
         self.admin.stop().await;

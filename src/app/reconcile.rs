@@ -11,7 +11,7 @@ use crate::{
     deliver::Deliver,
     domain::SignatureMode,
     liveness::Liveness,
-    pipeline::{Pipeline, Rules},
+    pipeline::{EventClock, Pipeline, Rules},
     publish::KafkaSink,
     reconcile::{Callback, Callbacks, Mode, Observer, Reconciler, Schedule, Stop, Summary, Unlisted},
     spool::Spool,
@@ -80,7 +80,9 @@ pub async fn reconcile(
 fn pipeline(access: &Access, deliver: Deliver, metrics: &Arc<Metrics>) -> Result<Arc<Pipeline>, StartError> {
     let rules = Rules { signature_mode: SignatureMode::Enforce, dedup_window: Duration::ZERO };
     let verifier = Verifier::new(Vec::new(), keyring(&access.twilio)?);
-    Ok(Arc::new(Pipeline::new(rules, verifier, deliver, Arc::clone(metrics), Handle::current())))
+    let pipeline =
+        Pipeline::new(rules, verifier, deliver, EventClock::default(), Arc::clone(metrics), Handle::current());
+    Ok(Arc::new(pipeline))
 }
 
 /// Has changes announced where `callbacks` says.

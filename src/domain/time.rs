@@ -40,6 +40,12 @@ impl Timestamp {
         (later.0 - self.0).try_into().unwrap_or_default()
     }
 
+    /// The moment so much later, or the last one that can be written.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(time::Duration::try_from(duration).unwrap_or(time::Duration::MAX)))
+    }
+
     /// Whole seconds since the Unix epoch.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
@@ -104,6 +110,13 @@ mod tests {
     fn the_time_from_one_moment_to_another_is_never_negative() {
         let [early, late] = [1, 3].map(|seconds| Timestamp::from(UNIX_EPOCH + Duration::from_secs(seconds)));
         assert_eq!((early.until(late), late.until(early)), (Duration::from_secs(2), Duration::ZERO));
+    }
+
+    #[test]
+    fn later_moment_saturates() {
+        let early = Timestamp::from(UNIX_EPOCH + Duration::from_secs(1));
+        assert_eq!(early.after(Duration::from_secs(2)).unix_seconds(), 3);
+        assert!(early.after(Duration::MAX) > early);
     }
 
     #[test]

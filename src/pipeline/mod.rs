@@ -14,9 +14,11 @@ use std::{
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-pub use self::case::Case;
+pub use self::{
+    case::Case,
+    clock::{EventClock, EventTimeWriter},
+};
 use self::{
-    clock::Clock,
     duplicates::{Claim, Duplicates, Repeat, Ticket},
     refused::Refused,
     underway::Underway,
@@ -50,23 +52,30 @@ pub struct Pipeline {
     metrics: Arc<Metrics>,
     /// Held from the moment that an event's time is taken until it is handed over: the order of the topic is the
     /// order of `ce_time`, and consumers may skip what is older than what they have.
-    order: Mutex<Clock>,
+    order: Mutex<EventClock>,
     next_diagnosis: Mutex<Instant>,
     tasks: TaskTracker,
     runtime: Handle,
 }
 
 impl Pipeline {
-    /// Work that was accepted is finished on `runtime` when nobody waits for it any more.
+    /// Events have the time of `clock`. Work that was accepted is finished on `runtime` once its caller has stopped waiting.
     #[must_use]
-    pub fn new(rules: Rules, verifier: Verifier, deliver: Deliver, metrics: Arc<Metrics>, runtime: Handle) -> Self {
+    pub fn new(
+        rules: Rules,
+        verifier: Verifier,
+        deliver: Deliver,
+        clock: EventClock,
+        metrics: Arc<Metrics>,
+        runtime: Handle,
+    ) -> Self {
         Self {
             rules,
             verifier,
             duplicates: Duplicates::new(rules.dedup_window),
             deliver,
             metrics,
-            order: Mutex::default(),
+            order: Mutex::new(clock),
             next_diagnosis: Mutex::new(Instant::now()),
             tasks: TaskTracker::new(),
             runtime,

@@ -1,6 +1,7 @@
 //! From the configuration to librdkafka's properties.
 //!
-//! Source of names and meanings: librdkafka's `CONFIGURATION.md`.
+//! Source of names and meanings: librdkafka's `CONFIGURATION.md`. Nothing here waits for Kafka; `create_native_config` only
+//! sets values, and files of keys and certificates are read when a client is made of them.
 
 use std::time::Duration;
 
@@ -14,6 +15,12 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// librdkafka sets the time-out of connections no lower than this.
 const SHORTEST_SETUP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection on which nothing passed for this long is closed, and opened again for the next record. Load balancers and
+/// firewalls forget idle connections without a word, the earliest common ones after 240 s (Azure; AWS 350 s, Google Cloud
+/// 600 s), and a record that is sent then is lost on the way: it would cost a callback the whole time that Kafka has, and a
+/// change to the spool. The probe keeps only one connection busy. librdkafka reports such a close as no error.
+const LONGEST_IDLE: Duration = Duration::from_secs(180);
 
 /// Above what the largest callback can become.
 const LARGEST_MESSAGE: &str = "16000000";
@@ -35,6 +42,7 @@ pub(super) fn common(kafka: &Kafka) -> ClientConfig {
         .set("socket.connection.setup.timeout.ms", &patience)
         .set("socket.timeout.ms", &patience)
         .set("socket.keepalive.enable", "true")
+        .set("connections.max.idle.ms", LONGEST_IDLE.as_millis().to_string())
         .set("queue.buffering.max.kbytes", QUEUE_KBYTES)
         .set("linger.ms", "1")
         .set("batch.size", BATCH_BYTES)
@@ -101,5 +109,33 @@ pub fn check_properties(kafka: &Kafka) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(Wrong(_, description, key, _)) => Err(format!("{key}: {}", description.trim())),
         Err(other) => Err(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kafka(properties: &[(&str, &str)]) -> Kafka {
+        Kafka {
+            bootstrap_servers: "kafka:9092".to_owned(),
+            topic: "events".to_owned(),
+            dead_letter_topic: "dead-letters".to_owned(),
+            create_topics: false,
+            topic_partitions: 1,
+            topic_replication: None,
+            security: Security::Plaintext,
+            properties: properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            ack_timeout: Duration::from_secs(5),
+        }
+    }
+
+    #[test]
+    fn idle_connection_is_closed_before_a_load_balancer_forgets_it() {
+        let longest = |config: &ClientConfig| config.get("connections.max.idle.ms").unwrap().parse::<u64>().unwrap();
+        for config in [common(&kafka(&[])), producer(&kafka(&[]))] {
+            assert!((4_000..240_000).contains(&longest(&config)), "{}", longest(&config));
+        }
+        assert_eq!(longest(&producer(&kafka(&[("connections.max.idle.ms", "50000")]))), 50_000, "another network");
     }
 }

@@ -1,4 +1,10 @@
 //! Reads topics from their beginning, as a consumer outside would.
+//!
+//! | Call | Thread | Lock | Bound |
+//! | --- | --- | --- | --- |
+//! | create the consumer, ask for partitions, assign them | `kafka-follow` | none | [`PATIENCE`] for each topic |
+//! | take the next record | that of the caller | none | does not wait |
+//! | close the consumer | see [`temporary`](super::temporary) | none | [`TO_CLOSE`] |
 
 use std::time::Duration;
 
@@ -10,11 +16,14 @@ use rdkafka::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::runtime::Handle;
 
-use super::{client, producer::Context};
-use crate::config::Kafka;
+use super::{client, producer::Context, temporary::Temporary};
+use crate::{blocking, config::Kafka};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest that the end waits for the consumer to be closed.
+const TO_CLOSE: Duration = Duration::from_secs(5);
 
 /// A record as it came out of Kafka.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,33 +61,23 @@ impl Consumed {
 
 /// A consumer without a group: it leaves no trace in the cluster and sees every record.
 pub struct Follower {
-    consumer: StreamConsumer<Context>,
+    consumer: Temporary<StreamConsumer<Context>>,
 }
 
 impl Follower {
-    /// Follows all partitions of these topics from their beginning. Blocks while it asks for the partitions.
+    /// Follows all partitions of these topics from their beginning.
     ///
     /// # Errors
     /// When Kafka cannot be asked.
-    pub fn new(kafka: &Kafka, topics: &[&str]) -> Result<Self, KafkaError> {
-        let mut config: ClientConfig = client::common(kafka);
-        config
-            .set("group.id", "trusthub-bridge-follower")
-            .set("enable.auto.commit", "false")
-            // Somebody is watching: a record is shown when it comes, not when a fetch is worth it.
-            .set("fetch.wait.max.ms", "20")
-            .set("fetch.error.backoff.ms", "20");
-        let consumer: StreamConsumer<Context> = config.create_with_context(Context::quiet())?;
-        let mut all = TopicPartitionList::new();
-        for topic in topics {
-            let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
-            let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
-            for partition in partitions {
-                all.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
-            }
-        }
-        consumer.assign(&all)?;
-        Ok(Self { consumer })
+    pub async fn open(kafka: &Kafka, topics: &[&str]) -> Result<Self, KafkaError> {
+        let (kafka, runtime) = (kafka.clone(), Handle::current());
+        let topics: Vec<_> = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        let opened = blocking::run("kafka-follow", move || {
+            // The consumer has a task on it.
+            let _runtime = runtime.enter();
+            follow(&kafka, &topics)
+        });
+        opened.await.unwrap_or(Err(KafkaError::Canceled)).map(|consumer| Self { consumer })
     }
 
     /// The next record of any partition.
@@ -88,4 +87,32 @@ impl Follower {
     pub async fn next(&self) -> Result<Consumed, KafkaError> {
         self.consumer.recv().await.map(|message| Consumed::of(&message))
     }
+
+    /// Closes the consumer. Waits for that, but not for long.
+    pub async fn close(self) {
+        self.consumer.close(TO_CLOSE).await;
+    }
+}
+
+/// A consumer to which all partitions of the topics are assigned. Blocks.
+fn follow(kafka: &Kafka, topics: &[String]) -> Result<Temporary<StreamConsumer<Context>>, KafkaError> {
+    let mut config: ClientConfig = client::common(kafka);
+    config
+        .set("group.id", "trusthub-bridge-follower")
+        .set("enable.auto.commit", "false")
+        // A person is watching: a record is shown when it comes, not when a fetch is worth it.
+        .set("fetch.wait.max.ms", "20")
+        .set("fetch.error.backoff.ms", "20");
+    let consumer: Temporary<StreamConsumer<_>> =
+        Temporary::create(None, || config.create_with_context(Context::quiet()))?;
+    let mut all = TopicPartitionList::new();
+    for topic in topics {
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        for partition in partitions {
+            all.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+        }
+    }
+    consumer.assign(&all)?;
+    Ok(consumer)
 }

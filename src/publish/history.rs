@@ -1,33 +1,48 @@
 //! Reads the topic of events from its beginning to its end, and after that what was written since.
+//!
+//! | Call | Thread | Lock | Bound |
+//! | --- | --- | --- | --- |
+//! | create the consumer, ask for partitions and their first offsets | `kafka-history` | none | [`PATIENCE`] for all of it |
+//! | ask where the partitions end, assign them | `kafka-ends` | none | [`PATIENCE`] for all of it |
+//! | take the next record | that of the caller | none | does not wait |
+//! | close the consumer | see [`temporary`](super::temporary) | none | [`TO_CLOSE`] |
+//!
+//! One call at a time. A reader that is dropped, as at the stop, waits for nothing.
 
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{Consumer as _, StreamConsumer},
     error::{KafkaError, RDKafkaErrorCode},
-    message::{BorrowedMessage, Headers as _, Message as _},
+    message::{BorrowedMessage, Message as _},
 };
-use serde::Deserialize;
 use thiserror::Error;
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     client, failure,
     producer::Context,
+    published::Published,
     retention::{self, Retention},
+    temporary::Temporary,
 };
 use crate::{
+    blocking,
     config::Kafka,
-    domain::{EVENT_TYPE, ProfileSid, PublishFailure, RecordPosition, Resource, Status, Timestamp},
+    domain::{PublishFailure, Timestamp},
+    telemetry::{Operation, Operations},
 };
 
 /// The longest that one question may take, and that the topic may stand still while it is read.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest that the end of a run waits for the consumer to be closed.
+const TO_CLOSE: Duration = Duration::from_secs(5);
 
 /// What the client reads ahead, so that memory does not grow with the topic.
 const READ_AHEAD_KBYTES: &str = "4096";
@@ -64,28 +79,12 @@ pub enum HistoryError {
     },
 }
 
-/// What a consumer looks at in an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// The profile that it is about.
-    pub profile: ProfileSid,
-    /// Where it stands.
-    pub position: RecordPosition,
-    /// The CloudEvents `id`.
-    pub id: String,
-    /// The CloudEvents `time`.
-    pub time: Timestamp,
-    /// What kind the profile is.
-    pub resource: Resource,
-    /// The status that it says.
-    pub status: Status,
-    /// The same as Twilio wrote it.
-    pub raw_status: String,
-}
+type Consumer = Temporary<StreamConsumer<Context>>;
 
 /// The topic of events, as far as it was read.
 pub struct History {
-    consumer: Arc<StreamConsumer<Context>>,
+    consumer: Arc<Consumer>,
+    operations: Arc<Operations>,
     topic: String,
     retention: Retention,
     partitions: BTreeMap<i32, Partition>,
@@ -105,23 +104,33 @@ struct Partition {
 }
 
 impl History {
-    /// Looks at the topic, and reads nothing yet.
+    /// Looks at the topic, and reads nothing yet. `operations` count what is slow.
     ///
     /// # Errors
     /// [`HistoryError`].
-    pub async fn open(kafka: &Kafka) -> Result<Self, HistoryError> {
-        let asked = kafka.clone();
-        let opened = spawn_blocking(move || open(&asked)).await;
+    pub async fn open(kafka: &Kafka, operations: &Arc<Operations>) -> Result<Self, HistoryError> {
+        let (asked, counted, runtime) = (kafka.clone(), Arc::clone(operations), Handle::current());
+        let opened = blocking::run("kafka-history", move || {
+            // The consumer has a task on it.
+            let _runtime = runtime.enter();
+            open(&asked, &counted)
+        });
         let (consumer, starts) =
-            opened.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&kafka.topic, &error))?;
+            opened.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&kafka.topic, &error))?;
         if starts.is_empty() {
             return Err(HistoryError::NoTopic { topic: kafka.topic.clone() });
         }
-        let retention = retention::ask(kafka).await;
+        let retention = retention::ask(kafka, operations).await;
         let partitions =
             starts.into_iter().map(|(id, start)| (id, Partition { start, next: start, first: None })).collect();
-        let topic = kafka.topic.clone();
-        Ok(Self { consumer: Arc::new(consumer), topic, retention, partitions, is_complete: false })
+        Ok(Self {
+            consumer: Arc::new(consumer),
+            operations: Arc::clone(operations),
+            topic: kafka.topic.clone(),
+            retention,
+            partitions,
+            is_complete: false,
+        })
     }
 
     /// Reads to where the topic ends now. Every event is given to `each` in the order of its partition, and `progress`
@@ -135,10 +144,6 @@ impl History {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), HistoryError> {
         let ends = self.ends().await?;
-        if !self.is_complete {
-            // Only now: news of an end that is older than these ends would say nothing about them.
-            assign(&self.consumer, &self.topic, &self.partitions).map_err(|error| kafka_error(&self.topic, &error))?;
-        }
         let all = self.left(&ends);
         let mut left = all;
         while left > 0 {
@@ -171,18 +176,29 @@ impl History {
         begin(self.partitions.values(), self.retention, now).and_then(Timestamp::from_unix_millis)
     }
 
-    /// Lets the client go, which waits for its threads.
+    /// Closes the consumer. Waits for that, but not for long.
     pub async fn close(self) {
-        let _ = spawn_blocking(move || drop(self)).await;
+        // Otherwise a question is under way whose caller has stopped waiting, and the consumer is closed after it.
+        if let Some(consumer) = Arc::into_inner(self.consumer) {
+            consumer.close(TO_CLOSE).await;
+        }
     }
 
-    /// The offset behind the last record of each partition.
+    /// The offset behind the last record of each partition. From then on they are read.
     async fn ends(&self) -> Result<BTreeMap<i32, i64>, HistoryError> {
-        let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
-        let partitions: Vec<_> = self.partitions.keys().copied().collect();
-        let asked = spawn_blocking(move || {
-            let end = |id| consumer.fetch_watermarks(&topic, id, PATIENCE).map(|(_, end)| (id, end));
-            partitions.into_iter().map(end).collect::<Result<_, _>>()
+        let (consumer, topic, operations) =
+            (Arc::clone(&self.consumer), self.topic.clone(), Arc::clone(&self.operations));
+        let (partitions, is_assigned) = (self.partitions.clone(), self.is_complete);
+        let asked = blocking::run("kafka-ends", move || {
+            let _operation = operations.begin(Operation::KafkaMetadata);
+            let deadline = Instant::now() + PATIENCE;
+            let end = |id: &i32| consumer.fetch_watermarks(&topic, *id, left(deadline)).map(|(_, end)| (*id, end));
+            let ends = partitions.keys().map(end).collect::<Result<_, _>>()?;
+            if !is_assigned {
+                // Only now: news of an end that is older than these ends would say nothing about them.
+                assign(&consumer, &topic, &partitions)?;
+            }
+            Ok(ends)
         });
         asked.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&self.topic, &error))
     }
@@ -205,8 +221,15 @@ impl History {
     }
 }
 
-/// A consumer, and the oldest offset that each partition keeps; none when there is no topic.
-fn open(kafka: &Kafka) -> Result<(StreamConsumer<Context>, BTreeMap<i32, i64>), KafkaError> {
+/// What is left of the time until then. librdkafka takes no time at all for a question that is not to be asked.
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+}
+
+/// A consumer, and the oldest offset that each partition keeps; none when there is no topic. Blocks.
+fn open(kafka: &Kafka, operations: &Arc<Operations>) -> Result<(Consumer, BTreeMap<i32, i64>), KafkaError> {
+    let _operation = operations.begin(Operation::KafkaMetadata);
+    let deadline = Instant::now() + PATIENCE;
     let mut config = client::common(kafka);
     config
         // It joins no group: librdkafka asks for a name all the same.
@@ -219,8 +242,8 @@ fn open(kafka: &Kafka) -> Result<(StreamConsumer<Context>, BTreeMap<i32, i64>), 
         .set("queued.max.messages.kbytes", READ_AHEAD_KBYTES)
         .set("fetch.message.max.bytes", FETCH_BYTES)
         .set("fetch.wait.max.ms", "20");
-    let consumer: StreamConsumer<Context> = config.create_with_context(Context::quiet())?;
-    let metadata = consumer.fetch_metadata(Some(&kafka.topic), PATIENCE)?;
+    let consumer: Consumer = Temporary::create(Some(operations), || config.create_with_context(Context::quiet()))?;
+    let metadata = consumer.fetch_metadata(Some(&kafka.topic), left(deadline))?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == kafka.topic);
     if let Some(code) = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from)
         && failure::of_code(code) != PublishFailure::UnknownTopic
@@ -229,7 +252,7 @@ fn open(kafka: &Kafka) -> Result<(StreamConsumer<Context>, BTreeMap<i32, i64>), 
     }
     let mut starts = BTreeMap::new();
     for partition in topic.iter().flat_map(|topic| topic.partitions()) {
-        let (start, _) = consumer.fetch_watermarks(&kafka.topic, partition.id(), PATIENCE)?;
+        let (start, _) = consumer.fetch_watermarks(&kafka.topic, partition.id(), left(deadline))?;
         starts.insert(partition.id(), start);
     }
     Ok((consumer, starts))
@@ -275,45 +298,6 @@ fn begin<'p>(partitions: impl Iterator<Item = &'p Partition> + Clone, retention:
     };
     // Of those that have nothing left, and of which nobody knows since when, nothing can be said before now.
     shortened.map(|partition| begins(partition).unwrap_or(now)).max()
-}
-
-/// The part of an event's value that matters here. Other versions of the schema may lack or add members.
-#[derive(Deserialize)]
-struct Value {
-    profile_sid: ProfileSid,
-    status: Status,
-    #[serde(default)]
-    raw_status: String,
-    #[serde(default = "unknown")]
-    resource: Resource,
-}
-
-fn unknown() -> Resource {
-    Resource::Unknown
-}
-
-impl Published {
-    /// Nothing for records that consumers ignore, too: of another type, or not readable.
-    fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
-        if header(message, "ce_type")? != EVENT_TYPE {
-            return None;
-        }
-        let value: Value = serde_json::from_slice(message.payload()?).ok()?;
-        Some(Self {
-            profile: value.profile_sid,
-            position: RecordPosition { partition: message.partition(), offset: message.offset() },
-            id: header(message, "ce_id")?.to_owned(),
-            time: header(message, "ce_time")?.parse().ok()?,
-            resource: value.resource,
-            status: value.status,
-            raw_status: value.raw_status,
-        })
-    }
-}
-
-fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m str> {
-    let header = message.headers()?.iter().find(|header| header.key == name)?;
-    std::str::from_utf8(header.value?).ok()
 }
 
 #[cfg(test)]

@@ -3,13 +3,20 @@
 //! Kafka watches over it. While a member works it holds a [`Turn`], and Kafka is not told that it gives its partition away
 //! before the turn is over. The partition of a member that died, or that stands still, is given to another one after
 //! [`SESSION`] all the same. So what is done under the lock must be harmless when it is done twice.
+//!
+//! | Call | Thread | Lock | Bound |
+//! | --- | --- | --- | --- |
+//! | list the members of the group | `reconcile-free` | none | [`TO_OUTLIVE_THE_DEAD`] and [`PATIENCE`] |
+//! | create the consumer, subscribe, poll, hear the group's decisions | `reconcile-lock`, for as long as the lock is held | that of the turn while it is waited for; it is released meanwhile | [`LONGEST_TURN`] |
+//! | leave the group and close the consumer | `reconcile-lock` | none | none; the end of a run waits for [`TO_LEAVE`], and a lock that is dropped for nothing |
 
 use std::{
+    pin::Pin,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,10 +27,14 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 use thiserror::Error;
-use tokio::{sync::watch, task::spawn_blocking, time::timeout};
+use tokio::{sync::watch, time::timeout};
 
-use super::{client, producer::Context};
-use crate::config::Kafka;
+use super::{client, producer::Context, temporary::Temporary};
+use crate::{
+    blocking::{self, BlockingError},
+    config::Kafka,
+    telemetry::{Operation, Operations},
+};
 
 /// After this time without a sign of life a member counts as dead. It is the shortest that Kafka allows by default.
 const SESSION: Duration = Duration::from_secs(6);
@@ -37,6 +48,8 @@ const TO_JOIN: Duration = Duration::from_secs(45);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest that a turn is waited for when the partition is to be given away: longer than Kafka is waited for.
 const LONGEST_TURN: Duration = Duration::from_secs(30);
+/// The longest that the end of a run waits for the group to be left. Then the next one waits until this one counts as dead.
+const TO_LEAVE: Duration = Duration::from_secs(10);
 /// How soon a member that is told to leave notices.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -116,28 +129,37 @@ impl Drop for Turn {
     }
 }
 
+/// The end of a thread of librdkafka's calls.
+type Ended = Pin<Box<dyn Future<Output = Result<Result<(), KafkaError>, BlockingError>> + Send + Sync>>;
+
 /// The lock, held until this is dropped or the group gives it to another.
 #[must_use = "a lock that is dropped is not held"]
 pub struct Lock {
     standing: watch::Receiver<Standing>,
     desk: Arc<Desk>,
     leave: Arc<AtomicBool>,
-    member: Option<JoinHandle<()>>,
+    /// Ready when the group is left.
+    member: Option<Ended>,
 }
 
 impl Lock {
     /// Joins the group. `None` when another member works; one that has died is outlived first, which takes some seconds.
+    /// `operations` count what is slow.
     ///
     /// # Errors
     /// [`LockError`].
-    pub async fn acquire(kafka: &Kafka) -> Result<Option<Self>, LockError> {
+    pub async fn acquire(kafka: &Kafka, operations: &Arc<Operations>) -> Result<Option<Self>, LockError> {
         let group = group(kafka);
         let failed = |reason| LockError::Kafka { group: group.clone(), reason };
-        if !is_free_soon(kafka, group.clone()).await.map_err(failed)? {
+        if !is_free_soon(kafka, group.clone(), operations).await.map_err(failed)? {
             return Ok(None);
         }
-        let lock = Self::join(kafka, &group).map_err(failed)?;
-        match lock.decided().await {
+        let mut lock = Self::join(kafka, &group, operations);
+        let standing = lock.decided().await;
+        if let Some(reason) = lock.failure().await {
+            return Err(failed(reason));
+        }
+        match standing {
             Standing::Owner => Ok(Some(lock)),
             Standing::Bystander => {
                 lock.release().await;
@@ -171,9 +193,17 @@ impl Lock {
     /// Leaves the group, so that the next one need not wait until this one counts as dead.
     pub async fn release(mut self) {
         self.leave.store(true, Ordering::Relaxed);
-        if let Some(member) = self.member.take() {
-            let _ = spawn_blocking(move || member.join()).await;
+        if let Some(left) = self.member.take() {
+            let _ = timeout(TO_LEAVE, left).await;
         }
+    }
+
+    /// Why there is no member, if there is none.
+    async fn failure(&mut self) -> Option<KafkaError> {
+        // Only the member's thread tells what the group decides, so the channel is closed when that thread ends.
+        self.standing.has_changed().err()?;
+        let ended = self.member.take()?.await;
+        Some(ended.unwrap_or(Err(KafkaError::Canceled)).err().unwrap_or(KafkaError::Canceled))
     }
 
     async fn decided(&self) -> Standing {
@@ -185,33 +215,54 @@ impl Lock {
         }
     }
 
-    fn join(kafka: &Kafka, group: &str) -> Result<Self, KafkaError> {
+    fn join(kafka: &Kafka, group: &str, operations: &Arc<Operations>) -> Self {
         let (tell, standing) = watch::channel(Standing::Undecided);
         let desk = Arc::<Desk>::default();
-        let watch = Watch { log: Context::quiet(), standing: tell.clone(), desk: Arc::clone(&desk) };
-        let consumer: BaseConsumer<Watch> = settings(kafka, group).create_with_context(watch)?;
-        consumer.subscribe(&[&kafka.topic])?;
         let leave = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&leave);
-        // Membership lasts only while somebody asks for records. Leaving waits for the broker, so it has its own thread.
-        let member = thread::Builder::new().name("reconcile-lock".to_owned()).spawn(move || {
-            while !told.load(Ordering::Relaxed) {
-                if let Some(Err(error)) = consumer.poll(POLL) {
-                    tracing::debug!(%error, "librdkafka");
-                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
-                        tell.send_replace(Standing::NotAllowed);
-                    }
-                }
-            }
-        });
-        let member = member.map_err(|_no_thread| KafkaError::Canceled)?;
-        Ok(Self { standing, desk, leave, member: Some(member) })
+        let member = Member {
+            settings: settings(kafka, group),
+            topic: kafka.topic.clone(),
+            watch: Watch { log: Context::quiet(), standing: tell, desk: Arc::clone(&desk) },
+            leave: Arc::clone(&leave),
+            operations: Arc::clone(operations),
+        };
+        let member = blocking::run("reconcile-lock", move || member.run());
+        Self { standing, desk, leave, member: Some(Box::pin(member)) }
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         self.leave.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A member of the group, on its own thread.
+struct Member {
+    settings: ClientConfig,
+    topic: String,
+    watch: Watch,
+    leave: Arc<AtomicBool>,
+    operations: Arc<Operations>,
+}
+
+impl Member {
+    /// Membership lasts only while records are asked for. Ends when it is told to leave, after it has left.
+    fn run(self) -> Result<(), KafkaError> {
+        let tell = self.watch.standing.clone();
+        let consumer: BaseConsumer<Watch> = self.settings.create_with_context(self.watch)?;
+        consumer.subscribe(&[&self.topic])?;
+        while !self.leave.load(Ordering::Relaxed) {
+            if let Some(Err(error)) = consumer.poll(POLL) {
+                tracing::debug!(%error, "librdkafka");
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+                    tell.send_replace(Standing::NotAllowed);
+                }
+            }
+        }
+        let _operation = self.operations.begin(Operation::KafkaClose);
+        drop(consumer);
+        Ok(())
     }
 }
 
@@ -234,13 +285,16 @@ fn settings(kafka: &Kafka, group: &str) -> ClientConfig {
 
 /// Whether the group is empty, or will be when those of its members who are dead count as such. Who joins while another
 /// one works could be given its partition, so nobody joins who can see that.
-async fn is_free_soon(kafka: &Kafka, group: String) -> Result<bool, KafkaError> {
-    let until = Instant::now() + TO_OUTLIVE_THE_DEAD;
-    let config = client::common(kafka);
-    let asked = spawn_blocking(move || {
-        let consumer: BaseConsumer<Context> = config.create_with_context(Context::quiet())?;
+async fn is_free_soon(kafka: &Kafka, group: String, operations: &Arc<Operations>) -> Result<bool, KafkaError> {
+    let (config, operations) = (client::common(kafka), Arc::clone(operations));
+    let asked = blocking::run("reconcile-free", move || {
+        let until = Instant::now() + TO_OUTLIVE_THE_DEAD;
+        let consumer: Temporary<BaseConsumer<_>> =
+            Temporary::create(Some(&operations), || config.create_with_context(Context::quiet()))?;
         loop {
+            let operation = operations.begin(Operation::KafkaMetadata);
             let groups = consumer.fetch_group_list(Some(&group), PATIENCE)?;
+            drop(operation);
             if groups.groups().iter().all(|group| group.members().is_empty()) {
                 return Ok(true);
             }

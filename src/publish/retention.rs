@@ -1,14 +1,18 @@
 //! What Kafka deletes from a topic, and when.
+//!
+//! The settings of the topic are asked for on a thread of their own (`kafka-settings`), under no lock, for at most
+//! [`PATIENCE`]; see [`admin`](super::admin).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier},
+    admin::{ConfigResource, ResourceSpecifier},
     error::KafkaError,
 };
+use tokio::runtime::Handle;
 
-use super::{client, producer::Context};
-use crate::config::Kafka;
+use super::admin::Questioner;
+use crate::{blocking, config::Kafka, telemetry::Operations};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -49,17 +53,19 @@ impl Retention {
 }
 
 /// Asks Kafka. The right to ask may be missing; then less is known of the topic's history, and no harm done.
-pub(super) async fn ask(kafka: &Kafka) -> Retention {
-    settings(kafka).await.unwrap_or_else(|error| {
-        tracing::debug!(%error, topic = kafka.topic, "the retention of the topic cannot be read");
+pub(super) async fn ask(kafka: &Kafka, operations: &Arc<Operations>) -> Retention {
+    let (kafka, operations) = (kafka.clone(), Arc::clone(operations));
+    let questioner = Questioner { kafka, operations, runtime: Handle::current(), patience: PATIENCE };
+    let asked = blocking::run("kafka-settings", move || settings(&questioner));
+    asked.await.unwrap_or(Err(KafkaError::Canceled)).unwrap_or_else(|error| {
+        tracing::debug!(%error, "the retention of the topic cannot be read");
         Retention::UNKNOWN
     })
 }
 
-async fn settings(kafka: &Kafka) -> Result<Retention, KafkaError> {
-    let admin: AdminClient<Context> = client::common(kafka).create_with_context(Context::quiet())?;
-    let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
-    let mut answers = admin.describe_configs([&ResourceSpecifier::Topic(&kafka.topic)], &options).await?;
+fn settings(questioner: &Questioner) -> Result<Retention, KafkaError> {
+    let topic = ResourceSpecifier::Topic(&questioner.kafka.topic);
+    let mut answers = questioner.ask(async |admin, options| admin.describe_configs([&topic], options).await)?;
     let settings = answers.pop().ok_or(KafkaError::Canceled)?.map_err(KafkaError::AdminOp)?;
     Ok(Retention::read(&settings))
 }

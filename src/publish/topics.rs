@@ -1,28 +1,41 @@
 //! Watches the two topics in the background: creates them where that is allowed, and says what is wrong with them.
+//!
+//! | Call | Thread | Lock | Bound |
+//! | --- | --- | --- | --- |
+//! | metadata of a topic | `kafka-probe`, one for each probe, and no probe begins before the last one has ended | that of the watcher, which only these threads take | [`PATIENCE`] each |
+//! | create topics, read their settings | the same | the same | [`PATIENCE`] each, see [`admin`](super::admin) |
+//! | whether the producer has failed for good | the same | the same | does not wait |
+//!
+//! A stop does not wait for a probe that is under way.
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, ConfigResourceResult, NewTopic, ResourceSpecifier, TopicReplication},
+    admin::{ConfigResourceResult, NewTopic, ResourceSpecifier, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
     metadata::MetadataTopic,
     producer::Producer as _,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    KafkaSink, client, failure,
-    producer::{Context, right_missing},
+    KafkaSink,
+    admin::Questioner,
+    creation::{Wanted, refusal},
+    durability::{Durability, min_in_sync},
+    failure,
+    producer::right_missing,
 };
 use crate::{
+    blocking,
     config::Kafka,
     domain::{Destination, Label as _, PublishFailure},
-    telemetry::Right,
+    telemetry::{Operation, OperationGuard, Right},
 };
 
 /// Between probes while Kafka is available.
@@ -36,32 +49,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Probes Kafka until `stop`, also when no callback comes. Never fails; what it finds goes to metrics and logs.
 pub async fn watch(sink: Arc<KafkaSink>, kafka: Kafka, stop: CancellationToken) {
-    let mut watcher = Watcher {
-        sink,
-        kafka,
-        handle: Handle::current(),
-        probes_to_durability: 0,
-        seen_durable: None,
-        said: BTreeSet::new(),
-    };
-    while !stop.is_cancelled() {
-        // librdkafka's questions block, so they are asked on a thread that may.
-        let asked = tokio::task::spawn_blocking(move || {
-            watcher.look();
-            watcher
+    let health = Arc::clone(sink.health());
+    let watcher = Arc::new(Mutex::new(Watcher::new(sink, kafka)));
+    let mut is_failing = false;
+    loop {
+        let watcher = Arc::clone(&watcher);
+        let probe = blocking::run("kafka-probe", move || {
+            // After a panic the next probe looks at everything again.
+            watcher.lock().unwrap_or_else(PoisonError::into_inner).look();
         });
-        // A question that is under way cannot be called back; at the end nobody waits for its answer.
-        watcher = tokio::select! {
-            back = asked => match back {
-                Ok(watcher) => watcher,
-                Err(_panicked) => return,
-            },
-            () = stop.cancelled() => return,
-        };
-        let pause = if watcher.sink.health().is_up() { CALM } else { ALERT };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => {}
+        let Some(probed) = stop.run_until_cancelled(probe).await else { return };
+        if let (Err(error), false) = (&probed, is_failing) {
+            tracing::error!(%error, "Kafka cannot be probed; it is tried again every second");
+        }
+        is_failing = probed.is_err();
+        let pause = if health.is_up() && !is_failing { CALM } else { ALERT };
+        if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+            return;
         }
     }
 }
@@ -69,50 +73,72 @@ pub async fn watch(sink: Arc<KafkaSink>, kafka: Kafka, stop: CancellationToken) 
 struct Watcher {
     sink: Arc<KafkaSink>,
     kafka: Kafka,
-    handle: Handle,
+    questioner: Questioner,
     probes_to_durability: u32,
-    seen_durable: Option<bool>,
+    seen: Option<Durability>,
+    /// Brokers of the cluster when it was last asked.
+    brokers: usize,
     /// What was complained about, so that it is logged once and not with every probe.
     said: BTreeSet<String>,
 }
 
+/// How many replicas a topic has, or why that cannot be told.
+type State = Result<usize, RDKafkaErrorCode>;
+
 impl Watcher {
+    fn new(sink: Arc<KafkaSink>, kafka: Kafka) -> Self {
+        let operations = Arc::clone(&sink.metrics().operations);
+        let questioner =
+            Questioner { kafka: kafka.clone(), operations, runtime: Handle::current(), patience: PATIENCE };
+        Self { sink, kafka, questioner, probes_to_durability: 0, seen: None, brokers: 0, said: BTreeSet::new() }
+    }
+
     fn look(&mut self) {
         let mut states = self.states();
         if self.kafka.create_topics && states.iter().any(|(_, state)| is_missing(state)) {
             self.create(&states);
             states = self.states();
         }
-        let worst = states.iter().find_map(|(which, state)| state.as_ref().err().map(|code| (*which, *code)));
-        match (worst, self.sink.producer().client().fatal_error()) {
-            (Some((which, code)), _) => self.complain_of(which, code),
+        let failures: Vec<_> =
+            states.iter().filter_map(|(which, state)| state.err().map(|code| (*which, code))).collect();
+        for (which, code) in &failures {
+            self.report(*which, *code);
+        }
+        if failures.is_empty() {
+            self.said.clear();
+            self.watch_durability(&states);
+        }
+        // A topic of dead letters that is missing does not keep events out of theirs.
+        let of_events = failures.iter().find(|(which, _)| *which == Destination::Events);
+        match (of_events, self.sink.producer().client().fatal_error()) {
+            (Some((_, code)), _) => self.sink.health().failed(failure::of_code(*code), &code.to_string()),
             (None, Some((_code, detail))) => self.sink.health().failed(PublishFailure::Fatal, &detail),
-            (None, None) => self.all_is_well(&states),
+            (None, None) => self.sink.health().probe_succeeded(Instant::now()),
         }
     }
 
-    fn states(&self) -> Vec<(Destination, Result<usize, RDKafkaErrorCode>)> {
+    fn states(&mut self) -> Vec<(Destination, State)> {
         Destination::ALL.iter().map(|destination| (*destination, self.replication_of(*destination))).collect()
     }
 
-    fn all_is_well(&mut self, states: &[(Destination, Result<usize, RDKafkaErrorCode>)]) {
-        self.said.clear();
-        self.sink.health().probe_succeeded(Instant::now());
+    fn watch_durability(&mut self, states: &[(Destination, State)]) {
         if self.probes_to_durability == 0 {
-            let least = states.iter().filter_map(|(_, state)| state.ok()).min().unwrap_or_default();
-            self.check_durability(least);
+            self.check_durability(states);
             self.probes_to_durability = PROBES_PER_DURABILITY;
         }
         self.probes_to_durability -= 1;
     }
 
-    /// How many replicas the topic has, or why that cannot be told.
-    fn replication_of(&self, destination: Destination) -> Result<usize, RDKafkaErrorCode> {
+    fn replication_of(&mut self, destination: Destination) -> State {
         let name = self.sink.topics().name(destination);
-        let metadata =
-            self.sink.producer().client().fetch_metadata(Some(name), PATIENCE).map_err(|error| code_of(&error))?;
-        let topic = metadata.topics().iter().find(|topic| topic.name() == name);
-        let found = topic.ok_or(RDKafkaErrorCode::UnknownTopicOrPartition).and_then(replication);
+        let operation = self.begin_metadata();
+        let answer = self.sink.producer().client().fetch_metadata(Some(name), PATIENCE);
+        drop(operation);
+        let found = answer.map_err(|error| code_of(&error)).and_then(|metadata| {
+            self.brokers = metadata.brokers().len();
+            let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+            topic.ok_or(RDKafkaErrorCode::UnknownTopicOrPartition).and_then(replication)
+        });
         let metrics = self.sink.metrics();
         metrics.topic_present.of(destination).set(i64::from(found.is_ok()));
         let refused = found == Err(RDKafkaErrorCode::TopicAuthorizationFailed);
@@ -120,11 +146,16 @@ impl Watcher {
         found
     }
 
-    fn complain_of(&mut self, which: Destination, code: RDKafkaErrorCode) {
-        let reason = failure::of_code(code);
+    /// That Kafka does not answer is news only while it is thought to be there: an outage is one line in the log.
+    fn begin_metadata(&self) -> Option<OperationGuard> {
+        let is_up = self.sink.health().is_up();
+        is_up.then(|| self.sink.metrics().operations.begin(Operation::KafkaMetadata))
+    }
+
+    /// Says what an operator has to do about a topic, where that is known.
+    fn report(&mut self, which: Destination, code: RDKafkaErrorCode) {
         let topic = self.sink.topics().name(which).to_owned();
-        self.sink.health().failed(reason, &code.to_string());
-        match reason {
+        match failure::of_code(code) {
             PublishFailure::Authorization => self.say_right(which, Right::Describe),
             PublishFailure::UnknownTopic if !self.kafka.create_topics => self.say(format!(
                 "topic {topic} does not exist; create it, or set KAFKA_CREATE_TOPICS=true and grant CREATE on it"
@@ -133,7 +164,7 @@ impl Watcher {
         }
     }
 
-    fn create(&mut self, states: &[(Destination, Result<usize, RDKafkaErrorCode>)]) {
+    fn create(&mut self, states: &[(Destination, State)]) {
         let missing: Vec<_> = states.iter().filter(|(_, state)| is_missing(state)).map(|(which, _)| *which).collect();
         self.probes_to_durability = 0;
         for (destination, result) in self.ask_to_create(&missing) {
@@ -147,9 +178,14 @@ impl Watcher {
                 Ok(()) => tracing::info!(topic, partitions = self.kafka.topic_partitions, "created the topic"),
                 Err(RDKafkaErrorCode::TopicAlreadyExists) => {}
                 Err(_) if refused => self.say_right(destination, Right::Create),
-                Err(code) => self.say(format!("topic {topic} could not be created: {code}")),
+                Err(code) => self.say(refusal(&topic, self.wanted(), code)),
             }
         }
+    }
+
+    fn wanted(&self) -> Wanted {
+        let Kafka { topic_partitions: partitions, topic_replication: replication, .. } = self.kafka;
+        Wanted { partitions, replication, brokers: self.brokers }
     }
 
     fn ask_to_create(&self, missing: &[Destination]) -> Vec<(Destination, Result<(), RDKafkaErrorCode>)> {
@@ -159,7 +195,7 @@ impl Watcher {
             NewTopic::new(self.sink.topics().name(*destination), self.kafka.topic_partitions, replication)
         };
         let topics: Vec<_> = missing.iter().map(new_topic).collect();
-        let answer = self.ask(async |admin, options| admin.create_topics(&topics, options).await);
+        let answer = self.questioner.ask(async |admin, options| admin.create_topics(&topics, options).await);
         let results = match answer {
             Ok(results) => results.into_iter().map(|result| result.map(drop).map_err(|(_topic, code)| code)).collect(),
             Err(error) => vec![Err(code_of(&error)); missing.len()],
@@ -168,52 +204,37 @@ impl Watcher {
     }
 
     /// Whether the loss of one broker could lose an acknowledged event.
-    fn check_durability(&mut self, least_replication: usize) {
-        let names: Vec<_> = Destination::ALL.iter().map(|which| self.sink.topics().name(*which).to_owned()).collect();
+    fn check_durability(&mut self, states: &[(Destination, State)]) {
+        let names: Vec<_> = states.iter().map(|(which, _)| self.sink.topics().name(*which).to_owned()).collect();
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let answer = self.ask(async |admin, options| admin.describe_configs(&resources, options).await);
-        let least_in_sync = match answer {
-            Ok(results) => self.least_in_sync(&results),
-            Err(error) => Err(code_of(&error)),
+        let answer = self.questioner.ask(async |admin, options| admin.describe_configs(&resources, options).await);
+        let results = match answer {
+            Ok(results) => results,
+            // What was known stays known until the next time.
+            Err(error) => return tracing::debug!(%error, "the settings of the topics cannot be read"),
         };
-        let Ok(least_in_sync) = least_in_sync else { return };
-        let durable = least_replication > 1 && least_in_sync > 1;
+        let topics: Vec<_> = states
+            .iter()
+            .zip(&results)
+            .filter_map(|((which, state), result)| Some((state.ok()?, self.min_in_sync(*which, result))))
+            .collect();
+        let worst = topics.iter().map(|(replication, min)| Durability::of(*replication, *min)).min();
+        let Some(durability) = worst else { return };
+        let (known, durable) = durability.known_and_durable();
+        self.sink.metrics().topic_durability_known.set(i64::from(known));
         self.sink.metrics().topic_durable.set(i64::from(durable));
-        if !durable && self.seen_durable != Some(false) {
-            tracing::warn!(
-                replication = least_replication,
-                min_insync_replicas = least_in_sync,
-                topics = names.join(","),
-                "the loss of one broker can lose acknowledged events; give both topics a replication of 3 and \
-                 min.insync.replicas of 2"
-            );
+        if self.seen.replace(durability) != Some(durability) {
+            say_durability(durability, &topics, &names.join(","));
         }
-        self.seen_durable = Some(durable);
     }
 
-    fn least_in_sync(&mut self, results: &[ConfigResourceResult]) -> Result<usize, RDKafkaErrorCode> {
-        let mut least = usize::MAX;
-        for (destination, result) in Destination::ALL.iter().zip(results) {
-            let refused = matches!(result, Err(RDKafkaErrorCode::TopicAuthorizationFailed));
-            self.sink.metrics().topic_right_missing.of(*destination, Right::DescribeConfigs).set(i64::from(refused));
-            if refused {
-                self.say_right(*destination, Right::DescribeConfigs);
-            }
-            let config = result.as_ref().map_err(|code| *code)?;
-            let value = config.get("min.insync.replicas").and_then(|entry| entry.value.as_ref());
-            least = least.min(value.and_then(|value| value.parse().ok()).unwrap_or(1));
+    fn min_in_sync(&mut self, destination: Destination, result: &ConfigResourceResult) -> Option<usize> {
+        let refused = matches!(result, Err(RDKafkaErrorCode::TopicAuthorizationFailed));
+        self.sink.metrics().topic_right_missing.of(destination, Right::DescribeConfigs).set(i64::from(refused));
+        if refused {
+            self.say_right(destination, Right::DescribeConfigs);
         }
-        Ok(least)
-    }
-
-    /// Asks through a client that lives only for the question: most of the time there is none to ask.
-    fn ask<T>(
-        &self,
-        question: impl AsyncFnOnce(&AdminClient<Context>, &AdminOptions) -> Result<T, KafkaError>,
-    ) -> Result<T, KafkaError> {
-        let admin: AdminClient<Context> = client::common(&self.kafka).create_with_context(Context::quiet())?;
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
-        self.handle.block_on(question(&admin, &options))
+        min_in_sync(result.as_ref().ok()?)
     }
 
     fn say_right(&mut self, destination: Destination, right: Right) {
@@ -229,11 +250,33 @@ impl Watcher {
     }
 }
 
-fn is_missing(state: &Result<usize, RDKafkaErrorCode>) -> bool {
+/// `topics` are the replicas of each topic, and how many of them must have a record, where that was told.
+fn say_durability(durability: Durability, topics: &[(usize, Option<usize>)], names: &str) {
+    let replication = topics.iter().map(|(replication, _)| *replication).min();
+    let min_insync_replicas = topics.iter().filter_map(|(_, min)| *min).min();
+    match durability {
+        Durability::Durable => {}
+        Durability::Unknown => tracing::info!(
+            replication,
+            topics = names,
+            "Kafka does not report min.insync.replicas of every topic, so it is not known whether the loss of one broker can \
+             lose acknowledged events"
+        ),
+        Durability::NotDurable => tracing::warn!(
+            replication,
+            min_insync_replicas,
+            topics = names,
+            "the loss of one broker can lose acknowledged events; give both topics a replication of 3 and \
+             min.insync.replicas of 2"
+        ),
+    }
+}
+
+fn is_missing(state: &State) -> bool {
     matches!(state, Err(code) if failure::of_code(*code) == PublishFailure::UnknownTopic)
 }
 
-fn replication(topic: &MetadataTopic) -> Result<usize, RDKafkaErrorCode> {
+fn replication(topic: &MetadataTopic) -> State {
     if let Some(error) = topic.error() {
         return Err(error.into());
     }

@@ -138,8 +138,8 @@ impl Reconciler {
         mode: Mode,
         observer: &mut dyn Observer,
     ) -> Result<Option<Summary>, Stop> {
-        let history = History::open(&self.kafka).await?;
-        let lock = if mode.dry_run { None } else { Lock::acquire(&self.kafka).await? };
+        let history = History::open(&self.kafka, &self.metrics.operations).await?;
+        let lock = if mode.dry_run { None } else { Lock::acquire(&self.kafka, &self.metrics.operations).await? };
         let result = if lock.is_some() || mode.dry_run {
             let mut work = Work { reconciler: self, history, lock: lock.as_ref(), view: View::default() };
             let result = work.compare(accounts, mode, observer).await;

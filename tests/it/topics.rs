@@ -29,6 +29,20 @@ fn a_topic_that_cannot_survive_a_broker_is_a_warning_and_a_metric() {
     assert_eq!(bridge.metric("trusthub_topic_durable"), 0.0);
 }
 
+#[test]
+fn topic_that_the_broker_refuses_is_explained_with_what_was_asked_for() {
+    let bridge = Bridge::launch(&[
+        ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
+        ("KAFKA_TOPIC_PARTITIONS", "5"),
+        ("KAFKA_TOPIC_REPLICATION", "3"),
+    ]);
+    let topic = &bridge.topic;
+    let complaint = format!("topic {topic} could not be created with 5 partitions and a replication of 3: ");
+    let line = bridge.wait_for_log(&complaint);
+    assert!(line.contains("InvalidReplicationFactor (Broker: Invalid replication factor)"), "{line}");
+    assert!(line.contains("the cluster has 1 brokers: set KAFKA_TOPIC_REPLICATION to a number up to that"), "{line}");
+}
+
 /// A broker on which the service may do only what a test allows for its own topics.
 fn restricted() -> &'static Broker {
     static BROKER: LazyLock<Broker> = LazyLock::new(|| Broker::start_restricted("restricted"));

@@ -46,13 +46,14 @@ pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fa
 
 async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
     let signals = StopSignals::listen().map_err(Failure::failed)?;
-    let (stage, api) = Stage::build(once, variables)?;
+    let (stage, api) = Stage::build(once, variables).await?;
     let result = tokio::select! {
         result = async { if once { stage.play_once().await } else { stage.play_on(signals).await } } => result,
         () = Arc::clone(&stage.world).turn() => Ok(()),
         ended = api => ended.map_err(Failure::failed),
     };
     stage.service.stop().await;
+    stage.follower.close().await;
     result
 }
 
@@ -76,7 +77,7 @@ struct Places {
 
 impl Stage {
     /// The stage, and the server of the simulated Trust Hub.
-    fn build(once: bool, variables: &Variables) -> Result<(Self, simulator::Server), Failure> {
+    async fn build(once: bool, variables: &Variables) -> Result<(Self, simulator::Server), Failure> {
         let given = |name: &str| {
             let found = variables.iter().find(|(variable, _)| variable == name);
             found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
@@ -95,7 +96,7 @@ impl Stage {
         let world = Arc::new(World::new(vec![owner], None, None).map_err(Failure::failed)?);
         let server = simulator::server(api, Arc::clone(&world)).map_err(Failure::failed)?;
         let stage = Self {
-            follower: Follower::new(&config.kafka, &[EVENTS, DEAD_LETTERS]).map_err(Failure::failed)?,
+            follower: Follower::open(&config.kafka, &[EVENTS, DEAD_LETTERS]).await.map_err(Failure::failed)?,
             service: Service::start(config, Ports { public, admin }).map_err(Failure::failed)?,
             world,
             account,

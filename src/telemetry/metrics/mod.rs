@@ -61,18 +61,22 @@ pub struct Metrics {
     pub callback_seconds: Histogram,
     /// Hand-over to the producer until the acknowledgement.
     pub publish_seconds: Histogram,
-    /// Whether Kafka answers and has both topics.
+    /// Whether Kafka answers and has the topic of events.
     pub kafka_up: IntGauge,
     /// Records that Kafka did not take.
     pub publish_failures: Counters<PublishFailure>,
     /// Whether both topics survive the loss of a broker.
     pub topic_durable: IntGauge,
+    /// Whether that is known.
+    pub topic_durability_known: IntGauge,
     /// Rights that the service was found to lack.
     pub topic_right_missing: PairedGauges<Destination, Right>,
     /// Whether a topic was seen in the cluster.
     pub topic_present: Gauges<Destination>,
     /// When the last callback with a right signature arrived.
     pub last_callback: IntGauge,
+    /// Whether the events of the process before this one were dated by a clock that was wrong.
+    pub event_time_reset: IntGauge,
     /// What waits in the spool.
     pub spool: SpoolMetrics,
     /// What was found by asking Trust Hub.
@@ -139,7 +143,7 @@ impl Metrics {
                 "Time from handing a record to the producer to Kafka's acknowledgement.",
             )?,
             kafka_up: catalogue
-                .gauge("trusthub_kafka_up", "1 when Kafka answers and has both topics, probed also when idle.")?,
+                .gauge("trusthub_kafka_up", "1 when Kafka answers and has the topic of events, probed also when idle.")?,
             publish_failures: catalogue.counters(
                 "trusthub_kafka_publish_failures_total",
                 "Records that Kafka did not take.",
@@ -148,6 +152,10 @@ impl Metrics {
             topic_durable: catalogue.gauge(
                 "trusthub_topic_durable",
                 "1 when both topics were seen with replication and min.insync.replicas above 1.",
+            )?,
+            topic_durability_known: catalogue.gauge(
+                "trusthub_topic_durability_known",
+                "1 when Kafka told enough to say whether both topics survive the loss of a broker.",
             )?,
             topic_right_missing: paired::<_, _, IntGaugeVec>(
                 &registry,
@@ -166,6 +174,10 @@ impl Metrics {
             last_callback: catalogue.gauge(
                 "trusthub_last_callback_timestamp_seconds",
                 "When the last callback with a right signature arrived, in seconds since the Unix epoch; 0 for never.",
+            )?,
+            event_time_reset: catalogue.gauge(
+                "trusthub_event_time_reset",
+                "1 when the last events before the start were more than an hour ahead of the clock, so that new ones are older.",
             )?,
             spool: SpoolMetrics::new(&catalogue)?,
             reconcile: ReconcileMetrics::new(&catalogue)?,

@@ -4,9 +4,10 @@
 use std::{
     collections::VecDeque,
     io::{ErrorKind, Read as _, Write as _},
+    mem,
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -31,6 +32,11 @@ pub(crate) enum Fault {
     /// Packets vanish and connections stay. What TCP would repeat comes after the end of the fault, even when the other
     /// side has given up long ago.
     Swallow,
+    /// A connection on which nothing passed for so long is forgotten: from then on its packets vanish, and neither side
+    /// learns of it. So do load balancers.
+    Forget(Duration),
+    /// This text, such as the name of a setting, never arrives as it is.
+    Garble(&'static str),
 }
 
 /// How long a direction listens before it looks at the fault again.
@@ -50,6 +56,33 @@ struct Network {
     ended: AtomicBool,
     /// Connections so far.
     connections: AtomicUsize,
+    lines: Mutex<Vec<Weak<Line>>>,
+}
+
+/// An open connection.
+struct Line {
+    /// Until one of the two directions ends it.
+    open: AtomicBool,
+    /// When something came last, from either side.
+    passed: Mutex<Instant>,
+    forgotten: AtomicBool,
+}
+
+impl Line {
+    fn idle(&self) -> Duration {
+        self.passed.lock().unwrap().elapsed()
+    }
+
+    /// Something comes. Returns whether it vanishes.
+    fn swallows(&self, fault: Fault) -> bool {
+        if let Fault::Forget(after) = fault
+            && self.idle() >= after
+        {
+            self.forgotten.store(true, Ordering::Relaxed);
+        }
+        *self.passed.lock().unwrap() = Instant::now();
+        self.forgotten.load(Ordering::Relaxed)
+    }
 }
 
 impl Proxy {
@@ -61,6 +94,7 @@ impl Proxy {
             fault: Mutex::new(Fault::None),
             ended: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            lines: Mutex::default(),
         });
         let accepting = Arc::clone(&network);
         thread::spawn(move || accept(&listener, broker, &accepting));
@@ -79,6 +113,13 @@ impl Proxy {
     /// From now on.
     pub(crate) fn set(&self, fault: Fault) {
         *self.network.fault.lock().unwrap() = fault;
+    }
+
+    /// Whether no open connection has carried anything for so long.
+    pub(crate) fn is_idle_for(&self, duration: Duration) -> bool {
+        let lines = self.network.lines.lock().unwrap();
+        let mut open = lines.iter().filter_map(Weak::upgrade).filter(|line| line.open.load(Ordering::Relaxed));
+        open.all(|line| line.idle() >= duration)
     }
 }
 
@@ -109,12 +150,15 @@ fn accept(listener: &TcpListener, broker: SocketAddr, network: &Arc<Network>) {
         // When nobody listens there, the client sees its connection end.
         let (Ok(client), Ok(broker)) = (client, TcpStream::connect(broker)) else { continue };
         network.connections.fetch_add(1, Ordering::Relaxed);
-        let (client, broker, open) = (Arc::new(client), Arc::new(broker), Arc::new(AtomicBool::new(true)));
+        let (client, broker) = (Arc::new(client), Arc::new(broker));
+        let (open, passed) = (AtomicBool::new(true), Mutex::new(Instant::now()));
+        let line = Arc::new(Line { open, passed, forgotten: AtomicBool::new(false) });
+        network.lines.lock().unwrap().push(Arc::downgrade(&line));
         for (from, to) in [(&client, &broker), (&broker, &client)] {
             from.set_read_timeout(Some(TURN)).unwrap();
             from.set_nodelay(true).unwrap();
-            let (from, to, open, network) = (Arc::clone(from), Arc::clone(to), Arc::clone(&open), Arc::clone(network));
-            let direction = Direction { from, to, open, held: VecDeque::new(), waits: 0, sent: Instant::now() };
+            let (from, to, line, network) = (Arc::clone(from), Arc::clone(to), Arc::clone(&line), Arc::clone(network));
+            let direction = Direction { from, to, line, held: VecDeque::new(), waits: 0, sent: Instant::now() };
             thread::spawn(move || direction.forward(&network));
         }
     }
@@ -124,8 +168,7 @@ fn accept(listener: &TcpListener, broker: SocketAddr, network: &Arc<Network>) {
 struct Direction {
     from: Arc<TcpStream>,
     to: Arc<TcpStream>,
-    /// Until one of the two directions ends it.
-    open: Arc<AtomicBool>,
+    line: Arc<Line>,
     /// What has arrived, and when.
     held: VecDeque<(Instant, Vec<u8>)>,
     /// The size of all that.
@@ -140,13 +183,13 @@ struct End;
 impl Direction {
     fn forward(mut self, network: &Network) {
         let mut ended = false;
-        while let Some(fault) = network.fault().filter(|_| self.open.load(Ordering::Relaxed)) {
+        while let Some(fault) = network.fault().filter(|_| self.line.open.load(Ordering::Relaxed)) {
             if !ended && self.waits < WINDOW {
                 match self.receive(fault) {
                     Ok(true) => {}
                     Ok(false) => ended = true,
                     // Closed with bytes unread, which makes the system send the reset; a shutdown would be polite.
-                    Err(End) if fault == Fault::Reset => return self.open.store(false, Ordering::Relaxed),
+                    Err(End) if fault == Fault::Reset => return self.line.open.store(false, Ordering::Relaxed),
                     Err(End) => break,
                 }
             } else {
@@ -157,7 +200,7 @@ impl Direction {
             }
         }
         // Who finds it closed already leaves the way of closing to the other direction.
-        if self.open.swap(false, Ordering::Relaxed) {
+        if self.line.open.swap(false, Ordering::Relaxed) {
             let _ = (self.from.shutdown(Shutdown::Both), self.to.shutdown(Shutdown::Both));
         }
     }
@@ -176,9 +219,27 @@ impl Direction {
             let _ = (&*self.to).write_all(&chunk);
             return Err(End);
         }
-        self.waits += length;
-        self.held.push_back((Instant::now(), chunk));
+        if !self.line.swallows(fault) {
+            self.waits += length;
+            self.held.push_back((Instant::now(), chunk));
+        }
         Ok(true)
+    }
+
+    /// Changes the text wherever it is. Returns whether the end of what is held may be its beginning.
+    fn garble(&mut self, text: &str) -> bool {
+        let Some((arrived, _)) = self.held.front() else { return false };
+        let arrived = *arrived;
+        let mut bytes: Vec<_> = mem::take(&mut self.held).into_iter().flat_map(|(_, chunk)| chunk).collect();
+        let text = text.as_bytes();
+        for place in 0..bytes.len() {
+            if bytes[place..].starts_with(text) {
+                bytes[place] ^= 1;
+            }
+        }
+        let is_cut = (1..text.len()).any(|length| bytes.ends_with(&text[..length]));
+        self.held.push_back((arrived, bytes));
+        is_cut && arrived.elapsed() < TURN
     }
 
     /// How many bytes to take at once: half of what is there when the rest is never to be read.
@@ -197,6 +258,7 @@ impl Direction {
     fn pass_on(&mut self, fault: Fault) -> Result<(), End> {
         let mut most = match fault {
             Fault::Swallow => 0,
+            Fault::Garble(text) if self.garble(text) => 0,
             Fault::Throttle(rate) => (rate as f64 * self.sent.elapsed().as_secs_f64()) as usize,
             _ => usize::MAX,
         };

@@ -56,6 +56,11 @@ impl Door {
     pub(crate) fn set_one(&self, broker: usize, fault: Fault) {
         self.proxies[broker].set(fault);
     }
+
+    /// Whether there is a broker to which no connection has carried anything for so long.
+    pub(crate) fn has_idle_broker(&self, duration: Duration) -> bool {
+        self.proxies.iter().any(|proxy| proxy.is_idle_for(duration))
+    }
 }
 
 /// The addresses of one broker.
