@@ -15,6 +15,7 @@ pub mod app;
 pub mod blocking;
 pub mod cli;
 pub mod config;
+pub mod http_server;
 pub mod lifecycle;
 pub mod liveness;
 pub mod reconcile;

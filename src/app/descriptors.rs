@@ -1,17 +1,17 @@
 //! Open files: enough for the connections that may be held, or fewer connections.
 
-use crate::{config, receive};
+use crate::{admin, config, receive};
 
 /// Raises the limit of open files so that it does not undercut the limit of connections, or else lowers the latter:
 /// without a descriptor nobody could be admitted, and nobody displaced.
 pub fn fit_descriptors(http: &mut config::Http) {
-    let wanted = descriptors(http.max_connections);
+    let wanted = descriptors(http);
     let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_else(|error| {
         tracing::warn!(%error, wanted, "the limit of open files is not known");
         wanted
     });
     if granted < wanted {
-        http.max_connections = most_connections(http.max_connections, granted);
+        http.max_connections = most_connections(http, granted);
         let connections = http.max_connections;
         tracing::warn!(
             granted,
@@ -22,33 +22,56 @@ pub fn fit_descriptors(http: &mut config::Http) {
     }
 }
 
-fn descriptors(connections: usize) -> u64 {
+/// What both ports take, and everything else.
+fn descriptors(http: &config::Http) -> u64 {
     /// Kafka's connections, the spool, the listeners, the log and what the runtime needs.
     const OWN: usize = 256;
-    u64::try_from(receive::most_descriptors(connections).saturating_add(OWN)).unwrap_or(u64::MAX)
+    let ports = receive::most_descriptors(http).saturating_add(admin::most_descriptors());
+    u64::try_from(ports.saturating_add(OWN)).unwrap_or(u64::MAX)
 }
 
-/// The largest number up to `most` for which so many descriptors suffice, but at least one.
-fn most_connections(most: usize, granted: u64) -> usize {
-    let (mut fits, mut exceeds) = (1, most.saturating_add(1));
+/// The largest number of connections, up to the one configured, for which so many descriptors suffice, but at least one.
+fn most_connections(http: &config::Http, granted: u64) -> usize {
+    let with = |max_connections| config::Http { max_connections, ..http.clone() };
+    let (mut fits, mut exceeds) = (1, http.max_connections.saturating_add(1));
     while exceeds - fits > 1 {
         let middle = usize::midpoint(fits, exceeds);
-        if descriptors(middle) <= granted { fits = middle } else { exceeds = middle }
+        if descriptors(&with(middle)) <= granted { fits = middle } else { exceeds = middle }
     }
     fits
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    fn http(max_connections: usize) -> config::Http {
+        config::Http {
+            bind: ([127, 0, 0, 1], 0).into(),
+            max_body_bytes: 65_536,
+            request_timeout: Duration::from_secs(10),
+            max_connections,
+            keep_alive: Duration::from_secs(75),
+        }
+    }
 
     #[test]
     fn connections_are_lowered_to_what_the_open_files_allow_and_no_further() {
         for granted in [1_000, 4_096, 20_000] {
-            let connections = most_connections(65_536, granted);
-            assert!(descriptors(connections) <= granted && descriptors(connections + 1) > granted, "{connections}");
+            let connections = most_connections(&http(65_536), granted);
+            let (fits, exceeds) = (descriptors(&http(connections)), descriptors(&http(connections + 1)));
+            assert!(fits <= granted && exceeds > granted, "{connections}");
         }
-        assert_eq!(most_connections(4_096, u64::MAX), 4_096);
-        assert_eq!(most_connections(4_096, 10), 1);
+        assert_eq!(most_connections(&http(4_096), u64::MAX), 4_096);
+        assert_eq!(most_connections(&http(4_096), 10), 1);
+    }
+
+    #[test]
+    fn both_ports_are_in_the_budget() {
+        let http = http(4_096);
+        let ports = receive::most_descriptors(&http) + admin::most_descriptors();
+        assert!(admin::most_descriptors() > 0 && descriptors(&http) > u64::try_from(ports).unwrap());
     }
 }

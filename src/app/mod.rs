@@ -4,6 +4,9 @@ mod descriptors;
 mod offline;
 mod reconcile;
 mod reload;
+mod running;
+#[cfg(test)]
+mod tests;
 
 use std::{
     ffi::OsString,
@@ -18,6 +21,7 @@ use std::{
 use thiserror::Error;
 use tokio::{
     runtime::{Builder, Handle},
+    sync::Notify,
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -32,7 +36,7 @@ use crate::{
     liveness::Liveness,
     pipeline::{EventClock, Pipeline, Rules},
     publish::{self, KafkaSink, Sink, Topics},
-    receive::{self, Edge, Server, ServerHandle},
+    receive::{self, Edge},
     spool::{Limits, OpenError, Spool},
     telemetry::{Metrics, Operations},
     verify::{EmptyKey, Keyring, Verifier},
@@ -41,6 +45,7 @@ pub use descriptors::fit_descriptors;
 pub use offline::{DrainError, drain, open_idle_spool};
 pub use reconcile::{ReconcileError, reconcile, set_callbacks};
 use reload::Reload;
+use running::{Background, Running};
 
 /// Reads the configuration, and asks librdkafka about the part of it that only librdkafka understands.
 ///
@@ -141,22 +146,10 @@ pub struct Service {
     event_time: Background,
     kafka_watch: Background,
     key_watch: Background,
+    key_reload: Arc<Notify>,
     reconciliation: Option<Background>,
     slow_operations: Background,
     shutdown: Shutdown,
-}
-
-/// A task that runs until the service stops.
-struct Background {
-    what: &'static str,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-struct Running {
-    address: SocketAddr,
-    handle: ServerHandle,
-    task: JoinHandle<io::Result<()>>,
 }
 
 impl Service {
@@ -190,12 +183,13 @@ impl Service {
         let admin = serve_admin(ports.admin, metrics, (&sink, &spool), &stopping, liveness.clone())?;
         let edge = Edge::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone());
         let public = Running::start(ports.public, |listener| {
-            receive::server(listener, &config.http, config.shutdown.timeout, edge)
+            receive::server(listener, &config.http, config.shutdown.timeout, edge, liveness.clone())
         })?;
         let watched = Arc::clone(&sink);
         let kafka_watch =
             Background::start(&liveness, "the probe of Kafka", |stop| publish::watch(watched, config.kafka, stop));
         let failover = Background::start(&liveness, "the failover controller", |stop| failover.run(stop));
+        let key_reload = reload.request();
         let key_watch = Background::start(&liveness, "the watch on the keys", |stop| async move {
             stop.run_until_cancelled(reload.run()).await;
         });
@@ -217,6 +211,7 @@ impl Service {
             event_time,
             kafka_watch,
             key_watch,
+            key_reload,
             reconciliation,
             slow_operations,
             shutdown: config.shutdown,
@@ -235,28 +230,34 @@ impl Service {
         self.admin.address
     }
 
-    /// Stops in the order that loses nothing; see [`lifecycle`](crate::lifecycle).
+    /// Reads the files of tokens and accounts again at once, changed or not.
+    pub fn reload_keys(&self) {
+        self.key_reload.notify_one();
+    }
+
+    /// Stops in the order that loses nothing; see [`lifecycle`](crate::lifecycle). Each step has what those before it
+    /// left of the time to stop, so that no step can keep the others from their turn.
     pub async fn stop(self) {
         self.stopping.begin();
-        // Another replica goes on with it, or the next start.
-        if let Some(reconciliation) = self.reconciliation {
-            reconciliation.stop().await;
+        // Another replica continues it, or the next start. The event that it has handed over is finished with the callbacks.
+        if let Some(reconciliation) = &self.reconciliation {
+            reconciliation.cancel();
         }
         tokio::time::sleep(self.shutdown.delay).await;
         let deadline = Instant::now() + self.shutdown.timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         let last_call = last_call(Arc::clone(&self.pipeline), self.shutdown.timeout);
-        self.public.stop().await;
+        self.public.stop(left()).await;
         self.pipeline.drain(left()).await;
         last_call.abort();
-        self.key_watch.stop().await;
-        self.failover.stop().await;
-        self.kafka_watch.stop().await;
+        for background in self.reconciliation.into_iter().chain([self.key_watch, self.failover, self.kafka_watch]) {
+            background.stop(left()).await;
+        }
         drop(self.pipeline);
-        self.event_time.stop().await;
+        self.event_time.stop(left()).await;
         close(self.sink, self.spool, left()).await;
-        self.slow_operations.stop().await;
-        self.admin.stop().await;
+        self.slow_operations.stop(left()).await;
+        self.admin.stop(Duration::ZERO).await;
         tracing::info!("stopped");
     }
 }
@@ -348,40 +349,5 @@ fn keyring(twilio: &Twilio) -> Result<Keyring, EmptyKey> {
     match twilio.listed_accounts() {
         Some(accounts) => Keyring::of_accounts(accounts),
         None => Keyring::new(twilio.account_sid.clone(), &twilio.auth_tokens),
-    }
-}
-
-impl Background {
-    /// Starts a loop, which has to tick for as long as it runs.
-    fn start<F>(liveness: &Liveness, what: &'static str, work: impl FnOnce(CancellationToken) -> F) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let stop = CancellationToken::new();
-        let (work, heartbeat) = (work(stop.clone()), liveness.register(what));
-        let task = tokio::spawn(async move { heartbeat.beat_while(work).await });
-        Self { what, stop, task }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "{} ended with an error", self.what);
-        }
-    }
-}
-
-impl Running {
-    fn start(listener: TcpListener, server: impl FnOnce(TcpListener) -> io::Result<Server>) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let server = server(listener)?;
-        Ok(Self { address, handle: server.handle(), task: tokio::spawn(server) })
-    }
-
-    async fn stop(self) {
-        self.handle.stop(true).await;
-        if let Ok(Err(error)) = self.task.await {
-            tracing::error!(%error, address = %self.address, "the server ended with an error");
-        }
     }
 }

@@ -66,7 +66,7 @@ pub async fn drain(
     let watch =
         Background::start(&Liveness::default(), "the probe of Kafka", |stop| publish::watch(watched, kafka, stop));
     let drained = failover.drain_all(patience, progress).await;
-    watch.stop().await;
+    watch.stop(TO_CLOSE).await;
     close(sink, spool, TO_CLOSE).await;
     Ok(drained?)
 }

@@ -70,7 +70,7 @@ pub async fn reconcile(
     let accounts: Vec<_> = access.twilio.credentials().collect();
     let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics);
     let result = reconciler.run(&accounts, mode, observer).await;
-    failover.stop().await;
+    failover.stop(TO_CLOSE).await;
     drop(reconciler);
     close(sink, spool, TO_CLOSE).await;
     Ok(result?)

@@ -2,7 +2,11 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use tokio::{sync::watch, task::spawn_blocking, time::interval};
+use tokio::{
+    sync::{Notify, watch},
+    task::spawn_blocking,
+    time::interval,
+};
 
 use super::keyring;
 use crate::{
@@ -22,6 +26,8 @@ pub(super) struct Reload {
     live: LiveKeyring,
     accounts: watch::Sender<Vec<Credentials>>,
     metrics: Arc<Metrics>,
+    /// Asks for the files to be read at once.
+    request: Arc<Notify>,
     /// The files as they were when they were read last, whether that went well or not.
     read: KeyFiles,
     /// The files as they were at the last poll.
@@ -33,7 +39,12 @@ impl Reload {
         let (twilio, urls) = (config.twilio.clone(), config.public_urls.clone());
         let (read, seen) = (twilio.files.clone(), twilio.files.clone());
         let accounts = watch::Sender::new(twilio.credentials().collect());
-        Self { twilio, urls, live, accounts, metrics, read, seen }
+        Self { twilio, urls, live, accounts, metrics, request: Arc::default(), read, seen }
+    }
+
+    /// What asks for the files to be read at once, changed or not.
+    pub(super) fn request(&self) -> Arc<Notify> {
+        Arc::clone(&self.request)
     }
 
     /// What the REST API is asked with, now and after each change.
@@ -43,14 +54,23 @@ impl Reload {
 
     /// Polls until it is dropped. Nothing waits for it: a file may stand on a file system that hangs.
     pub(super) async fn run(mut self) {
-        if self.read.is_empty() {
-            return;
+        let request = self.request();
+        while self.read.is_empty() {
+            request.notified().await;
+            tracing::info!("no file of keys is configured, so none is read again");
         }
         let mut polls = interval(POLL);
         loop {
-            polls.tick().await;
+            let at_once = tokio::select! {
+                () = request.notified() => true,
+                _ = polls.tick() => false,
+            };
             let polled = spawn_blocking(move || {
-                self.poll();
+                if at_once {
+                    self.reload_at_once()
+                } else {
+                    self.poll()
+                }
                 self
             });
             self = match polled.await {
@@ -68,6 +88,12 @@ impl Reload {
         if at_rest && self.seen != self.read {
             self.reload();
         }
+    }
+
+    /// A file that is being written is left to the next polls.
+    fn reload_at_once(&mut self) {
+        self.seen = self.read.now();
+        self.reload();
     }
 
     fn reload(&mut self) {

@@ -1,6 +1,7 @@
 //! The commands: parse, call one function, print.
 //!
-//! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+//! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration,
+//! 130 and 143 when a second signal ended what the first one stopped.
 
 mod config;
 mod dev;

@@ -20,6 +20,9 @@ pub(super) enum Failure {
     /// Exit code 3: what was looked for was found, as the result has told.
     #[error("something is missing")]
     Missing,
+    /// The exit code of a signal that came while the command was stopping. The log says so.
+    #[error("interrupted")]
+    Interrupted(u8),
     /// Whoever read stdout has enough: no error.
     #[error("stdout is closed")]
     ClosedPipe,
@@ -37,7 +40,7 @@ impl Failure {
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Failed(text) | Self::Usage(text) => Some(text),
-            Self::Missing | Self::ClosedPipe => None,
+            Self::Missing | Self::Interrupted(_) | Self::ClosedPipe => None,
         }
     }
 
@@ -46,6 +49,7 @@ impl Failure {
             Self::Failed(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
             Self::Missing => ExitCode::from(3),
+            Self::Interrupted(code) => ExitCode::from(*code),
             Self::ClosedPipe => ExitCode::SUCCESS,
         }
     }

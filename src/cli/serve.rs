@@ -4,7 +4,7 @@ use super::{Variables, output::Failure};
 use crate::{
     app::{Ports, Service, block_on, fit_descriptors},
     config::{Config, Loaded},
-    lifecycle::StopSignals,
+    lifecycle::{ReloadSignals, StopSignals},
     telemetry::init_logging,
 };
 
@@ -20,10 +20,30 @@ pub(super) fn run(variables: Variables) -> Result<(), Failure> {
 
 async fn serve(config: Config) -> Result<(), Failure> {
     let mut signals = StopSignals::listen().map_err(Failure::failed)?;
+    let mut reloads = ReloadSignals::listen().map_err(Failure::failed)?;
     let ports = Ports::of(&config).map_err(Failure::failed)?;
     let service = Service::start(config, ports).map_err(Failure::failed)?;
-    let signal = signals.next().await;
-    tracing::info!(signal, "stopping");
-    service.stop().await;
-    Ok(())
+    let signal = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            () = reloads.next() => service.reload_keys(),
+        }
+    };
+    tracing::info!(signal = signal.name(), "stopping");
+    stop(service, &mut signals).await
+}
+
+/// Stops the service. A signal that comes meanwhile ends the process at once, as a kill would: what was answered 204 is
+/// durable all the time.
+pub(super) async fn stop(service: Service, signals: &mut StopSignals) -> Result<(), Failure> {
+    // A task, so that it is not dropped here when a signal comes: to drop a Kafka client can take long.
+    let stopped = tokio::spawn(service.stop());
+    tokio::select! {
+        stopped = stopped => stopped.map_err(Failure::failed),
+        signal = signals.next() => {
+            let name = signal.name();
+            tracing::error!(signal = name, "another signal while stopping: the process ends at once, undrained");
+            Err(Failure::Interrupted(signal.exit_code()))
+        }
+    }
 }

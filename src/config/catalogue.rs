@@ -47,6 +47,8 @@ variables! {
         "time for a whole request including a slow body, 100 to 14000, since Twilio waits 15 s";
     HTTP_MAX_CONNECTIONS: OPEN, "4096",
         "callbacks worked on at the same time, 1 to 65536, more are answered 503; a quarter more connections are held, and the one that has waited longest makes room for a new one";
+    HTTP_KEEP_ALIVE_SECS: OPEN, "75",
+        "time after which an idle connection is closed, 1 to 3600; longer than the proxy keeps it, so above 600 behind Google's load balancers";
     ADMIN_BIND: OPEN, "0.0.0.0:9090",
         "address and port of the listener for probes and metrics; never route it to the outside";
     PUBLIC_URL: OPEN, REQUIRED,

@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use super::{
     Row,
-    catalogue::{ADMIN_BIND, HTTP_BIND, HTTP_MAX_BODY_BYTES, HTTP_MAX_CONNECTIONS, HTTP_REQUEST_TIMEOUT_MS},
+    catalogue::{
+        ADMIN_BIND, HTTP_BIND, HTTP_KEEP_ALIVE_SECS, HTTP_MAX_BODY_BYTES, HTTP_MAX_CONNECTIONS, HTTP_REQUEST_TIMEOUT_MS,
+    },
     reader::Reader,
 };
 
@@ -21,6 +23,8 @@ pub struct Http {
     pub request_timeout: Duration,
     /// How many connections are held at the same time.
     pub max_connections: usize,
+    /// How long an idle connection is kept; it should be longer than the proxy keeps it.
+    pub keep_alive: Duration,
 }
 
 /// The listener for probes and metrics.
@@ -36,6 +40,7 @@ pub(super) struct HttpSection {
     max_body_bytes: Option<String>,
     request_timeout_ms: Option<String>,
     max_connections: Option<String>,
+    keep_alive_secs: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -50,11 +55,13 @@ impl HttpSection {
         // Twilio gives up after 15 s; an answer after that is never read.
         let request_timeout = reader.number(&HTTP_REQUEST_TIMEOUT_MS, self.request_timeout_ms, 100..=14_000);
         let max_connections = reader.number(&HTTP_MAX_CONNECTIONS, self.max_connections, 1..=65_536);
+        let keep_alive = reader.number(&HTTP_KEEP_ALIVE_SECS, self.keep_alive_secs, 1..=3_600);
         Some(Http {
             bind: bind?,
             max_body_bytes: max_body_bytes?,
             request_timeout: Duration::from_millis(request_timeout?),
             max_connections: max_connections?,
+            keep_alive: Duration::from_secs(keep_alive?),
         })
     }
 }
@@ -82,6 +89,7 @@ impl Http {
             (HTTP_MAX_BODY_BYTES.name, self.max_body_bytes.to_string()),
             (HTTP_REQUEST_TIMEOUT_MS.name, self.request_timeout.as_millis().to_string()),
             (HTTP_MAX_CONNECTIONS.name, self.max_connections.to_string()),
+            (HTTP_KEEP_ALIVE_SECS.name, self.keep_alive.as_secs().to_string()),
         ]
     }
 }

@@ -36,6 +36,12 @@ impl Headers {
         self.pairs().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
+    /// How many bytes the names and values have together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let begins = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
         begins.zip(&self.ends).map(|(begin, &(middle, end))| {
@@ -78,6 +84,7 @@ mod tests {
         assert_eq!(headers.iter().collect::<Vec<_>>(), all);
         assert_eq!(headers.values("a").collect::<Vec<_>>(), [&b""[..], b"\xff"]);
         assert_eq!(headers.values("abc").count() + headers.values("").count(), 0);
+        assert_eq!(headers.bytes(), "hosthaabcaX".len());
     }
 
     #[test]

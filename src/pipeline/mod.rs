@@ -2,9 +2,9 @@
 
 mod case;
 mod clock;
+mod detach;
 mod duplicates;
 mod refused;
-mod underway;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,9 +19,9 @@ pub use self::{
     clock::{EventClock, EventTimeWriter},
 };
 use self::{
+    detach::DetachOnDrop,
     duplicates::{Claim, Duplicates, Repeat, Ticket},
     refused::Refused,
-    underway::Underway,
 };
 use crate::{
     deliver::{Deliver, Delivery},
@@ -96,16 +96,22 @@ impl Pipeline {
     /// Takes a callback through the stages.
     ///
     /// Once this is called the callback reaches its outcome even if the caller stops waiting: an HTTP handler is
-    /// cancelled when its connection breaks, and what Twilio sent must not be lost with it.
-    pub async fn accept(self: &Arc<Self>, case: Case, raw: RawCallback) -> Outcome {
-        match self.begin(case, raw) {
-            Ok(underway) => underway.await,
+    /// cancelled when its connection breaks, and what Twilio sent must not be lost with it. `permit` bounds how many
+    /// callbacks are in progress. It is dropped when this callback has its outcome, whether or not its caller still waits.
+    pub async fn accept(self: &Arc<Self>, case: Case, raw: RawCallback, permit: impl Send + 'static) -> Outcome {
+        match self.begin(case, raw, permit) {
+            Ok(work) => work.await.unwrap_or(Outcome::Unavailable(Unkept::Abandoned)),
             Err(refused) => refused,
         }
     }
 
     /// Everything up to the hand-over happens here, without a pause.
-    fn begin(self: &Arc<Self>, mut case: Case, raw: RawCallback) -> Result<Underway, Outcome> {
+    fn begin(
+        self: &Arc<Self>,
+        mut case: Case,
+        raw: RawCallback,
+        permit: impl Send + 'static,
+    ) -> Result<DetachOnDrop<Outcome>, Outcome> {
         let raw = Arc::new(raw);
         let work = match self.verifier.verify(Arc::clone(&raw)) {
             Ok(verified) => self.hand_over(&mut case, verified),
@@ -116,10 +122,11 @@ impl Pipeline {
         };
         let this = Arc::clone(self);
         let rest = async move {
+            let _permit = permit;
             let outcome = this.finish(&mut case, work).await;
             case.conclude(outcome)
         };
-        Ok(Underway::new(rest, &self.tasks, &self.runtime))
+        Ok(DetachOnDrop::new(rest, &self.tasks, &self.runtime))
     }
 
     fn hand_over(&self, case: &mut Case, verified: VerifiedCallback) -> Work {
@@ -200,24 +207,31 @@ impl Pipeline {
 
     /// Publishes what Trust Hub told of a profile, and no callback: the event of [`normalize_found`]. Returns its id.
     ///
-    /// It has the time of the question, so a callback that arrived since then counts as newer wherever it stands.
+    /// It has the time of the question, so a callback that arrived since then counts as newer wherever it stands. Once this
+    /// is polled the event comes to its end, also when reconciliation is cancelled: callbacks behind it wait for that end
+    /// when the way to Kafka changes.
     ///
     /// # Errors
     /// Why it is not durable.
     pub async fn publish_found(
-        &self,
+        self: &Arc<Self>,
         found: &Fetched,
         asked_at: Timestamp,
         last: Option<RecordPosition>,
     ) -> Result<String, Unkept> {
         let event = normalize_found(found, asked_at, last);
-        match self.deliver.found(&event).durable().await? {
-            Durable::Published | Durable::Spooled => {
-                self.count_durable(&event);
-                Ok(event.id)
+        let pending = self.deliver.found(&event);
+        let this = Arc::clone(self);
+        let rest = async move {
+            match pending.durable().await? {
+                Durable::Published | Durable::Spooled => {
+                    this.count_durable(&event);
+                    Ok(event.id)
+                }
+                Durable::DeadLettered => Err(Unkept::RefusedByTopics),
             }
-            Durable::DeadLettered => Err(Unkept::RefusedByTopics),
-        }
+        };
+        DetachOnDrop::new(rest, &self.tasks, &self.runtime).await.unwrap_or(Err(Unkept::Abandoned))
     }
 
     fn count_durable(&self, event: &Event) {

@@ -27,11 +27,12 @@ pub(super) fn status(outcome: Outcome) -> StatusCode {
     }
 }
 
-/// A response with a fixed short text, and none where there is nothing to say. `last` closes the connection.
-pub(super) fn respond(status: StatusCode, last: bool) -> HttpResponse {
+/// A response with a fixed short text, and none where there is nothing to say. `allowed` are the verbs that a wrong one is
+/// told; `last` closes the connection.
+pub(super) fn respond(status: StatusCode, allowed: &'static str, last: bool) -> HttpResponse {
     let mut response = HttpResponseBuilder::new(status);
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.insert_header((header::ALLOW, "GET, POST"));
+        response.insert_header((header::ALLOW, allowed));
     }
     if last {
         response.force_close();

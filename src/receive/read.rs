@@ -56,6 +56,12 @@ pub(super) async fn read(
     Ok(raw)
 }
 
+/// What a callback holds in memory until it is durable, in bytes. Its record, which is made of the same, comes on top.
+pub(super) fn held_bytes(raw: &RawCallback) -> usize {
+    let query = raw.query.as_ref().map_or(0, String::len);
+    raw.target.len() + query + raw.headers.bytes() + raw.body.len()
+}
+
 fn encoding(request: &HttpRequest) -> Result<Encoding, Refusal> {
     if upgrades(request) {
         return Err(Refusal::Malformed);

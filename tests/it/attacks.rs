@@ -2,11 +2,13 @@
 
 mod crowds;
 mod framing;
+mod half_open;
 mod manners;
+mod resets;
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
 };
 
 use crate::support::{Bridge, PATIENCE, Request, wait_for};
@@ -18,9 +20,14 @@ fn genuine(number: usize) -> Request {
     Request::change_of(&format!("BU{number:032x}"), "draft")
 }
 
-/// A connection on which `bytes` were sent as far as the program took them.
+/// A connection to the public port on which `bytes` were sent as far as the program took them.
 fn sent(bridge: &Bridge, bytes: impl AsRef<[u8]>) -> TcpStream {
-    let mut stream = TcpStream::connect_timeout(&bridge.public, PATIENCE).unwrap();
+    sent_to(bridge.public, bytes)
+}
+
+/// The same to either port.
+fn sent_to(port: SocketAddr, bytes: impl AsRef<[u8]>) -> TcpStream {
+    let mut stream = TcpStream::connect_timeout(&port, PATIENCE).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     // The program may have refused already and closed.

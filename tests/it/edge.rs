@@ -151,12 +151,72 @@ fn a_slow_body_has_its_own_time_and_does_not_use_up_kafkas() {
 }
 
 #[test]
-fn a_slow_head_is_given_up_after_the_time_of_a_request() {
+fn slow_head_is_answered_400_after_the_time_of_a_request() {
+    let bridge = Bridge::start_with(&[("HTTP_REQUEST_TIMEOUT_MS", "300")]);
+    for port in [bridge.public, bridge.admin] {
+        let mut connection = Connection::to(port);
+        connection.write(format!("POST {PATH} HTTP/1.1\r\nHost:"));
+        let answer = connection.read().unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (400, "Bad Request"));
+        assert_eq!(connection.read(), None, "the connection is closed");
+    }
+}
+
+#[test]
+fn connection_is_served_beyond_the_time_of_its_first_head() {
     let bridge = Bridge::start_with(&[("HTTP_REQUEST_TIMEOUT_MS", "300")]);
     let mut connection = Connection::to(bridge.public);
-    connection.write(format!("POST {PATH} HTTP/1.1\r\nHost:"));
-    assert_eq!(connection.read().unwrap().status, 408);
-    assert_eq!(connection.read(), None, "the connection is closed");
+    for status in ["draft", "in-review"] {
+        connection.write(Request::change(status).bytes());
+        assert_eq!(connection.read().unwrap().status, 204);
+        thread::sleep(Duration::from_millis(600));
+    }
+}
+
+#[test]
+fn health_path_answers_200_and_counts_nowhere() {
+    let bridge = Bridge::start();
+    let (series, lines) = (bridge.ask_admin("/metrics").body, bridge.log().len());
+    let trusthub = |page: &str| -> Vec<String> {
+        page.lines().filter(|line| line.starts_with("trusthub_callback")).map(str::to_owned).collect()
+    };
+    let mut connection = Connection::to(bridge.public);
+    for _ in 0..3 {
+        connection.write(Request::get("/healthz").bytes());
+        let answer = connection.read().unwrap();
+        assert_eq!((answer.status, answer.body.as_str(), answer.header("location")), (200, "OK", None));
+    }
+    let head = bridge.send_head("/healthz", bridge.public);
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-length: 2") && !head.contains("OK\r\n\r\nOK"));
+    let put = bridge.send(&Request::new("PUT", "/healthz", &[], ""));
+    assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!(bridge.send(&Request::new("GET", "/healthz", &[], "body")).status, 400);
+    for path in ["/", "/healthz/", "/health"] {
+        assert_eq!(bridge.send(&Request::get(path)).status, 404, "{path}");
+    }
+    assert_eq!(trusthub(&bridge.ask_admin("/metrics").body), trusthub(&series));
+    assert_eq!(bridge.log().len(), lines, "{:?}", bridge.log());
+}
+
+#[test]
+fn health_path_is_answered_while_the_service_is_stopping() {
+    let bridge = Bridge::start_with(&[("SHUTDOWN_DELAY_SECS", "600")]);
+    bridge.signal("TERM");
+    wait_for("not ready", || (bridge.ask_admin("/readyz").status == 503).then_some(()));
+    assert_eq!(bridge.send(&Request::get("/healthz")).status, 200);
+}
+
+#[test]
+fn idle_connection_is_closed_after_the_keep_alive_time() {
+    let bridge = Bridge::start_with(&[("HTTP_KEEP_ALIVE_SECS", "1")]);
+    let mut connection = Connection::to(bridge.public);
+    connection.write(Request::change("draft").bytes());
+    assert_eq!(connection.read().unwrap().status, 204);
+    let began = Instant::now();
+    assert_eq!(connection.read(), None);
+    let time = began.elapsed();
+    // actix takes the time of its clock that it reads twice a second.
+    assert!(time > Duration::from_millis(400) && time < Duration::from_secs(30), "{time:?}");
 }
 
 #[test]

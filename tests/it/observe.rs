@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{Bridge, PROFILE, Request, TOKEN, kafka, program};
+use crate::support::{Bridge, Connection, PROFILE, Request, TOKEN, kafka, program};
 
 const PATH: &str = "/callbacks/customer-profiles";
 
@@ -25,6 +25,39 @@ fn the_admin_port_tells_life_readiness_version_and_metrics() {
     assert!(page.header("content-type").unwrap().starts_with("text/plain"));
     assert!(page.body.contains("process_resident_memory_bytes"), "{}", page.body);
     assert_eq!(bridge.ask_admin(PATH).status, 404, "callbacks are not served there");
+}
+
+#[test]
+fn admin_port_answers_each_verb_as_http_asks() {
+    let bridge = Bridge::start();
+    for path in ["/livez", "/readyz", "/metrics", "/version"] {
+        let get = bridge.ask_admin(path);
+        let head = bridge.send_head(path, bridge.admin);
+        let (head, body) = head.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK") && body.is_empty(), "{path}: {head} {body}");
+        if path != "/metrics" {
+            assert!(head.contains(&format!("content-length: {}", get.body.len())), "{path}: {head}");
+        }
+        let allowed = Some("GET, HEAD, OPTIONS");
+        for (verb, status) in [("OPTIONS", 204), ("POST", 405), ("PUT", 405), ("DELETE", 405), ("TRACE", 405)] {
+            let answer = Request::new(verb, path, &[], "").send(bridge.admin);
+            assert_eq!((answer.status, answer.header("allow"), answer.body.as_str()), (status, allowed, ""), "{verb}");
+        }
+    }
+    for verb in ["GET", "OPTIONS", "POST"] {
+        assert_eq!(Request::new(verb, "/elsewhere", &[], "").send(bridge.admin).status, 404, "{verb}");
+    }
+}
+
+#[test]
+fn admin_port_closes_a_connection_whose_request_has_a_body() {
+    let bridge = Bridge::start();
+    for (framing, body) in [("Content-Length: 3", "abc"), ("Transfer-Encoding: chunked", "3\r\nabc\r\n")] {
+        let mut connection = Connection::to(bridge.admin);
+        connection.write(format!("GET /livez HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n{body}"));
+        assert_eq!(connection.read().unwrap().header("connection"), Some("close"));
+        assert_eq!(connection.read(), None, "{framing}");
+    }
 }
 
 #[test]

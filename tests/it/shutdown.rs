@@ -1,11 +1,14 @@
 //! Stopping: nothing that was received is left without an answer.
 
 use std::{
+    fs,
+    path::Path,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
-use crate::support::{Bridge, Connection, Request, wait_for};
+use crate::support::{Bridge, Connection, PUBLIC_URL, Request, TOKEN, kafka::unique_topic, wait_for};
 
 #[test]
 fn sigterm_under_load_loses_nothing() {
@@ -89,4 +92,87 @@ fn with_kafka_away_it_still_stops_and_answers() {
     bridge.signal("TERM");
     assert_eq!(connection.read().unwrap().status, 204, "it is in the spool");
     assert!(bridge.wait().success());
+}
+
+#[test]
+fn second_signal_ends_the_process_at_once() {
+    for (second, code) in [("INT", 130), ("TERM", 143)] {
+        let mut bridge = Bridge::start_with(&[("SHUTDOWN_DELAY_SECS", "600")]);
+        bridge.signal("TERM");
+        bridge.wait_for_log("stopping");
+        let began = Instant::now();
+        bridge.signal(second);
+        assert_eq!(bridge.wait().code(), Some(code));
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        let line = &bridge.lines("another signal while stopping: the process ends at once, undrained")[0];
+        assert_eq!(line["signal"], format!("SIG{second}"));
+    }
+}
+
+#[test]
+fn sighup_reads_the_keys_again_and_does_nothing_else() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("token"));
+    let write = |token: &str| {
+        let fresh = file.with_extension("new");
+        fs::write(&fresh, token).unwrap();
+        fs::rename(fresh, &file).unwrap();
+    };
+    let fresh_token = TOKEN.chars().rev().collect::<String>();
+    write(TOKEN);
+    let bridge = Bridge::start_with(&[("TWILIO_AUTH_TOKEN", ""), ("TWILIO_AUTH_TOKEN_FILE", file.to_str().unwrap())]);
+    let mut connection = Connection::to(bridge.public);
+    bridge.signal("HUP");
+    wait_for("a reload of files that have not changed", || bridge.lines("keys reloaded").pop());
+    write(&fresh_token);
+    bridge.signal("HUP");
+    let body = String::from_utf8(Request::change("draft").body).unwrap();
+    let with_fresh_token = Request::form("/callbacks/customer-profiles", &body).signed_with(&fresh_token, PUBLIC_URL);
+    wait_for("the new token", || (bridge.send(&with_fresh_token).status == 204).then_some(()));
+    connection.write(with_fresh_token.bytes());
+    assert_eq!(connection.read().unwrap().status, 204, "the connection from before is served");
+    assert_eq!(bridge.ask_admin("/readyz").status, 200);
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn sighup_without_files_of_keys_says_so() {
+    let bridge = Bridge::start();
+    bridge.signal("HUP");
+    bridge.wait_for_log("no file of keys is configured");
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+}
+
+#[test]
+fn sighup_while_stopping_changes_nothing() {
+    let mut bridge = Bridge::start_with(&[("SHUTDOWN_DELAY_SECS", "1")]);
+    bridge.signal("TERM");
+    bridge.wait_for_log("stopping");
+    bridge.signal("HUP");
+    assert!(bridge.wait().success());
+}
+
+#[test]
+fn stop_keeps_its_time_with_open_connections_on_both_ports() {
+    let mut bridge = Bridge::start_with(&[("SHUTDOWN_TIMEOUT_SECS", "3")]);
+    let head = "POST /callbacks/customer-profiles HTTP/1.1\r\nHost:";
+    let body = Request::change("draft").bytes();
+    let openings = [b"".as_slice(), head.as_bytes(), &body[..body.len() - 1]];
+    let open: Vec<_> = [bridge.public, bridge.admin]
+        .into_iter()
+        .flat_map(|port| openings.map(|opening| (port, opening)))
+        .map(|(port, opening)| {
+            let mut connection = Connection::to(port);
+            connection.write(opening);
+            connection
+        })
+        .collect();
+    wait_for("the body is awaited", || {
+        (bridge.series("trusthub_callbacks_received_total").values().sum::<f64>() > 0.0).then_some(())
+    });
+    bridge.signal("TERM");
+    bridge.wait_for_log("stopping");
+    let began = Instant::now();
+    assert!(bridge.wait().success());
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    drop(open);
 }

@@ -33,9 +33,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Whether every loop still turns.
     ("liveness", &[]),
     // The HTTP edge: hands a raw callback to the pipeline, turns its outcome into an answer.
-    ("receive", &["config", "domain", "lifecycle", "liveness", "pipeline"]),
+    ("receive", &["config", "domain", "http_server", "lifecycle", "liveness", "pipeline"]),
     // Reads what others have counted and never asks Kafka, so it does not even name `publish`.
-    ("admin", &["domain", "lifecycle", "liveness", "telemetry"]),
+    ("admin", &["domain", "http_server", "lifecycle", "liveness", "telemetry"]),
+    // What both ports have in common: limits of connections, heartbeats of workers.
+    ("http_server", &["liveness"]),
     // Tells the rooms when to stop, without knowing them.
     ("lifecycle", &["domain", "telemetry"]),
     // Asks Twilio for what it decided.
@@ -79,7 +81,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Foreign crates that are a matter of one room, or of the few that do the same job.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("actix_web", &["admin", "receive", "simulator"]),
+    ("actix_web", &["admin", "http_server", "receive", "simulator"]),
     ("arc_swap", &["verify"]),
     ("clap", &["cli"]),
     ("crc32fast", &["spool"]),
@@ -91,7 +93,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("redb", &["spool"]),
     ("reqwest", &["simulator", "trusthub"]),
     ("rlimit", &["app"]),
-    ("rustix", &["app", "spool"]),
+    ("rustix", &["app", "http_server", "spool"]),
     ("rustls", &["simulator", "trusthub"]),
     ("sha1", &["verify"]),
     ("tower", &["simulator"]),

@@ -16,6 +16,7 @@ HTTP_BIND: {{ printf "%s:8080" .Values.bindAddress | quote }}
 HTTP_MAX_BODY_BYTES: {{ .Values.http.maxBodyBytes | int64 | quote }}
 HTTP_REQUEST_TIMEOUT_MS: {{ .Values.http.requestTimeoutMs | int64 | quote }}
 HTTP_MAX_CONNECTIONS: {{ .Values.http.maxConnections | int64 | quote }}
+HTTP_KEEP_ALIVE_SECS: {{ .Values.http.keepAliveSecs | int64 | quote }}
 ADMIN_BIND: {{ printf "%s:9090" .Values.bindAddress | quote }}
 {{- with .Values.twilio }}
 {{- if .authToken.existingSecret }}

@@ -12,6 +12,7 @@ use tokio::{sync::broadcast, time::timeout};
 use super::{
     Variables,
     output::{Failure, print, say},
+    serve,
 };
 use crate::{
     app::{self, Ports, Service, StartError},
@@ -45,16 +46,16 @@ pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Fa
 }
 
 async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
-    let signals = StopSignals::listen().map_err(Failure::failed)?;
+    let mut signals = StopSignals::listen().map_err(Failure::failed)?;
     let (stage, api) = Stage::build(once, variables).await?;
     let result = tokio::select! {
-        result = async { if once { stage.play_once().await } else { stage.play_on(signals).await } } => result,
+        result = async { if once { stage.play_once().await } else { stage.play_on(&mut signals).await } } => result,
         () = Arc::clone(&stage.world).turn() => Ok(()),
         ended = api => ended.map_err(Failure::failed),
     };
-    stage.service.stop().await;
+    let stopped = serve::stop(stage.service, &mut signals).await;
     stage.follower.close().await;
-    result
+    stopped.and(result)
 }
 
 /// Everything that runs during `dev`.
@@ -139,7 +140,7 @@ impl Stage {
     }
 
     /// Says what can be typed, and shows what passes, until a signal.
-    async fn play_on(&self, mut signals: StopSignals) -> Result<(), Failure> {
+    async fn play_on(&self, signals: &mut StopSignals) -> Result<(), Failure> {
         let Places { callbacks, trust_hub } = &self.places;
         say(&show::welcome(
             trust_hub,

@@ -3,8 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead as _, BufReader, Write as _},
-    net::SocketAddr,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Condvar, Mutex, mpsc},
@@ -151,6 +151,16 @@ impl Bridge {
 
     pub(crate) fn ask_admin(&self, path: &str) -> Answer {
         Request::get(path).send(self.admin)
+    }
+
+    /// What is answered to a `HEAD`, to the end of the connection: the length in it is of a body that does not come.
+    pub(crate) fn send_head(&self, path: &str, port: SocketAddr) -> String {
+        let mut stream = TcpStream::connect_timeout(&port, PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// The value of one series, named with its labels as the metrics page writes them.

@@ -1,4 +1,4 @@
-//! An accepted callback that is not finished yet.
+//! Work that was accepted and is not finished yet.
 
 use std::{
     pin::Pin,
@@ -8,44 +8,38 @@ use std::{
 use tokio::runtime::Handle;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-use crate::domain::{Outcome, Unkept};
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-/// Work that comes to its end, whoever waits for it.
+/// Work that comes to its end, whether or not its caller waits for it. Its output is `None` when it panicked.
 ///
 /// It is done where it is awaited, in the handler of its request, since a task of its own would have to be woken on another
 /// thread, and the handler again. When the handler is cancelled, as it is when its connection breaks, the rest becomes
-/// such a task.
-#[must_use = "work that nobody waits for becomes a task"]
-pub(super) struct Underway {
+/// such a task. What the work owns, such as its place among the active requests, it owns until its end.
+#[must_use = "work that is not awaited becomes a task"]
+pub(super) struct DetachOnDrop<T: Send + 'static> {
     /// `None` once it is done.
-    work: Option<Work>,
+    work: Option<Work<T>>,
     tasks: TaskTracker,
-    /// Whoever drains `tasks` waits for this as well.
+    /// Draining `tasks` waits for this as well.
     _token: TaskTrackerToken,
     runtime: Handle,
 }
 
-impl Underway {
-    /// What is left of it when nobody waits is done on `runtime`, and until its end `tasks` is not empty.
-    pub(super) fn new(
-        work: impl Future<Output = Outcome> + Send + 'static,
-        tasks: &TaskTracker,
-        runtime: &Handle,
-    ) -> Self {
-        let work: Work = Box::pin(work);
+impl<T: Send + 'static> DetachOnDrop<T> {
+    /// What is left of it when it is dropped is done on `runtime`, and until its end `tasks` is not empty.
+    pub(super) fn new(work: impl Future<Output = T> + Send + 'static, tasks: &TaskTracker, runtime: &Handle) -> Self {
+        let work: Work<T> = Box::pin(work);
         Self { work: Some(work), tasks: tasks.clone(), _token: tasks.token(), runtime: runtime.clone() }
     }
 }
 
-impl Future for Underway {
-    type Output = Outcome;
+impl<T: Send + 'static> Future for DetachOnDrop<T> {
+    type Output = Option<T>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
         let this = &mut *self;
         // Taken out while it is polled: work that panics has no rest.
-        let Some(mut work) = this.work.take() else { return Poll::Ready(Outcome::Unavailable(Unkept::Abandoned)) };
+        let Some(mut work) = this.work.take() else { return Poll::Ready(None) };
         // Its timers belong to the runtime that may have to finish it: that of the handler may end before.
         let guard = this.runtime.enter();
         let polled = work.as_mut().poll(context);
@@ -53,11 +47,11 @@ impl Future for Underway {
         if polled.is_pending() {
             this.work = Some(work);
         }
-        polled
+        polled.map(Some)
     }
 }
 
-impl Drop for Underway {
+impl<T: Send + 'static> Drop for DetachOnDrop<T> {
     fn drop(&mut self) {
         if let Some(rest) = self.work.take() {
             drop(self.tasks.spawn_on(rest, &self.runtime));
@@ -76,13 +70,14 @@ mod tests {
     };
 
     use super::*;
+    use crate::domain::Outcome;
 
     fn runtime() -> Runtime {
         Builder::new_current_thread().enable_time().build().unwrap()
     }
 
     #[test]
-    fn what_is_awaited_is_done_where_it_is_awaited() {
+    fn awaited_work_is_done_where_it_is_awaited() {
         let (own, tasks) = (runtime(), TaskTracker::new());
         let thread = std::thread::current().id();
         let work = async move {
@@ -90,19 +85,19 @@ mod tests {
             assert_eq!(std::thread::current().id(), thread);
             Outcome::Published
         };
-        let underway = Underway::new(work, &tasks, own.handle());
+        let work = DetachOnDrop::new(work, &tasks, own.handle());
         assert_eq!(tasks.len(), 1);
-        // Somebody has to turn the timers of its runtime.
+        // The timers of its runtime have to be turned.
         let (done, is_done) = oneshot::channel::<()>();
         let turning = std::thread::spawn(move || own.block_on(is_done));
-        assert_eq!(runtime().block_on(underway), Outcome::Published);
+        assert_eq!(runtime().block_on(work), Some(Outcome::Published));
         assert!(tasks.is_empty());
         done.send(()).unwrap();
         turning.join().unwrap().unwrap();
     }
 
     #[test]
-    fn the_rest_of_what_is_dropped_is_done_on_its_runtime_although_that_of_its_handler_has_ended() {
+    fn dropped_work_is_finished_on_its_own_runtime() {
         let (own, tasks) = (runtime(), TaskTracker::new());
         let (tell, told) = oneshot::channel();
         let work = async move {
@@ -111,16 +106,16 @@ mod tests {
             Outcome::Published
         };
         let handler = runtime();
-        let mut underway = Underway::new(work, &tasks, own.handle());
+        let mut work = DetachOnDrop::new(work, &tasks, own.handle());
         handler.block_on(async {
             tokio::select! {
                 biased;
-                _ = &mut underway => panic!("it takes longer"),
+                _ = &mut work => panic!("it takes longer"),
                 () = std::future::ready(()) => {}
             }
         });
         drop(handler);
-        drop(underway);
+        drop(work);
         assert_eq!(tasks.len(), 1, "a drain waits for it");
         own.block_on(told).unwrap();
         tasks.close();

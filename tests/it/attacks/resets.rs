@@ -1,0 +1,48 @@
+//! Callers that are gone before their callback is durable, while the disk is slow.
+
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+
+use super::{assert_well, genuine, sent, total};
+use crate::support::{Bridge, machine::Machine, wait_for};
+
+const LIMIT: f64 = 8.0;
+
+/// Requests that have no outcome yet.
+fn in_progress(bridge: &Bridge) -> f64 {
+    let outcomes = total(bridge, "trusthub_callbacks_outcome_total");
+    total(bridge, "trusthub_callbacks_received_total") - outcomes
+}
+
+#[test]
+fn callbacks_whose_callers_reset_count_until_they_are_durable() {
+    const CALLERS: usize = 60;
+    let machine = Machine::new();
+    let own =
+        [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "500"), ("HTTP_MAX_CONNECTIONS", "8")];
+    let bridge = Bridge::launch(&[&own[..], &machine.variables()].concat());
+    // The way to Kafka is known to be closed from here on, so callbacks go to the spool at once.
+    assert_eq!(bridge.send(&genuine(0)).status, 204);
+    machine.delay_syncs(Duration::from_secs(3));
+    let mut most = 0.0_f64;
+    for number in 1..=CALLERS {
+        let caller = sent(&bridge, genuine(number).bytes());
+        wait_for("the callback is read", || {
+            (total(&bridge, "trusthub_callbacks_received_total") == (number + 1) as f64).then_some(())
+        });
+        // The end of this connection is a reset.
+        set_socket_linger(&caller, Some(Duration::ZERO)).unwrap();
+        drop(caller);
+        most = most.max(in_progress(&bridge));
+    }
+    assert!(most <= LIMIT, "{most} callbacks were in progress");
+    assert_eq!(most, LIMIT, "and up to the limit they are taken");
+    let refused = bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="unavailable"}"#);
+    assert!(refused > 0.0, "the others were refused");
+    machine.delay_syncs(Duration::ZERO);
+    wait_for("an outcome of each", || (in_progress(&bridge) == 0.0).then_some(()));
+    let spooled = bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="spooled"}"#);
+    assert_eq!(bridge.metric("trusthub_spool_events"), spooled, "each that was taken is durable, without its caller");
+    assert_well(&bridge);
+}
