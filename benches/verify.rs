@@ -1,5 +1,6 @@
 //! What it costs to verify a callback: with one account and with 25,000, genuine and forged, usual and as large as
-//! allowed. The cases run interleaved in one process, so their ratios hold on a busy machine, too.
+//! allowed. The cases run interleaved in one process, so their ratios hold on a busy machine, too. Then what it costs to
+//! diagnose forged callbacks, among them the dearest that fit the limits of the public port.
 //!
 //! `make bench` runs it and prints medians.
 
@@ -13,14 +14,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{ACCOUNTS, account, callback, verifier};
+use common::{ACCOUNTS, account, callback, forged, verifier, widest_verifier};
 use trusthub_bridge::{
-    domain::RawCallback,
+    domain::{Encoding, RawCallback},
     verify::{MAX_FIELDS, Verifier},
 };
 
 const ROUNDS: usize = 101;
 const CALLS_PER_ROUND: u32 = 50;
+const DIAGNOSES: usize = 51;
+
+/// No diagnosis may take longer, on a machine with instructions for SHA-1.
+const LONGEST_DIAGNOSIS: Duration = Duration::from_millis(5);
 
 struct Case {
     name: &'static str,
@@ -77,5 +82,52 @@ fn main() -> io::Result<()> {
         let verdict = if case.is_genuine { "accepted" } else { "refused" };
         writeln!(stdout, "{:<28} {:>9.2} µs {ratio:>8.2}  {verdict}", case.name, median.as_secs_f64() * 1e6)?;
     }
+    diagnoses(&mut stdout)
+}
+
+/// The dearest requests: a body and a query of nearly 64 KiB, headers full of hints, four URLs or six keys.
+fn diagnoses(stdout: &mut impl io::Write) -> io::Result<()> {
+    use Encoding::{Form, Json, Query};
+    let usual = format!("AccountSid={}&BundleSid=BU{:032x}&Status=in-review&FailureReason=", account(0), 1);
+    let fill = |piece: &str, bytes: usize| format!("AccountSid={}&a={}", account(0), piece.repeat(bytes / piece.len()));
+    let some_fields = |count: usize, bytes: usize| {
+        let field = |number| format!("&{number:03}{}=%C3%BC", "n".repeat(bytes));
+        format!("AccountSid={}{}", account(0), (0..count).map(field).collect::<String>())
+    };
+    let fields = |bytes: usize| format!("bodySHA256=0&{}", some_fields(997, bytes));
+    let cases = [
+        ("usual", Form, usual.clone(), None),
+        ("usual body, long query", Form, usual.clone(), Some(fill("%C3%BC+", 40_000))),
+        ("long body and query", Form, fill("x", 65_000), Some(fill("x", 65_000))),
+        ("long and percent-encoded", Form, fill("%C3%BC+", 65_000), Some(fill("%C3%BC+", 65_000))),
+        ("most fields and parameters", Form, fields(50), Some(fields(50))),
+        ("some fields and parameters", Form, some_fields(200, 50), Some(some_fields(200, 50))),
+        ("most short fields", Form, fields(1), Some(fields(1))),
+        ("parameters beyond counting", Form, usual.clone(), Some("&".repeat(65_000))),
+        ("percent signs", Form, usual, Some("%".repeat(65_000))),
+        ("JSON", Json, fill("{\r\n", 65_000), Some(format!("bodySHA256=0&{}", fill("x", 65_000)))),
+        ("GET", Query, String::new(), Some(fields(50))),
+    ];
+    writeln!(stdout, "\n{:<28} {:>12} {:>12}", "diagnosis of a forged one", "4 URLs", "6 keys")?;
+    let verifiers = [widest_verifier(4, 1), widest_verifier(1, 6)];
+    for (name, encoding, body, query) in &cases {
+        let forged = forged(*encoding, body, query.as_deref());
+        let medians = verifiers.each_ref().map(|verifier| median_diagnosis(verifier, &forged));
+        let [urls, keys] = medians.map(|median| median.as_secs_f64() * 1e3);
+        writeln!(stdout, "{name:<28} {urls:>9.3} ms {keys:>9.3} ms")?;
+        assert!(medians.iter().all(|median| *median < LONGEST_DIAGNOSIS), "{name} takes longer");
+    }
     Ok(())
+}
+
+fn median_diagnosis(verifier: &Verifier, forged: &RawCallback) -> Duration {
+    let mut times: Vec<_> = (0..DIAGNOSES)
+        .map(|_| {
+            let began = Instant::now();
+            assert_eq!(black_box(verifier.diagnose(forged)), None);
+            began.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[DIAGNOSES / 2]
 }

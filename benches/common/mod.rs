@@ -25,6 +25,41 @@ pub(crate) fn verifier(accounts: u32) -> Verifier {
     Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring)
 }
 
+/// Accepts with so many public URLs and keys of the first account. At most 24 signatures are tried for a callback.
+#[allow(dead_code, reason = "one of the benches that share this does without it")]
+pub(crate) fn widest_verifier(urls: u32, keys: u32) -> Verifier {
+    let urls = (0..urls).map(|number| PublicUrl::parse(&format!("https://hooks-{number}.example.com:8443/p")).unwrap());
+    let tokens: Vec<_> = (0..keys).map(token).collect();
+    Verifier::new(urls.collect(), Keyring::new(Some(account(0)), &tokens).unwrap())
+}
+
+/// A callback with this body and query, with many headers that hint at other URLs, and with a signature of nothing.
+#[allow(dead_code, reason = "one of the benches that share this does without it")]
+pub(crate) fn forged(encoding: Encoding, body: &str, query: Option<&str>) -> RawCallback {
+    const HINTS: [&str; 10] = [
+        "host",
+        "x-forwarded-host",
+        "x-original-host",
+        "x-forwarded-uri",
+        "x-original-uri",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-envoy-original-path",
+        "x-forwarded-prefix",
+        "x-forwarded-port",
+    ];
+    let mut forged = RawCallback { encoding, ..callback(body, 0) };
+    forged.target = query.map_or(ROUTE.into(), |query| format!("{ROUTE}?{query}"));
+    forged.query = query.map(str::to_owned);
+    let signature = (SIGNATURE_HEADER.to_owned(), "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned());
+    let hints = HINTS.iter().flat_map(|name| {
+        (0..8)
+            .map(|number| ((*name).to_owned(), format!("/{}{number}.example:80{number}, ", "h".repeat(240)).repeat(4)))
+    });
+    forged.headers = std::iter::once(signature).chain(hints).collect();
+    forged
+}
+
 /// A callback of the first account with this body, signed with a number's token.
 pub(crate) fn callback(body: &str, signer: u32) -> RawCallback {
     let key = SigningKey::from_auth_token(&token(signer)).unwrap();

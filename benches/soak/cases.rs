@@ -212,10 +212,7 @@ fn stops_while_lookups_hang(stage: &mut Stage) {
 }
 
 fn unread_log(stage: &mut Stage) {
-    stage.bridge.leave_log_unread(true);
-    stage.forge(2000);
-    stage.pass(seconds(20));
-    stage.bridge.leave_log_unread(false);
+    stage.leave_log_unread(2000, seconds(20));
 }
 
 /// They are published with the time at which they are published, and behind each other.

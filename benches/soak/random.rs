@@ -83,8 +83,8 @@ const FAULTS: &[NamedFault] = &[
         stage.restart(stop_in_time, &[]);
     }),
     ("the log is not read", |stage| {
-        stage.bridge.leave_log_unread(true);
-        stage.forge(1000);
+        let time = stage.random.below(12_000);
+        stage.leave_log_unread(1000, Duration::from_millis(time));
     }),
     ("records grow too old for their topic", |stage| {
         stage.door.set(Fault::Cut);
@@ -142,7 +142,6 @@ fn heal(stage: &mut Stage) {
     stage.machine.delay_syncs(Duration::ZERO);
     stage.machine.set_clock(0);
     stage.machine.hang_lookups(Duration::ZERO);
-    stage.bridge.leave_log_unread(false);
     stage.recover();
     stage.limit_age(None);
     stage.tell("all is well");

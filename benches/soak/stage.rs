@@ -106,17 +106,21 @@ impl<'a> Stage<'a> {
         self.kafka.direct().alter_topic(&self.bridge.topic, setting.as_slice());
     }
 
-    /// Sends so many forged callbacks, each of which leaves a line in the log, and does not wait for their answers.
-    pub(crate) fn forge(&self, callbacks: usize) {
+    /// For so long the log is not read, while this many forged callbacks leave their lines in it.
+    pub(crate) fn leave_log_unread(&self, forged: usize, time: Duration) {
+        let held = self.bridge.hold_log();
         let public = self.bridge.public;
+        // Their answers do not come while the log holds them up, if it does.
         thread::spawn(move || {
-            let forged = Request::form("/callbacks/customer-profiles", "a=b").bytes();
-            for _ in 0..callbacks {
+            let request = Request::form("/callbacks/customer-profiles", "a=b").bytes();
+            for _ in 0..forged {
                 let Some(mut connection) = Connection::open(public) else { return };
-                connection.write(&forged);
+                connection.write(&request);
                 connection.read();
             }
         });
+        thread::sleep(time);
+        drop(held);
     }
 
     /// Lets the load go on until Kafka has all of it.

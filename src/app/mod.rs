@@ -61,6 +61,10 @@ pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result
 /// Runs to its end on the runtime on which accepted callbacks are brought to their outcome. Reading requests has its
 /// own threads.
 ///
+/// Its pool of blocking threads is small, because no callback, no probe and no key may depend on it: those make blocking
+/// calls on threads of their own (`blocking::run`). It is left to reconciliation, whose HTTP client looks names up there,
+/// and to the stop.
+///
 /// # Errors
 /// When the system gives no threads.
 pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
@@ -165,8 +169,11 @@ impl Service {
         let (deliver, failover) = deliver(&sink, &spool, &metrics, &config.kafka);
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reload = Reload::new(&config, verifier.keyring(), Arc::clone(&metrics));
-        let rules =
-            Rules { signature_mode: config.callbacks.signature_mode, dedup_window: config.callbacks.dedup_window };
+        let rules = Rules {
+            signature_mode: config.callbacks.signature_mode,
+            dedup_window: config.callbacks.dedup_window,
+            callbacks_in_progress: config.http.max_connections,
+        };
         warn_of(rules.signature_mode);
         let (clock, event_time) =
             EventClock::open(&config.spool.folder, SystemTime::now().into(), Arc::clone(&metrics));

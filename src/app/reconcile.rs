@@ -78,7 +78,9 @@ pub async fn reconcile(
 
 /// A pipeline that takes no callbacks: no URL is theirs.
 fn pipeline(access: &Access, deliver: Deliver, metrics: &Arc<Metrics>) -> Result<Arc<Pipeline>, StartError> {
-    let rules = Rules { signature_mode: SignatureMode::Enforce, dedup_window: Duration::ZERO };
+    // No callbacks arrive here.
+    let rules =
+        Rules { signature_mode: SignatureMode::Enforce, dedup_window: Duration::ZERO, callbacks_in_progress: 0 };
     let verifier = Verifier::new(Vec::new(), keyring(&access.twilio)?);
     let pipeline =
         Pipeline::new(rules, verifier, deliver, EventClock::default(), Arc::clone(metrics), Handle::current());

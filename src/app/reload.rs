@@ -1,18 +1,26 @@
 //! Rotation without restart: the files of tokens and accounts are read again when they change.
+//!
+//! A file system may hang. Each poll looks at the files on a thread of its own, one poll at a time, and nothing waits for
+//! it but the next poll: neither callbacks nor probes nor a stop. A poll that takes longer than a second is reported as
+//! a slow operation. The files have limits of size, which the configuration checks when it reads them.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     sync::{Notify, watch},
-    task::spawn_blocking,
-    time::interval,
+    time::{MissedTickBehavior, interval},
 };
 
 use super::keyring;
 use crate::{
+    blocking,
     config::{Config, Credentials, KeyFiles, Twilio},
     domain::PublicUrl,
-    telemetry::Metrics,
+    telemetry::{Metrics, Operation},
     verify::{Keyring, LiveKeyring},
 };
 
@@ -52,31 +60,32 @@ impl Reload {
         self.accounts.subscribe()
     }
 
-    /// Polls until it is dropped. Nothing waits for it: a file may stand on a file system that hangs.
-    pub(super) async fn run(mut self) {
+    /// Polls until it is dropped, and reads the files at once when it is asked to.
+    pub(super) async fn run(self) {
         let request = self.request();
         while self.read.is_empty() {
             request.notified().await;
             tracing::info!("no file of keys is configured, so none is read again");
         }
+        let operations = Arc::clone(&self.metrics.operations);
+        let this = Arc::new(Mutex::new(self));
         let mut polls = interval(POLL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let at_once = tokio::select! {
                 () = request.notified() => true,
                 _ = polls.tick() => false,
             };
-            let polled = spawn_blocking(move || {
-                if at_once {
-                    self.reload_at_once()
-                } else {
-                    self.poll()
-                }
-                self
+            let (this, operations) = (Arc::clone(&this), Arc::clone(&operations));
+            let polled = blocking::run("key-files", move || {
+                let _operation = operations.begin(Operation::KeyFiles);
+                // Only polls take the lock, one at a time. One that panicked has replaced the keys as a whole or not at all.
+                let mut this = this.lock().unwrap_or_else(PoisonError::into_inner);
+                if at_once { this.reload_at_once() } else { this.poll() }
             });
-            self = match polled.await {
-                Ok(reload) => reload,
-                Err(error) => return tracing::error!(%error, "files of keys are not read again any more"),
-            };
+            if let Err(error) = polled.await {
+                tracing::error!(%error, "the credential files could not be checked");
+            }
         }
     }
 

@@ -66,7 +66,8 @@ fn pipeline(metrics: &Arc<Metrics>) -> (Arc<Pipeline>, Unacknowledged) {
     let (sender, unacknowledged) = mpsc::channel();
     let (sink, spool) = (Arc::new(HeldKafka(sender)), Spool::none(Arc::clone(metrics)));
     let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(metrics), FOREVER);
-    let rules = Rules { signature_mode: SignatureMode::Enforce, dedup_window: Duration::ZERO };
+    let rules =
+        Rules { signature_mode: SignatureMode::Enforce, dedup_window: Duration::ZERO, callbacks_in_progress: 16 };
     let verifier = Verifier::new(Vec::new(), Keyring::new(None, &["token".into()]).unwrap());
     let pipeline =
         Pipeline::new(rules, verifier, deliver, EventClock::default(), Arc::clone(metrics), Handle::current());

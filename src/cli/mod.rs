@@ -22,6 +22,7 @@ use clap::{Parser, Subcommand};
 
 pub use self::explain::{BrokenRequest, RawRequest, parse_request};
 use self::output::say;
+use crate::telemetry::flush_logs;
 
 /// The environment as it was when the program started.
 type Variables = Vec<(OsString, OsString)>;
@@ -85,6 +86,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         Command::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
         Command::Probe(arguments) => probe::run(&arguments, variables),
     };
+    flush_logs();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

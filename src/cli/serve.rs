@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) fn run(variables: Variables) -> Result<(), Failure> {
     let Loaded { mut config, warnings } = super::config::load(variables)?;
-    init_logging(config.log.format, &config.log.filter);
+    init_logging(config.log.format, &config.log.filter).map_err(Failure::failed)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -44,7 +44,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let config = config::load_simulator(variables).map_err(Failure::usage)?;
-    init_logging(config.log.format, &config.log.filter);
+    init_logging(config.log.format, &config.log.filter).map_err(Failure::failed)?;
     for warning in &config.warnings {
         say(&format!("warning: {warning}"));
     }

@@ -62,7 +62,7 @@ variables! {
     TWILIO_ACCOUNTS_FILE: OPEN, ABSENT,
         "path of a JSON file with the tokens of many accounts, `{\"AC…\": [\"token\", …], …}`; read again when it changes; callbacks without `AccountSid` and of accounts not listed are refused";
     SIGNATURE_MODE: OPEN, "enforce",
-        "`enforce`, or `report-only` for the first days: a callback whose signature does not match is then answered 204 and kept in the dead-letter topic, never as an event";
+        "`enforce`, or `report-only` for the first days: a callback whose signature does not match is then answered 204 and kept in the dead-letter topic, within limits, never as an event";
     DEDUP_WINDOW_SECS: OPEN, "600",
         "time in which a callback that comes again is recognised and not published again, 0 (never) to 86400; at most 100000 are remembered";
     KAFKA_BOOTSTRAP_SERVERS: OPEN, REQUIRED,

@@ -31,7 +31,8 @@ pub(crate) use label::closed_set;
 pub use label::{Label, serialize_label};
 pub use members::Members;
 pub use outcome::{
-    Durable, FailureClass, Outcome, OutcomeKind, PublishFailure, ReconcileResult, Refusal, Unkept, Unprocessable,
+    Durable, FailureClass, Outcome, OutcomeKind, PublishFailure, ReconcileResult, Refusal, ReportOnlyLimit, Unkept,
+    Unprocessable,
 };
 pub use position::RecordPosition;
 pub use public_url::{PublicUrl, PublicUrlError};

@@ -33,23 +33,37 @@ closed_set! {
 }
 
 impl Refusal {
-    /// Whether the signature is what is wrong.
+    /// Whether the request is a callback, but nothing proves who sent it.
     #[must_use]
-    pub fn is_of_signature(self) -> bool {
+    pub fn is_of_sender(self) -> bool {
         match self {
             Self::MissingSignature
             | Self::MalformedSignature
             | Self::SignatureMismatch
             | Self::UrlMismatch
+            | Self::UnknownAccount
             | Self::BodyHashMismatch => true,
-            Self::UnknownAccount
-            | Self::TooLarge
+            Self::TooLarge
             | Self::UnsupportedMediaType
             | Self::Malformed
             | Self::TimedOut
             | Self::Incomplete
             | Self::MethodNotAllowed => false,
         }
+    }
+}
+
+closed_set! {
+    /// Why an unverified callback is not kept although the mode is report-only.
+    pub enum ReportOnlyLimit {
+        /// It is larger than any of Twilio's.
+        Size => "size",
+        /// Too many came in a short time.
+        Rate => "rate",
+        /// Too many are not durable yet.
+        InProgress => "in_progress",
+        /// The spool holds more than the share of it that is for such callbacks.
+        Spool => "spool",
     }
 }
 

@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::refusal_log::RefusalLog;
 use crate::{
-    domain::{Label as _, Outcome, ProfileSid, Refusal, Resource, Status, Unkept},
+    domain::{Label as _, Outcome, ProfileSid, Refusal, ReportOnlyLimit, Resource, Status, Unkept},
     telemetry::Metrics,
 };
 
@@ -14,12 +15,16 @@ use crate::{
 #[must_use = "a dropped case counts as abandoned"]
 pub struct Case {
     metrics: Arc<Metrics>,
+    refusals: Arc<RefusalLog>,
     resource: Resource,
     received: Instant,
+    /// When the answer went out, if that was before the end of the case.
+    answered: Option<Instant>,
     handed_over: Option<Instant>,
     status: Option<Status>,
     profile: Option<ProfileSid>,
     diagnosis: Option<String>,
+    report_only_limit: Option<ReportOnlyLimit>,
     /// The outcome if nobody concludes the case; `None` once it is concluded.
     if_abandoned: Option<Outcome>,
 }
@@ -31,16 +36,24 @@ impl Case {
         self.received
     }
 
-    pub(super) fn open(metrics: Arc<Metrics>, resource: Resource, received: Instant) -> Self {
+    pub(super) fn open(
+        metrics: Arc<Metrics>,
+        refusals: Arc<RefusalLog>,
+        resource: Resource,
+        received: Instant,
+    ) -> Self {
         metrics.received.of(resource).inc();
         Self {
             metrics,
+            refusals,
             resource,
             received,
+            answered: None,
             handed_over: None,
             status: None,
             profile: None,
             diagnosis: None,
+            report_only_limit: None,
             if_abandoned: Some(Outcome::Rejected(Refusal::Incomplete)),
         }
     }
@@ -70,6 +83,17 @@ impl Case {
         );
     }
 
+    /// The callback is refused although the mode is report-only.
+    pub(super) fn not_kept(&mut self, limit: ReportOnlyLimit) {
+        self.report_only_limit = Some(limit);
+    }
+
+    /// The answer goes out now. The case ends later, with this outcome at least.
+    pub(super) fn answered(&mut self, outcome: Outcome) {
+        self.answered = Some(Instant::now());
+        self.if_abandoned = Some(outcome);
+    }
+
     /// Why the signature does not match, for the operator.
     pub(super) fn diagnosed(&mut self, diagnosis: String) {
         self.diagnosis = Some(diagnosis);
@@ -83,7 +107,7 @@ impl Case {
     }
 
     fn record(&self, outcome: Outcome) {
-        let duration = self.received.elapsed();
+        let duration = self.answered.unwrap_or_else(Instant::now).saturating_duration_since(self.received);
         self.metrics.outcome.of(outcome.kind()).inc();
         self.metrics.callback_seconds.observe(duration.as_secs_f64());
         match outcome {
@@ -91,10 +115,26 @@ impl Case {
             Outcome::Rejected(refusal) => self.metrics.rejected.of(refusal).inc(),
             Outcome::Unavailable(_) => self.metrics.rejected_unavailable.inc(),
         }
-        self.log(outcome, duration);
+        if self.has_line(outcome) {
+            self.log(outcome, duration);
+        }
     }
 
-    /// One line for each callback. Nothing in it comes from outside but the profile's SID, which was parsed, and a
+    /// Anybody can have requests refused; only some of them are logged one by one. A diagnosis always is.
+    fn has_line(&self, outcome: Outcome) -> bool {
+        let reason = match outcome {
+            Outcome::Rejected(refusal) => refusal.as_str(),
+            Outcome::Unavailable(Unkept::Overloaded) => Unkept::Overloaded.as_str(),
+            Outcome::Unavailable(_)
+            | Outcome::Published
+            | Outcome::Spooled
+            | Outcome::Duplicate
+            | Outcome::DeadLettered(_) => return true,
+        };
+        self.diagnosis.is_some() || self.refusals.admits(reason, Instant::now())
+    }
+
+    /// The line of a callback. Nothing in it comes from outside but the profile's SID, which was parsed, and a
     /// diagnosis, which masks what it quotes.
     fn log(&self, outcome: Outcome, duration: Duration) {
         macro_rules! line {
@@ -106,6 +146,7 @@ impl Case {
                     profile_sid = self.profile.as_ref().map(ProfileSid::as_str),
                     reason = outcome.reason(),
                     diagnosis = self.diagnosis.as_deref(),
+                    report_only_limit = self.report_only_limit.map(|limit| limit.as_str()),
                     duration_ms = milliseconds(duration),
                     delivery_ms = self.handed_over.map(|since| milliseconds(since.elapsed())),
                     "callback"

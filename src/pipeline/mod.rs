@@ -4,7 +4,9 @@ mod case;
 mod clock;
 mod detach;
 mod duplicates;
+mod refusal_log;
 mod refused;
+mod unverified;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,7 +23,9 @@ pub use self::{
 use self::{
     detach::DetachOnDrop,
     duplicates::{Claim, Duplicates, Repeat, Ticket},
-    refused::Refused,
+    refusal_log::RefusalLog,
+    refused::Diagnoses,
+    unverified::Unverified,
 };
 use crate::{
     deliver::{Deliver, Delivery},
@@ -41,6 +45,8 @@ pub struct Rules {
     pub signature_mode: SignatureMode,
     /// How long a callback is remembered as a duplicate of later ones.
     pub dedup_window: Duration,
+    /// How many callbacks may be in progress at the same time.
+    pub callbacks_in_progress: usize,
 }
 
 /// The stages and what they share.
@@ -53,7 +59,9 @@ pub struct Pipeline {
     /// Held from the moment that an event's time is taken until it is handed over: the order of the topic is the
     /// order of `ce_time`, and consumers may skip what is older than what they have.
     order: Mutex<EventClock>,
-    next_diagnosis: Mutex<Instant>,
+    diagnoses: Diagnoses,
+    unverified: Unverified,
+    refusals: Arc<RefusalLog>,
     tasks: TaskTracker,
     runtime: Handle,
 }
@@ -69,14 +77,17 @@ impl Pipeline {
         metrics: Arc<Metrics>,
         runtime: Handle,
     ) -> Self {
+        let now = Instant::now();
         Self {
             rules,
             verifier,
             duplicates: Duplicates::new(rules.dedup_window),
             deliver,
+            diagnoses: Diagnoses::new(now),
+            unverified: Unverified::new(Arc::clone(&metrics), rules.callbacks_in_progress, now),
+            refusals: RefusalLog::new(runtime.clone()),
             metrics,
             order: Mutex::new(clock),
-            next_diagnosis: Mutex::new(Instant::now()),
             tasks: TaskTracker::new(),
             runtime,
         }
@@ -90,7 +101,7 @@ impl Pipeline {
 
     /// Opens the case of one request to a callback path, when its head was read.
     pub fn open(&self, resource: Resource, received: Instant) -> Case {
-        Case::open(Arc::clone(&self.metrics), resource, received)
+        Case::open(Arc::clone(&self.metrics), Arc::clone(&self.refusals), resource, received)
     }
 
     /// Takes a callback through the stages.
@@ -115,15 +126,12 @@ impl Pipeline {
         let raw = Arc::new(raw);
         let work = match self.verifier.verify(Arc::clone(&raw)) {
             Ok(verified) => self.hand_over(&mut case, verified),
-            Err(refusal) => match self.second_look(raw, refusal) {
-                Some(refused) => Work::Refused(refused),
-                None => return Err(case.conclude(Outcome::Rejected(refusal))),
-            },
+            Err(refusal) => return self.refuse(case, raw, refusal, permit),
         };
         let this = Arc::clone(self);
         let rest = async move {
             let _permit = permit;
-            let outcome = this.finish(&mut case, work).await;
+            let outcome = this.finish(work).await;
             case.conclude(outcome)
         };
         Ok(DetachOnDrop::new(rest, &self.tasks, &self.runtime))
@@ -163,14 +171,13 @@ impl Pipeline {
         }
     }
 
-    async fn finish(self: &Arc<Self>, case: &mut Case, work: Work) -> Outcome {
+    async fn finish(&self, work: Work) -> Outcome {
         match work {
             Work::Event(work, pending) => self.finish_event(work, pending).await,
             Work::Repeat(repeat) => {
                 repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
             }
             Work::NotUnderstood(reason, pending) => dead_lettered(reason, pending).await,
-            Work::Refused(refused) => self.finish_refused(case, refused).await,
         }
     }
 
@@ -253,6 +260,7 @@ impl Pipeline {
         if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
             tracing::error!(callbacks = self.tasks.len(), "stopped before these callbacks had an outcome");
         }
+        self.refusals.report();
     }
 }
 
@@ -261,7 +269,6 @@ enum Work {
     Event(Box<EventWork>, Delivery),
     Repeat(Repeat),
     NotUnderstood(Unprocessable, Delivery),
-    Refused(Refused),
 }
 
 struct EventWork {

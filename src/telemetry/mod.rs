@@ -5,5 +5,5 @@ mod logging;
 mod metrics;
 
 pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
-pub use logging::init_logging;
+pub use logging::{flush_logs, init_logging};
 pub use metrics::{Metrics, Operation, OperationGuard, Operations, ReconcileMetrics, Right, Since, SpoolMetrics};

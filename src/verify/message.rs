@@ -64,16 +64,21 @@ pub(super) enum BodyHash {
 impl<'a> Parts<'a> {
     pub(super) fn of(request: &Signable<'a>, payload: &'a Payload) -> Self {
         let &Signable { route, query, encoding, body } = request;
+        let body_hash = check_body_hash(query.unwrap_or_default(), body);
         Self {
             route,
             query,
-            query_without_hash: query.and_then(without_body_hash),
+            // Only of use for the constructions that leave a hash out.
+            query_without_hash: match body_hash {
+                BodyHash::Absent => None,
+                BodyHash::Right | BodyHash::Wrong => query.and_then(without_body_hash),
+            },
             sorted: match (encoding, payload) {
                 (Encoding::Form, Payload::Pairs(pairs)) => sort_distinct(pairs),
                 _ => Vec::new(),
             },
             encoding,
-            body_hash: check_body_hash(query.unwrap_or_default(), body),
+            body_hash,
         }
     }
 
@@ -136,17 +141,33 @@ fn is_body_hash(parameter: &str) -> Option<&str> {
 
 /// The query without its `bodySHA256` parameters, other bytes untouched; `None` when nothing is left.
 fn without_body_hash(query: &str) -> Option<String> {
-    let rest: Vec<&str> = query.split('&').filter(|parameter| is_body_hash(parameter).is_none()).collect();
-    (!rest.is_empty()).then(|| rest.join("&"))
+    let mut rest = query.split('&').filter(|parameter| is_body_hash(parameter).is_none());
+    let mut without = String::with_capacity(query.len());
+    without.push_str(rest.next()?);
+    for parameter in rest {
+        without.push('&');
+        without.push_str(parameter);
+    }
+    Some(without)
 }
 
 pub(super) fn check_body_hash(query: &str, body: &[u8]) -> BodyHash {
+    compare_body_hash(query, || body_digest(body))
+}
+
+/// The same with a digest that is made only when the query states one.
+pub(super) fn compare_body_hash(query: &str, digest: impl FnOnce() -> String) -> BodyHash {
     let mut stated = query.split('&').filter_map(is_body_hash).peekable();
     if stated.peek().is_none() {
         return BodyHash::Absent;
     }
-    let actual = hex(&Sha256::digest(body));
+    let actual = digest();
     if stated.all(|hash| hash.eq_ignore_ascii_case(&actual)) { BodyHash::Right } else { BodyHash::Wrong }
+}
+
+/// What the query's `bodySHA256` must be for this body.
+pub(super) fn body_digest(body: &[u8]) -> String {
+    hex(&Sha256::digest(body))
 }
 
 /// Lower-case hexadecimal digits.
@@ -158,7 +179,12 @@ fn hex(bytes: &[u8]) -> String {
 #[must_use]
 pub fn url_with_body_hash(url: &str, body: &[u8]) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}{BODY_HASH_PARAMETER}={}", hex(&Sha256::digest(body)))
+    format!("{url}{separator}{}", body_hash_parameter(&body_digest(body)))
+}
+
+/// The query's parameter that states this digest.
+pub(super) fn body_hash_parameter(digest: &str) -> String {
+    format!("{BODY_HASH_PARAMETER}={digest}")
 }
 
 /// Signs as Twilio does: the whole URL without its fragment, then the form's fields when there is a form.

@@ -15,7 +15,7 @@ use crate::support::{Bridge, Load, kafka::Cluster};
 /// Enough callbacks for every caller to have had several answers.
 const SOME: usize = 100;
 
-/// One broker for all tests that break only the way to it, with a door for each.
+/// One broker for all tests that break only the way to it, with proxies of its own for each.
 pub(crate) fn one_broker() -> &'static Cluster {
     static KAFKA: LazyLock<Cluster> = LazyLock::new(|| Cluster::start("network", 1, 14));
     &KAFKA

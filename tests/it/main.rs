@@ -24,6 +24,7 @@ mod ingress;
 mod interop;
 mod kafka_errors;
 mod kafka_security;
+mod logging;
 mod monitoring;
 mod observe;
 mod outage;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Bridge, PUBLIC_URL, Request};
+use crate::support::{ACCOUNT, Bridge, PROFILE, PUBLIC_URL, Request, wait_for};
 
 #[test]
 fn in_report_only_mode_a_wrong_signature_is_kept_as_a_dead_letter_and_never_as_an_event() {
@@ -38,4 +38,62 @@ fn report_only_mode_keeps_nothing_that_is_no_callback() {
     assert_eq!(bridge.send(&Request::new("PUT", "/callbacks/customer-profiles", &[], "")).status, 405);
     assert_eq!(bridge.send(&Request::get("/")).status, 404);
     assert_eq!(bridge.dead_letters(0).len(), 0);
+}
+
+#[test]
+fn callback_of_an_unknown_account_is_kept_in_report_only_mode() {
+    let bridge = Bridge::start_with(&[("SIGNATURE_MODE", "report-only"), ("TWILIO_ACCOUNT_SID", ACCOUNT)]);
+    let body = format!("AccountSid=AC00000000000000000000000000000009&BundleSid={PROFILE}&Status=draft");
+    assert_eq!(bridge.send(&Request::form("/callbacks/customer-profiles", &body).signed()).status, 204);
+    let line = bridge.wait_for_log("is kept as a dead letter");
+    assert!(line.contains("unknown_account"), "{line}");
+    assert_eq!((bridge.dead_letters(1).len(), bridge.events(0).len()), (1, 0));
+}
+
+/// Unsigned, with a body of this size.
+fn unsigned(bytes: usize) -> Request {
+    Request::form("/callbacks/customer-profiles", &format!("AccountSid={ACCOUNT}&a={}", "x".repeat(bytes)))
+}
+
+/// How many of these are kept; the others must be refused as they are in enforce mode.
+fn kept(bridge: &Bridge, request: &Request, count: usize) -> usize {
+    (0..count)
+        .filter(|_| match bridge.send(request).status {
+            204 => true,
+            status => {
+                assert_eq!(status, 403);
+                false
+            }
+        })
+        .count()
+}
+
+#[test]
+fn unsigned_callbacks_take_a_small_share_of_the_spool_also_after_a_restart() {
+    const SPOOL: f64 = 4_194_304.0;
+    let mut bridge = Bridge::launch(&[
+        ("SIGNATURE_MODE", "report-only"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"),
+        ("KAFKA_ACK_TIMEOUT_MS", "500"),
+        ("SPOOL_MAX_BYTES", "4194304"),
+    ]);
+    for run in 0..2 {
+        bridge.wait_until_ready();
+        assert_eq!(kept(&bridge, &unsigned(65_000), 100), 0, "too large");
+        let share_is_used = || (kept(&bridge, &unsigned(10_000), 10) == 0 && spool_limit(&bridge)).then_some(());
+        wait_for("the share is used", share_is_used);
+        let used = bridge.metric("trusthub_spool_bytes");
+        assert!((SPOOL / 32.0..=SPOOL / 16.0 + 8192.0).contains(&used), "{used} bytes in run {run}");
+        assert_eq!(bridge.ask_admin("/readyz").status, 200);
+        assert_eq!(bridge.send(&Request::change(["in-review", "twilio-approved"][run])).status, 204);
+        let rejected = bridge.metric(r#"trusthub_callbacks_rejected_total{reason="missing_signature"}"#);
+        assert!(rejected >= 110.0, "{rejected}");
+        bridge.signal("TERM");
+        assert!(bridge.wait().success());
+        bridge.restart(&[]);
+    }
+}
+
+fn spool_limit(bridge: &Bridge) -> bool {
+    bridge.lines("callback").iter().any(|line| line["report_only_limit"] == "spool")
 }

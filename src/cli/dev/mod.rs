@@ -83,7 +83,7 @@ impl Stage {
             let found = variables.iter().find(|(variable, _)| variable == name);
             found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
         };
-        init_logging(None, given("RUST_LOG").unwrap_or("error"));
+        init_logging(None, given("RUST_LOG").unwrap_or("error")).map_err(Failure::failed)?;
         let listen = |name, usual| listen(name, given(name).unwrap_or(if once { "127.0.0.1:0" } else { usual }));
         let public = listen("HTTP_BIND", "127.0.0.1:8080")?;
         let admin = listen("ADMIN_BIND", "127.0.0.1:9090")?;

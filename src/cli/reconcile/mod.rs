@@ -57,7 +57,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
-    init_logging(None, LOGGED);
+    init_logging(None, LOGGED).map_err(Failure::failed)?;
     if let Some(url) = &arguments.set_callback {
         return callbacks::run(url, arguments, variables);
     }

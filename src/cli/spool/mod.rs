@@ -47,7 +47,7 @@ pub(super) enum Command {
 const BATCH: Batch = Batch { entries: 1_000, bytes: 1 << 20 };
 
 pub(super) fn run(command: &Command, variables: Variables) -> Result<(), Failure> {
-    init_logging(None, "warn");
+    init_logging(None, "warn").map_err(Failure::failed)?;
     match command {
         Command::Ls => with_spool(variables, list),
         Command::Show { position } => with_spool(variables, async |spool, _| show(spool, *position).await),

@@ -30,7 +30,11 @@ impl Catalogue<'_> {
     }
 
     pub(super) fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        let counter = IntCounter::new(name, help)?;
+        self.registered(IntCounter::new(name, help)?)
+    }
+
+    /// A counter that is made elsewhere.
+    pub(super) fn registered(&self, counter: IntCounter) -> prometheus::Result<IntCounter> {
         self.0.register(Box::new(counter.clone()))?;
         Ok(counter)
     }

@@ -1,6 +1,7 @@
 //! The catalogue of metrics: each is named, described and registered in this module and nowhere else.
 
 mod catalogue;
+mod log;
 mod operations;
 mod reconcile;
 mod spool;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use self::catalogue::Catalogue;
+pub(super) use self::log::dropped_log_lines;
 pub use self::{
     operations::{Operation, OperationGuard, Operations},
     reconcile::ReconcileMetrics,
@@ -83,6 +85,8 @@ pub struct Metrics {
     pub reconcile: ReconcileMetrics,
     /// Calls out of the process that are being made, and those that took long.
     pub operations: Arc<Operations>,
+    /// Lines that the log of the process has dropped.
+    pub log_lines_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -186,6 +190,7 @@ impl Metrics {
                 "Calls to Kafka, the disk or another part of the machine that took longer than a second.",
                 "operation",
             )?)),
+            log_lines_dropped: catalogue.registered(dropped_log_lines()?)?,
             registry,
         })
     }
@@ -246,6 +251,7 @@ mod tests {
             "trusthub_callback_duration_seconds_count 0",
             "trusthub_kafka_up 0",
             "trusthub_accounts_reload_failed 0",
+            "trusthub_log_lines_dropped_total 0",
             "trusthub_last_callback_timestamp_seconds 0",
             r#"trusthub_reconcile_runs_total{result="success"} 0"#,
             r#"trusthub_reconcile_missed_total{resource="trust-product"} 0"#,

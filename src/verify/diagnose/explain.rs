@@ -96,11 +96,12 @@ pub fn explain(
     let verdict = match find_match(urls, &parts, keys, signature) {
         Ok((construction, key)) => Verdict::Matches { construction, key },
         Err(_) => {
-            let budget = Budget::EXPLANATION;
-            let mut search = Search { capture: *capture, parts: &parts, urls, keys, signature, budget };
+            let mut budget = Budget::EXPLANATION;
+            let (capture, payload, parts) = (*capture, &payload, &parts);
+            let mut search = Search { capture, payload, parts, urls, keys, signature, budget: &mut budget };
             match search.run_own_first(own) {
                 Some(Found { near_miss, key, signed }) => Verdict::NearMiss { near_miss, key, signed },
-                None => Verdict::Unexplained { is_exhaustive: !search.budget.exceeded },
+                None => Verdict::Unexplained { is_exhaustive: !budget.exceeded },
             }
         }
     };

@@ -1,9 +1,14 @@
 //! Why a signature does not match: finds the request nearby that it would match.
 //!
-//! What was found is told to the operator alone and accepts nothing. The work is bounded, in signatures and in bytes.
+//! What was found is told to the operator alone and accepts nothing. Each candidate is made only when it is tried, and is
+//! paid for before it is made: a [`Budget`] counts signatures and everything that is copied, rewritten or hashed. Online
+//! the budget is some milliseconds of one processor, whatever the request, the URLs and the keys are. The caller gives
+//! the search a thread: [`Verifier::diagnose`] computes and never waits.
 
+mod budget;
 mod explain;
 mod near_miss;
+mod queries;
 mod rewrites;
 mod urls;
 
@@ -11,15 +16,17 @@ pub use explain::{Explanation, SignedText, Verdict, explain};
 pub use near_miss::{NearMiss, NearMissKind};
 
 use self::{
+    budget::Budget,
     near_miss::Change,
-    rewrites::{Rewrite, changed_body, fields, in_order, queries},
-    urls::{OtherUrl, other_urls},
+    queries::queries,
+    rewrites::{BODIES, Rewrite, fields, in_order},
+    urls::OtherUrls,
 };
 use super::{
     Verifier, find_match,
     key::{Signature, SigningKey},
-    message::{BodyHash, Parts, Signable, check_body_hash},
-    payload::{ClaimedAccount, Pair, Payload, decode_form},
+    message::{BodyHash, Parts, Signable, body_digest, check_body_hash, compare_body_hash},
+    payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload},
     read_signature,
 };
 use crate::domain::{Construction, Encoding, Headers, PublicUrl, RawCallback, Refusal};
@@ -58,51 +65,30 @@ impl Capture<'_> {
 impl Verifier {
     /// What is different in the request that this callback's signature was made for, if that can be found.
     ///
-    /// `None` also when the callback is in order. Bounded, but far dearer than [`Verifier::verify`].
+    /// `None` also when the callback is in order. Bounded, but dearer than [`Verifier::verify`].
     #[must_use]
     pub fn diagnose(&self, raw: &RawCallback) -> Option<NearMiss> {
+        let mut budget = Budget::DIAGNOSIS;
+        self.diagnose_within(raw, &mut budget)
+    }
+
+    fn diagnose_within(&self, raw: &RawCallback, budget: &mut Budget) -> Option<NearMiss> {
         let signature = read_signature(raw).ok()?;
         let capture = Capture::from(raw);
+        if !budget.rewrite(capture.request.fields().len(), 0) {
+            return None;
+        }
         let payload = Payload::decode(capture.request).ok()?;
         let keyring = self.keyring.now();
         let keys = keyring.keys(&payload.account()).ok()?;
         let parts = Parts::of(&capture.request, &payload);
-        if find_match(&self.urls, &parts, keys, &signature).is_ok() {
+        let urls = &self.urls;
+        let mut search =
+            Search { capture, payload: &payload, parts: &parts, urls, keys, signature: &signature, budget };
+        if !search.affords_match() || find_match(urls, &parts, keys, &signature).is_ok() {
             return None;
         }
-        let mut search =
-            Search { capture, parts: &parts, urls: &self.urls, keys, signature: &signature, budget: Budget::DIAGNOSIS };
         search.run().map(|found| found.near_miss)
-    }
-}
-
-/// What a search may still cost.
-#[derive(Debug, Clone, Copy)]
-struct Budget {
-    signatures: usize,
-    /// Bytes that are signed, which is what large bodies cost.
-    bytes: usize,
-    /// Whether something was left untried.
-    exceeded: bool,
-}
-
-impl Budget {
-    /// While callbacks are served.
-    const DIAGNOSIS: Self = Self { signatures: 256, bytes: 4 << 20, exceeded: false };
-    /// For somebody who waits for the answer: a second or two, however many keys there are.
-    const EXPLANATION: Self = Self { signatures: 8_000_000, bytes: 1 << 30, exceeded: false };
-
-    fn spend(&mut self, bytes: usize) -> bool {
-        match (self.signatures.checked_sub(1), self.bytes.checked_sub(bytes)) {
-            (Some(signatures), Some(bytes)) => {
-                *self = Self { signatures, bytes, ..*self };
-                true
-            }
-            _ => {
-                self.exceeded = true;
-                false
-            }
-        }
     }
 }
 
@@ -115,17 +101,53 @@ struct Found {
     signed: SignedText,
 }
 
+/// A message to try, with names and values in one flat list.
+#[derive(Clone, Copy)]
+struct Candidate<'c> {
+    url: &'c str,
+    query: Option<&'c str>,
+    fields: &'c [&'c [u8]],
+}
+
+impl<'c> Candidate<'c> {
+    fn len(&self) -> usize {
+        let query = self.query.map_or(0, |query| "?".len() + query.len());
+        self.url.len() + query + self.fields.iter().map(|part| part.len()).sum::<usize>()
+    }
+
+    fn message(&self) -> Vec<&'c [u8]> {
+        let mut message = Vec::with_capacity(3 + self.fields.len());
+        message.push(self.url.as_bytes());
+        message.extend(self.query.iter().flat_map(|query| [b"?".as_slice(), query.as_bytes()]));
+        message.extend(self.fields);
+        message
+    }
+}
+
 /// One search for a near miss.
 struct Search<'a> {
     capture: Capture<'a>,
+    payload: &'a Payload,
     parts: &'a Parts<'a>,
     urls: &'a [PublicUrl],
     keys: &'a [SigningKey],
     signature: &'a Signature,
-    budget: Budget,
+    budget: &'a mut Budget,
 }
 
 impl<'a> Search<'a> {
+    /// Whether the request as it is can be tried with every key.
+    fn affords_match(&mut self) -> bool {
+        let constructions = self.parts.constructions();
+        let bases = || self.urls.iter().flat_map(PublicUrl::bases);
+        let fields = constructions.iter().map(|construction| self.parts.fields(*construction)).max_by_key(|f| f.len());
+        let fields = fields.unwrap_or_default();
+        let url = bases().map(String::len).max().unwrap_or_default() + self.capture.request.route.len();
+        let query = self.capture.request.query.map_or(0, |query| "?".len() + query.len());
+        let bytes = url + query + fields.iter().map(|part| part.len()).sum::<usize>();
+        self.budget.sign_all(constructions.len() * bases().count() * self.keys.len(), bytes, fields.len())
+    }
+
     /// Tries the first `own` keys with everything nearby before any other key, so that those cannot use up the budget.
     fn run_own_first(&mut self, own: usize) -> Option<Found> {
         let (own, others) = self.keys.split_at_checked(own).unwrap_or((self.keys, &[]));
@@ -142,13 +164,13 @@ impl<'a> Search<'a> {
 
     /// One difference at a time first, then several in the URL.
     fn run(&mut self) -> Option<Found> {
-        let urls = self.urls.iter().flat_map(|url| other_urls(url, &self.capture));
-        let (nearer, farther): (Vec<_>, Vec<_>) = urls.partition(|other| other.changes.len() == 1);
+        let urls: Vec<_> = self.urls.iter().map(|url| OtherUrls::of(url, &self.capture)).collect();
         self.changed_body()
-            .or_else(|| self.other_urls(&nearer))
+            .or_else(|| urls.iter().find_map(|urls| self.other_urls(urls, 1)))
             .or_else(|| self.other_queries())
+            .or_else(|| self.redirected())
             .or_else(|| self.other_fields())
-            .or_else(|| self.other_urls(&farther))
+            .or_else(|| urls.iter().find_map(|urls| self.other_urls(urls, 2).or_else(|| self.other_urls(urls, 3))))
     }
 
     /// The URL is right with its `bodySHA256`, but the body is not.
@@ -158,66 +180,89 @@ impl<'a> Search<'a> {
             return None;
         }
         let urls = self.urls;
-        urls.iter().flat_map(PublicUrl::bases).find_map(|base| {
-            let text = SignedText::new(&format!("{base}{}", request.route), request.query, Vec::new());
-            let key = self.matching_key(&text)?;
-            Some(Found::new(text, key, vec![Change::new(NearMissKind::Body, changed_body(&request))], None))
-        })
+        let (signed, key) = urls.iter().flat_map(PublicUrl::bases).find_map(|base| {
+            let url = format!("{base}{}", request.route);
+            self.try_with_keys(Candidate { url: &url, query: request.query, fields: &[] })
+        })?;
+        let change = Change::new(NearMissKind::Body, self.what_changed_the_body());
+        Some(Found::new(signed, key, vec![change], None))
     }
 
-    fn other_urls(&mut self, urls: &[OtherUrl]) -> Option<Found> {
-        let tails = self.tails();
-        urls.iter().find_map(|other| {
-            tails.iter().find_map(|(query, fields)| {
-                let text = SignedText::new(&other.url, query.as_deref(), fields.clone());
-                let key = self.matching_key(&text)?;
-                Some(Found::new(text, key, other.changes.clone(), other.public_url.clone()))
-            })
-        })
+    fn what_changed_the_body(&mut self) -> &'static str {
+        const UNKNOWN: &str = "the body is not the one that was signed: its hash is not the bodySHA256 of the URL";
+        let Signable { query, body, .. } = self.capture.request;
+        let is_signed = |body: &[u8]| check_body_hash(query.unwrap_or_default(), body) == BodyHash::Right;
+        let mut affords_one = || self.budget.rewrite(body.len(), 1) && self.budget.digest(body.len());
+        let rule = BODIES.iter().take_while(|_| affords_one()).find(|(_, make)| is_signed(&make(body)));
+        rule.map_or(UNKNOWN, |(text, _)| text)
     }
 
-    /// What each construction signs after the URL.
-    fn tails(&self) -> Vec<(Option<String>, Vec<Pair>)> {
-        let constructions = match self.parts.constructions() {
-            [] => &[Construction::BodyHash],
-            constructions => constructions,
-        };
-        let tail = |construction: &Construction| {
-            let query = self.parts.query(*construction).map(str::to_owned);
-            (query, pairs(self.parts.fields(*construction)))
-        };
-        constructions.iter().map(tail).collect()
+    fn other_urls(&mut self, urls: &OtherUrls<'_>, differences: usize) -> Option<Found> {
+        const COVERED_BY_THE_URL: &[Construction] = &[Construction::BodyHash];
+        let parts = self.parts;
+        let constructions = Some(parts.constructions()).filter(|all| !all.is_empty()).unwrap_or(COVERED_BY_THE_URL);
+        // Each is written only when there is a budget to try it.
+        let mut others = urls.with_differences(differences);
+        while !self.budget.exceeded
+            && let Some(other) = others.next()
+        {
+            if !self.budget.rewrite(other.len(), 0) {
+                return None;
+            }
+            let url = other.url();
+            let found = constructions.iter().find_map(|construction| {
+                let (query, fields) = (parts.query(*construction), parts.fields(*construction));
+                self.try_with_keys(Candidate { url: &url, query, fields })
+            });
+            if let Some((signed, key)) = found {
+                return Some(Found::new(signed, key, other.changes(), other.public_url()));
+            }
+        }
+        None
     }
 
     fn other_queries(&mut self) -> Option<Found> {
         let request = self.capture.request;
-        if request.query.is_some_and(|query| query.len() > MAX_REWRITTEN_BYTES) {
+        let received = request.query.unwrap_or_default();
+        if received.len() > MAX_REWRITTEN_BYTES || !self.budget.digest(request.body.len()) {
             return None;
         }
-        let fields = pairs(self.parts.fields(Construction::Form));
-        let found = queries(&request).into_iter().find_map(|Rewrite { signed, text }| {
-            let query = signed.as_deref();
-            let change = Change::new(NearMissKind::Query, text);
-            self.rewritten(query, fields.clone(), change.clone()).or_else(|| {
-                // A body that the query covers is signed without its fields, too.
-                let hash = check_body_hash(query.unwrap_or_default(), request.body);
-                (hash == BodyHash::Right).then(|| self.rewritten(query, Vec::new(), change)).flatten()
-            })
-        });
-        found.or_else(|| self.redirected())
+        let digest = body_digest(request.body);
+        // Each rewrite is searched for a hash, piece by piece; beyond a number of pieces they are not rewritten themselves.
+        let pieces = received.split('&').count();
+        let mut rewrites = queries(request.query, &digest);
+        while self.budget.rewrite(received.len() + pieces, pieces.min(MAX_FIELDS))
+            && let Some(Rewrite { signed, text }) = rewrites.next()
+        {
+            if signed.as_deref() == request.query {
+                continue;
+            }
+            let (query, change) = (signed.as_deref(), Change::new(NearMissKind::Query, text));
+            // A body that the query covers is signed without its fields, too.
+            let is_covered = compare_body_hash(query.unwrap_or_default(), || digest.clone()) == BodyHash::Right;
+            let fields = self.parts.fields(Construction::Form);
+            let found = self.with_other(query, fields, &change);
+            let found = found.or_else(|| is_covered.then(|| self.with_other(query, &[], &change)).flatten());
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     /// A `POST` whose answer was a redirect comes again as a `GET`.
     fn redirected(&mut self) -> Option<Found> {
         let request = self.capture.request;
-        if request.encoding != Encoding::Query {
+        let Payload::Pairs(pairs) = self.payload else { return None };
+        let bytes = request.fields().len();
+        let is_rewritten = request.encoding == Encoding::Query && bytes <= MAX_REWRITTEN_BYTES;
+        if !is_rewritten || !self.budget.rewrite(bytes, pairs.len()) {
             return None;
         }
-        let fields = in_order(decode_form(request.fields()).ok()?);
+        let pairs = in_order(pairs.clone());
         let why = "the parameters of the query were signed as the fields of a POST, which perhaps was redirected";
-        [None, request.query]
-            .into_iter()
-            .find_map(|query| self.rewritten(query, fields.clone(), Change::new(NearMissKind::Query, why)))
+        let change = Change::new(NearMissKind::Query, why);
+        [None, request.query].into_iter().find_map(|query| self.with_other(query, &flat(&pairs), &change))
     }
 
     fn other_fields(&mut self) -> Option<Found> {
@@ -225,27 +270,45 @@ impl<'a> Search<'a> {
         if request.body.len() > MAX_REWRITTEN_BYTES {
             return None;
         }
-        fields(&request).into_iter().find_map(|Rewrite { signed, text }| {
-            self.rewritten(request.query, signed, Change::new(NearMissKind::Body, text))
-        })
+        let pairs: &[Pair] = match self.payload {
+            Payload::Pairs(pairs) => pairs,
+            Payload::Json(_) | Payload::Unreadable => &[],
+        };
+        // One of the lists has the parameters of the query in it, and a body that is no form may become one.
+        let query = request.query.unwrap_or_default();
+        let (bytes, most_pairs) = (request.body.len() + query.len(), MAX_FIELDS.min(pairs.len() + parameters(query)));
+        let mut rewrites = fields(request, pairs);
+        while self.budget.rewrite(bytes, most_pairs)
+            && let Some(Rewrite { signed, text }) = rewrites.next()
+        {
+            let found = self.with_other(request.query, &flat(&signed), &Change::new(NearMissKind::Body, text));
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     /// Tries another query and fields under the configured URLs.
-    fn rewritten(&mut self, query: Option<&str>, fields: Vec<Pair>, change: Change) -> Option<Found> {
+    fn with_other(&mut self, query: Option<&str>, fields: &[&[u8]], change: &Change) -> Option<Found> {
         let urls = self.urls;
         urls.iter().find_map(|url| {
             let url = format!("{url}{}", self.capture.request.route);
-            let text = SignedText::new(&url, query, fields.clone());
-            let key = self.matching_key(&text)?;
-            Some(Found::new(text, key, vec![change.clone()], None))
+            let (signed, key) = self.try_with_keys(Candidate { url: &url, query, fields })?;
+            Some(Found::new(signed, key, vec![change.clone()], None))
         })
     }
 
-    fn matching_key(&mut self, text: &SignedText) -> Option<usize> {
-        let message = text.message();
-        let bytes = message.iter().map(|part| part.len()).sum();
+    /// The message and the position of the key that gives the signature for it.
+    fn try_with_keys(&mut self, candidate: Candidate<'_>) -> Option<(SignedText, usize)> {
+        let (bytes, parts) = (candidate.len(), candidate.fields.len());
         let keys = self.keys;
-        keys.iter().position(|key| self.budget.spend(bytes) && key.verifies(&message, self.signature))
+        let mut message = None;
+        let key = keys.iter().position(|key| {
+            self.budget.sign(bytes, parts)
+                && key.verifies(message.get_or_insert_with(|| candidate.message()), self.signature)
+        })?;
+        Some((SignedText::new(candidate.url, candidate.query, pairs(candidate.fields)), key))
     }
 }
 
@@ -263,6 +326,15 @@ impl Found {
         };
         Self { near_miss, key, signed }
     }
+}
+
+fn parameters(query: &str) -> usize {
+    query.split('&').filter(|parameter| !parameter.is_empty()).count()
+}
+
+/// Names and values in a flat list.
+fn flat(pairs: &[Pair]) -> Vec<&[u8]> {
+    pairs.iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]).collect()
 }
 
 /// Names and values out of a flat list.

@@ -21,21 +21,60 @@ const PORT_HEADER: &str = "x-forwarded-port";
 const MAX_HINTS: usize = 4;
 pub(super) const MAX_HINT_BYTES: usize = 255;
 
-/// A URL without its query, and how it differs from the configured one.
-pub(super) struct OtherUrl {
-    pub(super) url: String,
-    pub(super) changes: Vec<Change>,
-    /// The public URL to configure, where that would help.
-    pub(super) public_url: Option<String>,
+/// What is read of the value of one header.
+const MAX_HEADER_BYTES: usize = MAX_HINTS * (MAX_HINT_BYTES + 2);
+
+/// A URL without its query that differs from the configured one. It is written out only when it is tried.
+pub(super) struct OtherUrl<'a> {
+    scheme: &'a Choice,
+    authority: &'a Choice,
+    path: &'a Choice,
+    route: &'a str,
 }
 
-/// One way to write a part of the URL; `None` is the configured way.
+impl OtherUrl<'_> {
+    fn choices(&self) -> [&Choice; 3] {
+        [self.scheme, self.authority, self.path]
+    }
+
+    /// Bytes of [`url`](Self::url).
+    pub(super) fn len(&self) -> usize {
+        self.choices().iter().map(|choice| choice.text.len()).sum::<usize>() + "://".len()
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("{}{}", self.base(), self.path.text)
+    }
+
+    fn base(&self) -> String {
+        format!("{}://{}", self.scheme.text, self.authority.text)
+    }
+
+    /// How it differs from the configured one.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        self.choices().iter().filter_map(|choice| choice.change.clone()).collect()
+    }
+
+    /// The public URL to configure, where that would help.
+    pub(super) fn public_url(&self) -> Option<String> {
+        let is_given_so =
+            |choice: &Choice| choice.change.as_ref().is_some_and(|c| c.kind == NearMissKind::TrailingSlash);
+        let prefix = self.path.text.strip_suffix(self.route).filter(|_| !is_given_so(self.path));
+        prefix.map(|prefix| format!("{}{prefix}", self.base()))
+    }
+}
+
+/// One way to write a part of the URL; without a change it is the configured one.
 struct Choice {
     text: String,
     change: Option<Change>,
 }
 
 impl Choice {
+    fn differences(&self) -> usize {
+        usize::from(self.change.is_some())
+    }
+
     fn configured(text: impl Into<String>) -> Self {
         Self { text: text.into(), change: None }
     }
@@ -69,29 +108,41 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// URLs that differ from a configured one, those with the fewest differences first, each once.
-pub(super) fn other_urls(configured: &PublicUrl, capture: &Capture<'_>) -> Vec<OtherUrl> {
-    let address = Address::of(configured);
-    let route = capture.request.route;
-    let paths = paths(&address, capture);
-    let authorities = authorities(&address, capture);
-    let mut urls = Vec::new();
-    for scheme in schemes(&address) {
-        let spellings = port_spellings(&address, &scheme.text);
-        for authority in spellings.iter().chain(&authorities) {
-            for path in &paths {
-                let base = format!("{}://{}", scheme.text, authority.text);
-                let changes: Vec<_> = [&scheme, authority, path].iter().filter_map(|c| c.change.clone()).collect();
-                let by_configuration = changes.iter().all(|change| change.kind != NearMissKind::TrailingSlash);
-                let prefix = path.text.strip_suffix(route).filter(|_| by_configuration);
-                let public_url = prefix.map(|prefix| format!("{base}{prefix}"));
-                urls.push(OtherUrl { url: format!("{base}{}", path.text), changes, public_url });
-            }
+/// All ways to write each part of one configured URL: some dozens, whatever the request says.
+pub(super) struct OtherUrls<'a> {
+    /// Each with the spellings of the configured host and port under it.
+    schemes: Vec<(Choice, Vec<Choice>)>,
+    authorities: Vec<Choice>,
+    paths: Vec<Choice>,
+    route: &'a str,
+}
+
+impl<'a> OtherUrls<'a> {
+    /// What can be other than in `configured`, by common mistakes and by what the request says.
+    pub(super) fn of(configured: &PublicUrl, capture: &Capture<'a>) -> Self {
+        let address = Address::of(configured);
+        let schemes = schemes(&address).into_iter().map(|scheme| {
+            let spellings = port_spellings(&address, &scheme.text);
+            (scheme, spellings)
+        });
+        Self {
+            schemes: schemes.collect(),
+            authorities: authorities(&address, capture),
+            paths: paths(&address, capture),
+            route: capture.request.route,
         }
     }
-    urls.retain(|other| !other.changes.is_empty());
-    urls.sort_by_key(|other| other.changes.len());
-    urls
+
+    /// The URLs that differ in so many parts.
+    pub(super) fn with_differences(&self, differences: usize) -> impl Iterator<Item = OtherUrl<'_>> {
+        self.schemes.iter().flat_map(move |(scheme, spellings)| {
+            spellings.iter().chain(&self.authorities).flat_map(move |authority| {
+                let left = differences.checked_sub(scheme.differences() + authority.differences());
+                let paths = self.paths.iter().filter(move |path| Some(path.differences()) == left);
+                paths.map(move |path| OtherUrl { scheme, authority, path, route: self.route })
+            })
+        })
+    }
 }
 
 fn schemes(address: &Address<'_>) -> [Choice; 2] {
@@ -184,10 +235,14 @@ fn hosts<'a>(capture: &Capture<'a>) -> Vec<&'a str> {
     HOST_HEADERS.iter().flat_map(|header| words(capture, header)).filter(plain).collect()
 }
 
-/// The values of a header: printable, short and few, as they may come from anybody.
+/// The first values of a header that are printable and short: they may come from anybody.
 fn words<'a>(capture: &Capture<'a>, header: &str) -> impl Iterator<Item = &'a str> {
-    let texts = capture.headers.values(header).filter_map(|value| std::str::from_utf8(value).ok());
-    let words = texts.flat_map(|text| text.split(',')).map(str::trim);
+    let texts = capture.headers.values(header).filter_map(|value| {
+        // A list of hints is shorter. What is cut off is not looked at.
+        let start = value.get(..MAX_HEADER_BYTES).unwrap_or(value);
+        std::str::from_utf8(start).ok()
+    });
+    let words = texts.take(MAX_HINTS).flat_map(|text| text.split(',')).map(str::trim);
     let plain = |word: &&str| (1..=MAX_HINT_BYTES).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
     words.filter(plain).take(MAX_HINTS).collect::<Vec<_>>().into_iter()
 }

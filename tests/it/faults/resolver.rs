@@ -66,7 +66,7 @@ fn broker_that_dies_while_lookups_hang_delays_no_callback() {
     settles(load, &bridge, one_broker().direct(), outage);
 }
 
-/// The others go on taking records: what is taken back from the one must not overtake, nor be overtaken.
+/// The others still take records. What is taken back from the one must not be overtaken by what they take.
 #[test]
 fn one_of_three_brokers_whose_lookups_hang_delays_no_callback() {
     let kafka = brokers::kafka();

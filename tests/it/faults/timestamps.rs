@@ -29,7 +29,7 @@ const LONG_ENOUGH: Duration = Duration::from_secs(30);
 fn records_that_grew_too_old_in_the_spool_are_published_in_order() {
     let door = one_broker().take_door();
     let bridge = with_records_too_old(&door);
-    let mended = now_ms();
+    let reconnected = now_ms();
     door.set(Fault::None);
     drains(&bridge);
     assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
@@ -37,7 +37,7 @@ fn records_that_grew_too_old_in_the_spool_are_published_in_order() {
     assert_statuses(&events, &["draft", "in-review", "twilio-approved"]);
     let [first, second, third] = &events[..] else { panic!("{events:#?}") };
     for late in [first, second] {
-        assert!(received_ms(late) < mended - LIMIT_MS, "the event keeps the time of its receipt");
+        assert!(received_ms(late) < reconnected - LIMIT_MS, "the event keeps the time of its receipt");
         assert!(late.timestamp_ms > received_ms(late), "the record has the time at which it was published: {late:?}");
     }
     assert_eq!(third.timestamp_ms, received_ms(third));

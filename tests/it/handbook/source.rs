@@ -25,6 +25,7 @@ const DESCRIBED_ELSEWHERE: &[&str] = &[
     "cli/reconcile/table.rs",
     "cli/spool/show.rs",
     // docs/metrics.md.
+    "telemetry/metrics/log.rs",
     "telemetry/metrics/mod.rs",
     "telemetry/metrics/reconcile.rs",
     "telemetry/metrics/spool.rs",

@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{Arc, Condvar, Mutex, mpsc},
-    thread::{self, JoinHandle},
+    sync::{Arc, mpsc},
+    thread,
 };
 
 use serde_json::Value;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::{
     Answer, PATIENCE, Request,
     kafka::{Record, broker, unique_topic},
+    log::{HeldLog, Log},
     wait_for,
 };
 
@@ -153,16 +154,6 @@ impl Bridge {
         Request::get(path).send(self.admin)
     }
 
-    /// What is answered to a `HEAD`, to the end of the connection: the length in it is of a body that does not come.
-    pub(crate) fn send_head(&self, path: &str, port: SocketAddr) -> String {
-        let mut stream = TcpStream::connect_timeout(&port, PATIENCE).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
     /// The value of one series, named with its labels as the metrics page writes them.
     pub(crate) fn metric(&self, series: &str) -> f64 {
         let page = self.ask_admin("/metrics").body;
@@ -180,14 +171,29 @@ impl Bridge {
             .collect()
     }
 
-    /// The log so far, a line each.
-    pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lines.lock().unwrap().clone()
+    /// What is answered to a `HEAD`, to the end of the connection: the length in it is of a body that does not come.
+    pub(crate) fn send_head(&self, path: &str, port: SocketAddr) -> String {
+        let mut stream = TcpStream::connect_timeout(&port, PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
-    /// From now on the log is not read, so that the pipe to it fills up, or is read again.
-    pub(crate) fn leave_log_unread(&self, unread: bool) {
-        self.log.unread.set(unread);
+    /// The log so far, a line each.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lines()
+    }
+
+    /// Stops reading the log until this is dropped, so that the pipe to it fills up.
+    pub(crate) fn hold_log(&self) -> HeldLog {
+        self.log.hold()
+    }
+
+    /// Closes the reading end of the program's log with its next line.
+    pub(crate) fn close_log(&self) {
+        self.log.close();
     }
 
     /// The log lines with this message so far.
@@ -222,9 +228,14 @@ impl Bridge {
         self.wait();
     }
 
+    /// Waits for the end of the process, whether its log is read or not.
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
+        wait_for("the program ends", || self.child.try_wait().unwrap())
+    }
+
     /// Waits for the end of the process and of its log.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let status = wait_for("the program ends", || self.child.try_wait().unwrap());
+        let status = self.wait_for_exit();
         self.log.finish();
         status
     }
@@ -273,63 +284,4 @@ fn run_by(wrapper: &[String]) -> Command {
     command.args(others).arg(program.get_program());
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-/// What the program has written to stderr.
-struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
-    unread: Arc<Switch>,
-    reader: Option<JoinHandle<()>>,
-}
-
-impl Log {
-    fn of(child: &mut Child) -> Self {
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (lines, unread) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Switch::default()));
-        let (into, held) = (Arc::clone(&lines), Arc::clone(&unread));
-        let reader = thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                into.lock().unwrap().push(line);
-                held.wait_until_off();
-            }
-        });
-        Self { lines, unread, reader: Some(reader) }
-    }
-
-    fn find(&self, message: &str) -> Option<Value> {
-        let log = self.lines.lock().unwrap();
-        let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.find(|line| line["message"] == message)
-    }
-
-    /// Reads what is left, up to the end.
-    fn finish(&mut self) {
-        self.unread.set(false);
-        if let Some(reader) = self.reader.take() {
-            reader.join().unwrap();
-        }
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.unread.set(false);
-    }
-}
-
-#[derive(Default)]
-struct Switch {
-    is_on: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Switch {
-    fn set(&self, is_on: bool) {
-        *self.is_on.lock().unwrap() = is_on;
-        self.changed.notify_all();
-    }
-
-    fn wait_until_off(&self) {
-        drop(self.changed.wait_while(self.is_on.lock().unwrap(), |is_on| *is_on).unwrap());
-    }
 }

@@ -6,6 +6,7 @@ mod http;
 pub(crate) mod ingress;
 pub(crate) mod kafka;
 pub(crate) mod ledger;
+mod log;
 pub(crate) mod machine;
 mod mock;
 pub(crate) mod names;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::verify::{diagnose::rewrites::MADE, key::HASHED};
 
 /// A search with the keys made from these tokens: what it finds and what is left of its budget.
 fn search(raw: &RawCallback, urls: &[&str], tokens: &[&str], own: usize, budget: Budget) -> (Option<Found>, Budget) {
@@ -8,8 +9,10 @@ fn search(raw: &RawCallback, urls: &[&str], tokens: &[&str], own: usize, budget:
     let capture = Capture::from(raw);
     let payload = Payload::decode(capture.request).unwrap();
     let parts = Parts::of(&capture.request, &payload);
-    let mut search = Search { capture, parts: &parts, urls: &urls, keys: &keys, signature: &signature, budget };
-    (search.run_own_first(own), search.budget)
+    let (payload, parts, signature, mut left) = (&payload, &parts, &signature, budget);
+    let mut search = Search { capture, payload, parts, urls: &urls, keys: &keys, signature, budget: &mut left };
+    let found = search.run_own_first(own);
+    (found, left)
 }
 
 /// What is left of a diagnosis' budget after a search that finds nothing.
@@ -78,5 +81,50 @@ fn bodies_and_queries_are_rewritten_up_to_a_size() {
         assert_eq!(is_found(&signed(form(&text), &url, &[])), rewritten, "body of {size} bytes");
         let query = signed(raw(Encoding::Query, Some(&text), ""), &url, &[]);
         assert_eq!(is_found(&query), rewritten, "query of {size} bytes");
+    }
+}
+
+/// What a diagnosis of this forged callback has hashed and rewritten, with four URLs and two keys, and what is left.
+fn cost(raw: RawCallback) -> (usize, usize, Budget) {
+    let urls = (0..4).map(|number| PublicUrl::parse(&format!("https://hooks-{number}.example.com:8443/p")).unwrap());
+    let keyring = Keyring::new(None, &[TOKEN.into(), "previous-token".into()]).unwrap();
+    let verifier = Verifier::new(urls.collect(), keyring);
+    let raw = forged(raw);
+    HASHED.set(0);
+    MADE.set(0);
+    let mut budget = Budget::DIAGNOSIS;
+    assert_eq!(verifier.diagnose_within(&raw, &mut budget), None);
+    (HASHED.get(), MADE.get(), budget)
+}
+
+#[test]
+fn largest_forged_requests_cost_no_more_work_than_was_agreed() {
+    const SIZE: usize = 64 << 10;
+    let field = |number: usize, name: usize| format!("&{number:03}{}=%C3%BC", "n".repeat(name));
+    let fields = |name| format!("bodySHA256=0{}", (0..999).map(|number| field(number, name)).collect::<String>());
+    let texts =
+        ["x".repeat(SIZE), "%C3%BC+".repeat(SIZE / 7), "%".repeat(SIZE), "&".repeat(SIZE), fields(50), fields(1)];
+    for (body, query) in texts.iter().flat_map(|body| texts.iter().map(move |query| (body, query))) {
+        for encoding in [Encoding::Form, Encoding::Json, Encoding::Query] {
+            let body = if encoding == Encoding::Query { "" } else { body };
+            let (hashed, rewritten, left) = cost(raw(encoding, Some(query), body));
+            let request = format!("{encoding:?} {:.9} {:.9}", body, query);
+            assert!(hashed <= Budget::DIAGNOSIS.work, "{request}: {hashed} bytes hashed");
+            // Each is paid for, so the number of those made of a large text is small.
+            let made_of = query.len().max(1);
+            assert!(rewritten * made_of <= Budget::DIAGNOSIS.work, "{request}: {rewritten} rewrites");
+            assert!(left.exceeded, "{request}: {left:?}");
+        }
+    }
+}
+
+#[test]
+fn everything_near_an_ordinary_request_is_tried_online() {
+    let query = "tenant=42&note=a+b%20c&empty=&x=%2f";
+    let body = format!("AccountSid=AC{:032x}&BundleSid=BU{:032x}&Status=in-review&FailureReason=a+b&Email=&Ü=ü", 1, 2);
+    for encoding in [Encoding::Form, Encoding::Json, Encoding::Query] {
+        let body = if encoding == Encoding::Query { "" } else { &body };
+        let left = left(raw(encoding, Some(query), body), &[BASE], &[TOKEN, "previous-token"]);
+        assert!(!left.exceeded, "{encoding:?}: {left:?}");
     }
 }

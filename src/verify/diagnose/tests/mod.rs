@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     domain::{Label as _, Resource, SIGNATURE_HEADER},
-    verify::{Keyring, sign, url_with_body_hash},
+    verify::{Keyring, decode_form, sign, url_with_body_hash},
 };
 
 const BASE: &str = "https://hooks.example.com";
