@@ -28,7 +28,7 @@ pub enum DrainError {
     Left(#[from] DrainFailed),
 }
 
-/// Opens the spool of a service that does not run. Its lock is held until it is closed.
+/// Opens the spool of a service that does not run, to look into it. Its lock is held until it is closed.
 ///
 /// # Errors
 /// [`StartError::NoSpool`] and [`StartError::Spool`], the latter also when the service runs.
@@ -36,7 +36,7 @@ pub fn open_idle_spool(spool: &config::Spool) -> Result<Spool, StartError> {
     check_existence(spool)?;
     let metrics = Metrics::new(|destination| destination.to_string());
     let metrics = metrics.map_err(|error| StartError::Metrics(error.to_string()))?;
-    Ok(Spool::open(&spool.folder, limits(spool), Arc::new(metrics))?)
+    Ok(Spool::open_to_inspect(&spool.folder, limits(spool), Arc::new(metrics))?)
 }
 
 /// A folder that is not there was named by mistake, and is not made.

@@ -57,7 +57,13 @@ impl Delivery {
     /// # Errors
     /// Why it is not. One that was on its way to the broker or to the disk may still become durable.
     pub async fn durable(self) -> Result<Durable, Unkept> {
-        let Self { mut state, received } = self;
+        let limit = self.received + LAST_MOMENT;
+        // A disk that hangs answers nothing, not even an error.
+        timeout_at(limit.into(), self.settled()).await.unwrap_or(Err(Unkept::SpoolFailed))
+    }
+
+    async fn settled(self) -> Result<Durable, Unkept> {
+        let Self { mut state, .. } = self;
         loop {
             state = match state {
                 DeliveryState::Dispatched(reply) => match reply.await {
@@ -65,11 +71,7 @@ impl Delivery {
                     Ok(Handoff::Settled(result)) => DeliveryState::Settled(result),
                     Err(_stopped) => DeliveryState::Settled(Err(Unkept::Abandoned)),
                 },
-                DeliveryState::Spooling(appended) => {
-                    // A disk that hangs answers nothing, not even an error.
-                    let written = timeout_at((received + LAST_MOMENT).into(), appended).await;
-                    DeliveryState::Settled(spooled(written.unwrap_or(Err(AppendError::Failed))))
-                }
+                DeliveryState::Spooling(appended) => DeliveryState::Settled(spooled(appended.await)),
                 DeliveryState::Settled(result) => return result,
             }
         }

@@ -9,12 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     delivery::{Delivery, Handoff},
     outbound::OutboundRecord,
+    publish::Interrupts,
 };
 use crate::{
     domain::{Durable, FailureClass, PublishFailure, Unkept},
@@ -39,8 +40,8 @@ pub(super) enum Mode {
     FailingOver(PublishFailure),
     /// Into the spool.
     Spooling,
-    /// Into the buffer, until this moment at most: the end of the spool is on its way to Kafka.
-    Recovering(Instant),
+    /// Into the buffer: the end of the spool is on its way to Kafka.
+    Recovering,
 }
 
 /// Dispatches records. See the [module](super) for the modes and the transitions between them.
@@ -53,6 +54,9 @@ pub(super) struct Dispatcher {
     state: Mutex<DispatchState>,
     /// The mode changed, or a record completed while the failover waits for it.
     pub(super) changed: Notify,
+    /// Until when the records that are buffered, or failed, may wait for Kafka. Nothing that the failover controller waits
+    /// for lasts longer than that.
+    buffered_until: watch::Sender<Option<Instant>>,
     /// Cancelled when nothing may wait for Kafka any more.
     pub(super) stop_waiting: CancellationToken,
 }
@@ -131,6 +135,7 @@ impl Dispatcher {
             ack_timeout,
             state: Mutex::new(state),
             changed: Notify::new(),
+            buffered_until: watch::Sender::new(None),
             stop_waiting: CancellationToken::new(),
         }
     }
@@ -157,14 +162,29 @@ impl Dispatcher {
         let record = Box::new(InFlightRecord { outbound, state: RecordState::Buffered, deadline, reply });
         match state.mode {
             Mode::Direct => self.dispatch(&mut state, record),
-            Mode::Recovering(until) => {
-                // It is not buffered for longer than it may wait for Kafka.
-                state.mode = Mode::Recovering(until.min(deadline));
-                state.keep(record);
-            }
-            Mode::FailingOver(_) | Mode::Spooling => state.keep(record),
+            Mode::FailingOver(_) | Mode::Spooling | Mode::Recovering => self.buffer(&mut state, record),
         }
         Delivery::dispatched(answer, received)
+    }
+
+    fn buffer(&self, state: &mut DispatchState, record: Box<InFlightRecord>) {
+        self.limit_buffering(record.deadline);
+        state.keep(record);
+    }
+
+    /// No record is buffered for longer than it may wait for Kafka.
+    pub(super) fn limit_buffering(&self, deadline: Instant) {
+        self.buffered_until.send_if_modified(|until| {
+            let is_earlier = until.is_none_or(|until| deadline < until);
+            if is_earlier {
+                *until = Some(deadline);
+            }
+            is_earlier
+        });
+    }
+
+    pub(super) fn interrupts(&self, stop: CancellationToken) -> Interrupts {
+        Interrupts::new(stop, self.stop_waiting.clone(), self.buffered_until.subscribe())
     }
 
     fn deadline(&self, received: Instant) -> Instant {
@@ -210,6 +230,9 @@ impl Dispatcher {
     fn start_failover(&self, state: &mut DispatchState, reason: PublishFailure) {
         if state.mode == Mode::Direct {
             state.mode = Mode::FailingOver(reason);
+            if let Some(earliest) = state.records.values().map(|record| record.deadline).min() {
+                self.limit_buffering(earliest);
+            }
             self.changed.notify_one();
         }
     }
@@ -233,11 +256,12 @@ impl Dispatcher {
     pub(super) fn go_direct(self: &Arc<Self>) {
         let mut state = self.state();
         state.mode = Mode::Direct;
+        self.buffered_until.send_replace(None);
         for record in std::mem::take(&mut state.records).into_values() {
             // One before it may have started a failover.
             match state.mode {
                 Mode::Direct => self.dispatch(&mut state, record),
-                Mode::FailingOver(_) | Mode::Spooling | Mode::Recovering(_) => state.keep(record),
+                Mode::FailingOver(_) | Mode::Spooling | Mode::Recovering => self.buffer(&mut state, record),
             }
         }
     }
@@ -250,6 +274,7 @@ impl Dispatcher {
             record.spool(&self.spool);
         }
         state.next_deadline = None;
+        self.buffered_until.send_replace(None);
         state.mode = Mode::Spooling;
     }
 
@@ -258,7 +283,8 @@ impl Dispatcher {
     pub(super) fn go_recovering(&self) {
         let mut state = self.state();
         if state.mode == Mode::Spooling {
-            state.mode = Mode::Recovering(Instant::now() + self.ack_timeout);
+            state.mode = Mode::Recovering;
+            self.limit_buffering(Instant::now() + self.ack_timeout);
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::sleep};
 
 use super::{
     outbound::OutboundRecord,
-    publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, present},
+    publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, Unpublished, present},
 };
 use crate::{
     domain::{FailureClass, PublishFailure, Timestamp},
@@ -68,6 +68,8 @@ pub(super) enum Step {
     Failed(PublishFailure),
     /// Nothing can be read or removed now.
     Stuck,
+    /// The wait for Kafka or for the disk was interrupted.
+    Interrupted,
 }
 
 /// The spool could not be emptied.
@@ -96,22 +98,34 @@ impl Drainer {
         }
     }
 
-    /// Publishes the next records of the spool, at most until `limit`, and forgets those that Kafka has acknowledged.
-    pub(super) async fn step(&mut self, limit: Option<Instant>, interrupts: &Interrupts) -> Step {
-        let batch = Batch { entries: self.window, bytes: MOST_BYTES };
-        // A disk can hang. Callbacks that are buffered meanwhile must not wait for it longer than for Kafka.
-        let entries = tokio::select! {
-            entries = self.spool.read(None, batch) => entries,
-            () = interrupts.interrupted_or_at(limit) => Err(Unreadable),
-        };
-        let step = match entries.as_deref() {
-            Ok([]) => Step::Empty,
-            Ok([entry]) => self.step_alone(entry, limit, interrupts).await,
-            Ok(entries) => self.step_together(entries, limit, interrupts).await,
-            Err(Unreadable) => Step::Stuck,
+    /// Publishes the next records of the spool, and forgets those that Kafka has acknowledged. Nothing of Kafka's is being
+    /// taken back when this returns [`Step::Empty`].
+    pub(super) async fn step(&mut self, interrupts: &Interrupts) -> Step {
+        let step = match self.next_entries(interrupts).await {
+            Ok(entries) => match entries.as_slice() {
+                [] => Step::Empty,
+                [entry] => self.step_alone(entry, interrupts).await,
+                entries => self.step_together(entries, interrupts).await,
+            },
+            Err(step) => step,
         };
         self.adapt(step);
         step
+    }
+
+    /// Waits for what is still being taken back, and then for the disk, which can hang: callbacks that are buffered meanwhile
+    /// must not wait for either longer than for Kafka.
+    async fn next_entries(&mut self, interrupts: &Interrupts) -> Result<Vec<Entry>, Step> {
+        let batch = Batch { entries: self.window, bytes: MOST_BYTES };
+        let next = async {
+            self.producer.ready().await;
+            self.spool.read(None, batch).await
+        };
+        tokio::select! {
+            biased;
+            entries = next => entries.map_err(|Unreadable| Step::Stuck),
+            () = interrupts.interrupted() => Err(Step::Interrupted),
+        }
     }
 
     fn adapt(&mut self, step: Step) {
@@ -129,46 +143,45 @@ impl Drainer {
                 self.patience = self.ack_timeout;
                 self.too_old = None;
             }
-            Step::Divide | Step::Stuck => self.window = 1,
+            Step::Divide | Step::Stuck | Step::Interrupted => self.window = 1,
         }
     }
 
-    async fn step_together(&mut self, entries: &[Entry], limit: Option<Instant>, interrupts: &Interrupts) -> Step {
+    async fn step_together(&mut self, entries: &[Entry], interrupts: &Interrupts) -> Step {
         let outbound = entries.iter().map_while(|entry| OutboundRecord::decode(&entry.bytes).ok());
         let records: Vec<Record> = outbound.map(|outbound| self.at_accepted_time(outbound.record)).collect();
-        let deadline = self.deadline(limit);
-        let (acknowledged, failure) = self.producer.publish(&records, deadline, interrupts).await;
-        match (entries.get(acknowledged.wrapping_sub(1)), failure) {
-            (Some(last), _) => self.remove_through(last.position, acknowledged, limit, interrupts).await,
-            // It is published alone, in another form or with another time.
-            (None, Some(reason)) if reason.is_cured_by_another_form() => Step::Divide,
-            // A dead letter must not hold up the events behind it.
-            (None, Some(reason)) if reason.class() == FailureClass::Topic => Step::Divide,
-            (None, Some(reason)) => Step::Failed(reason),
-            // The first cannot be decoded.
-            (None, None) => Step::Divide,
+        let deadline = Instant::now() + self.patience;
+        let (acknowledged, unpublished) = self.producer.publish(&records, deadline, interrupts).await;
+        if let Some(last) = entries.get(acknowledged.wrapping_sub(1)) {
+            return self.remove_through(last.position, acknowledged, interrupts).await;
+        }
+        match unpublished {
+            Some(Unpublished::Interrupted) => Step::Interrupted,
+            Some(Unpublished::Failed(reason)) if !needs_a_try_alone(reason) => Step::Failed(reason),
+            // Without a reason, the first cannot be decoded.
+            Some(Unpublished::Failed(_)) | None => Step::Divide,
         }
     }
 
-    async fn step_alone(&mut self, entry: &Entry, limit: Option<Instant>, interrupts: &Interrupts) -> Step {
+    async fn step_alone(&mut self, entry: &Entry, interrupts: &Interrupts) -> Step {
         let Ok(mut outbound) = OutboundRecord::decode(&entry.bytes) else {
-            return self.park(entry, "it cannot be decoded").await;
+            return self.park(entry, "it cannot be decoded", interrupts).await;
         };
         let received_at = outbound.record.timestamp;
         outbound.record = self.at_accepted_time(outbound.record);
-        let (patience, deadline) = (self.patience, |patience| deadline(patience, limit));
-        match self.producer.publish_with_fallbacks(&outbound, || deadline(patience), interrupts).await {
+        match self.producer.publish_with_fallbacks(&outbound, self.patience, interrupts).await {
             PublishResult::Durable(_, time) => {
                 if time == RecordTime::Present {
                     self.too_old = self.too_old.max(Some(received_at));
                 }
-                self.remove_through(entry.position, 1, limit, interrupts).await
+                self.remove_through(entry.position, 1, interrupts).await
             }
-            PublishResult::Refused => self.park(entry, "neither topic takes it").await,
-            PublishResult::DeadLetterNotTaken(reason) if self.concerns_dead_letters_alone(reason) => {
-                self.park(entry, "the dead-letter topic does not take it now").await
+            PublishResult::Refused => self.park(entry, "neither topic takes it", interrupts).await,
+            PublishResult::DeadLetterNotTaken(reason) if concerns_dead_letters_alone(reason, &self.availability) => {
+                self.park(entry, "the dead-letter topic does not take it now", interrupts).await
             }
             PublishResult::DeadLetterNotTaken(reason) | PublishResult::Outage(reason) => Step::Failed(reason),
+            PublishResult::Interrupted => Step::Interrupted,
         }
     }
 
@@ -177,45 +190,23 @@ impl Drainer {
         if self.too_old.is_some_and(|too_old| record.timestamp <= too_old) { record.at(present()) } else { record }
     }
 
-    fn deadline(&self, limit: Option<Instant>) -> Instant {
-        deadline(self.patience, limit)
-    }
-
-    /// Whether waiting for the topic of dead letters would hold up events that Kafka takes.
-    fn concerns_dead_letters_alone(&self, reason: PublishFailure) -> bool {
-        reason.class() == FailureClass::Topic || *self.availability.borrow() == Availability::Up
-    }
-
-    async fn remove_through(
-        &mut self,
-        last: Position,
-        records: usize,
-        limit: Option<Instant>,
-        interrupts: &Interrupts,
-    ) -> Step {
-        let removed = tokio::select! {
-            removed = self.spool.remove_through(last) => removed,
-            () = interrupts.interrupted_or_at(limit) => Err(Unreadable),
-        };
-        match removed {
+    async fn remove_through(&mut self, last: Position, records: usize, interrupts: &Interrupts) -> Step {
+        match within(self.spool.remove_through(last), interrupts).await {
             Ok(()) => {
                 self.metrics.spool.drained.inc_by(records as u64);
                 Step::Moved(records)
             }
-            Err(Unreadable) => Step::Stuck,
+            Err(step) => step,
         }
     }
 
     /// A record that cannot be published does not block those behind it. It is kept.
-    async fn park(&mut self, entry: &Entry, why: &str) -> Step {
+    async fn park(&mut self, entry: &Entry, why: &str, interrupts: &Interrupts) -> Step {
         tracing::error!(
             position = ?entry.position,
             "a record of the spool is parked because {why}; `trusthub-bridge spool export` shows it"
         );
-        match self.spool.park(entry.position).await {
-            Ok(()) => Step::Moved(1),
-            Err(Unreadable) => Step::Stuck,
-        }
+        within(self.spool.park(entry.position), interrupts).await.map_or_else(|step| step, |()| Step::Moved(1))
     }
 
     /// Waits longer each time, but not longer than `news` takes.
@@ -239,7 +230,7 @@ impl Drainer {
     ) -> Result<u64, DrainFailed> {
         let (mut moved_last, mut drained) = (Instant::now(), 0);
         loop {
-            let reason = match self.step(None, interrupts).await {
+            let reason = match self.step(interrupts).await {
                 Step::Empty => return Ok(drained),
                 Step::Moved(records) => {
                     drained += records as u64;
@@ -249,7 +240,7 @@ impl Drainer {
                 }
                 Step::Divide => continue,
                 Step::Failed(reason) => Some(reason),
-                Step::Stuck => None,
+                Step::Stuck | Step::Interrupted => None,
             };
             if moved_last.elapsed() >= patience {
                 return Err(DrainFailed { left: self.spool.events(), reason });
@@ -259,8 +250,25 @@ impl Drainer {
     }
 }
 
-/// Until when Kafka is waited for on behalf of the spool: not longer than those wait who are buffered meanwhile.
-fn deadline(patience: Duration, limit: Option<Instant>) -> Instant {
-    let deadline = Instant::now() + patience;
-    limit.map_or(deadline, |limit| limit.min(deadline))
+/// Waits for the spool's thread, but not for longer than buffered callbacks may. What it was asked for may still be done.
+async fn within(answer: impl Future<Output = Result<(), Unreadable>>, interrupts: &Interrupts) -> Result<(), Step> {
+    tokio::select! {
+        biased;
+        result = answer => result.map_err(|Unreadable| Step::Stuck),
+        () = interrupts.interrupted() => Err(Step::Interrupted),
+    }
+}
+
+/// Whether a batch that failed for this reason may have failed for its first record alone: that one needs another form or
+/// another time, or it is a dead letter, which must not hold up the events behind it.
+fn needs_a_try_alone(reason: PublishFailure) -> bool {
+    reason.is_cured_by_another_form() || reason.class() == FailureClass::Topic
+}
+
+/// Whether waiting for the topic of dead letters would hold up events that Kafka takes.
+pub(super) fn concerns_dead_letters_alone(
+    reason: PublishFailure,
+    availability: &watch::Receiver<Availability>,
+) -> bool {
+    reason.class() == FailureClass::Topic || *availability.borrow() == Availability::Up
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     dispatcher::{Dispatcher, Mode},
-    drainer::{DrainFailed, Drainer, Step},
+    drainer::{DrainFailed, Drainer, Step, concerns_dead_letters_alone},
     parked::ParkedRetry,
     publish::{Interrupts, PURGE_WAIT, PublishResult},
 };
@@ -65,7 +65,7 @@ impl FailoverController {
 
     /// Works until `stop`. After that what is in the spool stays there for the next start.
     pub async fn run(mut self, stop: CancellationToken) {
-        let interrupts = Interrupts { stop, stop_waiting: self.dispatcher.stop_waiting.clone() };
+        let interrupts = self.dispatcher.interrupts(stop);
         if !self.dispatcher.spool.is_empty() {
             self.outage = Some(Outage::begin());
             let records = self.dispatcher.spool.events();
@@ -76,9 +76,8 @@ impl FailoverController {
                 Mode::Direct => self.watch(&interrupts).await,
                 Mode::FailingOver(reason) => self.fail_over(reason, &interrupts).await,
                 // What is in the spool stays there: nothing may wait for Kafka any more.
-                Mode::Spooling if interrupts.are_set() => interrupts.stop.cancelled().await,
-                Mode::Spooling => self.drain(None, &interrupts).await,
-                Mode::Recovering(until) => self.drain(Some(until), &interrupts).await,
+                Mode::Spooling if interrupts.is_stopping() => interrupts.stop.cancelled().await,
+                mode @ (Mode::Spooling | Mode::Recovering) => self.drain(mode, &interrupts).await,
             }
         }
     }
@@ -89,9 +88,7 @@ impl FailoverController {
     /// # Errors
     /// [`DrainFailed`]; what is left stays in the spool.
     pub async fn drain_all(self, patience: Duration, progress: impl FnMut(u64)) -> Result<u64, DrainFailed> {
-        let never = CancellationToken::new();
-        let interrupts = Interrupts { stop: never.clone(), stop_waiting: never };
-        self.drainer.drain_all(patience, progress, &interrupts).await
+        self.drainer.drain_all(patience, progress, &Interrupts::none()).await
     }
 
     /// *Direct*: waits for a failure, for a deadline that has passed, or for a probe that finds Kafka down.
@@ -117,13 +114,18 @@ impl FailoverController {
         let is_clear = self.wait_for_purge().await;
         let reason = if is_clear && reason.is_cured_by_another_form() {
             match self.publish_individually(interrupts).await {
-                Ok(()) => return self.dispatcher.go_direct(),
+                Ok(()) if self.wait_for_purge().await => return self.dispatcher.go_direct(),
+                // The drain, which finds nothing, waits for the last purge.
+                Ok(()) => return self.dispatcher.go_spooling(),
                 Err(reason) => reason,
             }
         } else {
             reason
         };
-        self.report_outage(reason);
+        // That nothing may wait any more says nothing of Kafka.
+        if !interrupts.is_stopping() {
+            self.report_outage(reason);
+        }
         self.dispatcher.go_spooling();
     }
 
@@ -145,73 +147,83 @@ impl FailoverController {
 
     /// Publishes records one at a time, so that a rejection can be attributed to a single record.
     async fn publish_individually(&mut self, interrupts: &Interrupts) -> Result<(), PublishFailure> {
-        let mut records = self.dispatcher.take_all();
-        // Those behind the first wait no longer than they may.
-        let until = records.values().map(|record| record.deadline).min();
+        let (mut records, patience) = (self.dispatcher.take_all(), self.dispatcher.ack_timeout);
         while let Some((number, record)) = records.pop_first() {
-            let deadline = || until.unwrap_or_else(Instant::now);
             let producer = &mut self.drainer.producer;
-            match producer.publish_with_fallbacks(&record.outbound, deadline, interrupts).await {
-                PublishResult::Durable(durable, _) => record.settle(Ok(durable)),
-                PublishResult::Refused => record.settle(Err(Unkept::RefusedByTopics)),
-                PublishResult::DeadLetterNotTaken(reason) if reason.class() == FailureClass::Topic => {
+            let reason = match producer.publish_with_fallbacks(&record.outbound, patience, interrupts).await {
+                PublishResult::Durable(durable, _) => {
+                    record.settle(Ok(durable));
+                    continue;
+                }
+                PublishResult::Refused => {
+                    record.settle(Err(Unkept::RefusedByTopics));
+                    continue;
+                }
+                PublishResult::DeadLetterNotTaken(reason)
+                    if concerns_dead_letters_alone(reason, &self.availability) =>
+                {
                     record.park(&self.dispatcher.spool);
+                    continue;
                 }
-                PublishResult::DeadLetterNotTaken(reason) | PublishResult::Outage(reason) => {
-                    records.insert(number, record);
-                    self.dispatcher.put_back(records);
-                    return Err(reason);
-                }
-            }
+                PublishResult::DeadLetterNotTaken(reason) | PublishResult::Outage(reason) => reason,
+                PublishResult::Interrupted => PublishFailure::TimedOut,
+            };
+            records.insert(number, record);
+            self.dispatcher.put_back(records);
+            return Err(reason);
         }
         Ok(())
     }
 
     /// *Spooling* and *Recovering*: one step of the drain, and what follows from it.
-    async fn drain(&mut self, limit: Option<Instant>, interrupts: &Interrupts) {
-        let step = self.drainer.step(limit, interrupts).await;
+    async fn drain(&mut self, mode: Mode, interrupts: &Interrupts) {
+        let step = self.drainer.step(interrupts).await;
         if interrupts.stop.is_cancelled() {
             // What was interrupted is no sign of anything.
             return;
         }
         match step {
-            Step::Divide => {}
-            Step::Moved(records) => {
-                if let Some(outage) = &mut self.outage {
-                    outage.drained += records as u64;
-                }
-                // What is left fits into the next step, so that no callback is buffered for long.
-                if self.dispatcher.spool.events() <= self.drainer.window as u64 {
-                    self.dispatcher.go_recovering();
-                }
-            }
-            Step::Empty => return self.finish(limit, interrupts).await,
+            Step::Divide | Step::Interrupted => {}
+            Step::Moved(records) => self.note_progress(records),
+            Step::Empty => return self.finish(mode, interrupts).await,
+            // What cannot be read is not needed when it is known that nothing is there.
+            Step::Stuck if self.dispatcher.spool.is_idle() => return self.finish(mode, interrupts).await,
             Step::Failed(reason) => self.report_outage(reason),
             Step::Stuck => {}
         }
-        let is_late = limit.is_some_and(|limit| limit <= Instant::now());
         match step {
             Step::Failed(_) | Step::Stuck => {
                 self.stop_recovering();
                 self.pause(interrupts).await;
             }
             // A Kafka that takes records, but slowly, keeps no callback waiting: the spool grows again.
-            _ if is_late => self.stop_recovering(),
+            _ if interrupts.are_set() => self.stop_recovering(),
             _ => {}
+        }
+    }
+
+    fn note_progress(&mut self, records: usize) {
+        self.dispatcher.metrics.spool.show_cause(None);
+        if let Some(outage) = &mut self.outage {
+            outage.drained += records as u64;
+        }
+        // What is left fits into the next step, so that no callback is buffered for long.
+        if self.dispatcher.spool.events() <= self.drainer.window as u64 {
+            self.dispatcher.go_recovering();
         }
     }
 
     /// `Recovering → Spooling`
     fn stop_recovering(&self) {
-        if matches!(self.dispatcher.mode(), Mode::Recovering(_)) {
+        if self.dispatcher.mode() == Mode::Recovering {
             self.dispatcher.go_spooling();
         }
     }
 
     /// The spool is empty. While something may still be on its way into it that is no proof, so it is asked again in
     /// *Recovering*.
-    async fn finish(&mut self, limit: Option<Instant>, interrupts: &Interrupts) {
-        if limit.is_some() {
+    async fn finish(&mut self, mode: Mode, interrupts: &Interrupts) {
+        if mode == Mode::Recovering {
             self.end_outage();
         } else if matches!(*self.availability.borrow(), Availability::Down { .. }) {
             self.pause(interrupts).await;

@@ -3,11 +3,7 @@
 //! A dead letter whose topic takes nothing is parked, so that events do not wait for it. No order is promised for dead
 //! letters, so they are tried again while events are published directly, less and less often, up to once a minute.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
@@ -29,6 +25,8 @@ const BATCH: Batch = Batch { entries: 100, bytes: 1 << 20 };
 pub(super) struct ParkedRetry {
     /// Those that cannot be decoded, or that the topic refuses in every form. The next start tries them again.
     refused: BTreeSet<Position>,
+    /// The one that was not taken last: the next round begins behind it, so that it does not hold up the others.
+    not_taken: Option<Position>,
 }
 
 /// How a round of tries ended.
@@ -55,13 +53,18 @@ impl ParkedRetry {
     }
 
     async fn round(&mut self, dispatcher: &Arc<Dispatcher>) -> Round {
-        let mut after = None;
+        let mut after = self.not_taken.take();
+        let starts_behind_another = after.is_some();
         loop {
             let Ok(entries) = dispatcher.spool.parked(after, BATCH).await else { return Round::NotTaken };
-            let Some(last) = entries.last() else { return Round::Done };
+            let Some(last) = entries.last() else {
+                // What is before the place where this round began has its turn in the next.
+                return if starts_behind_another { Round::NotTaken } else { Round::Done };
+            };
             after = Some(last.position);
-            for entry in entries.iter().filter(|entry| !self.refused.contains(&entry.position)).collect::<Vec<_>>() {
-                if self.retry(dispatcher, entry).await == Round::NotTaken {
+            for entry in entries {
+                if !self.refused.contains(&entry.position) && self.retry(dispatcher, &entry).await == Round::NotTaken {
+                    self.not_taken = Some(entry.position);
                     return Round::NotTaken;
                 }
             }
@@ -70,8 +73,7 @@ impl ParkedRetry {
 
     async fn retry(&mut self, dispatcher: &Arc<Dispatcher>, entry: &Entry) -> Round {
         for form in forms(entry) {
-            let deadline = Instant::now() + dispatcher.ack_timeout;
-            match publish_beside(&*dispatcher.sink, &form, deadline).await {
+            match publish_beside(&*dispatcher.sink, &form, dispatcher.ack_timeout).await {
                 Ok(()) => return self.remove(dispatcher, entry.position).await,
                 Err(reason) if reason.class() == FailureClass::Record => {}
                 Err(reason) => return not_taken(reason),

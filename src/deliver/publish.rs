@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     time::{sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -24,34 +24,76 @@ use crate::{
 /// millisecond, but as long as a name look-up when a connection is being made.
 pub(super) const PURGE_WAIT: Duration = Duration::from_millis(500);
 
-/// What ends every wait at once.
+/// What ends every wait.
 #[derive(Clone)]
 pub(super) struct Interrupts {
     /// The service stops.
     pub(super) stop: CancellationToken,
     /// Nothing may wait for Kafka any more.
     pub(super) stop_waiting: CancellationToken,
+    /// Until when buffered records may wait for Kafka. It becomes earlier when one comes that may wait for less.
+    buffered_until: watch::Receiver<Option<Instant>>,
 }
 
 impl Interrupts {
-    /// Ready when one of them is set, or at this moment.
-    pub(super) async fn interrupted_or_at(&self, limit: Option<Instant>) {
-        let at_limit = async {
-            match limit {
-                Some(limit) => sleep_until(limit.into()).await,
-                None => pending().await,
-            }
-        };
+    pub(super) fn new(
+        stop: CancellationToken,
+        stop_waiting: CancellationToken,
+        buffered_until: watch::Receiver<Option<Instant>>,
+    ) -> Self {
+        Self { stop, stop_waiting, buffered_until }
+    }
+
+    /// Nothing interrupts: for a service that does not run.
+    pub(super) fn none() -> Self {
+        let never = CancellationToken::new();
+        Self::new(never.clone(), never, watch::Sender::new(None).subscribe())
+    }
+
+    /// Ready when the service stops, or when records have been buffered for as long as they may.
+    pub(super) async fn interrupted(&self) {
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = self.stop_waiting.cancelled() => {}
-            () = at_limit => {}
+            () = self.buffering_is_over() => {}
         }
     }
 
-    pub(super) fn are_set(&self) -> bool {
+    async fn buffering_is_over(&self) {
+        let mut buffered_until = self.buffered_until.clone();
+        loop {
+            let until = *buffered_until.borrow_and_update();
+            let is_over = async {
+                match until {
+                    Some(until) => sleep_until(until.into()).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = is_over => return,
+                Ok(()) = buffered_until.changed() => {}
+            }
+        }
+    }
+
+    /// Whether the service stops.
+    pub(super) fn is_stopping(&self) -> bool {
         self.stop.is_cancelled() || self.stop_waiting.is_cancelled()
     }
+
+    /// Whether the service stops, or records have been buffered for as long as they may.
+    pub(super) fn are_set(&self) -> bool {
+        let buffered_until = *self.buffered_until.borrow();
+        self.is_stopping() || buffered_until.is_some_and(|until| until <= Instant::now())
+    }
+}
+
+/// Why a record was not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unpublished {
+    Failed(PublishFailure),
+    /// The wait for Kafka was interrupted, which says nothing of Kafka.
+    Interrupted,
 }
 
 /// Kafka, used by one task alone: every mode but *Direct*.
@@ -98,31 +140,30 @@ impl ExclusiveProducer {
     /// Publishes records in their order and says how many, from the first on, Kafka has acknowledged, and why not the next.
     ///
     /// When this returns, Kafka holds none of them, or [`ready`](Self::ready) waits until it does not, so that they can be
-    /// published again without a later one overtaking an earlier one.
+    /// published again without a later one overtaking an earlier one. It must not be dropped before that.
     pub(super) async fn publish<'r>(
         &mut self,
         records: impl IntoIterator<Item = &'r Record>,
         deadline: Instant,
         interrupts: &Interrupts,
-    ) -> (usize, Option<PublishFailure>) {
-        let interruption = interrupts.interrupted_or_at(Some(deadline));
-        tokio::pin!(interruption);
+    ) -> (usize, Option<Unpublished>) {
         // What was taken back before must be gone first.
         tokio::select! {
             biased;
             () = self.ready() => {}
-            () = &mut interruption => return (0, Some(PublishFailure::TimedOut)),
+            () = interrupts.interrupted() => return (0, Some(Unpublished::Interrupted)),
         }
-        if deadline <= Instant::now() {
-            return (0, Some(PublishFailure::TimedOut));
+        if interrupts.are_set() {
+            return (0, Some(Unpublished::Interrupted));
         }
         let batch = Arc::new(Batch::default());
         let not_queued = self.enqueue(records, &batch);
-        tokio::select! {
+        let interrupted = tokio::select! {
             biased;
-            () = batch.until(|results| results.are_all_acknowledged() || results.failure().is_some()) => {}
-            () = &mut interruption => {}
-        }
+            () = batch.until(|results| results.are_all_acknowledged() || results.failure().is_some()) => None,
+            () = interrupts.interrupted() => Some(Unpublished::Interrupted),
+            () = sleep_until(deadline.into()) => Some(Unpublished::Failed(PublishFailure::TimedOut)),
+        };
         let is_whole = batch.results().are_all_acknowledged();
         if !is_whole {
             self.purge();
@@ -131,8 +172,13 @@ impl ExclusiveProducer {
             let _ = timeout(PURGE_WAIT, completed).await;
         }
         let results = batch.results();
-        let failure = if is_whole { not_queued } else { results.failure().or(Some(PublishFailure::TimedOut)) };
-        (results.acknowledged, failure)
+        let failed = || Unpublished::Failed(results.failure().unwrap_or(PublishFailure::TimedOut));
+        let why = if results.are_all_acknowledged() {
+            not_queued.map(Unpublished::Failed)
+        } else {
+            Some(interrupted.unwrap_or_else(failed))
+        };
+        (results.acknowledged, why)
     }
 
     /// Hands records over, and says why the first that was not even queued was not.
@@ -146,11 +192,12 @@ impl ExclusiveProducer {
         None
     }
 
-    /// Publishes one record, alone: as it is, with another time, or as what may take its place.
+    /// Publishes one record, alone: as it is, with another time, or as what may take its place. Each form may take as long as
+    /// `patience`.
     pub(super) async fn publish_with_fallbacks(
         &mut self,
         outbound: &OutboundRecord,
-        deadline: impl Fn() -> Instant,
+        patience: Duration,
         interrupts: &Interrupts,
     ) -> PublishResult {
         // Fallbacks are made only when the record itself is refused.
@@ -158,13 +205,14 @@ impl ExclusiveProducer {
         let record = iter::once((Cow::Borrowed(&outbound.record), Durable::Published));
         let forms = record.chain(fallbacks.map(|record| (Cow::Owned(record), Durable::DeadLettered)));
         for (record, durable) in forms {
-            match self.publish_at_some_time(&record, &deadline, interrupts).await {
+            match self.publish_at_some_time(&record, patience, interrupts).await {
                 Ok(time) => return PublishResult::Durable(durable, time),
-                Err(reason) if reason.class() == FailureClass::Record => {}
-                Err(reason) if durable == Durable::DeadLettered || outbound.is_dead_letter() => {
+                Err(Unpublished::Interrupted) => return PublishResult::Interrupted,
+                Err(Unpublished::Failed(reason)) if reason.class() == FailureClass::Record => {}
+                Err(Unpublished::Failed(reason)) if durable == Durable::DeadLettered || outbound.is_dead_letter() => {
                     return PublishResult::DeadLetterNotTaken(reason);
                 }
-                Err(reason) => return PublishResult::Outage(reason),
+                Err(Unpublished::Failed(reason)) => return PublishResult::Outage(reason),
             }
         }
         PublishResult::Refused
@@ -174,17 +222,17 @@ impl ExclusiveProducer {
     async fn publish_at_some_time(
         &mut self,
         record: &Record,
-        deadline: impl Fn() -> Instant,
+        patience: Duration,
         interrupts: &Interrupts,
-    ) -> Result<RecordTime, PublishFailure> {
-        match self.publish([record], deadline(), interrupts).await.1 {
+    ) -> Result<RecordTime, Unpublished> {
+        match self.publish([record], Instant::now() + patience, interrupts).await.1 {
             None => return Ok(RecordTime::Receipt),
-            Some(reason) if reason.class() == FailureClass::Time => {}
-            Some(reason) => return Err(reason),
+            Some(Unpublished::Failed(reason)) if reason.class() == FailureClass::Time => {}
+            Some(unpublished) => return Err(unpublished),
         }
-        match self.publish([&record.at(present())], deadline(), interrupts).await.1 {
+        match self.publish([&record.at(present())], Instant::now() + patience, interrupts).await.1 {
             None => Ok(RecordTime::Present),
-            Some(reason) => Err(reason),
+            Some(unpublished) => Err(unpublished),
         }
     }
 }
@@ -198,6 +246,8 @@ pub(super) enum PublishResult {
     DeadLetterNotTaken(PublishFailure),
     /// Kafka takes nothing now.
     Outage(PublishFailure),
+    /// The wait for Kafka was interrupted.
+    Interrupted,
 }
 
 /// With which time Kafka took a record.
@@ -212,8 +262,19 @@ pub(super) fn present() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// Publishes one record for which no order is promised, beside others. When it is late it is left to Kafka.
-pub(super) async fn publish_beside(sink: &dyn Sink, record: &Record, deadline: Instant) -> Result<(), PublishFailure> {
+/// Publishes one record for which no order is promised, beside others, with the present time if need be. When it is late it
+/// is left to Kafka.
+pub(super) async fn publish_beside(sink: &dyn Sink, record: &Record, patience: Duration) -> Result<(), PublishFailure> {
+    match publish_once_beside(sink, record, patience).await {
+        Err(reason) if reason.class() == FailureClass::Time => {
+            publish_once_beside(sink, &record.at(present()), patience).await
+        }
+        result => result,
+    }
+}
+
+async fn publish_once_beside(sink: &dyn Sink, record: &Record, patience: Duration) -> Result<(), PublishFailure> {
+    let deadline = Instant::now() + patience;
     let batch = Arc::new(Batch::default());
     sink.enqueue(record, batch.completion())?;
     let completed = timeout_at(deadline.into(), batch.until(|results| results.open == 0)).await;

@@ -22,7 +22,6 @@ const TABLE: &[(PublishFailure, &[Code])] = &[
             Code::InvalidRecord,
             // Another record of the batch is invalid: published alone, this one is accepted.
             Code::InvalidDifferentRecord,
-            Code::BadMessage,
             Code::KeySerialization,
             Code::ValueSerialization,
         ],
@@ -151,6 +150,8 @@ const TABLE: &[(PublishFailure, &[Code])] = &[
             Code::AssignmentLost,
             Code::Application,
             Code::AutoOffsetReset,
+            // librdkafka cannot read the broker's answer: the record may be good.
+            Code::BadMessage,
             Code::BrokerDestroy,
             Code::ConcurrentTransactions,
             Code::Conflict,
@@ -282,6 +283,8 @@ mod tests {
             (Code::QueueFull, QueueFull, Outage),
             (Code::OutOfOrderSequenceNumber, Fatal, FailureClass::Fatal),
             (Code::Unknown, Other, Outage),
+            // Given to a record when the client cannot read the broker's *answer*.
+            (Code::BadMessage, Other, Outage),
         ] {
             assert_eq!((of_code(code), of_code(code).class()), (failure, class), "{code:?}");
         }

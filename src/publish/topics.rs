@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | metadata of a topic | `kafka-probe`, one for each probe, and no probe begins before the last one has ended | that of the watcher, which only these threads take | [`PATIENCE`] each |
 //! | create topics, read their settings | the same | the same | [`PATIENCE`] each, see [`admin`](super::admin) |
+//! | wait until a created topic is known to every broker | the same | the same | [`TO_BECOME_KNOWN`] |
 //! | whether the producer has failed for good | the same | the same | does not wait |
 //!
 //! A stop does not wait for a probe that is under way.
@@ -11,6 +12,7 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -46,6 +48,10 @@ const ALERT: Duration = Duration::from_secs(1);
 const PROBES_PER_DURABILITY: u32 = 60;
 /// The longest that one question to Kafka may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that a topic which was created may be unknown to a broker.
+const TO_BECOME_KNOWN: Duration = Duration::from_secs(5);
+/// How soon that broker is asked again.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Probes Kafka until `stop`, also when no callback comes. Never fails; what it finds goes to metrics and logs.
 pub async fn watch(sink: Arc<KafkaSink>, kafka: Kafka, stop: CancellationToken) {
@@ -95,9 +101,9 @@ impl Watcher {
 
     fn look(&mut self) {
         let mut states = self.states();
-        if self.kafka.create_topics && states.iter().any(|(_, state)| is_missing(state)) {
-            self.create(&states);
-            states = self.states();
+        if self.kafka.create_topics && has_missing(&states) {
+            let are_created = self.create(&states);
+            states = if are_created { self.states_of_created() } else { self.states() };
         }
         let failures: Vec<_> =
             states.iter().filter_map(|(which, state)| state.err().map(|code| (*which, code))).collect();
@@ -119,6 +125,19 @@ impl Watcher {
 
     fn states(&mut self) -> Vec<(Destination, State)> {
         Destination::ALL.iter().map(|destination| (*destination, self.replication_of(*destination))).collect()
+    }
+
+    /// A topic that was created is known to some brokers before it is known to the one that is asked next. That is no outage,
+    /// so the answer is given time.
+    fn states_of_created(&mut self) -> Vec<(Destination, State)> {
+        let deadline = Instant::now() + TO_BECOME_KNOWN;
+        loop {
+            let states = self.states();
+            if !has_missing(&states) || Instant::now() >= deadline {
+                return states;
+            }
+            thread::sleep(BETWEEN_LOOKS);
+        }
     }
 
     fn watch_durability(&mut self, states: &[(Destination, State)]) {
@@ -164,7 +183,9 @@ impl Watcher {
         }
     }
 
-    fn create(&mut self, states: &[(Destination, State)]) {
+    /// Returns whether every missing topic is there now.
+    fn create(&mut self, states: &[(Destination, State)]) -> bool {
+        let mut are_created = true;
         let missing: Vec<_> = states.iter().filter(|(_, state)| is_missing(state)).map(|(which, _)| *which).collect();
         self.probes_to_durability = 0;
         for (destination, result) in self.ask_to_create(&missing) {
@@ -173,6 +194,7 @@ impl Watcher {
                 Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed)
             );
             self.sink.metrics().topic_right_missing.of(destination, Right::Create).set(i64::from(refused));
+            are_created &= matches!(result, Ok(()) | Err(RDKafkaErrorCode::TopicAlreadyExists));
             let topic = self.sink.topics().name(destination).to_owned();
             match result {
                 Ok(()) => tracing::info!(topic, partitions = self.kafka.topic_partitions, "created the topic"),
@@ -181,6 +203,7 @@ impl Watcher {
                 Err(code) => self.say(refusal(&topic, self.wanted(), code)),
             }
         }
+        are_created
     }
 
     fn wanted(&self) -> Wanted {
@@ -270,6 +293,10 @@ fn say_durability(durability: Durability, topics: &[(usize, Option<usize>)], nam
              min.insync.replicas of 2"
         ),
     }
+}
+
+fn has_missing(states: &[(Destination, State)]) -> bool {
+    states.iter().any(|(_, state)| is_missing(state))
 }
 
 fn is_missing(state: &State) -> bool {

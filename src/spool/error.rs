@@ -7,7 +7,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::{fault::Fault, store::FORMAT};
+use super::{fault::Fault, numbers::FORMAT};
 
 /// Why entries were not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -15,7 +15,8 @@ pub enum AppendError {
     /// A limit is reached, or the disk is full.
     #[error("the spool is full")]
     Full,
-    /// They may be in the spool or not; the caller may not count on them.
+    /// The disk fails or hangs, or more waits for it than may. They may be in the spool or not; the caller may not count
+    /// on them.
     #[error("the spool could not be written")]
     Failed,
 }

@@ -2,18 +2,20 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tracing::{error, info, warn};
 
 use super::{
-    AppendError, Batch, Entry, Fault, Limits, Position, Unreadable,
+    AppendError, Fault, Limits, Unreadable,
     disk::Disk,
     fault::guarded,
     frame,
+    restore::Salvaging,
     standing::Standing,
-    store::{Contents, Found, Shelf, Store},
+    store::{Contents, Store, Table},
+    tombstones::Tombstones,
 };
 
 /// A store does not shrink: an empty one above this size is replaced.
@@ -22,13 +24,13 @@ const WORTH_REPLACING: u64 = 16 << 20;
 /// Records that are stored together in one of the tables.
 #[derive(Debug)]
 pub(super) struct Group {
-    pub(super) shelf: Shelf,
+    pub(super) table: Table,
     pub(super) records: Vec<Vec<u8>>,
 }
 
 impl Group {
-    fn rows(&self) -> impl Iterator<Item = (Shelf, &[u8])> {
-        self.records.iter().map(|record| (self.shelf, record.as_slice()))
+    fn rows(&self) -> impl Iterator<Item = (Table, &[u8])> {
+        self.records.iter().map(|record| (self.table, record.as_slice()))
     }
 
     /// Size of the records in memory.
@@ -40,28 +42,64 @@ impl Group {
 /// The owner of the store.
 #[derive(Debug)]
 pub(super) struct Keeper<D: Disk> {
-    disk: D,
-    limits: Limits,
-    standing: Arc<Standing>,
+    pub(super) disk: D,
+    pub(super) limits: Limits,
+    pub(super) standing: Arc<Standing>,
     /// Missing after an error, until it could be opened anew. A handle that failed is never used again: what the
     /// system said about a sync cannot be asked a second time.
     store: Option<Store>,
-    contents: Contents,
+    pub(super) contents: Contents,
     /// Size of what was refused last for want of space.
     refused: Option<u64>,
     /// Whether the log already tells of an error that lasts.
     in_trouble: bool,
+    pub(super) tombstones: Tombstones,
+    /// A salvage that is not done.
+    pub(super) salvage: Option<Salvaging>,
+    /// Counts the stores that were set aside, so that a salvage notices the next one.
+    pub(super) generation: u64,
+    /// Whether a store could be opened or made, so that the next position is known.
+    is_opened: bool,
 }
 
 impl<D: Disk> Keeper<D> {
     /// Opens the store, or makes one.
     pub(super) fn open(disk: D, limits: Limits, standing: Arc<Standing>) -> Result<Self, Fault> {
-        let contents = Contents { next: 1, ..Contents::default() };
-        let mut keeper = Self { disk, limits, standing, store: None, contents, refused: None, in_trouble: false };
+        let tombstones = Tombstones::load(&disk).map_err(Fault::Io)?;
+        let mut keeper = Self {
+            disk,
+            limits,
+            standing,
+            store: None,
+            contents: Contents { next: 1, ..Contents::default() },
+            refused: None,
+            in_trouble: false,
+            tombstones,
+            salvage: None,
+            generation: 0,
+            is_opened: false,
+        };
         keeper.attempt(|_| Ok(()))?;
+        keeper.resume_salvage()?;
+        keeper.begin_block()?;
+        keeper.bound_set_aside();
         keeper.replace_if_worth_it();
         keeper.show();
         Ok(keeper)
+    }
+
+    /// Positions that the process before this one reserved and did not use are skipped: what is found there was never
+    /// promised.
+    fn begin_block(&mut self) -> Result<(), Fault> {
+        if self.salvage.is_none() && !self.tombstones.is_whole() {
+            let dead = self.attempt(Store::dead)?;
+            self.tombstones.rebuild(&self.disk, dead).map_err(Fault::Io)?;
+        }
+        let next = self.contents.next;
+        let reserved = self.tombstones.reserved().unwrap_or(0);
+        let skipped = self.tombstones.dead().missing(next, reserved.saturating_sub(1));
+        self.contents.next = next.max(reserved);
+        self.bury(&skipped)
     }
 
     /// Stores each group of records wholly or not at all, all of them with one sync.
@@ -99,13 +137,12 @@ impl<D: Disk> Keeper<D> {
         mut answers: Vec<Result<(), AppendError>>,
     ) -> Vec<Result<(), AppendError>> {
         let admitted = groups.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(group, _)| group);
-        let records: Vec<(Shelf, &[u8])> = admitted.flat_map(Group::rows).collect();
+        let records: Vec<(Table, &[u8])> = admitted.flat_map(Group::rows).collect();
         if records.is_empty() {
             return answers;
         }
         let started = Instant::now();
-        let floor = self.contents.next;
-        let stored = self.change(|store| store.append(&records, SystemTime::now().into(), floor));
+        let stored = self.store_records(&records);
         self.standing.synced(started.elapsed());
         if let Err(fault) = stored {
             if fault.is_out_of_space() {
@@ -116,71 +153,17 @@ impl<D: Disk> Keeper<D> {
         answers
     }
 
-    /// The records behind a position. Those that are not whole are parked on the way.
-    pub(super) fn read(&mut self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Unreadable> {
-        loop {
-            let found = self.attempt(|store| store.read(Shelf::Queue, after.map(Position::number), most));
-            let Found { entries, damaged } = self.readable(found)?;
-            if damaged.is_empty() {
-                return Ok(entries);
-            }
-            self.park_damaged(&damaged)?;
-            if !entries.is_empty() {
-                return Ok(entries);
-            }
+    fn store_records(&mut self, records: &[(Table, &[u8])]) -> Result<(), Fault> {
+        let count = frame::bytes(records.len());
+        let end = self.contents.next.saturating_add(count);
+        self.tombstones.reserve(&self.disk, end).map_err(Fault::Io)?;
+        let (floor, now) = (self.contents.next, SystemTime::now().into());
+        let stored = self.change(|store| store.append(records, now, floor));
+        if stored.is_err() {
+            // They may be in the file, so others do not take their places.
+            self.contents.next = self.contents.next.max(end);
         }
-    }
-
-    /// The whole ones of the parked records behind a position.
-    pub(super) fn parked(&mut self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Unreadable> {
-        let mut after = after.map(Position::number);
-        loop {
-            let found = self.attempt(|store| store.read(Shelf::Parked, after, most));
-            let Found { entries, damaged } = self.readable(found)?;
-            if !entries.is_empty() || damaged.is_empty() {
-                return Ok(entries);
-            }
-            after = damaged.last().copied();
-        }
-    }
-
-    /// Forgets the records up to and including this position.
-    pub(super) fn remove_through(&mut self, last: Position) -> Result<(), Unreadable> {
-        let removed = self.change(|store| store.remove_through(last.number()));
-        self.replace_if_worth_it();
-        self.settle();
-        self.readable(removed)
-    }
-
-    /// Takes a record out of the way.
-    pub(super) fn park(&mut self, position: Position) -> Result<(), Unreadable> {
-        let parked = self.change(|store| store.park(&[position.number()]));
-        self.settle();
-        self.readable(parked)
-    }
-
-    /// Forgets a parked record.
-    pub(super) fn remove_parked(&mut self, position: Position) -> Result<(), Unreadable> {
-        let removed = self.change(|store| store.remove_parked(position.number()));
-        self.replace_if_worth_it();
-        self.settle();
-        self.readable(removed)
-    }
-
-    /// Puts back what was parked, as far as it is whole.
-    pub(super) fn unpark(&mut self) -> Result<(), Fault> {
-        let unparked = self.change(Store::unpark);
-        self.settle();
-        unparked
-    }
-
-    fn park_damaged(&mut self, positions: &[u64]) -> Result<(), Unreadable> {
-        let parked = self.change(|store| store.park(positions));
-        self.settle();
-        self.readable(parked)?;
-        self.standing.damaged(frame::bytes(positions.len()));
-        error!(?positions, "records in the spool are damaged and were parked");
-        Ok(())
+        stored
     }
 
     /// What changes by itself with time: an error may be over, and others use the disk as well.
@@ -188,11 +171,12 @@ impl<D: Disk> Keeper<D> {
         if self.store.is_none() {
             let _ = self.attempt(|_| Ok(()));
         }
+        self.bound_set_aside();
         self.settle();
     }
 
     /// Whether what was refused would fit by now.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let available = self.available();
         self.refused = self.refused.filter(|size| *size > available);
         self.show();
@@ -201,7 +185,7 @@ impl<D: Disk> Keeper<D> {
     fn show(&self) {
         let available = self.available();
         let full = available <= frame::framed(&[]) || self.refused.is_some();
-        self.standing.show(&self.contents, available, full, self.store.is_some());
+        self.standing.show(&self.contents, available, full, self.store.is_some(), self.salvage.is_some());
     }
 
     fn refuse(&mut self, size: u64) {
@@ -223,19 +207,21 @@ impl<D: Disk> Keeper<D> {
         self.contents.parked_bytes
     }
 
-    fn readable<T>(&self, result: Result<T, Fault>) -> Result<T, Unreadable> {
+    pub(super) fn readable<T>(&self, result: Result<T, Fault>) -> Result<T, Unreadable> {
         self.show();
         result.map_err(|_| Unreadable)
     }
 
-    fn change(&mut self, work: impl Fn(&Store) -> Result<Contents, Fault>) -> Result<(), Fault> {
-        self.contents = self.attempt(work)?;
+    pub(super) fn change(&mut self, work: impl Fn(&Store) -> Result<Contents, Fault>) -> Result<(), Fault> {
+        let contents = self.attempt(work)?;
+        // The store does not know of positions that were skipped.
+        self.contents = Contents { next: contents.next.max(self.contents.next), ..contents };
         Ok(())
     }
 
     /// Works on the store. At the first sign of damage it is opened anew, which lets it repair itself; at the second
     /// it is set aside, and the work is done on a fresh one.
-    fn attempt<T>(&mut self, work: impl Fn(&Store) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn attempt<T>(&mut self, work: impl Fn(&Store) -> Result<T, Fault>) -> Result<T, Fault> {
         let mut damaged_before = false;
         let result = loop {
             match self.try_once(&work) {
@@ -272,13 +258,24 @@ impl<D: Disk> Keeper<D> {
 
     fn reopen(&mut self) -> Result<Store, Fault> {
         let floor = self.contents.next;
+        let first = if self.is_opened { floor } else { self.first_position()? };
         let disk = &self.disk;
         let (store, contents) = guarded(disk.note(), || match disk.open()? {
             Some(file) => Store::open(file),
-            None => fresh(disk, floor),
+            None => fresh(disk, first),
         })?;
         self.contents = Contents { next: contents.next.max(floor), ..contents };
+        self.is_opened = true;
         Ok(store)
+    }
+
+    /// Where a fresh store begins when the positions of the one before are not known.
+    fn first_position(&self) -> Result<u64, Fault> {
+        match self.tombstones.reserved() {
+            Some(reserved) => Ok(reserved),
+            None if self.disk.aside()?.is_empty() => Ok(1),
+            None => Ok(beyond_all_positions()),
+        }
     }
 
     /// Closing may stumble over the damage as well.
@@ -292,20 +289,24 @@ impl<D: Disk> Keeper<D> {
 
     fn set_aside(&mut self, what: &str) -> Result<(), Fault> {
         self.discard();
+        let end = self.is_opened.then_some(self.contents.next);
         let name = self.disk.set_aside()?;
         self.contents = Contents { next: self.contents.next, ..Contents::default() };
         self.standing.damaged(1);
         error!(
             file = name,
             damage = what,
-            "the spool was damaged and set aside; a fresh one is used. \
-             `trusthub-bridge spool export` salvages what can be read"
+            "the spool was damaged and set aside; a fresh one takes new records, and what can be read of the damaged \
+             one is published first"
         );
+        self.begin_salvage(end);
+        self.bound_set_aside();
         Ok(())
     }
 
-    fn replace_if_worth_it(&mut self) {
-        let empty = self.store.is_some() && self.contents.events == 0 && self.contents.parked == 0;
+    pub(super) fn replace_if_worth_it(&mut self) {
+        let empty =
+            self.store.is_some() && self.salvage.is_none() && self.contents.events == 0 && self.contents.parked == 0;
         if !empty || self.disk.length().is_ok_and(|length| length <= WORTH_REPLACING) {
             return;
         }
@@ -318,7 +319,7 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// One line when an error begins and one when it is over.
-    fn tell(&mut self, fault: Option<&Fault>) {
+    pub(super) fn tell(&mut self, fault: Option<&Fault>) {
         match fault {
             Some(fault) if !self.in_trouble => error!(%fault, "the spool cannot be read or written"),
             None if self.in_trouble => info!("the spool can be read and written again"),
@@ -333,6 +334,13 @@ impl<D: Disk> Drop for Keeper<D> {
         self.discard();
         self.standing.closed();
     }
+}
+
+/// When neither the store nor the log of tombstones says which positions were used. It grows with time, so that it does
+/// not give the same twice.
+fn beyond_all_positions() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() << 20
 }
 
 fn fresh<D: Disk>(disk: &D, next: u64) -> Result<(Store, Contents), Fault> {

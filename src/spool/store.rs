@@ -9,69 +9,25 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction,
+};
 
-use super::{Batch, Entry, Fault, frame};
+use super::{
+    Batch, Entry, Fault, frame,
+    numbers::{Numbers, Stored},
+    ranges::Ranges,
+    tables::Tables,
+};
 use crate::domain::Timestamp;
 
-/// The format that this version writes.
-pub(super) const FORMAT: u64 = 2;
-
-/// The first format, without the size of the parked records.
-const WITHOUT_PARKED_BYTES: u64 = 1;
-
-const QUEUE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("queue");
-const PARKED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("parked");
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-const NUMBERS: &str = "numbers";
+pub(super) const QUEUE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("queue");
+pub(super) const PARKED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("parked");
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+pub(super) const NUMBERS: &str = "numbers";
 
 /// The store's default is 1 GiB.
 const CACHE_BYTES: usize = 8 << 20;
-
-/// The numbers of `meta`, changed together with the tables so that opening a large store costs nothing.
-#[derive(Debug, Clone, Copy)]
-struct Numbers {
-    /// The position of the next record.
-    next: u64,
-    /// Size of the frames in the queue.
-    bytes: u64,
-    /// Size of the parked frames.
-    parked_bytes: u64,
-}
-
-/// The numbers of a store, in the format that it has.
-enum Stored {
-    Current(Numbers),
-    /// Of format 1: the size of the parked records is missing.
-    WithoutParkedBytes(Numbers),
-}
-
-impl Numbers {
-    fn encode(self) -> Vec<u8> {
-        let numbers = [FORMAT, self.next, self.bytes, self.parked_bytes];
-        let mut record: Vec<u8> = numbers.into_iter().flat_map(u64::to_le_bytes).collect();
-        record.extend(crc32fast::hash(&record).to_le_bytes());
-        record
-    }
-
-    /// The checksum ends the record and the format begins it in every format, whatever stands between.
-    fn decode(record: &[u8]) -> Result<Stored, Fault> {
-        let damaged = || Fault::Damaged("its numbers are damaged".to_owned());
-        let (mut rest, checksum) = record.split_last_chunk().ok_or_else(damaged)?;
-        if crc32fast::hash(rest) != u32::from_le_bytes(*checksum) {
-            return Err(damaged());
-        }
-        let mut number = || frame::take(&mut rest).map(u64::from_le_bytes).ok_or_else(damaged);
-        match number()? {
-            FORMAT => Ok(Stored::Current(Self { next: number()?, bytes: number()?, parked_bytes: number()? })),
-            WITHOUT_PARKED_BYTES => {
-                Ok(Stored::WithoutParkedBytes(Self { next: number()?, bytes: number()?, parked_bytes: 0 }))
-            }
-            newer if newer > FORMAT => Err(Fault::Newer(newer)),
-            _ => Err(damaged()),
-        }
-    }
-}
 
 /// What a store holds after an operation.
 #[derive(Debug, Clone, Copy, Default)]
@@ -91,7 +47,7 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    fn of(
+    pub(super) fn of(
         numbers: Numbers,
         queue: &impl ReadableTable<u64, &'static [u8]>,
         parked: &impl ReadableTable<u64, &'static [u8]>,
@@ -114,7 +70,7 @@ impl Contents {
 
 /// Which of the two tables of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shelf {
+pub enum Table {
     /// Records that wait.
     Queue,
     /// Records that were taken out of the way.
@@ -171,13 +127,13 @@ impl Store {
     /// Appends records to their tables, at positions not below `floor`.
     pub(super) fn append(
         &self,
-        records: &[(Shelf, &[u8])],
+        records: &[(Table, &[u8])],
         stored_at: Timestamp,
         floor: u64,
     ) -> Result<Contents, Fault> {
         self.change(|tables| {
             tables.numbers.next = tables.numbers.next.max(floor);
-            records.iter().try_for_each(|(shelf, record)| tables.append(*shelf, record, stored_at))
+            records.iter().try_for_each(|(table, record)| tables.append(*table, record, stored_at))
         })
     }
 
@@ -199,9 +155,49 @@ impl Store {
         self.change(|tables| positions.iter().try_for_each(|position| tables.park(*position)))
     }
 
-    /// Forgets a parked record.
-    pub(super) fn remove_parked(&self, position: u64) -> Result<Contents, Fault> {
-        self.change(|tables| tables.remove_parked(position))
+    /// Forgets records, wherever they are.
+    pub(super) fn discard(&self, positions: &[u64]) -> Result<Contents, Fault> {
+        self.change(|tables| {
+            positions.iter().try_for_each(|position| {
+                tables.take(Table::Queue, *position)?;
+                tables.take(Table::Parked, *position).map(drop)
+            })
+        })
+    }
+
+    /// Puts records that were salvaged into their places in the queue, unless they are there or parked.
+    pub(super) fn restore(&self, entries: &[&Entry]) -> Result<Contents, Fault> {
+        self.change(|tables| entries.iter().try_for_each(|entry| tables.restore(entry)))
+    }
+
+    /// The positions that die when the queue is removed through `last`: those of the removed records, and all before
+    /// and between them at which nothing is parked.
+    pub(super) fn dying(&self, last: u64) -> Result<Ranges, Fault> {
+        let transaction = self.database.begin_read()?;
+        let (queue, parked) = (transaction.open_table(QUEUE)?, transaction.open_table(PARKED)?);
+        let first = queue.first()?.map(|(first, _)| first.value());
+        let end = queue.range(..=last)?.next_back().transpose()?.map(|(position, _)| position.value());
+        let (Some(first), Some(end)) = (first, end) else { return Ok(Ranges::default()) };
+        let before = parked.range(..first)?.next_back().transpose()?.map(|(position, _)| position.value());
+        let start = before.map_or(0, |parked| parked.saturating_add(1));
+        without(Ranges::of(start, end), &[&parked])
+    }
+
+    /// Which of these positions neither table has.
+    pub(super) fn absent(&self, positions: &Ranges) -> Result<Ranges, Fault> {
+        let transaction = self.database.begin_read()?;
+        without(positions.clone(), &[&transaction.open_table(QUEUE)?, &transaction.open_table(PARKED)?])
+    }
+
+    /// All positions below the first record of the queue at which nothing is parked.
+    pub(super) fn dead(&self) -> Result<Ranges, Fault> {
+        let transaction = self.database.begin_read()?;
+        let first = transaction.open_table(QUEUE)?.first()?.map(|(first, _)| first.value());
+        let next = match (first, stored(&transaction.open_table(META)?)?) {
+            (Some(first), _) => first,
+            (None, Stored::Current(numbers) | Stored::WithoutParkedBytes(numbers)) => numbers.next,
+        };
+        without(Ranges::of(0, next.saturating_sub(1)), &[&transaction.open_table(PARKED)?])
     }
 
     /// Puts whole records back into their places in the queue.
@@ -216,14 +212,17 @@ impl Store {
         })
     }
 
-    /// Reads records behind a position.
-    pub(super) fn read(&self, shelf: Shelf, after: Option<u64>, most: Batch) -> Result<Found, Fault> {
+    /// Reads records behind a position, but none behind `through`.
+    pub(super) fn read(&self, table: Table, after: Option<u64>, through: u64, most: Batch) -> Result<Found, Fault> {
         let transaction = self.database.begin_read()?;
-        let table = match shelf {
-            Shelf::Queue => transaction.open_table(QUEUE)?,
-            Shelf::Parked => transaction.open_table(PARKED)?,
+        let table = match table {
+            Table::Queue => transaction.open_table(QUEUE)?,
+            Table::Parked => transaction.open_table(PARKED)?,
         };
-        collect(&table, (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded), most)
+        if after.is_some_and(|after| after >= through) {
+            return Ok(Found::default());
+        }
+        collect(&table, (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Included(through)), most)
     }
 
     fn change(&self, work: impl FnOnce(&mut Tables<'_>) -> Result<(), Fault>) -> Result<Contents, Fault> {
@@ -244,7 +243,7 @@ impl Store {
     }
 }
 
-fn stored(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Stored, Fault> {
+pub(super) fn stored(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Stored, Fault> {
     let record = meta.get(NUMBERS)?.ok_or_else(|| Fault::Damaged("its numbers are missing".to_owned()))?;
     Numbers::decode(record.value())
 }
@@ -275,82 +274,23 @@ fn collect(
     Ok(found)
 }
 
-/// The tables in a transaction that writes.
-struct Tables<'t> {
-    queue: Table<'t, u64, &'static [u8]>,
-    parked: Table<'t, u64, &'static [u8]>,
-    meta: Table<'t, &'static str, &'static [u8]>,
-    numbers: Numbers,
-}
+type Frames = ReadOnlyTable<u64, &'static [u8]>;
 
-impl<'t> Tables<'t> {
-    fn open(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
-        let meta = transaction.open_table(META)?;
-        let (queue, parked) = (transaction.open_table(QUEUE)?, transaction.open_table(PARKED)?);
-        let numbers = match stored(&meta)? {
-            Stored::Current(numbers) => numbers,
-            Stored::WithoutParkedBytes(numbers) => Numbers { parked_bytes: size_of(&parked)?, ..numbers },
-        };
-        Ok(Self { queue, parked, meta, numbers })
-    }
-
-    fn append(&mut self, shelf: Shelf, record: &[u8], stored_at: Timestamp) -> Result<(), Fault> {
-        let position = self.numbers.next;
-        let frame = frame::encode(position, stored_at, record);
-        if self.insert(shelf, position, &frame)? {
-            return Err(Fault::Damaged("a position is taken already".to_owned()));
+/// These positions without those that the tables have.
+fn without(positions: Ranges, tables: &[&Frames]) -> Result<Ranges, Fault> {
+    let mut left = positions;
+    for table in tables {
+        let mut absent = Ranges::default();
+        for (first, last) in left.iter() {
+            let mut next = first;
+            for row in table.range(first..=last)? {
+                let position = row?.0.value();
+                absent.insert(next, position.saturating_sub(1));
+                next = position.saturating_add(1);
+            }
+            absent.insert(next, last);
         }
-        self.numbers.next = position.saturating_add(1);
-        Ok(())
+        left = absent;
     }
-
-    /// Returns whether something was there.
-    fn insert(&mut self, shelf: Shelf, position: u64, frame: &[u8]) -> Result<bool, Fault> {
-        let (table, bytes) = match shelf {
-            Shelf::Queue => (&mut self.queue, &mut self.numbers.bytes),
-            Shelf::Parked => (&mut self.parked, &mut self.numbers.parked_bytes),
-        };
-        *bytes = bytes.saturating_add(frame::bytes(frame.len()));
-        Ok(table.insert(position, frame)?.is_some())
-    }
-
-    fn take(&mut self, shelf: Shelf, position: u64) -> Result<Option<Vec<u8>>, Fault> {
-        let (table, bytes) = match shelf {
-            Shelf::Queue => (&mut self.queue, &mut self.numbers.bytes),
-            Shelf::Parked => (&mut self.parked, &mut self.numbers.parked_bytes),
-        };
-        let Some(frame) = table.remove(position)? else { return Ok(None) };
-        let frame = frame.value().to_vec();
-        *bytes = bytes.saturating_sub(frame::bytes(frame.len()));
-        Ok(Some(frame))
-    }
-
-    fn park(&mut self, position: u64) -> Result<(), Fault> {
-        if let Some(frame) = self.take(Shelf::Queue, position)? {
-            self.insert(Shelf::Parked, position, &frame)?;
-        }
-        Ok(())
-    }
-
-    fn unpark(&mut self, position: u64) -> Result<(), Fault> {
-        if let Some(frame) = self.take(Shelf::Parked, position)? {
-            self.insert(Shelf::Queue, position, &frame)?;
-        }
-        Ok(())
-    }
-
-    fn remove_parked(&mut self, position: u64) -> Result<(), Fault> {
-        self.take(Shelf::Parked, position).map(drop)
-    }
-
-    fn save(mut self) -> Result<Contents, Fault> {
-        let contents = Contents::of(self.numbers, &self.queue, &self.parked)?;
-        self.meta.insert(NUMBERS, self.numbers.encode().as_slice())?;
-        Ok(contents)
-    }
-}
-
-/// Size of all frames in a table. Reads all of it.
-fn size_of(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, Fault> {
-    table.iter()?.try_fold(0_u64, |sum, row| Ok(sum.saturating_add(frame::bytes(row?.1.value().len()))))
+    Ok(left)
 }

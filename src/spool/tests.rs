@@ -6,15 +6,19 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use super::{AppendError, Batch, Limits, OpenError, Spool};
 use crate::telemetry::Metrics;
 
 mod damage;
+mod inspect;
 mod memory;
 mod model;
 mod random;
+mod salvage;
+mod slow;
 
 const ALL: Batch = Batch { entries: usize::MAX, bytes: usize::MAX };
 
@@ -61,6 +65,16 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
 async fn queue(spool: &Spool) -> Vec<String> {
     let entries = spool.read(None, ALL).await.unwrap();
     entries.into_iter().map(|entry| String::from_utf8(entry.bytes).unwrap()).collect()
+}
+
+/// The queue, as soon as everything is in it that is to be salvaged.
+async fn queue_when_salvaged(spool: &Spool) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while spool.standing.is_salvaging() {
+        assert!(Instant::now() < deadline, "the salvage does not end");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    queue(spool).await
 }
 
 fn mode(path: &Path) -> u32 {

@@ -7,6 +7,7 @@ mod deaths;
 mod limits;
 mod outages;
 mod sizes;
+mod slow_disk;
 
 use crate::support::{Bridge, Load, kafka::Broker};
 

@@ -1,10 +1,11 @@
 //! Topics: created where that is allowed, and complained about clearly where not.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use crate::support::{
     ACCOUNT, Bridge, PATIENCE, Request,
     kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
+    machine::Machine,
     simulator::Simulator,
     wait_for,
 };
@@ -41,6 +42,32 @@ fn topic_that_the_broker_refuses_is_explained_with_what_was_asked_for() {
     let line = bridge.wait_for_log(&complaint);
     assert!(line.contains("InvalidReplicationFactor (Broker: Invalid replication factor)"), "{line}");
     assert!(line.contains("the cluster has 1 brokers: set KAFKA_TOPIC_REPLICATION to a number up to that"), "{line}");
+}
+
+/// Each refusal costs a client for the question. None can be closed while its threads look a name up.
+#[test]
+fn name_server_that_hangs_stops_no_probe_and_its_clients_do_not_pile_up() {
+    const HANGING: u16 = 9;
+    let machine = Machine::new();
+    machine.hang_lookups_of(HANGING, Duration::from_secs(600));
+    let mut bridge = Bridge::launch(&[
+        ("KAFKA_BOOTSTRAP_SERVERS", &format!("{},localhost:{HANGING}", broker().bootstrap())),
+        ("KAFKA_TOPIC_REPLICATION", "3"),
+        ("LD_PRELOAD", machine.variables()[0].1),
+        ("MACHINE", machine.variables()[1].1),
+    ]);
+    bridge.wait_for_log("could not be created");
+    machine.wait_for_hanging_lookup();
+    let slow = r#"trusthub_slow_operations_total{operation="kafka_close"}"#;
+    wait_for("as many clients as may hang do", || (bridge.metric(slow) == 8.0).then_some(()));
+    broker().create_topic(&bridge.topic, 1);
+    broker().create_topic(&bridge.dead_letter_topic, 1);
+    bridge.wait_until_publishing();
+    assert_eq!(bridge.metric(slow), 8.0);
+
+    machine.hang_lookups(Duration::ZERO);
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
 }
 
 /// A broker on which the service may do only what a test allows for its own topics.

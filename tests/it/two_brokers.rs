@@ -47,6 +47,8 @@ fn topics_with_two_replicas_that_must_have_a_record_are_durable() {
     let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", &door.bootstrap())]);
     wait_for("it is known", || (bridge.metric("trusthub_topic_durability_known") == 1.0).then_some(()));
     assert_eq!(bridge.metric("trusthub_topic_durable"), 1.0);
+    let outages = bridge.lines("Kafka does not take records; they are kept in the spool");
+    assert!(outages.is_empty(), "a topic that one broker does not know yet is no outage: {outages:?}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! `spool`: what waits on the disk of a service that does not run.
+//! `spool`: what waits on the disk of a service, and how to publish it when the service will not start again.
 
 mod show;
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, path::PathBuf, time::Duration};
 
 use clap::Subcommand;
 
@@ -11,29 +11,30 @@ use super::{
     output::{Failure, Progress, print, say},
 };
 use crate::{
-    app::{self, block_on},
+    app::{self, StartError, block_on},
     config,
-    spool::{self, Batch, Entry, Position, Spool, StoreFile},
+    spool::{self, Batch, Entry, OpenError, Position, Salvage, Spool, StoreFile, Table},
     telemetry::init_logging,
 };
 
 /// What `spool --help` says.
-pub(super) const LONG: &str = "Look into the spool of a service that does not run, or publish what is in it
+pub(super) const LONG: &str = "Look into the spool of a service, or publish what is in it
 
-The spool is the folder that SPOOL_DIR names. Records wait there while Kafka does not take them, and the service
-publishes them by itself when Kafka is back; these commands are for a service that will not start again.";
+The spool is the folder that SPOOL_DIR names. Records wait there while Kafka is unreachable, and the service publishes
+them when Kafka is back. `ls` and `show` also work beside a running service; `export` and `drain` need the folder for
+themselves, and are for a service that will not start again.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List the records that wait, and the stores that were set aside because they are damaged
+    /// List the records in the spool, and the stores that were set aside because they are damaged
     Ls,
     /// Show one record
     Show {
         /// Its position, as `ls` shows it
         position: u64,
     },
-    /// Print every record as one line of JSON: those that wait, those that were set aside, and what can be read of
-    /// damaged stores
+    /// Print every record as one line of JSON: queued ones, parked ones, and what can be read of damaged stores that
+    /// were not salvaged
     Export,
     /// Publish everything to Kafka, as the KAFKA_ variables say, and exit
     Drain {
@@ -49,45 +50,86 @@ const BATCH: Batch = Batch { entries: 1_000, bytes: 1 << 20 };
 pub(super) fn run(command: &Command, variables: Variables) -> Result<(), Failure> {
     init_logging(None, "warn").map_err(Failure::failed)?;
     match command {
-        Command::Ls => with_spool(variables, list),
-        Command::Show { position } => with_spool(variables, async |spool, _| show(spool, *position).await),
-        Command::Export => with_spool(variables, export),
+        Command::Ls => look(variables, list),
+        Command::Show { position } => look(variables, async |source, _| show(source, *position).await),
+        Command::Export => look(variables, export),
         Command::Drain { timeout_secs } => drain(variables, Duration::from_secs(*timeout_secs)),
     }
 }
 
-fn with_spool(
+/// Where records are read from.
+enum Source {
+    /// The spool of a service that does not run.
+    Idle(Spool),
+    /// The folder of a service that runs.
+    Running(PathBuf),
+}
+
+impl Source {
+    /// When the folder is in use, the service that uses it is asked.
+    fn of(config: &config::Spool) -> Result<Self, Failure> {
+        match app::open_idle_spool(config) {
+            Ok(spool) => Ok(Self::Idle(spool)),
+            Err(StartError::Spool(OpenError::InUse { .. })) => Ok(Self::Running(config.folder.clone())),
+            Err(error) => Err(Failure::failed(error)),
+        }
+    }
+
+    async fn read(&self, table: Table, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Failure> {
+        match self {
+            Self::Idle(spool) => spool.inspect(table, after, most).await.map_err(Failure::failed),
+            Self::Running(folder) => spool::inspect(folder, table, after, most).map_err(|error| {
+                let folder = folder.display();
+                Failure::Failed(format!("{folder} is in use by a process that does not show its records: {error}"))
+            }),
+        }
+    }
+
+    async fn each(&self, table: Table, mut show: impl FnMut(&Entry) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut after = None;
+        loop {
+            let entries = self.read(table, after, BATCH).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after = Some(last.position);
+            entries.iter().try_for_each(&mut show)?;
+        }
+    }
+}
+
+fn look(
     variables: Variables,
-    work: impl AsyncFnOnce(&Spool, &[StoreFile]) -> Result<(), Failure>,
+    work: impl AsyncFnOnce(&Source, &[StoreFile]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let config = config::load_spool(variables).map_err(Failure::usage)?;
-    let spool = app::open_idle_spool(&config).map_err(Failure::failed)?;
-    // Listed when the lock is held and damage is set aside.
+    let source = Source::of(&config)?;
+    // Listed when damage is set aside.
     let files = spool::files(&config.folder).map_err(Failure::failed)?;
-    let result = block_on(work(&spool, &files)).map_err(Failure::failed)?;
-    spool.close();
+    let result = block_on(work(&source, &files)).map_err(Failure::failed)?;
+    if let Source::Idle(spool) = source {
+        spool.close();
+    }
     result
 }
 
-async fn list(spool: &Spool, files: &[StoreFile]) -> Result<(), Failure> {
-    print(show::HEADINGS)?;
+async fn list(source: &Source, files: &[StoreFile]) -> Result<(), Failure> {
+    print(&show::headings())?;
     let mut counts = [0, 0];
-    for (shelf, count) in SHELVES.into_iter().zip(&mut counts) {
-        each(spool, shelf, |entry| {
+    for (table, count) in TABLES.into_iter().zip(&mut counts) {
+        let row = |entry: &Entry| {
             *count += 1;
-            print(&show::row(entry, shelf))
-        })
-        .await?;
+            print(&show::row(entry, table))
+        };
+        source.each(table, row).await?;
     }
     say(&show::totals(counts, files));
     Ok(())
 }
 
-async fn show(spool: &Spool, position: u64) -> Result<(), Failure> {
+async fn show(source: &Source, position: u64) -> Result<(), Failure> {
     let before = position.checked_sub(1).map(Position::from);
     let one = Batch { entries: 1, bytes: 1 };
-    for shelf in SHELVES {
-        let found = shelf.read(spool, before, one).await?;
+    for table in TABLES {
+        let found = source.read(table, before, one).await?;
         if let Some(entry) = found.first().filter(|entry| entry.position.number() == position) {
             return print(&show::whole(entry));
         }
@@ -95,12 +137,15 @@ async fn show(spool: &Spool, position: u64) -> Result<(), Failure> {
     Err(Failure::Failed(format!("there is no record at position {position}; `trusthub-bridge spool ls` lists them")))
 }
 
-async fn export(spool: &Spool, files: &[StoreFile]) -> Result<(), Failure> {
-    for file in files.iter().filter(|file| !file.live) {
+async fn export(source: &Source, files: &[StoreFile]) -> Result<(), Failure> {
+    if let Source::Running(folder) = source {
+        return Err(Failure::failed(OpenError::InUse { path: folder.clone() }));
+    }
+    for file in files.iter().filter(|file| file.salvage == Some(Salvage::Pending)) {
         salvage(file)?;
     }
-    for shelf in SHELVES {
-        each(spool, shelf, |entry| print(&show::line(entry, shelf.as_str()))).await?;
+    for table in TABLES {
+        source.each(table, |entry| print(&show::line(entry, show::state(table)))).await?;
     }
     Ok(())
 }
@@ -113,54 +158,19 @@ fn salvage(file: &StoreFile) -> Result<(), Failure> {
     });
     printed?;
     let summary = summary.map_err(|error| Failure::Failed(format!("{}: {error}", file.path.display())))?;
-    say(&format!("{}: {} records could be read", file.path.display(), summary.found));
+    say(&format!("{}: could read {}", file.path.display(), show::records(summary.found)));
     Ok(())
 }
 
-async fn each(spool: &Spool, shelf: Shelf, mut show: impl FnMut(&Entry) -> Result<(), Failure>) -> Result<(), Failure> {
-    let mut after = None;
-    loop {
-        let entries = shelf.read(spool, after, BATCH).await?;
-        let Some(last) = entries.last() else { return Ok(()) };
-        after = Some(last.position);
-        entries.iter().try_for_each(&mut show)?;
-    }
-}
-
-/// Where a record of the spool is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shelf {
-    /// Set aside, because neither topic takes it or because it is damaged.
-    Parked,
-    /// In the queue.
-    Waiting,
-}
-
-const SHELVES: [Shelf; 2] = [Shelf::Parked, Shelf::Waiting];
-
-impl Shelf {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Parked => "parked",
-            Self::Waiting => "waiting",
-        }
-    }
-
-    async fn read(self, spool: &Spool, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Failure> {
-        match self {
-            Self::Parked => spool.parked(after, most).await,
-            Self::Waiting => spool.read(after, most).await,
-        }
-        .map_err(Failure::failed)
-    }
-}
+/// In the order in which they are shown.
+const TABLES: [Table; 2] = [Table::Parked, Table::Queue];
 
 fn drain(variables: Variables, patience: Duration) -> Result<(), Failure> {
     let (spool, kafka) = config::load_drain(variables).map_err(Failure::usage)?;
     let mut progress = Progress::default();
-    let show = |left| progress.show(&format!("{left} records are left"));
+    let show = |left| progress.show(&format!("{} left to publish", show::records(left)));
     let drained = block_on(app::drain(&spool, &kafka, patience, show)).map_err(Failure::failed)?;
     let drained = drained.map_err(Failure::failed)?;
-    say(&format!("{drained} records were published; the spool is empty"));
+    say(&format!("published {}; the spool is empty", show::records(drained)));
     Ok(())
 }

@@ -48,6 +48,9 @@ pub(super) struct Inner {
     pub(super) purging: u32,
     /// Records that were handed over while a purge was running.
     pub(super) handed_over_while_purging: u32,
+    purges: u32,
+    /// The purge from which on they hang; the first is 1.
+    pub(super) purges_hang_from: Option<u32>,
     pub(super) renewed: u32,
     /// Dead letters fail for this reason.
     pub(super) dead_letters_fail: Option<PublishFailure>,
@@ -94,6 +97,8 @@ impl FakeKafka {
             gap: None,
             purging: 0,
             handed_over_while_purging: 0,
+            purges: 0,
+            purges_hang_from: None,
             renewed: 0,
             dead_letters_fail: None,
             too_large: None,
@@ -194,7 +199,13 @@ impl Sink for Arc<FakeKafka> {
     }
 
     fn purge(&self) -> Running {
-        self.inner.lock().unwrap().purging += 1;
+        let mut inner = self.inner.lock().unwrap();
+        inner.purging += 1;
+        inner.purges += 1;
+        if inner.purges_hang_from == Some(inner.purges) {
+            self.purges_return.send_replace(false);
+        }
+        drop(inner);
         let (kafka, mut returns) = (Arc::clone(self), self.purges_return.subscribe());
         let (done, is_done) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {

@@ -2,6 +2,7 @@
 
 mod failures;
 mod kafka;
+mod limits;
 
 use std::{collections::BTreeMap, path::PathBuf, time::UNIX_EPOCH};
 
@@ -75,6 +76,13 @@ impl Fixture {
     async fn until_first_written(&self, expected: &[&str]) {
         let expected: Vec<_> = expected.iter().map(|text| quoted(text)).collect();
         self.until(&format!("{expected:?} in Kafka"), || self.kafka.first_written() == expected).await;
+    }
+
+    /// As if the spool were nearly empty, with this limit for what comes.
+    fn recover_until(&self, until: Instant) {
+        let mut state = self.deliver.dispatcher.state();
+        state.mode = Mode::Recovering;
+        self.deliver.dispatcher.limit_buffering(until);
     }
 
     /// Stops, and opens again what is left.
@@ -289,7 +297,7 @@ async fn who_waits_for_the_end_of_the_spool_waits_no_longer_than_for_kafka() {
     let fixture = Fixture::open("returning", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
     assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
-    fixture.deliver.dispatcher.state().mode = Mode::Recovering(Instant::now() + SHORT);
+    fixture.recover_until(Instant::now() + SHORT);
     let pending = fixture.accept("b");
     fixture.kafka.becomes(Mood::Silent);
     assert_eq!(pending.await.unwrap(), Ok(Durable::Spooled));
@@ -326,7 +334,7 @@ async fn when_waiting_ends_what_waits_for_the_end_of_the_spool_is_spooled_behind
     let fixture = Fixture::open("last-call-returning", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
     assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
-    fixture.deliver.dispatcher.state().mode = Mode::Recovering(Instant::now() + FOREVER);
+    fixture.recover_until(Instant::now() + FOREVER);
     fixture.kafka.becomes(Mood::Silent);
     fixture.until("a is with Kafka", || fixture.kafka.holds() == 1).await;
     let pending = fixture.accept("b");

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, fs, ops::ControlFlow};
 
 use redb::{Database, TableDefinition};
 
-use super::{ALL, Scratch, limits, metrics, queue, texts};
+use super::{ALL, Scratch, limits, metrics, queue, queue_when_salvaged, texts};
 use crate::spool::{
-    Entry, Limits, OpenError, Spool,
+    Entry, Limits, OpenError, Salvage, Spool,
     disk::LIVE,
     files,
     frame::{self, MAGIC},
@@ -47,7 +47,7 @@ async fn a_damaged_record_is_parked_and_those_behind_it_go_on() {
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_set_aside_a_fresh_one_is_used_and_the_old_one_can_be_salvaged() {
+async fn damaged_store_is_salvaged_into_a_fresh_one_in_order() {
     let scratch = Scratch::new();
     let spool = scratch.open();
     let large = "large ".repeat(4_000);
@@ -61,15 +61,19 @@ async fn a_damaged_store_is_set_aside_a_fresh_one_is_used_and_the_old_one_can_be
 
     let metrics = metrics();
     let spool = Spool::open(&scratch.spool(), limits(), metrics.clone()).unwrap();
-    assert_eq!((spool.is_empty(), metrics.spool.damaged.get()), (true, 1));
+    assert_eq!((spool.is_empty(), metrics.spool.damaged.get()), (false, 1));
     spool.append(texts(&["new"])).await.unwrap();
-    assert_eq!(queue(&spool).await, ["new"]);
+    assert_eq!(queue_when_salvaged(&spool).await, ["one", "two", &large, "new"]);
+    let salvaged = spool.read(None, ALL).await.unwrap();
+    assert_eq!(salvaged[..3], stored, "at their positions");
+    assert_eq!(metrics.spool.salvaged.get(), 3);
     spool.close();
 
     let files = files(&scratch.spool()).unwrap();
-    assert_eq!(files.iter().map(|file| file.live).collect::<Vec<_>>(), [true, false]);
-    assert!(files[1].path.file_name().unwrap().to_str().unwrap().starts_with("spool.redb.corrupt-2"));
-    assert_eq!(salvaged(&files[1].path), stored);
+    let states: Vec<_> = files.iter().map(|file| file.salvage).collect();
+    assert_eq!(states, [None, Some(Salvage::Complete)]);
+    let name = files[1].path.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("spool.redb.corrupt-2") && name.ends_with(".salvaged"), "{name}");
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn a_salvage_finds_each_record_once_in_order_and_is_not_misled_by_rubbish() {
     let scratch = Scratch::new();
     let spool = scratch.open();
     let numbers: Vec<String> = (0..500).map(|number| format!("record {number}")).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for number in &numbers {
         runtime.block_on(spool.append(texts(&[number]))).unwrap();
     }

@@ -5,7 +5,6 @@
 //! and the next sync knows nothing of them any more: so does Linux.
 
 use std::{
-    collections::BTreeSet,
     io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard},
@@ -13,8 +12,11 @@ use std::{
 
 use redb::StorageBackend;
 
+use self::image::Image;
 use super::random::Random;
-use crate::spool::disk::Disk;
+use crate::spool::disk::{Aside, Disk, Raw, Salvage};
+
+mod image;
 
 const SECTOR: usize = 512;
 const PAGE: usize = 4_096;
@@ -26,12 +28,15 @@ struct State {
     random: Random,
     live: Option<Arc<Mutex<Image>>>,
     new: Option<Arc<Mutex<Image>>>,
-    aside: Vec<Arc<Mutex<Image>>>,
+    aside: Vec<(Aside, Arc<Mutex<Image>>)>,
+    tombstones: Option<Vec<u8>>,
+    stores_set_aside: usize,
     /// Counted up when the power goes: files opened before are dead.
     power_cycles: u64,
     faults: Option<Faults>,
     free_bytes: u64,
     skip_syncs: bool,
+    forget_tombstones: bool,
 }
 
 /// Errors to come.
@@ -65,93 +70,6 @@ impl State {
     }
 }
 
-#[derive(Debug, Default)]
-struct Image {
-    /// What readers see.
-    cache: Vec<u8>,
-    /// What survives.
-    platter: Vec<u8>,
-    /// Sectors in which the two may differ.
-    dirty: BTreeSet<usize>,
-}
-
-impl Image {
-    fn write(&mut self, offset: usize, data: &[u8]) {
-        let end = offset + data.len();
-        if self.cache.len() < end {
-            resize(&mut self.cache, end);
-        }
-        self.cache[offset..end].copy_from_slice(data);
-        self.dirty.extend(offset / SECTOR..end.div_ceil(SECTOR));
-    }
-
-    fn set_len(&mut self, length: usize) {
-        self.dirty.extend(length / SECTOR..self.cache.len().div_ceil(SECTOR));
-        resize(&mut self.cache, length);
-    }
-
-    fn sync(&mut self) {
-        self.reach_platter(|_| true);
-    }
-
-    /// Some of what was written reaches the platter.
-    fn reach_platter(&mut self, mut survives: impl FnMut(usize) -> bool) {
-        if self.platter.len() != self.cache.len() && survives(0) {
-            resize(&mut self.platter, self.cache.len());
-        }
-        for sector in std::mem::take(&mut self.dirty) {
-            let start = sector * SECTOR;
-            let end = (start + SECTOR).min(self.cache.len());
-            if start < end && survives(sector) {
-                if self.platter.len() < end {
-                    resize(&mut self.platter, end);
-                }
-                self.platter[start..end].copy_from_slice(&self.cache[start..end]);
-            }
-        }
-    }
-
-    fn tear(&mut self, random: &mut Random) {
-        match random.below(4) {
-            0 => self.reach_platter(|_| false),
-            1 => self.reach_platter(|_| true),
-            2 => {
-                let mut left = random.below(self.dirty.len() + 1);
-                self.reach_platter(|_| {
-                    left = left.saturating_sub(1);
-                    left > 0
-                });
-            }
-            _ => self.reach_platter(|_| random.one_in(2)),
-        }
-    }
-
-    /// Flips a bit in a page with records, names or numbers, or in the store's head. Damage in the store's account of
-    /// free pages is left out: it may end the process, which a test of its own covers.
-    fn flip(&mut self, random: &mut Random) {
-        let pages = self.cache.chunks(PAGE).enumerate().filter(|(_, page)| **page != [0; PAGE]);
-        let targets = pages.filter(|(number, page)| {
-            let text = String::from_utf8_lossy(page);
-            *number == 0 || [MAGIC_TEXT, "queue", "numbers"].iter().any(|part| text.contains(part))
-        });
-        let targets: Vec<usize> = targets.map(|(number, _)| number).collect();
-        let place = targets[random.below(targets.len())] * PAGE + random.below(PAGE);
-        let bit = 1 << random.below(8);
-        for image in [&mut self.cache, &mut self.platter] {
-            if let Some(byte) = image.get_mut(place) {
-                *byte ^= bit;
-            }
-        }
-    }
-}
-
-/// As [`Vec::resize`] with zeros, which takes its time without optimisation.
-fn resize(bytes: &mut Vec<u8>, length: usize) {
-    bytes.truncate(length);
-    let missing = vec![0; length - bytes.len()];
-    if bytes.is_empty() { *bytes = missing } else { bytes.extend_from_slice(&missing) }
-}
-
 #[derive(Debug, Clone)]
 pub(super) struct MemoryDisk(Arc<Mutex<State>>);
 
@@ -162,10 +80,13 @@ impl MemoryDisk {
             live: None,
             new: None,
             aside: Vec::new(),
+            tombstones: None,
+            stores_set_aside: 0,
             power_cycles: 0,
             faults: None,
             free_bytes: u64::MAX,
             skip_syncs: false,
+            forget_tombstones: false,
         })))
     }
 
@@ -178,7 +99,7 @@ impl MemoryDisk {
         let state = &mut *self.state();
         state.power_cycles += 1;
         state.new = None;
-        for image in state.live.iter().chain(&state.aside) {
+        for image in state.live.iter().chain(state.aside.iter().map(|(_, image)| image)) {
             let image = &mut *image.lock().unwrap();
             image.tear(&mut state.random);
             image.cache.clone_from(&image.platter);
@@ -189,6 +110,16 @@ impl MemoryDisk {
         let state = &mut *self.state();
         if let Some(image) = &state.live {
             image.lock().unwrap().flip(&mut state.random);
+        }
+    }
+
+    /// The first page of the store in use is overwritten: it has to be set aside, but all records are whole.
+    pub(super) fn behead(&self) {
+        if let Some(image) = &self.state().live {
+            let image = &mut *image.lock().unwrap();
+            for image in [&mut image.cache, &mut image.platter] {
+                image.iter_mut().take(PAGE).for_each(|byte| *byte = 0xa5);
+            }
         }
     }
 
@@ -205,8 +136,13 @@ impl MemoryDisk {
         self.state().skip_syncs = true;
     }
 
+    /// A disk that lies about the log of removals: what is written to it is gone.
+    pub(super) fn forget_tombstones(&self) {
+        self.state().forget_tombstones = true;
+    }
+
     pub(super) fn stores_set_aside(&self) -> usize {
-        self.state().aside.len()
+        self.state().stores_set_aside
     }
 
     fn file(&self, state: &State, image: &Arc<Mutex<Image>>) -> MemoryFile {
@@ -216,6 +152,7 @@ impl MemoryDisk {
 
 impl Disk for MemoryDisk {
     type File = MemoryFile;
+    type Raw = MemoryFile;
 
     fn open(&self) -> io::Result<Option<MemoryFile>> {
         let mut state = self.state();
@@ -246,8 +183,11 @@ impl Disk for MemoryDisk {
         let mut state = self.state();
         state.fails(false)?;
         let image = state.live.take().ok_or(io::ErrorKind::NotFound)?;
-        state.aside.push(image);
-        Ok(format!("aside-{}", state.aside.len()))
+        state.stores_set_aside += 1;
+        let name = format!("spool.redb.corrupt-{:06}", state.stores_set_aside);
+        let bytes = image.lock().unwrap().cache.len() as u64;
+        state.aside.push((Aside::of(&name, bytes).unwrap(), image));
+        Ok(name)
     }
 
     fn length(&self) -> io::Result<u64> {
@@ -261,6 +201,56 @@ impl Disk for MemoryDisk {
         let mut state = self.state();
         state.fails(false)?;
         Ok(state.free_bytes)
+    }
+
+    fn aside(&self) -> io::Result<Vec<Aside>> {
+        let mut state = self.state();
+        state.fails(false)?;
+        Ok(state.aside.iter().map(|(aside, _)| aside.clone()).collect())
+    }
+
+    fn open_aside(&self, name: &str) -> io::Result<MemoryFile> {
+        let mut state = self.state();
+        state.fails(false)?;
+        let (_, image) = state.aside.iter().find(|(aside, _)| aside.name == name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.file(&state, image))
+    }
+
+    fn mark(&self, name: &str, salvage: Salvage) -> io::Result<()> {
+        let mut state = self.state();
+        state.fails(false)?;
+        let aside = state.aside.iter_mut().find(|(aside, _)| aside.name == name).ok_or(io::ErrorKind::NotFound)?;
+        aside.0.salvage = salvage;
+        Ok(())
+    }
+
+    fn remove_aside(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.fails(false)?;
+        state.aside.retain(|(aside, _)| aside.name != name);
+        Ok(())
+    }
+
+    fn tombstones(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut state = self.state();
+        state.fails(false)?;
+        Ok(state.tombstones.clone().filter(|_| !state.forget_tombstones))
+    }
+
+    fn append_tombstones(&self, records: &[u8]) -> io::Result<()> {
+        let mut state = self.state();
+        let failed = state.fails(true);
+        // An append that fails may have begun.
+        let written = if failed.is_err() { state.random.below(records.len() + 1) } else { records.len() };
+        state.tombstones.get_or_insert_default().extend(&records[..written]);
+        failed
+    }
+
+    fn replace_tombstones(&self, records: &[u8]) -> io::Result<()> {
+        let mut state = self.state();
+        state.fails(true)?;
+        state.tombstones = Some(records.to_vec());
+        Ok(())
     }
 }
 
@@ -327,6 +317,16 @@ impl StorageBackend for MemoryFile {
             }
         }
         Ok(())
+    }
+}
+
+impl Raw for MemoryFile {
+    fn length(&self) -> io::Result<u64> {
+        self.len()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<()> {
+        self.read(place, buffer)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     limits,
-    memory::{Faults, MemoryDisk},
+    memory::{Faults, MemoryDisk, MemoryFile},
     metrics,
     random::Random,
 };
@@ -17,14 +17,18 @@ use crate::{
     spool::{
         AppendError, Batch, Entry, Limits, Position, frame,
         keeper::{Group, Keeper},
+        restore::Restored,
+        salvage::{Chunk, Reader},
         standing::Standing,
-        store::Shelf,
+        store::Table,
     },
     telemetry::Metrics,
 };
 
-/// Of each of the two kinds of histories.
-const RUNS: u64 = 5_500;
+mod compare;
+
+/// Of each of the three kinds of histories.
+const RUNS: u64 = 3_500;
 const STEPS: usize = 30;
 const BATCH: Batch = Batch { entries: 7, bytes: 3_000 };
 
@@ -42,12 +46,26 @@ fn flipped_bits_never_show_as_records_and_the_spool_works_on() {
 }
 
 #[test]
+fn stores_that_are_set_aside_lose_nothing_and_bring_nothing_back() {
+    histories(|seed, metrics| History::new(seed, metrics, Kind::Beheading).run());
+}
+
+#[test]
 fn the_model_goes_red_on_a_disk_whose_syncs_do_nothing() {
+    goes_red(Kind::Honest, MemoryDisk::skip_syncs);
+}
+
+#[test]
+fn the_model_goes_red_when_removals_are_not_logged() {
+    goes_red(Kind::Beheading, MemoryDisk::forget_tombstones);
+}
+
+fn goes_red(kind: Kind, breaks: impl Fn(&MemoryDisk)) {
     let metrics = metrics();
     let red = |seed| {
         catch_unwind(AssertUnwindSafe(|| {
-            let history = History::new(seed, &metrics, Kind::Honest);
-            history.disk.skip_syncs();
+            let history = History::new(seed, &metrics, kind);
+            breaks(&history.disk);
             history.run();
         }))
         .is_err()
@@ -73,7 +91,10 @@ fn histories(run: impl Fn(u64, &Arc<Metrics>)) {
 enum Kind {
     /// The disk fails and loses power, but never changes what it holds.
     Honest,
+    /// The same, and any bit of a record or of the store may change.
     Flipping,
+    /// The store may become unusable, but its records stay whole.
+    Beheading,
 }
 
 /// What is known about a record.
@@ -102,6 +123,8 @@ struct History {
     perhaps_parked: BTreeSet<u64>,
     kind: Kind,
     flipped: bool,
+    beheaded: bool,
+    salvage: Option<(u64, Reader<MemoryFile>, Option<Chunk>)>,
 }
 
 impl History {
@@ -119,6 +142,8 @@ impl History {
             perhaps_parked: BTreeSet::new(),
             kind,
             flipped: false,
+            beheaded: false,
+            salvage: None,
         };
         history.reopen();
         history
@@ -131,6 +156,7 @@ impl History {
         self.disk.fail(None);
         self.disk.set_free_bytes(u64::MAX);
         self.keeper().tick();
+        self.salvage_all();
         self.verify();
         self.must_work();
     }
@@ -147,8 +173,41 @@ impl History {
             16..=17 => self.break_soon(),
             18 => self.fill_or_free_the_disk(),
             _ if self.kind == Kind::Flipping => self.flip(),
+            _ if self.kind == Kind::Beheading => self.behead(),
             _ => self.keeper().tick(),
         }
+        if self.random.one_in(2) {
+            self.salvage();
+        }
+    }
+
+    /// One chunk of what is to be salvaged, if anything is.
+    fn salvage(&mut self) {
+        let next = || self.keeper.as_mut().unwrap().take_salvage().map(|(number, reader)| (number, reader, None));
+        let Some((number, mut reader, chunk)) = self.salvage.take().or_else(next) else { return };
+        let chunk = chunk.unwrap_or_else(|| reader.next_chunk());
+        match self.keeper().restore(number, &chunk, reader.is_complete()) {
+            Ok(Restored::Stored) if chunk.is_last() => {}
+            Ok(Restored::Stored) => self.salvage = Some((number, reader, None)),
+            Ok(Restored::Outdated) => {}
+            Err(_) => self.salvage = Some((number, reader, Some(chunk))),
+        }
+    }
+
+    fn salvage_all(&mut self) {
+        for _ in 0..1_000 {
+            let _ = self.keeper().read(None, BATCH);
+            if !self.standing.is_salvaging() {
+                return;
+            }
+            self.salvage();
+        }
+        panic!("the salvage does not end");
+    }
+
+    fn behead(&mut self) {
+        self.beheaded = true;
+        self.disk.behead();
     }
 
     fn keeper(&mut self) -> &mut Keeper<MemoryDisk> {
@@ -166,20 +225,20 @@ impl History {
                 (first..next).collect()
             })
             .collect();
-        let shelf = if self.random.one_in(6) { Shelf::Parked } else { Shelf::Queue };
+        let table = if self.random.one_in(6) { Table::Parked } else { Table::Queue };
         let records: Vec<Group> = groups
             .iter()
-            .map(|group| Group { shelf, records: group.iter().map(|number| record(*number)).collect() })
+            .map(|group| Group { table, records: group.iter().map(|number| record(*number)).collect() })
             .collect();
         let answers = self.keeper().append(&records);
         assert_eq!(answers.len(), calls);
         for (group, answer) in groups.iter().zip(answers) {
-            let fate = match (answer, shelf) {
-                (Ok(()), Shelf::Queue) => Fate::Stored,
-                (Ok(()), Shelf::Parked) => Fate::Parked,
+            let fate = match (answer, table) {
+                (Ok(()), Table::Queue) => Fate::Stored,
+                (Ok(()), Table::Parked) => Fate::Parked,
                 (Err(_), _) => Fate::Unsure,
             };
-            if shelf == Shelf::Parked {
+            if table == Table::Parked {
                 self.perhaps_parked.extend(group);
             }
             self.fates.extend(group.iter().map(|number| (*number, fate)));
@@ -194,9 +253,14 @@ impl History {
         let last = &entries[self.random.below(entries.len())];
         let removed = self.keeper().remove_through(last.position).is_ok();
         let last = number(last);
-        for (_, fate) in self.fates.range_mut(..=last).filter(|(_, fate)| **fate != Fate::Parked) {
+        // A salvaged record may have been parked.
+        for number in entries.iter().map(number).filter(|number| *number <= last) {
+            self.fates.insert(number, if removed { Fate::Gone } else { Fate::Unsure });
+            self.perhaps_parked.remove(&number);
+        }
+        for (number, fate) in self.fates.range_mut(..=last).filter(|(_, fate)| **fate != Fate::Parked) {
             *fate = match *fate {
-                _ if removed => Fate::Gone,
+                _ if removed && !self.perhaps_parked.contains(number) => Fate::Gone,
                 Fate::Stored => Fate::Unsure,
                 fate => fate,
             };
@@ -226,11 +290,13 @@ impl History {
     fn crash(&mut self) {
         self.disk.crash();
         self.keeper = None;
+        self.salvage = None;
         self.reopen();
     }
 
     fn close(&mut self) {
         self.keeper = None;
+        self.salvage = None;
         self.reopen();
     }
 
@@ -268,50 +334,6 @@ impl History {
         self.disk.flip_a_bit();
     }
 
-    /// Compares all that can be read with what is known.
-    fn verify(&mut self) {
-        let queue = read_all(|after| self.keeper().read(after, BATCH).ok());
-        let parked = read_all(|after| self.keeper().parked(after, BATCH).ok());
-        if let Some(entries) = &queue {
-            self.compare(entries, Fate::Stored);
-        }
-        if let Some(entries) = &parked {
-            self.compare(entries, Fate::Parked);
-        }
-        if let (Some(queue), Some(parked)) = (&queue, &parked)
-            && !self.flipped
-        {
-            self.compare_counts(queue, parked);
-        }
-    }
-
-    fn compare(&self, entries: &[Entry], fate: Fate) {
-        assert!(entries.is_sorted_by(|a, b| a.position < b.position), "positions are out of order");
-        let numbers: Vec<u64> = entries.iter().map(number).collect();
-        assert!(numbers.is_sorted_by(|a, b| a < b), "records are out of order: {numbers:?}");
-        for (entry, number) in entries.iter().zip(&numbers) {
-            assert_eq!(entry.bytes, record(*number));
-            let known = self.fates.get(number).expect("a record that nobody appended");
-            let may =
-                [fate, Fate::Unsure].contains(known) || (fate == Fate::Parked && self.perhaps_parked.contains(number));
-            assert!(self.flipped || may, "{number} is {known:?}, not {fate:?}");
-        }
-        let found: BTreeSet<u64> = numbers.into_iter().collect();
-        let lost = self.fates.iter().find(|(number, known)| **known == fate && !found.contains(number));
-        assert!(self.flipped || lost.is_none(), "lost: {lost:?}");
-    }
-
-    fn compare_counts(&self, queue: &[Entry], parked: &[Entry]) {
-        let bytes: u64 = queue.iter().map(|entry| frame::framed(&entry.bytes)).sum();
-        let spool = &self.metrics.spool;
-        assert_eq!(self.standing.events(), queue.len() as u64);
-        assert_eq!(spool.bytes.get(), i64::try_from(bytes).unwrap());
-        assert_eq!(spool.parked.get(), i64::try_from(parked.len()).unwrap());
-        let parked_bytes: u64 = parked.iter().map(|entry| frame::framed(&entry.bytes)).sum();
-        assert_eq!(self.keeper.as_ref().unwrap().parked_bytes(), parked_bytes);
-        assert_eq!(self.disk.stores_set_aside(), 0, "an honest disk has no damage");
-    }
-
     /// Damage may come to light with the first few records only.
     fn must_work(&mut self) {
         let tries = if self.flipped { 4 } else { 1 };
@@ -321,8 +343,10 @@ impl History {
     fn works(&mut self) -> bool {
         let next = self.fates.keys().last().map_or(0, |last| last + 1);
         self.fates.insert(next, Fate::Unsure);
-        match self.keeper().append(&[Group { shelf: Shelf::Queue, records: vec![record(next)] }]).as_slice() {
+        let answers = self.keeper().append(&[Group { table: Table::Queue, records: vec![record(next)] }]);
+        match answers.as_slice() {
             [Ok(())] => {
+                self.salvage_all();
                 let queue = read_all(|after| self.keeper().read(after, BATCH).ok()).unwrap_or_default();
                 queue.last().is_some_and(|entry| number(entry) == next)
             }

@@ -30,6 +30,8 @@ pub struct SpoolMetrics {
     pub parked: IntGauge,
     /// Damage that was found.
     pub damaged: IntCounter,
+    /// Records that were found in damaged stores and put back into the queue.
+    pub salvaged: IntCounter,
     /// One group of records written and synced.
     pub sync_seconds: Histogram,
     /// Why records went to the spool: once for each change from Kafka to the spool.
@@ -87,6 +89,10 @@ impl SpoolMetrics {
                 "Records set aside in the spool: neither topic takes them, or they are damaged.",
             )?,
             damaged: catalogue.counter("trusthub_spool_damaged_total", "Damage found in the spool.")?,
+            salvaged: catalogue.counter(
+                "trusthub_spool_salvaged_total",
+                "Records found in damaged stores of the spool and put back into the queue.",
+            )?,
             sync_seconds: catalogue.histogram(
                 "trusthub_spool_sync_duration_seconds",
                 "Time to write and sync the records that were waiting for it.",

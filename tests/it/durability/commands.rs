@@ -1,4 +1,4 @@
-//! `trusthub-bridge spool`: what an operator can do with the spool of a program that does not run.
+//! `trusthub-bridge spool`: what an operator can do with the spool of a program that does not run, or that runs.
 
 use std::process::Output;
 
@@ -40,8 +40,39 @@ fn ls_lists_what_waits_and_show_shows_one_record() {
 }
 
 #[test]
+fn ls_and_show_work_beside_a_program_that_runs() {
+    let bridge = without_kafka(&[]);
+    for status in LIFE {
+        assert_eq!(bridge.send(&Request::change(status)).status, 204);
+    }
+    let dead_letter = Request::form("/callbacks/customer-profiles", "a=b").signed();
+    assert_eq!(bridge.send(&dead_letter).status, 204);
+    let output = bridge.command(&["spool", "ls"]);
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(said.contains("4 records queued for Kafka"), "{said}");
+    let listed = succeeded(&output);
+    assert!(listed.lines().all(|line| line.len() <= 100), "{listed}");
+    let rows: Vec<_> = listed.lines().skip(HEADINGS).collect();
+    assert_eq!(rows.len(), LIFE.len() + 1, "{listed}");
+    for (row, status) in rows.iter().zip(LIFE) {
+        assert!(row.contains(PROFILE) && row.contains("queued") && row.ends_with(&format!(" {status}")), "{row}");
+        let position = row.split_whitespace().next().unwrap();
+        let shown: Value = serde_json::from_str(&succeeded(&bridge.command(&["spool", "show", position]))).unwrap();
+        assert_eq!(shown["record"]["payload"]["status"], status);
+    }
+    let last = rows.last().unwrap();
+    assert!(last.contains("dead letter") && last.ends_with("missing_profile_sid"), "{last}");
+    assert_eq!(spooled(&bridge), 4.0, "nothing was changed");
+    for command in ["export", "drain"] {
+        let output = bridge.command(&["spool", command]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains("in use by another process: stop it"), "{said}");
+    }
+}
+
+#[test]
 fn export_prints_each_record_as_one_line_of_json() {
-    assert_eq!(exported(&stopped_with(&LIFE)), LIFE.map(|status| format!("waiting {status}")));
+    assert_eq!(exported(&stopped_with(&LIFE)), LIFE.map(|status| format!("queued {status}")));
 }
 
 #[test]
@@ -49,7 +80,7 @@ fn drain_publishes_all_in_order_and_leaves_an_empty_spool() {
     let mut bridge = stopped_with(&LIFE);
     broker().create_topic(&bridge.topic, 3);
     succeeded(&bridge.command_with(&["spool", "drain"], &settings(broker().bootstrap())));
-    assert_eq!(statuses(&bridge), LIFE);
+    assert_eq!(statuses(&bridge, LIFE.len()), LIFE);
     bridge.restart(&settings(NOWHERE));
     assert_eq!(spooled(&bridge), 0.0);
 }
@@ -74,14 +105,15 @@ fn no_command_touches_the_spool_of_a_program_that_runs() {
     assert_eq!(spooled(&bridge), 1.0);
 }
 
-fn statuses(bridge: &Bridge) -> Vec<String> {
-    let events = bridge.events(LIFE.len()).into_iter();
+/// The status of each event in the topic, of which there are at least so many.
+pub(super) fn statuses(bridge: &Bridge, at_least: usize) -> Vec<String> {
+    let events = bridge.events(at_least).into_iter();
     let values = events.map(|event| serde_json::from_slice::<Value>(&event.payload.unwrap()).unwrap());
     values.map(|value| value["status"].as_str().unwrap().to_owned()).collect()
 }
 
 /// State and status of each record that `export` prints.
-pub(super) fn exported(bridge: &Bridge) -> Vec<String> {
+fn exported(bridge: &Bridge) -> Vec<String> {
     let lines = succeeded(&bridge.command(&["spool", "export"]));
     let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let texts = records.map(|record| {

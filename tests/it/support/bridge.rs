@@ -218,6 +218,13 @@ impl Bridge {
     }
 
     /// Sends a signal, such as `TERM`.
+    /// The most memory that the program had resident so far.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")).unwrap();
+        peak.trim().parse().unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         kill(signal, self.child.id());
     }
