@@ -1,9 +1,8 @@
 //! Whether every loop of the process still turns.
 //!
 //! A loop has a [`Heartbeat`] that ticks every second *beside* whatever the loop waits for, so that a slow disk, a slow
-//! name server or an unreachable Kafka never looks like a dead loop. It stops ticking when its task is blocked, has
-//! panicked, or says of itself that it should have moved on ([`Heartbeat::beat_while`] with a deadline). After
-//! [`DEAD_AFTER`] without a tick `/livez` fails, and Kubernetes restarts the container.
+//! name server or an unreachable Kafka never looks like a dead loop. It stops ticking when its task is blocked or has
+//! panicked. After [`DEAD_AFTER`] without a tick `/livez` fails, and Kubernetes restarts the container.
 
 use std::{
     future::Future,
@@ -101,7 +100,7 @@ impl Heartbeat {
 }
 
 impl Drop for Heartbeat {
-    /// A loop that ended is not stuck. One that panicked is: its entry stays, and nobody ticks it.
+    /// A loop that ended is not stuck. One that panicked is: its entry stays, and nothing ticks it.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.liveness.loops().retain(|one| !Arc::ptr_eq(&one.ticked, &self.this.ticked));

@@ -311,7 +311,7 @@ fn open_sink(kafka: &Kafka, metrics: &Arc<Metrics>) -> Result<Arc<KafkaSink>, St
 /// Closes the producer and the spool at the same time, for as long as `patience` at most.
 async fn close(sink: Arc<KafkaSink>, spool: Spool, patience: Duration) {
     let deadline = Instant::now() + patience;
-    let spool_closed = blocking::run("spool-close", move || spool.close());
+    let spool_closed = blocking::run("spool-close", move || spool.close_within(patience));
     sink.close(deadline).await;
     match tokio::time::timeout_at(deadline.into(), spool_closed).await {
         Ok(Ok(())) => {}

@@ -36,6 +36,8 @@ impl Sink for HeldKafka {
         Box::pin(std::future::ready(()))
     }
 
+    fn timed_out(&self) {}
+
     fn availability(&self) -> watch::Receiver<Availability> {
         watch::Sender::new(Availability::Up).subscribe()
     }

@@ -96,7 +96,7 @@ variables! {
     KAFKA_PROPERTIES: OPEN, ABSENT,
         "more librdkafka properties, `key=value;key=value`; those that would break a promise are refused";
     KAFKA_ACK_TIMEOUT_MS: OPEN, "5000",
-        "time from receipt to Kafka's acknowledgement, 100 to 14000, since Twilio waits 15 s; after it the event goes to the spool";
+        "time from the hand-over of a record to Kafka's acknowledgement, 100 to 14000, since Twilio waits 15 s; after it the event goes to the spool";
     SPOOL_DIR: OPEN, "./spool",
         "folder of the durable queue on disk in which events wait while Kafka does not take them; one for each process";
     SPOOL_MAX_BYTES: OPEN, "1073741824",

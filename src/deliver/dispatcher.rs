@@ -36,8 +36,9 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 pub(super) enum Mode {
     /// To Kafka.
     Direct,
-    /// Into the buffer: Kafka did not take a record for this reason, and what it holds is being taken back.
-    FailingOver(PublishFailure),
+    /// Into the buffer: Kafka did not take a record for this reason, or something else must go to the spool or leave it first,
+    /// and what Kafka holds is being taken back.
+    FailingOver(Option<PublishFailure>),
     /// Into the spool.
     Spooling,
     /// Into the buffer: the end of the spool is on its way to Kafka.
@@ -218,16 +219,16 @@ impl Dispatcher {
         }
         record.state = RecordState::Failed;
         state.records.insert(number, record);
-        self.start_failover(state, reason);
+        self.start_failover(state, Some(reason));
     }
 
-    /// Kafka cannot be relied on now.
-    pub(super) fn fail_over(&self, reason: PublishFailure) {
+    /// Leaves *Direct*: Kafka cannot be relied on now for this reason, or is not to be used now.
+    pub(super) fn fail_over(&self, reason: Option<PublishFailure>) {
         self.start_failover(&mut self.state(), reason);
     }
 
     /// `Direct → FailingOver`: nothing more is handed to Kafka. The failover controller does the rest.
-    fn start_failover(&self, state: &mut DispatchState, reason: PublishFailure) {
+    fn start_failover(&self, state: &mut DispatchState, reason: Option<PublishFailure>) {
         if state.mode == Mode::Direct {
             state.mode = Mode::FailingOver(reason);
             if let Some(earliest) = state.records.values().map(|record| record.deadline).min() {

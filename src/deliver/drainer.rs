@@ -53,13 +53,17 @@ pub(super) struct Drainer {
     patience: Duration,
     /// The topic does not take records that are as old as this one or older.
     too_old: Option<Timestamp>,
+    /// Whether the topic of dead letters takes records, as far as is known. It is asked again when the spool was empty.
+    takes_dead_letters: bool,
 }
 
 /// What one step of the drain came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// So many records left the queue of the spool.
+    /// So many records went from the spool to Kafka.
     Moved(usize),
+    /// The first record was parked.
+    Parked,
     /// The first record is at fault, unless it is accepted alone.
     Divide,
     /// Nothing is in the spool.
@@ -95,6 +99,7 @@ impl Drainer {
             pause: SHORTEST_PAUSE,
             patience: ack_timeout,
             too_old: None,
+            takes_dead_letters: true,
         }
     }
 
@@ -130,7 +135,7 @@ impl Drainer {
 
     fn adapt(&mut self, step: Step) {
         match step {
-            Step::Moved(_) => {
+            Step::Moved(_) | Step::Parked => {
                 self.window = (self.window * 2).min(MOST_ENTRIES);
                 self.pause = SHORTEST_PAUSE;
             }
@@ -142,6 +147,7 @@ impl Drainer {
                 self.window = 1;
                 self.patience = self.ack_timeout;
                 self.too_old = None;
+                self.takes_dead_letters = true;
             }
             Step::Divide | Step::Stuck | Step::Interrupted => self.window = 1,
         }
@@ -169,7 +175,8 @@ impl Drainer {
         };
         let received_at = outbound.record.timestamp;
         outbound.record = self.at_accepted_time(outbound.record);
-        match self.producer.publish_with_fallbacks(&outbound, self.patience, interrupts).await {
+        let (patience, takes_dead_letters) = (self.patience, self.takes_dead_letters);
+        match self.producer.publish_with_fallbacks(&outbound, patience, takes_dead_letters, interrupts).await {
             PublishResult::Durable(_, time) => {
                 if time == RecordTime::Present {
                     self.too_old = self.too_old.max(Some(received_at));
@@ -178,10 +185,11 @@ impl Drainer {
             }
             PublishResult::Refused => self.park(entry, "neither topic takes it", interrupts).await,
             PublishResult::DeadLetterNotTaken(reason) if concerns_dead_letters_alone(reason, &self.availability) => {
+                self.takes_dead_letters = false;
                 self.park(entry, "the dead-letter topic does not take it now", interrupts).await
             }
-            PublishResult::DeadLetterNotTaken(reason) | PublishResult::Outage(reason) => Step::Failed(reason),
-            PublishResult::Interrupted => Step::Interrupted,
+            PublishResult::DeadLetterNotTaken(Some(reason)) | PublishResult::Outage(reason) => Step::Failed(reason),
+            PublishResult::DeadLetterNotTaken(None) | PublishResult::Interrupted => Step::Interrupted,
         }
     }
 
@@ -206,7 +214,7 @@ impl Drainer {
             position = ?entry.position,
             "a record of the spool is parked because {why}; `trusthub-bridge spool export` shows it"
         );
-        within(self.spool.park(entry.position), interrupts).await.map_or_else(|step| step, |()| Step::Moved(1))
+        within(self.spool.park(entry.position), interrupts).await.map_or_else(|step| step, |()| Step::Parked)
     }
 
     /// Waits longer each time, but not longer than `news` takes.
@@ -238,6 +246,10 @@ impl Drainer {
                     progress(self.spool.events());
                     continue;
                 }
+                Step::Parked => {
+                    moved_last = Instant::now();
+                    continue;
+                }
                 Step::Divide => continue,
                 Step::Failed(reason) => Some(reason),
                 Step::Stuck | Step::Interrupted => None,
@@ -267,8 +279,9 @@ fn needs_a_try_alone(reason: PublishFailure) -> bool {
 
 /// Whether waiting for the topic of dead letters would hold up events that Kafka takes.
 pub(super) fn concerns_dead_letters_alone(
-    reason: PublishFailure,
+    reason: Option<PublishFailure>,
     availability: &watch::Receiver<Availability>,
 ) -> bool {
-    reason.class() == FailureClass::Topic || *availability.borrow() == Availability::Up
+    let is_of_topic = reason.is_none_or(|reason| reason.class() == FailureClass::Topic);
+    is_of_topic || *availability.borrow() == Availability::Up
 }

@@ -20,7 +20,7 @@ use super::{
     publish::{Interrupts, PURGE_WAIT, PublishResult},
 };
 use crate::{
-    domain::{FailureClass, Label as _, PublishFailure, Unkept},
+    domain::{Label as _, PublishFailure, Unkept},
     publish::Availability,
 };
 
@@ -98,10 +98,16 @@ impl FailoverController {
         tokio::pin!(down, retry);
         while self.dispatcher.mode() == Mode::Direct {
             tokio::select! {
-                _ = ticks.tick() => self.dispatcher.check_deadlines(Instant::now()),
+                _ = ticks.tick() => {
+                    self.dispatcher.check_deadlines(Instant::now());
+                    // What is found there must go first, such as what was salvaged.
+                    if !self.dispatcher.spool.is_empty() {
+                        self.dispatcher.fail_over(None);
+                    }
+                }
                 () = self.dispatcher.changed.notified() => {}
-                reason = &mut down => self.dispatcher.fail_over(reason),
-                () = interrupts.stop_waiting.cancelled() => self.dispatcher.fail_over(PublishFailure::TimedOut),
+                reason = &mut down => self.dispatcher.fail_over(Some(reason)),
+                () = interrupts.stop_waiting.cancelled() => self.dispatcher.fail_over(None),
                 () = &mut retry => {}
                 () = interrupts.stop.cancelled() => return,
             }
@@ -109,22 +115,21 @@ impl FailoverController {
     }
 
     /// *FailingOver*: takes back what Kafka holds, and decides where it goes.
-    async fn fail_over(&mut self, reason: PublishFailure, interrupts: &Interrupts) {
+    async fn fail_over(&mut self, reason: Option<PublishFailure>, interrupts: &Interrupts) {
         self.drainer.producer.purge();
         let is_clear = self.wait_for_purge().await;
-        let reason = if is_clear && reason.is_cured_by_another_form() {
-            match self.publish_individually(interrupts).await {
-                Ok(()) if self.wait_for_purge().await => return self.dispatcher.go_direct(),
-                // The drain, which finds nothing, waits for the last purge.
-                Ok(()) => return self.dispatcher.go_spooling(),
-                Err(reason) => reason,
+        let mut failure = reason;
+        if is_clear && reason.is_some_and(PublishFailure::is_cured_by_another_form) {
+            failure = self.publish_individually(interrupts).await;
+            if failure.is_none() && self.wait_for_purge().await {
+                return self.dispatcher.go_direct();
             }
-        } else {
-            reason
-        };
-        // That nothing may wait any more says nothing of Kafka.
-        if !interrupts.is_stopping() {
-            self.report_outage(reason);
+        }
+        match failure {
+            // That nothing may wait any more says nothing of Kafka.
+            Some(reason) if !interrupts.is_stopping() => self.report_outage(reason),
+            // The drain waits for the last purge, or empties the spool.
+            _ => {}
         }
         self.dispatcher.go_spooling();
     }
@@ -139,18 +144,22 @@ impl FailoverController {
         };
         let purged = async { tokio::join!(self.drainer.producer.ready(), completed) };
         let is_clear = timeout(PURGE_WAIT, purged).await.is_ok();
-        if !is_clear {
+        if !is_clear && self.dispatcher.has_records_in_flight() {
             tracing::warn!("the Kafka client still holds records; they go to the spool without waiting for it");
         }
         is_clear
     }
 
-    /// Publishes records one at a time, so that a rejection can be attributed to a single record.
-    async fn publish_individually(&mut self, interrupts: &Interrupts) -> Result<(), PublishFailure> {
+    /// Publishes records one at a time, so that a rejection can be attributed to a single record. Returns why it did not come
+    /// to its end.
+    async fn publish_individually(&mut self, interrupts: &Interrupts) -> Option<PublishFailure> {
         let (mut records, patience) = (self.dispatcher.take_all(), self.dispatcher.ack_timeout);
         while let Some((number, record)) = records.pop_first() {
+            let takes_dead_letters = self.dispatcher.state().takes_dead_letters;
             let producer = &mut self.drainer.producer;
-            let reason = match producer.publish_with_fallbacks(&record.outbound, patience, interrupts).await {
+            let result =
+                producer.publish_with_fallbacks(&record.outbound, patience, takes_dead_letters, interrupts).await;
+            let failure = match result {
                 PublishResult::Durable(durable, _) => {
                     record.settle(Ok(durable));
                     continue;
@@ -162,17 +171,19 @@ impl FailoverController {
                 PublishResult::DeadLetterNotTaken(reason)
                     if concerns_dead_letters_alone(reason, &self.availability) =>
                 {
+                    self.dispatcher.state().takes_dead_letters = false;
                     record.park(&self.dispatcher.spool);
                     continue;
                 }
-                PublishResult::DeadLetterNotTaken(reason) | PublishResult::Outage(reason) => reason,
-                PublishResult::Interrupted => PublishFailure::TimedOut,
+                PublishResult::DeadLetterNotTaken(reason) => reason,
+                PublishResult::Outage(reason) => Some(reason),
+                PublishResult::Interrupted => None,
             };
             records.insert(number, record);
             self.dispatcher.put_back(records);
-            return Err(reason);
+            return Some(failure.unwrap_or(PublishFailure::TimedOut));
         }
-        Ok(())
+        None
     }
 
     /// *Spooling* and *Recovering*: one step of the drain, and what follows from it.
@@ -183,7 +194,7 @@ impl FailoverController {
             return;
         }
         match step {
-            Step::Divide | Step::Interrupted => {}
+            Step::Divide | Step::Parked | Step::Interrupted => {}
             Step::Moved(records) => self.note_progress(records),
             Step::Empty => return self.finish(mode, interrupts).await,
             // What cannot be read is not needed when it is known that nothing is there.
@@ -239,8 +250,11 @@ impl FailoverController {
 
     /// Names each cause of an outage once in the log, and the present one in a metric.
     fn report_outage(&mut self, reason: PublishFailure) {
-        if reason.class() == FailureClass::Fatal {
-            self.drainer.producer.renew();
+        match reason {
+            PublishFailure::Fatal => self.drainer.producer.renew(),
+            // That is the service's own clock, of which the client says nothing.
+            PublishFailure::TimedOut => self.dispatcher.sink.timed_out(),
+            _ => {}
         }
         let outage = self.outage.get_or_insert_with(Outage::begin);
         self.dispatcher.metrics.spool.show_cause(Some(reason));

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::outbound::OutboundRecord;
 use crate::{
-    domain::{Durable, FailureClass, PublishFailure, Timestamp},
+    domain::{Destination, Durable, FailureClass, PublishFailure, Timestamp},
     publish::{Completion, OnCompleted, Record, Running, Sink},
 };
 
@@ -193,11 +193,12 @@ impl ExclusiveProducer {
     }
 
     /// Publishes one record, alone: as it is, with another time, or as what may take its place. Each form may take as long as
-    /// `patience`.
+    /// `patience`; dead letters are not even tried when it is known that their topic does not take them.
     pub(super) async fn publish_with_fallbacks(
         &mut self,
         outbound: &OutboundRecord,
         patience: Duration,
+        takes_dead_letters: bool,
         interrupts: &Interrupts,
     ) -> PublishResult {
         // Fallbacks are made only when the record itself is refused.
@@ -205,12 +206,15 @@ impl ExclusiveProducer {
         let record = iter::once((Cow::Borrowed(&outbound.record), Durable::Published));
         let forms = record.chain(fallbacks.map(|record| (Cow::Owned(record), Durable::DeadLettered)));
         for (record, durable) in forms {
+            if record.destination == Destination::DeadLetters && !takes_dead_letters {
+                return PublishResult::DeadLetterNotTaken(None);
+            }
             match self.publish_at_some_time(&record, patience, interrupts).await {
                 Ok(time) => return PublishResult::Durable(durable, time),
                 Err(Unpublished::Interrupted) => return PublishResult::Interrupted,
                 Err(Unpublished::Failed(reason)) if reason.class() == FailureClass::Record => {}
-                Err(Unpublished::Failed(reason)) if durable == Durable::DeadLettered || outbound.is_dead_letter() => {
-                    return PublishResult::DeadLetterNotTaken(reason);
+                Err(Unpublished::Failed(reason)) if record.destination == Destination::DeadLetters => {
+                    return PublishResult::DeadLetterNotTaken(Some(reason));
                 }
                 Err(Unpublished::Failed(reason)) => return PublishResult::Outage(reason),
             }
@@ -242,8 +246,9 @@ pub(super) enum PublishResult {
     Durable(Durable, RecordTime),
     /// No topic takes it in any form.
     Refused,
-    /// Its topic refuses it, or it is a dead letter, and the topic of dead letters takes nothing now.
-    DeadLetterNotTaken(PublishFailure),
+    /// Its topic refuses it, or it is a dead letter, and the topic of dead letters takes nothing now; without a reason, that
+    /// was known before.
+    DeadLetterNotTaken(Option<PublishFailure>),
     /// Kafka takes nothing now.
     Outage(PublishFailure),
     /// The wait for Kafka was interrupted.

@@ -131,8 +131,8 @@ closed_set! {
 ///
 /// | Class | What cures it | How long | Then |
 /// |---|---|---|---|
-/// | [`Record`](Self::Record) | nothing: Kafka will never take this record in this form | – | it is published alone, as the dead letter of its request, then as a cut one; what no topic takes in any form is parked |
-/// | [`Time`](Self::Time) | the present time in place of the time of receipt, unless a clock is wrong | one more try | refused again, it is an outage until the clock is corrected; never parked |
+/// | [`Record`](Self::Record) | nothing: Kafka will never take this record in this form | – | it is published alone, as the dead letter of its request, then as a cut one; what no topic takes in any form is answered 503, or parked when it was spooled |
+/// | [`Time`](Self::Time) | the present time in place of the time of receipt, unless a clock is wrong | one more try | refused again, it is an outage until the clock is corrected; an event is never parked for it |
 /// | [`Topic`](Self::Topic) | an operator creates the topic or grants the permission | without limit | events wait in the spool; a dead letter is parked and tried again every minute, since events must not wait for its topic |
 /// | [`Outage`](Self::Outage) | time, or an operator | without limit | records wait in the spool |
 /// | [`Fatal`](Self::Fatal) | another producer | at once | it is replaced, and the records go through the spool |

@@ -80,11 +80,14 @@ impl Unverified {
         Ok(Admitted { state: Arc::clone(&self.state), bytes })
     }
 
-    /// What the spool may take of them yet. Its thread sets both gauges before it answers, so what was durable is in them.
+    /// What the spool may still take of them. Its thread sets the gauges before it answers, so what was durable is in them.
     fn left_of_share(&self) -> u64 {
-        let [capacity, used] = [&self.metrics.spool.capacity, &self.metrics.spool.bytes].map(|gauge| gauge.get());
-        let [capacity, used] = [capacity, used].map(|bytes| u64::try_from(bytes).unwrap_or_default());
-        (capacity / PARTS_OF_SPOOL).saturating_sub(used)
+        let spool = &self.metrics.spool;
+        let [capacity, queued, parked] = [&spool.capacity, &spool.bytes, &spool.parked_bytes].map(|gauge| gauge.get());
+        let [capacity, queued, parked] =
+            [capacity, queued, parked].map(|bytes| u64::try_from(bytes).unwrap_or_default());
+        let all = capacity.saturating_add(parked);
+        (all / PARTS_OF_SPOOL).saturating_sub(queued.saturating_add(parked))
     }
 }
 
@@ -204,6 +207,9 @@ mod tests {
         drop(first);
         assert!(unverified.admit(&callback(&[b'a'; 500]), now).is_ok());
         unverified.metrics.spool.bytes.set(1500);
+        assert_eq!(unverified.admit(&callback(&[b'a'; 500]), now).unwrap_err(), ReportOnlyLimit::Spool);
+        unverified.metrics.spool.bytes.set(0);
+        unverified.metrics.spool.parked_bytes.set(1600);
         assert_eq!(unverified.admit(&callback(&[b'a'; 500]), now).unwrap_err(), ReportOnlyLimit::Spool);
     }
 

@@ -275,6 +275,8 @@ impl DeliveryReporter {
         self.metrics.publish_failures.of(reason).inc();
         match reason.class() {
             FailureClass::Record | FailureClass::Time => {}
+            // Taken back by the service itself, which may have had to do it for another record's sake.
+            _ if is_purged(error) => {}
             // The other topic does not decide whether Kafka takes events.
             FailureClass::Topic | FailureClass::Outage if destination != Destination::Events => {}
             FailureClass::Topic | FailureClass::Outage | FailureClass::Fatal => {
@@ -288,6 +290,10 @@ impl DeliveryReporter {
         }
         Err(reason)
     }
+}
+
+fn is_purged(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
 }
 
 /// What an operator has to do about a right that is missing.
@@ -344,6 +350,10 @@ impl Sink for KafkaSink {
                 }
             }
         })
+    }
+
+    fn timed_out(&self) {
+        self.health().record_failed(PublishFailure::TimedOut, &"not acknowledged in time", Instant::now());
     }
 
     fn availability(&self) -> watch::Receiver<Availability> {

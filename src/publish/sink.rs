@@ -71,7 +71,7 @@ pub trait Sink: Send + Sync {
     /// Gives up every record that is not acknowledged yet. Begins at once, on a thread of its own.
     ///
     /// The client waits for all its connections, also for the one that is looking up a name, so this can take as long as
-    /// a name server does not answer. Most records complete at once all the same. Once it has returned, all of them have
+    /// a name server does not answer. Most records still complete at once. Once it has returned, all of them have
     /// completed or do so within milliseconds, and nothing that was handed over before can be written later. What is
     /// handed over *while* it runs may be purged or overtaken: wait for its end first.
     ///
@@ -80,6 +80,9 @@ pub trait Sink: Send + Sync {
 
     /// Replaces the producer, because it cannot continue. Every record must have been purged before.
     fn renew(&self) -> Running;
+
+    /// Kafka did not acknowledge records within the time that the caller had for them.
+    fn timed_out(&self);
 
     /// Whether Kafka can take events, and every change of that.
     fn availability(&self) -> watch::Receiver<Availability>;

@@ -13,10 +13,11 @@ use tokio::{
 
 use super::AppendError;
 
-/// How long an append is waited for: less than is left of the 15 seconds that Twilio waits after Kafka was waited for.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long an append is waited for. Twilio waits 15 seconds, and a slow disk is not to cost a callback that it would have
+/// stored in that time.
+const PATIENCE: Duration = Duration::from_secs(13);
 
-/// Ready once what was appended is durable, or is known not to be, or 8 seconds after the append, when the disk hangs.
+/// Ready once what was appended is durable, or is known not to be, or 13 seconds after the append, when the disk hangs.
 #[derive(Debug)]
 #[must_use = "entries are stored only when this says so"]
 pub struct Appended {

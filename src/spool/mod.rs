@@ -21,7 +21,7 @@
 //! |---|---|
 //! | a write or a sync | the records of that group are not promised, the store is closed and opened again, and the same sync is never tried twice |
 //! | the disk is full, or a limit is reached | appends fail at once, until there is space; reads and removals go on |
-//! | the disk hangs | appends that wait fail after 8 s; when one call has taken 5 s, further appends fail at once and [`Spool::has_room`] is false until it returns |
+//! | the disk hangs | appends that wait fail after 13 s; when one call has taken 12 s, further appends fail at once and [`Spool::has_room`] is false until it returns |
 //! | more waits than the thread can store | the appends beyond 8,192 or 32 MiB fail at once |
 //! | one record is damaged | it is parked |
 //! | the store is damaged | it is set aside, a fresh store takes new records at once, and the whole records of the damaged one are put back below them; with damage in both the store and its log of removals, records may be repeated |
@@ -31,7 +31,7 @@
 //!
 //! | Thread | Calls that block | Bounded by |
 //! |---|---|---|
-//! | `spool` | all work on the store and the files of the folder, one call at a time, without a lock | nothing: it may hang as long as the disk does, and nothing waits for it without a limit. Appends wait 8 s; a stop waits [`Spool::close_within`]; reads and removals wait without a limit on behalf of the drain, which no callback waits for |
+//! | `spool` | all work on the store and the files of the folder, one call at a time, without a lock | nothing: it may hang as long as the disk does, and nothing waits for it without a limit. Appends wait 13 s; a stop waits [`Spool::close_within`]; reads and removals wait without a limit on behalf of the drain, which no callback waits for |
 //! | `spool-salvage`, while there is something to salvage | reads damaged files, waits for the spool's thread | nothing waits for it but the drain |
 //! | `spool-inspect` | accepts and serves one local client at a time | reading and writing time out after 5 s |
 //! | the caller of [`Spool::open`] | waits for the store to be opened on the spool's thread | nothing; it logs every 10 s that it still waits |
@@ -176,7 +176,7 @@ impl Spool {
     }
 
     /// The same for a service: what was parked is put back into its places in the queue, as far as it is whole, since
-    /// what was in the way then may not be now; and [`inspect`] shows other processes what the spool holds.
+    /// what was in the way then may not be now; and [`inspect()`] shows other processes what the spool holds.
     ///
     /// # Errors
     /// As [`open`](Self::open).

@@ -83,7 +83,7 @@ impl<D: Disk> Keeper<D> {
         self.readable(removed)
     }
 
-    /// Says durably that these positions are dead before they are removed. See [`Tombstones`].
+    /// Says durably that these positions are dead before they are removed. See `tombstones`.
     fn remove(
         &mut self,
         dying: impl Fn(&Store) -> Result<Ranges, Fault>,

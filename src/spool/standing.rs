@@ -11,8 +11,8 @@ use std::{
 use super::store::Contents;
 use crate::telemetry::{Metrics, Operation, OperationGuard};
 
-/// When one call of the thread takes longer, the disk hangs, and nothing can be stored.
-const STALLED_AFTER: Duration = Duration::from_secs(5);
+/// When one call of the thread takes longer, the disk hangs: what comes now could not be stored while Twilio waits.
+const STALLED_AFTER: Duration = Duration::from_secs(12);
 
 /// Appends that may wait for the thread at once.
 const MOST_WAITING: usize = 8_192;
@@ -57,6 +57,7 @@ impl Standing {
         spool.bytes.set(gauge(contents.bytes));
         spool.capacity.set(gauge(contents.bytes.saturating_add(available)));
         spool.parked.set(gauge(contents.parked));
+        spool.parked_bytes.set(gauge(contents.parked_bytes));
         spool.full.set(full.into());
         spool.oldest.set(contents.oldest);
     }

@@ -226,6 +226,8 @@ impl Sink for Arc<FakeKafka> {
         Box::pin(std::future::ready(()))
     }
 
+    fn timed_out(&self) {}
+
     fn availability(&self) -> watch::Receiver<Availability> {
         self.availability.subscribe()
     }

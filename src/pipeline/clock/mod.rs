@@ -2,7 +2,7 @@
 //!
 //! Consumers skip an event that is older than the last one they applied. So when the system's clock is set back, the time
 //! of events stays where it is until the clock has caught up ([`EventClock`]), and the latest time is kept in the folder
-//! of the spool for the next process ([`file`]). It is written beside the path of a callback ([`writer`]): a disk that
+//! of the spool for the next process (`file`). It is written beside the path of a callback (`writer`): a disk that
 //! hangs delays no callback, it only makes the kept time older.
 //!
 //! A kept time that is more than [`LONGEST_WAIT`] ahead of the clock is dropped, because one of the two clocks was wrong.

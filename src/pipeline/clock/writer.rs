@@ -46,8 +46,8 @@ impl EventTimeWriter {
         Self { file: Arc::new(Mutex::new(file)), issued, metrics, is_failing: AtomicBool::new(false) }
     }
 
-    /// Writes after the first event, and then at most once in [`INTERVAL`] while there are more. After `stop`, when there
-    /// must be no more events, it writes once more. Ends within [`LONGEST_END`] of `stop` whatever the disk does.
+    /// Writes after the first event, and then at most once a second while there are more. After `stop`, when there
+    /// must be no more events, it writes once more. Ends within a second of `stop` whatever the disk does.
     pub async fn run(self, stop: CancellationToken) {
         // A write that is under way comes to its end on its own thread, and the last one waits for it there.
         stop.run_until_cancelled(self.follow()).await;

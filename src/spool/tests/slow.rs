@@ -50,7 +50,7 @@ async fn append_fails_in_time_when_the_disk_hangs() {
     let began = Instant::now();
     assert_eq!(spool.append(texts(&["waits"])).await, Err(AppendError::Failed));
     let took = began.elapsed();
-    assert!((Duration::from_secs(7)..Duration::from_secs(12)).contains(&took), "{took:?}");
+    assert!((Duration::from_secs(12)..Duration::from_secs(20)).contains(&took), "{took:?}");
 }
 
 #[test]

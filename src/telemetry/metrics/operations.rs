@@ -106,7 +106,7 @@ impl Operations {
     }
 }
 
-/// With one decimal: nobody needs more of what took longer than a second.
+/// With one decimal, which is enough for what took longer than a second.
 fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10.0).round() / 10.0
 }

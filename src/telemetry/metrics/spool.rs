@@ -28,6 +28,8 @@ pub struct SpoolMetrics {
     pub full: IntGauge,
     /// Records that were set aside because neither topic takes them or because they are damaged.
     pub parked: IntGauge,
+    /// Their size.
+    pub parked_bytes: IntGauge,
     /// Damage that was found.
     pub damaged: IntCounter,
     /// Records that were found in damaged stores and put back into the queue.
@@ -88,6 +90,7 @@ impl SpoolMetrics {
                 "trusthub_spool_parked",
                 "Records set aside in the spool: neither topic takes them, or they are damaged.",
             )?,
+            parked_bytes: catalogue.gauge("trusthub_spool_parked_bytes", "Size of the parked records in the spool.")?,
             damaged: catalogue.counter("trusthub_spool_damaged_total", "Damage found in the spool.")?,
             salvaged: catalogue.counter(
                 "trusthub_spool_salvaged_total",

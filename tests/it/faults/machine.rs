@@ -2,14 +2,13 @@
 
 use std::{
     collections::BTreeSet,
-    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
 use super::{SOME, publishing_to, recover, spooled};
 use crate::support::{
-    Bridge, Load, PATIENCE, Request,
+    Bridge, Load, PATIENCE,
     kafka::broker,
     machine::{Machine, Refusal},
     wait_for,
@@ -141,27 +140,4 @@ fn a_clock_that_runs_hours_ahead_costs_no_callback_and_makes_no_dead_letter() {
     machine.set_clock(0);
     recover(&load, &bridge);
     assert_eq!(load.settle(&bridge, broker()).answers(), [Some(204)].into());
-}
-
-/// Far more lines than fit into the pipe.
-const FORGED: usize = 1000;
-
-#[test]
-fn log_that_is_not_read_delays_no_callback() {
-    let bridge = publishing_to(broker().bootstrap(), &[]);
-    let held = bridge.hold_log();
-    let public = bridge.public;
-    let (sender, answered) = mpsc::channel();
-    thread::spawn(move || {
-        for number in 0..FORGED {
-            let forged = Request::form("/callbacks/customer-profiles", &format!("Number={number}"));
-            assert_eq!(forged.send(public).status, 403);
-        }
-        assert_eq!(Request::change("draft").send(public).status, 204);
-        sender.send(()).unwrap();
-    });
-    let in_time = answered.recv_timeout(Duration::from_secs(20));
-    drop(held);
-    in_time.expect("forged callbacks are refused and the genuine one is taken while the log is not read");
-    assert_eq!(bridge.events(1).len(), 1);
 }

@@ -13,9 +13,10 @@ use super::{
 /// The width of a dashboard.
 const COLUMNS: u64 = 24;
 /// Metrics that need no panel, and why.
-const EXCUSED: [(&str, &str); 3] = [
+const EXCUSED: [(&str, &str); 4] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
     ("trusthub_event_time_reset", "a matter of one start, which a line of the log at error explains"),
+    ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
     ("trusthub_log_lines_dropped_total", "the log says it when it is read again"),
 ];
 /// What the variable `runbooks` stands for in the file; the chart knows where the handbook really is.
