@@ -62,8 +62,7 @@ pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result
 /// own threads.
 ///
 /// Its pool of blocking threads is small, because no callback, no probe and no key may depend on it: those make blocking
-/// calls on threads of their own (`blocking::run`). It is left to reconciliation, whose HTTP client looks names up there,
-/// and to the stop.
+/// calls on threads of their own (`blocking::run`). It is left to reconciliation, whose HTTP client looks names up there.
 ///
 /// # Errors
 /// When the system gives no threads.

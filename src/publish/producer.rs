@@ -31,7 +31,7 @@ use crate::{
     blocking::{self, BlockingError},
     config::Kafka,
     domain::{Destination, FailureClass, Label as _, PublishFailure},
-    telemetry::{Metrics, Operation, Operations, Right},
+    telemetry::{Metrics, Operation, Right},
 };
 
 /// Takes the log of a client whose callers get all errors as results.
@@ -202,7 +202,7 @@ impl KafkaSink {
         let health = Arc::clone(self.health());
         let patience = deadline.saturating_duration_since(Instant::now());
         let closed = blocking::run("kafka-close", move || {
-            let _operation = self.metrics_of_operations().begin(Operation::KafkaFlush);
+            let _operation = self.metrics().operations.begin(Operation::KafkaFlush);
             let flushed = self.producer().flush(patience);
             self.health().close();
             match &flushed {
@@ -218,10 +218,6 @@ impl KafkaSink {
             Err(_late) => tracing::warn!("the producer could not be closed in time; it ends with the process"),
         }
         health.close();
-    }
-
-    fn metrics_of_operations(&self) -> &Arc<Operations> {
-        &self.shared.reporter.metrics.operations
     }
 }
 
