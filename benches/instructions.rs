@@ -22,8 +22,8 @@ use common::{ACCOUNTS, account, callback, verifier};
 use tokio::runtime::Builder;
 use trusthub_bridge::{
     domain::{Event, RawCallback},
+    kafka::Record,
     normalize::normalize,
-    publish::Record,
     spool::{Limits, Spool},
     telemetry::Metrics,
     verify::{VerifiedCallback, Verifier},

@@ -3,9 +3,9 @@
 pub mod domain;
 
 pub mod deliver;
+pub mod kafka;
 pub mod normalize;
 pub mod pipeline;
-pub mod publish;
 pub mod receive;
 pub mod spool;
 pub mod verify;
@@ -16,9 +16,9 @@ pub mod blocking;
 pub mod cli;
 pub mod config;
 pub mod http_server;
-pub mod lifecycle;
 pub mod liveness;
 pub mod reconcile;
+pub mod shutdown;
 pub mod simulator;
 pub mod telemetry;
 pub mod trusthub;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     say,
     stage::{Stage, kill, stop, stop_in_time},
-    support::{machine::Refusal, proxy::Fault},
+    support::{machine::RejectReason, proxy::Fault},
     variable,
 };
 
@@ -48,11 +48,11 @@ const FAULTS: &[NamedFault] = &[
     }),
     ("the disk is full and Kafka away", |stage| {
         stage.door.set(Fault::Cut);
-        stage.machine.refuse_writes(Some(Refusal::Full));
+        stage.machine.refuse_writes(Some(RejectReason::Full));
     }),
     ("syncs fail and Kafka is away", |stage| {
         stage.door.set(Fault::Cut);
-        stage.machine.refuse_syncs(Some(Refusal::Broken));
+        stage.machine.refuse_syncs(Some(RejectReason::Broken));
     }),
     ("the disk is slow and Kafka away", |stage| {
         stage.door.set(Fault::Cut);

@@ -1,10 +1,10 @@
 //! Wiring: the only place that knows every room.
 
-mod descriptors;
-mod offline;
+mod fd_limit;
 mod reconcile;
 mod reload;
 mod running;
+mod spool_commands;
 #[cfg(test)]
 mod tests;
 
@@ -32,20 +32,20 @@ use crate::{
     config::{self, Config, Kafka, Loaded, Shutdown, Twilio},
     deliver::{Deliver, FailoverController},
     domain::SignatureMode,
-    lifecycle::Stopping,
+    kafka::{self, KafkaSink, Sink, Topics},
     liveness::Liveness,
-    pipeline::{EventClock, Pipeline, Rules},
-    publish::{self, KafkaSink, Sink, Topics},
-    receive::{self, Edge},
+    pipeline::{EventClock, Pipeline, PipelineConfig},
+    receive::{self, CallbackHandler},
+    shutdown::Stopping,
     spool::{Limits, OpenError, Spool},
     telemetry::{Metrics, Operations},
     verify::{EmptyKey, Keyring, Verifier},
 };
-pub use descriptors::fit_descriptors;
-pub use offline::{DrainError, drain, open_idle_spool};
+pub use fd_limit::fit_descriptors;
 pub use reconcile::{ReconcileError, reconcile, set_callbacks};
 use reload::Reload;
 use running::{Background, Running};
+pub use spool_commands::{DrainError, drain, open_idle_spool};
 
 /// Reads the configuration, and asks librdkafka about the part of it that only librdkafka understands.
 ///
@@ -53,7 +53,7 @@ use running::{Background, Running};
 /// [`Problems`](config::Problems): every problem at once.
 pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, config::Problems> {
     let loaded = config::load(variables)?;
-    publish::check_properties(&loaded.config.kafka)
+    kafka::check_properties(&loaded.config.kafka)
         .map_err(|problem| config::Problems::one("KAFKA_PROPERTIES", problem))?;
     Ok(loaded)
 }
@@ -168,7 +168,7 @@ impl Service {
         let (deliver, failover) = deliver(&sink, &spool, &metrics, &config.kafka);
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reload = Reload::new(&config, verifier.keyring(), Arc::clone(&metrics));
-        let rules = Rules {
+        let rules = PipelineConfig {
             signature_mode: config.callbacks.signature_mode,
             dedup_window: config.callbacks.dedup_window,
             callbacks_in_progress: config.http.max_connections,
@@ -187,13 +187,13 @@ impl Service {
             |stop| report_slow_operations(operations, stop)
         });
         let admin = serve_admin(ports.admin, metrics, (&sink, &spool), &stopping, liveness.clone())?;
-        let edge = Edge::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone());
+        let edge = CallbackHandler::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone());
         let public = Running::start(ports.public, |listener| {
             receive::server(listener, &config.http, config.shutdown.timeout, edge, liveness.clone())
         })?;
         let watched = Arc::clone(&sink);
         let kafka_watch =
-            Background::start(&liveness, "the probe of Kafka", |stop| publish::watch(watched, config.kafka, stop));
+            Background::start(&liveness, "the probe of Kafka", |stop| kafka::watch(watched, config.kafka, stop));
         let failover = Background::start(&liveness, "the failover controller", |stop| failover.run(stop));
         let key_reload = reload.request();
         let key_watch = Background::start(&liveness, "the watch on the keys", |stop| async move {
@@ -241,7 +241,7 @@ impl Service {
         self.key_reload.notify_one();
     }
 
-    /// Stops in the order that loses nothing; see [`lifecycle`](crate::lifecycle). Each step has what those before it
+    /// Stops in the order that loses nothing; see [`shutdown`](crate::shutdown). Each step has what those before it
     /// left of the time to stop, so that no step can keep the others from their turn.
     pub async fn stop(self) {
         self.stopping.begin();

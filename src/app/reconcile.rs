@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{runtime::Handle, sync::watch};
 
-use super::{Background, StartError, close, keyring, metrics, offline::TO_CLOSE, open_sink};
+use super::{Background, StartError, close, keyring, metrics, open_sink, spool_commands::TO_CLOSE};
 use crate::{
     config::{Access, Config, Credentials, Problems, Reconciliation},
     deliver::Deliver,
     domain::SignatureMode,
+    kafka::KafkaSink,
     liveness::Liveness,
-    pipeline::{EventClock, Pipeline, Rules},
-    publish::KafkaSink,
+    pipeline::{EventClock, Pipeline, PipelineConfig},
     reconcile::{Callback, Callbacks, Mode, Observer, Reconciler, Schedule, Stop, Summary, Unlisted},
     spool::Spool,
     telemetry::Metrics,
@@ -79,8 +79,11 @@ pub async fn reconcile(
 /// A pipeline that takes no callbacks: no URL is theirs.
 fn pipeline(access: &Access, deliver: Deliver, metrics: &Arc<Metrics>) -> Result<Arc<Pipeline>, StartError> {
     // No callbacks arrive here.
-    let rules =
-        Rules { signature_mode: SignatureMode::Enforce, dedup_window: Duration::ZERO, callbacks_in_progress: 0 };
+    let rules = PipelineConfig {
+        signature_mode: SignatureMode::Enforce,
+        dedup_window: Duration::ZERO,
+        callbacks_in_progress: 0,
+    };
     let verifier = Verifier::new(Vec::new(), keyring(&access.twilio)?);
     let pipeline =
         Pipeline::new(rules, verifier, deliver, EventClock::default(), Arc::clone(metrics), Handle::current());

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::{
     domain::{AccountSid, ProfileSid, PublicUrl, PublishFailure, Resource, Status},
-    publish::{Availability, Completion, Record},
+    kafka::{Availability, Completion, Record},
     trusthub::{Fetched, Profile},
 };
 
@@ -28,11 +28,11 @@ impl Sink for HeldKafka {
         Ok(())
     }
 
-    fn purge(&self) -> publish::Running {
+    fn purge(&self) -> kafka::Running {
         Box::pin(std::future::ready(()))
     }
 
-    fn renew(&self) -> publish::Running {
+    fn renew(&self) -> kafka::Running {
         Box::pin(std::future::ready(()))
     }
 
@@ -68,8 +68,11 @@ fn pipeline(metrics: &Arc<Metrics>) -> (Arc<Pipeline>, Unacknowledged) {
     let (sender, unacknowledged) = mpsc::channel();
     let (sink, spool) = (Arc::new(HeldKafka(sender)), Spool::none(Arc::clone(metrics)));
     let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(metrics), FOREVER);
-    let rules =
-        Rules { signature_mode: SignatureMode::Enforce, dedup_window: Duration::ZERO, callbacks_in_progress: 16 };
+    let rules = PipelineConfig {
+        signature_mode: SignatureMode::Enforce,
+        dedup_window: Duration::ZERO,
+        callbacks_in_progress: 16,
+    };
     let verifier = Verifier::new(Vec::new(), Keyring::new(None, &["token".into()]).unwrap());
     let pipeline =
         Pipeline::new(rules, verifier, deliver, EventClock::default(), Arc::clone(metrics), Handle::current());
@@ -111,7 +114,7 @@ fn serve_public(pipeline: Arc<Pipeline>, liveness: Liveness) -> Running {
         keep_alive: FOREVER,
     };
     let urls = [PublicUrl::parse("https://hooks.example.com").unwrap()];
-    let edge = Edge::new(pipeline, &urls, &http, Stopping::default());
+    let edge = CallbackHandler::new(pipeline, &urls, &http, Stopping::default());
     let listener = TcpListener::bind(http.bind).unwrap();
     Running::start(listener, |listener| receive::server(listener, &http, FOREVER, edge, liveness)).unwrap()
 }

@@ -4,7 +4,7 @@ use super::{Variables, output::Failure};
 use crate::{
     app::{Ports, Service, block_on, fit_descriptors},
     config::{Config, Loaded},
-    lifecycle::{ReloadSignals, StopSignals},
+    shutdown::{ReloadSignals, StopSignals},
     telemetry::init_logging,
 };
 

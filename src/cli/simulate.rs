@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::block_on,
     config::{self, Simulator},
-    lifecycle::StopSignals,
+    shutdown::StopSignals,
     simulator::{self, Account, Seeding, Settings, Store, World, model::MOST_PROFILES},
     telemetry::init_logging,
 };

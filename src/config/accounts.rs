@@ -10,7 +10,7 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{catalogue::TWILIO_ACCOUNTS_FILE, reader::Reader};
+use super::{catalogue::TWILIO_ACCOUNTS_FILE, validate::Reader};
 use crate::domain::{AccountSid, Members, is_sid};
 
 /// Far above what any number of accounts needs; a wrong path does not fill the memory.

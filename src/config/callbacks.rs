@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Row,
     catalogue::{DEDUP_WINDOW_SECS, SIGNATURE_MODE},
-    reader::Reader,
+    validate::Reader,
 };
 use crate::domain::SignatureMode;
 

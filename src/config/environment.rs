@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     catalogue::{VARIABLES, Variable},
-    near,
-    reader::Reader,
+    suggest,
+    validate::Reader,
 };
 
 /// The variables of the [catalogue](VARIABLES) that are set.
@@ -24,7 +24,7 @@ impl Environment {
             let Some(name) = name.to_str() else { continue };
             match VARIABLES.iter().find(|variable| variable.name == name) {
                 Some(variable) => environment.keep(variable, value, reader),
-                None => environment.warnings.extend(near::warning(name)),
+                None => environment.warnings.extend(suggest::warning(name)),
             }
         }
         environment.warnings.sort();

@@ -9,7 +9,7 @@ use super::{
     catalogue::{
         ADMIN_BIND, HTTP_BIND, HTTP_KEEP_ALIVE_SECS, HTTP_MAX_BODY_BYTES, HTTP_MAX_CONNECTIONS, HTTP_REQUEST_TIMEOUT_MS,
     },
-    reader::Reader,
+    validate::Reader,
 };
 
 /// The public listener and its limits.

@@ -10,15 +10,15 @@ mod environment;
 mod files;
 mod http;
 mod kafka;
-mod near;
+mod logging;
 mod problems;
-mod process;
-mod reader;
 mod reconcile;
 mod simulator;
 mod spool;
+mod suggest;
 mod trusthub;
 mod twilio;
+mod validate;
 
 use std::ffi::OsString;
 
@@ -28,8 +28,8 @@ pub use catalogue::{VARIABLES, Variable};
 pub use files::KeyFiles;
 pub use http::{Admin, Http};
 pub use kafka::{ClientCertificate, Kafka, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
+pub use logging::{Log, LogFormat, Shutdown, log_filter};
 pub use problems::Problems;
-pub use process::{Log, LogFormat, Shutdown, log_filter};
 pub use reconcile::{Access, Reconcile, Reconciliation};
 use serde::de::DeserializeOwned;
 pub use simulator::{Simulator, SimulatorPlace};
@@ -39,7 +39,7 @@ pub use twilio::{Credentials, Probe, Twilio};
 
 use crate::domain::PublicUrl;
 use environment::Environment;
-use reader::Reader;
+use validate::Reader;
 
 /// The whole configuration, every value checked.
 #[derive(Debug, Clone)]
@@ -242,7 +242,7 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
     if let Some(reconcile) = reconcile {
         reconcile.check_accounts(twilio.as_ref(), reader);
     }
-    let shutdown = environment.section::<process::ShutdownSection>("SHUTDOWN_", reader)?.read(reader);
+    let shutdown = environment.section::<logging::ShutdownSection>("SHUTDOWN_", reader)?.read(reader);
     let simulator = environment.section::<simulator::SimulatorSection>("SIMULATOR_", reader)?.read(reader);
     let log = read_log(environment, reader);
     Some(Config {
@@ -262,8 +262,8 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
 }
 
 fn read_log(environment: &Environment, reader: &mut Reader) -> Option<Log> {
-    let format = environment.section::<process::LogSection>("LOG_", reader)?.read(reader);
-    let filter = environment.section::<process::RustSection>("RUST_", reader)?.read(reader);
+    let format = environment.section::<logging::LogSection>("LOG_", reader)?.read(reader);
+    let filter = environment.section::<logging::RustSection>("RUST_", reader)?.read(reader);
     Some(Log { format, filter: filter? })
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Kafka, Log, Row, TrustHub, Twilio, catalogue::RECONCILE_INTERVAL_SECS, reader::Reader};
+use super::{Kafka, Log, Row, TrustHub, Twilio, catalogue::RECONCILE_INTERVAL_SECS, validate::Reader};
 
 /// How often Trust Hub is compared with the topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Account, Log, Row, Twilio,
     catalogue::{SIMULATOR_BIND, SIMULATOR_STATE},
-    reader::Reader,
+    validate::Reader,
 };
 
 /// Where the simulator listens and what it remembers.

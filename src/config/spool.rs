@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Row,
     catalogue::{SPOOL_DIR, SPOOL_MAX_BYTES, SPOOL_MIN_FREE_BYTES},
-    reader::Reader,
+    validate::Reader,
 };
 
 /// More than any disk has.

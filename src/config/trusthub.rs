@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::{Row, catalogue::TRUSTHUB_BASE_URL, reader::Reader};
+use super::{Row, catalogue::TRUSTHUB_BASE_URL, validate::Reader};
 use crate::domain::{PublicUrl, PublicUrlError};
 
 /// Trust Hub's REST API.

@@ -13,7 +13,7 @@ use super::{
     },
     files::KeyFiles,
     problems::Problems,
-    reader::{Reader, Secret},
+    validate::{Reader, Secret},
 };
 use crate::domain::{AccountSid, PublicUrl};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::{sync::oneshot, time::timeout_at};
 
 use crate::{
-    domain::{Durable, Unkept},
+    domain::{DeliveryError, Durability},
     spool::{AppendError, Appended},
 };
 
@@ -27,14 +27,14 @@ enum DeliveryState {
     Dispatched(oneshot::Receiver<Handoff>),
     /// The spool, which is writing it.
     Spooling(Appended),
-    Settled(Result<Durable, Unkept>),
+    Settled(Result<Durability, DeliveryError>),
 }
 
 /// What the dispatcher says of a record that leaves it.
 pub(super) enum Handoff {
     /// The spool has it now.
     Spooling(Appended),
-    Settled(Result<Durable, Unkept>),
+    Settled(Result<Durability, DeliveryError>),
 }
 
 impl Delivery {
@@ -49,27 +49,27 @@ impl Delivery {
     /// Never for the types of this crate; serde's signature asks for it.
     pub(super) fn not_encoded(error: &serde_json::Error) -> Self {
         tracing::error!(%error, "a record could not be encoded");
-        Self { state: DeliveryState::Settled(Err(Unkept::Abandoned)), received: Instant::now() }
+        Self { state: DeliveryState::Settled(Err(DeliveryError::Abandoned)), received: Instant::now() }
     }
 
     /// Waits until the record is durable, at most until Twilio stops waiting.
     ///
     /// # Errors
     /// Why it is not. One that was on its way to the broker or to the disk may still become durable.
-    pub async fn durable(self) -> Result<Durable, Unkept> {
+    pub async fn durable(self) -> Result<Durability, DeliveryError> {
         let limit = self.received + LAST_MOMENT;
         // A disk that hangs answers nothing, not even an error.
-        timeout_at(limit.into(), self.settled()).await.unwrap_or(Err(Unkept::SpoolFailed))
+        timeout_at(limit.into(), self.settled()).await.unwrap_or(Err(DeliveryError::SpoolFailed))
     }
 
-    async fn settled(self) -> Result<Durable, Unkept> {
+    async fn settled(self) -> Result<Durability, DeliveryError> {
         let Self { mut state, .. } = self;
         loop {
             state = match state {
                 DeliveryState::Dispatched(reply) => match reply.await {
                     Ok(Handoff::Spooling(appended)) => DeliveryState::Spooling(appended),
                     Ok(Handoff::Settled(result)) => DeliveryState::Settled(result),
-                    Err(_stopped) => DeliveryState::Settled(Err(Unkept::Abandoned)),
+                    Err(_stopped) => DeliveryState::Settled(Err(DeliveryError::Abandoned)),
                 },
                 DeliveryState::Spooling(appended) => DeliveryState::Settled(spooled(appended.await)),
                 DeliveryState::Settled(result) => return result,
@@ -79,10 +79,10 @@ impl Delivery {
 }
 
 /// What an answer of the spool means for the callback.
-fn spooled(result: Result<(), AppendError>) -> Result<Durable, Unkept> {
+fn spooled(result: Result<(), AppendError>) -> Result<Durability, DeliveryError> {
     match result {
-        Ok(()) => Ok(Durable::Spooled),
-        Err(AppendError::Full) => Err(Unkept::SpoolFull),
-        Err(AppendError::Failed) => Err(Unkept::SpoolFailed),
+        Ok(()) => Ok(Durability::Spooled),
+        Err(AppendError::Full) => Err(DeliveryError::SpoolFull),
+        Err(AppendError::Failed) => Err(DeliveryError::SpoolFailed),
     }
 }

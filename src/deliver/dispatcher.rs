@@ -18,8 +18,8 @@ use super::{
     publish::Interrupts,
 };
 use crate::{
-    domain::{Durable, FailureClass, PublishFailure, Unkept},
-    publish::{Completion, OnCompleted, Sink},
+    domain::{DeliveryError, Durability, FailureClass, PublishFailure},
+    kafka::{Completion, OnCompleted, Sink},
     spool::Spool,
     telemetry::Metrics,
 };
@@ -97,7 +97,7 @@ enum RecordState {
 pub(super) type Records = BTreeMap<u64, Box<InFlightRecord>>;
 
 impl InFlightRecord {
-    pub(super) fn settle(self, result: Result<Durable, Unkept>) {
+    pub(super) fn settle(self, result: Result<Durability, DeliveryError>) {
         self.hand_off(Handoff::Settled(result));
     }
 
@@ -105,7 +105,7 @@ impl InFlightRecord {
     fn spool(self, spool: &Spool) {
         match self.outbound.encode() {
             Ok(bytes) => self.hand_off(Handoff::Spooling(spool.append(vec![bytes]))),
-            Err(_never) => self.settle(Err(Unkept::Abandoned)),
+            Err(_never) => self.settle(Err(DeliveryError::Abandoned)),
         }
     }
 
@@ -113,7 +113,7 @@ impl InFlightRecord {
     pub(super) fn park(self, spool: &Spool) {
         match self.outbound.encode() {
             Ok(bytes) => self.hand_off(Handoff::Spooling(spool.append_parked(vec![bytes]))),
-            Err(_never) => self.settle(Err(Unkept::Abandoned)),
+            Err(_never) => self.settle(Err(DeliveryError::Abandoned)),
         }
     }
 
@@ -323,7 +323,7 @@ impl OnCompleted for Dispatcher {
         // The callback is woken and the record is freed without the lock.
         drop(state);
         if let Some(record) = acknowledged {
-            record.settle(Ok(Durable::Published));
+            record.settle(Ok(Durability::Published));
         }
     }
 }

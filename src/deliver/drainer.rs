@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     domain::{FailureClass, PublishFailure, Timestamp},
-    publish::{Availability, Record, Sink},
-    spool::{Batch, Entry, Position, Spool, Unreadable},
+    kafka::{Availability, Record, Sink},
+    spool::{Batch, Entry, Position, Spool, SpoolUnavailable},
     telemetry::Metrics,
 };
 
@@ -128,7 +128,7 @@ impl Drainer {
         };
         tokio::select! {
             biased;
-            entries = next => entries.map_err(|Unreadable| Step::Stuck),
+            entries = next => entries.map_err(|SpoolUnavailable| Step::Stuck),
             () = interrupts.interrupted() => Err(Step::Interrupted),
         }
     }
@@ -263,10 +263,13 @@ impl Drainer {
 }
 
 /// Waits for the spool's thread, but not for longer than buffered callbacks may. What it was asked for may still be done.
-async fn within(answer: impl Future<Output = Result<(), Unreadable>>, interrupts: &Interrupts) -> Result<(), Step> {
+async fn within(
+    answer: impl Future<Output = Result<(), SpoolUnavailable>>,
+    interrupts: &Interrupts,
+) -> Result<(), Step> {
     tokio::select! {
         biased;
-        result = answer => result.map_err(|Unreadable| Step::Stuck),
+        result = answer => result.map_err(|SpoolUnavailable| Step::Stuck),
         () = interrupts.interrupted() => Err(Step::Interrupted),
     }
 }

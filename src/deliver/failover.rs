@@ -20,8 +20,8 @@ use super::{
     publish::{Interrupts, PURGE_WAIT, PublishResult},
 };
 use crate::{
-    domain::{Label as _, PublishFailure, Unkept},
-    publish::Availability,
+    domain::{DeliveryError, Label as _, PublishFailure},
+    kafka::Availability,
 };
 
 /// How exactly deadlines are kept.
@@ -165,7 +165,7 @@ impl FailoverController {
                     continue;
                 }
                 PublishResult::Refused => {
-                    record.settle(Err(Unkept::RefusedByTopics));
+                    record.settle(Err(DeliveryError::RefusedByTopics));
                     continue;
                 }
                 PublishResult::DeadLetterNotTaken(reason)

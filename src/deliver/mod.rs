@@ -71,8 +71,8 @@ pub use failover::FailoverController;
 
 use self::{dispatcher::Dispatcher, outbound::OutboundRecord};
 use crate::{
-    domain::{Event, ProfileSid, RawCallback, Timestamp, Unprocessable},
-    publish::{Record, Sink},
+    domain::{DeadLetterReason, Event, ProfileSid, RawCallback, Timestamp},
+    kafka::{Record, Sink},
     spool::Spool,
     telemetry::Metrics,
 };
@@ -110,7 +110,7 @@ impl Deliver {
     pub fn dead_letter(
         &self,
         raw: &RawCallback,
-        (reason, profile): (Unprocessable, Option<&ProfileSid>),
+        (reason, profile): (DeadLetterReason, Option<&ProfileSid>),
         received_at: Timestamp,
         received: Instant,
     ) -> Delivery {

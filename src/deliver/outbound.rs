@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{Destination, Event, ProfileSid, RawCallback, Timestamp, Unprocessable},
-    publish::Record,
+    domain::{DeadLetterReason, Destination, Event, ProfileSid, RawCallback, Timestamp},
+    kafka::Record,
 };
 
 /// A record and how else it may be kept.
@@ -75,7 +75,7 @@ impl Fallback {
     fn dead_letter(&self) -> Option<Record> {
         match self {
             Self::Request { raw, profile, received_at } => {
-                Record::dead_letter(raw, Unprocessable::RefusedByTopic, Some(profile), *received_at).ok()
+                Record::dead_letter(raw, DeadLetterReason::RefusedByTopic, Some(profile), *received_at).ok()
             }
             Self::DeadLetter(record) => Some(record.clone()),
             Self::None => None,

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::{dispatcher::Dispatcher, outbound::OutboundRecord, publish::publish_beside};
 use crate::{
     domain::{FailureClass, PublishFailure},
-    publish::Record,
+    kafka::Record,
     spool::{Batch, Entry, Position},
 };
 

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::outbound::OutboundRecord;
 use crate::{
-    domain::{Destination, Durable, FailureClass, PublishFailure, Timestamp},
-    publish::{Completion, OnCompleted, Record, Running, Sink},
+    domain::{Destination, Durability, FailureClass, PublishFailure, Timestamp},
+    kafka::{Completion, OnCompleted, Record, Running, Sink},
 };
 
 /// How long the end of a purge is waited for before the records go to the spool without it. It usually takes less than a
@@ -203,8 +203,8 @@ impl ExclusiveProducer {
     ) -> PublishResult {
         // Fallbacks are made only when the record itself is refused.
         let fallbacks = iter::once_with(|| outbound.fallbacks()).flatten();
-        let record = iter::once((Cow::Borrowed(&outbound.record), Durable::Published));
-        let forms = record.chain(fallbacks.map(|record| (Cow::Owned(record), Durable::DeadLettered)));
+        let record = iter::once((Cow::Borrowed(&outbound.record), Durability::Published));
+        let forms = record.chain(fallbacks.map(|record| (Cow::Owned(record), Durability::DeadLettered)));
         for (record, durable) in forms {
             if record.destination == Destination::DeadLetters && !takes_dead_letters {
                 return PublishResult::DeadLetterNotTaken(None);
@@ -243,7 +243,7 @@ impl ExclusiveProducer {
 
 /// What became of one record.
 pub(super) enum PublishResult {
-    Durable(Durable, RecordTime),
+    Durable(Durability, RecordTime),
     /// No topic takes it in any form.
     Refused,
     /// Its topic refuses it, or it is a dead letter, and the topic of dead letters takes nothing now; without a reason, that

@@ -15,10 +15,10 @@ mod resource;
 #[cfg(test)]
 mod schema;
 mod sid;
+mod signature;
 mod status;
 mod time;
 mod trace;
-mod verdict;
 
 pub use callback::{Encoding, RawCallback, SIGNATURE_HEADER, Verb};
 pub use destination::Destination;
@@ -31,14 +31,14 @@ pub(crate) use label::closed_set;
 pub use label::{Label, serialize_label};
 pub use members::Members;
 pub use outcome::{
-    Durable, FailureClass, Outcome, OutcomeKind, PublishFailure, ReconcileResult, Refusal, ReportOnlyLimit, Unkept,
-    Unprocessable,
+    DeadLetterReason, DeliveryError, Durability, FailureClass, Outcome, OutcomeKind, PublishFailure, ReconcileResult,
+    RejectReason, ReportOnlyLimit,
 };
 pub use position::RecordPosition;
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use resource::Resource;
 pub use sid::{AccountSid, ProfileSid, SidError, is_sid};
+pub use signature::{Construction, KeyAge, SignatureMode};
 pub use status::Status;
 pub use time::{Timestamp, TimestampError};
 pub use trace::TraceParent;
-pub use verdict::{Construction, KeyAge, SignatureMode};

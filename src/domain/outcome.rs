@@ -4,7 +4,7 @@ use super::label::closed_set;
 
 closed_set! {
     /// Why a callback was refused. The caller learns nothing of it; metrics and logs do.
-    pub enum Refusal {
+    pub enum RejectReason {
         /// No `X-Twilio-Signature`.
         MissingSignature => "missing_signature",
         /// A signature that is not canonical base64 of the right length, or several that differ.
@@ -32,7 +32,7 @@ closed_set! {
     }
 }
 
-impl Refusal {
+impl RejectReason {
     /// Whether the request is a callback, but nothing proves who sent it.
     #[must_use]
     pub fn is_of_sender(self) -> bool {
@@ -69,7 +69,7 @@ closed_set! {
 
 closed_set! {
     /// Why a callback became a dead letter and not an event.
-    pub enum Unprocessable {
+    pub enum DeadLetterReason {
         /// The body says JSON and is not a JSON object.
         InvalidJson => "invalid_json",
         /// No account SID.
@@ -178,7 +178,7 @@ impl PublishFailure {
 
 closed_set! {
     /// Why a callback could not be made durable.
-    pub enum Unkept {
+    pub enum DeliveryError {
         /// Kafka does not take it and the spool has no room.
         SpoolFull => "spool_full",
         /// Kafka does not take it and the spool cannot be written.
@@ -194,7 +194,7 @@ closed_set! {
 
 /// How a record became durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durable {
+pub enum Durability {
     /// All in-sync replicas of Kafka have it, in its topic.
     Published,
     /// It is in the spool, synced to disk.
@@ -213,11 +213,11 @@ pub enum Outcome {
     /// The same callback was made durable before, or a moment ago.
     Duplicate,
     /// Kafka acknowledged the dead letter with all in-sync replicas.
-    DeadLettered(Unprocessable),
+    DeadLettered(DeadLetterReason),
     /// Refused; nothing was kept.
-    Rejected(Refusal),
+    Rejected(RejectReason),
     /// Could not be made durable.
-    Unavailable(Unkept),
+    Unavailable(DeliveryError),
 }
 
 closed_set! {

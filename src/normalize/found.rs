@@ -3,9 +3,9 @@
 //! Only what the authenticated client fetched can become an event:
 //!
 //! ```compile_fail
-//! # use trusthub_bridge::{domain::Timestamp, normalize::normalize_found, trusthub::Profile};
+//! # use trusthub_bridge::{domain::Timestamp, normalize::event_from_profile, trusthub::Profile};
 //! fn skip_the_fetch(profile: &Profile, now: Timestamp) {
-//!     let _ = normalize_found(profile, now, None);
+//!     let _ = event_from_profile(profile, now, None);
 //! }
 //! ```
 
@@ -24,7 +24,7 @@ use crate::{
 ///
 /// Whoever finds the same difference behind the same record makes an event with the same id.
 #[must_use]
-pub fn normalize_found(found: &Fetched, asked_at: Timestamp, last: Option<RecordPosition>) -> Event {
+pub fn event_from_profile(found: &Fetched, asked_at: Timestamp, last: Option<RecordPosition>) -> Event {
     let fingerprint = fingerprint(found, last);
     Event {
         id: fingerprint.to_string(),
@@ -102,12 +102,12 @@ mod tests {
     const LAST: RecordPosition = RecordPosition { partition: 3, offset: 14 };
 
     fn id(profile: Profile, asked_at: u64, last: Option<RecordPosition>) -> String {
-        normalize_found(&Fetched::invented(profile), at(asked_at), last).id
+        event_from_profile(&Fetched::invented(profile), at(asked_at), last).id
     }
 
     #[test]
     fn the_event_has_what_trust_hub_told_and_the_time_of_the_question() {
-        let event = normalize_found(&Fetched::invented(profile()), at(100), Some(LAST));
+        let event = event_from_profile(&Fetched::invented(profile()), at(100), Some(LAST));
         let json = serde_json::to_value(&event.data).unwrap();
         let expected = serde_json::json!({
             "account_sid": "AC11111111111111111111111111111111",

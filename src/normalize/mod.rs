@@ -22,11 +22,11 @@ use std::collections::HashSet;
 use sha2::{Digest as _, Sha256};
 
 use self::fields::{Extra, Field, Meaning};
-pub use self::found::normalize_found;
+pub use self::found::event_from_profile;
 use crate::{
     domain::{
-        AccountSid, Event, Fingerprint, Label as _, Origin, ProfileSid, ProfileStatusChanged, RawCallback,
-        RejectionReason, Status, Timestamp, TraceParent, Unprocessable,
+        AccountSid, DeadLetterReason, Event, Fingerprint, Label as _, Origin, ProfileSid, ProfileStatusChanged,
+        RawCallback, RejectionReason, Status, Timestamp, TraceParent,
     },
     verify::{ClaimedAccount, VerifiedCallback},
 };
@@ -39,9 +39,9 @@ const REPEAT_BUCKET_SECONDS: i64 = 30;
 
 /// A callback that Twilio signed and that cannot become an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotUnderstood {
+pub struct NormalizeError {
     /// Why.
-    pub reason: Unprocessable,
+    pub reason: DeadLetterReason,
     /// The profile that it is about, when that much is clear.
     pub profile: Option<ProfileSid>,
 }
@@ -50,12 +50,12 @@ pub struct NotUnderstood {
 /// nothing should be read.
 ///
 /// # Errors
-/// [`NotUnderstood`] when the account, the profile or the status is missing, invalid or contradicts itself.
-pub fn normalize(verified: &VerifiedCallback) -> Result<impl FnOnce(Timestamp) -> Event + use<>, NotUnderstood> {
-    let unclear = |reason| NotUnderstood { reason, profile: None };
-    let fields = fields::read(verified.payload()).ok_or(unclear(Unprocessable::InvalidJson))?;
+/// [`NormalizeError`] when the account, the profile or the status is missing, invalid or contradicts itself.
+pub fn normalize(verified: &VerifiedCallback) -> Result<impl FnOnce(Timestamp) -> Event + use<>, NormalizeError> {
+    let unclear = |reason| NormalizeError { reason, profile: None };
+    let fields = fields::read(verified.payload()).ok_or(unclear(DeadLetterReason::InvalidJson))?;
     let profile = read_profile(&fields).map_err(unclear)?;
-    let about = |reason| NotUnderstood { reason, profile: Some(profile.clone()) };
+    let about = |reason| NormalizeError { reason, profile: Some(profile.clone()) };
     let account = read_account(verified.account()).map_err(about)?;
     let raw_status = read_status(&fields).map_err(about)?;
     let raw = verified.raw();
@@ -90,12 +90,12 @@ pub fn normalize(verified: &VerifiedCallback) -> Result<impl FnOnce(Timestamp) -
     })
 }
 
-fn read_account(claimed: &ClaimedAccount) -> Result<AccountSid, Unprocessable> {
+fn read_account(claimed: &ClaimedAccount) -> Result<AccountSid, DeadLetterReason> {
     match claimed {
         ClaimedAccount::Account(sid) => Ok(sid.clone()),
-        ClaimedAccount::Missing => Err(Unprocessable::MissingAccountSid),
-        ClaimedAccount::Invalid => Err(Unprocessable::InvalidAccountSid),
-        ClaimedAccount::Conflicting => Err(Unprocessable::ConflictingAccountSid),
+        ClaimedAccount::Missing => Err(DeadLetterReason::MissingAccountSid),
+        ClaimedAccount::Invalid => Err(DeadLetterReason::InvalidAccountSid),
+        ClaimedAccount::Conflicting => Err(DeadLetterReason::ConflictingAccountSid),
     }
 }
 
@@ -103,20 +103,20 @@ fn texts<'a>(fields: &'a [Field<'_>], meaning: Meaning) -> impl Iterator<Item = 
     fields.iter().filter(move |field| field.meaning == meaning).filter_map(Field::text)
 }
 
-fn read_profile(fields: &[Field<'_>]) -> Result<ProfileSid, Unprocessable> {
+fn read_profile(fields: &[Field<'_>]) -> Result<ProfileSid, DeadLetterReason> {
     let mut texts = texts(fields, Meaning::Profile);
-    let first = texts.next().ok_or(Unprocessable::MissingProfileSid)?;
+    let first = texts.next().ok_or(DeadLetterReason::MissingProfileSid)?;
     if texts.any(|other| other != first) {
-        return Err(Unprocessable::ConflictingProfileSid);
+        return Err(DeadLetterReason::ConflictingProfileSid);
     }
-    ProfileSid::parse(first).map_err(|_| Unprocessable::InvalidProfileSid)
+    ProfileSid::parse(first).map_err(|_| DeadLetterReason::InvalidProfileSid)
 }
 
-fn read_status<'a>(fields: &'a [Field<'_>]) -> Result<&'a str, Unprocessable> {
+fn read_status<'a>(fields: &'a [Field<'_>]) -> Result<&'a str, DeadLetterReason> {
     let mut texts = texts(fields, Meaning::Status);
-    let first = texts.next().ok_or(Unprocessable::MissingStatus)?;
+    let first = texts.next().ok_or(DeadLetterReason::MissingStatus)?;
     if texts.any(|other| Status::canonical(other) != Status::canonical(first)) {
-        return Err(Unprocessable::ConflictingStatus);
+        return Err(DeadLetterReason::ConflictingStatus);
     }
     Ok(first)
 }

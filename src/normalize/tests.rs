@@ -41,11 +41,11 @@ fn verified(encoding: Encoding, body: &str, headers: &[(&str, &str)]) -> Verifie
     Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring).verify(raw).unwrap()
 }
 
-fn at_receipt(verified: &VerifiedCallback) -> Result<Event, NotUnderstood> {
+fn at_receipt(verified: &VerifiedCallback) -> Result<Event, NormalizeError> {
     normalize(verified).map(|event_at| event_at((UNIX_EPOCH + RECEIVED).into()))
 }
 
-fn form(body: &str) -> Result<Event, NotUnderstood> {
+fn form(body: &str) -> Result<Event, NormalizeError> {
     at_receipt(&verified(Encoding::Form, body, &[]))
 }
 
@@ -130,7 +130,7 @@ fn every_spelling_of_a_status_is_understood_and_the_raw_text_kept() {
 
 #[test]
 fn what_is_missing_invalid_or_contradicts_itself_is_named() {
-    use Unprocessable::*;
+    use DeadLetterReason::*;
     for (body, reason) in [
         (String::new(), MissingProfileSid),
         (format!("AccountSid={ACCOUNT}&Status=draft"), MissingProfileSid),

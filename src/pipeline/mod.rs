@@ -1,11 +1,11 @@
 //! Joins the stages: every request to a callback path gets exactly one [`Outcome`].
 
-mod case;
 mod clock;
+mod dedup;
 mod detach;
-mod duplicates;
-mod refusal_log;
-mod refused;
+mod outcome_guard;
+mod rejected;
+mod rejection_log;
 mod unverified;
 
 use std::{
@@ -17,22 +17,23 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    case::Case,
     clock::{EventClock, EventTimeWriter},
+    outcome_guard::OutcomeGuard,
 };
 use self::{
+    dedup::{Claim, DedupWindow, FirstClaim, Repeat},
     detach::DetachOnDrop,
-    duplicates::{Claim, Duplicates, Repeat, Ticket},
-    refusal_log::RefusalLog,
-    refused::Diagnoses,
+    rejected::Diagnoses,
+    rejection_log::RejectionLog,
     unverified::Unverified,
 };
 use crate::{
     deliver::{Deliver, Delivery},
     domain::{
-        Durable, Event, Outcome, RawCallback, RecordPosition, Resource, SignatureMode, Timestamp, Unkept, Unprocessable,
+        DeadLetterReason, DeliveryError, Durability, Event, Outcome, RawCallback, RecordPosition, Resource,
+        SignatureMode, Timestamp,
     },
-    normalize::{normalize, normalize_found},
+    normalize::{event_from_profile, normalize},
     telemetry::Metrics,
     trusthub::Fetched,
     verify::{VerifiedCallback, Verifier},
@@ -40,7 +41,7 @@ use crate::{
 
 /// How the pipeline treats callbacks.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub struct PipelineConfig {
     /// What is done with a callback whose signature does not match.
     pub signature_mode: SignatureMode,
     /// How long a callback is remembered as a duplicate of later ones.
@@ -51,9 +52,9 @@ pub struct Rules {
 
 /// The stages and what they share.
 pub struct Pipeline {
-    rules: Rules,
+    rules: PipelineConfig,
     verifier: Verifier,
-    duplicates: Duplicates,
+    duplicates: DedupWindow,
     deliver: Deliver,
     metrics: Arc<Metrics>,
     /// Held from the moment that an event's time is taken until it is handed over: the order of the topic is the
@@ -61,7 +62,7 @@ pub struct Pipeline {
     order: Mutex<EventClock>,
     diagnoses: Diagnoses,
     unverified: Unverified,
-    refusals: Arc<RefusalLog>,
+    refusals: Arc<RejectionLog>,
     tasks: TaskTracker,
     runtime: Handle,
 }
@@ -70,7 +71,7 @@ impl Pipeline {
     /// Events have the time of `clock`. Work that was accepted is finished on `runtime` once its caller has stopped waiting.
     #[must_use]
     pub fn new(
-        rules: Rules,
+        rules: PipelineConfig,
         verifier: Verifier,
         deliver: Deliver,
         clock: EventClock,
@@ -81,11 +82,11 @@ impl Pipeline {
         Self {
             rules,
             verifier,
-            duplicates: Duplicates::new(rules.dedup_window),
+            duplicates: DedupWindow::new(rules.dedup_window),
             deliver,
             diagnoses: Diagnoses::new(now),
             unverified: Unverified::new(Arc::clone(&metrics), rules.callbacks_in_progress, now),
-            refusals: RefusalLog::new(runtime.clone()),
+            refusals: RejectionLog::new(runtime.clone()),
             metrics,
             order: Mutex::new(clock),
             tasks: TaskTracker::new(),
@@ -100,8 +101,8 @@ impl Pipeline {
     }
 
     /// Opens the case of one request to a callback path, when its head was read.
-    pub fn open(&self, resource: Resource, received: Instant) -> Case {
-        Case::open(Arc::clone(&self.metrics), Arc::clone(&self.refusals), resource, received)
+    pub fn open(&self, resource: Resource, received: Instant) -> OutcomeGuard {
+        OutcomeGuard::open(Arc::clone(&self.metrics), Arc::clone(&self.refusals), resource, received)
     }
 
     /// Takes a callback through the stages.
@@ -109,9 +110,14 @@ impl Pipeline {
     /// Once this is called the callback reaches its outcome even if the caller stops waiting: an HTTP handler is
     /// cancelled when its connection breaks, and what Twilio sent must not be lost with it. `permit` bounds how many
     /// callbacks are in progress. It is dropped when this callback has its outcome, whether or not its caller still waits.
-    pub async fn accept(self: &Arc<Self>, case: Case, raw: RawCallback, permit: impl Send + 'static) -> Outcome {
+    pub async fn accept(
+        self: &Arc<Self>,
+        case: OutcomeGuard,
+        raw: RawCallback,
+        permit: impl Send + 'static,
+    ) -> Outcome {
         match self.begin(case, raw, permit) {
-            Ok(work) => work.await.unwrap_or(Outcome::Unavailable(Unkept::Abandoned)),
+            Ok(work) => work.await.unwrap_or(Outcome::Unavailable(DeliveryError::Abandoned)),
             Err(refused) => refused,
         }
     }
@@ -119,7 +125,7 @@ impl Pipeline {
     /// Everything up to the hand-over happens here, without a pause.
     fn begin(
         self: &Arc<Self>,
-        mut case: Case,
+        mut case: OutcomeGuard,
         raw: RawCallback,
         permit: impl Send + 'static,
     ) -> Result<DetachOnDrop<Outcome>, Outcome> {
@@ -137,7 +143,7 @@ impl Pipeline {
         Ok(DetachOnDrop::new(rest, &self.tasks, &self.runtime))
     }
 
-    fn hand_over(&self, case: &mut Case, verified: VerifiedCallback) -> Work {
+    fn hand_over(&self, case: &mut OutcomeGuard, verified: VerifiedCallback) -> Work {
         case.verified();
         let matched = verified.matched();
         self.metrics.signatures.of(matched.construction, matched.key).inc();
@@ -152,7 +158,7 @@ impl Pipeline {
                 let why = (unclear.reason, unclear.profile.as_ref());
                 let pending = self.deliver.dead_letter(verified.raw(), why, received_at, case.received());
                 case.about(unclear.profile, None);
-                Work::NotUnderstood(unclear.reason, pending)
+                Work::NormalizeError(unclear.reason, pending)
             }
         };
         drop(order);
@@ -160,7 +166,7 @@ impl Pipeline {
         work
     }
 
-    fn hand_over_event(&self, case: &mut Case, verified: &VerifiedCallback, event: Event) -> Work {
+    fn hand_over_event(&self, case: &mut OutcomeGuard, verified: &VerifiedCallback, event: Event) -> Work {
         case.about(Some(event.data.profile_sid.clone()), Some(event.data.status));
         match self.duplicates.claim(event.fingerprint, Instant::now()) {
             Claim::Repeat(repeat) => Work::Repeat(repeat),
@@ -177,7 +183,7 @@ impl Pipeline {
             Work::Repeat(repeat) => {
                 repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
             }
-            Work::NotUnderstood(reason, pending) => dead_lettered(reason, pending).await,
+            Work::NormalizeError(reason, pending) => dead_lettered(reason, pending).await,
         }
     }
 
@@ -196,11 +202,11 @@ impl Pipeline {
         }
     }
 
-    fn conclude_event(&self, event: &Event, durable: Durable) -> Outcome {
+    fn conclude_event(&self, event: &Event, durable: Durability) -> Outcome {
         let outcome = match durable {
-            Durable::Published => Outcome::Published,
-            Durable::Spooled => Outcome::Spooled,
-            Durable::DeadLettered => return Outcome::DeadLettered(Unprocessable::RefusedByTopic),
+            Durability::Published => Outcome::Published,
+            Durability::Spooled => Outcome::Spooled,
+            Durability::DeadLettered => return Outcome::DeadLettered(DeadLetterReason::RefusedByTopic),
         };
         self.count_durable(event);
         outcome
@@ -212,7 +218,7 @@ impl Pipeline {
         self.order.lock().unwrap_or_else(PoisonError::into_inner).time(SystemTime::now().into())
     }
 
-    /// Publishes what Trust Hub told of a profile, and no callback: the event of [`normalize_found`]. Returns its id.
+    /// Publishes what Trust Hub told of a profile, and no callback: the event of [`event_from_profile`]. Returns its id.
     ///
     /// It has the time of the question, so a callback that arrived since then counts as newer wherever it stands. Once this
     /// is polled the event comes to its end, also when reconciliation is cancelled: callbacks behind it wait for that end
@@ -225,20 +231,20 @@ impl Pipeline {
         found: &Fetched,
         asked_at: Timestamp,
         last: Option<RecordPosition>,
-    ) -> Result<String, Unkept> {
-        let event = normalize_found(found, asked_at, last);
+    ) -> Result<String, DeliveryError> {
+        let event = event_from_profile(found, asked_at, last);
         let pending = self.deliver.found(&event);
         let this = Arc::clone(self);
         let rest = async move {
             match pending.durable().await? {
-                Durable::Published | Durable::Spooled => {
+                Durability::Published | Durability::Spooled => {
                     this.count_durable(&event);
                     Ok(event.id)
                 }
-                Durable::DeadLettered => Err(Unkept::RefusedByTopics),
+                Durability::DeadLettered => Err(DeliveryError::RefusedByTopics),
             }
         };
-        DetachOnDrop::new(rest, &self.tasks, &self.runtime).await.unwrap_or(Err(Unkept::Abandoned))
+        DetachOnDrop::new(rest, &self.tasks, &self.runtime).await.unwrap_or(Err(DeliveryError::Abandoned))
     }
 
     fn count_durable(&self, event: &Event) {
@@ -268,18 +274,18 @@ impl Pipeline {
 enum Work {
     Event(Box<EventWork>, Delivery),
     Repeat(Repeat),
-    NotUnderstood(Unprocessable, Delivery),
+    NormalizeError(DeadLetterReason, Delivery),
 }
 
 struct EventWork {
     event: Event,
-    ticket: Ticket,
+    ticket: FirstClaim,
 }
 
-async fn dead_lettered(reason: Unprocessable, delivery: Delivery) -> Outcome {
+async fn dead_lettered(reason: DeadLetterReason, delivery: Delivery) -> Outcome {
     match delivery.durable().await {
-        Ok(Durable::Published | Durable::DeadLettered) => Outcome::DeadLettered(reason),
-        Ok(Durable::Spooled) => Outcome::Spooled,
+        Ok(Durability::Published | Durability::DeadLettered) => Outcome::DeadLettered(reason),
+        Ok(Durability::Spooled) => Outcome::Spooled,
         Err(unkept) => Outcome::Unavailable(unkept),
     }
 }

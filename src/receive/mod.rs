@@ -5,8 +5,8 @@
 //!
 //! Handlers run on the workers of the server and make no blocking call.
 
-mod answer;
-mod read;
+mod request;
+mod response;
 mod route;
 
 use std::{
@@ -24,17 +24,17 @@ use actix_web::{
 };
 
 use self::{
-    answer::{respond, status},
-    read::{Limits, held_bytes, read},
+    request::{Limits, held_bytes, read},
+    response::{respond, status},
     route::{Route, Routes},
 };
 use crate::{
     config::Http,
-    domain::{Outcome, PublicUrl, Unkept},
+    domain::{DeliveryError, Outcome, PublicUrl},
     http_server::{ConnectionLimits, ConnectionSlot, ConnectionTable, admit_into, has_body, watch_worker},
-    lifecycle::Stopping,
     liveness::Liveness,
     pipeline::Pipeline,
+    shutdown::Stopping,
 };
 
 /// The longest that the head of a request may take; it is one packet or two.
@@ -47,14 +47,14 @@ const MOST_WORKERS: usize = 4;
 const HEALTH_PATH: &str = "/healthz";
 
 /// What the handlers share.
-pub struct Edge {
+pub struct CallbackHandler {
     pipeline: Arc<Pipeline>,
     routes: Routes,
     limits: Limits,
     stopping: Stopping,
 }
 
-impl Edge {
+impl CallbackHandler {
     /// The edge in front of `pipeline`, for the paths below `urls`.
     #[must_use]
     pub fn new(pipeline: Arc<Pipeline>, urls: &[PublicUrl], http: &Http, stopping: Stopping) -> Self {
@@ -71,7 +71,7 @@ impl Edge {
     }
 
     async fn outcome(&self, request: &HttpRequest, payload: &mut web::Payload, route: Route) -> Outcome {
-        const OVERLOADED: Outcome = Outcome::Unavailable(Unkept::Overloaded);
+        const OVERLOADED: Outcome = Outcome::Unavailable(DeliveryError::Overloaded);
         let case = self.pipeline.open(route.resource, Instant::now());
         // Without a slot the system is short of descriptors.
         let Some(slot) = request.conn_data::<ConnectionSlot>().filter(|slot| !slot.is_saturated()) else {
@@ -97,7 +97,7 @@ fn health(request: &HttpRequest) -> StatusCode {
     }
 }
 
-async fn handle(edge: web::Data<Edge>, request: HttpRequest, mut payload: web::Payload) -> HttpResponse {
+async fn handle(edge: web::Data<CallbackHandler>, request: HttpRequest, mut payload: web::Payload) -> HttpResponse {
     let slot = request.conn_data::<ConnectionSlot>();
     if let Some(slot) = slot {
         slot.head_arrived();
@@ -144,7 +144,7 @@ pub fn server(
     listener: TcpListener,
     http: &Http,
     shutdown: Duration,
-    edge: Edge,
+    edge: CallbackHandler,
     liveness: Liveness,
 ) -> io::Result<Server> {
     let edge = web::Data::new(edge);

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::view::Belief;
 use crate::{
     domain::{AccountSid, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
-    publish::Published,
+    kafka::PublishedEvent,
     trusthub::Profile,
 };
 
@@ -40,8 +40,8 @@ pub(super) fn belief(status: Status) -> Belief {
     Belief { status, unknown_status: None, resource: Resource::CustomerProfile, time: at(0) }
 }
 
-pub(super) fn published(number: u32, offset: i64, id: &str, time: Timestamp, status: Status) -> Published {
-    Published {
+pub(super) fn published(number: u32, offset: i64, id: &str, time: Timestamp, status: Status) -> PublishedEvent {
+    PublishedEvent {
         profile: sid(number),
         position: RecordPosition { partition: 0, offset },
         id: id.to_owned(),

@@ -25,8 +25,8 @@ pub use self::{
     schedule::Schedule,
 };
 use crate::{
-    domain::{AccountSid, ProfileSid, Resource, Status, Timestamp, Unkept},
-    publish::{HistoryError, LockError, Lost},
+    domain::{AccountSid, DeliveryError, ProfileSid, Resource, Status, Timestamp},
+    kafka::{HistoryError, LeadershipLost, LockError},
     trusthub::{self, Account, Collection, Profile},
 };
 
@@ -35,10 +35,10 @@ use crate::{
 pub enum Stop {
     /// The topic cannot be read.
     #[error(transparent)]
-    History(#[from] HistoryError),
+    TopicReader(#[from] HistoryError),
     /// It is not known whose turn it is.
     #[error(transparent)]
-    Lock(#[from] LockError),
+    LeaderElection(#[from] LockError),
     /// Another process was given the turn.
     #[error("another process has taken over")]
     TakenOver,
@@ -47,14 +47,14 @@ pub enum Stop {
     LockLost,
     /// An event could not be made durable.
     #[error("an event could not be published ({0}); see trusthub_kafka_publish_failures_total, or the log")]
-    NotDurable(Unkept),
+    NotDurable(DeliveryError),
 }
 
-impl From<Lost> for Stop {
-    fn from(lost: Lost) -> Self {
+impl From<LeadershipLost> for Stop {
+    fn from(lost: LeadershipLost) -> Self {
         match lost {
-            Lost::ToAnother => Self::TakenOver,
-            Lost::Undecided => Self::LockLost,
+            LeadershipLost::ToAnother => Self::TakenOver,
+            LeadershipLost::Undecided => Self::LockLost,
         }
     }
 }

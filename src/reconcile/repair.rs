@@ -15,8 +15,8 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{ProfileSid, RecordPosition, Status, Timestamp, Unkept},
-    publish::{HistoryError, Lost},
+    domain::{DeliveryError, ProfileSid, RecordPosition, Status, Timestamp},
+    kafka::{HistoryError, LeadershipLost},
     trusthub::{Account, Collection, Error, Fetched},
 };
 
@@ -49,13 +49,18 @@ pub(super) trait World {
     fn begins(&self) -> Option<Timestamp>;
 
     /// While this lives, nobody else publishes what is missed.
-    type Turn;
+    type LeaseGuard;
 
     /// Takes a turn, unless it is another's.
-    async fn turn(&self) -> Result<Self::Turn, Lost>;
+    async fn turn(&self) -> Result<Self::LeaseGuard, LeadershipLost>;
 
     /// Publishes what was fetched, and returns the event's id when it is durable.
-    async fn publish(&self, found: &Fetched, time: Timestamp, last: Option<RecordPosition>) -> Result<String, Unkept>;
+    async fn publish(
+        &self,
+        found: &Fetched,
+        time: Timestamp,
+        last: Option<RecordPosition>,
+    ) -> Result<String, DeliveryError>;
 }
 
 /// A profile that was asked for.
@@ -165,7 +170,7 @@ async fn publish<W: World>(
                 tell(Finding::of_profile(&found, believed, Verdict::Published));
                 published.push((candidate, id));
             }
-            Err(Unkept::RefusedByTopics) => {
+            Err(DeliveryError::RefusedByTopics) => {
                 let refused = Verdict::Failed("its topic refuses the event".to_owned());
                 tell(Finding::of_profile(&found, believed, refused));
             }

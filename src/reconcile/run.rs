@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     config::{Credentials, Kafka},
-    domain::{ReconcileResult, RecordPosition, Timestamp, Unkept},
+    domain::{DeliveryError, ReconcileResult, RecordPosition, Timestamp},
+    kafka::{HistoryError, LeaderElection, LeadershipLost, LeaseGuard, TopicReader},
     pipeline::Pipeline,
-    publish::{History, HistoryError, Lock, Lost, Turn},
     telemetry::Metrics,
     trusthub::{Account, Collection, Error, Fetched, Listing, Profile, TrustHub},
 };
@@ -138,8 +138,9 @@ impl Reconciler {
         mode: Mode,
         observer: &mut dyn Observer,
     ) -> Result<Option<Summary>, Stop> {
-        let history = History::open(&self.kafka, &self.metrics.operations).await?;
-        let lock = if mode.dry_run { None } else { Lock::acquire(&self.kafka, &self.metrics.operations).await? };
+        let history = TopicReader::open(&self.kafka, &self.metrics.operations).await?;
+        let lock =
+            if mode.dry_run { None } else { LeaderElection::acquire(&self.kafka, &self.metrics.operations).await? };
         let result = if lock.is_some() || mode.dry_run {
             let mut work = Work { reconciler: self, history, lock: lock.as_ref(), view: View::default() };
             let result = work.compare(accounts, mode, observer).await;
@@ -159,8 +160,8 @@ impl Reconciler {
 /// A run.
 struct Work<'r> {
     reconciler: &'r Reconciler,
-    history: History,
-    lock: Option<&'r Lock>,
+    history: TopicReader,
+    lock: Option<&'r LeaderElection>,
     view: View,
 }
 
@@ -245,7 +246,7 @@ impl Work<'_> {
 }
 
 impl World for Work<'_> {
-    type Turn = Turn;
+    type LeaseGuard = LeaseGuard;
 
     fn time(&self) -> Timestamp {
         self.reconciler.pipeline.time()
@@ -269,14 +270,19 @@ impl World for Work<'_> {
         self.history.begins()
     }
 
-    async fn turn(&self) -> Result<Turn, Lost> {
+    async fn turn(&self) -> Result<LeaseGuard, LeadershipLost> {
         match self.lock {
             Some(lock) => lock.turn().await,
-            None => Err(Lost::Undecided),
+            None => Err(LeadershipLost::Undecided),
         }
     }
 
-    async fn publish(&self, found: &Fetched, time: Timestamp, last: Option<RecordPosition>) -> Result<String, Unkept> {
+    async fn publish(
+        &self,
+        found: &Fetched,
+        time: Timestamp,
+        last: Option<RecordPosition>,
+    ) -> Result<String, DeliveryError> {
         self.reconciler.pipeline.publish_found(found, time, last).await
     }
 }

@@ -6,7 +6,7 @@ mod world;
 use self::world::{BEGIN, Fake, Nature, WILD, event};
 use crate::{
     domain::{Status, Timestamp},
-    publish::Published,
+    kafka::PublishedEvent,
 };
 
 const HISTORIES: u64 = 3_000;
@@ -62,7 +62,7 @@ async fn a_writer_whose_clock_is_hours_ahead_is_overruled() {
     let mut world = Fake::drawn(1, Nature { changes: 0, dropped: 100, ..WILD });
     world.change(1, Status::TwilioApproved, true);
     let hours_ahead = Timestamp::from_unix_millis(BEGIN + 7_200_000).unwrap();
-    world.write(Published { id: "ahead".to_owned(), ..event(1, Status::InReview, hours_ahead) });
+    world.write(PublishedEvent { id: "ahead".to_owned(), ..event(1, Status::InReview, hours_ahead) });
     world.pass(300_000);
     assert_eq!(world.wrong().len(), 1);
     assert_eq!(world.reconcile().await, 1);

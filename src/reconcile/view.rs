@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     domain::{ProfileSid, RecordPosition, Resource, Status, Timestamp},
-    publish::Published,
+    kafka::PublishedEvent,
     trusthub::Profile,
 };
 
@@ -29,8 +29,8 @@ pub(super) struct Belief {
 }
 
 impl Belief {
-    fn of(published: &Published) -> Self {
-        let Published { status, resource, time, .. } = *published;
+    fn of(published: &PublishedEvent) -> Self {
+        let PublishedEvent { status, resource, time, .. } = *published;
         Self { status, unknown_status: unknown_text(status, &published.raw_status), resource, time }
     }
 
@@ -68,7 +68,7 @@ pub(super) struct View {
 
 impl View {
     /// Takes the next event of its partition.
-    pub(super) fn apply(&mut self, published: &Published) {
+    pub(super) fn apply(&mut self, published: &PublishedEvent) {
         self.records = self.records.saturating_add(1);
         let (profile, id) = (number(&published.profile), hashed(&published.id));
         let millis = published.time.unix_millis();

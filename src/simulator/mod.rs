@@ -5,6 +5,7 @@
 
 mod api;
 mod callback;
+mod embedded_kafka;
 pub mod model;
 mod settings;
 mod world;
@@ -14,6 +15,7 @@ pub use callback::{
     Announcement, Attempt, DelayRange, DelayRangeError, Ending, Failure, Fault, Faults, Options, Percent, PercentError,
     Postman, PostmanError, Subject,
 };
+pub use embedded_kafka::EmbeddedKafka;
 pub use model::{BadState, Store};
 pub use settings::{BadSetting, Settings};
 pub use world::{Account, ApiFaults, Seeding, Standing, World};

@@ -7,7 +7,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::{fault::Fault, numbers::FORMAT};
+use super::{numbers::FORMAT, store_error::StoreError};
 
 /// Why entries were not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -24,7 +24,7 @@ pub enum AppendError {
 /// The store cannot be read or changed at the moment; it is opened anew by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the spool cannot be read or changed at the moment")]
-pub struct Unreadable;
+pub struct SpoolUnavailable;
 
 /// Why the spool cannot be used at all.
 #[derive(Debug, Error)]
@@ -61,12 +61,12 @@ pub enum OpenError {
 
 impl OpenError {
     /// What a fault means for who opens the folder. Damage is left only when the damaged store could not be set aside.
-    pub(super) fn of(folder: &Path, fault: Fault) -> Self {
+    pub(super) fn of(folder: &Path, fault: StoreError) -> Self {
         let path = folder.to_owned();
         match fault {
-            Fault::Io(source) => Self::Unusable { path, source },
-            Fault::Damaged(what) => Self::Unusable { path, source: io::Error::other(what) },
-            Fault::Newer(format) => Self::Newer { path, format, known: FORMAT },
+            StoreError::Io(source) => Self::Unusable { path, source },
+            StoreError::Damaged(what) => Self::Unusable { path, source: io::Error::other(what) },
+            StoreError::Newer(format) => Self::Newer { path, format, known: FORMAT },
         }
     }
 }

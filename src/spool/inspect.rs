@@ -41,7 +41,7 @@ use rustix::{
 };
 use tokio::sync::oneshot;
 
-use super::{Batch, Entry, Position, Table, Unreadable, frame, worker::Request};
+use super::{Batch, Entry, Position, SpoolUnavailable, Table, frame, worker::Request};
 
 /// The name of the socket.
 pub(super) const SOCKET: &str = "inspect.sock";
@@ -129,7 +129,7 @@ fn answer(mut client: UnixStream, requests: &Weak<Sender<Request>>) -> io::Resul
         let _ = requests.send(Request::Inspect(table, Some(after), most, answer));
     }
     let until = Instant::now() + TO_ANSWER;
-    for piece in encode(answered.blocking_recv().unwrap_or(Err(Unreadable))).chunks(PIECE) {
+    for piece in encode(answered.blocking_recv().unwrap_or(Err(SpoolUnavailable))).chunks(PIECE) {
         if Instant::now() > until {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -151,7 +151,7 @@ fn decode(request: &[u8]) -> Option<(Table, Position, Batch)> {
     Some((table, after, most))
 }
 
-fn encode(entries: Result<Vec<Entry>, Unreadable>) -> Vec<u8> {
+fn encode(entries: Result<Vec<Entry>, SpoolUnavailable>) -> Vec<u8> {
     let Ok(entries) = entries else { return vec![1] };
     let mut answer = vec![0];
     answer.extend(u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -178,7 +178,7 @@ pub fn inspect(folder: &Path, table: Table, after: Option<Position>, most: Batch
     service.read_to_end(&mut answer)?;
     match answer.split_first() {
         Some((0, frames)) => unpack(frames).ok_or_else(|| io::ErrorKind::UnexpectedEof.into()),
-        Some(_) => Err(io::Error::other(Unreadable)),
+        Some(_) => Err(io::Error::other(SpoolUnavailable)),
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }

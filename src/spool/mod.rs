@@ -48,16 +48,16 @@ use tokio::sync::oneshot;
 pub use self::{
     appended::Appended,
     disk::Salvage,
-    error::{AppendError, OpenError, Unreadable},
+    error::{AppendError, OpenError, SpoolUnavailable},
     inspect::inspect,
     salvage::{StoreFile, Summary, files, salvage},
     store::Table,
 };
 use self::{
     disk::Folder,
-    fault::Fault,
-    keeper::{Group, Keeper},
-    standing::Standing,
+    status::SpoolStatus,
+    store_error::StoreError,
+    supervisor::{Group, StoreSupervisor},
     worker::{Answer, Request, Worker},
 };
 use crate::{
@@ -68,17 +68,17 @@ use crate::{
 mod appended;
 mod disk;
 mod error;
-mod fault;
 mod frame;
 mod inspect;
-mod keeper;
 mod numbers;
 mod ranges;
 mod records;
 mod restore;
 mod salvage;
-mod standing;
+mod status;
 mod store;
+mod store_error;
+mod supervisor;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -142,7 +142,7 @@ pub struct Batch {
 #[derive(Debug, Clone)]
 pub struct Spool {
     requests: Arc<mpsc::Sender<Request>>,
-    standing: Arc<Standing>,
+    standing: Arc<SpoolStatus>,
     thread: Arc<Mutex<Option<Ended>>>,
 }
 
@@ -196,12 +196,12 @@ impl Spool {
     #[must_use]
     pub fn none(metrics: Arc<Metrics>) -> Self {
         let (requests, _closed) = mpsc::channel();
-        Self { requests: Arc::new(requests), standing: Arc::new(Standing::new(metrics)), thread: Arc::default() }
+        Self { requests: Arc::new(requests), standing: Arc::new(SpoolStatus::new(metrics)), thread: Arc::default() }
     }
 
     fn start(folder: &Path, limits: Limits, metrics: Arc<Metrics>, purpose: Purpose) -> Result<Self, OpenError> {
         let disk = Folder::open(folder)?;
-        let standing = Arc::new(Standing::new(metrics));
+        let standing = Arc::new(SpoolStatus::new(metrics));
         let (sender, requests) = mpsc::channel();
         let sender = Arc::new(sender);
         let (opened, is_open) = mpsc::channel();
@@ -258,7 +258,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the store cannot be read at the moment, or what comes next is not salvaged yet.
-    pub async fn read(&self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Unreadable> {
+    pub async fn read(&self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, SpoolUnavailable> {
         self.ask(|answer| Request::Read(after, most, answer)).await
     }
 
@@ -266,7 +266,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the store cannot be read at the moment.
-    pub async fn parked(&self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Unreadable> {
+    pub async fn parked(&self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, SpoolUnavailable> {
         self.ask(|answer| Request::Parked(after, most, answer)).await
     }
 
@@ -274,7 +274,12 @@ impl Spool {
     ///
     /// # Errors
     /// When the store cannot be read at the moment.
-    pub async fn inspect(&self, table: Table, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Unreadable> {
+    pub async fn inspect(
+        &self,
+        table: Table,
+        after: Option<Position>,
+        most: Batch,
+    ) -> Result<Vec<Entry>, SpoolUnavailable> {
         self.ask(|answer| Request::Inspect(table, after, most, answer)).await
     }
 
@@ -282,7 +287,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the store cannot be changed at the moment; they may be forgotten nevertheless.
-    pub async fn remove_through(&self, last: Position) -> Result<(), Unreadable> {
+    pub async fn remove_through(&self, last: Position) -> Result<(), SpoolUnavailable> {
         self.ask(|answer| Request::Remove(last, answer)).await
     }
 
@@ -290,7 +295,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the store cannot be changed at the moment; the entry may be parked nevertheless.
-    pub async fn park(&self, position: Position) -> Result<(), Unreadable> {
+    pub async fn park(&self, position: Position) -> Result<(), SpoolUnavailable> {
         self.ask(|answer| Request::Park(position, answer)).await
     }
 
@@ -298,7 +303,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the store cannot be changed at the moment; the entry may be forgotten nevertheless.
-    pub async fn remove_parked(&self, position: Position) -> Result<(), Unreadable> {
+    pub async fn remove_parked(&self, position: Position) -> Result<(), SpoolUnavailable> {
         self.ask(|answer| Request::RemoveParked(position, answer)).await
     }
 
@@ -350,28 +355,31 @@ impl Spool {
         let _ = self.requests.send(request);
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Answer<T, Unreadable>) -> Request) -> Result<T, Unreadable> {
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(Answer<T, SpoolUnavailable>) -> Request,
+    ) -> Result<T, SpoolUnavailable> {
         let (answer, answered) = oneshot::channel();
         self.send(request(answer));
-        answered.await.unwrap_or(Err(Unreadable))
+        answered.await.unwrap_or(Err(SpoolUnavailable))
     }
 }
 
 fn open_store(
     disk: Folder,
     limits: Limits,
-    standing: &Arc<Standing>,
+    standing: &Arc<SpoolStatus>,
     purpose: Purpose,
-) -> Result<Keeper<Folder>, Fault> {
+) -> Result<StoreSupervisor<Folder>, StoreError> {
     let _busy = standing.begin(Operation::SpoolRead);
-    let mut keeper = Keeper::open(disk, limits, Arc::clone(standing))?;
+    let mut keeper = StoreSupervisor::open(disk, limits, Arc::clone(standing))?;
     if purpose.unpark {
         keeper.unpark()?;
     }
     Ok(keeper)
 }
 
-fn wait_until_open(folder: &Path, opened: &mpsc::Receiver<Result<(), Fault>>) -> Result<(), OpenError> {
+fn wait_until_open(folder: &Path, opened: &mpsc::Receiver<Result<(), StoreError>>) -> Result<(), OpenError> {
     loop {
         match opened.recv_timeout(OPENING) {
             Ok(result) => return result.map_err(|fault| OpenError::of(folder, fault)),
@@ -379,7 +387,7 @@ fn wait_until_open(folder: &Path, opened: &mpsc::Receiver<Result<(), Fault>>) ->
                 tracing::warn!(folder = %folder.display(), "the spool is still being opened: its disk is slow or hangs");
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(OpenError::of(folder, Fault::Io(std::io::ErrorKind::BrokenPipe.into())));
+                return Err(OpenError::of(folder, StoreError::Io(std::io::ErrorKind::BrokenPipe.into())));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The checksummed record of numbers in each store, in every format that there was.
 
-use super::{Fault, frame};
+use super::{StoreError, frame};
 
 /// The format that this version writes.
 pub(super) const FORMAT: u64 = 2;
@@ -35,8 +35,8 @@ impl Numbers {
     }
 
     /// The checksum ends the record and the format begins it in every format, whatever stands between.
-    pub(super) fn decode(record: &[u8]) -> Result<Stored, Fault> {
-        let damaged = || Fault::Damaged("its numbers are damaged".to_owned());
+    pub(super) fn decode(record: &[u8]) -> Result<Stored, StoreError> {
+        let damaged = || StoreError::Damaged("its numbers are damaged".to_owned());
         let (mut rest, checksum) = record.split_last_chunk().ok_or_else(damaged)?;
         if crc32fast::hash(rest) != u32::from_le_bytes(*checksum) {
             return Err(damaged());
@@ -47,7 +47,7 @@ impl Numbers {
             WITHOUT_PARKED_BYTES => {
                 Ok(Stored::WithoutParkedBytes(Self { next: number()?, bytes: number()?, parked_bytes: 0 }))
             }
-            newer if newer > FORMAT => Err(Fault::Newer(newer)),
+            newer if newer > FORMAT => Err(StoreError::Newer(newer)),
             _ => Err(damaged()),
         }
     }

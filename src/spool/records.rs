@@ -3,18 +3,18 @@
 use tracing::error;
 
 use super::{
-    Batch, Entry, Fault, Position, Unreadable,
+    Batch, Entry, Position, SpoolUnavailable, StoreError,
     disk::Disk,
     frame,
-    keeper::Keeper,
     ranges::Ranges,
     store::{Contents, Found, Store, Table},
+    supervisor::StoreSupervisor,
 };
 
-impl<D: Disk> Keeper<D> {
+impl<D: Disk> StoreSupervisor<D> {
     /// The records behind a position. Those that are not whole are parked on the way. While a salvage has not come so
     /// far, there is nothing to read yet.
-    pub(super) fn read(&mut self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Unreadable> {
+    pub(super) fn read(&mut self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, SpoolUnavailable> {
         loop {
             let through = self.salvaged_through();
             let found = self.attempt(|store| store.read(Table::Queue, after.map(Position::number), through, most));
@@ -25,7 +25,7 @@ impl<D: Disk> Keeper<D> {
                 self.park_damaged(&damaged)?;
             }
             match (entries.is_empty(), was_empty) {
-                (true, true) if self.salvage.is_some() => return Err(Unreadable),
+                (true, true) if self.salvage.is_some() => return Err(SpoolUnavailable),
                 (true, false) => {}
                 _ => return Ok(entries),
             }
@@ -33,7 +33,7 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// The whole ones of the parked records behind a position.
-    pub(super) fn parked(&mut self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Unreadable> {
+    pub(super) fn parked(&mut self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, SpoolUnavailable> {
         loop {
             let found = self.inspect(Table::Parked, after, most)?;
             let was_empty = found.is_empty();
@@ -50,7 +50,7 @@ impl<D: Disk> Keeper<D> {
         table: Table,
         after: Option<Position>,
         most: Batch,
-    ) -> Result<Vec<Entry>, Unreadable> {
+    ) -> Result<Vec<Entry>, SpoolUnavailable> {
         let mut after = after.map(Position::number);
         loop {
             let found = self.attempt(|store| store.read(table, after, u64::MAX, most));
@@ -63,7 +63,7 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// Drops what was published, although the store may have fallen back to a state in which it was not.
-    fn living(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, Unreadable> {
+    fn living(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, SpoolUnavailable> {
         let is_dead = |entry: &Entry| self.tombstones.dead().contains(entry.position.number());
         let (dead, living): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_dead);
         if !dead.is_empty() {
@@ -76,7 +76,7 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// Forgets the records up to and including this position. What is not salvaged yet is not among them.
-    pub(super) fn remove_through(&mut self, last: Position) -> Result<(), Unreadable> {
+    pub(super) fn remove_through(&mut self, last: Position) -> Result<(), SpoolUnavailable> {
         let last = last.number().min(self.salvaged_through());
         let removed = self.remove(|store| store.dying(last), |store| store.remove_through(last));
         self.settle();
@@ -86,9 +86,9 @@ impl<D: Disk> Keeper<D> {
     /// Says durably that these positions are dead before they are removed. See `tombstones`.
     fn remove(
         &mut self,
-        dying: impl Fn(&Store) -> Result<Ranges, Fault>,
-        remove: impl Fn(&Store) -> Result<Contents, Fault>,
-    ) -> Result<(), Fault> {
+        dying: impl Fn(&Store) -> Result<Ranges, StoreError>,
+        remove: impl Fn(&Store) -> Result<Contents, StoreError>,
+    ) -> Result<(), StoreError> {
         let dying = self.attempt(dying)?;
         self.bury(&dying)?;
         self.change(remove)?;
@@ -96,11 +96,11 @@ impl<D: Disk> Keeper<D> {
         Ok(())
     }
 
-    pub(super) fn bury(&mut self, dead: &Ranges) -> Result<(), Fault> {
+    pub(super) fn bury(&mut self, dead: &Ranges) -> Result<(), StoreError> {
         if dead.is_empty() {
             return Ok(());
         }
-        let buried = self.tombstones.bury(&self.disk, dead).map_err(Fault::Io);
+        let buried = self.tombstones.bury(&self.disk, dead).map_err(StoreError::Io);
         if let Err(fault) = &buried {
             self.tell(Some(fault));
         }
@@ -108,14 +108,14 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// Takes a record out of the way.
-    pub(super) fn park(&mut self, position: Position) -> Result<(), Unreadable> {
+    pub(super) fn park(&mut self, position: Position) -> Result<(), SpoolUnavailable> {
         let parked = self.change(|store| store.park(&[position.number()]));
         self.settle();
         self.readable(parked)
     }
 
     /// Forgets a parked record.
-    pub(super) fn remove_parked(&mut self, position: Position) -> Result<(), Unreadable> {
+    pub(super) fn remove_parked(&mut self, position: Position) -> Result<(), SpoolUnavailable> {
         let number = position.number();
         let removed = self.remove(|_| Ok(Ranges::of(number, number)), |store| store.discard(&[number]));
         self.settle();
@@ -123,13 +123,13 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// Puts back what was parked, as far as it is whole.
-    pub(super) fn unpark(&mut self) -> Result<(), Fault> {
+    pub(super) fn unpark(&mut self) -> Result<(), StoreError> {
         let unparked = self.change(Store::unpark);
         self.settle();
         unparked
     }
 
-    fn park_damaged(&mut self, positions: &[u64]) -> Result<(), Unreadable> {
+    fn park_damaged(&mut self, positions: &[u64]) -> Result<(), SpoolUnavailable> {
         let parked = self.change(|store| store.park(positions));
         self.settle();
         self.readable(parked)?;

@@ -16,11 +16,11 @@ use std::{
 use tracing::{error, info, warn};
 
 use super::{
-    Unreadable,
+    SpoolUnavailable,
     disk::{Aside, Disk, Raw, Salvage},
-    keeper::Keeper,
     ranges::Ranges,
     salvage::{Chunk, Reader},
+    supervisor::StoreSupervisor,
 };
 
 /// Stores that are kept after they were set aside.
@@ -51,9 +51,9 @@ pub(super) enum Restored {
     Outdated,
 }
 
-impl<D: Disk> Keeper<D> {
+impl<D: Disk> StoreSupervisor<D> {
     /// What an earlier process did not salvage.
-    pub(super) fn resume_salvage(&mut self) -> Result<(), super::Fault> {
+    pub(super) fn resume_salvage(&mut self) -> Result<(), super::StoreError> {
         let is_pending = self.disk.aside()?.iter().any(|aside| aside.salvage == Salvage::Pending);
         if is_pending && self.salvage.is_none() {
             self.begin_salvage(None);
@@ -110,13 +110,18 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// Puts salvaged records into the store. `complete`: whether nothing was missing so far.
-    pub(super) fn restore(&mut self, generation: u64, chunk: &Chunk, complete: bool) -> Result<Restored, Unreadable> {
+    pub(super) fn restore(
+        &mut self,
+        generation: u64,
+        chunk: &Chunk,
+        complete: bool,
+    ) -> Result<Restored, SpoolUnavailable> {
         let restored = self.restore_chunk(generation, chunk, complete);
         self.settle();
         self.readable(restored)
     }
 
-    fn restore_chunk(&mut self, generation: u64, chunk: &Chunk, complete: bool) -> Result<Restored, super::Fault> {
+    fn restore_chunk(&mut self, generation: u64, chunk: &Chunk, complete: bool) -> Result<Restored, super::StoreError> {
         let before = self.contents.events;
         let living: Vec<_> =
             chunk.entries.iter().filter(|entry| !self.tombstones.dead().contains(entry.position.number())).collect();

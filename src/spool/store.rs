@@ -14,7 +14,7 @@ use redb::{
 };
 
 use super::{
-    Batch, Entry, Fault, frame,
+    Batch, Entry, StoreError, frame,
     numbers::{Numbers, Stored},
     ranges::Ranges,
     tables::Tables,
@@ -51,11 +51,11 @@ impl Contents {
         numbers: Numbers,
         queue: &impl ReadableTable<u64, &'static [u8]>,
         parked: &impl ReadableTable<u64, &'static [u8]>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, StoreError> {
         let first = queue.first()?;
         let events = queue.len()?;
         if first.is_some() != (events > 0) {
-            return Err(Fault::Damaged("its count of records is wrong".to_owned()));
+            return Err(StoreError::Damaged("its count of records is wrong".to_owned()));
         }
         let oldest = first.and_then(|(_, frame)| frame::Head::split(frame.value()).map(|(head, _)| head.stored_at()));
         let Numbers { next, bytes, parked_bytes } = numbers;
@@ -94,7 +94,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Makes a store in an empty file.
-    pub(super) fn make(file: impl StorageBackend, next: u64) -> Result<(Self, Contents), Fault> {
+    pub(super) fn make(file: impl StorageBackend, next: u64) -> Result<(Self, Contents), StoreError> {
         let store = Self::of(file)?;
         let transaction = store.begin()?;
         transaction
@@ -107,7 +107,7 @@ impl Store {
     }
 
     /// Opens a store that was made before.
-    pub(super) fn open(file: impl StorageBackend) -> Result<(Self, Contents), Fault> {
+    pub(super) fn open(file: impl StorageBackend) -> Result<(Self, Contents), StoreError> {
         let store = Self::of(file)?;
         let transaction = store.database.begin_read()?;
         let contents = match stored(&transaction.open_table(META)?)? {
@@ -119,7 +119,7 @@ impl Store {
         Ok((store, contents))
     }
 
-    fn of(file: impl StorageBackend) -> Result<Self, Fault> {
+    fn of(file: impl StorageBackend) -> Result<Self, StoreError> {
         let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file)?;
         Ok(Self { database })
     }
@@ -130,7 +130,7 @@ impl Store {
         records: &[(Table, &[u8])],
         stored_at: Timestamp,
         floor: u64,
-    ) -> Result<Contents, Fault> {
+    ) -> Result<Contents, StoreError> {
         self.change(|tables| {
             tables.numbers.next = tables.numbers.next.max(floor);
             records.iter().try_for_each(|(table, record)| tables.append(*table, record, stored_at))
@@ -138,7 +138,7 @@ impl Store {
     }
 
     /// Forgets the records up to and including this position.
-    pub(super) fn remove_through(&self, last: u64) -> Result<Contents, Fault> {
+    pub(super) fn remove_through(&self, last: u64) -> Result<Contents, StoreError> {
         self.change(|tables| {
             let mut bytes = 0;
             tables.queue.retain_in(..=last, |_, frame| {
@@ -151,12 +151,12 @@ impl Store {
     }
 
     /// Takes records out of the way.
-    pub(super) fn park(&self, positions: &[u64]) -> Result<Contents, Fault> {
+    pub(super) fn park(&self, positions: &[u64]) -> Result<Contents, StoreError> {
         self.change(|tables| positions.iter().try_for_each(|position| tables.park(*position)))
     }
 
     /// Forgets records, wherever they are.
-    pub(super) fn discard(&self, positions: &[u64]) -> Result<Contents, Fault> {
+    pub(super) fn discard(&self, positions: &[u64]) -> Result<Contents, StoreError> {
         self.change(|tables| {
             positions.iter().try_for_each(|position| {
                 tables.take(Table::Queue, *position)?;
@@ -166,13 +166,13 @@ impl Store {
     }
 
     /// Puts records that were salvaged into their places in the queue, unless they are there or parked.
-    pub(super) fn restore(&self, entries: &[&Entry]) -> Result<Contents, Fault> {
+    pub(super) fn restore(&self, entries: &[&Entry]) -> Result<Contents, StoreError> {
         self.change(|tables| entries.iter().try_for_each(|entry| tables.restore(entry)))
     }
 
     /// The positions that die when the queue is removed through `last`: those of the removed records, and all before
     /// and between them at which nothing is parked.
-    pub(super) fn dying(&self, last: u64) -> Result<Ranges, Fault> {
+    pub(super) fn dying(&self, last: u64) -> Result<Ranges, StoreError> {
         let transaction = self.database.begin_read()?;
         let (queue, parked) = (transaction.open_table(QUEUE)?, transaction.open_table(PARKED)?);
         let first = queue.first()?.map(|(first, _)| first.value());
@@ -184,13 +184,13 @@ impl Store {
     }
 
     /// Which of these positions neither table has.
-    pub(super) fn absent(&self, positions: &Ranges) -> Result<Ranges, Fault> {
+    pub(super) fn absent(&self, positions: &Ranges) -> Result<Ranges, StoreError> {
         let transaction = self.database.begin_read()?;
         without(positions.clone(), &[&transaction.open_table(QUEUE)?, &transaction.open_table(PARKED)?])
     }
 
     /// All positions below the first record of the queue at which nothing is parked.
-    pub(super) fn dead(&self) -> Result<Ranges, Fault> {
+    pub(super) fn dead(&self) -> Result<Ranges, StoreError> {
         let transaction = self.database.begin_read()?;
         let first = transaction.open_table(QUEUE)?.first()?.map(|(first, _)| first.value());
         let next = match (first, stored(&transaction.open_table(META)?)?) {
@@ -201,7 +201,7 @@ impl Store {
     }
 
     /// Puts whole records back into their places in the queue.
-    pub(super) fn unpark(&self) -> Result<Contents, Fault> {
+    pub(super) fn unpark(&self) -> Result<Contents, StoreError> {
         self.change(|tables| {
             let mut whole = Vec::new();
             for row in tables.parked.iter()? {
@@ -213,7 +213,13 @@ impl Store {
     }
 
     /// Reads records behind a position, but none behind `through`.
-    pub(super) fn read(&self, table: Table, after: Option<u64>, through: u64, most: Batch) -> Result<Found, Fault> {
+    pub(super) fn read(
+        &self,
+        table: Table,
+        after: Option<u64>,
+        through: u64,
+        most: Batch,
+    ) -> Result<Found, StoreError> {
         let transaction = self.database.begin_read()?;
         let table = match table {
             Table::Queue => transaction.open_table(QUEUE)?,
@@ -225,7 +231,7 @@ impl Store {
         collect(&table, (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Included(through)), most)
     }
 
-    fn change(&self, work: impl FnOnce(&mut Tables<'_>) -> Result<(), Fault>) -> Result<Contents, Fault> {
+    fn change(&self, work: impl FnOnce(&mut Tables<'_>) -> Result<(), StoreError>) -> Result<Contents, StoreError> {
         let transaction = self.begin()?;
         let mut tables = Tables::open(&transaction)?;
         work(&mut tables)?;
@@ -236,15 +242,15 @@ impl Store {
 
     /// With the quick repair, opening after a crash does not read the whole file. Commits are synced unless told
     /// otherwise.
-    fn begin(&self) -> Result<WriteTransaction, Fault> {
+    fn begin(&self) -> Result<WriteTransaction, StoreError> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_quick_repair(true);
         Ok(transaction)
     }
 }
 
-pub(super) fn stored(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Stored, Fault> {
-    let record = meta.get(NUMBERS)?.ok_or_else(|| Fault::Damaged("its numbers are missing".to_owned()))?;
+pub(super) fn stored(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Stored, StoreError> {
+    let record = meta.get(NUMBERS)?.ok_or_else(|| StoreError::Damaged("its numbers are missing".to_owned()))?;
     Numbers::decode(record.value())
 }
 
@@ -252,14 +258,14 @@ fn collect(
     table: &impl ReadableTable<u64, &'static [u8]>,
     range: impl RangeBounds<u64>,
     most: Batch,
-) -> Result<Found, Fault> {
+) -> Result<Found, StoreError> {
     let mut found = Found::default();
     let (mut bytes, mut last) = (0_usize, None);
     for row in table.range::<u64>(range)? {
         let (position, frame) = row?;
         let (position, frame) = (position.value(), frame.value());
         if last.is_some_and(|last| position <= last) {
-            return Err(Fault::Damaged("its records are out of order".to_owned()));
+            return Err(StoreError::Damaged("its records are out of order".to_owned()));
         }
         last = Some(position);
         match frame::decode(position, frame) {
@@ -277,7 +283,7 @@ fn collect(
 type Frames = ReadOnlyTable<u64, &'static [u8]>;
 
 /// These positions without those that the tables have.
-fn without(positions: Ranges, tables: &[&Frames]) -> Result<Ranges, Fault> {
+fn without(positions: Ranges, tables: &[&Frames]) -> Result<Ranges, StoreError> {
     let mut left = positions;
     for table in tables {
         let mut absent = Ranges::default();

@@ -3,7 +3,7 @@
 use redb::{ReadableTable, Table as Rows, WriteTransaction};
 
 use super::{
-    Entry, Fault, frame,
+    Entry, StoreError, frame,
     numbers::{Numbers, Stored},
     store::{Contents, META, NUMBERS, PARKED, QUEUE, Table, stored},
 };
@@ -18,7 +18,7 @@ pub(super) struct Tables<'t> {
 }
 
 impl<'t> Tables<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         let meta = transaction.open_table(META)?;
         let (queue, parked) = (transaction.open_table(QUEUE)?, transaction.open_table(PARKED)?);
         let numbers = match stored(&meta)? {
@@ -28,18 +28,18 @@ impl<'t> Tables<'t> {
         Ok(Self { queue, parked, meta, numbers })
     }
 
-    pub(super) fn append(&mut self, table: Table, record: &[u8], stored_at: Timestamp) -> Result<(), Fault> {
+    pub(super) fn append(&mut self, table: Table, record: &[u8], stored_at: Timestamp) -> Result<(), StoreError> {
         let position = self.numbers.next;
         let frame = frame::encode(position, stored_at, record);
         if self.insert(table, position, &frame)? {
-            return Err(Fault::Damaged("a position is taken already".to_owned()));
+            return Err(StoreError::Damaged("a position is taken already".to_owned()));
         }
         self.numbers.next = position.saturating_add(1);
         Ok(())
     }
 
     /// Returns whether something was there.
-    fn insert(&mut self, table: Table, position: u64, frame: &[u8]) -> Result<bool, Fault> {
+    fn insert(&mut self, table: Table, position: u64, frame: &[u8]) -> Result<bool, StoreError> {
         let (table, bytes) = match table {
             Table::Queue => (&mut self.queue, &mut self.numbers.bytes),
             Table::Parked => (&mut self.parked, &mut self.numbers.parked_bytes),
@@ -48,7 +48,7 @@ impl<'t> Tables<'t> {
         Ok(table.insert(position, frame)?.is_some())
     }
 
-    pub(super) fn take(&mut self, table: Table, position: u64) -> Result<Option<Vec<u8>>, Fault> {
+    pub(super) fn take(&mut self, table: Table, position: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let (table, bytes) = match table {
             Table::Queue => (&mut self.queue, &mut self.numbers.bytes),
             Table::Parked => (&mut self.parked, &mut self.numbers.parked_bytes),
@@ -59,21 +59,21 @@ impl<'t> Tables<'t> {
         Ok(Some(frame))
     }
 
-    pub(super) fn park(&mut self, position: u64) -> Result<(), Fault> {
+    pub(super) fn park(&mut self, position: u64) -> Result<(), StoreError> {
         if let Some(frame) = self.take(Table::Queue, position)? {
             self.insert(Table::Parked, position, &frame)?;
         }
         Ok(())
     }
 
-    pub(super) fn unpark(&mut self, position: u64) -> Result<(), Fault> {
+    pub(super) fn unpark(&mut self, position: u64) -> Result<(), StoreError> {
         if let Some(frame) = self.take(Table::Parked, position)? {
             self.insert(Table::Queue, position, &frame)?;
         }
         Ok(())
     }
 
-    pub(super) fn restore(&mut self, entry: &Entry) -> Result<(), Fault> {
+    pub(super) fn restore(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let position = entry.position.number();
         self.numbers.next = self.numbers.next.max(position.saturating_add(1));
         if self.queue.get(position)?.is_none() && self.parked.get(position)?.is_none() {
@@ -82,7 +82,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    pub(super) fn save(mut self) -> Result<Contents, Fault> {
+    pub(super) fn save(mut self) -> Result<Contents, StoreError> {
         let contents = Contents::of(self.numbers, &self.queue, &self.parked)?;
         self.meta.insert(NUMBERS, self.numbers.encode().as_slice())?;
         Ok(contents)
@@ -90,6 +90,6 @@ impl<'t> Tables<'t> {
 }
 
 /// Size of all frames in a table. Reads all of it.
-fn size_of(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, Fault> {
+fn size_of(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, StoreError> {
     table.iter()?.try_fold(0_u64, |sum, row| Ok(sum.saturating_add(frame::bytes(row?.1.value().len()))))
 }

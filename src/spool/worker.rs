@@ -16,13 +16,13 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    AppendError, Batch, Entry, Position, Unreadable,
+    AppendError, Batch, Entry, Position, SpoolUnavailable,
     disk::{Disk, Raw},
-    keeper::{Group, Keeper},
     restore::Restored,
     salvage::{Chunk, Reader},
-    standing::{Standing, Waiting},
+    status::{SpoolStatus, Waiting},
     store::Table,
+    supervisor::{Group, StoreSupervisor},
 };
 use crate::telemetry::Operation;
 
@@ -44,27 +44,27 @@ pub(super) enum Request {
     /// To store records together.
     Append(Group, Waiting, Answer<(), AppendError>),
     /// To read what waits.
-    Read(Option<Position>, Batch, Answer<Vec<Entry>, Unreadable>),
+    Read(Option<Position>, Batch, Answer<Vec<Entry>, SpoolUnavailable>),
     /// To read what was taken out of the way.
-    Parked(Option<Position>, Batch, Answer<Vec<Entry>, Unreadable>),
+    Parked(Option<Position>, Batch, Answer<Vec<Entry>, SpoolUnavailable>),
     /// To read one of the tables, and change nothing.
-    Inspect(Table, Option<Position>, Batch, Answer<Vec<Entry>, Unreadable>),
+    Inspect(Table, Option<Position>, Batch, Answer<Vec<Entry>, SpoolUnavailable>),
     /// To forget.
-    Remove(Position, Answer<(), Unreadable>),
+    Remove(Position, Answer<(), SpoolUnavailable>),
     /// To take out of the way.
-    Park(Position, Answer<(), Unreadable>),
+    Park(Position, Answer<(), SpoolUnavailable>),
     /// To forget what was taken out of the way.
-    RemoveParked(Position, Answer<(), Unreadable>),
+    RemoveParked(Position, Answer<(), SpoolUnavailable>),
     /// To store what was salvaged: in which salvage, what, and whether nothing was missing so far.
-    Restore(u64, Arc<Chunk>, bool, Answer<Restored, Unreadable>),
+    Restore(u64, Arc<Chunk>, bool, Answer<Restored, SpoolUnavailable>),
     /// To end.
     Close,
 }
 
 /// The thread's part of the spool.
 pub(super) struct Worker<D: Disk> {
-    pub(super) keeper: Keeper<D>,
-    pub(super) standing: Arc<Standing>,
+    pub(super) keeper: StoreSupervisor<D>,
+    pub(super) standing: Arc<SpoolStatus>,
     pub(super) requests: Receiver<Request>,
     /// For the threads that salvage; they must not keep the thread when every handle of the spool is gone. Without it
     /// nothing is salvaged.
@@ -169,7 +169,7 @@ fn salvage<R: Raw>(requests: &Weak<Sender<Request>>, generation: u64, mut reader
             let is_sent = requests.upgrade().is_some_and(|requests| requests.send(request).is_ok());
             match answered.blocking_recv() {
                 Ok(Ok(Restored::Stored)) => break,
-                Ok(Err(Unreadable)) if is_sent => thread::sleep(PAUSE),
+                Ok(Err(SpoolUnavailable)) if is_sent => thread::sleep(PAUSE),
                 _ => return,
             }
         }

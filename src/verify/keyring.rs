@@ -9,7 +9,7 @@ use super::{
     key::{EmptyKey, SigningKey},
     payload::ClaimedAccount,
 };
-use crate::domain::{AccountSid, Refusal};
+use crate::domain::{AccountSid, RejectReason};
 
 /// The configured keys.
 #[derive(Debug, Clone)]
@@ -60,15 +60,15 @@ impl Keyring {
     /// when one matches, Twilio sent it, and it is kept as a dead letter. With several accounts it stands for none.
     ///
     /// # Errors
-    /// [`Refusal::UnknownAccount`] when no keys are there for what the callback claims.
-    pub(super) fn keys(&self, claimed: &ClaimedAccount) -> Result<&[SigningKey], Refusal> {
+    /// [`RejectReason::UnknownAccount`] when no keys are there for what the callback claims.
+    pub(super) fn keys(&self, claimed: &ClaimedAccount) -> Result<&[SigningKey], RejectReason> {
         let keys = match (&self.holders, claimed) {
             (Holders::One(holder, _), ClaimedAccount::Account(claimed)) if claimed != holder => None,
             (Holders::Any(keys) | Holders::One(_, keys), _) => Some(keys),
             (Holders::Many(accounts), ClaimedAccount::Account(claimed)) => accounts.get(claimed),
             (Holders::Many(_), _) => None,
         };
-        keys.map(Vec::as_slice).ok_or(Refusal::UnknownAccount)
+        keys.map(Vec::as_slice).ok_or(RejectReason::UnknownAccount)
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
         AccountSid::parse(&format!("AC{}", digit.to_string().repeat(32))).unwrap()
     }
 
-    fn tried(keyring: &Keyring, claimed: ClaimedAccount) -> Result<usize, Refusal> {
+    fn tried(keyring: &Keyring, claimed: ClaimedAccount) -> Result<usize, RejectReason> {
         keyring.keys(&claimed).map(<[SigningKey]>::len)
     }
 
@@ -134,7 +134,7 @@ mod tests {
         for claimed in WITHOUT_ACCOUNT.into_iter().chain([ClaimedAccount::Account(account('1'))]) {
             assert_eq!(tried(&keyring, claimed), Ok(1));
         }
-        assert_eq!(tried(&keyring, ClaimedAccount::Account(account('2'))), Err(Refusal::UnknownAccount));
+        assert_eq!(tried(&keyring, ClaimedAccount::Account(account('2'))), Err(RejectReason::UnknownAccount));
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(tried(&keyring, ClaimedAccount::Account(account('1'))), Ok(1));
         assert_eq!(tried(&keyring, ClaimedAccount::Account(account('2'))), Ok(2));
         for claimed in WITHOUT_ACCOUNT.into_iter().chain([ClaimedAccount::Account(account('3'))]) {
-            assert_eq!(tried(&keyring, claimed), Err(Refusal::UnknownAccount));
+            assert_eq!(tried(&keyring, claimed), Err(RejectReason::UnknownAccount));
         }
     }
 
@@ -161,7 +161,7 @@ mod tests {
         let handle = live.clone();
         let before = live.now();
         handle.replace(two_accounts());
-        assert_eq!(tried(&live.now(), ClaimedAccount::Missing), Err(Refusal::UnknownAccount));
+        assert_eq!(tried(&live.now(), ClaimedAccount::Missing), Err(RejectReason::UnknownAccount));
         assert_eq!(tried(&before, ClaimedAccount::Missing), Ok(1), "what was begun is finished with the old keys");
     }
 }

@@ -18,7 +18,7 @@ pub use payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload, decode_form, is_nam
 use std::sync::Arc;
 
 use self::message::{BodyHash, Parts};
-use crate::domain::{Construction, KeyAge, PublicUrl, RawCallback, Refusal, SIGNATURE_HEADER};
+use crate::domain::{Construction, KeyAge, PublicUrl, RawCallback, RejectReason, SIGNATURE_HEADER};
 
 /// A callback that Twilio signed. Only [`Verifier::verify`] makes one.
 ///
@@ -94,8 +94,8 @@ impl Verifier {
     /// Proves that the callback is Twilio's.
     ///
     /// # Errors
-    /// The [`Refusal`] to count and log; the caller of the service is never told which.
-    pub fn verify(&self, raw: impl Into<Arc<RawCallback>>) -> Result<VerifiedCallback, Refusal> {
+    /// The [`RejectReason`] to count and log; the caller of the service is never told which.
+    pub fn verify(&self, raw: impl Into<Arc<RawCallback>>) -> Result<VerifiedCallback, RejectReason> {
         let raw = raw.into();
         let signature = read_signature(&raw)?;
         let request = Signable::from(&*raw);
@@ -116,12 +116,12 @@ fn find_match(
     parts: &Parts<'_>,
     keys: &[SigningKey],
     signature: &Signature,
-) -> Result<(Construction, usize), Refusal> {
-    let mut refusal = Refusal::SignatureMismatch;
+) -> Result<(Construction, usize), RejectReason> {
+    let mut refusal = RejectReason::SignatureMismatch;
     for &construction in parts.constructions() {
         let Some(key) = matching_key(urls, parts, construction, keys, signature) else { continue };
         if construction == Construction::BodyHash && parts.body_hash() != BodyHash::Right {
-            refusal = Refusal::BodyHashMismatch;
+            refusal = RejectReason::BodyHashMismatch;
             continue;
         }
         return Ok((construction, key));
@@ -142,13 +142,13 @@ fn matching_key(
 }
 
 /// The one signature of a callback. A proxy may repeat the header, but not with another value.
-fn read_signature(raw: &RawCallback) -> Result<Signature, Refusal> {
+fn read_signature(raw: &RawCallback) -> Result<Signature, RejectReason> {
     let mut values = raw.headers.values(SIGNATURE_HEADER);
-    let first = values.next().ok_or(Refusal::MissingSignature)?;
+    let first = values.next().ok_or(RejectReason::MissingSignature)?;
     if values.any(|other| other != first) {
-        return Err(Refusal::MalformedSignature);
+        return Err(RejectReason::MalformedSignature);
     }
-    Signature::parse(first).ok_or(Refusal::MalformedSignature)
+    Signature::parse(first).ok_or(RejectReason::MalformedSignature)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode;
 use serde_json::Value;
 
 use super::message::Signable;
-use crate::domain::{AccountSid, Encoding, Members, Refusal};
+use crate::domain::{AccountSid, Encoding, Members, RejectReason};
 
 /// Fields that one callback may have. Twilio's have a handful.
 pub const MAX_FIELDS: usize = 1000;
@@ -42,9 +42,9 @@ impl Payload {
     /// Decodes the fields of a callback.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] with more than [`MAX_FIELDS`] fields: every field costs time before the signature
+    /// [`RejectReason::Malformed`] with more than [`MAX_FIELDS`] fields: every field costs time before the signature
     /// has proven anything.
-    pub(super) fn decode<'a>(request: impl Into<Signable<'a>>) -> Result<Self, Refusal> {
+    pub(super) fn decode<'a>(request: impl Into<Signable<'a>>) -> Result<Self, RejectReason> {
         let request = request.into();
         let payload = match request.encoding {
             Encoding::Form | Encoding::Query => Self::Pairs(decode_form(request.fields())?),
@@ -100,12 +100,12 @@ impl ClaimedAccount {
 /// The fields of a form or query, in order.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] with more than [`MAX_FIELDS`] fields.
-pub fn decode_form(bytes: &[u8]) -> Result<Vec<Pair>, Refusal> {
+/// [`RejectReason::Malformed`] with more than [`MAX_FIELDS`] fields.
+pub fn decode_form(bytes: &[u8]) -> Result<Vec<Pair>, RejectReason> {
     let mut pairs = Vec::with_capacity(USUAL_FIELDS);
     for piece in bytes.split(|b| *b == b'&').filter(|piece| !piece.is_empty()) {
         if pairs.len() == MAX_FIELDS {
-            return Err(Refusal::Malformed);
+            return Err(RejectReason::Malformed);
         }
         let mut halves = piece.splitn(2, |b| *b == b'=');
         let mut half = || decode_component(halves.next().unwrap_or_default());
@@ -149,7 +149,7 @@ mod tests {
     fn more_fields_than_the_limit_are_refused() {
         let many = |count: usize| vec!["a"; count].join("&");
         assert_eq!(decode_form(many(MAX_FIELDS).as_bytes()).unwrap().len(), MAX_FIELDS);
-        assert_eq!(decode_form(many(MAX_FIELDS + 1).as_bytes()), Err(Refusal::Malformed));
+        assert_eq!(decode_form(many(MAX_FIELDS + 1).as_bytes()), Err(RejectReason::Malformed));
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn verifier(url: &str, bound: Option<AccountSid>) -> Verifier {
     Verifier::new(vec![PublicUrl::parse(url).unwrap()], keyring)
 }
 
-fn verdict(raw: RawCallback) -> Result<(Construction, KeyAge), Refusal> {
+fn verdict(raw: RawCallback) -> Result<(Construction, KeyAge), RejectReason> {
     verifier(BASE, None).verify(raw).map(|verified| (verified.matched().construction, verified.matched().key))
 }
 
@@ -123,7 +123,7 @@ fn another_scheme_host_path_or_trailing_slash_is_refused() {
         format!("{BASE}/prefix{ROUTE}"),
         format!("{BASE}/callbacks/trust-products"),
     ] {
-        assert_eq!(verdict(form.signed(TOKEN, &url, &form.body)), Err(Refusal::SignatureMismatch), "{url}");
+        assert_eq!(verdict(form.signed(TOKEN, &url, &form.body)), Err(RejectReason::SignatureMismatch), "{url}");
     }
 }
 
@@ -132,22 +132,22 @@ fn a_changed_field_or_query_is_refused() {
     let form = Request::form("Status=draft&AccountSid=AC1");
     for body in ["Status=draft&AccountSid=AC2", "Status=draft", "Status=draft&AccountSid=AC1&x=1", ""] {
         let raw = RawCallback { body: body.into(), ..form.properly_signed() };
-        assert_eq!(verdict(raw), Err(Refusal::SignatureMismatch), "{body}");
+        assert_eq!(verdict(raw), Err(RejectReason::SignatureMismatch), "{body}");
     }
     let get = Request::get("a=%20&b=1");
     for query in ["a=+&b=1", "b=1&a=%20", "a=%20&b=1&", "a=%20"] {
         let raw = RawCallback { query: Some(query.into()), ..get.properly_signed() };
-        assert_eq!(verdict(raw), Err(Refusal::SignatureMismatch), "{query}");
+        assert_eq!(verdict(raw), Err(RejectReason::SignatureMismatch), "{query}");
     }
 }
 
 #[test]
 fn a_body_that_the_signature_does_not_cover_is_refused() {
     let unhashed = Request { query: None, ..Request::json(r#"{"Status":"draft"}"#) };
-    assert_eq!(verdict(unhashed.properly_signed()), Err(Refusal::SignatureMismatch));
+    assert_eq!(verdict(unhashed.properly_signed()), Err(RejectReason::SignatureMismatch));
     for request in [Request::json(r#"{"Status":"draft"}"#), Request::form("Status=draft").hashed()] {
         let raw = RawCallback { body: b"{}".to_vec(), ..request.signed(TOKEN, &request.url(BASE), "") };
-        assert_eq!(verdict(raw), Err(Refusal::BodyHashMismatch));
+        assert_eq!(verdict(raw), Err(RejectReason::BodyHashMismatch));
     }
 }
 
@@ -156,7 +156,7 @@ fn the_previous_token_is_accepted_and_named() {
     let form = Request::form("Status=draft");
     let signed_with = |token| verdict(form.signed(token, &form.url(BASE), &form.body));
     assert_eq!(signed_with(OLD_TOKEN), Ok((Construction::Form, KeyAge::Previous)));
-    assert_eq!(signed_with("some-other-token"), Err(Refusal::SignatureMismatch));
+    assert_eq!(signed_with("some-other-token"), Err(RejectReason::SignatureMismatch));
 }
 
 #[test]
@@ -164,10 +164,10 @@ fn exactly_one_well_formed_signature_is_demanded() {
     let form = Request::form("Status=draft");
     let good = form.properly_signed();
     let signature = good.header_text(SIGNATURE_HEADER).unwrap().to_owned();
-    assert_eq!(verdict(form.raw(vec![])), Err(Refusal::MissingSignature));
-    assert_eq!(verdict(form.raw(vec!["x".into()])), Err(Refusal::MalformedSignature));
+    assert_eq!(verdict(form.raw(vec![])), Err(RejectReason::MissingSignature));
+    assert_eq!(verdict(form.raw(vec!["x".into()])), Err(RejectReason::MalformedSignature));
     assert!(verdict(form.raw(vec![signature.clone(), signature.clone()])).is_ok());
-    assert_eq!(verdict(form.raw(vec![signature, "x".into()])), Err(Refusal::MalformedSignature));
+    assert_eq!(verdict(form.raw(vec![signature, "x".into()])), Err(RejectReason::MalformedSignature));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_bound_token_refuses_the_callbacks_of_other_accounts() {
     let verified = verify(&format!("AccountSid={}", account('1'))).unwrap();
     assert_eq!(verified.account(), &ClaimedAccount::Account(account('1')));
     let refusal = verify(&format!("AccountSid={}", account('2'))).unwrap_err();
-    assert_eq!(refusal, Refusal::UnknownAccount);
+    assert_eq!(refusal, RejectReason::UnknownAccount);
 }
 
 #[test]
@@ -259,7 +259,7 @@ mod properties {
             let byte = &mut body[place.index(signed.body.len())];
             *byte = b'a' + (*byte % 26 + flip) % 26;
             prop_assume!(body != signed.body);
-            prop_assert_eq!(verdict(RawCallback { body, ..signed }), Err(Refusal::BodyHashMismatch));
+            prop_assert_eq!(verdict(RawCallback { body, ..signed }), Err(RejectReason::BodyHashMismatch));
         }
 
         #[test]

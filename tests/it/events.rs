@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use trusthub_bridge::domain::{
-    DATA_SCHEMA, EVENT_TYPE, Label, ProfileStatusChanged, Resource, Status, Unprocessable, error_code::CATALOGUE,
+    DATA_SCHEMA, DeadLetterReason, EVENT_TYPE, Label, ProfileStatusChanged, Resource, Status, error_code::CATALOGUE,
 };
 
 const REFERENCE: &str = include_str!("../../docs/events.md");
@@ -23,7 +23,7 @@ fn texts<L: Label>() -> Vec<&'static str> {
 fn the_reference_lists_exactly_the_kinds_statuses_and_reasons_of_the_code() {
     assert_eq!(first_cells("| `resource` | Of |"), texts::<Resource>());
     assert_eq!(first_cells("| `status` | Meaning |"), texts::<Status>());
-    assert_eq!(first_cells("| `reason` | When |"), texts::<Unprocessable>());
+    assert_eq!(first_cells("| `reason` | When |"), texts::<DeadLetterReason>());
 }
 
 #[test]

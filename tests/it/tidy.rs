@@ -21,11 +21,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Takes only what `verify` has proven, or Trust Hub told when it was asked.
     ("normalize", &["domain", "trusthub", "verify"]),
     // Reads the Kafka section itself, so that no other room knows librdkafka's property names.
-    ("publish", &["blocking", "config", "domain", "telemetry"]),
+    ("kafka", &["blocking", "config", "domain", "telemetry"]),
     // Bytes on the disk; knows nothing of events.
     ("spool", &["domain", "telemetry"]),
     // Joins an event with the ways of making it durable.
-    ("deliver", &["blocking", "domain", "publish", "spool", "telemetry"]),
+    ("deliver", &["blocking", "domain", "kafka", "spool", "telemetry"]),
     // Joins the stages; knows neither HTTP nor Kafka.
     ("pipeline", &["blocking", "deliver", "domain", "normalize", "telemetry", "trusthub", "verify"]),
     // Calls that block, each on a thread of its own.
@@ -33,17 +33,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Whether every loop still turns.
     ("liveness", &[]),
     // The HTTP edge: hands a raw callback to the pipeline, turns its outcome into an answer.
-    ("receive", &["config", "domain", "http_server", "lifecycle", "liveness", "pipeline"]),
+    ("receive", &["config", "domain", "http_server", "shutdown", "liveness", "pipeline"]),
     // Reads what others have counted and never asks Kafka, so it does not even name `publish`.
-    ("admin", &["domain", "http_server", "lifecycle", "liveness", "telemetry"]),
+    ("admin", &["domain", "http_server", "shutdown", "liveness", "telemetry"]),
     // What both ports have in common: limits of connections, heartbeats of workers.
     ("http_server", &["liveness"]),
     // Tells the rooms when to stop, without knowing them.
-    ("lifecycle", &["domain", "telemetry"]),
+    ("shutdown", &["domain", "telemetry"]),
     // Asks Twilio for what it decided.
     ("trusthub", &["config", "domain"]),
     // Compares what Trust Hub says with what the topic says; publishes through the pipeline.
-    ("reconcile", &["config", "domain", "pipeline", "publish", "telemetry", "trusthub"]),
+    ("reconcile", &["config", "domain", "pipeline", "kafka", "telemetry", "trusthub"]),
     // Twilio's side of the wire; signs with the real signer.
     ("simulator", &["domain", "verify"]),
     // The wiring: every room that serves, neither the simulator nor the command line.
@@ -55,11 +55,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "deliver",
             "domain",
-            "lifecycle",
+            "shutdown",
             "liveness",
             "normalize",
             "pipeline",
-            "publish",
+            "kafka",
             "receive",
             "reconcile",
             "spool",
@@ -71,7 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The commands; `dev` also runs the simulator and the embedded cluster of `publish`.
     (
         "cli",
-        &["app", "config", "domain", "lifecycle", "publish", "reconcile", "simulator", "spool", "telemetry", "verify"],
+        &["app", "config", "domain", "shutdown", "kafka", "reconcile", "simulator", "spool", "telemetry", "verify"],
     ),
     // The exit code only.
     (MAIN, &["cli"]),
@@ -89,7 +89,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("fastrand", &["reconcile", "simulator", "trusthub"]),
     ("hmac", &["verify"]),
     ("prometheus", &["telemetry"]),
-    ("rdkafka", &["publish"]),
+    ("rdkafka", &["kafka", "simulator"]),
     ("redb", &["spool"]),
     ("reqwest", &["simulator", "trusthub"]),
     ("rlimit", &["app"]),
@@ -372,14 +372,14 @@ mod the_inspection_goes_red {
     #[test]
     fn at_a_use_of_a_forbidden_room_and_names_file_path_and_rule() {
         assert_eq!(
-            violation("normalize/fields.rs", "use crate::publish::Record;"),
-            r#"src/normalize/fields.rs: `crate::publish::Record`: normalize may name ["domain", "trusthub", "verify"] only"#
+            violation("normalize/fields.rs", "use crate::kafka::Record;"),
+            r#"src/normalize/fields.rs: `crate::kafka::Record`: normalize may name ["domain", "trusthub", "verify"] only"#
         );
     }
 
     #[test]
     fn at_a_forbidden_room_in_a_nested_use() {
-        let found = violation("app.rs", "use crate::{config::Config, publish::{self, Sink}, cli::Args};");
+        let found = violation("app.rs", "use crate::{config::Config, kafka::{self, Sink}, cli::Args};");
         assert!(found.contains("`crate::cli::Args`"), "{found}");
     }
 
@@ -391,8 +391,8 @@ mod the_inspection_goes_red {
 
     #[test]
     fn at_a_fully_qualified_path_in_a_type() {
-        let found = violation("admin/mod.rs", "struct Page { sinks: Vec<Option<crate::publish::Sink>> }");
-        assert!(found.contains("`crate::publish::Sink`"), "{found}");
+        let found = violation("admin/mod.rs", "struct Page { sinks: Vec<Option<crate::kafka::Sink>> }");
+        assert!(found.contains("`crate::kafka::Sink`"), "{found}");
     }
 
     #[test]
@@ -430,7 +430,7 @@ mod the_inspection_goes_red {
     fn at_a_foreign_crate_outside_its_rooms() {
         assert_eq!(
             violation("deliver/mod.rs", "use rdkafka::producer::FutureProducer;"),
-            r#"src/deliver/mod.rs: `rdkafka::producer::FutureProducer`: rdkafka is for ["publish"] only"#
+            r#"src/deliver/mod.rs: `rdkafka::producer::FutureProducer`: rdkafka is for ["kafka", "simulator"] only"#
         );
         violation("pipeline.rs", "fn f() -> actix_web::HttpResponse { todo!() }");
         violation("config.rs", "#[derive(Debug, clap::Args)] struct Http;");
@@ -444,6 +444,6 @@ mod the_inspection_goes_red {
         clean("domain/mod.rs", "fn f(hmac: u8) -> u8 { hmac }");
         clean("receive/mod.rs", r#"fn f() { tracing::warn!(target: "rdkafka::client", "crate::publish"); }"#);
         clean("main.rs", "fn main() -> std::process::ExitCode { trusthub_bridge::cli::run() }");
-        clean("cli/dev.rs", "fn f() { crate::publish::embedded::start(); crate::simulator::play(); }");
+        clean("cli/dev.rs", "fn f() { crate::kafka::embedded::start(); crate::simulator::play(); }");
     }
 }

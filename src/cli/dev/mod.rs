@@ -18,9 +18,9 @@ use crate::{
     app::{self, Ports, Service, StartError},
     config::{self, Config},
     domain::{AccountSid, Label as _, Status},
-    lifecycle::StopSignals,
-    publish::{EmbeddedKafka, Follower},
-    simulator::{self, Account, Attempt, Ending, World},
+    kafka::TopicTail,
+    shutdown::StopSignals,
+    simulator::{self, Account, Attempt, EmbeddedKafka, Ending, World},
     telemetry::init_logging,
 };
 
@@ -61,7 +61,7 @@ async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
 /// Everything that runs during `dev`.
 struct Stage {
     service: Service,
-    follower: Follower,
+    follower: TopicTail,
     world: Arc<World>,
     account: AccountSid,
     places: Places,
@@ -97,7 +97,7 @@ impl Stage {
         let world = Arc::new(World::new(vec![owner], None, None).map_err(Failure::failed)?);
         let server = simulator::server(api, Arc::clone(&world)).map_err(Failure::failed)?;
         let stage = Self {
-            follower: Follower::open(&config.kafka, &[EVENTS, DEAD_LETTERS]).await.map_err(Failure::failed)?,
+            follower: TopicTail::open(&config.kafka, &[EVENTS, DEAD_LETTERS]).await.map_err(Failure::failed)?,
             service: Service::start(config, Ports { public, admin }).map_err(Failure::failed)?,
             world,
             account,

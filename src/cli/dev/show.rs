@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::life::{ACCOUNT, POLICY};
 use crate::{
     domain::{Label as _, Status},
-    publish::Consumed,
+    kafka::Consumed,
     simulator::{Attempt, Ending},
 };
 

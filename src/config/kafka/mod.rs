@@ -17,7 +17,7 @@ use super::{
         KAFKA_TOPIC, KAFKA_TOPIC_PARTITIONS, KAFKA_TOPIC_REPLICATION, Variable,
     },
     environment::Environment,
-    reader::Reader,
+    validate::Reader,
 };
 use security::{SaslSection, SslSection};
 

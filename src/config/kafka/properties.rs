@@ -1,6 +1,6 @@
 //! `KAFKA_PROPERTIES`: librdkafka properties that are passed on, except those that would break a promise.
 
-use crate::config::{catalogue::KAFKA_PROPERTIES, reader::Reader};
+use crate::config::{catalogue::KAFKA_PROPERTIES, validate::Reader};
 
 /// librdkafka properties that are not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

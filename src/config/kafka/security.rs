@@ -12,7 +12,7 @@ use crate::config::{
         KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_CA_LOCATION, KAFKA_SSL_CERTIFICATE_LOCATION, KAFKA_SSL_KEY_LOCATION,
         Variable,
     },
-    reader::Reader,
+    validate::Reader,
 };
 
 /// How the connection to Kafka is encrypted and who logs in.

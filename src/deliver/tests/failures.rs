@@ -16,7 +16,7 @@ fn letter(text: &str) -> OutboundRecord {
     OutboundRecord::alone(Record { payload: to_raw_value(&value).unwrap(), ..record(Destination::DeadLetters, "") })
 }
 
-fn submit(fixture: &Fixture, outbound: OutboundRecord) -> JoinHandle<Result<Durable, Unkept>> {
+fn submit(fixture: &Fixture, outbound: OutboundRecord) -> JoinHandle<Result<Durability, DeliveryError>> {
     tokio::spawn(fixture.deliver.submit(Ok(outbound), Instant::now()).durable())
 }
 
@@ -28,10 +28,10 @@ async fn purge_that_hangs_delays_no_callback_and_nothing_passes_it() {
     let started = Instant::now();
     let accepted: Vec<_> = ["a", "b"].map(|text| fixture.accept(text)).into();
     for delivery in accepted {
-        assert_eq!(delivery.await.unwrap(), Ok(Durable::Spooled));
+        assert_eq!(delivery.await.unwrap(), Ok(Durability::Spooled));
     }
     assert!(started.elapsed() < Duration::from_secs(5), "the deadline and the wait for a purge, not longer");
-    assert_eq!(fixture.accept("c").await.unwrap(), Ok(Durable::Spooled), "at once");
+    assert_eq!(fixture.accept("c").await.unwrap(), Ok(Durability::Spooled), "at once");
 
     // The cluster is there again, but the client still waits: what it holds could be purged, or written late.
     fixture.kafka.availability.send_replace(Availability::Up);
@@ -55,7 +55,7 @@ async fn stop_does_not_wait_for_a_purge_that_hangs() {
     fixture.until("a is with Kafka", || fixture.kafka.holds() == 1).await;
     let started = Instant::now();
     fixture.deliver.stop_waiting();
-    assert_eq!(delivery.await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(delivery.await.unwrap(), Ok(Durability::Spooled));
     fixture.stop.cancel();
     fixture.until("the controller has ended", || fixture.failover.is_finished()).await;
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
@@ -68,7 +68,7 @@ async fn nothing_goes_to_kafka_after_waiting_has_ended() {
     let fixture = Fixture::open("stopped-waiting", FOREVER);
     fixture.deliver.stop_waiting();
     fixture.until("records go to the spool", || fixture.deliver.dispatcher.mode() == Mode::Spooling).await;
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     assert_eq!(fixture.kafka.written(), Vec::<String>::new());
     fixture.close().await;
 }
@@ -78,7 +78,7 @@ async fn record_too_old_for_its_topic_is_published_with_the_present_time() {
     let fixture = Fixture::open("too-old", FOREVER);
     // Records of these tests are of 1970.
     fixture.kafka.inner.lock().unwrap().oldest = Some(publish::present());
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Published));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Published));
     assert!(fixture.spool.is_empty());
     fixture.close().await;
 }
@@ -89,7 +89,7 @@ async fn spooled_records_too_old_for_their_topic_do_not_block_the_spool() {
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
     let texts: Vec<_> = (0..50).map(|number| format!("{number:02}")).collect();
     for text in &texts {
-        assert_eq!(fixture.accept(text).await.unwrap(), Ok(Durable::Spooled));
+        assert_eq!(fixture.accept(text).await.unwrap(), Ok(Durability::Spooled));
     }
     fixture.kafka.inner.lock().unwrap().oldest = Some(publish::present());
     fixture.kafka.becomes(Mood::Takes);
@@ -105,7 +105,7 @@ async fn present_time_that_is_refused_is_an_outage_until_the_clock_is_right() {
     let in_an_hour = Timestamp::from(std::time::SystemTime::now() + Duration::from_secs(3_600));
     fixture.kafka.inner.lock().unwrap().oldest = Some(in_an_hour);
     let refused = submit(&fixture, event("a", "its request"));
-    assert_eq!(refused.await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(refused.await.unwrap(), Ok(Durability::Spooled));
     assert_eq!(cause(&fixture), ["invalid_timestamp"]);
     tokio::time::sleep(SHORT * 10).await;
     let parked = fixture.metrics.spool.parked.get();
@@ -120,7 +120,7 @@ async fn present_time_that_is_refused_is_an_outage_until_the_clock_is_right() {
 async fn present_cause_of_an_outage_is_shown_when_it_changes() {
     let fixture = Fixture::open("cause", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     fixture.until("unreachable", || cause(&fixture) == ["unreachable"]).await;
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Authentication));
     fixture.until("authentication", || cause(&fixture) == ["authentication"]).await;
@@ -136,8 +136,8 @@ async fn missing_dead_letter_topic_sends_no_event_to_the_spool() {
         fixture.kafka.inner.lock().unwrap().dead_letters_fail = Some(reason);
         for number in 0..20 {
             let kept = submit(&fixture, letter("not understood"));
-            assert_eq!(fixture.accept(&format!("event {number}")).await.unwrap(), Ok(Durable::Published));
-            assert_eq!(kept.await.unwrap(), Ok(Durable::Spooled));
+            assert_eq!(fixture.accept(&format!("event {number}")).await.unwrap(), Ok(Durability::Published));
+            assert_eq!(kept.await.unwrap(), Ok(Durability::Spooled));
         }
         assert!(fixture.spool.is_empty(), "dead letters are beside the queue");
         assert_eq!(fixture.metrics.spool.parked.get(), 20);
@@ -155,13 +155,13 @@ async fn refused_event_blocks_nothing_while_the_dead_letter_topic_is_missing() {
     fixture.kafka.inner.lock().unwrap().too_large = Some("large");
     fixture.kafka.inner.lock().unwrap().dead_letters_fail = Some(PublishFailure::UnknownTopic);
     let direct = submit(&fixture, event("large", "first request"));
-    assert_eq!(direct.await.unwrap(), Ok(Durable::Spooled), "it is parked");
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Published));
+    assert_eq!(direct.await.unwrap(), Ok(Durability::Spooled), "it is parked");
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Published));
 
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept("b").await.unwrap(), Ok(Durable::Spooled));
-    assert_eq!(submit(&fixture, event("large", "second request")).await.unwrap(), Ok(Durable::Spooled));
-    assert_eq!(fixture.accept("c").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("b").await.unwrap(), Ok(Durability::Spooled));
+    assert_eq!(submit(&fixture, event("large", "second request")).await.unwrap(), Ok(Durability::Spooled));
+    assert_eq!(fixture.accept("c").await.unwrap(), Ok(Durability::Spooled));
     fixture.kafka.becomes(Mood::Takes);
     fixture.until_first_written(&["a", "b", "c"]).await;
     fixture.until("published directly", || fixture.deliver.dispatcher.mode() == Mode::Direct).await;
@@ -183,9 +183,9 @@ async fn classes_decide_between_the_spool_and_another_form() {
         let result = tokio::time::timeout(Duration::from_secs(20), delivery).await.unwrap().unwrap();
         let expected = match reason.class() {
             // This Kafka refuses every form.
-            FailureClass::Record => Err(Unkept::RefusedByTopics),
+            FailureClass::Record => Err(DeliveryError::RefusedByTopics),
             FailureClass::Time | FailureClass::Topic | FailureClass::Outage | FailureClass::Fatal => {
-                Ok(Durable::Spooled)
+                Ok(Durability::Spooled)
             }
         };
         assert_eq!(result, expected, "{reason}");

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     domain::{Destination, PublishFailure, Timestamp},
-    publish::{Availability, Completion, Record, Running, Sink},
+    kafka::{Availability, Completion, Record, Running, Sink},
 };
 
 /// What the Kafka of a test does with the next records.

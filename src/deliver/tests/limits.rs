@@ -39,7 +39,7 @@ async fn direct_publishing_waits_for_the_last_purge_of_single_records() {
         inner.purges_hang_from = Some(3);
     }
     let refused = fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).durable();
-    assert_eq!(refused.await, Ok(Durable::Spooled), "it is parked");
+    assert_eq!(refused.await, Ok(Durability::Spooled), "it is parked");
     assert!(fixture.accept("a").await.unwrap().is_ok());
     assert_eq!(fixture.kafka.inner.lock().unwrap().handed_over_while_purging, 0);
     fixture.kafka.purges_return(true);
@@ -59,13 +59,13 @@ async fn failed_producer_is_replaced_before_the_next_record_comes() {
 async fn slow_body_in_recovering_is_kept_within_its_own_time() {
     let fixture = Fixture::open("limits-late-recovering", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     fixture.recover_until(Instant::now() + FOREVER);
     fixture.kafka.becomes(Mood::Silent);
     fixture.until("a is with Kafka", || fixture.kafka.holds() == 1).await;
     let late = OutboundRecord::alone(record(Destination::Events, "b"));
     let late = fixture.deliver.submit(Ok(late), long_ago()).durable();
-    assert_eq!(timeout(Duration::from_secs(5), late).await, Ok(Ok(Durable::Spooled)));
+    assert_eq!(timeout(Duration::from_secs(5), late).await, Ok(Ok(Durability::Spooled)));
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn slow_body_in_failover_is_kept_within_its_own_time() {
     fixture.until("its dead letter is with Kafka", || fixture.kafka.holds() == 1).await;
     let late = OutboundRecord::alone(record(Destination::Events, "b"));
     let late = fixture.deliver.submit(Ok(late), long_ago()).durable();
-    assert_eq!(timeout(Duration::from_secs(5), late).await, Ok(Ok(Durable::Spooled)));
+    assert_eq!(timeout(Duration::from_secs(5), late).await, Ok(Ok(Durability::Spooled)));
 }
 
 #[tokio::test]
@@ -95,10 +95,10 @@ async fn kafka_is_used_again_though_the_empty_spool_cannot_be_read() {
     let failover = tokio::spawn(failover.run(CancellationToken::new()));
     let submit = || deliver.submit(Ok(OutboundRecord::alone(record(Destination::Events, "a"))), Instant::now());
     kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(submit().durable().await, Err(Unkept::SpoolFailed));
+    assert_eq!(submit().durable().await, Err(DeliveryError::SpoolFailed));
     kafka.becomes(Mood::Takes);
     let is_published = async {
-        while submit().durable().await != Ok(Durable::Published) {
+        while submit().durable().await != Ok(Durability::Published) {
             tokio::time::sleep(SHORT).await;
         }
     };
@@ -115,8 +115,8 @@ async fn dead_letter_of_a_refused_event_does_not_decide_how_events_go() {
         fixture.kafka.inner.lock().unwrap().too_large = Some("large");
         fixture.kafka.inner.lock().unwrap().dead_letters_fail = Some(reason);
         let refused = fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).durable();
-        assert_eq!(refused.await, Ok(Durable::Spooled));
-        assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Published), "{reason}");
+        assert_eq!(refused.await, Ok(Durability::Spooled));
+        assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Published), "{reason}");
         assert_eq!(fixture.metrics.spool.failovers.of(reason).get(), 0, "{reason}");
         fixture.close().await;
     }
@@ -139,7 +139,7 @@ async fn parked_dead_letter_too_old_for_its_topic_does_not_block_the_others() {
     fixture.kafka.becomes(Mood::Takes);
     fixture.kafka.inner.lock().unwrap().dead_letters_fail = Some(PublishFailure::UnknownTopic);
     let letter = |text| OutboundRecord::alone(record(Destination::DeadLetters, text));
-    assert_eq!(fixture.deliver.submit(Ok(letter("a")), Instant::now()).durable().await, Ok(Durable::Spooled));
+    assert_eq!(fixture.deliver.submit(Ok(letter("a")), Instant::now()).durable().await, Ok(Durability::Spooled));
     // The topic is there again, and by now the record is older than it takes.
     fixture.kafka.inner.lock().unwrap().dead_letters_fail = None;
     fixture.kafka.inner.lock().unwrap().oldest = Some(publish::present());
@@ -155,7 +155,7 @@ async fn cause_of_an_outage_is_not_shown_while_kafka_takes_the_spool() {
     let fixture = Fixture::open("limits-cause-drain", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
     for number in 0..50 {
-        assert_eq!(fixture.accept(&format!("{number:02}")).await.unwrap(), Ok(Durable::Spooled));
+        assert_eq!(fixture.accept(&format!("{number:02}")).await.unwrap(), Ok(Durability::Spooled));
     }
     fixture.kafka.becomes(Mood::Slow(SHORT));
     fixture.until("Kafka takes records", || fixture.metrics.spool.drained.get() > 0).await;
@@ -168,7 +168,7 @@ async fn cause_of_an_outage_is_not_shown_while_kafka_takes_the_spool() {
 async fn end_of_recovering_is_no_failure_of_kafka() {
     let fixture = Fixture::open("limits-cause-recovering", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     // The drain pauses after its first failure.
     tokio::time::sleep(SHORT * 2).await;
     fixture.recover_until(Instant::now() + Duration::from_secs(1));

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use self::kafka::{FakeKafka, Mood};
 use super::{dispatcher::Mode, outbound::SpooledRecord, *};
 use crate::{
-    domain::{Destination, Durable, FailureClass, Label as _, PublishFailure, Unkept},
-    publish::Availability,
+    domain::{DeliveryError, Destination, Durability, FailureClass, Label as _, PublishFailure},
+    kafka::Availability,
     spool::Limits,
 };
 
@@ -54,7 +54,7 @@ impl Fixture {
     }
 
     /// The same, waited for elsewhere, as a callback does it.
-    fn accept(&self, text: &str) -> JoinHandle<Result<Durable, Unkept>> {
+    fn accept(&self, text: &str) -> JoinHandle<Result<Durability, DeliveryError>> {
         tokio::spawn(self.hand_over(text).durable())
     }
 
@@ -141,7 +141,7 @@ async fn yes_is_said_only_after_the_acknowledgement() {
     };
     assert!(!answered, "answered before Kafka did");
     fixture.kafka.becomes(Mood::Takes);
-    assert_eq!(delivery.await, Ok(Durable::Published));
+    assert_eq!(delivery.await, Ok(Durability::Published));
     fixture.close().await;
 }
 
@@ -150,7 +150,7 @@ async fn a_kafka_too_slow_for_callbacks_is_given_the_time_it_takes_to_empty_the_
     let fixture = Fixture::open("slow", SHORT);
     fixture.kafka.becomes(Mood::Silent);
     for text in ["a", "b", "c"] {
-        assert_eq!(fixture.hand_over(text).durable().await, Ok(Durable::Spooled));
+        assert_eq!(fixture.hand_over(text).durable().await, Ok(Durability::Spooled));
     }
     fixture.kafka.becomes(Mood::Slow(SHORT * 5));
     fixture.until("the spool is empty", || fixture.spool.is_empty()).await;
@@ -164,13 +164,13 @@ async fn at_the_deadline_records_are_taken_back_and_spooled_and_later_published_
     fixture.kafka.becomes(Mood::Silent);
     let accepted: Vec<_> = ["a", "b", "c"].map(|text| fixture.accept(text)).into();
     for pending in accepted {
-        assert_eq!(pending.await.unwrap(), Ok(Durable::Spooled));
+        assert_eq!(pending.await.unwrap(), Ok(Durability::Spooled));
     }
-    assert_eq!(fixture.accept("d").await.unwrap(), Ok(Durable::Spooled), "behind them, without waiting for Kafka");
+    assert_eq!(fixture.accept("d").await.unwrap(), Ok(Durability::Spooled), "behind them, without waiting for Kafka");
     fixture.kafka.becomes(Mood::Takes);
     fixture.until_written(&["a", "b", "c", "d"]).await;
     fixture.until("published directly again", || fixture.deliver.dispatcher.mode() == Mode::Direct).await;
-    assert_eq!(fixture.accept("e").await.unwrap(), Ok(Durable::Published));
+    assert_eq!(fixture.accept("e").await.unwrap(), Ok(Durability::Published));
     fixture.until_written(&["a", "b", "c", "d", "e"]).await;
     assert_eq!(fixture.metrics.spool.failovers.of(PublishFailure::TimedOut).get(), 1);
     assert_eq!(fixture.metrics.spool.drained.get(), 4);
@@ -184,7 +184,7 @@ async fn an_outage_that_a_probe_found_sends_records_to_the_spool_without_waiting
     let detail = "no broker answers".into();
     fixture.kafka.availability.send_replace(Availability::Down { reason: PublishFailure::Unreachable, detail });
     fixture.until("the outage is noticed", || fixture.deliver.dispatcher.mode() == Mode::Spooling).await;
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     assert_eq!(fixture.kafka.holds(), 0, "Kafka was not even asked");
     assert_eq!(fixture.metrics.spool.failovers.of(PublishFailure::Unreachable).get(), 1);
     fixture.close().await;
@@ -194,7 +194,7 @@ async fn an_outage_that_a_probe_found_sends_records_to_the_spool_without_waiting
 async fn a_full_queue_fails_over_at_once() {
     let fixture = Fixture::open("queue", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::QueueFull));
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     assert_eq!(fixture.metrics.spool.failovers.of(PublishFailure::QueueFull).get(), 1);
     fixture.close().await;
 }
@@ -206,8 +206,8 @@ async fn a_producer_that_cannot_go_on_is_replaced_and_loses_nothing() {
     let in_flight = fixture.accept("a");
     fixture.until("a is with Kafka", || fixture.kafka.holds() == 1).await;
     fixture.kafka.becomes(Mood::Fails(PublishFailure::Fatal));
-    assert_eq!(fixture.accept("b").await.unwrap(), Ok(Durable::Spooled));
-    assert_eq!(in_flight.await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("b").await.unwrap(), Ok(Durability::Spooled));
+    assert_eq!(in_flight.await.unwrap(), Ok(Durability::Spooled));
     fixture.until("the producer is replaced", || fixture.kafka.inner.lock().unwrap().renewed > 0).await;
     fixture.kafka.becomes(Mood::Takes);
     fixture.until_written(&["a", "b"]).await;
@@ -221,9 +221,9 @@ async fn what_a_topic_refuses_becomes_a_dead_letter_and_its_neighbours_stay_even
     let before = fixture.accept("a");
     let refused = tokio::spawn(fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).durable());
     let after = fixture.accept("b");
-    assert_eq!(before.await.unwrap(), Ok(Durable::Published));
-    assert_eq!(refused.await.unwrap(), Ok(Durable::DeadLettered));
-    assert_eq!(after.await.unwrap(), Ok(Durable::Published));
+    assert_eq!(before.await.unwrap(), Ok(Durability::Published));
+    assert_eq!(refused.await.unwrap(), Ok(Durability::DeadLettered));
+    assert_eq!(after.await.unwrap(), Ok(Durability::Published));
     let written = fixture.kafka.inner.lock().unwrap().written.clone();
     let letters: Vec<_> = written.iter().filter(|(to, _)| *to == Destination::DeadLetters).collect();
     assert!(matches!(letters.as_slice(), [(_, text)] if text.contains("its request")), "{written:?}");
@@ -237,7 +237,7 @@ async fn a_dead_letter_that_is_too_large_is_cut() {
     fixture.kafka.inner.lock().unwrap().too_large = Some("large");
     let body = format!("{}large", "x".repeat(1000));
     let refused = fixture.deliver.submit(Ok(event("large", &body)), Instant::now()).durable();
-    assert_eq!(refused.await, Ok(Durable::DeadLettered));
+    assert_eq!(refused.await, Ok(Durability::DeadLettered));
     let written = fixture.kafka.written().pop().unwrap();
     assert!(written.contains("cut_from_bytes") && written.contains("xxx"), "{written}");
     fixture.close().await;
@@ -248,14 +248,14 @@ async fn what_no_topic_takes_in_any_form_is_not_accepted_and_in_the_spool_it_blo
     let fixture = Fixture::open("poison", FOREVER);
     fixture.kafka.inner.lock().unwrap().too_large = Some("large");
     let refused = fixture.deliver.submit(Ok(event("large", "large")), Instant::now()).durable();
-    assert_eq!(refused.await, Err(Unkept::RefusedByTopics));
+    assert_eq!(refused.await, Err(DeliveryError::RefusedByTopics));
 
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     let poison = fixture.deliver.submit(Ok(event("large", "large")), Instant::now()).durable();
-    assert_eq!(poison.await, Ok(Durable::Spooled));
+    assert_eq!(poison.await, Ok(Durability::Spooled));
     fixture.spool.append(vec![b"not a record".to_vec()]).await.unwrap();
-    assert_eq!(fixture.accept("b").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("b").await.unwrap(), Ok(Durability::Spooled));
     fixture.kafka.becomes(Mood::Takes);
     fixture.until_written(&["a", "b"]).await;
     fixture.until("two are set aside", || fixture.metrics.spool.parked.get() == 2).await;
@@ -268,7 +268,7 @@ async fn a_topic_of_dead_letters_that_takes_none_does_not_hold_up_events() {
     let fixture = Fixture::open("forbidden", FOREVER);
     fixture.kafka.inner.lock().unwrap().dead_letters_fail = Some(PublishFailure::Authorization);
     let letter = OutboundRecord::alone(record(Destination::DeadLetters, "letter"));
-    assert_eq!(fixture.deliver.submit(Ok(letter), Instant::now()).durable().await, Ok(Durable::Spooled));
+    assert_eq!(fixture.deliver.submit(Ok(letter), Instant::now()).durable().await, Ok(Durability::Spooled));
     assert!(fixture.accept("a").await.unwrap().is_ok());
     fixture.until_written(&["a"]).await;
     fixture.until("it is set aside", || fixture.metrics.spool.parked.get() == 1).await;
@@ -283,8 +283,8 @@ async fn a_full_spool_is_said_and_passes() {
     let folder = std::env::temp_dir().join(format!("trusthub-bridge-{}-full", std::process::id()));
     let fixture = Fixture::open_in(folder, FOREVER, 1024, &FakeKafka::new());
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept(&"a".repeat(500)).await.unwrap(), Ok(Durable::Spooled));
-    assert_eq!(fixture.accept(&"b".repeat(500)).await.unwrap(), Err(Unkept::SpoolFull));
+    assert_eq!(fixture.accept(&"a".repeat(500)).await.unwrap(), Ok(Durability::Spooled));
+    assert_eq!(fixture.accept(&"b".repeat(500)).await.unwrap(), Err(DeliveryError::SpoolFull));
     assert!(!fixture.spool.has_room());
     fixture.kafka.becomes(Mood::Takes);
     fixture.until("the spool is empty", || fixture.spool.is_empty()).await;
@@ -296,11 +296,11 @@ async fn a_full_spool_is_said_and_passes() {
 async fn who_waits_for_the_end_of_the_spool_waits_no_longer_than_for_kafka() {
     let fixture = Fixture::open("returning", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     fixture.recover_until(Instant::now() + SHORT);
     let pending = fixture.accept("b");
     fixture.kafka.becomes(Mood::Silent);
-    assert_eq!(pending.await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(pending.await.unwrap(), Ok(Durability::Spooled));
     fixture.kafka.becomes(Mood::Takes);
     fixture.until_written(&["a", "b"]).await;
     fixture.close().await;
@@ -310,7 +310,7 @@ async fn who_waits_for_the_end_of_the_spool_waits_no_longer_than_for_kafka() {
 async fn what_was_spooled_before_a_restart_goes_first() {
     let fixture = Fixture::open("restart", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     let fixture = fixture.restart().await;
     fixture.kafka.becomes(Mood::Takes);
     assert!(fixture.accept("b").await.unwrap().is_ok());
@@ -325,7 +325,7 @@ async fn when_waiting_ends_everything_is_spooled() {
     let pending = fixture.accept("a");
     fixture.until("a is with Kafka", || fixture.kafka.holds() == 1).await;
     fixture.deliver.stop_waiting();
-    assert_eq!(pending.await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(pending.await.unwrap(), Ok(Durability::Spooled));
     fixture.close().await;
 }
 
@@ -333,13 +333,13 @@ async fn when_waiting_ends_everything_is_spooled() {
 async fn when_waiting_ends_what_waits_for_the_end_of_the_spool_is_spooled_behind_it() {
     let fixture = Fixture::open("last-call-returning", FOREVER);
     fixture.kafka.becomes(Mood::RefusesToQueue(PublishFailure::Unreachable));
-    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(fixture.accept("a").await.unwrap(), Ok(Durability::Spooled));
     fixture.recover_until(Instant::now() + FOREVER);
     fixture.kafka.becomes(Mood::Silent);
     fixture.until("a is with Kafka", || fixture.kafka.holds() == 1).await;
     let pending = fixture.accept("b");
     fixture.deliver.stop_waiting();
-    assert_eq!(pending.await.unwrap(), Ok(Durable::Spooled));
+    assert_eq!(pending.await.unwrap(), Ok(Durability::Spooled));
     let fixture = fixture.restart().await;
     fixture.kafka.becomes(Mood::Takes);
     fixture.until_written(&["a", "b"]).await;

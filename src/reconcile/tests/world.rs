@@ -19,8 +19,8 @@ use super::super::{
 };
 use crate::{
     config::{self, Credentials},
-    domain::{AccountSid, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp, Unkept},
-    publish::{HistoryError, Lost, Published},
+    domain::{AccountSid, DeliveryError, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
+    kafka::{HistoryError, LeadershipLost, PublishedEvent},
     trusthub::{Account, Collection, Error, Fetched, Limits, Profile, TrustHub},
 };
 
@@ -63,7 +63,7 @@ pub(super) const WILD: Nature = Nature {
 enum Happening {
     Change { profile: u32, status: Status, may_be_dropped: bool },
     Callback { profile: u32, status: Status, id: String, replica: usize },
-    Written(Published),
+    Written(PublishedEvent),
 }
 
 pub(super) struct Fake {
@@ -78,7 +78,7 @@ pub(super) struct Fake {
     hub: RefCell<BTreeMap<u32, (Status, i64)>>,
     /// Until when no later callback of a profile may arrive, if they do not overtake each other.
     arrivals: RefCell<BTreeMap<u32, i64>>,
-    pub(super) topic: RefCell<Vec<Published>>,
+    pub(super) topic: RefCell<Vec<PublishedEvent>>,
     /// An old callback that arrives while something is being published.
     pub(super) slips_in: Cell<Option<(u32, Status)>>,
     read: usize,
@@ -165,7 +165,7 @@ impl Fake {
         match happening {
             Happening::Change { profile, status, may_be_dropped } => self.change(profile, status, may_be_dropped),
             Happening::Callback { profile, status, id, replica } => {
-                let received = Published { id, ..event(profile, status, self.clock(replica)) };
+                let received = PublishedEvent { id, ..event(profile, status, self.clock(replica)) };
                 if self.is_drawn(SPOOLED) {
                     self.plan(self.now.get() + self.below(60_000), Happening::Written(received));
                 } else {
@@ -197,10 +197,10 @@ impl Fake {
         Timestamp::from_unix_millis(self.now.get() + self.skews[who]).unwrap()
     }
 
-    pub(super) fn write(&self, published: Published) {
+    pub(super) fn write(&self, published: PublishedEvent) {
         let mut topic = self.topic.borrow_mut();
         let position = RecordPosition { partition: 0, offset: i64::try_from(topic.len()).unwrap() };
-        topic.push(Published { position, ..published });
+        topic.push(PublishedEvent { position, ..published });
     }
 
     /// Some time passes, and others come to do something.
@@ -249,7 +249,7 @@ impl Fake {
 }
 
 impl World for Fake {
-    type Turn = ();
+    type LeaseGuard = ();
 
     fn time(&self) -> Timestamp {
         self.clock(2)
@@ -279,29 +279,34 @@ impl World for Fake {
         Timestamp::from_unix_millis(0)
     }
 
-    async fn turn(&self) -> Result<(), Lost> {
+    async fn turn(&self) -> Result<(), LeadershipLost> {
         Ok(())
     }
 
-    async fn publish(&self, found: &Fetched, time: Timestamp, last: Option<RecordPosition>) -> Result<String, Unkept> {
+    async fn publish(
+        &self,
+        found: &Fetched,
+        time: Timestamp,
+        last: Option<RecordPosition>,
+    ) -> Result<String, DeliveryError> {
         self.wait(self.nature.slowness).await;
         if let Some((profile, status)) = self.slips_in.take() {
-            self.write(Published { id: "slipped in".to_owned(), ..event(profile, status, self.clock(0)) });
+            self.write(PublishedEvent { id: "slipped in".to_owned(), ..event(profile, status, self.clock(0)) });
         }
         // What the real one is a hash of.
         let id = format!("{} {} {} {last:?}", found.sid, found.status, found.date_updated);
         let number = (1..=self.nature.profiles).find(|number| sid(*number) == found.sid).unwrap();
         // A record may be written twice.
         for _ in 0..1 + u32::from(self.is_drawn(10)) {
-            self.write(Published { id: id.clone(), ..event(number, found.status, time) });
+            self.write(PublishedEvent { id: id.clone(), ..event(number, found.status, time) });
             self.wait(500).await;
         }
         Ok(id)
     }
 }
 
-pub(super) fn event(profile: u32, status: Status, time: Timestamp) -> Published {
-    Published {
+pub(super) fn event(profile: u32, status: Status, time: Timestamp) -> PublishedEvent {
+    PublishedEvent {
         profile: sid(profile),
         position: RecordPosition { partition: 0, offset: 0 },
         id: String::new(),

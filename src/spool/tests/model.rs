@@ -16,11 +16,11 @@ use super::{
 use crate::{
     spool::{
         AppendError, Batch, Entry, Limits, Position, frame,
-        keeper::{Group, Keeper},
         restore::Restored,
         salvage::{Chunk, Reader},
-        standing::Standing,
+        status::SpoolStatus,
         store::Table,
+        supervisor::{Group, StoreSupervisor},
     },
     telemetry::Metrics,
 };
@@ -115,8 +115,8 @@ struct History {
     disk: MemoryDisk,
     limits: Limits,
     metrics: Arc<Metrics>,
-    standing: Arc<Standing>,
-    keeper: Option<Keeper<MemoryDisk>>,
+    standing: Arc<SpoolStatus>,
+    keeper: Option<StoreSupervisor<MemoryDisk>>,
     /// By the number of the record, in the order of the appends.
     fates: BTreeMap<u64, Fate>,
     /// Those whose parking failed: they may be among the parked whatever becomes of the queue.
@@ -136,7 +136,7 @@ impl History {
             random,
             limits: Limits { max_bytes, ..limits() },
             metrics: metrics.clone(),
-            standing: Arc::new(Standing::new(metrics.clone())),
+            standing: Arc::new(SpoolStatus::new(metrics.clone())),
             keeper: None,
             fates: BTreeMap::new(),
             perhaps_parked: BTreeSet::new(),
@@ -210,7 +210,7 @@ impl History {
         self.disk.behead();
     }
 
-    fn keeper(&mut self) -> &mut Keeper<MemoryDisk> {
+    fn keeper(&mut self) -> &mut StoreSupervisor<MemoryDisk> {
         self.keeper.as_mut().unwrap()
     }
 
@@ -303,7 +303,7 @@ impl History {
     /// Opening may hit an error as well; a supervisor tries again.
     fn reopen(&mut self) {
         for _ in 0..20 {
-            let opened = Keeper::open(self.disk.clone(), self.limits, self.standing.clone());
+            let opened = StoreSupervisor::open(self.disk.clone(), self.limits, self.standing.clone());
             if let Ok(keeper) = opened {
                 self.keeper = Some(keeper);
                 return;

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use super::{ALL, Scratch, limits, metrics, queue, queue_when_salvaged, texts};
-use crate::spool::{Limits, Salvage, Spool, Unreadable, disk::LIVE, files};
+use crate::spool::{Limits, Salvage, Spool, SpoolUnavailable, disk::LIVE, files};
 
 /// The header of the store, and none of its records.
 fn behead(scratch: &Scratch) {
@@ -61,7 +61,7 @@ async fn drain_begins_only_when_the_salvage_is_done_but_appends_do_not_wait() {
     let spool = Spool::open_to_inspect(&scratch.spool(), limits(), metrics()).unwrap();
     spool.append(texts(&["new"])).await.unwrap();
     assert_eq!((spool.is_empty(), spool.has_room()), (false, true));
-    assert_eq!(spool.read(None, ALL).await, Err(Unreadable));
+    assert_eq!(spool.read(None, ALL).await, Err(SpoolUnavailable));
     spool.close();
     assert_eq!(set_aside(&scratch)[0].1, Salvage::Pending);
 

@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{ALL, metrics, texts};
-use crate::spool::{AppendError, Spool, standing::Standing, worker::Request};
+use crate::spool::{AppendError, Spool, status::SpoolStatus, worker::Request};
 
 /// A spool whose requests are never served, and these requests.
 fn hanging() -> (Spool, mpsc::Receiver<Request>) {
     let (sender, requests) = mpsc::channel();
-    let standing = Arc::new(Standing::new(metrics()));
+    let standing = Arc::new(SpoolStatus::new(metrics()));
     (Spool { requests: Arc::new(sender), standing, thread: Arc::default() }, requests)
 }
 

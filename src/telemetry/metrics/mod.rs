@@ -19,8 +19,8 @@ pub use self::{
 };
 use super::family::{Counters, Gauges, PairedCounters, PairedGauges, family, paired, register};
 use crate::domain::{
-    Construction, Destination, KeyAge, Label as _, OutcomeKind, PublishFailure, Refusal, Resource, Status, closed_set,
-    error_code::CodeLabel,
+    Construction, Destination, KeyAge, Label as _, OutcomeKind, PublishFailure, RejectReason, Resource, Status,
+    closed_set, error_code::CodeLabel,
 };
 
 closed_set! {
@@ -44,7 +44,7 @@ pub struct Metrics {
     /// Requests to a callback path, whatever became of them.
     pub received: Counters<Resource>,
     /// Refused requests to a callback path.
-    pub rejected: Counters<Refusal>,
+    pub rejected: Counters<RejectReason>,
     /// Those refused because Kafka could not take the event; a series of the same metric as `rejected`.
     pub rejected_unavailable: IntCounter,
     /// What became of each request to a callback path.
@@ -215,7 +215,7 @@ fn register_process(registry: &Registry) -> prometheus::Result<()> {
 }
 
 /// One metric for two kinds of reasons: refusals, and `unavailable`.
-fn rejections_by_reason(registry: &Registry) -> prometheus::Result<(Counters<Refusal>, IntCounter)> {
+fn rejections_by_reason(registry: &Registry) -> prometheus::Result<(Counters<RejectReason>, IntCounter)> {
     let vector: IntCounterVec = register(
         registry,
         "trusthub_callbacks_rejected_total",
@@ -223,7 +223,7 @@ fn rejections_by_reason(registry: &Registry) -> prometheus::Result<(Counters<Ref
         &["reason"],
     )?;
     let unavailable = vector.with_label_values(&[OutcomeKind::Unavailable.as_str()]);
-    Ok((Counters::from_vector(&vector, |refusal: Refusal| refusal.as_str().to_owned()), unavailable))
+    Ok((Counters::from_vector(&vector, |refusal: RejectReason| refusal.as_str().to_owned()), unavailable))
 }
 
 #[cfg(test)]

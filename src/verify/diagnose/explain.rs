@@ -2,7 +2,7 @@
 
 use super::{Budget, Capture, Found, NearMiss, Search, pairs};
 use crate::{
-    domain::{Construction, PublicUrl, Refusal},
+    domain::{Construction, PublicUrl, RejectReason},
     verify::{
         find_match,
         key::{Signature, SigningKey},
@@ -83,14 +83,14 @@ pub struct Explanation {
 /// account, and then with the others as far as the work stays bounded.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] when it has more fields than a callback may have.
+/// [`RejectReason::Malformed`] when it has more fields than a callback may have.
 pub fn explain(
     capture: &Capture<'_>,
     urls: &[PublicUrl],
     keys: &[SigningKey],
     own: usize,
     signature: &Signature,
-) -> Result<Explanation, Refusal> {
+) -> Result<Explanation, RejectReason> {
     let payload = Payload::decode(capture.request)?;
     let parts = Parts::of(&capture.request, &payload);
     let verdict = match find_match(urls, &parts, keys, signature) {

@@ -29,7 +29,7 @@ use super::{
     payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload},
     read_signature,
 };
-use crate::domain::{Construction, Encoding, Headers, PublicUrl, RawCallback, Refusal};
+use crate::domain::{Construction, Encoding, Headers, PublicUrl, RawCallback, RejectReason};
 
 /// The largest body or query that is rewritten.
 const MAX_REWRITTEN_BYTES: usize = 64 << 10;
@@ -56,8 +56,8 @@ impl Capture<'_> {
     /// The account that the request names.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] when it has more fields than a callback may have.
-    pub fn account(&self) -> Result<ClaimedAccount, Refusal> {
+    /// [`RejectReason::Malformed`] when it has more fields than a callback may have.
+    pub fn account(&self) -> Result<ClaimedAccount, RejectReason> {
         Payload::decode(self.request).map(|payload| payload.account())
     }
 }

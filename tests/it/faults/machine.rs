@@ -10,7 +10,7 @@ use super::{SOME, publishing_to, recover, spooled};
 use crate::support::{
     Bridge, Load, PATIENCE,
     kafka::broker,
-    machine::{Machine, Refusal},
+    machine::{Machine, RejectReason},
     wait_for,
 };
 
@@ -35,22 +35,22 @@ fn a_program_that_is_stopped_for_some_seconds_and_goes_on_loses_nothing() {
 
 #[test]
 fn a_disk_that_is_full_is_answered_503_and_nothing_is_lost_when_it_is_freed() {
-    a_disk_fails_and_recovers(|machine, fails| machine.refuse_writes(fails.then_some(Refusal::Full)));
+    a_disk_fails_and_recovers(|machine, fails| machine.refuse_writes(fails.then_some(RejectReason::Full)));
 }
 
 #[test]
 fn a_disk_that_is_read_only_for_a_while_is_answered_503_and_nothing_is_lost() {
-    a_disk_fails_and_recovers(|machine, fails| machine.refuse_writes(fails.then_some(Refusal::ReadOnly)));
+    a_disk_fails_and_recovers(|machine, fails| machine.refuse_writes(fails.then_some(RejectReason::ReadOnly)));
 }
 
 #[test]
 fn a_disk_that_cannot_write_for_a_while_is_answered_503_and_nothing_is_lost() {
-    a_disk_fails_and_recovers(|machine, fails| machine.refuse_writes(fails.then_some(Refusal::Broken)));
+    a_disk_fails_and_recovers(|machine, fails| machine.refuse_writes(fails.then_some(RejectReason::Broken)));
 }
 
 #[test]
 fn a_disk_that_cannot_sync_for_a_while_is_answered_503_and_nothing_is_lost() {
-    a_disk_fails_and_recovers(|machine, fails| machine.refuse_syncs(fails.then_some(Refusal::Broken)));
+    a_disk_fails_and_recovers(|machine, fails| machine.refuse_syncs(fails.then_some(RejectReason::Broken)));
 }
 
 /// While Kafka is away, and without a restart; only then does Kafka come.

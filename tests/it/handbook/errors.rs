@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::StatusCode;
-use trusthub_bridge::domain::{Label, PublishFailure, Refusal, Unkept};
+use trusthub_bridge::domain::{DeliveryError, Label, PublishFailure, RejectReason};
 
 use super::{
     document::{CONFIGURATION, ERRORS, code, rows},
@@ -31,8 +31,8 @@ fn every_explained_message_is_in_the_source() {
 
 #[test]
 fn every_reason_is_explained_where_its_outcome_is() {
-    assert_eq!(reasons("Refused callbacks"), labels::<Refusal>());
-    assert_eq!(reasons("Callbacks answered 503"), labels::<Unkept>());
+    assert_eq!(reasons("Refused callbacks"), labels::<RejectReason>());
+    assert_eq!(reasons("Callbacks answered 503"), labels::<DeliveryError>());
     assert_eq!(reasons("Why Kafka does not take a record"), labels::<PublishFailure>());
 }
 
@@ -40,7 +40,7 @@ fn every_reason_is_explained_where_its_outcome_is() {
 fn every_answer_is_explained() {
     let explained: BTreeSet<u16> =
         rows(ERRORS).iter().filter_map(|row| Some(row.get("Answer")?.parse().unwrap())).collect();
-    let given = [include_str!("../../../src/receive/answer.rs"), include_str!("../../../src/receive/mod.rs")];
+    let given = [include_str!("../../../src/receive/response.rs"), include_str!("../../../src/receive/mod.rs")];
     let given = given.iter().flat_map(|source| source.split("StatusCode::").skip(1)).filter_map(status_code);
     assert_eq!(explained, given.chain(ANSWERS_OF_ACTIX).collect());
 }

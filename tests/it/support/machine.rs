@@ -17,7 +17,7 @@ const NUMBERS: u64 = 7;
 
 /// What the system answers to a write.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Refusal {
+pub(crate) enum RejectReason {
     /// `EIO`: the disk is broken.
     Broken = 5,
     /// `ENOSPC`: the disk is full.
@@ -52,12 +52,12 @@ impl Machine {
     }
 
     /// From now on writes are refused, or no longer.
-    pub(crate) fn refuse_writes(&self, refusal: Option<Refusal>) {
+    pub(crate) fn refuse_writes(&self, refusal: Option<RejectReason>) {
         self.set(1, refusal.map_or(0, |refusal| refusal as i64));
     }
 
     /// From now on what was written cannot be synced, or can again.
-    pub(crate) fn refuse_syncs(&self, refusal: Option<Refusal>) {
+    pub(crate) fn refuse_syncs(&self, refusal: Option<RejectReason>) {
         self.set(2, refusal.map_or(0, |refusal| refusal as i64));
     }
 

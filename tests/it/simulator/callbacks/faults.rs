@@ -6,7 +6,7 @@ use std::{
 };
 
 use trusthub_bridge::{
-    domain::{Construction, KeyAge, ProfileSid, Refusal, Status},
+    domain::{Construction, KeyAge, ProfileSid, RejectReason, Status},
     simulator::{Announcement, Fault, Faults, Options, Percent, Postman},
     verify::Match,
 };
@@ -101,7 +101,7 @@ async fn a_get_with_doubled_hash_looks_as_it_was_captured_and_is_accepted() {
 async fn a_wrong_signature_is_refused() {
     let receiver = Receiver::answering(403);
     call(&always(Faults { wrong_signature: Percent::ALL, ..none() }), &receiver.url("")).await;
-    assert_eq!(receiver.verify(), Err(Refusal::SignatureMismatch));
+    assert_eq!(receiver.verify(), Err(RejectReason::SignatureMismatch));
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn an_old_token_that_there_is_not_was_never_valid() {
     let postman = postman_with(&[NEWER], Options::default());
     postman.set_faults(Faults { old_token: Percent::ALL, ..none() });
     call(&postman, &receiver.url("")).await;
-    assert_eq!(receiver.verify(), Err(Refusal::SignatureMismatch));
+    assert_eq!(receiver.verify(), Err(RejectReason::SignatureMismatch));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use trusthub_bridge::{
-    domain::{AccountSid, Encoding, PublicUrl, RawCallback, Refusal, Resource, SIGNATURE_HEADER},
+    domain::{AccountSid, Encoding, PublicUrl, RawCallback, RejectReason, Resource, SIGNATURE_HEADER},
     verify::{Keyring, Match, Verifier},
 };
 
@@ -58,7 +58,7 @@ impl Received {
     }
 
     /// What the service makes of it.
-    fn verify(&self, base: &str, tokens: &[&str]) -> Result<Match, Refusal> {
+    fn verify(&self, base: &str, tokens: &[&str]) -> Result<Match, RejectReason> {
         let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
         assert_eq!(path, ROUTE);
         let raw = RawCallback {
@@ -132,7 +132,7 @@ impl Receiver {
     }
 
     /// What the service makes of the only request.
-    pub(super) fn verify(&self) -> Result<Match, Refusal> {
+    pub(super) fn verify(&self) -> Result<Match, RejectReason> {
         let received = self.received();
         assert_eq!(received.len(), 1, "{received:?}");
         received[0].verify(&self.base(), &[NEWER, OLDER])

@@ -30,7 +30,7 @@ use super::{
     admin::Questioner,
     creation::{Wanted, refusal},
     durability::{Durability, min_in_sync},
-    failure,
+    error,
     producer::right_missing,
 };
 use crate::{
@@ -117,7 +117,7 @@ impl Watcher {
         // A topic of dead letters that is missing does not keep events out of theirs.
         let of_events = failures.iter().find(|(which, _)| *which == Destination::Events);
         match (of_events, self.sink.producer().client().fatal_error()) {
-            (Some((_, code)), _) => self.sink.health().failed(failure::of_code(*code), &code.to_string()),
+            (Some((_, code)), _) => self.sink.health().failed(error::of_code(*code), &code.to_string()),
             (None, Some((_code, detail))) => self.sink.health().failed(PublishFailure::Fatal, &detail),
             (None, None) => self.sink.health().probe_succeeded(Instant::now()),
         }
@@ -174,7 +174,7 @@ impl Watcher {
     /// Says what an operator has to do about a topic, where that is known.
     fn report(&mut self, which: Destination, code: RDKafkaErrorCode) {
         let topic = self.sink.topics().name(which).to_owned();
-        match failure::of_code(code) {
+        match error::of_code(code) {
             PublishFailure::Authorization => self.say_right(which, Right::Describe),
             PublishFailure::UnknownTopic if !self.kafka.create_topics => self.say(format!(
                 "topic {topic} does not exist; create it, or set KAFKA_CREATE_TOPICS=true and grant CREATE on it"
@@ -300,7 +300,7 @@ fn has_missing(states: &[(Destination, State)]) -> bool {
 }
 
 fn is_missing(state: &State) -> bool {
-    matches!(state, Err(code) if failure::of_code(*code) == PublishFailure::UnknownTopic)
+    matches!(state, Err(code) if error::of_code(*code) == PublishFailure::UnknownTopic)
 }
 
 fn replication(topic: &MetadataTopic) -> State {

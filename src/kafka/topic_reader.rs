@@ -25,9 +25,9 @@ use thiserror::Error;
 use tokio::{runtime::Handle, time::timeout};
 
 use super::{
-    client, failure,
+    client_config, error,
     producer::Context,
-    published::Published,
+    published_event::PublishedEvent,
     retention::{self, Retention},
     temporary::Temporary,
 };
@@ -82,7 +82,7 @@ pub enum HistoryError {
 type Consumer = Temporary<StreamConsumer<Context>>;
 
 /// The topic of events, as far as it was read.
-pub struct History {
+pub struct TopicReader {
     consumer: Arc<Consumer>,
     operations: Arc<Operations>,
     topic: String,
@@ -103,7 +103,7 @@ struct Partition {
     first: Option<i64>,
 }
 
-impl History {
+impl TopicReader {
     /// Looks at the topic, and reads nothing yet. `operations` count what is slow.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl History {
     /// [`HistoryError`]; what was read until then was given away.
     pub async fn read_on(
         &mut self,
-        mut each: impl FnMut(Published),
+        mut each: impl FnMut(PublishedEvent),
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), HistoryError> {
         let ends = self.ends().await?;
@@ -151,12 +151,12 @@ impl History {
             match received.map_err(|_| HistoryError::Stalled { topic: self.topic.clone() })? {
                 Ok(message) => {
                     note(&mut self.partitions, &message);
-                    if let Some(published) = Published::read(&message) {
+                    if let Some(published) = PublishedEvent::read(&message) {
                         each(published);
                     }
                 }
                 Err(KafkaError::PartitionEOF(id)) => self.reached_end(id, &ends),
-                Err(error) if failure::failure(&error) == PublishFailure::Authorization => {
+                Err(error) if error::failure(&error) == PublishFailure::Authorization => {
                     return Err(HistoryError::NotAllowed { topic: self.topic.clone() });
                 }
                 // Passes, or nothing comes for too long.
@@ -230,7 +230,7 @@ fn left(deadline: Instant) -> Duration {
 fn open(kafka: &Kafka, operations: &Arc<Operations>) -> Result<(Consumer, BTreeMap<i32, i64>), KafkaError> {
     let _operation = operations.begin(Operation::KafkaMetadata);
     let deadline = Instant::now() + PATIENCE;
-    let mut config = client::common(kafka);
+    let mut config = client_config::common(kafka);
     config
         // It joins no group: librdkafka asks for a name all the same.
         .set("group.id", "trusthub-bridge-history")
@@ -246,7 +246,7 @@ fn open(kafka: &Kafka, operations: &Arc<Operations>) -> Result<(Consumer, BTreeM
     let metadata = consumer.fetch_metadata(Some(&kafka.topic), left(deadline))?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == kafka.topic);
     if let Some(code) = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from)
-        && failure::of_code(code) != PublishFailure::UnknownTopic
+        && error::of_code(code) != PublishFailure::UnknownTopic
     {
         return Err(KafkaError::MetadataFetch(code));
     }

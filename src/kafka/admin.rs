@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use tokio::runtime::Handle;
 
-use super::{client, producer::Context, temporary::Temporary};
+use super::{client_config, producer::Context, temporary::Temporary};
 use crate::{
     config::Kafka,
     telemetry::{Operation, Operations},
@@ -43,7 +43,7 @@ impl Questioner {
     ) -> Result<T, KafkaError> {
         let _operation = self.operations.begin(Operation::KafkaAdmin);
         let admin = Temporary::create(Some(&self.operations), || {
-            client::common(&self.kafka).create_with_context::<_, AdminClient<_>>(Context::quiet())
+            client_config::common(&self.kafka).create_with_context::<_, AdminClient<_>>(Context::quiet())
         })?;
         let options = AdminOptions::new().request_timeout(Some(self.patience)).operation_timeout(Some(self.patience));
         self.runtime.block_on(question(&admin, &options))

@@ -14,7 +14,7 @@ const IN_FULL: u32 = 10;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Decides which refused callbacks have a line of their own, and reports the number of the others each second.
-pub(super) struct RefusalLog {
+pub(super) struct RejectionLog {
     second: Mutex<Second>,
     runtime: Handle,
 }
@@ -26,7 +26,7 @@ struct Second {
     others: BTreeMap<&'static str, u64>,
 }
 
-impl RefusalLog {
+impl RejectionLog {
     /// Reports on `runtime`.
     pub(super) fn new(runtime: Handle) -> Arc<Self> {
         let second = Second { began: Instant::now(), logged: 0, others: BTreeMap::new() };
@@ -81,7 +81,7 @@ mod tests {
 
     #[tokio::test]
     async fn first_ones_of_a_second_have_lines_and_the_others_are_reported_once() {
-        let log = RefusalLog::new(Handle::current());
+        let log = RejectionLog::new(Handle::current());
         let now = Instant::now();
         let lines = |now| (0..25).filter(|_| log.admits("signature_mismatch", now)).count();
         assert_eq!(lines(now), 10);

@@ -10,11 +10,11 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Case, Pipeline, dead_lettered, detach::DetachOnDrop, unverified::Admitted};
+use super::{OutcomeGuard, Pipeline, dead_lettered, detach::DetachOnDrop, unverified::Admitted};
 use crate::{
     blocking,
     deliver::Delivery,
-    domain::{Outcome, RawCallback, Refusal, SignatureMode, Unprocessable},
+    domain::{DeadLetterReason, Outcome, RawCallback, RejectReason, SignatureMode},
     telemetry::Operation,
 };
 
@@ -47,7 +47,7 @@ impl Diagnoses {
 /// A callback without a right signature, and the permit to diagnose it, if it has one.
 struct Refused {
     raw: Arc<RawCallback>,
-    refusal: Refusal,
+    refusal: RejectReason,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -58,12 +58,12 @@ impl Pipeline {
     /// The outcome, when nothing is kept of the callback.
     pub(super) fn refuse(
         self: &Arc<Self>,
-        mut case: Case,
+        mut case: OutcomeGuard,
         raw: Arc<RawCallback>,
-        refusal: Refusal,
+        refusal: RejectReason,
         active: impl Send + 'static,
     ) -> Result<DetachOnDrop<Outcome>, Outcome> {
-        let differs = matches!(refusal, Refusal::SignatureMismatch | Refusal::BodyHashMismatch);
+        let differs = matches!(refusal, RejectReason::SignatureMismatch | RejectReason::BodyHashMismatch);
         let permit = differs.then(|| self.diagnoses.begin(Instant::now())).flatten();
         let Some((delivery, admitted)) = self.keep(&mut case, &raw, refusal) else {
             let outcome = Outcome::Rejected(refusal);
@@ -73,7 +73,7 @@ impl Pipeline {
         let this = Arc::clone(self);
         let rest = async move {
             let _active = active;
-            let outcome = dead_lettered(Unprocessable::SignatureFailed, delivery).await;
+            let outcome = dead_lettered(DeadLetterReason::SignatureFailed, delivery).await;
             drop(admitted);
             this.conclude_refused(case, Refused { raw, refusal, permit }, outcome);
             outcome
@@ -82,7 +82,7 @@ impl Pipeline {
     }
 
     /// In report-only mode, hands the callback over as a dead letter, within the limits for unverified callbacks.
-    fn keep(&self, case: &mut Case, raw: &RawCallback, refusal: Refusal) -> Option<(Delivery, Admitted)> {
+    fn keep(&self, case: &mut OutcomeGuard, raw: &RawCallback, refusal: RejectReason) -> Option<(Delivery, Admitted)> {
         let is_kept = match self.rules.signature_mode {
             SignatureMode::Enforce => false,
             SignatureMode::ReportOnly => refusal.is_of_sender(),
@@ -92,7 +92,7 @@ impl Pipeline {
         }
         match self.unverified.admit(raw, Instant::now()) {
             Ok(admitted) => {
-                let (why, now) = ((Unprocessable::SignatureFailed, None), SystemTime::now().into());
+                let (why, now) = ((DeadLetterReason::SignatureFailed, None), SystemTime::now().into());
                 Some((self.deliver.dead_letter(raw, why, now, case.received()), admitted))
             }
             Err(limit) => {
@@ -103,7 +103,7 @@ impl Pipeline {
     }
 
     /// Counts and logs the outcome, after the diagnosis when there is one. The answer goes out before that.
-    fn conclude_refused(self: &Arc<Self>, mut case: Case, refused: Refused, outcome: Outcome) {
+    fn conclude_refused(self: &Arc<Self>, mut case: OutcomeGuard, refused: Refused, outcome: Outcome) {
         let Refused { raw, refusal, permit } = refused;
         let Some(permit) = permit else { return conclude(case, refusal, outcome) };
         case.answered(outcome);
@@ -118,11 +118,11 @@ impl Pipeline {
     /// Tries near misses. A callback for another URL gets a reason of its own.
     async fn diagnose(
         self: &Arc<Self>,
-        case: &mut Case,
+        case: &mut OutcomeGuard,
         raw: Arc<RawCallback>,
-        refusal: Refusal,
+        refusal: RejectReason,
         permit: OwnedSemaphorePermit,
-    ) -> Refusal {
+    ) -> RejectReason {
         let this = Arc::clone(self);
         let search = blocking::run("diagnosis", move || {
             let _permit = permit;
@@ -132,11 +132,11 @@ impl Pipeline {
         // Without a thread there is no diagnosis, and nothing else is lost.
         let Ok(Some(near_miss)) = search.await else { return refusal };
         case.diagnosed(near_miss.to_string());
-        if near_miss.is_url() { Refusal::UrlMismatch } else { refusal }
+        if near_miss.is_url() { RejectReason::UrlMismatch } else { refusal }
     }
 }
 
-fn conclude(case: Case, refusal: Refusal, outcome: Outcome) {
+fn conclude(case: OutcomeGuard, refusal: RejectReason, outcome: Outcome) {
     let outcome = match outcome {
         Outcome::Rejected(_) => Outcome::Rejected(refusal),
         kept => {

@@ -1,10 +1,10 @@
 //! One at a time: a consumer group of which only the member that is given partition 0 of the topic of events works.
 //!
-//! Kafka watches over it. While a member works it holds a [`Turn`], and Kafka is not told that it gives its partition away
+//! Kafka watches over it. While a member works it holds a [`LeaseGuard`], and Kafka is not told that it gives its partition away
 //! before the turn is over. The partition of a member that died, or that stands still, is given to another one after
 //! [`SESSION`] all the same. So what is done under the lock must be harmless when it is done twice.
 //!
-//! | Call | Thread | Lock | Bound |
+//! | Call | Thread | LeaderElection | Bound |
 //! | --- | --- | --- | --- |
 //! | list the members of the group | `reconcile-free` | none | [`TO_OUTLIVE_THE_DEAD`] and [`PATIENCE`] |
 //! | create the consumer, subscribe, poll, hear the group's decisions | `reconcile-lock`, for as long as the lock is held | that of the turn while it is waited for; it is released meanwhile | [`LONGEST_TURN`] |
@@ -29,7 +29,7 @@ use rdkafka::{
 use thiserror::Error;
 use tokio::{sync::watch, time::timeout};
 
-use super::{client, producer::Context, temporary::Temporary};
+use super::{client_config, producer::Context, temporary::Temporary};
 use crate::{
     blocking::{self, BlockingError},
     config::Kafka,
@@ -83,7 +83,7 @@ pub enum LockError {
 
 /// What Kafka has said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Leadership {
     /// Nothing yet, or the partitions are being given out anew.
     Undecided,
     /// The partition is ours.
@@ -96,7 +96,7 @@ enum Standing {
 
 /// How a lock that was held was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lost {
+pub enum LeadershipLost {
     /// Another member has it, who does the rest.
     ToAnother,
     /// Nobody knows.
@@ -105,12 +105,12 @@ pub enum Lost {
 
 /// Whether a turn is under way, which the group waits for.
 #[derive(Debug, Default)]
-struct Desk {
+struct LeaseGate {
     is_taken: Mutex<bool>,
     is_left: Condvar,
 }
 
-impl Desk {
+impl LeaseGate {
     /// Nothing that holds the lock can panic.
     fn lock(&self) -> MutexGuard<'_, bool> {
         self.is_taken.lock().unwrap_or_else(PoisonError::into_inner)
@@ -120,9 +120,9 @@ impl Desk {
 /// A piece of work that nobody else does meanwhile. It is over when this is dropped.
 #[derive(Debug)]
 #[must_use = "a turn that is dropped is over"]
-pub struct Turn(Arc<Desk>);
+pub struct LeaseGuard(Arc<LeaseGate>);
 
-impl Drop for Turn {
+impl Drop for LeaseGuard {
     fn drop(&mut self) {
         *self.0.lock() = false;
         self.0.is_left.notify_all();
@@ -134,15 +134,15 @@ type Ended = Pin<Box<dyn Future<Output = Result<Result<(), KafkaError>, Blocking
 
 /// The lock, held until this is dropped or the group gives it to another.
 #[must_use = "a lock that is dropped is not held"]
-pub struct Lock {
-    standing: watch::Receiver<Standing>,
-    desk: Arc<Desk>,
+pub struct LeaderElection {
+    standing: watch::Receiver<Leadership>,
+    desk: Arc<LeaseGate>,
     leave: Arc<AtomicBool>,
     /// Ready when the group is left.
     member: Option<Ended>,
 }
 
-impl Lock {
+impl LeaderElection {
     /// Joins the group. `None` when another member works; one that has died is outlived first, which takes some seconds.
     /// `operations` count what is slow.
     ///
@@ -160,32 +160,32 @@ impl Lock {
             return Err(failed(reason));
         }
         match standing {
-            Standing::Owner => Ok(Some(lock)),
-            Standing::Bystander => {
+            Leadership::Owner => Ok(Some(lock)),
+            Leadership::Bystander => {
                 lock.release().await;
                 Ok(None)
             }
-            Standing::NotAllowed => Err(LockError::NotAllowed { group }),
-            Standing::Undecided => Err(LockError::Undecided { group }),
+            Leadership::NotAllowed => Err(LockError::NotAllowed { group }),
+            Leadership::Undecided => Err(LockError::Undecided { group }),
         }
     }
 
     /// Takes a turn. Waits while the partitions are being given out anew. One turn at a time.
     ///
     /// # Errors
-    /// [`Lost`] when the lock is not held any more.
-    pub async fn turn(&self) -> Result<Turn, Lost> {
+    /// [`LeadershipLost`] when the lock is not held any more.
+    pub async fn turn(&self) -> Result<LeaseGuard, LeadershipLost> {
         loop {
             match self.decided().await {
-                Standing::Owner => {}
-                Standing::Bystander => return Err(Lost::ToAnother),
-                Standing::NotAllowed | Standing::Undecided => return Err(Lost::Undecided),
+                Leadership::Owner => {}
+                Leadership::Bystander => return Err(LeadershipLost::ToAnother),
+                Leadership::NotAllowed | Leadership::Undecided => return Err(LeadershipLost::Undecided),
             }
             let mut is_taken = self.desk.lock();
             // It may have been lost since, but not while the desk is looked at.
-            if *self.standing.borrow() == Standing::Owner {
+            if *self.standing.borrow() == Leadership::Owner {
                 *is_taken = true;
-                return Ok(Turn(Arc::clone(&self.desk)));
+                return Ok(LeaseGuard(Arc::clone(&self.desk)));
             }
         }
     }
@@ -206,18 +206,18 @@ impl Lock {
         Some(ended.unwrap_or(Err(KafkaError::Canceled)).err().unwrap_or(KafkaError::Canceled))
     }
 
-    async fn decided(&self) -> Standing {
+    async fn decided(&self) -> Leadership {
         let mut standing = self.standing.clone();
-        let decided = timeout(TO_JOIN, standing.wait_for(|standing| *standing != Standing::Undecided)).await;
+        let decided = timeout(TO_JOIN, standing.wait_for(|standing| *standing != Leadership::Undecided)).await;
         match decided {
             Ok(Ok(standing)) => *standing,
-            Ok(Err(_)) | Err(_) => Standing::Undecided,
+            Ok(Err(_)) | Err(_) => Leadership::Undecided,
         }
     }
 
     fn join(kafka: &Kafka, group: &str, operations: &Arc<Operations>) -> Self {
-        let (tell, standing) = watch::channel(Standing::Undecided);
-        let desk = Arc::<Desk>::default();
+        let (tell, standing) = watch::channel(Leadership::Undecided);
+        let desk = Arc::<LeaseGate>::default();
         let leave = Arc::new(AtomicBool::new(false));
         let member = Member {
             settings: settings(kafka, group),
@@ -231,7 +231,7 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
+impl Drop for LeaderElection {
     fn drop(&mut self) {
         self.leave.store(true, Ordering::Relaxed);
     }
@@ -256,7 +256,7 @@ impl Member {
             if let Some(Err(error)) = consumer.poll(POLL) {
                 tracing::debug!(%error, "librdkafka");
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
-                    tell.send_replace(Standing::NotAllowed);
+                    tell.send_replace(Leadership::NotAllowed);
                 }
             }
         }
@@ -272,7 +272,7 @@ fn group(kafka: &Kafka) -> String {
 }
 
 fn settings(kafka: &Kafka, group: &str) -> ClientConfig {
-    let mut config = client::common(kafka);
+    let mut config = client_config::common(kafka);
     config
         .set("group.id", group)
         .set("enable.auto.commit", "false")
@@ -286,7 +286,7 @@ fn settings(kafka: &Kafka, group: &str) -> ClientConfig {
 /// Whether the group is empty, or will be when those of its members who are dead count as such. Who joins while another
 /// one works could be given its partition, so nobody joins who can see that.
 async fn is_free_soon(kafka: &Kafka, group: String, operations: &Arc<Operations>) -> Result<bool, KafkaError> {
-    let (config, operations) = (client::common(kafka), Arc::clone(operations));
+    let (config, operations) = (client_config::common(kafka), Arc::clone(operations));
     let asked = blocking::run("reconcile-free", move || {
         let until = Instant::now() + TO_OUTLIVE_THE_DEAD;
         let consumer: Temporary<BaseConsumer<_>> =
@@ -310,15 +310,15 @@ async fn is_free_soon(kafka: &Kafka, group: String, operations: &Arc<Operations>
 /// Hears what the group decides. Its callbacks run on the member's thread.
 struct Watch {
     log: Context,
-    standing: watch::Sender<Standing>,
-    desk: Arc<Desk>,
+    standing: watch::Sender<Leadership>,
+    desk: Arc<LeaseGate>,
 }
 
 impl Watch {
     /// No turn begins from here on, and the one that is under way is waited for: before that Kafka gives nothing away.
     fn give_up(&self) {
         let is_taken = self.desk.lock();
-        self.standing.send_replace(Standing::Undecided);
+        self.standing.send_replace(Leadership::Undecided);
         let left = self.desk.is_left.wait_timeout_while(is_taken, LONGEST_TURN, |is_taken| *is_taken);
         drop(left.unwrap_or_else(PoisonError::into_inner));
     }
@@ -339,7 +339,7 @@ impl ConsumerContext for Watch {
         match rebalance {
             Rebalance::Assign(given) => {
                 let has_it = given.elements().iter().any(|one| one.partition() == THE_PARTITION);
-                self.standing.send_replace(if has_it { Standing::Owner } else { Standing::Bystander });
+                self.standing.send_replace(if has_it { Leadership::Owner } else { Leadership::Bystander });
             }
             Rebalance::Revoke(_) | Rebalance::Error(_) => self.give_up(),
         }

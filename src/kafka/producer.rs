@@ -24,8 +24,8 @@ use rdkafka::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Availability, Completion, KafkaHealth, Record, Running, Sink, client,
-    failure::{explained, failure},
+    Availability, Completion, KafkaHealth, Record, Running, Sink, client_config,
+    error::{explained, failure},
 };
 use crate::{
     blocking::{self, BlockingError},
@@ -223,7 +223,7 @@ impl KafkaSink {
 
 fn producer(kafka: &Kafka, reporter: &Arc<DeliveryReporter>) -> Result<Arc<Producer>, KafkaError> {
     let reports = ProducerReports { reporter: Arc::clone(reporter), cause: Mutex::default() };
-    client::producer(kafka).create_with_context(reports).map(Arc::new)
+    client_config::producer(kafka).create_with_context(reports).map(Arc::new)
 }
 
 impl Shared {

@@ -10,7 +10,7 @@ use std::{
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum StoreError {
     /// The system could not read, write or sync: the store is opened anew before it is used again.
     #[error("{0}")]
     Io(io::Error),
@@ -22,7 +22,7 @@ pub(super) enum Fault {
     Newer(u64),
 }
 
-impl Fault {
+impl StoreError {
     /// Whether there is no more space.
     pub(super) fn is_out_of_space(&self) -> bool {
         matches!(self, Self::Io(error)
@@ -30,7 +30,7 @@ impl Fault {
     }
 }
 
-impl<E: Into<redb::Error>> From<E> for Fault {
+impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
         match error.into() {
             redb::Error::Io(error) if !contradicts(&error) => Self::Io(error),
@@ -59,7 +59,7 @@ thread_local! {
 /// Runs work on a store. A page that nobody can make sense of may make the store panic, and some of its destructors
 /// panic as well when they see the damage, which ends the process. So that the next one knows, a note is left before
 /// the panic unwinds, and taken away by who survives it.
-pub(super) fn guarded<T>(note: Option<PathBuf>, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn guarded<T>(note: Option<PathBuf>, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     static HOOK: Once = Once::new();
     HOOK.call_once(leave_notes);
     NOTE.set(note);
@@ -68,7 +68,7 @@ pub(super) fn guarded<T>(note: Option<PathBuf>, work: impl FnOnce() -> Result<T,
     let note = NOTE.take();
     result.unwrap_or_else(|_| {
         note.map(fs::remove_file);
-        Err(Fault::Damaged("the store stumbled over its own data".to_owned()))
+        Err(StoreError::Damaged("the store stumbled over its own data".to_owned()))
     })
 }
 
@@ -96,11 +96,11 @@ mod tests {
         }
         let note = std::env::temp_dir().join(format!("trusthub-spool-note-{}", std::process::id()));
         let seen = Cell::new(false);
-        let result: Result<(), Fault> = guarded(Some(note.clone()), || {
+        let result: Result<(), StoreError> = guarded(Some(note.clone()), || {
             let _look = Look(&note, &seen);
             panic!("as the store does");
         });
-        assert!(matches!(result, Err(Fault::Damaged(_))));
+        assert!(matches!(result, Err(StoreError::Damaged(_))));
         assert_eq!((seen.get(), note.exists()), (true, false));
     }
 }

@@ -8,7 +8,7 @@ use tracing_subscriber::filter::Targets;
 use super::{
     Row,
     catalogue::{LOG_FORMAT, RUST_LOG, SHUTDOWN_DELAY_SECS, SHUTDOWN_TIMEOUT_SECS},
-    reader::Reader,
+    validate::Reader,
 };
 
 /// How long stopping may take.

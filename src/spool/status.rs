@@ -21,7 +21,7 @@ const MOST_WAITING_BYTES: usize = 32 << 20;
 
 /// Written by the thread, read by everybody.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct SpoolStatus {
     metrics: Arc<Metrics>,
     events: AtomicU64,
     room: AtomicBool,
@@ -33,7 +33,7 @@ pub(super) struct Standing {
     waiting_bytes: AtomicUsize,
 }
 
-impl Standing {
+impl SpoolStatus {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             metrics,
@@ -128,7 +128,7 @@ impl Standing {
 /// A call that the thread is making.
 #[must_use = "the call ends when this is dropped"]
 pub(super) struct Busy {
-    standing: Arc<Standing>,
+    standing: Arc<SpoolStatus>,
     _operation: OperationGuard,
 }
 
@@ -141,7 +141,7 @@ impl Drop for Busy {
 /// An append that waits for the thread.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    standing: Arc<Standing>,
+    standing: Arc<SpoolStatus>,
     bytes: usize,
 }
 
@@ -164,8 +164,8 @@ fn gauge(number: u64) -> i64 {
 mod tests {
     use super::*;
 
-    fn standing() -> Arc<Standing> {
-        Arc::new(Standing::new(Arc::new(Metrics::new(|destination| destination.to_string()).unwrap())))
+    fn standing() -> Arc<SpoolStatus> {
+        Arc::new(SpoolStatus::new(Arc::new(Metrics::new(|destination| destination.to_string()).unwrap())))
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn call_that_takes_long_means_that_there_is_no_room_until_it_ends() {
         let metrics = Arc::clone(&standing().metrics);
-        let standing = Arc::new(Standing { start: Instant::now() - STALLED_AFTER, ..Standing::new(metrics) });
+        let standing = Arc::new(SpoolStatus { start: Instant::now() - STALLED_AFTER, ..SpoolStatus::new(metrics) });
         standing.show(&Contents::default(), 1_000, false, true, false);
         let busy = standing.begin(Operation::SpoolWrite);
         assert!(standing.has_room());

@@ -5,23 +5,23 @@ use actix_web::{
     http::{StatusCode, header},
 };
 
-use crate::domain::{Outcome, Refusal};
+use crate::domain::{Outcome, RejectReason};
 
 /// The status code of each outcome. A refusal's code tells the caller no more than it has to know.
 pub(super) fn status(outcome: Outcome) -> StatusCode {
     match outcome {
         Outcome::Published | Outcome::Spooled | Outcome::Duplicate | Outcome::DeadLettered(_) => StatusCode::NO_CONTENT,
         Outcome::Rejected(refusal) => match refusal {
-            Refusal::MissingSignature
-            | Refusal::MalformedSignature
-            | Refusal::SignatureMismatch
-            | Refusal::UrlMismatch
-            | Refusal::UnknownAccount
-            | Refusal::BodyHashMismatch => StatusCode::FORBIDDEN,
-            Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::Malformed | Refusal::TimedOut | Refusal::Incomplete => StatusCode::BAD_REQUEST,
-            Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            RejectReason::MissingSignature
+            | RejectReason::MalformedSignature
+            | RejectReason::SignatureMismatch
+            | RejectReason::UrlMismatch
+            | RejectReason::UnknownAccount
+            | RejectReason::BodyHashMismatch => StatusCode::FORBIDDEN,
+            RejectReason::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            RejectReason::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            RejectReason::Malformed | RejectReason::TimedOut | RejectReason::Incomplete => StatusCode::BAD_REQUEST,
+            RejectReason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         },
         Outcome::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
     }

@@ -8,13 +8,13 @@ use std::{
 use tracing::{error, info, warn};
 
 use super::{
-    AppendError, Fault, Limits, Unreadable,
+    AppendError, Limits, SpoolUnavailable, StoreError,
     disk::Disk,
-    fault::guarded,
     frame,
     restore::Salvaging,
-    standing::Standing,
+    status::SpoolStatus,
     store::{Contents, Store, Table},
+    store_error::guarded,
     tombstones::Tombstones,
 };
 
@@ -41,10 +41,10 @@ impl Group {
 
 /// The owner of the store.
 #[derive(Debug)]
-pub(super) struct Keeper<D: Disk> {
+pub(super) struct StoreSupervisor<D: Disk> {
     pub(super) disk: D,
     pub(super) limits: Limits,
-    pub(super) standing: Arc<Standing>,
+    pub(super) standing: Arc<SpoolStatus>,
     /// Missing after an error, until it could be opened anew. A handle that failed is never used again: what the
     /// system said about a sync cannot be asked a second time.
     store: Option<Store>,
@@ -62,10 +62,10 @@ pub(super) struct Keeper<D: Disk> {
     is_opened: bool,
 }
 
-impl<D: Disk> Keeper<D> {
+impl<D: Disk> StoreSupervisor<D> {
     /// Opens the store, or makes one.
-    pub(super) fn open(disk: D, limits: Limits, standing: Arc<Standing>) -> Result<Self, Fault> {
-        let tombstones = Tombstones::load(&disk).map_err(Fault::Io)?;
+    pub(super) fn open(disk: D, limits: Limits, standing: Arc<SpoolStatus>) -> Result<Self, StoreError> {
+        let tombstones = Tombstones::load(&disk).map_err(StoreError::Io)?;
         let mut keeper = Self {
             disk,
             limits,
@@ -90,10 +90,10 @@ impl<D: Disk> Keeper<D> {
 
     /// Positions that the process before this one reserved and did not use are skipped: what is found there was never
     /// promised.
-    fn begin_block(&mut self) -> Result<(), Fault> {
+    fn begin_block(&mut self) -> Result<(), StoreError> {
         if self.salvage.is_none() && !self.tombstones.is_whole() {
             let dead = self.attempt(Store::dead)?;
-            self.tombstones.rebuild(&self.disk, dead).map_err(Fault::Io)?;
+            self.tombstones.rebuild(&self.disk, dead).map_err(StoreError::Io)?;
         }
         let next = self.contents.next;
         let reserved = self.tombstones.reserved().unwrap_or(0);
@@ -153,10 +153,10 @@ impl<D: Disk> Keeper<D> {
         answers
     }
 
-    fn store_records(&mut self, records: &[(Table, &[u8])]) -> Result<(), Fault> {
+    fn store_records(&mut self, records: &[(Table, &[u8])]) -> Result<(), StoreError> {
         let count = frame::bytes(records.len());
         let end = self.contents.next.saturating_add(count);
-        self.tombstones.reserve(&self.disk, end).map_err(Fault::Io)?;
+        self.tombstones.reserve(&self.disk, end).map_err(StoreError::Io)?;
         let (floor, now) = (self.contents.next, SystemTime::now().into());
         let stored = self.change(|store| store.append(records, now, floor));
         if stored.is_err() {
@@ -207,12 +207,12 @@ impl<D: Disk> Keeper<D> {
         self.contents.parked_bytes
     }
 
-    pub(super) fn readable<T>(&self, result: Result<T, Fault>) -> Result<T, Unreadable> {
+    pub(super) fn readable<T>(&self, result: Result<T, StoreError>) -> Result<T, SpoolUnavailable> {
         self.show();
-        result.map_err(|_| Unreadable)
+        result.map_err(|_| SpoolUnavailable)
     }
 
-    pub(super) fn change(&mut self, work: impl Fn(&Store) -> Result<Contents, Fault>) -> Result<(), Fault> {
+    pub(super) fn change(&mut self, work: impl Fn(&Store) -> Result<Contents, StoreError>) -> Result<(), StoreError> {
         let contents = self.attempt(work)?;
         // The store does not know of positions that were skipped.
         self.contents = Contents { next: contents.next.max(self.contents.next), ..contents };
@@ -221,15 +221,15 @@ impl<D: Disk> Keeper<D> {
 
     /// Works on the store. At the first sign of damage it is opened anew, which lets it repair itself; at the second
     /// it is set aside, and the work is done on a fresh one.
-    pub(super) fn attempt<T>(&mut self, work: impl Fn(&Store) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn attempt<T>(&mut self, work: impl Fn(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut damaged_before = false;
         let result = loop {
             match self.try_once(&work) {
-                Err(Fault::Damaged(_)) if !damaged_before => {
+                Err(StoreError::Damaged(_)) if !damaged_before => {
                     self.discard();
                     damaged_before = true;
                 }
-                Err(Fault::Damaged(what)) => match self.set_aside(&what) {
+                Err(StoreError::Damaged(what)) => match self.set_aside(&what) {
                     Ok(()) => break self.try_once(&work),
                     Err(fault) => break Err(fault),
                 },
@@ -243,12 +243,12 @@ impl<D: Disk> Keeper<D> {
         result
     }
 
-    fn try_once<T>(&mut self, work: impl Fn(&Store) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn try_once<T>(&mut self, work: impl Fn(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let note = self.disk.note();
         self.opened().and_then(|store| guarded(note, || work(store)))
     }
 
-    fn opened(&mut self) -> Result<&Store, Fault> {
+    fn opened(&mut self) -> Result<&Store, StoreError> {
         let store = match self.store.take() {
             Some(store) => store,
             None => self.reopen()?,
@@ -256,7 +256,7 @@ impl<D: Disk> Keeper<D> {
         Ok(self.store.insert(store))
     }
 
-    fn reopen(&mut self) -> Result<Store, Fault> {
+    fn reopen(&mut self) -> Result<Store, StoreError> {
         let floor = self.contents.next;
         let first = if self.is_opened { floor } else { self.first_position()? };
         let disk = &self.disk;
@@ -270,7 +270,7 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// Where a fresh store begins when the positions of the one before are not known.
-    fn first_position(&self) -> Result<u64, Fault> {
+    fn first_position(&self) -> Result<u64, StoreError> {
         match self.tombstones.reserved() {
             Some(reserved) => Ok(reserved),
             None if self.disk.aside()?.is_empty() => Ok(1),
@@ -287,7 +287,7 @@ impl<D: Disk> Keeper<D> {
         });
     }
 
-    fn set_aside(&mut self, what: &str) -> Result<(), Fault> {
+    fn set_aside(&mut self, what: &str) -> Result<(), StoreError> {
         self.discard();
         let end = self.is_opened.then_some(self.contents.next);
         let name = self.disk.set_aside()?;
@@ -319,7 +319,7 @@ impl<D: Disk> Keeper<D> {
     }
 
     /// One line when an error begins and one when it is over.
-    pub(super) fn tell(&mut self, fault: Option<&Fault>) {
+    pub(super) fn tell(&mut self, fault: Option<&StoreError>) {
         match fault {
             Some(fault) if !self.in_trouble => error!(%fault, "the spool cannot be read or written"),
             None if self.in_trouble => info!("the spool can be read and written again"),
@@ -329,7 +329,7 @@ impl<D: Disk> Keeper<D> {
     }
 }
 
-impl<D: Disk> Drop for Keeper<D> {
+impl<D: Disk> Drop for StoreSupervisor<D> {
     fn drop(&mut self) {
         self.discard();
         self.standing.closed();
@@ -343,12 +343,12 @@ fn beyond_all_positions() -> u64 {
     since.as_secs() << 20
 }
 
-fn fresh<D: Disk>(disk: &D, next: u64) -> Result<(Store, Contents), Fault> {
+fn fresh<D: Disk>(disk: &D, next: u64) -> Result<(Store, Contents), StoreError> {
     let made = Store::make(disk.make()?, next)?;
     disk.put_in_place()?;
     Ok(made)
 }
 
-fn refusal(fault: &Fault) -> AppendError {
+fn refusal(fault: &StoreError) -> AppendError {
     if fault.is_out_of_space() { AppendError::Full } else { AppendError::Failed }
 }

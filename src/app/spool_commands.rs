@@ -8,8 +8,8 @@ use super::{Background, StartError, close, deliver, limits, metrics, open_sink, 
 use crate::{
     config::{self, Kafka},
     deliver::DrainFailed,
+    kafka,
     liveness::Liveness,
-    publish,
     spool::Spool,
     telemetry::Metrics,
 };
@@ -64,7 +64,7 @@ pub async fn drain(
     // It creates the topics, too.
     let (watched, kafka) = (Arc::clone(&sink), kafka.clone());
     let watch =
-        Background::start(&Liveness::default(), "the probe of Kafka", |stop| publish::watch(watched, kafka, stop));
+        Background::start(&Liveness::default(), "the probe of Kafka", |stop| kafka::watch(watched, kafka, stop));
     let drained = failover.drain_all(patience, progress).await;
     watch.stop(TO_CLOSE).await;
     close(sink, spool, TO_CLOSE).await;

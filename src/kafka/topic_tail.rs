@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
-use super::{client, producer::Context, temporary::Temporary};
+use super::{client_config, producer::Context, temporary::Temporary};
 use crate::{blocking, config::Kafka};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,11 +60,11 @@ impl Consumed {
 }
 
 /// A consumer without a group: it leaves no trace in the cluster and sees every record.
-pub struct Follower {
+pub struct TopicTail {
     consumer: Temporary<StreamConsumer<Context>>,
 }
 
-impl Follower {
+impl TopicTail {
     /// Follows all partitions of these topics from their beginning.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl Follower {
 
 /// A consumer to which all partitions of the topics are assigned. Blocks.
 fn follow(kafka: &Kafka, topics: &[String]) -> Result<Temporary<StreamConsumer<Context>>, KafkaError> {
-    let mut config: ClientConfig = client::common(kafka);
+    let mut config: ClientConfig = client_config::common(kafka);
     config
         .set("group.id", "trusthub-bridge-follower")
         .set("enable.auto.commit", "false")

@@ -5,17 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::refusal_log::RefusalLog;
+use super::rejection_log::RejectionLog;
 use crate::{
-    domain::{Label as _, Outcome, ProfileSid, Refusal, ReportOnlyLimit, Resource, Status, Unkept},
+    domain::{DeliveryError, Label as _, Outcome, ProfileSid, RejectReason, ReportOnlyLimit, Resource, Status},
     telemetry::Metrics,
 };
 
 /// One request to a callback path, from its head to its outcome. Dropping it is an outcome, too.
 #[must_use = "a dropped case counts as abandoned"]
-pub struct Case {
+pub struct OutcomeGuard {
     metrics: Arc<Metrics>,
-    refusals: Arc<RefusalLog>,
+    refusals: Arc<RejectionLog>,
     resource: Resource,
     received: Instant,
     /// When the answer went out, if that was before the end of the case.
@@ -29,7 +29,7 @@ pub struct Case {
     if_abandoned: Option<Outcome>,
 }
 
-impl Case {
+impl OutcomeGuard {
     /// When the head of the request was read.
     #[must_use]
     pub fn received(&self) -> Instant {
@@ -38,7 +38,7 @@ impl Case {
 
     pub(super) fn open(
         metrics: Arc<Metrics>,
-        refusals: Arc<RefusalLog>,
+        refusals: Arc<RejectionLog>,
         resource: Resource,
         received: Instant,
     ) -> Self {
@@ -54,13 +54,13 @@ impl Case {
             profile: None,
             diagnosis: None,
             report_only_limit: None,
-            if_abandoned: Some(Outcome::Rejected(Refusal::Incomplete)),
+            if_abandoned: Some(Outcome::Rejected(RejectReason::Incomplete)),
         }
     }
 
     /// From here on the callback is ours: if it is abandoned, that is our failure and not the caller's.
     pub(super) fn verified(&mut self) {
-        self.if_abandoned = Some(Outcome::Unavailable(Unkept::Abandoned));
+        self.if_abandoned = Some(Outcome::Unavailable(DeliveryError::Abandoned));
     }
 
     /// What the callback is about.
@@ -75,7 +75,7 @@ impl Case {
     }
 
     /// The callback is kept although its signature does not match: loudly, because this is no way to stay.
-    pub(super) fn kept_in_spite_of(&self, refusal: Refusal) {
+    pub(super) fn kept_in_spite_of(&self, refusal: RejectReason) {
         tracing::warn!(
             refusal = refusal.as_str(),
             diagnosis = self.diagnosis.as_deref(),
@@ -124,7 +124,7 @@ impl Case {
     fn has_line(&self, outcome: Outcome) -> bool {
         let reason = match outcome {
             Outcome::Rejected(refusal) => refusal.as_str(),
-            Outcome::Unavailable(Unkept::Overloaded) => Unkept::Overloaded.as_str(),
+            Outcome::Unavailable(DeliveryError::Overloaded) => DeliveryError::Overloaded.as_str(),
             Outcome::Unavailable(_)
             | Outcome::Published
             | Outcome::Spooled
@@ -165,7 +165,7 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-impl Drop for Case {
+impl Drop for OutcomeGuard {
     fn drop(&mut self) {
         if let Some(outcome) = self.if_abandoned.take() {
             self.record(outcome);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::{
-    DATA_SCHEMA, Destination, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER, Timestamp, TraceParent,
-    Unprocessable, serialize_label,
+    DATA_SCHEMA, DeadLetterReason, Destination, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER,
+    Timestamp, TraceParent, serialize_label,
 };
 
 /// Request headers that are not kept in dead letters: they prove who sent the request, or could.
@@ -71,7 +71,7 @@ impl Record {
     /// Never for the types of this crate; serde's signature asks for it.
     pub fn dead_letter(
         raw: &RawCallback,
-        reason: Unprocessable,
+        reason: DeadLetterReason,
         profile: Option<&ProfileSid>,
         received_at: Timestamp,
     ) -> serde_json::Result<Self> {
@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_dead_letter_is_the_request_without_what_proves_its_sender() {
-        let record = Record::dead_letter(&raw(b"a=b"), Unprocessable::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
+        let record =
+            Record::dead_letter(&raw(b"a=b"), DeadLetterReason::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
         let value: serde_json::Value = serde_json::from_str(record.payload.get()).unwrap();
         let expected = serde_json::json!({
             "method": "POST", "path_and_query": "/prefix/callbacks/customer-profiles?a=%20",
@@ -198,7 +199,7 @@ mod tests {
     #[test]
     fn a_body_that_is_not_text_is_kept_in_base64() {
         let record =
-            Record::dead_letter(&raw(&[0xff, 0x00]), Unprocessable::InvalidJson, None, UNIX_EPOCH.into()).unwrap();
+            Record::dead_letter(&raw(&[0xff, 0x00]), DeadLetterReason::InvalidJson, None, UNIX_EPOCH.into()).unwrap();
         let value: serde_json::Value = serde_json::from_str(record.payload.get()).unwrap();
         assert_eq!((&value["body"], &value["body_base64"]), (&serde_json::Value::Null, &"/wA=".into()));
     }
@@ -206,7 +207,7 @@ mod tests {
     #[test]
     fn a_dead_letter_that_is_too_large_is_cut_to_what_tells_which_request_it_was() {
         let raw = raw("ß".repeat(100_000).as_bytes());
-        let whole = Record::dead_letter(&raw, Unprocessable::RefusedByTopic, None, UNIX_EPOCH.into()).unwrap();
+        let whole = Record::dead_letter(&raw, DeadLetterReason::RefusedByTopic, None, UNIX_EPOCH.into()).unwrap();
         let cut = whole.cut().unwrap();
         let value: serde_json::Value = serde_json::from_str(cut.payload.get()).unwrap();
         let expected = serde_json::json!({
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn the_spool_gives_a_record_back_as_it_was() {
         let record =
-            Record::dead_letter(&raw(b"a=\"b\""), Unprocessable::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
+            Record::dead_letter(&raw(b"a=\"b\""), DeadLetterReason::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
         let kept: Record = serde_json::from_slice(&serde_json::to_vec(&record).unwrap()).unwrap();
         assert_eq!(format!("{kept:?}"), format!("{record:?}"));
     }

@@ -12,7 +12,7 @@ use actix_web::{
 use tokio::time::timeout_at;
 
 use super::route::Route;
-use crate::domain::{Encoding, RawCallback, Refusal};
+use crate::domain::{Encoding, RawCallback, RejectReason};
 
 /// What one request may cost.
 #[derive(Debug, Clone, Copy)]
@@ -26,14 +26,14 @@ pub(super) struct Limits {
 /// Reads the whole request.
 ///
 /// # Errors
-/// The [`Refusal`] of a request that is no callback, is too large or does not arrive in time.
+/// The [`RejectReason`] of a request that is no callback, is too large or does not arrive in time.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: &mut web::Payload,
     route: Route,
     limits: Limits,
     received: Instant,
-) -> Result<RawCallback, Refusal> {
+) -> Result<RawCallback, RejectReason> {
     let encoding = encoding(request)?;
     let deadline = (received + limits.time).into();
     let body = timeout_at(deadline, read_body(request, payload, limits.fields)).await;
@@ -44,14 +44,14 @@ pub(super) async fn read(
         query: request.uri().query().map(str::to_owned),
         encoding,
         headers: request.headers().iter().map(|(name, value)| (name, value.as_bytes())).collect(),
-        body: body.unwrap_or(Err(Refusal::TimedOut))?,
+        body: body.unwrap_or(Err(RejectReason::TimedOut))?,
     };
     if raw.fields().len() > limits.fields {
-        return Err(Refusal::TooLarge);
+        return Err(RejectReason::TooLarge);
     }
     // The body of a GET has no meaning and would not be covered by the signature.
     if encoding == Encoding::Query && !raw.body.is_empty() {
-        return Err(Refusal::Malformed);
+        return Err(RejectReason::Malformed);
     }
     Ok(raw)
 }
@@ -62,14 +62,14 @@ pub(super) fn held_bytes(raw: &RawCallback) -> usize {
     raw.target.len() + query + raw.headers.bytes() + raw.body.len()
 }
 
-fn encoding(request: &HttpRequest) -> Result<Encoding, Refusal> {
+fn encoding(request: &HttpRequest) -> Result<Encoding, RejectReason> {
     if upgrades(request) {
-        return Err(Refusal::Malformed);
+        return Err(RejectReason::Malformed);
     }
     match *request.method() {
         Method::GET => Ok(Encoding::Query),
         Method::POST => body_encoding(request),
-        _ => Err(Refusal::MethodNotAllowed),
+        _ => Err(RejectReason::MethodNotAllowed),
     }
 }
 
@@ -82,28 +82,28 @@ fn upgrades(request: &HttpRequest) -> bool {
 }
 
 /// A compressed body is refused: its bytes are not those that were signed, and unpacking has no limit.
-fn body_encoding(request: &HttpRequest) -> Result<Encoding, Refusal> {
+fn body_encoding(request: &HttpRequest) -> Result<Encoding, RejectReason> {
     let compressed = request
         .headers()
         .get(header::CONTENT_ENCODING)
         .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
     match request.content_type().to_ascii_lowercase().as_str() {
-        _ if compressed => Err(Refusal::UnsupportedMediaType),
+        _ if compressed => Err(RejectReason::UnsupportedMediaType),
         "application/x-www-form-urlencoded" => Ok(Encoding::Form),
         "application/json" => Ok(Encoding::Json),
-        _ => Err(Refusal::UnsupportedMediaType),
+        _ => Err(RejectReason::UnsupportedMediaType),
     }
 }
 
-async fn read_body(request: &HttpRequest, payload: &mut web::Payload, limit: usize) -> Result<Vec<u8>, Refusal> {
+async fn read_body(request: &HttpRequest, payload: &mut web::Payload, limit: usize) -> Result<Vec<u8>, RejectReason> {
     let stated = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if stated.is_some_and(|length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
-        return Err(Refusal::TooLarge);
+        return Err(RejectReason::TooLarge);
     }
     match to_bytes_limited(BodyStream::new(payload), limit).await {
         Ok(Ok(body)) => Ok(body.into()),
-        Ok(Err(PayloadError::Incomplete(_))) => Err(Refusal::Incomplete),
-        Ok(Err(_broken)) => Err(Refusal::Malformed),
-        Err(_too_large) => Err(Refusal::TooLarge),
+        Ok(Err(PayloadError::Incomplete(_))) => Err(RejectReason::Incomplete),
+        Ok(Err(_broken)) => Err(RejectReason::Malformed),
+        Err(_too_large) => Err(RejectReason::TooLarge),
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::{EVENT_TYPE, ProfileSid, RecordPosition, Resource, Status, Ti
 
 /// What a consumer looks at in an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishedEvent {
     /// The profile that it is about.
     pub profile: ProfileSid,
     /// Its place in the topic.
@@ -39,7 +39,7 @@ fn unknown() -> Resource {
     Resource::Unknown
 }
 
-impl Published {
+impl PublishedEvent {
     /// Nothing for records that consumers ignore, too: of another type, or not readable.
     pub(super) fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
         if header(message, "ce_type")? != EVENT_TYPE {

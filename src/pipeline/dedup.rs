@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::domain::{Fingerprint, Unkept};
+use crate::domain::{DeliveryError, Fingerprint};
 
 /// Callbacks that are remembered at most; beyond it the oldest are forgotten.
 const MOST: usize = 100_000;
@@ -22,52 +22,52 @@ const MOST: usize = 100_000;
 const WINDOW_WITHOUT_TOKEN: Duration = Duration::from_secs(30);
 
 /// What became of the first of several identical callbacks.
-type FirstOutcome = Result<(), Unkept>;
+type FirstOutcome = Result<(), DeliveryError>;
 
 /// The repeats that wait for the first one. Nothing that holds the lock can panic.
 type Waiting = Arc<Mutex<Vec<oneshot::Sender<FirstOutcome>>>>;
 
 /// The callbacks of the last while.
 #[derive(Debug, Clone)]
-pub(super) struct Duplicates {
-    memory: Arc<Mutex<Memory>>,
+pub(super) struct DedupWindow {
+    memory: Arc<Mutex<Cache>>,
 }
 
 /// A hundred thousand entries are most of what the service ever holds in memory, so they are small.
 #[derive(Debug)]
-struct Memory {
+struct Cache {
     began: Instant,
     with_token: Window,
     without_token: Window,
 }
 
 /// Nanoseconds since the memory began.
-type Moment = u64;
+type Nanos = u64;
 
 type Hash = [u8; 16];
 
 #[derive(Debug)]
 struct Window {
-    length: Moment,
+    length: Nanos,
     /// When each was claimed.
-    entries: HashMap<Hash, Moment>,
+    entries: HashMap<Hash, Nanos>,
     /// Those of them that are not durable yet.
     underway: HashMap<Hash, Waiting>,
     /// In the order in which they were claimed, also those that have failed since.
-    claims: VecDeque<(Moment, Hash)>,
+    claims: VecDeque<(Nanos, Hash)>,
 }
 
 /// Whether a callback is the first of its kind.
 pub(super) enum Claim {
     /// It is: publish it, and tell the ticket what became of it.
-    First(Ticket),
+    First(FirstClaim),
     /// It is not: wait for what becomes of the first one.
     Repeat(Repeat),
 }
 
-impl Duplicates {
+impl DedupWindow {
     pub(super) fn new(window: Duration) -> Self {
-        let memory = Memory {
+        let memory = Cache {
             began: Instant::now(),
             with_token: Window::new(window),
             without_token: Window::new(window.min(WINDOW_WITHOUT_TOKEN)),
@@ -86,10 +86,10 @@ impl Duplicates {
         }
         let waiting = Waiting::default();
         memory.remember(fingerprint, now, Arc::clone(&waiting));
-        Claim::First(Ticket { duplicates: self.clone(), fingerprint, claimed: now, waiting, has_outcome: false })
+        Claim::First(FirstClaim { duplicates: self.clone(), fingerprint, claimed: now, waiting, has_outcome: false })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Memory> {
+    fn lock(&self) -> MutexGuard<'_, Cache> {
         // Nothing that holds the lock can panic half-way through a change.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,8 +101,8 @@ fn wait(waiting: &Waiting) -> oneshot::Receiver<FirstOutcome> {
     outcome
 }
 
-impl Memory {
-    fn moment(&self, now: Instant) -> Moment {
+impl Cache {
+    fn moment(&self, now: Instant) -> Nanos {
         nanoseconds(now.saturating_duration_since(self.began))
     }
 
@@ -114,14 +114,14 @@ impl Memory {
         [&mut self.with_token, &mut self.without_token]
     }
 
-    fn remember(&mut self, fingerprint: Fingerprint, claimed: Moment, waiting: Waiting) {
+    fn remember(&mut self, fingerprint: Fingerprint, claimed: Nanos, waiting: Waiting) {
         if self.with_token.claims.len() + self.without_token.claims.len() >= MOST {
             self.forget_oldest();
         }
         self.window(fingerprint).remember(fingerprint.bytes(), claimed, waiting);
     }
 
-    fn forget_expired(&mut self, now: Moment) {
+    fn forget_expired(&mut self, now: Nanos) {
         for window in self.windows() {
             while window.oldest().is_some_and(|claimed| now.saturating_sub(claimed) >= window.length) {
                 window.forget_oldest();
@@ -136,13 +136,13 @@ impl Memory {
         }
     }
 
-    fn forget(&mut self, fingerprint: Fingerprint, claimed: Moment) {
+    fn forget(&mut self, fingerprint: Fingerprint, claimed: Nanos) {
         self.window(fingerprint).forget(fingerprint.bytes(), claimed);
     }
 }
 
-fn nanoseconds(duration: Duration) -> Moment {
-    Moment::try_from(duration.as_nanos()).unwrap_or(Moment::MAX)
+fn nanoseconds(duration: Duration) -> Nanos {
+    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
 }
 
 impl Window {
@@ -150,24 +150,24 @@ impl Window {
         Self { length: nanoseconds(length), entries: HashMap::new(), underway: HashMap::new(), claims: VecDeque::new() }
     }
 
-    fn remember(&mut self, hash: Hash, claimed: Moment, waiting: Waiting) {
+    fn remember(&mut self, hash: Hash, claimed: Nanos, waiting: Waiting) {
         self.claims.push_back((claimed, hash));
         self.entries.insert(hash, claimed);
         self.underway.insert(hash, waiting);
     }
 
     /// A later callback may have claimed the same after an earlier one had failed.
-    fn is_claimed(&self, hash: Hash, claimed: Moment) -> bool {
+    fn is_claimed(&self, hash: Hash, claimed: Nanos) -> bool {
         self.entries.get(&hash) == Some(&claimed)
     }
 
-    fn durable(&mut self, hash: Hash, claimed: Moment) {
+    fn durable(&mut self, hash: Hash, claimed: Nanos) {
         if self.is_claimed(hash, claimed) {
             self.underway.remove(&hash);
         }
     }
 
-    fn oldest(&self) -> Option<Moment> {
+    fn oldest(&self) -> Option<Nanos> {
         self.claims.front().map(|(claimed, _)| *claimed)
     }
 
@@ -177,7 +177,7 @@ impl Window {
         }
     }
 
-    fn forget(&mut self, hash: Hash, claimed: Moment) {
+    fn forget(&mut self, hash: Hash, claimed: Nanos) {
         if self.is_claimed(hash, claimed) {
             self.entries.remove(&hash);
             self.underway.remove(&hash);
@@ -187,15 +187,15 @@ impl Window {
 
 /// Held by the first callback until it has its outcome. Dropped without one, it was none: the next may try.
 #[must_use = "a dropped ticket says that the callback failed"]
-pub(super) struct Ticket {
-    duplicates: Duplicates,
+pub(super) struct FirstClaim {
+    duplicates: DedupWindow,
     fingerprint: Fingerprint,
-    claimed: Moment,
+    claimed: Nanos,
     waiting: Waiting,
     has_outcome: bool,
 }
 
-impl Ticket {
+impl FirstClaim {
     /// The callback is durable: from now on its repeats are answered at once.
     pub(super) fn durable(self) {
         let mut memory = self.duplicates.lock();
@@ -205,7 +205,7 @@ impl Ticket {
     }
 
     /// The callback failed, and so do those that wait for it; a later one may try again.
-    pub(super) fn failed(self, failure: Unkept) {
+    pub(super) fn failed(self, failure: DeliveryError) {
         self.forget();
         self.tell(Err(failure));
     }
@@ -224,7 +224,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for FirstClaim {
     fn drop(&mut self) {
         if !self.has_outcome {
             self.forget();
@@ -240,7 +240,7 @@ impl Repeat {
     pub(super) async fn first_outcome(self) -> FirstOutcome {
         match self.0 {
             None => Ok(()),
-            Some(outcome) => outcome.await.unwrap_or(Err(Unkept::Abandoned)),
+            Some(outcome) => outcome.await.unwrap_or(Err(DeliveryError::Abandoned)),
         }
     }
 }
@@ -257,7 +257,7 @@ mod tests {
         Fingerprint::new(number, true)
     }
 
-    fn first(claim: Claim) -> Ticket {
+    fn first(claim: Claim) -> FirstClaim {
         match claim {
             Claim::First(ticket) => ticket,
             Claim::Repeat(_) => panic!("it is a repeat"),
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_repeat_of_a_durable_callback_is_answered_at_once() {
-        let (duplicates, now) = (Duplicates::new(WINDOW), Instant::now());
+        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
         first(duplicates.claim(with_token(1), now)).durable();
         assert_eq!(repeat(duplicates.claim(with_token(1), now)).first_outcome().now_or_never(), Some(Ok(())));
         first(duplicates.claim(with_token(2), now)).durable();
@@ -281,8 +281,8 @@ mod tests {
 
     #[tokio::test]
     async fn concurrent_repeats_share_the_outcome_of_the_first() {
-        let (duplicates, now) = (Duplicates::new(WINDOW), Instant::now());
-        for outcome in [Ok(()), Err(Unkept::SpoolFull)] {
+        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
+        for outcome in [Ok(()), Err(DeliveryError::SpoolFull)] {
             let ticket = first(duplicates.claim(with_token(1), now));
             let waiting = repeat(duplicates.claim(with_token(1), now));
             let waiting = tokio::spawn(waiting.first_outcome());
@@ -299,18 +299,18 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_failure_the_next_one_is_the_first() {
-        let (duplicates, now) = (Duplicates::new(WINDOW), Instant::now());
-        first(duplicates.claim(with_token(1), now)).failed(Unkept::SpoolFull);
+        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
+        first(duplicates.claim(with_token(1), now)).failed(DeliveryError::SpoolFull);
         let ticket = first(duplicates.claim(with_token(1), now));
         let waiting = repeat(duplicates.claim(with_token(1), now));
         drop(ticket);
-        assert_eq!(waiting.first_outcome().await, Err(Unkept::Abandoned), "abandoned");
+        assert_eq!(waiting.first_outcome().await, Err(DeliveryError::Abandoned), "abandoned");
         first(duplicates.claim(with_token(1), now)).durable();
     }
 
     #[test]
     fn a_callback_is_forgotten_after_its_window() {
-        let (duplicates, now) = (Duplicates::new(WINDOW), Instant::now());
+        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
         let without = Fingerprint::new(1, false);
         first(duplicates.claim(with_token(1), now)).durable();
         first(duplicates.claim(without, now)).durable();
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_oldest_are_forgotten_first() {
-        let (duplicates, now) = (Duplicates::new(WINDOW), Instant::now());
+        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
         for number in 0..=MOST as u128 {
             first(duplicates.claim(Fingerprint::new(number, number % 2 == 0), now)).durable();
         }
@@ -333,7 +333,7 @@ mod tests {
         drop(repeat(duplicates.claim(with_token(MOST as u128), now)));
         for number in 0..=MOST as u128 {
             let fingerprint = with_token(MOST as u128 + 1 + number);
-            first(duplicates.claim(fingerprint, now)).failed(Unkept::SpoolFull);
+            first(duplicates.claim(fingerprint, now)).failed(DeliveryError::SpoolFull);
         }
         let claims = duplicates.lock().windows().map(|window| window.claims.len());
         assert!(claims.iter().sum::<usize>() <= MOST, "failures are bounded, too");
