@@ -18,7 +18,7 @@ use super::{
     publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, Unpublished, present},
 };
 use crate::{
-    domain::{FailureClass, PublishFailure, Timestamp},
+    domain::{FailureClass, PublishFailure},
     kafka::{Availability, Record, Sink},
     spool::{Batch, Entry, Position, Spool, SpoolUnavailable},
     telemetry::Metrics,
@@ -51,8 +51,10 @@ pub(super) struct Drainer {
     pause: Duration,
     /// How long Kafka may take for an acknowledgement: longer after each failure, until the spool is empty.
     patience: Duration,
-    /// The topic does not take records that are as old as this one or older.
-    too_old: Option<Timestamp>,
+    /// Which time records are published with. The present time, until the spool is empty, once a topic has rejected a record
+    /// for its time: learning for each record that it is too old takes two attempts, one record at a time, which is slower
+    /// than callbacks arrive.
+    record_time: RecordTime,
     /// Whether the topic of dead letters takes records, as far as is known. It is asked again when the spool was empty.
     takes_dead_letters: bool,
 }
@@ -98,7 +100,7 @@ impl Drainer {
             window: 1,
             pause: SHORTEST_PAUSE,
             patience: ack_timeout,
-            too_old: None,
+            record_time: RecordTime::Receipt,
             takes_dead_letters: true,
         }
     }
@@ -146,7 +148,7 @@ impl Drainer {
             Step::Empty => {
                 self.window = 1;
                 self.patience = self.ack_timeout;
-                self.too_old = None;
+                self.record_time = RecordTime::Receipt;
                 self.takes_dead_letters = true;
             }
             Step::Divide | Step::Stuck | Step::Interrupted => self.window = 1,
@@ -173,13 +175,12 @@ impl Drainer {
         let Ok(mut outbound) = OutboundRecord::decode(&entry.bytes) else {
             return self.park(entry, "it cannot be decoded", interrupts).await;
         };
-        let received_at = outbound.record.timestamp;
         outbound.record = self.at_accepted_time(outbound.record);
         let (patience, takes_dead_letters) = (self.patience, self.takes_dead_letters);
         match self.producer.publish_with_fallbacks(&outbound, patience, takes_dead_letters, interrupts).await {
             PublishResult::Durable(_, time) => {
                 if time == RecordTime::Present {
-                    self.too_old = self.too_old.max(Some(received_at));
+                    self.record_time = RecordTime::Present;
                 }
                 self.remove_through(entry.position, 1, interrupts).await
             }
@@ -193,9 +194,11 @@ impl Drainer {
         }
     }
 
-    /// With the present time if the topic did not take older records: to find that out again for each would take two tries.
     fn at_accepted_time(&self, record: Record) -> Record {
-        if self.too_old.is_some_and(|too_old| record.timestamp <= too_old) { record.at(present()) } else { record }
+        match self.record_time {
+            RecordTime::Receipt => record,
+            RecordTime::Present => record.at(present()),
+        }
     }
 
     async fn remove_through(&mut self, last: Position, records: usize, interrupts: &Interrupts) -> Step {

@@ -58,6 +58,8 @@ pub(super) struct Inner {
     pub(super) too_large: Option<&'static str>,
     /// Records before this moment are too old.
     pub(super) oldest: Option<Timestamp>,
+    /// Records that were rejected because they are too old.
+    pub(super) rejected_as_too_old: u32,
 }
 
 /// A record that the client has taken and Kafka has not acknowledged.
@@ -103,6 +105,7 @@ impl FakeKafka {
             dead_letters_fail: None,
             too_large: None,
             oldest: None,
+            rejected_as_too_old: 0,
         };
         Arc::new(Self {
             inner: Mutex::new(inner),
@@ -164,6 +167,7 @@ impl Sink for Arc<FakeKafka> {
             .or(of_dead_letter)
             .or(is_too_old.then_some(PublishFailure::InvalidTimestamp));
         if let (Some(reason), false) = (own, matches!(inner.mood, Mood::RefusesToQueue(_))) {
+            inner.rejected_as_too_old += u32::from(reason == PublishFailure::InvalidTimestamp);
             complete(completion, Err(reason));
             return Ok(());
         }
