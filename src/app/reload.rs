@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A change counts after one to two of these.
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(500);
 
 /// Keeps the keyring in use, and what the REST API is asked with, equal to the files.
 pub(super) struct Reload {

@@ -122,8 +122,8 @@ fn dearest_forged_callback_each_second_delays_neither_a_rotation_nor_probes() {
         began.elapsed()
     });
     fs::remove_file(&file).unwrap();
-    // Two to three polls of the file, and what a busy machine adds.
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // Two polls of the file take one second; the rest is for a busy machine.
+    assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(bridge.metric(r#"trusthub_slow_operations_total{operation="diagnosis"}"#), 0.0);
     assert_eq!(bridge.metric("trusthub_kafka_up"), 1.0);
 }
