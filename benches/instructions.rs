@@ -186,7 +186,7 @@ fn append(group: u32, groups: u32) -> Duration {
     let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
     let limits = Limits { max_bytes: u64::MAX, min_free_bytes: 0 };
     let spool = Spool::open(&folder, limits, Arc::new(metrics)).unwrap();
-    let runtime = Builder::new_current_thread().build().unwrap();
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let records = || (0..group).map(|_| vec![b'x'; RECORD_BYTES]).collect();
     let time = timed(groups, || runtime.block_on(spool.append(records())).unwrap());
     spool.close();

@@ -202,7 +202,7 @@ fn open(bridge: &Bridge) -> Spool {
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
-    Builder::new_current_thread().build().unwrap().block_on(future)
+    Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 fn say(line: &str) {

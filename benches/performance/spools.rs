@@ -40,7 +40,7 @@ fn fill(folder: &Path, events: usize) {
     let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
     let limits = Limits { max_bytes: u64::MAX, min_free_bytes: 0 };
     let spool = Spool::open(folder, limits, Arc::new(metrics)).unwrap();
-    let runtime = Builder::new_current_thread().build().unwrap();
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let sample = runtime.block_on(spool.read(None, Batch { entries: 1, bytes: 1 })).unwrap().remove(0).bytes;
     while (spool.events() as usize) < events {
         runtime.block_on(spool.append(vec![sample.clone(); GROUP])).unwrap();
