@@ -1,4 +1,16 @@
-#![doc = include_str!("../docs/architecture.md")]
+//! Receives Twilio Trust Hub status callbacks, verifies their signatures, and publishes them as typed events on Kafka.
+//!
+//! A callback passes [`receive`] → [`verify`] → [`normalize`] → [`deliver`] → [`kafka`] or [`spool`]; [`pipeline`] connects
+//! these stages and gives every request exactly one outcome. 204 is answered only when all in-sync replicas of Kafka have
+//! the event, or when it is synced to disk.
+//!
+//! - [`domain`] holds the values that every module uses; it does no I/O.
+//! - [`reconcile`] finds changes that no callback has announced, by asking [`trusthub`].
+//! - [`app`] connects the modules, and [`cli`] is the program's interface.
+//! - [`simulator`] is a Trust Hub for tests. No module that serves callbacks uses it.
+//!
+//! `docs/architecture.md` says what each module must and must not do, `docs/decisions` why, and `docs/glossary.md` explains
+//! the terms. `tests/it/tidy.rs` checks which module uses which.
 
 pub mod domain;
 

@@ -12,6 +12,7 @@ mod config;
 mod consumer;
 mod diagnosis;
 mod differential;
+mod documents;
 mod duplicates;
 mod durability;
 mod edge;

@@ -1,10 +1,10 @@
-//! What docs/development.md tells a newcomer to type, done as it stands there but for the port.
+//! What docs/simulator.md tells a newcomer to type, done as it stands there but for the port.
 
 use std::process::Command;
 
 use crate::support::{ACCOUNT, oracle::libraries, simulator::Simulator};
 
-const GUIDE: &str = include_str!("../../../docs/development.md");
+const GUIDE: &str = include_str!("../../../docs/simulator.md");
 /// What the guide says that its account's token is.
 const TOKEN: &str = "secret";
 
