@@ -1,9 +1,9 @@
-//! Calls that block, each on a thread of its own.
+//! Runs each blocking call on a thread of its own.
 //!
-//! Name look-ups, files, sockets and librdkafka can each hold the thread that asks them for as long as they like. Nothing
-//! of that kind is called on a worker, on the runtime or under a lock: it is called through [`run`], by callers that wait
-//! for one call before they make the next. So there are never more such threads than callers, and a call that hangs
-//! delays its own caller only. Tokio's pool of blocking threads gives no such promise, because everything shares it.
+//! A name look-up, a file, a socket or librdkafka can block the calling thread without limit. Such a call is never made on a
+//! worker, on the runtime or under a lock. It is made through [`run`], by callers that wait for one call before they make the
+//! next. So there are never more such threads than callers, and a call that hangs delays only its own caller. Tokio's pool of
+//! blocking threads does not guarantee this, because all callers share it.
 
 use std::{future::Future, io, thread};
 
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 /// Why a blocking call gave no result.
 #[derive(Debug, Error)]
 pub enum BlockingError {
-    /// The system gives no thread.
+    /// The system cannot create a thread.
     #[error("cannot start a thread: {0}")]
     NoThread(#[from] io::Error),
     /// The call panicked.
@@ -21,11 +21,11 @@ pub enum BlockingError {
     Panicked,
 }
 
-/// Runs `work` on a new thread called `name` (at most 15 bytes are shown by the system). It begins at once and comes to
-/// its end whether or not the future is awaited; a process that exits does not wait for it.
+/// Runs `work` on a new thread called `name` (the system shows at most 15 bytes of it). The work starts at once and runs to
+/// completion whether or not the future is awaited. A process that exits does not wait for it.
 ///
 /// # Errors
-/// [`BlockingError`]
+/// [`BlockingError`] when there was no thread for the work, or when it panicked.
 pub fn run<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_that_hangs_delays_no_other_call() {
+    async fn hanging_call_delays_no_other_call() {
         let (release, held) = mpsc::channel::<()>();
         let hanging = run("hangs", move || held.recv());
         assert_eq!(run("works", || 7).await.unwrap(), 7);
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error() {
+    async fn panic_is_an_error() {
         assert!(matches!(run("panics", || panic!("on purpose")).await, Err::<(), _>(BlockingError::Panicked)));
     }
 }

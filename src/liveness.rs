@@ -1,8 +1,8 @@
-//! Whether every loop of the process still turns.
+//! Detects loops of the process that no longer run.
 //!
-//! A loop has a [`Heartbeat`] that ticks every second *beside* whatever the loop waits for, so that a slow disk, a slow
-//! name server or an unreachable Kafka never looks like a dead loop. It stops ticking when its task is blocked or has
-//! panicked. After [`DEAD_AFTER`] without a tick `/livez` fails, and Kubernetes restarts the container.
+//! Each loop has a [`Heartbeat`] that ticks every second *in parallel* with whatever the loop waits for, so that a slow disk, a
+//! slow name server or an unreachable Kafka is never mistaken for a stuck loop. The heartbeat stops when the task is blocked or
+//! has panicked. After [`STUCK_AFTER`] without a tick, `/livez` fails and Kubernetes restarts the container.
 
 use std::{
     future::Future,
@@ -15,20 +15,20 @@ use std::{
 
 use tokio::time::{MissedTickBehavior, interval};
 
-/// A loop that did not tick for this long is stuck.
-pub const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// A loop that has not ticked for this long is stuck.
+pub const STUCK_AFTER: Duration = Duration::from_secs(60);
 
-/// Between two ticks.
+/// The time between two ticks.
 const TICK: Duration = Duration::from_secs(1);
 
-/// All loops of the process. Copies share one state.
+/// The loops of the process. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Liveness {
     start: Instant,
     loops: Arc<Mutex<Vec<Loop>>>,
 }
 
-/// A loop and when it ticked last, in milliseconds since the start.
+/// A loop, and the time of its last tick in milliseconds since the start.
 #[derive(Debug, Clone)]
 struct Loop {
     name: &'static str,
@@ -42,7 +42,7 @@ impl Default for Liveness {
 }
 
 impl Liveness {
-    /// A loop that must tick from now on, until its heartbeat is dropped.
+    /// Registers a loop. It must tick from now on, until its heartbeat is dropped.
     #[must_use]
     pub fn register(&self, name: &'static str) -> Heartbeat {
         let heartbeat = Heartbeat {
@@ -53,12 +53,13 @@ impl Liveness {
         heartbeat
     }
 
-    /// The loop that has not ticked for the longest time, if that is too long.
+    /// Finds the stuck loop that has not ticked for the longest time.
     #[must_use]
-    pub fn stuck(&self, now: Instant) -> Option<&'static str> {
+    pub fn find_stuck(&self, now: Instant) -> Option<&'static str> {
         let now = self.millis(now);
-        let longest = self.loops().iter().map(|one| (now.saturating_sub(one.ticked.load(Relaxed)), one.name)).max()?;
-        (u128::from(longest.0) >= DEAD_AFTER.as_millis()).then_some(longest.1)
+        let since_tick = |this: &Loop| now.saturating_sub(this.ticked.load(Relaxed));
+        let (longest, name) = self.loops().iter().map(|this| (since_tick(this), this.name)).max()?;
+        (u128::from(longest) >= STUCK_AFTER.as_millis()).then_some(name)
     }
 
     fn millis(&self, now: Instant) -> u64 {
@@ -66,12 +67,12 @@ impl Liveness {
     }
 
     fn loops(&self) -> MutexGuard<'_, Vec<Loop>> {
-        // Nothing that holds the lock can panic.
+        // No code that holds the lock can panic.
         self.loops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The ticks of one loop.
+/// The heartbeat of one loop.
 #[derive(Debug)]
 pub struct Heartbeat {
     liveness: Liveness,
@@ -79,12 +80,12 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// The loop has turned.
+    /// Records a tick.
     pub fn beat(&self) {
         self.this.ticked.store(self.liveness.millis(Instant::now()), Relaxed);
     }
 
-    /// Ticks every second for as long as `work` takes. `work` runs on the same task: when it blocks, nothing ticks.
+    /// Ticks every second until `work` is finished. `work` runs on the same task, so the ticks stop when it blocks.
     pub async fn beat_while<T>(&self, work: impl Future<Output = T>) -> T {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -100,10 +101,10 @@ impl Heartbeat {
 }
 
 impl Drop for Heartbeat {
-    /// A loop that ended is not stuck. One that panicked is: its entry stays, and nothing ticks it.
+    /// Unregisters a loop that has ended. A loop that panicked stays registered without ticks, so it counts as stuck.
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.liveness.loops().retain(|one| !Arc::ptr_eq(&one.ticked, &self.this.ticked));
+            self.liveness.loops().retain(|this| !Arc::ptr_eq(&this.ticked, &self.this.ticked));
         }
     }
 }
@@ -113,22 +114,22 @@ mod tests {
     use super::*;
 
     fn later(liveness: &Liveness) -> Instant {
-        liveness.start + DEAD_AFTER
+        liveness.start + STUCK_AFTER
     }
 
     #[test]
     fn loop_without_ticks_is_stuck_after_a_minute_and_not_before() {
         let liveness = Liveness::default();
         let _blocked = liveness.register("blocked");
-        assert_eq!(liveness.stuck(Instant::now()), None);
-        assert_eq!(liveness.stuck(later(&liveness) + TICK), Some("blocked"));
+        assert_eq!(liveness.find_stuck(Instant::now()), None);
+        assert_eq!(liveness.find_stuck(later(&liveness) + TICK), Some("blocked"));
     }
 
     #[test]
     fn loop_that_ended_is_not_stuck() {
         let liveness = Liveness::default();
         drop(liveness.register("ended"));
-        assert_eq!(liveness.stuck(later(&liveness) + TICK), None);
+        assert_eq!(liveness.find_stuck(later(&liveness) + TICK), None);
     }
 
     #[test]
@@ -140,7 +141,7 @@ mod tests {
             panic!("on purpose");
         });
         assert!(panicked.join().is_err());
-        assert_eq!(liveness.stuck(later(&liveness) + TICK), Some("panicked"));
+        assert_eq!(liveness.find_stuck(later(&liveness) + TICK), Some("panicked"));
     }
 
     #[tokio::test]

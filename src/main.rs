@@ -1,7 +1,7 @@
-//! The program; see the library.
+//! The program. All of its code is in the library.
 
-/// A callback is some hundred small allocations, on one thread made and on another freed: glibc's allocator takes more time
-/// for them, and keeps more memory.
+/// A callback makes about a hundred small allocations on one thread, which are freed on another. glibc's allocator needs more
+/// time and memory for that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

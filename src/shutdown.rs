@@ -1,9 +1,18 @@
-//! Stopping: what asks for it and how the rest of the service learns of it. And the one signal that does not stop it.
+//! The signals of the process, and the flag that tells the rest of the service that it is shutting down.
 //!
-//! The first SIGTERM or SIGINT begins the stop; a second one ends the process at once.
+//! The first SIGTERM or SIGINT starts the shutdown. A second one ends the process at once. SIGHUP reloads the credential files.
 //!
-//! The order is: not ready but still serving in full, for as long as the ingress needs to notice; stop accepting;
-//! finish the handlers; finish the accepted callbacks; flush the producer; the admin port last.
+//! A shutdown has these steps, which `app::Service::stop` makes:
+//!
+//! 1. `/readyz` fails, but the service still serves all requests for `SHUTDOWN_DELAY_SECS`, so that the ingress can notice.
+//! 2. The public port closes, and its handlers are finished.
+//! 3. The accepted callbacks are finished. One second before `SHUTDOWN_TIMEOUT_SECS` ends, records that Kafka has not
+//!    acknowledged are spooled.
+//! 4. The background tasks stop.
+//! 5. The producer is flushed, and the spool is closed.
+//! 6. The admin port closes.
+//!
+//! This module makes no blocking call.
 
 use std::{
     io,
@@ -15,12 +24,12 @@ use std::{
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Whether the service is stopping. Copies share one state.
+/// Whether the service is shutting down. Clones share one flag.
 #[derive(Debug, Clone, Default)]
-pub struct Stopping(Arc<AtomicBool>);
+pub struct ShutdownFlag(Arc<AtomicBool>);
 
-impl Stopping {
-    /// From now on the service is not ready.
+impl ShutdownFlag {
+    /// Starts the shutdown: from now on the service is not ready.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -32,17 +41,17 @@ impl Stopping {
     }
 }
 
-/// A signal that asks the process to stop.
+/// A signal that requests a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
-    /// SIGINT, as of Ctrl-C.
+    /// SIGINT, which Ctrl-C sends.
     Interrupt,
-    /// SIGTERM, as of Kubernetes, Docker and systemd.
+    /// SIGTERM, which Kubernetes, Docker and systemd send.
     Terminate,
 }
 
 impl StopSignal {
-    /// Its name.
+    /// The name of the signal, such as `SIGTERM`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,8 +60,8 @@ impl StopSignal {
         }
     }
 
-    /// The exit code of a process that this signal ended before it was finished: 128 and the signal's number, as shells
-    /// report it.
+    /// The exit code of a process that this signal ended before its shutdown was complete: 128 plus the number of the signal,
+    /// as shells report it.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -62,8 +71,8 @@ impl StopSignal {
     }
 }
 
-/// The signals that ask the service to stop. Made before anything listens: a signal that comes while the service
-/// starts must not end it undrained.
+/// Listens for the signals that request a shutdown. To be created before any port listens: a signal during the start must not
+/// end the service without a drain.
 #[derive(Debug)]
 pub struct StopSignals {
     terminate: Signal,
@@ -71,15 +80,15 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// From now on SIGTERM and SIGINT do not end the process. Needs a Tokio runtime.
+    /// Installs handlers for SIGTERM and SIGINT, which no longer end the process then. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// When the process cannot install a signal handler.
+    /// An I/O error if a signal handler cannot be installed.
     pub fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one of them.
+    /// Waits for the next of these signals.
     pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.terminate.recv() => StopSignal::Terminate,
@@ -88,20 +97,20 @@ impl StopSignals {
     }
 }
 
-/// SIGHUP, which asks the service to read its files of keys again. A terminal that is closed sends it, too.
+/// Listens for SIGHUP, which requests a reload of the credential files. A terminal sends it as well when it is closed.
 #[derive(Debug)]
 pub struct ReloadSignals(Signal);
 
 impl ReloadSignals {
-    /// From now on SIGHUP does not end the process. Needs a Tokio runtime.
+    /// Installs a handler for SIGHUP, which no longer ends the process then. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// When the process cannot install a signal handler.
+    /// An I/O error if the signal handler cannot be installed.
     pub fn listen() -> io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
     }
 
-    /// Waits for the next one.
+    /// Waits for the next SIGHUP.
     pub async fn next(&mut self) {
         self.0.recv().await;
     }

@@ -1,8 +1,8 @@
-//! The second port: probes, metrics and version. It reads memory only, so that a slow Kafka never fails a probe.
+//! The admin port: probes, metrics and version. It reads only memory, so a slow Kafka or disk never fails a probe.
 //!
-//! Handlers run on the only worker of the server and make no blocking call. The port has few connections, and the one that
-//! has waited longest makes way for a new one: a probe is answered while the port is flooded, and what the flood costs is
-//! small.
+//! Handlers run on the only worker of the server and make no blocking call. The port allows few connections, and the one that
+//! has been idle longest is evicted for a new one. So a probe is answered even while the port is flooded, and a flood costs
+//! little.
 
 use std::{
     io,
@@ -24,38 +24,38 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Enough for the probes of the machine and several monitoring systems. A connection can hold 140 KiB of an unfinished
-/// head, so all of them hold at most 9 MiB.
+/// Enough for the probes of the kubelet and several monitoring systems. A connection can hold 140 KiB of an unfinished head, so
+/// all of them together hold at most 9 MiB.
 const LIMITS: ConnectionLimits = ConnectionLimits { active: 16, active_bytes: usize::MAX, held: 48, open: 64 };
 
 /// The longest that the head of a request may take; probes and scrapes send it in one packet.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long an idle connection is kept: longer than a minute, the usual time between two scrapes.
+/// How long an idle connection stays open: longer than a minute, the usual interval of scrapes.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// What the admin port shows.
+/// The state of the service that the admin port shows.
 #[derive(Clone)]
-pub struct Admin {
-    /// The metrics.
+pub struct AdminState {
+    /// The metrics behind `/metrics`.
     pub metrics: Arc<Metrics>,
-    /// Whether a callback could be made durable now and the service is not stopping.
+    /// Whether the service is ready: a callback could be made durable now, and the service is not shutting down.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// Whether every loop still turns.
+    /// The loops that `/livez` checks.
     pub liveness: Liveness,
 }
 
-/// The most descriptors that the admin port takes.
+/// The largest number of descriptors that the admin port needs.
 #[must_use]
-pub fn most_descriptors() -> usize {
+pub fn max_descriptors() -> usize {
     LIMITS.descriptors()
 }
 
-/// The server on the admin port. It stops only through its handle. Its worker is registered in `admin.liveness`.
+/// Creates the server of the admin port. It stops only through its handle. Its worker is registered in `admin.liveness`.
 ///
 /// # Errors
-/// When the listener cannot be used.
-pub fn server(listener: TcpListener, admin: Admin) -> io::Result<Server> {
+/// An I/O error if the listener cannot be used.
+pub fn server(listener: TcpListener, admin: AdminState) -> io::Result<Server> {
     let admin = web::Data::new(admin);
     let app = move || {
         watch_worker(&admin.liveness, "the worker of the admin port");
@@ -73,25 +73,25 @@ pub fn server(listener: TcpListener, admin: Admin) -> io::Result<Server> {
     Ok(server.run())
 }
 
-async fn handle(admin: web::Data<Admin>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+async fn handle(admin: web::Data<AdminState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let slot = request.conn_data::<ConnectionSlot>();
-    // The connection begins to wait again with this request, so it is not the next one that makes way.
+    // The connection becomes idle again after this request, so it is not the next one to be evicted.
     let active = slot.and_then(|slot| {
-        slot.head_arrived();
+        slot.on_head();
         slot.activate(0)
     });
-    let mut response = answer(&admin, &request);
-    // No page has a use for a body, and a body may have no end. A connection that was cut has had its last request.
+    let mut response = respond(&admin, &request);
+    // No page needs a request body, and a body may be endless. A connection that was evicted gets no further response.
     if active.is_none() || has_body(&request) {
         response.head_mut().set_connection_type(ConnectionType::Close);
         if let Some(slot) = slot {
-            slot.leave(payload);
+            slot.mark_last_request(payload);
         }
     }
     response
 }
 
-fn answer(admin: &Admin, request: &HttpRequest) -> HttpResponse {
+fn respond(admin: &AdminState, request: &HttpRequest) -> HttpResponse {
     let page = match request.uri().path() {
         "/livez" => livez,
         "/readyz" => readyz,
@@ -100,26 +100,26 @@ fn answer(admin: &Admin, request: &HttpRequest) -> HttpResponse {
         _ => return HttpResponse::NotFound().finish(),
     };
     match *request.method() {
-        // To HEAD, actix sends the head of this answer only.
+        // For HEAD, actix sends only the head of this response.
         Method::GET | Method::HEAD => page(admin),
-        Method::OPTIONS => HttpResponse::NoContent().insert_header(allowed()).finish(),
-        _ => HttpResponse::MethodNotAllowed().insert_header(allowed()).finish(),
+        Method::OPTIONS => HttpResponse::NoContent().insert_header(allowed_methods()).finish(),
+        _ => HttpResponse::MethodNotAllowed().insert_header(allowed_methods()).finish(),
     }
 }
 
-/// The verbs of every page.
-fn allowed() -> Allow {
+/// The methods that every page accepts.
+fn allowed_methods() -> Allow {
     Allow(vec![Method::GET, Method::HEAD, Method::OPTIONS])
 }
 
-fn livez(admin: &Admin) -> HttpResponse {
-    match admin.liveness.stuck(Instant::now()) {
+fn livez(admin: &AdminState) -> HttpResponse {
+    match admin.liveness.find_stuck(Instant::now()) {
         None => HttpResponse::Ok().body("ok\n"),
         Some(what) => HttpResponse::ServiceUnavailable().body(format!("{what} is stuck\n")),
     }
 }
 
-fn readyz(admin: &Admin) -> HttpResponse {
+fn readyz(admin: &AdminState) -> HttpResponse {
     if (admin.ready)() {
         HttpResponse::Ok().body("ready\n")
     } else {
@@ -127,14 +127,14 @@ fn readyz(admin: &Admin) -> HttpResponse {
     }
 }
 
-fn metrics(admin: &Admin) -> HttpResponse {
+fn metrics(admin: &AdminState) -> HttpResponse {
     match admin.metrics.render() {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }
 }
 
-fn version(_: &Admin) -> HttpResponse {
+fn version(_: &AdminState) -> HttpResponse {
     let version = serde_json::json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") });
     HttpResponse::Ok().json(version)
 }

@@ -1,13 +1,13 @@
-//! Open files: enough for the connections that may be held, or fewer connections.
+//! Fits the limit of open files and the limit of callbacks in progress to each other.
 
 use crate::{admin, config, receive};
 
-/// Raises the limit of open files so that it does not undercut the limit of connections, or else lowers the latter:
-/// without a descriptor nobody could be admitted, and nobody displaced.
+/// Raises the limit of open files to what the configured number of callbacks in progress needs. If the system does not allow
+/// that, lowers the number of callbacks instead: without a descriptor, no connection could be admitted or evicted.
 pub fn fit_descriptors(http: &mut config::Http) {
     let wanted = descriptors(http);
     let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_else(|error| {
-        tracing::warn!(%error, wanted, "the limit of open files is not known");
+        tracing::warn!(%error, wanted, "cannot determine the limit of open files");
         wanted
     });
     if granted < wanted {
@@ -22,15 +22,15 @@ pub fn fit_descriptors(http: &mut config::Http) {
     }
 }
 
-/// What both ports take, and everything else.
+/// The number of descriptors that the whole process needs.
 fn descriptors(http: &config::Http) -> u64 {
-    /// Kafka's connections, the spool, the listeners, the log and what the runtime needs.
-    const OWN: usize = 256;
-    let ports = receive::most_descriptors(http).saturating_add(admin::most_descriptors());
-    u64::try_from(ports.saturating_add(OWN)).unwrap_or(u64::MAX)
+    /// For the connections to Kafka, the spool, the listeners, the log and the runtime.
+    const OTHERS: usize = 256;
+    let ports = receive::max_descriptors(http).saturating_add(admin::max_descriptors());
+    u64::try_from(ports.saturating_add(OTHERS)).unwrap_or(u64::MAX)
 }
 
-/// The largest number of connections, up to the one configured, for which so many descriptors suffice, but at least one.
+/// The largest limit, up to the configured one, for which `granted` descriptors suffice, but at least one.
 fn most_connections(http: &config::Http, granted: u64) -> usize {
     let with = |max_connections| config::Http { max_connections, ..http.clone() };
     let (mut fits, mut exceeds) = (1, http.max_connections.saturating_add(1));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_lowered_to_what_the_open_files_allow_and_no_further() {
+    fn limit_is_lowered_to_the_allowed_open_files_and_no_further() {
         for granted in [1_000, 4_096, 20_000] {
             let connections = most_connections(&http(65_536), granted);
             let (fits, exceeds) = (descriptors(&http(connections)), descriptors(&http(connections + 1)));
@@ -69,9 +69,9 @@ mod tests {
     }
 
     #[test]
-    fn both_ports_are_in_the_budget() {
+    fn descriptors_include_both_ports() {
         let http = http(4_096);
-        let ports = receive::most_descriptors(&http) + admin::most_descriptors();
-        assert!(admin::most_descriptors() > 0 && descriptors(&http) > u64::try_from(ports).unwrap());
+        let ports = receive::max_descriptors(&http) + admin::max_descriptors();
+        assert!(admin::max_descriptors() > 0 && descriptors(&http) > u64::try_from(ports).unwrap());
     }
 }

@@ -1,4 +1,15 @@
-//! Wiring: the only place that knows every room.
+//! Wires the modules of the service together, and starts and stops them in order.
+//!
+//! Order matters twice. At start, the sink, the spool and the pipeline exist before the public port is served. A stop releases
+//! them in the opposite order, see [`Service::stop`] and [`shutdown`](crate::shutdown).
+//!
+//! # Calls that can block
+//!
+//! | Call | Thread | Lock | Bound |
+//! |---|---|---|---|
+//! | open the spool, read the event time, create the Kafka client | the caller of [`Service::start`], before anything is served | none | none; the spool logs that it is still being opened |
+//! | close the spool | `spool-close` | none | the rest of `SHUTDOWN_TIMEOUT_SECS`; then the stop continues without it |
+//! | poll and read the credential files | `key-files` | see `reload` | only the next poll waits |
 
 mod fd_limit;
 mod reconcile;
@@ -27,7 +38,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{self, Admin},
+    admin::{self, AdminState},
     blocking,
     config::{self, Config, Kafka, Loaded, Shutdown, Twilio},
     deliver::{Deliver, FailoverController},
@@ -36,21 +47,21 @@ use crate::{
     liveness::Liveness,
     pipeline::{EventClock, Pipeline, PipelineConfig},
     receive::{self, CallbackHandler},
-    shutdown::Stopping,
+    shutdown::ShutdownFlag,
     spool::{Limits, OpenError, Spool},
     telemetry::{Metrics, Operations},
     verify::{EmptyKey, Keyring, Verifier},
 };
 pub use fd_limit::fit_descriptors;
 pub use reconcile::{ReconcileError, reconcile, set_callbacks};
-use reload::Reload;
-use running::{Background, Running};
+use reload::CredentialReloader;
+use running::{BackgroundTask, RunningServer};
 pub use spool_commands::{DrainError, drain, open_idle_spool};
 
-/// Reads the configuration, and asks librdkafka about the part of it that only librdkafka understands.
+/// Reads the configuration, and lets librdkafka check the properties that only it knows.
 ///
 /// # Errors
-/// [`Problems`](config::Problems): every problem at once.
+/// [`Problems`](config::Problems) lists all problems at once.
 pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, config::Problems> {
     let loaded = config::load(variables)?;
     kafka::check_properties(&loaded.config.kafka)
@@ -58,23 +69,24 @@ pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result
     Ok(loaded)
 }
 
-/// Runs to its end on the runtime on which accepted callbacks are brought to their outcome. Reading requests has its
-/// own threads.
+/// Runs `work` to completion on a new runtime. The service finishes accepted callbacks on this runtime, and reads requests on
+/// threads of its own.
 ///
-/// Its pool of blocking threads is small, because no callback, no probe and no key may depend on it: those make blocking
-/// calls on threads of their own (`blocking::run`). It is left to reconciliation, whose HTTP client looks names up there.
+/// The runtime's pool of blocking threads is small, because callbacks, probes and the reload of keys do not depend on it: they
+/// make blocking calls on threads of their own (`blocking::run`). Only the HTTP client of the reconciliation uses the pool, for
+/// name look-ups.
 ///
 /// # Errors
-/// When the system gives no threads.
+/// An I/O error if the system cannot create the threads.
 pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
     let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()?;
     let result = runtime.block_on(work);
-    // A question to Kafka may still be under way, and nobody needs its answer.
+    // A call to Kafka may still be running. Its result is not needed any more.
     runtime.shutdown_background();
     Ok(result)
 }
 
-/// Where the service listens; a test or `dev` brings its own.
+/// The listening sockets of the service. Tests and `dev` create their own.
 pub struct Ports {
     /// The public port.
     pub public: TcpListener,
@@ -83,17 +95,17 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Listens where the configuration says.
+    /// Listens on the configured addresses.
     ///
     /// # Errors
-    /// [`StartError::Listen`], which names the variable.
-    pub fn of(config: &Config) -> Result<Self, StartError> {
+    /// [`StartError::Listen`], which names the variable of the address.
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
         Ok(Self { public: listen("HTTP_BIND", config.http.bind)?, admin: listen("ADMIN_BIND", config.admin.bind)? })
     }
 }
 
 fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    /// Callers who have not been accepted yet; the library's own number is 128, which a burst exceeds.
+    /// The number of connections that may wait to be accepted. The standard library uses 128, which a burst exceeds.
     const BACKLOG: i32 = 1024;
     let listener = TcpListener::bind(address);
     let listener =
@@ -104,62 +116,63 @@ fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, St
 /// Why the service could not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// A port cannot be listened on.
+    /// The service cannot listen on an address.
     #[error("{variable}: cannot listen on {address}: {error}; choose another address or port")]
     Listen {
-        /// The variable to change.
+        /// The variable that sets the address.
         variable: &'static str,
-        /// What it says.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// The runtime or a server could not be made.
+    /// The runtime or a server could not be created.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
     /// librdkafka does not accept the configuration.
     #[error("Kafka client: {0}; see the KAFKA_ variables")]
     Kafka(String),
-    /// No key.
+    /// A signing key is empty.
     #[error("TWILIO_AUTH_TOKEN: {0}")]
     Key(#[from] EmptyKey),
-    /// The spool cannot be used.
+    /// The spool cannot be opened.
     #[error("SPOOL_DIR: {0}")]
     Spool(#[from] OpenError),
-    /// There is no spool to look into.
+    /// The folder of the spool does not exist.
     #[error("SPOOL_DIR: {} is not a folder; name the spool folder of the service", .0.display())]
     NoSpool(PathBuf),
-    /// Trust Hub cannot be asked.
+    /// The client for Trust Hub cannot be created.
     #[error(transparent)]
     TrustHub(#[from] config::Problems),
-    /// Metrics that exclude each other.
+    /// The metrics contradict each other.
     #[error("metrics: {0}")]
     Metrics(String),
 }
 
 /// The running service.
 pub struct Service {
-    public: Running,
-    admin: Running,
+    public: RunningServer,
+    admin: RunningServer,
     pipeline: Arc<Pipeline>,
     sink: Arc<KafkaSink>,
     spool: Spool,
-    stopping: Stopping,
-    failover: Background,
-    event_time: Background,
-    kafka_watch: Background,
-    key_watch: Background,
-    key_reload: Arc<Notify>,
-    reconciliation: Option<Background>,
-    slow_operations: Background,
+    shutdown_flag: ShutdownFlag,
+    failover: BackgroundTask,
+    event_time_writer: BackgroundTask,
+    kafka_probe: BackgroundTask,
+    credential_reloader: BackgroundTask,
+    reload_request: Arc<Notify>,
+    reconciliation: Option<BackgroundTask>,
+    slow_operations: BackgroundTask,
     shutdown: Shutdown,
 }
 
 impl Service {
-    /// Starts everything. Returns at once, also when Kafka is away. Needs a multi-threaded Tokio runtime.
+    /// Starts the service. Does not wait for Kafka, so it also starts while Kafka is unreachable. Needs a multi-threaded Tokio
+    /// runtime.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`StartError`] when a part of the service cannot be created.
     pub fn start(config: Config, ports: Ports) -> Result<Self, StartError> {
         let metrics = metrics(&config.kafka)?;
         let sink = open_sink(&config.kafka, &metrics)?;
@@ -167,41 +180,44 @@ impl Service {
         let spool = open_spool(&config.spool, &metrics)?;
         let (deliver, failover) = deliver(&sink, &spool, &metrics, &config.kafka);
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
-        let reload = Reload::new(&config, verifier.keyring(), Arc::clone(&metrics));
-        let rules = PipelineConfig {
+        let reloader = CredentialReloader::new(&config, verifier.keyring(), Arc::clone(&metrics));
+        let pipeline_config = PipelineConfig {
             signature_mode: config.callbacks.signature_mode,
             dedup_window: config.callbacks.dedup_window,
             callbacks_in_progress: config.http.max_connections,
         };
-        warn_of(rules.signature_mode);
-        let (clock, event_time) =
+        warn_if_report_only(pipeline_config.signature_mode);
+        let (clock, event_time_writer) =
             EventClock::open(&config.spool.folder, SystemTime::now().into(), Arc::clone(&metrics));
-        let pipeline = Pipeline::new(rules, verifier, deliver, clock, Arc::clone(&metrics), Handle::current());
+        let pipeline =
+            Pipeline::new(pipeline_config, verifier, deliver, clock, Arc::clone(&metrics), Handle::current());
         let pipeline = Arc::new(pipeline);
-        let stopping = Stopping::default();
-        let schedule = reconcile::schedule(&config, reload.accounts(), &pipeline, &metrics, (&sink, &spool))?;
+        let shutdown_flag = ShutdownFlag::default();
+        let schedule = reconcile::schedule(&config, reloader.accounts(), &pipeline, &metrics, (&sink, &spool))?;
 
         let liveness = Liveness::default();
-        let slow_operations = Background::start(&liveness, "the watch on slow operations", {
+        let slow_operations = BackgroundTask::start(&liveness, "the slow-operation reporter", {
             let operations = Arc::clone(&metrics.operations);
             |stop| report_slow_operations(operations, stop)
         });
-        let admin = serve_admin(ports.admin, metrics, (&sink, &spool), &stopping, liveness.clone())?;
-        let edge = CallbackHandler::new(Arc::clone(&pipeline), &config.public_urls, &config.http, stopping.clone());
-        let public = Running::start(ports.public, |listener| {
-            receive::server(listener, &config.http, config.shutdown.timeout, edge, liveness.clone())
+        let admin = serve_admin(ports.admin, metrics, (&sink, &spool), &shutdown_flag, liveness.clone())?;
+        let handler =
+            CallbackHandler::new(Arc::clone(&pipeline), &config.public_urls, &config.http, shutdown_flag.clone());
+        let public = RunningServer::start(ports.public, |listener| {
+            receive::server(listener, &config.http, config.shutdown.timeout, handler, liveness.clone())
         })?;
-        let watched = Arc::clone(&sink);
-        let kafka_watch =
-            Background::start(&liveness, "the probe of Kafka", |stop| kafka::watch(watched, config.kafka, stop));
-        let failover = Background::start(&liveness, "the failover controller", |stop| failover.run(stop));
-        let key_reload = reload.request();
-        let key_watch = Background::start(&liveness, "the watch on the keys", |stop| async move {
-            stop.run_until_cancelled(reload.run()).await;
+        let probed = Arc::clone(&sink);
+        let kafka_probe =
+            BackgroundTask::start(&liveness, "the Kafka probe", |stop| kafka::watch(probed, config.kafka, stop));
+        let failover = BackgroundTask::start(&liveness, "the failover controller", |stop| failover.run(stop));
+        let reload_request = reloader.request();
+        let credential_reloader = BackgroundTask::start(&liveness, "the credential reloader", |stop| async move {
+            stop.run_until_cancelled(reloader.run()).await;
         });
-        let event_time = Background::start(&liveness, "the record of the event time", |stop| event_time.run(stop));
+        let event_time_writer =
+            BackgroundTask::start(&liveness, "the event-time writer", |stop| event_time_writer.run(stop));
         let reconciliation = schedule.map(|schedule| {
-            Background::start(&liveness, "reconciliation", |stop| async move {
+            BackgroundTask::start(&liveness, "reconciliation", |stop| async move {
                 stop.run_until_cancelled(schedule.run()).await;
             })
         });
@@ -212,63 +228,65 @@ impl Service {
             pipeline,
             sink,
             spool,
-            stopping,
+            shutdown_flag,
             failover,
-            event_time,
-            kafka_watch,
-            key_watch,
-            key_reload,
+            event_time_writer,
+            kafka_probe,
+            credential_reloader,
+            reload_request,
             reconciliation,
             slow_operations,
             shutdown: config.shutdown,
         })
     }
 
-    /// Where callbacks arrive.
+    /// The address of the public port.
     #[must_use]
     pub fn public_address(&self) -> SocketAddr {
         self.public.address
     }
 
-    /// Where probes and metrics are.
+    /// The address of the admin port.
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address
     }
 
-    /// Reads the files of tokens and accounts again at once, changed or not.
+    /// Reloads the files of tokens and accounts at once, changed or not.
     pub fn reload_keys(&self) {
-        self.key_reload.notify_one();
+        self.reload_request.notify_one();
     }
 
-    /// Stops in the order that loses nothing; see [`shutdown`](crate::shutdown). Each step has what those before it
-    /// left of the time to stop, so that no step can keep the others from their turn.
+    /// Stops the service in an order that loses no callback, see [`shutdown`](crate::shutdown). Each step may take the time
+    /// that the steps before it left of `SHUTDOWN_TIMEOUT_SECS`, and the stop continues without a step that takes longer.
     pub async fn stop(self) {
-        self.stopping.begin();
-        // Another replica continues it, or the next start. The event that it has handed over is finished with the callbacks.
+        self.shutdown_flag.begin();
+        // Another replica, or the next start, continues the reconciliation. An event that it has submitted is finished with
+        // the callbacks.
         if let Some(reconciliation) = &self.reconciliation {
             reconciliation.cancel();
         }
         tokio::time::sleep(self.shutdown.delay).await;
         let deadline = Instant::now() + self.shutdown.timeout;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let last_call = last_call(Arc::clone(&self.pipeline), self.shutdown.timeout);
-        self.public.stop(left()).await;
-        self.pipeline.drain(left()).await;
-        last_call.abort();
-        for background in self.reconciliation.into_iter().chain([self.key_watch, self.failover, self.kafka_watch]) {
-            background.stop(left()).await;
+        let remaining = || deadline.saturating_duration_since(Instant::now());
+        let stop_waiting = stop_waiting_before_timeout(Arc::clone(&self.pipeline), self.shutdown.timeout);
+        self.public.stop(remaining()).await;
+        self.pipeline.drain(remaining()).await;
+        stop_waiting.abort();
+        let tasks = [self.credential_reloader, self.failover, self.kafka_probe];
+        for task in self.reconciliation.into_iter().chain(tasks) {
+            task.stop(remaining()).await;
         }
         drop(self.pipeline);
-        self.event_time.stop(left()).await;
-        close(self.sink, self.spool, left()).await;
-        self.slow_operations.stop(left()).await;
+        self.event_time_writer.stop(remaining()).await;
+        close(self.sink, self.spool, remaining()).await;
+        self.slow_operations.stop(remaining()).await;
         self.admin.stop(Duration::ZERO).await;
         tracing::info!("stopped");
     }
 }
 
-fn warn_of(mode: SignatureMode) {
+fn warn_if_report_only(mode: SignatureMode) {
     match mode {
         SignatureMode::Enforce => {}
         SignatureMode::ReportOnly => tracing::warn!(
@@ -278,17 +296,18 @@ fn warn_of(mode: SignatureMode) {
     }
 }
 
-/// Spools what Kafka has not acknowledged shortly before the time to stop is over, so that it is answered yet.
-fn last_call(pipeline: Arc<Pipeline>, timeout: Duration) -> JoinHandle<()> {
-    /// Enough to write to the disk, and then the answers.
-    const TO_ANSWER: Duration = Duration::from_secs(1);
+/// Starts a task that spools the records that Kafka has not acknowledged, one second before `timeout` has passed, so that their
+/// callbacks are still answered.
+fn stop_waiting_before_timeout(pipeline: Arc<Pipeline>, timeout: Duration) -> JoinHandle<()> {
+    /// Enough to write to the disk and to send the responses.
+    const RESPONSE_TIME: Duration = Duration::from_secs(1);
     tokio::spawn(async move {
-        tokio::time::sleep(timeout.saturating_sub(TO_ANSWER)).await;
+        tokio::time::sleep(timeout.saturating_sub(RESPONSE_TIME)).await;
         pipeline.stop_waiting();
     })
 }
 
-/// Says every second which calls out of the process have become slow.
+/// Reports once a second which blocking calls have become slow.
 async fn report_slow_operations(operations: Arc<Operations>, stop: CancellationToken) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     while stop.run_until_cancelled(seconds.tick()).await.is_some() {
@@ -307,10 +326,10 @@ fn open_sink(kafka: &Kafka, metrics: &Arc<Metrics>) -> Result<Arc<KafkaSink>, St
     sink.map(Arc::new).map_err(|error| StartError::Kafka(error.to_string()))
 }
 
-/// Closes the producer and the spool at the same time, for as long as `patience` at most.
-async fn close(sink: Arc<KafkaSink>, spool: Spool, patience: Duration) {
-    let deadline = Instant::now() + patience;
-    let spool_closed = blocking::run("spool-close", move || spool.close_within(patience));
+/// Closes the producer and the spool at the same time, within `timeout`.
+async fn close(sink: Arc<KafkaSink>, spool: Spool, timeout: Duration) {
+    let deadline = Instant::now() + timeout;
+    let spool_closed = blocking::run("spool-close", move || spool.close_within(timeout));
     sink.close(deadline).await;
     match tokio::time::timeout_at(deadline.into(), spool_closed).await {
         Ok(Ok(())) => {}
@@ -319,7 +338,7 @@ async fn close(sink: Arc<KafkaSink>, spool: Spool, patience: Duration) {
     }
 }
 
-/// The spool, to be emptied: what was set aside before is tried once more.
+/// Opens the spool to drain it. Parked records are put back into the queue, so that they are tried once more.
 fn open_spool(spool: &config::Spool, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
     Ok(Spool::open_and_unpark(&spool.folder, limits(spool), Arc::clone(metrics))?)
 }
@@ -342,15 +361,15 @@ fn serve_admin(
     listener: TcpListener,
     metrics: Arc<Metrics>,
     (sink, spool): (&Arc<KafkaSink>, &Spool),
-    stopping: &Stopping,
+    shutdown_flag: &ShutdownFlag,
     liveness: Liveness,
-) -> io::Result<Running> {
-    let (health, spool, stopping) = (Arc::clone(sink.health()), spool.clone(), stopping.clone());
-    let ready = Arc::new(move || (spool.has_room() || health.is_up()) && !stopping.has_begun());
-    Running::start(listener, |listener| admin::server(listener, Admin { metrics, ready, liveness }))
+) -> io::Result<RunningServer> {
+    let (health, spool, shutdown_flag) = (Arc::clone(sink.health()), spool.clone(), shutdown_flag.clone());
+    let ready = Arc::new(move || (spool.has_room() || health.is_up()) && !shutdown_flag.has_begun());
+    RunningServer::start(listener, |listener| admin::server(listener, AdminState { metrics, ready, liveness }))
 }
 
-/// The keys that the configuration gives: to those that it lists, or else to one account or to any.
+/// The configured keys: those of the listed accounts, or else those of one account or of any account.
 fn keyring(twilio: &Twilio) -> Result<Keyring, EmptyKey> {
     match twilio.listed_accounts() {
         Some(accounts) => Keyring::of_accounts(accounts),

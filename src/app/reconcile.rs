@@ -1,11 +1,11 @@
-//! Trust Hub and the topic, compared by the service and by commands.
+//! Wires the reconciliation of Trust Hub with the topic, for the service and for commands.
 
 use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::{runtime::Handle, sync::watch};
 
-use super::{Background, StartError, close, keyring, metrics, open_sink, spool_commands::TO_CLOSE};
+use super::{BackgroundTask, StartError, close, keyring, metrics, open_sink, spool_commands::CLOSE_TIMEOUT};
 use crate::{
     config::{Access, Config, Credentials, Problems, Reconciliation},
     deliver::Deliver,
@@ -20,18 +20,18 @@ use crate::{
     verify::Verifier,
 };
 
-/// Why nothing, or not everything, was compared.
+/// Why a reconciliation failed.
 #[derive(Debug, Error)]
 pub enum ReconcileError {
-    /// It could not even begin.
+    /// The reconciliation could not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// It did not come to its end.
+    /// The reconciliation ended early.
     #[error(transparent)]
     Stop(#[from] Stop),
 }
 
-/// The comparisons that the configuration asks for.
+/// Creates the schedule of reconciliations; `None` if the configuration has none.
 pub(super) fn schedule(
     config: &Config,
     accounts: watch::Receiver<Vec<Credentials>>,
@@ -44,63 +44,69 @@ pub(super) fn schedule(
     let trusthub = TrustHub::new(&config.trusthub, Limits::default())?;
     let reconciler = Reconciler::new(trusthub, config.kafka.clone(), Arc::clone(pipeline), Arc::clone(metrics));
     let (health, spool) = (Arc::clone(sink.health()), spool.clone());
-    // What waits in the spool is not missed.
-    let is_calm = Arc::new(move || health.is_up() && spool.is_empty());
-    Ok(Some(Schedule::new(reconciler, accounts, interval, is_calm)))
+    // Changes that wait in the spool must not count as missed.
+    let is_ready = Arc::new(move || health.is_up() && spool.is_empty());
+    Ok(Some(Schedule::new(reconciler, accounts, interval, is_ready)))
 }
 
-/// Compares once, without a service. `None` when another process is at it.
+/// Reconciles once, without a running service. Returns `None` when another process is reconciling this topic.
 ///
 /// # Errors
-/// [`ReconcileError`]; what was published until then is durable.
+/// [`ReconcileError`] when the reconciliation cannot start or ends early. Events that were published before are durable.
 pub async fn reconcile(
     config: &Reconciliation,
     mode: Mode,
     observer: &mut dyn Observer,
 ) -> Result<Option<Summary>, ReconcileError> {
     let Reconciliation { access, kafka } = config;
-    // The rooms count, and nobody looks.
+    // These components require metrics, but this command does not expose them.
     let metrics = metrics(kafka)?;
     let trusthub = TrustHub::new(&access.trusthub, Limits::default()).map_err(StartError::from)?;
     let sink = open_sink(kafka, &metrics)?;
     let spool = Spool::none(Arc::clone(&metrics));
     let (deliver, failover) = super::deliver(&sink, &spool, &metrics, kafka);
     let pipeline = pipeline(access, deliver, &metrics)?;
-    let failover = Background::start(&Liveness::default(), "the way to Kafka", |stop| failover.run(stop));
+    let failover = BackgroundTask::start(&Liveness::default(), "the failover controller", |stop| failover.run(stop));
     let accounts: Vec<_> = access.twilio.credentials().collect();
     let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics);
     let result = reconciler.run(&accounts, mode, observer).await;
-    failover.stop(TO_CLOSE).await;
+    failover.stop(CLOSE_TIMEOUT).await;
     drop(reconciler);
-    close(sink, spool, TO_CLOSE).await;
+    close(sink, spool, CLOSE_TIMEOUT).await;
     Ok(result?)
 }
 
-/// A pipeline that takes no callbacks: no URL is theirs.
+/// A pipeline that publishes fetched profiles only: no callbacks arrive, so it has no URLs.
 fn pipeline(access: &Access, deliver: Deliver, metrics: &Arc<Metrics>) -> Result<Arc<Pipeline>, StartError> {
-    // No callbacks arrive here.
-    let rules = PipelineConfig {
+    let pipeline_config = PipelineConfig {
         signature_mode: SignatureMode::Enforce,
         dedup_window: Duration::ZERO,
         callbacks_in_progress: 0,
     };
     let verifier = Verifier::new(Vec::new(), keyring(&access.twilio)?);
-    let pipeline =
-        Pipeline::new(rules, verifier, deliver, EventClock::default(), Arc::clone(metrics), Handle::current());
+    let pipeline = Pipeline::new(
+        pipeline_config,
+        verifier,
+        deliver,
+        EventClock::default(),
+        Arc::clone(metrics),
+        Handle::current(),
+    );
     Ok(Arc::new(pipeline))
 }
 
-/// Has changes announced where `callbacks` says.
+/// Sets the callback URLs of profiles in Trust Hub as `callbacks` says. Calls `report` with the result for each profile, and for
+/// each account whose profiles cannot be listed.
 ///
 /// # Errors
-/// [`Problems`] when Trust Hub cannot be asked at all.
+/// [`Problems`] when the client for Trust Hub cannot be created.
 pub async fn set_callbacks(
     access: &Access,
     callbacks: &Callbacks,
-    tell: impl FnMut(Result<Callback, Unlisted>),
+    report: impl FnMut(Result<Callback, Unlisted>),
 ) -> Result<(), Problems> {
     let trusthub = TrustHub::new(&access.trusthub, Limits::default())?;
     let accounts: Vec<_> = access.twilio.credentials().collect();
-    callbacks.set(&trusthub, &accounts, tell).await;
+    callbacks.set(&trusthub, &accounts, report).await;
     Ok(())
 }

@@ -1,8 +1,16 @@
-//! Rotation without restart: the files of tokens and accounts are read again when they change.
+//! Reloads the files of tokens and accounts when they change, so that credentials can be rotated without a restart.
 //!
-//! A file system may hang. Each poll looks at the files on a thread of its own, one poll at a time, and nothing waits for
-//! it but the next poll: neither callbacks nor probes nor a stop. A poll that takes longer than a second is reported as
-//! a slow operation. The files have limits of size, which the configuration checks when it reads them.
+//! The files are polled once a second. A changed file is read when it has not changed between two polls, and it is checked
+//! once more after it was read, so that a half-written file is not used. An invalid file changes nothing. The keyring is
+//! replaced as a whole.
+//!
+//! # Calls that can block
+//!
+//! | Call | Thread | Lock | Bound |
+//! |---|---|---|---|
+//! | look at the files and read them | `key-files`, one for each poll | that of the reloader, which only polls take | none: only the next poll waits for it, and no callback, probe or stop. A poll that takes longer than a second is reported as a slow operation |
+//!
+//! The size of each file is limited. The configuration checks it when it reads them.
 
 use std::{
     error::Error,
@@ -24,25 +32,25 @@ use crate::{
     verify::{Keyring, LiveKeyring},
 };
 
-/// A change counts after one to two of these.
-const POLL: Duration = Duration::from_millis(500);
+/// The time between two polls. A change takes effect after one to two of them.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Keeps the keyring in use, and what the REST API is asked with, equal to the files.
-pub(super) struct Reload {
+/// Updates the keyring, and the credentials for the REST API, when the files change.
+pub(super) struct CredentialReloader {
     twilio: Twilio,
     urls: Vec<PublicUrl>,
     live: LiveKeyring,
     accounts: watch::Sender<Vec<Credentials>>,
     metrics: Arc<Metrics>,
-    /// Asks for the files to be read at once.
+    /// Notified when the files must be read at once.
     request: Arc<Notify>,
-    /// The files as they were when they were read last, whether that went well or not.
+    /// The state of the files when they were read last, whether or not they were valid.
     read: KeyFiles,
-    /// The files as they were at the last poll.
+    /// The state of the files at the last poll.
     seen: KeyFiles,
 }
 
-impl Reload {
+impl CredentialReloader {
     pub(super) fn new(config: &Config, live: LiveKeyring, metrics: Arc<Metrics>) -> Self {
         let (twilio, urls) = (config.twilio.clone(), config.public_urls.clone());
         let (read, seen) = (twilio.files.clone(), twilio.files.clone());
@@ -50,26 +58,26 @@ impl Reload {
         Self { twilio, urls, live, accounts, metrics, request: Arc::default(), read, seen }
     }
 
-    /// What asks for the files to be read at once, changed or not.
+    /// The notification that makes [`run`](Self::run) read the files at once, changed or not.
     pub(super) fn request(&self) -> Arc<Notify> {
         Arc::clone(&self.request)
     }
 
-    /// What the REST API is asked with, now and after each change.
+    /// The credentials for the REST API, now and after each change.
     pub(super) fn accounts(&self) -> watch::Receiver<Vec<Credentials>> {
         self.accounts.subscribe()
     }
 
-    /// Polls until it is dropped, and reads the files at once when it is asked to.
+    /// Polls the files until it is dropped, and reads them at once when notified.
     pub(super) async fn run(self) {
         let request = self.request();
         while self.read.is_empty() {
             request.notified().await;
-            tracing::info!("no file of keys is configured, so none is read again");
+            tracing::info!("no credential file is configured, so there is nothing to reload");
         }
         let operations = Arc::clone(&self.metrics.operations);
         let this = Arc::new(Mutex::new(self));
-        let mut polls = interval(POLL);
+        let mut polls = interval(POLL_INTERVAL);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let at_once = tokio::select! {
@@ -79,7 +87,8 @@ impl Reload {
             let (this, operations) = (Arc::clone(&this), Arc::clone(&operations));
             let polled = blocking::run("key-files", move || {
                 let _operation = operations.begin(Operation::KeyFiles);
-                // Only polls take the lock, one at a time. One that panicked has replaced the keys as a whole or not at all.
+                // Only polls take the lock, one at a time. A poll that panicked has replaced the keyring as a whole or not at
+                // all.
                 let mut this = this.lock().unwrap_or_else(PoisonError::into_inner);
                 if at_once { this.reload_at_once() } else { this.poll() }
             });
@@ -89,41 +98,41 @@ impl Reload {
         }
     }
 
-    /// A file that was the same at two polls is at rest: nobody is writing it.
+    /// Reloads changed files. A file that is the same at two polls is not being written.
     fn poll(&mut self) {
         let now = self.read.now();
-        let at_rest = now == self.seen;
+        let is_unchanged = now == self.seen;
         self.seen = now;
-        if at_rest && self.seen != self.read {
+        if is_unchanged && self.seen != self.read {
             self.reload();
         }
     }
 
-    /// A file that is being written is left to the next polls.
+    /// Reloads the files without waiting for a second poll. If one is being written, the next polls reload it.
     fn reload_at_once(&mut self) {
         self.seen = self.read.now();
         self.reload();
     }
 
     fn reload(&mut self) {
-        let fresh = self.fresh();
+        let loaded = self.load();
         let after = self.seen.now();
-        // Somebody began to write after all: what was read may be half of it.
+        // The file changed while it was being read, so it may have been read half-written.
         if after != self.seen {
             self.seen = after;
             return;
         }
         self.read = after;
-        match fresh {
+        match loaded {
             Ok((twilio, keyring)) => self.replace(twilio, keyring),
             Err(error) => {
                 self.metrics.accounts_reload_failed.set(1);
-                tracing::error!(%error, "keys are not reloaded; those from before stay in use");
+                tracing::error!(%error, "keys are not reloaded; the previous ones stay in use");
             }
         }
     }
 
-    fn fresh(&self) -> Result<(Twilio, Keyring), Box<dyn Error>> {
+    fn load(&self) -> Result<(Twilio, Keyring), Box<dyn Error>> {
         let twilio = self.twilio.reload(&self.urls)?;
         let keyring = keyring(&twilio)?;
         Ok((twilio, keyring))
@@ -134,7 +143,7 @@ impl Reload {
         self.accounts.send_replace(twilio.credentials().collect());
         self.metrics.accounts_reload_failed.set(0);
         let accounts = twilio.listed_accounts().map(Iterator::count);
-        tracing::info!(accounts, tokens = twilio.auth_tokens.len(), "keys reloaded");
+        tracing::info!(accounts, tokens = twilio.auth_tokens.len(), "reloaded the keys");
         self.twilio = twilio;
     }
 }

@@ -1,4 +1,4 @@
-//! What runs beside the callbacks until the service stops, and how long a stop waits for it.
+//! The background tasks and servers of the service, and how long a stop waits for them.
 
 use std::{
     future::Future,
@@ -15,51 +15,52 @@ use crate::{
     receive::{Server, ServerHandle},
 };
 
-/// For what is told to end when the time to stop is over already: it does so at its next step.
-const LAST_MOMENT: Duration = Duration::from_millis(100);
+/// The time that a task gets even if the time to stop is over already. It needs only its next step to notice the stop.
+const GRACE_PERIOD: Duration = Duration::from_millis(100);
 
 /// A task that runs until the service stops.
-pub(super) struct Background {
-    what: &'static str,
+pub(super) struct BackgroundTask {
+    name: &'static str,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-/// A server that runs.
-pub(super) struct Running {
+/// A running server.
+pub(super) struct RunningServer {
     pub(super) address: SocketAddr,
     handle: ServerHandle,
     task: JoinHandle<io::Result<()>>,
 }
 
-impl Background {
-    /// Starts a loop, which has to tick for as long as it runs.
-    pub(super) fn start<F>(liveness: &Liveness, what: &'static str, work: impl FnOnce(CancellationToken) -> F) -> Self
+impl BackgroundTask {
+    /// Starts a task. Its heartbeat is registered in `liveness` until it ends.
+    pub(super) fn start<F>(liveness: &Liveness, name: &'static str, work: impl FnOnce(CancellationToken) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let (work, heartbeat) = (work(stop.clone()), liveness.register(what));
+        let (work, heartbeat) = (work(stop.clone()), liveness.register(name));
         let task = tokio::spawn(async move { heartbeat.beat_while(work).await });
-        Self { what, stop, task }
+        Self { name, stop, task }
     }
 
     pub(super) fn cancel(&self) {
         self.stop.cancel();
     }
 
-    /// Waits for its end, at most `patience` and a moment: one that hangs must not keep the process from its end.
-    pub(super) async fn stop(mut self, patience: Duration) {
+    /// Cancels the task and waits for its end, for at most `limit` and [`GRACE_PERIOD`]: a hanging task must not keep the
+    /// process from exiting.
+    pub(super) async fn stop(mut self, limit: Duration) {
         self.cancel();
-        match timeout(patience + LAST_MOMENT, &mut self.task).await {
+        match timeout(limit + GRACE_PERIOD, &mut self.task).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "{} ended with an error", self.what),
-            Err(_elapsed) => tracing::error!("{} does not end; the stop does not wait for it", self.what),
+            Ok(Err(error)) => tracing::error!(%error, "{} ended with an error", self.name),
+            Err(_elapsed) => tracing::error!("{} did not stop in time; shutdown continues without it", self.name),
         }
     }
 }
 
-impl Running {
+impl RunningServer {
     pub(super) fn start(
         listener: TcpListener,
         server: impl FnOnce(TcpListener) -> io::Result<Server>,
@@ -69,18 +70,18 @@ impl Running {
         Ok(Self { address, handle: server.handle(), task: tokio::spawn(server) })
     }
 
-    /// Lets the server finish its handlers for at most `patience`. Handlers that take longer are cancelled, so that what
-    /// they accepted is finished without them.
-    pub(super) async fn stop(mut self, patience: Duration) {
-        if timeout(patience, self.handle.stop(true)).await.is_err() {
-            // Its workers end at once.
+    /// Lets the server finish its handlers for at most `limit`. Handlers that take longer are cancelled. The callbacks that
+    /// they accepted are then finished without them.
+    pub(super) async fn stop(mut self, limit: Duration) {
+        if timeout(limit, self.handle.stop(true)).await.is_err() {
+            // This ends the workers at once.
             self.task.abort();
         }
-        match timeout(LAST_MOMENT, &mut self.task).await {
+        match timeout(GRACE_PERIOD, &mut self.task).await {
             Ok(Ok(Err(error))) => tracing::error!(%error, address = %self.address, "the server ended with an error"),
             Ok(_) => {}
             Err(_elapsed) => {
-                tracing::error!(address = %self.address, "the server does not end; the stop does not wait for it")
+                tracing::error!(address = %self.address, "the server did not stop in time; shutdown continues without it")
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Work on the spool of a service that does not run.
+//! Commands on the spool of a service that is not running.
 
 use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 
-use super::{Background, StartError, close, deliver, limits, metrics, open_sink, open_spool};
+use super::{BackgroundTask, StartError, close, deliver, limits, metrics, open_sink, open_spool};
 use crate::{
     config::{self, Kafka},
     deliver::DrainFailed,
@@ -14,24 +14,25 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Flushing after the last acknowledgement has nothing left to wait for.
-pub(super) const TO_CLOSE: Duration = Duration::from_secs(1);
+/// How long a command waits for the producer and the spool to close. All records have been acknowledged by then.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a spool could not be drained.
 #[derive(Debug, Error)]
 pub enum DrainError {
-    /// It could not even begin.
+    /// The drain could not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// Something is left.
+    /// Records remain in the spool.
     #[error(transparent)]
     Left(#[from] DrainFailed),
 }
 
-/// Opens the spool of a service that does not run, to look into it. Its lock is held until it is closed.
+/// Opens the spool of a service that is not running, to inspect it. Its lock is held until it is closed.
 ///
 /// # Errors
-/// [`StartError::NoSpool`] and [`StartError::Spool`], the latter also when the service runs.
+/// [`StartError::NoSpool`] when there is no such folder, and [`StartError::Spool`] when the spool cannot be opened, also
+/// because the service is running.
 pub fn open_idle_spool(spool: &config::Spool) -> Result<Spool, StartError> {
     check_existence(spool)?;
     let metrics = Metrics::new(|destination| destination.to_string());
@@ -39,34 +40,34 @@ pub fn open_idle_spool(spool: &config::Spool) -> Result<Spool, StartError> {
     Ok(Spool::open_to_inspect(&spool.folder, limits(spool), Arc::new(metrics))?)
 }
 
-/// A folder that is not there was named by mistake, and is not made.
+/// Checks that the folder exists. A missing folder is a mistake of the user, so it is not created.
 fn check_existence(spool: &config::Spool) -> Result<(), StartError> {
     if spool.folder.is_dir() { Ok(()) } else { Err(StartError::NoSpool(spool.folder.clone())) }
 }
 
-/// Publishes everything in the spool of a service that does not run, and says how many records that were. Gives up
-/// when nothing moves for as long as `patience`; `progress` hears how many are left.
+/// Publishes all records in the spool of a service that is not running, and returns how many there were. Gives up when no
+/// record leaves the queue for `stall_timeout`. Calls `progress` with the number of records that remain.
 ///
 /// # Errors
-/// [`DrainError`]; what is not published stays in the spool.
+/// [`DrainError`] when the drain cannot start or records remain. They stay in the spool.
 pub async fn drain(
     spool: &config::Spool,
     kafka: &Kafka,
-    patience: Duration,
+    stall_timeout: Duration,
     progress: impl FnMut(u64),
 ) -> Result<u64, DrainError> {
     check_existence(spool)?;
-    // The rooms count, and nobody looks.
+    // These components require metrics, but this command does not expose them.
     let metrics = metrics(kafka)?;
     let spool = open_spool(spool, &metrics)?;
     let sink = open_sink(kafka, &metrics)?;
     let (_, failover) = deliver(&sink, &spool, &metrics, kafka);
-    // It creates the topics, too.
-    let (watched, kafka) = (Arc::clone(&sink), kafka.clone());
-    let watch =
-        Background::start(&Liveness::default(), "the probe of Kafka", |stop| kafka::watch(watched, kafka, stop));
-    let drained = failover.drain_all(patience, progress).await;
-    watch.stop(TO_CLOSE).await;
-    close(sink, spool, TO_CLOSE).await;
+    // The probe also creates missing topics.
+    let (probed, kafka) = (Arc::clone(&sink), kafka.clone());
+    let probe =
+        BackgroundTask::start(&Liveness::default(), "the Kafka probe", |stop| kafka::watch(probed, kafka, stop));
+    let drained = failover.drain_all(stall_timeout, progress).await;
+    probe.stop(CLOSE_TIMEOUT).await;
+    close(sink, spool, CLOSE_TIMEOUT).await;
     Ok(drained?)
 }

@@ -15,14 +15,14 @@ use crate::{
     trusthub::{Fetched, Profile},
 };
 
-/// Far longer than a stop may take here, far shorter than what it does not wait for.
-const PATIENCE: Duration = Duration::from_secs(20);
-const FOREVER: Duration = Duration::from_secs(600);
+/// Far longer than any step of these tests takes, far shorter than [`LONG`].
+const TIMEOUT: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(600);
 
-/// A Kafka that acknowledges records when the test says so.
-struct HeldKafka(mpsc::Sender<Completion>);
+/// A Kafka whose records the test completes.
+struct ManualKafka(mpsc::Sender<Completion>);
 
-impl Sink for HeldKafka {
+impl Sink for ManualKafka {
     fn enqueue(&self, _: &Record, completion: Completion) -> Result<(), PublishFailure> {
         self.0.send(completion).unwrap();
         Ok(())
@@ -63,19 +63,25 @@ fn fetched() -> Fetched {
 
 type Unacknowledged = mpsc::Receiver<Completion>;
 
-/// A pipeline in front of [`HeldKafka`], without a spool.
+/// A pipeline with a [`ManualKafka`] and without a spool.
 fn pipeline(metrics: &Arc<Metrics>) -> (Arc<Pipeline>, Unacknowledged) {
     let (sender, unacknowledged) = mpsc::channel();
-    let (sink, spool) = (Arc::new(HeldKafka(sender)), Spool::none(Arc::clone(metrics)));
-    let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(metrics), FOREVER);
-    let rules = PipelineConfig {
+    let (sink, spool) = (Arc::new(ManualKafka(sender)), Spool::none(Arc::clone(metrics)));
+    let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(metrics), LONG);
+    let pipeline_config = PipelineConfig {
         signature_mode: SignatureMode::Enforce,
         dedup_window: Duration::ZERO,
         callbacks_in_progress: 16,
     };
     let verifier = Verifier::new(Vec::new(), Keyring::new(None, &["token".into()]).unwrap());
-    let pipeline =
-        Pipeline::new(rules, verifier, deliver, EventClock::default(), Arc::clone(metrics), Handle::current());
+    let pipeline = Pipeline::new(
+        pipeline_config,
+        verifier,
+        deliver,
+        EventClock::default(),
+        Arc::clone(metrics),
+        Handle::current(),
+    );
     (Arc::new(pipeline), unacknowledged)
 }
 
@@ -84,66 +90,66 @@ fn test_metrics() -> Arc<Metrics> {
 }
 
 #[tokio::test]
-async fn event_of_a_reconciliation_that_is_cancelled_comes_to_its_end() {
+async fn event_of_a_cancelled_reconciliation_is_finished() {
     let metrics = test_metrics();
     let (pipeline, unacknowledged) = pipeline(&metrics);
-    let found = fetched();
-    let mut publishing = Box::pin(pipeline.publish_found(&found, pipeline.time(), None));
+    let profile = fetched();
+    let mut publishing = Box::pin(pipeline.publish_fetched_profile(&profile, pipeline.event_time(), None));
     assert!(publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(publishing);
     unacknowledged.recv().unwrap().complete(Ok(()));
-    pipeline.drain(PATIENCE).await;
+    pipeline.drain(TIMEOUT).await;
     assert_eq!(metrics.status_changes.of(Resource::TrustProduct, Status::TwilioApproved).get(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stop_does_not_wait_for_a_loop_that_ignores_it() {
-    let hanging = Background::start(&Liveness::default(), "under test", |_stop| std::future::pending());
+async fn stop_does_not_wait_for_a_task_that_ignores_it() {
+    let hanging = BackgroundTask::start(&Liveness::default(), "under test", |_stop| std::future::pending());
     let began = Instant::now();
     hanging.stop(Duration::from_millis(10)).await;
-    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    assert!(began.elapsed() < TIMEOUT, "{:?}", began.elapsed());
 }
 
-/// A server on a free public port, in front of this pipeline.
-fn serve_public(pipeline: Arc<Pipeline>, liveness: Liveness) -> Running {
+/// A public server on a free port, in front of this pipeline.
+fn serve_public(pipeline: Arc<Pipeline>, liveness: Liveness) -> RunningServer {
     let http = config::Http {
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),
         max_body_bytes: 1_000,
-        request_timeout: FOREVER,
+        request_timeout: LONG,
         max_connections: 1,
-        keep_alive: FOREVER,
+        keep_alive: LONG,
     };
     let urls = [PublicUrl::parse("https://hooks.example.com").unwrap()];
-    let edge = CallbackHandler::new(pipeline, &urls, &http, Stopping::default());
+    let handler = CallbackHandler::new(pipeline, &urls, &http, ShutdownFlag::default());
     let listener = TcpListener::bind(http.bind).unwrap();
-    Running::start(listener, |listener| receive::server(listener, &http, FOREVER, edge, liveness)).unwrap()
+    RunningServer::start(listener, |listener| receive::server(listener, &http, LONG, handler, liveness)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_worker_of_both_ports_is_watched() {
+async fn every_worker_of_both_ports_has_a_heartbeat() {
     let metrics = test_metrics();
     let (pipeline, _unacknowledged) = pipeline(&metrics);
     let [public, admin] = [Liveness::default(), Liveness::default()];
-    let in_two_minutes = |liveness: &Liveness| liveness.stuck(Instant::now() + Duration::from_secs(120));
+    let in_two_minutes = |liveness: &Liveness| liveness.find_stuck(Instant::now() + Duration::from_secs(120));
     let servers = [
         serve_public(pipeline, public.clone()),
-        Running::start(TcpListener::bind("127.0.0.1:0").unwrap(), |listener| {
-            admin::server(listener, Admin { metrics, ready: Arc::new(|| true), liveness: admin.clone() })
+        RunningServer::start(TcpListener::bind("127.0.0.1:0").unwrap(), |listener| {
+            admin::server(listener, AdminState { metrics, ready: Arc::new(|| true), liveness: admin.clone() })
         })
         .unwrap(),
     ];
     let began = Instant::now();
     for (liveness, worker) in [(&public, "a worker of the public port"), (&admin, "the worker of the admin port")] {
         while in_two_minutes(liveness) != Some(worker) {
-            assert!(began.elapsed() < PATIENCE, "{worker} is not watched");
+            assert!(began.elapsed() < TIMEOUT, "{worker} has no heartbeat");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
     for server in servers {
-        server.stop(PATIENCE).await;
+        server.stop(TIMEOUT).await;
     }
     while in_two_minutes(&public).or(in_two_minutes(&admin)).is_some() {
-        assert!(began.elapsed() < PATIENCE, "workers that ended are not watched any more");
+        assert!(began.elapsed() < TIMEOUT, "workers that ended are still registered");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -155,16 +161,16 @@ async fn stop_cancels_a_handler_that_takes_longer() {
     let running = serve_public(pipeline, Liveness::default());
 
     let mut caller = TcpStream::connect(running.address).unwrap();
-    caller.set_read_timeout(Some(PATIENCE)).unwrap();
+    caller.set_read_timeout(Some(TIMEOUT)).unwrap();
     let head = "POST /callbacks/trust-products HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n";
     caller.write_all(format!("{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n").as_bytes()).unwrap();
     let began = Instant::now();
     while metrics.received.of(Resource::TrustProduct).get() == 0 {
-        assert!(began.elapsed() < PATIENCE, "the head is read");
+        assert!(began.elapsed() < TIMEOUT, "the head is read");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let began = Instant::now();
     running.stop(Duration::from_millis(10)).await;
     assert_eq!(caller.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
-    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    assert!(began.elapsed() < TIMEOUT, "{:?}", began.elapsed());
 }

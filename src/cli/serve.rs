@@ -21,7 +21,7 @@ pub(super) fn run(variables: Variables) -> Result<(), Failure> {
 async fn serve(config: Config) -> Result<(), Failure> {
     let mut signals = StopSignals::listen().map_err(Failure::failed)?;
     let mut reloads = ReloadSignals::listen().map_err(Failure::failed)?;
-    let ports = Ports::of(&config).map_err(Failure::failed)?;
+    let ports = Ports::bind(&config).map_err(Failure::failed)?;
     let service = Service::start(config, ports).map_err(Failure::failed)?;
     let signal = loop {
         tokio::select! {

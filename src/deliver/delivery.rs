@@ -1,4 +1,4 @@
-//! A record that was handed over, as its callback waits for it.
+//! The handle with which a callback waits until its record is durable.
 
 use std::time::{Duration, Instant};
 
@@ -9,31 +9,33 @@ use crate::{
     spool::{AppendError, Appended},
 };
 
-/// Twilio waits 15 s from the head of the request. What is not durable by then is answered 503, so that the caller learns
-/// that it was not kept.
-const LAST_MOMENT: Duration = Duration::from_millis(14_500);
+/// Twilio waits 15 s from the head of the request. A callback that is not durable within this time is answered 503, so that
+/// its caller learns that it was not accepted.
+const RESPONSE_BUDGET: Duration = Duration::from_millis(14_500);
 
-/// A record that was handed over. It becomes durable, or not, whether or not this is polled.
-#[must_use = "whether the record became durable is known only by waiting"]
+/// A submitted record. It becomes durable, or fails, whether or not this is polled.
+#[must_use = "only waiting tells whether the record became durable"]
 pub struct Delivery {
     state: DeliveryState,
     /// When the head of its request was read.
     received: Instant,
 }
 
-/// Who knows what becomes of the record.
+/// Where the result of the record comes from.
 enum DeliveryState {
-    /// The dispatcher, which has it in flight or buffered.
+    /// From the dispatcher, which has the record in flight or buffered.
     Dispatched(oneshot::Receiver<Handoff>),
-    /// The spool, which is writing it.
+    /// From the spool, which is writing the record.
     Spooling(Appended),
+    /// The result is known.
     Settled(Result<Durability, DeliveryError>),
 }
 
-/// What the dispatcher says of a record that leaves it.
+/// The dispatcher's last message about a record that leaves it.
 pub(super) enum Handoff {
-    /// The spool has it now.
+    /// The record was appended to the spool, which is writing it.
     Spooling(Appended),
+    /// The record is durable, or failed.
     Settled(Result<Durability, DeliveryError>),
 }
 
@@ -46,19 +48,21 @@ impl Delivery {
         Self { state: DeliveryState::Spooling(appended), received }
     }
 
-    /// Never for the types of this crate; serde's signature asks for it.
+    /// A delivery that failed because its record could not be encoded. The types of this crate can always be encoded, but
+    /// serde returns a `Result`.
     pub(super) fn not_encoded(error: &serde_json::Error) -> Self {
         tracing::error!(%error, "a record could not be encoded");
         Self { state: DeliveryState::Settled(Err(DeliveryError::Abandoned)), received: Instant::now() }
     }
 
-    /// Waits until the record is durable, at most until Twilio stops waiting.
+    /// Waits until the record is durable, but no longer than Twilio waits for the answer.
     ///
     /// # Errors
-    /// Why it is not. One that was on its way to the broker or to the disk may still become durable.
-    pub async fn durable(self) -> Result<Durability, DeliveryError> {
-        let limit = self.received + LAST_MOMENT;
-        // A disk that hangs answers nothing, not even an error.
+    /// The reason why the record is not durable. A record that was on its way to the broker or to the disk may still become
+    /// durable after this error.
+    pub async fn wait_until_durable(self) -> Result<Durability, DeliveryError> {
+        let limit = self.received + RESPONSE_BUDGET;
+        // A disk that hangs does not even return an error.
         timeout_at(limit.into(), self.settled()).await.unwrap_or(Err(DeliveryError::SpoolFailed))
     }
 
@@ -78,7 +82,7 @@ impl Delivery {
     }
 }
 
-/// What an answer of the spool means for the callback.
+/// Translates the spool's result for the callback.
 fn spooled(result: Result<(), AppendError>) -> Result<Durability, DeliveryError> {
     match result {
         Ok(()) => Ok(Durability::Spooled),

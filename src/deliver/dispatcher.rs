@@ -1,7 +1,7 @@
-//! The records that are not durable yet, and the mode that says where the next one goes.
+//! The records that are not durable yet, and the mode that decides where the next record goes.
 //!
-//! All state is behind one lock, which is what orders records. Nothing that can block is called under it: handing a
-//! record to librdkafka and to the spool only queues it.
+//! All state is behind one lock, and this lock is what orders records. No blocking call is made while it is held: handing a
+//! record to librdkafka or to the spool only queues it.
 
 use std::{
     collections::BTreeMap,
@@ -24,76 +24,76 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Twilio waits 15 s from the head of the request. Kafka is not waited for beyond this, however slow the body was, so that
-/// a second and a half is left for the failover and the disk.
+/// How long after the head of its request a record may wait for Kafka, however slow the body was. Twilio waits 15 s and
+/// deliveries end after 14.5 s, so a second and a half is left for the failover and the disk.
 const KAFKA_BUDGET: Duration = Duration::from_secs(13);
 
-/// What arrived so late that hardly anything of that is left still gets this much.
-const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+/// The time that Kafka gets for a record whose request arrived so slowly that the budget is almost used up.
+const MIN_ACK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Where a record goes.
+/// Where a new record goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum DeliveryMode {
     /// To Kafka.
     Direct,
-    /// Into the buffer: Kafka did not take a record for this reason, or something else must go to the spool or leave it first,
-    /// and what Kafka holds is being taken back.
+    /// Into the buffer, while the records that Kafka holds are being purged. The reason is the failure that caused it;
+    /// `None` when the spool must be emptied first or when the service stops.
     FailingOver(Option<PublishFailure>),
     /// Into the spool.
     Spooling,
-    /// Into the buffer: the end of the spool is on its way to Kafka.
+    /// Into the buffer, while the last records of the spool are being published.
     Recovering,
 }
 
-/// Dispatches records. See the [module](super) for the modes and the transitions between them.
+/// Sends each record to Kafka, to the buffer or to the spool. See the [module](super) for the modes and the transitions
+/// between them.
 pub(super) struct Dispatcher {
     pub(super) sink: Arc<dyn Sink>,
     pub(super) spool: Spool,
     pub(super) metrics: Arc<Metrics>,
-    /// How long Kafka may take for an acknowledgement, from the hand-over.
+    /// How long Kafka may take to acknowledge a record, counted from its submission.
     pub(super) ack_timeout: Duration,
     state: Mutex<DispatchState>,
-    /// The mode changed, or a record completed while the failover waits for it.
+    /// Notified when the mode changed, or when a record completed while the failover waits for it.
     pub(super) changed: Notify,
-    /// Until when the records that are buffered, or failed, may wait for Kafka. Nothing that the failover controller waits
-    /// for lasts longer than that.
+    /// The earliest deadline of the buffered and failed records. The failover controller waits for nothing beyond it.
     buffered_until: watch::Sender<Option<Instant>>,
-    /// Cancelled when nothing may wait for Kafka any more.
+    /// Cancelled when records must no longer wait for Kafka.
     pub(super) stop_waiting: CancellationToken,
 }
 
-/// What the lock protects. No panic can leave it half-changed.
+/// The state behind the lock. No panic can leave it half-changed.
 pub(super) struct DispatchState {
-    pub(super) mode: Mode,
-    next: u64,
-    /// In the order of receipt.
-    records: BTreeMap<u64, Box<InFlightRecord>>,
-    /// No record in flight has a deadline before this moment.
+    pub(super) mode: DeliveryMode,
+    /// The number of the record that was submitted last.
+    last_number: u64,
+    records: Records,
+    /// No record in flight has a deadline before this instant.
     next_deadline: Option<Instant>,
-    /// Whether the topic of dead letters takes records, as far as is known.
-    pub(super) takes_dead_letters: bool,
+    /// Whether the dead-letter topic accepts records, as far as is known.
+    pub(super) accepts_dead_letters: bool,
 }
 
-/// A record that is neither durable nor given to the spool. This is its only owner.
+/// A record that is neither durable nor in the spool, and the channel to its callback. This is its only owner.
 pub(super) struct InFlightRecord {
     pub(super) outbound: OutboundRecord,
     state: RecordState,
-    /// Until when Kafka may take it.
+    /// Until when the record may wait for Kafka.
     pub(super) deadline: Instant,
     reply: oneshot::Sender<Handoff>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RecordState {
-    /// Kafka has it and has not acknowledged it.
+    /// The Kafka client has it, and Kafka has not acknowledged it.
     InFlight,
-    /// Kafka did not take it.
+    /// Kafka did not accept it.
     Failed,
-    /// It came while the mode was being changed.
+    /// It arrived during a change of mode.
     Buffered,
 }
 
-/// Records by number, which is the order of receipt.
+/// Records by number, in the order of receipt.
 pub(super) type Records = BTreeMap<u64, Box<InFlightRecord>>;
 
 impl InFlightRecord {
@@ -101,7 +101,7 @@ impl InFlightRecord {
         self.hand_off(Handoff::Settled(result));
     }
 
-    /// To the end of the spool. Queues it only: its callback waits for the disk.
+    /// Appends the record to the spool. Only queues it: the callback waits for the disk.
     fn spool(self, spool: &Spool) {
         match self.outbound.encode() {
             Ok(bytes) => self.hand_off(Handoff::Spooling(spool.append(vec![bytes]))),
@@ -109,7 +109,7 @@ impl InFlightRecord {
         }
     }
 
-    /// Beside the queue of the spool, where it blocks nothing.
+    /// Parks the record in the spool, outside the queue, where it blocks no other record.
     pub(super) fn park(self, spool: &Spool) {
         match self.outbound.encode() {
             Ok(bytes) => self.hand_off(Handoff::Spooling(spool.append_parked(vec![bytes]))),
@@ -118,17 +118,22 @@ impl InFlightRecord {
     }
 
     fn hand_off(self, handoff: Handoff) {
-        // The callback is gone when the service stops without it.
+        // The receiver is gone if the callback has stopped waiting.
         let _ = self.reply.send(handoff);
     }
 }
 
 impl Dispatcher {
     pub(super) fn new(sink: Arc<dyn Sink>, spool: Spool, metrics: Arc<Metrics>, ack_timeout: Duration) -> Self {
-        // What an earlier run has left goes first.
-        let mode = if spool.is_empty() { Mode::Direct } else { Mode::Spooling };
-        let state =
-            DispatchState { mode, next: 0, records: BTreeMap::new(), next_deadline: None, takes_dead_letters: true };
+        // Records that an earlier run left in the spool go first.
+        let mode = if spool.is_empty() { DeliveryMode::Direct } else { DeliveryMode::Spooling };
+        let state = DispatchState {
+            mode,
+            last_number: 0,
+            records: BTreeMap::new(),
+            next_deadline: None,
+            accepts_dead_letters: true,
+        };
         Self {
             sink,
             spool,
@@ -145,35 +150,37 @@ impl Dispatcher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn mode(&self) -> Mode {
+    pub(super) fn mode(&self) -> DeliveryMode {
         self.state().mode
     }
 
-    /// Takes a record on. Its place in the order is fixed when this returns.
+    /// Accepts a record. Its place in the order is fixed when this returns.
     pub(super) fn submit(self: &Arc<Self>, outbound: OutboundRecord, received: Instant) -> Delivery {
         let mut state = self.state();
-        if state.mode == Mode::Spooling {
+        if state.mode == DeliveryMode::Spooling {
             return match outbound.encode() {
                 Ok(bytes) => Delivery::spooling(self.spool.append(vec![bytes]), received),
                 Err(error) => Delivery::not_encoded(&error),
             };
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, handoff) = oneshot::channel();
         let deadline = self.deadline(received);
         let record = Box::new(InFlightRecord { outbound, state: RecordState::Buffered, deadline, reply });
         match state.mode {
-            Mode::Direct => self.dispatch(&mut state, record),
-            Mode::FailingOver(_) | Mode::Spooling | Mode::Recovering => self.buffer(&mut state, record),
+            DeliveryMode::Direct => self.dispatch(&mut state, record),
+            DeliveryMode::FailingOver(_) | DeliveryMode::Spooling | DeliveryMode::Recovering => {
+                self.buffer(&mut state, record)
+            }
         }
-        Delivery::dispatched(answer, received)
+        Delivery::dispatched(handoff, received)
     }
 
     fn buffer(&self, state: &mut DispatchState, record: Box<InFlightRecord>) {
         self.limit_buffering(record.deadline);
-        state.keep(record);
+        state.insert(record);
     }
 
-    /// No record is buffered for longer than it may wait for Kafka.
+    /// Ends buffering at `deadline` at the latest: no record is buffered for longer than it may wait for Kafka.
     pub(super) fn limit_buffering(&self, deadline: Instant) {
         self.buffered_until.send_if_modified(|until| {
             let is_earlier = until.is_none_or(|until| deadline < until);
@@ -190,15 +197,15 @@ impl Dispatcher {
 
     fn deadline(&self, received: Instant) -> Instant {
         let now = Instant::now();
-        (now + self.ack_timeout).min((received + KAFKA_BUDGET).max(now + LEAST_PATIENCE))
+        (now + self.ack_timeout).min((received + KAFKA_BUDGET).max(now + MIN_ACK_TIMEOUT))
     }
 
-    /// Hands a record to Kafka, or keeps it as failed when Kafka does not even queue it.
+    /// Hands a record to the Kafka client, or treats it as failed if the client does not queue it.
     fn dispatch(self: &Arc<Self>, state: &mut DispatchState, mut record: Box<InFlightRecord>) {
-        if record.outbound.is_dead_letter() && !state.takes_dead_letters {
+        if record.outbound.is_dead_letter() && !state.accepts_dead_letters {
             return record.park(&self.spool);
         }
-        let number = state.number();
+        let number = state.next_number();
         let completion = Completion::new(number, Arc::clone(self) as Arc<dyn OnCompleted>);
         match self.sink.enqueue(&record.outbound.record, completion) {
             Ok(()) => {
@@ -206,14 +213,23 @@ impl Dispatcher {
                 state.next_deadline = state.next_deadline.min(Some(record.deadline)).or(Some(record.deadline));
                 state.records.insert(number, record);
             }
-            Err(reason) => self.failed(state, number, record, reason),
+            Err(reason) => self.on_failure(state, number, record, reason),
         }
     }
 
-    /// Kafka did not take a record.
-    fn failed(&self, state: &mut DispatchState, number: u64, mut record: Box<InFlightRecord>, reason: PublishFailure) {
-        if state.mode == Mode::Direct && record.outbound.is_dead_letter() && is_of_topic_alone(reason) {
-            state.takes_dead_letters = false;
+    /// Handles a record that Kafka did not accept: parks a dead letter whose own topic is at fault, and fails over otherwise.
+    fn on_failure(
+        &self,
+        state: &mut DispatchState,
+        number: u64,
+        mut record: Box<InFlightRecord>,
+        reason: PublishFailure,
+    ) {
+        if state.mode == DeliveryMode::Direct
+            && record.outbound.is_dead_letter()
+            && is_limited_to_dead_letter_topic(reason)
+        {
+            state.accepts_dead_letters = false;
             self.changed.notify_one();
             return record.park(&self.spool);
         }
@@ -222,15 +238,15 @@ impl Dispatcher {
         self.start_failover(state, Some(reason));
     }
 
-    /// Leaves *Direct*: Kafka cannot be relied on now for this reason, or is not to be used now.
+    /// Leaves *Direct*, because Kafka is failing for this reason, or without a reason because it must not be used now.
     pub(super) fn fail_over(&self, reason: Option<PublishFailure>) {
         self.start_failover(&mut self.state(), reason);
     }
 
-    /// `Direct → FailingOver`: nothing more is handed to Kafka. The failover controller does the rest.
+    /// `Direct → FailingOver`: no more records are handed to Kafka. The failover controller does the rest.
     fn start_failover(&self, state: &mut DispatchState, reason: Option<PublishFailure>) {
-        if state.mode == Mode::Direct {
-            state.mode = Mode::FailingOver(reason);
+        if state.mode == DeliveryMode::Direct {
+            state.mode = DeliveryMode::FailingOver(reason);
             if let Some(earliest) = state.records.values().map(|record| record.deadline).min() {
                 self.limit_buffering(earliest);
             }
@@ -238,37 +254,39 @@ impl Dispatcher {
         }
     }
 
-    /// Fails over if a record has been in flight for too long.
+    /// Fails over if a record in flight has reached its deadline.
     pub(super) fn check_deadlines(&self, now: Instant) {
         let mut state = self.state();
-        if state.mode != Mode::Direct || state.next_deadline.is_none_or(|next| now < next) {
+        if state.mode != DeliveryMode::Direct || state.next_deadline.is_none_or(|next| now < next) {
             return;
         }
-        let late: Vec<_> = state.in_flight().filter(|(_, record)| record.deadline <= now).map(|(n, _)| *n).collect();
+        let overdue: Vec<_> = state.in_flight().filter(|(_, record)| record.deadline <= now).map(|(n, _)| *n).collect();
         state.next_deadline = state.in_flight().map(|(_, record)| record.deadline).filter(|next| *next > now).min();
-        for number in late {
+        for number in overdue {
             if let Some(record) = state.records.remove(&number) {
-                self.failed(&mut state, number, record, PublishFailure::TimedOut);
+                self.on_failure(&mut state, number, record, PublishFailure::TimedOut);
             }
         }
     }
 
-    /// `FailingOver | Recovering → Direct`: what was buffered goes first, in its order.
+    /// `FailingOver | Recovering → Direct`: buffered records are handed to Kafka first, in their order.
     pub(super) fn go_direct(self: &Arc<Self>) {
         let mut state = self.state();
-        state.mode = Mode::Direct;
+        state.mode = DeliveryMode::Direct;
         self.buffered_until.send_replace(None);
         for record in std::mem::take(&mut state.records).into_values() {
-            // One before it may have started a failover.
+            // An earlier record may have started a failover.
             match state.mode {
-                Mode::Direct => self.dispatch(&mut state, record),
-                Mode::FailingOver(_) | Mode::Spooling | Mode::Recovering => self.buffer(&mut state, record),
+                DeliveryMode::Direct => self.dispatch(&mut state, record),
+                DeliveryMode::FailingOver(_) | DeliveryMode::Spooling | DeliveryMode::Recovering => {
+                    self.buffer(&mut state, record)
+                }
             }
         }
     }
 
-    /// `FailingOver | Recovering → Spooling`: what is in flight, failed or buffered goes to the end of the spool in its
-    /// order, and what comes next goes behind it.
+    /// `FailingOver | Recovering → Spooling`: in-flight, failed and buffered records are appended to the spool in their
+    /// order, and so are all records that arrive later.
     pub(super) fn go_spooling(&self) {
         let mut state = self.state();
         for record in std::mem::take(&mut state.records).into_values() {
@@ -276,26 +294,26 @@ impl Dispatcher {
         }
         state.next_deadline = None;
         self.buffered_until.send_replace(None);
-        state.mode = Mode::Spooling;
+        state.mode = DeliveryMode::Spooling;
     }
 
-    /// `Spooling → Recovering`: from here on the spool does not grow. What comes is buffered until the end of the spool is
-    /// in Kafka, but no longer than Kafka may take for a record.
+    /// `Spooling → Recovering`: from here on the spool does not grow. New records are buffered until the last record of the
+    /// spool is in Kafka, but no longer than Kafka may take to acknowledge a record.
     pub(super) fn go_recovering(&self) {
         let mut state = self.state();
-        if state.mode == Mode::Spooling {
-            state.mode = Mode::Recovering;
+        if state.mode == DeliveryMode::Spooling {
+            state.mode = DeliveryMode::Recovering;
             self.limit_buffering(Instant::now() + self.ack_timeout);
         }
     }
 
-    /// Everything, to be published one at a time during a failover; what is left comes back through
-    /// [`put_back`](Self::put_back).
+    /// Takes all records out, to publish them one at a time during a failover. Records that were not published are returned
+    /// with [`put_back`](Self::put_back).
     pub(super) fn take_all(&self) -> Records {
         std::mem::take(&mut self.state().records)
     }
 
-    /// Puts back what was taken.
+    /// Returns records that [`take_all`](Self::take_all) took out.
     pub(super) fn put_back(&self, records: Records) {
         self.state().records.extend(records);
     }
@@ -308,19 +326,19 @@ impl Dispatcher {
 impl OnCompleted for Dispatcher {
     fn on_completed(&self, number: u64, result: Result<(), PublishFailure>) {
         let mut state = self.state();
-        // One that is not there went to the spool while a purge was still running.
+        // A missing record went to the spool while a purge was still running.
         let Some(record) = state.records.remove(&number) else { return };
         let acknowledged = match result {
             Ok(()) => Some(record),
             Err(reason) => {
-                self.failed(&mut state, number, record, reason);
+                self.on_failure(&mut state, number, record, reason);
                 None
             }
         };
-        if state.mode != Mode::Direct {
+        if state.mode != DeliveryMode::Direct {
             self.changed.notify_one();
         }
-        // The callback is woken and the record is freed without the lock.
+        // Wakes the callback and frees the record without holding the lock.
         drop(state);
         if let Some(record) = acknowledged {
             record.settle(Ok(Durability::Published));
@@ -329,13 +347,13 @@ impl OnCompleted for Dispatcher {
 }
 
 impl DispatchState {
-    fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
     }
 
-    fn keep(&mut self, record: Box<InFlightRecord>) {
-        let number = self.number();
+    fn insert(&mut self, record: Box<InFlightRecord>) {
+        let number = self.next_number();
         self.records.insert(number, record);
     }
 
@@ -344,9 +362,9 @@ impl DispatchState {
     }
 }
 
-/// Whether a dead letter that failed for this reason says nothing about events: each topic has its own leaders and
-/// permissions, and if Kafka as a whole is unreachable, an event or a probe says so.
-fn is_of_topic_alone(reason: PublishFailure) -> bool {
+/// Whether the failure of a dead letter says nothing about events: each topic has its own leaders and permissions, and if
+/// Kafka as a whole is unreachable, an event or a probe shows it.
+fn is_limited_to_dead_letter_topic(reason: PublishFailure) -> bool {
     match reason.class() {
         FailureClass::Topic | FailureClass::Outage => reason != PublishFailure::QueueFull,
         FailureClass::Record | FailureClass::Time | FailureClass::Fatal => false,

@@ -1,8 +1,9 @@
-//! The spool → Kafka, in its order.
+//! Publishes the records of the spool to Kafka, in their order.
 //!
-//! One record first, then twice as many with each success; after a failure one again. So a record that Kafka refuses is
-//! alone when it is judged: librdkafka fails a whole batch for one record. Only the acknowledged records from the first
-//! on are removed, and only then are the next ones read.
+//! The drainer starts with one record and doubles the batch with each success, up to a thousand. After a failure it returns
+//! to one record. librdkafka fails a whole batch for one bad record, so a rejection can be attributed to a record only when
+//! that record was published alone. The drainer removes only the acknowledged records at the front of a batch, and reads the
+//! next ones only afterwards.
 
 use std::{
     future::{Future, pending},
@@ -15,7 +16,7 @@ use tokio::{sync::watch, time::sleep};
 
 use super::{
     outbound::OutboundRecord,
-    publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, Unpublished, present},
+    publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, Unpublished, current_time},
 };
 use crate::{
     domain::{FailureClass, PublishFailure},
@@ -24,95 +25,94 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Records that are read and published at once: enough that one sync of the disk for each batch does not matter, few
-/// enough that a request can wait for the last of them.
-const MOST_ENTRIES: usize = 1_000;
-/// Their size.
-const MOST_BYTES: usize = 1 << 20;
+/// The largest number of records that are read and published at once: large enough that one disk sync for each batch does
+/// not matter, small enough that a request can wait for the last record of a batch.
+const MAX_BATCH_ENTRIES: usize = 1_000;
+/// The largest size of such a batch, in bytes.
+const MAX_BATCH_BYTES: usize = 1 << 20;
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MIN_PAUSE: Duration = Duration::from_millis(200);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// No callback waits for the drain, so a Kafka that is slow is given more time than callbacks can give it. Otherwise
-/// each record would be taken back just before its acknowledgement, and be repeated without end.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
+/// No callback waits for the drain, so a slow Kafka gets more time here than callbacks can give it. Otherwise each record
+/// would be purged just before its acknowledgement and repeated without end.
+const MAX_ACK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Empties the spool into Kafka. It needs no dispatcher: `spool drain` uses it without one.
+/// Publishes the spool to Kafka. It needs no dispatcher: `spool drain` uses it without one.
 pub(super) struct Drainer {
     pub(super) producer: ExclusiveProducer,
-    /// Whether Kafka takes events.
+    /// Whether Kafka accepts events.
     availability: watch::Receiver<Availability>,
     spool: Spool,
     metrics: Arc<Metrics>,
-    ack_timeout: Duration,
-    /// Records that are tried at once.
+    initial_ack_timeout: Duration,
+    /// The number of records in the next batch.
     pub(super) window: usize,
     /// How long to wait after the next failure.
     pause: Duration,
-    /// How long Kafka may take for an acknowledgement: longer after each failure, until the spool is empty.
-    patience: Duration,
-    /// Which time records are published with. The present time, until the spool is empty, once a topic has rejected a record
-    /// for its time: learning for each record that it is too old takes two attempts, one record at a time, which is slower
-    /// than callbacks arrive.
+    /// How long Kafka may take to acknowledge a record. Doubles with each failure until the spool is empty.
+    ack_timeout: Duration,
+    /// The current time once a topic has rejected a record for its time, until the spool is empty. Learning for each record
+    /// that it is too old would take two attempts, one record at a time, which is slower than callbacks arrive.
     record_time: RecordTime,
-    /// Whether the topic of dead letters takes records, as far as is known. It is asked again when the spool was empty.
-    takes_dead_letters: bool,
+    /// Whether the dead-letter topic accepts records, as far as is known. Tried again after the spool was empty.
+    accepts_dead_letters: bool,
 }
 
-/// What one step of the drain came to.
+/// The result of one step of the drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// So many records went from the spool to Kafka.
-    Moved(usize),
+pub(super) enum DrainStep {
+    /// This many records were published and removed from the spool.
+    Drained(usize),
     /// The first record was parked.
     Parked,
-    /// The first record is at fault, unless it is accepted alone.
-    Divide,
-    /// Nothing is in the spool.
+    /// The batch failed. Its first record must be published alone to find out whether it is at fault.
+    RetryAlone,
+    /// The spool is empty.
     Empty,
-    /// Kafka does not take the first record now.
+    /// Kafka does not accept the first record now.
     Failed(PublishFailure),
-    /// Nothing can be read or removed now.
-    Stuck,
+    /// The spool cannot be read or changed now.
+    SpoolFailed,
     /// The wait for Kafka or for the disk was interrupted.
     Interrupted,
 }
 
 /// The spool could not be emptied.
 #[derive(Debug, Error)]
-#[error("{left} records are left in the spool: {}", .reason.map_or_else(|| "it cannot be read".to_owned(), |reason| format!("Kafka does not take them ({reason})")))]
+#[error("{left} records remain in the spool: {}", .reason.map_or_else(|| "it cannot be read".to_owned(), |reason| format!("Kafka does not accept them ({reason})")))]
 pub struct DrainFailed {
-    /// Records that are still in the spool.
+    /// The number of records that are still in the spool.
     pub left: u64,
-    /// Why Kafka does not take the next of them; `None` when the spool is what cannot be read.
+    /// Why Kafka does not accept the next record; `None` when the spool cannot be read.
     pub reason: Option<PublishFailure>,
 }
 
 impl Drainer {
-    /// At first Kafka may take as long as it may for callbacks.
+    /// Creates a drainer that at first gives Kafka as much time for an acknowledgement as callbacks do.
     pub(super) fn new(sink: Arc<dyn Sink>, spool: Spool, metrics: Arc<Metrics>, ack_timeout: Duration) -> Self {
         Self {
             availability: sink.availability(),
             producer: ExclusiveProducer::new(sink),
             spool,
             metrics,
-            ack_timeout,
+            initial_ack_timeout: ack_timeout,
             window: 1,
-            pause: SHORTEST_PAUSE,
-            patience: ack_timeout,
-            record_time: RecordTime::Receipt,
-            takes_dead_letters: true,
+            pause: MIN_PAUSE,
+            ack_timeout,
+            record_time: RecordTime::Original,
+            accepts_dead_letters: true,
         }
     }
 
-    /// Publishes the next records of the spool, and forgets those that Kafka has acknowledged. Nothing of Kafka's is being
-    /// taken back when this returns [`Step::Empty`].
-    pub(super) async fn step(&mut self, interrupts: &Interrupts) -> Step {
+    /// Publishes the next records of the spool, and removes those that Kafka has acknowledged. No purge is running when this
+    /// returns [`DrainStep::Empty`].
+    pub(super) async fn step(&mut self, interrupts: &Interrupts) -> DrainStep {
         let step = match self.next_entries(interrupts).await {
             Ok(entries) => match entries.as_slice() {
-                [] => Step::Empty,
-                [entry] => self.step_alone(entry, interrupts).await,
-                entries => self.step_together(entries, interrupts).await,
+                [] => DrainStep::Empty,
+                [entry] => self.publish_alone(entry, interrupts).await,
+                entries => self.publish_batch(entries, interrupts).await,
             },
             Err(step) => step,
         };
@@ -120,144 +120,145 @@ impl Drainer {
         step
     }
 
-    /// Waits for what is still being taken back, and then for the disk, which can hang: callbacks that are buffered meanwhile
-    /// must not wait for either longer than for Kafka.
-    async fn next_entries(&mut self, interrupts: &Interrupts) -> Result<Vec<Entry>, Step> {
-        let batch = Batch { entries: self.window, bytes: MOST_BYTES };
+    /// Waits for a running purge, and then for the disk, which can hang. Callbacks that are buffered meanwhile must not wait
+    /// longer for either than they may for Kafka.
+    async fn next_entries(&mut self, interrupts: &Interrupts) -> Result<Vec<Entry>, DrainStep> {
+        let batch = Batch { entries: self.window, bytes: MAX_BATCH_BYTES };
         let next = async {
-            self.producer.ready().await;
+            self.producer.wait_until_ready().await;
             self.spool.read(None, batch).await
         };
         tokio::select! {
             biased;
-            entries = next => entries.map_err(|SpoolUnavailable| Step::Stuck),
-            () = interrupts.interrupted() => Err(Step::Interrupted),
+            entries = next => entries.map_err(|SpoolUnavailable| DrainStep::SpoolFailed),
+            () = interrupts.interrupted() => Err(DrainStep::Interrupted),
         }
     }
 
-    fn adapt(&mut self, step: Step) {
+    fn adapt(&mut self, step: DrainStep) {
         match step {
-            Step::Moved(_) | Step::Parked => {
-                self.window = (self.window * 2).min(MOST_ENTRIES);
-                self.pause = SHORTEST_PAUSE;
+            DrainStep::Drained(_) | DrainStep::Parked => {
+                self.window = (self.window * 2).min(MAX_BATCH_ENTRIES);
+                self.pause = MIN_PAUSE;
             }
-            Step::Failed(_) => {
+            DrainStep::Failed(_) => {
                 self.window = 1;
-                self.patience = (self.patience * 2).min(LONGEST_PATIENCE).max(self.patience);
+                self.ack_timeout = (self.ack_timeout * 2).min(MAX_ACK_TIMEOUT).max(self.ack_timeout);
             }
-            Step::Empty => {
+            DrainStep::Empty => {
                 self.window = 1;
-                self.patience = self.ack_timeout;
-                self.record_time = RecordTime::Receipt;
-                self.takes_dead_letters = true;
+                self.ack_timeout = self.initial_ack_timeout;
+                self.record_time = RecordTime::Original;
+                self.accepts_dead_letters = true;
             }
-            Step::Divide | Step::Stuck | Step::Interrupted => self.window = 1,
+            DrainStep::RetryAlone | DrainStep::SpoolFailed | DrainStep::Interrupted => self.window = 1,
         }
     }
 
-    async fn step_together(&mut self, entries: &[Entry], interrupts: &Interrupts) -> Step {
+    async fn publish_batch(&mut self, entries: &[Entry], interrupts: &Interrupts) -> DrainStep {
         let outbound = entries.iter().map_while(|entry| OutboundRecord::decode(&entry.bytes).ok());
-        let records: Vec<Record> = outbound.map(|outbound| self.at_accepted_time(outbound.record)).collect();
-        let deadline = Instant::now() + self.patience;
+        let records: Vec<Record> = outbound.map(|outbound| self.with_accepted_time(outbound.record)).collect();
+        let deadline = Instant::now() + self.ack_timeout;
         let (acknowledged, unpublished) = self.producer.publish(&records, deadline, interrupts).await;
         if let Some(last) = entries.get(acknowledged.wrapping_sub(1)) {
             return self.remove_through(last.position, acknowledged, interrupts).await;
         }
         match unpublished {
-            Some(Unpublished::Interrupted) => Step::Interrupted,
-            Some(Unpublished::Failed(reason)) if !needs_a_try_alone(reason) => Step::Failed(reason),
-            // Without a reason, the first cannot be decoded.
-            Some(Unpublished::Failed(_)) | None => Step::Divide,
+            Some(Unpublished::Interrupted) => DrainStep::Interrupted,
+            Some(Unpublished::Failed(reason)) if !may_concern_first_record_only(reason) => DrainStep::Failed(reason),
+            // Without a reason, the first record could not be decoded.
+            Some(Unpublished::Failed(_)) | None => DrainStep::RetryAlone,
         }
     }
 
-    async fn step_alone(&mut self, entry: &Entry, interrupts: &Interrupts) -> Step {
+    async fn publish_alone(&mut self, entry: &Entry, interrupts: &Interrupts) -> DrainStep {
         let Ok(mut outbound) = OutboundRecord::decode(&entry.bytes) else {
             return self.park(entry, "it cannot be decoded", interrupts).await;
         };
-        outbound.record = self.at_accepted_time(outbound.record);
-        let (patience, takes_dead_letters) = (self.patience, self.takes_dead_letters);
-        match self.producer.publish_with_fallbacks(&outbound, patience, takes_dead_letters, interrupts).await {
+        outbound.record = self.with_accepted_time(outbound.record);
+        let (ack_timeout, accepts_dead_letters) = (self.ack_timeout, self.accepts_dead_letters);
+        match self.producer.publish_with_fallbacks(&outbound, ack_timeout, accepts_dead_letters, interrupts).await {
             PublishResult::Durable(_, time) => {
-                if time == RecordTime::Present {
-                    self.record_time = RecordTime::Present;
+                if time == RecordTime::Current {
+                    self.record_time = RecordTime::Current;
                 }
                 self.remove_through(entry.position, 1, interrupts).await
             }
-            PublishResult::Refused => self.park(entry, "neither topic takes it", interrupts).await,
-            PublishResult::DeadLetterNotTaken(reason) if concerns_dead_letters_alone(reason, &self.availability) => {
-                self.takes_dead_letters = false;
-                self.park(entry, "the dead-letter topic does not take it now", interrupts).await
+            PublishResult::Rejected => self.park(entry, "neither topic accepts it", interrupts).await,
+            PublishResult::DeadLetterFailed(reason) if is_limited_to_dead_letters(reason, &self.availability) => {
+                self.accepts_dead_letters = false;
+                self.park(entry, "the dead-letter topic does not accept it now", interrupts).await
             }
-            PublishResult::DeadLetterNotTaken(Some(reason)) | PublishResult::Outage(reason) => Step::Failed(reason),
-            PublishResult::DeadLetterNotTaken(None) | PublishResult::Interrupted => Step::Interrupted,
+            PublishResult::DeadLetterFailed(Some(reason)) | PublishResult::Outage(reason) => DrainStep::Failed(reason),
+            PublishResult::DeadLetterFailed(None) | PublishResult::Interrupted => DrainStep::Interrupted,
         }
     }
 
-    fn at_accepted_time(&self, record: Record) -> Record {
+    fn with_accepted_time(&self, record: Record) -> Record {
         match self.record_time {
-            RecordTime::Receipt => record,
-            RecordTime::Present => record.at(present()),
+            RecordTime::Original => record,
+            RecordTime::Current => record.at(current_time()),
         }
     }
 
-    async fn remove_through(&mut self, last: Position, records: usize, interrupts: &Interrupts) -> Step {
-        match within(self.spool.remove_through(last), interrupts).await {
+    async fn remove_through(&mut self, last: Position, records: usize, interrupts: &Interrupts) -> DrainStep {
+        match unless_interrupted(self.spool.remove_through(last), interrupts).await {
             Ok(()) => {
                 self.metrics.spool.drained.inc_by(records as u64);
-                Step::Moved(records)
+                DrainStep::Drained(records)
             }
             Err(step) => step,
         }
     }
 
-    /// A record that cannot be published does not block those behind it. It is kept.
-    async fn park(&mut self, entry: &Entry, why: &str, interrupts: &Interrupts) -> Step {
+    /// Sets a record aside that cannot be published, so that it does not block those behind it. It stays in the spool.
+    async fn park(&mut self, entry: &Entry, why: &str, interrupts: &Interrupts) -> DrainStep {
         tracing::error!(
             position = ?entry.position,
-            "a record of the spool is parked because {why}; `trusthub-bridge spool export` shows it"
+            "parked a record of the spool because {why}; `trusthub-bridge spool export` shows it"
         );
-        within(self.spool.park(entry.position), interrupts).await.map_or_else(|step| step, |()| Step::Parked)
+        let parked = unless_interrupted(self.spool.park(entry.position), interrupts).await;
+        parked.map_or_else(|step| step, |()| DrainStep::Parked)
     }
 
-    /// Waits longer each time, but not longer than `news` takes.
-    pub(super) async fn pause(&mut self, news: impl Future<Output = ()>, interrupts: &Interrupts) {
+    /// Waits twice as long each time, up to [`MAX_PAUSE`]. Ends early when `recovered` does, or when the service stops.
+    pub(super) async fn pause(&mut self, recovered: impl Future<Output = ()>, interrupts: &Interrupts) {
         let pause = self.pause;
-        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        self.pause = (pause * 2).min(MAX_PAUSE);
         tokio::select! {
             () = sleep(pause) => {}
-            () = news => self.pause = SHORTEST_PAUSE,
+            () = recovered => self.pause = MIN_PAUSE,
             () = interrupts.stop.cancelled() => {}
         }
     }
 
-    /// Empties the spool of a service that does not run. Gives up when nothing moves for as long as `patience`;
-    /// `progress` learns how many records are left.
+    /// Empties the spool of a service that is not running, and returns how many records were published. Gives up when no
+    /// record leaves the queue for `stall_timeout`. Calls `progress` with the number of records that remain.
     pub(super) async fn drain_all(
         mut self,
-        patience: Duration,
+        stall_timeout: Duration,
         mut progress: impl FnMut(u64),
         interrupts: &Interrupts,
     ) -> Result<u64, DrainFailed> {
-        let (mut moved_last, mut drained) = (Instant::now(), 0);
+        let (mut last_progress, mut drained) = (Instant::now(), 0);
         loop {
             let reason = match self.step(interrupts).await {
-                Step::Empty => return Ok(drained),
-                Step::Moved(records) => {
+                DrainStep::Empty => return Ok(drained),
+                DrainStep::Drained(records) => {
                     drained += records as u64;
-                    moved_last = Instant::now();
+                    last_progress = Instant::now();
                     progress(self.spool.events());
                     continue;
                 }
-                Step::Parked => {
-                    moved_last = Instant::now();
+                DrainStep::Parked => {
+                    last_progress = Instant::now();
                     continue;
                 }
-                Step::Divide => continue,
-                Step::Failed(reason) => Some(reason),
-                Step::Stuck | Step::Interrupted => None,
+                DrainStep::RetryAlone => continue,
+                DrainStep::Failed(reason) => Some(reason),
+                DrainStep::SpoolFailed | DrainStep::Interrupted => None,
             };
-            if moved_last.elapsed() >= patience {
+            if last_progress.elapsed() >= stall_timeout {
                 return Err(DrainFailed { left: self.spool.events(), reason });
             }
             self.pause(pending(), interrupts).await;
@@ -265,29 +266,30 @@ impl Drainer {
     }
 }
 
-/// Waits for the spool's thread, but not for longer than buffered callbacks may. What it was asked for may still be done.
-async fn within(
+/// Waits for the spool's thread, but no longer than buffered callbacks may. After an interruption, the spool may still do
+/// what it was asked to.
+async fn unless_interrupted(
     answer: impl Future<Output = Result<(), SpoolUnavailable>>,
     interrupts: &Interrupts,
-) -> Result<(), Step> {
+) -> Result<(), DrainStep> {
     tokio::select! {
         biased;
-        result = answer => result.map_err(|SpoolUnavailable| Step::Stuck),
-        () = interrupts.interrupted() => Err(Step::Interrupted),
+        result = answer => result.map_err(|SpoolUnavailable| DrainStep::SpoolFailed),
+        () = interrupts.interrupted() => Err(DrainStep::Interrupted),
     }
 }
 
-/// Whether a batch that failed for this reason may have failed for its first record alone: that one needs another form or
-/// another time, or it is a dead letter, which must not hold up the events behind it.
-fn needs_a_try_alone(reason: PublishFailure) -> bool {
-    reason.is_cured_by_another_form() || reason.class() == FailureClass::Topic
+/// Whether a batch that failed for this reason may have failed only because of its first record: that record may need
+/// another form or another time, or it is a dead letter, which must not block the events behind it.
+fn may_concern_first_record_only(reason: PublishFailure) -> bool {
+    reason.is_resolved_by_another_form() || reason.class() == FailureClass::Topic
 }
 
-/// Whether waiting for the topic of dead letters would hold up events that Kafka takes.
-pub(super) fn concerns_dead_letters_alone(
+/// Whether a dead letter failed although Kafka accepts events, so that waiting for the dead-letter topic would block events.
+pub(super) fn is_limited_to_dead_letters(
     reason: Option<PublishFailure>,
     availability: &watch::Receiver<Availability>,
 ) -> bool {
-    let is_of_topic = reason.is_none_or(|reason| reason.class() == FailureClass::Topic);
-    is_of_topic || *availability.borrow() == Availability::Up
+    let is_topic_failure = reason.is_none_or(|reason| reason.class() == FailureClass::Topic);
+    is_topic_failure || *availability.borrow() == Availability::Up
 }

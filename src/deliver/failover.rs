@@ -1,4 +1,4 @@
-//! Changes between the two ways, one change at a time.
+//! Controls the change between direct publishing and spooling, one transition at a time.
 
 use std::{
     collections::BTreeSet,
@@ -14,23 +14,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    dispatcher::{Dispatcher, Mode},
-    drainer::{DrainFailed, Drainer, Step, concerns_dead_letters_alone},
+    dispatcher::{DeliveryMode, Dispatcher},
+    drainer::{DrainFailed, DrainStep, Drainer, is_limited_to_dead_letters},
     parked::ParkedRetry,
-    publish::{Interrupts, PURGE_WAIT, PublishResult},
+    publish::{Interrupts, PURGE_TIMEOUT, PublishResult},
 };
 use crate::{
     domain::{DeliveryError, Label as _, PublishFailure},
     kafka::Availability,
 };
 
-/// How exactly deadlines are kept.
-const SHORTEST_TICK: Duration = Duration::from_millis(5);
-const LONGEST_TICK: Duration = Duration::from_millis(100);
+/// How often deadlines are checked: a twentieth of the acknowledgement time-out, within these limits.
+const MIN_TICK: Duration = Duration::from_millis(5);
+const MAX_TICK: Duration = Duration::from_millis(100);
 
-/// Makes all changes of the mode but the first: leaves Kafka when it does not take records, drains the spool, and returns
-/// to Kafka when the spool is empty.
-#[must_use = "without it nothing leaves the spool"]
+/// Makes every transition between modes except the first one, `Direct → FailingOver`. It purges the producer when Kafka does
+/// not accept records, drains the spool, and returns to direct publishing when the spool is empty.
+#[must_use = "records leave the spool only while the controller runs"]
 pub struct FailoverController {
     dispatcher: Arc<Dispatcher>,
     availability: watch::Receiver<Availability>,
@@ -39,12 +39,12 @@ pub struct FailoverController {
     outage: Option<Outage>,
 }
 
-/// A time in which records go through the spool.
+/// A period in which records go through the spool.
 struct Outage {
     began: Instant,
-    /// Records that have left the spool in it.
+    /// The number of records that have left the spool during the outage.
     drained: u64,
-    /// The causes that the log has named. Each is named once, so that a Kafka with alternating troubles does not fill it.
+    /// The causes that were logged. Each is logged once, so that a Kafka with alternating causes does not flood the log.
     reported: BTreeSet<&'static str>,
 }
 
@@ -63,44 +63,44 @@ impl FailoverController {
         Self { dispatcher, availability, drainer, parked: ParkedRetry::default(), outage: None }
     }
 
-    /// Works until `stop`. After that what is in the spool stays there for the next start.
+    /// Runs until `stop` is cancelled. Records that are in the spool then stay there for the next start.
     pub async fn run(mut self, stop: CancellationToken) {
         let interrupts = self.dispatcher.interrupts(stop);
         if !self.dispatcher.spool.is_empty() {
             self.outage = Some(Outage::begin());
             let records = self.dispatcher.spool.events();
-            tracing::info!(records, "the spool is not empty; its records go to Kafka first");
+            tracing::info!(records, "the spool is not empty; its records are published first");
         }
         while !interrupts.stop.is_cancelled() {
             match self.dispatcher.mode() {
-                Mode::Direct => self.watch(&interrupts).await,
-                Mode::FailingOver(reason) => self.fail_over(reason, &interrupts).await,
-                // What is in the spool stays there: nothing may wait for Kafka any more.
-                Mode::Spooling if interrupts.is_stopping() => interrupts.stop.cancelled().await,
-                mode @ (Mode::Spooling | Mode::Recovering) => self.drain(mode, &interrupts).await,
+                DeliveryMode::Direct => self.watch_direct(&interrupts).await,
+                DeliveryMode::FailingOver(reason) => self.complete_failover(reason, &interrupts).await,
+                // The records in the spool stay there, because nothing may wait for Kafka any more.
+                DeliveryMode::Spooling if interrupts.is_stopping() => interrupts.stop.cancelled().await,
+                mode @ (DeliveryMode::Spooling | DeliveryMode::Recovering) => self.drain(mode, &interrupts).await,
             }
         }
     }
 
-    /// Empties the spool of a service that does not run. Gives up when nothing moves for as long as `patience`;
-    /// `progress` learns how many records are left.
+    /// Empties the spool of a service that is not running, and returns how many records were published. Gives up when no
+    /// record leaves the queue for `stall_timeout`. Calls `progress` with the number of records that remain.
     ///
     /// # Errors
-    /// [`DrainFailed`]; what is left stays in the spool.
-    pub async fn drain_all(self, patience: Duration, progress: impl FnMut(u64)) -> Result<u64, DrainFailed> {
-        self.drainer.drain_all(patience, progress, &Interrupts::none()).await
+    /// [`DrainFailed`] when records remain. They stay in the spool.
+    pub async fn drain_all(self, stall_timeout: Duration, progress: impl FnMut(u64)) -> Result<u64, DrainFailed> {
+        self.drainer.drain_all(stall_timeout, progress, &Interrupts::none()).await
     }
 
-    /// *Direct*: waits for a failure, for a deadline that has passed, or for a probe that finds Kafka down.
-    async fn watch(&mut self, interrupts: &Interrupts) {
-        let mut ticks = interval((self.dispatcher.ack_timeout / 20).clamp(SHORTEST_TICK, LONGEST_TICK));
-        let (down, retry) = (kafka_goes_down(&mut self.availability), self.parked.run(&self.dispatcher));
+    /// *Direct*: waits for a failure, for a passed deadline, for a probe that finds Kafka down, or for records in the spool.
+    async fn watch_direct(&mut self, interrupts: &Interrupts) {
+        let mut ticks = interval((self.dispatcher.ack_timeout / 20).clamp(MIN_TICK, MAX_TICK));
+        let (down, retry) = (wait_until_down(&mut self.availability), self.parked.run(&self.dispatcher));
         tokio::pin!(down, retry);
-        while self.dispatcher.mode() == Mode::Direct {
+        while self.dispatcher.mode() == DeliveryMode::Direct {
             tokio::select! {
                 _ = ticks.tick() => {
                     self.dispatcher.check_deadlines(Instant::now());
-                    // What is found there must go first, such as what was salvaged.
+                    // Records found there, such as salvaged ones, must go first.
                     if !self.dispatcher.spool.is_empty() {
                         self.dispatcher.fail_over(None);
                     }
@@ -114,27 +114,27 @@ impl FailoverController {
         }
     }
 
-    /// *FailingOver*: takes back what Kafka holds, and decides where it goes.
-    async fn fail_over(&mut self, reason: Option<PublishFailure>, interrupts: &Interrupts) {
+    /// *FailingOver*: purges the records that Kafka holds, and decides whether they are published one at a time or spooled.
+    async fn complete_failover(&mut self, reason: Option<PublishFailure>, interrupts: &Interrupts) {
         self.drainer.producer.purge();
-        let is_clear = self.wait_for_purge().await;
+        let is_purged = self.wait_for_purge().await;
         let mut failure = reason;
-        if is_clear && reason.is_some_and(PublishFailure::is_cured_by_another_form) {
+        if is_purged && reason.is_some_and(PublishFailure::is_resolved_by_another_form) {
             failure = self.publish_individually(interrupts).await;
             if failure.is_none() && self.wait_for_purge().await {
                 return self.dispatcher.go_direct();
             }
         }
         match failure {
-            // That nothing may wait any more says nothing of Kafka.
+            // An interruption by the stop of the service is no failure of Kafka.
             Some(reason) if !interrupts.is_stopping() => self.report_outage(reason),
-            // The drain waits for the last purge, or empties the spool.
+            // Without a failure, the drainer waits for the last purge, or empties the spool.
             _ => {}
         }
         self.dispatcher.go_spooling();
     }
 
-    /// Waits, for a bounded time, until Kafka holds nothing any more. Returns whether it does not.
+    /// Waits for a bounded time until the Kafka client holds no records. Returns whether this is so.
     async fn wait_for_purge(&mut self) -> bool {
         let dispatcher = Arc::clone(&self.dispatcher);
         let completed = async {
@@ -142,40 +142,38 @@ impl FailoverController {
                 dispatcher.changed.notified().await;
             }
         };
-        let purged = async { tokio::join!(self.drainer.producer.ready(), completed) };
-        let is_clear = timeout(PURGE_WAIT, purged).await.is_ok();
-        if !is_clear && self.dispatcher.has_records_in_flight() {
-            tracing::warn!("the Kafka client still holds records; they go to the spool without waiting for it");
+        let purged = async { tokio::join!(self.drainer.producer.wait_until_ready(), completed) };
+        let is_purged = timeout(PURGE_TIMEOUT, purged).await.is_ok();
+        if !is_purged && self.dispatcher.has_records_in_flight() {
+            tracing::warn!("purge timed out: the Kafka client still holds records, which are spooled meanwhile");
         }
-        is_clear
+        is_purged
     }
 
-    /// Publishes records one at a time, so that a rejection can be attributed to a single record. Returns why it did not come
-    /// to its end.
+    /// Publishes records one at a time, so that a rejection can be attributed to a single record. Returns the failure that
+    /// ended this early, if any; the records that were not published are then back in the dispatcher.
     async fn publish_individually(&mut self, interrupts: &Interrupts) -> Option<PublishFailure> {
-        let (mut records, patience) = (self.dispatcher.take_all(), self.dispatcher.ack_timeout);
+        let (mut records, ack_timeout) = (self.dispatcher.take_all(), self.dispatcher.ack_timeout);
         while let Some((number, record)) = records.pop_first() {
-            let takes_dead_letters = self.dispatcher.state().takes_dead_letters;
+            let accepts_dead_letters = self.dispatcher.state().accepts_dead_letters;
             let producer = &mut self.drainer.producer;
             let result =
-                producer.publish_with_fallbacks(&record.outbound, patience, takes_dead_letters, interrupts).await;
+                producer.publish_with_fallbacks(&record.outbound, ack_timeout, accepts_dead_letters, interrupts).await;
             let failure = match result {
-                PublishResult::Durable(durable, _) => {
-                    record.settle(Ok(durable));
+                PublishResult::Durable(durability, _) => {
+                    record.settle(Ok(durability));
                     continue;
                 }
-                PublishResult::Refused => {
+                PublishResult::Rejected => {
                     record.settle(Err(DeliveryError::RefusedByTopics));
                     continue;
                 }
-                PublishResult::DeadLetterNotTaken(reason)
-                    if concerns_dead_letters_alone(reason, &self.availability) =>
-                {
-                    self.dispatcher.state().takes_dead_letters = false;
+                PublishResult::DeadLetterFailed(reason) if is_limited_to_dead_letters(reason, &self.availability) => {
+                    self.dispatcher.state().accepts_dead_letters = false;
                     record.park(&self.dispatcher.spool);
                     continue;
                 }
-                PublishResult::DeadLetterNotTaken(reason) => reason,
+                PublishResult::DeadLetterFailed(reason) => reason,
                 PublishResult::Outage(reason) => Some(reason),
                 PublishResult::Interrupted => None,
             };
@@ -186,55 +184,57 @@ impl FailoverController {
         None
     }
 
-    /// *Spooling* and *Recovering*: one step of the drain, and what follows from it.
-    async fn drain(&mut self, mode: Mode, interrupts: &Interrupts) {
+    /// *Spooling* and *Recovering*: makes one step of the drain, and the transition that follows from its result.
+    async fn drain(&mut self, mode: DeliveryMode, interrupts: &Interrupts) {
         let step = self.drainer.step(interrupts).await;
         if interrupts.stop.is_cancelled() {
-            // What was interrupted is no sign of anything.
+            // The stop may have interrupted the step, so its result means nothing.
             return;
         }
         match step {
-            Step::Divide | Step::Parked | Step::Interrupted => {}
-            Step::Moved(records) => self.note_progress(records),
-            Step::Empty => return self.finish(mode, interrupts).await,
-            // What cannot be read is not needed when it is known that nothing is there.
-            Step::Stuck if self.dispatcher.spool.is_idle() => return self.finish(mode, interrupts).await,
-            Step::Failed(reason) => self.report_outage(reason),
-            Step::Stuck => {}
+            DrainStep::RetryAlone | DrainStep::Parked | DrainStep::Interrupted => {}
+            DrainStep::Drained(records) => self.on_progress(records),
+            DrainStep::Empty => return self.on_empty_spool(mode, interrupts).await,
+            // A spool that is known to be empty does not have to be read.
+            DrainStep::SpoolFailed if self.dispatcher.spool.is_idle() => {
+                return self.on_empty_spool(mode, interrupts).await;
+            }
+            DrainStep::Failed(reason) => self.report_outage(reason),
+            DrainStep::SpoolFailed => {}
         }
         match step {
-            Step::Failed(_) | Step::Stuck => {
+            DrainStep::Failed(_) | DrainStep::SpoolFailed => {
                 self.stop_recovering();
                 self.pause(interrupts).await;
             }
-            // A Kafka that takes records, but slowly, keeps no callback waiting: the spool grows again.
-            _ if interrupts.are_set() => self.stop_recovering(),
+            // Kafka accepts records, but too slowly for the buffered callbacks: they are appended to the spool after all.
+            _ if interrupts.is_interrupted() => self.stop_recovering(),
             _ => {}
         }
     }
 
-    fn note_progress(&mut self, records: usize) {
+    fn on_progress(&mut self, records: usize) {
         self.dispatcher.metrics.spool.show_cause(None);
         if let Some(outage) = &mut self.outage {
             outage.drained += records as u64;
         }
-        // What is left fits into the next step, so that no callback is buffered for long.
+        // The remaining records fit into the next step, so callbacks are buffered for a short time only.
         if self.dispatcher.spool.events() <= self.drainer.window as u64 {
             self.dispatcher.go_recovering();
         }
     }
 
-    /// `Recovering → Spooling`
+    /// `Recovering → Spooling`; does nothing in *Spooling*.
     fn stop_recovering(&self) {
-        if self.dispatcher.mode() == Mode::Recovering {
+        if self.dispatcher.mode() == DeliveryMode::Recovering {
             self.dispatcher.go_spooling();
         }
     }
 
-    /// The spool is empty. While something may still be on its way into it that is no proof, so it is asked again in
-    /// *Recovering*.
-    async fn finish(&mut self, mode: Mode, interrupts: &Interrupts) {
-        if mode == Mode::Recovering {
+    /// Handles an empty spool. In *Spooling*, records may still be on their way into it, so only a spool that is found empty in
+    /// *Recovering*, while it cannot grow, ends the outage.
+    async fn on_empty_spool(&mut self, mode: DeliveryMode, interrupts: &Interrupts) {
+        if mode == DeliveryMode::Recovering {
             self.end_outage();
         } else if matches!(*self.availability.borrow(), Availability::Down { .. }) {
             self.pause(interrupts).await;
@@ -244,15 +244,15 @@ impl FailoverController {
     }
 
     async fn pause(&mut self, interrupts: &Interrupts) {
-        let news = kafka_comes_up(&mut self.availability);
-        self.drainer.pause(news, interrupts).await;
+        let recovered = wait_until_up(&mut self.availability);
+        self.drainer.pause(recovered, interrupts).await;
     }
 
-    /// Names each cause of an outage once in the log, and the present one in a metric.
+    /// Logs each cause of an outage once, and shows the current one in a metric. Replaces a producer that failed fatally.
     fn report_outage(&mut self, reason: PublishFailure) {
         match reason {
             PublishFailure::Fatal => self.drainer.producer.renew(),
-            // That is the service's own clock, of which the client says nothing.
+            // This deadline is the service's own, so the client does not report it.
             PublishFailure::TimedOut => self.dispatcher.sink.timed_out(),
             _ => {}
         }
@@ -266,48 +266,48 @@ impl FailoverController {
             self.dispatcher.metrics.spool.failovers.of(reason).inc();
         }
         let detail = match &*self.availability.borrow() {
-            // The first cause is that of the probe, whichever record met it first. A later one is another matter.
+            // The probe found the first cause, whichever record hit it first. A later cause may have nothing to do with it.
             Availability::Down { reason: known, detail } if is_first || *known == reason => Some(Arc::clone(detail)),
             Availability::Down { .. } | Availability::Unknown | Availability::Up => None,
         };
         let (reason, detail) = (reason.as_str(), detail.as_deref());
         if is_first {
-            tracing::error!(reason, detail, "Kafka does not take records; they are kept in the spool");
+            tracing::error!(reason, detail, "Kafka does not accept records; they are spooled");
         } else {
-            tracing::error!(reason, detail, "Kafka still does not take records, now for another reason");
+            tracing::error!(reason, detail, "Kafka still does not accept records, now for another reason");
         }
     }
 
     fn end_outage(&mut self) {
         if let Some(Outage { began, drained, .. }) = self.outage.take() {
             let seconds = began.elapsed().as_secs_f64();
-            tracing::info!(seconds, drained, "Kafka takes records, and the spool is empty");
+            tracing::info!(seconds, drained, "Kafka accepts records again, and the spool is empty");
         }
         self.dispatcher.metrics.spool.show_cause(None);
         self.dispatcher.go_direct();
     }
 }
 
-async fn kafka_goes_down(availability: &mut watch::Receiver<Availability>) -> PublishFailure {
+async fn wait_until_down(availability: &mut watch::Receiver<Availability>) -> PublishFailure {
     let reason = |now: &Availability| match now {
         Availability::Down { reason, .. } => Some(*reason),
         Availability::Unknown | Availability::Up => None,
     };
-    let found = availability.wait_for(|now| reason(now).is_some()).await.ok().and_then(|now| reason(&now));
-    match found {
+    let failure = availability.wait_for(|now| reason(now).is_some()).await.ok().and_then(|now| reason(&now));
+    match failure {
         Some(reason) => reason,
-        // The sink is gone, and so is all news of it.
+        // The sink was dropped, so its availability cannot change any more.
         None => pending().await,
     }
 }
 
-async fn kafka_comes_up(availability: &mut watch::Receiver<Availability>) {
+async fn wait_until_up(availability: &mut watch::Receiver<Availability>) {
     availability.mark_unchanged();
     while availability.changed().await.is_ok() {
         if *availability.borrow_and_update() == Availability::Up {
             return;
         }
     }
-    // The sink is gone, and so is all news of it.
+    // The sink was dropped, so its availability cannot change any more.
     pending().await
 }

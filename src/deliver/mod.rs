@@ -1,54 +1,83 @@
-//! Record → durable: in Kafka with all in-sync replicas, or synced in the spool.
+//! Makes records durable: acknowledged by all in-sync replicas of Kafka, or synced in the spool.
 //!
-//! There are two ways. *Direct*: records are handed to Kafka in the order of receipt, and each waits for its
-//! acknowledgement. *Spooling*: records go to the end of the spool, and the spool goes to Kafka. Between them records are
-//! buffered for a moment, so that none overtakes an older one.
+//! A record takes one of two ways. *Direct*: records are handed to Kafka in the order of receipt, and each waits for its
+//! acknowledgement. *Spooling*: records are appended to the spool, and the drainer publishes the spool to Kafka. During a
+//! change from one way to the other, records are buffered for a short time, so that none overtakes an older one.
+//!
+//! # States
 //!
 //! ```text
-//!            a record failed, a deadline passed, a probe found Kafka down
+//!            a record failed, a deadline passed, a probe found Kafka down,
+//!            or the spool is not empty
 //!        ┌──────────────────────────────────────────────────────────────┐
 //!        │                                                              ▼
-//!   ┌─────────┐   each was published alone, in another form     ┌─────────────┐
+//!   ┌─────────┐   all records were published one at a time      ┌─────────────┐
 //!   │ Direct  │◄────────────────────────────────────────────────│ FailingOver │
 //!   └─────────┘                                                 └─────────────┘
-//!        ▲                                                              │ everything goes to the spool
-//!        │ the spool is empty;                                          ▼
-//!        │ what was buffered goes first    the spool is nearly   ┌─────────────┐
+//!        ▲                                                              │ all records are appended
+//!        │ the spool is empty;                                          ▼ to the spool
+//!        │ buffered records go first       the spool is nearly   ┌─────────────┐
 //!   ┌────────────┐◄──────────────────────────────────────────────│  Spooling   │◄── start, if the spool
 //!   │ Recovering │──────────────────────────────────────────────►└─────────────┘    is not empty
 //!   └────────────┘   Kafka failed, or buffered records waited too long
 //! ```
 //!
-//! | Mode | A new record goes | Kafka is used by |
+//! | Mode | Where a new record goes | Who publishes to Kafka |
 //! |---|---|---|
-//! | *Direct* | to Kafka | callbacks; parked dead letters beside them |
-//! | *FailingOver* | into the buffer, for half a second, or until its deadline while records are published one at a time | the failover controller alone |
-//! | *Spooling* | into the spool | the drainer alone |
-//! | *Recovering* | into the buffer, at most for `KAFKA_ACK_TIMEOUT_MS` | the drainer alone |
+//! | *Direct* | to Kafka | callbacks; in parallel, the retry of parked dead letters |
+//! | *FailingOver* | into the buffer: for up to half a second, or until its deadline while records are published one at a time | only the failover controller |
+//! | *Spooling* | into the spool | only the drainer |
+//! | *Recovering* | into the buffer, for at most `KAFKA_ACK_TIMEOUT_MS` | only the drainer |
 //!
-//! [`FailoverController`] is the one task that makes the transitions, each a method of `Dispatcher`; only `Direct →
-//! FailingOver` is made where the failure is seen. It keeps these rules:
+//! Each transition is a method of `Dispatcher`. [`FailoverController`], a single task, makes all of them except `Direct →
+//! FailingOver`, which happens wherever the failure is observed.
 //!
-//! - Before anything is published after a failure, what Kafka holds is *purged* and has completed: librdkafka would make 1,
-//!   4, 5 of 1, 2, 3, 4, 5. The wait for a purge is bounded (half a second), the purge is not, since librdkafka waits for
-//!   each connection, and one that is being made waits for the name server. When the wait is over, records go to the spool;
-//!   neither the drain nor direct publishing begins before the purge has returned.
-//! - A purged record may have been written. It is then a repeat with the same `ce_id`; another order of first occurrences
-//!   is not possible.
-//! - The deadline of a record is the service's own: from the hand-over `KAFKA_ACK_TIMEOUT_MS`, and within Twilio's 15 s from
-//!   the head of the request. librdkafka's time-outs fire late while it waits to reconnect.
-//! - The dead-letter topic never decides how events go. A dead letter that its topic does not take is *parked* in the
-//!   spool, beside the queue, and tried again while events go directly.
-//! - What [`FailureClass`](crate::domain::FailureClass) says of a failure decides what is waited for.
+//! # Invariants
 //!
-//! A [`Delivery`] is what a callback waits for. The record does not depend on it: it becomes durable, or not, when the
-//! `Delivery` is dropped as well.
+//! - **Order.** First occurrences of the records of one profile reach Kafka in the order in which they were submitted. One
+//!   lock orders all submissions.
+//! - **Purge before publishing again.** After a failure, everything that the Kafka client holds is *purged* and has
+//!   completed before anything else is published. Without the purge, librdkafka would turn 1, 2, 3, 4, 5 into 1, 4, 5. The
+//!   wait for a purge is bounded (half a second). The purge itself is not: librdkafka waits for each of its connections, and
+//!   a connection that is being established waits for the name server. When the wait ends early, records go to the spool, and
+//!   neither the drain nor direct publishing starts before the purge has returned.
+//! - **Repeats, never reordering.** A purged record may have been written. It is then published again with the same `ce_id`.
+//! - **The service's own deadline.** A record may wait for Kafka for `KAFKA_ACK_TIMEOUT_MS` from its submission, and within
+//!   Twilio's 15 s from the head of its request. librdkafka's own time-outs fire late while it waits to reconnect.
+//! - **One owner.** A record that is neither durable nor in the spool is owned by the dispatcher, or by the controller
+//!   while it publishes records one at a time. A record becomes durable, or fails, whether or not its [`Delivery`] is polled:
+//!   dropping a `Delivery` loses only the answer. A caller that needs the answer must therefore await it, or detach the wait
+//!   as the pipeline does.
+//! - **The controller must run.** Without [`FailoverController::run`], deadlines are not checked and nothing leaves the spool.
+//!
+//! # Failures
+//!
+//! [`FailureClass`](crate::domain::FailureClass) decides what follows a failure:
+//!
+//! | What fails | What follows |
+//! |---|---|
+//! | Kafka as a whole, or the topic of events | failover: all records are spooled, and the drainer retries until Kafka accepts them |
+//! | one event (too large, invalid) | failover; records are published one at a time, and the rejected one becomes a dead letter |
+//! | the time of a record (too old for its topic) | it is published with the current time; `ce_time` keeps the time of receipt |
+//! | the dead-letter topic | dead letters are *parked* in the spool, outside the queue, and retried while events are published directly. The dead-letter topic never decides how events travel |
+//! | both topics reject a record in every form | the callback fails with `refused_by_topics`; a record that is in the spool already is parked |
+//! | the producer (fatal error) | it is replaced after a purge, and the records go through the spool |
+//! | the spool | the callback fails with `spool_full` or `spool_failed` |
+//! | a purge does not return | records go to the spool; publishing resumes when the purge has returned |
 //!
 //! # Calls that can block
 //!
-//! None is made on the runtime, on a worker or under the lock of the dispatcher. `Sink::enqueue` and `Spool::append` only
-//! queue; `Sink::purge` and `Sink::renew` have threads of their own. Waiting for them, for the spool's thread and for
-//! Kafka always ends: at a deadline, when the service stops, or when nothing may wait for Kafka any more.
+//! No blocking call is made on the runtime, on a worker or under the lock of the dispatcher. `Sink::enqueue` and
+//! `Spool::append` only queue. `Sink::purge` and `Sink::renew` run on threads of their own. Every wait for them, for the
+//! spool's thread or for Kafka is bounded: by a deadline, by the stop of the service, or by the end of waiting for Kafka.
+//!
+//! | Call | Thread | Lock | Bound |
+//! |---|---|---|---|
+//! | `Sink::enqueue`, `Spool::append`, `Spool::append_parked` | the caller's | the dispatcher's | return at once: they only queue |
+//! | `Sink::purge` | its own | none | none; the wait for it is at most half a second, after which records are spooled |
+//! | `Sink::renew` | its own | none | none; the controller stops waiting for it as for a purge |
+//! | `Spool::read`, `Spool::remove_through`, `Spool::park` | the spool's | none | none; the drainer stops waiting when the service stops or buffered records reach their deadline. `spool drain` has neither and waits as long as the disk takes |
+//! | wait for the result ([`Delivery::wait_until_durable`]) | none: asynchronous | none | 14.5 s from the head of the request |
 
 mod delivery;
 mod dispatcher;
@@ -83,8 +112,8 @@ pub struct Deliver {
 }
 
 impl Deliver {
-    /// Gives Kafka `ack_timeout` for each record from its hand-over. The [`FailoverController`] must run for as long as
-    /// records are handed over.
+    /// Creates a `Deliver` that gives Kafka `ack_timeout` to acknowledge each record, counted from its submission. The
+    /// returned [`FailoverController`] must run for as long as records are submitted.
     pub fn new(
         sink: Arc<dyn Sink>,
         spool: Spool,
@@ -95,19 +124,19 @@ impl Deliver {
         (Self { dispatcher: Arc::clone(&dispatcher) }, FailoverController::new(dispatcher))
     }
 
-    /// Hands an event over without waiting: the events of one profile become durable, and reach Kafka, in the order
-    /// of these calls.
-    pub fn event(&self, event: &Event, raw: &Arc<RawCallback>, received: Instant) -> Delivery {
+    /// Submits the event of a callback without waiting. The events of one profile become durable, and reach Kafka, in the
+    /// order of these calls. `received` is when the head of the request was read.
+    pub fn submit_event(&self, event: &Event, raw: &Arc<RawCallback>, received: Instant) -> Delivery {
         self.submit(OutboundRecord::event(event, raw), received)
     }
 
-    /// Hands over an event that no request brought: if its topic refuses it, there is nothing to keep instead.
-    pub fn found(&self, event: &Event) -> Delivery {
-        self.submit(Record::event(event).map(OutboundRecord::alone), Instant::now())
+    /// Submits an event that has no request. If its topic rejects it, there is no dead letter to publish instead.
+    pub fn submit_event_without_request(&self, event: &Event) -> Delivery {
+        self.submit(Record::event(event).map(OutboundRecord::without_fallback), Instant::now())
     }
 
-    /// Hands over a dead letter.
-    pub fn dead_letter(
+    /// Submits a dead letter without waiting. `received` is when the head of the request was read.
+    pub fn submit_dead_letter(
         &self,
         raw: &RawCallback,
         (reason, profile): (DeadLetterReason, Option<&ProfileSid>),
@@ -115,10 +144,10 @@ impl Deliver {
         received: Instant,
     ) -> Delivery {
         let record = Record::dead_letter(raw, reason, profile, received_at);
-        self.submit(record.map(OutboundRecord::alone), received)
+        self.submit(record.map(OutboundRecord::without_fallback), received)
     }
 
-    /// Stops waiting for Kafka: what it has not acknowledged goes to the spool, and so does everything that comes later.
+    /// Stops waiting for Kafka. Records that Kafka has not acknowledged are spooled, and so are all later ones.
     pub fn stop_waiting(&self) {
         self.dispatcher.stop_waiting.cancel();
     }

@@ -1,4 +1,4 @@
-//! What is made durable: a record, and what takes its place if its topic refuses it.
+//! A record on its way to Kafka, with the dead letter that is published instead if its topic rejects it.
 
 use std::sync::Arc;
 
@@ -9,28 +9,28 @@ use crate::{
     kafka::Record,
 };
 
-/// A record and how else it may be kept.
+/// A record and its fallback.
 pub(super) struct OutboundRecord {
     pub(super) record: Record,
     fallback: Fallback,
 }
 
-/// What becomes of a record that its topic refuses.
+/// What is published instead of a record that its topic rejects.
 enum Fallback {
-    /// An event becomes the dead letter of its request, which is made only when it is needed.
+    /// The dead letter of the event's request. It is built only when it is needed.
     Request { raw: Arc<RawCallback>, profile: ProfileSid, received_at: Timestamp },
-    /// The same, made already.
+    /// A dead letter that has been built already: that of an event in the spool.
     DeadLetter(Record),
-    /// A dead letter has no other form than the one that is cut, and an event of a reconciliation has none.
+    /// Nothing. The only other form of a dead letter is its cut one, and an event of a reconciliation has no other form.
     None,
 }
 
-/// How the spool keeps an outbound record: one JSON object.
+/// An outbound record as the spool stores it: one JSON object.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SpooledRecord<R> {
     /// The record.
     pub(super) record: R,
-    /// The dead letter that an event becomes when its topic refuses it.
+    /// The dead letter that is published instead of an event that its topic rejects.
     pub(super) fallback: Option<R>,
 }
 
@@ -44,8 +44,8 @@ impl OutboundRecord {
         Ok(Self { record: Record::event(event)?, fallback })
     }
 
-    /// A dead letter, or an event without a request: the next reconciliation finds it again.
-    pub(super) fn alone(record: Record) -> Self {
+    /// A dead letter, or an event that has no request. The next reconciliation finds such an event again.
+    pub(super) fn without_fallback(record: Record) -> Self {
         Self { record, fallback: Fallback::None }
     }
 
@@ -53,7 +53,7 @@ impl OutboundRecord {
         self.record.destination == Destination::DeadLetters
     }
 
-    /// The dead letters that may take its place, best first.
+    /// The dead letters that may be published instead, best first.
     pub(super) fn fallbacks(&self) -> impl Iterator<Item = Record> {
         let dead_letter = self.fallback.dead_letter();
         let cut = dead_letter.as_ref().unwrap_or(&self.record).cut();

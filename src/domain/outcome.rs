@@ -1,41 +1,41 @@
-//! What became of a callback: one outcome each, and the closed sets of its reasons.
+//! The outcome of a callback, and the closed sets of reasons for it.
 
 use super::label::closed_set;
 
 closed_set! {
-    /// Why a callback was refused. The caller learns nothing of it; metrics and logs do.
+    /// Why a callback was rejected. Metrics and logs show the reason; the caller sees only a status code.
     pub enum RejectReason {
-        /// No `X-Twilio-Signature`.
+        /// The request has no `X-Twilio-Signature`.
         MissingSignature => "missing_signature",
-        /// A signature that is not canonical base64 of the right length, or several that differ.
+        /// The signature is not canonical base64 of the right length, or there are several that differ.
         MalformedSignature => "malformed_signature",
-        /// No construction, URL spelling and key gives this signature.
+        /// No construction, URL spelling and key produces this signature.
         SignatureMismatch => "signature_mismatch",
-        /// The signature is one for another URL than those configured, as a diagnosis found.
+        /// A diagnosis found that the signature is valid for a URL that is not configured.
         UrlMismatch => "url_mismatch",
-        /// The account is none of those configured.
+        /// The account is not configured.
         UnknownAccount => "unknown_account",
-        /// The URL's signature is right, but `bodySHA256` is not the hash of the body received.
+        /// The signature of the URL is valid, but `bodySHA256` is not the hash of the received body.
         BodyHashMismatch => "body_hash_mismatch",
-        /// Body or query above the limit.
+        /// The body or the query exceeds the limit.
         TooLarge => "too_large",
-        /// Neither a form nor JSON, or compressed.
+        /// The body is neither a form nor JSON, or it is compressed.
         UnsupportedMediaType => "unsupported_media_type",
-        /// Not HTTP that can be read as a callback, such as a broken body or a `GET` with one.
+        /// The request cannot be read as a callback, such as one with a broken body or a `GET` with a body.
         Malformed => "malformed",
-        /// The request did not arrive completely within its time.
+        /// The request was not complete in time.
         TimedOut => "timed_out",
-        /// The caller went away before the request was complete.
+        /// The caller closed the connection before the request was complete.
         Incomplete => "incomplete",
-        /// A verb other than `GET` and `POST`.
+        /// The method is neither `GET` nor `POST`.
         MethodNotAllowed => "method_not_allowed",
     }
 }
 
 impl RejectReason {
-    /// Whether the request is a callback, but nothing proves who sent it.
+    /// Whether the request can be read as a callback, but nothing proves who sent it.
     #[must_use]
-    pub fn is_of_sender(self) -> bool {
+    pub fn is_unauthenticated(self) -> bool {
         match self {
             Self::MissingSignature
             | Self::MalformedSignature
@@ -54,15 +54,15 @@ impl RejectReason {
 }
 
 closed_set! {
-    /// Why an unverified callback is not kept although the mode is report-only.
+    /// The limit because of which report-only mode does not keep an unverified callback.
     pub enum ReportOnlyLimit {
-        /// It is larger than any of Twilio's.
+        /// The callback is far larger than Twilio's.
         Size => "size",
-        /// Too many came in a short time.
+        /// Too many unverified callbacks arrived in a short time.
         Rate => "rate",
-        /// Too many are not durable yet.
+        /// Too many unverified callbacks are not durable yet.
         InProgress => "in_progress",
-        /// The spool holds more than the share of it that is for such callbacks.
+        /// The spool holds more than the share that unverified callbacks may use.
         Spool => "spool",
     }
 }
@@ -70,88 +70,88 @@ closed_set! {
 closed_set! {
     /// Why a callback became a dead letter and not an event.
     pub enum DeadLetterReason {
-        /// The body says JSON and is not a JSON object.
+        /// The content type is JSON, but the body is not a JSON object.
         InvalidJson => "invalid_json",
-        /// No account SID.
+        /// The callback has no account SID.
         MissingAccountSid => "missing_account_sid",
-        /// The account SID is not one.
+        /// The account SID is not valid.
         InvalidAccountSid => "invalid_account_sid",
-        /// Account SIDs that contradict each other.
+        /// The account SIDs contradict each other.
         ConflictingAccountSid => "conflicting_account_sid",
-        /// No profile SID under any of its names.
+        /// The callback has no profile SID under any of its names.
         MissingProfileSid => "missing_profile_sid",
-        /// The profile SID is not one.
+        /// The profile SID is not valid.
         InvalidProfileSid => "invalid_profile_sid",
-        /// Profile SIDs that contradict each other.
+        /// The profile SIDs contradict each other.
         ConflictingProfileSid => "conflicting_profile_sid",
-        /// No status.
+        /// The callback has no status.
         MissingStatus => "missing_status",
-        /// Statuses that contradict each other.
+        /// The statuses contradict each other.
         ConflictingStatus => "conflicting_status",
-        /// The signature does not match, and `SIGNATURE_MODE` is `report-only`.
+        /// The signature does not match, and `SIGNATURE_MODE` is `report-only`. The sender is therefore not proven.
         SignatureFailed => "signature_failed",
-        /// The event is larger than the topic takes, or the broker calls it invalid.
+        /// The topic rejects the event as too large or as invalid.
         RefusedByTopic => "refused_by_topic",
     }
 }
 
 closed_set! {
-    /// Why Kafka did not take a record.
+    /// Why Kafka did not accept a record.
     pub enum PublishFailure {
-        /// The broker or the client calls the record too large.
+        /// The broker or the client rejects the record as too large.
         TooLarge => "too_large",
-        /// The broker or the client calls the record invalid.
+        /// The broker or the client rejects the record as invalid.
         InvalidRecord => "invalid_record",
-        /// The broker does not accept the record's time: it is too old for the topic, or a clock is wrong.
+        /// The broker rejects the record's time: it is too old for the topic, or a clock is wrong.
         InvalidTimestamp => "invalid_timestamp",
-        /// Not acknowledged within `KAFKA_ACK_TIMEOUT_MS`.
+        /// Kafka did not acknowledge the record before the service's own deadline.
         TimedOut => "timed_out",
         /// No broker can be reached.
         Unreachable => "unreachable",
         /// The partition has no leader, or too few replicas are in sync.
         NotAvailable => "not_available",
-        /// Login failed, or the user may not use the cluster.
+        /// The login failed, or the user is not authorized to use the cluster.
         Authentication => "authentication",
-        /// The user may not use the topic.
+        /// The user is not authorized to use the topic.
         Authorization => "authorization",
         /// The topic does not exist.
         UnknownTopic => "unknown_topic",
-        /// The cluster or the topic is set up in a way that excludes what the service sends.
+        /// The configuration of the cluster or the topic excludes what the service sends.
         Unsupported => "unsupported",
         /// The producer's queue is full.
         QueueFull => "queue_full",
         /// The producer cannot continue.
         Fatal => "fatal",
-        /// Anything else.
+        /// Any other failure. It is treated as an outage.
         Other => "other",
     }
 }
 
-/// What makes Kafka take a record that it did not take. It decides what happens until then.
+/// What has to change before Kafka accepts a record that it did not accept. It decides how the service handles the record.
 ///
-/// | Class | What cures it | How long | Then |
+/// | Class | What has to change | How long the service waits for it | How the record is handled |
 /// |---|---|---|---|
-/// | [`Record`](Self::Record) | nothing: Kafka will never take this record in this form | – | it is published alone, as the dead letter of its request, then as a cut one; what no topic takes in any form is answered 503, or parked when it was spooled |
-/// | [`Time`](Self::Time) | the present time in place of the time of receipt, unless a clock is wrong | one more try | refused again, it is an outage until the clock is corrected; an event is never parked for it |
-/// | [`Topic`](Self::Topic) | an operator creates the topic or grants the permission | without limit | events wait in the spool; a dead letter is parked and tried again every minute, since events must not wait for its topic |
-/// | [`Outage`](Self::Outage) | time, or an operator | without limit | records wait in the spool |
-/// | [`Fatal`](Self::Fatal) | another producer | at once | it is replaced, and the records go through the spool |
+/// | [`Record`](Self::Record) | the record: Kafka never accepts it in this form | not at all | it is published alone: first as the dead letter of its request, then as a cut one. A record that no topic accepts in any form is answered 503, or parked if it was spooled |
+/// | [`Time`](Self::Time) | the time of the record, or a clock | for one more attempt | it is published with the current time instead of the time of receipt. If that is rejected as well, it is an outage until the clock is corrected; an event is never parked because of its time |
+/// | [`Topic`](Self::Topic) | an operator creates the topic or grants the permission | without limit | an event waits in the spool. A dead letter is parked and retried every minute, because events must not wait for its topic |
+/// | [`Outage`](Self::Outage) | Kafka recovers, with or without the help of an operator | without limit | it waits in the spool |
+/// | [`Fatal`](Self::Fatal) | the producer is replaced | not at all | the producer is replaced at once, and the record goes through the spool |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureClass {
     /// The record is at fault. Other records are not affected.
     Record,
-    /// The time of the record is at fault, or a clock.
+    /// The time of the record, or a clock, is at fault.
     Time,
-    /// One topic takes no records. The other topic may take them.
+    /// One topic accepts no records. The other topic may accept them.
     Topic,
-    /// Kafka cannot take records now; this one is good.
+    /// Kafka cannot accept records now. The record is not at fault.
     Outage,
-    /// The producer is of no use any more.
+    /// The producer cannot be used any more.
     Fatal,
 }
 
 impl PublishFailure {
-    /// What this failure calls for. A missing permission is never the fault of an event: it will be granted.
+    /// The class of this failure. A missing permission is never the fault of an event: it may be granted later.
     #[must_use]
     pub fn class(self) -> FailureClass {
         match self {
@@ -169,9 +169,9 @@ impl PublishFailure {
         }
     }
 
-    /// Whether publishing the records one at a time, in another form if need be, may succeed without any waiting.
+    /// Whether records may be accepted at once if they are published one at a time, in another form where necessary.
     #[must_use]
-    pub fn is_cured_by_another_form(self) -> bool {
+    pub fn is_resolved_by_another_form(self) -> bool {
         matches!(self.class(), FailureClass::Record | FailureClass::Time)
     }
 }
@@ -179,15 +179,15 @@ impl PublishFailure {
 closed_set! {
     /// Why a callback could not be made durable.
     pub enum DeliveryError {
-        /// Kafka does not take it and the spool has no room.
+        /// Kafka does not accept the record, and the spool is full.
         SpoolFull => "spool_full",
-        /// Kafka does not take it and the spool cannot be written.
+        /// Kafka does not accept the record, and the spool cannot be written.
         SpoolFailed => "spool_failed",
-        /// Neither topic takes it in any form.
+        /// Neither topic accepts the record in any form.
         RefusedByTopics => "refused_by_topics",
-        /// More callbacks were being worked on, or more connections held, than there is room for.
+        /// The limit of requests in progress, of their bytes or of descriptors was reached.
         Overloaded => "overloaded",
-        /// The service stopped before it was durable.
+        /// The work on the callback ended before its record was durable, such as when the service was killed.
         Abandoned => "abandoned",
     }
 }
@@ -195,28 +195,28 @@ closed_set! {
 /// How a record became durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// All in-sync replicas of Kafka have it, in its topic.
+    /// All in-sync replicas of Kafka have the record.
     Published,
-    /// It is in the spool, synced to disk.
+    /// The record is in the spool, synced to disk.
     Spooled,
-    /// Its topic does not take it: all in-sync replicas have the request as a dead letter instead.
+    /// The topic of the record rejects it. All in-sync replicas have its dead letter instead.
     DeadLettered,
 }
 
-/// What became of one callback. Decides the answer, the metrics and the log level.
+/// The outcome of one callback. It decides the response, the metrics and the log level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Kafka acknowledged the event with all in-sync replicas.
     Published,
     /// The event, or the dead letter, is in the spool, synced to disk.
     Spooled,
-    /// The same callback was made durable before, or a moment ago.
+    /// An identical callback is durable already.
     Duplicate,
     /// Kafka acknowledged the dead letter with all in-sync replicas.
     DeadLettered(DeadLetterReason),
-    /// Refused; nothing was kept.
+    /// The callback was rejected, and nothing was stored.
     Rejected(RejectReason),
-    /// Could not be made durable.
+    /// The callback could not be made durable.
     Unavailable(DeliveryError),
 }
 
@@ -252,7 +252,7 @@ impl Outcome {
         }
     }
 
-    /// The reason as text; what is durable as an event has none.
+    /// The label of the reason; `None` for an outcome without one.
     #[must_use]
     pub fn reason(self) -> Option<&'static str> {
         use super::Label as _;
@@ -268,11 +268,11 @@ impl Outcome {
 closed_set! {
     /// How a reconciliation ended.
     pub enum ReconcileResult {
-        /// Every account was compared, and what was missing is published.
+        /// Every account was compared, and all missed changes were published.
         Success => "success",
-        /// Something could not be compared or published.
+        /// A profile or an account could not be compared, or an event could not be published.
         Failure => "failure",
-        /// Another process was at it.
+        /// Another process was running a reconciliation.
         Elsewhere => "elsewhere",
     }
 }

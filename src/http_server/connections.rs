@@ -1,36 +1,46 @@
-//! The connections of a port: how many there are, and which of them makes way for another.
+//! Limits the connections to a port, and evicts the one that has been idle longest when there are too many.
 //!
-//! A connection *waits* for its caller until a request of it is complete, and *works* until that request is answered.
-//! Waiting costs the caller nothing, so anybody can let connections wait by the thousand. When there are too many, the
-//! one that has waited longest is cut. One that works is never cut. When too many work, what else arrives is refused at
-//! once.
+//! A connection is *idle* until a request on it is complete, and *active* until that request is answered. An idle connection
+//! costs its caller nothing, so a caller can open thousands. When there are too many connections, the one that has been idle
+//! longest is evicted. An active connection is never evicted. When too many are active, further requests are rejected at once.
+//!
+//! # States
 //!
 //! ```text
 //!            accepted
 //!               │ admit
 //!               ▼          activate
-//!            waiting ─────────────────────► working
+//!             idle ────────────────────────► active
 //!             │   ▲                          │    │
-//!    displaced,   │   request finished       │    │ caller gone, request
+//!     evicted,    │   request finished       │    │ connection closed, request
 //!    late head,   └──────────────────────────┘    │ not finished yet
-//!    refused  │                                   ▼
+//!   rejected  │                                   ▼
 //!             ▼                               detached
-//!            cut ──► closed by its worker         │ request finished
+//!      shut down ──► closed by its worker         │ request finished
 //!                                                 ▼
-//!                                               gone
+//!                                             finished
 //! ```
 //!
-//! Invariants:
+//! # Invariants
 //!
-//! - An [`ActiveRequest`] counts once, from [`ConnectionSlot::activate`] to its end, whether or not its connection still
-//!   exists. There are never more than `active`, and together they never hold more than `active_bytes`.
-//! - A connection is cut for another one only while it waits: the change from waiting to working and the change from
-//!   waiting to cut exclude each other, since both exchange the same number.
-//! - At most `held` connections are neither cut nor closed. At most `open` are not closed; of that the server's accept
-//!   loop takes care.
-//! - A connection that was cut never works again.
-//! - What outlives a connection holds none of its descriptors.
-//! - The lock is for those who come and go. A request changes numbers only.
+//! - An [`ActiveRequest`] counts once, from [`ConnectionSlot::activate`] until it is dropped, whether or not its connection
+//!   still exists. There are never more than `active`, and together they never hold more than `active_bytes`.
+//! - A connection is evicted only while it is idle. The change from idle to active and the change from idle to evicted exclude
+//!   each other, because both are a compare-and-exchange of the same number.
+//! - At most `held` connections are neither evicted nor closed. At most `open` are not closed; the server's accept loop enforces
+//!   this limit.
+//! - An evicted connection never becomes active again.
+//! - A request that outlives its connection holds none of its descriptors.
+//! - Only new and closed connections take the lock, and evictions. A request changes atomic numbers only.
+//!
+//! # Failures
+//!
+//! | What fails | What follows |
+//! |---|---|
+//! | the system has no second descriptor for a connection | the connection is shut down at once |
+//! | too many connections | the one that has been idle longest is shut down |
+//! | too many active requests, or too many bytes | [`ConnectionSlot::activate`] returns `None` |
+//! | the first head is late | the connection is answered 400 and shut down |
 
 use std::{
     cell::{Cell, OnceCell},
@@ -53,8 +63,8 @@ use tokio::{
 
 use super::ConnectionLimits;
 
-/// The answer to a head that is not complete in time.
-const TOO_LATE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 11\r\n\r\nBad Request";
+/// The response to a head that is not complete in time.
+const LATE_HEAD_RESPONSE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 11\r\n\r\nBad Request";
 
 /// All connections of a port.
 #[derive(Debug)]
@@ -62,92 +72,93 @@ pub struct ConnectionTable {
     limits: ConnectionLimits,
     active: AtomicUsize,
     active_bytes: AtomicUsize,
-    /// Connections begin to wait in the order of their turns.
-    next_turn: AtomicU64,
-    held: Mutex<Held>,
+    /// A logical clock: a connection that becomes idle later has a larger number.
+    next_sequence: AtomicU64,
+    held: Mutex<HeldConnections>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
-    /// Those that were not cut, by the turn in which they came.
-    connections: HashMap<Turn, Arc<Connection>>,
-    /// Those that had waited longest when they were last looked for, and since when. One that has worked since then has
-    /// another turn, and all others that wait began later.
-    longest: VecDeque<(Turn, Turn)>,
+struct HeldConnections {
+    /// The connections that were not evicted, by the sequence number with which they were admitted.
+    connections: HashMap<Sequence, Arc<Connection>>,
+    /// The connections that had been idle longest at the last search: since when, and with which number they were admitted.
+    /// One that has been active since then has another `idle_since`, and all other idle connections became idle later.
+    candidates: VecDeque<(Sequence, Sequence)>,
 }
 
-type Turn = u64;
+type Sequence = u64;
 
-/// In place of the turn of a connection that does not wait.
-const WORKING: Turn = 0;
-const CUT: Turn = Turn::MAX;
+/// The values of `idle_since` of connections that are not idle.
+const ACTIVE: Sequence = 0;
+const EVICTED: Sequence = Sequence::MAX;
 
-/// A connection and what it does. It changes between waiting and working itself, and others cut it while it waits.
+/// A connection and its state. Its own worker makes it active and idle, and any worker can evict it while it is idle.
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
-    turn: AtomicU64,
+    idle_since: AtomicU64,
 }
 
 impl Connection {
-    fn change(&self, from: Turn, to: Turn) -> bool {
-        self.turn.compare_exchange(from, to, Relaxed, Relaxed).is_ok()
+    fn change_state(&self, from: Sequence, to: Sequence) -> bool {
+        self.idle_since.compare_exchange(from, to, Relaxed, Relaxed).is_ok()
     }
 
-    /// Ends it, from any thread: its worker sees the end and closes it. What was written still goes out.
-    fn cut(&self) {
-        // The caller may have been faster.
+    /// Shuts the socket down, from any thread. The worker of the connection notices it and closes the connection. Bytes that
+    /// were written before are still sent.
+    fn shut_down(&self) {
+        // Fails if the caller closed the connection first.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 
 impl ConnectionTable {
-    /// A table without connections.
+    /// Creates a table without connections.
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
             active: AtomicUsize::new(0),
             active_bytes: AtomicUsize::new(0),
-            next_turn: AtomicU64::new(1),
+            next_sequence: AtomicU64::new(1),
             held: Mutex::default(),
         })
     }
 
-    /// Gives a new connection its slot, at the cost of the one that has waited longest when there are too many.
+    /// Gives a new connection a slot. If there are too many connections, evicts the one that has been idle longest.
     ///
-    /// `None` when the system gives no second descriptor, by which the connection could be cut. It is then ended at
-    /// once: one that could not be cut could stay open as long as its caller likes.
+    /// Returns `None` when the system has no second descriptor, through which the connection could be evicted. Such a
+    /// connection is shut down at once: otherwise its caller could keep it open without limit.
     pub fn admit(self: &Arc<Self>, stream: &impl AsFd) -> Option<ConnectionSlot> {
         let Ok(second) = stream.as_fd().try_clone_to_owned() else {
             let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::ReadWrite);
             return None;
         };
-        let (stream, admitted) = (TcpStream::from(second), self.turn());
-        let connection = Arc::new(Connection { stream, turn: AtomicU64::new(admitted) });
-        let displaced = {
+        let (stream, admitted) = (TcpStream::from(second), self.next_sequence());
+        let connection = Arc::new(Connection { stream, idle_since: AtomicU64::new(admitted) });
+        let evicted = {
             let mut held = self.held();
             held.connections.insert(admitted, Arc::clone(&connection));
-            (held.connections.len() > self.limits.held).then(|| held.displace()).flatten()
+            (held.connections.len() > self.limits.held).then(|| held.evict()).flatten()
         };
-        if let Some(longest) = displaced {
-            longest.cut();
+        if let Some(evicted) = evicted {
+            evicted.shut_down();
         }
         let (unread, head_limit) = (OnceCell::new(), Cell::default());
         Some(ConnectionSlot { table: Arc::clone(self), connection, admitted, unread, head_limit })
     }
 
-    fn turn(&self) -> Turn {
-        self.next_turn.fetch_add(1, Relaxed)
+    fn next_sequence(&self) -> Sequence {
+        self.next_sequence.fetch_add(1, Relaxed)
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        // Nothing that holds the lock can panic.
+    fn held(&self) -> MutexGuard<'_, HeldConnections> {
+        // No code that holds the lock can panic.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more active request, unless it would be one too many.
-    fn count(&self, bytes: usize) -> bool {
+    /// Counts one more active request with this many bytes, unless that exceeds a limit. Returns whether it was counted.
+    fn count_request(&self, bytes: usize) -> bool {
         if !add_below(&self.active_bytes, bytes, self.limits.active_bytes) {
             return false;
         }
@@ -165,112 +176,116 @@ impl ConnectionTable {
         self.held().connections.len()
     }
 
-    /// Active requests and their bytes.
+    /// The number of active requests and their bytes.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.active.load(Relaxed), self.active_bytes.load(Relaxed))
     }
 }
 
-/// Adds to a number that must not exceed its limit.
+/// Adds to a number unless the sum exceeds the limit. Returns whether it was added.
 fn add_below(number: &AtomicUsize, more: usize, limit: usize) -> bool {
     let add = |number: usize| number.checked_add(more).filter(|sum| *sum <= limit);
     number.fetch_update(Relaxed, Relaxed, add).is_ok()
 }
 
-impl Held {
-    /// Takes the one out that has waited longest, if any waits.
-    fn displace(&mut self) -> Option<Arc<Connection>> {
+impl HeldConnections {
+    /// Evicts the connection that has been idle longest, if any is idle.
+    fn evict(&mut self) -> Option<Arc<Connection>> {
         loop {
-            if self.longest.is_empty() {
-                self.longest = self.find_longest();
+            if self.candidates.is_empty() {
+                self.candidates = self.find_candidates();
             }
-            let (turn, admitted) = self.longest.pop_front()?;
-            if self.connections.get(&admitted).is_some_and(|connection| connection.change(turn, CUT)) {
+            let (idle_since, admitted) = self.candidates.pop_front()?;
+            let connection = self.connections.get(&admitted);
+            if connection.is_some_and(|connection| connection.change_state(idle_since, EVICTED)) {
                 return self.connections.remove(&admitted);
             }
         }
     }
 
-    /// An eighth of those that wait, so that not each that comes has to look at all of them.
-    fn find_longest(&self) -> VecDeque<(Turn, Turn)> {
-        let turns = self.connections.iter().map(|(admitted, connection)| (connection.turn.load(Relaxed), *admitted));
-        let mut waiting: Vec<_> = turns.filter(|(turn, _)| *turn != WORKING).collect();
-        waiting.sort_unstable();
-        waiting.truncate(waiting.len().div_ceil(8));
-        waiting.into()
+    /// Finds the eighth of the idle connections that have been idle longest. With several candidates, not every new connection
+    /// has to search all others.
+    fn find_candidates(&self) -> VecDeque<(Sequence, Sequence)> {
+        let states = self.connections.iter();
+        let states = states.map(|(admitted, connection)| (connection.idle_since.load(Relaxed), *admitted));
+        let mut idle: Vec<_> = states.filter(|(idle_since, _)| *idle_since != ACTIVE).collect();
+        idle.sort_unstable();
+        idle.truncate(idle.len().div_ceil(8));
+        idle.into()
     }
 }
 
-/// A connection's place among the others, as long as it is open.
+/// The slot of an open connection in its table.
 pub struct ConnectionSlot {
     table: Arc<ConnectionTable>,
     connection: Arc<Connection>,
-    /// The turn in which it came.
-    admitted: Turn,
-    /// What was not read of the body of the last request of this connection.
+    /// The sequence number with which it was admitted.
+    admitted: Sequence,
+    /// The unread rest of the body of the last request on this connection.
     unread: OnceCell<Payload>,
-    /// Ends the connection if its first head is late.
+    /// Shuts the connection down if its first head is late.
     head_limit: Cell<Option<JoinHandle<()>>>,
 }
 
 impl ConnectionSlot {
-    /// Whether so many requests are in progress that this connection need not send more.
+    /// Whether the limit of active requests is reached, so that there is no use in reading another request.
     #[must_use]
     pub fn is_saturated(&self) -> bool {
         self.table.active.load(Relaxed) >= self.table.limits.active
     }
 
-    /// Counts a request that is complete and holds so many bytes. The connection works from now on, until what is
-    /// returned is dropped. `None` when the request is one too many, or when the connection was cut.
+    /// Counts a complete request that holds `bytes` bytes. The connection is active until the returned value is dropped.
+    /// Returns `None` when a limit is reached or the connection was evicted.
     #[must_use]
     pub fn activate(&self, bytes: usize) -> Option<ActiveRequest> {
-        let turn = self.connection.turn.load(Relaxed);
-        if turn == CUT || !self.connection.change(turn, WORKING) {
+        let idle_since = self.connection.idle_since.load(Relaxed);
+        if idle_since == EVICTED || !self.connection.change_state(idle_since, ACTIVE) {
             return None;
         }
-        // One that was cut is not counted, not even for a moment: another would be refused for it.
-        if !self.table.count(bytes) {
-            self.connection.turn.store(turn, Relaxed);
+        // Counted only now: an evicted connection must not count even for a moment, or another would be rejected for it.
+        if !self.table.count_request(bytes) {
+            self.connection.idle_since.store(idle_since, Relaxed);
             return None;
         }
         Some(ActiveRequest { table: Arc::clone(&self.table), connection: Arc::downgrade(&self.connection), bytes })
     }
 
-    /// The connection has had its last request. actix would read the rest of a chunked body without end if `unread` were
-    /// dropped, and closes the connection after a short while if it is kept.
-    pub fn leave(&self, unread: Payload) {
-        // A connection leaves once: what comes behind its last request is not answered.
+    /// Marks the request in progress as the last one on this connection. `unread` is the rest of its body. If that were
+    /// dropped, actix would read the rest of a chunked body without end; if it is kept, actix closes the connection after a
+    /// short time.
+    pub fn mark_last_request(&self, unread: Payload) {
+        // Set once: later requests on the connection are not answered.
         let _ = self.unread.set(unread);
     }
 
-    /// Whether the connection has had its last request.
+    /// Whether the last request on this connection was answered.
     #[must_use]
-    pub fn has_left(&self) -> bool {
+    pub fn has_had_last_request(&self) -> bool {
         self.unread.get().is_some()
     }
 
-    /// Ends the connection now.
+    /// Shuts the connection down now.
     pub fn close(&self) {
-        self.connection.cut();
+        self.connection.shut_down();
     }
 
-    /// Answers 400 and ends the connection when no head is complete after `limit`. To be called on its worker.
+    /// Answers 400 and shuts the connection down if no head is complete after `limit`. To be called on its worker.
     pub(super) fn limit_first_head(&self, limit: Duration) {
         let connection = Arc::downgrade(&self.connection);
         self.head_limit.set(Some(spawn_local(async move {
             sleep(limit).await;
-            // The worker itself may have been late. In this pause it reads what has arrived meanwhile.
+            // The worker itself may have been busy. During this pause it reads the bytes that have arrived meanwhile.
             yield_now().await;
             if let Some(connection) = connection.upgrade() {
-                // Nothing else was ever written there, so it does not block.
-                let _ = (&connection.stream).write(TOO_LATE);
-                connection.cut();
+                // The first write to a socket fits into its buffer, so it does not block.
+                let _ = (&connection.stream).write(LATE_HEAD_RESPONSE);
+                connection.shut_down();
             }
         })));
     }
 
-    /// A head is complete, so there is no limit for the first one any more.
-    pub fn head_arrived(&self) {
+    /// Ends the time limit for the first head, because a head is complete.
+    pub fn on_head(&self) {
         if let Some(limit) = self.head_limit.take() {
             limit.abort();
         }
@@ -279,14 +294,14 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.head_arrived();
+        self.on_head();
         self.table.held().connections.remove(&self.admitted);
     }
 }
 
-/// A request that is in progress. Its connection, if it is still there, waits again when this is dropped.
+/// A request in progress. When this is dropped, its connection, if it is still open, becomes idle.
 #[derive(Debug)]
-#[must_use = "the request is over when this is dropped"]
+#[must_use = "the request counts as finished when this is dropped"]
 pub struct ActiveRequest {
     table: Arc<ConnectionTable>,
     /// Weak: a request that outlives its connection must not keep the descriptor.
@@ -297,7 +312,7 @@ pub struct ActiveRequest {
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.upgrade() {
-            connection.turn.store(self.table.turn(), Relaxed);
+            connection.idle_since.store(self.table.next_sequence(), Relaxed);
         }
         self.table.active_bytes.fetch_sub(self.bytes, Relaxed);
         self.table.active.fetch_sub(1, Relaxed);

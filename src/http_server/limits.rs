@@ -1,44 +1,44 @@
-//! How many connections a port has, and what they may cost.
+//! The limits of the connections to a port.
 
-/// The least number of connections that may wait while all others work.
-const LEAST_RESERVE: usize = 64;
+/// The smallest number of connections that may be idle while all others are active.
+const MIN_RESERVE: usize = 64;
 
-/// What the callbacks in progress may hold on average, in bytes: several times what Twilio sends.
+/// The memory that a request in progress may hold on average, in bytes: several times the size of Twilio's requests.
 const BYTES_PER_REQUEST: usize = 16 * 1024;
 
-/// So many of the largest requests may be in progress, however few requests are allowed.
-const LARGEST_REQUESTS: usize = 4;
+/// The number of requests of the largest size that always fit, however few requests may be in progress.
+const MAX_SIZE_REQUESTS: usize = 4;
 
 /// The largest head that actix reads, in bytes.
-const LARGEST_HEAD: usize = 128 * 1024;
+const MAX_HEAD_BYTES: usize = 128 * 1024;
 
-/// How many connections there may be.
+/// The limits of the connections to a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Requests in progress at the same time. Each is counted until it is finished, also when its connection is gone.
+    /// Requests in progress at the same time. Each counts until it is finished, even if its connection is closed before.
     pub active: usize,
-    /// Bytes that those requests hold.
+    /// Bytes that those requests hold together.
     pub active_bytes: usize,
-    /// Connections that work or wait; at least [`active`](Self::active). The difference gives each new caller the time
-    /// to say something.
+    /// Connections that are active or idle; at least [`active`](Self::active). The difference gives each new caller time to
+    /// send a request.
     pub held: usize,
-    /// Connections that are open in any way: also those that were cut and are not closed yet, and those that were
-    /// accepted and not looked at yet.
+    /// Connections that are open in any state, including those that were evicted but are not closed yet, and those that were
+    /// accepted but not admitted yet.
     pub open: usize,
 }
 
 impl ConnectionLimits {
-    /// Limits under which `active` requests with bodies of up to `max_body` bytes are in progress.
+    /// Limits that allow `active` requests in progress, with bodies of up to `max_body` bytes.
     #[must_use]
     pub fn for_requests(active: usize, max_body: usize) -> Self {
-        let reserve = (active / 4).max(LEAST_RESERVE);
+        let reserve = (active / 4).max(MIN_RESERVE);
         let held = active.saturating_add(reserve);
-        let largest = max_body.saturating_add(LARGEST_HEAD).saturating_mul(LARGEST_REQUESTS);
+        let largest = max_body.saturating_add(MAX_HEAD_BYTES).saturating_mul(MAX_SIZE_REQUESTS);
         let active_bytes = active.saturating_mul(BYTES_PER_REQUEST).max(largest);
         Self { active, active_bytes, held, open: held.saturating_add(reserve) }
     }
 
-    /// The most descriptors that these connections take: each has a second one, by which it can be cut.
+    /// The largest number of descriptors that these connections need: each has a second one, through which it is shut down.
     #[must_use]
     pub fn descriptors(&self) -> usize {
         self.open.saturating_mul(2)

@@ -1,9 +1,15 @@
-//! What the public port and the admin port have in common: a table of their connections, a limit for the first head of
-//! each, and a heartbeat for each worker.
+//! Shared parts of the public and the admin server: a table of connections, a time limit for the first head of each
+//! connection, and a heartbeat for each worker.
 //!
-//! A worker is a thread with a runtime of its own, on which actix reads requests and calls handlers. Blocking calls in
-//! this module: `dup`, `shutdown` and one `send` on a non-blocking socket. Each returns at once. They are made on the
-//! worker of the connection, or of the connection that displaces it, and never under the lock of the table.
+//! A worker is a thread with a runtime of its own, on which actix reads requests and calls handlers.
+//!
+//! # Calls that can block
+//!
+//! | Call | Thread | Lock | Bound |
+//! |---|---|---|---|
+//! | `dup` of a socket | the worker of the connection | none | returns at once |
+//! | `shutdown` of a socket | the worker of the connection, or of the connection for which it is evicted | none | returns at once |
+//! | one `send` on a non-blocking socket | the worker of the connection | none | returns at once |
 
 mod connections;
 mod limits;
@@ -21,10 +27,11 @@ pub use self::{
 };
 use crate::liveness::Liveness;
 
-/// What a server does with each new connection: it gets a slot in `table`, and its first head has `head_timeout`.
+/// Returns the hook that a server calls for each new connection. It gives the connection a slot in `table`, and its first
+/// head `head_timeout` to arrive.
 ///
-/// actix has a time limit for that head as well, but starts it, and looks at it, before it reads: a worker that was
-/// busy for as long answers 408 to callers who sent everything in time. That limit is therefore to be switched off.
+/// actix also has a time limit for the head, but it checks that limit before it reads. A worker that was busy for that long
+/// would answer 408 to callers who sent the head in time. The caller must therefore switch that limit off.
 pub fn admit_into(table: Arc<ConnectionTable>, head_timeout: Duration) -> impl Fn(&dyn Any, &mut Extensions) {
     move |stream, data| {
         let Some(stream) = stream.downcast_ref::<TcpStream>() else { return };
@@ -35,14 +42,14 @@ pub fn admit_into(table: Arc<ConnectionTable>, head_timeout: Duration) -> impl F
     }
 }
 
-/// Registers the worker on whose thread this is called: `name` is stuck when that thread is blocked. To be called where
-/// the application is made, which each worker does for itself, on its own thread.
+/// Registers the worker on whose thread this is called, so that `name` counts as stuck while that thread is blocked. To be
+/// called from the application factory, which each worker calls on its own thread.
 pub fn watch_worker(liveness: &Liveness, name: &'static str) {
     let heartbeat = liveness.register(name);
     spawn_local(async move { heartbeat.beat_while(pending::<()>()).await });
 }
 
-/// Whether something follows the head of a request. It may have no end.
+/// Whether a body follows the head of a request. The body may be endless.
 #[must_use]
 pub fn has_body(request: &HttpRequest) -> bool {
     let headers = request.headers();

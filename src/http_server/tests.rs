@@ -11,15 +11,15 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use tokio::runtime::Runtime;
 
 use super::{ConnectionLimits, ConnectionSlot, ConnectionTable, admit_into, watch_worker};
-use crate::liveness::{DEAD_AFTER, Liveness};
+use crate::liveness::{Liveness, STUCK_AFTER};
 
-/// Far longer than anything takes here.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Far longer than any step of these tests takes.
+const LONG: Duration = Duration::from_secs(60);
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// The caller's end of a connection, and its slot. The server's end is open as long as the slot.
-fn arrive(table: &Arc<ConnectionTable>) -> (TcpStream, ConnectionSlot) {
+/// Opens a connection. Returns the caller's end and the slot. The server's end is open as long as the slot.
+fn open_connection(table: &Arc<ConnectionTable>) -> (TcpStream, ConnectionSlot) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let caller = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     caller.set_nonblocking(true).unwrap();
@@ -27,7 +27,7 @@ fn arrive(table: &Arc<ConnectionTable>) -> (TcpStream, ConnectionSlot) {
     (caller, table.admit(&stream).unwrap())
 }
 
-fn is_cut(mut caller: &TcpStream) -> bool {
+fn is_shut_down(mut caller: &TcpStream) -> bool {
     match caller.read(&mut [0]) {
         Ok(read) => read == 0,
         Err(error) => error.kind() != ErrorKind::WouldBlock,
@@ -39,33 +39,33 @@ fn table_for(active: usize, held: usize) -> Arc<ConnectionTable> {
 }
 
 #[test]
-fn connection_that_waited_longest_is_displaced_and_one_that_works_is_not() {
+fn connection_idle_longest_is_evicted_and_an_active_one_is_not() {
     let table = table_for(2, 3);
-    let callers: Vec<_> = (0..3).map(|_| arrive(&table)).collect();
+    let callers: Vec<_> = (0..3).map(|_| open_connection(&table)).collect();
     drop(callers[1].1.activate(1).unwrap());
     let active = callers[0].1.activate(1).unwrap();
-    let more: Vec<_> = (0..2).map(|_| arrive(&table)).collect();
-    let cut: Vec<_> = callers.iter().chain(&more).map(|(caller, _)| is_cut(caller)).collect();
-    assert_eq!(cut, [false, true, true, false, false]);
+    let more: Vec<_> = (0..2).map(|_| open_connection(&table)).collect();
+    let shut_down: Vec<_> = callers.iter().chain(&more).map(|(caller, _)| is_shut_down(caller)).collect();
+    assert_eq!(shut_down, [false, true, true, false, false]);
     drop(active);
 }
 
 #[test]
-fn connections_are_displaced_in_the_order_in_which_they_began_to_wait() {
+fn connections_are_evicted_in_the_order_in_which_they_became_idle() {
     let table = table_for(64, 64);
-    let mut callers: Vec<_> = (0..64).map(|_| arrive(&table)).collect();
-    // Every other one has worked in the meantime.
+    let mut callers: Vec<_> = (0..64).map(|_| open_connection(&table)).collect();
+    // Every other connection was active in the meantime.
     callers.iter().step_by(2).for_each(|(_, slot)| drop(slot.activate(1).unwrap()));
     for number in (1..64).step_by(2).chain((0..64).step_by(2)) {
-        callers.push(arrive(&table));
-        assert!(is_cut(&callers[number].0) && table.held_connections() == 64, "{number}");
+        callers.push(open_connection(&table));
+        assert!(is_shut_down(&callers[number].0) && table.held_connections() == 64, "{number}");
     }
 }
 
 #[test]
-fn active_requests_are_limited_and_one_that_ends_admits_the_next() {
+fn active_requests_are_limited_and_a_finished_one_admits_the_next() {
     let table = table_for(1, 3);
-    let callers: Vec<_> = (0..2).map(|_| arrive(&table)).collect();
+    let callers: Vec<_> = (0..2).map(|_| open_connection(&table)).collect();
     let active = callers[0].1.activate(1);
     assert!(active.is_some() && callers[1].1.is_saturated() && callers[1].1.activate(1).is_none());
     drop(active);
@@ -75,7 +75,7 @@ fn active_requests_are_limited_and_one_that_ends_admits_the_next() {
 #[test]
 fn bytes_of_active_requests_are_limited() {
     let table = table_for(3, 3);
-    let callers: Vec<_> = (0..3).map(|_| arrive(&table)).collect();
+    let callers: Vec<_> = (0..3).map(|_| open_connection(&table)).collect();
     let large = callers[0].1.activate(999);
     assert!(large.is_some() && callers[1].1.activate(2).is_none() && callers[1].1.activate(usize::MAX).is_none());
     let small = callers[1].1.activate(1);
@@ -87,14 +87,14 @@ fn bytes_of_active_requests_are_limited() {
 }
 
 #[test]
-fn request_that_outlives_its_connection_counts_until_its_end() {
+fn request_that_outlives_its_connection_counts_until_it_is_finished() {
     let table = table_for(1, 2);
-    let (caller, slot) = arrive(&table);
+    let (caller, slot) = open_connection(&table);
     let active = slot.activate(7).unwrap();
     drop(slot);
-    assert!(is_cut(&caller), "no descriptor of the connection is left");
+    assert!(is_shut_down(&caller), "the request holds no descriptor of the connection");
     assert_eq!((table.held_connections(), table.counts()), (0, (1, 7)));
-    let (_other, slot) = arrive(&table);
+    let (_other, slot) = open_connection(&table);
     assert!(slot.is_saturated() && slot.activate(1).is_none());
     drop(active);
     assert_eq!(table.counts(), (0, 0));
@@ -102,24 +102,24 @@ fn request_that_outlives_its_connection_counts_until_its_end() {
 }
 
 #[test]
-fn connection_that_was_cut_does_not_work() {
+fn evicted_connection_does_not_become_active() {
     let table = table_for(1, 1);
-    let callers: Vec<_> = (0..2).map(|_| arrive(&table)).collect();
-    assert!(is_cut(&callers[0].0) && callers[0].1.activate(1).is_none());
+    let callers: Vec<_> = (0..2).map(|_| open_connection(&table)).collect();
+    assert!(is_shut_down(&callers[0].0) && callers[0].1.activate(1).is_none());
     assert!(callers[1].1.activate(1).is_some());
 }
 
 #[test]
-fn connection_that_is_gone_leaves_nothing_behind() {
+fn closed_connection_leaves_the_table() {
     let table = table_for(1, 2);
-    let gone: Vec<_> = (0..2).map(|_| arrive(&table)).collect();
-    drop(gone[0].1.activate(1).unwrap());
-    drop(gone);
+    let closed: Vec<_> = (0..2).map(|_| open_connection(&table)).collect();
+    drop(closed[0].1.activate(1).unwrap());
+    drop(closed);
     assert_eq!((table.held_connections(), table.counts()), (0, (0, 0)));
 }
 
 #[test]
-fn limits_leave_a_reserve_for_new_callers_and_take_the_largest_request() {
+fn limits_leave_a_reserve_for_new_callers_and_fit_the_largest_request() {
     let small = ConnectionLimits::for_requests(1, 1_048_576);
     assert_eq!((small.held, small.open, small.descriptors()), (65, 129, 258));
     assert!(small.active_bytes > 1_048_576 + 131_072);
@@ -134,7 +134,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_millis(300);
 struct BlockingServer {
     address: SocketAddr,
     release: mpsc::Sender<()>,
-    /// Hears of each request that blocks the worker.
+    /// Receives a message for each request that blocks the worker.
     blocked: mpsc::Receiver<()>,
 }
 
@@ -167,19 +167,19 @@ impl BlockingServer {
 
 fn connect(server: &BlockingServer, bytes: &str) -> TcpStream {
     let mut caller = TcpStream::connect(server.address).unwrap();
-    caller.set_read_timeout(Some(PATIENCE)).unwrap();
+    caller.set_read_timeout(Some(LONG)).unwrap();
     caller.write_all(bytes.as_bytes()).unwrap();
     caller
 }
 
-fn first_line(mut caller: TcpStream) -> String {
+fn read_status(mut caller: TcpStream) -> String {
     let mut answer = [0; 12];
     caller.read_exact(&mut answer).unwrap();
     String::from_utf8(answer.to_vec()).unwrap()
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LONG;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
         thread::sleep(Duration::from_millis(10));
@@ -187,34 +187,34 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
-fn worker_that_is_blocked_is_stuck_until_it_goes_on() {
+fn blocked_worker_is_stuck_until_it_continues() {
     let liveness = Liveness::default();
     let server = BlockingServer::start(liveness.clone());
-    // As if the worker had 5 seconds instead of a minute.
-    let is_stuck = || liveness.stuck(Instant::now() + DEAD_AFTER - Duration::from_secs(5)).is_some();
+    // As if a worker counted as stuck after 5 seconds instead of a minute.
+    let is_stuck = || liveness.find_stuck(Instant::now() + STUCK_AFTER - Duration::from_secs(5)).is_some();
     let caller = connect(&server, REQUEST);
     wait_until("the blocked worker is stuck", is_stuck);
-    assert_eq!(liveness.stuck(Instant::now()), None, "a minute is not over");
+    assert_eq!(liveness.find_stuck(Instant::now()), None, "it has been blocked for less than a minute");
     drop(server.release);
-    assert_eq!(first_line(caller), "HTTP/1.1 204");
+    assert_eq!(read_status(caller), "HTTP/1.1 204");
     wait_until("the worker ticks again", || !is_stuck());
 }
 
 #[test]
-fn request_that_came_while_its_worker_was_blocked_is_answered() {
+fn request_that_arrives_while_its_worker_is_blocked_is_answered() {
     let server = BlockingServer::start(Liveness::default());
-    // Accepted before the worker is blocked, so its limit is over when the worker comes to read it.
+    // Accepted before the worker is blocked, so its time limit has passed when the worker reads it.
     let mut late = connect(&server, "");
     let blocking = connect(&server, REQUEST);
-    server.blocked.recv_timeout(PATIENCE).unwrap();
+    server.blocked.recv_timeout(LONG).unwrap();
     late.write_all(REQUEST.as_bytes()).unwrap();
     thread::sleep(HEAD_TIMEOUT * 2);
     drop(server.release);
-    assert_eq!([first_line(blocking), first_line(late)], ["HTTP/1.1 204", "HTTP/1.1 204"]);
+    assert_eq!([read_status(blocking), read_status(late)], ["HTTP/1.1 204", "HTTP/1.1 204"]);
 }
 
 #[test]
-fn head_that_is_late_is_answered_400() {
+fn late_head_is_answered_400() {
     let server = BlockingServer::start(Liveness::default());
     let mut answer = String::new();
     connect(&server, "GET / HTTP/1.1\r\nHost:").read_to_string(&mut answer).unwrap();

@@ -1,8 +1,8 @@
-//! Recognises callbacks that arrive more than once.
+//! Recognizes callbacks that arrive more than once.
 //!
-//! Twilio may send the same callback again, and a request that was captured can be sent again by anybody for ever:
-//! there is no time in it. A repeat within the window is answered like the first one and not published again. A window
-//! is memory of this process; consumers recognise all other repeats by the event's id.
+//! Twilio may send the same callback again. A captured request can be replayed at any later time, because it carries no
+//! timestamp. A repeat within the window gets the same answer as the first callback and is not published again. The window is
+//! held in the memory of this process. Consumers recognize all other repeats by the id of the event.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,33 +15,34 @@ use tokio::sync::oneshot;
 
 use crate::domain::{DeliveryError, Fingerprint};
 
-/// Callbacks that are remembered at most; beyond it the oldest are forgotten.
-const MOST: usize = 100_000;
+/// The largest number of callbacks in both windows. Beyond it, the oldest are evicted.
+const MAX_ENTRIES: usize = 100_000;
 
-/// Without an idempotency token, an identical callback is a repeat only this soon: a status may come again.
+/// Without an idempotency token, an identical callback is a repeat only within this time: a profile may return to a status.
 const WINDOW_WITHOUT_TOKEN: Duration = Duration::from_secs(30);
 
-/// What became of the first of several identical callbacks.
+/// Whether the first of several identical callbacks became durable.
 type FirstOutcome = Result<(), DeliveryError>;
 
-/// The repeats that wait for the first one. Nothing that holds the lock can panic.
-type Waiting = Arc<Mutex<Vec<oneshot::Sender<FirstOutcome>>>>;
+/// The repeats that wait for the first callback. No code that holds the lock can panic.
+type Waiters = Arc<Mutex<Vec<oneshot::Sender<FirstOutcome>>>>;
 
-/// The callbacks of the last while.
+/// The recent callbacks. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct DedupWindow {
-    memory: Arc<Mutex<Cache>>,
+    cache: Arc<Mutex<Cache>>,
 }
 
-/// A hundred thousand entries are most of what the service ever holds in memory, so they are small.
+/// The entries, in one window for callbacks with an idempotency token and one for those without. A full cache makes up most
+/// of the service's memory, so entries are small.
 #[derive(Debug)]
 struct Cache {
-    began: Instant,
+    start: Instant,
     with_token: Window,
     without_token: Window,
 }
 
-/// Nanoseconds since the memory began.
+/// Nanoseconds since the cache was created.
 type Nanos = u64;
 
 type Hash = [u8; 16];
@@ -49,61 +50,62 @@ type Hash = [u8; 16];
 #[derive(Debug)]
 struct Window {
     length: Nanos,
-    /// When each was claimed.
+    /// When each callback was claimed.
     entries: HashMap<Hash, Nanos>,
-    /// Those of them that are not durable yet.
-    underway: HashMap<Hash, Waiting>,
-    /// In the order in which they were claimed, also those that have failed since.
+    /// The entries that are not durable yet.
+    pending: HashMap<Hash, Waiters>,
+    /// All claims in their order, including those that have failed since.
     claims: VecDeque<(Nanos, Hash)>,
 }
 
 /// Whether a callback is the first of its kind.
 pub(super) enum Claim {
-    /// It is: publish it, and tell the ticket what became of it.
+    /// The first one. Publish it, and report the result to the claim.
     First(FirstClaim),
-    /// It is not: wait for what becomes of the first one.
+    /// A repeat. Wait for the outcome of the first one.
     Repeat(Repeat),
 }
 
 impl DedupWindow {
     pub(super) fn new(window: Duration) -> Self {
-        let memory = Cache {
-            began: Instant::now(),
+        let cache = Cache {
+            start: Instant::now(),
             with_token: Window::new(window),
             without_token: Window::new(window.min(WINDOW_WITHOUT_TOKEN)),
         };
-        Self { memory: Arc::new(Mutex::new(memory)) }
+        Self { cache: Arc::new(Mutex::new(cache)) }
     }
 
-    /// Only callbacks whose signature was verified may ask: others could make genuine ones look like repeats.
+    /// Claims a callback as the first of its kind, or finds that it is a repeat. Only verified callbacks may be claimed:
+    /// others could make genuine ones look like repeats.
     pub(super) fn claim(&self, fingerprint: Fingerprint, now: Instant) -> Claim {
-        let mut memory = self.lock();
-        let now = memory.moment(now);
-        memory.forget_expired(now);
-        let (window, hash) = (memory.window(fingerprint), fingerprint.bytes());
+        let mut cache = self.lock();
+        let now = cache.nanos_at(now);
+        cache.evict_expired(now);
+        let (window, hash) = (cache.window(fingerprint), fingerprint.bytes());
         if window.entries.contains_key(&hash) {
-            return Claim::Repeat(Repeat(window.underway.get(&hash).map(wait)));
+            return Claim::Repeat(Repeat(window.pending.get(&hash).map(add_waiter)));
         }
-        let waiting = Waiting::default();
-        memory.remember(fingerprint, now, Arc::clone(&waiting));
-        Claim::First(FirstClaim { duplicates: self.clone(), fingerprint, claimed: now, waiting, has_outcome: false })
+        let waiters = Waiters::default();
+        cache.insert(fingerprint, now, Arc::clone(&waiters));
+        Claim::First(FirstClaim { window: self.clone(), fingerprint, claimed: now, waiters, has_outcome: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {
-        // Nothing that holds the lock can panic half-way through a change.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        // No code that holds the lock can panic half-way through a change.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn wait(waiting: &Waiting) -> oneshot::Receiver<FirstOutcome> {
-    let (tell, outcome) = oneshot::channel();
-    waiting.lock().unwrap_or_else(PoisonError::into_inner).push(tell);
+fn add_waiter(waiters: &Waiters) -> oneshot::Receiver<FirstOutcome> {
+    let (sender, outcome) = oneshot::channel();
+    waiters.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
     outcome
 }
 
 impl Cache {
-    fn moment(&self, now: Instant) -> Nanos {
-        nanoseconds(now.saturating_duration_since(self.began))
+    fn nanos_at(&self, now: Instant) -> Nanos {
+        nanoseconds(now.saturating_duration_since(self.start))
     }
 
     fn window(&mut self, fingerprint: Fingerprint) -> &mut Window {
@@ -114,30 +116,30 @@ impl Cache {
         [&mut self.with_token, &mut self.without_token]
     }
 
-    fn remember(&mut self, fingerprint: Fingerprint, claimed: Nanos, waiting: Waiting) {
-        if self.with_token.claims.len() + self.without_token.claims.len() >= MOST {
-            self.forget_oldest();
+    fn insert(&mut self, fingerprint: Fingerprint, claimed: Nanos, waiters: Waiters) {
+        if self.with_token.claims.len() + self.without_token.claims.len() >= MAX_ENTRIES {
+            self.evict_oldest();
         }
-        self.window(fingerprint).remember(fingerprint.bytes(), claimed, waiting);
+        self.window(fingerprint).insert(fingerprint.bytes(), claimed, waiters);
     }
 
-    fn forget_expired(&mut self, now: Nanos) {
+    fn evict_expired(&mut self, now: Nanos) {
         for window in self.windows() {
             while window.oldest().is_some_and(|claimed| now.saturating_sub(claimed) >= window.length) {
-                window.forget_oldest();
+                window.evict_oldest();
             }
         }
     }
 
-    fn forget_oldest(&mut self) {
+    fn evict_oldest(&mut self) {
         let with_claims = self.windows().into_iter().filter(|window| !window.claims.is_empty());
         if let Some(window) = with_claims.min_by_key(|window| window.oldest()) {
-            window.forget_oldest();
+            window.evict_oldest();
         }
     }
 
-    fn forget(&mut self, fingerprint: Fingerprint, claimed: Nanos) {
-        self.window(fingerprint).forget(fingerprint.bytes(), claimed);
+    fn remove(&mut self, fingerprint: Fingerprint, claimed: Nanos) {
+        self.window(fingerprint).remove(fingerprint.bytes(), claimed);
     }
 }
 
@@ -147,23 +149,23 @@ fn nanoseconds(duration: Duration) -> Nanos {
 
 impl Window {
     fn new(length: Duration) -> Self {
-        Self { length: nanoseconds(length), entries: HashMap::new(), underway: HashMap::new(), claims: VecDeque::new() }
+        Self { length: nanoseconds(length), entries: HashMap::new(), pending: HashMap::new(), claims: VecDeque::new() }
     }
 
-    fn remember(&mut self, hash: Hash, claimed: Nanos, waiting: Waiting) {
+    fn insert(&mut self, hash: Hash, claimed: Nanos, waiters: Waiters) {
         self.claims.push_back((claimed, hash));
         self.entries.insert(hash, claimed);
-        self.underway.insert(hash, waiting);
+        self.pending.insert(hash, waiters);
     }
 
-    /// A later callback may have claimed the same after an earlier one had failed.
+    /// Whether the entry is the one of this claim. After a claim failed, a later callback may have claimed the same hash.
     fn is_claimed(&self, hash: Hash, claimed: Nanos) -> bool {
         self.entries.get(&hash) == Some(&claimed)
     }
 
-    fn durable(&mut self, hash: Hash, claimed: Nanos) {
+    fn mark_durable(&mut self, hash: Hash, claimed: Nanos) {
         if self.is_claimed(hash, claimed) {
-            self.underway.remove(&hash);
+            self.pending.remove(&hash);
         }
     }
 
@@ -171,72 +173,73 @@ impl Window {
         self.claims.front().map(|(claimed, _)| *claimed)
     }
 
-    fn forget_oldest(&mut self) {
+    fn evict_oldest(&mut self) {
         if let Some((claimed, hash)) = self.claims.pop_front() {
-            self.forget(hash, claimed);
+            self.remove(hash, claimed);
         }
     }
 
-    fn forget(&mut self, hash: Hash, claimed: Nanos) {
+    fn remove(&mut self, hash: Hash, claimed: Nanos) {
         if self.is_claimed(hash, claimed) {
             self.entries.remove(&hash);
-            self.underway.remove(&hash);
+            self.pending.remove(&hash);
         }
     }
 }
 
-/// Held by the first callback until it has its outcome. Dropped without one, it was none: the next may try.
-#[must_use = "a dropped ticket says that the callback failed"]
+/// The claim of the first callback of its kind, until it has an outcome. A claim that is dropped without one has failed: the
+/// next identical callback is the first again.
+#[must_use = "a claim that is dropped counts as failed"]
 pub(super) struct FirstClaim {
-    duplicates: DedupWindow,
+    window: DedupWindow,
     fingerprint: Fingerprint,
     claimed: Nanos,
-    waiting: Waiting,
+    waiters: Waiters,
     has_outcome: bool,
 }
 
 impl FirstClaim {
-    /// The callback is durable: from now on its repeats are answered at once.
-    pub(super) fn durable(self) {
-        let mut memory = self.duplicates.lock();
-        memory.window(self.fingerprint).durable(self.fingerprint.bytes(), self.claimed);
-        drop(memory);
-        self.tell(Ok(()));
+    /// Records that the callback is durable. From now on its repeats are answered at once.
+    pub(super) fn mark_durable(self) {
+        let mut cache = self.window.lock();
+        cache.window(self.fingerprint).mark_durable(self.fingerprint.bytes(), self.claimed);
+        drop(cache);
+        self.notify_waiters(Ok(()));
     }
 
-    /// The callback failed, and so do those that wait for it; a later one may try again.
-    pub(super) fn failed(self, failure: DeliveryError) {
-        self.forget();
-        self.tell(Err(failure));
+    /// Records that the callback failed. The repeats that wait for it fail as well; a later one is the first again.
+    pub(super) fn mark_failed(self, failure: DeliveryError) {
+        self.remove();
+        self.notify_waiters(Err(failure));
     }
 
-    /// Nobody begins to wait any more.
-    fn tell(mut self, outcome: FirstOutcome) {
+    /// No more waiters are added at this point: the claim is no longer pending.
+    fn notify_waiters(mut self, outcome: FirstOutcome) {
         self.has_outcome = true;
-        for waiting in mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)) {
-            // Whoever waited may have gone.
-            let _ = waiting.send(outcome);
+        for waiter in mem::take(&mut *self.waiters.lock().unwrap_or_else(PoisonError::into_inner)) {
+            // The waiter may have been cancelled.
+            let _ = waiter.send(outcome);
         }
     }
 
-    fn forget(&self) {
-        self.duplicates.lock().forget(self.fingerprint, self.claimed);
+    fn remove(&self) {
+        self.window.lock().remove(self.fingerprint, self.claimed);
     }
 }
 
 impl Drop for FirstClaim {
     fn drop(&mut self) {
         if !self.has_outcome {
-            self.forget();
+            self.remove();
         }
     }
 }
 
-/// A callback that is not the first of its kind.
+/// A callback that is not the first of its kind. `None` when the first one is durable already.
 pub(super) struct Repeat(Option<oneshot::Receiver<FirstOutcome>>);
 
 impl Repeat {
-    /// Waits until the first one has its outcome.
+    /// Waits for the outcome of the first callback.
     pub(super) async fn first_outcome(self) -> FirstOutcome {
         match self.0 {
             None => Ok(()),
@@ -259,7 +262,7 @@ mod tests {
 
     fn first(claim: Claim) -> FirstClaim {
         match claim {
-            Claim::First(ticket) => ticket,
+            Claim::First(claim) => claim,
             Claim::Repeat(_) => panic!("it is a repeat"),
         }
     }
@@ -272,70 +275,70 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_of_a_durable_callback_is_answered_at_once() {
-        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
-        first(duplicates.claim(with_token(1), now)).durable();
-        assert_eq!(repeat(duplicates.claim(with_token(1), now)).first_outcome().now_or_never(), Some(Ok(())));
-        first(duplicates.claim(with_token(2), now)).durable();
+    fn repeat_of_a_durable_callback_has_its_outcome_at_once() {
+        let (window, now) = (DedupWindow::new(WINDOW), Instant::now());
+        first(window.claim(with_token(1), now)).mark_durable();
+        assert_eq!(repeat(window.claim(with_token(1), now)).first_outcome().now_or_never(), Some(Ok(())));
+        first(window.claim(with_token(2), now)).mark_durable();
     }
 
     #[tokio::test]
     async fn concurrent_repeats_share_the_outcome_of_the_first() {
-        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
+        let (window, now) = (DedupWindow::new(WINDOW), Instant::now());
         for outcome in [Ok(()), Err(DeliveryError::SpoolFull)] {
-            let ticket = first(duplicates.claim(with_token(1), now));
-            let waiting = repeat(duplicates.claim(with_token(1), now));
+            let claim = first(window.claim(with_token(1), now));
+            let waiting = repeat(window.claim(with_token(1), now));
             let waiting = tokio::spawn(waiting.first_outcome());
             match outcome {
-                Ok(()) => ticket.durable(),
-                Err(failure) => ticket.failed(failure),
+                Ok(()) => claim.mark_durable(),
+                Err(failure) => claim.mark_failed(failure),
             }
             assert_eq!(waiting.await.unwrap(), outcome);
-            let mut memory = duplicates.lock();
-            let claimed = memory.moment(now);
-            memory.forget(with_token(1), claimed);
+            let mut cache = window.lock();
+            let claimed = cache.nanos_at(now);
+            cache.remove(with_token(1), claimed);
         }
     }
 
     #[tokio::test]
-    async fn after_a_failure_the_next_one_is_the_first() {
-        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
-        first(duplicates.claim(with_token(1), now)).failed(DeliveryError::SpoolFull);
-        let ticket = first(duplicates.claim(with_token(1), now));
-        let waiting = repeat(duplicates.claim(with_token(1), now));
-        drop(ticket);
+    async fn next_callback_after_a_failure_is_the_first() {
+        let (window, now) = (DedupWindow::new(WINDOW), Instant::now());
+        first(window.claim(with_token(1), now)).mark_failed(DeliveryError::SpoolFull);
+        let claim = first(window.claim(with_token(1), now));
+        let waiting = repeat(window.claim(with_token(1), now));
+        drop(claim);
         assert_eq!(waiting.first_outcome().await, Err(DeliveryError::Abandoned), "abandoned");
-        first(duplicates.claim(with_token(1), now)).durable();
+        first(window.claim(with_token(1), now)).mark_durable();
     }
 
     #[test]
-    fn a_callback_is_forgotten_after_its_window() {
-        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
+    fn callback_is_evicted_after_its_window() {
+        let (window, now) = (DedupWindow::new(WINDOW), Instant::now());
         let without = Fingerprint::new(1, false);
-        first(duplicates.claim(with_token(1), now)).durable();
-        first(duplicates.claim(without, now)).durable();
+        first(window.claim(with_token(1), now)).mark_durable();
+        first(window.claim(without, now)).mark_durable();
         let after = |seconds| now + Duration::from_secs(seconds);
-        drop(repeat(duplicates.claim(without, after(29))));
-        first(duplicates.claim(without, after(30))).durable();
-        drop(repeat(duplicates.claim(with_token(1), after(599))));
-        first(duplicates.claim(with_token(1), after(600))).durable();
+        drop(repeat(window.claim(without, after(29))));
+        first(window.claim(without, after(30))).mark_durable();
+        drop(repeat(window.claim(with_token(1), after(599))));
+        first(window.claim(with_token(1), after(600))).mark_durable();
     }
 
     #[test]
-    fn memory_is_bounded_and_the_oldest_are_forgotten_first() {
-        let (duplicates, now) = (DedupWindow::new(WINDOW), Instant::now());
-        for number in 0..=MOST as u128 {
-            first(duplicates.claim(Fingerprint::new(number, number % 2 == 0), now)).durable();
+    fn cache_is_bounded_and_evicts_the_oldest_first() {
+        let (window, now) = (DedupWindow::new(WINDOW), Instant::now());
+        for number in 0..=MAX_ENTRIES as u128 {
+            first(window.claim(Fingerprint::new(number, number % 2 == 0), now)).mark_durable();
         }
-        let entries = duplicates.lock().windows().map(|window| window.entries.len());
-        assert_eq!(entries.iter().sum::<usize>(), MOST);
-        first(duplicates.claim(with_token(0), now)).durable();
-        drop(repeat(duplicates.claim(with_token(MOST as u128), now)));
-        for number in 0..=MOST as u128 {
-            let fingerprint = with_token(MOST as u128 + 1 + number);
-            first(duplicates.claim(fingerprint, now)).failed(DeliveryError::SpoolFull);
+        let entries = window.lock().windows().map(|window| window.entries.len());
+        assert_eq!(entries.iter().sum::<usize>(), MAX_ENTRIES);
+        first(window.claim(with_token(0), now)).mark_durable();
+        drop(repeat(window.claim(with_token(MAX_ENTRIES as u128), now)));
+        for number in 0..=MAX_ENTRIES as u128 {
+            let fingerprint = with_token(MAX_ENTRIES as u128 + 1 + number);
+            first(window.claim(fingerprint, now)).mark_failed(DeliveryError::SpoolFull);
         }
-        let claims = duplicates.lock().windows().map(|window| window.claims.len());
-        assert!(claims.iter().sum::<usize>() <= MOST, "failures are bounded, too");
+        let claims = window.lock().windows().map(|window| window.claims.len());
+        assert!(claims.iter().sum::<usize>() <= MAX_ENTRIES, "failed claims are bounded, too");
     }
 }

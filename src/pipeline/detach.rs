@@ -1,4 +1,4 @@
-//! Work that was accepted and is not finished yet.
+//! Finishes accepted work even if its caller stops waiting.
 
 use std::{
     pin::Pin,
@@ -8,27 +8,28 @@ use std::{
 use tokio::runtime::Handle;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type BoxedWork<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Work that comes to its end, whether or not its caller waits for it. Its output is `None` when it panicked.
+/// Work that is finished whether or not its caller waits for it. Its output is `None` if it panicked.
 ///
-/// It is done where it is awaited, in the handler of its request, since a task of its own would have to be woken on another
-/// thread, and the handler again. When the handler is cancelled, as it is when its connection breaks, the rest becomes
-/// such a task. What the work owns, such as its place among the active requests, it owns until its end.
+/// The work runs where it is awaited, in the handler of its request: a task for each request would cost two more wake-ups,
+/// of the task's thread and of the handler. When the handler is cancelled, because its connection broke, the rest of the
+/// work becomes a task. The work keeps what it owns, such as its place among the active requests, until it is finished.
 #[must_use = "work that is not awaited becomes a task"]
 pub(super) struct DetachOnDrop<T: Send + 'static> {
-    /// `None` once it is done.
-    work: Option<Work<T>>,
+    /// `None` once it is finished.
+    work: Option<BoxedWork<T>>,
     tasks: TaskTracker,
-    /// Draining `tasks` waits for this as well.
+    /// Makes a drain of `tasks` wait for this work.
     _token: TaskTrackerToken,
     runtime: Handle,
 }
 
 impl<T: Send + 'static> DetachOnDrop<T> {
-    /// What is left of it when it is dropped is done on `runtime`, and until its end `tasks` is not empty.
+    /// Wraps `work`. If this is dropped early, the rest of the work runs on `runtime`. `tasks` is not empty until the work is
+    /// finished.
     pub(super) fn new(work: impl Future<Output = T> + Send + 'static, tasks: &TaskTracker, runtime: &Handle) -> Self {
-        let work: Work<T> = Box::pin(work);
+        let work: BoxedWork<T> = Box::pin(work);
         Self { work: Some(work), tasks: tasks.clone(), _token: tasks.token(), runtime: runtime.clone() }
     }
 }
@@ -38,9 +39,9 @@ impl<T: Send + 'static> Future for DetachOnDrop<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
         let this = &mut *self;
-        // Taken out while it is polled: work that panics has no rest.
+        // Taken out while it is polled, so that work that panics is not polled again.
         let Some(mut work) = this.work.take() else { return Poll::Ready(None) };
-        // Its timers belong to the runtime that may have to finish it: that of the handler may end before.
+        // The timers of the work must belong to the runtime that may have to finish it: the handler's may end earlier.
         let guard = this.runtime.enter();
         let polled = work.as_mut().poll(context);
         drop(guard);
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn awaited_work_is_done_where_it_is_awaited() {
+    fn awaited_work_runs_where_it_is_awaited() {
         let (own, tasks) = (runtime(), TaskTracker::new());
         let thread = std::thread::current().id();
         let work = async move {
@@ -87,22 +88,22 @@ mod tests {
         };
         let work = DetachOnDrop::new(work, &tasks, own.handle());
         assert_eq!(tasks.len(), 1);
-        // The timers of its runtime have to be turned.
+        // A thread has to drive the timers of the work's runtime.
         let (done, is_done) = oneshot::channel::<()>();
-        let turning = std::thread::spawn(move || own.block_on(is_done));
+        let driver = std::thread::spawn(move || own.block_on(is_done));
         assert_eq!(runtime().block_on(work), Some(Outcome::Published));
         assert!(tasks.is_empty());
         done.send(()).unwrap();
-        turning.join().unwrap().unwrap();
+        driver.join().unwrap().unwrap();
     }
 
     #[test]
     fn dropped_work_is_finished_on_its_own_runtime() {
         let (own, tasks) = (runtime(), TaskTracker::new());
-        let (tell, told) = oneshot::channel();
+        let (sender, finished) = oneshot::channel();
         let work = async move {
             sleep(Duration::from_millis(20)).await;
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
             Outcome::Published
         };
         let handler = runtime();
@@ -117,7 +118,7 @@ mod tests {
         drop(handler);
         drop(work);
         assert_eq!(tasks.len(), 1, "a drain waits for it");
-        own.block_on(told).unwrap();
+        own.block_on(finished).unwrap();
         tasks.close();
         own.block_on(tasks.wait());
     }

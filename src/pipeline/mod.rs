@@ -1,4 +1,57 @@
-//! Joins the stages: every request to a callback path gets exactly one [`Outcome`].
+//! Takes a callback through verification, normalization, deduplication and delivery. Every request to a callback path gets
+//! exactly one [`Outcome`].
+//!
+//! # The path of a callback
+//!
+//! ```text
+//!  start_request      the head of the request was read; an OutcomeGuard tracks the request from here
+//!       │
+//!    accept
+//!       │
+//!    verify ── invalid ──► report-only mode, within its limits? ── no ──► Rejected
+//!       │                               │ yes
+//!    normalize ── error ──► dead letter ┴──────────────────────────────► DeadLettered | Spooled
+//!       │
+//!    dedup ── repeat ──► wait for the first callback ──────────────────► Duplicate
+//!       │
+//!    submit the event ─────────────────────────────────────────────────► Published | Spooled | DeadLettered
+//! ```
+//!
+//! Every path except *Rejected* can also end as *Unavailable*.
+//!
+//! # Invariants
+//!
+//! - **One outcome.** [`OutcomeGuard`] counts and logs one outcome for each request: when it is finished, or when it is dropped.
+//! - **An accepted callback reaches its outcome.** An HTTP handler is cancelled when its connection breaks. The wait for
+//!   durability is wrapped in `DetachOnDrop`, so it continues as a task then, and [`Pipeline::drain`] waits for it.
+//! - **Topic order is `ce_time` order.** Consumers may skip an event that is older than the last one they applied. The time
+//!   of an event is taken, and the event is submitted, under one lock. Everything that takes long happens before: reading the
+//!   body, verification and the reading of the fields. Only the events of a reconciliation have an earlier time: the time at
+//!   which Trust Hub was asked.
+//! - **Only verified callbacks enter the dedup window**, otherwise forged ones could make genuine ones look like repeats.
+//! - **Unauthenticated callers have small limits of their own**: diagnoses (`rejected`), log lines (`rejection_log`) and what
+//!   report-only mode keeps (`unverified`).
+//! - **Status changes are counted once, when they are durable.**
+//!
+//! # Failures
+//!
+//! | What fails | Outcome |
+//! |---|---|
+//! | the signature, in enforce mode or beyond the limits of report-only mode | `Rejected` |
+//! | the fields of a verified callback cannot be read as an event | `DeadLettered`, or `Spooled` while the dead-letter topic does not accept records |
+//! | neither Kafka nor the spool makes the record durable in time | `Unavailable`; repeats that wait for it fail as well, and the next one is the first again |
+//! | the request is dropped before it was verified | `Rejected` as `incomplete` |
+//! | the request is dropped after it was verified, or its work panics | `Unavailable` as `abandoned` |
+//!
+//! # Calls that can block
+//!
+//! | Call | Thread | Lock | Bound |
+//! |---|---|---|---|
+//! | diagnosis of a signature: CPU time, no I/O | `diagnosis`, one at a time | none | a budget of work, see `verify::diagnose`; no answer waits for it |
+//! | write and sync of the event time | `event-time` | that of its file | see `clock`; no callback waits for it |
+//! | [`EventClock::open`]: reads a small file | the caller's, before anything is served | none | none |
+//!
+//! Verification and normalization run on the worker that read the request. They are CPU work with a bounded input.
 
 mod clock;
 mod dedup;
@@ -23,9 +76,9 @@ pub use self::{
 use self::{
     dedup::{Claim, DedupWindow, FirstClaim, Repeat},
     detach::DetachOnDrop,
-    rejected::Diagnoses,
+    rejected::DiagnosisLimiter,
     rejection_log::RejectionLog,
-    unverified::Unverified,
+    unverified::ReportOnlyLimiter,
 };
 use crate::{
     deliver::{Deliver, Delivery},
@@ -42,36 +95,37 @@ use crate::{
 /// How the pipeline treats callbacks.
 #[derive(Debug, Clone, Copy)]
 pub struct PipelineConfig {
-    /// What is done with a callback whose signature does not match.
+    /// What happens to a callback whose signature does not match.
     pub signature_mode: SignatureMode,
-    /// How long a callback is remembered as a duplicate of later ones.
+    /// How long after a callback an identical one counts as its repeat.
     pub dedup_window: Duration,
-    /// How many callbacks may be in progress at the same time.
+    /// The largest number of callbacks in progress at the same time.
     pub callbacks_in_progress: usize,
 }
 
-/// The stages and what they share.
+/// Gives every callback its outcome.
 pub struct Pipeline {
-    rules: PipelineConfig,
+    config: PipelineConfig,
     verifier: Verifier,
-    duplicates: DedupWindow,
+    dedup: DedupWindow,
     deliver: Deliver,
     metrics: Arc<Metrics>,
-    /// Held from the moment that an event's time is taken until it is handed over: the order of the topic is the
-    /// order of `ce_time`, and consumers may skip what is older than what they have.
-    order: Mutex<EventClock>,
-    diagnoses: Diagnoses,
-    unverified: Unverified,
-    refusals: Arc<RejectionLog>,
+    /// Locked from the moment at which an event's time is taken until the event is submitted: topic order is `ce_time` order,
+    /// and consumers may skip events that are older than the last one they applied.
+    clock: Mutex<EventClock>,
+    diagnosis_limiter: DiagnosisLimiter,
+    report_only: ReportOnlyLimiter,
+    rejection_log: Arc<RejectionLog>,
     tasks: TaskTracker,
     runtime: Handle,
 }
 
 impl Pipeline {
-    /// Events have the time of `clock`. Work that was accepted is finished on `runtime` once its caller has stopped waiting.
+    /// Creates a pipeline whose events have the time of `clock`. Accepted work whose caller has stopped waiting is finished on
+    /// `runtime`.
     #[must_use]
     pub fn new(
-        rules: PipelineConfig,
+        config: PipelineConfig,
         verifier: Verifier,
         deliver: Deliver,
         clock: EventClock,
@@ -80,130 +134,134 @@ impl Pipeline {
     ) -> Self {
         let now = Instant::now();
         Self {
-            rules,
+            config,
             verifier,
-            duplicates: DedupWindow::new(rules.dedup_window),
+            dedup: DedupWindow::new(config.dedup_window),
             deliver,
-            diagnoses: Diagnoses::new(now),
-            unverified: Unverified::new(Arc::clone(&metrics), rules.callbacks_in_progress, now),
-            refusals: RejectionLog::new(runtime.clone()),
+            diagnosis_limiter: DiagnosisLimiter::new(now),
+            report_only: ReportOnlyLimiter::new(Arc::clone(&metrics), config.callbacks_in_progress, now),
+            rejection_log: RejectionLog::new(runtime.clone()),
             metrics,
-            order: Mutex::new(clock),
+            clock: Mutex::new(clock),
             tasks: TaskTracker::new(),
             runtime,
         }
     }
 
-    /// The verifier, whose keys can be exchanged.
+    /// The verifier, whose keyring can be replaced.
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
     }
 
-    /// Opens the case of one request to a callback path, when its head was read.
-    pub fn open(&self, resource: Resource, received: Instant) -> OutcomeGuard {
-        OutcomeGuard::open(Arc::clone(&self.metrics), Arc::clone(&self.refusals), resource, received)
+    /// Starts to track a request to a callback path. `received` is when its head was read.
+    pub fn start_request(&self, resource: Resource, received: Instant) -> OutcomeGuard {
+        OutcomeGuard::open(Arc::clone(&self.metrics), Arc::clone(&self.rejection_log), resource, received)
     }
 
-    /// Takes a callback through the stages.
+    /// Verifies a callback, makes it durable, and returns its outcome.
     ///
-    /// Once this is called the callback reaches its outcome even if the caller stops waiting: an HTTP handler is
-    /// cancelled when its connection breaks, and what Twilio sent must not be lost with it. `permit` bounds how many
-    /// callbacks are in progress. It is dropped when this callback has its outcome, whether or not its caller still waits.
+    /// Once this future is polled, the callback reaches its outcome even if the caller stops waiting: an HTTP handler is
+    /// cancelled when its connection breaks, and Twilio's callback must not be lost with it. `permit` bounds how many
+    /// callbacks are in progress. It is dropped when this callback has its outcome, whether or not the caller still waits.
     pub async fn accept(
         self: &Arc<Self>,
-        case: OutcomeGuard,
+        guard: OutcomeGuard,
         raw: RawCallback,
         permit: impl Send + 'static,
     ) -> Outcome {
-        match self.begin(case, raw, permit) {
+        match self.submit(guard, raw, permit) {
             Ok(work) => work.await.unwrap_or(Outcome::Unavailable(DeliveryError::Abandoned)),
-            Err(refused) => refused,
+            Err(rejected) => rejected,
         }
     }
 
-    /// Everything up to the hand-over happens here, without a pause.
-    fn begin(
+    /// Verifies and submits a callback without an await point, so it cannot be cancelled half-way. Returns the work that
+    /// waits for the outcome.
+    ///
+    /// # Errors
+    /// The outcome, if the callback was rejected.
+    fn submit(
         self: &Arc<Self>,
-        mut case: OutcomeGuard,
+        mut guard: OutcomeGuard,
         raw: RawCallback,
         permit: impl Send + 'static,
     ) -> Result<DetachOnDrop<Outcome>, Outcome> {
         let raw = Arc::new(raw);
-        let work = match self.verifier.verify(Arc::clone(&raw)) {
-            Ok(verified) => self.hand_over(&mut case, verified),
-            Err(refusal) => return self.refuse(case, raw, refusal, permit),
+        let accepted = match self.verifier.verify(Arc::clone(&raw)) {
+            Ok(verified) => self.submit_verified(&mut guard, verified),
+            Err(reason) => return self.reject(guard, raw, reason, permit),
         };
         let this = Arc::clone(self);
         let rest = async move {
             let _permit = permit;
-            let outcome = this.finish(work).await;
-            case.conclude(outcome)
+            let outcome = this.wait_for_outcome(accepted).await;
+            guard.finish(outcome)
         };
         Ok(DetachOnDrop::new(rest, &self.tasks, &self.runtime))
     }
 
-    fn hand_over(&self, case: &mut OutcomeGuard, verified: VerifiedCallback) -> Work {
-        case.verified();
+    fn submit_verified(&self, guard: &mut OutcomeGuard, verified: VerifiedCallback) -> Accepted {
+        guard.mark_verified();
         let matched = verified.matched();
         self.metrics.signatures.of(matched.construction, matched.key).inc();
         let normalized = normalize(&verified);
-        // The lock protects no value that a panic could leave half-changed.
-        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let received_at = order.time(SystemTime::now().into());
+        // No panic can leave the clock half-changed.
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let received_at = clock.next_time(SystemTime::now().into());
         self.metrics.last_callback.set(received_at.unix_seconds());
-        let work = match normalized {
-            Ok(event_at) => self.hand_over_event(case, &verified, event_at(received_at)),
-            Err(unclear) => {
-                let why = (unclear.reason, unclear.profile.as_ref());
-                let pending = self.deliver.dead_letter(verified.raw(), why, received_at, case.received());
-                case.about(unclear.profile, None);
-                Work::NormalizeError(unclear.reason, pending)
+        let accepted = match normalized {
+            Ok(event_at) => self.submit_event(guard, &verified, event_at(received_at)),
+            Err(error) => {
+                let why = (error.reason, error.profile.as_ref());
+                let delivery = self.deliver.submit_dead_letter(verified.raw(), why, received_at, guard.received());
+                guard.set_subject(error.profile, None);
+                Accepted::DeadLetter(error.reason, delivery)
             }
         };
-        drop(order);
-        case.handed_over();
-        work
+        drop(clock);
+        guard.mark_submitted();
+        accepted
     }
 
-    fn hand_over_event(&self, case: &mut OutcomeGuard, verified: &VerifiedCallback, event: Event) -> Work {
-        case.about(Some(event.data.profile_sid.clone()), Some(event.data.status));
-        match self.duplicates.claim(event.fingerprint, Instant::now()) {
-            Claim::Repeat(repeat) => Work::Repeat(repeat),
-            Claim::First(ticket) => {
-                let pending = self.deliver.event(&event, verified.raw(), case.received());
-                Work::Event(Box::new(EventWork { event, ticket }), pending)
+    fn submit_event(&self, guard: &mut OutcomeGuard, verified: &VerifiedCallback, event: Event) -> Accepted {
+        guard.set_subject(Some(event.data.profile_sid.clone()), Some(event.data.status));
+        match self.dedup.claim(event.fingerprint, Instant::now()) {
+            Claim::Repeat(repeat) => Accepted::Repeat(repeat),
+            Claim::First(claim) => {
+                let delivery = self.deliver.submit_event(&event, verified.raw(), guard.received());
+                Accepted::Event(Box::new(AcceptedEvent { event, claim }), delivery)
             }
         }
     }
 
-    async fn finish(&self, work: Work) -> Outcome {
-        match work {
-            Work::Event(work, pending) => self.finish_event(work, pending).await,
-            Work::Repeat(repeat) => {
+    async fn wait_for_outcome(&self, accepted: Accepted) -> Outcome {
+        match accepted {
+            Accepted::Event(event, delivery) => self.wait_for_event(event, delivery).await,
+            Accepted::Repeat(repeat) => {
                 repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
             }
-            Work::NormalizeError(reason, pending) => dead_lettered(reason, pending).await,
+            Accepted::DeadLetter(reason, delivery) => wait_for_dead_letter(reason, delivery).await,
         }
     }
 
-    async fn finish_event(&self, work: Box<EventWork>, delivery: Delivery) -> Outcome {
-        let result = delivery.durable().await;
-        let EventWork { event, ticket } = *work;
+    async fn wait_for_event(&self, accepted: Box<AcceptedEvent>, delivery: Delivery) -> Outcome {
+        let result = delivery.wait_until_durable().await;
+        let AcceptedEvent { event, claim } = *accepted;
         match result {
-            Ok(durable) => {
-                ticket.durable();
-                self.conclude_event(&event, durable)
+            Ok(durability) => {
+                claim.mark_durable();
+                self.count_event(&event, durability)
             }
-            Err(reason) => {
-                ticket.failed(reason);
-                Outcome::Unavailable(reason)
+            Err(error) => {
+                claim.mark_failed(error);
+                Outcome::Unavailable(error)
             }
         }
     }
 
-    fn conclude_event(&self, event: &Event, durable: Durability) -> Outcome {
-        let outcome = match durable {
+    fn count_event(&self, event: &Event, durability: Durability) -> Outcome {
+        let outcome = match durability {
             Durability::Published => Outcome::Published,
             Durability::Spooled => Outcome::Spooled,
             Durability::DeadLettered => return Outcome::DeadLettered(DeadLetterReason::RefusedByTopic),
@@ -212,31 +270,32 @@ impl Pipeline {
         outcome
     }
 
-    /// The time of an event that is made now. Questions whose answers become events take their time before they ask.
+    /// The time of an event that is made now. A caller that turns an answer of Trust Hub into an event takes this time before
+    /// it asks.
     #[must_use]
-    pub fn time(&self) -> Timestamp {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner).time(SystemTime::now().into())
+    pub fn event_time(&self) -> Timestamp {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).next_time(SystemTime::now().into())
     }
 
-    /// Publishes what Trust Hub told of a profile, and no callback: the event of [`event_from_profile`]. Returns its id.
+    /// Publishes the status of a profile that was fetched from Trust Hub, without a callback: the event of
+    /// [`event_from_profile`]. Returns the id of the event.
     ///
-    /// It has the time of the question, so a callback that arrived since then counts as newer wherever it stands. Once this
-    /// is polled the event comes to its end, also when reconciliation is cancelled: callbacks behind it wait for that end
-    /// when the way to Kafka changes.
+    /// The event has the time `asked_at`, so a callback that arrived later counts as newer, whatever their order in the topic.
+    /// Once this future is polled, the event is made durable and counted even if the reconciliation is cancelled.
     ///
     /// # Errors
-    /// Why it is not durable.
-    pub async fn publish_found(
+    /// The reason why the event is not durable.
+    pub async fn publish_fetched_profile(
         self: &Arc<Self>,
-        found: &Fetched,
+        fetched: &Fetched,
         asked_at: Timestamp,
         last: Option<RecordPosition>,
     ) -> Result<String, DeliveryError> {
-        let event = event_from_profile(found, asked_at, last);
-        let pending = self.deliver.found(&event);
+        let event = event_from_profile(fetched, asked_at, last);
+        let delivery = self.deliver.submit_event_without_request(&event);
         let this = Arc::clone(self);
         let rest = async move {
-            match pending.durable().await? {
+            match delivery.wait_until_durable().await? {
                 Durability::Published | Durability::Spooled => {
                     this.count_durable(&event);
                     Ok(event.id)
@@ -255,37 +314,41 @@ impl Pipeline {
         }
     }
 
-    /// Stops waiting for Kafka: what it has not acknowledged goes to the spool.
+    /// Stops waiting for Kafka: records that it has not acknowledged are spooled.
     pub fn stop_waiting(&self) {
         self.deliver.stop_waiting();
     }
 
-    /// Waits until every accepted callback has its outcome, at most `patience`.
-    pub async fn drain(&self, patience: Duration) {
+    /// Waits until every accepted callback has its outcome, for at most `timeout`.
+    pub async fn drain(&self, timeout: Duration) {
         self.tasks.close();
-        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
             tracing::error!(callbacks = self.tasks.len(), "stopped before these callbacks had an outcome");
         }
-        self.refusals.report();
+        self.rejection_log.report();
     }
 }
 
-/// What is under way for a callback.
-enum Work {
-    Event(Box<EventWork>, Delivery),
+/// An accepted callback that waits for its outcome.
+enum Accepted {
+    /// A submitted event.
+    Event(Box<AcceptedEvent>, Delivery),
+    /// A repeat of an earlier callback.
     Repeat(Repeat),
-    NormalizeError(DeadLetterReason, Delivery),
+    /// A submitted dead letter.
+    DeadLetter(DeadLetterReason, Delivery),
 }
 
-struct EventWork {
+/// An event and its claim in the dedup window.
+struct AcceptedEvent {
     event: Event,
-    ticket: FirstClaim,
+    claim: FirstClaim,
 }
 
-async fn dead_lettered(reason: DeadLetterReason, delivery: Delivery) -> Outcome {
-    match delivery.durable().await {
+async fn wait_for_dead_letter(reason: DeadLetterReason, delivery: Delivery) -> Outcome {
+    match delivery.wait_until_durable().await {
         Ok(Durability::Published | Durability::DeadLettered) => Outcome::DeadLettered(reason),
         Ok(Durability::Spooled) => Outcome::Spooled,
-        Err(unkept) => Outcome::Unavailable(unkept),
+        Err(error) => Outcome::Unavailable(error),
     }
 }

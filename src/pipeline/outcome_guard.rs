@@ -1,4 +1,4 @@
-//! One request to a callback path, and the accounts that are kept of it.
+//! The outcome of one request to a callback path: counted and logged exactly once.
 
 use std::{
     sync::Arc,
@@ -11,21 +11,23 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// One request to a callback path, from its head to its outcome. Dropping it is an outcome, too.
-#[must_use = "a dropped case counts as abandoned"]
+/// Tracks one request to a callback path from its head to its outcome. [`finish`](Self::finish) records the outcome. A guard
+/// that is dropped without it records the outcome of an abandoned request, so every request has exactly one outcome.
+#[must_use = "a request whose guard is dropped counts as abandoned"]
 pub struct OutcomeGuard {
     metrics: Arc<Metrics>,
-    refusals: Arc<RejectionLog>,
+    rejection_log: Arc<RejectionLog>,
     resource: Resource,
     received: Instant,
-    /// When the answer went out, if that was before the end of the case.
-    answered: Option<Instant>,
-    handed_over: Option<Instant>,
+    /// When the response was sent, if that was before the outcome was recorded.
+    responded: Option<Instant>,
+    /// When the record was submitted to be made durable.
+    submitted: Option<Instant>,
     status: Option<Status>,
     profile: Option<ProfileSid>,
     diagnosis: Option<String>,
     report_only_limit: Option<ReportOnlyLimit>,
-    /// The outcome if nobody concludes the case; `None` once it is concluded.
+    /// The outcome if the guard is dropped now; `None` once an outcome was recorded.
     if_abandoned: Option<Outcome>,
 }
 
@@ -38,18 +40,18 @@ impl OutcomeGuard {
 
     pub(super) fn open(
         metrics: Arc<Metrics>,
-        refusals: Arc<RejectionLog>,
+        rejection_log: Arc<RejectionLog>,
         resource: Resource,
         received: Instant,
     ) -> Self {
         metrics.received.of(resource).inc();
         Self {
             metrics,
-            refusals,
+            rejection_log,
             resource,
             received,
-            answered: None,
-            handed_over: None,
+            responded: None,
+            submitted: None,
             status: None,
             profile: None,
             diagnosis: None,
@@ -58,72 +60,74 @@ impl OutcomeGuard {
         }
     }
 
-    /// From here on the callback is ours: if it is abandoned, that is our failure and not the caller's.
-    pub(super) fn verified(&mut self) {
+    /// Marks the signature as valid. From here on an abandoned request is a failure of the service, not of the caller.
+    pub(super) fn mark_verified(&mut self) {
         self.if_abandoned = Some(Outcome::Unavailable(DeliveryError::Abandoned));
     }
 
-    /// What the callback is about.
-    pub(super) fn about(&mut self, profile: Option<ProfileSid>, status: Option<Status>) {
+    /// Sets the profile and the status that the log line names.
+    pub(super) fn set_subject(&mut self, profile: Option<ProfileSid>, status: Option<Status>) {
         self.profile = profile;
         self.status = status;
     }
 
-    /// The record was handed to be made durable.
-    pub(super) fn handed_over(&mut self) {
-        self.handed_over = Some(Instant::now());
+    /// Marks the record of the callback as submitted to be made durable.
+    pub(super) fn mark_submitted(&mut self) {
+        self.submitted = Some(Instant::now());
     }
 
-    /// The callback is kept although its signature does not match: loudly, because this is no way to stay.
-    pub(super) fn kept_in_spite_of(&self, refusal: RejectReason) {
+    /// Warns that report-only mode kept a callback that enforce mode would reject. Every such callback has this line, because
+    /// report-only is not meant to stay on.
+    pub(super) fn log_report_only(&self, reason: RejectReason) {
         tracing::warn!(
-            refusal = refusal.as_str(),
+            refusal = reason.as_str(),
             diagnosis = self.diagnosis.as_deref(),
-            "SIGNATURE_MODE=report-only: a callback whose signature does not match is kept as a dead letter"
+            "SIGNATURE_MODE=report-only: kept a callback whose signature does not match as a dead letter"
         );
     }
 
-    /// The callback is refused although the mode is report-only.
-    pub(super) fn not_kept(&mut self, limit: ReportOnlyLimit) {
+    /// Sets the limit because of which report-only mode rejects the callback.
+    pub(super) fn set_report_only_limit(&mut self, limit: ReportOnlyLimit) {
         self.report_only_limit = Some(limit);
     }
 
-    /// The answer goes out now. The case ends later, with this outcome at least.
-    pub(super) fn answered(&mut self, outcome: Outcome) {
-        self.answered = Some(Instant::now());
+    /// Marks the response as sent. The outcome is recorded later, and is this one if the guard is dropped before.
+    pub(super) fn mark_responded(&mut self, outcome: Outcome) {
+        self.responded = Some(Instant::now());
         self.if_abandoned = Some(outcome);
     }
 
-    /// Why the signature does not match, for the operator.
-    pub(super) fn diagnosed(&mut self, diagnosis: String) {
+    /// Sets the explanation for the operator why the signature does not match.
+    pub(super) fn set_diagnosis(&mut self, diagnosis: String) {
         self.diagnosis = Some(diagnosis);
     }
 
-    /// Counts and logs the outcome.
-    pub fn conclude(mut self, outcome: Outcome) -> Outcome {
+    /// Counts and logs the outcome, and returns it.
+    pub fn finish(mut self, outcome: Outcome) -> Outcome {
         self.if_abandoned = None;
         self.record(outcome);
         outcome
     }
 
     fn record(&self, outcome: Outcome) {
-        let duration = self.answered.unwrap_or_else(Instant::now).saturating_duration_since(self.received);
+        let duration = self.responded.unwrap_or_else(Instant::now).saturating_duration_since(self.received);
         self.metrics.outcome.of(outcome.kind()).inc();
         self.metrics.callback_seconds.observe(duration.as_secs_f64());
         match outcome {
             Outcome::Published | Outcome::Spooled | Outcome::Duplicate | Outcome::DeadLettered(_) => {}
-            Outcome::Rejected(refusal) => self.metrics.rejected.of(refusal).inc(),
+            Outcome::Rejected(reason) => self.metrics.rejected.of(reason).inc(),
             Outcome::Unavailable(_) => self.metrics.rejected_unavailable.inc(),
         }
-        if self.has_line(outcome) {
+        if self.is_logged(outcome) {
             self.log(outcome, duration);
         }
     }
 
-    /// Anybody can have requests refused; only some of them are logged one by one. A diagnosis always is.
-    fn has_line(&self, outcome: Outcome) -> bool {
+    /// Whether this outcome has a log line. Unauthenticated callers can cause rejections, so only some of these are logged
+    /// individually. A diagnosis is always logged.
+    fn is_logged(&self, outcome: Outcome) -> bool {
         let reason = match outcome {
-            Outcome::Rejected(refusal) => refusal.as_str(),
+            Outcome::Rejected(reason) => reason.as_str(),
             Outcome::Unavailable(DeliveryError::Overloaded) => DeliveryError::Overloaded.as_str(),
             Outcome::Unavailable(_)
             | Outcome::Published
@@ -131,11 +135,11 @@ impl OutcomeGuard {
             | Outcome::Duplicate
             | Outcome::DeadLettered(_) => return true,
         };
-        self.diagnosis.is_some() || self.refusals.admits(reason, Instant::now())
+        self.diagnosis.is_some() || self.rejection_log.admits(reason, Instant::now())
     }
 
-    /// The line of a callback. Nothing in it comes from outside but the profile's SID, which was parsed, and a
-    /// diagnosis, which masks what it quotes.
+    /// Logs the line of the callback. Of its fields, only the profile's SID, which was parsed, and the diagnosis, which masks
+    /// what it quotes, hold input from outside.
     fn log(&self, outcome: Outcome, duration: Duration) {
         macro_rules! line {
             ($level:ident) => {
@@ -148,7 +152,7 @@ impl OutcomeGuard {
                     diagnosis = self.diagnosis.as_deref(),
                     report_only_limit = self.report_only_limit.map(|limit| limit.as_str()),
                     duration_ms = milliseconds(duration),
-                    delivery_ms = self.handed_over.map(|since| milliseconds(since.elapsed())),
+                    delivery_ms = self.submitted.map(|since| milliseconds(since.elapsed())),
                     "callback"
                 )
             };

@@ -1,7 +1,7 @@
-//! Callbacks without a right signature: the answer, a diagnosis for the operator, and `SIGNATURE_MODE=report-only`.
+//! Handles callbacks without a valid signature: the answer, a diagnosis for the operator, and `SIGNATURE_MODE=report-only`.
 //!
-//! The answer never waits for a diagnosis. The diagnosis has a thread of its own, one at a time, and its work is bounded
-//! before it begins (see `verify::diagnose`); the outcome is counted and logged behind it, exactly once.
+//! The answer never waits for a diagnosis. Diagnoses run one at a time, each on a thread of its own, and their work is bounded
+//! before it starts (see `verify::diagnose`). The outcome is counted and logged after the diagnosis, exactly once.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{OutcomeGuard, Pipeline, dead_lettered, detach::DetachOnDrop, unverified::Admitted};
+use super::{OutcomeGuard, Pipeline, detach::DetachOnDrop, unverified::ReportOnlyPermit, wait_for_dead_letter};
 use crate::{
     blocking,
     deliver::Delivery,
@@ -18,109 +18,119 @@ use crate::{
     telemetry::Operation,
 };
 
-/// At most one refused callback is diagnosed in this time: forged ones must not cost more.
-const BETWEEN_DIAGNOSES: Duration = Duration::from_secs(1);
+/// The shortest time from the start of one diagnosis to the next, which bounds what forged callbacks can cost.
+const DIAGNOSIS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lets one diagnosis run at a time.
-pub(super) struct Diagnoses {
+pub(super) struct DiagnosisLimiter {
     running: Arc<Semaphore>,
     next: Mutex<Instant>,
 }
 
-impl Diagnoses {
+impl DiagnosisLimiter {
     pub(super) fn new(now: Instant) -> Self {
         Self { running: Arc::new(Semaphore::new(1)), next: Mutex::new(now) }
     }
 
-    /// The permit to diagnose one callback now. Another can be had when it is dropped, and a second later at the earliest.
-    fn begin(&self, now: Instant) -> Option<OwnedSemaphorePermit> {
+    /// Returns the permit to diagnose one callback now. The next permit is available when this one was dropped, and after
+    /// [`DIAGNOSIS_INTERVAL`] at the earliest.
+    fn try_start(&self, now: Instant) -> Option<OwnedSemaphorePermit> {
         let permit = Arc::clone(&self.running).try_acquire_owned().ok()?;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         if now < *next {
             return None;
         }
-        *next = now + BETWEEN_DIAGNOSES;
+        *next = now + DIAGNOSIS_INTERVAL;
         Some(permit)
     }
 }
 
-/// A callback without a right signature, and the permit to diagnose it, if it has one.
-struct Refused {
+/// A callback without a valid signature, and the permit to diagnose it, if it has one.
+struct Rejection {
     raw: Arc<RawCallback>,
-    refusal: RejectReason,
+    reason: RejectReason,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Pipeline {
-    /// Refuses a callback, or keeps it as a dead letter. `active` is its place among the callbacks in progress.
+    /// Rejects a callback, or keeps it as a dead letter in report-only mode. `active` is its place among the callbacks in
+    /// progress.
     ///
     /// # Errors
-    /// The outcome, when nothing is kept of the callback.
-    pub(super) fn refuse(
+    /// The outcome, if the callback was rejected.
+    pub(super) fn reject(
         self: &Arc<Self>,
-        mut case: OutcomeGuard,
+        mut guard: OutcomeGuard,
         raw: Arc<RawCallback>,
-        refusal: RejectReason,
+        reason: RejectReason,
         active: impl Send + 'static,
     ) -> Result<DetachOnDrop<Outcome>, Outcome> {
-        let differs = matches!(refusal, RejectReason::SignatureMismatch | RejectReason::BodyHashMismatch);
-        let permit = differs.then(|| self.diagnoses.begin(Instant::now())).flatten();
-        let Some((delivery, admitted)) = self.keep(&mut case, &raw, refusal) else {
-            let outcome = Outcome::Rejected(refusal);
-            self.conclude_refused(case, Refused { raw, refusal, permit }, outcome);
+        let is_mismatch = matches!(reason, RejectReason::SignatureMismatch | RejectReason::BodyHashMismatch);
+        let permit = is_mismatch.then(|| self.diagnosis_limiter.try_start(Instant::now())).flatten();
+        let Some((delivery, report_only_permit)) = self.submit_report_only(&mut guard, &raw, reason) else {
+            let outcome = Outcome::Rejected(reason);
+            self.follow_up(guard, Rejection { raw, reason, permit }, outcome);
             return Err(outcome);
         };
         let this = Arc::clone(self);
         let rest = async move {
             let _active = active;
-            let outcome = dead_lettered(DeadLetterReason::SignatureFailed, delivery).await;
-            drop(admitted);
-            this.conclude_refused(case, Refused { raw, refusal, permit }, outcome);
+            let outcome = wait_for_dead_letter(DeadLetterReason::SignatureFailed, delivery).await;
+            drop(report_only_permit);
+            this.follow_up(guard, Rejection { raw, reason, permit }, outcome);
             outcome
         };
         Ok(DetachOnDrop::new(rest, &self.tasks, &self.runtime))
     }
 
-    /// In report-only mode, hands the callback over as a dead letter, within the limits for unverified callbacks.
-    fn keep(&self, case: &mut OutcomeGuard, raw: &RawCallback, refusal: RejectReason) -> Option<(Delivery, Admitted)> {
-        let is_kept = match self.rules.signature_mode {
+    /// In report-only mode, submits the callback as a dead letter, within the limits for unverified callbacks. Returns `None`
+    /// when it must be rejected.
+    fn submit_report_only(
+        &self,
+        guard: &mut OutcomeGuard,
+        raw: &RawCallback,
+        reason: RejectReason,
+    ) -> Option<(Delivery, ReportOnlyPermit)> {
+        let is_kept = match self.config.signature_mode {
             SignatureMode::Enforce => false,
-            SignatureMode::ReportOnly => refusal.is_of_sender(),
+            SignatureMode::ReportOnly => reason.is_unauthenticated(),
         };
         if !is_kept {
             return None;
         }
-        match self.unverified.admit(raw, Instant::now()) {
-            Ok(admitted) => {
+        match self.report_only.admit(raw, Instant::now()) {
+            Ok(permit) => {
                 let (why, now) = ((DeadLetterReason::SignatureFailed, None), SystemTime::now().into());
-                Some((self.deliver.dead_letter(raw, why, now, case.received()), admitted))
+                Some((self.deliver.submit_dead_letter(raw, why, now, guard.received()), permit))
             }
             Err(limit) => {
-                case.not_kept(limit);
+                guard.set_report_only_limit(limit);
                 None
             }
         }
     }
 
-    /// Counts and logs the outcome, after the diagnosis when there is one. The answer goes out before that.
-    fn conclude_refused(self: &Arc<Self>, mut case: OutcomeGuard, refused: Refused, outcome: Outcome) {
-        let Refused { raw, refusal, permit } = refused;
-        let Some(permit) = permit else { return conclude(case, refusal, outcome) };
-        case.answered(outcome);
+    /// Counts and logs the outcome. If the rejection has a permit for a diagnosis, this happens after the diagnosis in a task,
+    /// and the response is sent before.
+    fn follow_up(self: &Arc<Self>, mut guard: OutcomeGuard, rejection: Rejection, outcome: Outcome) {
+        let Rejection { raw, reason, permit } = rejection;
+        let Some(permit) = permit else { return finish(guard, reason, outcome) };
+        guard.mark_responded(outcome);
         let this = Arc::clone(self);
-        let diagnosed = async move {
-            let refusal = this.diagnose(&mut case, raw, refusal, permit).await;
-            conclude(case, refusal, outcome);
+        let diagnosis = async move {
+            let reason = this.diagnose(&mut guard, raw, reason, permit).await;
+            finish(guard, reason, outcome);
         };
-        drop(self.tasks.spawn_on(diagnosed, &self.runtime));
+        drop(self.tasks.spawn_on(diagnosis, &self.runtime));
     }
 
-    /// Tries near misses. A callback for another URL gets a reason of its own.
+    /// Searches for near misses. Returns the reason to count, which is [`RejectReason::UrlMismatch`] if the signature is valid
+    /// for another URL.
     async fn diagnose(
         self: &Arc<Self>,
-        case: &mut OutcomeGuard,
+        guard: &mut OutcomeGuard,
         raw: Arc<RawCallback>,
-        refusal: RejectReason,
+        reason: RejectReason,
         permit: OwnedSemaphorePermit,
     ) -> RejectReason {
         let this = Arc::clone(self);
@@ -129,22 +139,22 @@ impl Pipeline {
             let _operation = this.metrics.operations.begin(Operation::Diagnosis);
             this.verifier.diagnose(&raw)
         });
-        // Without a thread there is no diagnosis, and nothing else is lost.
-        let Ok(Some(near_miss)) = search.await else { return refusal };
-        case.diagnosed(near_miss.to_string());
-        if near_miss.is_url() { RejectReason::UrlMismatch } else { refusal }
+        // If the system has no thread for it, only the diagnosis is lost.
+        let Ok(Some(near_miss)) = search.await else { return reason };
+        guard.set_diagnosis(near_miss.to_string());
+        if near_miss.is_url() { RejectReason::UrlMismatch } else { reason }
     }
 }
 
-fn conclude(case: OutcomeGuard, refusal: RejectReason, outcome: Outcome) {
+fn finish(guard: OutcomeGuard, reason: RejectReason, outcome: Outcome) {
     let outcome = match outcome {
-        Outcome::Rejected(_) => Outcome::Rejected(refusal),
+        Outcome::Rejected(_) => Outcome::Rejected(reason),
         kept => {
-            case.kept_in_spite_of(refusal);
+            guard.log_report_only(reason);
             kept
         }
     };
-    case.conclude(outcome);
+    guard.finish(outcome);
 }
 
 #[cfg(test)]
@@ -152,15 +162,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn diagnoses_run_one_at_a_time_and_once_a_second() {
+    fn diagnoses_start_one_at_a_time_and_once_a_second() {
         let now = Instant::now();
-        let diagnoses = Diagnoses::new(now);
-        let first = diagnoses.begin(now);
+        let limiter = DiagnosisLimiter::new(now);
+        let first = limiter.try_start(now);
         assert!(first.is_some());
-        let much_later = now + BETWEEN_DIAGNOSES * 60;
-        assert!(diagnoses.begin(much_later).is_none(), "one that hangs lets no other begin");
+        let much_later = now + DIAGNOSIS_INTERVAL * 60;
+        assert!(limiter.try_start(much_later).is_none(), "a hanging diagnosis blocks the next one");
         drop(first);
-        assert!(diagnoses.begin(now + BETWEEN_DIAGNOSES / 2).is_none());
-        assert!(diagnoses.begin(now + BETWEEN_DIAGNOSES).is_some());
+        assert!(limiter.try_start(now + DIAGNOSIS_INTERVAL / 2).is_none());
+        assert!(limiter.try_start(now + DIAGNOSIS_INTERVAL).is_some());
     }
 }

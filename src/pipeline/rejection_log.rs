@@ -1,4 +1,5 @@
-//! Log lines of refused callbacks: anybody can cause them, so only some of each second are written in full.
+//! Limits the log lines of rejected callbacks. Unauthenticated callers can cause them, so only some of each second are
+//! written; the others are counted.
 
 use std::{
     collections::BTreeMap,
@@ -8,44 +9,44 @@ use std::{
 
 use tokio::runtime::Handle;
 
-/// Refused callbacks of one second that have a line each.
-const IN_FULL: u32 = 10;
+/// The number of rejected callbacks in each second that have a log line of their own.
+const LINES_PER_SECOND: u32 = 10;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Decides which refused callbacks have a line of their own, and reports the number of the others each second.
+/// Decides which rejected callbacks have a log line of their own, and reports the number of the others each second.
 pub(super) struct RejectionLog {
-    second: Mutex<Second>,
+    second: Mutex<LogSecond>,
     runtime: Handle,
 }
 
-struct Second {
-    began: Instant,
+struct LogSecond {
+    start: Instant,
     logged: u32,
-    /// Those without a line that were not reported yet, by the texts of closed sets.
-    others: BTreeMap<&'static str, u64>,
+    /// The number of callbacks without a line that were not reported yet, by their reasons, which are closed sets.
+    suppressed: BTreeMap<&'static str, u64>,
 }
 
 impl RejectionLog {
-    /// Reports on `runtime`.
+    /// Creates a log that reports suppressed lines from a task on `runtime`.
     pub(super) fn new(runtime: Handle) -> Arc<Self> {
-        let second = Second { began: Instant::now(), logged: 0, others: BTreeMap::new() };
+        let second = LogSecond { start: Instant::now(), logged: 0, suppressed: BTreeMap::new() };
         Arc::new(Self { second: Mutex::new(second), runtime })
     }
 
-    /// Whether a callback that is refused now, for this reason, has a line of its own. If not, it is counted.
+    /// Whether a callback that is rejected now, for this reason, has a log line of its own. If not, it is counted.
     pub(super) fn admits(self: &Arc<Self>, reason: &'static str, now: Instant) -> bool {
         let mut second = self.second();
-        if now.saturating_duration_since(second.began) >= SECOND {
-            second.began = now;
+        if now.saturating_duration_since(second.start) >= SECOND {
+            second.start = now;
             second.logged = 0;
         }
-        if second.logged < IN_FULL {
+        if second.logged < LINES_PER_SECOND {
             second.logged += 1;
             return true;
         }
-        let is_first = second.others.is_empty();
-        *second.others.entry(reason).or_default() += 1;
+        let is_first = second.suppressed.is_empty();
+        *second.suppressed.entry(reason).or_default() += 1;
         drop(second);
         if is_first {
             self.report_soon();
@@ -61,16 +62,16 @@ impl RejectionLog {
         });
     }
 
-    /// Logs how many callbacks were refused without a line since the last report.
+    /// Logs how many callbacks were rejected without a line since the last report.
     pub(super) fn report(&self) {
-        let others = std::mem::take(&mut self.second().others);
-        for (reason, callbacks) in others {
-            tracing::warn!(reason, callbacks, "more callbacks were refused than are logged one by one");
+        let suppressed = std::mem::take(&mut self.second().suppressed);
+        for (reason, callbacks) in suppressed {
+            tracing::warn!(reason, callbacks, "suppressed the log lines of further rejected callbacks");
         }
     }
 
-    fn second(&self) -> MutexGuard<'_, Second> {
-        // Nothing that holds the lock can panic.
+    fn second(&self) -> MutexGuard<'_, LogSecond> {
+        // No code that holds the lock can panic.
         self.second.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,17 +81,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn first_ones_of_a_second_have_lines_and_the_others_are_reported_once() {
+    async fn lines_beyond_the_limit_of_a_second_are_counted_and_reported() {
         let log = RejectionLog::new(Handle::current());
         let now = Instant::now();
         let lines = |now| (0..25).filter(|_| log.admits("signature_mismatch", now)).count();
         assert_eq!(lines(now), 10);
         assert!(!log.admits("unknown_account", now + SECOND / 2));
-        let others: Vec<_> = log.second().others.clone().into_iter().collect();
-        assert_eq!(others, [("signature_mismatch", 15), ("unknown_account", 1)]);
+        let suppressed: Vec<_> = log.second().suppressed.clone().into_iter().collect();
+        assert_eq!(suppressed, [("signature_mismatch", 15), ("unknown_account", 1)]);
         assert_eq!(lines(now + SECOND), 10);
         let reported = async {
-            while !log.second().others.is_empty() {
+            while !log.second().suppressed.is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

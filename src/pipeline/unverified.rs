@@ -1,9 +1,10 @@
-//! What `SIGNATURE_MODE=report-only` keeps of strangers: little, slowly, and a small share of the spool.
+//! Limits the unverified callbacks that `SIGNATURE_MODE=report-only` keeps.
 //!
-//! Anybody can send a callback without a right signature. So these have limits of their own, far below those of verified
-//! ones, and above a limit a callback is refused as it is in enforce mode. The share of the spool needs no memory: they
-//! are kept only while *everything* in the spool is less than that share, so it holds over restarts, and an outage in
-//! which genuine callbacks wait leaves the rest of the spool to them.
+//! Any caller can send a callback without a valid signature. These callbacks therefore have limits of their own, in size,
+//! rate, number in progress and share of the spool, far below the limits of verified ones. Beyond a limit, a callback is
+//! rejected as in enforce mode. The share of the spool needs no state of its own: unverified callbacks are kept only while
+//! *everything* in the spool takes less than that share. So the limit also holds across restarts, and an outage during which
+//! genuine callbacks wait leaves the rest of the spool to them.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,139 +16,141 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// The largest record, in bytes. Twilio's callbacks become some 2 KiB.
-const LARGEST: u64 = 16 << 10;
+/// The largest record, in bytes. Twilio's callbacks make records of about 2 KiB.
+const MAX_RECORD_BYTES: u64 = 16 << 10;
 
-/// Records in one burst.
+/// The capacity of the token bucket: the number of records in one burst.
 const BURST: u32 = 50;
 
-/// One more record may follow after this time.
-const BETWEEN: Duration = Duration::from_millis(200);
+/// The token bucket gains one token in this time.
+const REFILL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Records that are not durable yet, in comparison with the callbacks that may be in progress.
+/// One in this many callbacks in progress may be an unverified one.
 const SHARE_OF_CALLBACKS: usize = 8;
 
-/// And however many those are.
-const MOST_UNDERWAY: usize = 8;
+/// The largest number of unverified callbacks in progress, however many callbacks there may be altogether.
+const MAX_IN_PROGRESS: usize = 8;
 
-/// They are kept while everything in the spool is less than one of so many parts of what fits into it.
-const PARTS_OF_SPOOL: u64 = 16;
+/// Unverified callbacks are kept while everything in the spool takes less than one part in this many of its capacity.
+const SHARE_OF_SPOOL: u64 = 16;
 
-/// What a record has beside the texts of its request, and one header beside its own.
-const ENVELOPE: u64 = 1024;
-const HEADER: u64 = 16;
+/// The size of a record beyond the texts of its request, in bytes, and of a header beyond its name and value.
+const RECORD_OVERHEAD: u64 = 1024;
+const HEADER_OVERHEAD: u64 = 16;
 
-/// Admits unverified callbacks.
-pub(super) struct Unverified {
+/// Decides which unverified callbacks are kept.
+pub(super) struct ReportOnlyLimiter {
     metrics: Arc<Metrics>,
-    most_underway: usize,
-    state: Arc<Mutex<State>>,
+    max_in_progress: usize,
+    state: Arc<Mutex<LimiterState>>,
 }
 
 #[derive(Debug)]
-struct State {
-    /// Records that may come at once, and since when there are so many.
-    burst: u32,
-    since: Instant,
-    underway: usize,
-    underway_bytes: u64,
+struct LimiterState {
+    /// The tokens in the bucket. Each record takes one.
+    tokens: u32,
+    /// When the last token was added.
+    refilled: Instant,
+    in_progress: usize,
+    bytes_in_progress: u64,
 }
 
-impl Unverified {
-    /// Beside so many callbacks that may be in progress altogether.
+impl ReportOnlyLimiter {
+    /// Creates a limiter for a service that handles up to `callbacks` callbacks at the same time.
     pub(super) fn new(metrics: Arc<Metrics>, callbacks: usize, now: Instant) -> Self {
-        let most_underway = (callbacks / SHARE_OF_CALLBACKS).clamp(1, MOST_UNDERWAY);
-        let state = State { burst: BURST, since: now, underway: 0, underway_bytes: 0 };
-        Self { metrics, most_underway, state: Arc::new(Mutex::new(state)) }
+        let max_in_progress = (callbacks / SHARE_OF_CALLBACKS).clamp(1, MAX_IN_PROGRESS);
+        let state = LimiterState { tokens: BURST, refilled: now, in_progress: 0, bytes_in_progress: 0 };
+        Self { metrics, max_in_progress, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// The right to keep this callback. It counts as underway until that is dropped.
+    /// Returns a permit to keep this callback. The callback counts as in progress until the permit is dropped.
     ///
     /// # Errors
-    /// The limit that it is above.
-    pub(super) fn admit(&self, raw: &RawCallback, now: Instant) -> Result<Admitted, ReportOnlyLimit> {
-        let bytes = record_bytes(raw).filter(|bytes| *bytes <= LARGEST).ok_or(ReportOnlyLimit::Size)?;
+    /// The limit that the callback exceeds.
+    pub(super) fn admit(&self, raw: &RawCallback, now: Instant) -> Result<ReportOnlyPermit, ReportOnlyLimit> {
+        let bytes = record_bytes(raw).filter(|bytes| *bytes <= MAX_RECORD_BYTES).ok_or(ReportOnlyLimit::Size)?;
         let mut state = lock(&self.state);
-        if state.underway >= self.most_underway {
+        if state.in_progress >= self.max_in_progress {
             return Err(ReportOnlyLimit::InProgress);
         }
-        if state.underway_bytes + bytes > self.left_of_share() {
+        if state.bytes_in_progress + bytes > self.remaining_spool_share() {
             return Err(ReportOnlyLimit::Spool);
         }
-        state.take(now)?;
-        state.underway += 1;
-        state.underway_bytes += bytes;
-        Ok(Admitted { state: Arc::clone(&self.state), bytes })
+        state.take_token(now)?;
+        state.in_progress += 1;
+        state.bytes_in_progress += bytes;
+        Ok(ReportOnlyPermit { state: Arc::clone(&self.state), bytes })
     }
 
-    /// What the spool may still take of them. Its thread sets the gauges before it answers, so what was durable is in them.
-    fn left_of_share(&self) -> u64 {
+    /// The bytes of unverified callbacks that the spool may still take. The spool's thread updates these gauges before it
+    /// reports a record as durable, so they include all durable records.
+    fn remaining_spool_share(&self) -> u64 {
         let spool = &self.metrics.spool;
         let [capacity, queued, parked] = [&spool.capacity, &spool.bytes, &spool.parked_bytes].map(|gauge| gauge.get());
         let [capacity, queued, parked] =
             [capacity, queued, parked].map(|bytes| u64::try_from(bytes).unwrap_or_default());
-        let all = capacity.saturating_add(parked);
-        (all / PARTS_OF_SPOOL).saturating_sub(queued.saturating_add(parked))
+        let total = capacity.saturating_add(parked);
+        (total / SHARE_OF_SPOOL).saturating_sub(queued.saturating_add(parked))
     }
 }
 
-impl State {
-    fn take(&mut self, now: Instant) -> Result<(), ReportOnlyLimit> {
-        let more = now.saturating_duration_since(self.since).as_millis() / BETWEEN.as_millis();
-        if let Ok(more) = u32::try_from(more)
-            && more < BURST
+impl LimiterState {
+    fn take_token(&mut self, now: Instant) -> Result<(), ReportOnlyLimit> {
+        let added = now.saturating_duration_since(self.refilled).as_millis() / REFILL_INTERVAL.as_millis();
+        if let Ok(added) = u32::try_from(added)
+            && added < BURST
         {
-            self.burst = (self.burst + more).min(BURST);
-            self.since += BETWEEN * more;
+            self.tokens = (self.tokens + added).min(BURST);
+            self.refilled += REFILL_INTERVAL * added;
         } else {
-            self.burst = BURST;
-            self.since = now;
+            self.tokens = BURST;
+            self.refilled = now;
         }
-        self.burst = self.burst.checked_sub(1).ok_or(ReportOnlyLimit::Rate)?;
+        self.tokens = self.tokens.checked_sub(1).ok_or(ReportOnlyLimit::Rate)?;
         Ok(())
     }
 }
 
-/// An unverified callback that is kept and not durable yet.
+/// The permit of an unverified callback that is kept and not durable yet.
 #[derive(Debug)]
-pub(super) struct Admitted {
-    state: Arc<Mutex<State>>,
+pub(super) struct ReportOnlyPermit {
+    state: Arc<Mutex<LimiterState>>,
     bytes: u64,
 }
 
-impl Drop for Admitted {
+impl Drop for ReportOnlyPermit {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
-        state.underway -= 1;
-        state.underway_bytes -= self.bytes;
+        state.in_progress -= 1;
+        state.bytes_in_progress -= self.bytes;
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // Nothing that holds the lock can panic.
+fn lock(state: &Mutex<LimiterState>) -> MutexGuard<'_, LimiterState> {
+    // No code that holds the lock can panic.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the record is at most, in JSON. `None` when the request alone is larger than any record.
+/// An upper bound of the size of the record, in JSON. `None` when the request alone is larger than any record.
 fn record_bytes(raw: &RawCallback) -> Option<u64> {
     let headers = || raw.headers.iter().flat_map(|(name, value)| [name.as_bytes(), value]);
     let texts = || [raw.target.as_bytes(), &raw.body].into_iter().chain(headers());
     let length = |text: &[u8]| u64::try_from(text.len()).unwrap_or(u64::MAX);
     let plain: u64 = texts().map(length).sum();
-    if plain > LARGEST {
+    if plain > MAX_RECORD_BYTES {
         return None;
     }
     let escaped: u64 = texts().flatten().map(|byte| escaped(*byte)).sum();
-    let headers = raw.headers.iter().map(|_| HEADER).sum::<u64>();
-    Some(ENVELOPE + headers + escaped)
+    let headers = raw.headers.iter().map(|_| HEADER_OVERHEAD).sum::<u64>();
+    Some(RECORD_OVERHEAD + headers + escaped)
 }
 
-/// The bytes that JSON takes at most for one byte of a text.
+/// The largest number of bytes that JSON takes for one byte of a text.
 fn escaped(byte: u8) -> u64 {
     match byte {
         b'"' | b'\\' => 2,
         b' '..=b'~' => 1,
-        // As a replacement character, when the text is not UTF-8.
+        // The replacement character, if the text is not UTF-8.
         0x80.. => 3,
         _ => 6,
     }
@@ -170,15 +173,15 @@ mod tests {
         }
     }
 
-    fn unverified(capacity: i64, callbacks: usize) -> (Unverified, Instant) {
+    fn unverified(capacity: i64, callbacks: usize) -> (ReportOnlyLimiter, Instant) {
         let metrics = Arc::new(Metrics::new(|destination| destination.to_string()).unwrap());
         metrics.spool.capacity.set(capacity);
         let now = Instant::now();
-        (Unverified::new(metrics, callbacks, now), now)
+        (ReportOnlyLimiter::new(metrics, callbacks, now), now)
     }
 
     #[test]
-    fn burst_is_admitted_and_then_five_in_a_second() {
+    fn burst_is_admitted_and_then_five_records_a_second() {
         let (unverified, now) = unverified(i64::MAX, 4096);
         let admitted = |now| (0..1000).take_while(|_| unverified.admit(&callback(b"a=b"), now).is_ok()).count();
         assert_eq!(admitted(now), 50);
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn few_are_in_progress_at_the_same_time() {
+    fn number_in_progress_is_limited() {
         for (callbacks, expected) in [(1, 1), (16, 2), (4096, 8)] {
             let (unverified, now) = unverified(i64::MAX, callbacks);
             let mut admitted: Vec<_> =
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn share_of_the_spool_counts_everything_in_it_and_what_is_underway() {
+    fn share_of_the_spool_counts_all_its_records_and_those_in_progress() {
         let (unverified, now) = unverified(16 * 3000, 4096);
         let first = unverified.admit(&callback(&[b'a'; 500]), now).unwrap();
         assert_eq!(unverified.admit(&callback(&[b'a'; 500]), now).unwrap_err(), ReportOnlyLimit::Spool);
@@ -214,20 +217,20 @@ mod tests {
     }
 
     #[test]
-    fn record_is_never_larger_than_it_counts_for() {
+    fn record_is_never_larger_than_its_counted_size() {
         let (unverified, now) = unverified(i64::MAX, 4096);
         let text = "ü\u{7f}".repeat(1000);
         let bodies: [&[u8]; 6] = [b"", &[b'a'; 9000], &[1; 2000], text.as_bytes(), &[0xff; 3000], &[b'"'; 4000]];
         for body in bodies {
             let raw = callback(body);
-            // As a dead letter has it: texts where they are texts, and a body of other bytes in base64.
+            // As in a dead letter: valid UTF-8 as text, and any other body in base64.
             let headers: Vec<_> =
                 raw.headers.iter().map(|(name, value)| (name, String::from_utf8_lossy(value))).collect();
             let base64 = body.len() * 4 / 3 + 4;
             let text = std::str::from_utf8(body).map_or("x".repeat(base64), str::to_owned);
             let written = serde_json::to_vec(&(&raw.target, headers, text)).unwrap().len();
             let counted = unverified.admit(&raw, now).unwrap().bytes;
-            assert!(counted >= written as u64 && counted <= LARGEST, "{counted} for {written}");
+            assert!(counted >= written as u64 && counted <= MAX_RECORD_BYTES, "{counted} for {written}");
         }
         for body in [vec![b'a'; 20_000], vec![1; 3000]] {
             assert_eq!(unverified.admit(&callback(&body), now).unwrap_err(), ReportOnlyLimit::Size);

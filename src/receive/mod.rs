@@ -1,9 +1,29 @@
-//! The public edge: makes the [`RawCallback`](crate::domain::RawCallback), hands it to the pipeline, answers.
+//! The public HTTP server: reads a request into a [`RawCallback`](crate::domain::RawCallback), passes it to the pipeline, and
+//! maps the outcome to a response.
 //!
-//! Whatever the answer, its body is a fixed short text. A redirect is never answered: Twilio would follow it with a
-//! `GET` whose signature does not match any more.
+//! # Invariants
 //!
-//! Handlers run on the workers of the server and make no blocking call.
+//! - Every request to a callback path has an outcome, which the pipeline counts. Requests to other paths are answered 404, and
+//!   those to `/healthz` 200; both count nowhere.
+//! - The size of a request and the time to read it are limited, and its content is not interpreted.
+//! - The body of a response is a fixed short text that never explains a rejection.
+//! - No response is a redirect: Twilio would follow it with a `GET` that its signature does not match.
+//! - A connection ends after a rejected request. Bytes behind such a request may be a part of it, so they are not read as a
+//!   request of their own.
+//!
+//! # Failures
+//!
+//! | What fails | Response |
+//! |---|---|
+//! | the head is not complete in time | 400, and the connection is closed (`http_server`) |
+//! | the body is not complete in time, or the caller closes the connection | 400 if it can be sent; `timed_out` or `incomplete` |
+//! | too many requests are in progress, or they hold too many bytes | 503, `overloaded` |
+//! | the system has no descriptor left for the connection | the connection is closed, or 503, `overloaded` |
+//! | the caller closes the connection while its callback is in progress | none: the pipeline finishes the callback |
+//!
+//! # Calls that can block
+//!
+//! None. Handlers run on the workers of the server: threads with a runtime of their own.
 
 mod request;
 mod response;
@@ -24,8 +44,8 @@ use actix_web::{
 };
 
 use self::{
-    request::{Limits, held_bytes, read},
-    response::{respond, status},
+    request::{RequestLimits, memory_bytes, read},
+    response::{respond, status_of},
     route::{Route, Routes},
 };
 use crate::{
@@ -34,37 +54,38 @@ use crate::{
     http_server::{ConnectionLimits, ConnectionSlot, ConnectionTable, admit_into, has_body, watch_worker},
     liveness::Liveness,
     pipeline::Pipeline,
-    shutdown::Stopping,
+    shutdown::ShutdownFlag,
 };
 
 /// The longest that the head of a request may take; it is one packet or two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Threads that read and answer requests. More bring nothing: the work for a callback takes microseconds.
-const MOST_WORKERS: usize = 4;
+/// The largest number of threads that read and answer requests. More are no faster: the work for a callback takes
+/// microseconds.
+const MAX_WORKERS: usize = 4;
 
-/// Where load balancers ask whether this port answers. It is no callback path, so it counts nowhere.
+/// The path of the load balancers' health checks. It is no callback path, so its requests count nowhere.
 const HEALTH_PATH: &str = "/healthz";
 
-/// What the handlers share.
+/// Handles the requests of the public port. All workers share it.
 pub struct CallbackHandler {
     pipeline: Arc<Pipeline>,
     routes: Routes,
-    limits: Limits,
-    stopping: Stopping,
+    limits: RequestLimits,
+    shutdown: ShutdownFlag,
 }
 
 impl CallbackHandler {
-    /// The edge in front of `pipeline`, for the paths below `urls`.
+    /// Creates a handler that passes callbacks to `pipeline`, for the callback paths below `urls`.
     #[must_use]
-    pub fn new(pipeline: Arc<Pipeline>, urls: &[PublicUrl], http: &Http, stopping: Stopping) -> Self {
-        let limits = Limits { fields: http.max_body_bytes, time: http.request_timeout };
-        Self { pipeline, routes: Routes::below(urls), limits, stopping }
+    pub fn new(pipeline: Arc<Pipeline>, urls: &[PublicUrl], http: &Http, shutdown: ShutdownFlag) -> Self {
+        let limits = RequestLimits { max_bytes: http.max_body_bytes, timeout: http.request_timeout };
+        Self { pipeline, routes: Routes::new(urls), limits, shutdown }
     }
 
-    async fn answer(&self, request: &HttpRequest, payload: &mut web::Payload) -> StatusCode {
+    async fn status(&self, request: &HttpRequest, payload: &mut web::Payload) -> StatusCode {
         match self.routes.find(request.uri().path()) {
-            Some(route) => status(self.outcome(request, payload, route).await),
+            Some(route) => status_of(self.outcome(request, payload, route).await),
             None if request.uri().path() == HEALTH_PATH => health(request),
             None => StatusCode::NOT_FOUND,
         }
@@ -72,23 +93,23 @@ impl CallbackHandler {
 
     async fn outcome(&self, request: &HttpRequest, payload: &mut web::Payload, route: Route) -> Outcome {
         const OVERLOADED: Outcome = Outcome::Unavailable(DeliveryError::Overloaded);
-        let case = self.pipeline.open(route.resource, Instant::now());
-        // Without a slot the system is short of descriptors.
+        let guard = self.pipeline.start_request(route.resource, Instant::now());
+        // A connection has no slot when the system is short of descriptors.
         let Some(slot) = request.conn_data::<ConnectionSlot>().filter(|slot| !slot.is_saturated()) else {
-            return case.conclude(OVERLOADED);
+            return guard.finish(OVERLOADED);
         };
-        let read = read(request, payload, route, self.limits, case.received()).await;
-        let bytes = read.as_ref().map_or(0, held_bytes);
+        let read = read(request, payload, route, self.limits, guard.received()).await;
+        let bytes = read.as_ref().map_or(0, memory_bytes);
         match (slot.activate(bytes), read) {
-            (None, _) => case.conclude(OVERLOADED),
-            // It counts until the callback is durable, also when this handler is cancelled before.
-            (Some(active), Ok(raw)) => self.pipeline.accept(case, raw, active).await,
-            (Some(_active), Err(refusal)) => case.conclude(Outcome::Rejected(refusal)),
+            (None, _) => guard.finish(OVERLOADED),
+            // The request counts as active until the callback is durable, even if this handler is cancelled before.
+            (Some(active), Ok(raw)) => self.pipeline.accept(guard, raw, active).await,
+            (Some(_active), Err(reason)) => guard.finish(Outcome::Rejected(reason)),
         }
     }
 }
 
-/// The port answers, whatever becomes of callbacks: an instance that is overloaded or stopping still serves.
+/// The status of a health check. It does not depend on callbacks: an instance that is overloaded or stopping still answers.
 fn health(request: &HttpRequest) -> StatusCode {
     match *request.method() {
         Method::GET | Method::HEAD if has_body(request) => StatusCode::BAD_REQUEST,
@@ -97,62 +118,62 @@ fn health(request: &HttpRequest) -> StatusCode {
     }
 }
 
-async fn handle(edge: web::Data<CallbackHandler>, request: HttpRequest, mut payload: web::Payload) -> HttpResponse {
+async fn handle(handler: web::Data<CallbackHandler>, request: HttpRequest, mut payload: web::Payload) -> HttpResponse {
     let slot = request.conn_data::<ConnectionSlot>();
     if let Some(slot) = slot {
-        slot.head_arrived();
-        if slot.has_left() {
-            return hang_up(slot).await;
+        slot.on_head();
+        if slot.has_had_last_request() {
+            return close(slot).await;
         }
     }
-    let status = edge.answer(&request, &mut payload).await;
-    let refused = !status.is_success();
-    if let Some(slot) = slot.filter(|_| refused) {
-        slot.leave(payload);
+    let status = handler.status(&request, &mut payload).await;
+    let is_error = !status.is_success();
+    if let Some(slot) = slot.filter(|_| is_error) {
+        slot.mark_last_request(payload);
     }
     let allowed = if request.uri().path() == HEALTH_PATH { "GET, HEAD" } else { "GET, POST" };
-    // A connection that outlives its request would keep the server from stopping.
-    respond(status, allowed, refused || edge.stopping.has_begun())
+    // While the service stops, a connection that outlives its request would keep the server from stopping.
+    respond(status, allowed, is_error || handler.shutdown.has_begun())
 }
 
-/// What comes behind a refused request is not read: it may be a part of that request, smuggled in as one of its own.
-/// Nor can answers pile up that nobody fetches.
-async fn hang_up(slot: &ConnectionSlot) -> HttpResponse {
-    // In this pause actix writes the answer to the refused request.
+/// Closes a connection that sent bytes behind a rejected request. They may be a part of that request, smuggled in as a request
+/// of their own, so they are not handled. This also bounds the responses that a caller who does not read them can pile up.
+async fn close(slot: &ConnectionSlot) -> HttpResponse {
+    // During this pause actix writes the response to the rejected request.
     tokio::task::yield_now().await;
     slot.close();
     respond(StatusCode::BAD_REQUEST, "", true)
 }
 
-/// The limits of the public port when so many callbacks may be in progress.
+/// The limits of the connections to the public port.
 fn limits(http: &Http) -> ConnectionLimits {
     ConnectionLimits::for_requests(http.max_connections, http.max_body_bytes)
 }
 
-/// The most descriptors that the public port takes.
+/// The largest number of descriptors that the public port needs.
 #[must_use]
-pub fn most_descriptors(http: &Http) -> usize {
+pub fn max_descriptors(http: &Http) -> usize {
     limits(http).descriptors()
 }
 
-/// The server on the public port. It stops only through its handle, and waits at most `shutdown` for its handlers. Each
-/// of its workers is registered in `liveness`.
+/// Creates the server of the public port. It stops only through its handle, and then waits up to `shutdown_timeout` for its
+/// handlers. Each of its workers is registered in `liveness`.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// An I/O error if the listener cannot be used.
 pub fn server(
     listener: TcpListener,
     http: &Http,
-    shutdown: Duration,
-    edge: CallbackHandler,
+    shutdown_timeout: Duration,
+    handler: CallbackHandler,
     liveness: Liveness,
 ) -> io::Result<Server> {
-    let edge = web::Data::new(edge);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let handler = web::Data::new(handler);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
     let limits = limits(http);
     let app = move || {
         watch_worker(&liveness, "a worker of the public port");
-        App::new().app_data(edge.clone()).default_service(web::to(handle))
+        App::new().app_data(handler.clone()).default_service(web::to(handle))
     };
     let server = HttpServer::new(app)
         .on_connect(admit_into(ConnectionTable::new(limits), HEAD_TIMEOUT.min(http.request_timeout)))
@@ -161,7 +182,7 @@ pub fn server(
         .client_request_timeout(Duration::ZERO)
         .keep_alive(http.keep_alive)
         .disable_signals()
-        .shutdown_timeout(shutdown.as_secs())
+        .shutdown_timeout(shutdown_timeout.as_secs())
         .listen(listener)?;
     Ok(server.run())
 }

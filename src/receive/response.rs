@@ -1,4 +1,4 @@
-//! The answer to each outcome.
+//! The HTTP response for each outcome.
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -7,11 +7,11 @@ use actix_web::{
 
 use crate::domain::{Outcome, RejectReason};
 
-/// The status code of each outcome. A refusal's code tells the caller no more than it has to know.
-pub(super) fn status(outcome: Outcome) -> StatusCode {
+/// The status code of an outcome. The codes of rejections tell the caller as little as possible.
+pub(super) fn status_of(outcome: Outcome) -> StatusCode {
     match outcome {
         Outcome::Published | Outcome::Spooled | Outcome::Duplicate | Outcome::DeadLettered(_) => StatusCode::NO_CONTENT,
-        Outcome::Rejected(refusal) => match refusal {
+        Outcome::Rejected(reason) => match reason {
             RejectReason::MissingSignature
             | RejectReason::MalformedSignature
             | RejectReason::SignatureMismatch
@@ -27,14 +27,14 @@ pub(super) fn status(outcome: Outcome) -> StatusCode {
     }
 }
 
-/// A response with a fixed short text, and none where there is nothing to say. `allowed` are the verbs that a wrong one is
-/// told; `last` closes the connection.
-pub(super) fn respond(status: StatusCode, allowed: &'static str, last: bool) -> HttpResponse {
+/// Builds the response with this status: a fixed short text, or no body for 204. `allowed` is the value of the header `Allow`
+/// of a 405. `closes` closes the connection after the response.
+pub(super) fn respond(status: StatusCode, allowed: &'static str, closes: bool) -> HttpResponse {
     let mut response = HttpResponseBuilder::new(status);
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.insert_header((header::ALLOW, allowed));
     }
-    if last {
+    if closes {
         response.force_close();
     }
     match status {

@@ -249,7 +249,7 @@ impl World for Work<'_> {
     type LeaseGuard = LeaseGuard;
 
     fn time(&self) -> Timestamp {
-        self.reconciler.pipeline.time()
+        self.reconciler.pipeline.event_time()
     }
 
     async fn fetch(&self, candidate: &Candidate) -> Result<Fetched, Error> {
@@ -283,7 +283,7 @@ impl World for Work<'_> {
         time: Timestamp,
         last: Option<RecordPosition>,
     ) -> Result<String, DeliveryError> {
-        self.reconciler.pipeline.publish_found(found, time, last).await
+        self.reconciler.pipeline.publish_fetched_profile(found, time, last).await
     }
 }
 

@@ -14,8 +14,8 @@ use crate::support::{ACCOUNT, Bridge, Connection, PROFILE, PUBLIC_URL, Request, 
 
 const PATH: &str = "/callbacks/customer-profiles";
 const FAILED: &str = "trusthub_accounts_reload_failed";
-const RELOADED: &str = "keys reloaded";
-const NOT_RELOADED: &str = "keys are not reloaded; those from before stay in use";
+const RELOADED: &str = "reloaded the keys";
+const NOT_RELOADED: &str = "keys are not reloaded; the previous ones stay in use";
 
 /// A folder that ends with its test.
 struct Folder(PathBuf);

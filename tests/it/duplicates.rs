@@ -84,7 +84,7 @@ fn what_failed_is_not_remembered() {
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; 100]);
     assert_eq!(bridge.send(&change).status, 503);
     cluster.clear_request_errors(RDKafkaApiKey::Produce);
-    bridge.wait_for_log("Kafka takes records, and the spool is empty");
+    bridge.wait_for_log("Kafka accepts records again, and the spool is empty");
     assert_eq!(bridge.send(&change).status, 204);
     assert_eq!((outcome(&bridge, "unavailable"), outcome(&bridge, "published")), (1.0, 1.0));
 }

@@ -69,7 +69,7 @@ fn clock_that_was_half_an_hour_ahead_hides_no_event() {
     let (bridge, [first, second]) = restart_with_corrected_clock(HOUR / 2, End::Stop);
     assert_eq!(believed_status(&bridge), "in-review", "{first}, {second}");
     assert_eq!(second, first, "the time of events waits for the clock");
-    bridge.wait_for_log("the clock was set back; the time of events waits for it");
+    bridge.wait_for_log("the system clock went back; event times stay the same until it has caught up");
     assert_eq!(bridge.metric(METRIC), 0.0);
 }
 
@@ -84,7 +84,7 @@ fn clock_that_was_half_an_hour_ahead_of_a_killed_program_hides_no_event() {
 fn clock_that_was_two_hours_ahead_is_not_waited_for() {
     let (bridge, [first, second]) = restart_with_corrected_clock(2 * HOUR, End::Stop);
     assert!(second < first, "{first}, {second}");
-    let line = bridge.wait_for_log("more than an hour ahead of the clock");
+    let line = bridge.wait_for_log("more than an hour ahead of the system clock");
     assert!(line.contains(r#""level":"ERROR""#) && line.contains(&first), "{line}");
     assert_eq!(bridge.metric(METRIC), 1.0);
 }
@@ -98,7 +98,7 @@ fn damaged_event_time_is_one_line_and_no_reason_not_to_start() {
     fs::write(bridge.spool().join("event-time"), "2026-11-20T11:04").unwrap();
     bridge.restart(&[]);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
-    let lines = bridge.lines("the kept time of events cannot be read and is not used");
+    let lines = bridge.lines("the saved event time cannot be read and is ignored");
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
 

@@ -9,7 +9,7 @@ use crate::support::{
 /// What is said of the broker's certificate, in lower case.
 const NOT_GOOD: &str = "has it expired, is it for the host in kafka_bootstrap_servers";
 
-const OUTAGE: &str = "Kafka does not take records; they are kept in the spool";
+const OUTAGE: &str = "Kafka does not accept records; they are spooled";
 
 /// A service that logs in as it should, but for these changes.
 fn launch(kafka: &Secure, changes: &[(&str, &str)]) -> Bridge {

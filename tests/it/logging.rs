@@ -98,7 +98,7 @@ fn refused_callbacks_are_logged_in_part_and_counted_as_a_whole() {
     let seconds = began.elapsed().as_secs_f64();
     let lines = |message: &str| bridge.lines(message);
     let counted = || {
-        let others = lines("more callbacks were refused than are logged one by one");
+        let others = lines("suppressed the log lines of further rejected callbacks");
         let others: u64 = others.iter().map(|line| line["callbacks"].as_u64().unwrap()).sum();
         others + lines("callback").len() as u64
     };

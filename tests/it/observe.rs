@@ -148,7 +148,7 @@ fn no_secret_is_ever_printed() {
     let mut bridge = Bridge::launch(&variables);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     bridge.send(&Request::form(PATH, "a=b").with("X-Twilio-Signature", TOKEN));
-    bridge.wait_for_log("Kafka does not take records");
+    bridge.wait_for_log("Kafka does not accept records");
     let metrics = bridge.ask_admin("/metrics").body;
     bridge.signal("TERM");
     assert!(bridge.wait().success());

@@ -26,7 +26,7 @@ fn without_kafka_the_service_is_ready_and_keeps_what_comes() {
     assert_eq!(bridge.metric(status), 1.0, "counted when it is durable, not when it is published");
     let failovers: f64 = bridge.series("trusthub_spool_failovers_total").values().sum();
     assert_eq!(failovers, 1.0);
-    assert_eq!(bridge.lines("Kafka does not take records; they are kept in the spool").len(), 1, "one line an outage");
+    assert_eq!(bridge.lines("Kafka does not accept records; they are spooled").len(), 1, "one line an outage");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn kafka_may_go_and_come_back_and_everything_is_published_in_its_order() {
     }
     assert_eq!(bridge.ask_admin("/readyz").status, 200);
     kafka.start_again();
-    assert!(bridge.wait_for_log("Kafka takes records, and the spool is empty").contains(r#""drained":2"#));
+    assert!(bridge.wait_for_log("Kafka accepts records again, and the spool is empty").contains(r#""drained":2"#));
     assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
     let read = kafka.wait_for_records(&bridge.topic, 4, PATIENCE);
     let statuses = read.iter().map(|record| {

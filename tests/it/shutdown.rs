@@ -122,7 +122,7 @@ fn sighup_reads_the_keys_again_and_does_nothing_else() {
     let bridge = Bridge::start_with(&[("TWILIO_AUTH_TOKEN", ""), ("TWILIO_AUTH_TOKEN_FILE", file.to_str().unwrap())]);
     let mut connection = Connection::to(bridge.public);
     bridge.signal("HUP");
-    wait_for("a reload of files that have not changed", || bridge.lines("keys reloaded").pop());
+    wait_for("a reload of files that have not changed", || bridge.lines("reloaded the keys").pop());
     write(&fresh_token);
     bridge.signal("HUP");
     let body = String::from_utf8(Request::change("draft").body).unwrap();

@@ -26,7 +26,7 @@ fn in_report_only_mode_a_wrong_signature_is_kept_as_a_dead_letter_and_never_as_a
     assert_eq!((letters.len(), bridge.events(0).len()), (3, 0));
     assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="dead_lettered"}"#), 3.0);
     assert_eq!(bridge.series("trusthub_profile_status_changes_total").values().sum::<f64>(), 0.0);
-    bridge.wait_for_log("is kept as a dead letter");
+    bridge.wait_for_log("kept a callback whose signature does not match as a dead letter");
 
     assert_eq!(bridge.send(&genuine).status, 204, "what is right is published, and no duplicate of what was not");
     assert_eq!(bridge.events(1).len(), 1);
@@ -45,7 +45,7 @@ fn callback_of_an_unknown_account_is_kept_in_report_only_mode() {
     let bridge = Bridge::start_with(&[("SIGNATURE_MODE", "report-only"), ("TWILIO_ACCOUNT_SID", ACCOUNT)]);
     let body = format!("AccountSid=AC00000000000000000000000000000009&BundleSid={PROFILE}&Status=draft");
     assert_eq!(bridge.send(&Request::form("/callbacks/customer-profiles", &body).signed()).status, 204);
-    let line = bridge.wait_for_log("is kept as a dead letter");
+    let line = bridge.wait_for_log("kept a callback whose signature does not match as a dead letter");
     assert!(line.contains("unknown_account"), "{line}");
     assert_eq!((bridge.dead_letters(1).len(), bridge.events(0).len()), (1, 0));
 }

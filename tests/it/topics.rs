@@ -18,7 +18,7 @@ fn missing_topics_are_created_with_the_configured_partitions() {
         assert_eq!(bridge.metric(&format!(r#"trusthub_topic_present{{topic="{topic}"}}"#)), 1.0);
     }
     assert!(bridge.wait_for_log("created the topic").contains(r#""partitions":5"#));
-    let outages = bridge.lines("Kafka does not take records; they are kept in the spool");
+    let outages = bridge.lines("Kafka does not accept records; they are spooled");
     assert!(outages.is_empty(), "a first start is no outage: {outages:?}");
 }
 

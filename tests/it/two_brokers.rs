@@ -37,7 +37,7 @@ fn idle_connection_that_the_network_forgot_costs_no_failover() {
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="published"}"#), 60.0);
     assert_eq!(bridge.series("trusthub_spool_failovers_total").values().sum::<f64>(), 0.0);
-    let outages = bridge.lines("Kafka does not take records; they are kept in the spool");
+    let outages = bridge.lines("Kafka does not accept records; they are spooled");
     assert!(outages.is_empty(), "a connection that is closed for idleness is no outage: {outages:?}");
 }
 
@@ -47,7 +47,7 @@ fn topics_with_two_replicas_that_must_have_a_record_are_durable() {
     let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", &door.bootstrap())]);
     wait_for("it is known", || (bridge.metric("trusthub_topic_durability_known") == 1.0).then_some(()));
     assert_eq!(bridge.metric("trusthub_topic_durable"), 1.0);
-    let outages = bridge.lines("Kafka does not take records; they are kept in the spool");
+    let outages = bridge.lines("Kafka does not accept records; they are spooled");
     assert!(outages.is_empty(), "a topic that one broker does not know yet is no outage: {outages:?}");
 }
 

@@ -1,4 +1,4 @@
-//! A Kafka that does what a test says.
+//! A fake Kafka whose behavior a test chooses.
 
 use std::{
     collections::BTreeSet,
@@ -13,92 +13,92 @@ use crate::{
     kafka::{Availability, Completion, Record, Running, Sink},
 };
 
-/// What the Kafka of a test does with the next records.
+/// What the fake Kafka does with the next records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
-    /// Acknowledges them.
-    Takes,
-    /// Does not answer.
-    Silent,
-    /// Does not answer, but writes them.
-    Mute,
-    /// Writes them, and takes so long to say so.
-    Slow(Duration),
-    /// Fails them.
-    Fails(PublishFailure),
+pub(super) enum Behavior {
+    /// Writes and acknowledges them.
+    Acknowledge,
+    /// Neither writes nor acknowledges them.
+    Hang,
+    /// Writes them, but never acknowledges them.
+    WriteOnly,
+    /// Writes them at once, and acknowledges them after this time.
+    AcknowledgeAfter(Duration),
+    /// Completes them with this failure.
+    Fail(PublishFailure),
     /// Does not even queue them.
-    RefusesToQueue(PublishFailure),
+    RejectEnqueue(PublishFailure),
 }
 
 pub(super) struct FakeKafka {
-    pub(super) inner: Mutex<Inner>,
+    pub(super) state: Mutex<FakeKafkaState>,
     pub(super) availability: watch::Sender<Availability>,
     /// Whether purges return.
     purges_return: watch::Sender<bool>,
 }
 
-pub(super) struct Inner {
-    mood: Mood,
-    /// What is in the topics.
+pub(super) struct FakeKafkaState {
+    behavior: Behavior,
+    /// The records in the topics.
     pub(super) written: Vec<(Destination, String)>,
-    unanswered: Vec<Unanswered>,
-    /// Why a record was failed since the last purge: those behind it fail, too.
+    unacknowledged: Vec<UnacknowledgedRecord>,
+    /// The failure of the first record that failed since the last purge. All later records fail with it, too.
     gap: Option<PublishFailure>,
-    /// Purges that have not returned.
+    /// The number of purges that have not returned.
     pub(super) purging: u32,
-    /// Records that were handed over while a purge was running.
-    pub(super) handed_over_while_purging: u32,
+    /// The number of records that were enqueued while a purge was running.
+    pub(super) enqueued_while_purging: u32,
     purges: u32,
-    /// The purge from which on they hang; the first is 1.
+    /// The number of the first purge that hangs, counted from 1.
     pub(super) purges_hang_from: Option<u32>,
     pub(super) renewed: u32,
-    /// Dead letters fail for this reason.
+    /// Dead letters fail with this.
     pub(super) dead_letters_fail: Option<PublishFailure>,
-    /// Records that contain this are too large.
+    /// Records that contain this text are too large.
     pub(super) too_large: Option<&'static str>,
-    /// Records before this moment are too old.
+    /// Records with an earlier time are too old.
     pub(super) oldest: Option<Timestamp>,
-    /// Records that were rejected because they are too old.
+    /// Number of records that were rejected because they are too old.
     pub(super) rejected_as_too_old: u32,
 }
 
-/// A record that the client has taken and Kafka has not acknowledged.
-struct Unanswered {
+/// A record that the client has queued and Kafka has not acknowledged.
+struct UnacknowledgedRecord {
     record: (Destination, String),
     written: bool,
     completion: Completion,
 }
 
-impl Inner {
-    /// Records are written in the order in which the client took them.
-    fn catch_up(&mut self) {
-        for unanswered in self.unanswered.iter_mut().filter(|unanswered| !unanswered.written) {
-            unanswered.written = true;
-            self.written.push(unanswered.record.clone());
+impl FakeKafkaState {
+    /// Writes all records in the order in which they were enqueued.
+    fn write_all(&mut self) {
+        for unacknowledged in self.unacknowledged.iter_mut().filter(|unacknowledged| !unacknowledged.written) {
+            unacknowledged.written = true;
+            self.written.push(unacknowledged.record.clone());
         }
     }
 
-    fn answer(&mut self, result: Result<(), PublishFailure>) {
-        for unanswered in self.unanswered.drain(..) {
-            complete(unanswered.completion, result);
+    fn complete_all(&mut self, result: Result<(), PublishFailure>) {
+        for unacknowledged in self.unacknowledged.drain(..) {
+            complete(unacknowledged.completion, result);
         }
     }
 }
 
-/// As the client does it: not on the thread of the caller, which may hold a lock.
+/// Completes a record as the client does: not on the thread of the caller, which may hold a lock.
 fn complete(completion: Completion, result: Result<(), PublishFailure>) {
     tokio::spawn(async move { completion.complete(result) });
 }
 
 impl FakeKafka {
     pub(super) fn new() -> Arc<Self> {
-        let inner = Inner {
-            mood: Mood::Takes,
+        let state = FakeKafkaState {
+            behavior: Behavior::Acknowledge,
             written: Vec::new(),
-            unanswered: Vec::new(),
+            unacknowledged: Vec::new(),
             gap: None,
             purging: 0,
-            handed_over_while_purging: 0,
+            enqueued_while_purging: 0,
             purges: 0,
             purges_hang_from: None,
             renewed: 0,
@@ -108,94 +108,96 @@ impl FakeKafka {
             rejected_as_too_old: 0,
         };
         Arc::new(Self {
-            inner: Mutex::new(inner),
+            state: Mutex::new(state),
             availability: watch::Sender::new(Availability::Unknown),
             purges_return: watch::Sender::new(true),
         })
     }
 
-    pub(super) fn becomes(&self, mood: Mood) {
-        let mut inner = self.inner.lock().unwrap();
-        inner.mood = mood;
-        if matches!(mood, Mood::Takes | Mood::Mute | Mood::Slow(_)) {
-            inner.catch_up();
+    pub(super) fn set_behavior(&self, behavior: Behavior) {
+        let mut state = self.state.lock().unwrap();
+        state.behavior = behavior;
+        if matches!(behavior, Behavior::Acknowledge | Behavior::WriteOnly | Behavior::AcknowledgeAfter(_)) {
+            state.write_all();
         }
-        if mood == Mood::Takes {
-            inner.answer(Ok(()));
+        if behavior == Behavior::Acknowledge {
+            state.complete_all(Ok(()));
         }
-        drop(inner);
-        self.availability.send_replace(match mood {
-            Mood::Takes => Availability::Up,
+        drop(state);
+        self.availability.send_replace(match behavior {
+            Behavior::Acknowledge => Availability::Up,
             _ => Availability::Unknown,
         });
     }
 
-    /// From now on purges hang, as while a connection waits for a name server, or those that hang return.
-    pub(super) fn purges_return(&self, return_: bool) {
-        self.purges_return.send_replace(return_);
+    /// With `false`, purges hang from now on, as while a connection waits for a name server. With `true`, hanging purges return.
+    pub(super) fn set_purges_return(&self, returns: bool) {
+        self.purges_return.send_replace(returns);
     }
 
     pub(super) fn written(&self) -> Vec<String> {
-        self.inner.lock().unwrap().written.iter().map(|(_, text)| text.clone()).collect()
+        self.state.lock().unwrap().written.iter().map(|(_, text)| text.clone()).collect()
     }
 
-    pub(super) fn first_written(&self) -> Vec<String> {
+    /// The written texts without repeats: a purged record may have been written.
+    pub(super) fn written_once(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         self.written().into_iter().filter(|text| seen.insert(text.clone())).collect()
     }
 
     pub(super) fn dead_letters(&self) -> Vec<String> {
-        let written = self.inner.lock().unwrap().written.clone();
+        let written = self.state.lock().unwrap().written.clone();
         written.into_iter().filter(|(to, _)| *to == Destination::DeadLetters).map(|(_, text)| text).collect()
     }
 
-    pub(super) fn holds(&self) -> usize {
-        self.inner.lock().unwrap().unanswered.len()
+    /// The number of records that the client holds.
+    pub(super) fn in_flight(&self) -> usize {
+        self.state.lock().unwrap().unacknowledged.len()
     }
 }
 
 impl Sink for Arc<FakeKafka> {
     fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure> {
-        let mut inner = self.inner.lock().unwrap();
-        inner.handed_over_while_purging += u32::from(inner.purging > 0);
+        let mut state = self.state.lock().unwrap();
+        state.enqueued_while_purging += u32::from(state.purging > 0);
         let text = record.payload.get().to_owned();
-        let is_too_large = inner.too_large.is_some_and(|mark| text.contains(mark));
-        let is_too_old = inner.oldest.is_some_and(|oldest| record.timestamp < oldest);
-        let of_dead_letter = inner.dead_letters_fail.filter(|_| record.destination == Destination::DeadLetters);
-        let own = is_too_large
+        let is_too_large = state.too_large.is_some_and(|mark| text.contains(mark));
+        let is_too_old = state.oldest.is_some_and(|oldest| record.timestamp < oldest);
+        let of_dead_letter = state.dead_letters_fail.filter(|_| record.destination == Destination::DeadLetters);
+        let own_failure = is_too_large
             .then_some(PublishFailure::TooLarge)
             .or(of_dead_letter)
             .or(is_too_old.then_some(PublishFailure::InvalidTimestamp));
-        if let (Some(reason), false) = (own, matches!(inner.mood, Mood::RefusesToQueue(_))) {
-            inner.rejected_as_too_old += u32::from(reason == PublishFailure::InvalidTimestamp);
+        if let (Some(reason), false) = (own_failure, matches!(state.behavior, Behavior::RejectEnqueue(_))) {
+            state.rejected_as_too_old += u32::from(reason == PublishFailure::InvalidTimestamp);
             complete(completion, Err(reason));
             return Ok(());
         }
         let record = (record.destination, text);
-        if let Mood::Fails(reason) = inner.mood {
-            inner.gap.get_or_insert(reason);
+        if let Behavior::Fail(reason) = state.behavior {
+            state.gap.get_or_insert(reason);
         }
-        if let Some(reason) = inner.gap {
+        if let Some(reason) = state.gap {
             complete(completion, Err(reason));
             return Ok(());
         }
-        match inner.mood {
-            Mood::Takes => {
-                inner.written.push(record);
+        match state.behavior {
+            Behavior::Acknowledge => {
+                state.written.push(record);
                 complete(completion, Ok(()));
             }
-            Mood::Fails(reason) | Mood::RefusesToQueue(reason) => return Err(reason),
-            Mood::Slow(time) => {
-                inner.written.push(record);
+            Behavior::Fail(reason) | Behavior::RejectEnqueue(reason) => return Err(reason),
+            Behavior::AcknowledgeAfter(time) => {
+                state.written.push(record);
                 tokio::spawn(async move {
                     tokio::time::sleep(time).await;
                     completion.complete(Ok(()));
                 });
             }
-            mood @ (Mood::Silent | Mood::Mute) => {
-                inner.unanswered.push(Unanswered { record, written: false, completion });
-                if mood == Mood::Mute {
-                    inner.catch_up();
+            behavior @ (Behavior::Hang | Behavior::WriteOnly) => {
+                state.unacknowledged.push(UnacknowledgedRecord { record, written: false, completion });
+                if behavior == Behavior::WriteOnly {
+                    state.write_all();
                 }
             }
         }
@@ -203,30 +205,30 @@ impl Sink for Arc<FakeKafka> {
     }
 
     fn purge(&self) -> Running {
-        let mut inner = self.inner.lock().unwrap();
-        inner.purging += 1;
-        inner.purges += 1;
-        if inner.purges_hang_from == Some(inner.purges) {
+        let mut state = self.state.lock().unwrap();
+        state.purging += 1;
+        state.purges += 1;
+        if state.purges_hang_from == Some(state.purges) {
             self.purges_return.send_replace(false);
         }
-        drop(inner);
+        drop(state);
         let (kafka, mut returns) = (Arc::clone(self), self.purges_return.subscribe());
         let (done, is_done) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             returns.wait_for(|returns| *returns).await.unwrap();
-            let mut inner = kafka.inner.lock().unwrap();
-            inner.gap = None;
-            inner.answer(Err(PublishFailure::TimedOut));
-            inner.purging -= 1;
-            drop(inner);
-            // Its caller may have stopped.
+            let mut state = kafka.state.lock().unwrap();
+            state.gap = None;
+            state.complete_all(Err(PublishFailure::TimedOut));
+            state.purging -= 1;
+            drop(state);
+            // The caller may have stopped waiting.
             let _ = done.send(());
         });
         Box::pin(async move { is_done.await.unwrap() })
     }
 
     fn renew(&self) -> Running {
-        self.inner.lock().unwrap().renewed += 1;
+        self.state.lock().unwrap().renewed += 1;
         Box::pin(std::future::ready(()))
     }
 

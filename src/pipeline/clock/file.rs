@@ -1,8 +1,8 @@
-//! The file with the time of the last event.
+//! The file that stores the time of the last event.
 //!
-//! One line: the time for people, the same in milliseconds, and whether it is final, as in
-//! `2026-11-20T11:04:00.123Z 1795172640123 final`. The two times must agree, which finds every damage that matters. A new
-//! file takes the place of the old one in one step, so that a crash leaves one of the two.
+//! It has one line: the time in readable form, the same time in milliseconds, and its state, as in
+//! `2026-11-20T11:04:00.123Z 1795172640123 final`. The two times must agree, which detects any damage that matters. The file
+//! is replaced atomically, so that after a crash either the old or the new one is there.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,44 +14,44 @@ use std::{
 use crate::domain::Timestamp;
 
 const NAME: &str = "event-time";
-/// A file that is being written.
+/// The file that replaces it, while it is being written.
 const NEW_NAME: &str = "event-time.new";
-/// More than a whole file has.
-const LONGEST: u64 = 128;
+/// How much is read at most, in bytes: more than a complete file has.
+const MAX_BYTES: u64 = 128;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Kept {
-    /// The time of the last event when it was written.
+pub(super) struct SavedTime {
+    /// The time of the last event when the file was written.
     pub(super) time: Timestamp,
-    /// Whether the process ended with it. Otherwise there may have been later events.
+    /// Whether the process wrote this when it stopped. Otherwise later events may have followed.
     pub(super) is_final: bool,
 }
 
-impl Kept {
-    fn line(self) -> String {
+impl SavedTime {
+    fn to_line(self) -> String {
         let state = if self.is_final { "final" } else { "running" };
         format!("{} {} {state}\n", self.time, self.time.unix_millis())
     }
 
-    /// Only a line that is written exactly so.
+    /// Accepts only a line that [`to_line`](Self::to_line) would write.
     fn parse(text: &str) -> Option<Self> {
         let millis = text.split(' ').nth(1)?.parse().ok()?;
-        let kept = Self { time: Timestamp::from_unix_millis(millis)?, is_final: text.ends_with("final\n") };
-        (kept.line() == text).then_some(kept)
+        let saved = Self { time: Timestamp::from_unix_millis(millis)?, is_final: text.ends_with("final\n") };
+        (saved.to_line() == text).then_some(saved)
     }
 }
 
-/// The file, and what was written to it last.
+/// The file, and the content that was written last.
 #[derive(Debug)]
 pub(super) struct EventTimeFile {
     folder: PathBuf,
     path: PathBuf,
-    written: Option<Kept>,
+    written: Option<SavedTime>,
 }
 
 impl EventTimeFile {
-    /// Only names it.
+    /// Names the file in `folder`, without opening it.
     pub(super) fn in_folder(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), path: folder.join(NAME), written: None }
     }
@@ -60,31 +60,31 @@ impl EventTimeFile {
         &self.path
     }
 
-    /// What the last process wrote; `None` when there was none. Blocks.
-    pub(super) fn read(&self) -> io::Result<Option<Kept>> {
+    /// Reads what the previous process wrote; `None` when there is no file. Blocks.
+    pub(super) fn read(&self) -> io::Result<Option<SavedTime>> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         let mut bytes = Vec::new();
-        file.take(LONGEST).read_to_end(&mut bytes)?;
-        let kept = std::str::from_utf8(&bytes).ok().and_then(Kept::parse);
-        kept.map(Some).ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it is damaged"))
+        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+        let saved = std::str::from_utf8(&bytes).ok().and_then(SavedTime::parse);
+        saved.map(Some).ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "the file is damaged"))
     }
 
-    /// Writes it durably, unless it has a later time already. Blocks.
-    pub(super) fn write(&mut self, kept: Kept) -> io::Result<()> {
-        if self.written.is_some_and(|written| written >= kept) {
+    /// Writes the file and syncs it, unless it has a later time already. Blocks.
+    pub(super) fn write(&mut self, saved: SavedTime) -> io::Result<()> {
+        if self.written.is_some_and(|written| written >= saved) {
             return Ok(());
         }
         let new = self.folder.join(NEW_NAME);
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(kept.line().as_bytes())?;
+        file.write_all(saved.to_line().as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &self.path)?;
         File::open(&self.folder)?.sync_all()?;
-        self.written = Some(kept);
+        self.written = Some(saved);
         Ok(())
     }
 }

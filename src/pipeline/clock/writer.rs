@@ -1,8 +1,8 @@
-//! Keeps the time of the last event on the disk, beside the path of a callback.
+//! Saves the time of the last event to the disk in a background task, so that callbacks do not wait for the disk.
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | write, sync and rename the file | `event-time`, one for each write | that of the file, which only these threads take | none while the service runs: the next write waits; [`LONGEST_END`] at the stop |
+//! | write, sync and rename the file | `event-time`, one for each write | that of the file, which only these threads take | none while the service runs: the next write waits; [`STOP_TIMEOUT`] at the stop |
 
 use std::{
     io,
@@ -17,48 +17,48 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Issued,
-    file::{EventTimeFile, Kept},
+    LatestTime,
+    file::{EventTimeFile, SavedTime},
 };
 use crate::{
     blocking,
     telemetry::{Metrics, Operation},
 };
 
-/// From the end of one write to the next.
+/// The pause between the end of one write and the start of the next.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The longest that the end waits for the last write.
-const LONGEST_END: Duration = Duration::from_secs(1);
+/// How long a stop waits for the last write.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Writes the time of the last event to the disk while the service runs, and at its end.
-#[must_use = "without it no time is kept"]
+/// Writes the time of the last event to the disk while the service runs, and once more when it stops.
+#[must_use = "the event time is saved only while the writer runs"]
 pub struct EventTimeWriter {
     file: Arc<Mutex<EventTimeFile>>,
-    issued: Arc<Issued>,
+    latest_issued: Arc<LatestTime>,
     metrics: Arc<Metrics>,
-    /// Whether the last write failed, so that a disk that fails is one line in the log.
+    /// Whether the last write failed. A failing disk is logged once, when it starts to fail.
     is_failing: AtomicBool,
 }
 
 impl EventTimeWriter {
-    pub(super) fn new(file: EventTimeFile, issued: Arc<Issued>, metrics: Arc<Metrics>) -> Self {
-        Self { file: Arc::new(Mutex::new(file)), issued, metrics, is_failing: AtomicBool::new(false) }
+    pub(super) fn new(file: EventTimeFile, latest_issued: Arc<LatestTime>, metrics: Arc<Metrics>) -> Self {
+        Self { file: Arc::new(Mutex::new(file)), latest_issued, metrics, is_failing: AtomicBool::new(false) }
     }
 
-    /// Writes after the first event, and then at most once a second while there are more. After `stop`, when there
-    /// must be no more events, it writes once more. Ends within a second of `stop` whatever the disk does.
+    /// Writes after the first event, and then at most once a second while there are more. After `stop`, when no more events
+    /// may follow, it writes once more. Returns within a second of `stop`, whatever the disk does.
     pub async fn run(self, stop: CancellationToken) {
-        // A write that is under way comes to its end on its own thread, and the last one waits for it there.
-        stop.run_until_cancelled(self.follow()).await;
-        if timeout(LONGEST_END, self.write(true)).await.is_err() {
-            tracing::warn!("the time of the last event was not written before the end: the disk does not answer");
+        // A running write finishes on its own thread, and the last write waits there for the lock of the file.
+        stop.run_until_cancelled(self.write_changes()).await;
+        if timeout(STOP_TIMEOUT, self.write(true)).await.is_err() {
+            tracing::warn!("stopped before the event time was saved: the disk does not respond");
         }
     }
 
-    async fn follow(&self) {
+    async fn write_changes(&self) {
         loop {
-            self.issued.raised.notified().await;
+            self.latest_issued.raised.notified().await;
             while !self.write(false).await {
                 sleep(INTERVAL).await;
             }
@@ -66,15 +66,15 @@ impl EventTimeWriter {
         }
     }
 
-    /// Whether there is nothing left to write.
+    /// Writes the latest time. Returns whether no write is pending any more.
     async fn write(&self, is_final: bool) -> bool {
-        let Some(time) = self.issued.latest() else { return true };
+        let Some(time) = self.latest_issued.latest() else { return true };
         let file = Arc::clone(&self.file);
         let operation = self.metrics.operations.begin(Operation::EventTime);
         let written = blocking::run("event-time", move || {
             let _operation = operation;
-            // Nothing that holds the lock can panic.
-            file.lock().unwrap_or_else(PoisonError::into_inner).write(Kept { time, is_final })
+            // No code that holds the lock can panic.
+            file.lock().unwrap_or_else(PoisonError::into_inner).write(SavedTime { time, is_final })
         });
         let written = written.await.map_err(io::Error::other).flatten();
         self.report(&written);
@@ -82,13 +82,13 @@ impl EventTimeWriter {
     }
 
     fn report(&self, written: &io::Result<()>) {
-        let is_news = self.is_failing.swap(written.is_err(), Relaxed) != written.is_err();
+        let has_changed = self.is_failing.swap(written.is_err(), Relaxed) != written.is_err();
         match written {
-            Err(error) if is_news => {
-                tracing::warn!(%error, "the time of the last event cannot be written; it is tried again every second");
+            Err(error) if has_changed => {
+                tracing::warn!(%error, "the event time cannot be saved; retrying every second");
             }
-            Err(error) => tracing::debug!(%error, "the time of the last event cannot be written"),
-            Ok(()) if is_news => tracing::info!("the time of the last event is written again"),
+            Err(error) => tracing::debug!(%error, "the event time cannot be saved"),
+            Ok(()) if has_changed => tracing::info!("the event time is saved again"),
             Ok(()) => {}
         }
     }
