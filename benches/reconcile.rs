@@ -15,8 +15,8 @@
     unused_imports
 )]
 
-#[path = "../tests/it/reconcile/scene.rs"]
-mod scene;
+#[path = "../tests/it/reconcile/fixture.rs"]
+mod fixture;
 #[path = "../tests/it/reconcile/streams.rs"]
 mod streams;
 #[path = "../tests/it/support/mod.rs"]
@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use scene::{QUIET, Scene};
+use fixture::{Fixture, QUIET};
 
 const STREAMS: u64 = 200;
 /// Streams that are played side by side: they mostly wait.
@@ -70,12 +70,12 @@ fn play_streams(first: u64, count: u64) {
 
 /// What two runs cost: one that publishes every profile, and one that finds nothing.
 fn measure(profiles: usize) {
-    let scene = Scene::with(&[], &[QUIET]);
-    scene.begin();
-    scene.simulator.post("/simulator/profiles", &format!("count={profiles}&status=twilio-approved"));
-    scene.later();
+    let fixture = Fixture::with(&[], &[QUIET]);
+    fixture.begin_history();
+    fixture.simulator.post("/simulator/profiles", &format!("count={profiles}&status=twilio-approved"));
+    fixture.advance_clock();
     for _ in 0..2 {
-        let (told, peak_kib) = run(scene.bridge.spawn(&["reconcile"]));
+        let (told, peak_kib) = run(fixture.bridge.spawn(&["reconcile"]));
         let figure = |before: &str, after: &str| {
             let (_, rest) = told.split_once(before).unwrap_or_else(|| panic!("{told}"));
             rest.split(after).next().unwrap().trim().to_owned()

@@ -16,7 +16,7 @@ use crate::{
     load::Crowd,
     process::cpu_seconds,
     support::{
-        Connection, PATIENCE, PUBLIC_URL, Request, TOKEN,
+        Connection, PUBLIC_URL, Request, TIMEOUT, TOKEN,
         kafka::{Broker, free_port, unique_topic},
         program, wait_for,
     },
@@ -154,7 +154,7 @@ impl Contender {
     /// The first callbacks load code, make connections and let a compiler do its work.
     fn warm_up(&self) {
         const CALLBACKS: u64 = 2_000;
-        Crowd::arrive(self.address, 64).full(Shape::USUAL.prepare(CALLBACKS), PATIENCE);
+        Crowd::arrive(self.address, 64).full(Shape::USUAL.prepare(CALLBACKS), TIMEOUT);
     }
 
     pub(crate) fn process(&self) -> u32 {

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crate::support::ledger::{Book, Call};
+use crate::support::ledger::{Call, CallRecorder};
 
 /// Number, status (0 when there was no answer), milliseconds from the start to the call, microseconds to the answer.
 const FIELDS: usize = 4;
@@ -29,8 +29,8 @@ impl FileBook {
     }
 }
 
-impl Book for FileBook {
-    fn note(&mut self, call: Call) {
+impl CallRecorder for FileBook {
+    fn record(&mut self, call: Call) {
         let sent = (call.sent - self.began).as_millis();
         let fields = [call.number.into(), call.status.unwrap_or(0).into(), sent, call.took.as_micros()];
         for field in fields {

@@ -6,7 +6,7 @@ use crate::{
     crowd::{self, Crowd},
     random,
     stage::{COMPRESSION, Stage, kill, stop, stop_in_time},
-    support::{Bridge, machine::RejectReason, proxy::Fault},
+    support::{Bridge, machine::DiskError, proxy::Fault},
 };
 
 /// The case that is played when none is named.
@@ -49,9 +49,9 @@ pub(crate) const CASES: &[Case] = &[
     case("proxy: half-open for 30 s", |stage| network(stage, Fault::Swallow, 30)),
     case("proxy: flapping every second for 5 min", flapping),
     case("machine: SIGSTOP for 20 s", stopped),
-    case("machine: disk full and freed, twice", |stage| disk(stage, RejectReason::Full)),
-    case("machine: read-only and back, twice", |stage| disk(stage, RejectReason::ReadOnly)),
-    case("machine: writes fail, twice", |stage| disk(stage, RejectReason::Broken)),
+    case("machine: disk full and freed, twice", |stage| disk(stage, DiskError::Full)),
+    case("machine: read-only and back, twice", |stage| disk(stage, DiskError::ReadOnly)),
+    case("machine: writes fail, twice", |stage| disk(stage, DiskError::Io)),
     case("machine: syncs fail, twice", failing_syncs),
     case("machine: 500 ms for each sync, Kafka away for 20 s", slow_disk),
     case("machine: clock back a day, ahead half an hour", clock),
@@ -148,13 +148,13 @@ fn stopped(stage: &mut Stage) {
     stage.bridge.signal("CONT");
 }
 
-fn disk(stage: &mut Stage, refusal: RejectReason) {
+fn disk(stage: &mut Stage, refusal: DiskError) {
     stage.door.set(Fault::Cut);
     for _ in 0..2 {
         stage.pass(seconds(5));
-        stage.machine.refuse_writes(Some(refusal));
+        stage.machine.fail_writes(Some(refusal));
         stage.pass(seconds(5));
-        stage.machine.refuse_writes(None);
+        stage.machine.fail_writes(None);
     }
     stage.pass(seconds(5));
 }
@@ -163,9 +163,9 @@ fn failing_syncs(stage: &mut Stage) {
     stage.door.set(Fault::Cut);
     for _ in 0..2 {
         stage.pass(seconds(5));
-        stage.machine.refuse_syncs(Some(RejectReason::Broken));
+        stage.machine.fail_syncs(Some(DiskError::Io));
         stage.pass(seconds(5));
-        stage.machine.refuse_syncs(None);
+        stage.machine.fail_syncs(None);
     }
     stage.pass(seconds(5));
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{PATIENCE, Request};
+use crate::support::{Request, TIMEOUT};
 
 /// As many as there are descriptors for, beside those of the load.
 const SIZE: u64 = 10_000;
@@ -38,8 +38,8 @@ impl Crowd {
         let thread = thread::spawn(move || {
             let (mut open, mut number) = (VecDeque::new(), 0);
             while !end.load(Ordering::Relaxed) {
-                let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
-                stream.set_write_timeout(Some(PATIENCE)).unwrap();
+                let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).unwrap();
+                stream.set_write_timeout(Some(TIMEOUT)).unwrap();
                 opening(number, &mut stream);
                 number += 1;
                 open.push_back(stream);

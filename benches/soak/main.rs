@@ -37,7 +37,7 @@ use std::{
 
 use cases::{CASES, Case};
 use stage::Stage;
-use support::kafka::{Cluster, Door, unique_topic};
+use support::kafka::{Cluster, FaultProxy, unique_topic};
 
 const HEAD: &str = "| Case | Load | Answered 204 / 503 / not | In topic | Lost | Order | p50, p99, slowest | Memory |\n\
                     | --- | --- | --- | --- | --- | --- | --- | --- |";
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let seed = variable("SOAK_SEED").unwrap_or_else(now);
     say(&format!("SOAK_SEED={seed}\n\n{HEAD}"));
     let mut kafka = Cluster::start("soak", 3, 1);
-    let door = kafka.take_door();
+    let door = kafka.take_fault_proxy();
     let failed = cases.iter().filter(|case| !passes(case, seed, &mut kafka, &door)).count();
     say(&format!("\n{} cases, {failed} failed", cases.len()));
     if cases.is_empty() || failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -60,7 +60,7 @@ fn is_wanted(case: &Case, names: &[String]) -> bool {
     if names.is_empty() { case.name == cases::RANDOM } else { names.iter().any(is) }
 }
 
-fn passes(case: &Case, seed: u64, kafka: &mut Cluster, door: &Door) -> bool {
+fn passes(case: &Case, seed: u64, kafka: &mut Cluster, door: &FaultProxy) -> bool {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("soak"));
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("seed"), seed.to_string()).unwrap();

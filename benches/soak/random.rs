@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     say,
     stage::{Stage, kill, stop, stop_in_time},
-    support::{machine::RejectReason, proxy::Fault},
+    support::{machine::DiskError, proxy::Fault},
     variable,
 };
 
@@ -48,11 +48,11 @@ const FAULTS: &[NamedFault] = &[
     }),
     ("the disk is full and Kafka away", |stage| {
         stage.door.set(Fault::Cut);
-        stage.machine.refuse_writes(Some(RejectReason::Full));
+        stage.machine.fail_writes(Some(DiskError::Full));
     }),
     ("syncs fail and Kafka is away", |stage| {
         stage.door.set(Fault::Cut);
-        stage.machine.refuse_syncs(Some(RejectReason::Broken));
+        stage.machine.fail_syncs(Some(DiskError::Io));
     }),
     ("the disk is slow and Kafka away", |stage| {
         stage.door.set(Fault::Cut);
@@ -137,8 +137,8 @@ pub(crate) fn play(stage: &mut Stage) {
 }
 
 fn heal(stage: &mut Stage) {
-    stage.machine.refuse_writes(None);
-    stage.machine.refuse_syncs(None);
+    stage.machine.fail_writes(None);
+    stage.machine.fail_syncs(None);
     stage.machine.delay_syncs(Duration::ZERO);
     stage.machine.set_clock(0);
     stage.machine.hang_lookups(Duration::ZERO);

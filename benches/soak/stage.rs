@@ -14,7 +14,7 @@ use crate::{
     check::{Findings, Measured, Topic},
     support::{
         Bridge, Connection, Request,
-        kafka::{Cluster, Door},
+        kafka::{Cluster, FaultProxy},
         ledger::Load,
         machine::Machine,
         proxy::Fault,
@@ -36,7 +36,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 pub(crate) struct Stage<'a> {
     pub(crate) kafka: &'a mut Cluster,
-    pub(crate) door: &'a Door,
+    pub(crate) door: &'a FaultProxy,
     pub(crate) bridge: Bridge,
     pub(crate) load: Load<FileBook>,
     pub(crate) machine: Machine,
@@ -52,9 +52,9 @@ pub(crate) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// Everything is well, and the load has begun.
-    pub(crate) fn set(kafka: &'a mut Cluster, door: &'a Door, folder: &Path, seed: u64) -> Self {
+    pub(crate) fn set(kafka: &'a mut Cluster, door: &'a FaultProxy, folder: &Path, seed: u64) -> Self {
         door.set(Fault::None);
-        kafka.bring_back();
+        kafka.start_stopped();
         let machine = Machine::new();
         let bootstrap = door.bootstrap();
         let settings = [
@@ -65,7 +65,7 @@ impl<'a> Stage<'a> {
         ];
         let bridge = Bridge::launch(&[&settings[..], &machine.variables()].concat());
         bridge.wait_until_publishing();
-        let load = Load::noted_in(books(folder, 0..CALLERS), PACE, bridge.public);
+        let load = Load::with_recorders(books(folder, 0..CALLERS), PACE, bridge.public);
         let log = File::create(folder.join("service.log")).unwrap();
         let (random, patience, began) = (Random::from(seed), TWILIOS_PATIENCE, Instant::now());
         let stage = Self {
@@ -126,7 +126,7 @@ impl<'a> Stage<'a> {
     /// Lets the load go on until Kafka has all of it.
     pub(crate) fn recover(&mut self) {
         self.door.set(Fault::None);
-        self.kafka.bring_back();
+        self.kafka.start_stopped();
         let deadline = Instant::now() + LONG;
         while self.is_behind() {
             assert!(Instant::now() < deadline, "it does not catch up");
@@ -150,14 +150,14 @@ impl<'a> Stage<'a> {
         end(&mut self.bridge);
         keep_log(&mut self.log, &self.bridge);
         self.bridge.restart(changes);
-        self.load.aim_at(self.bridge.public);
+        self.load.set_address(self.bridge.public);
     }
 
     /// Lets so many callers more call for so long.
     pub(crate) fn flood(&mut self, callers: u64, pace: Duration, time: Duration) {
         let names = self.callers..self.callers + callers;
         self.callers = names.end;
-        let flood = Load::noted_in(books(&self.folder, names), pace, self.bridge.public);
+        let flood = Load::with_recorders(books(&self.folder, names), pace, self.bridge.public);
         self.pass(time);
         flood.finish().into_iter().for_each(FileBook::close);
     }

@@ -1,10 +1,10 @@
-"""A consumer of the events: keeps the latest status of every profile and says what it did with each record.
+"""A consumer of the events: keeps the latest status of every profile and prints its decision about each record.
 
     pip install --require-hashes -r requirements.txt
     KAFKA_BOOTSTRAP_SERVERS=localhost:9092 KAFKA_GROUP_ID=profile-view python consumer.py
 
-KAFKA_TOPIC is trusthub.profile-status-changed unless set. Needs Python 3.11 or newer. The rules that it follows stand
-in docs/events.md, and in view.py as code; this file only carries records from Kafka to them.
+KAFKA_TOPIC is trusthub.profile-status-changed unless set. Needs Python 3.11 or newer. docs/events.md explains the rules
+and view.py implements them; this file only passes records from Kafka to them.
 """
 
 import json
@@ -16,32 +16,32 @@ from confluent_kafka import Consumer
 
 from view import Record, Skipped, View
 
-# How soon a request to stop is noticed when no record comes.
-PATIENCE_SECONDS = 0.2
+# How soon a signal is noticed while no record arrives.
+POLL_SECONDS = 0.2
 
 
 def main():
-    stop = asked_to_stop()
+    signals = received_signals()
     consumer = subscribe()
     view = View()
     try:
-        while not stop:
-            message = consumer.poll(PATIENCE_SECONDS)
+        while not signals:
+            message = consumer.poll(POLL_SECONDS)
             if message is None:
                 continue
             if message.error():
-                complain(message.error())  # the client reconnects by itself
+                log(message.error())  # the client reconnects automatically
                 continue
             report(message, view.apply(record(message)))
-            # Only now: what is read but not applied must come again after a crash. If this commit is lost, the event
-            # comes again as well, and the view that has it recognises its ce_id.
+            # Only after the record is applied: otherwise a crash would lose it. If this commit is lost, the event
+            # is read again, and a view that has it recognizes its ce_id.
             consumer.commit(message, asynchronous=True)
     finally:
         consumer.close()
 
 
 def subscribe():
-    """A member of a consumer group that commits nothing by itself."""
+    """Joins the consumer group, without automatic commits."""
     consumer = Consumer(
         {
             "bootstrap.servers": required("KAFKA_BOOTSTRAP_SERVERS"),
@@ -59,8 +59,8 @@ def required(variable):
     return os.environ.get(variable) or sys.exit(f"{variable} is required")
 
 
-def asked_to_stop():
-    """A list that is empty until SIGTERM or SIGINT puts itself there."""
+def received_signals():
+    """A list that is empty until the process receives SIGTERM or SIGINT."""
     signals = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: signals.append(received))
@@ -68,7 +68,7 @@ def asked_to_stop():
 
 
 def record(message):
-    headers = dict(reversed(message.headers() or []))  # of repeated headers the first counts
+    headers = dict(reversed(message.headers() or []))  # the first of repeated headers counts
     ce_id, ce_type, ce_time = (text(headers.get(name)) for name in ("ce_id", "ce_type", "ce_time"))
     return Record(ce_id, ce_type, ce_time, message.value())
 
@@ -81,14 +81,14 @@ def text(header):
 
 
 def report(message, decision):
-    """One JSON line on stdout for every record; one more on stderr for a record that somebody should look at."""
+    """Prints one JSON line for every record, and one line to stderr for a record that an operator should check."""
     print(json.dumps(decision.outcome()), flush=True)
-    if isinstance(decision, Skipped) and decision.complaint:
-        place = f"{message.topic()}[{message.partition()}]@{message.offset()}"
-        complain(f"skipped: the record at {place} {decision.complaint}")
+    if isinstance(decision, Skipped) and decision.problem:
+        position = f"{message.topic()}[{message.partition()}]@{message.offset()}"
+        log(f"skipped: the record at {position} {decision.problem}")
 
 
-def complain(text):
+def log(text):
     print(text, file=sys.stderr, flush=True)
 
 

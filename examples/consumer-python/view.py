@@ -1,4 +1,4 @@
-"""What a consumer decides about each record. Knows nothing of Kafka; this is the part worth copying."""
+"""A consumer's decision about each record. It is independent of Kafka and the part worth copying."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ STATUSES = frozenset(
 )
 
 # How much later than its first record a repeat of an event may have been received. Twilio repeats a callback within
-# minutes; the rest is for clocks that disagree.
+# minutes; the rest allows for differences between clocks.
 REPEATS_WITHIN = timedelta(hours=1)
 
 
@@ -27,7 +27,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Event:
-    """What a record says, as far as this consumer wants to know."""
+    """The parts of an event that this consumer needs."""
 
     ce_id: str
     ce_time: datetime
@@ -40,43 +40,43 @@ class Event:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Nothing is to be done; the offset is committed all the same, or the partition would stand still."""
+    """There is nothing to do; the offset is still committed, or the partition would be blocked."""
 
     reason: str
     ce_id: str | None
-    complaint: str | None = None  # of a record that somebody should look at
+    problem: str | None = None  # of a record that an operator should check
 
     def outcome(self):
         return {"applied": False, "reason": self.reason, "ce_id": self.ce_id}
 
 
 class Unusable(Exception):
-    """The record is nothing for this consumer; somebody should look at it."""
+    """This consumer cannot use the record; an operator should check it."""
 
 
 class UnknownType(Unusable):
-    """A type, or a version of one, that this consumer was not written for."""
+    """A type, or a version of it, that this consumer does not support."""
 
     reason = "unknown_type"
 
 
 class Unreadable(Unusable):
-    """Not what its type promises."""
+    """The record violates the contract of its type."""
 
     reason = "unreadable"
 
 
 @dataclass
 class Profile:
-    """What is known of one profile."""
+    """The state of one profile."""
 
-    # The last one applied.
+    # The last event that was applied.
     latest: Event
-    # The ce_time of each ce_id of which a repeat could still pass for news.
+    # The ce_time of each ce_id whose repeat could still be newer than the latest event.
     recent: dict[str, datetime] = field(default_factory=dict)
 
     def remember(self, event):
-        """Remembers an event, and forgets those of which every repeat would be older than the latest one."""
+        """Remembers an event, and forgets events whose repeats would all be older than the latest one."""
         self.recent[event.ce_id] = event.ce_time
         now = self.latest.ce_time
         self.recent = {ce_id: time for ce_id, time in self.recent.items() if now - time <= REPEATS_WITHIN}
@@ -85,22 +85,22 @@ class Profile:
 class View:
     """The latest status of every profile.
 
-    This one lives in memory and starts empty. A real consumer keeps it in its database and changes a profile in one
-    transaction; then it may also be stopped between applying an event and committing its offset.
+    This view is in memory and starts empty. A real consumer keeps it in its database and updates a profile in one
+    transaction; then it may also stop between applying an event and committing its offset.
     """
 
     def __init__(self):
         self.profiles = {}
 
     def apply(self, record):
-        """Takes one record into the view, in the order in which its partition holds it.
+        """Applies one record to the view. Records of a partition must be applied in order.
 
-        Returns the event if it is to be acted on, otherwise why it was skipped.
+        Returns the event if it was applied, otherwise the reason why it was skipped.
         """
         try:
             return self._apply_event(read(record))
-        except Unusable as why:
-            return Skipped(why.reason, record.ce_id, str(why))
+        except Unusable as error:
+            return Skipped(error.reason, record.ce_id, str(error))
 
     def _apply_event(self, event):
         profile = self.profiles.setdefault(event.profile_sid, Profile(event))
@@ -116,9 +116,9 @@ class View:
 
 
 def read(record):
-    """Reads what a record says.
+    """Parses a record.
 
-    An unknown status is read as unknown and a new field is ignored, so that a newer bridge does not stop an older
+    An unknown status becomes "unknown" and a new field is ignored, so that a newer bridge does not stop an older
     consumer.
     """
     if record.value is None:
@@ -140,7 +140,7 @@ def read_time(text):
         time = None
     # A time without an offset cannot be compared with the others.
     if time is None or time.tzinfo is None:
-        raise Unreadable("has a ce_time that is no time")
+        raise Unreadable("has an invalid ce_time")
     return time
 
 
@@ -148,9 +148,9 @@ def read_value(value):
     try:
         change = json.loads(value)
         profile_sid, status = change["profile_sid"], change["status"]
-    # A value that is nested without end is no ValueError, and must not end the consumer either.
+    # Too deeply nested JSON is not a ValueError, but must not end the consumer either.
     except (ValueError, RecursionError, TypeError, KeyError) as error:
-        raise Unreadable(f"has a value that is no event: {error!r}") from error
+        raise Unreadable(f"has a value that is not an event: {error!r}") from error
     if not isinstance(profile_sid, str) or not isinstance(status, str):
-        raise Unreadable("has a value that is no event: profile_sid and status are texts")
+        raise Unreadable("has a value that is not an event: profile_sid and status must be strings")
     return profile_sid, status

@@ -1,11 +1,11 @@
-//! A consumer of the events: keeps the latest status of every profile and says what it did with each record.
+//! A consumer of the events: keeps the latest status of every profile and prints its decision about each record.
 //!
 //! ```text
 //! KAFKA_BOOTSTRAP_SERVERS=localhost:9092 KAFKA_GROUP_ID=profile-view cargo run --example consumer
 //! ```
 //!
-//! `KAFKA_TOPIC` is `trusthub.profile-status-changed` unless set. The rules that it follows stand in docs/events.md,
-//! and in view.rs as code; this file only carries records from Kafka to them.
+//! `KAFKA_TOPIC` is `trusthub.profile-status-changed` unless set. docs/events.md explains the rules and view.rs
+//! implements them; this file only passes records from Kafka to them.
 
 mod view;
 
@@ -27,7 +27,7 @@ use self::view::{Decision, Reason, Record, View};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut stop = pin!(asked_to_stop()?);
+    let mut stop = pin!(shutdown_signal()?);
     let consumer = subscribe()?;
     let mut view = View::default();
     loop {
@@ -35,9 +35,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             () = &mut stop => return Ok(()),
             received = consumer.recv() => match received {
                 Ok(message) => message,
-                // The client reconnects by itself.
+                // The client reconnects automatically.
                 Err(error) => {
-                    complain(&error.to_string())?;
+                    log(&error.to_string())?;
                     continue;
                 }
             },
@@ -45,13 +45,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let record = record(&message);
         let decision = view.apply(&record);
         report(&message, &record, &decision)?;
-        // Only now: what is read but not applied must come again after a crash. If this commit is lost, the event
-        // comes again as well, and the view that has it recognises its ce_id.
+        // Only after the record is applied: otherwise a crash would lose it. If this commit is lost, the event is
+        // read again, and a view that has it recognizes its ce_id.
         consumer.commit_message(&message, CommitMode::Async)?;
     }
 }
 
-/// A member of a consumer group that commits nothing by itself.
+/// Joins the consumer group, without automatic commits.
 fn subscribe() -> Result<StreamConsumer, Box<dyn Error>> {
     let topic = env::var("KAFKA_TOPIC").unwrap_or_else(|_| "trusthub.profile-status-changed".to_owned());
     let consumer: StreamConsumer = ClientConfig::new()
@@ -69,8 +69,8 @@ fn required(variable: &str) -> Result<String, String> {
     env::var(variable).map_err(|_| format!("{variable} is required"))
 }
 
-/// Resolves at SIGTERM or SIGINT.
-fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+/// Resolves on SIGTERM or SIGINT.
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -95,18 +95,18 @@ fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
     std::str::from_utf8(header.value?).ok()
 }
 
-/// One JSON line on stdout for every record; one more on stderr for a record that somebody should look at.
+/// Prints one JSON line to stdout for every record, and one line to stderr for a record that an operator should check.
 fn report(message: &BorrowedMessage<'_>, record: &Record<'_>, decision: &Decision) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", decision.outcome(record))?;
-    let complaint = match decision {
+    let problem = match decision {
         Decision::Skipped(Reason::Unreadable(what)) => what.clone(),
         Decision::Skipped(Reason::UnknownType) => format!("is of the type {:?}", record.ce_type.unwrap_or_default()),
         Decision::Skipped(Reason::Repeat | Reason::Older) | Decision::Applied(..) => return Ok(()),
     };
     let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-    complain(&format!("skipped: the record at {topic}[{partition}]@{offset} {complaint}"))
+    log(&format!("skipped: the record at {topic}[{partition}]@{offset} {problem}"))
 }
 
-fn complain(text: &str) -> io::Result<()> {
+fn log(text: &str) -> io::Result<()> {
     writeln!(io::stderr().lock(), "{text}")
 }

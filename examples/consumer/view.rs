@@ -1,4 +1,4 @@
-//! What a consumer decides about each record. Knows nothing of Kafka; this is the part worth copying.
+//! A consumer's decision about each record. It is independent of Kafka and the part worth copying.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use trusthub_bridge::domain::{EVENT_TYPE, ProfileSid, ProfileStatusChanged, Status, Timestamp};
 
 /// How much later than its first record a repeat of an event may have been received, in milliseconds. Twilio repeats a
-/// callback within minutes; the rest is for clocks that disagree.
+/// callback within minutes; the rest allows for differences between clocks.
 const REPEATS_WITHIN: i64 = 60 * 60 * 1000;
 
 /// The parts of a Kafka record on which the decision depends.
@@ -19,17 +19,17 @@ pub(crate) struct Record<'a> {
     pub(crate) value: Option<&'a [u8]>,
 }
 
-/// What is to be done with a record.
+/// How to treat a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// The profile's row is new; act on it.
+    /// The profile has a new status; act on it.
     Applied(ProfileSid, Row),
-    /// Nothing; the offset is committed all the same, or the partition would stand still.
+    /// There is nothing to do; the offset is still committed, or the partition would be blocked.
     Skipped(Reason),
 }
 
 impl Decision {
-    /// The line that says what was done with this record.
+    /// The line that describes the decision about this record.
     pub(crate) fn outcome(&self, record: &Record<'_>) -> Value {
         match self {
             Self::Applied(profile, row) => {
@@ -45,11 +45,11 @@ impl Decision {
 pub(crate) enum Reason {
     /// Its `ce_id` was seen before.
     Repeat,
-    /// A later event of its profile was applied before.
+    /// A later event of its profile has already been applied.
     Older,
-    /// A type, or a version of one, that this consumer was not written for.
+    /// A type, or a version of it, that this consumer does not support.
     UnknownType,
-    /// Not what its type promises, and how.
+    /// It violates the contract of its type, in this way.
     Unreadable(String),
 }
 
@@ -64,7 +64,7 @@ impl Reason {
     }
 }
 
-/// What is known of one profile from one event.
+/// The state of one profile after one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     status: Status,
@@ -74,15 +74,15 @@ pub(crate) struct Row {
 
 /// The latest status of every profile.
 ///
-/// This one lives in memory and starts empty. A real consumer keeps it in its database and changes a profile in one
-/// transaction; then it may also be stopped between applying an event and committing its offset.
+/// This view is in memory and starts empty. A real consumer keeps it in its database and updates a profile in one
+/// transaction; then it may also stop between applying an event and committing its offset.
 #[derive(Default)]
 pub(crate) struct View {
     profiles: HashMap<ProfileSid, Profile>,
 }
 
 impl View {
-    /// Takes one record into the view, in the order in which its partition holds it.
+    /// Applies one record to the view. Records of a partition must be applied in order.
     pub(crate) fn apply(&mut self, record: &Record<'_>) -> Decision {
         match read(record) {
             Ok((profile, row)) => self.apply_row(profile, row),
@@ -106,11 +106,11 @@ impl View {
     }
 }
 
-/// What is known of one profile.
+/// The state of one profile.
 struct Profile {
-    /// The last row applied.
+    /// The last row that was applied.
     latest: Row,
-    /// The `ce_time` of each `ce_id` of which a repeat could still pass for news.
+    /// The `ce_time` of each `ce_id` whose repeat could still be newer than the latest row.
     recent: HashMap<String, Timestamp>,
 }
 
@@ -119,7 +119,7 @@ impl Profile {
         Self { latest: first.clone(), recent: HashMap::new() }
     }
 
-    /// Remembers an event, and forgets those of which every repeat would be older than the latest one.
+    /// Remembers an event, and forgets events whose repeats would all be older than the latest one.
     fn remember(&mut self, row: &Row) {
         self.recent.insert(row.ce_id.clone(), row.ce_time);
         let now = self.latest.ce_time.unix_millis();
@@ -127,8 +127,8 @@ impl Profile {
     }
 }
 
-/// Reads what a record says. An unknown status is read as [`Status::Unknown`] and a new field is ignored, so that a
-/// newer bridge does not stop an older consumer.
+/// Parses a record. An unknown status becomes [`Status::Unknown`] and a new field is ignored, so that a newer bridge
+/// does not stop an older consumer.
 fn read(record: &Record<'_>) -> Result<(ProfileSid, Row), Reason> {
     let broken = |what: &str| Reason::Unreadable(what.to_owned());
     let value = record.value.ok_or_else(|| broken("has no value"))?;
@@ -137,8 +137,8 @@ fn read(record: &Record<'_>) -> Result<(ProfileSid, Row), Reason> {
     }
     let ce_id = record.ce_id.ok_or_else(|| broken("has no ce_id"))?;
     let ce_time = record.ce_time.ok_or_else(|| broken("has no ce_time"))?;
-    let ce_time = serde_json::from_value(ce_time.into()).map_err(|_| broken("has a ce_time that is no time"))?;
+    let ce_time = serde_json::from_value(ce_time.into()).map_err(|_| broken("has an invalid ce_time"))?;
     let change: ProfileStatusChanged =
-        serde_json::from_slice(value).map_err(|error| broken(&format!("has a value that is no event: {error}")))?;
+        serde_json::from_slice(value).map_err(|error| broken(&format!("has a value that is not an event: {error}")))?;
     Ok((change.profile_sid, Row { status: change.status, ce_time, ce_id: ce_id.to_owned() }))
 }

@@ -1,4 +1,4 @@
-//! The file of accounts: no bytes panic, and what is accepted holds at least one token for each account.
+//! The accounts file: no input panics, and an accepted file has at least one token for each account.
 
 #![no_main]
 

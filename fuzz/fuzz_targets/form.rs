@@ -1,11 +1,11 @@
-//! Form parsing: no bytes panic, and what was decoded survives being encoded and decoded again.
+//! Form decoding: no input panics, and decoded fields are the same after they are encoded and decoded again.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use trusthub_bridge_fuzz::verify::{MAX_FIELDS, Pair, decode_form};
 
-/// Every byte escaped. The fuzzer spends its time here, so no formatting.
+/// Escapes every byte. Without format macros, because the fuzzer spends most of its time here.
 fn encode(pairs: &[Pair]) -> Vec<u8> {
     let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
     let mut form = Vec::new();

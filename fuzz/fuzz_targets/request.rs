@@ -1,4 +1,4 @@
-//! The raw request that `explain` reads: no bytes panic.
+//! The raw request that `explain` reads: no input panics.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The signature header: what is accepted has exactly one spelling.
+//! The signature header: an accepted signature has exactly one spelling.
 
 #![no_main]
 

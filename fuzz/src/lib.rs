@@ -1,5 +1,5 @@
-//! The rooms that are fuzzed, compiled by themselves: librdkafka's build does not go well with the fuzzer's flags, and
-//! none of it is needed here.
+//! The fuzzed modules, compiled without the rest of the package: librdkafka does not build with the fuzzer's flags, and
+//! these modules do not need it.
 
 #![allow(dead_code)]
 

@@ -1,4 +1,4 @@
-//! Keys of many accounts, and their rotation while callbacks arrive.
+//! Keys of many accounts, and their rotation under load.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ const FAILED: &str = "trusthub_accounts_reload_failed";
 const RELOADED: &str = "reloaded the keys";
 const NOT_RELOADED: &str = "keys are not reloaded; the previous ones stay in use";
 
-/// A folder that ends with its test.
+/// A folder that is removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -38,12 +38,12 @@ impl Folder {
         path
     }
 
-    /// Puts another file in the place of one.
+    /// Replaces a file.
     fn replace(&self, name: &str, content: &str) {
         fs::rename(self.write("new", content), self.path(name)).unwrap();
     }
 
-    /// Changes a file as Kubernetes changes that of a mounted Secret: `name` leads through `..data` to the folder of a
+    /// Changes a file as Kubernetes updates a mounted Secret: `name` is a link through `..data` to the folder of a
     /// version, and `..data` is swapped.
     fn mount(&self, version: &str, name: &str, content: &str) -> String {
         fs::create_dir(self.path(version)).unwrap();
@@ -64,7 +64,7 @@ impl Drop for Folder {
     }
 }
 
-/// Ready, with these accounts and nothing else.
+/// A publishing program with these accounts and no other key.
 fn with_accounts(file: &str) -> Bridge {
     Bridge::start_with(&[("TWILIO_AUTH_TOKEN", ""), ("TWILIO_ACCOUNTS_FILE", file)])
 }
@@ -77,7 +77,7 @@ fn token(number: usize) -> String {
     format!("token-of-account-{number}")
 }
 
-/// A change of status with these fields about its account.
+/// A status change with these fields about its account.
 fn callback(account_fields: &str, token: &str) -> Request {
     let body = format!("{account_fields}&BundleSid={PROFILE}&Status=draft");
     Request::form(PATH, &body).signed_with(token, PUBLIC_URL)
@@ -100,7 +100,7 @@ fn rejected(bridge: &Bridge, reason: &str) -> f64 {
 }
 
 #[test]
-fn each_of_25_000_accounts_is_verified_with_its_own_token_only() {
+fn each_of_25_000_accounts_is_verified_only_with_its_own_token() {
     const ACCOUNTS: usize = 25_000;
     let accounts: serde_json::Map<_, _> = (0..ACCOUNTS).map(|number| (sid(number), json!([token(number)]))).collect();
     let folder = Folder::new();
@@ -111,18 +111,18 @@ fn each_of_25_000_accounts_is_verified_with_its_own_token_only() {
     for number in [1, 12_345, ACCOUNTS - 1] {
         assert_eq!(bridge.send(&callback_of(&sid(number), &token(number - 1))).status, 403, "account {number}");
     }
-    // One that is diagnosed is counted after its answer.
+    // A diagnosed callback is counted after its response.
     wait_for("all are counted", || (rejected(&bridge, "signature_mismatch") == 3.0).then_some(()));
     let unlisted = format!("AccountSid={}", sid(ACCOUNTS));
     let contradicting = format!("AccountSid={}&account_sid={}", sid(0), sid(1));
-    for account_fields in [&unlisted, &contradicting, "AccountSid=AC0", "AccountSid=", "Nobody="] {
+    for account_fields in [&unlisted, &contradicting, "AccountSid=AC0", "AccountSid=", "Missing="] {
         assert_eq!(bridge.send(&callback(account_fields, &token(0))).status, 403, "{account_fields}");
     }
     assert_eq!(rejected(&bridge, "unknown_account"), 5.0);
 }
 
 #[test]
-fn the_bound_token_beside_the_file_is_one_more_account_and_an_unbound_one_opens_nothing() {
+fn bound_token_beside_the_file_adds_an_account_and_an_unbound_one_none() {
     let folder = Folder::new();
     let file = folder.write("accounts", &json!({ sid(2): { "tokens": [token(2)] } }).to_string());
     let variables = [("TWILIO_AUTH_TOKEN", "own"), ("TWILIO_ACCOUNTS_FILE", file.as_str())];
@@ -137,7 +137,7 @@ fn the_bound_token_beside_the_file_is_one_more_account_and_an_unbound_one_opens_
 }
 
 #[test]
-fn a_mounted_secret_is_swapped_under_load_without_a_refusal() {
+fn mounted_secret_is_swapped_under_load_without_a_rejection() {
     let folder = Folder::new();
     let accounts = |tokens: [&str; 2]| json!({ ACCOUNT: tokens }).to_string();
     let bridge = with_accounts(&folder.mount("..first", "accounts", &accounts(["steady", "removed"])));
@@ -178,20 +178,20 @@ fn a_mounted_secret_is_swapped_under_load_without_a_refusal() {
 }
 
 #[test]
-fn a_half_written_file_keeps_the_keys_from_before_until_it_is_whole() {
+fn half_written_accounts_file_keeps_the_previous_keys() {
     let folder = Folder::new();
     let file = folder.write("accounts", &json!({ ACCOUNT: ["before"] }).to_string());
     let bridge = with_accounts(&file);
     assert_eq!(bridge.metric(FAILED), 0.0);
     let whole = json!({ ACCOUNT: ["after", "before"], sid(2): ["another"] }).to_string();
     folder.write("accounts", &whole[..whole.len() - 3]);
-    wait_for("the failure is seen", || (bridge.metric(FAILED) == 1.0).then_some(()));
+    wait_for("the failure is reported", || (bridge.metric(FAILED) == 1.0).then_some(()));
     assert_eq!([status(&bridge, "before"), status(&bridge, "after")], [204, 403]);
     folder.write("accounts", &whole);
     wait_for("the failure is over", || (bridge.metric(FAILED) == 0.0).then_some(()));
     assert_eq!([status(&bridge, "before"), status(&bridge, "after")], [204, 204]);
     let failures = bridge.lines(NOT_RELOADED);
-    assert_eq!(failures.len(), 1, "once, though it was polled more often");
+    assert_eq!(failures.len(), 1, "reported once, although the file was polled more often");
     assert_eq!(failures[0]["level"], "ERROR");
     assert!(failures[0]["error"].as_str().unwrap().contains("TWILIO_ACCOUNTS_FILE: "), "{failures:?}");
     assert_eq!(bridge.lines(RELOADED).len(), 1);
@@ -200,7 +200,7 @@ fn a_half_written_file_keeps_the_keys_from_before_until_it_is_whole() {
 }
 
 #[test]
-fn a_file_that_goes_away_or_is_wrong_as_a_whole_keeps_the_keys_from_before() {
+fn missing_or_invalid_accounts_file_keeps_the_previous_keys() {
     let folder = Folder::new();
     let good = json!({ ACCOUNT: ["before"] }).to_string();
     let bridge = with_accounts(&folder.write("accounts", &good));
@@ -209,7 +209,7 @@ fn a_file_that_goes_away_or_is_wrong_as_a_whole_keeps_the_keys_from_before() {
             None => fs::remove_file(folder.path("accounts")).unwrap(),
             Some(content) => folder.replace("accounts", content),
         }
-        wait_for("the failure is seen", || (bridge.metric(FAILED) == 1.0).then_some(()));
+        wait_for("the failure is reported", || (bridge.metric(FAILED) == 1.0).then_some(()));
         assert_eq!(status(&bridge, "before"), 204);
         folder.replace("accounts", &good);
         wait_for("the failure is over", || (bridge.metric(FAILED) == 0.0).then_some(()));
@@ -219,7 +219,7 @@ fn a_file_that_goes_away_or_is_wrong_as_a_whole_keeps_the_keys_from_before() {
 }
 
 #[test]
-fn a_token_is_rotated_in_its_file_and_the_metric_tells_when_the_old_one_can_go() {
+fn token_is_rotated_in_its_file_and_the_metric_shows_uses_of_the_old_one() {
     let folder = Folder::new();
     let file = folder.write("token", "old\n");
     let bridge = Bridge::start_with(&[("TWILIO_AUTH_TOKEN", ""), ("TWILIO_AUTH_TOKEN_FILE", &file)]);

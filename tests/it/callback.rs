@@ -1,4 +1,4 @@
-//! A callback's path, from the request to the record that a consumer reads back from a real Kafka.
+//! The path of a callback, from the request to the record that a consumer reads from a real Kafka.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, time::SystemTime};
 
@@ -18,7 +18,7 @@ fn fixtures() -> Vec<(String, Value)> {
         .collect()
 }
 
-/// The request of a fixture, signed. `body_hash_in_query` adds the hash as Twilio does for JSON.
+/// The signed request of a fixture. `body_hash_in_query` adds the hash to the URL, as Twilio does for JSON.
 fn request(fixture: &Value) -> Request {
     let text = |name: &str| fixture["request"][name].as_str().unwrap();
     let request = match fixture["request"]["body_hash_in_query"].as_bool() {
@@ -40,13 +40,13 @@ fn sign_as_form(request: Request) -> Request {
     request.with(&signature.0, &signature.1)
 }
 
-/// A record in the form of a fixture. What differs between runs is checked and then replaced by a fixed text.
+/// A record in the form of a fixture. Values that differ between runs are checked and replaced by a fixed text.
 fn golden(record: &Record, role: &str, began: Timestamp) -> Value {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut value: Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
     let received: Timestamp = serde_json::from_value(value["received_at"].take()).unwrap();
     assert!(began <= received && received <= SystemTime::now().into(), "{received}");
-    assert_eq!(record.timestamp_ms, received.unix_millis(), "Kafka's time of the record is the time of receipt");
+    assert_eq!(record.timestamp_ms, received.unix_millis(), "the record's timestamp is the time of receipt");
     value["received_at"] = "RECEIVED".into();
     if let Some(headers) = value.get_mut("headers").and_then(Value::as_array_mut) {
         headers.sort_by_key(Value::to_string);
@@ -76,7 +76,7 @@ fn each_request_becomes_its_golden_record() {
 }
 
 #[test]
-fn every_verb_and_encoding_is_accepted_on_every_path() {
+fn every_method_and_encoding_is_accepted_on_every_path() {
     let bridge = Bridge::start();
     let mut expected = BTreeSet::new();
     for (path, resource) in [
@@ -104,7 +104,7 @@ fn every_verb_and_encoding_is_accepted_on_every_path() {
 }
 
 #[test]
-fn the_prefix_of_the_public_url_may_be_stripped_or_kept() {
+fn prefix_of_the_public_url_may_be_stripped_or_kept() {
     let base = "https://hooks.example.com/twilio/in";
     let bridge = Bridge::start_with(&[("PUBLIC_URL", base)]);
     let kept = Request { target: "/twilio/in/callbacks/customer-profiles".into(), ..Request::change("draft") };
@@ -120,7 +120,7 @@ fn the_prefix_of_the_public_url_may_be_stripped_or_kept() {
 }
 
 #[test]
-fn both_public_urls_are_accepted_while_moving_and_both_tokens_while_rotating() {
+fn old_and_new_public_urls_and_tokens_are_accepted_at_the_same_time() {
     let (old, new) = ("https://old.example.com", "https://new.example.com/in");
     let bridge =
         Bridge::start_with(&[("PUBLIC_URL", &format!("{new},{old}")), ("TWILIO_AUTH_TOKEN", "new-token,old-token")]);
@@ -137,20 +137,20 @@ fn both_public_urls_are_accepted_while_moving_and_both_tokens_while_rotating() {
 }
 
 #[test]
-fn what_is_refused_leaves_no_record() {
+fn rejected_callbacks_leave_no_record() {
     let bridge = Bridge::start_with(&[("TWILIO_ACCOUNT_SID", ACCOUNT)]);
     let change = Request::change("draft");
     let unsigned = Request { headers: change.headers[..1].to_vec(), ..change.clone() };
     let foreign = format!("AccountSid=AC{}&BundleSid={PROFILE}&Status=draft", "9".repeat(32));
-    for refused in [
+    for rejected in [
         unsigned.clone(),
         unsigned.clone().signed_with("another-token", crate::support::PUBLIC_URL),
         unsigned.with("X-Twilio-Signature", "x"),
         Request { body: b"Status=draft".to_vec(), ..change.clone() },
         Request::form("/callbacks/customer-profiles", &foreign).signed(),
     ] {
-        let answer = bridge.send(&refused);
-        assert_eq!((answer.status, answer.body.as_str()), (403, "Forbidden"), "{refused:?}");
+        let answer = bridge.send(&rejected);
+        assert_eq!((answer.status, answer.body.as_str()), (403, "Forbidden"), "{rejected:?}");
     }
     assert_eq!(bridge.send(&change).status, 204);
     assert_eq!(bridge.events(1).len(), 1);
@@ -158,7 +158,7 @@ fn what_is_refused_leaves_no_record() {
 }
 
 #[test]
-fn the_events_of_one_profile_stand_in_one_partition_in_the_order_of_receipt() {
+fn events_of_one_profile_are_in_one_partition_in_the_order_of_receipt() {
     let bridge = Bridge::start();
     let statuses = ["draft", "pending-review", "in-review", "twilio-rejected", "pending-review", "twilio-approved"];
     for (number, status) in statuses.into_iter().enumerate() {
@@ -175,9 +175,9 @@ fn the_events_of_one_profile_stand_in_one_partition_in_the_order_of_receipt() {
 }
 
 #[test]
-fn a_key_lands_in_the_partition_that_java_clients_choose() {
+fn keys_are_partitioned_as_by_java_clients() {
     let bridge = Bridge::start_with(&[("KAFKA_TOPIC_PARTITIONS", "16")]);
-    // Partitions of 16 that org.apache.kafka.common.utils.Utils.murmur2 gives for these keys.
+    // The partitions, of 16, that org.apache.kafka.common.utils.Utils.murmur2 yields for these keys.
     let chosen = [(1, 1), (2, 14), (3, 6), (4, 8)];
     for (digit, partition) in chosen {
         let profile = format!("BU{}", digit.to_string().repeat(32));

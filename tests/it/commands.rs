@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use trusthub_bridge::domain::TEST_EVENT_TYPE;
 
-use crate::support::{Bridge, Request, TOKEN, believed, program, wait_for};
+use crate::support::{Bridge, Request, TOKEN, latest_statuses, program, wait_for};
 
-/// What a few events need in the spool.
-const A_SMALL_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8192");
+/// Enough space for a few events.
+const SMALL_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8192");
 const DEDUP_OFF: (&str, &str) = ("DEDUP_WINDOW_SECS", "0");
 
 const GOOD: [(&str, &str); 3] = [
@@ -30,7 +30,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, 
 }
 
 #[test]
-fn config_prints_what_the_service_would_run_with() {
+fn config_prints_the_effective_configuration() {
     let (code, stdout, stderr) = run(&["config"], &GOOD);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     for line in
@@ -41,7 +41,7 @@ fn config_prints_what_the_service_would_run_with() {
 }
 
 #[test]
-fn a_wrong_configuration_ends_every_command_that_needs_it_with_2_and_all_problems() {
+fn invalid_configuration_ends_each_command_with_2_and_all_problems() {
     for command in ["config", "serve"] {
         let (code, stdout, stderr) = run(&[command], &[("HTTP_MAX_CONNECTIONS", "many")]);
         assert_eq!((code, stdout.as_str()), (Some(2), ""));
@@ -52,14 +52,14 @@ fn a_wrong_configuration_ends_every_command_that_needs_it_with_2_and_all_problem
 }
 
 #[test]
-fn a_property_that_librdkafka_does_not_know_is_a_problem_of_the_configuration() {
+fn unknown_librdkafka_property_is_a_configuration_problem() {
     let (code, _, stderr) = run(&["config"], &[&GOOD[..], &[("KAFKA_PROPERTIES", "no.such.property=1")]].concat());
     assert_eq!(code, Some(2));
     assert!(stderr.contains("KAFKA_PROPERTIES: no.such.property"), "{stderr}");
 }
 
 #[test]
-fn a_near_spelling_is_a_warning() {
+fn near_spelling_of_a_variable_is_a_warning() {
     let (code, _, stderr) = run(&["config"], &[&GOOD[..], &[("PUBLIC_URLS", "x"), ("KAFKA_PORT", "tcp://1")]].concat());
     assert_eq!(code, Some(0));
     assert!(stderr.contains("PUBLIC_URLS") && stderr.contains("PUBLIC_URL?"), "{stderr}");
@@ -67,7 +67,7 @@ fn a_near_spelling_is_a_warning() {
 }
 
 #[test]
-fn a_port_in_use_is_named_with_its_variable() {
+fn port_in_use_is_reported_with_its_variable() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, _, stderr) = run(&["serve"], &[&GOOD[..], &[("HTTP_BIND", &address)]].concat());
@@ -98,7 +98,7 @@ fn sign_prints_the_published_vectors() {
 }
 
 #[test]
-fn sign_without_a_token_says_where_to_put_it() {
+fn sign_without_a_token_names_the_variable_for_it() {
     let (code, stdout, stderr) = run(&["sign", "--url", "https://hooks.example.com"], &[]);
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
     assert!(stderr.contains("TWILIO_AUTH_TOKEN"), "{stderr}");
@@ -106,8 +106,9 @@ fn sign_without_a_token_says_where_to_put_it() {
 
 #[test]
 fn healthcheck_asks_the_admin_port() {
-    let away = [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "300"), A_SMALL_SPOOL, DEDUP_OFF];
-    let bridge = Bridge::launch(&away);
+    let unreachable =
+        [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "300"), SMALL_SPOOL, DEDUP_OFF];
+    let bridge = Bridge::launch(&unreachable);
     let admin = bridge.admin.to_string();
     assert_eq!(run(&["healthcheck"], &[("ADMIN_BIND", &admin)]).0, Some(0));
     assert_eq!(run(&["healthcheck", "--ready"], &[("ADMIN_BIND", &admin)]).0, Some(0));
@@ -120,7 +121,7 @@ fn healthcheck_asks_the_admin_port() {
 }
 
 #[test]
-fn probe_sees_a_forged_callback_refused_and_a_signed_one_published_as_a_test() {
+fn probe_reports_a_rejected_forgery_and_a_published_test_callback() {
     let variables = [("PUBLIC_URL", "https://hooks.example.com/twilio"), ("TWILIO_AUTH_TOKEN", TOKEN)];
     let bridge = Bridge::start_with(&variables);
     let url = format!("http://{}/callbacks/trust-products", bridge.public);
@@ -134,12 +135,12 @@ fn probe_sees_a_forged_callback_refused_and_a_signed_one_published_as_a_test() {
     let events = bridge.events(2);
     assert!(events.iter().all(|event| event.header("ce_type") == Some(TEST_EVENT_TYPE)), "{events:?}");
     let changes = bridge.series("trusthub_profile_status_changes_total");
-    assert!(changes.values().all(|count| *count == 0.0), "a test is no change: {changes:?}");
-    assert_eq!(believed(&events).len(), 0, "consumers ignore it");
+    assert!(changes.values().all(|count| *count == 0.0), "a test is not a status change: {changes:?}");
+    assert_eq!(latest_statuses(&events).len(), 0, "consumers ignore it");
 }
 
 #[test]
-fn probe_fails_where_a_forged_callback_is_taken_or_a_signed_one_is_not() {
+fn probe_fails_if_a_forgery_is_accepted_or_a_signed_callback_rejected() {
     let lenient = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
     let url = format!("http://{}/callbacks/customer-profiles", lenient.public);
     let (code, _, stderr) = run(&["probe", "--url", &url], &[]);
@@ -156,7 +157,7 @@ fn probe_fails_where_a_forged_callback_is_taken_or_a_signed_one_is_not() {
 }
 
 #[test]
-fn a_spool_that_is_not_there_is_an_error_and_is_not_made() {
+fn missing_spool_folder_is_an_error_and_is_not_created() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-such-spool");
     let variables = [("SPOOL_DIR", folder.to_str().unwrap()), ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")];
     for command in ["ls", "export", "drain"] {
@@ -181,20 +182,20 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn closed_pipe_is_not_an_error() {
     let mut child = program().arg("config").envs(GOOD).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
 }
 
 #[test]
-fn dev_once_plays_a_profiles_life_and_prints_each_event_as_consumed_from_kafka() {
+fn dev_once_plays_a_scenario_and_prints_each_event_read_from_kafka() {
     let (code, stdout, stderr) = run(&["dev", "--once"], &[]);
     assert_eq!(code, Some(0), "{stderr}");
     let events: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let statuses: Vec<_> = events.iter().map(|event| event["value"]["status"].as_str().unwrap()).collect();
-    let life = ["pending-review", "in-review", "twilio-rejected", "pending-review", "in-review", "twilio-approved"];
-    assert_eq!(statuses, life);
+    let expected = ["pending-review", "in-review", "twilio-rejected", "pending-review", "in-review", "twilio-approved"];
+    assert_eq!(statuses, expected);
     assert_eq!(events[2]["value"]["errors"].as_array().unwrap().len(), 2);
     for event in &events {
         let object = event.as_object().unwrap();
@@ -206,14 +207,14 @@ fn dev_once_plays_a_profiles_life_and_prints_each_event_as_consumed_from_kafka()
 }
 
 #[test]
-fn dev_says_what_to_type_and_shows_each_callback_its_answer_and_its_event() {
+fn dev_prints_what_to_type_and_each_callback_with_its_answer_and_event() {
     let variables = [("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0"), ("SIMULATOR_BIND", "127.0.0.1:0")];
     let mut child = program().arg("dev").envs(variables).spawn().unwrap();
     let said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let said: Vec<_> = said.take_while(|line| line != "What passes:").collect();
-    let places =
+    let parts =
         ["Trust Hub  http://127.0.0.1:", "callbacks  http://127.0.0.1:", "metrics    http://127.0.0.1:", "kcat -b"];
-    for part in places {
+    for part in parts {
         assert!(said.iter().any(|line| line.contains(part)), "{part} is missing in\n{said:#?}");
     }
     let shown = lines_of(child.stdout.take().unwrap());
@@ -232,7 +233,7 @@ fn dev_says_what_to_type_and_shows_each_callback_its_answer_and_its_event() {
     assert!(child.wait().unwrap().success());
 }
 
-/// What is printed there, as it comes.
+/// Collects the lines of an output as they arrive.
 fn lines_of(output: ChildStdout) -> Arc<Mutex<Vec<String>>> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let collected = Arc::clone(&lines);
@@ -242,14 +243,14 @@ fn lines_of(output: ChildStdout) -> Arc<Mutex<Vec<String>>> {
     lines
 }
 
-/// Does what a person was told to type.
+/// Runs the commands that the program tells a user to type.
 fn shell(typed: &str) {
     let output = Command::new("sh").args(["-ec", typed]).output().unwrap();
     assert!(output.status.success(), "{typed}\n{output:?}");
 }
 
 #[test]
-fn a_token_from_a_file_is_as_good_as_one_from_a_variable() {
+fn token_from_a_file_signs_like_one_from_a_variable() {
     let file = format!("{}/token-of-sign", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
     let arguments = ["sign", "--url", "https://hooks.example.com"];

@@ -1,4 +1,4 @@
-//! The configuration: what is read, what is refused and what is never shown.
+//! The configuration: which values are read, which are rejected and which are never shown.
 
 mod accounts;
 mod mistakes;
@@ -14,7 +14,7 @@ use trusthub_bridge::domain::SignatureMode;
 const TOKEN: &str = "6d0f1e9a7c5b43218f6e5d4c3b2a1908";
 const PASSWORD: &str = "correct horse battery staple";
 
-/// The least that is needed, with more variables on top; an empty text takes one away.
+/// The minimal environment with more variables on top; an empty value removes a variable.
 fn environment(more: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     let least = [
         ("PUBLIC_URL", "https://hooks.example.com"),
@@ -34,7 +34,7 @@ fn config(more: &[(&str, &str)]) -> Config {
     load(more).unwrap_or_else(|problems| panic!("{problems}")).config
 }
 
-/// A file of this test alone.
+/// Writes a file that no other test uses.
 fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("config-{name}"));
     fs::write(&path, content).unwrap();
@@ -46,7 +46,7 @@ fn described(config: &Config, name: &str) -> String {
 }
 
 #[test]
-fn the_least_environment_is_enough_and_the_rest_has_its_documented_default() {
+fn minimal_environment_has_the_documented_defaults() {
     let config = config(&[]);
     for variable in VARIABLES {
         let shown = described(&config, variable.name);
@@ -54,7 +54,7 @@ fn the_least_environment_is_enough_and_the_rest_has_its_documented_default() {
             "PUBLIC_URL" => "https://hooks.example.com",
             "TWILIO_AUTH_TOKEN" => "[redacted, 1 token]",
             "KAFKA_BOOTSTRAP_SERVERS" => "kafka-0:9092",
-            // Holds only for the protocols that use TLS.
+            // Applies only to protocols with TLS.
             "KAFKA_SSL_CA_LOCATION" => "",
             _ if variable.default == "–" => "",
             _ => variable.default,
@@ -64,7 +64,7 @@ fn the_least_environment_is_enough_and_the_rest_has_its_documented_default() {
 }
 
 #[test]
-fn every_variable_reaches_its_place() {
+fn every_variable_reaches_its_setting() {
     let sid = format!("AC{}", "0".repeat(32));
     let config = config(&[
         ("HTTP_BIND", "[::]:80"),
@@ -128,7 +128,7 @@ fn every_variable_reaches_its_place() {
 }
 
 #[test]
-fn each_security_protocol_takes_exactly_what_belongs_to_it() {
+fn each_security_protocol_accepts_exactly_its_own_settings() {
     let pem = file("security.pem", b"pem").display().to_string();
     let login = [("KAFKA_SASL_USERNAME", "bridge"), ("KAFKA_SASL_PASSWORD", PASSWORD)];
 
@@ -161,7 +161,7 @@ fn each_security_protocol_takes_exactly_what_belongs_to_it() {
 }
 
 #[test]
-fn a_secret_may_stand_in_a_file_that_ends_with_a_line_end() {
+fn secret_may_be_in_a_file_that_ends_with_a_newline() {
     let token = file("token", format!("{TOKEN},old\n").as_bytes());
     let password = file("password", format!("{PASSWORD}\r\n").as_bytes());
     let config = config(&[
@@ -182,7 +182,7 @@ fn a_secret_may_stand_in_a_file_that_ends_with_a_line_end() {
 }
 
 #[test]
-fn both_listeners_may_ask_for_any_free_port() {
+fn both_listeners_may_use_any_free_port() {
     let config = config(&[("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0")]);
     assert_eq!(config.http.bind, config.admin.bind);
 }
@@ -206,14 +206,14 @@ fn secrets_appear_neither_in_debug_nor_in_the_description() {
 }
 
 #[test]
-fn the_description_lists_every_variable_in_the_order_of_the_catalogue() {
+fn description_lists_every_variable_in_catalog_order() {
     let described: Vec<_> = config(&[]).describe().into_iter().map(|(name, _)| name).collect();
-    let catalogued: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
-    assert_eq!(described, catalogued);
+    let cataloged: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+    assert_eq!(described, cataloged);
 }
 
 #[test]
-fn plain_http_to_another_machine_gets_a_warning() {
+fn plain_http_to_another_machine_is_a_warning() {
     let warnings = |url| load(&[("TRUSTHUB_BASE_URL", url)]).unwrap().warnings;
     let open = ["http://simulator:8090", "http://10.0.0.1", "http://[2001:db8::1]:80/x", "http://localhost.example"];
     for url in open {
@@ -226,7 +226,7 @@ fn plain_http_to_another_machine_gets_a_warning() {
 }
 
 #[test]
-fn a_name_that_is_nearly_ours_gets_a_warning_and_is_not_read() {
+fn near_spelling_of_a_variable_is_a_warning_and_is_not_read() {
     for (name, meant) in [
         ("PUBLIC_URLS", "PUBLIC_URL"),
         ("TWILIO_AUTHTOKEN", "TWILIO_AUTH_TOKEN"),
@@ -242,7 +242,7 @@ fn a_name_that_is_nearly_ours_gets_a_warning_and_is_not_read() {
 }
 
 #[test]
-fn unknown_names_with_our_prefixes_are_nobodys_business() {
+fn other_names_with_our_prefixes_are_ignored() {
     let injected =
         ["KAFKA_PORT", "KAFKA_SERVICE_HOST", "HTTP_PROXY", "ADMIN_PORT", "KAFKA_KAFKA_TOPIC", "RUST_BACKTRACE"];
     let more: Vec<_> = injected.into_iter().map(|name| (name, "tcp://10.0.0.1:9092")).collect();
@@ -252,7 +252,7 @@ fn unknown_names_with_our_prefixes_are_nobodys_business() {
 }
 
 #[test]
-fn the_reference_lists_exactly_the_variables_of_the_code() {
+fn reference_lists_exactly_the_variables_of_the_code() {
     let rows = VARIABLES.iter().map(|variable| {
         let default = match variable.default {
             plain @ ("required" | "–") => plain.to_owned(),
@@ -265,7 +265,7 @@ fn the_reference_lists_exactly_the_variables_of_the_code() {
 }
 
 #[test]
-fn the_reference_lists_exactly_the_refused_properties() {
+fn reference_lists_exactly_the_refused_properties() {
     let mut rows = String::new();
     for group in REFUSED_PROPERTIES.chunk_by(|one, next| one.reason == next.reason) {
         let names: Vec<_> = group.iter().map(|refused| format!("`{}`", refused.pattern)).collect();
@@ -277,6 +277,6 @@ fn the_reference_lists_exactly_the_refused_properties() {
 /// The rows of the table with this heading in the reference.
 fn table(heading: &str) -> String {
     let reference = include_str!("../../docs/configuration.md");
-    let (_, rest) = reference.split_once(heading).expect("the table is there");
+    let (_, rest) = reference.split_once(heading).expect("the reference has this table");
     rest.lines().skip(1).take_while(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect()
 }

@@ -1,5 +1,5 @@
-//! The example consumers, against their promise: what they decide about each record of a history, by themselves and as
-//! processes against a real Kafka.
+//! The example consumers against their contract: their decision about each record of a history, by their rules alone
+//! and as processes that read a real Kafka.
 
 mod example;
 mod history;
@@ -22,21 +22,21 @@ use self::{
     history::{History, Meaning},
 };
 use crate::support::{
-    ACCOUNT, PATIENCE, PROFILE, believed,
+    ACCOUNT, PROFILE, TIMEOUT, applied_statuses,
     kafka::{self, broker, unique_topic},
-    statuses, view, wait_for,
+    latest_statuses, view, wait_for,
 };
 
 const OTHER_PROFILE: &str = "BUffffffffffffffffffffffffffffffff";
 
-/// Histories that go to the rules of an example, and that go through Kafka.
+/// The number of histories for the rules alone, and for a consumer that reads them from Kafka.
 const HISTORIES: u64 = 2_000;
 const HISTORIES_THROUGH_KAFKA: u64 = 5;
 
-/// So often the committed offset is the same when a consumer stands still, and not only waits for its broker.
-const READINGS_OF_A_STAND: u32 = 20;
+/// A consumer is blocked, and not just waiting for its broker, when its committed offset is the same this many times.
+const EQUAL_READINGS_WHEN_BLOCKED: u32 = 20;
 
-/// What a consumer looks at in a record. `None` is an absent header, or a tombstone.
+/// The parts of a record that a consumer uses. `None` is an absent header or a tombstone.
 #[derive(Debug, Clone, Serialize)]
 struct Record {
     ce_type: Option<String>,
@@ -51,7 +51,7 @@ impl Record {
         Self { ce_type, ce_id, ce_time, value: value.map(str::to_owned) }
     }
 
-    /// What a consumer looks at in this one.
+    /// The parts of a real record that a consumer uses.
     fn read(record: &kafka::Record) -> Self {
         let header = |name| record.header(name).map(str::to_owned);
         Self {
@@ -62,7 +62,7 @@ impl Record {
         }
     }
 
-    /// As the Rust example reads it from Kafka.
+    /// The record as the Rust example receives it from Kafka.
     fn as_read(&self) -> view::Record<'_> {
         view::Record {
             ce_id: self.ce_id.as_deref(),
@@ -73,12 +73,12 @@ impl Record {
     }
 }
 
-/// The status of every profile in the views of both examples, which are the same, when they have read these records.
+/// The status of every profile after these records in the views of both examples, which must be equal.
 pub(crate) fn views(records: &[kafka::Record]) -> BTreeMap<String, String> {
     let partitions = records.chunk_by(|one, next| one.partition == next.partition);
     let partitions: Vec<Vec<_>> = partitions.map(|part| part.iter().map(Record::read).collect()).collect();
-    let python = statuses(Language::Python.decide(&partitions).concat().into_iter());
-    let rust = believed(records);
+    let python = applied_statuses(Language::Python.decide(&partitions).concat().into_iter());
+    let rust = latest_statuses(records);
     assert_eq!(rust, python);
     rust
 }
@@ -122,25 +122,25 @@ impl Topic {
             let record = BaseRecord { payload: value.as_deref(), ..record };
             self.producer.send(record).map_err(|(error, _)| error).unwrap();
         }
-        self.producer.flush(PATIENCE).unwrap();
+        self.producer.flush(TIMEOUT).unwrap();
     }
 
-    /// How many records the group of [`Consumer::start`] has committed.
+    /// The number of records that the group of [`Consumer::start`] has committed.
     fn committed(&self) -> usize {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", broker().bootstrap()).set("group.id", &self.name);
         let group: BaseConsumer = client.create().unwrap();
         let mut partition = TopicPartitionList::new();
         partition.add_partition(&self.name, 0);
-        match group.committed_offsets(partition, PATIENCE).unwrap().elements()[0].offset() {
+        match group.committed_offsets(partition, TIMEOUT).unwrap().elements()[0].offset() {
             Offset::Offset(next) => usize::try_from(next).unwrap(),
             Offset::Invalid => 0,
-            other => panic!("{other:?} is no committed offset"),
+            other => panic!("{other:?} is not a committed offset"),
         }
     }
 }
 
-/// An event of the given second.
+/// An event of this second.
 fn event(ce_id: &str, second: u32, profile: &str, status: &str) -> Record {
     let ce_time = format!("2026-11-20T11:04:{second:02}.000Z");
     Record::of(EVENT_TYPE, ce_id, &ce_time, Some(&value(&ce_time, profile, status).to_string()))
@@ -155,16 +155,16 @@ fn skipped(reason: &str, ce_id: &str) -> Value {
 }
 
 #[test]
-fn the_rust_example_says_of_each_record_what_it_did_and_complains_of_the_strange_ones() {
-    says_what_it_did(Language::Rust);
+fn rust_example_prints_each_decision_and_reports_unusable_records() {
+    prints_each_decision(Language::Rust);
 }
 
 #[test]
-fn the_python_example_says_of_each_record_what_it_did_and_complains_of_the_strange_ones() {
-    says_what_it_did(Language::Python);
+fn python_example_prints_each_decision_and_reports_unusable_records() {
+    prints_each_decision(Language::Python);
 }
 
-fn says_what_it_did(language: Language) {
+fn prints_each_decision(language: Language) {
     let topic = Topic::with(&[
         event("1", 10, PROFILE, "pending-review"),
         event("1", 11, PROFILE, "pending-review"),
@@ -191,27 +191,26 @@ fn says_what_it_did(language: Language) {
     ];
     let consumer = Consumer::start(language, &topic);
     assert_eq!(consumer.decisions(expected.len()), expected);
-    let (more, complaints) = consumer.stop();
+    let (more, stderr) = consumer.stop();
     assert!(more.is_empty(), "{more:?}");
-    let complaints: Vec<_> = complaints.lines().filter(|line| line.starts_with("skipped: ")).collect();
-    assert_eq!(complaints.len(), 3, "{complaints:#?}");
-    for (complaint, place) in complaints.iter().zip(["[0]@6 is of the type", "[0]@7 has a value", "[0]@8 has no value"])
-    {
-        assert!(complaint.contains(place), "{complaint}");
+    let reports: Vec<_> = stderr.lines().filter(|line| line.starts_with("skipped: ")).collect();
+    assert_eq!(reports.len(), 3, "{reports:#?}");
+    for (report, part) in reports.iter().zip(["[0]@6 is of the type", "[0]@7 has a value", "[0]@8 has no value"]) {
+        assert!(report.contains(part), "{report}");
     }
 }
 
 #[test]
-fn the_rust_example_goes_on_after_a_restart_where_it_had_committed() {
-    goes_on_after_a_restart(Language::Rust);
+fn rust_example_resumes_at_its_committed_offset() {
+    resumes_at_its_committed_offset(Language::Rust);
 }
 
 #[test]
-fn the_python_example_goes_on_after_a_restart_where_it_had_committed() {
-    goes_on_after_a_restart(Language::Python);
+fn python_example_resumes_at_its_committed_offset() {
+    resumes_at_its_committed_offset(Language::Python);
 }
 
-fn goes_on_after_a_restart(language: Language) {
+fn resumes_at_its_committed_offset(language: Language) {
     let topic = Topic::with(&[event("1", 10, PROFILE, "pending-review")]);
     let first = Consumer::start(language, &topic);
     assert_eq!(first.decisions(1), [applied(PROFILE, "pending-review", "1")]);
@@ -223,58 +222,61 @@ fn goes_on_after_a_restart(language: Language) {
 }
 
 #[test]
-fn the_rules_of_the_rust_example_find_the_truth_in_shuffled_and_repeated_histories_of_two_replicas() {
-    finds_the_truth(Language::Rust);
+fn rust_rules_derive_the_latest_status_from_shuffled_histories() {
+    derives_the_latest_status(Language::Rust);
 }
 
 #[test]
-fn the_rules_of_the_python_example_find_the_truth_in_shuffled_and_repeated_histories_of_two_replicas() {
-    finds_the_truth(Language::Python);
+fn python_rules_derive_the_latest_status_from_shuffled_histories() {
+    derives_the_latest_status(Language::Python);
 }
 
-fn finds_the_truth(language: Language) {
+fn derives_the_latest_status(language: Language) {
     let histories: Vec<_> = (0..HISTORIES).map(History::numbered).collect();
     let partitions: Vec<_> = histories.iter().map(History::records).collect();
-    let mut told = BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for (history, decisions) in histories.iter().zip(language.decide(&partitions)) {
-        judge(history, &decisions);
+        assert_right(history, &decisions);
         for decision in decisions {
-            *told.entry(decision["reason"].as_str().unwrap_or("applied").to_owned()).or_default() += 1;
+            *counts.entry(decision["reason"].as_str().unwrap_or("applied").to_owned()).or_default() += 1;
         }
     }
-    let often = |what: &str| told.get(what).is_some_and(|count: &u32| *count > 10_000);
-    assert!(["applied", "repeat", "older"].into_iter().all(often), "the histories are too tame: {told:?}");
+    let is_frequent = |what: &str| counts.get(what).is_some_and(|count: &u32| *count > 10_000);
+    assert!(
+        ["applied", "repeat", "older"].into_iter().all(is_frequent),
+        "the histories have too few faults: {counts:?}"
+    );
 }
 
 #[test]
-fn the_rust_example_finds_the_truth_in_histories_of_two_replicas_that_it_reads_from_kafka() {
-    finds_the_truth_in_kafka(Language::Rust);
+fn rust_example_derives_the_latest_status_from_histories_in_kafka() {
+    derives_the_latest_status_from_kafka(Language::Rust);
 }
 
 #[test]
-fn the_python_example_finds_the_truth_in_histories_of_two_replicas_that_it_reads_from_kafka() {
-    finds_the_truth_in_kafka(Language::Python);
+fn python_example_derives_the_latest_status_from_histories_in_kafka() {
+    derives_the_latest_status_from_kafka(Language::Python);
 }
 
-fn finds_the_truth_in_kafka(language: Language) {
+fn derives_the_latest_status_from_kafka(language: Language) {
     let histories: Vec<_> = (0..HISTORIES_THROUGH_KAFKA).map(History::numbered).collect();
     let records: Vec<_> = histories.iter().flat_map(History::records).collect();
     let consumer = Consumer::start(language, &Topic::with(&records));
     for history in &histories {
-        judge(history, &consumer.decisions(history.partition.len()));
+        assert_right(history, &consumer.decisions(history.partition.len()));
     }
     assert_eq!(consumer.stop().0, Vec::<Value>::new());
 }
 
-/// Asserts that every decision is right in itself, and that the view they leave is the truth.
-fn judge(history: &History, decisions: &[Value]) {
+/// Asserts that every decision is right on its own, and that the resulting view is the latest state.
+fn assert_right(history: &History, decisions: &[Value]) {
     assert_eq!(decisions.len(), history.partition.len());
     let mut seen = HashSet::new();
     let mut view = BTreeMap::new();
     for ((record, meaning), decision) in history.partition.iter().zip(decisions) {
         let (event, time) = match meaning {
             Meaning::Event(index, time) => (&history.events[*index], time),
-            Meaning::Stranger(reason) => {
+            Meaning::Unusable(reason) => {
                 assert_eq!(decision, &skipped(reason, record.ce_id.as_deref().unwrap()));
                 continue;
             }
@@ -293,33 +295,33 @@ fn judge(history: &History, decisions: &[Value]) {
         }
     }
     let view: BTreeMap<_, _> = view.into_iter().map(|(profile, (_, ce_id))| (profile, ce_id)).collect();
-    assert_eq!(view, history.truth(), "{history:#?}");
+    assert_eq!(view, history.latest(), "{history:#?}");
 }
 
 #[test]
-fn the_rust_example_commits_no_record_before_it_has_applied_it() {
-    commits_nothing_too_early(Language::Rust);
+fn rust_example_commits_no_record_before_it_has_applied_it() {
+    commits_only_applied_records(Language::Rust);
 }
 
 #[test]
-fn the_python_example_commits_no_record_before_it_has_applied_it() {
-    commits_nothing_too_early(Language::Python);
+fn python_example_commits_no_record_before_it_has_applied_it() {
+    commits_only_applied_records(Language::Python);
 }
 
-/// Nobody takes its decisions away, so it comes to a stand in the middle of writing one, and is killed there.
-fn commits_nothing_too_early(language: Language) {
+/// No process reads its decisions, so it blocks in the middle of writing one, and is killed there.
+fn commits_only_applied_records(language: Language) {
     let records: Vec<_> = (0..2_000).map(|number| event(&number.to_string(), 0, PROFILE, "draft")).collect();
     let topic = Topic::with(&records);
     let consumer = Consumer::start(language, &topic);
     let (mut before, mut readings) = (0, 0);
-    wait_for("the example to come to a stand", || {
+    wait_for("the example is blocked", || {
         let committed = topic.committed();
         readings = if committed == before { readings + 1 } else { 0 };
         before = committed;
-        (committed > 100 && readings == READINGS_OF_A_STAND).then_some(())
+        (committed > 100 && readings == EQUAL_READINGS_WHEN_BLOCKED).then_some(())
     });
     let applied = consumer.kill().len();
     let committed = topic.committed();
-    assert!(applied < records.len(), "it did not come to a stand");
-    assert!(committed <= applied, "{committed} records are committed, and {applied} were applied");
+    assert!(applied < records.len(), "it was not blocked");
+    assert!(committed <= applied, "{committed} records are committed, but only {applied} were applied");
 }

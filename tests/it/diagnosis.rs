@@ -1,4 +1,4 @@
-//! What the operator is told of a callback whose signature does not match, and what nobody else is.
+//! The diagnosis of callbacks with a wrong signature: the operator sees it, the caller does not.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn signed_with(token: &str, url: &str) -> Request {
     Request { headers: genuine.headers[..1].to_vec(), ..genuine }.signed_with(token, url)
 }
 
-/// What Twilio would send, had it been given the same URL with another scheme.
+/// Signed as if Twilio had been configured with the same URL and another scheme.
 fn signed_for_http() -> Request {
     signed_with(TOKEN, &PUBLIC_URL.replace("https", "http"))
 }
@@ -30,7 +30,7 @@ fn rejected(bridge: &Bridge, reason: &str) -> f64 {
 }
 
 #[test]
-fn a_near_miss_is_told_to_the_operator_and_not_to_the_caller() {
+fn near_miss_is_reported_to_the_operator_and_not_to_the_caller() {
     let bridge = Bridge::start();
     let near = bridge.send(&signed_for_http());
     let far = bridge.send(&signed_with("another-token", PUBLIC_URL));
@@ -54,14 +54,14 @@ fn a_near_miss_is_told_to_the_operator_and_not_to_the_caller() {
 }
 
 #[test]
-fn whoever_sends_many_wrong_signatures_gets_no_more_than_one_diagnosis_in_a_second() {
+fn wrong_signatures_are_diagnosed_at_most_once_per_second() {
     let bridge = Bridge::start();
     let began = Instant::now();
     for _ in 0..50 {
         assert_eq!(bridge.send(&signed_for_http()).status, 403);
     }
     let seconds = began.elapsed().as_secs_f64();
-    // The answer goes out before the diagnosis, and the outcome is counted after it.
+    // The response is sent before the diagnosis, and the outcome is counted after it.
     let all = || rejected(&bridge, "url_mismatch") + rejected(&bridge, "signature_mismatch");
     wait_for("every callback is counted", || (all() >= 50.0).then_some(()));
     assert_eq!(all(), 50.0);
@@ -69,9 +69,9 @@ fn whoever_sends_many_wrong_signatures_gets_no_more_than_one_diagnosis_in_a_seco
     assert!((1.0..=1.0 + seconds).contains(&diagnosed), "{diagnosed} in {seconds} s");
 }
 
-/// As much as fits: a body and a query full of what could have been encoded in another way or left out, three
-/// constructions, and headers that hint at hundreds of other URLs.
-fn dearest_forged() -> Request {
+/// A request as large as the limits allow: its body and query are full of parameters that could be encoded in another
+/// way or left out, it has three constructions, and its headers hint at hundreds of other URLs.
+fn costliest_forgery() -> Request {
     const HINTS: [&str; 7] = [
         "X-Forwarded-Host",
         "X-Original-Host",
@@ -93,7 +93,7 @@ fn dearest_forged() -> Request {
 }
 
 #[test]
-fn dearest_forged_callback_each_second_delays_neither_a_rotation_nor_probes() {
+fn costliest_forgery_each_second_delays_no_rotation_and_no_probe() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("token"));
     fs::write(&file, "old").unwrap();
     let urls: Vec<_> = (1..4).map(|number| format!("https://hooks-{number}.example.com/p")).collect();
@@ -103,16 +103,16 @@ fn dearest_forged_callback_each_second_delays_neither_a_rotation_nor_probes() {
         ("PUBLIC_URL", &format!("{PUBLIC_URL},{}", urls.join(","))),
     ]);
     let (stop, stopped) = mpsc::channel::<()>();
-    let (sent, forged, public) = (&AtomicUsize::new(0), &dearest_forged(), bridge.public);
+    let (sent, forged, public) = (&AtomicUsize::new(0), &costliest_forgery(), bridge.public);
     let took = thread::scope(|scope| {
         scope.spawn(move || {
-            // Each on its own, so that one that is answered late does not delay the next.
+            // Each on a separate thread, so that a late response does not delay the next forgery.
             while stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
                 scope.spawn(move || assert_eq!(forged.send(public).status, 403));
                 sent.fetch_add(1, Ordering::Relaxed);
             }
         });
-        wait_for("some are forged", || (sent.load(Ordering::Relaxed) >= 6).then_some(()));
+        wait_for("some forgeries are sent", || (sent.load(Ordering::Relaxed) >= 6).then_some(()));
         fs::write(&file, "new").unwrap();
         let began = Instant::now();
         let genuine = Request::change("draft");

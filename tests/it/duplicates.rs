@@ -1,4 +1,4 @@
-//! Callbacks that arrive more than once: answered like the first, published once.
+//! Repeated callbacks: answered like the first one, published once.
 
 use std::thread;
 
@@ -6,8 +6,8 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::support::{Bridge, Request, mock_cluster};
 
-/// Less than any event needs in the spool.
-const NO_ROOM_FOR_AN_EVENT: (&str, &str) = ("SPOOL_MAX_BYTES", "1024");
+/// Less space than any event needs.
+const NO_SPACE_FOR_AN_EVENT: (&str, &str) = ("SPOOL_MAX_BYTES", "1024");
 
 const TOKEN_HEADER: &str = "I-Twilio-Idempotency-Token";
 
@@ -20,7 +20,7 @@ fn changes(bridge: &Bridge) -> f64 {
 }
 
 #[test]
-fn the_same_callback_with_the_same_token_is_published_once() {
+fn callback_with_the_same_idempotency_token_is_published_once() {
     let bridge = Bridge::start();
     let first = Request::change("in-review").with(TOKEN_HEADER, "one");
     for _ in 0..3 {
@@ -39,7 +39,7 @@ fn the_same_callback_with_the_same_token_is_published_once() {
 }
 
 #[test]
-fn without_a_token_an_identical_body_is_a_repeat() {
+fn identical_body_without_a_token_is_a_repeat() {
     let bridge = Bridge::start();
     for _ in 0..2 {
         assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
@@ -48,7 +48,7 @@ fn without_a_token_an_identical_body_is_a_repeat() {
 }
 
 #[test]
-fn without_a_window_every_callback_is_published_and_repeats_share_their_id() {
+fn repeats_without_a_dedup_window_are_published_with_the_same_id() {
     let bridge = Bridge::start_with(&[("DEDUP_WINDOW_SECS", "0")]);
     let change = Request::change("in-review").with(TOKEN_HEADER, "one");
     for _ in 0..2 {
@@ -76,10 +76,10 @@ fn concurrent_repeats_wait_for_the_first_and_share_its_outcome() {
 }
 
 #[test]
-fn what_failed_is_not_remembered() {
+fn failed_callbacks_are_not_remembered() {
     let (cluster, variables) = mock_cluster();
     let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
-    let bridge = Bridge::launch(&variables.chain([NO_ROOM_FOR_AN_EVENT]).collect::<Vec<_>>());
+    let bridge = Bridge::launch(&variables.chain([NO_SPACE_FOR_AN_EVENT]).collect::<Vec<_>>());
     let change = Request::change("in-review").with(TOKEN_HEADER, "one");
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; 100]);
     assert_eq!(bridge.send(&change).status, 503);
@@ -90,7 +90,7 @@ fn what_failed_is_not_remembered() {
 }
 
 #[test]
-fn a_forged_callback_makes_no_genuine_one_look_like_a_repeat() {
+fn forged_callback_does_not_make_a_genuine_one_a_repeat() {
     let bridge = Bridge::start();
     let genuine = Request::change("in-review").with(TOKEN_HEADER, "one");
     let mut forged = genuine.clone();

@@ -1,4 +1,4 @@
-//! The edge: what is answered to whom, and what a request may cost.
+//! The HTTP interface: the response to each request, and the limits of a request.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ fn rejected(bridge: &Bridge, reason: &str) -> f64 {
 }
 
 #[test]
-fn each_kind_of_request_gets_its_answer_and_its_reason() {
+fn each_kind_of_request_gets_its_status_and_its_reason() {
     let bridge = Bridge::start_with(&[("HTTP_MAX_BODY_BYTES", "1000")]);
     let large = "x".repeat(1001);
     let signature = ("X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
@@ -52,15 +52,15 @@ fn each_kind_of_request_gets_its_answer_and_its_reason() {
         let answer = bridge.send(&request);
         assert_eq!(answer.status, status, "{reason}: {request:?}");
         assert!(answer.body.len() < 30 && !answer.body.contains(reason), "{answer:?}");
-        // A wrong signature may be diagnosed before it is counted, and the answer does not wait for that.
+        // A wrong signature may be diagnosed before it is counted, and the response does not wait for that.
         let counted = || (rejected(&bridge, reason), outcomes(&bridge));
-        wait_for("it is counted", || (counted() != before).then_some(()));
+        wait_for("the request is counted", || (counted() != before).then_some(()));
         assert_eq!(counted(), (before.0 + 1.0, before.1 + 1.0), "{reason}: {request:?}");
     }
 }
 
 #[test]
-fn more_fields_than_a_callback_has_are_malformed() {
+fn callback_with_too_many_fields_is_malformed() {
     let bridge = Bridge::start();
     let many = Request::form(PATH, &"a&".repeat(1001)).with("X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
     assert_eq!(bridge.send(&many).status, 400);
@@ -83,13 +83,13 @@ fn other_paths_are_not_found_and_never_redirected() {
 }
 
 #[test]
-fn a_wrong_verb_is_told_the_right_ones() {
+fn wrong_method_is_answered_with_the_allowed_ones() {
     let bridge = Bridge::start();
     assert_eq!(bridge.send(&Request::new("PATCH", PATH, &[], "")).header("allow"), Some("GET, POST"));
 }
 
 #[test]
-fn what_is_no_http_is_a_bad_request() {
+fn bytes_other_than_http_are_a_bad_request() {
     let bridge = Bridge::start();
     let smuggled = format!("POST {PATH} HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc");
     for bytes in ["nonsense\r\n\r\n", &smuggled] {
@@ -101,7 +101,7 @@ fn what_is_no_http_is_a_bad_request() {
 }
 
 #[test]
-fn a_chunked_body_is_read_and_capped() {
+fn chunked_body_is_read_up_to_the_limit() {
     let bridge = Bridge::start_with(&[("HTTP_MAX_BODY_BYTES", "1000")]);
     let whole = Request::change("draft");
     let chunked = |body: &str| {
@@ -124,7 +124,7 @@ fn a_chunked_body_is_read_and_capped() {
 }
 
 #[test]
-fn a_slow_body_is_given_up_after_the_time_of_a_request() {
+fn slow_body_is_rejected_after_the_request_timeout() {
     let bridge = Bridge::start_with(&[("HTTP_REQUEST_TIMEOUT_MS", "300")]);
     let mut connection = Connection::to(bridge.public);
     let bytes = Request::change("draft").bytes();
@@ -134,7 +134,7 @@ fn a_slow_body_is_given_up_after_the_time_of_a_request() {
 }
 
 #[test]
-fn a_slow_body_has_its_own_time_and_does_not_use_up_kafkas() {
+fn slow_body_does_not_reduce_the_time_for_kafka() {
     let bridge = Bridge::start_with(&[("KAFKA_ACK_TIMEOUT_MS", "500")]);
     let mut connection = Connection::to(bridge.public);
     let bytes = Request::change("draft").bytes();
@@ -150,7 +150,7 @@ fn a_slow_body_has_its_own_time_and_does_not_use_up_kafkas() {
 }
 
 #[test]
-fn slow_head_is_answered_400_after_the_time_of_a_request() {
+fn slow_head_is_answered_400_after_the_request_timeout() {
     let bridge = Bridge::start_with(&[("HTTP_REQUEST_TIMEOUT_MS", "300")]);
     for port in [bridge.public, bridge.admin] {
         let mut connection = Connection::to(port);
@@ -162,7 +162,7 @@ fn slow_head_is_answered_400_after_the_time_of_a_request() {
 }
 
 #[test]
-fn connection_is_served_beyond_the_time_of_its_first_head() {
+fn connection_is_served_beyond_the_timeout_of_its_first_head() {
     let bridge = Bridge::start_with(&[("HTTP_REQUEST_TIMEOUT_MS", "300")]);
     let mut connection = Connection::to(bridge.public);
     for status in ["draft", "in-review"] {
@@ -173,7 +173,7 @@ fn connection_is_served_beyond_the_time_of_its_first_head() {
 }
 
 #[test]
-fn health_path_answers_200_and_counts_nowhere() {
+fn health_path_answers_200_and_is_not_counted() {
     let bridge = Bridge::start();
     let (series, lines) = (bridge.ask_admin("/metrics").body, bridge.log().len());
     let trusthub = |page: &str| -> Vec<String> {
@@ -214,12 +214,12 @@ fn idle_connection_is_closed_after_the_keep_alive_time() {
     let began = Instant::now();
     assert_eq!(connection.read(), None);
     let time = began.elapsed();
-    // actix takes the time of its clock that it reads twice a second.
+    // actix uses its own clock for this, which it updates twice a second.
     assert!(time > Duration::from_millis(400) && time < Duration::from_secs(30), "{time:?}");
 }
 
 #[test]
-fn a_huge_head_is_refused() {
+fn huge_head_is_rejected() {
     let bridge = Bridge::start();
     let mut connection = Connection::to(bridge.public);
     connection.write(format!("POST {PATH} HTTP/1.1\r\n"));
@@ -232,7 +232,7 @@ fn a_huge_head_is_refused() {
 }
 
 #[test]
-fn a_caller_that_goes_away_is_one_outcome() {
+fn disconnect_of_the_caller_is_one_outcome() {
     let bridge = Bridge::start();
     let mut connection = Connection::to(bridge.public);
     let bytes = Request::change("draft").bytes();
@@ -249,7 +249,7 @@ fn a_caller_that_goes_away_is_one_outcome() {
 }
 
 #[test]
-fn connections_that_only_wait_do_not_use_up_the_limit() {
+fn idle_connections_do_not_use_up_the_limit() {
     let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "1")]);
     let mut connections = [Connection::to(bridge.public), Connection::to(bridge.public)];
     for status in ["draft", "in-review"] {
@@ -261,7 +261,7 @@ fn connections_that_only_wait_do_not_use_up_the_limit() {
 }
 
 #[test]
-fn one_connection_serves_many_requests() {
+fn connection_serves_many_requests() {
     let bridge = Bridge::start();
     let mut connection = Connection::to(bridge.public);
     for status in ["draft", "pending-review", "in-review"] {
@@ -271,7 +271,7 @@ fn one_connection_serves_many_requests() {
 }
 
 #[test]
-fn header_names_arrive_in_any_case() {
+fn header_names_are_accepted_in_any_case() {
     let bridge = Bridge::start();
     let request = Request::change("draft");
     let shouted = request.headers.iter().map(|(name, value)| (name.to_uppercase(), value.clone())).collect();
@@ -279,7 +279,7 @@ fn header_names_arrive_in_any_case() {
 }
 
 #[test]
-fn hostile_forwarding_headers_change_no_verdict() {
+fn hostile_forwarding_headers_change_no_decision() {
     let bridge = Bridge::start();
     let hostile = |request: Request| {
         let request = request.with("X-Forwarded-Proto", "http").with("X-Forwarded-Host", "evil.example");

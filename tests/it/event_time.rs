@@ -1,5 +1,5 @@
-//! The time of events across restarts on one volume, when the system's clock was ahead and is corrected meanwhile. What a
-//! consumer may skip is decided by the rules of the example.
+//! The time of events across restarts on one volume, when the system clock was ahead and is corrected in between. The
+//! rules of the example decide which events a consumer skips.
 
 use std::{
     fs,
@@ -7,8 +7,9 @@ use std::{
 };
 
 use crate::support::{
-    Bridge, PATIENCE, PROFILE, Request, believed,
+    Bridge, PROFILE, Request, TIMEOUT,
     kafka::{broker, unique_topic},
+    latest_statuses,
     machine::Machine,
     wait_for,
 };
@@ -23,12 +24,12 @@ enum End {
     Kill,
 }
 
-/// A callback arrives while the clock is ahead, and another after the clock was corrected and the program restarted.
-/// Returns the program and the times of the two events.
+/// Sends a callback while the clock is ahead, and another one after the clock is corrected and the program has
+/// restarted. Returns the program and the times of the two events.
 fn restart_with_corrected_clock(ahead: i64, end: End) -> (Bridge, [String; 2]) {
     let machine = Machine::new();
     machine.set_clock(ahead);
-    // Otherwise a topic takes no record that is more than an hour ahead of its broker.
+    // By default a topic rejects records that are more than an hour ahead of its broker.
     let topic = unique_topic("dated-ahead");
     broker().create_topic_with(&topic, 1, &[("message.timestamp.after.max.ms", &i64::MAX.to_string())]);
     let mut bridge = Bridge::start_with(&[&[("KAFKA_TOPIC", &topic[..])], &machine.variables()[..]].concat());
@@ -40,7 +41,7 @@ fn restart_with_corrected_clock(ahead: i64, end: End) -> (Bridge, [String; 2]) {
             assert!(bridge.wait().success());
         }
         End::Kill => {
-            wait_for("the time is kept", || kept(&bridge)?.starts_with(&first).then_some(()));
+            wait_for("the time is written", || stored_time(&bridge)?.starts_with(&first).then_some(()));
             bridge.kill();
         }
     }
@@ -52,7 +53,7 @@ fn restart_with_corrected_clock(ahead: i64, end: End) -> (Bridge, [String; 2]) {
     (bridge, [first, second])
 }
 
-fn kept(bridge: &Bridge) -> Option<String> {
+fn stored_time(bridge: &Bridge) -> Option<String> {
     fs::read_to_string(bridge.spool().join("event-time")).ok()
 }
 
@@ -60,28 +61,28 @@ fn time_of_event(bridge: &Bridge, number: usize) -> String {
     bridge.events(number + 1)[number].header("ce_time").unwrap().to_owned()
 }
 
-fn believed_status(bridge: &Bridge) -> String {
-    believed(&bridge.events(2))[PROFILE].clone()
+fn latest_status(bridge: &Bridge) -> String {
+    latest_statuses(&bridge.events(2))[PROFILE].clone()
 }
 
 #[test]
-fn clock_that_was_half_an_hour_ahead_hides_no_event() {
+fn clock_half_an_hour_ahead_hides_no_event_after_its_correction() {
     let (bridge, [first, second]) = restart_with_corrected_clock(HOUR / 2, End::Stop);
-    assert_eq!(believed_status(&bridge), "in-review", "{first}, {second}");
+    assert_eq!(latest_status(&bridge), "in-review", "{first}, {second}");
     assert_eq!(second, first, "the time of events waits for the clock");
     bridge.wait_for_log("the system clock went back; event times stay the same until it has caught up");
     assert_eq!(bridge.metric(METRIC), 0.0);
 }
 
 #[test]
-fn clock_that_was_half_an_hour_ahead_of_a_killed_program_hides_no_event() {
+fn clock_half_an_hour_ahead_of_a_killed_program_hides_no_event() {
     let (bridge, [first, second]) = restart_with_corrected_clock(HOUR / 2, End::Kill);
-    assert_eq!(believed_status(&bridge), "in-review", "{first}, {second}");
-    assert!(second > first, "what was not written any more may have been a little later");
+    assert_eq!(latest_status(&bridge), "in-review", "{first}, {second}");
+    assert!(second > first, "the last time before the kill may not have been written");
 }
 
 #[test]
-fn clock_that_was_two_hours_ahead_is_not_waited_for() {
+fn clock_two_hours_ahead_is_not_waited_for() {
     let (bridge, [first, second]) = restart_with_corrected_clock(2 * HOUR, End::Stop);
     assert!(second < first, "{first}, {second}");
     let line = bridge.wait_for_log("more than an hour ahead of the system clock");
@@ -90,7 +91,7 @@ fn clock_that_was_two_hours_ahead_is_not_waited_for() {
 }
 
 #[test]
-fn damaged_event_time_is_one_line_and_no_reason_not_to_start() {
+fn damaged_event_time_is_logged_once_and_does_not_prevent_the_start() {
     let mut bridge = Bridge::start();
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     bridge.signal("TERM");
@@ -103,7 +104,7 @@ fn damaged_event_time_is_one_line_and_no_reason_not_to_start() {
 }
 
 #[test]
-fn disk_that_hangs_delays_no_callback_that_kafka_takes() {
+fn hanging_disk_delays_no_callback_that_kafka_acknowledges() {
     let machine = Machine::new();
     let bridge = Bridge::start_with(&machine.variables());
     machine.delay_syncs(Duration::from_secs(600));
@@ -113,6 +114,6 @@ fn disk_that_hangs_delays_no_callback_that_kafka_takes() {
     let began = Instant::now();
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert_eq!(broker().wait_for_records(&bridge.topic, 2, PATIENCE).len(), 2);
+    assert_eq!(broker().wait_for_records(&bridge.topic, 2, TIMEOUT).len(), 2);
     assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="published"}"#), 2.0);
 }

@@ -1,4 +1,4 @@
-//! docs/events.md names exactly what the code can write.
+//! `docs/events.md` lists exactly the values that the code can write.
 
 use serde_json::Value;
 use trusthub_bridge::domain::{
@@ -8,9 +8,9 @@ use trusthub_bridge::domain::{
 const REFERENCE: &str = include_str!("../../docs/events.md");
 const SCHEMA: &str = include_str!("../../schemas/profile-status-changed.v1.json");
 
-/// The first cells of the first table with this heading, without their code marks.
+/// The first cells of the first table with this heading, without their backticks.
 fn first_cells(heading: &str) -> Vec<&'static str> {
-    let (_, rest) = REFERENCE.split_once(heading).expect("the table is there");
+    let (_, rest) = REFERENCE.split_once(heading).expect("the reference has this table");
     let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| row.split('|').nth(1).unwrap().trim().trim_matches('`')).collect()
 }
@@ -20,21 +20,21 @@ fn texts<L: Label>() -> Vec<&'static str> {
 }
 
 #[test]
-fn the_reference_lists_exactly_the_kinds_statuses_and_reasons_of_the_code() {
+fn reference_lists_exactly_the_resources_statuses_and_reasons_of_the_code() {
     assert_eq!(first_cells("| `resource` | Of |"), texts::<Resource>());
     assert_eq!(first_cells("| `status` | Meaning |"), texts::<Status>());
     assert_eq!(first_cells("| `reason` | When |"), texts::<DeadLetterReason>());
 }
 
 #[test]
-fn the_reference_lists_exactly_the_catalogued_error_codes() {
+fn reference_lists_exactly_the_error_codes_of_the_catalog() {
     let rows = CATALOGUE.iter().map(|entry| format!("| {} | `{}` |\n", entry.code, entry.meaning));
     let table = format!("| `code` | `meaning` |\n| --- | --- |\n{}\n", rows.collect::<String>());
     assert!(REFERENCE.contains(&table), "{table}");
 }
 
 #[test]
-fn the_reference_lists_exactly_the_fields_of_the_schema_and_its_example_has_them() {
+fn reference_lists_exactly_the_fields_of_the_schema_as_does_its_example() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     for (heading, described) in [
         ("| Field | Type | Meaning |", &schema),
@@ -55,7 +55,7 @@ fn the_reference_lists_exactly_the_fields_of_the_schema_and_its_example_has_them
 }
 
 #[test]
-fn the_reference_names_the_type_and_its_schema() {
+fn reference_names_the_event_type_and_its_schema() {
     assert!(REFERENCE.contains(&format!("| `ce_type` | `{EVENT_TYPE}` |")));
     assert!(REFERENCE.contains(&format!("| `ce_dataschema` | `{DATA_SCHEMA}` |")));
 }

@@ -1,4 +1,4 @@
-//! `explain` as a user types it: why a captured request's signature matches or does not.
+//! `explain` as a user types it: why the signature of a captured request matches or does not.
 
 use std::{
     io::Write as _,
@@ -14,15 +14,15 @@ const OTHER_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000009";
 const FORM: &str = "Status=draft&FailureReason=Fifth+Avenue";
 
-/// What `explain` said. None of it may hold a token.
-struct Explained {
+/// The output of `explain`. It must not contain a token.
+struct Explanation {
     code: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
-impl Explained {
-    fn verdict(&self) -> &str {
+impl Explanation {
+    fn result(&self) -> &str {
         self.stdout.lines().next().unwrap_or_default()
     }
 
@@ -33,23 +33,23 @@ impl Explained {
     }
 
     #[track_caller]
-    fn ends(&self, code: i32, verdict: &str) -> &Self {
-        assert_eq!((self.code, self.verdict()), (Some(code), verdict), "{}{}", self.stdout, self.stderr);
+    fn ends(&self, code: i32, result: &str) -> &Self {
+        assert_eq!((self.code, self.result()), (Some(code), result), "{}{}", self.stdout, self.stderr);
         self
     }
 }
 
-fn explain(arguments: &[&str], variables: &[(&str, &str)], stdin: &[u8]) -> Explained {
+fn explain(arguments: &[&str], variables: &[(&str, &str)], stdin: &[u8]) -> Explanation {
     let mut process =
         program().arg("explain").args(arguments).envs(variables.iter().copied()).stdin(Stdio::piped()).spawn().unwrap();
-    // A command that fails early does not read to the end.
+    // A command that fails early does not read its whole input.
     let _ = process.stdin.take().unwrap().write_all(stdin);
     let Output { status, stdout, stderr } = process.wait_with_output().unwrap();
     let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     for secret in [TOKEN, OTHER_TOKEN] {
         assert!(!stdout.contains(secret) && !stderr.contains(secret), "a token is shown:\n{stdout}{stderr}");
     }
-    Explained { code: status.code(), stdout, stderr }
+    Explanation { code: status.code(), stdout, stderr }
 }
 
 fn header(token: &str, url: &str, form: &str) -> String {
@@ -57,8 +57,8 @@ fn header(token: &str, url: &str, form: &str) -> String {
     format!("X-Twilio-Signature: {}", sign(&key, url, &decode_form(form.as_bytes()).unwrap()))
 }
 
-/// Explains a form that was signed for one URL, with other fields perhaps, and captured with these headers.
-fn explain_form(public_url: &str, url: &str, signed: &str, headers: &[&str]) -> Explained {
+/// Explains a form that was signed for this URL, perhaps with other fields, and captured with these headers.
+fn explain_form(public_url: &str, url: &str, signed: &str, headers: &[&str]) -> Explanation {
     let signature = header(TOKEN, url, signed);
     let request = format!("POST {ROUTE} HTTP/1.1\r\n{signature}\r\n{}\r\n\r\n{FORM}", headers.join("\r\n"));
     let request = request.replace("\r\n\r\n\r\n", "\r\n\r\n");
@@ -66,7 +66,7 @@ fn explain_form(public_url: &str, url: &str, signed: &str, headers: &[&str]) -> 
 }
 
 #[test]
-fn a_right_signature_is_told_with_its_construction_and_key() {
+fn matching_signature_is_explained_with_its_construction_and_key() {
     let url = format!("{PUBLIC_URL}{ROUTE}");
     let explained =
         explain(&["--url", &url, "-H", &header(TOKEN, &url, FORM), "--body", FORM, "--token", TOKEN], &[], b"");
@@ -76,15 +76,15 @@ fn a_right_signature_is_told_with_its_construction_and_key() {
 }
 
 #[test]
-fn what_sign_prints_is_what_explain_accepts() {
+fn signatures_printed_by_sign_are_accepted_by_explain() {
     let url = format!("{PUBLIC_URL}{ROUTE}?a=%20b&c");
     let json = r#"{"Status": "draft"}"#;
     for arguments in
         [vec!["--body", FORM], vec!["--body", json], vec!["--body", FORM, "--body-hash"], vec!["--method", "get"]]
     {
         let output = program().args(["sign", "--url", &url, "--token", TOKEN]).args(&arguments).output().unwrap();
-        let [signature, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        let url = said.trim_end().strip_prefix("send it to ").unwrap_or(&url);
+        let [signature, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        let url = stderr.trim_end().strip_prefix("send it to ").unwrap_or(&url);
         let request = arguments.iter().filter(|argument| **argument != "--body-hash").copied();
         let request: Vec<_> = ["--url", url, "--header", signature.trim_end()].into_iter().chain(request).collect();
         let explained = explain(&request, &[("TWILIO_AUTH_TOKEN", TOKEN)], b"");
@@ -92,11 +92,11 @@ fn what_sign_prints_is_what_explain_accepts() {
     }
 }
 
-/// The public URL, the URL and the fields that were signed, the headers; the words of the explanation.
+/// The public URL, the signed URL and fields, the headers, and two parts of the explanation.
 type NearMiss<'a> = (&'a str, String, &'a str, &'a [&'a str], [&'a str; 2]);
 
 #[test]
-fn each_kind_of_near_miss_is_told_with_the_setting_to_change() {
+fn each_kind_of_near_miss_is_explained_with_the_setting_to_change() {
     let good = format!("{PUBLIC_URL}{ROUTE}");
     let host = ["Host: bridge.internal"];
     let prefixed = format!("{PUBLIC_URL}/twilio");
@@ -145,7 +145,7 @@ fn each_kind_of_near_miss_is_told_with_the_setting_to_change() {
 }
 
 #[test]
-fn a_changed_body_is_told_with_what_changed() {
+fn changed_body_is_explained_with_the_change() {
     let url = url_with_body_hash(&format!("{PUBLIC_URL}{ROUTE}"), b"{}");
     let arguments = ["--url", &url, "-H", &header(TOKEN, &url, ""), "-H", "Content-Type: application/json"];
     let explained = explain(&[&arguments[..], &["--body", "{}\n", "--token", TOKEN]].concat(), &[], b"");
@@ -153,7 +153,7 @@ fn a_changed_body_is_told_with_what_changed() {
 }
 
 #[test]
-fn the_first_difference_is_pointed_at() {
+fn first_difference_is_marked() {
     let explained = explain_form(PUBLIC_URL, &format!("http://hooks.example.com{ROUTE}"), FORM, &[]);
     explained.says(
         "first difference, after 4 equal bytes:\n  to be signed  https://hooks.example.com/ca\n  was signed    \
@@ -162,7 +162,7 @@ fn the_first_difference_is_pointed_at() {
 }
 
 #[test]
-fn the_token_is_told_by_its_place() {
+fn token_is_identified_by_its_position() {
     let url = format!("{PUBLIC_URL}{ROUTE}");
     let signature = header(OTHER_TOKEN, &url, FORM);
     let arguments = ["--url", &url, "--header", &signature, "--body", FORM];
@@ -173,7 +173,7 @@ fn the_token_is_told_by_its_place() {
 }
 
 #[test]
-fn the_token_of_another_account_is_told_and_does_not_match() {
+fn token_of_another_account_is_reported_and_does_not_match() {
     let file = format!("{}/accounts-of-explain.json", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&file, format!(r#"{{"{ACCOUNT}": ["{TOKEN}"], "{OTHER_ACCOUNT}": ["{OTHER_TOKEN}"]}}"#)).unwrap();
     let (url, body) = (format!("{PUBLIC_URL}{ROUTE}"), format!("AccountSid={ACCOUNT}&Status=draft"));
@@ -191,7 +191,7 @@ fn the_token_of_another_account_is_told_and_does_not_match() {
 }
 
 #[test]
-fn a_url_of_any_service_is_explained() {
+fn url_of_any_service_is_explained() {
     let url = "https://mycompany.com/myapp.php?foo=1&bar=2";
     let body = "CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212";
     let with = |url: &str| {
@@ -204,15 +204,15 @@ fn a_url_of_any_service_is_explained() {
 }
 
 #[test]
-fn what_cannot_be_seen_is_made_visible() {
+fn invisible_characters_are_escaped() {
     let url = format!("{PUBLIC_URL}{ROUTE}");
     let body = "Note=a%00%1B[31m%0A%C3%BC%FF";
     let explained =
         explain(&["--url", &url, "-H", &header(TOKEN, &url, body), "--body", body, "--token", TOKEN], &[], b"");
-    explained.says(r"  value  a\x00\x1b[31m\n\xc3\xbc\xff").ends(0, explained.verdict());
+    explained.says(r"  value  a\x00\x1b[31m\n\xc3\xbc\xff").ends(0, explained.result());
 }
 
-/// Arguments, variables and stdin; the words of the message.
+/// Arguments, variables, stdin, and a part of the message.
 type Misuse<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str, &'a str);
 
 #[test]
@@ -239,7 +239,7 @@ fn wrong_usage_and_broken_requests_end_with_2_and_one_message() {
 }
 
 #[test]
-fn a_malformed_or_doubled_signature_does_not_match() {
+fn malformed_or_contradicting_signatures_do_not_match() {
     let url = format!("{PUBLIC_URL}{ROUTE}");
     let good = header(TOKEN, &url, "");
     let with = |headers: &[&str]| {

@@ -1,4 +1,4 @@
-//! Behind a real ingress: nginx ends TLS and strips the path prefix, or keeps it.
+//! The service behind a real ingress: nginx terminates TLS and strips the path prefix, or keeps it.
 
 use crate::support::nginx::{Nginx, Prefix};
 use crate::support::{ACCOUNT, Bridge, PROFILE, Request, TOKEN};
@@ -12,7 +12,7 @@ fn fields() -> String {
     format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=draft&FailureReason=")
 }
 
-/// The request as it reaches nginx, signed as if Twilio had been given this base URL.
+/// The request as it reaches nginx, signed as if Twilio had been configured with this base URL.
 fn signed_for(base: &str, request: Request) -> Request {
     let signed = request.signed_with(TOKEN, base);
     Request { target: format!("/twilio{}", signed.target), ..signed }
@@ -27,7 +27,7 @@ fn bytes(request: &Request, host: &str) -> Vec<u8> {
     bytes.replacen("Host: internal.example\r\n", &format!("Host: {host}\r\n"), 1).into()
 }
 
-/// The same request with its body in chunks of these sizes at most.
+/// The same request with a chunked body, in chunks of at most this size.
 fn chunked(request: &Request, size: usize) -> Vec<u8> {
     let head = Request { body: Vec::new(), ..request.clone() }.bytes();
     let head = String::from_utf8(head).unwrap().replace("Content-Length: 0", "Transfer-Encoding: chunked");
@@ -37,7 +37,7 @@ fn chunked(request: &Request, size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn every_kind_of_callback_is_accepted_through_an_ingress_that_strips_the_prefix_or_keeps_it() {
+fn every_kind_of_callback_is_accepted_with_a_stripped_or_kept_prefix() {
     let bridge = Bridge::start_with(&[("PUBLIC_URL", PUBLIC_URL)]);
     let nginx = Nginx::in_front_of(&bridge);
     let json = format!(r#"{{"AccountSid":"{ACCOUNT}","BundleSid":"{PROFILE}","Status":"draft"}}"#);
@@ -62,7 +62,7 @@ fn every_kind_of_callback_is_accepted_through_an_ingress_that_strips_the_prefix_
 }
 
 #[test]
-fn the_port_of_the_public_url_may_be_signed_or_not_and_is_not_that_of_the_ingress() {
+fn port_of_the_public_url_is_optional_in_the_signed_url() {
     let bridge = Bridge::start_with(&[("PUBLIC_URL", "https://hooks.example.com:8443/twilio")]);
     let nginx = Nginx::in_front_of(&bridge);
     for prefix in BOTH {
@@ -75,10 +75,10 @@ fn the_port_of_the_public_url_may_be_signed_or_not_and_is_not_that_of_the_ingres
 }
 
 #[test]
-fn a_chunked_body_is_verified_through_an_ingress_whatever_its_size() {
+fn chunked_bodies_of_any_size_are_verified_through_an_ingress() {
     let bridge = Bridge::start_with(&[("PUBLIC_URL", PUBLIC_URL)]);
     let nginx = Nginx::in_front_of(&bridge);
-    // The larger is more than nginx keeps in memory.
+    // The larger one exceeds the buffer of nginx.
     for (length, chunk) in [(10, 7), (50_000, 999)] {
         let genuine = signed_for(PUBLIC_URL, Request::form(ROUTE, &(fields() + &"x".repeat(length))));
         let forged = Request { body: [&genuine.body[..], b"x"].concat(), ..genuine.clone() };
@@ -90,8 +90,8 @@ fn a_chunked_body_is_verified_through_an_ingress_whatever_its_size() {
 }
 
 #[test]
-fn no_header_that_a_client_can_set_has_a_say_in_the_verdict() {
-    // Each with the base URL that a service would verify with if it believed the header.
+fn headers_that_a_client_can_set_do_not_affect_the_decision() {
+    // Each with the base URL that a service would use if it trusted the header.
     let hostile = [
         ("X-Forwarded-Proto", "http", "http://hooks.example.com/twilio"),
         ("X-Forwarded-Ssl", "off", "http://hooks.example.com/twilio"),
@@ -116,11 +116,11 @@ fn no_header_that_a_client_can_set_has_a_say_in_the_verdict() {
             (name, request) => bytes(&request.with(name, value), "hooks.example.com"),
         };
         for prefix in BOTH {
-            assert_eq!(nginx.send(prefix, "1_3", &with_header(base)), 403, "{prefix:?}, {name}: {value} is believed");
+            assert_eq!(nginx.send(prefix, "1_3", &with_header(base)), 403, "{prefix:?}, {name}: {value} is trusted");
             assert_eq!(
                 nginx.send(prefix, "1_3", &with_header(PUBLIC_URL)),
                 204,
-                "{prefix:?}, {name}: {value} is heard"
+                "{prefix:?}, {name}: {value} has an effect"
             );
         }
     }

@@ -1,6 +1,6 @@
-//! Signatures go both ways between this service and Twilio's official Python and Node libraries.
+//! Signatures are exchanged between this service and Twilio's official Python and Node libraries, in both directions.
 //!
-//! Every callback is drawn from a number, which a failure prints: `random_callback` of that number is it again.
+//! Every callback is generated from a number, which a failure prints: `random_callback` reproduces it.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -15,22 +15,22 @@ const ORIGIN: &str = "https://hooks.example.com:8443";
 const PREFIX: &str = "/twilio";
 
 #[test]
-fn the_service_accepts_exactly_what_the_python_library_signs_with_its_token() {
+fn service_accepts_exactly_the_signatures_of_the_python_library() {
     accepts_exactly_what_is_signed_with_its_token(Library::Python);
 }
 
 #[test]
-fn the_service_accepts_exactly_what_the_node_library_signs_with_its_token() {
+fn service_accepts_exactly_the_signatures_of_the_node_library() {
     accepts_exactly_what_is_signed_with_its_token(Library::Node);
 }
 
 #[test]
-fn the_python_library_accepts_what_the_sign_command_signs() {
+fn python_library_accepts_signatures_of_the_sign_command() {
     accepts_what_the_sign_command_signs(Library::Python);
 }
 
 #[test]
-fn the_node_library_accepts_what_the_sign_command_signs() {
+fn node_library_accepts_signatures_of_the_sign_command() {
     accepts_what_the_sign_command_signs(Library::Node);
 }
 
@@ -56,7 +56,7 @@ fn accepts_what_the_sign_command_signs(library: Library) {
     }
 }
 
-/// What a signature was made for.
+/// A signature and the URL that was signed.
 struct Signed {
     url: String,
     signature: String,
@@ -79,14 +79,14 @@ fn url(callback: &Callback) -> String {
 }
 
 fn send(bridge: &Bridge, callback: &Callback, signed: &Signed) -> u16 {
-    let target = signed.url.strip_prefix(ORIGIN).expect("the URL that was signed is the callback's");
+    let target = signed.url.strip_prefix(ORIGIN).expect("the signed URL is that of the callback");
     let headers = callback.content_type.map(|content_type| ("Content-Type", content_type));
     let request = Request::new(callback.verb, target, headers.as_slice(), "");
     let request = request.with("X-Twilio-Signature", &signed.signature);
     bridge.send(&Request { body: callback.body.clone(), ..request }).status
 }
 
-/// Runs `trusthub-bridge sign` with the body on its stdin.
+/// Runs `trusthub-bridge sign` with the body on stdin.
 fn sign_command(callback: &Callback) -> Signed {
     let url = url(callback);
     let mut arguments = vec!["sign", "--url", &url, "--body-file", "-"];

@@ -1,4 +1,4 @@
-//! Errors that a broker answers, injected into librdkafka's in-process cluster: each lands in its class.
+//! Errors returned by a broker, injected into librdkafka's in-process cluster: each is classified correctly.
 
 use std::{
     thread,
@@ -9,7 +9,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::support::{Bridge, Connection, MockCluster, Request, mock_cluster, wait_for};
 
-/// A service in front of a cluster that can be made to answer errors. It gives up after a second.
+/// A service and its cluster, which can inject errors. The service gives up after a second.
 fn bridge_and_cluster() -> (Bridge, MockCluster) {
     bridge_and_cluster_with(&[])
 }
@@ -36,7 +36,7 @@ fn wait_until_direct(bridge: &Bridge) {
     assert_eq!(bridge.metric("trusthub_spool_events"), 0.0);
 }
 
-/// Waits until this is the last outcome in the log, which comes on its own way.
+/// Waits until this is the last outcome in the log, which is written asynchronously.
 fn wait_for_outcome(bridge: &Bridge, outcome: &str) {
     wait_for(&format!("{outcome:?} in the log"), || {
         let line = bridge.lines("callback").pop()?;
@@ -46,14 +46,14 @@ fn wait_for_outcome(bridge: &Bridge, outcome: &str) {
 }
 
 #[test]
-fn a_leader_that_moved_is_found_again_within_the_time_of_a_callback() {
+fn leader_that_moved_is_found_within_the_time_of_a_callback() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
 }
 
 #[test]
-fn a_broker_that_only_times_out_is_an_outage() {
+fn broker_that_only_times_out_is_an_outage() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; 100]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
@@ -62,15 +62,15 @@ fn a_broker_that_only_times_out_is_an_outage() {
     assert_eq!(failovers(&bridge, "timed_out"), 1.0);
     cluster.clear_request_errors(RDKafkaApiKey::Produce);
     wait_until_direct(&bridge);
-    assert_eq!(bridge.send(&Request::change("in-review")).status, 204, "the producer goes on");
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204, "the producer is usable");
     wait_for_outcome(&bridge, "published -");
     assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="events"}"#), 2.0);
 }
 
 #[test]
-fn an_event_that_is_too_large_is_dead_lettered_and_the_next_one_is_published() {
+fn oversized_event_is_dead_lettered_and_the_next_one_is_published() {
     let (bridge, cluster) = bridge_and_cluster();
-    // The second answer is the one that convicts: then the record was alone.
+    // Only the second rejection is attributed to the record, because the record was then sent alone.
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 2]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     wait_for_outcome(&bridge, "dead_lettered refused_by_topic");
@@ -80,7 +80,7 @@ fn an_event_that_is_too_large_is_dead_lettered_and_the_next_one_is_published() {
 }
 
 #[test]
-fn a_missing_right_to_write_is_an_outage_and_never_a_dead_letter() {
+fn missing_write_permission_is_an_outage_and_not_a_dead_letter() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
@@ -94,7 +94,7 @@ fn a_missing_right_to_write_is_an_outage_and_never_a_dead_letter() {
 }
 
 #[test]
-fn a_topic_that_is_missing_is_an_outage() {
+fn missing_topic_is_an_outage() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART; 100]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
@@ -105,7 +105,7 @@ fn a_topic_that_is_missing_is_an_outage() {
 }
 
 #[test]
-fn a_producer_that_was_fenced_is_replaced_and_what_was_in_flight_is_published() {
+fn fenced_producer_is_replaced_and_its_records_are_published() {
     let (bridge, cluster) = bridge_and_cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
@@ -117,9 +117,9 @@ fn a_producer_that_was_fenced_is_replaced_and_what_was_in_flight_is_published() 
 }
 
 #[test]
-fn a_full_queue_goes_to_the_spool_at_once_with_what_is_in_it() {
-    let room_for_one = [("KAFKA_PROPERTIES", "queue.buffering.max.messages=1"), ("KAFKA_ACK_TIMEOUT_MS", "14000")];
-    let (bridge, cluster) = bridge_and_cluster_with(&room_for_one);
+fn full_producer_queue_is_spooled_at_once() {
+    let queue_of_one = [("KAFKA_PROPERTIES", "queue.buffering.max.messages=1"), ("KAFKA_ACK_TIMEOUT_MS", "14000")];
+    let (bridge, cluster) = bridge_and_cluster_with(&queue_of_one);
     cluster.broker_round_trip_time(1, Duration::from_secs(600)).unwrap();
     let began = Instant::now();
     thread::scope(|scope| {
@@ -128,14 +128,14 @@ fn a_full_queue_goes_to_the_spool_at_once_with_what_is_in_it() {
             scope.spawn(move || assert_eq!(bridge.send(&Request::change(status)).status, 204));
         }
     });
-    assert!(began.elapsed() < Duration::from_secs(10), "Kafka's time was not waited for");
+    assert!(began.elapsed() < Duration::from_secs(10), "the callbacks waited for the acknowledgment time-out");
     assert_eq!(failovers(&bridge, "queue_full"), 1.0);
     assert_eq!(bridge.metric("trusthub_spool_events"), 2.0);
 }
 
-/// Its handler is dropped then, at whatever point it is.
+/// The reset drops the handler at an arbitrary point.
 #[test]
-fn a_callback_whose_caller_resets_the_connection_meanwhile_is_made_durable() {
+fn callback_is_made_durable_when_its_caller_resets_the_connection() {
     let (bridge, cluster) = bridge_and_cluster();
     let mut connection = Connection::to(bridge.public);
     connection.write(Request::change("draft").bytes());
@@ -143,8 +143,8 @@ fn a_callback_whose_caller_resets_the_connection_meanwhile_is_made_durable() {
     cluster.broker_round_trip_time(1, Duration::from_secs(600)).unwrap();
     connection.write(Request::change("in-review").bytes());
     let verified = || bridge.series("trusthub_signatures_verified_total").values().sum::<f64>();
-    wait_for("it is handed over", || (verified() == 2.0).then_some(()));
-    // The answer to the first one was not read, which makes the close a reset.
+    wait_for("the callback is verified", || (verified() == 2.0).then_some(()));
+    // The response to the first callback was not read, so closing sends a reset.
     drop(connection);
     wait_for_outcome(&bridge, "spooled -");
     assert_eq!(bridge.metric("trusthub_spool_events"), 1.0);

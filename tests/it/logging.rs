@@ -1,4 +1,4 @@
-//! A log that is not read, and what strangers can write into it.
+//! A log that is not read, and what unauthenticated callers can write into it.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -10,7 +10,7 @@ use crate::support::{Bridge, Connection, PUBLIC_URL, Request, wait_for};
 
 const DROPPED: &str = "trusthub_log_lines_dropped_total";
 
-/// More lines than any pipe takes, if each had one.
+/// More than the lines that a pipe buffers, if each callback had one.
 const FORGED: usize = 1200;
 
 fn forged() -> Request {
@@ -25,7 +25,7 @@ fn forge(bridge: &Bridge, callbacks: usize) {
     }
 }
 
-/// Sends one genuine callback again and again, each with a line of its own, until lines are dropped.
+/// Sends a genuine callback repeatedly, each with its own log line, until lines are dropped.
 fn fill(bridge: &Bridge) -> usize {
     let (genuine, sent) = (Request::change("twilio-approved").bytes(), AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -47,7 +47,7 @@ fn fill(bridge: &Bridge) -> usize {
 }
 
 #[test]
-fn log_that_is_not_read_blocks_no_callback_and_says_afterwards_what_it_lost() {
+fn unread_log_blocks_no_callback_and_reports_its_dropped_lines() {
     let bridge = Bridge::start();
     assert_eq!(bridge.metric(DROPPED), 0.0);
     let held = bridge.hold_log();
@@ -57,7 +57,7 @@ fn log_that_is_not_read_blocks_no_callback_and_says_afterwards_what_it_lost() {
     assert_eq!(bridge.ask_admin("/readyz").status, 200);
     drop(held);
     bridge.wait_for_log("log lines were dropped because stderr was not read fast enough");
-    let dropped = wait_for("all that was dropped is reported", || {
+    let dropped = wait_for("all dropped lines are reported", || {
         let lines = bridge.lines("log lines were dropped because stderr was not read fast enough");
         let reported: f64 = lines.iter().map(|line| line["lines"].as_f64().unwrap()).sum();
         (reported == bridge.metric(DROPPED)).then_some(reported)
@@ -67,7 +67,7 @@ fn log_that_is_not_read_blocks_no_callback_and_says_afterwards_what_it_lost() {
 }
 
 #[test]
-fn stop_does_not_wait_for_a_log_that_is_not_read() {
+fn stop_does_not_wait_for_an_unread_log() {
     let mut bridge = Bridge::start();
     let held = bridge.hold_log();
     fill(&bridge);
@@ -78,7 +78,7 @@ fn stop_does_not_wait_for_a_log_that_is_not_read() {
 }
 
 #[test]
-fn closed_log_ends_neither_callbacks_nor_the_program() {
+fn closed_log_stops_neither_callbacks_nor_the_program() {
     let mut bridge = Bridge::start();
     bridge.close_log();
     forge(&bridge, 100);
@@ -91,7 +91,7 @@ fn closed_log_ends_neither_callbacks_nor_the_program() {
 }
 
 #[test]
-fn refused_callbacks_are_logged_in_part_and_counted_as_a_whole() {
+fn rejected_callbacks_are_logged_in_part_and_all_counted() {
     let bridge = Bridge::start();
     let began = Instant::now();
     forge(&bridge, 200);
@@ -102,8 +102,8 @@ fn refused_callbacks_are_logged_in_part_and_counted_as_a_whole() {
         let others: u64 = others.iter().map(|line| line["callbacks"].as_u64().unwrap()).sum();
         others + lines("callback").len() as u64
     };
-    wait_for("each refusal is in the log once", || (counted() == 200).then_some(()));
+    wait_for("each rejection is in the log once", || (counted() == 200).then_some(()));
     let in_full = lines("callback").len() as f64;
-    // Ten in each second that it took part of, and a diagnosed one.
+    // Ten in each second that the loop touched, and a diagnosed one.
     assert!(in_full <= 11.0 * (seconds + 2.0).floor(), "{in_full} lines in {seconds} s");
 }

@@ -1,4 +1,4 @@
-//! The one integration test binary: the real program against a real Kafka, asked over real sockets.
+//! The single integration test binary: it runs the real program against a real Kafka and talks to it over real sockets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 

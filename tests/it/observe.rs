@@ -1,4 +1,4 @@
-//! What operators see: metrics, logs and the admin port; and what nobody must see.
+//! What operators see: metrics, logs and the admin port; and what must never appear there.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn names_of_series(bridge: &Bridge) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_admin_port_tells_life_readiness_version_and_metrics() {
+fn admin_port_serves_liveness_readiness_version_and_metrics() {
     let bridge = Bridge::start();
     assert_eq!(bridge.ask_admin("/livez").status, 200);
     assert_eq!(bridge.ask_admin("/readyz").status, 200);
@@ -24,11 +24,11 @@ fn the_admin_port_tells_life_readiness_version_and_metrics() {
     let page = bridge.ask_admin("/metrics");
     assert!(page.header("content-type").unwrap().starts_with("text/plain"));
     assert!(page.body.contains("process_resident_memory_bytes"), "{}", page.body);
-    assert_eq!(bridge.ask_admin(PATH).status, 404, "callbacks are not served there");
+    assert_eq!(bridge.ask_admin(PATH).status, 404, "callbacks are not served on this port");
 }
 
 #[test]
-fn admin_port_answers_each_verb_as_http_asks() {
+fn admin_port_answers_each_method_as_http_requires() {
     let bridge = Bridge::start();
     for path in ["/livez", "/readyz", "/metrics", "/version"] {
         let get = bridge.ask_admin(path);
@@ -61,7 +61,7 @@ fn admin_port_closes_a_connection_whose_request_has_a_body() {
 }
 
 #[test]
-fn a_published_rejection_is_counted_where_an_alert_looks() {
+fn published_rejection_is_counted_in_all_metrics_that_alerts_use() {
     let bridge = Bridge::start();
     let body = String::from_utf8(Request::change("twilio-rejected").body).unwrap();
     let body = format!("{body}18602+and+18603&ErrorCode=99999");
@@ -88,7 +88,7 @@ fn a_published_rejection_is_counted_where_an_alert_looks() {
 }
 
 #[test]
-fn nothing_from_outside_creates_a_series() {
+fn requests_create_no_series() {
     let bridge = Bridge::start();
     let before = names_of_series(&bridge);
     for number in 0..50 {
@@ -129,7 +129,7 @@ fn each_callback_is_one_line_of_json_without_its_failure_text() {
 }
 
 #[test]
-fn no_secret_is_ever_printed() {
+fn secrets_are_never_printed() {
     const PASSWORD: &str = "kafka-password-4711";
     const OLD_TOKEN: &str = "fedcba9876543210fedcba9876543210";
     let broker = kafka::broker();

@@ -1,16 +1,16 @@
-//! Kafka away: not ready, 503 in time, and back by itself.
+//! Kafka unreachable: the service stays ready, spools callbacks in time, and recovers without a restart.
 
 use std::net::TcpListener;
 
-use crate::support::{Bridge, PATIENCE, Request, kafka::Broker, wait_for};
+use crate::support::{Bridge, Request, TIMEOUT, kafka::Broker, wait_for};
 
-/// An address on which nobody listens.
+/// An address on which no process listens.
 fn nowhere() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 #[test]
-fn without_kafka_the_service_is_ready_and_keeps_what_comes() {
+fn service_without_kafka_is_ready_and_spools_callbacks() {
     let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", &nowhere()), ("KAFKA_ACK_TIMEOUT_MS", "300")]);
     assert_eq!(bridge.ask_admin("/livez").status, 200);
     assert_eq!(bridge.ask_admin("/readyz").status, 200);
@@ -20,23 +20,23 @@ fn without_kafka_the_service_is_ready_and_keeps_what_comes() {
     assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="spooled"}"#), 2.0);
     assert_eq!(bridge.metric("trusthub_spool_events"), 2.0);
     assert!(bridge.metric("trusthub_spool_bytes") > 500.0);
-    wait_for("they grow old", || (bridge.metric("trusthub_spool_oldest_seconds") > 0.0).then_some(()));
+    wait_for("the records age", || (bridge.metric("trusthub_spool_oldest_seconds") > 0.0).then_some(()));
     assert_eq!(bridge.metric("trusthub_kafka_up"), 0.0);
     let status = r#"trusthub_profile_status_changes_total{resource="customer-profile",status="draft"}"#;
     assert_eq!(bridge.metric(status), 1.0, "counted when it is durable, not when it is published");
     let failovers: f64 = bridge.series("trusthub_spool_failovers_total").values().sum();
     assert_eq!(failovers, 1.0);
-    assert_eq!(bridge.lines("Kafka does not accept records; they are spooled").len(), 1, "one line an outage");
+    assert_eq!(bridge.lines("Kafka does not accept records; they are spooled").len(), 1, "one line per outage");
 }
 
 #[test]
-fn forged_callbacks_are_refused_whether_kafka_is_there_or_not() {
+fn forged_callbacks_are_rejected_with_and_without_kafka() {
     let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", &nowhere())]);
     assert_eq!(bridge.send(&Request::form("/callbacks/customer-profiles", "a=b")).status, 403);
 }
 
 #[test]
-fn kafka_may_go_and_come_back_and_everything_is_published_in_its_order() {
+fn events_are_published_in_order_after_an_outage_of_kafka() {
     let mut kafka = Broker::start("outage", &[]);
     let bootstrap = kafka.bootstrap().to_owned();
     let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", &bootstrap), ("KAFKA_ACK_TIMEOUT_MS", "1000")]);
@@ -50,7 +50,7 @@ fn kafka_may_go_and_come_back_and_everything_is_published_in_its_order() {
     kafka.start_again();
     assert!(bridge.wait_for_log("Kafka accepts records again, and the spool is empty").contains(r#""drained":2"#));
     assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
-    let read = kafka.wait_for_records(&bridge.topic, 4, PATIENCE);
+    let read = kafka.wait_for_records(&bridge.topic, 4, TIMEOUT);
     let statuses = read.iter().map(|record| {
         let value: serde_json::Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
         value["status"].as_str().unwrap().to_owned()

@@ -1,11 +1,11 @@
-//! What no callback has made known: found by asking Trust Hub, and published.
+//! Status changes without a callback: found by querying Trust Hub, and published.
 
 mod callbacks;
 mod command;
 mod converges;
+mod fixture;
 mod histories;
 mod one_at_a_time;
-mod scene;
 mod service;
 mod streams;
 
@@ -18,7 +18,7 @@ fn value(record: &Record) -> Value {
     serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap()
 }
 
-/// The values of the events that were found by asking Trust Hub.
+/// The values of the events that reconciliation published.
 fn found(records: &[Record]) -> Vec<Value> {
     records.iter().map(value).filter(|event| event["origin"] == "reconciliation").collect()
 }

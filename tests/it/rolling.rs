@@ -1,4 +1,4 @@
-//! A rolling restart of two instances behind a real ingress, under load: nobody who calls notices.
+//! A rolling restart of two instances behind a real ingress, under load: no caller notices.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use rustls::crypto::ring;
 use serde_json::Value;
 
 use crate::support::{
-    ACCOUNT, Bridge, Connection, PATIENCE, Request, TOKEN,
+    ACCOUNT, Bridge, Connection, Request, TIMEOUT, TOKEN,
     ingress::{Ingress, Instance},
     kafka::{broker, unique_topic},
     wait_for,
@@ -24,14 +24,14 @@ use crate::support::{
 const PUBLIC_URL: &str = "https://hooks.example.com/twilio";
 const RESTARTS: usize = 20;
 const CALLERS: u64 = 4;
-/// Between two callbacks of a caller.
+/// The pause between two callbacks of a caller.
 const PACE: Duration = Duration::from_millis(10);
 
 fn instance(bridge: &Bridge) -> Instance {
     Instance { public: bridge.public, admin: bridge.admin }
 }
 
-/// Callbacks over TLS, each with a token of its own; the tokens and what was answered.
+/// Callbacks over TLS, each with its own token, and their answers by token.
 struct Load {
     stop: Arc<AtomicBool>,
     callers: Vec<thread::JoinHandle<()>>,
@@ -39,11 +39,11 @@ struct Load {
 }
 
 impl Load {
-    fn on(ingress: &Ingress) -> Self {
+    fn start(ingress: &Ingress) -> Self {
         let _ = ring::default_provider().install_default();
         let certificate = Certificate::from_pem(&ingress.certificate()).unwrap();
-        // Twilio, too, has a connection for each callback.
-        let client = Client::builder().tls_certs_only([certificate]).pool_max_idle_per_host(0).timeout(PATIENCE);
+        // Twilio also opens a connection for each callback.
+        let client = Client::builder().tls_certs_only([certificate]).pool_max_idle_per_host(0).timeout(TIMEOUT);
         let client = client.build().unwrap();
         let url = format!("https://127.0.0.1:{}/twilio", ingress.port);
         let (stop, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
@@ -66,13 +66,13 @@ impl Load {
         Self { stop, callers, answers }
     }
 
-    /// The tokens of all callbacks; every one must have been answered 204.
+    /// Stops the load and returns the tokens of all callbacks; every one must have been answered 204.
     fn end(self) -> BTreeSet<String> {
         self.stop.store(true, Ordering::Relaxed);
         self.callers.into_iter().for_each(|caller| caller.join().unwrap());
         let answers = std::mem::take(&mut *self.answers.lock().unwrap());
-        let refused: Vec<_> = answers.iter().filter(|(_, answer)| answer != "204").collect();
-        assert!(refused.is_empty(), "{} of {}: {refused:?}", refused.len(), answers.len());
+        let failed: Vec<_> = answers.iter().filter(|(_, answer)| answer != "204").collect();
+        assert!(failed.is_empty(), "{} of {}: {failed:?}", failed.len(), answers.len());
         answers.into_iter().map(|(token, _)| token).collect()
     }
 }
@@ -89,7 +89,7 @@ async fn call(client: &Client, url: &str, token: &str) -> String {
 }
 
 #[test]
-fn twenty_restarts_in_turn_behind_an_ingress_cost_no_callback_its_answer_or_its_event() {
+fn twenty_rolling_restarts_behind_an_ingress_lose_no_answer_and_no_event() {
     let [topic, dead_letters] = ["events", "dead-letters"].map(unique_topic);
     let variables = [
         ("PUBLIC_URL", PUBLIC_URL),
@@ -101,12 +101,12 @@ fn twenty_restarts_in_turn_behind_an_ingress_cost_no_callback_its_answer_or_its_
     ];
     let mut bridges = [(); 2].map(|()| Bridge::start_with(&variables));
     let ingress = Ingress::in_front_of(&bridges.each_ref().map(instance));
-    let load = Load::on(&ingress);
+    let load = Load::start(&ingress);
     for number in (0..RESTARTS).map(|restart| restart % 2) {
         let bridge = &mut bridges[number];
         bridge.signal("TERM");
-        wait_for("it is not ready any more", || (bridge.ask_admin("/readyz").status == 503).then_some(()));
-        assert!(Connection::open(bridge.public).is_some(), "it does not listen any more, and has just said so");
+        wait_for("the instance is not ready", || (bridge.ask_admin("/readyz").status == 503).then_some(()));
+        assert!(Connection::open(bridge.public).is_some(), "the port closed as soon as the instance was not ready");
         assert!(bridge.wait().success());
         ingress.wait_until_routed_to(1);
         bridge.restart(&[]);
@@ -116,7 +116,7 @@ fn twenty_restarts_in_turn_behind_an_ingress_cost_no_callback_its_answer_or_its_
     let sent = load.end();
     assert!(sent.len() > 1_000, "only {} callbacks", sent.len());
     bridges.iter().for_each(Bridge::wait_until_drained);
-    let events = broker().wait_for_records(&topic, sent.len(), PATIENCE);
+    let events = broker().wait_for_records(&topic, sent.len(), TIMEOUT);
     let token = |event: &Value| event["idempotency_token"].as_str().unwrap().to_owned();
     let published: BTreeSet<_> =
         events.iter().map(|record| token(&serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap())).collect();

@@ -1,4 +1,4 @@
-//! Stopping: nothing that was received is left without an answer.
+//! Stopping: every received callback is answered.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn sigint_under_load_loses_nothing() {
     stops_under_load("INT");
 }
 
-/// Eight callers send until the port is closed. Every callback of which a byte was read is answered 204 and in Kafka.
+/// Eight callers send callbacks until the port is closed. Every accepted callback is answered 204 and in Kafka.
 fn stops_under_load(signal: &str) {
     let mut bridge = Bridge::start_with(&[("SHUTDOWN_DELAY_SECS", "1")]);
     let (answered, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -31,7 +31,7 @@ fn stops_under_load(signal: &str) {
                 while let Some(mut connection) = Connection::open(public).filter(|_| !stop.load(Ordering::Relaxed)) {
                     let number = number.fetch_add(1, Ordering::Relaxed).to_string();
                     connection.write(Request::change("draft").with("I-Twilio-Idempotency-Token", &number).bytes());
-                    // A connection that nobody accepted any more ends without an answer: Twilio calls again.
+                    // A connection that was not accepted ends without a response: Twilio retries.
                     let Some(answer) = connection.read() else { break };
                     assert_eq!(answer.status, 204);
                     answered.fetch_add(1, Ordering::Relaxed);
@@ -52,7 +52,7 @@ fn stops_under_load(signal: &str) {
 }
 
 #[test]
-fn during_the_delay_it_is_not_ready_but_serves_in_full() {
+fn service_is_not_ready_but_fully_serves_during_the_shutdown_delay() {
     let bridge = Bridge::start_with(&[("SHUTDOWN_DELAY_SECS", "600")]);
     let mut idle = Connection::to(bridge.public);
     bridge.signal("TERM");
@@ -66,7 +66,7 @@ fn during_the_delay_it_is_not_ready_but_serves_in_full() {
 }
 
 #[test]
-fn a_request_under_way_is_answered_before_the_end() {
+fn request_in_progress_is_answered_before_the_exit() {
     let mut bridge = Bridge::start();
     let mut connection = Connection::to(bridge.public);
     let bytes = Request::change("draft").bytes();
@@ -82,7 +82,7 @@ fn a_request_under_way_is_answered_before_the_end() {
 }
 
 #[test]
-fn with_kafka_away_it_still_stops_and_answers() {
+fn stop_without_kafka_answers_callbacks_and_succeeds() {
     let mut bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "1000")]);
     let mut connection = Connection::to(bridge.public);
     connection.write(Request::change("draft").bytes());
@@ -110,7 +110,7 @@ fn second_signal_ends_the_process_at_once() {
 }
 
 #[test]
-fn sighup_reads_the_keys_again_and_does_nothing_else() {
+fn sighup_reloads_the_keys_and_does_nothing_else() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("token"));
     let write = |token: &str| {
         let fresh = file.with_extension("new");
@@ -122,20 +122,20 @@ fn sighup_reads_the_keys_again_and_does_nothing_else() {
     let bridge = Bridge::start_with(&[("TWILIO_AUTH_TOKEN", ""), ("TWILIO_AUTH_TOKEN_FILE", file.to_str().unwrap())]);
     let mut connection = Connection::to(bridge.public);
     bridge.signal("HUP");
-    wait_for("a reload of files that have not changed", || bridge.lines("reloaded the keys").pop());
+    wait_for("a reload of unchanged files", || bridge.lines("reloaded the keys").pop());
     write(&fresh_token);
     bridge.signal("HUP");
     let body = String::from_utf8(Request::change("draft").body).unwrap();
     let with_fresh_token = Request::form("/callbacks/customer-profiles", &body).signed_with(&fresh_token, PUBLIC_URL);
     wait_for("the new token", || (bridge.send(&with_fresh_token).status == 204).then_some(()));
     connection.write(with_fresh_token.bytes());
-    assert_eq!(connection.read().unwrap().status, 204, "the connection from before is served");
+    assert_eq!(connection.read().unwrap().status, 204, "the existing connection is served");
     assert_eq!(bridge.ask_admin("/readyz").status, 200);
     fs::remove_file(file).unwrap();
 }
 
 #[test]
-fn sighup_without_files_of_keys_says_so() {
+fn sighup_without_key_files_is_reported() {
     let bridge = Bridge::start();
     bridge.signal("HUP");
     bridge.wait_for_log("no file of keys is configured");
@@ -166,7 +166,7 @@ fn stop_keeps_its_time_with_open_connections_on_both_ports() {
             connection
         })
         .collect();
-    wait_for("the body is awaited", || {
+    wait_for("the program waits for the body", || {
         (bridge.series("trusthub_callbacks_received_total").values().sum::<f64>() > 0.0).then_some(())
     });
     bridge.signal("TERM");

@@ -1,11 +1,11 @@
-//! `SIGNATURE_MODE=report-only`: for the first days in production.
+//! `SIGNATURE_MODE=report-only`, for the first days in production.
 
 use serde_json::Value;
 
 use crate::support::{ACCOUNT, Bridge, PROFILE, PUBLIC_URL, Request, wait_for};
 
 #[test]
-fn in_report_only_mode_a_wrong_signature_is_kept_as_a_dead_letter_and_never_as_an_event() {
+fn report_only_mode_dead_letters_wrong_signatures_and_publishes_no_event() {
     let bridge = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
     bridge.wait_for_log("SIGNATURE_MODE=report-only");
     let genuine = Request::change("twilio-rejected");
@@ -28,12 +28,12 @@ fn in_report_only_mode_a_wrong_signature_is_kept_as_a_dead_letter_and_never_as_a
     assert_eq!(bridge.series("trusthub_profile_status_changes_total").values().sum::<f64>(), 0.0);
     bridge.wait_for_log("kept a callback whose signature does not match as a dead letter");
 
-    assert_eq!(bridge.send(&genuine).status, 204, "what is right is published, and no duplicate of what was not");
+    assert_eq!(bridge.send(&genuine).status, 204, "published, and not a duplicate of the rejected ones");
     assert_eq!(bridge.events(1).len(), 1);
 }
 
 #[test]
-fn report_only_mode_keeps_nothing_that_is_no_callback() {
+fn report_only_mode_keeps_only_callbacks() {
     let bridge = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
     assert_eq!(bridge.send(&Request::new("PUT", "/callbacks/customer-profiles", &[], "")).status, 405);
     assert_eq!(bridge.send(&Request::get("/")).status, 404);
@@ -41,7 +41,7 @@ fn report_only_mode_keeps_nothing_that_is_no_callback() {
 }
 
 #[test]
-fn callback_of_an_unknown_account_is_kept_in_report_only_mode() {
+fn report_only_mode_keeps_callbacks_of_unknown_accounts() {
     let bridge = Bridge::start_with(&[("SIGNATURE_MODE", "report-only"), ("TWILIO_ACCOUNT_SID", ACCOUNT)]);
     let body = format!("AccountSid=AC00000000000000000000000000000009&BundleSid={PROFILE}&Status=draft");
     assert_eq!(bridge.send(&Request::form("/callbacks/customer-profiles", &body).signed()).status, 204);
@@ -50,12 +50,12 @@ fn callback_of_an_unknown_account_is_kept_in_report_only_mode() {
     assert_eq!((bridge.dead_letters(1).len(), bridge.events(0).len()), (1, 0));
 }
 
-/// Unsigned, with a body of this size.
+/// An unsigned callback with a body of this size.
 fn unsigned(bytes: usize) -> Request {
     Request::form("/callbacks/customer-profiles", &format!("AccountSid={ACCOUNT}&a={}", "x".repeat(bytes)))
 }
 
-/// How many of these are kept; the others must be refused as they are in enforce mode.
+/// The number of these callbacks that are kept; the others must be rejected as in enforce mode.
 fn kept(bridge: &Bridge, request: &Request, count: usize) -> usize {
     (0..count)
         .filter(|_| match bridge.send(request).status {
@@ -69,7 +69,7 @@ fn kept(bridge: &Bridge, request: &Request, count: usize) -> usize {
 }
 
 #[test]
-fn unsigned_callbacks_take_a_small_share_of_the_spool_also_after_a_restart() {
+fn unsigned_callbacks_use_a_small_share_of_the_spool_across_restarts() {
     const SPOOL: f64 = 4_194_304.0;
     let mut bridge = Bridge::launch(&[
         ("SIGNATURE_MODE", "report-only"),

@@ -1,4 +1,5 @@
-//! The simulated Trust Hub as its users see it: over HTTP, with Twilio's own libraries, and with the bridge behind it.
+//! The Trust Hub simulator as its users see it: over HTTP, with Twilio's own libraries, and with the bridge as
+//! receiver.
 
 mod callbacks;
 mod client;

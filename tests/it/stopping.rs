@@ -1,5 +1,5 @@
-//! A stop keeps its time in every state: the program ends within `SHUTDOWN_DELAY_SECS` and `SHUTDOWN_TIMEOUT_SECS`, with
-//! success, and every callback that it accepted is answered 204 and comes to its topic.
+//! A stop takes at most its configured time in every state: the program exits within `SHUTDOWN_DELAY_SECS` and
+//! `SHUTDOWN_TIMEOUT_SECS`, with success, and every callback that it accepted is answered 204 and reaches its topic.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use crate::{
         ACCOUNT, Bridge, Load,
         kafka::{Broker, broker},
         machine::Machine,
-        names::NameServer,
-        proxy::{Fault, Proxy},
+        name_server::NameServer,
+        proxy::{Fault, TcpProxy},
         simulator::Simulator,
         wait_for,
     },
@@ -18,12 +18,12 @@ use crate::{
 
 /// An address without a listener.
 const NOWHERE: &str = "127.0.0.1:1";
-/// Enough callbacks for every caller to have had an answer.
+/// Enough callbacks for every caller to have an answer.
 const SOME: usize = 8;
-/// What the end of a process may take beyond the time that it was given.
+/// The time that the exit of a process may take in addition to its configured time.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What a stop is given, in seconds.
+/// The configured time of a stop, in seconds.
 #[derive(Clone, Copy)]
 struct Time {
     delay: &'static str,
@@ -31,7 +31,7 @@ struct Time {
 }
 
 const SHORT: Time = Time { delay: "1", timeout: "3" };
-/// Time for some syncs of a disk that takes two seconds for each.
+/// Enough for some syncs of a disk that takes two seconds for each.
 const LONG: Time = Time { delay: "0", timeout: "10" };
 
 impl Time {
@@ -44,36 +44,36 @@ impl Time {
     }
 }
 
-/// The variables of a program that would wait longer for Kafka than a stop may take.
-fn patient(bootstrap: &str) -> Vec<(&str, &str)> {
+/// The variables of a program with an acknowledgment time-out longer than a stop may take.
+fn with_long_ack_timeout(bootstrap: &str) -> Vec<(&str, &str)> {
     [&[("KAFKA_BOOTSTRAP_SERVERS", bootstrap), ("KAFKA_ACK_TIMEOUT_MS", "10000")][..], &SHORT.variables()].concat()
 }
 
 #[test]
-fn stop_while_kafka_takes_records_keeps_its_time() {
-    let bridge = Bridge::launch(&patient(broker().bootstrap()));
+fn stop_while_kafka_accepts_records_keeps_its_time() {
+    let bridge = Bridge::launch(&with_long_ack_timeout(broker().bootstrap()));
     bridge.wait_until_publishing();
-    let load = Load::light_on(bridge.public);
+    let load = Load::start_light(bridge.public);
     load.wait_for_answers(SOME);
     stops_in_time(bridge, load, SHORT, &[], broker());
 }
 
 #[test]
 fn stop_while_kafka_is_unreachable_keeps_its_time() {
-    let bridge = Bridge::launch(&patient(NOWHERE));
-    let load = Load::light_on(bridge.public);
+    let bridge = Bridge::launch(&with_long_ack_timeout(NOWHERE));
+    let load = Load::start_light(bridge.public);
     received(&bridge);
     stops_in_time(bridge, load, SHORT, &[("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())], broker());
 }
 
 #[test]
 fn stop_while_kafka_does_not_answer_keeps_its_time() {
-    let door = one_broker().take_door();
-    let bridge = Bridge::launch(&patient(&door.bootstrap()));
+    let proxy = one_broker().take_fault_proxy();
+    let bridge = Bridge::launch(&with_long_ack_timeout(&proxy.bootstrap()));
     bridge.wait_until_publishing();
-    let load = Load::light_on(bridge.public);
+    let load = Load::start_light(bridge.public);
     load.wait_for_answers(SOME);
-    door.set(Fault::Swallow);
+    proxy.set(Fault::Swallow);
     received(&bridge);
     let direct = one_broker().direct();
     stops_in_time(bridge, load, SHORT, &[("KAFKA_BOOTSTRAP_SERVERS", direct.bootstrap())], direct);
@@ -81,28 +81,28 @@ fn stop_while_kafka_does_not_answer_keeps_its_time() {
 
 #[test]
 fn stop_while_lookups_hang_keeps_its_time() {
-    let (machine, door) = (Machine::new(), one_broker().take_door());
-    let bootstrap = door.bootstrap();
-    let bridge = Bridge::launch(&[&patient(&bootstrap)[..], &machine.variables()].concat());
+    let (machine, proxy) = (Machine::new(), one_broker().take_fault_proxy());
+    let bootstrap = proxy.bootstrap();
+    let bridge = Bridge::launch(&[&with_long_ack_timeout(&bootstrap)[..], &machine.variables()].concat());
     bridge.wait_until_publishing();
-    let load = Load::light_on(bridge.public);
+    let load = Load::start_light(bridge.public);
     load.wait_for_answers(SOME);
     machine.hang_lookups(Duration::from_secs(60));
-    door.set(Fault::Cut);
+    proxy.set(Fault::Cut);
     machine.wait_for_hanging_lookup();
     received(&bridge);
     let direct = one_broker().direct();
-    let healed = [("LD_PRELOAD", ""), ("KAFKA_BOOTSTRAP_SERVERS", direct.bootstrap())];
-    stops_in_time(bridge, load, SHORT, &healed, direct);
+    let repaired = [("LD_PRELOAD", ""), ("KAFKA_BOOTSTRAP_SERVERS", direct.bootstrap())];
+    stops_in_time(bridge, load, SHORT, &repaired, direct);
 }
 
 #[test]
 fn stop_with_a_silent_name_server_keeps_its_time() {
     let names = NameServer::silent(broker().bootstrap());
     let bootstrap = names.bootstrap();
-    let bridge = Bridge::launch_by(&names.wrapper(), &patient(&bootstrap));
+    let bridge = Bridge::launch_by(&names.wrapper(), &with_long_ack_timeout(&bootstrap));
     names.wait_for_question();
-    let load = Load::light_on(bridge.public);
+    let load = Load::start_light(bridge.public);
     received(&bridge);
     stops_in_time(bridge, load, SHORT, &[("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())], broker());
 }
@@ -122,37 +122,37 @@ fn stops_while_syncs_take(delay: Duration, time: Time) {
     let settings = [("KAFKA_BOOTSTRAP_SERVERS", NOWHERE), ("KAFKA_ACK_TIMEOUT_MS", "1000")];
     let bridge = Bridge::launch(&[&settings[..], &time.variables(), &machine.variables()].concat());
     machine.delay_syncs(delay);
-    let load = Load::light_on(bridge.public);
+    let load = Load::start_light(bridge.public);
     load.wait_for_answers(1);
-    let healed = [("LD_PRELOAD", ""), ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())];
-    stops_in_time(bridge, load, time, &healed, broker());
+    let repaired = [("LD_PRELOAD", ""), ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())];
+    stops_in_time(bridge, load, time, &repaired, broker());
 }
 
-/// Neither a list of profiles that does not come nor the retries of it hold up the end.
+/// Neither a list of profiles that does not arrive nor its retries delay the exit.
 #[test]
 fn stop_while_reconciliation_waits_for_trust_hub_keeps_its_time() {
     let simulator = Simulator::start();
-    let slow = Proxy::before(simulator.address);
+    let slow = TcpProxy::before(simulator.address);
     slow.set(Fault::Swallow);
     let trusthub = format!("http://{}", slow.address());
     let variables =
         [("TRUSTHUB_BASE_URL", &trusthub[..]), ("RECONCILE_INTERVAL_SECS", "1"), ("TWILIO_ACCOUNT_SID", ACCOUNT)];
-    let bridge = Bridge::launch(&[&patient(broker().bootstrap())[..], &variables].concat());
+    let bridge = Bridge::launch(&[&with_long_ack_timeout(broker().bootstrap())[..], &variables].concat());
     bridge.wait_until_publishing();
     slow.wait_for_connection();
-    let load = Load::light_on(bridge.public);
+    let load = Load::start_light(bridge.public);
     load.wait_for_answers(SOME);
     stops_in_time(bridge, load, SHORT, &[("RECONCILE_INTERVAL_SECS", "0")], broker());
 }
 
-/// Waits until the program has callbacks of the load, answered or not.
+/// Waits until the program has received callbacks of the load, answered or not.
 fn received(bridge: &Bridge) {
     let received = || bridge.series("trusthub_callbacks_received_total").values().sum::<f64>();
     let before = received();
     wait_for("callbacks are received", || (received() >= before + 2.0).then_some(()));
 }
 
-/// Stops the program under its load and starts the next one with these changes, which publishes everything.
+/// Stops the program under load and starts the next one with these changes, which publishes everything.
 fn stops_in_time(mut bridge: Bridge, load: Load, time: Time, changes: &[(&str, &str)], kafka: &Broker) {
     let limit = time.all() + GRACE;
     let began = Instant::now();
@@ -163,11 +163,11 @@ fn stops_in_time(mut bridge: Bridge, load: Load, time: Time, changes: &[(&str, &
     assert!(ended - began < limit, "it stopped after {:?} instead of {limit:?}", ended - began);
     let accepted = bridge.lines("callback").len();
     bridge.restart(changes);
-    load.aim_at(bridge.public);
+    load.set_address(bridge.public);
     load.wait_for_answers(SOME);
     bridge.wait_until_publishing();
     let ledger = load.settle(&bridge, kafka);
     let answers = ledger.answers();
     assert!(answers.is_subset(&[None, Some(204)].into()), "{answers:?}");
-    assert_eq!(ledger.count_before(ended, 204), accepted, "every callback that was accepted is answered");
+    assert_eq!(ledger.count_before(ended, 204), accepted, "every accepted callback is answered");
 }

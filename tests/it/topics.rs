@@ -1,9 +1,9 @@
-//! Topics: created where that is allowed, and complained about clearly where not.
+//! Topics: created where the service may create them, and reported clearly otherwise.
 
 use std::{sync::LazyLock, time::Duration};
 
 use crate::support::{
-    ACCOUNT, Bridge, PATIENCE, Request,
+    ACCOUNT, Bridge, Request, TIMEOUT,
     kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
     machine::Machine,
     simulator::Simulator,
@@ -19,11 +19,11 @@ fn missing_topics_are_created_with_the_configured_partitions() {
     }
     assert!(bridge.wait_for_log("created the topic").contains(r#""partitions":5"#));
     let outages = bridge.lines("Kafka does not accept records; they are spooled");
-    assert!(outages.is_empty(), "a first start is no outage: {outages:?}");
+    assert!(outages.is_empty(), "a first start is not an outage: {outages:?}");
 }
 
 #[test]
-fn a_topic_that_cannot_survive_a_broker_is_a_warning_and_a_metric() {
+fn topic_that_cannot_survive_a_broker_is_a_warning_and_a_metric() {
     let bridge = Bridge::start();
     let line = bridge.wait_for_log("the loss of one broker can lose acknowledged events");
     assert!(line.contains(r#""level":"WARN""#) && line.contains(r#""replication":1"#), "{line}");
@@ -31,7 +31,7 @@ fn a_topic_that_cannot_survive_a_broker_is_a_warning_and_a_metric() {
 }
 
 #[test]
-fn topic_that_the_broker_refuses_is_explained_with_what_was_asked_for() {
+fn topic_rejected_by_the_broker_is_reported_with_the_requested_settings() {
     let bridge = Bridge::launch(&[
         ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
         ("KAFKA_TOPIC_PARTITIONS", "5"),
@@ -44,9 +44,9 @@ fn topic_that_the_broker_refuses_is_explained_with_what_was_asked_for() {
     assert!(line.contains("the cluster has 1 brokers: set KAFKA_TOPIC_REPLICATION to a number up to that"), "{line}");
 }
 
-/// Each refusal costs a client for the question. None can be closed while its threads look a name up.
+/// Each rejection uses one client for its request. No client can be closed while its threads look up a name.
 #[test]
-fn name_server_that_hangs_stops_no_probe_and_its_clients_do_not_pile_up() {
+fn hanging_lookups_stop_no_probe_and_accumulate_no_clients() {
     const HANGING: u16 = 9;
     let machine = Machine::new();
     machine.hang_lookups_of(HANGING, Duration::from_secs(600));
@@ -70,14 +70,14 @@ fn name_server_that_hangs_stops_no_probe_and_its_clients_do_not_pile_up() {
     assert!(bridge.wait().success());
 }
 
-/// A broker on which the service may do only what a test allows for its own topics.
+/// A broker on which the service may only do what a test allows for its own topics.
 fn restricted() -> &'static Broker {
     static BROKER: LazyLock<Broker> = LazyLock::new(|| Broker::start_restricted("restricted"));
     &BROKER
 }
 
-/// A service on it with topics of its own, which it may describe.
-fn with_few_rights(kafka: &Broker, grant: impl FnOnce(&str, &str)) -> Bridge {
+/// A service on this broker with its own topics, which it may describe.
+fn with_few_permissions(kafka: &Broker, grant: impl FnOnce(&str, &str)) -> Bridge {
     let (topic, dead_letters) = (unique_topic("events"), unique_topic("dead-letters"));
     for topic in [&topic, &dead_letters] {
         kafka.allow("Describe", topic);
@@ -96,9 +96,9 @@ fn with_few_rights(kafka: &Broker, grant: impl FnOnce(&str, &str)) -> Bridge {
 }
 
 #[test]
-fn without_the_right_to_write_dead_letters_events_are_published_all_the_same() {
+fn events_are_published_without_permission_to_write_dead_letters() {
     let kafka = restricted();
-    let bridge = with_few_rights(kafka, |topic, dead_letters| {
+    let bridge = with_few_permissions(kafka, |topic, dead_letters| {
         kafka.allow("Create", topic);
         kafka.allow("Create", dead_letters);
         kafka.allow("Write", topic);
@@ -107,15 +107,15 @@ fn without_the_right_to_write_dead_letters_events_are_published_all_the_same() {
     let dead_letter = Request::form("/callbacks/customer-profiles", "a=b").signed();
     assert_eq!(bridge.send(&dead_letter).status, 204);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
-    assert_eq!(kafka.wait_for_records(&bridge.topic, 1, PATIENCE).len(), 1);
+    assert_eq!(kafka.wait_for_records(&bridge.topic, 1, TIMEOUT).len(), 1);
     bridge.wait_for_log(&format!("lacks the right WRITE on topic {}", bridge.dead_letter_topic));
-    wait_for("the dead letter is set aside", || (bridge.metric("trusthub_spool_parked") == 1.0).then_some(()));
+    wait_for("the dead letter is parked", || (bridge.metric("trusthub_spool_parked") == 1.0).then_some(()));
 }
 
 #[test]
-fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
+fn missing_create_permission_is_one_error_with_operation_and_topic() {
     let kafka = restricted();
-    let bridge = with_few_rights(kafka, |topic, dead_letters| {
+    let bridge = with_few_permissions(kafka, |topic, dead_letters| {
         kafka.allow("Write", topic);
         kafka.allow("Write", dead_letters);
     });
@@ -126,7 +126,7 @@ fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
     bridge.wait_for_log(&format!("lacks the right CREATE on topic {dead_letters}"));
     let missing = format!(r#"trusthub_topic_right_missing{{right="create",topic="{topic}"}}"#);
     assert_eq!(bridge.metric(&missing), 1.0);
-    assert_eq!(bridge.ask_admin("/livez").status, 200, "it is no reason to end");
+    assert_eq!(bridge.ask_admin("/livez").status, 200, "it is no reason to exit");
     assert_eq!(bridge.metric("trusthub_kafka_up"), 0.0);
 
     kafka.allow("Create", topic);
@@ -135,14 +135,14 @@ fn without_the_right_to_create_one_error_says_which_right_on_which_topic() {
     assert_eq!(
         bridge.log().iter().filter(|line| line.contains(&complaint)).count(),
         1,
-        "said once, not with every probe"
+        "reported once, not with every probe"
     );
     assert_eq!(bridge.metric(&missing), 0.0);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
 }
 
 #[test]
-fn a_missing_topic_that_is_not_to_be_created_is_one_clear_error() {
+fn missing_topic_that_must_not_be_created_is_one_clear_error() {
     let bridge = Bridge::launch(&[
         ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
         ("KAFKA_CREATE_TOPICS", "false"),
@@ -158,9 +158,9 @@ fn a_missing_topic_that_is_not_to_be_created_is_one_clear_error() {
 }
 
 #[test]
-fn reconciliation_needs_the_right_to_read_the_topic_and_its_group_and_says_so() {
+fn reconciliation_reports_the_read_permission_that_it_lacks() {
     let kafka = restricted();
-    let bridge = with_few_rights(kafka, |topic, dead_letters| {
+    let bridge = with_few_permissions(kafka, |topic, dead_letters| {
         for topic in [topic, dead_letters] {
             kafka.allow("Create", topic);
             kafka.allow("Write", topic);

@@ -1,4 +1,4 @@
-//! The client of Trust Hub's REST API against servers that answer well, badly or not at all.
+//! The client of Trust Hub's REST API against servers that answer correctly, incorrectly or not at all.
 
 mod answers;
 mod bounds;
@@ -21,7 +21,7 @@ use self::server::{Reply, Server};
 
 const PASSWORD: &str = "6d0f1e9a7c5b43218f6e5d4c3b2a1908";
 
-/// Tries as often as in service, but without long pauses.
+/// As many attempts as in production, but without long pauses.
 fn limits() -> Limits {
     Limits { first_pause: Duration::from_millis(1), ..Limits::default() }
 }
@@ -31,7 +31,7 @@ fn hub(base_url: &str, limits: Limits) -> TrustHub {
     TrustHub::new(&config, limits).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// An account that logs in with its token.
+/// The credentials of an account that logs in with its token.
 fn credentials() -> Credentials {
     let account = AccountSid::parse(&sid("AC", 1)).unwrap();
     Credentials { user: account.to_string(), account, password: SecretString::from(PASSWORD) }
@@ -49,7 +49,7 @@ fn profile_sid(number: usize) -> ProfileSid {
     ProfileSid::parse(&sid("BU", number)).unwrap()
 }
 
-/// A profile as Trust Hub shows it.
+/// A profile as Trust Hub returns it.
 fn profile(number: usize) -> Value {
     let sid = sid("BU", number);
     let url = format!("https://trusthub.twilio.com/v1/CustomerProfiles/{sid}");
@@ -61,8 +61,8 @@ fn profile(number: usize) -> Value {
     })
 }
 
-/// The answer to a refused request, in Twilio's form.
-fn refusal(status: u16, code: u32, message: &str) -> Reply {
+/// The response to a rejected request, in Twilio's format.
+fn rejection(status: u16, code: u32, message: &str) -> Reply {
     let more_info = format!("https://www.twilio.com/docs/errors/{code}");
     Reply::json(status, &json!({"code": code, "message": message, "more_info": more_info, "status": status}))
 }
@@ -76,8 +76,8 @@ fn basic(user: &str, password: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_profile_is_fetched_below_the_base_url_with_the_credentials_of_its_account() {
-    let server = Server::playing([Reply::json(200, &profile(1)), Reply::json(200, &profile(1))]);
+async fn profile_is_fetched_below_the_base_url_with_its_account_credentials() {
+    let server = Server::with_replies([Reply::json(200, &profile(1)), Reply::json(200, &profile(1))]);
     let found = fetch(&account(&format!("{}/prefix", server.url()))).await.unwrap();
     assert_eq!((&found.sid, found.friendly_name.as_deref()), (&profile_sid(1), Some("Business 1")));
 
@@ -94,8 +94,8 @@ async fn a_profile_is_fetched_below_the_base_url_with_the_credentials_of_its_acc
 }
 
 #[tokio::test]
-async fn credentials_are_not_shown_by_anything_that_holds_them() {
-    let server = Server::playing([refusal(401, 20003, "Authenticate")]);
+async fn credentials_are_not_shown_by_any_value_that_contains_them() {
+    let server = Server::with_replies([rejection(401, 20003, "Authenticate")]);
     let hub = hub(&server.url(), limits());
     let account = hub.account(credentials());
     let error = fetch(&account).await.unwrap_err();
@@ -104,7 +104,7 @@ async fn credentials_are_not_shown_by_anything_that_holds_them() {
 }
 
 #[test]
-fn a_base_url_that_nobody_can_call_is_a_problem_of_the_configuration() {
+fn base_url_that_cannot_be_called_is_a_configuration_problem() {
     let config = config::TrustHub { base_url: "http://1.2.3.999".to_owned() };
     let problems = TrustHub::new(&config, Limits::default()).unwrap_err().to_string();
     assert!(problems.contains("TRUSTHUB_BASE_URL: is not an address that can be called; write https://"), "{problems}");

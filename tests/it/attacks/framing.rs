@@ -1,11 +1,11 @@
-//! Requests whose end is a matter of opinion, each with a signed callback behind it or inside it.
+//! Requests with ambiguous framing, each with a signed callback smuggled behind it or inside it.
 
 use std::time::{Duration, Instant};
 
-use super::{PATH, answers, assert_well, exchange, genuine, published, sent, settled};
+use super::{PATH, answers, assert_healthy, exchange, genuine, published, sent, settled};
 use crate::support::{Bridge, Request};
 
-/// A signed callback with other lines in its head in place of its length, and what follows the head.
+/// A signed callback with other framing headers in place of its length, and the bytes that follow its head.
 fn framed(callback: &Request, lines: &str, rest: &str) -> String {
     let mut head = format!("{} {} HTTP/1.1\r\nHost: x\r\n", callback.method, callback.target);
     for (name, value) in &callback.headers {
@@ -14,11 +14,11 @@ fn framed(callback: &Request, lines: &str, rest: &str) -> String {
     format!("{head}{lines}\r\n{rest}")
 }
 
-/// All that is answered until the program closes the connection by itself, within the time of a request.
-fn refused(bridge: &Bridge, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+/// All responses until the program closes the connection, as it must within the request time-out.
+fn rejected(bridge: &Bridge, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     let began = Instant::now();
     let answers = answers(sent(bridge, bytes));
-    assert!(began.elapsed() < Duration::from_secs(5), "it waited for more: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "the program waited for more: {:?}", began.elapsed());
     answers
 }
 
@@ -27,7 +27,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 #[test]
-fn ambiguous_framing_is_refused_and_what_is_smuggled_behind_it_is_no_callback() {
+fn ambiguous_framing_is_rejected_and_smuggles_no_callback() {
     let bridge = Bridge::start();
     let outer = genuine(1);
     let body = text(outer.body.clone());
@@ -64,16 +64,16 @@ fn ambiguous_framing_is_refused_and_what_is_smuggled_behind_it_is_no_callback() 
         (format!("Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: {length}\r\n"), &body),
     ];
     for (lines, rest) in cases {
-        let answers = refused(&bridge, framed(&outer, &lines, &format!("{rest}{smuggled}")));
+        let answers = rejected(&bridge, framed(&outer, &lines, &format!("{rest}{smuggled}")));
         assert!(matches!(answers[..], [400..500]), "{lines:?}: {answers:?}");
     }
     settled(&bridge);
     assert_eq!(published(&bridge), 0.0);
-    assert_well(&bridge);
+    assert_healthy(&bridge);
 }
 
 #[test]
-fn a_broken_chunk_is_refused_and_what_is_smuggled_behind_it_is_no_callback() {
+fn broken_chunk_is_rejected_and_smuggles_no_callback() {
     let bridge = Bridge::start();
     let outer = genuine(1);
     let body = text(outer.body.clone());
@@ -93,16 +93,16 @@ fn a_broken_chunk_is_refused_and_what_is_smuggled_behind_it_is_no_callback() {
     ];
     for body in bodies {
         let bytes = framed(&outer, "Transfer-Encoding: chunked\r\n", &format!("{body}{smuggled}"));
-        let answers = refused(&bridge, bytes);
+        let answers = rejected(&bridge, bytes);
         assert!(matches!(answers[..], [400..500]), "{body:?}: {answers:?}");
     }
     assert_eq!(settled(&bridge), 10.0, "one outcome each");
     assert_eq!(published(&bridge), 0.0);
-    assert_well(&bridge);
+    assert_healthy(&bridge);
 }
 
 #[test]
-fn what_is_not_a_request_of_http_1_is_refused() {
+fn bytes_other_than_an_http_1_request_are_rejected() {
     let bridge = Bridge::start();
     let smuggled = text(genuine(2).bytes());
     for start in [
@@ -117,16 +117,16 @@ fn what_is_not_a_request_of_http_1_is_refused() {
         "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
         "\0".repeat(1000),
     ] {
-        let answers = refused(&bridge, format!("{start}{smuggled}"));
+        let answers = rejected(&bridge, format!("{start}{smuggled}"));
         assert!(matches!(answers[..], [400..500]), "{start:?}: {answers:?}");
     }
     settled(&bridge);
     assert_eq!(published(&bridge), 0.0);
-    assert_well(&bridge);
+    assert_healthy(&bridge);
 }
 
 #[test]
-fn unusual_but_clear_framing_is_read_in_one_way() {
+fn unusual_but_unambiguous_framing_has_one_reading() {
     let bridge = Bridge::start();
     let cases = |callback: &Request| {
         let body = text(callback.body.clone());

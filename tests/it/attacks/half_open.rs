@@ -1,4 +1,4 @@
-//! Both ports full of connections whose head never ends.
+//! Both ports filled with connections whose head never ends.
 
 use std::{
     collections::VecDeque,
@@ -7,40 +7,40 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{PATH, assert_well, genuine, sent_to, settled};
+use super::{PATH, assert_healthy, genuine, sent_to, settled};
 use crate::support::Bridge;
 
-/// Far more than an answer takes on an idle machine, far less than any time-out of a connection.
-const SOON: Duration = Duration::from_secs(4);
+/// Far longer than a response takes on an idle machine, far shorter than any time-out of a connection.
+const PROMPT: Duration = Duration::from_secs(4);
 
-/// More than either port may hold, and than an ordinary limit of open files allows.
-const CROWD: usize = 700;
+/// More than either port may hold, and than a usual limit of open files allows.
+const FLOOD_SIZE: usize = 700;
 
-const NEW_FOR_EACH: usize = 5;
+const REPLACED_PER_CALLBACK: usize = 5;
 
-/// Connections to one port, each with the greatest part of a head. The oldest leave when new ones come.
-struct Crowd {
+/// Connections to one port, each with most of a head sent. New ones replace the oldest.
+struct Flood {
     port: SocketAddr,
     head: String,
     open: VecDeque<TcpStream>,
 }
 
-impl Crowd {
-    fn gather(port: SocketAddr, path: &str) -> Self {
-        // Just below what actix takes for the head of a request.
+impl Flood {
+    fn open(port: SocketAddr, path: &str) -> Self {
+        // Just below the size that actix accepts for the head of a request.
         let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(120_000));
-        let mut crowd = Self { port, head, open: VecDeque::new() };
-        crowd.open.extend(crowd.arrivals(CROWD));
-        crowd
+        let mut flood = Self { port, head, open: VecDeque::new() };
+        flood.open.extend(flood.connect(FLOOD_SIZE));
+        flood
     }
 
-    fn arrivals(&self, count: usize) -> Vec<TcpStream> {
+    fn connect(&self, count: usize) -> Vec<TcpStream> {
         iter::repeat_with(|| sent_to(self.port, &self.head)).take(count).collect()
     }
 
     fn renew(&mut self) {
-        self.open.drain(..NEW_FOR_EACH);
-        self.open.extend(self.arrivals(NEW_FOR_EACH));
+        self.open.drain(..REPLACED_PER_CALLBACK);
+        self.open.extend(self.connect(REPLACED_PER_CALLBACK));
     }
 }
 
@@ -49,26 +49,26 @@ fn half_heads_on_both_ports_cost_little_and_delay_nothing() {
     rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap();
     let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "64")]);
     let (memory, descriptors) = (memory(&bridge), descriptors(&bridge));
-    let mut crowds = [Crowd::gather(bridge.admin, "/livez"), Crowd::gather(bridge.public, PATH)];
-    // The program has come as far as this when it has read all of them, some 170 MB.
+    let mut floods = [Flood::open(bridge.admin, "/livez"), Flood::open(bridge.public, PATH)];
+    // The program answers this only after it has read all heads, about 170 MB.
     ask(&bridge, 0);
     let slowest = (1..40).map(|number| {
-        crowds.iter_mut().for_each(Crowd::renew);
+        floods.iter_mut().for_each(Flood::renew);
         let began = Instant::now();
         ask(&bridge, number);
         began.elapsed()
     });
     let slowest = slowest.max().unwrap();
     let (more_memory, more_descriptors) = (self::memory(&bridge) - memory, self::descriptors(&bridge) - descriptors);
-    assert!(slowest < SOON, "{slowest:?}");
+    assert!(slowest < PROMPT, "{slowest:?}");
     // 64 connections of the admin port and 192 of the public one, each with 140 KiB and two descriptors.
     assert!(more_memory < 64.0 * 1024.0 * 1024.0, "{more_memory} bytes");
     assert!(more_descriptors <= 2.0 * (64.0 + 192.0), "{more_descriptors} descriptors");
-    assert_well(&bridge);
+    assert_healthy(&bridge);
     settled(&bridge);
 }
 
-/// Probes and a callback, each on a connection of its own.
+/// Probes and a callback, each on a new connection.
 fn ask(bridge: &Bridge, number: usize) {
     assert_eq!(bridge.ask_admin("/livez").status, 200);
     assert_eq!(bridge.ask_admin("/readyz").status, 200);

@@ -1,10 +1,10 @@
-//! Callers that are gone before their callback is durable, while the disk is slow.
+//! Callers that disconnect before their callback is durable, while the disk is slow.
 
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-use super::{assert_well, genuine, sent, total};
+use super::{assert_healthy, genuine, sent, total};
 use crate::support::{Bridge, machine::Machine, wait_for};
 
 const LIMIT: f64 = 8.0;
@@ -16,13 +16,13 @@ fn in_progress(bridge: &Bridge) -> f64 {
 }
 
 #[test]
-fn callbacks_whose_callers_reset_count_until_they_are_durable() {
+fn callbacks_of_disconnected_callers_count_until_they_are_durable() {
     const CALLERS: usize = 60;
     let machine = Machine::new();
     let own =
         [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "500"), ("HTTP_MAX_CONNECTIONS", "8")];
     let bridge = Bridge::launch(&[&own[..], &machine.variables()].concat());
-    // The way to Kafka is known to be closed from here on, so callbacks go to the spool at once.
+    // From here on Kafka is known to be unreachable, so callbacks are spooled at once.
     assert_eq!(bridge.send(&genuine(0)).status, 204);
     machine.delay_syncs(Duration::from_secs(3));
     let mut most = 0.0_f64;
@@ -31,18 +31,18 @@ fn callbacks_whose_callers_reset_count_until_they_are_durable() {
         wait_for("the callback is read", || {
             (total(&bridge, "trusthub_callbacks_received_total") == (number + 1) as f64).then_some(())
         });
-        // The end of this connection is a reset.
+        // Closing this connection sends a reset.
         set_socket_linger(&caller, Some(Duration::ZERO)).unwrap();
         drop(caller);
         most = most.max(in_progress(&bridge));
     }
     assert!(most <= LIMIT, "{most} callbacks were in progress");
-    assert_eq!(most, LIMIT, "and up to the limit they are taken");
-    let refused = bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="unavailable"}"#);
-    assert!(refused > 0.0, "the others were refused");
+    assert_eq!(most, LIMIT, "callbacks are accepted up to the limit");
+    let rejected = bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="unavailable"}"#);
+    assert!(rejected > 0.0, "the others were rejected");
     machine.delay_syncs(Duration::ZERO);
     wait_for("an outcome of each", || (in_progress(&bridge) == 0.0).then_some(()));
     let spooled = bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="spooled"}"#);
-    assert_eq!(bridge.metric("trusthub_spool_events"), spooled, "each that was taken is durable, without its caller");
-    assert_well(&bridge);
+    assert_eq!(bridge.metric("trusthub_spool_events"), spooled, "each accepted callback is durable without its caller");
+    assert_healthy(&bridge);
 }

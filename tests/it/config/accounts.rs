@@ -1,4 +1,4 @@
-//! The file of many accounts: what it may look like, and how its mistakes are named.
+//! The accounts file: its accepted forms, and how its mistakes are reported.
 
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -13,12 +13,12 @@ fn sid(digit: char) -> String {
     format!("AC{}", digit.to_string().repeat(32))
 }
 
-/// A file of this test alone.
+/// Writes an accounts file that no other test uses.
 fn accounts_file(name: &str, content: impl ToString) -> String {
     file(&format!("accounts-{name}"), content.to_string().as_bytes()).to_str().unwrap().to_owned()
 }
 
-/// Each account that is listed with its tokens, in order.
+/// Each listed account with its tokens, in order.
 fn listed(config: &Config) -> Vec<(&str, Vec<&str>)> {
     let accounts = config.twilio.listed_accounts().expect("accounts are listed");
     accounts.map(|(sid, tokens)| (sid.as_str(), tokens.iter().map(ExposeSecret::expose_secret).collect())).collect()
@@ -38,7 +38,7 @@ fn both_forms_of_an_account_are_read_in_order() {
 }
 
 #[test]
-fn a_token_with_its_account_is_one_more_account() {
+fn token_with_its_account_adds_an_account() {
     let (one, two) = (sid('1'), sid('2'));
     let path = accounts_file("bound", json!({ &one: ["a"] }));
     let loaded = load(&[("TWILIO_AUTH_TOKEN", "b,c"), ("TWILIO_ACCOUNT_SID", &two), (FILE, &path)]).unwrap();
@@ -47,7 +47,7 @@ fn a_token_with_its_account_is_one_more_account() {
 }
 
 #[test]
-fn a_token_without_account_beside_the_file_is_not_used_and_gets_a_warning() {
+fn token_without_account_beside_the_file_is_unused_and_a_warning() {
     let one = sid('1');
     let path = accounts_file("unbound", json!({ &one: ["a"] }));
     let loaded = load(&[("TWILIO_AUTH_TOKEN", "b,c,d,e,f"), (FILE, &path)]).unwrap();
@@ -57,7 +57,7 @@ fn a_token_without_account_beside_the_file_is_not_used_and_gets_a_warning() {
 }
 
 #[test]
-fn the_rest_api_of_each_account_is_asked_with_its_key_or_else_with_its_current_token() {
+fn rest_api_credentials_are_the_api_key_or_the_current_token() {
     let (one, two, three, key) = (sid('1'), sid('2'), sid('3'), format!("SK{}", "f".repeat(32)));
     let with_key = json!({"tokens": ["new", "old"], "api_key": &key, "api_secret": "hunter2"});
     let path = accounts_file("credentials", json!({ &one: ["a", "b"], &two: with_key }));
@@ -71,7 +71,7 @@ fn the_rest_api_of_each_account_is_asked_with_its_key_or_else_with_its_current_t
 }
 
 #[test]
-fn a_token_without_account_opens_no_rest_api() {
+fn token_without_account_is_no_rest_api_credential() {
     assert_eq!(config(&[]).twilio.credentials().count(), 0);
     assert_eq!(config(&[("TWILIO_ACCOUNT_SID", &sid('1'))]).twilio.credentials().count(), 1);
     let path = accounts_file("tokenless", json!({ sid('1'): ["a"] }));
@@ -81,13 +81,13 @@ fn a_token_without_account_opens_no_rest_api() {
 }
 
 #[test]
-fn without_the_file_no_account_is_listed() {
+fn accounts_are_listed_only_with_the_file() {
     assert!(config(&[]).twilio.listed_accounts().is_none());
     assert!(config(&[("TWILIO_ACCOUNT_SID", &sid('1'))]).twilio.listed_accounts().is_none());
 }
 
 #[test]
-fn a_wrong_accounts_file_is_named_by_the_place_of_the_mistake() {
+fn mistake_in_the_accounts_file_is_reported_with_its_position() {
     let (one, secret) = (sid('1'), "hunter2");
     let of_one = |value: &str| format!(r#"{{"{one}": {value}}}"#);
     let with_key = |key: &str| of_one(&format!(r#"{{"tokens": ["{secret}"], {key}}}"#));
@@ -128,7 +128,7 @@ fn a_wrong_accounts_file_is_named_by_the_place_of_the_mistake() {
 }
 
 #[test]
-fn an_accounts_file_that_cannot_be_read_or_is_too_large_is_named() {
+fn unreadable_or_oversized_accounts_file_is_reported() {
     let large = file("accounts-large", b"");
     std::fs::File::options().write(true).open(&large).unwrap().set_len(64 * 1024 * 1024 + 1).unwrap();
     for (path, expected) in [
@@ -141,7 +141,7 @@ fn an_accounts_file_that_cannot_be_read_or_is_too_large_is_named() {
 }
 
 #[test]
-fn an_account_that_is_given_twice_or_has_no_token_is_a_contradiction() {
+fn account_given_twice_or_without_a_token_is_a_contradiction() {
     let one = sid('1');
     let path = accounts_file("twice", json!({ &one: ["a"] }));
     let sid = ("TWILIO_ACCOUNT_SID", one.as_str());
@@ -152,7 +152,7 @@ fn an_account_that_is_given_twice_or_has_no_token_is_a_contradiction() {
 }
 
 #[test]
-fn an_account_with_too_many_tokens_is_named() {
+fn account_with_too_many_tokens_is_reported() {
     let path = accounts_file("cap", json!({ sid('1'): ["a", "b", "c", "d"] }));
     assert!(load(&[WITHOUT_TOKEN, (FILE, &path)]).is_ok(), "2 spellings × 3 constructions × 4 tokens = 24");
     let path = accounts_file("over", json!({ sid('1'): ["a"], sid('2'): ["a", "b", "c", "d", "e"] }));
@@ -162,7 +162,7 @@ fn an_account_with_too_many_tokens_is_named() {
 }
 
 #[test]
-fn a_file_in_another_format_does_not_name_every_account() {
+fn accounts_file_in_another_format_reports_only_the_first_accounts() {
     let accounts: serde_json::Map<_, _> = (0..25_000).map(|number| (format!("AC{number:032}"), json!("x"))).collect();
     let path = accounts_file("format", json!(accounts));
     let text = load(&[WITHOUT_TOKEN, (FILE, &path)]).unwrap_err().to_string();
@@ -171,7 +171,7 @@ fn a_file_in_another_format_does_not_name_every_account() {
 }
 
 #[test]
-fn a_reload_reads_the_files_again_with_the_same_checks() {
+fn reload_reads_the_files_again_with_the_same_checks() {
     let (one, two) = (sid('1'), sid('2'));
     let path = accounts_file("reload", json!({ &one: ["a"] }));
     let mut config = config(&[("TWILIO_AUTH_TOKEN", "own"), ("TWILIO_ACCOUNT_SID", &two), (FILE, &path)]);

@@ -1,4 +1,4 @@
-//! Each mistake is named by its variable and with what to write instead.
+//! Each mistake is reported with its variable and with what to write instead.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt};
 
@@ -8,7 +8,7 @@ use super::{PASSWORD, TOKEN, environment, file, load};
 
 fn problems(more: &[(&str, &str)]) -> Problems {
     match load(more) {
-        Ok(_) => panic!("no problem is found in {more:?}"),
+        Ok(_) => panic!("no problem is reported for {more:?}"),
         Err(problems) => problems,
     }
 }
@@ -22,10 +22,10 @@ pub(super) fn only(more: &[(&str, &str)]) -> String {
     lines[1].to_owned()
 }
 
-/// Variables; the one that is wrong; a piece of what to write instead.
+/// Variables, the name of the wrong one, and a part of what to write instead.
 type Mistake<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
 
-fn each_is_named(mistakes: &[Mistake]) {
+fn assert_each_is_reported(mistakes: &[Mistake]) {
     for (more, name, instead) in mistakes {
         let line = only(more);
         assert!(line.starts_with(&format!("{name}: ")), "{more:?} → {line}");
@@ -35,8 +35,8 @@ fn each_is_named(mistakes: &[Mistake]) {
 }
 
 #[test]
-fn a_missing_value_is_named() {
-    each_is_named(&[
+fn missing_value_is_reported() {
+    assert_each_is_reported(&[
         (&[("PUBLIC_URL", "")], "PUBLIC_URL", "write the address that Twilio calls, such as https://"),
         (&[("TWILIO_AUTH_TOKEN", "")], "TWILIO_AUTH_TOKEN", "or its path into TWILIO_AUTH_TOKEN_FILE"),
         (&[("TWILIO_AUTH_TOKEN", "")], "TWILIO_AUTH_TOKEN", "the path of a list of accounts into TWILIO_ACCOUNTS_FILE"),
@@ -45,8 +45,8 @@ fn a_missing_value_is_named() {
 }
 
 #[test]
-fn a_malformed_listener_is_named() {
-    each_is_named(&[
+fn malformed_listener_is_reported() {
+    assert_each_is_reported(&[
         (&[("HTTP_BIND", "8080")], "HTTP_BIND", "such as 0.0.0.0:8080"),
         (&[("HTTP_BIND", "localhost:8080")], "HTTP_BIND", "write an IP address and a port"),
         (&[("ADMIN_BIND", ":9090")], "ADMIN_BIND", "[::]:8080"),
@@ -64,10 +64,10 @@ fn a_malformed_listener_is_named() {
 }
 
 #[test]
-fn a_wrong_public_url_or_token_is_named() {
+fn invalid_public_url_or_token_is_reported() {
     let spaced = format!("{TOKEN} {TOKEN}");
     let twice = format!("{TOKEN},{TOKEN}");
-    each_is_named(&[
+    assert_each_is_reported(&[
         (&[("PUBLIC_URL", "hooks.example.com")], "PUBLIC_URL", "write it as https://hooks.example.com"),
         (&[("PUBLIC_URL", "https://a.example/?x=1")], "PUBLIC_URL", "remove everything from the '?'"),
         (&[("PUBLIC_URL", "https://a.example,")], "PUBLIC_URL", "item 2 of the list is empty; write one value"),
@@ -85,9 +85,9 @@ fn a_wrong_public_url_or_token_is_named() {
 }
 
 #[test]
-fn reconciliation_without_an_account_to_ask_for_is_named() {
+fn reconciliation_without_an_account_is_reported() {
     let (few, account) = (("RECONCILE_INTERVAL_SECS", "3600"), format!("AC{}", "0".repeat(32)));
-    each_is_named(&[
+    assert_each_is_reported(&[
         (&[few], "RECONCILE_INTERVAL_SECS", "write TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, or 0 here"),
         (&[("RECONCILE_INTERVAL_SECS", "604801")], "RECONCILE_INTERVAL_SECS", "a whole number from 0 to 604800"),
     ]);
@@ -96,12 +96,12 @@ fn reconciliation_without_an_account_to_ask_for_is_named() {
 }
 
 #[test]
-fn a_secret_file_that_holds_no_secret_is_named() {
+fn secret_file_without_a_secret_is_reported() {
     let (empty, blank, bytes) = (file("empty", b""), file("blank", b"\n"), file("bytes", b"\xff\xfe"));
     let [empty, blank, bytes] = [&empty, &blank, &bytes].map(|path| path.to_str().unwrap());
     let without = ("TWILIO_AUTH_TOKEN", "");
     const FILE: &str = "TWILIO_AUTH_TOKEN_FILE";
-    each_is_named(&[
+    assert_each_is_reported(&[
         (&[(FILE, empty)], FILE, "contradicts TWILIO_AUTH_TOKEN, which is set too; remove one"),
         (&[without, (FILE, "/does/not/exist")], FILE, "write the path of a readable file"),
         (&[without, (FILE, "/")], FILE, "write the path of a readable file"),
@@ -112,9 +112,9 @@ fn a_secret_file_that_holds_no_secret_is_named() {
 }
 
 #[test]
-fn a_wrong_topic_broker_or_number_of_kafka_is_named() {
+fn invalid_topic_broker_or_number_of_kafka_is_reported() {
     let long = "a".repeat(250);
-    each_is_named(&[
+    assert_each_is_reported(&[
         (&[("KAFKA_BOOTSTRAP_SERVERS", "kafka")], "KAFKA_BOOTSTRAP_SERVERS", "write host:port, such as kafka-0:9092"),
         (&[("KAFKA_BOOTSTRAP_SERVERS", "kafka:0")], "KAFKA_BOOTSTRAP_SERVERS", "item 1 is not a broker"),
         (&[("KAFKA_BOOTSTRAP_SERVERS", "a:1,ssl://b:2")], "KAFKA_BOOTSTRAP_SERVERS", "item 2 is not a broker"),
@@ -133,7 +133,7 @@ fn a_wrong_topic_broker_or_number_of_kafka_is_named() {
 }
 
 #[test]
-fn a_contradiction_in_the_security_of_kafka_is_named() {
+fn contradiction_in_the_security_of_kafka_is_reported() {
     const PROTOCOL: &str = "KAFKA_SECURITY_PROTOCOL";
     let pem = file("mistakes.pem", b"pem").display().to_string();
     let (ssl, sasl) = ((PROTOCOL, "ssl"), (PROTOCOL, "sasl_ssl"));
@@ -141,7 +141,7 @@ fn a_contradiction_in_the_security_of_kafka_is_named() {
     let (user, password) = (("KAFKA_SASL_USERNAME", "bridge"), ("KAFKA_SASL_PASSWORD", PASSWORD));
     let broken = ("KAFKA_SASL_PASSWORD", "with a line\nbreak");
     let gone = "/does/not/exist";
-    each_is_named(&[
+    assert_each_is_reported(&[
         (&[(PROTOCOL, "tls")], PROTOCOL, "write plaintext, ssl, sasl_plaintext or sasl_ssl"),
         (&[mechanism], "KAFKA_SASL_MECHANISM", "write KAFKA_SECURITY_PROTOCOL=sasl_ssl"),
         (&[ssl, user], "KAFKA_SASL_USERNAME", "remove it, or write"),
@@ -194,9 +194,9 @@ fn a_contradiction_in_the_security_of_kafka_is_named() {
 }
 
 #[test]
-fn a_wrong_property_list_is_named() {
+fn invalid_property_list_is_reported() {
     const PROPERTIES: &str = "KAFKA_PROPERTIES";
-    each_is_named(&[
+    assert_each_is_reported(&[
         (&[(PROPERTIES, "compression.type")], PROPERTIES, "item 1 is not a property; write key=value"),
         (&[(PROPERTIES, "compression.type=")], PROPERTIES, "write key=value"),
         (&[(PROPERTIES, "Compression Type=zstd")], PROPERTIES, "a key in lower case"),
@@ -220,7 +220,7 @@ fn a_wrong_property_list_is_named() {
 }
 
 #[test]
-fn every_property_of_the_refused_list_is_refused_with_a_reason() {
+fn every_refused_property_is_reported_with_a_reason() {
     for refused in REFUSED_PROPERTIES {
         let key = refused.pattern.replace('*', "x");
         let line = only(&[("KAFKA_PROPERTIES", &format!("{key}=1"))]);
@@ -230,8 +230,8 @@ fn every_property_of_the_refused_list_is_refused_with_a_reason() {
 }
 
 #[test]
-fn a_wrong_process_setting_is_named() {
-    each_is_named(&[
+fn invalid_process_setting_is_reported() {
+    assert_each_is_reported(&[
         (&[("SPOOL_MAX_BYTES", "1023")], "SPOOL_MAX_BYTES", "from 1024 to 1125899906842624"),
         (&[("SPOOL_MIN_FREE_BYTES", "1 GiB")], "SPOOL_MIN_FREE_BYTES", "from 0 to"),
         (&[("TRUSTHUB_BASE_URL", "trusthub.twilio.com")], "TRUSTHUB_BASE_URL", "write https://trusthub.twilio.com"),
@@ -251,9 +251,9 @@ fn a_wrong_process_setting_is_named() {
 }
 
 #[test]
-fn too_many_signatures_for_one_callback_are_refused() {
+fn too_many_signatures_per_callback_are_reported() {
     assert!(load(&[("TWILIO_AUTH_TOKEN", "a,b,c,d")]).is_ok(), "2 spellings × 3 constructions × 4 tokens = 24");
-    each_is_named(&[
+    assert_each_is_reported(&[
         (
             &[("TWILIO_AUTH_TOKEN", "a,b,c,d,e")],
             "PUBLIC_URL and TWILIO_AUTH_TOKEN",
@@ -268,10 +268,10 @@ fn too_many_signatures_for_one_callback_are_refused() {
 }
 
 #[test]
-fn a_value_that_is_not_unicode_is_the_only_thing_said_about_its_variable() {
+fn value_that_is_not_unicode_is_the_only_problem_of_its_variable() {
     for variable in VARIABLES {
-        let stands_for_token = ["TWILIO_AUTH_TOKEN_FILE", "TWILIO_ACCOUNTS_FILE"].contains(&variable.name);
-        let without: &[_] = if stands_for_token { &[("TWILIO_AUTH_TOKEN", "")] } else { &[] };
+        let replaces_token = ["TWILIO_AUTH_TOKEN_FILE", "TWILIO_ACCOUNTS_FILE"].contains(&variable.name);
+        let without: &[_] = if replaces_token { &[("TWILIO_AUTH_TOKEN", "")] } else { &[] };
         let mut vars = environment(without);
         vars.retain(|(name, _)| name != variable.name);
         vars.push((variable.name.into(), OsString::from_vec(b"caf\xe9".to_vec())));
@@ -282,7 +282,7 @@ fn a_value_that_is_not_unicode_is_the_only_thing_said_about_its_variable() {
 }
 
 #[test]
-fn a_foreign_variable_that_is_not_unicode_is_nobodys_business() {
+fn foreign_variable_that_is_not_unicode_is_ignored() {
     let mut vars = environment(&[]);
     let bytes = || OsString::from_vec(b"caf\xe9".to_vec());
     vars.extend([("KAFKA_PORT".into(), bytes()), (bytes(), "x".into())]);
@@ -290,7 +290,7 @@ fn a_foreign_variable_that_is_not_unicode_is_nobodys_business() {
 }
 
 #[test]
-fn all_problems_are_named_in_one_error() {
+fn all_problems_are_reported_in_one_error() {
     let text = problems(&[
         ("HTTP_BIND", "x"),
         ("HTTP_MAX_BODY_BYTES", "x"),
@@ -324,7 +324,7 @@ fn all_problems_are_named_in_one_error() {
     ])
     .to_string();
     let named: Vec<_> = text.lines().skip(1).filter_map(|line| line.split(':').next()).collect();
-    // Any text may be the name of a file or a folder.
+    // Every text is a valid name of a file or folder.
     let silent = |name: &str| {
         ["SPOOL_DIR", "SIMULATOR_STATE"].contains(&name)
             || name.contains("_SASL_")
@@ -338,7 +338,7 @@ fn all_problems_are_named_in_one_error() {
 }
 
 #[test]
-fn no_problem_repeats_a_value_wherever_a_secret_was_written_by_mistake() {
+fn no_problem_repeats_a_secret_written_into_the_wrong_variable() {
     let shapes = |secret: &str| {
         [
             secret.to_owned(),

@@ -1,4 +1,4 @@
-//! The examples, as processes.
+//! The examples as processes.
 
 use std::{
     env,
@@ -12,9 +12,9 @@ use std::{
 use serde_json::Value;
 
 use super::{Record, Topic};
-use crate::support::{PATIENCE, kafka::broker, oracle::libraries, view::View};
+use crate::support::{TIMEOUT, kafka::broker, oracle::libraries, view::View};
 
-/// Which of the examples.
+/// The language of an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     Rust,
@@ -29,7 +29,7 @@ impl Language {
         }
     }
 
-    /// What the rules of the example decide about the records of some partitions, each handed to a fresh view.
+    /// The decisions of the example's rules about the records of some partitions, with a new view for each partition.
     pub(super) fn decide(self, partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
         match self {
             Self::Rust => partitions.iter().map(|records| decided_in_rust(records)).collect(),
@@ -60,7 +60,7 @@ fn decided_in_python(partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
     decided
 }
 
-/// Runs a Python program that imports what the Python example consists of.
+/// Runs a Python program that imports modules of the Python example.
 fn python(program: &Path) -> Command {
     let mut command = Command::new(libraries().join("python/bin/python"));
     command.arg(program).env("PYTHONPATH", root().join("examples/consumer-python")).env("PYTHONDONTWRITEBYTECODE", "1");
@@ -71,7 +71,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Cargo builds the examples before it runs all tests, and puts them beside the folder of the test binaries.
+/// Cargo builds the examples before it runs all tests, next to the folder of the test binaries.
 fn built_example() -> PathBuf {
     let tests = env::current_exe().unwrap();
     let path = tests.ancestors().nth(2).unwrap().join("examples/consumer");
@@ -101,20 +101,20 @@ impl Consumer {
     }
 
     pub(super) fn decisions(&self, count: usize) -> Vec<Value> {
-        (0..count).map(|_| self.decisions.recv_timeout(PATIENCE).expect("a decision in time")).collect()
+        (0..count).map(|_| self.decisions.recv_timeout(TIMEOUT).expect("a decision in time")).collect()
     }
 
-    /// Stops it as an orchestrator does, and returns the decisions not yet asked for and what it complained of.
+    /// Terminates it as an orchestrator does, and returns the unread decisions and its standard error.
     pub(super) fn stop(mut self) -> (Vec<Value>, String) {
-        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-        let mut complaints = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
-        assert!(self.process.wait().unwrap().success(), "{complaints}");
-        (self.decisions.iter().collect(), complaints)
+        let signaled = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(signaled.success());
+        let mut stderr = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(self.process.wait().unwrap().success(), "{stderr}");
+        (self.decisions.iter().collect(), stderr)
     }
 
-    /// Kills it, and returns the decisions not yet asked for.
+    /// Kills it and returns the unread decisions.
     pub(super) fn kill(mut self) -> Vec<Value> {
         self.process.kill().unwrap();
         self.decisions.iter().collect()
@@ -128,13 +128,13 @@ impl Drop for Consumer {
     }
 }
 
-/// A pipe has no time-out of its own, so a thread reads it, no further than it is asked.
+/// Reads a pipe, which has no time-out, in a thread, and only as far as the receiver asks.
 fn lines_of(stdout: ChildStdout) -> Receiver<Value> {
     let (sender, receiver) = mpsc::sync_channel(0);
     let mut stdout = BufReader::new(stdout);
     thread::spawn(move || {
         let mut line = String::new();
-        // A killed process may leave its last line unfinished; that one does not count.
+        // A killed process may leave its last line incomplete, which is ignored.
         while stdout.read_line(&mut line).is_ok_and(|_| line.ends_with('\n')) {
             let decision = serde_json::from_str(&line).unwrap();
             if sender.send(decision).is_err() {

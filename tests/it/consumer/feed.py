@@ -1,6 +1,6 @@
-"""Hands records to the rules of the Python example without Kafka.
+"""Applies the rules of the Python example to records without Kafka.
 
-For every line on stdin, a JSON array of the records of one partition, one line on stdout: the array of its decisions.
+For every line on stdin, a JSON array of the records of one partition, it prints one line: the array of decisions.
 """
 
 import json

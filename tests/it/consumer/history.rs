@@ -1,6 +1,6 @@
-//! The history of some profiles, and what two replicas of the service make of it in one partition.
+//! The history of some profiles, and the records that two replicas of the service write about it into one partition.
 //!
-//! Drawn from a number: the same number is the same history again.
+//! Generated from a seed: the same number is the same history.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -16,7 +16,7 @@ use crate::support::random::Random;
 /// 2026-11-20T11:00:00Z, in milliseconds.
 const START: u64 = 1_795_172_400_000;
 
-/// Milliseconds between two changes of one profile: within the same one, and longer than anything is remembered.
+/// Milliseconds between two changes of one profile, from none to longer than any id is remembered.
 const GAPS: [u64; 6] = [0, 1, 40, 2_000, 90_000, 7_200_000];
 
 /// Milliseconds after which Twilio repeats a callback.
@@ -30,12 +30,12 @@ pub(super) struct Event {
     pub(super) profile: String,
     pub(super) ce_id: String,
     status: &'static str,
-    /// When the first callback about it arrived.
+    /// The time at which the first callback about it arrived.
     time: u64,
 }
 
 impl Event {
-    /// As a consumer reads it that does not know every status.
+    /// The status as read by a consumer that does not know every status.
     pub(super) fn known_status(&self) -> &'static str {
         if self.status == "paused" { "unknown" } else { self.status }
     }
@@ -50,20 +50,20 @@ impl Event {
     }
 }
 
-/// A callback about an event, as one replica received it: the first one, or a repeat by Twilio.
+/// A callback about an event as one replica received it: the first one, or a repeat by Twilio.
 #[derive(Debug, Clone, Copy)]
 struct Receipt {
     event: usize,
     time: u64,
 }
 
-/// What stands at one place of the partition.
+/// The content of one record of the partition.
 #[derive(Debug)]
 pub(super) enum Meaning {
     /// The event with this index, received at this time.
     Event(usize, u64),
-    /// Nothing that a consumer can use, for this reason.
-    Stranger(&'static str),
+    /// A record that a consumer cannot use, with the reason.
+    Unusable(&'static str),
 }
 
 #[derive(Debug)]
@@ -81,9 +81,9 @@ impl History {
             .into_iter()
             .map(|Receipt { event, time }| (events[event].record(time, random.one_in(2)), Meaning::Event(event, time)))
             .collect();
-        for stranger in strangers(number) {
-            let place = random.below(partition.len() as u64 + 1) as usize;
-            partition.insert(place, stranger);
+        for unusable in unusable_records(number) {
+            let position = random.below(partition.len() as u64 + 1) as usize;
+            partition.insert(position, unusable);
         }
         Self { events, partition }
     }
@@ -92,15 +92,15 @@ impl History {
         self.partition.iter().map(|(record, _)| record.clone()).collect()
     }
 
-    /// The `ce_id` of each profile's last event; of those of one millisecond, the one that the partition has last.
-    pub(super) fn truth(&self) -> BTreeMap<&str, &str> {
-        let mut order: Vec<_> = self.events.iter().map(|event| (event.time, self.place_of(event), event)).collect();
-        order.sort_by_key(|(time, place, _)| (*time, *place));
+    /// The `ce_id` of each profile's latest event; of events with the same time, the one that is last in the partition.
+    pub(super) fn latest(&self) -> BTreeMap<&str, &str> {
+        let mut order: Vec<_> = self.events.iter().map(|event| (event.time, self.position_of(event), event)).collect();
+        order.sort_by_key(|(time, position, _)| (*time, *position));
         order.into_iter().map(|(.., event)| (event.profile.as_str(), event.ce_id.as_str())).collect()
     }
 
-    /// Where the event stands for the first time.
-    fn place_of(&self, event: &Event) -> usize {
+    /// The position of the event's first occurrence.
+    fn position_of(&self, event: &Event) -> usize {
         self.partition
             .iter()
             .position(
@@ -127,7 +127,7 @@ fn random_events(random: &mut Random, number: u64) -> Vec<Event> {
     events
 }
 
-/// Every callback goes to one of two replicas; some are repeated later, to the same or to the other.
+/// Each callback goes to one of two replicas; some are repeated later, to the same replica or the other.
 fn received(random: &mut Random, events: &[Event]) -> [Vec<Receipt>; 2] {
     let mut replicas = [Vec::new(), Vec::new()];
     for (event, Event { time, .. }) in events.iter().enumerate() {
@@ -143,8 +143,8 @@ fn received(random: &mut Random, events: &[Event]) -> [Vec<Receipt>; 2] {
     replicas
 }
 
-/// What a replica writes: everything in the order of receipt, going back now and then to what may not have been
-/// written, and once more to some record after a restart.
+/// The records that a replica writes: all in the order of receipt, with occasional retries of the latest ones that may
+/// not have been written, and a second time from some record on after a restart.
 fn published(random: &mut Random, receipts: &[Receipt]) -> VecDeque<Receipt> {
     let mut log = VecDeque::new();
     let mut next = 0;
@@ -161,34 +161,35 @@ fn published(random: &mut Random, receipts: &[Receipt]) -> VecDeque<Receipt> {
     log
 }
 
-/// Both logs in one partition, in turns of random length, each in its own order.
+/// Both logs in one partition, alternating at random, each in its own order.
 ///
-/// Twilio's repeat of a callback does not come before the callback itself: no consumer could know its true time.
+/// A repeat by Twilio does not precede the first callback: no consumer could know the event's true time.
 fn interleaved(random: &mut Random, events: &[Event], mut logs: [VecDeque<Receipt>; 2]) -> Vec<Receipt> {
     let mut partition = Vec::new();
-    let mut there = HashSet::new();
+    let mut published = HashSet::new();
     while logs.iter().any(|log| !log.is_empty()) {
         let log = &mut logs[random.below(2) as usize];
         for _ in 0..random.pick(&[1, 2, 20]) {
-            let may_come =
-                |receipt: &mut Receipt| receipt.time == events[receipt.event].time || there.contains(&receipt.event);
-            let Some(receipt) = log.pop_front_if(may_come) else { break };
-            there.insert(receipt.event);
+            let may_be_next = |receipt: &mut Receipt| {
+                receipt.time == events[receipt.event].time || published.contains(&receipt.event)
+            };
+            let Some(receipt) = log.pop_front_if(may_be_next) else { break };
+            published.insert(receipt.event);
             partition.push(receipt);
         }
     }
     partition
 }
 
-/// Records that a consumer passes over.
-fn strangers(number: u64) -> [(Record, Meaning); 4] {
-    let id = format!("{number}-stranger");
+/// Records that a consumer skips.
+fn unusable_records(number: u64) -> [(Record, Meaning); 4] {
+    let id = format!("{number}-unusable");
     let time = "2026-11-20T11:00:00.000Z";
     let record = |ce_type, value| Record::of(ce_type, &id, time, value);
     [
-        (record("io.trusthub-bridge.profile.status-changed.v2", Some("{}")), Meaning::Stranger("unknown_type")),
-        (record(EVENT_TYPE, None), Meaning::Stranger("unreadable")),
-        (record(EVENT_TYPE, Some("{\"account_sid\":")), Meaning::Stranger("unreadable")),
-        (Record { ce_time: None, ..record(EVENT_TYPE, Some("{}")) }, Meaning::Stranger("unreadable")),
+        (record("io.trusthub-bridge.profile.status-changed.v2", Some("{}")), Meaning::Unusable("unknown_type")),
+        (record(EVENT_TYPE, None), Meaning::Unusable("unreadable")),
+        (record(EVENT_TYPE, Some("{\"account_sid\":")), Meaning::Unusable("unreadable")),
+        (Record { ce_time: None, ..record(EVENT_TYPE, Some("{}")) }, Meaning::Unusable("unreadable")),
     ]
 }

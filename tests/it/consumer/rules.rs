@@ -1,4 +1,4 @@
-//! The rules that both examples keep, one by one.
+//! The rules of both examples, one by one.
 
 use serde_json::{Value, json};
 use trusthub_bridge::domain::EVENT_TYPE;
@@ -14,8 +14,8 @@ fn event(ce_id: &str, ce_time: &str, profile: &str, status: &str) -> Record {
     Record::of(EVENT_TYPE, ce_id, ce_time, Some(&value(ce_time, profile, status).to_string()))
 }
 
-/// What both examples say about these records: the status applied, or why none was.
-fn said(records: &[Record]) -> Vec<String> {
+/// The decision of both examples about each record: the status applied, or the reason for skipping it.
+fn decisions(records: &[Record]) -> Vec<String> {
     let [rust, python] = [Language::Rust, Language::Python].map(|language| language.decide(&[records.to_vec()]));
     assert_eq!(rust, python);
     let word = |decision: &Value| decision.get("status").unwrap_or(&decision["reason"]).as_str().unwrap().to_owned();
@@ -23,41 +23,41 @@ fn said(records: &[Record]) -> Vec<String> {
 }
 
 #[test]
-fn a_repeat_is_skipped_whatever_its_time() {
+fn repeat_is_skipped_whatever_its_time() {
     let records = [NOON, NOON, LATER, "2026-11-20T11:59:00.000Z"].map(|time| event("1", time, PROFILE, "draft"));
-    assert_eq!(said(&records), ["draft", "repeat", "repeat", "repeat"]);
+    assert_eq!(decisions(&records), ["draft", "repeat", "repeat", "repeat"]);
 }
 
 #[test]
-fn an_event_older_than_the_last_one_of_its_profile_is_skipped() {
+fn event_older_than_the_last_one_of_its_profile_is_skipped() {
     let records = [
         event("1", LATER, PROFILE, "in-review"),
         event("2", NOON, PROFILE, "pending-review"),
         event("3", NOON, OTHER_PROFILE, "pending-review"),
     ];
-    assert_eq!(said(&records), ["in-review", "older", "pending-review"]);
+    assert_eq!(decisions(&records), ["in-review", "older", "pending-review"]);
 }
 
 #[test]
-fn of_events_of_one_millisecond_the_one_that_the_partition_has_last_counts_and_repeats_change_nothing() {
+fn last_event_in_the_partition_wins_among_events_of_one_millisecond() {
     let first = event("2", NOON, PROFILE, "in-review");
     let second = event("1", NOON, PROFILE, "twilio-approved");
     let records = [first.clone(), second.clone(), first, second];
-    assert_eq!(said(&records), ["in-review", "twilio-approved", "repeat", "repeat"]);
+    assert_eq!(decisions(&records), ["in-review", "twilio-approved", "repeat", "repeat"]);
 }
 
 #[test]
-fn a_repeat_that_was_received_later_is_skipped_even_if_its_event_was_not_applied() {
+fn later_repeat_of_a_skipped_event_is_skipped() {
     let records = [
         event("2", LATER, PROFILE, "in-review"),
         event("1", NOON, PROFILE, "pending-review"),
         event("1", "2026-11-20T12:01:00.000Z", PROFILE, "pending-review"),
     ];
-    assert_eq!(said(&records), ["in-review", "older", "repeat"]);
+    assert_eq!(decisions(&records), ["in-review", "older", "repeat"]);
 }
 
 #[test]
-fn ids_are_forgotten_once_no_repeat_of_them_can_pass_for_news() {
+fn ids_are_forgotten_when_a_repeat_can_no_longer_be_newer() {
     let records = [
         event("1", NOON, PROFILE, "draft"),
         event("2", HOURS_LATER, PROFILE, "in-review"),
@@ -65,33 +65,37 @@ fn ids_are_forgotten_once_no_repeat_of_them_can_pass_for_news() {
         event("2", HOURS_LATER, PROFILE, "in-review"),
         event("1", "2026-11-20T14:00:00.001Z", PROFILE, "draft"),
     ];
-    assert_eq!(said(&records), ["draft", "in-review", "older", "repeat", "draft"], "the last is no repeat by Twilio");
+    assert_eq!(
+        decisions(&records),
+        ["draft", "in-review", "older", "repeat", "draft"],
+        "the last is too late for a repeat"
+    );
 }
 
 #[test]
-fn times_are_compared_as_times_and_not_as_texts() {
+fn times_are_compared_as_times_and_not_as_text() {
     let records = [
         event("1", "2026-11-20T12:00:00Z", PROFILE, "in-review"),
         event("2", "2026-11-20T12:30:00+01:00", PROFILE, "draft"),
     ];
-    assert_eq!(said(&records), ["in-review", "older"]);
+    assert_eq!(decisions(&records), ["in-review", "older"]);
 }
 
 #[test]
-fn an_unknown_status_and_an_unknown_field_are_applied() {
+fn unknown_status_and_unknown_field_are_applied() {
     let mut newer = value(NOON, PROFILE, "paused");
-    newer["reviewer"] = json!({ "name": "somebody" });
-    assert_eq!(said(&[Record::of(EVENT_TYPE, "1", NOON, Some(&newer.to_string()))]), ["unknown"]);
+    newer["reviewer"] = json!({ "name": "Jane" });
+    assert_eq!(decisions(&[Record::of(EVENT_TYPE, "1", NOON, Some(&newer.to_string()))]), ["unknown"]);
 }
 
 #[test]
-fn an_unknown_type_is_skipped_without_reading_its_value() {
+fn record_of_an_unknown_type_is_skipped_without_reading_its_value() {
     let other = |ce_type| Record { ce_type, ..Record::of("", "1", NOON, Some("\u{1}")) };
-    assert_eq!(said(&[other(Some("io.trusthub-bridge.other.v1".to_owned())), other(None)]), ["unknown_type"; 2]);
+    assert_eq!(decisions(&[other(Some("io.trusthub-bridge.other.v1".to_owned())), other(None)]), ["unknown_type"; 2]);
 }
 
 #[test]
-fn what_breaks_the_contract_is_skipped_and_not_remembered() {
+fn invalid_record_is_skipped_and_its_id_not_remembered() {
     let good = event("1", NOON, PROFILE, "draft");
     let with_value = |value: &str| Record { value: Some(value.to_owned()), ..good.clone() };
     let with_time = |time: &str| Record { ce_time: Some(time.to_owned()), ..good.clone() };
@@ -109,8 +113,8 @@ fn what_breaks_the_contract_is_skipped_and_not_remembered() {
         with_value(&"[".repeat(100_000)),
         with_value(&format!("{{\"profile_sid\": {}", "9".repeat(10_000))),
     ];
-    assert_eq!(said(&broken), ["unreadable"; 12]);
+    assert_eq!(decisions(&broken), ["unreadable"; 12]);
     let mut records = broken.to_vec();
     records.push(good);
-    assert_eq!(said(&records).last().map(String::as_str), Some("draft"));
+    assert_eq!(decisions(&records).last().map(String::as_str), Some("draft"));
 }

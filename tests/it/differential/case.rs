@@ -1,4 +1,4 @@
-//! One request: what Twilio was given and signed, and what then arrived.
+//! One request: the signed form of it, and the form in which it arrives.
 
 use trusthub_bridge::domain::{Construction, Encoding, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER};
 use trusthub_bridge::verify::{Keyring, Pair, SigningKey, Verifier, decode_form, sign, url_with_body_hash};
@@ -20,19 +20,19 @@ const PUBLIC_URLS: [&str; 9] = [
     "http://192.0.2.1/a;b={c}/~'",
 ];
 
-/// A request with its signature, drawn from a number.
+/// A request with its signature, generated from a number.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) number: u64,
-    /// What was changed, for who reads a failure.
+    /// The name of the change, for the message of a failure.
     pub(super) tampering: Option<&'static str>,
     pub(super) signed: Signed,
     pub(super) received: Received,
-    /// Stands for the signature that belongs to what was signed.
+    /// Replaces the signature that belongs to the signed request.
     pub(super) forged: Option<String>,
 }
 
-/// What Twilio signed: its own idea of the URL, and the form if that is covered.
+/// What Twilio signed: the URL as Twilio knows it, and the form if the signature covers it.
 #[derive(Debug)]
 pub(super) struct Signed {
     pub(super) token: String,
@@ -53,7 +53,7 @@ pub(super) struct Received {
 }
 
 impl Case {
-    /// The case with this number. One in four is not tampered with.
+    /// The case with this number. One in four is genuine.
     pub(super) fn numbered(number: u64) -> Self {
         let mut random = Random::from(!number);
         let mut case = Self::genuine(number, &mut random);
@@ -92,7 +92,7 @@ impl Case {
         self.forged.clone().unwrap_or_else(|| self.signed.signature())
     }
 
-    /// How this service's verifier accepts the request, if it does.
+    /// The construction for which this service's verifier accepts the request, if any.
     pub(super) fn accepted_construction(&self) -> Option<Construction> {
         let keyring = Keyring::new(None, &[TOKEN.into()]).unwrap();
         let verifier = Verifier::new(vec![self.received.public_url.clone()], keyring);
@@ -100,15 +100,15 @@ impl Case {
         Some(verified.matched().construction)
     }
 
-    /// Changes the query that Twilio was given, so that it is signed as it arrives.
-    pub(super) fn give_query(&mut self, change: impl Fn(&str) -> String) {
+    /// Changes the configured query, so that it is signed as it arrives.
+    pub(super) fn configure_query(&mut self, change: impl Fn(&str) -> String) {
         for query in [&mut self.signed.query, &mut self.received.query] {
             *query = query.as_deref().map(&change);
         }
     }
 
-    /// Adds a field to the form that Twilio signs and sends.
-    pub(super) fn give_field(&mut self, encoded: &str) {
+    /// Adds a field to the form, both signed and sent.
+    pub(super) fn add_signed_field(&mut self, encoded: &str) {
         if !self.signed.form.is_empty() {
             self.signed.form.extend(decode_form(encoded.as_bytes()).unwrap());
             self.received.body.extend(format!("&{encoded}").bytes());
@@ -128,7 +128,7 @@ impl Signed {
 }
 
 impl Received {
-    /// The URL that a caller of an official library gives it.
+    /// The URL that a caller of an official library passes to it.
     pub(super) fn url(&self) -> String {
         joined(self.public_url.as_str(), self.route, self.query.as_deref())
     }

@@ -1,4 +1,4 @@
-//! The single steps in which a request and its signature are driven apart, or made unusual on both sides.
+//! The single changes that separate a request from its signature, or make both unusual.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -8,16 +8,16 @@ use trusthub_bridge::verify::decode_form;
 use super::case::Case;
 use crate::support::random::Random;
 
-/// Changes one thing. Where that thing is missing, the request stays as it is.
+/// Changes one part. Without that part, the request stays unchanged.
 pub(super) type Tampering = fn(&mut Case, &mut Random);
 
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// What may stand in the query of a request line.
+/// The bytes that may occur in the query of a request line.
 const URL_BYTES: &[u8] = b"ABCDEFXYZabcdefxyz0123456789-._~!$'()*+,;:@/?%&=";
 
 pub(super) const TAMPERINGS: &[(&str, Tampering)] = &[
-    // Twilio was given another URL than the service.
+    // Twilio has another URL than the service.
     ("another scheme", |case, _| case.signed.base = another_scheme(&case.signed.base)),
     ("another host", |case, _| case.signed.base = with_authority(&case.signed.base, |host| format!("www.{host}"))),
     ("a longer host", |case, _| {
@@ -41,59 +41,65 @@ pub(super) const TAMPERINGS: &[(&str, Tampering)] = &[
     ("path in upper case", |case, _| case.signed.route = case.signed.route.to_uppercase()),
     ("path escaped", |case, _| case.signed.route = case.signed.route.replace('-', "%2D")),
     ("a fragment in the path", |case, _| case.signed.route.push_str("%23rc=5")),
-    ("given a bare question mark", |case, _| {
+    ("configured with a bare question mark", |case, _| {
         for query in [&mut case.signed.query, &mut case.received.query] {
             query.get_or_insert_default();
         }
     }),
-    ("given a bare question mark that is lost", |case, _| {
+    ("configured with a bare question mark that is lost", |case, _| {
         case.signed.query.get_or_insert_default();
     }),
-    ("given without a query", |case, _| case.signed.query = None),
-    // The query that arrives is another.
+    ("configured without a query", |case, _| case.signed.query = None),
+    // The received query is different.
     ("a bare question mark", |case, _| {
         case.received.query.get_or_insert_default();
     }),
     ("no query", |case, _| case.received.query = None),
     ("a byte of the query", |case, random| change_query(case, |query| with_other_byte(query, URL_BYTES, random))),
     ("case in the query", |case, random| change_query(case, |query| with_other_case(query, random))),
-    ("a parameter more", |case, random| change_parameters(case, random, add)),
-    ("a parameter less", |case, random| change_parameters(case, random, drop_one)),
+    ("an added parameter", |case, random| change_parameters(case, random, add)),
+    ("a missing parameter", |case, random| change_parameters(case, random, drop_one)),
     ("a parameter twice", |case, random| change_parameters(case, random, repeat)),
     ("a parameter renamed", |case, random| change_parameters(case, random, rename)),
     ("parameters in another order", |case, random| change_parameters(case, random, reverse)),
-    ("an empty parameter more", |case, _| change_query(case, |query| format!("{query}&"))),
+    ("an added empty parameter", |case, _| change_query(case, |query| format!("{query}&"))),
     ("spaces of the query", |case, _| change_query(case, other_spaces)),
     ("case of the query's escapes", |case, _| change_query(case, other_escapes)),
-    ("query escaped anew", |case, _| change_query(case, escaped_anew)),
-    // The hash is not the usual one.
+    ("query escaped again", |case, _| change_query(case, escaped_again)),
+    // The hash is unusual.
     ("no hash", |case, _| change_query(case, without_hashes)),
     ("a digit of the hash", |case, _| change_query(case, |query| change_hashes(query, other_digit))),
     ("hash twice", |case, _| {
         change_query(case, |query| change_hashes(query, |hash| format!("{hash}&bodySHA256={hash}")))
     }),
-    ("given a wrong hash", |case, _| case.give_query(|query| change_hashes(query, other_digit))),
-    ("given the hash twice", |case, _| {
-        case.give_query(|query| change_hashes(query, |hash| format!("{hash}&bodySHA256={hash}")))
+    ("configured with a wrong hash", |case, _| case.configure_query(|query| change_hashes(query, other_digit))),
+    ("configured with the hash twice", |case, _| {
+        case.configure_query(|query| change_hashes(query, |hash| format!("{hash}&bodySHA256={hash}")))
     }),
-    ("given a wrong hash after", |case, _| {
-        case.give_query(|query| change_hashes(query, |hash| format!("{hash}&bodySHA256=00")))
+    ("configured with a wrong hash after", |case, _| {
+        case.configure_query(|query| change_hashes(query, |hash| format!("{hash}&bodySHA256=00")))
     }),
-    ("given a wrong hash before", |case, _| {
-        case.give_query(|query| change_hashes(query, |hash| format!("00&bodySHA256={hash}")))
+    ("configured with a wrong hash before", |case, _| {
+        case.configure_query(|query| change_hashes(query, |hash| format!("00&bodySHA256={hash}")))
     }),
-    ("given an empty hash before", |case, _| {
-        case.give_query(|query| change_hashes(query, |hash| format!("&bodySHA256={hash}")))
+    ("configured with an empty hash before", |case, _| {
+        case.configure_query(|query| change_hashes(query, |hash| format!("&bodySHA256={hash}")))
     }),
-    ("given an empty hash", |case, _| case.give_query(|query| change_hashes(query, |_| String::new()))),
-    ("given the hash in upper case", |case, _| case.give_query(|query| change_hashes(query, str::to_uppercase))),
-    ("given the hash escaped", |case, _| case.give_query(|query| change_hashes(query, escaped_digit))),
-    ("given the hash's name escaped", |case, _| case.give_query(|query| query.replace("bodySHA256=", "body%53HA256="))),
-    ("given the hash's name in lower case", |case, _| {
-        case.give_query(|query| query.replace("bodySHA256=", "bodysha256="))
+    ("configured with an empty hash", |case, _| case.configure_query(|query| change_hashes(query, |_| String::new()))),
+    ("configured with the hash in upper case", |case, _| {
+        case.configure_query(|query| change_hashes(query, str::to_uppercase))
     }),
-    ("given the hash cut", |case, _| case.give_query(|query| change_hashes(query, |hash| hash[..40].to_owned()))),
-    // The body that arrives is another.
+    ("configured with the hash escaped", |case, _| case.configure_query(|query| change_hashes(query, escaped_digit))),
+    ("configured with the hash's name escaped", |case, _| {
+        case.configure_query(|query| query.replace("bodySHA256=", "body%53HA256="))
+    }),
+    ("configured with the hash's name in lower case", |case, _| {
+        case.configure_query(|query| query.replace("bodySHA256=", "bodysha256="))
+    }),
+    ("configured with the hash truncated", |case, _| {
+        case.configure_query(|query| change_hashes(query, |hash| hash[..40].to_owned()))
+    }),
+    // The received body is different.
     ("a byte of the body", |case, random| {
         if let Some(byte) = any_of(&mut case.received.body, random) {
             *byte ^= 1 << random.below(8);
@@ -102,18 +108,18 @@ pub(super) const TAMPERINGS: &[(&str, Tampering)] = &[
     ("case in the body", |case, random| change_body(case, |body| with_other_case(body, random))),
     ("no body", |case, _| case.received.body.clear()),
     ("a line end after the body", |case, _| case.received.body.extend(b"\r\n")),
-    ("a field more", |case, random| change_fields(case, random, add)),
-    ("a field less", |case, random| change_fields(case, random, drop_one)),
+    ("an added field", |case, random| change_fields(case, random, add)),
+    ("a missing field", |case, random| change_fields(case, random, drop_one)),
     ("a field twice", |case, random| change_fields(case, random, repeat)),
     ("a field twice with another value", |case, random| change_fields(case, random, repeat_with_another_value)),
     ("a field renamed", |case, random| change_fields(case, random, rename)),
     ("a value changed", |case, random| change_fields(case, random, extend_value)),
     ("fields in another order", |case, random| change_fields(case, random, reverse)),
     ("a delimiter moved", |case, random| change_fields(case, random, move_delimiter)),
-    ("an empty field more", |case, _| change_body(case, |body| format!("{body}&&=&"))),
+    ("an added empty field", |case, _| change_body(case, |body| format!("{body}&&=&"))),
     ("spaces of the body", |case, _| change_body(case, other_spaces)),
     ("case of the body's escapes", |case, _| change_body(case, other_escapes)),
-    ("body escaped anew", |case, _| change_body(case, escaped_anew)),
+    ("body escaped again", |case, _| change_body(case, escaped_again)),
     ("as a form", |case, _| case.received.encoding = Encoding::Form),
     ("as JSON", |case, _| case.received.encoding = Encoding::Json),
     ("as JSON without a body", |case, _| {
@@ -124,30 +130,30 @@ pub(super) const TAMPERINGS: &[(&str, Tampering)] = &[
         case.received.encoding = Encoding::Query;
         case.received.body.clear();
     }),
-    // The form is an unusual one, but signed.
-    ("given names beyond the basic plane", |case, _| case.give_field("%EF%BC%A1=1&%F0%9F%98%80=2")),
-    ("given names beyond the basic plane, in the order of UTF-16", |case, _| {
-        case.give_field("%EF%BC%A1=1&%F0%9F%98%80=2");
+    // The form is unusual, but signed.
+    ("signed with names beyond the basic plane", |case, _| case.add_signed_field("%EF%BC%A1=1&%F0%9F%98%80=2")),
+    ("signed with names beyond the basic plane, in the order of UTF-16", |case, _| {
+        case.add_signed_field("%EF%BC%A1=1&%F0%9F%98%80=2");
         sort_by_utf16(case);
     }),
-    ("given a value that is not UTF-8", |case, _| case.give_field("Note=%FF")),
-    ("given a replacement character for what is not UTF-8", |case, _| {
-        case.give_field("Note=%EF%BF%BD");
+    ("signed with a value that is not UTF-8", |case, _| case.add_signed_field("Note=%FF")),
+    ("signed with a replacement character for bytes that are not UTF-8", |case, _| {
+        case.add_signed_field("Note=%EF%BF%BD");
         let body = String::from_utf8(case.received.body.clone()).unwrap();
         case.received.body = body.replace("Note=%EF%BF%BD", "Note=%FF").into();
     }),
-    ("given as many fields as are allowed", |case, _| fill(case, 1000)),
-    ("given more fields than are allowed", |case, _| fill(case, 1001)),
-    // Another key, or another text for the signature.
+    ("signed with as many fields as are allowed", |case, _| fill(case, 1000)),
+    ("signed with more fields than are allowed", |case, _| fill(case, 1001)),
+    // The key or the text of the signature is different.
     ("another token", |case, _| case.signed.token = "fedcba9876543210fedcba9876543210".to_owned()),
     ("token in upper case", |case, _| case.signed.token = case.signed.token.to_uppercase()),
-    ("token cut", |case, _| case.signed.token.truncate(31)),
+    ("token truncated", |case, _| case.signed.token.truncate(31)),
     ("a byte of the signature", |case, random| forge(case, |signature| with_other_byte(signature, BASE64, random))),
     ("case in the signature", |case, random| forge(case, |signature| with_other_case(signature, random))),
     ("stray bits in the signature", |case, _| forge(case, with_stray_bits)),
     ("signature without padding", |case, _| forge(case, |signature| signature.replace('=', ""))),
     ("signature with more padding", |case, _| forge(case, |signature| format!("{signature}="))),
-    ("signature cut", |case, _| forge(case, |signature| STANDARD.encode(&decoded(signature)[..19]))),
+    ("signature truncated", |case, _| forge(case, |signature| STANDARD.encode(&decoded(signature)[..19]))),
     ("signature extended", |case, _| {
         forge(case, |signature| STANDARD.encode([&decoded(signature)[..], b"\0"].concat()))
     }),
@@ -181,13 +187,13 @@ fn browsers_host(authority: &str) -> String {
 
 fn another_port(authority: &str) -> String {
     match authority.rsplit_once(':') {
-        // The last colon of `[::1]` begins no port.
+        // The last colon of `[::1]` is not followed by a port.
         Some((host, port)) if !port.contains(']') => format!("{host}:{port}1"),
         _ => format!("{authority}:8444"),
     }
 }
 
-/// A default port, but that of the other scheme: 80 for what is encrypted here only.
+/// The default port of the other scheme: 80, because only HTTPS URLs are used here.
 fn other_port(authority: &str) -> String {
     format!("{}:80", authority.trim_end_matches(":443").trim_end_matches(":8443"))
 }
@@ -196,7 +202,7 @@ fn change_query(case: &mut Case, change: impl FnOnce(&str) -> String) {
     case.received.query = case.received.query.as_deref().map(change);
 }
 
-/// All bodies are text until they are tampered with.
+/// Bodies are text until another change makes them bytes; only one change applies.
 fn change_body(case: &mut Case, change: impl FnOnce(&str) -> String) {
     case.received.body = change(std::str::from_utf8(&case.received.body).unwrap()).into();
 }
@@ -207,7 +213,7 @@ fn change_parameters(case: &mut Case, random: &mut Random, change: Change) {
     change_query(case, |query| changed(query, random, change));
 }
 
-/// Of a form or, where the fields stand in the query, of that. A body of JSON counts as one field.
+/// Changes the fields of a form, or of the query where the fields are there. A JSON body counts as one field.
 fn change_fields(case: &mut Case, random: &mut Random, change: Change) {
     match case.received.encoding {
         Encoding::Query => change_parameters(case, random, change),
@@ -220,8 +226,8 @@ fn changed(fields: &str, random: &mut Random, change: Change) -> String {
 }
 
 fn add(mut fields: Vec<String>, random: &mut Random) -> Vec<String> {
-    let place = random.below(fields.len() as u64 + 1) as usize;
-    fields.insert(place, "Status=twilio-approved".to_owned());
+    let position = random.below(fields.len() as u64 + 1) as usize;
+    fields.insert(position, "Status=twilio-approved".to_owned());
     fields
 }
 
@@ -253,7 +259,7 @@ fn extend_value(fields: Vec<String>, random: &mut Random) -> Vec<String> {
     change_one(fields, random, |field| format!("{field}x"))
 }
 
-/// The first character of a value becomes the last of its name, if it is not escaped.
+/// Moves the first character of a value, if it is not escaped, to the end of its name.
 fn move_delimiter(fields: Vec<String>, random: &mut Random) -> Vec<String> {
     change_one(fields, random, |field| match field.split_once('=') {
         Some((name, value)) if value.starts_with(|first: char| first.is_ascii_alphanumeric()) => {
@@ -286,18 +292,18 @@ fn with_other_byte(text: &str, alphabet: &[u8], random: &mut Random) -> String {
 
 fn with_other_case(text: &str, random: &mut Random) -> String {
     let letters: Vec<_> = text.char_indices().filter(|(_, char)| char.is_ascii_alphabetic()).collect();
-    let Some((place, letter)) = letters.get(random.below(letters.len().max(1) as u64) as usize) else {
+    let Some((position, letter)) = letters.get(random.below(letters.len().max(1) as u64) as usize) else {
         return text.to_owned();
     };
     let other = char::from(*letter as u8 ^ 0x20);
-    format!("{}{other}{}", &text[..*place], &text[place + 1..])
+    format!("{}{other}{}", &text[..*position], &text[position + 1..])
 }
 
 fn other_spaces(text: &str) -> String {
     if text.contains('+') { text.replace('+', "%20") } else { text.replace("%20", "+") }
 }
 
-/// The hexadecimal digits after each `%` in the other case.
+/// Swaps the case of the hexadecimal digits after each `%`.
 fn other_escapes(text: &str) -> String {
     let mut pieces = text.split('%');
     let first = pieces.next().unwrap_or_default().to_owned();
@@ -311,8 +317,8 @@ fn other_escapes(text: &str) -> String {
     pieces.fold(first, |text, piece| text + &swapped(piece))
 }
 
-/// Decoded and encoded again, every byte of names and values escaped.
-fn escaped_anew(text: &str) -> String {
+/// Decodes and encodes again, with every byte of names and values escaped.
+fn escaped_again(text: &str) -> String {
     let escaped = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("%{byte:02X}")).collect() };
     let pairs = decode_form(text.as_bytes()).unwrap();
     let fields: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
@@ -340,7 +346,7 @@ fn escaped_digit(hash: &str) -> String {
     format!("%{:02X}{}", hash.as_bytes()[0], &hash[1..])
 }
 
-/// Signs the fields in the order in which Node sorts them: as one name, which has no order.
+/// Signs the fields in the order in which Node sorts them: joined to one name, which has no order.
 fn sort_by_utf16(case: &mut Case) {
     let form = &mut case.signed.form;
     form.sort_by_cached_key(|(name, value)| [name, value].map(|bytes| utf16(bytes)));
@@ -355,7 +361,7 @@ fn utf16(bytes: &[u8]) -> Vec<u16> {
 
 fn fill(case: &mut Case, fields: usize) {
     for number in case.signed.form.len()..fields {
-        case.give_field(&format!("Field{number}="));
+        case.add_signed_field(&format!("Field{number}="));
     }
 }
 
@@ -367,9 +373,9 @@ fn decoded(signature: &str) -> Vec<u8> {
     STANDARD.decode(signature).unwrap()
 }
 
-/// Another spelling of the same bytes: the last character before the padding has two bits that count for nothing.
+/// Another spelling of the same bytes: the last character before the padding has two unused bits.
 fn with_stray_bits(signature: &str) -> String {
     let (text, last) = signature.strip_suffix('=').unwrap().split_at(26);
-    let place = BASE64.iter().position(|byte| *byte == last.as_bytes()[0]).unwrap();
-    format!("{text}{}=", char::from(BASE64[place + 1]))
+    let position = BASE64.iter().position(|byte| *byte == last.as_bytes()[0]).unwrap();
+    format!("{text}{}=", char::from(BASE64[position + 1]))
 }

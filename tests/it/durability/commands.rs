@@ -1,4 +1,4 @@
-//! `trusthub-bridge spool`: what an operator can do with the spool of a program that does not run, or that runs.
+//! `trusthub-bridge spool`: the operator's commands on the spool of a stopped or a running program.
 
 use std::process::Output;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{NOWHERE, settings, spooled, without_kafka};
 use crate::support::{Bridge, PROFILE, Request, kafka::broker};
 
-/// Lines that `ls` prints above its rows.
+/// The number of lines that `ls` prints above its rows.
 pub(super) const HEADINGS: usize = 1;
 
-const LIFE: [&str; 3] = ["draft", "in-review", "twilio-approved"];
+const STATUSES: [&str; 3] = ["draft", "in-review", "twilio-approved"];
 
 /// A stopped program that could not publish these statuses of one profile.
 pub(super) fn stopped_with(statuses: &[&str]) -> Bridge {
@@ -25,13 +25,13 @@ pub(super) fn stopped_with(statuses: &[&str]) -> Bridge {
 }
 
 #[test]
-fn ls_lists_what_waits_and_show_shows_one_record() {
-    let bridge = stopped_with(&LIFE);
+fn spool_ls_lists_all_records_and_show_prints_one() {
+    let bridge = stopped_with(&STATUSES);
     let listed = succeeded(&bridge.command(&["spool", "ls"]));
     let rows: Vec<_> = listed.lines().skip(HEADINGS).collect();
-    assert_eq!(rows.len(), LIFE.len(), "{listed}");
+    assert_eq!(rows.len(), STATUSES.len(), "{listed}");
     assert!(rows.iter().all(|row| row.contains(PROFILE)), "{listed}");
-    for (row, status) in rows.iter().zip(LIFE) {
+    for (row, status) in rows.iter().zip(STATUSES) {
         let position = row.split_whitespace().next().unwrap();
         let shown: Value = serde_json::from_str(&succeeded(&bridge.command(&["spool", "show", position]))).unwrap();
         assert_eq!(shown["record"]["payload"]["status"], status);
@@ -40,9 +40,9 @@ fn ls_lists_what_waits_and_show_shows_one_record() {
 }
 
 #[test]
-fn ls_and_show_work_beside_a_program_that_runs() {
+fn spool_ls_and_show_work_while_the_program_is_running() {
     let bridge = without_kafka(&[]);
-    for status in LIFE {
+    for status in STATUSES {
         assert_eq!(bridge.send(&Request::change(status)).status, 204);
     }
     let dead_letter = Request::form("/callbacks/customer-profiles", "a=b").signed();
@@ -53,8 +53,8 @@ fn ls_and_show_work_beside_a_program_that_runs() {
     let listed = succeeded(&output);
     assert!(listed.lines().all(|line| line.len() <= 100), "{listed}");
     let rows: Vec<_> = listed.lines().skip(HEADINGS).collect();
-    assert_eq!(rows.len(), LIFE.len() + 1, "{listed}");
-    for (row, status) in rows.iter().zip(LIFE) {
+    assert_eq!(rows.len(), STATUSES.len() + 1, "{listed}");
+    for (row, status) in rows.iter().zip(STATUSES) {
         assert!(row.contains(PROFILE) && row.contains("queued") && row.ends_with(&format!(" {status}")), "{row}");
         let position = row.split_whitespace().next().unwrap();
         let shown: Value = serde_json::from_str(&succeeded(&bridge.command(&["spool", "show", position]))).unwrap();
@@ -71,31 +71,31 @@ fn ls_and_show_work_beside_a_program_that_runs() {
 }
 
 #[test]
-fn export_prints_each_record_as_one_line_of_json() {
-    assert_eq!(exported(&stopped_with(&LIFE)), LIFE.map(|status| format!("queued {status}")));
+fn spool_export_prints_each_record_as_one_line_of_json() {
+    assert_eq!(exported(&stopped_with(&STATUSES)), STATUSES.map(|status| format!("queued {status}")));
 }
 
 #[test]
-fn drain_publishes_all_in_order_and_leaves_an_empty_spool() {
-    let mut bridge = stopped_with(&LIFE);
+fn spool_drain_publishes_all_in_order_and_empties_the_spool() {
+    let mut bridge = stopped_with(&STATUSES);
     broker().create_topic(&bridge.topic, 3);
     succeeded(&bridge.command_with(&["spool", "drain"], &settings(broker().bootstrap())));
-    assert_eq!(statuses(&bridge, LIFE.len()), LIFE);
+    assert_eq!(statuses(&bridge, STATUSES.len()), STATUSES);
     bridge.restart(&settings(NOWHERE));
     assert_eq!(spooled(&bridge), 0.0);
 }
 
 #[test]
-fn drain_without_kafka_fails_after_its_patience_and_keeps_everything() {
-    let mut bridge = stopped_with(&LIFE);
+fn spool_drain_without_kafka_times_out_and_keeps_all_records() {
+    let mut bridge = stopped_with(&STATUSES);
     let output = bridge.command(&["spool", "drain", "--timeout-secs", "1"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     bridge.restart(&[]);
-    assert_eq!(spooled(&bridge), LIFE.len() as f64);
+    assert_eq!(spooled(&bridge), STATUSES.len() as f64);
 }
 
 #[test]
-fn no_command_touches_the_spool_of_a_program_that_runs() {
+fn spool_drain_is_rejected_while_the_program_is_running() {
     let bridge = without_kafka(&[]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     let output = bridge.command_with(&["spool", "drain"], &settings(broker().bootstrap()));
@@ -105,7 +105,7 @@ fn no_command_touches_the_spool_of_a_program_that_runs() {
     assert_eq!(spooled(&bridge), 1.0);
 }
 
-/// The status of each event in the topic, of which there are at least so many.
+/// The status of each event in the topic, once there are at least this many.
 pub(super) fn statuses(bridge: &Bridge, at_least: usize) -> Vec<String> {
     let events = bridge.events(at_least).into_iter();
     let values = events.map(|event| serde_json::from_slice::<Value>(&event.payload.unwrap()).unwrap());
@@ -123,7 +123,7 @@ fn exported(bridge: &Bridge) -> Vec<String> {
     texts.collect()
 }
 
-/// What the command printed.
+/// The standard output of a successful command.
 pub(super) fn succeeded(output: &Output) -> String {
     assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()

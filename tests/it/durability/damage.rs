@@ -1,4 +1,4 @@
-//! A spool whose file is damaged.
+//! A spool with a damaged file.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,13 +13,13 @@ use super::{
 };
 use crate::support::{Bridge, Request, kafka::broker, wait_for};
 
-/// As much as a careless copy or a bad block takes: the header of the store, and none of the records.
+/// The part that a careless copy or a bad block may destroy: the header of the store, but no record.
 const HEADER: usize = 4096;
 
 #[test]
-fn damaged_spool_is_published_in_order_and_nothing_published_comes_back() {
+fn damaged_spool_is_published_in_order_without_published_records() {
     let mut bridge = stopped_with(&["draft", "pending-review"]);
-    // These two leave the spool, but their bytes stay in its file.
+    // These two leave the spool, but their bytes remain in its file.
     bridge.restart(&settings(broker().bootstrap()));
     bridge.wait_until_publishing();
     assert_eq!(statuses(&bridge, 2), ["draft", "pending-review"]);

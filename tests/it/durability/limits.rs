@@ -1,20 +1,20 @@
-//! A spool that is full, cannot be written or belongs to somebody else; and who may read it.
+//! A spool that is full, not writable or in use by another process; and the permissions of its files.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
 
 use super::{NOWHERE, SOME, settings, without_kafka};
 use crate::support::{Bridge, Load, PUBLIC_URL, Request, TOKEN, kafka::Broker, program, wait_for};
 
-/// Room for some dozens of events.
+/// Space for a few dozen events.
 const SMALL: (&str, &str) = ("SPOOL_MAX_BYTES", "65536");
 
 #[test]
-fn a_full_spool_is_answered_503_until_kafka_has_made_room() {
+fn full_spool_is_answered_503_until_kafka_has_taken_records() {
     let mut kafka = Broker::not_started("full");
     let bridge = Bridge::launch(&[&settings(kafka.bootstrap())[..], &[SMALL]].concat());
     bridge.wait_until_ready();
     assert_eq!(bridge.metric("trusthub_spool_capacity_bytes"), 65_536.0);
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     wait_for("the spool is full", || is_full(&bridge).then_some(()));
     load.wait_for_answers(SOME);
     assert_eq!(bridge.ask_admin("/readyz").status, 503);
@@ -24,12 +24,12 @@ fn a_full_spool_is_answered_503_until_kafka_has_made_room() {
     bridge.wait_until_publishing();
     assert!(!is_full(&bridge));
     bridge.wait_until_ready();
-    let room = Instant::now();
-    load.aim_at(bridge.public);
+    let has_space = Instant::now();
+    load.set_address(bridge.public);
     load.wait_for_answers(SOME);
     let ledger = load.settle(&bridge, &kafka);
     assert_eq!(ledger.answers(), [Some(204), Some(503)].into());
-    assert_eq!(ledger.since(room).answers(), [Some(204)].into());
+    assert_eq!(ledger.since(has_space).answers(), [Some(204)].into());
 }
 
 fn is_full(bridge: &Bridge) -> bool {
@@ -37,7 +37,7 @@ fn is_full(bridge: &Bridge) -> bool {
 }
 
 #[test]
-fn a_disk_without_the_space_that_is_to_stay_free_is_a_full_spool() {
+fn disk_below_the_reserved_free_space_is_a_full_spool() {
     let petabyte = ("SPOOL_MIN_FREE_BYTES", "1125899906842624");
     let bridge = Bridge::launch(&[&settings(NOWHERE)[..], &[petabyte]].concat());
     assert_eq!(bridge.send(&Request::change("draft")).status, 503);
@@ -47,7 +47,7 @@ fn a_disk_without_the_space_that_is_to_stay_free_is_a_full_spool() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_refused_at_the_start_with_its_variable() {
+fn folder_that_cannot_be_created_fails_the_start_and_names_spool_dir() {
     let variables = [
         ("PUBLIC_URL", PUBLIC_URL),
         ("TWILIO_AUTH_TOKEN", TOKEN),
@@ -63,17 +63,17 @@ fn a_folder_that_cannot_be_made_is_refused_at_the_start_with_its_variable() {
 }
 
 #[test]
-fn a_second_program_on_the_same_spool_is_refused() {
+fn second_program_on_the_same_spool_is_rejected() {
     let bridge = without_kafka(&[]);
     let output = bridge.command(&["serve"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(matches!(output.status.code(), Some(1 | 2)), "{}\n{said}", output.status);
     assert!(said.contains("SPOOL_DIR") && said.contains(bridge.spool().to_str().unwrap()), "{said}");
-    assert_eq!(bridge.send(&Request::change("draft")).status, 204, "the first goes on");
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204, "the first one still accepts callbacks");
 }
 
 #[test]
-fn only_the_user_of_the_program_can_read_the_spool() {
+fn spool_is_readable_only_by_the_user_of_the_program() {
     let bridge = without_kafka(&[]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     assert_eq!(mode(bridge.spool()), 0o700);

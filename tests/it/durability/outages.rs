@@ -1,82 +1,82 @@
-//! Kafka goes and comes back, and nobody who calls notices.
+//! Kafka stops and starts again, and no caller notices.
 
 use std::time::{Duration, Instant};
 
 use super::{SOME, publishing_to, settings, settle_with_204_only, spooled};
 use crate::support::{
-    Bridge, Load, PATIENCE,
+    Bridge, Load, TIMEOUT,
     kafka::{Broker, SHORT_SESSION, broker},
     wait_for,
 };
 
-/// A moment, and long enough for every time-out of the client to fire.
+/// A short one, and one long enough for every time-out of the client to expire.
 const OUTAGES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
 #[test]
-fn a_kafka_that_is_shut_down_for_one_second_and_for_ten_costs_no_callback_and_no_order() {
-    kafka_goes_and_comes_back(Broker::start("stopped", &[]), Broker::stop, Broker::start_again);
+fn kafka_shutdowns_of_1_and_10_seconds_cost_no_callback_and_no_order() {
+    survives_outages(Broker::start("stopped", &[]), Broker::stop, Broker::start_again);
 }
 
 #[test]
-fn a_kafka_that_is_killed_for_one_second_and_for_ten_costs_no_callback_and_no_order() {
-    kafka_goes_and_comes_back(Broker::start("killed", &SHORT_SESSION), Broker::kill, Broker::start_again);
+fn kafka_kills_of_1_and_10_seconds_cost_no_callback_and_no_order() {
+    survives_outages(Broker::start("killed", &SHORT_SESSION), Broker::kill, Broker::start_again);
 }
 
-/// What it had received before it writes afterwards, although it is in the spool by then: repeats.
+/// After the pause the broker writes the records that it had received, although they are spooled by then: repeats.
 #[test]
-fn a_kafka_that_hangs_for_one_second_and_for_ten_costs_no_callback_and_no_order() {
-    kafka_goes_and_comes_back(Broker::start("hanging", &[]), Broker::pause, Broker::resume);
+fn kafka_pauses_of_1_and_10_seconds_cost_no_callback_and_no_order() {
+    survives_outages(Broker::start("hanging", &[]), Broker::pause, Broker::resume);
 }
 
-/// The second outage begins while the program still drains what it kept in the first.
-fn kafka_goes_and_comes_back(mut kafka: Broker, go: fn(&mut Broker), come_back: fn(&mut Broker)) {
+/// The second outage begins while the program still drains the records of the first.
+fn survives_outages(mut kafka: Broker, begin: fn(&mut Broker), end: fn(&mut Broker)) {
     let bridge = publishing_to(&kafka);
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     load.wait_for_answers(SOME);
     for outage in OUTAGES {
         let drained = bridge.metric("trusthub_spool_drained_total");
-        go(&mut kafka);
-        load.goes_on_for(outage);
+        begin(&mut kafka);
+        load.run_for(outage);
         assert!(spooled(&bridge) > 0.0);
-        come_back(&mut kafka);
-        load.goes_on_while(|| bridge.metric("trusthub_spool_drained_total") == drained);
+        end(&mut kafka);
+        load.run_while(|| bridge.metric("trusthub_spool_drained_total") == drained);
     }
     load.wait_for_answers(SOME);
     settle_with_204_only(load, &bridge, &kafka);
 }
 
 #[test]
-fn a_kafka_that_was_never_there_gets_everything_when_it_comes() {
+fn kafka_that_starts_late_gets_every_event() {
     let mut kafka = Broker::not_started("late");
     let bridge = Bridge::launch(&settings(kafka.bootstrap()));
     bridge.wait_until_ready();
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     load.wait_for_answers(SOME);
     kafka.start_again();
-    load.goes_on_while(|| bridge.metric("trusthub_kafka_up") == 0.0);
+    load.run_while(|| bridge.metric("trusthub_kafka_up") == 0.0);
     load.wait_for_answers(SOME);
     settle_with_204_only(load, &bridge, &kafka);
 }
 
-/// What was in the topic is gone with it. But of what is sent after the deletion nothing is missing, although there is no
-/// topic at first.
+/// The records in the topic are lost with it. But no callback that is sent after the deletion is missing, although the
+/// topic does not exist at first.
 #[test]
-fn a_topic_that_is_deleted_is_made_again_and_gets_everything_that_comes_after() {
+fn deleted_topic_is_created_again_and_gets_every_later_event() {
     let (kafka, topics) = (broker(), 2);
     let bridge = publishing_to(kafka);
     assert_eq!(bridge.lines("created the topic").len(), topics);
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     load.wait_for_answers(SOME);
     kafka.delete_topic(&bridge.topic);
-    wait_for("the deletion is done", || {
+    wait_for("the topic is deleted", || {
         (!kafka.has_topic(&bridge.topic) || bridge.lines("created the topic").len() > topics).then_some(())
     });
     let deleted = Instant::now();
-    load.goes_on_while(|| bridge.lines("created the topic").len() == topics);
+    load.run_while(|| bridge.lines("created the topic").len() == topics);
     load.wait_for_answers(SOME);
     let ledger = load.stop();
     assert_eq!(ledger.answers(), [Some(204)].into());
     bridge.wait_until_drained();
-    ledger.since(deleted).check(&kafka.wait_for_records(&bridge.topic, 0, PATIENCE));
+    ledger.since(deleted).check(&kafka.wait_for_records(&bridge.topic, 0, TIMEOUT));
     assert!(bridge.dead_letters(0).is_empty());
 }

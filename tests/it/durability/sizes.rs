@@ -1,4 +1,4 @@
-//! An event that the topic does not take, among others that it does.
+//! An event that is too large for its topic, among others that are not.
 
 use std::collections::BTreeSet;
 
@@ -10,25 +10,25 @@ use crate::support::{
     kafka::{Record, broker, unique_topic},
 };
 
-/// Room for an event of the usual size, but not for ten of them in one batch.
+/// Large enough for an event of the usual size, but not for ten of them in one batch.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
-/// So many callbacks of one profile, of which one becomes too large.
+/// The number of callbacks of one profile, one of which is too large.
 const COUNT: usize = 20;
 const LARGE: usize = 8;
 
 #[test]
-fn an_event_too_large_for_the_topic_is_dead_lettered_and_those_around_it_are_published() {
+fn oversized_event_is_dead_lettered_and_the_others_are_published() {
     let topic = narrow_topic();
     let bridge = Bridge::launch(&[&settings(broker().bootstrap())[..], &[("KAFKA_TOPIC", &topic)]].concat());
     bridge.wait_until_publishing();
     send_all(&bridge);
     assert_only_the_large_one_is_dead_lettered(&bridge);
-    assert_eq!(outcomes(&bridge, "spooled"), 0.0, "one record that is refused is no outage");
+    assert_eq!(outcomes(&bridge, "spooled"), 0.0, "one rejected record is not an outage");
 }
 
 #[test]
-fn an_event_too_large_for_the_topic_does_not_hold_up_the_spool() {
+fn oversized_event_does_not_block_the_spool() {
     let topic = narrow_topic();
     let mut bridge = without_kafka(&[("KAFKA_TOPIC", &topic)]);
     send_all(&bridge);

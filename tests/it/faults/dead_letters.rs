@@ -1,5 +1,5 @@
-//! The topic of dead letters is missing, and the service may not create it. Events have a topic of their own, and must not
-//! suffer for it.
+//! The dead-letter topic is missing, and the service may not create it. Events have a separate topic and must not be
+//! affected.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::support::{
     wait_within,
 };
 
-/// Events, one dead letter behind every fourth of them.
+/// The number of events; a dead letter follows every fourth of them.
 const EVENTS: usize = 20;
 const PER_DEAD_LETTER: usize = 4;
-/// What an event may measure where one is refused.
+/// The size limit of the topic that rejects an event.
 const MAX_MESSAGE_BYTES: usize = 4096;
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
@@ -36,18 +36,18 @@ fn missing_dead_letter_topic_sends_no_event_through_the_spool() {
     assert_eq!(dead_letters.len(), EVENTS / PER_DEAD_LETTER);
 }
 
-/// What takes the place of a refused event has no topic either.
+/// The dead letter that replaces a rejected event has no topic either.
 #[test]
-fn refused_event_without_dead_letter_topic_blocks_no_other_event() {
-    const REFUSED: usize = 2;
+fn rejected_event_without_dead_letter_topic_blocks_no_other_event() {
+    const REJECTED: usize = 2;
     let topic = unique_topic("narrow");
     broker().create_narrow_topic(&topic, MAX_MESSAGE_BYTES);
     let mut bridge = without_dead_letter_topic(&topic);
     for number in 0..EVENTS {
-        let size = if number == REFUSED { 2 * MAX_MESSAGE_BYTES } else { 1 };
+        let size = if number == REJECTED { 2 * MAX_MESSAGE_BYTES } else { 1 };
         assert_eq!(bridge.send(&event(number, size)).status, 204, "{number}");
     }
-    let others: Vec<_> = (0..EVENTS).filter(|number| *number != REFUSED).collect();
+    let others: Vec<_> = (0..EVENTS).filter(|number| *number != REJECTED).collect();
     assert_eq!(numbers(&broker().wait_for_records(&topic, others.len(), LONG_ENOUGH)), others);
     let mut later = EVENTS..;
     wait_within(LONG_ENOUGH, "an event is published directly again", || {
@@ -56,13 +56,13 @@ fn refused_event_without_dead_letter_topic_blocks_no_other_event() {
         (outcomes(&bridge, "published") > before).then_some(())
     });
     let kept = bridge.metric("trusthub_spool_parked") + bridge.metric("trusthub_spool_events");
-    assert_eq!(kept, 1.0, "the refused one is kept");
+    assert_eq!(kept, 1.0, "the rejected event is kept");
     let dead_letters = dead_letters_after_restart(&mut bridge, 1);
     let [dead_letter] = &dead_letters[..] else { panic!("{dead_letters:#?}") };
     assert_eq!(dead_letter.header("reason"), Some("refused_by_topic"));
 }
 
-/// Its events have a topic, and it knows that its dead letters have none.
+/// A program whose event topic exists, and that has found its dead-letter topic missing.
 fn without_dead_letter_topic(topic: &str) -> Bridge {
     let bridge = Bridge::launch(&[
         ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
@@ -74,7 +74,7 @@ fn without_dead_letter_topic(topic: &str) -> Bridge {
     bridge
 }
 
-/// The topic is created. What was set aside for want of it is tried again after a start, if not before.
+/// Creates the topic and restarts the program, which retries the parked records at the latest then.
 fn dead_letters_after_restart(bridge: &mut Bridge, at_least: usize) -> Vec<Record> {
     broker().create_topic(&bridge.dead_letter_topic, 1);
     bridge.signal("TERM");
@@ -91,7 +91,7 @@ fn event(number: usize, size: usize) -> Request {
     Request::form("/callbacks/customer-profiles", &body).signed()
 }
 
-/// Signed, but without the fields that an event has.
+/// Signed, but without the fields of an event.
 fn dead_letter(number: usize) -> Request {
     Request::form("/callbacks/customer-profiles", &format!("Number={number}")).signed()
 }

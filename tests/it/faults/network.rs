@@ -1,67 +1,67 @@
-//! The network between the program and its broker breaks in every way that a proxy can imitate.
+//! Network faults between the program and its broker, of every kind that a proxy can imitate.
 
 use std::time::Duration;
 
 use super::{SOME, one_broker, publishing_to, recover, spooled};
-use crate::support::{Load, kafka::Door, proxy::Fault};
+use crate::support::{Load, kafka::FaultProxy, proxy::Fault};
 
-/// Long enough for every time-out of the client to fire.
+/// Long enough for every time-out of the client to expire.
 const FAULT: Duration = Duration::from_secs(4);
 
 #[test]
-fn connections_that_are_cut_cost_no_callback_and_no_order() {
+fn cut_connections_cost_no_callback_and_no_order() {
     under_lasting(Fault::Cut);
 }
 
 #[test]
-fn a_latency_of_two_seconds_costs_no_callback_and_no_order() {
+fn latency_of_two_seconds_costs_no_callback_and_no_order() {
     under_lasting(Fault::Delay(Duration::from_secs(2)));
 }
 
 #[test]
-fn a_line_of_one_kilobyte_a_second_costs_no_callback_and_no_order() {
+fn bandwidth_of_one_kilobyte_per_second_costs_no_callback_and_no_order() {
     under_lasting(Fault::Throttle(1000));
 }
 
 #[test]
-fn requests_that_are_reset_half_way_cost_no_callback_and_no_order() {
+fn requests_reset_half_way_cost_no_callback_and_no_order() {
     under_lasting(Fault::Reset);
 }
 
 #[test]
-fn packets_that_vanish_for_some_seconds_cost_no_callback_and_no_order() {
+fn packets_that_vanish_for_seconds_cost_no_callback_and_no_order() {
     under_lasting(Fault::Swallow);
 }
 
 #[test]
-fn a_network_that_flaps_every_second_costs_no_callback_and_no_order() {
-    under(|door, load| {
+fn network_that_flaps_every_second_costs_no_callback_and_no_order() {
+    under(|proxy, load| {
         for fault in [Fault::Cut, Fault::Swallow, Fault::Reset, Fault::Cut, Fault::Swallow] {
-            door.set(fault);
-            load.goes_on_for(Duration::from_secs(1));
-            door.set(Fault::None);
-            load.goes_on_for(Duration::from_secs(1));
+            proxy.set(fault);
+            load.run_for(Duration::from_secs(1));
+            proxy.set(Fault::None);
+            load.run_for(Duration::from_secs(1));
         }
     });
 }
 
-/// The network breaks so and stays so for a while.
+/// Holds this fault for a while.
 fn under_lasting(fault: Fault) {
-    under(|door, load| {
-        door.set(fault);
-        load.goes_on_for(FAULT);
+    under(|proxy, load| {
+        proxy.set(fault);
+        load.run_for(FAULT);
     });
 }
 
-/// Everything is answered 204 while the network does this, some of it thanks to the spool, and comes to the topic.
-fn under(network: impl FnOnce(&Door, &Load)) {
-    let door = one_broker().take_door();
-    let bridge = publishing_to(&door.bootstrap(), &[]);
-    let load = Load::on(bridge.public);
+/// All callbacks are answered 204 during the fault, some of them through the spool, and reach the topic.
+fn under(network: impl FnOnce(&FaultProxy, &Load)) {
+    let proxy = one_broker().take_fault_proxy();
+    let bridge = publishing_to(&proxy.bootstrap(), &[]);
+    let load = Load::start(bridge.public);
     load.wait_for_answers(SOME);
-    network(&door, &load);
-    assert!(spooled(&bridge) > 0.0, "nobody noticed");
-    door.set(Fault::None);
+    network(&proxy, &load);
+    assert!(spooled(&bridge) > 0.0, "the fault had no effect");
+    proxy.set(Fault::None);
     recover(&load, &bridge);
     assert_eq!(load.settle(&bridge, one_broker().direct()).answers(), [Some(204)].into());
 }

@@ -1,5 +1,5 @@
-//! Name look-ups hang, as they do while a cluster's name server is restarted. librdkafka makes them on the threads of its
-//! brokers, and a purge waits for these threads.
+//! Name look-ups hang, as they do while a cluster's name server restarts. librdkafka makes them on its broker threads,
+//! and a purge waits for these threads.
 
 use std::{
     ops::Range,
@@ -11,18 +11,18 @@ use crate::support::{
     Bridge, Load, Request,
     kafka::{Broker, broker},
     machine::Machine,
-    names::NameServer,
+    name_server::NameServer,
     proxy::Fault,
 };
 
-/// How long a look-up hangs; longer than each test lets it.
+/// How long a look-up hangs; longer than each test runs with the fault.
 const HANG: Duration = Duration::from_secs(30);
-/// How long callbacks are answered meanwhile: several times as long as the program waits for Kafka.
-const MEANWHILE: Duration = Duration::from_secs(6);
-/// The second for which the program waits for Kafka, one in which it gives up, and as much again for a busy machine.
-const LONGEST: Duration = Duration::from_secs(4);
-/// What needs no Kafka, on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// How long callbacks are answered during the fault: several times the acknowledgment time-out.
+const FAULT: Duration = Duration::from_secs(6);
+/// The acknowledgment time-out of one second, one second to fail over, and as much again for a busy machine.
+const WITH_FAILOVER: Duration = Duration::from_secs(4);
+/// The longest wait for an answer that does not need Kafka, on a busy machine.
+const WITHOUT_KAFKA: Duration = Duration::from_secs(2);
 
 #[test]
 fn silent_name_server_at_the_start_delays_no_callback() {
@@ -31,71 +31,71 @@ fn silent_name_server_at_the_start_delays_no_callback() {
     let settings = [("KAFKA_BOOTSTRAP_SERVERS", &bootstrap[..]), ("KAFKA_ACK_TIMEOUT_MS", "1000")];
     let bridge = Bridge::launch_by(&names.wrapper(), &settings);
     names.wait_for_question();
-    let load = Load::light_on(bridge.public);
-    let outage = serves_in_outage(&bridge, &load);
+    let load = Load::start_light(bridge.public);
+    let outage = assert_serves_in_outage(&bridge, &load);
     names.answer();
-    settles(load, &bridge, broker(), outage);
+    assert_settled(load, &bridge, broker(), outage);
 }
 
 #[test]
 fn hanging_lookups_at_the_start_delay_no_callback() {
-    let (machine, door) = (Machine::new(), one_broker().take_door());
+    let (machine, proxy) = (Machine::new(), one_broker().take_fault_proxy());
     machine.hang_lookups(HANG);
-    let bootstrap = door.bootstrap();
+    let bootstrap = proxy.bootstrap();
     let settings = [("KAFKA_BOOTSTRAP_SERVERS", &bootstrap[..]), ("KAFKA_ACK_TIMEOUT_MS", "1000")];
     let bridge = Bridge::launch(&[&settings[..], &machine.variables()].concat());
     machine.wait_for_hanging_lookup();
-    let load = Load::light_on(bridge.public);
-    let outage = serves_in_outage(&bridge, &load);
+    let load = Load::start_light(bridge.public);
+    let outage = assert_serves_in_outage(&bridge, &load);
     machine.hang_lookups(Duration::ZERO);
-    settles(load, &bridge, one_broker().direct(), outage);
+    assert_settled(load, &bridge, one_broker().direct(), outage);
 }
 
 #[test]
-fn broker_that_dies_while_lookups_hang_delays_no_callback() {
-    let (machine, door) = (Machine::new(), one_broker().take_door());
-    let bridge = publishing_to(&door.bootstrap(), &machine.variables());
-    let load = Load::light_on(bridge.public);
+fn broker_crash_while_lookups_hang_delays_no_callback() {
+    let (machine, proxy) = (Machine::new(), one_broker().take_fault_proxy());
+    let bridge = publishing_to(&proxy.bootstrap(), &machine.variables());
+    let load = Load::start_light(bridge.public);
     load.wait_for_answers(SOME);
     machine.hang_lookups(HANG);
-    door.set(Fault::Cut);
+    proxy.set(Fault::Cut);
     machine.wait_for_hanging_lookup();
-    let outage = serves_in_outage(&bridge, &load);
-    door.set(Fault::None);
+    let outage = assert_serves_in_outage(&bridge, &load);
+    proxy.set(Fault::None);
     machine.hang_lookups(Duration::ZERO);
-    settles(load, &bridge, one_broker().direct(), outage);
+    assert_settled(load, &bridge, one_broker().direct(), outage);
 }
 
-/// The others still take records. What is taken back from the one must not be overtaken by what they take.
+/// The other brokers still accept records. These must not overtake the records that the purge returns from the first.
 #[test]
-fn one_of_three_brokers_whose_lookups_hang_delays_no_callback() {
+fn hanging_lookups_of_one_of_three_brokers_delay_no_callback() {
     let kafka = brokers::kafka();
-    let (machine, door) = (Machine::new(), kafka.take_door());
+    let (machine, proxy) = (Machine::new(), kafka.take_fault_proxy());
     let replicated = [("KAFKA_TOPIC_REPLICATION", "3")];
-    let bridge = publishing_to(&door.bootstrap(), &[&replicated[..], &machine.variables()].concat());
-    let load = Load::light_on(bridge.public);
+    let bridge = publishing_to(&proxy.bootstrap(), &[&replicated[..], &machine.variables()].concat());
+    let load = Load::start_light(bridge.public);
     load.wait_for_answers(SOME);
     let leader = kafka.leader(&bridge.topic);
-    machine.hang_lookups_of(door.port(leader), HANG);
-    door.set_one(leader, Fault::Cut);
+    machine.hang_lookups_of(proxy.port(leader), HANG);
+    proxy.set_one(leader, Fault::Cut);
     machine.wait_for_hanging_lookup();
-    let outage = serves_in_outage(&bridge, &load);
-    door.set(Fault::None);
+    let outage = assert_serves_in_outage(&bridge, &load);
+    proxy.set(Fault::None);
     machine.hang_lookups(Duration::ZERO);
-    settles(load, &bridge, kafka.direct(), outage);
+    assert_settled(load, &bridge, kafka.direct(), outage);
 }
 
-/// For a while callbacks are answered, forged ones are refused at once, and probes succeed. Returns the time from when the
-/// program knew that Kafka takes nothing.
-fn serves_in_outage(bridge: &Bridge, load: &Load) -> Range<Instant> {
-    let end = Instant::now() + MEANWHILE;
+/// For a while callbacks are answered, forged ones are rejected at once, and probes succeed. Returns the period from
+/// when the program knew that Kafka is unreachable.
+fn assert_serves_in_outage(bridge: &Bridge, load: &Load) -> Range<Instant> {
+    let end = Instant::now() + FAULT;
     let mut known = None;
     while Instant::now() < end {
-        refuses_at_once(bridge);
+        rejects_at_once(bridge);
         for probe in ["/readyz", "/livez"] {
             assert_eq!(bridge.ask_admin(probe).status, 200, "{probe}");
         }
-        load.answers_within(LONGEST, 1);
+        load.wait_for_answers_within(WITH_FAILOVER, 1);
         if spooled(bridge) > 0.0 {
             known.get_or_insert_with(Instant::now);
         }
@@ -103,11 +103,11 @@ fn serves_in_outage(bridge: &Bridge, load: &Load) -> Range<Instant> {
     known.expect("callbacks are spooled")..Instant::now()
 }
 
-fn refuses_at_once(bridge: &Bridge) {
+fn rejects_at_once(bridge: &Bridge) {
     let began = Instant::now();
     assert_eq!(bridge.send(&Request::form("/callbacks/customer-profiles", "a=b")).status, 403);
     let took = began.elapsed();
-    assert!(took < AT_ONCE, "a forged callback waited for {took:?}");
+    assert!(took < WITHOUT_KAFKA, "a forged callback waited for {took:?}");
 }
 
 fn slow_kafka_calls(bridge: &Bridge) -> f64 {
@@ -115,15 +115,15 @@ fn slow_kafka_calls(bridge: &Bridge) -> f64 {
     slow.iter().filter(|(series, _)| series.contains(r#"operation="kafka_"#)).map(|(_, count)| count).sum()
 }
 
-/// Look-ups are answered again: everything that was answered 204 is in its topic, in order. A metric has named the calls
-/// that hung.
-fn settles(load: Load, bridge: &Bridge, kafka: &Broker, outage: Range<Instant>) {
+/// Look-ups are answered again: every callback that was answered 204 is in its topic, in order. A metric has counted
+/// the calls that hung.
+fn assert_settled(load: Load, bridge: &Bridge, kafka: &Broker, outage: Range<Instant>) {
     recover(&load, bridge);
     let ledger = load.settle(bridge, kafka);
     assert_eq!(ledger.answers(), [Some(204)].into());
     let slowest = ledger.slowest_in(..);
-    assert!(slowest < LONGEST, "a callback waited for {slowest:?}");
+    assert!(slowest < WITH_FAILOVER, "a callback waited for {slowest:?}");
     let slowest = ledger.slowest_in(outage);
-    assert!(slowest < AT_ONCE, "a callback waited for {slowest:?} for a Kafka that was known not to answer");
-    assert!(slow_kafka_calls(bridge) > 0.0, "no metric names the call that hung");
+    assert!(slowest < WITHOUT_KAFKA, "a callback waited for {slowest:?} for a Kafka known to be unreachable");
+    assert!(slow_kafka_calls(bridge) > 0.0, "no metric counts the hanging call");
 }

@@ -1,4 +1,4 @@
-//! Topics that refuse records for their time: those that are older or newer than their brokers allow.
+//! Topics that reject records by their timestamp: older or newer than their brokers allow.
 
 use std::{
     collections::BTreeSet,
@@ -10,35 +10,35 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{one_broker, publishing_to};
 use crate::support::{
-    Bridge, PATIENCE, Request,
-    kafka::{Door, Record, unique_topic},
+    Bridge, Request, TIMEOUT,
+    kafka::{FaultProxy, Record, unique_topic},
     machine::Machine,
     proxy::Fault,
     wait_for, wait_within,
 };
 
-/// How old a record may be when it comes to the topic.
+/// The maximum age of a record when it reaches the topic.
 const LIMIT_MS: i64 = 3000;
-/// The same, when only a clock that is wrong by far is to be outside of it.
+/// The same, for tests in which only a clock that is far off exceeds the limit.
 const WIDE_LIMIT_MS: i64 = 60_000;
 const HOUR: i64 = 3600;
-/// Much longer than a drain takes whose first record is refused at first.
+/// Much longer than a drain takes whose first record is rejected at first.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
 #[test]
-fn records_that_grew_too_old_in_the_spool_are_published_in_order() {
-    let door = one_broker().take_door();
-    let bridge = with_records_too_old(&door);
+fn records_too_old_after_the_spool_are_published_in_order() {
+    let proxy = one_broker().take_fault_proxy();
+    let bridge = with_records_too_old(&proxy);
     let reconnected = now_ms();
-    door.set(Fault::None);
+    proxy.set(Fault::None);
     drains(&bridge);
     assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
     let events = events(&bridge, 3);
     assert_statuses(&events, &["draft", "in-review", "twilio-approved"]);
     let [first, second, third] = &events[..] else { panic!("{events:#?}") };
     for late in [first, second] {
-        assert!(received_ms(late) < reconnected - LIMIT_MS, "the event keeps the time of its receipt");
-        assert!(late.timestamp_ms > received_ms(late), "the record has the time at which it was published: {late:?}");
+        assert!(received_ms(late) < reconnected - LIMIT_MS, "the event keeps its time of receipt");
+        assert!(late.timestamp_ms > received_ms(late), "the record has its time of publication: {late:?}");
     }
     assert_eq!(third.timestamp_ms, received_ms(third));
     let last = bridge.lines("callback").pop().unwrap();
@@ -46,40 +46,41 @@ fn records_that_grew_too_old_in_the_spool_are_published_in_order() {
 }
 
 #[test]
-fn spool_drain_publishes_records_that_grew_too_old_in_order() {
-    let door = one_broker().take_door();
-    let mut bridge = with_records_too_old(&door);
+fn spool_drain_publishes_records_that_are_too_old_in_order() {
+    let proxy = one_broker().take_fault_proxy();
+    let mut bridge = with_records_too_old(&proxy);
     bridge.signal("TERM");
     assert!(bridge.wait().success());
-    door.set(Fault::None);
+    proxy.set(Fault::None);
     let output = bridge.command(&["spool", "drain", "--timeout-secs", "10"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_statuses(&events(&bridge, 2), &["draft", "in-review"]);
 }
 
 #[test]
-fn clock_far_behind_is_an_outage_that_says_so_and_ends_with_it() {
-    a_wrong_clock_is_an_outage(-HOUR);
+fn clock_far_behind_is_an_outage_that_is_reported_and_ends_with_it() {
+    is_an_outage_while_the_clock_is_wrong(-HOUR);
 }
 
 #[test]
-fn clock_far_ahead_is_an_outage_that_says_so_and_ends_with_it() {
-    a_wrong_clock_is_an_outage(HOUR);
+fn clock_far_ahead_is_an_outage_that_is_reported_and_ends_with_it() {
+    is_an_outage_while_the_clock_is_wrong(HOUR);
 }
 
-/// The present time is refused as well, so no record is at fault. Kafka was unreachable before: the log and the metrics
-/// have to name what is wrong now.
-fn a_wrong_clock_is_an_outage(offset: i64) {
-    let (machine, door) = (Machine::new(), one_broker().take_door());
+/// The broker rejects the present time as well, so no record is at fault. Kafka was unreachable before: the log and the
+/// metrics have to name the present cause.
+fn is_an_outage_while_the_clock_is_wrong(offset: i64) {
+    let (machine, proxy) = (Machine::new(), one_broker().take_fault_proxy());
     let topic = topic_with_limit(WIDE_LIMIT_MS);
-    let bridge = publishing_to(&door.bootstrap(), &[&[("KAFKA_TOPIC", &topic[..])], &machine.variables()[..]].concat());
+    let bridge =
+        publishing_to(&proxy.bootstrap(), &[&[("KAFKA_TOPIC", &topic[..])], &machine.variables()[..]].concat());
     machine.set_clock(offset);
-    cut(&door, &bridge);
+    cut(&proxy, &bridge);
     for status in ["draft", "in-review"] {
         assert_eq!(bridge.send(&Request::change(status)).status, 204);
     }
-    door.set(Fault::None);
-    wait_within(LONG_ENOUGH, "a record is refused for its time", || (failures(&bridge) > 0.0).then_some(()));
+    proxy.set(Fault::None);
+    wait_within(LONG_ENOUGH, "a record is rejected for its timestamp", || (failures(&bridge) > 0.0).then_some(()));
     wait_within(LONG_ENOUGH, "a line that names the present cause", || {
         bridge.log().into_iter().find(|line| line.contains("invalid_timestamp"))
     });
@@ -91,11 +92,11 @@ fn a_wrong_clock_is_an_outage(offset: i64) {
     assert_statuses(&events(&bridge, 3), &["draft", "in-review", "twilio-approved"]);
 }
 
-/// The way to Kafka is cut, and two callbacks are in the spool for longer than the topic allows.
-fn with_records_too_old(door: &Door) -> Bridge {
+/// A program whose network to Kafka is cut, with two callbacks spooled for longer than the topic allows.
+fn with_records_too_old(proxy: &FaultProxy) -> Bridge {
     let topic = topic_with_limit(LIMIT_MS);
-    let bridge = publishing_to(&door.bootstrap(), &[("KAFKA_TOPIC", &topic)]);
-    cut(door, &bridge);
+    let bridge = publishing_to(&proxy.bootstrap(), &[("KAFKA_TOPIC", &topic)]);
+    cut(proxy, &bridge);
     for status in ["draft", "in-review"] {
         assert_eq!(bridge.send(&Request::change(status)).status, 204);
     }
@@ -105,9 +106,9 @@ fn with_records_too_old(door: &Door) -> Bridge {
     bridge
 }
 
-/// Nothing comes through any more: what was on its way when a connection is cut may still come to its topic.
-fn cut(door: &Door, bridge: &Bridge) {
-    door.set(Fault::Cut);
+/// Cuts the network and waits until that has taken effect: records in transit may still reach their topic.
+fn cut(proxy: &FaultProxy, bridge: &Bridge) {
+    proxy.set(Fault::Cut);
     wait_for("Kafka is unreachable", || (bridge.metric("trusthub_kafka_up") == 0.0).then_some(()));
 }
 
@@ -124,12 +125,12 @@ fn drains(bridge: &Bridge) {
     assert_eq!(bridge.metric("trusthub_spool_parked"), 0.0);
 }
 
-/// How often Kafka has refused a record for its time.
+/// How often Kafka has rejected a record for its timestamp.
 fn failures(bridge: &Bridge) -> f64 {
     bridge.metric(r#"trusthub_kafka_publish_failures_total{reason="invalid_timestamp"}"#)
 }
 
-/// The first occurrence of each event, in their order, once there are so many records; none is a dead letter.
+/// The first occurrence of each event, in order, once there are at least this many records; none is a dead letter.
 fn events(bridge: &Bridge, at_least: usize) -> Vec<Record> {
     let mut records = one_broker().direct().wait_for_records(&bridge.topic, at_least, LONG_ENOUGH);
     let mut seen = BTreeSet::new();
@@ -137,7 +138,7 @@ fn events(bridge: &Bridge, at_least: usize) -> Vec<Record> {
     for record in &records {
         assert_eq!(record.header("ce_time").unwrap(), value(record)["received_at"], "{record:?}");
     }
-    let dead_letters = one_broker().direct().wait_for_records(&bridge.dead_letter_topic, 0, PATIENCE);
+    let dead_letters = one_broker().direct().wait_for_records(&bridge.dead_letter_topic, 0, TIMEOUT);
     assert!(dead_letters.is_empty(), "{dead_letters:#?}");
     records
 }
@@ -151,7 +152,7 @@ fn value(event: &Record) -> Value {
     serde_json::from_slice(event.payload.as_ref().unwrap()).unwrap()
 }
 
-/// When its callback was received.
+/// The time of receipt of its callback.
 fn received_ms(event: &Record) -> i64 {
     let time = OffsetDateTime::parse(event.header("ce_time").unwrap(), &Rfc3339).unwrap();
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap()

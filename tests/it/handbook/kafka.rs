@@ -4,7 +4,7 @@ use std::fs;
 
 use super::stage::Stage;
 use crate::support::{
-    ACCOUNT, PATIENCE, PROFILE, Request,
+    ACCOUNT, PROFILE, Request, TIMEOUT,
     kafka::{Broker, USER, USER_PASSWORD, broker},
     simulator::Simulator,
     wait_for,
@@ -37,7 +37,7 @@ fn the_rights_are_enough_to_make_the_topics_to_publish_and_to_reconcile() {
     stage.run("Rights", 0);
     wait_for("Kafka is up", || stage.metrics().contains("trusthub_kafka_up 1").then_some(()));
     assert_eq!(Request::change("draft").send(stage.public).status, 204);
-    assert_eq!(kafka.wait_for_records(&stage.topic, 1, PATIENCE).len(), 1);
+    assert_eq!(kafka.wait_for_records(&stage.topic, 1, TIMEOUT).len(), 1);
     let told = stage.type_in("trusthub-bridge reconcile");
     assert!(told.contains("compared with 1 events") && told.contains(": 0 missed"), "{told}");
     stage.run("Stop", 0);
@@ -52,7 +52,7 @@ fn personal_data_gets_a_retention_and_a_profile_a_tombstone() {
     assert_eq!(Request::change("twilio-rejected").send(stage.public).status, 204);
     stage.set("PROFILE_SID", PROFILE);
     stage.run("Personal data", 1);
-    let records = broker().wait_for_records(&stage.topic, 2, PATIENCE);
+    let records = broker().wait_for_records(&stage.topic, 2, TIMEOUT);
     let keys: Vec<_> = records.iter().map(|record| record.key.as_deref()).collect();
     assert_eq!(keys, [Some(PROFILE.as_bytes()); 2]);
     assert_eq!(records.iter().map(|record| record.payload.is_some()).collect::<Vec<_>>(), [true, false]);

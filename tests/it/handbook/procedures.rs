@@ -14,7 +14,7 @@ use super::{
     stage::{NOWHERE, Stage},
 };
 use crate::support::{
-    ACCOUNT, PATIENCE, Request, TOKEN,
+    ACCOUNT, Request, TIMEOUT, TOKEN,
     kafka::{Record, broker},
     simulator::Simulator,
     wait_for,
@@ -181,7 +181,7 @@ fn restart(stage: &mut Stage) {
 }
 
 fn events(stage: &Stage, at_least: usize) -> Vec<Record> {
-    broker().wait_for_records(&stage.topic, at_least, PATIENCE)
+    broker().wait_for_records(&stage.topic, at_least, TIMEOUT)
 }
 
 fn value(record: &Record) -> Value {

@@ -1,5 +1,5 @@
-//! The machine of an operator: a folder with `bridge.env`, the program and Kafka's tools on the path, and a bash that runs
-//! the blocks of docs/operations.md as they stand there.
+//! The machine of an operator: a folder with `bridge.env`, the program and Kafka's tools on the path, and a bash that
+//! runs the blocks of docs/operations.md as they stand there.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use std::{
 
 use super::document::{OPERATIONS, blocks};
 use crate::support::{
-    PATIENCE, PUBLIC_URL, Request, TOKEN,
+    PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{broker, free_port, unique_topic},
 };
 
@@ -132,7 +132,7 @@ impl Stage {
 
     fn wait_for_end_of(&mut self, block: &str) -> String {
         let mut said = String::new();
-        let deadline = Instant::now() + 2 * PATIENCE;
+        let deadline = Instant::now() + 2 * TIMEOUT;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) if line == DONE => return said,

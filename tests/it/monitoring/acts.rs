@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use super::scene::Scene;
 use crate::support::{
-    ACCOUNT, Bridge, PATIENCE, PROFILE, PUBLIC_URL, Request, TOKEN,
+    ACCOUNT, Bridge, PROFILE, PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{Cluster, unique_topic},
     prometheus::NAMESPACE,
     proxy::Fault,
@@ -61,7 +61,7 @@ fn a_rejected_profile_pages_with_its_codes_and_so_does_the_next_one() {
 fn an_outage_of_kafka_is_a_warning_until_it_is_over_and_nothing_is_lost() {
     const ALERT: &str = "TrusthubKafkaUnreachable";
     let kafka = Cluster::start("alerts", 1, 1);
-    let door = kafka.take_door();
+    let door = kafka.take_fault_proxy();
     let scene = Scene::with(&[("KAFKA_BOOTSTRAP_SERVERS", &door.bootstrap())]);
     let send_both = |status: &str| {
         let numbered = scene.bridges.iter().enumerate();
@@ -78,7 +78,7 @@ fn an_outage_of_kafka_is_a_warning_until_it_is_over_and_nothing_is_lost() {
     scene.monitoring.wait_for_end(ALERT);
     scene.bridges.iter().for_each(Bridge::wait_until_drained);
     wait_for("all four are in Kafka, some of them perhaps repeated", || {
-        let records = kafka.direct().wait_for_records(&scene.bridges[0].topic, 4, PATIENCE);
+        let records = kafka.direct().wait_for_records(&scene.bridges[0].topic, 4, TIMEOUT);
         let ids: BTreeSet<_> = records.iter().map(|record| record.header("ce_id").unwrap()).collect();
         (ids.len() == 4).then_some(())
     });

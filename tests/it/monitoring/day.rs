@@ -9,7 +9,7 @@ use std::{
 use super::scene::Scene;
 use crate::support::{
     ACCOUNT, PUBLIC_URL, Request, TOKEN,
-    kafka::{Cluster, Door, free_port},
+    kafka::{Cluster, FaultProxy, free_port},
     machine::Machine,
     prometheus::now,
     proxy::Fault,
@@ -39,7 +39,7 @@ pub(crate) struct Day {
     simulator: Simulator,
     /// What the first instance takes for the system.
     machine: Machine,
-    door: Door,
+    door: FaultProxy,
     random: RefCell<fastrand::Rng>,
     /// Where the simulator announces changes: the first instance.
     announced_to: String,
@@ -67,7 +67,7 @@ impl Day {
         let (machine, simulator) = (Machine::new(), Simulator::start());
         let brokers = if pace == Pace::Minutes { 3 } else { 1 };
         let kafka = Cluster::start("dashboard", brokers, 1);
-        let door = kafka.take_door();
+        let door = kafka.take_fault_proxy();
         let base = format!("http://127.0.0.1:{}", free_port());
         let (bootstrap, urls) = (door.bootstrap(), format!("{PUBLIC_URL},{base}"));
         let replication = brokers.to_string();
@@ -125,7 +125,8 @@ impl Day {
 
     /// A callback gets lost, so that only Trust Hub knows of the change.
     fn a_change_is_not_announced(&self) {
-        // Trust Hub tells the second of a change: one of the second in which the topic began may be older than the topic.
+        // Trust Hub tells the second of a change: one of the second in which the topic began may be older than the
+        // topic.
         let began = now().floor();
         wait_for("the next second", || (now().floor() > began).then_some(()));
         self.simulator.set("drop=100");

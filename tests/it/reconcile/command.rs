@@ -7,12 +7,12 @@ use crate::support::{
 };
 
 use super::{
+    fixture::{Fixture, Run},
     found,
-    scene::{Run, Scene},
 };
 
-/// What the command needs, if nobody is there.
-fn nobody() -> Vec<(&'static str, String)> {
+/// The variables that the command requires, with a Trust Hub that is unreachable.
+fn unreachable() -> Vec<(&'static str, String)> {
     vec![
         ("TWILIO_ACCOUNT_SID", ACCOUNT.to_owned()),
         ("TWILIO_AUTH_TOKEN", TOKEN.to_owned()),
@@ -26,30 +26,30 @@ fn run(arguments: &[&str], variables: Vec<(&str, String)>) -> Run {
 }
 
 #[test]
-fn a_dry_run_tells_what_is_missing_with_its_exit_code_and_publishes_nothing() {
-    let scene = Scene::new();
-    let whole = scene.reconcile(&["--dry-run", "--exit-code"]);
-    assert_eq!((whole.code, whole.rows.len()), (Some(0), 0), "{whole:?}");
+fn dry_run_reports_missing_events_with_its_exit_code_and_publishes_none() {
+    let fixture = Fixture::new();
+    let complete = fixture.reconcile(&["--dry-run", "--exit-code"]);
+    assert_eq!((complete.code, complete.rows.len()), (Some(0), 0), "{complete:?}");
 
-    let sid = scene.unheard();
-    let fresh = scene.reconcile(&["--dry-run", "--exit-code"]);
+    let sid = fixture.create_missed();
+    let fresh = fixture.reconcile(&["--dry-run", "--exit-code"]);
     assert_eq!((fresh.code, fresh.rows.len()), (Some(0), 1), "too recent is not missing: {fresh:?}");
     assert!(fresh.rows[0].contains("too recent") && fresh.told.contains("look again in two minutes"), "{fresh:?}");
 
-    scene.later();
-    let missing = scene.reconcile(&["--dry-run", "--exit-code"]);
+    fixture.advance_clock();
+    let missing = fixture.reconcile(&["--dry-run", "--exit-code"]);
     assert_eq!((missing.code, missing.rows.len()), (Some(3), 1), "{missing:?}");
     let words: Vec<_> = missing.rows[0].split_whitespace().collect();
     assert_eq!(words[..4], [&sid, "missed", "nothing", "in-review"]);
     assert_eq!(words[5..], ["customer-profile", ACCOUNT]);
     assert!(missing.told.contains("2 profiles of 1 account compared with 2 events"), "{missing:?}");
-    assert_eq!(scene.reconcile(&["--dry-run"]).code, Some(0));
-    assert_eq!(found(&scene.bridge.events(1)).len(), 0);
+    assert_eq!(fixture.reconcile(&["--dry-run"]).code, Some(0));
+    assert_eq!(found(&fixture.bridge.events(1)).len(), 0);
 }
 
 #[test]
-fn without_an_account_it_says_which_variable_names_one() {
-    let mut variables = nobody();
+fn missing_account_is_reported_with_the_variables_for_it() {
+    let mut variables = unreachable();
     variables.retain(|(name, _)| *name != "TWILIO_ACCOUNT_SID");
     let run = run(&[], variables);
     assert_eq!(run.code, Some(2));
@@ -62,44 +62,44 @@ fn without_an_account_it_says_which_variable_names_one() {
 }
 
 #[test]
-fn what_it_does_not_need_need_not_be_set_and_what_is_wrong_is_named() {
+fn unneeded_variables_are_optional_and_invalid_ones_are_reported() {
     let run = run(
         &[],
-        [nobody(), vec![("TRUSTHUB_BASE_URL", "trusthub".to_owned()), ("PUBLIC_URL", "?".to_owned())]].concat(),
+        [unreachable(), vec![("TRUSTHUB_BASE_URL", "trusthub".to_owned()), ("PUBLIC_URL", "?".to_owned())]].concat(),
     );
     assert_eq!(run.code, Some(2));
     assert!(run.told.contains("TRUSTHUB_BASE_URL: ") && !run.told.contains("PUBLIC_URL"), "{run:?}");
 }
 
 #[test]
-fn arguments_that_belong_together_are_asked_for_together() {
+fn arguments_are_rejected_without_those_that_they_require() {
     for wrong in [&["--exit-code"][..], &["--replace"], &["--no-retries"], &["--baseline", "--set-callback", "x"]] {
-        assert_eq!(run(wrong, nobody()).code, Some(2), "{wrong:?}");
+        assert_eq!(run(wrong, unreachable()).code, Some(2), "{wrong:?}");
     }
 }
 
 #[test]
-fn a_topic_that_does_not_exist_is_named() {
+fn missing_topic_is_reported() {
     let topic = unique_topic("missing");
-    let run = run(&[], [nobody(), vec![("KAFKA_TOPIC", topic.clone())]].concat());
+    let run = run(&[], [unreachable(), vec![("KAFKA_TOPIC", topic.clone())]].concat());
     assert_eq!(run.code, Some(1));
     assert!(run.told.contains(&format!("there is no topic {topic}")), "{run:?}");
 }
 
 #[test]
-fn an_account_that_cannot_be_asked_is_named_and_the_others_are_compared() {
-    let scene = Scene::new();
-    scene.unheard();
-    scene.later();
+fn account_with_wrong_credentials_is_reported_and_the_others_are_compared() {
+    let fixture = Fixture::new();
+    fixture.create_missed();
+    fixture.advance_clock();
     let other = format!("AC{}", "9".repeat(32));
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("accounts"));
     std::fs::write(&file, format!(r#"{{"{other}": ["wrong-token"], "{ACCOUNT}": ["{TOKEN}"]}}"#)).unwrap();
     let variables =
         [("TWILIO_ACCOUNTS_FILE", file.to_str().unwrap()), ("TWILIO_ACCOUNT_SID", ""), ("TWILIO_AUTH_TOKEN", "")];
-    let run = Run::of(scene.bridge.command_with(&["reconcile"], &variables));
+    let run = Run::of(fixture.bridge.command_with(&["reconcile"], &variables));
     std::fs::remove_file(file).unwrap();
     assert_eq!((run.code, run.rows.len()), (Some(1), 1), "{run:?}");
     assert!(run.told.contains(&format!("{other}: customer-profiles cannot be listed")), "{run:?}");
     assert!(run.told.contains("1 missed and published") && !run.told.contains("wrong-token"), "{run:?}");
-    assert_eq!(found(&scene.bridge.events(1)).len(), 1);
+    assert_eq!(found(&fixture.bridge.events(1)).len(), 1);
 }

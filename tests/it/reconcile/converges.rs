@@ -1,4 +1,4 @@
-//! The consumers' view becomes that of Trust Hub.
+//! Reconciliation makes the consumers' view equal to Trust Hub's.
 
 use crate::{
     consumer::views,
@@ -6,79 +6,81 @@ use crate::{
 };
 
 use super::{
+    fixture::{Fixture, QUIET, RUN_TIMEOUT},
     found,
-    scene::{A_WHILE, QUIET, Scene},
 };
 
 const PROFILES: usize = 10_000;
 
 #[test]
-fn after_a_run_consumers_believe_of_ten_thousand_profiles_what_trust_hub_says_although_callbacks_were_lost_or_shuffled()
-{
-    let scene = Scene::with(&["--seed", "7"], &[QUIET]);
-    scene.begin();
-    scene.simulator.post("/simulator/profiles", &format!("count={PROFILES}&status_callback={}", scene.url));
-    scene.simulator.set("drop=30&duplicate=20&reorder=20&auto_review_secs=1&auto_reject=30");
-    scene.submit_all();
-    // Of the one with which the history begins nobody decides.
-    wait_for("every review to end", || (scene.of_status("in-review").len() == 1).then_some(()));
-    scene.simulator.settle();
-    scene.simulator.set("drop=0&duplicate=0&reorder=0");
-    let state = scene.state();
+fn one_run_corrects_10_000_profiles_after_lost_and_shuffled_callbacks() {
+    let fixture = Fixture::with(&["--seed", "7"], &[QUIET]);
+    fixture.begin_history();
+    fixture.simulator.post("/simulator/profiles", &format!("count={PROFILES}&status_callback={}", fixture.url));
+    fixture.simulator.set("drop=30&duplicate=20&reorder=20&auto_review_secs=1&auto_reject=30");
+    fixture.submit_all();
+    // The profile with which the history begins stays in review.
+    wait_for("every review to end", || (fixture.of_status("in-review").len() == 1).then_some(()));
+    fixture.simulator.settle();
+    fixture.simulator.set("drop=0&duplicate=0&reorder=0");
+    let state = fixture.state();
 
-    let before = views(&scene.bridge.events(1));
+    let before = views(&fixture.bridge.events(1));
     let wrong = state.iter().filter(|(sid, status)| before.get(*sid) != Some(status)).count();
     assert!(wrong > PROFILES / 10, "only {wrong} profiles were missed");
 
-    scene.later();
-    let run = scene.reconcile(&[]);
-    let records = broker().wait_for_records(&scene.bridge.topic, 1, A_WHILE);
+    fixture.advance_clock();
+    let run = fixture.reconcile(&[]);
+    let records = broker().wait_for_records(&fixture.bridge.topic, 1, RUN_TIMEOUT);
     assert_eq!(views(&records), state);
     assert_eq!((run.published(), run.rows.len(), found(&records).len()), (wrong, wrong, wrong));
 
-    let again = scene.reconcile(&[]);
+    let again = fixture.reconcile(&[]);
     assert_eq!((again.published(), again.rows.len()), (0, 0), "{again:?}");
-    assert_eq!(scene.bridge.events(records.len()).len(), records.len());
+    assert_eq!(fixture.bridge.events(records.len()).len(), records.len());
 }
 
 #[test]
-fn what_was_found_is_an_event_with_what_trust_hub_tells_of_the_profile() {
-    let scene = Scene::new();
-    let sid = scene.unheard();
-    scene.simulator.set("drop=100");
-    scene.simulator.control(&sid, "reject", "code=18602&code=18603&reason=Nobody+knows+it");
-    scene.simulator.settle();
-    scene.later();
-    assert_eq!(scene.reconcile(&[]).published(), 1);
-    let [event] = &found(&scene.bridge.events(1))[..] else { panic!("one event") };
-    let told = scene.simulator.get(&format!("/v1/CustomerProfiles/{sid}"));
-    assert_eq!((&event["profile_sid"], &event["status"]), (&told["sid"], &"twilio-rejected".into()));
-    assert_eq!((&event["account_sid"], &event["resource"]), (&told["account_sid"], &"customer-profile".into()));
+fn missed_change_is_an_event_with_the_details_of_the_profile() {
+    let fixture = Fixture::new();
+    let sid = fixture.create_missed();
+    fixture.simulator.set("drop=100");
+    fixture.simulator.control(&sid, "reject", "code=18602&code=18603&reason=Unknown+address");
+    fixture.simulator.settle();
+    fixture.advance_clock();
+    assert_eq!(fixture.reconcile(&[]).published(), 1);
+    let [event] = &found(&fixture.bridge.events(1))[..] else { panic!("one event") };
+    let fetched = fixture.simulator.get(&format!("/v1/CustomerProfiles/{sid}"));
+    assert_eq!((&event["profile_sid"], &event["status"]), (&fetched["sid"], &"twilio-rejected".into()));
+    assert_eq!((&event["account_sid"], &event["resource"]), (&fetched["account_sid"], &"customer-profile".into()));
     let codes: Vec<_> = event["errors"].as_array().unwrap().iter().map(|error| &error["code"]).collect();
     assert_eq!(codes, [18602, 18603]);
     let profile = &event["profile"];
-    assert_eq!((&profile["friendly_name"], &profile["policy_sid"]), (&told["friendly_name"], &told["policy_sid"]));
+    assert_eq!(
+        (&profile["friendly_name"], &profile["policy_sid"]),
+        (&fetched["friendly_name"], &fetched["policy_sid"])
+    );
     let seconds = |value: &serde_json::Value| value.as_str().unwrap().replace(".000Z", "Z");
-    assert_eq!(seconds(&profile["date_updated"]), told["date_updated"]);
-    assert_eq!(seconds(&profile["date_created"]), told["date_created"]);
+    assert_eq!(seconds(&profile["date_updated"]), fetched["date_updated"]);
+    assert_eq!(seconds(&profile["date_created"]), fetched["date_created"]);
     assert_eq!((&event["failure_reason"], &event["idempotency_token"]), (&().into(), &().into()));
 }
 
 #[test]
-fn a_run_that_was_killed_is_finished_by_the_next_one_and_nothing_is_published_as_another_event() {
-    let scene = Scene::with(&[], &[QUIET]);
-    scene.begin();
-    scene.many_unheard(2_000);
-    scene.later();
-    let mut killed = scene.bridge.spawn(&["reconcile"]);
-    wait_for("the first batch", || (found(&scene.bridge.events(1)).len() > 20).then_some(()));
+fn killed_run_is_completed_by_the_next_one_without_repeats() {
+    let fixture = Fixture::with(&[], &[QUIET]);
+    fixture.begin_history();
+    fixture.create_many_missed(2_000);
+    fixture.advance_clock();
+    let mut killed = fixture.bridge.spawn(&["reconcile"]);
+    wait_for("the first batch", || (found(&fixture.bridge.events(1)).len() > 20).then_some(()));
     killed.kill().unwrap();
     killed.wait().unwrap();
-    let by_the_first = found(&scene.bridge.events(1)).len();
-    assert!(by_the_first < 2_000, "it was not killed in the middle");
+    let by_the_first = found(&fixture.bridge.events(1)).len();
+    assert!(by_the_first < 2_000, "the run ended before the kill");
 
-    let by_the_second = scene.reconcile(&[]).published();
-    let records = scene.bridge.events(1);
+    let by_the_second = fixture.reconcile(&[]).published();
+    let records = fixture.bridge.events(1);
     assert_eq!((by_the_first + by_the_second, found(&records).len()), (2_000, 2_000));
-    assert_eq!(views(&records), scene.state());
+    assert_eq!(views(&records), fixture.state());
 }

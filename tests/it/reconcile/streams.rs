@@ -1,58 +1,58 @@
-//! Runs while callbacks stream in, late and out of order: each draws everything from its number.
+//! Runs while callbacks arrive, late and out of order: each stream is generated from its number.
 
 use std::{thread, time::Duration};
 
 use fastrand::Rng;
 
-use crate::support::believed;
+use crate::support::latest_statuses;
 
-use super::scene::{QUIET, Scene};
+use super::fixture::{Fixture, QUIET};
 
-/// The rest is played by `make reconcile`.
+/// `make reconcile` runs more of them.
 const STREAMS: u64 = 6;
 
 #[test]
-fn the_view_is_right_when_runs_and_late_callbacks_take_turns() {
+fn view_is_right_after_concurrent_runs_and_late_callbacks() {
     for number in 0..STREAMS {
         play(number);
     }
 }
 
-/// Plays one, and panics with its number if the view is not right in the end.
+/// Runs one stream, and panics with its number if the final view is wrong.
 pub(crate) fn play(number: u64) {
     let mut random = Rng::with_seed(number);
-    let scene = Scene::with(&["--seed", &number.to_string()], &[QUIET]);
-    scene.begin();
+    let fixture = Fixture::with(&["--seed", &number.to_string()], &[QUIET]);
+    fixture.begin_history();
     let (drop, late) = (random.u32(0..50), random.u32(20..80));
-    scene.simulator.set(&format!("drop={drop}&duplicate=20&reorder=20&delay={late}&delay_ms=0-1500&auto_reject=40"));
-    scene.simulator.post("/simulator/profiles", &format!("count=30&status_callback={}", scene.url));
-    scene.later();
+    fixture.simulator.set(&format!("drop={drop}&duplicate=20&reorder=20&delay={late}&delay_ms=0-1500&auto_reject=40"));
+    fixture.simulator.post("/simulator/profiles", &format!("count=30&status_callback={}", fixture.url));
+    fixture.advance_clock();
     thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..3 {
-                scene.submit_all();
+                fixture.submit_all();
                 thread::sleep(Duration::from_millis(random.u64(0..300)));
-                decide_all(&scene, &mut random);
+                decide_all(&fixture, &mut random);
             }
         });
         for _ in 0..3 {
-            assert_eq!(scene.reconcile(&[]).code, Some(0), "stream {number}");
+            assert_eq!(fixture.reconcile(&[]).code, Some(0), "stream {number}");
         }
     });
-    scene.simulator.settle();
-    assert_eq!(scene.reconcile(&[]).code, Some(0), "stream {number}");
-    let records = scene.bridge.events(1);
-    assert_eq!(believed(&records), scene.state(), "stream {number}");
-    assert_eq!(scene.reconcile(&[]).published(), 0, "stream {number}: a second run publishes nothing");
-    assert_eq!(scene.bridge.events(1).len(), records.len(), "stream {number}");
+    fixture.simulator.settle();
+    assert_eq!(fixture.reconcile(&[]).code, Some(0), "stream {number}");
+    let records = fixture.bridge.events(1);
+    assert_eq!(latest_statuses(&records), fixture.state(), "stream {number}");
+    assert_eq!(fixture.reconcile(&[]).published(), 0, "stream {number}: a second run publishes nothing");
+    assert_eq!(fixture.bridge.events(1).len(), records.len(), "stream {number}");
 }
 
-/// Ends the reviews, or takes back what was approved.
-fn decide_all(scene: &Scene, random: &mut Rng) {
-    for sid in scene.of_status("in-review") {
+/// Approves or rejects the profiles in review, or leaves them.
+fn decide_all(fixture: &Fixture, random: &mut Rng) {
+    for sid in fixture.of_status("in-review") {
         match random.u32(0..3) {
-            0 => drop(scene.simulator.control(&sid, "approve", "")),
-            1 => drop(scene.simulator.control(&sid, "reject", "code=18602")),
+            0 => drop(fixture.simulator.control(&sid, "approve", "")),
+            1 => drop(fixture.simulator.control(&sid, "reject", "code=18602")),
             _ => {}
         }
     }

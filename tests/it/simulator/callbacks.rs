@@ -1,4 +1,4 @@
-//! Callbacks as the simulator sends them, to somebody who listens on a real socket.
+//! Callbacks of the simulator, received over real sockets.
 
 mod faults;
 mod receiver;
@@ -15,7 +15,7 @@ use trusthub_bridge::{
 };
 
 use self::receiver::{Receiver, Reply};
-use crate::support::{ACCOUNT, PATIENCE, PROFILE};
+use crate::support::{ACCOUNT, PROFILE, TIMEOUT};
 
 /// The tokens of the account.
 const NEWER: &str = "newer-token";
@@ -25,11 +25,11 @@ fn account() -> AccountSid {
     AccountSid::parse(ACCOUNT).unwrap()
 }
 
-fn postman() -> Postman {
-    postman_with(&[NEWER, OLDER], Options::default())
+fn sender() -> Postman {
+    sender_with(&[NEWER, OLDER], Options::default())
 }
 
-fn postman_with(tokens: &[&str], options: Options) -> Postman {
+fn sender_with(tokens: &[&str], options: Options) -> Postman {
     let tokens = tokens.iter().map(|token| (*token).into()).collect();
     Postman::new(&HashMap::from([(account(), tokens)]), options).unwrap()
 }
@@ -44,21 +44,21 @@ fn announcement(url: &str) -> Announcement {
     }
 }
 
-/// All attempts so far, once nothing is under way; the first one first.
-async fn settled(postman: &Postman) -> Vec<Attempt> {
-    timeout(PATIENCE, postman.settled()).await.expect("callbacks end");
-    let mut attempts = postman.attempts(None, usize::MAX);
+/// All attempts so far, oldest first, once no callback is in progress.
+async fn settled(sender: &Postman) -> Vec<Attempt> {
+    timeout(TIMEOUT, sender.settled()).await.expect("callbacks end");
+    let mut attempts = sender.attempts(None, usize::MAX);
     attempts.reverse();
     attempts
 }
 
-/// All attempts to call this URL once.
-async fn call(postman: &Postman, url: &str) -> Vec<Attempt> {
-    postman.announce(&announcement(url));
-    settled(postman).await
+/// All attempts of one callback to this URL.
+async fn call(sender: &Postman, url: &str) -> Vec<Attempt> {
+    sender.announce(&announcement(url));
+    settled(sender).await
 }
 
-/// How attempts ended, in the words of the journal.
+/// The endings of attempts, as the journal names them.
 fn endings(attempts: &[Attempt]) -> Vec<String> {
     let text = |attempt: &Attempt| match attempt.ending {
         Ending::Answer(status) => status.to_string(),
@@ -68,17 +68,17 @@ fn endings(attempts: &[Attempt]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_callback_is_a_signed_form_with_the_headers_of_twilio() {
+async fn callback_is_a_signed_form_with_the_headers_of_twilio() {
     let receiver = Receiver::answering(204);
-    let postman = postman();
+    let sender = sender();
     let reason = "Address: 5 % off & more, n\u{fc}r \u{201e}a+b=c\u{201c}";
     let url = receiver.url("?tenant=a%20b&x=");
-    postman.announce(&Announcement {
+    sender.announce(&Announcement {
         status: Status::TwilioRejected,
         failure_reason: reason.to_owned(),
         ..announcement(&url)
     });
-    let attempts = settled(&postman).await;
+    let attempts = settled(&sender).await;
     let [request] = &receiver.received()[..] else { panic!("one request") };
     assert_eq!(
         (request.verb.as_str(), request.target.as_str()),
@@ -99,20 +99,20 @@ async fn a_callback_is_a_signed_form_with_the_headers_of_twilio() {
 }
 
 #[tokio::test]
-async fn an_empty_failure_reason_is_sent_as_such() {
+async fn empty_failure_reason_is_sent_as_an_empty_field() {
     let receiver = Receiver::answering(204);
-    call(&postman(), &receiver.url("")).await;
+    call(&sender(), &receiver.url("")).await;
     assert!(receiver.received()[0].body.ends_with("&Status=in-review&FailureReason="));
 }
 
 #[tokio::test]
-async fn every_construction_is_accepted_as_what_it_is() {
-    let postman = postman();
+async fn every_construction_is_verified_as_itself() {
+    let sender = sender();
     for &construction in Construction::ALL {
         for rest in ["", "?tenant=1"] {
             let receiver = Receiver::answering(204);
-            postman.set_construction(construction);
-            let attempts = call(&postman, &receiver.url(rest)).await;
+            sender.set_construction(construction);
+            let attempts = call(&sender, &receiver.url(rest)).await;
             let matched = receiver.verify().unwrap();
             assert_eq!(matched.key, KeyAge::Current);
             assert_eq!(attempts.last().unwrap().callback.construction, construction);
@@ -122,31 +122,31 @@ async fn every_construction_is_accepted_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn the_fragment_is_neither_sent_nor_signed_nor_written_down() {
+async fn fragment_of_the_url_is_neither_sent_nor_signed_nor_logged() {
     let receiver = Receiver::answering(204);
-    let attempts = call(&postman(), &receiver.url("?a=1#rc=5&rp=ct,rt,5xx")).await;
+    let attempts = call(&sender(), &receiver.url("?a=1#rc=5&rp=ct,rt,5xx")).await;
     assert_eq!(receiver.received()[0].target, "/callbacks/customer-profiles?a=1");
     assert!(receiver.verify().is_ok());
     assert_eq!(attempts[0].url, receiver.url("?a=1"));
 }
 
 #[tokio::test]
-async fn the_signature_is_for_the_url_as_it_arrives() {
+async fn signature_covers_the_url_as_it_arrives() {
     let receiver = Receiver::answering(204);
-    call(&postman(), &receiver.url("?name=O'Brien and \u{e4}")).await;
+    call(&sender(), &receiver.url("?name=O'Brien and \u{e4}")).await;
     assert_eq!(receiver.received()[0].target, "/callbacks/customer-profiles?name=O%27Brien%20and%20%C3%A4");
     assert!(receiver.verify().is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_callbacks_of_one_profile_arrive_in_order_and_each_is_another_one() {
+async fn callbacks_of_one_profile_arrive_in_order_with_different_tokens() {
     let receiver = Receiver::answering(204);
-    let postman = postman();
+    let sender = sender();
     let statuses = [Status::Draft, Status::PendingReview, Status::InReview, Status::TwilioRejected].repeat(25);
     for &status in &statuses {
-        postman.announce(&Announcement { status, ..announcement(&receiver.url("")) });
+        sender.announce(&Announcement { status, ..announcement(&receiver.url("")) });
     }
-    let attempts = settled(&postman).await;
+    let attempts = settled(&sender).await;
     assert_eq!(receiver.statuses(), statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>());
     let mut tokens: Vec<_> = attempts.iter().map(|attempt| &attempt.callback.idempotency_token).collect();
     tokens.sort_unstable();
@@ -155,44 +155,44 @@ async fn the_callbacks_of_one_profile_arrive_in_order_and_each_is_another_one() 
 }
 
 #[tokio::test]
-async fn a_slow_receiver_holds_up_only_the_callbacks_of_its_profile() {
+async fn slow_receiver_delays_only_the_callbacks_of_its_profile() {
     let (slow, quick) = (Receiver::start(|_| Reply::Silence), Receiver::answering(204));
-    let postman = postman();
-    let mut attempts = postman.follow();
-    postman.announce(&announcement(&slow.url("")));
+    let sender = sender();
+    let mut attempts = sender.follow();
+    sender.announce(&announcement(&slow.url("")));
     let other = ProfileSid::parse(&PROFILE.replace('2', "3")).unwrap();
-    postman.announce(&Announcement { profile: other.clone(), ..announcement(&quick.url("")) });
-    let first = timeout(PATIENCE, attempts.recv()).await.unwrap().unwrap();
+    sender.announce(&Announcement { profile: other.clone(), ..announcement(&quick.url("")) });
+    let first = timeout(TIMEOUT, attempts.recv()).await.unwrap().unwrap();
     assert_eq!((first.callback.profile_sid, first.ending), (other, Ending::Answer(204)));
 }
 
 #[tokio::test]
-async fn what_is_too_much_is_not_sent_and_the_journal_says_so() {
+async fn callback_above_the_queue_capacity_is_not_sent_but_in_the_journal() {
     let receiver = Receiver::start(|_| Reply::Silence);
-    let postman = postman_with(&[NEWER], Options { capacity: 1, ..Options::default() });
-    postman.announce(&announcement(&receiver.url("#rt=100")));
-    postman.announce(&announcement(&receiver.url("")));
-    let attempts = settled(&postman).await;
+    let sender = sender_with(&[NEWER], Options { capacity: 1, ..Options::default() });
+    sender.announce(&announcement(&receiver.url("#rt=100")));
+    sender.announce(&announcement(&receiver.url("")));
+    let attempts = settled(&sender).await;
     assert_eq!(endings(&attempts), ["queue_full", "read_timeout"]);
     assert_eq!((attempts[0].number, attempts[1].number), (0, 1));
 }
 
 #[tokio::test]
-async fn what_cannot_be_called_is_not_sent_and_the_journal_says_so() {
-    let postman = postman();
+async fn callback_without_a_valid_url_or_account_is_not_sent_but_in_the_journal() {
+    let sender = sender();
     for url in ["", "hooks.example.com/x", "ftp://hooks.example.com/x", "http://"] {
-        let attempts = call(&postman, url).await;
+        let attempts = call(&sender, url).await;
         assert_eq!(attempts.last().unwrap().ending, Ending::Failure(Failure::InvalidUrl), "{url:?}");
     }
     let receiver = Receiver::answering(204);
-    let stranger = AccountSid::parse(&ACCOUNT.replace('1', "9")).unwrap();
-    postman.announce(&Announcement { account: stranger, ..announcement(&receiver.url("")) });
-    assert_eq!(settled(&postman).await.last().unwrap().ending, Ending::Failure(Failure::UnknownAccount));
+    let unknown = AccountSid::parse(&ACCOUNT.replace('1', "9")).unwrap();
+    sender.announce(&Announcement { account: unknown, ..announcement(&receiver.url("")) });
+    assert_eq!(settled(&sender).await.last().unwrap().ending, Ending::Failure(Failure::UnknownAccount));
     assert_eq!(receiver.received(), []);
 }
 
 #[tokio::test]
-async fn an_account_without_a_token_is_refused() {
+async fn account_without_a_token_is_rejected() {
     for tokens in [vec![], vec!["".into()]] {
         assert!(Postman::new(&HashMap::from([(account(), tokens)]), Options::default()).is_err());
     }

@@ -1,4 +1,4 @@
-//! The service's own client of Trust Hub against the simulator.
+//! The service's client of Trust Hub against the simulator.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -25,7 +25,7 @@ fn sid(text: &str) -> ProfileSid {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_pages_through_everything_once_even_when_requests_fail() {
+async fn client_lists_each_profile_once_even_when_requests_fail() {
     let simulator = Simulator::start_with(&["--profiles", "2500", "--seed", "7"], &[]);
     simulator.set("too_many_requests=10&server_errors=10&retry_after_secs=0");
     let listing = Listing::default().in_pages_of(100);
@@ -35,7 +35,7 @@ async fn it_pages_through_everything_once_even_when_requests_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_reads_what_the_simulator_keeps_and_understands_what_it_refuses() {
+async fn client_reads_profiles_and_distinguishes_rejections() {
     let simulator = Simulator::start();
     let text = simulator.create("http%3A%2F%2F127.0.0.1%3A1");
     let (account, profile) = (account(&simulator, TOKEN), sid(&text));
@@ -55,8 +55,8 @@ async fn it_reads_what_the_simulator_keeps_and_understands_what_it_refuses() {
 
     let missing = account.fetch(Collection::TrustProducts, &profile).await;
     assert!(matches!(missing, Err(Error::NotFound)), "{missing:?}");
-    let stranger = self::account(&simulator, "another").fetch(PROFILES, &profile).await;
-    assert!(matches!(stranger, Err(Error::Unauthorized)), "{stranger:?}");
+    let wrong_password = self::account(&simulator, "another").fetch(PROFILES, &profile).await;
+    assert!(matches!(wrong_password, Err(Error::Unauthorized)), "{wrong_password:?}");
     simulator.set("too_many_requests=100&retry_after_secs=0");
     let limited = account.fetch(PROFILES, &profile).await;
     assert!(matches!(limited, Err(Error::TooManyRequests { .. })), "{limited:?}");

@@ -1,5 +1,5 @@
-//! Twilio's official client libraries, pointed at the simulator. `tests/oracles/*/life.*` lead profiles through their
-//! lives and print what they saw; both libraries must have seen the same.
+//! Twilio's official client libraries against the simulator. `tests/oracles/*/scenario.*` change profiles in every way
+//! and print what they received; both libraries must have received the same.
 
 use serde_json::{Value, json};
 
@@ -10,35 +10,35 @@ use crate::support::{
 };
 
 const SEEDED: usize = 2_500;
-const USUAL_PAGE: usize = 50;
+const DEFAULT_PAGE: usize = 50;
 
 #[test]
-fn the_python_library_pages_leads_profiles_through_their_lives_and_types_errors() {
-    assert_everything_is_seen_by(Library::Python);
+fn python_library_pages_changes_profiles_and_maps_errors() {
+    assert_transcript(Library::Python);
 }
 
 #[test]
-fn the_node_library_pages_leads_profiles_through_their_lives_and_types_errors() {
-    assert_everything_is_seen_by(Library::Node);
+fn node_library_pages_changes_profiles_and_maps_errors() {
+    assert_transcript(Library::Node);
 }
 
-fn assert_everything_is_seen_by(library: Library) {
+fn assert_transcript(library: Library) {
     let seen = transcript(library);
-    // One by one, so that a failure shows the part that differs.
+    // Part by part, so that a failure shows the one that differs.
     assert_eq!(seen["problems"], problems());
-    assert_eq!(seen["customer profile"], life());
-    assert_eq!(seen["trust product"], life());
-    assert_eq!(seen["paging"]["sizes"], json!(vec![USUAL_PAGE; SEEDED / USUAL_PAGE]));
-    assert_eq!(seen["paging"]["before the last"], USUAL_PAGE);
+    assert_eq!(seen["customer profile"], scenario());
+    assert_eq!(seen["trust product"], scenario());
+    assert_eq!(seen["paging"]["sizes"], json!(vec![DEFAULT_PAGE; SEEDED / DEFAULT_PAGE]));
+    assert_eq!(seen["paging"]["before the last"], DEFAULT_PAGE);
     let newest_first: Vec<_> = (1..=SEEDED).rev().map(|number| format!("Seeded {number}")).collect();
     assert_eq!(seen["paging"]["names"], json!([newest_first, newest_first]));
 }
 
-/// What the library's program saw at a simulator of its own, whose callbacks go nowhere.
+/// The transcript that the library's program prints about a new simulator, which sends no callbacks.
 fn transcript(library: Library) -> Value {
     let simulator = Simulator::start_with(&["--profiles", &SEEDED.to_string(), "--set", "drop=100"], &[]);
-    let mut program = command(library, "life");
-    // The simulator is on this machine, whatever the environment says of proxies.
+    let mut program = command(library, "scenario");
+    // The simulator is on this machine, so a proxy from the environment must not be used.
     program.env("NO_PROXY", "127.0.0.1").args([&simulator.url(), ACCOUNT, TOKEN]);
     let output = program.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -59,7 +59,7 @@ fn problems() -> Value {
     })
 }
 
-/// A profile after its first change; `None` for no errors.
+/// A profile after its first change; `None` stands for no errors.
 fn changed(name: &str, status: &str, errors: Option<Value>) -> Value {
     json!({
         "name": name,
@@ -72,7 +72,7 @@ fn changed(name: &str, status: &str, errors: Option<Value>) -> Value {
     })
 }
 
-fn life() -> Value {
+fn scenario() -> Value {
     let draft = json!({
         "name": "Shop",
         "email": "shop@example.com",

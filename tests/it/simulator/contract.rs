@@ -1,5 +1,5 @@
-//! The simulator's answers and its own description against what Twilio publishes about Trust Hub's API, which
-//! `tests/fixtures/trusthub-api.json` restates.
+//! The simulator's responses and its description of itself, compared with Twilio's published description of Trust Hub's
+//! API, which `tests/fixtures/trusthub-api.json` restates.
 
 mod description;
 mod facts;
@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use self::facts::{Facts, Operation, Place, form, keys};
+use self::facts::{Endpoint, Facts, Operation, form, keys};
 use crate::support::{Answer, Request, simulator::Simulator};
 
-/// What the simulator takes and does not look at, since it has nothing that they could choose.
-const NOT_READ: [&str; 3] = ["ObjectType", "ChannelEndpointSid", "ChannelEndpointSids"];
+/// Parameters that the simulator accepts and ignores, because it has no objects that they could select.
+const IGNORED: [&str; 3] = ["ObjectType", "ChannelEndpointSid", "ChannelEndpointSids"];
 
 #[test]
-fn every_operation_answers_with_its_status_code_and_with_its_fields_and_no_other() {
+fn every_operation_answers_with_exactly_its_status_code_and_fields() {
     let simulator = simulator();
     for facts in Facts::all() {
         for operation in &facts.operations {
@@ -32,13 +32,13 @@ fn every_operation_answers_with_its_status_code_and_with_its_fields_and_no_other
 }
 
 #[test]
-fn a_profile_has_its_fields_at_every_station_of_its_life_and_its_links_resolve() {
+fn profile_has_its_fields_in_every_status_and_its_links_resolve() {
     let simulator = simulator();
     for facts in Facts::all() {
         let subject = Subject::new(&simulator, &facts);
         let submit = || simulator.post(&subject.url, "Status=pending-review");
-        let review = |act: &str, form: &str| simulator.control(&subject.sid, act, form);
-        let life = [
+        let review = |action: &str, form: &str| simulator.control(&subject.sid, action, form);
+        let states = [
             simulator.get(&subject.url),
             submit(),
             review("reject", "code=18602"),
@@ -46,18 +46,18 @@ fn a_profile_has_its_fields_at_every_station_of_its_life_and_its_links_resolve()
             review("approve", "valid_for_secs=3600"),
             review("expire", ""),
         ];
-        life.iter().for_each(|profile| facts.assert_resource("profile", profile));
-        let has = |field: &str| life.iter().map(|profile| !profile[field].is_null()).collect::<Vec<_>>();
+        states.iter().for_each(|profile| facts.assert_resource("profile", profile));
+        let has = |field: &str| states.iter().map(|profile| !profile[field].is_null()).collect::<Vec<_>>();
         assert_eq!(has("errors"), [false, false, true, false, false, false]);
         assert_eq!(has("valid_until"), [false, false, false, false, true, false]);
-        for link in life[0]["links"].as_object().unwrap().values() {
+        for link in states[0]["links"].as_object().unwrap().values() {
             simulator.get(path(link.as_str().unwrap()));
         }
     }
 }
 
 #[test]
-fn a_parameter_that_is_missing_or_of_another_form_is_refused() {
+fn missing_or_malformed_parameter_is_rejected() {
     let simulator = simulator();
     for facts in Facts::all() {
         for operation in &facts.operations {
@@ -67,7 +67,7 @@ fn a_parameter_that_is_missing_or_of_another_form_is_refused() {
                 let answer = ask(&simulator, &facts, operation, &form(others));
                 assert_problem(&answer, 400, 20001, &format!("{operation:?} without {missing}"));
             }
-            let has_form = |(name, form): &(&String, &String)| *form != "string" && !NOT_READ.contains(&name.as_str());
+            let has_form = |(name, form): &(&String, &String)| *form != "string" && !IGNORED.contains(&name.as_str());
             for (wrong, _) in parameters.iter().filter(has_form) {
                 let others = parameters.keys().filter(|name| *name != wrong);
                 let answer = ask(&simulator, &facts, operation, &format!("{}&{wrong}=nonsense", form(others)));
@@ -78,20 +78,20 @@ fn a_parameter_that_is_missing_or_of_another_form_is_refused() {
 }
 
 #[test]
-fn what_is_not_simulated_is_refused_as_twilio_would() {
+fn operations_that_are_not_simulated_are_rejected_like_by_twilio() {
     let simulator = simulator();
     for facts in Facts::all() {
         let subject = Subject::new(&simulator, &facts);
-        for place in &facts.not_simulated {
-            let path = place.path.replace("{Evaluation}", "EL00000000000000000000000000000001");
-            let answer = simulator.ask(&Request::new(&place.method, &subject.at(&path), &[], ""));
-            let (status, code) = if place.method == "POST" { (405, 20004) } else { (404, 20404) };
-            assert_problem(&answer, status, code, &format!("{place:?}"));
+        for endpoint in &facts.not_simulated {
+            let path = endpoint.path.replace("{Evaluation}", "EL00000000000000000000000000000001");
+            let answer = simulator.ask(&Request::new(&endpoint.method, &subject.at(&path), &[], ""));
+            let (status, code) = if endpoint.method == "POST" { (405, 20004) } else { (404, 20404) };
+            assert_problem(&answer, status, code, &format!("{endpoint:?}"));
         }
     }
 }
 
-/// One that announces nothing.
+/// A simulator that sends no callbacks.
 fn simulator() -> Simulator {
     Simulator::start_with(&["--set", "drop=100"], &[])
 }
@@ -115,15 +115,15 @@ impl Subject {
         Self { url, sid, assignment }
     }
 
-    /// A path with its SIDs.
+    /// A path with its SIDs filled in.
     fn at(&self, path: &str) -> String {
         path.replace("{Sid}", &self.sid).replace("{Assignment}", &self.assignment)
     }
 }
 
-/// Asks for it with these parameters, about a profile that nothing was done to.
+/// Sends a request for the operation with these parameters, about a new profile.
 fn ask(simulator: &Simulator, facts: &Facts, operation: &Operation, parameters: &str) -> Answer {
-    let Place { method, path } = &operation.place;
+    let Endpoint { method, path } = &operation.endpoint;
     let path = Subject::new(simulator, facts).at(path);
     simulator.ask(&match method.as_str() {
         "POST" => Request::form(&path, parameters),
@@ -143,7 +143,7 @@ fn json(answer: &Answer) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
-/// Of a URL.
+/// The path of a URL.
 fn path(url: &str) -> &str {
     &url[url.find("/v1/").unwrap()..]
 }

@@ -1,4 +1,4 @@
-//! Reviews on demand, faults on demand, and what survives a restart.
+//! Reviews and faults on demand, and the state that survives a restart.
 
 use std::{fs, path::Path};
 
@@ -13,37 +13,37 @@ use crate::support::{
     wait_for,
 };
 
-/// A bridge that takes the callbacks of a simulator, and where they go.
+/// A bridge that receives the callbacks of a simulator, and the URL for them.
 fn bridge() -> (Bridge, String) {
     let base = format!("http://127.0.0.1:{}", free_port());
     let bridge = Bridge::start_with(&[("HTTP_BIND", base.trim_start_matches("http://")), ("PUBLIC_URL", &base)]);
     (bridge, format!("{base}/callbacks/customer-profiles"))
 }
 
-/// The statuses that were announced and what was answered, once there are so many.
+/// The announced statuses with their answers, once there are at least this many.
 fn announced(simulator: &Simulator, sid: &str, count: usize) -> Vec<(String, Value)> {
     let attempts = wait_for("attempts", || Some(simulator.attempts(sid)).filter(|attempts| attempts.len() >= count));
     let status = |attempt: &Value| attempt["status"].as_str().unwrap().to_owned();
     attempts.iter().map(|attempt| (status(attempt), attempt["answer"].clone())).collect()
 }
 
-/// Values of the events that came out of Kafka, once there are so many.
+/// The values of the events in Kafka, once there are at least this many.
 fn events(bridge: &Bridge, count: usize) -> Vec<Value> {
     let records = bridge.events(count);
     records.iter().map(|record| serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap()).collect()
 }
 
 #[test]
-fn whatever_happens_to_a_profile_is_announced_in_order_and_becomes_an_event() {
+fn every_change_of_a_profile_is_announced_in_order_and_becomes_an_event() {
     let (bridge, url) = bridge();
     let simulator = Simulator::start();
     let sid = simulator.create(&url);
     simulator.submit(&sid);
-    simulator.control(&sid, "reject", "code=18602&code=18603&reason=Nobody+knows+it");
+    simulator.control(&sid, "reject", "code=18602&code=18603&reason=Unknown+address");
     simulator.submit(&sid);
     simulator.control(&sid, "approve", "");
     simulator.control(&sid, "expire", "");
-    let life = [
+    let statuses = [
         "pending-review",
         "in-review",
         "twilio-rejected",
@@ -52,14 +52,14 @@ fn whatever_happens_to_a_profile_is_announced_in_order_and_becomes_an_event() {
         "twilio-approved",
         "twilio-rejected",
     ];
-    assert_eq!(announced(&simulator, &sid, life.len()), life.map(|status| (status.to_owned(), json!(204))));
-    let events = events(&bridge, life.len());
-    assert_eq!(events.iter().map(|event| event["status"].as_str().unwrap()).collect::<Vec<_>>(), life);
-    assert_eq!(events[2]["failure_reason"], "Nobody knows it");
+    assert_eq!(announced(&simulator, &sid, statuses.len()), statuses.map(|status| (status.to_owned(), json!(204))));
+    let events = events(&bridge, statuses.len());
+    assert_eq!(events.iter().map(|event| event["status"].as_str().unwrap()).collect::<Vec<_>>(), statuses);
+    assert_eq!(events[2]["failure_reason"], "Unknown address");
 }
 
 #[test]
-fn callbacks_go_over_tls_when_the_certificate_is_one_that_the_system_trusts() {
+fn callbacks_use_tls_if_the_system_trusts_the_certificate() {
     let port = free_port();
     let base = format!("https://127.0.0.1:{port}/twilio");
     let bridge = Bridge::start_with(&[("PUBLIC_URL", &base)]);
@@ -76,7 +76,7 @@ fn callbacks_go_over_tls_when_the_certificate_is_one_that_the_system_trusts() {
 }
 
 #[test]
-fn each_account_has_its_own_profiles_and_logs_in_with_a_token_of_its_own_or_an_api_key() {
+fn each_account_has_its_own_profiles_and_logs_in_with_a_token_or_api_key() {
     let sid = |kind: &str| format!("{kind}{}", "2".repeat(32));
     let (account, key) = (sid("AC"), sid("SK"));
     let accounts = json!({ &account: { "tokens": ["new", "old"], "api_key": &key, "api_secret": "secret" } });
@@ -103,7 +103,7 @@ fn each_account_has_its_own_profiles_and_logs_in_with_a_token_of_its_own_or_an_a
 }
 
 #[test]
-fn a_rejection_without_a_reason_is_told_by_its_codes() {
+fn rejection_without_a_reason_is_announced_with_its_codes() {
     let (bridge, url) = bridge();
     let simulator = Simulator::start();
     let sid = simulator.create(&url);
@@ -115,7 +115,7 @@ fn a_rejection_without_a_reason_is_told_by_its_codes() {
 }
 
 #[test]
-fn each_fault_of_a_callback_reaches_the_bridge_as_such() {
+fn each_callback_fault_reaches_the_bridge() {
     let (bridge, url) = bridge();
     let simulator = Simulator::start();
     let answers = |setting: &str, count| {
@@ -135,7 +135,7 @@ fn each_fault_of_a_callback_reaches_the_bridge_as_such() {
 }
 
 #[test]
-fn each_construction_is_one_that_the_bridge_accepts() {
+fn each_construction_is_accepted_by_the_bridge() {
     let (bridge, url) = bridge();
     let simulator = Simulator::start();
     for construction in ["form", "body_hash", "form_without_hash", "query", "query_without_hash"] {
@@ -150,7 +150,7 @@ fn each_construction_is_one_that_the_bridge_accepts() {
 }
 
 #[test]
-fn reviews_go_by_themselves_when_that_is_set_and_time_can_run_faster() {
+fn reviews_end_automatically_and_time_runs_faster_if_configured() {
     let simulator = Simulator::start_with(&["--set", "auto_review_secs=3600", "--set", "speed=36000"], &[]);
     for (percent, status) in [(0, "twilio-approved"), (100, "twilio-rejected")] {
         simulator.set(&format!("auto_reject={percent}"));
@@ -162,7 +162,7 @@ fn reviews_go_by_themselves_when_that_is_set_and_time_can_run_faster() {
 }
 
 #[test]
-fn an_approval_ends_when_its_time_has_come() {
+fn approval_expires_at_its_time() {
     let simulator = Simulator::start();
     let sid = simulator.create("");
     simulator.submit(&sid);
@@ -170,12 +170,13 @@ fn an_approval_ends_when_its_time_has_come() {
     assert!(approved["valid_until"].is_string());
     simulator.set("speed=864000");
     let path = format!("/v1/CustomerProfiles/{sid}");
-    let ended = wait_for("the end", || Some(simulator.get(&path)).filter(|one| one["status"] == "twilio-rejected"));
-    assert_eq!((&ended["valid_until"], &ended["errors"]), (&Value::Null, &Value::Null));
+    let expired =
+        wait_for("the expiry", || Some(simulator.get(&path)).filter(|one| one["status"] == "twilio-rejected"));
+    assert_eq!((&expired["valid_until"], &expired["errors"]), (&Value::Null, &Value::Null));
 }
 
 #[test]
-fn the_api_fails_as_twilios_does_when_that_is_set() {
+fn api_fails_like_that_of_twilio_if_configured() {
     let simulator = Simulator::start();
     simulator.set("too_many_requests=100&retry_after_secs=7");
     let answer = simulator.ask(&Request::get("/v1/CustomerProfiles"));
@@ -188,7 +189,7 @@ fn the_api_fails_as_twilios_does_when_that_is_set() {
 }
 
 #[test]
-fn a_wrong_setting_changes_nothing_and_is_named() {
+fn invalid_setting_is_reported_and_changes_nothing() {
     let simulator = Simulator::start();
     let before = simulator.get("/simulator/settings");
     for (wrong, named) in [
@@ -210,7 +211,7 @@ fn a_wrong_setting_changes_nothing_and_is_named() {
 }
 
 #[test]
-fn seeded_profiles_are_there_and_nothing_of_them_was_announced() {
+fn seeded_profiles_exist_and_are_not_announced() {
     let simulator = Simulator::start_with(&["--profiles", "3"], &[]);
     let form =
         format!("count=2&status=twilio-rejected&account_sid={ACCOUNT}&status_callback=http%3A%2F%2F127.0.0.1%3A1");
@@ -222,7 +223,7 @@ fn seeded_profiles_are_there_and_nothing_of_them_was_announced() {
 }
 
 #[test]
-fn seeded_profiles_are_complete_whatever_their_policy_asks_for() {
+fn seeded_profiles_are_complete_for_any_policy() {
     let simulator = Simulator::start();
     for status in ["draft", "in-review", "twilio-rejected", "twilio-approved"] {
         let policy = "RN6433641899984f951173ef1738c3bdd0";
@@ -233,11 +234,11 @@ fn seeded_profiles_are_complete_whatever_their_policy_asks_for() {
 }
 
 #[test]
-fn a_slip_in_a_control_request_is_named_and_does_nothing() {
+fn mistake_in_a_control_request_is_reported_and_changes_nothing() {
     let simulator = Simulator::start();
     let sid = simulator.create("");
     simulator.submit(&sid);
-    let of = |act: &str| format!("/simulator/profiles/{sid}/{act}");
+    let of = |action: &str| format!("/simulator/profiles/{sid}/{action}");
     for (path, form, named) in [
         (of("reject"), "codes=18602", "codes: is not known here; there are code, reason"),
         (of("reject"), "code=1", "code: write a number of five digits"),
@@ -257,7 +258,7 @@ fn a_slip_in_a_control_request_is_named_and_does_nothing() {
 }
 
 #[test]
-fn a_stop_waits_for_the_callbacks_under_way() {
+fn stop_waits_for_callbacks_in_progress() {
     let (bridge, url) = bridge();
     let simulator = Simulator::start_with(&["--set", "delay=100", "--set", "delay_ms=1500"], &[]);
     let sid = simulator.create(&url);
@@ -268,7 +269,7 @@ fn a_stop_waits_for_the_callbacks_under_way() {
 }
 
 #[test]
-fn what_is_kept_in_a_file_survives_a_kill() {
+fn state_in_a_file_survives_a_kill() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("simulator"));
     let variables = [("SIMULATOR_STATE", file.to_str().unwrap())];
     let sid = {
@@ -285,7 +286,7 @@ fn what_is_kept_in_a_file_survives_a_kill() {
 }
 
 #[test]
-fn what_is_missing_or_wrong_at_the_start_is_named() {
+fn missing_or_invalid_configuration_is_reported_at_the_start() {
     let run = |arguments: &[&str], variables: &[(&str, &str)]| {
         let output = program().arg("simulate").args(arguments).envs(variables.iter().copied()).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())

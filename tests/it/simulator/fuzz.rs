@@ -1,6 +1,5 @@
-//! Whatever is sent to the simulator, it answers as its `/openapi.json` says, and it lives. Schemathesis makes up
-//! requests from that description: at the limits of each parameter, at random, and with SIDs from one answer in the
-//! next request.
+//! The simulator answers every request as its `/openapi.json` describes, and keeps running. Schemathesis generates
+//! requests from that description: at the limits of each parameter, at random, and with SIDs from earlier responses.
 
 use std::{
     fs,
@@ -15,30 +14,30 @@ use crate::support::{
     simulator::Simulator,
 };
 
-/// Draws the requests; a failure prints it with everything else.
+/// The seed of the requests; a failure prints it.
 const SEED: &str = "20240";
 
-/// Requests at random for each operation, so that it takes well below a minute.
+/// Random requests for each operation, few enough for less than a minute.
 const EXAMPLES: &str = "10";
 
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 
 #[test]
-fn every_answer_to_a_request_that_was_made_up_is_as_described() {
-    // Callbacks go nowhere: the URLs are made up too.
+fn every_answer_to_generated_requests_is_as_described() {
+    // Callbacks are dropped, because their URLs are generated, too.
     let simulator = Simulator::start_with(&["--profiles", "3", "--set", "drop=100"], &[]);
-    // Some settings spoil the answers to the other requests on purpose.
+    // Some settings break the responses to other requests on purpose.
     fuzz(simulator, &["--exclude-operation-id", "set"]);
 }
 
 #[test]
-fn every_answer_to_settings_that_were_made_up_is_as_described() {
-    // Nothing that an answer holds belongs into another request.
+fn every_answer_to_generated_settings_is_as_described() {
+    // No value of a response is needed in another request.
     fuzz(Simulator::start(), &["--include-operation-id", "set", "--phases", "coverage,fuzzing"]);
 }
 
 #[test]
-fn what_is_not_even_a_request_of_the_api_is_refused() {
+fn invalid_requests_are_rejected() {
     let simulator = Simulator::start();
     let list = "/v1/CustomerProfiles";
     for header in ["", "Basic", "Basic \u{ff}", "Basic QQ", "Basic QQ==", "Basic ////", "Basic Og==", "Bearer Og=="] {
@@ -77,7 +76,7 @@ fn schemathesis(base: &str, operations: &[&str]) -> Output {
         .args(operations)
         .envs([("SCHEMATHESIS_HOOKS", "hooks"), ("PYTHONDONTWRITEBYTECODE", "1"), ("NO_PROXY", "127.0.0.1")])
         .env("PYTHONPATH", harness("schemathesis"))
-        // It leaves notes where it runs.
+        // It writes files into its working directory.
         .current_dir(&folder)
         .output()
         .unwrap();

@@ -1,24 +1,24 @@
-//! What docs/simulator.md tells a newcomer to type, done as it stands there but for the port.
+//! The commands in `docs/simulator.md`, executed exactly as printed except for the port.
 
 use std::process::Command;
 
 use crate::support::{ACCOUNT, oracle::libraries, simulator::Simulator};
 
 const GUIDE: &str = include_str!("../../../docs/simulator.md");
-/// What the guide says that its account's token is.
+/// The token of the account in the guide.
 const TOKEN: &str = "secret";
 
-/// The blocks of code in this language.
+/// The code blocks in this language.
 fn blocks(language: &str) -> Vec<&'static str> {
     let start = format!("```{language}\n");
     GUIDE.split(&start[..]).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
-/// A simulator as the guide starts one, and the text with its address.
+/// A simulator started like the one in the guide, and the text with its address.
 fn simulator_for(text: &str) -> (Simulator, String) {
     let simulator = Simulator::start_with(&[], &[("TWILIO_AUTH_TOKEN", TOKEN)]);
     let text = text.replace("127.0.0.1:8090", &simulator.address.to_string());
-    // Nobody listens there.
+    // No process listens on this port.
     let text = text.replace("127.0.0.1:8080", "127.0.0.1:1");
     (simulator, text)
 }
@@ -30,7 +30,7 @@ fn output(command: &mut Command) -> String {
 }
 
 #[test]
-fn its_curl_lines_lead_a_profile_from_the_draft_to_the_approval() {
+fn curl_lines_of_the_guide_take_a_profile_from_draft_to_approval() {
     let lines = blocks("sh").into_iter().find(|block| block.contains("sid=$(")).unwrap();
     let (simulator, lines) = simulator_for(lines);
     let mut shell = Command::new("sh");
@@ -45,7 +45,7 @@ fn its_curl_lines_lead_a_profile_from_the_draft_to_the_approval() {
 }
 
 #[test]
-fn its_python_lines_print_what_it_says() {
+fn python_lines_of_the_guide_print_what_it_says() {
     let [lines] = blocks("python")[..] else { panic!("one example") };
     let (_simulator, lines) = simulator_for(lines);
     let said = output(Command::new(libraries().join("python/bin/python")).args(["-c", &lines]));

@@ -1,4 +1,4 @@
-//! A simulator full of profiles: a page costs the same wherever it stands, and memory is bounded.
+//! A simulator with many profiles: all pages cost the same, and memory is bounded.
 
 use std::{
     fs,
@@ -14,28 +14,28 @@ const PAGE: usize = 1_000;
 const PAGES: usize = PROFILES / PAGE;
 const TENTH: usize = PAGES / 10;
 
-/// How often each page of the first and of the last tenth is asked for.
+/// How often each page of the first and of the last tenth is requested.
 const ROUNDS: usize = 5;
 
-/// Far below what a walk from the newest profile to each page adds up to, far above what a busy machine does to a
+/// Far below the ratio of walking from the newest profile to each page, far above the effect of a busy machine on a
 /// median.
 const SLOWEST: u32 = 3;
 
-/// Several times what so many profiles take.
+/// Several times the memory that this many profiles need.
 const MOST_KIB: u64 = 400 * 1024;
 
 #[test]
-fn a_hundred_thousand_profiles_are_paged_through_without_slowing_down_and_in_bounded_memory() {
+fn paging_through_100_000_profiles_does_not_slow_down_or_fill_memory() {
     let simulator = Simulator::start_with(&["--profiles", &PROFILES.to_string()], &[]);
     let pages = page_through(&simulator);
     assert_eq!(pages.len(), PAGES);
-    let (first, last) = medians(&simulator, &pages[..TENTH], &pages[PAGES - TENTH..]);
+    let (first, last) = compared_medians(&simulator, &pages[..TENTH], &pages[PAGES - TENTH..]);
     assert!(last <= SLOWEST * first, "the median of the first tenth is {first:?}, of the last {last:?}");
     let peak = peak_kib(simulator.id());
     assert!(peak <= MOST_KIB, "{peak} KiB were resident");
 }
 
-/// Follows the links from the newest profile to the oldest; returns the pages.
+/// Follows the links from the newest profile to the oldest and returns the pages.
 fn page_through(simulator: &Simulator) -> Vec<String> {
     let mut next = Some(format!("/v1/CustomerProfiles?PageSize={PAGE}"));
     let mut pages = Vec::new();
@@ -49,25 +49,25 @@ fn page_through(simulator: &Simulator) -> Vec<String> {
     pages
 }
 
-/// What the first profiles of these pages take and of those, in turn, so that what else the machine does meets both.
-fn medians(simulator: &Simulator, these: &[String], those: &[String]) -> (Duration, Duration) {
-    // A few profiles, so that they do not hide what the way to them takes.
+/// The median times of the first and of the last pages, measured alternately, so that other load affects both.
+fn compared_medians(simulator: &Simulator, first: &[String], last: &[String]) -> (Duration, Duration) {
+    // Few profiles, so that their own cost does not hide the cost of finding them.
     let time = |page: &String| {
         let request = Request::get(&page.replace(&format!("PageSize={PAGE}"), "PageSize=10"));
-        let asked = Instant::now();
+        let began = Instant::now();
         assert_eq!(simulator.ask(&request).status, 200);
-        asked.elapsed()
+        began.elapsed()
     };
-    let rounds = (0..ROUNDS).flat_map(|_| these.iter().zip(those));
-    let (these, those): (Vec<_>, Vec<_>) = rounds.map(|(this, that)| (time(this), time(that))).unzip();
-    (median(these), median(those))
+    let rounds = (0..ROUNDS).flat_map(|_| first.iter().zip(last));
+    let (first, last): (Vec<_>, Vec<_>) = rounds.map(|(first, last)| (time(first), time(last))).unzip();
+    (median(first), median(last))
 }
 
 fn names(page: &Value) -> Vec<&str> {
     page["results"].as_array().unwrap().iter().map(|profile| profile["friendly_name"].as_str().unwrap()).collect()
 }
 
-/// Those of a page, of which the first is number 1; newest first.
+/// The names on a page, newest first; the first page has number 1.
 fn expected_names(page: usize) -> Vec<String> {
     let oldest = PROFILES - page * PAGE + 1;
     (oldest..oldest + PAGE).rev().map(|number| format!("Seeded {number}")).collect()
@@ -78,7 +78,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// The most memory that a process had resident so far.
+/// The peak resident memory of a process so far.
 fn peak_kib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")).unwrap();

@@ -1,4 +1,4 @@
-//! The program as a process.
+//! The program under test as a child process.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Answer, PATIENCE, Request,
+    Answer, Request, TIMEOUT,
     kafka::{Record, broker, unique_topic},
     log::{HeldLog, Log},
     wait_for,
@@ -23,16 +23,16 @@ use super::{
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const PUBLIC_URL: &str = "https://hooks.example.com";
 
-/// The program, not started, with nothing in its environment.
+/// The program, not started, with an empty environment.
 pub(crate) fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_trusthub-bridge"));
     program.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     program
 }
 
-/// `trusthub-bridge serve` on free ports, with topics and a spool of its own. It is killed when the test ends.
+/// `trusthub-bridge serve` on free ports, with its own topics and spool. It is killed when the value is dropped.
 pub(crate) struct Bridge {
-    /// A command that runs the program, its arguments behind its own; nothing for the program itself.
+    /// A command that runs the program, which is appended to it; empty when the program runs directly.
     wrapper: Vec<String>,
     variables: BTreeMap<String, String>,
     spool: Arc<SpoolFolder>,
@@ -45,12 +45,12 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
-    /// Against the shared Kafka, publishing.
+    /// Starts the program against the shared Kafka and waits until it publishes.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// The same with other variables.
+    /// The same with additional variables.
     pub(crate) fn start_with(variables: &[(&str, &str)]) -> Self {
         let bootstrap = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())];
         let bridge = Self::launch(&[&bootstrap, variables].concat());
@@ -58,12 +58,12 @@ impl Bridge {
         bridge
     }
 
-    /// Started and listening, but perhaps not ready.
+    /// Starts the program and waits until it listens. It may not be ready.
     pub(crate) fn launch(variables: &[(&str, &str)]) -> Self {
         Self::launch_by(&[], variables)
     }
 
-    /// The same, run by another command that becomes the program.
+    /// The same, run through another command that becomes the program.
     pub(crate) fn launch_by(wrapper: &[String], variables: &[(&str, &str)]) -> Self {
         let (topic, dead_letter_topic) = (unique_topic("events"), unique_topic("dead-letters"));
         let spool = Arc::new(SpoolFolder::new());
@@ -82,9 +82,9 @@ impl Bridge {
         Self::run_as(wrapper.to_vec(), owned(&usual).chain(owned(variables)).collect(), spool)
     }
 
-    /// Starts it again after its end, on the same spool and the same topics, with these variables changed.
+    /// Starts the program again after it has exited, on the same spool and topics, with these variables changed.
     pub(crate) fn restart(&mut self, changes: &[(&str, &str)]) {
-        assert!(self.child.try_wait().unwrap().is_some(), "it runs");
+        assert!(self.child.try_wait().unwrap().is_some(), "the program is still running");
         let mut variables = self.variables.clone();
         variables.extend(owned(changes));
         *self = Self::run_as(self.wrapper.clone(), variables, Arc::clone(&self.spool));
@@ -101,7 +101,7 @@ impl Bridge {
         Self { wrapper, variables, spool, child, log, public, admin, topic, dead_letter_topic }
     }
 
-    /// Runs another command with the same variables to its end.
+    /// Runs another command with the same variables until it exits.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         self.command_with(arguments, &[])
     }
@@ -111,31 +111,31 @@ impl Bridge {
         program().args(arguments).envs(&self.variables).spawn().unwrap()
     }
 
-    /// Runs another command with these variables changed to its end.
+    /// Runs another command with these variables changed until it exits.
     pub(crate) fn command_with(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
         let mut command = program();
         let child = command.args(arguments).envs(&self.variables).envs(changes.iter().copied()).spawn().unwrap();
         let id = child.id();
         let (sender, output) = mpsc::channel();
         thread::spawn(move || sender.send(child.wait_with_output()));
-        let Ok(output) = output.recv_timeout(PATIENCE) else {
+        let Ok(output) = output.recv_timeout(TIMEOUT) else {
             kill("KILL", id);
-            panic!("{arguments:?} does not end");
+            panic!("{arguments:?} does not exit");
         };
         output.unwrap()
     }
 
-    /// Where it keeps what Kafka does not take.
+    /// The spool folder.
     pub(crate) fn spool(&self) -> &Path {
         Path::new(&self.variables["SPOOL_DIR"])
     }
 
-    /// Waits until callbacks can be made durable, with Kafka or without.
+    /// Waits until callbacks can be made durable, with or without Kafka.
     pub(crate) fn wait_until_ready(&self) {
         wait_for("the program is ready", || (self.ask_admin("/readyz").status == 200).then_some(()));
     }
 
-    /// Waits until Kafka is up and has everything that was kept for it.
+    /// Waits until Kafka is up and has all spooled records.
     pub(crate) fn wait_until_publishing(&self) {
         wait_for("Kafka is up", || (self.metric("trusthub_kafka_up") == 1.0).then_some(()));
         self.wait_until_drained();
@@ -171,27 +171,28 @@ impl Bridge {
             .collect()
     }
 
-    /// What is answered to a `HEAD`, to the end of the connection: the length in it is of a body that does not come.
+    /// The response to a `HEAD`, read until the connection closes: its content length describes a body that is not
+    /// sent.
     pub(crate) fn send_head(&self, path: &str, port: SocketAddr) -> String {
-        let mut stream = TcpStream::connect_timeout(&port, PATIENCE).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = TcpStream::connect_timeout(&port, TIMEOUT).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.write_all(format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
     }
 
-    /// The log so far, a line each.
+    /// The log lines so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lines()
     }
 
-    /// Stops reading the log until this is dropped, so that the pipe to it fills up.
+    /// Stops reading the log until the returned value is dropped, so that its pipe fills up.
     pub(crate) fn hold_log(&self) -> HeldLog {
         self.log.hold()
     }
 
-    /// Closes the reading end of the program's log with its next line.
+    /// Closes the reading end of the program's log at its next line.
     pub(crate) fn close_log(&self) {
         self.log.close();
     }
@@ -207,40 +208,40 @@ impl Bridge {
         wait_for(&format!("{text:?} in the log"), || self.log().into_iter().find(|line| line.contains(text)))
     }
 
-    /// The records of the event topic, once there are so many.
+    /// The records of the event topic, once there are at least this many.
     pub(crate) fn events(&self, at_least: usize) -> Vec<Record> {
-        broker().wait_for_records(&self.topic, at_least, PATIENCE)
+        broker().wait_for_records(&self.topic, at_least, TIMEOUT)
     }
 
-    /// The records of the dead-letter topic, once there are so many.
+    /// The records of the dead-letter topic, once there are at least this many.
     pub(crate) fn dead_letters(&self, at_least: usize) -> Vec<Record> {
-        broker().wait_for_records(&self.dead_letter_topic, at_least, PATIENCE)
+        broker().wait_for_records(&self.dead_letter_topic, at_least, TIMEOUT)
     }
 
-    /// Sends a signal, such as `TERM`.
-    /// The most memory that the program had resident so far.
+    /// The peak resident memory of the program so far.
     pub(crate) fn peak_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")).unwrap();
         peak.trim().parse().unwrap()
     }
 
+    /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         kill(signal, self.child.id());
     }
 
-    /// Ends it as the kernel does when memory is short: without a chance to do anything.
+    /// Kills the program as the kernel does when memory is short: without a chance to clean up.
     pub(crate) fn kill(&mut self) {
         self.signal("KILL");
         self.wait();
     }
 
-    /// Waits for the end of the process, whether its log is read or not.
+    /// Waits until the process exits, without reading its log to the end.
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
-        wait_for("the program ends", || self.child.try_wait().unwrap())
+        wait_for("the program exits", || self.child.try_wait().unwrap())
     }
 
-    /// Waits for the end of the process and of its log.
+    /// Waits until the process exits and its log ends.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let status = self.wait_for_exit();
         self.log.finish();
@@ -258,7 +259,7 @@ impl Drop for Bridge {
     }
 }
 
-/// A folder that nobody else has, removed with this value. The program makes it.
+/// A spool folder that no other test uses, removed when dropped. The program creates it.
 struct SpoolFolder(PathBuf);
 
 impl SpoolFolder {
@@ -269,7 +270,7 @@ impl SpoolFolder {
 
 impl Drop for SpoolFolder {
     fn drop(&mut self) {
-        // Not there when the program never started.
+        // Missing when the program never started.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -283,7 +284,7 @@ pub(super) fn kill(signal: &str, process: u32) {
     assert!(sent.success());
 }
 
-/// The program as this command runs it.
+/// The program, run through this command.
 fn run_by(wrapper: &[String]) -> Command {
     let program = program();
     let Some((first, others)) = wrapper.split_first() else { return program };

@@ -1,17 +1,17 @@
-//! HTTP/1.1 byte for byte: a client library would tidy up what the tests want to send.
+//! HTTP/1.1 byte for byte: a client library would normalize what the tests want to send.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
 };
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
-/// An answer.
+/// An HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case.
+    /// Names are in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
@@ -22,7 +22,7 @@ impl Answer {
     }
 }
 
-/// One connection, on which anything can be written.
+/// A connection on which any bytes can be written.
 pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
 }
@@ -32,20 +32,20 @@ impl Connection {
         Self::open(address).expect("the program listens")
     }
 
-    /// `None` when nobody listens any more.
+    /// `None` when the address refuses connections.
     pub(crate) fn open(address: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT).ok()?;
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.set_nodelay(true).unwrap();
         Some(Self { stream: BufReader::new(stream) })
     }
 
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        // The program may have refused already and closed: its answer tells.
+        // The program may have rejected the request and closed the connection already: the response shows it.
         let _ = self.stream.get_mut().write_all(bytes.as_ref());
     }
 
-    /// The next answer; `None` when the connection is closed instead.
+    /// The next response; `None` when the connection is closed instead.
     pub(crate) fn read(&mut self) -> Option<Answer> {
         let mut line = String::new();
         self.stream.read_line(&mut line).ok().filter(|read| *read > 0)?;

@@ -1,5 +1,5 @@
-//! A real nginx as the ingress of several instances of the program: TLS, a path prefix, limits and kept connections, and a
-//! list of instances that follows their readiness, as Kubernetes keeps it.
+//! A real nginx as the ingress of several instances of the program: TLS, a path prefix, limits, keep-alive connections,
+//! and a list of instances that follows their readiness, as Kubernetes maintains it.
 
 use std::{
     fs,
@@ -22,8 +22,8 @@ use super::{
     wait_for,
 };
 
-/// As an ingress controller sets it up: connections to the instances are kept, and a callback that was sent is not sent to
-/// another instance.
+/// Configured like an ingress controller: connections to the instances are kept alive, and a callback that was sent to
+/// one instance is never sent to another.
 const CONFIGURATION: &str = "\
 daemon off;
 worker_processes 1;
@@ -51,7 +51,7 @@ http {
 }
 ";
 
-/// Runs the command line `$@` until its own input ends, which is when the test process does at the latest.
+/// Runs the command line `$@` until its own input ends, at the latest when the test process does.
 const SUPERVISOR: &str = r#"
 PATH=$PATH:/usr/sbin
 "$@" </dev/null >>"$0/error.log" 2>&1 &
@@ -59,17 +59,17 @@ read -r _
 kill -TERM $!; wait $!; rm -rf "$0"
 "#;
 
-/// How soon a change of readiness is seen.
-const PROBES: Duration = Duration::from_millis(100);
+/// The interval between readiness probes.
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// An instance: where callbacks go, and where its readiness is.
+/// An instance of the program: the port for callbacks and the port for probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Instance {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
 }
 
-/// The ingress. Dropping it ends the process and removes its folder.
+/// A running ingress. Dropping it ends the process and removes its folder.
 pub(crate) struct Ingress {
     supervisor: Child,
     folder: PathBuf,
@@ -81,7 +81,7 @@ pub(crate) struct Ingress {
 }
 
 impl Ingress {
-    /// Started and listening, in front of instances that are ready.
+    /// Starts nginx in front of instances that are ready, and waits until it listens.
     pub(crate) fn in_front_of(instances: &[Instance]) -> Self {
         let folder = make_folder("ingress");
         let port = free_port();
@@ -96,39 +96,39 @@ impl Ingress {
             thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     follow(&folder, &instances, &routed);
-                    thread::sleep(PROBES);
+                    thread::sleep(PROBE_INTERVAL);
                 }
             })
         };
         Self { supervisor, folder, port, instances, routed, stop, watch: Some(watch) }
     }
 
-    /// The certificate, which vouches for itself, in PEM.
+    /// The self-signed certificate, in PEM.
     pub(crate) fn certificate(&self) -> Vec<u8> {
         fs::read(self.folder.join("certificate.pem")).unwrap()
     }
 
-    /// An instance was replaced by another one.
+    /// Replaces an instance by another one.
     pub(crate) fn replace(&self, number: usize, instance: Instance) {
         self.instances.lock().unwrap()[number] = instance;
     }
 
-    /// Waits until callbacks go to so many instances.
+    /// Waits until callbacks are routed to this many instances.
     pub(crate) fn wait_until_routed_to(&self, count: usize) {
         wait_for("the instances are routed to", || (self.routed.lock().unwrap().len() == count).then_some(()));
     }
 }
 
-/// Routes to those instances that are ready, if there are any.
+/// Routes to the instances that are ready, if there are any.
 fn follow(folder: &Path, instances: &Mutex<Vec<Instance>>, routed: &Mutex<Vec<Instance>>) {
     let all = instances.lock().unwrap().clone();
     let ready: Vec<_> = all.into_iter().filter(|instance| is_ready(instance.admin)).collect();
-    let is_news = !ready.is_empty() && *routed.lock().unwrap() != ready;
-    if is_news {
+    let has_changed = !ready.is_empty() && *routed.lock().unwrap() != ready;
+    if has_changed {
         route(folder, &ready);
         let pid = pid(folder).expect("nginx runs");
-        let told = Command::new("kill").args(["-HUP", pid.trim()]).status().unwrap();
-        assert!(told.success());
+        let signaled = Command::new("kill").args(["-HUP", pid.trim()]).status().unwrap();
+        assert!(signaled.success());
         *routed.lock().unwrap() = ready;
     }
 }
@@ -154,7 +154,7 @@ impl Drop for Ingress {
             let log = fs::read(self.folder.join("error.log")).unwrap_or_default();
             let _ = writeln!(std::io::stderr(), "log of the ingress:\n{}", String::from_utf8_lossy(&log));
         }
-        // Closes its input first, which is the order to end.
+        // Closes its input first, which tells it to exit.
         let _ = self.supervisor.wait();
     }
 }

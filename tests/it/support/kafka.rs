@@ -1,8 +1,8 @@
-//! Real Apache Kafka for the tests: one broker shared by the whole test binary, and private ones for tests that stop
-//! theirs or want other properties.
+//! Real Apache Kafka for the tests: one broker that the whole test binary shares, and private ones for tests that stop
+//! their broker or need other properties.
 //!
-//! Everything here blocks, so an asynchronous test that uses it runs on the multi-threaded runtime. What cannot be had
-//! is a panic that says why, never a skipped test.
+//! All functions block, so an asynchronous test that calls them runs on the multi-threaded runtime. If Kafka cannot be
+//! started, they panic with the reason; they never skip a test.
 
 mod cluster;
 mod node;
@@ -21,23 +21,23 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::runtime::Builder;
 
-pub(crate) use self::cluster::{Cluster, Door};
+pub(crate) use self::cluster::{Cluster, FaultProxy};
 use self::node::Node;
 pub(crate) use self::node::{USER, USER_PASSWORD, free_port};
 pub(crate) use self::records::Record;
-pub(crate) use self::secure::{Certificate, Secure, Way};
+pub(crate) use self::secure::{Authentication, Certificate, SecureBroker};
 
-/// Far more than a broker needs, even on a busy machine; only a broken one gets there.
+/// Far longer than a broker needs, even on a busy machine; only a broken one takes this long.
 const START_DEADLINE: Duration = Duration::from_secs(180);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Properties of a broker that is to be killed: it may join its cluster again only when the session of the killed one has
-/// ended, usually after nine seconds.
+/// Properties of a broker that a test kills: it may rejoin its cluster only after the session of the killed broker has
+/// expired, which takes nine seconds by default.
 pub(crate) const SHORT_SESSION: [(&str, &str); 2] =
     [("broker.session.timeout.ms", "2000"), ("broker.heartbeat.interval.ms", "500")];
 
-/// The broker that tests share, each with topics of its own: the one that `TEST_KAFKA_BOOTSTRAP_SERVERS` names,
-/// otherwise one that is started on first use and ends with the test process.
+/// The broker that tests share, each with its own topics: the one in `TEST_KAFKA_BOOTSTRAP_SERVERS`, or else one that
+/// is started on first use and ends with the test process.
 pub(crate) fn broker() -> &'static Broker {
     static SHARED: LazyLock<Broker> = LazyLock::new(|| match env::var("TEST_KAFKA_BOOTSTRAP_SERVERS") {
         Ok(bootstrap) => Broker::at(&bootstrap),
@@ -53,7 +53,8 @@ pub(crate) fn unique_topic(prefix: &str) -> String {
     format!("{prefix}-{now}-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A Kafka cluster, and what tests ask of it. One that was started here is a single node that ends with this value.
+/// A Kafka cluster and the operations that tests need. One that was started here is a single node that ends with this
+/// value.
 pub(crate) struct Broker {
     client: ClientConfig,
     bootstrap: String,
@@ -61,63 +62,63 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// A cluster that somebody else runs.
+    /// An external cluster.
     pub(crate) fn at(bootstrap: &str) -> Self {
         Self::ready(bootstrap.to_owned(), &[], None)
     }
 
-    /// A broker of one's own, with these properties on top of the usual ones.
+    /// Starts a private broker, with these properties in addition to the usual ones.
     pub(crate) fn start(name: &str, properties: &[(&str, &str)]) -> Self {
         let node = Node::launch(&unique_topic(name), properties);
         Self::ready(node.bootstrap(), &[], Some(node))
     }
 
-    /// A broker with `SASL_PLAINTEXT` and `PLAIN`, where [`USER`] has no right until [`Broker::allow`] grants one. The
-    /// methods of this type act as its administrator.
+    /// Starts a broker with `SASL_PLAINTEXT` and `PLAIN`, where [`USER`] has no permission until [`Broker::allow`]
+    /// grants one. The methods of this type act as its administrator.
     pub(crate) fn start_restricted(name: &str) -> Self {
         let node = Node::launch_restricted(&unique_topic(name));
         Self::ready(node.bootstrap(), &node::ADMIN_CLIENT, Some(node))
     }
 
-    /// A broker that has its port already, and does not run before [`Broker::start_again`].
+    /// A broker that has its port already but does not run before [`Broker::start_again`].
     pub(crate) fn not_started(name: &str) -> Self {
         let node = Node::prepare(&unique_topic(name), &[]);
         Self::of(node.bootstrap(), &[], Some(node))
     }
 
-    /// What goes into `KAFKA_BOOTSTRAP_SERVERS`.
+    /// The value for `KAFKA_BOOTSTRAP_SERVERS`.
     pub(crate) fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
-    /// Shuts the broker down; what it wrote stays.
+    /// Shuts the broker down and keeps its data.
     pub(crate) fn stop(&mut self) {
         self.node.as_mut().expect("this broker was started here").stop();
     }
 
-    /// Ends the broker at once, as a crash would; start it with [`SHORT_SESSION`] if it is to come back soon.
+    /// Kills the broker as a crash would; start it with [`SHORT_SESSION`] if it is to restart soon.
     pub(crate) fn kill(&mut self) {
         self.node.as_mut().expect("this broker was started here").kill();
     }
 
-    /// Lets the broker stand still: connections to it stay open, and it answers nothing.
+    /// Suspends the broker: its connections stay open, and it answers nothing.
     pub(crate) fn pause(&mut self) {
         self.node.as_mut().expect("this broker was started here").pause();
     }
 
-    /// Lets the broker go on, first of all with what it had received.
+    /// Resumes the broker, which first handles the requests that it had received.
     pub(crate) fn resume(&mut self) {
         self.node.as_mut().expect("this broker was started here").resume();
         self.wait_until_ready();
     }
 
-    /// Starts the broker that does not run, on the same port with the same data.
+    /// Starts the stopped broker on the same port with the same data.
     pub(crate) fn start_again(&mut self) {
         self.node.as_mut().expect("this broker was started here").start();
         self.wait_until_ready();
     }
 
-    /// Gives [`USER`] the right to an operation, such as `Create` or `Write`, on a topic of this restricted broker.
+    /// Permits [`USER`] an operation, such as `Create` or `Write`, on a topic of this restricted broker.
     pub(crate) fn allow(&self, operation: &str, topic: &str) {
         self.node.as_ref().expect("this broker was started here").allow(operation, "topic", topic);
     }
@@ -127,24 +128,24 @@ impl Broker {
         self.node.as_ref().expect("this broker was started here").allow(operation, "group", group);
     }
 
-    /// Makes a topic and waits until its partitions can be used.
+    /// Creates a topic and waits until its partitions can be used.
     pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
         self.create(NewTopic::new(name, partitions, TopicReplication::Fixed(1)));
     }
 
-    /// Makes a topic of one partition that takes no batch of records larger than this.
+    /// Creates a topic with one partition that rejects record batches larger than this.
     pub(crate) fn create_narrow_topic(&self, name: &str, max_message_bytes: usize) {
         let limit = max_message_bytes.to_string();
         self.create(NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("max.message.bytes", &limit));
     }
 
-    /// Makes a topic with settings of its own.
+    /// Creates a topic with these settings.
     pub(crate) fn create_topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         self.create(settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value)));
     }
 
-    /// Gives a topic these settings of its own, instead of those that it had.
+    /// Replaces the settings of a topic.
     pub(crate) fn alter_topic(&self, topic: &str, settings: &[(&str, &str)]) {
         let config = AlterConfig::new(ResourceSpecifier::Topic(topic));
         let config = settings.iter().fold(config, |config, (key, value)| config.set(key, value));
@@ -152,7 +153,7 @@ impl Broker {
         assert!(matches!(altered.as_deref(), Ok([Ok(_)])), "topic {topic} cannot be altered: {altered:?}");
     }
 
-    /// Deletes every record of a topic, as Kafka does with those that have expired.
+    /// Deletes every record of a topic, as Kafka deletes expired ones.
     pub(crate) fn delete_records(&self, topic: &str) {
         let mut ends = TopicPartitionList::new();
         for partition in 0..i32::try_from(self.partitions_of(topic)).unwrap() {
@@ -161,7 +162,7 @@ impl Broker {
         block_on(self.admin().delete_records(&ends, &admin_options())).unwrap();
     }
 
-    /// Deletes a topic. It may be there again when this returns: the service under test makes what is missing.
+    /// Deletes a topic. It may exist again when this returns: the service under test creates missing topics.
     pub(crate) fn delete_topic(&self, name: &str) {
         let deleted = block_on(self.admin().delete_topics(&[name], &admin_options()));
         assert!(matches!(deleted.as_deref(), Ok([Ok(_)])), "topic {name} cannot be deleted: {deleted:?}");
@@ -171,39 +172,38 @@ impl Broker {
         let name = topic.name;
         match block_on(self.admin().create_topics([&topic], &admin_options())).as_deref() {
             Ok([Ok(_)]) => {}
-            refused => panic!("topic {name} cannot be made: {refused:?}"),
+            rejected => panic!("topic {name} cannot be created: {rejected:?}"),
         }
         records::partitions(&self.consumer(), name, Instant::now() + REQUEST_TIMEOUT);
     }
 
-    /// Whether there is such a topic now.
+    /// Whether the topic exists now.
     pub(crate) fn has_topic(&self, name: &str) -> bool {
         let metadata = self.consumer().fetch_metadata(Some(name), REQUEST_TIMEOUT).expect("the broker answers");
         metadata.topics().iter().all(|topic| topic.error().is_none())
     }
 
-    /// How many partitions the topic has.
+    /// The number of partitions of the topic.
     pub(crate) fn partitions_of(&self, topic: &str) -> usize {
         records::partitions(&self.consumer(), topic, Instant::now() + REQUEST_TIMEOUT).len()
     }
 
-    /// Every record of the topic as soon as there are this many, in the order of partition and offset.
-    pub(crate) fn wait_for_records(&self, topic: &str, at_least: usize, patience: Duration) -> Vec<Record> {
-        let mut records = self.gather(topic, at_least, patience, Vec::<Record>::new());
+    /// Every record of the topic once there are at least this many, ordered by partition and offset.
+    pub(crate) fn wait_for_records(&self, topic: &str, at_least: usize, timeout: Duration) -> Vec<Record> {
+        let mut records = self.gather(topic, at_least, timeout, Vec::<Record>::new());
         records.sort_by_key(|record| (record.partition, record.offset));
         records
     }
 
-    /// The same, when there may be more of them than the memory holds: each is given away as it is read, in the order of
-    /// its partition.
+    /// The same for more records than fit into memory: each is passed on as it is read, in the order of its partition.
     pub(crate) fn gather<C: Extend<Record> + Debug>(
         &self,
         topic: &str,
         at_least: usize,
-        patience: Duration,
+        timeout: Duration,
         into: C,
     ) -> C {
-        records::gather(&self.consumer(), topic, at_least, Instant::now() + patience, into)
+        records::gather(&self.consumer(), topic, at_least, Instant::now() + timeout, into)
     }
 
     fn ready(bootstrap: String, login: &[(&str, &str)], node: Option<Node>) -> Self {
@@ -245,13 +245,13 @@ fn admin_options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
-/// A broker answers before it counts itself a member of its cluster, and cannot lead a partition until then.
+/// A broker answers requests before it is a member of its cluster, and cannot lead a partition until then.
 fn has_members(consumer: &BaseConsumer) -> bool {
     let metadata = consumer.fetch_metadata(None, Duration::from_secs(1));
     metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
 }
 
-/// Works inside an asynchronous test too, where this thread already belongs to a runtime.
+/// Also works inside an asynchronous test, where this thread already belongs to a runtime.
 fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
     let wait = || Builder::new_current_thread().build().expect("a runtime without drivers").block_on(future);
     thread::scope(|scope| scope.spawn(wait).join()).expect("the request does not panic")

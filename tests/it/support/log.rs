@@ -1,4 +1,4 @@
-//! What the program writes to stderr, read by a thread of its own.
+//! The standard error of a program, read by a separate thread.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -43,15 +43,15 @@ impl Log {
     }
 
     pub(super) fn hold(&self) -> HeldLog {
-        self.gate.set(Reading::Held);
+        self.gate.set(ReaderState::Held);
         HeldLog(Arc::clone(&self.gate))
     }
 
     pub(super) fn close(&self) {
-        self.gate.set(Reading::Closed);
+        self.gate.set(ReaderState::Closed);
     }
 
-    /// Reads what is left, up to the end.
+    /// Reads the rest of the log.
     pub(super) fn finish(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
@@ -59,31 +59,31 @@ impl Log {
     }
 }
 
-/// What the reader of the log does.
+/// The state of the log's reader.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+enum ReaderState {
     #[default]
-    On,
+    Reading,
     Held,
     Closed,
 }
 
 #[derive(Debug, Default)]
 struct LogGate {
-    reading: Mutex<Reading>,
+    reading: Mutex<ReaderState>,
     changed: Condvar,
 }
 
 impl LogGate {
-    fn set(&self, reading: Reading) {
+    fn set(&self, reading: ReaderState) {
         *self.reading.lock().unwrap() = reading;
         self.changed.notify_all();
     }
 
-    /// Waits while the log is held; whether it is to be read further.
+    /// Waits while the log is held. Returns whether reading continues.
     fn passes(&self) -> bool {
         let reading = self.reading.lock().unwrap();
-        *self.changed.wait_while(reading, |reading| *reading == Reading::Held).unwrap() == Reading::On
+        *self.changed.wait_while(reading, |reading| *reading == ReaderState::Held).unwrap() == ReaderState::Reading
     }
 }
 
@@ -92,6 +92,6 @@ pub(crate) struct HeldLog(Arc<LogGate>);
 
 impl Drop for HeldLog {
     fn drop(&mut self) {
-        self.0.set(Reading::On);
+        self.0.set(ReaderState::Reading);
     }
 }

@@ -1,10 +1,10 @@
-//! librdkafka's in-process cluster, which can be made to answer errors.
+//! librdkafka's in-process cluster, which can inject errors.
 
 use rdkafka::{mocking, producer::DefaultProducerContext};
 
 pub(crate) type MockCluster = mocking::MockCluster<'static, DefaultProducerContext>;
 
-/// A cluster with both topics, and the variables of a service in front of it that gives up after a second.
+/// A cluster with both topics, and the variables of a service that uses it and gives up after a second.
 pub(crate) fn mock_cluster() -> (MockCluster, Vec<(&'static str, String)>) {
     let cluster = MockCluster::new(1).unwrap();
     for topic in ["events", "dead-letters"] {

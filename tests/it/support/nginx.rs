@@ -1,7 +1,7 @@
-//! A real nginx that ends TLS in front of the program, and a TLS client to talk to it.
+//! A real nginx that terminates TLS in front of the program, and a TLS client to talk to it.
 //!
-//! It listens on sockets in a folder of its own, so nothing on the machine can be in its way, and on one port for
-//! clients that know ports only.
+//! It listens on Unix sockets in a separate folder, so nothing else on the machine can conflict, and on one port for
+//! clients that support only ports.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use super::{
     wait_for,
 };
 
-/// The settings of `docs/proxies.md` and, so that headers arrive as the client sent them, as few others as can be.
+/// The settings of `docs/proxies.md` and as few others as possible, so that headers arrive as the client sent them.
 ///
 /// All paths are below the folder, or relative to it as the working directory.
 const CONFIGURATION: &str = "\
@@ -51,7 +51,7 @@ http {
 }
 ";
 
-/// What keeps an nginx in its folder, with its certificate. Every configuration includes it.
+/// Keeps an nginx within its folder and names its certificate. Every configuration includes it.
 const OWN: &str = "\
 access_log off;
 client_body_temp_path temp-body;
@@ -65,8 +65,8 @@ ssl_certificate_key key.pem;
 ssl_protocols TLSv1.2 TLSv1.3;
 ";
 
-/// Runs the command line `$@` until its own input ends, which is when the test process does at the latest. Debian keeps
-/// nginx where not everybody's path leads.
+/// Runs the command line `$@` until its own input ends, at the latest when the test process does. Debian installs nginx
+/// outside the path of ordinary users.
 const SUPERVISOR: &str = r#"
 PATH=$PATH:/usr/sbin
 "$@" </dev/null >>"$0/error.log" 2>&1 &
@@ -74,7 +74,7 @@ read -r _
 kill -KILL $!; wait $!; rm -rf "$0"
 "#;
 
-/// What the ingress does with the path prefix `/twilio`.
+/// How the ingress treats the path prefix `/twilio`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prefix {
     Kept,
@@ -97,12 +97,12 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Started and listening.
+    /// Starts nginx and waits until it listens.
     pub(crate) fn in_front_of(bridge: &Bridge) -> Self {
         Self::on_port(free_port(), bridge)
     }
 
-    /// Started and listening on this port, too, where it keeps the prefix.
+    /// The same, also on this port, where nginx keeps the prefix.
     pub(crate) fn on_port(port: u16, bridge: &Bridge) -> Self {
         let folder = make_folder("nginx");
         let configuration =
@@ -117,12 +117,12 @@ impl Nginx {
         nginx
     }
 
-    /// The file with its certificate, which vouches for itself.
+    /// The file with its self-signed certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.join("certificate.pem")
     }
 
-    /// Sends the bytes of one request over TLS of this version, such as `1_3`, and returns the status of the answer.
+    /// Sends the bytes of one request over TLS of this version, such as `1_3`, and returns the status of the response.
     pub(crate) fn send(&self, prefix: Prefix, tls: &str, request: &[u8]) -> u16 {
         let mut client = Command::new("openssl")
             .args(["s_client", "-quiet", &format!("-tls{tls}"), "-unix", prefix.socket()])
@@ -134,12 +134,12 @@ impl Nginx {
             .stderr(Stdio::piped())
             .spawn()
             .expect("openssl starts; scripts/setup installs it");
-        // nginx may have answered and closed before it has read everything.
+        // nginx may have answered and closed the connection before reading the whole request.
         let _ = client.stdin.take().expect("stdin is piped").write_all(request);
         let output = client.wait_with_output().expect("openssl ends when nginx closes the connection");
         let answer = String::from_utf8_lossy(&output.stdout);
         let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-        status.unwrap_or_else(|| panic!("no answer: {answer}{}", String::from_utf8_lossy(&output.stderr)))
+        status.unwrap_or_else(|| panic!("no response: {answer}{}", String::from_utf8_lossy(&output.stderr)))
     }
 }
 
@@ -149,12 +149,12 @@ impl Drop for Nginx {
             let log = fs::read(self.folder.join("error.log")).unwrap_or_default();
             let _ = writeln!(std::io::stderr(), "log of nginx:\n{}", String::from_utf8_lossy(&log));
         }
-        // Closes its input first, which is the order to end.
+        // Closes its input first, which tells it to exit.
         let _ = self.supervisor.wait();
     }
 }
 
-/// A folder with all that an nginx needs but its configuration.
+/// Creates a folder with everything that an nginx needs except its configuration.
 pub(super) fn make_folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic(name));
     fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
@@ -163,17 +163,17 @@ pub(super) fn make_folder(name: &str) -> PathBuf {
     folder
 }
 
-/// The number of the process, once all sockets are listened on.
+/// The process id, once nginx listens on all sockets.
 pub(super) fn pid(folder: &Path) -> Option<String> {
     fs::read_to_string(folder.join("nginx.pid")).ok().filter(|pid| pid.ends_with('\n'))
 }
 
-/// A certificate that vouches for itself.
+/// Creates a self-signed certificate.
 fn make_certificate(folder: &Path) {
     let output = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=hooks.example.com", "-addext", "subjectAltName=DNS:hooks.example.com,IP:127.0.0.1"])
-        // rustls takes no authority for a server.
+        // rustls rejects a CA certificate as a server certificate.
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-keyout", "key.pem", "-out", "certificate.pem"])
         .current_dir(folder)
@@ -182,7 +182,7 @@ fn make_certificate(folder: &Path) {
     assert!(output.status.success(), "no certificate: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs nginx in this folder, as the script says.
+/// Runs nginx in this folder, through the script.
 pub(super) fn supervise(script: &str, folder: &Path) -> Child {
     Command::new("sh")
         .args(["-c", script])
@@ -193,7 +193,7 @@ pub(super) fn supervise(script: &str, folder: &Path) -> Child {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // Ctrl-C must not take it along: it has to clean up.
+        // Ctrl-C must not end it with the tests: it has to clean up.
         .process_group(0)
         .spawn()
         .expect("sh starts")

@@ -1,5 +1,5 @@
-//! Twilio's official client libraries as oracles. Of signatures: what they sign must be accepted here, and what is signed
-//! here they must accept. Of the API: what they make of the simulator's answers.
+//! Twilio's official client libraries as oracles. For signatures: what they sign must be accepted here, and they must
+//! accept what is signed here. For the API: they must understand the simulator's answers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,24 +10,24 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// Keeps lines within a megabyte or so.
-const CLAIMS_OF_A_LINE: usize = 500;
+/// Keeps a line below about one megabyte.
+const CLAIMS_PER_LINE: usize = 500;
 
-/// Which of the official libraries.
+/// An official Twilio library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Library {
-    /// The one published on PyPI.
+    /// Published on PyPI.
     Python,
-    /// The one published on npm.
+    /// Published on npm.
     Node,
 }
 
-/// What a caller who follows Twilio's documentation hands to the library besides the URL.
+/// The part of a request that a caller passes to the library besides the URL, following Twilio's documentation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Content<'a> {
-    /// The parameters of this form, as a web framework reads them; of an empty one, for a GET.
+    /// The parameters of this form, as a web framework reads them; of an empty form for a GET.
     Form(&'a [u8]),
-    /// The body itself, whose hash is in the URL.
+    /// The body, whose hash is in the URL.
     Body(&'a [u8]),
 }
 
@@ -40,7 +40,7 @@ impl Content<'_> {
     }
 }
 
-/// A signature, and the request that it is said to belong to.
+/// A signature and the request that it is claimed to belong to.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim<'a> {
     pub(crate) url: String,
@@ -48,9 +48,9 @@ pub(crate) struct Claim<'a> {
     pub(crate) signature: String,
 }
 
-/// One of the official libraries, running as a child process that answers one JSON line to each JSON line.
+/// One of the official libraries in a child process that answers each JSON line with a JSON line.
 ///
-/// Its methods block for well under a millisecond for each signature.
+/// Its methods block for well under a millisecond per signature.
 pub(crate) struct Oracle {
     process: Child,
     requests: ChildStdin,
@@ -71,18 +71,18 @@ impl Oracle {
         Self { process, requests, answers }
     }
 
-    /// The URL that was signed, with the hash of a body appended, and the signature over it.
+    /// Returns the signed URL, with the hash of a body appended, and the signature over it.
     ///
-    /// Panics with the library's own words when it refuses the request.
+    /// Panics with the library's error when the library rejects the request.
     pub(crate) fn sign(&mut self, token: &str, url: &str, content: Content<'_>) -> (String, String) {
         let (field, bytes) = content.field();
         let answer = self.ask(&json!({"op": "sign", "token": token, "url": url, field: bytes}));
         (text(&answer, "url"), text(&answer, "signature"))
     }
 
-    /// Whether the library takes each signature for that of its request. What makes it throw, it does not.
+    /// Whether the library accepts each signature for its request. An exception counts as a rejection.
     pub(crate) fn accepts(&mut self, token: &str, claims: &[Claim<'_>]) -> Vec<bool> {
-        claims.chunks(CLAIMS_OF_A_LINE).flat_map(|claims| self.accepts_line(token, claims)).collect()
+        claims.chunks(CLAIMS_PER_LINE).flat_map(|claims| self.accepts_line(token, claims)).collect()
     }
 
     fn accepts_line(&mut self, token: &str, claims: &[Claim<'_>]) -> Vec<bool> {
@@ -104,8 +104,7 @@ impl Oracle {
 }
 
 impl Drop for Oracle {
-    /// Ends the process, whatever it is doing, and waits so that no zombie stays. If it ended before, nothing is left
-    /// to do.
+    /// Kills the process and waits for it, so that no zombie remains. Does nothing if it has already exited.
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -128,7 +127,7 @@ pub(crate) fn command(library: Library, program: &str) -> Command {
     }
 }
 
-/// The directory with the installed libraries, made on the first use on a machine.
+/// The directory with the installed libraries, created on first use on a machine.
 pub(crate) fn libraries() -> &'static Path {
     static LIBRARIES: OnceLock<PathBuf> = OnceLock::new();
     LIBRARIES.get_or_init(|| {
@@ -143,7 +142,7 @@ pub(crate) fn libraries() -> &'static Path {
     })
 }
 
-/// What belongs to the libraries in the tests.
+/// A file of the libraries' test programs.
 pub(crate) fn harness(program: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(program)
 }

@@ -1,5 +1,5 @@
-/* A machine that misbehaves, for a program that is loaded with this: its wall clock, its writes, its syncs and its name
- * look-ups obey the numbers in the file that MACHINE names. It needs no rights, and the C compiler that links Rust. */
+/* Simulates a faulty machine for the program that loads this library: the fields of the file that MACHINE names control
+ * its wall clock, writes, syncs and name look-ups. It needs no privileges, only the C compiler that links Rust. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,15 +18,15 @@
 
 struct machine {
     volatile long clock_offset_s;
-    /* errno of each write to a position and each change of a file's size; 0 lets them through */
+    /* errno of each positioned write and each change of a file's size; 0 means success */
     volatile long write_error;
     volatile long sync_error;
     volatile long sync_delay_ms;
-    /* how long a name look-up hangs before it fails; 0 lets them through, also those that hang already */
+    /* how long a name look-up hangs before it fails; 0 means success, also for look-ups that hang already */
     volatile long lookup_hang_ms;
     /* only look-ups for this port hang; 0 means every port */
     volatile long lookup_port;
-    /* how many look-ups have hung; the only number that this library writes */
+    /* the number of look-ups that have hung; the only field that this library writes */
     volatile long lookups_hung;
 };
 
@@ -70,7 +70,7 @@ time_t time(time_t *result) {
     return now.tv_sec;
 }
 
-/* A wait until a time of the wall clock ends when the clock gets there, however it gets there. */
+/* A wait until a time of the wall clock ends when the clock reaches that time, even by a jump. */
 static int wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *end) {
     const long slice_ns = 20000000;
     struct timespec now, slice;
@@ -94,7 +94,7 @@ int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *
     return wait_until(condition, mutex, end);
 }
 
-/* In glibc these are the same conditions and mutexes. */
+/* glibc uses the same condition and mutex types here. */
 int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict end) {
     int result = wait_until((pthread_cond_t *)condition, (pthread_mutex_t *)mutex, end);
     return result == 0 ? thrd_success : result == ETIMEDOUT ? thrd_timedout : thrd_error;
@@ -127,7 +127,7 @@ static int hangs(const char *service) {
     return machine->lookup_hang_ms && (!port || (service && atol(service) == port));
 }
 
-/* As with a name server that does not answer: nothing comes for a while, and then an error that may pass. */
+/* Behaves like a name server that does not answer: nothing for a while, and then a temporary error. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
     const struct timespec slice = {0, 20000000};
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =

@@ -1,5 +1,5 @@
-//! A real Prometheus that watches instances of the program by given rules, a real Alertmanager, and somebody whom it
-//! pages.
+//! A real Prometheus that scrapes instances of the program and evaluates rules, a real Alertmanager, and a receiver for
+//! its notifications.
 
 use std::{
     fs,
@@ -20,25 +20,25 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{
-    PATIENCE,
+    TIMEOUT,
     kafka::{free_port, unique_topic},
     wait_for,
 };
 
-/// The job of the instances, as a ServiceMonitor of the chart names it.
+/// The job of the instances, named as by a ServiceMonitor of the chart.
 pub(crate) const JOB: &str = "trusthub-bridge";
 /// Their namespace, a label that they have in Kubernetes.
 pub(crate) const NAMESPACE: &str = "messaging";
 
-/// Runs the command line `$@` until its own input ends, which is when the test process does at the latest.
+/// Runs the command line `$@` until its own input ends, at the latest when the test process does.
 const SUPERVISOR: &str = r#"
 "$@" </dev/null >>"$0/log" 2>&1 &
 read -r _
 kill -KILL $!; wait $!; rm -rf "$0"
 "#;
 
-/// Each alert is a page of its own, sent at once, and its end as well.
-const PAGES: &str = "\
+/// Alertmanager notifies for each alert separately and at once, also when it resolves.
+const ALERTMANAGER_CONFIG: &str = "\
 route:
   receiver: pager
   group_by: ['...']
@@ -55,18 +55,18 @@ receivers:
 /// Prometheus, Alertmanager and the pager. Dropping it ends the processes and removes their folders.
 pub(crate) struct Monitoring {
     prometheus: Daemon,
-    // Kept for its end.
+    // Held so that it ends with this value.
     _alertmanager: Daemon,
     pager: Pager,
 }
 
 impl Monitoring {
-    /// Watching these admin ports, each scraped and each rule evaluated so often, by the rules in this text.
+    /// Scrapes these admin ports and evaluates the rules in this text, both at this interval.
     ///
-    /// `lookback` is how long Prometheus takes a sample for current, five minutes unless it is told otherwise.
+    /// `lookback` is how long Prometheus considers a sample current; its default is five minutes.
     pub(crate) fn of(instances: &[SocketAddr], rules: &str, interval: &str, lookback: &str) -> Self {
         let pager = Pager::start();
-        let pages = PAGES.replace("URL", &format!("http://{}/", pager.address));
+        let pages = ALERTMANAGER_CONFIG.replace("URL", &format!("http://{}/", pager.address));
         let alertmanager = Daemon::start("prometheus-alertmanager", &[("alertmanager.yml", &pages)], |address| {
             let address = format!("--web.listen-address={address}");
             vec![
@@ -86,17 +86,17 @@ impl Monitoring {
         Self { prometheus, _alertmanager: alertmanager, pager }
     }
 
-    /// What an expression is now: the series with their values.
+    /// The current result of an expression: the series with their values.
     pub(crate) fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
         self.result(&format!("/api/v1/query?query={}", encoded(expression)))
     }
 
-    /// What an expression was from then to now, every so many seconds.
+    /// The result of an expression from `start` to `end`, every `step` seconds.
     pub(crate) fn query_range(&self, expression: &str, start: f64, end: f64, step: f64) -> Result<Vec<Value>, String> {
         self.result(&format!("/api/v1/query_range?query={}&start={start}&end={end}&step={step}", encoded(expression)))
     }
 
-    /// The values that a label has among the series that match.
+    /// The values of a label among the matching series.
     pub(crate) fn label_values(&self, label: &str, matching: &str) -> Vec<String> {
         let answer = self.ask(&format!("/api/v1/label/{label}/values?match[]={}", encoded(matching)));
         let values = answer["data"].as_array().unwrap_or_else(|| panic!("{answer}"));
@@ -110,7 +110,7 @@ impl Monitoring {
         alerts.into_iter().filter(|found| found["labels"]["alertname"] == alert && found["state"] == "firing").collect()
     }
 
-    /// What was delivered about the alerts of this name so far, the first page first.
+    /// The notifications about alerts of this name so far, oldest first.
     pub(crate) fn pages(&self, alert: &str) -> Vec<Value> {
         let pages = self.pager.pages.lock().unwrap();
         pages.iter().filter(|page| page["labels"]["alertname"] == alert).cloned().collect()
@@ -121,26 +121,26 @@ impl Monitoring {
         wait_for(expression, || Some(self.query(expression).unwrap()).filter(|data| !data.is_empty()))
     }
 
-    /// Waits until every instance was scraped and publishes. Prometheus asks nobody in its first seconds, which can be
-    /// minutes to its rules.
+    /// Waits until every instance is scraped and publishes. Prometheus scrapes nothing in its first seconds, which its
+    /// rules, with their shortened times, may take for minutes.
     pub(crate) fn wait_until_watching(&self, instances: usize) {
         let down = r#"ALERTS{alertname="TrusthubDown", alertstate="firing"}"#;
         self.wait_for_data(&format!("count(trusthub_kafka_up == 1) == {instances} unless on () {down}"));
     }
 
-    /// Waits until an alert is delivered as firing for the nth time, and returns what is.
+    /// Waits until an alert is delivered as firing for the nth time, and returns the notification.
     pub(crate) fn wait_for_page(&self, alert: &str, nth: usize) -> Value {
         let firing = || self.pages(alert).into_iter().filter(|page| page["status"] == "firing").nth(nth - 1);
         wait_for(&format!("{alert} is delivered"), firing)
     }
 
-    /// Waits until an alert fires no more, and that was delivered. Windows of an hour take a while to pass, even
-    /// shortened.
+    /// Waits until an alert fires no longer and its resolution is delivered. Windows of an hour take a while to pass,
+    /// even shortened.
     pub(crate) fn wait_for_end(&self, alert: &str) {
-        let deadline = Instant::now() + 2 * PATIENCE;
+        let deadline = Instant::now() + 2 * TIMEOUT;
         let ended = || self.pages(alert).last().is_some_and(|page| page["status"] == "resolved");
         while !(ended() && self.firing(alert).is_empty()) {
-            assert!(Instant::now() < deadline, "{alert} does not end: {:?}", self.pages(alert));
+            assert!(Instant::now() < deadline, "{alert} does not resolve: {:?}", self.pages(alert));
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -159,7 +159,7 @@ impl Monitoring {
     }
 }
 
-/// Seconds since 1970, as Prometheus counts them.
+/// Seconds since 1970, the unit of Prometheus.
 pub(crate) fn now() -> f64 {
     UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
 }
@@ -182,10 +182,10 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// The body of an answer. HTTP/1.0, so that it comes in one piece and ends with the connection.
+/// The body of a response. HTTP/1.0, so that it is not chunked and ends with the connection.
 fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -193,7 +193,7 @@ fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
     Ok(body.to_owned())
 }
 
-/// A process that serves HTTP, with a folder of its own.
+/// A process that serves HTTP, with its own folder.
 struct Daemon {
     supervisor: Child,
     folder: PathBuf,
@@ -201,7 +201,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Started in a folder with these files, and ready.
+    /// Starts the process in a folder with these files, and waits until it is ready.
     fn start(program: &str, files: &[(&str, &str)], arguments: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic(program));
         fs::create_dir_all(&folder).unwrap();
@@ -218,7 +218,7 @@ impl Daemon {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C must not take it along: it has to clean up.
+            // Ctrl-C must not end it with the tests: it has to clean up.
             .process_group(0)
             .spawn()
             .expect("sh starts");
@@ -238,12 +238,12 @@ impl Drop for Daemon {
             let log = fs::read(self.folder.join("log")).unwrap_or_default();
             let _ = writeln!(io::stderr(), "log of {}:\n{}", self.folder.display(), String::from_utf8_lossy(&log));
         }
-        // Closes its input first, which is the order to end.
+        // Closes its input first, which tells it to exit.
         let _ = self.supervisor.wait();
     }
 }
 
-/// Takes what Alertmanager sends.
+/// Receives Alertmanager's notifications.
 struct Pager {
     address: SocketAddr,
     pages: Arc<Mutex<Vec<Value>>>,
@@ -261,7 +261,7 @@ impl Pager {
                 if ended.load(Ordering::Relaxed) {
                     return;
                 }
-                // One that breaks is tried again by Alertmanager.
+                // Alertmanager retries a failed delivery.
                 let delivered = connection.and_then(take_delivery).unwrap_or_default();
                 pages.lock().unwrap().extend(delivered);
             }
@@ -273,14 +273,14 @@ impl Pager {
 impl Drop for Pager {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
-        // Wakes the listener.
+        // Unblocks the listener.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-/// The alerts in one request, which is answered.
+/// Reads the alerts in one request and answers it.
 fn take_delivery(connection: TcpStream) -> io::Result<Vec<Value>> {
-    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     let mut reader = BufReader::new(&connection);
     let (mut line, mut length) = (String::new(), 0);
     while reader.read_line(&mut line)? > 2 {

@@ -1,5 +1,5 @@
-//! A TCP proxy that breaks the network between the service and a broker, on order. No crate for it is kept up: `noxious`
-//! has not moved since 2021.
+//! A TCP proxy that breaks the network between the service and a broker on demand. No maintained crate does this:
+//! `noxious` has had no release since 2021.
 
 use std::{
     collections::VecDeque,
@@ -16,37 +16,37 @@ use std::{
 
 use super::wait_for;
 
-/// What the network does to every connection, open or new.
+/// A fault that applies to every connection, open or new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
-    /// Connections end, and new ones at once.
+    /// Connections close, and new ones close at once.
     Cut,
-    /// Each byte takes so much longer, each way.
+    /// Each byte is delayed by this time, in each direction.
     Delay(Duration),
-    /// So many bytes a second and no more, each way, on each connection.
+    /// This many bytes per second at limit, in each direction of each connection.
     Throttle(u64),
-    /// The next request or answer stops half way: who sends it sees a reset (RST).
+    /// The next request or response stops half way: its sender sees a reset (RST).
     Reset,
-    /// Packets vanish and connections stay. What TCP would repeat comes after the end of the fault, even when the other
-    /// side has given up long ago.
+    /// Packets vanish and connections stay open. What TCP would retransmit arrives after the fault ends, even when the
+    /// other side has given up long before.
     Swallow,
-    /// A connection on which nothing passed for so long is forgotten: from then on its packets vanish, and neither side
-    /// learns of it. So do load balancers.
+    /// A connection that was idle for this time is forgotten: from then on its packets vanish, and neither side is
+    /// notified. Load balancers do this.
     Forget(Duration),
-    /// This text, such as the name of a setting, never arrives as it is.
+    /// This text, such as the name of a setting, always arrives corrupted.
     Garble(&'static str),
 }
 
-/// How long a direction listens before it looks at the fault again.
-const TURN: Duration = Duration::from_millis(20);
-/// As much as a socket would hold for a side that does not read.
+/// The interval at which a direction checks for a changed fault.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// As much as a socket buffers for a side that does not read.
 const WINDOW: usize = 1 << 20;
 const CHUNK: usize = 64 << 10;
 
 /// Forwards connections to a broker until it is dropped.
-pub(crate) struct Proxy {
+pub(crate) struct TcpProxy {
     address: SocketAddr,
     network: Arc<Network>,
 }
@@ -54,26 +54,26 @@ pub(crate) struct Proxy {
 struct Network {
     fault: Mutex<Fault>,
     ended: AtomicBool,
-    /// Connections so far.
-    connections: AtomicUsize,
-    lines: Mutex<Vec<Weak<Line>>>,
+    /// The number of connections so far.
+    connection_count: AtomicUsize,
+    connections: Mutex<Vec<Weak<ProxiedConnection>>>,
 }
 
 /// An open connection.
-struct Line {
-    /// Until one of the two directions ends it.
+struct ProxiedConnection {
+    /// Until one of the two directions closes it.
     open: AtomicBool,
-    /// When something came last, from either side.
+    /// When data last arrived, from either side.
     passed: Mutex<Instant>,
     forgotten: AtomicBool,
 }
 
-impl Line {
+impl ProxiedConnection {
     fn idle(&self) -> Duration {
         self.passed.lock().unwrap().elapsed()
     }
 
-    /// Something comes. Returns whether it vanishes.
+    /// Records that data arrives. Returns whether it vanishes.
     fn swallows(&self, fault: Fault) -> bool {
         if let Fault::Forget(after) = fault
             && self.idle() >= after
@@ -85,16 +85,16 @@ impl Line {
     }
 }
 
-impl Proxy {
-    /// In front of this address, on a port of its own.
+impl TcpProxy {
+    /// Listens on a free port in front of this address.
     pub(crate) fn before(broker: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let network = Arc::new(Network {
             fault: Mutex::new(Fault::None),
             ended: AtomicBool::new(false),
-            connections: AtomicUsize::new(0),
-            lines: Mutex::default(),
+            connection_count: AtomicUsize::new(0),
+            connections: Mutex::default(),
         });
         let accepting = Arc::clone(&network);
         thread::spawn(move || accept(&listener, broker, &accepting));
@@ -105,34 +105,35 @@ impl Proxy {
         self.address
     }
 
-    /// Waits until there is or was a connection through it.
+    /// Waits until a connection was made through the proxy.
     pub(crate) fn wait_for_connection(&self) {
-        wait_for("a connection", || (self.network.connections.load(Ordering::Relaxed) > 0).then_some(()));
+        wait_for("a connection", || (self.network.connection_count.load(Ordering::Relaxed) > 0).then_some(()));
     }
 
-    /// From now on.
+    /// Sets the fault for all connections.
     pub(crate) fn set(&self, fault: Fault) {
         *self.network.fault.lock().unwrap() = fault;
     }
 
-    /// Whether no open connection has carried anything for so long.
+    /// Whether no open connection has carried data for this time.
     pub(crate) fn is_idle_for(&self, duration: Duration) -> bool {
-        let lines = self.network.lines.lock().unwrap();
-        let mut open = lines.iter().filter_map(Weak::upgrade).filter(|line| line.open.load(Ordering::Relaxed));
-        open.all(|line| line.idle() >= duration)
+        let connections = self.network.connections.lock().unwrap();
+        let mut open =
+            connections.iter().filter_map(Weak::upgrade).filter(|connection| connection.open.load(Ordering::Relaxed));
+        open.all(|connection| connection.idle() >= duration)
     }
 }
 
-impl Drop for Proxy {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.network.ended.store(true, Ordering::Relaxed);
-        // Wakes the listener.
+        // Unblocks the listener.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 impl Network {
-    /// `None` when connections are to end.
+    /// `None` when connections are to close.
     fn fault(&self) -> Option<Fault> {
         let fault = *self.fault.lock().unwrap();
         (fault != Fault::Cut && !self.ended.load(Ordering::Relaxed)).then_some(fault)
@@ -147,68 +148,71 @@ fn accept(listener: &TcpListener, broker: SocketAddr, network: &Arc<Network>) {
         if network.fault().is_none() {
             continue;
         }
-        // When nobody listens there, the client sees its connection end.
+        // When the broker does not listen, the client sees its connection close.
         let (Ok(client), Ok(broker)) = (client, TcpStream::connect(broker)) else { continue };
-        network.connections.fetch_add(1, Ordering::Relaxed);
+        network.connection_count.fetch_add(1, Ordering::Relaxed);
         let (client, broker) = (Arc::new(client), Arc::new(broker));
         let (open, passed) = (AtomicBool::new(true), Mutex::new(Instant::now()));
-        let line = Arc::new(Line { open, passed, forgotten: AtomicBool::new(false) });
-        network.lines.lock().unwrap().push(Arc::downgrade(&line));
+        let connection = Arc::new(ProxiedConnection { open, passed, forgotten: AtomicBool::new(false) });
+        network.connections.lock().unwrap().push(Arc::downgrade(&connection));
         for (from, to) in [(&client, &broker), (&broker, &client)] {
-            from.set_read_timeout(Some(TURN)).unwrap();
+            from.set_read_timeout(Some(POLL_INTERVAL)).unwrap();
             from.set_nodelay(true).unwrap();
-            let (from, to, line, network) = (Arc::clone(from), Arc::clone(to), Arc::clone(&line), Arc::clone(network));
-            let direction = Direction { from, to, line, held: VecDeque::new(), waits: 0, sent: Instant::now() };
+            let (from, to, connection, network) =
+                (Arc::clone(from), Arc::clone(to), Arc::clone(&connection), Arc::clone(network));
+            let direction =
+                Direction { from, to, connection, held: VecDeque::new(), held_bytes: 0, sent: Instant::now() };
             thread::spawn(move || direction.forward(&network));
         }
     }
 }
 
-/// One way through a connection.
+/// One direction of a connection.
 struct Direction {
     from: Arc<TcpStream>,
     to: Arc<TcpStream>,
-    line: Arc<Line>,
-    /// What has arrived, and when.
+    connection: Arc<ProxiedConnection>,
+    /// The data that has arrived, and when.
     held: VecDeque<(Instant, Vec<u8>)>,
-    /// The size of all that.
-    waits: usize,
-    /// When the last of it was passed on.
+    /// The size of that data in bytes.
+    held_bytes: usize,
+    /// When data was last passed on.
     sent: Instant,
 }
 
-/// The connection is to end.
+/// The connection is to close.
 struct End;
 
 impl Direction {
     fn forward(mut self, network: &Network) {
         let mut ended = false;
-        while let Some(fault) = network.fault().filter(|_| self.line.open.load(Ordering::Relaxed)) {
-            if !ended && self.waits < WINDOW {
+        while let Some(fault) = network.fault().filter(|_| self.connection.open.load(Ordering::Relaxed)) {
+            if !ended && self.held_bytes < WINDOW {
                 match self.receive(fault) {
                     Ok(true) => {}
                     Ok(false) => ended = true,
-                    // Closed with bytes unread, which makes the system send the reset; a shutdown would be polite.
-                    Err(End) if fault == Fault::Reset => return self.line.open.store(false, Ordering::Relaxed),
+                    // Dropping the socket with unread bytes makes the system send a reset; a shutdown would close it
+                    // cleanly.
+                    Err(End) if fault == Fault::Reset => return self.connection.open.store(false, Ordering::Relaxed),
                     Err(End) => break,
                 }
             } else {
-                thread::sleep(TURN);
+                thread::sleep(POLL_INTERVAL);
             }
             if self.pass_on(fault).is_err() || (ended && self.held.is_empty() && fault != Fault::Swallow) {
                 break;
             }
         }
-        // Who finds it closed already leaves the way of closing to the other direction.
-        if self.line.open.swap(false, Ordering::Relaxed) {
+        // If the other direction has closed the connection already, it also decides how.
+        if self.connection.open.swap(false, Ordering::Relaxed) {
             let _ = (self.from.shutdown(Shutdown::Both), self.to.shutdown(Shutdown::Both));
         }
     }
 
-    /// Takes what has arrived. `false` when nothing will any more.
+    /// Reads what has arrived. Returns `false` at the end of the stream.
     fn receive(&mut self, fault: Fault) -> Result<bool, End> {
         let mut chunk = vec![0; CHUNK];
-        let length = match (&*self.from).read(&mut chunk[..self.most(fault)?]) {
+        let length = match (&*self.from).read(&mut chunk[..self.limit(fault)?]) {
             Ok(0) => return Ok(false),
             Ok(length) => length,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(true),
@@ -219,31 +223,31 @@ impl Direction {
             let _ = (&*self.to).write_all(&chunk);
             return Err(End);
         }
-        if !self.line.swallows(fault) {
-            self.waits += length;
+        if !self.connection.swallows(fault) {
+            self.held_bytes += length;
             self.held.push_back((Instant::now(), chunk));
         }
         Ok(true)
     }
 
-    /// Changes the text wherever it is. Returns whether the end of what is held may be its beginning.
+    /// Corrupts the text wherever it occurs. Returns whether the held data may end in the beginning of the text.
     fn garble(&mut self, text: &str) -> bool {
         let Some((arrived, _)) = self.held.front() else { return false };
         let arrived = *arrived;
         let mut bytes: Vec<_> = mem::take(&mut self.held).into_iter().flat_map(|(_, chunk)| chunk).collect();
         let text = text.as_bytes();
-        for place in 0..bytes.len() {
-            if bytes[place..].starts_with(text) {
-                bytes[place] ^= 1;
+        for position in 0..bytes.len() {
+            if bytes[position..].starts_with(text) {
+                bytes[position] ^= 1;
             }
         }
         let is_cut = (1..text.len()).any(|length| bytes.ends_with(&text[..length]));
         self.held.push_back((arrived, bytes));
-        is_cut && arrived.elapsed() < TURN
+        is_cut && arrived.elapsed() < POLL_INTERVAL
     }
 
-    /// How many bytes to take at once: half of what is there when the rest is never to be read.
-    fn most(&self, fault: Fault) -> Result<usize, End> {
+    /// How many bytes to read at once: half of the available ones when the rest is never to be read.
+    fn limit(&self, fault: Fault) -> Result<usize, End> {
         if fault != Fault::Reset {
             return Ok(CHUNK);
         }
@@ -254,9 +258,9 @@ impl Direction {
         }
     }
 
-    /// Passes on what the fault lets through by now.
+    /// Passes on the data that the fault lets through by now.
     fn pass_on(&mut self, fault: Fault) -> Result<(), End> {
-        let mut most = match fault {
+        let mut limit = match fault {
             Fault::Swallow => 0,
             Fault::Garble(text) if self.garble(text) => 0,
             Fault::Throttle(rate) => (rate as f64 * self.sent.elapsed().as_secs_f64()) as usize,
@@ -267,15 +271,15 @@ impl Direction {
             self.sent = Instant::now();
         }
         while let Some((arrived, chunk)) = self.held.front_mut() {
-            if most == 0 || arrived.elapsed() < delay {
+            if limit == 0 || arrived.elapsed() < delay {
                 break;
             }
-            let now: Vec<_> = chunk.drain(..most.min(chunk.len())).collect();
+            let now: Vec<_> = chunk.drain(..limit.min(chunk.len())).collect();
             if chunk.is_empty() {
                 self.held.pop_front();
             }
             (&*self.to).write_all(&now).map_err(|_| End)?;
-            (most, self.waits, self.sent) = (most - now.len(), self.waits - now.len(), Instant::now());
+            (limit, self.held_bytes, self.sent) = (limit - now.len(), self.held_bytes - now.len(), Instant::now());
         }
         Ok(())
     }

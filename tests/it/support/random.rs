@@ -1,4 +1,4 @@
-//! Callbacks drawn from a number: the same number is the same callback again, on every machine.
+//! Callbacks generated from a seed: the same number is the same callback on every machine.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -15,10 +15,10 @@ pub(crate) struct Callback {
     pub(crate) covered: Covered,
 }
 
-/// What the signature covers besides the URL.
+/// The part of the request that the signature covers besides the URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Covered {
-    /// Its fields, if it is a form.
+    /// The fields, if it is a form.
     Fields,
     /// The body, through `bodySHA256` in the URL.
     BodyHash,
@@ -31,7 +31,7 @@ impl Callback {
         format!("{}{query}", self.route)
     }
 
-    /// Where the fields stand.
+    /// Where the callback carries its fields.
     pub(crate) fn encoding(&self) -> Encoding {
         match self.content_type {
             None => Encoding::Query,
@@ -55,14 +55,14 @@ const STATUSES: [&str; 8] = [
     "something-new",
 ];
 
-/// Queries that a callback URL may have been configured with: signed as they stand, so no byte of them may change.
+/// Queries that a callback URL may be configured with: they are signed verbatim, so no byte of them may change.
 ///
-/// A bare `?` is left out: Python's validator drops an empty query before it signs, Node's keeps it.
+/// A bare `?` is excluded: Python's validator drops an empty query before it signs, Node's keeps it.
 const QUERIES: [&str; 6] =
     ["tenant=a%2fB", "x=%c3%a9+y&x=%C3%A9%20y", "flag&flag&=", "b=2&a=1", "t=~!$'()*,;:@/?", "AccountSid=AC0"];
 
-/// Pieces of names and values: what form encoding escapes, what trimming or normalising would change, and names that
-/// begin like others or belong to every JavaScript object.
+/// Parts of names and values: characters that form encoding escapes or that trimming and normalizing would change, and
+/// names that share a prefix or belong to every JavaScript object.
 const PIECES: [&str; 24] = [
     " ",
     "+",
@@ -154,7 +154,7 @@ fn get(random: &mut Random, route: &'static str, fields: &[(String, String)]) ->
     }
 }
 
-/// Sometimes puts the hash into the query before signing appends it: Twilio has been seen to send it twice.
+/// Sometimes adds the hash to the query before signing appends it: Twilio has been seen to send it twice.
 fn random_early_hash(random: &mut Random, query: Option<String>, body: &[u8]) -> Option<String> {
     if !random.one_in(4) {
         return query;
@@ -163,10 +163,10 @@ fn random_early_hash(random: &mut Random, query: Option<String>, body: &[u8]) ->
     Some(std::iter::once(format!("bodySHA256={hash}")).chain(query).collect::<Vec<_>>().join("&"))
 }
 
-/// The documented fields, and up to six others, some with the name of one before.
+/// The documented fields and up to six others, some with the name of an earlier one.
 ///
-/// Repeats with equal values are wanted: both libraries sign each distinct value once. Python's does so only when it is
-/// given a multi-dictionary, as the web frameworks give it.
+/// Repeats with equal values are intended: both libraries sign each distinct value once. Python's library does so only
+/// when it is given a multi-dictionary, as web frameworks provide it.
 fn random_fields(random: &mut Random) -> Vec<(String, String)> {
     let mut fields = vec![
         ("AccountSid".to_owned(), random_sid(random, "AC")),
@@ -192,7 +192,7 @@ fn random_sid(random: &mut Random, prefix: &str) -> String {
     format!("{prefix}{:016x}{:016x}", random.next(), random.next())
 }
 
-/// Up to five pieces or characters; empty now and then.
+/// Up to five pieces or characters; sometimes empty.
 fn random_text(random: &mut Random) -> String {
     let mut text = String::new();
     for _ in 0..random.below(6) {
@@ -207,15 +207,15 @@ fn random_text(random: &mut Random) -> String {
 
 /// Any printable character outside U+E000 to U+FFFF.
 ///
-/// Those are left out because the libraries disagree about them: names and values are sorted by code point in Python,
-/// which is the order of their bytes in UTF-8 and this service's, but by UTF-16 unit in Node, where U+10000 and above
-/// come before them.
+/// These are excluded because the libraries disagree about them: Python sorts names and values by code point, which is
+/// also the order of their UTF-8 bytes and of this service, but Node sorts by UTF-16 unit, which puts U+10000 and above
+/// before them.
 fn random_char(random: &mut Random) -> char {
     let (first, size) = random.pick(&[(0x20, 0x5f), (0xa0, 0x500), (0x3000, 0xa800), (0x1_0000, 0x1_0000)]);
     u32::try_from(first + random.below(size)).ok().and_then(char::from_u32).expect("no surrogates in these ranges")
 }
 
-/// The fields as `application/x-www-form-urlencoded`, in one of the ways in which clients write it.
+/// The fields as `application/x-www-form-urlencoded`, in one of the spellings that clients use.
 fn encoded(random: &mut Random, fields: &[(String, String)]) -> String {
     let space = random.pick(&["+", "%20"]);
     let lower_case = random.one_in(2);
@@ -234,7 +234,7 @@ fn encoded_byte(byte: u8, space: &str, lower_case: bool) -> String {
     }
 }
 
-/// SplitMix64: small, good enough to draw test cases from, and the same on every machine.
+/// SplitMix64: small, random enough for test cases, and the same on every machine.
 pub(crate) struct Random(u64);
 
 impl Random {

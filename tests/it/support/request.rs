@@ -1,4 +1,4 @@
-//! Callbacks as Twilio sends them, and as it does not.
+//! Callbacks, as Twilio sends them and otherwise.
 
 use std::net::SocketAddr;
 
@@ -11,38 +11,38 @@ pub(crate) const PROFILE: &str = "BU00000000000000000000000000000002";
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A request, with everything that a test may want to be different.
+/// A request, every part of which a test can change.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// Path and query, as written into the request line.
+    /// Path and query, as they are written into the request line.
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Request {
-    /// A form, not signed.
+    /// An unsigned form.
     pub(crate) fn form(target: &str, body: &str) -> Self {
         Self::new("POST", target, &[("Content-Type", FORM)], body)
     }
 
-    /// JSON with its hash in the query, not signed.
+    /// Unsigned JSON with its hash in the query.
     pub(crate) fn json(target: &str, body: &str) -> Self {
         Self::new("POST", &url_with_body_hash(target, body.as_bytes()), &[("Content-Type", "application/json")], body)
     }
 
-    /// A `GET`, not signed.
+    /// An unsigned `GET`.
     pub(crate) fn get(target: &str) -> Self {
         Self::new("GET", target, &[], "")
     }
 
-    /// A signed change of status of [`PROFILE`].
+    /// A signed status change of [`PROFILE`].
     pub(crate) fn change(status: &str) -> Self {
         Self::change_of(PROFILE, status)
     }
 
-    /// A signed change of status.
+    /// A signed status change.
     pub(crate) fn change_of(profile: &str, status: &str) -> Self {
         let body = format!("AccountSid={ACCOUNT}&BundleSid={profile}&Status={status}&FailureReason=");
         Self::form("/callbacks/customer-profiles", &body).signed()
@@ -58,7 +58,7 @@ impl Request {
         self
     }
 
-    /// Signed with the usual token under the usual public URL.
+    /// Signed with the default token for the default public URL.
     pub(crate) fn signed(self) -> Self {
         self.signed_with(TOKEN, PUBLIC_URL)
     }
@@ -85,7 +85,7 @@ impl Request {
         bytes
     }
 
-    /// Sends it on a connection of its own.
+    /// Sends the request on a new connection.
     pub(crate) fn send(&self, address: SocketAddr) -> Answer {
         let mut connection = Connection::to(address);
         connection.write(self.bytes());

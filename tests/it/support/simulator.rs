@@ -1,4 +1,4 @@
-//! The simulated Trust Hub as a process.
+//! The Trust Hub simulator as a child process.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -11,92 +11,92 @@ use serde_json::Value;
 
 use super::{ACCOUNT, Answer, Request, TOKEN, bridge::kill, program, wait_for};
 
-/// A policy that asks for nothing but the parameters.
+/// A policy that requires only the parameters.
 pub(crate) const POLICY: &str = "RN00000000000000000000000000000000";
 
-/// `trusthub-bridge simulate` on a free port, for one account. It is killed when the test ends.
+/// `trusthub-bridge simulate` on a free port, for one account. It is killed when the value is dropped.
 pub(crate) struct Simulator {
     child: Child,
-    said: BufReader<ChildStderr>,
+    stderr: BufReader<ChildStderr>,
     pub(crate) address: SocketAddr,
 }
 
 impl Simulator {
-    /// With an empty memory.
+    /// Starts it without state.
     pub(crate) fn start() -> Self {
         Self::start_with(&[], &[])
     }
 
-    /// With more arguments and other variables.
+    /// Starts it with additional arguments and variables.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let usual = [("SIMULATOR_BIND", "127.0.0.1:0"), ("TWILIO_ACCOUNT_SID", ACCOUNT), ("TWILIO_AUTH_TOKEN", TOKEN)];
         let variables = usual.iter().chain(variables).copied();
         let mut child = program().arg("simulate").args(arguments).envs(variables).spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        said.read_line(&mut line).unwrap();
+        stderr.read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("it does not say where it listens: {line}"));
-        Self { child, said, address }
+        let address = address.unwrap_or_else(|| panic!("the simulator does not print its address: {line}"));
+        Self { child, stderr, address }
     }
 
-    /// Tells it to end, waits for that, and returns what it said since the start.
+    /// Interrupts it, waits until it exits, and returns what it has printed since the start.
     pub(crate) fn stop(mut self) -> String {
         kill("INT", self.child.id());
-        let mut said = String::new();
-        self.said.read_to_string(&mut said).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{said}");
-        said
+        let mut stderr = String::new();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{stderr}");
+        stderr
     }
 
-    /// The number of its process.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What its URLs begin with.
+    /// The base URL of the API.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Asks the API as its account.
+    /// Sends an API request as its account.
     pub(crate) fn ask(&self, request: &Request) -> Answer {
         self.ask_as(ACCOUNT, TOKEN, request)
     }
 
-    /// Asks the API as this user.
+    /// Sends an API request as this user.
     pub(crate) fn ask_as(&self, user: &str, password: &str, request: &Request) -> Answer {
         let credentials = STANDARD.encode(format!("{user}:{password}"));
         request.clone().with("Authorization", &format!("Basic {credentials}")).send(self.address)
     }
 
-    /// The JSON that a path holds.
+    /// The JSON at this path.
     pub(crate) fn get(&self, path: &str) -> Value {
         json(self.ask(&Request::get(path)), 200)
     }
 
-    /// The JSON that a form is answered with.
+    /// The JSON response to a form.
     pub(crate) fn post(&self, path: &str, form: &str) -> Value {
         let answer = self.ask(&Request::form(path, form));
         let status = if answer.status == 201 { 201 } else { 200 };
         json(answer, status)
     }
 
-    /// Makes a customer profile, whose changes are announced there, and returns its SID.
+    /// Creates a customer profile with this status callback URL and returns its SID.
     pub(crate) fn create(&self, status_callback: &str) -> String {
         let form =
             format!("FriendlyName=Shop&Email=a%40example.com&PolicySid={POLICY}&StatusCallback={status_callback}");
         self.post("/v1/CustomerProfiles", &form)["sid"].as_str().unwrap().to_owned()
     }
 
-    /// Sends a profile to the reviewers.
+    /// Submits a profile for review.
     pub(crate) fn submit(&self, sid: &str) -> Value {
         self.post(&format!("/v1/CustomerProfiles/{sid}"), "Status=pending-review")
     }
 
-    /// Has a reviewer do this with a profile, such as `approve`.
-    pub(crate) fn control(&self, sid: &str, act: &str, form: &str) -> Value {
-        self.post(&format!("/simulator/profiles/{sid}/{act}"), form)
+    /// Performs a reviewer's action on a profile, such as `approve`.
+    pub(crate) fn control(&self, sid: &str, action: &str, form: &str) -> Value {
+        self.post(&format!("/simulator/profiles/{sid}/{action}"), form)
     }
 
     /// Changes settings.
@@ -104,14 +104,14 @@ impl Simulator {
         self.post("/simulator/settings", settings)
     }
 
-    /// Waits until every callback was sent, or dropped.
+    /// Waits until every callback was sent or dropped.
     pub(crate) fn settle(&self) {
         wait_for("every callback is sent", || {
             (self.get("/simulator/callbacks?limit=1")["under_way"] == 0).then_some(())
         });
     }
 
-    /// Every customer profile, page by page.
+    /// Every customer profile, across all pages.
     pub(crate) fn list(&self) -> Vec<Value> {
         let mut next = Some("/v1/CustomerProfiles?PageSize=1000".to_owned());
         let mut profiles = Vec::new();
@@ -124,7 +124,7 @@ impl Simulator {
         profiles
     }
 
-    /// The attempts to announce changes of a profile so far, the first one first.
+    /// The callback attempts for a profile so far, oldest first.
     pub(crate) fn attempts(&self, sid: &str) -> Vec<Value> {
         let mut attempts =
             match self.get(&format!("/simulator/callbacks?limit=1000&profile_sid={sid}"))["attempts"].take() {

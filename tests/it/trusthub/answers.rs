@@ -1,4 +1,4 @@
-//! What answers mean.
+//! How the client interprets responses.
 
 use trusthub_bridge::{
     domain::Status,
@@ -6,7 +6,7 @@ use trusthub_bridge::{
 };
 
 use super::{
-    account, fetch, profile, profile_sid, refusal,
+    account, fetch, profile, profile_sid, rejection,
     server::{Reply, Server},
     sid,
 };
@@ -16,10 +16,10 @@ async fn update(server: &Server, update: &Update) -> Result<Profile, Error> {
 }
 
 #[tokio::test]
-async fn an_update_sends_only_what_changes_and_returns_the_profile_as_it_is_then() {
+async fn update_sends_only_the_changes_and_returns_the_updated_profile() {
     let mut changed = profile(1);
     changed["status_callback"] = "https://a.example/?x=1&y=2#rc=5".into();
-    let server = Server::playing([Reply::json(200, &changed)]);
+    let server = Server::with_replies([Reply::json(200, &changed)]);
     let callback = Some("https://a.example/?x=1&y=2#rc=5".to_owned());
     let now = update(&server, &Update { status_callback: callback.clone(), ..Update::default() }).await.unwrap();
     assert_eq!((now.status_callback, now.status), (callback, Status::Draft));
@@ -30,7 +30,7 @@ async fn an_update_sends_only_what_changes_and_returns_the_profile_as_it_is_then
 }
 
 #[tokio::test]
-async fn twilios_errors_are_told_apart() {
+async fn errors_of_twilio_are_distinguished() {
     let message = "Invalid Email ada@example.com";
     for (status, code, expected) in [
         (401, 20003, Error::Unauthorized),
@@ -38,7 +38,7 @@ async fn twilios_errors_are_told_apart() {
         (400, 60711, Error::NotEditable),
         (400, 20001, Error::Invalid { status: 400, code: Some(20001), message: message.to_owned() }),
     ] {
-        let server = Server::playing([refusal(status, code, message)]);
+        let server = Server::with_replies([rejection(status, code, message)]);
         let error = update(&server, &Update::default()).await.unwrap_err();
         assert_eq!(error, expected);
         assert!(!error.to_string().contains("ada@example.com"), "{error}");
@@ -47,16 +47,17 @@ async fn twilios_errors_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_profile_is_malformed() {
-    let nobody = refusal(200, 20001, "an error with a good status");
+async fn response_that_is_not_a_profile_is_malformed() {
+    let no_profile = rejection(200, 20001, "an error with a success status");
     for reply in [Reply::text(200, "<html>Welcome to the proxy</html>"), Reply::empty(204, ""), Reply::text(200, "{")] {
-        let server = Server::playing([reply.clone()]);
+        let server = Server::with_replies([reply.clone()]);
         let error = fetch(&account(&server.url())).await.unwrap_err();
         assert_eq!(error, Error::Malformed { field: "body", profile: None }, "{reply:?}");
     }
-    for (reply, field) in [(nobody, "sid"), (Reply::json(200, &profile(2)), "sid"), (Reply::text(200, "[]"), "profile")]
+    for (reply, field) in
+        [(no_profile, "sid"), (Reply::json(200, &profile(2)), "sid"), (Reply::text(200, "[]"), "profile")]
     {
-        let server = Server::playing([reply]);
+        let server = Server::with_replies([reply]);
         let error = fetch(&account(&server.url())).await.unwrap_err();
         assert_eq!(error, Error::Malformed { field, profile: None });
         assert_eq!(server.asked().len(), 1);
@@ -65,9 +66,9 @@ async fn an_answer_that_is_no_profile_is_malformed() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let elsewhere = Server::playing([]);
+    let elsewhere = Server::with_replies([]);
     for status in [301, 302, 303, 307, 308] {
-        let server = Server::playing([Reply::empty(status, &format!("Location: {}/\r\n", elsewhere.url()))]);
+        let server = Server::with_replies([Reply::empty(status, &format!("Location: {}/\r\n", elsewhere.url()))]);
         assert_eq!(fetch(&account(&server.url())).await, Err(Error::Unexpected { status }));
         assert_eq!(server.asked().len(), 1);
     }

@@ -1,4 +1,4 @@
-//! What a server can do to the client is bounded, and so is what the client does to a server.
+//! Limits on the effects of a server on the client, and of the client on a server.
 
 use std::{
     fs,
@@ -16,13 +16,13 @@ use trusthub_bridge::{
 };
 
 use super::{
-    super::support::{PATIENCE, wait_for},
+    super::support::{TIMEOUT, wait_for},
     PASSWORD, account, basic, credentials, fetch, hub, limits, profile,
     server::{Reply, Server},
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_requests_are_under_way_than_allowed_over_all_accounts() {
+async fn concurrent_requests_are_limited_across_all_accounts() {
     const BOUND: usize = 3;
     const REQUESTS: usize = 20;
     let (arrived, arrivals) = mpsc::channel();
@@ -30,7 +30,7 @@ async fn no_more_requests_are_under_way_than_allowed_over_all_accounts() {
     let gate = Mutex::new(gate);
     let server = Server::start(move |_| {
         arrived.send(()).unwrap();
-        gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        gate.lock().unwrap().recv_timeout(TIMEOUT).unwrap();
         Reply::json(200, &profile(1))
     });
     let hub = hub(&server.url(), Limits { concurrency: BOUND, ..limits() });
@@ -43,7 +43,7 @@ async fn no_more_requests_are_under_way_than_allowed_over_all_accounts() {
     for answered in 0..REQUESTS {
         let expected = REQUESTS.min(answered + BOUND);
         while server.asked().len() < expected {
-            arrivals.recv_timeout(PATIENCE).unwrap();
+            arrivals.recv_timeout(TIMEOUT).unwrap();
         }
         assert_eq!(server.asked().len(), expected);
         let_go.send(()).unwrap();
@@ -54,29 +54,29 @@ async fn no_more_requests_are_under_way_than_allowed_over_all_accounts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_another_try_takes_no_place_from_others() {
+async fn request_waiting_for_a_retry_does_not_count_as_concurrent() {
     let server = Server::start(|asked| match asked.header("authorization") {
-        Some(authorization) if authorization == basic("refused", PASSWORD) => {
+        Some(authorization) if authorization == basic("limited", PASSWORD) => {
             Reply::empty(429, "Retry-After: 3600\r\n")
         }
         _ => Reply::json(200, &profile(1)),
     });
     let hub = hub(&server.url(), Limits { concurrency: 1, longest_retry_after: Duration::MAX, ..limits() });
-    let refused = hub.account(Credentials { user: "refused".to_owned(), ..credentials() });
-    let waiting = tokio::spawn(async move { fetch(&refused).await });
-    wait_for("the refused one has its answer", || server.asked().pop());
+    let limited = hub.account(Credentials { user: "limited".to_owned(), ..credentials() });
+    let waiting = tokio::spawn(async move { fetch(&limited).await });
+    wait_for("the limited one has its answer", || server.asked().pop());
     let other = hub.account(credentials());
-    timeout(PATIENCE, fetch(&other)).await.expect("the place is free").unwrap();
+    timeout(TIMEOUT, fetch(&other)).await.expect("no request is in progress").unwrap();
     assert!(!waiting.is_finished());
     waiting.abort();
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
+async fn response_that_is_too_long_is_not_read_to_its_end() {
     const LARGEST: usize = 8 * 1024 * 1024;
     let mut body = profile(1).to_string();
     body.push_str(&" ".repeat(LARGEST - body.len()));
-    let server = Server::playing([Reply::text(200, &body), Reply::text(200, &format!("{body} "))]);
+    let server = Server::with_replies([Reply::text(200, &body), Reply::text(200, &format!("{body} "))]);
     let account = account(&server.url());
     fetch(&account).await.unwrap();
     assert_eq!(fetch(&account).await, Err(Error::TooLarge));
@@ -84,7 +84,7 @@ async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_server_whose_certificate_nobody_vouches_for_gets_no_request() {
+async fn server_with_an_untrusted_certificate_gets_no_request() {
     let mut server = TlsServer::start();
     let once = Limits { tries: 1, ..limits() };
     let error = fetch(&hub(&server.url(), once).account(credentials())).await.unwrap_err();
@@ -92,7 +92,7 @@ async fn a_server_whose_certificate_nobody_vouches_for_gets_no_request() {
     assert!(!server.rest().contains("Authorization"));
 }
 
-/// OpenSSL's own server, for one connection, with a certificate that vouches for itself.
+/// OpenSSL's own server, for one connection, with a self-signed certificate.
 struct TlsServer {
     process: Child,
     output: BufReader<ChildStdout>,
@@ -122,7 +122,8 @@ impl TlsServer {
             .expect("openssl starts; scripts/setup installs it");
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut lines = output.by_ref().lines().map(Result::unwrap);
-        let address = lines.find_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned)).expect("it listens");
+        let address =
+            lines.find_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned)).expect("the server listens");
         Self { process, output, address }
     }
 
@@ -130,7 +131,7 @@ impl TlsServer {
         format!("https://{}", self.address)
     }
 
-    /// What it printed until it ended, everything that it was sent included.
+    /// Its output until it exits, which includes everything that it received.
     fn rest(&mut self) -> String {
         let mut text = String::new();
         self.output.read_to_string(&mut text).unwrap();

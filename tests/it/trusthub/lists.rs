@@ -1,4 +1,4 @@
-//! Lists are read to their end, and only where they began.
+//! Lists are read to their end, but never from another server.
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use trusthub_bridge::{
 };
 
 use super::{
-    PASSWORD, account, basic, credentials, hub, limits, profile, profile_sid, refusal,
+    PASSWORD, account, basic, credentials, hub, limits, profile, profile_sid, rejection,
     server::{Asked, Reply, Server},
     sid,
 };
@@ -22,7 +22,7 @@ async fn list(account: &Account) -> Vec<Result<Profile, Error>> {
     account.list(Collection::CustomerProfiles, &Listing::default()).collect().await
 }
 
-/// So many profiles, paged as Trust Hub does it: the link to the next page names the host that was asked.
+/// This many profiles, paged like by Trust Hub: the link to the next page names the host of the request.
 fn paged(total: usize) -> impl Fn(&Asked) -> Reply + Send + Sync {
     move |asked| {
         let parameter = |name: &str| asked.line.split(['?', '&']).find_map(|part| part.strip_prefix(name));
@@ -37,7 +37,7 @@ fn paged(total: usize) -> impl Fn(&Asked) -> Reply + Send + Sync {
 }
 
 #[tokio::test]
-async fn a_list_follows_its_pages_to_the_end() {
+async fn list_follows_its_pages_to_the_end() {
     let server = Server::start(paged(2500));
     let listing = Listing::default().of_status(Status::Draft);
     let profiles: Vec<_> =
@@ -66,8 +66,8 @@ async fn pages_are_fetched_only_as_the_list_is_read() {
 }
 
 #[tokio::test]
-async fn a_list_that_continues_elsewhere_ends_with_an_error_and_nothing_is_sent_there() {
-    let elsewhere = Server::playing([]);
+async fn list_that_continues_on_another_server_ends_with_an_error() {
+    let elsewhere = Server::with_replies([]);
     let port = elsewhere.port();
     for link in [
         format!("http://127.0.0.1:{port}/v1/CustomerProfiles?Page=1"),
@@ -90,16 +90,16 @@ async fn a_list_that_continues_elsewhere_ends_with_an_error_and_nothing_is_sent_
 }
 
 #[tokio::test]
-async fn a_list_that_comes_back_to_one_of_its_pages_ends_with_an_error() {
-    let turns = ["/v1/CustomerProfiles?Page=1", "/v1/CustomerProfiles?Page=2", "/v1/CustomerProfiles?Page=1"];
-    let server = Server::playing(turns.map(|link| page([profile(1)], json!(link))));
+async fn list_that_returns_to_one_of_its_pages_ends_with_an_error() {
+    let links = ["/v1/CustomerProfiles?Page=1", "/v1/CustomerProfiles?Page=2", "/v1/CustomerProfiles?Page=1"];
+    let server = Server::with_replies(links.map(|link| page([profile(1)], json!(link))));
     let found = list(&account(&server.url())).await;
     assert_eq!((found.len(), server.asked().len()), (4, 3));
     assert_eq!(found.last(), Some(&Err(Error::EndlessList)));
 }
 
 #[tokio::test]
-async fn a_list_of_ever_new_pages_ends_with_an_error() {
+async fn endless_list_of_new_pages_ends_with_an_error() {
     let server = Server::start(|asked| page([], json!(format!("{}0", asked.line.split(' ').nth(1).unwrap()))));
     let account = hub(&server.url(), Limits { pages: 7, ..limits() }).account(credentials());
     assert_eq!(list(&account).await, [Err(Error::EndlessList)]);
@@ -107,11 +107,11 @@ async fn a_list_of_ever_new_pages_ends_with_an_error() {
 }
 
 #[tokio::test]
-async fn a_profile_that_cannot_be_read_does_not_hide_the_others() {
+async fn unreadable_profile_does_not_hide_the_others() {
     let mut odd = profile(2);
     odd["account_sid"] = Value::Null;
     let server =
-        Server::playing([page([profile(1), odd, profile(3)], json!("?Page=1")), page([profile(4)], Value::Null)]);
+        Server::with_replies([page([profile(1), odd, profile(3)], json!("?Page=1")), page([profile(4)], Value::Null)]);
     let found = list(&account(&server.url())).await;
     let named = Error::Malformed { field: "account_sid", profile: Some(profile_sid(2)) };
     let sids: Vec<_> = found.into_iter().map(|found| found.map(|profile| profile.sid)).collect();
@@ -119,8 +119,8 @@ async fn a_profile_that_cannot_be_read_does_not_hide_the_others() {
 }
 
 #[tokio::test]
-async fn a_page_that_cannot_be_had_ends_the_list() {
-    let server = Server::playing([page([profile(1)], json!("?Page=1")), refusal(400, 20001, "Page")]);
+async fn failed_page_ends_the_list() {
+    let server = Server::with_replies([page([profile(1)], json!("?Page=1")), rejection(400, 20001, "Page")]);
     let found = list(&account(&server.url())).await;
     assert!(matches!(&found[..], [Ok(_), Err(Error::Invalid { code: Some(20001), .. })]), "{found:?}");
 }

@@ -1,4 +1,4 @@
-//! What is tried again, how often and when.
+//! Which requests are retried, how often and when.
 
 use std::{
     net::TcpListener,
@@ -10,7 +10,7 @@ use serde_json::json;
 use trusthub_bridge::trusthub::{Collection, Error, Limits, Listing, Profile, Update};
 
 use super::{
-    account, credentials, fetch, hub, limits, profile, profile_sid, refusal,
+    account, credentials, fetch, hub, limits, profile, profile_sid, rejection,
     server::{Reply, Server},
 };
 
@@ -21,19 +21,20 @@ async fn update(server: &Server) -> Result<Profile, Error> {
 }
 
 fn too_many() -> Reply {
-    refusal(429, 20429, "Too Many Requests")
+    rejection(429, 20429, "Too Many Requests")
 }
 
 #[tokio::test]
-async fn a_read_is_repeated_until_what_stood_in_its_way_has_passed() {
+async fn read_is_retried_after_temporary_failures() {
     let good = Reply::json(200, &profile(1));
-    let server = Server::playing([too_many(), Reply::text(503, "<html>"), Reply::Cut, Reply::empty(500, ""), good]);
+    let server =
+        Server::with_replies([too_many(), Reply::text(503, "<html>"), Reply::Cut, Reply::empty(500, ""), good]);
     assert_eq!(fetch(&account(&server.url())).await.unwrap().sid, profile_sid(1));
     assert_eq!(server.asked().len(), TRIES);
 }
 
 #[tokio::test]
-async fn after_the_last_try_the_last_error_is_told() {
+async fn last_error_is_returned_after_the_last_attempt() {
     for (reply, expected) in [
         (too_many(), Error::TooManyRequests { retry_after: None }),
         (Reply::empty(502, ""), Error::Server { status: 502 }),
@@ -45,8 +46,8 @@ async fn after_the_last_try_the_last_error_is_told() {
 }
 
 #[tokio::test]
-async fn a_change_is_repeated_after_429_but_not_when_it_may_have_been_made() {
-    let server = Server::playing([too_many(), too_many(), Reply::json(200, &profile(1))]);
+async fn change_is_retried_after_429_but_not_when_it_may_have_been_made() {
+    let server = Server::with_replies([too_many(), too_many(), Reply::json(200, &profile(1))]);
     update(&server).await.unwrap();
     assert_eq!(server.asked().len(), 3);
     for reply in [Reply::empty(503, ""), Reply::Cut] {
@@ -58,9 +59,9 @@ async fn a_change_is_repeated_after_429_but_not_when_it_may_have_been_made() {
 }
 
 #[tokio::test]
-async fn retry_after_is_waited_for_after_429_and_503() {
+async fn retry_after_is_respected_after_429_and_503() {
     for status in [429, 503] {
-        let server = Server::playing([Reply::empty(status, "Retry-After: 1\r\n"), Reply::json(200, &profile(1))]);
+        let server = Server::with_replies([Reply::empty(status, "Retry-After: 1\r\n"), Reply::json(200, &profile(1))]);
         let begun = Instant::now();
         fetch(&account(&server.url())).await.unwrap();
         assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
@@ -68,7 +69,7 @@ async fn retry_after_is_waited_for_after_429_and_503() {
 }
 
 #[tokio::test]
-async fn who_wants_to_be_left_alone_for_long_is_not_asked_again() {
+async fn server_with_a_long_retry_after_is_not_asked_again() {
     for header in ["Retry-After: 3600\r\n", "Retry-After: Fri, 31 Dec 2199 23:59:59 GMT\r\n"] {
         let server = Server::start(|_| Reply::empty(429, header));
         let error = fetch(&account(&server.url())).await.unwrap_err();
@@ -79,7 +80,7 @@ async fn who_wants_to_be_left_alone_for_long_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn who_does_not_answer_in_time_is_given_up() {
+async fn server_that_does_not_answer_in_time_is_given_up() {
     for reply in [Reply::Silence, Reply::Half(200)] {
         let server = Server::start(move |_| reply.clone());
         let brief = Limits { request_timeout: Duration::from_millis(200), tries: 2, ..limits() };
@@ -89,14 +90,14 @@ async fn who_does_not_answer_in_time_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_error_that_breaks_off_is_still_known_by_its_status() {
+async fn incomplete_error_response_is_recognized_by_its_status() {
     let server = Server::start(|_| Reply::Half(404));
     let brief = Limits { request_timeout: Duration::from_millis(200), ..limits() };
     assert_eq!(fetch(&hub(&server.url(), brief).account(credentials())).await, Err(Error::NotFound));
 }
 
 #[tokio::test]
-async fn a_closed_port_is_named_as_what_it_is() {
+async fn closed_port_is_reported_as_a_refused_connection() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -106,9 +107,9 @@ async fn a_closed_port_is_named_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_list_survives_a_page_that_had_to_be_asked_for_again() {
+async fn list_continues_after_a_retried_page() {
     let page = |next| Reply::json(200, &json!({"results": [profile(1)], "meta": {"next_page_url": next}}));
-    let server = Server::playing([page(json!("?Page=1")), Reply::Cut, too_many(), page(json!(null))]);
+    let server = Server::with_replies([page(json!("?Page=1")), Reply::Cut, too_many(), page(json!(null))]);
     let account = account(&server.url());
     let found: Vec<_> = account.list(Collection::CustomerProfiles, &Listing::default()).collect().await;
     assert!(found.len() == 2 && found.iter().all(Result::is_ok), "{found:?}");

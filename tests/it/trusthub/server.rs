@@ -1,4 +1,4 @@
-//! A server that answers as a test wants it to and remembers what it was asked.
+//! A server that answers as a test wants and records the requests.
 
 use std::{
     collections::VecDeque,
@@ -13,14 +13,14 @@ use std::{
 
 use serde_json::Value;
 
-use super::super::support::PATIENCE;
+use super::super::support::TIMEOUT;
 
-/// A request as it arrived.
+/// A request as received.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    /// Verb, path and query.
+    /// Method, path and query.
     pub(crate) line: String,
-    /// Names in lower case.
+    /// Names are in lower case.
     headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
@@ -31,16 +31,16 @@ impl Asked {
     }
 }
 
-/// What is done about a request.
+/// The response to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// Status, header lines and body.
     Answer(u16, String, Vec<u8>),
-    /// Announces more than it sends, and then nothing more.
+    /// Announces more bytes than it sends, and then sends nothing more.
     Half(u16),
-    /// The connection stays open without a word.
+    /// The connection stays open without a response.
     Silence,
-    /// The connection is closed without a word.
+    /// The connection is closed without a response.
     Cut,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Each request is answered on a thread of its own, so an answer may wait.
+    /// Answers each request on a separate thread, so a response may block.
     pub(crate) fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -85,8 +85,8 @@ impl Server {
         server
     }
 
-    /// Answers so many requests, in this order, and every further one with 418.
-    pub(crate) fn playing(replies: impl IntoIterator<Item = Reply>) -> Self {
+    /// Answers with these replies in order, and then with 418.
+    pub(crate) fn with_replies(replies: impl IntoIterator<Item = Reply>) -> Self {
         let replies = Mutex::new(replies.into_iter().collect::<VecDeque<_>>());
         Self::start(move |_| replies.lock().unwrap().pop_front().unwrap_or(Reply::empty(418, "")))
     }
@@ -99,7 +99,7 @@ impl Server {
         self.address.port()
     }
 
-    /// What it was asked until now.
+    /// The requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -112,9 +112,9 @@ impl Drop for Server {
     }
 }
 
-/// One request; afterwards the connection is closed. Clients may have gone at any time.
+/// Answers one request and closes the connection. The client may disconnect at any time.
 fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> Reply) {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut stream = BufReader::new(stream);
     let Some(request) = read(&mut stream) else { return };
     asked.lock().unwrap().push(request.clone());
@@ -130,7 +130,7 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -
         let _ = stream.get_mut().write_all(format!("{head}Connection: close\r\n\r\n").as_bytes());
         let _ = stream.get_mut().write_all(&body);
     }
-    // Whole answers end the exchange; who got less waits until he gives up and closes.
+    // A complete response ends the exchange; otherwise the client waits until it gives up and closes.
     if head.is_empty() || body == b"[" {
         let _ = stream.read_to_end(&mut Vec::new());
     }

@@ -1,9 +1,10 @@
-"""Manifests against the schemas that Kubernetes publishes, strictly: a field that it does not know is a mistake.
+"""Validates manifests strictly against the schemas that Kubernetes publishes: an unknown field is an error.
 
     validate.py VERSION… <manifests.yaml
 
-Prints the objects as one JSON array. What a version of Kubernetes would not take goes to stderr, a line each, and the exit
-code is then 1. What is no part of Kubernetes, such as an HTTPRoute, is held against the schema of its own definition.
+Prints the objects as one JSON array. Each error of an object for a version of Kubernetes is one line on stderr, and the
+exit code is then 1. Objects that are not part of Kubernetes, such as an HTTPRoute, are validated against their own
+definition.
 """
 
 import json
@@ -14,7 +15,7 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
-# The group of their API, and their kinds.
+# API groups outside Kubernetes, with their kinds.
 DEFINED_ELSEWHERE = {
     "gateway.networking.k8s.io": ("HTTPRoute",),
     "monitoring.coreos.com": ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
@@ -22,7 +23,7 @@ DEFINED_ELSEWHERE = {
 
 
 class Loader(yaml.SafeLoader):
-    """Refuses a key that a mapping has twice, as Kubernetes does."""
+    """Rejects duplicate keys of a mapping, as Kubernetes does."""
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

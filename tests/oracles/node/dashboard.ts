@@ -1,5 +1,5 @@
-// The shape of the dashboard, from Grafana's own types: the classic model, the options of the kinds of panels that are
-// used, and what the Prometheus data source reads. The test appends the dashboard itself and has it compiled.
+// The type of the dashboard, built from Grafana's own types: the classic model, the options of the panel types in use,
+// and the fields that the Prometheus data source reads. The test appends the dashboard and compiles the result.
 
 import type {
   AnnotationQuery,
@@ -20,7 +20,7 @@ import type {
   Options as SeriesOptions,
 } from "@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen";
 
-// In JSON the members of an enum are their values.
+// In JSON an enum member is its value.
 type Json<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
 
 interface Source {
@@ -48,7 +48,7 @@ interface Kind<Type extends string, Options, Custom> extends Omit<Panel, "type" 
   targets: Query[];
 }
 
-// What an annotation asks Prometheus stands beside what every annotation has.
+// The Prometheus query of an annotation is next to the fields that all annotations have.
 interface Annotation extends AnnotationQuery {
   expr?: string;
   step?: string;
@@ -58,7 +58,7 @@ interface Annotation extends AnnotationQuery {
   useValueForTime?: boolean;
 }
 
-// The text of a query is shown in lists.
+// Grafana shows the text of the query in lists.
 interface Variable extends VariableModel {
   definition?: string;
 }

@@ -1,16 +1,16 @@
-// Twilio's official Node library as a signature oracle: the same lines in and out as ../python/oracle.py.
+// Twilio's official Node library as a signature oracle, with the same protocol as ../python/oracle.py.
 "use strict";
 
 const querystring = require("node:querystring");
 
 const twilio = require("twilio");
 
-// A raw body as the library wants it, a string. Bytes that are not UTF-8 are refused, not signed as replacements.
+// A raw body as a string, as the library requires. Bytes that are not UTF-8 are rejected, not signed as U+FFFD.
 function bodyOf(request) {
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(request.body, "base64"));
 }
 
-// As Express reads a form, without its limit.
+// Parses a form like Express, but without its limit.
 function paramsOf(request) {
   return querystring.parse(Buffer.from(request.form, "base64").toString("utf8"), "&", "=", { maxKeys: 0 });
 }
@@ -47,7 +47,7 @@ function answerLine(line) {
   return JSON.stringify(Array.isArray(request) ? request.map(answer) : answer(request));
 }
 
-// Lines are cut by hand: node's readline would also cut at U+2028 and U+2029, which JSON allows inside a string.
+// Splits lines without node's readline, which also splits at U+2028 and U+2029; JSON allows both inside a string.
 let unfinished = "";
 process.stdin.setEncoding("utf8");
 process.stdin.on("data", (chunk) => {

@@ -1,15 +1,16 @@
 """Twilio's official Python library as a signature oracle.
 
-One JSON request per line on stdin, one JSON answer per line on stdout; to an array of requests, an array of answers:
+Reads one JSON request per line from stdin and prints one JSON response per line; an array of requests gets an array of
+responses:
 
     {"op": "sign", "token", "url", "form": base64}                  -> {"signature", "url"}
     {"op": "sign", "token", "url", "body": base64}                  -> {"signature", "url"}
     {"op": "validate", "token", "url", "signature", "form": base64} -> {"valid"}
     {"op": "validate", "token", "url", "signature", "body": base64} -> {"valid"}
 
-The library is given the parameters of a form, as a web framework reads them, and any other body as text. Such a body is
-signed through its hash: the answered URL is the given one with `bodySHA256` appended.
-A request that cannot be answered gets {"error"}.
+The library gets the parameters of a form, as a web framework parses them, and any other body as text. Such a body is
+signed through its hash: the URL in the response is that of the request with `bodySHA256` appended.
+A failed request gets {"error"}.
 """
 
 import base64
@@ -17,7 +18,7 @@ import json
 import sys
 from urllib.parse import parse_qsl
 
-# The library takes repeated parameters only from a mapping with `getall`; multidict's is the one it installs itself.
+# The library supports repeated parameters only in a mapping with `getall`; it depends on multidict itself.
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
@@ -51,7 +52,7 @@ OPERATIONS = {"sign": sign, "validate": validate}
 def answer(request):
     try:
         return OPERATIONS[request["op"]](RequestValidator(request["token"]), request)
-    except Exception as error:  # whatever the library throws is an answer to the test, not the end of the oracle
+    except Exception as error:  # an exception of the library is a result for the test and must not end the oracle
         return {"error": f"{type(error).__name__}: {error}"}
 
 

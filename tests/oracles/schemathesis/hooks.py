@@ -1,16 +1,16 @@
-"""Makes the requests that Schemathesis makes up bearable, and lets more of them meet something that exists."""
+"""Limits the cost of the requests that Schemathesis generates, and lets more of them refer to existing objects."""
 
 from itertools import count
 from urllib.parse import urlsplit
 
 import schemathesis
 
-MOST_SEEDED = 20
+MAX_SEEDED = 20
 NAMES = ["Sid", "Assignment"]
 
 requests = count()
-# What was seen last, by kind and by how many SIDs it has in its path: those SIDs. Among "profiles", for the reviewer,
-# are those of any kind that something can be decided about.
+# The SIDs in the path of the last object, by the kind of object and the number of SIDs. "profiles", which the
+# reviewer's operations use, has the last profile of any kind that can be approved, rejected or expired.
 seen = {}
 
 
@@ -40,6 +40,6 @@ def kind_of(path):
 
 
 def limit_seeding(body):
-    """A million profiles are a right number, but not in each of some dozen requests."""
+    """A million profiles are valid, but too slow in each of a few dozen requests."""
     if isinstance(body, dict) and isinstance(body.get("count"), int):
-        body["count"] = min(body["count"], MOST_SEEDED)
+        body["count"] = min(body["count"], MAX_SEEDED)

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose.
+//! Injected faults of callbacks.
 
 use std::{
     collections::BTreeMap,
@@ -11,41 +11,41 @@ use trusthub_bridge::{
     verify::Match,
 };
 
-use super::{NEWER, announcement, call, endings, postman, postman_with, receiver::Receiver, settled};
+use super::{NEWER, announcement, call, endings, receiver::Receiver, sender, sender_with, settled};
 
 fn none() -> Faults {
     Faults::default()
 }
 
-/// A postman to whom this always happens.
+/// A sender with these faults.
 fn always(faults: Faults) -> Postman {
-    let postman = postman();
-    postman.set_faults(faults);
-    assert_eq!(postman.faults(), faults);
-    postman
+    let sender = sender();
+    sender.set_faults(faults);
+    assert_eq!(sender.faults(), faults);
+    sender
 }
 
-/// Announces one with the faults that are set, then a later one without any.
-async fn two(postman: &Postman, receiver: &Receiver) -> Vec<String> {
-    postman.announce(&Announcement { status: Status::PendingReview, ..announcement(&receiver.url("")) });
-    postman.set_faults(none());
-    postman.announce(&Announcement { status: Status::InReview, ..announcement(&receiver.url("")) });
-    settled(postman).await;
+/// Announces one change with the configured faults, then another one without any.
+async fn two(sender: &Postman, receiver: &Receiver) -> Vec<String> {
+    sender.announce(&Announcement { status: Status::PendingReview, ..announcement(&receiver.url("")) });
+    sender.set_faults(none());
+    sender.announce(&Announcement { status: Status::InReview, ..announcement(&receiver.url("")) });
+    settled(sender).await;
     receiver.statuses()
 }
 
 #[tokio::test]
-async fn a_dropped_callback_is_never_sent_but_written_down() {
+async fn dropped_callback_is_not_sent_but_in_the_journal() {
     let receiver = Receiver::answering(204);
-    let postman = always(Faults { drop: Percent::ALL, ..none() });
-    let attempts = call(&postman, &receiver.url("")).await;
+    let sender = always(Faults { drop: Percent::ALL, ..none() });
+    let attempts = call(&sender, &receiver.url("")).await;
     assert_eq!((endings(&attempts), attempts[0].number), (vec!["dropped".to_owned()], 0));
     assert_eq!(attempts[0].callback.faults, [Fault::Drop]);
     assert_eq!(receiver.received(), []);
 }
 
 #[tokio::test]
-async fn a_duplicated_callback_is_sent_twice_with_one_token() {
+async fn duplicated_callback_is_sent_twice_with_one_token() {
     let receiver = Receiver::answering(204);
     let attempts = call(&always(Faults { duplicate: Percent::ALL, ..none() }), &receiver.url("")).await;
     assert_eq!(endings(&attempts), ["204", "204"]);
@@ -55,36 +55,36 @@ async fn a_duplicated_callback_is_sent_twice_with_one_token() {
 }
 
 #[tokio::test]
-async fn a_delayed_callback_comes_later_and_others_overtake_it() {
+async fn delayed_callback_arrives_later_and_is_overtaken() {
     let receiver = Receiver::answering(204);
     let delay_ms = "2000-2000".parse().unwrap();
-    let postman = always(Faults { delay: Percent::ALL, delay_ms, ..none() });
+    let sender = always(Faults { delay: Percent::ALL, delay_ms, ..none() });
     let began = Instant::now();
-    assert_eq!(two(&postman, &receiver).await, ["in-review", "pending-review"]);
+    assert_eq!(two(&sender, &receiver).await, ["in-review", "pending-review"]);
     assert!(began.elapsed() >= Duration::from_secs(2));
 }
 
 #[tokio::test]
-async fn a_reordered_callback_is_sent_after_the_next_one() {
+async fn reordered_callback_is_sent_after_the_next_one() {
     let receiver = Receiver::answering(204);
-    let postman = postman_with(&[NEWER], Options { hold: crate::support::PATIENCE, ..Options::default() });
-    postman.set_faults(Faults { reorder: Percent::ALL, ..none() });
-    assert_eq!(two(&postman, &receiver).await, ["in-review", "pending-review"]);
+    let sender = sender_with(&[NEWER], Options { hold: crate::support::TIMEOUT, ..Options::default() });
+    sender.set_faults(Faults { reorder: Percent::ALL, ..none() });
+    assert_eq!(two(&sender, &receiver).await, ["in-review", "pending-review"]);
 }
 
 #[tokio::test]
-async fn a_reordered_callback_is_not_held_for_ever() {
+async fn reordered_callback_is_sent_after_the_hold_time_at_the_latest() {
     let receiver = Receiver::answering(204);
     let hold = Duration::from_millis(100);
-    let postman = postman_with(&[NEWER], Options { hold, ..Options::default() });
-    postman.set_faults(Faults { reorder: Percent::ALL, ..none() });
+    let sender = sender_with(&[NEWER], Options { hold, ..Options::default() });
+    sender.set_faults(Faults { reorder: Percent::ALL, ..none() });
     let began = Instant::now();
-    assert_eq!(endings(&call(&postman, &receiver.url("")).await), ["204"]);
+    assert_eq!(endings(&call(&sender, &receiver.url("")).await), ["204"]);
     assert!(began.elapsed() >= hold);
 }
 
 #[tokio::test]
-async fn a_get_with_doubled_hash_looks_as_it_was_captured_and_is_accepted() {
+async fn get_with_doubled_hash_looks_like_the_captured_one_and_is_accepted() {
     let receiver = Receiver::answering(204);
     call(&always(Faults { get_with_doubled_hash: Percent::ALL, ..none() }), &receiver.url("")).await;
     let [request] = &receiver.received()[..] else { panic!("one request") };
@@ -98,42 +98,42 @@ async fn a_get_with_doubled_hash_looks_as_it_was_captured_and_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_wrong_signature_is_refused() {
+async fn wrong_signature_is_rejected() {
     let receiver = Receiver::answering(403);
     call(&always(Faults { wrong_signature: Percent::ALL, ..none() }), &receiver.url("")).await;
     assert_eq!(receiver.verify(), Err(RejectReason::SignatureMismatch));
 }
 
 #[tokio::test]
-async fn an_old_token_is_the_second_one_of_the_account() {
+async fn old_token_is_the_second_one_of_the_account() {
     let receiver = Receiver::answering(204);
     call(&always(Faults { old_token: Percent::ALL, ..none() }), &receiver.url("")).await;
     assert_eq!(receiver.verify(), Ok(Match { construction: Construction::Form, key: KeyAge::Previous }));
 }
 
 #[tokio::test]
-async fn an_old_token_that_there_is_not_was_never_valid() {
+async fn old_token_of_an_account_with_one_token_is_never_valid() {
     let receiver = Receiver::answering(403);
-    let postman = postman_with(&[NEWER], Options::default());
-    postman.set_faults(Faults { old_token: Percent::ALL, ..none() });
-    call(&postman, &receiver.url("")).await;
+    let sender = sender_with(&[NEWER], Options::default());
+    sender.set_faults(Faults { old_token: Percent::ALL, ..none() });
+    call(&sender, &receiver.url("")).await;
     assert_eq!(receiver.verify(), Err(RejectReason::SignatureMismatch));
 }
 
 #[tokio::test]
-async fn a_seed_repeats_what_goes_wrong() {
+async fn seed_reproduces_the_faults() {
     let half: Percent = "50".parse().unwrap();
     let mut runs = Vec::new();
     for seed in [1, 1, 2] {
         let receiver = Receiver::answering(204);
-        let postman = postman_with(&[NEWER], Options { seed: Some(seed), ..Options::default() });
-        postman.set_faults(Faults { drop: half, duplicate: half, wrong_signature: half, ..none() });
+        let sender = sender_with(&[NEWER], Options { seed: Some(seed), ..Options::default() });
+        sender.set_faults(Faults { drop: half, duplicate: half, wrong_signature: half, ..none() });
         for number in 0..50 {
             let profile = ProfileSid::parse(&format!("BU{number:032x}")).unwrap();
-            postman.announce(&Announcement { profile, ..announcement(&receiver.url("")) });
+            sender.announce(&Announcement { profile, ..announcement(&receiver.url("")) });
         }
-        settled(&postman).await;
-        let attempts = postman.attempts(None, usize::MAX).into_iter().map(|attempt| attempt.callback);
+        settled(&sender).await;
+        let attempts = sender.attempts(None, usize::MAX).into_iter().map(|attempt| attempt.callback);
         runs.push(attempts.map(|callback| (callback.profile_sid, callback.faults)).collect::<BTreeMap<_, _>>());
     }
     assert_eq!(runs[0], runs[1]);

@@ -1,4 +1,4 @@
-//! Somebody who receives callbacks, over plain sockets, and answers what a test wants.
+//! A receiver of callbacks over plain sockets that answers as a test wants.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -16,18 +16,18 @@ use super::{NEWER, OLDER, account};
 
 const ROUTE: &str = "/callbacks/customer-profiles";
 
-/// A request as it arrived.
+/// A request as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Received {
     pub(super) verb: String,
     pub(super) target: String,
-    /// As they were spelled.
+    /// In their original spelling.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
 }
 
 impl Received {
-    /// Reads one request; `None` when the connection ends before.
+    /// Reads one request; `None` when the connection closes first.
     fn read(stream: &mut BufReader<&TcpStream>) -> Option<Self> {
         let mut line = String::new();
         let mut next = |stream: &mut BufReader<&TcpStream>| {
@@ -47,7 +47,7 @@ impl Received {
         Some(request)
     }
 
-    /// The header of exactly this spelling.
+    /// The header with exactly this spelling.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
@@ -57,7 +57,7 @@ impl Received {
         fields.split(['?', '&']).find_map(|field| field.strip_prefix("Status=")).unwrap()
     }
 
-    /// What the service makes of it.
+    /// The result of the service's verifier.
     fn verify(&self, base: &str, tokens: &[&str]) -> Result<Match, RejectReason> {
         let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
         assert_eq!(path, ROUTE);
@@ -78,12 +78,12 @@ impl Received {
     }
 }
 
-/// What is done with a request.
+/// The response to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
     Status(u16),
     Redirect(u16, String),
-    /// Nothing, until the caller gives up.
+    /// No response until the caller gives up.
     Silence,
     /// The connection is closed.
     HangUp,
@@ -95,8 +95,8 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Answers by the number of the connection, the first one being 0: a caller who has no patience may be gone before
-    /// its request is read.
+    /// Answers by the number of the connection, counted from 0: an impatient caller may have disconnected before its
+    /// request is read.
     pub(super) fn start(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         let received = Arc::<Mutex<Vec<Received>>>::default();
         let kept = Arc::clone(&received);
@@ -117,7 +117,7 @@ impl Receiver {
         format!("http://{}", self.address)
     }
 
-    /// Its callback URL with what follows the path.
+    /// Its callback URL, with `rest` after the path.
     pub(super) fn url(&self, rest: &str) -> String {
         format!("{}{ROUTE}{rest}", self.base())
     }
@@ -126,12 +126,12 @@ impl Receiver {
         self.received.lock().unwrap().clone()
     }
 
-    /// The statuses that were announced, in order.
+    /// The announced statuses, in order.
     pub(super) fn statuses(&self) -> Vec<String> {
         self.received().iter().map(|request| request.status().to_owned()).collect()
     }
 
-    /// What the service makes of the only request.
+    /// The result of the service's verifier for the only request.
     pub(super) fn verify(&self) -> Result<Match, RejectReason> {
         let received = self.received();
         assert_eq!(received.len(), 1, "{received:?}");
@@ -146,7 +146,7 @@ fn answer(mut stream: &TcpStream, reply: Reply) {
         Reply::Silence => return drain(stream),
         Reply::HangUp => return,
     };
-    // The caller may be gone.
+    // The caller may have disconnected.
     let _ = write!(stream, "HTTP/1.1 {head}Content-Length: 0\r\n\r\n");
     drain(stream);
 }
@@ -156,7 +156,7 @@ pub(super) fn drain(mut stream: &TcpStream) {
     let _ = std::io::copy(&mut stream, &mut std::io::sink());
 }
 
-/// Serves each connection on a thread of its own, until the process ends.
+/// Serves each connection on a separate thread, until the process ends.
 pub(super) fn serve(handle: impl Fn(usize, &TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,21 +1,21 @@
-//! `/openapi.json`: it describes Twilio's API as published, and the simulator as it is.
+//! `/openapi.json` describes Twilio's API as published, and the simulator as it is.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Facts, Place, Subject, keys, simulator};
+use super::{Endpoint, Facts, Subject, keys, simulator};
 use crate::support::{Request, simulator::Simulator};
 
 const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
 
 #[test]
-fn the_description_has_the_published_operations_with_their_parameters_and_fields() {
+fn description_has_the_published_operations_with_parameters_and_fields() {
     let description = simulator().get("/openapi.json");
     let mut published = BTreeSet::new();
     for facts in Facts::all() {
         for operation in &facts.operations {
-            let described = described(&description, &operation.place);
+            let described = described(&description, &operation.endpoint);
             let parameters = facts.parameters(operation);
             assert_eq!(names(&described), parameters.keys().cloned().collect(), "{operation:?}");
             assert_eq!(required(&described), operation.required.keys().cloned().collect(), "{operation:?}");
@@ -29,33 +29,33 @@ fn the_description_has_the_published_operations_with_their_parameters_and_fields
                 let meta = properties(&description, &answer["properties"]["meta"]);
                 assert_eq!(meta, facts.meta.keys().cloned().collect());
             }
-            published.insert(operation.place.clone());
+            published.insert(operation.endpoint.clone());
         }
     }
-    let places = places(&description).into_iter().filter(|place| place.path.starts_with("/v1/"));
-    assert_eq!(places.collect::<BTreeSet<_>>(), published);
+    let endpoints = endpoints(&description).into_iter().filter(|endpoint| endpoint.path.starts_with("/v1/"));
+    assert_eq!(endpoints.collect::<BTreeSet<_>>(), published);
 }
 
 #[test]
-fn every_path_of_the_description_is_there_and_takes_no_other_method() {
+fn every_described_path_exists_and_accepts_no_other_method() {
     let simulator = simulator();
     let description = simulator.get("/openapi.json");
-    let described: BTreeSet<_> = places(&description).into_iter().collect();
+    let described: BTreeSet<_> = endpoints(&description).into_iter().collect();
     for path in keys(&description["paths"]) {
         for method in METHODS {
-            let place = Place { method: method.to_owned(), path: path.to_owned() };
-            let status = status(&simulator, &place);
-            if described.contains(&place) {
-                assert!(![404, 405].contains(&status), "{place:?}: {status}");
+            let endpoint = Endpoint { method: method.to_owned(), path: path.to_owned() };
+            let status = status(&simulator, &endpoint);
+            if described.contains(&endpoint) {
+                assert!(![404, 405].contains(&status), "{endpoint:?}: {status}");
             } else {
-                assert_eq!(status, 405, "{place:?}");
+                assert_eq!(status, 405, "{endpoint:?}");
             }
         }
     }
 }
 
 #[test]
-fn the_description_names_the_settings_that_there_are() {
+fn description_lists_exactly_the_settings() {
     let simulator = simulator();
     let description = simulator.get("/openapi.json");
     let settings = simulator.get("/simulator/settings");
@@ -63,34 +63,34 @@ fn the_description_names_the_settings_that_there_are() {
     let schema = &description["components"]["schemas"]["Settings"];
     assert_eq!(keys(&schema["properties"]), settings);
     assert_eq!(strings(&schema["required"]), settings);
-    let place = Place { method: "POST".to_owned(), path: "/simulator/settings".to_owned() };
-    assert_eq!(names(&described(&description, &place)), settings.iter().map(|name| (*name).to_owned()).collect());
+    let endpoint = Endpoint { method: "POST".to_owned(), path: "/simulator/settings".to_owned() };
+    assert_eq!(names(&described(&description, &endpoint)), settings.iter().map(|name| (*name).to_owned()).collect());
 }
 
-/// What it is answered with, about a profile that nothing was done to.
-fn status(simulator: &Simulator, place: &Place) -> u16 {
+/// The status of the response, about a new profile.
+fn status(simulator: &Simulator, endpoint: &Endpoint) -> u16 {
     let all = Facts::all();
-    let facts = all.iter().find(|facts| place.path.starts_with(facts.profiles())).unwrap_or(&all[0]);
-    let path = Subject::new(simulator, facts).at(&place.path);
-    simulator.ask(&Request::new(&place.method, &path, &[], "")).status
+    let facts = all.iter().find(|facts| endpoint.path.starts_with(facts.profiles())).unwrap_or(&all[0]);
+    let path = Subject::new(simulator, facts).at(&endpoint.path);
+    simulator.ask(&Request::new(&endpoint.method, &path, &[], "")).status
 }
 
-fn places(description: &Value) -> Vec<Place> {
+fn endpoints(description: &Value) -> Vec<Endpoint> {
     let is_method = |name: &&str| METHODS.iter().any(|method| method.eq_ignore_ascii_case(name));
     let of = |path: &str| {
         let methods = keys(&description["paths"][path]).into_iter().filter(is_method);
-        methods.map(|method| Place { method: method.to_uppercase(), path: path.to_owned() }).collect::<Vec<_>>()
+        methods.map(|method| Endpoint { method: method.to_uppercase(), path: path.to_owned() }).collect::<Vec<_>>()
     };
     keys(&description["paths"]).into_iter().flat_map(of).collect()
 }
 
-fn described(description: &Value, place: &Place) -> Value {
-    let described = &description["paths"][&place.path][place.method.to_lowercase()];
-    assert!(described.is_object(), "{place:?} is not described");
+fn described(description: &Value, endpoint: &Endpoint) -> Value {
+    let described = &description["paths"][&endpoint.path][endpoint.method.to_lowercase()];
+    assert!(described.is_object(), "{endpoint:?} is not described");
     described.clone()
 }
 
-/// Of the parameters in the query or in the form.
+/// The names of the parameters in the query or in the form.
 fn names(described: &Value) -> BTreeSet<String> {
     let query = described["parameters"].as_array().into_iter().flatten();
     let query = query.map(|parameter| parameter["name"].as_str().unwrap().to_owned());
@@ -110,7 +110,7 @@ fn successes(described: &Value) -> Vec<&str> {
     keys(&described["responses"]).into_iter().filter(|status| status.starts_with('2')).collect()
 }
 
-/// Of the schema that this one refers to.
+/// The properties of the schema that this one refers to.
 fn properties(description: &Value, reference: &Value) -> BTreeSet<String> {
     let name = reference["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
     keys(&description["components"]["schemas"][name]["properties"]).into_iter().map(str::to_owned).collect()

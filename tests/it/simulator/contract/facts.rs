@@ -1,4 +1,4 @@
-//! The facts about Trust Hub's API, for one kind of profile.
+//! The published facts about Trust Hub's API, for one kind of profile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::support::simulator::POLICY;
 
 const FIXTURE: &str = include_str!("../../../fixtures/trusthub-api.json");
 
-/// What is sent for a parameter.
+/// The example value of each parameter.
 const EXAMPLES: [(&str, &str); 11] = [
     ("FriendlyName", "Shop"),
     ("Email", "shop@example.com"),
@@ -24,27 +24,27 @@ const EXAMPLES: [(&str, &str); 11] = [
     ("ChannelEndpointSids", "PN00000000000000000000000000000004"),
 ];
 
-/// Names, and of what form what they name is.
+/// Names, each with the form of its value.
 pub(super) type Forms = BTreeMap<String, String>;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Facts {
     statuses: Vec<String>,
     resources: BTreeMap<String, Forms>,
-    /// The last part of what each points to.
+    /// The last path segment of each link.
     links: Forms,
     pub(super) meta: Forms,
     pub(super) paging: Forms,
     pub(super) operations: Vec<Operation>,
     #[serde(rename = "not simulated")]
-    pub(super) not_simulated: Vec<Place>,
+    pub(super) not_simulated: Vec<Endpoint>,
 }
 
-/// What can be asked for.
+/// An operation of the API.
 #[derive(Debug, Deserialize)]
 pub(super) struct Operation {
     #[serde(flatten)]
-    pub(super) place: Place,
+    pub(super) endpoint: Endpoint,
     #[serde(default)]
     pub(super) required: Forms,
     #[serde(default)]
@@ -56,13 +56,13 @@ pub(super) struct Operation {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub(super) struct Place {
+pub(super) struct Endpoint {
     pub(super) method: String,
     pub(super) path: String,
 }
 
 impl Facts {
-    /// Those of customer profiles, and those of trust products.
+    /// The facts about customer profiles, and those about trust products.
     pub(super) fn all() -> Vec<Self> {
         let raw: Value = serde_json::from_str(FIXTURE).unwrap();
         raw["names"].as_array().unwrap().iter().map(|names| Self::named(names.as_object().unwrap())).collect()
@@ -76,12 +76,12 @@ impl Facts {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Where profiles are made and listed.
+    /// The path at which profiles are created and listed.
     pub(super) fn profiles(&self) -> &str {
-        &self.operations[0].place.path
+        &self.operations[0].endpoint.path
     }
 
-    /// Of what form each field of a resource is; nothing for a resource of which the simulator has none.
+    /// The form of each field of a resource; `None` for a resource that the simulator does not have.
     pub(super) fn fields(&self, resource: &str) -> Option<&Forms> {
         self.resources.get(resource)
     }
@@ -93,13 +93,13 @@ impl Facts {
         all.map(|(name, form)| (name.clone(), form.clone())).collect()
     }
 
-    /// Panics unless it is a resource as published, field by field.
+    /// Panics unless the value is a resource as published, field by field.
     pub(super) fn assert_resource(&self, resource: &str, value: &Value) {
         let fields = self.fields(resource).unwrap_or_else(|| panic!("there are no facts about {resource}: {value}"));
         self.assert_forms(fields, value, true);
     }
 
-    /// Panics unless it is a list of such resources as published.
+    /// Panics unless the value is a list of such resources as published.
     pub(super) fn assert_list(&self, resource: &str, value: &Value) {
         assert_eq!(keys(value), BTreeSet::from(["meta", "results"]));
         self.assert_forms(&self.meta, &value["meta"], false);
@@ -137,15 +137,15 @@ impl Facts {
     }
 }
 
-/// `name=value` for each of these parameters for which there is an example.
+/// `name=value` for each of these parameters that has an example.
 pub(super) fn form<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let examples = names.filter_map(|name| EXAMPLES.iter().find(|(example, _)| example == name));
     examples.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-/// The names in an object.
+/// The member names of an object.
 pub(super) fn keys(value: &Value) -> BTreeSet<&str> {
-    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect()
+    value.as_object().unwrap_or_else(|| panic!("not an object: {value}")).keys().map(String::as_str).collect()
 }
 
 fn is_uri(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Several brokers, and doors to them: what goes through a door meets what its network does.
+//! A cluster of several brokers, reached through proxies that inject network faults.
 
 use std::{
     collections::BTreeSet,
@@ -17,69 +17,72 @@ use super::{
     records, unique_topic,
 };
 use crate::support::{
-    proxy::{Fault, Proxy},
+    proxy::{Fault, TcpProxy},
     wait_for,
 };
 
-/// Brokers that keep a copy of everything each, and acknowledge what is in two copies when there are three.
+/// Brokers that each keep a copy of everything. With three brokers, a record needs two copies to be acknowledged.
 pub(crate) struct Cluster {
     nodes: Vec<Node>,
-    /// Which brokers do not run.
-    away: BTreeSet<usize>,
-    doors: Mutex<Vec<Door>>,
+    /// The brokers that do not run.
+    stopped: BTreeSet<usize>,
+    fault_proxies: Mutex<Vec<FaultProxy>>,
     direct: Broker,
 }
 
-/// A way to all brokers of a cluster through proxies, for clients that know no other.
-pub(crate) struct Door {
-    proxies: Vec<Proxy>,
+/// A set of proxies to all brokers of a cluster, for a client that knows no other addresses.
+pub(crate) struct FaultProxy {
+    proxies: Vec<TcpProxy>,
 }
 
-impl Door {
-    /// What goes into `KAFKA_BOOTSTRAP_SERVERS`.
+impl FaultProxy {
+    /// The value for `KAFKA_BOOTSTRAP_SERVERS`.
     pub(crate) fn bootstrap(&self) -> String {
         let addresses: Vec<_> = self.proxies.iter().map(|proxy| proxy.address().to_string()).collect();
         addresses.join(",")
     }
 
-    /// The port that the client knows of one broker.
+    /// The port at which the client reaches one broker.
     pub(crate) fn port(&self, broker: usize) -> u16 {
         self.proxies[broker].address().port()
     }
 
-    /// From now on the network does this, towards every broker.
+    /// Sets the fault of the network to every broker.
     pub(crate) fn set(&self, fault: Fault) {
         self.proxies.iter().for_each(|proxy| proxy.set(fault));
     }
 
-    /// The same towards one of them.
+    /// The same for one broker.
     pub(crate) fn set_one(&self, broker: usize, fault: Fault) {
         self.proxies[broker].set(fault);
     }
 
-    /// Whether there is a broker to which no connection has carried anything for so long.
+    /// Whether there is a broker whose connections have carried no data for this time.
     pub(crate) fn has_idle_broker(&self, duration: Duration) -> bool {
         self.proxies.iter().any(|proxy| proxy.is_idle_for(duration))
     }
 }
 
-/// The addresses of one broker.
+/// The ports of one broker.
 struct Ports {
     client: u16,
     controller: u16,
-    doors: Vec<u16>,
+    fault_proxies: Vec<u16>,
 }
 
 impl Cluster {
-    /// So many brokers with so many doors, all up.
-    pub(crate) fn start(name: &str, brokers: usize, doors: usize) -> Self {
-        let ports = || Ports { client: free_port(), controller: free_port(), doors: free_ports(doors) };
+    /// Starts this many brokers with this many fault proxies, and waits until all are up.
+    pub(crate) fn start(name: &str, brokers: usize, fault_proxies: usize) -> Self {
+        let ports = || Ports { client: free_port(), controller: free_port(), fault_proxies: free_ports(fault_proxies) };
         let ports: Vec<_> = (0..brokers).map(|_| ports()).collect();
-        let door = |door: usize| ports.iter().map(|broker| Proxy::before(local(broker.doors[door]))).collect();
-        let doors: Vec<_> = (0..doors).map(|number| Door { proxies: door(number) }).collect();
+        let fault_proxy = |fault_proxy: usize| {
+            ports.iter().map(|broker| TcpProxy::before(local(broker.fault_proxies[fault_proxy]))).collect()
+        };
+        let fault_proxies: Vec<_> =
+            (0..fault_proxies).map(|number| FaultProxy { proxies: fault_proxy(number) }).collect();
         let nodes = thread::scope(|scope| {
             let launch = |broker| {
-                let properties = properties(broker, &ports, &doors);
+                let properties = properties(broker, &ports, &fault_proxies);
                 let name = unique_topic(&format!("{name}-{broker}"));
                 scope.spawn(move || Node::launch(&name, &borrowed(&properties)))
             };
@@ -88,17 +91,17 @@ impl Cluster {
         });
         let direct: Vec<_> = ports.iter().map(|ports| local(ports.client).to_string()).collect();
         let direct = Broker::of(direct.join(","), &[], None);
-        let cluster = Self { nodes, away: BTreeSet::new(), doors: Mutex::new(doors), direct };
-        cluster.wait_until_whole();
+        let cluster = Self { nodes, stopped: BTreeSet::new(), fault_proxies: Mutex::new(fault_proxies), direct };
+        cluster.wait_until_complete();
         cluster
     }
 
-    /// A door that nobody else goes through, as long as there is one.
-    pub(crate) fn take_door(&self) -> Door {
-        self.doors.lock().unwrap().pop().expect("the cluster has a door for everybody")
+    /// A fault proxy that no other test uses; panics when all are taken.
+    pub(crate) fn take_fault_proxy(&self) -> FaultProxy {
+        self.fault_proxies.lock().unwrap().pop().expect("the cluster has a fault proxy for each test")
     }
 
-    /// The cluster past all doors.
+    /// The cluster without proxies.
     pub(crate) fn direct(&self) -> &Broker {
         &self.direct
     }
@@ -107,44 +110,44 @@ impl Cluster {
         self.nodes.len()
     }
 
-    /// Shuts a broker down in good order; its leaders move before it goes.
+    /// Shuts a broker down cleanly; its partitions get new leaders first.
     pub(crate) fn stop(&mut self, broker: usize) {
-        if self.away.insert(broker) {
+        if self.stopped.insert(broker) {
             self.nodes[broker].stop();
         }
     }
 
-    /// Ends a broker as a crash would.
+    /// Kills a broker as a crash would.
     pub(crate) fn kill(&mut self, broker: usize) {
-        if self.away.insert(broker) {
+        if self.stopped.insert(broker) {
             self.nodes[broker].kill();
         }
     }
 
-    /// Starts the brokers that do not run, and waits until the cluster is whole.
-    pub(crate) fn bring_back(&mut self) {
-        for broker in mem::take(&mut self.away) {
+    /// Starts the brokers that do not run, and waits until the cluster is complete.
+    pub(crate) fn start_stopped(&mut self) {
+        for broker in mem::take(&mut self.stopped) {
             self.nodes[broker].start();
         }
-        self.wait_until_whole();
+        self.wait_until_complete();
     }
 
     /// Waits until every broker is a member.
-    fn wait_until_whole(&self) {
+    fn wait_until_complete(&self) {
         let consumer = self.direct.consumer();
         let deadline = Instant::now() + START_DEADLINE;
         let members = || consumer.fetch_metadata(None, Duration::from_secs(1)).map(|all| all.brokers().len());
         while members().ok() != Some(self.size()) {
-            assert!(Instant::now() < deadline, "the cluster is not whole\n{}", self.logs().join("\n\n"));
-            // Nothing is assigned: this only lets the next question wait a moment.
+            assert!(Instant::now() < deadline, "the cluster is not complete\n{}", self.logs().join("\n\n"));
+            // Nothing is assigned: this only delays the next request.
             consumer.poll(Duration::from_millis(50));
         }
     }
 
-    /// Waits until every broker has all of the topic.
+    /// Waits until every broker is in sync for the topic.
     pub(crate) fn wait_until_in_sync(&self, topic: &str) {
         let consumer = self.direct.consumer();
-        wait_for("every broker has all of the topic", || {
+        wait_for("every broker is in sync for the topic", || {
             let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(1)).ok()?;
             let partitions = metadata.topics()[0].partitions();
             let whole = partitions.iter().all(|partition| partition.isr().len() == self.size());
@@ -163,24 +166,24 @@ impl Cluster {
         })
     }
 
-    /// What each broker said last.
+    /// The end of each broker's log.
     pub(crate) fn logs(&self) -> Vec<String> {
         self.nodes.iter().map(Node::end_of_log).collect()
     }
 }
 
-/// What makes a broker of its own a member of the cluster.
-fn properties(broker: usize, all: &[Ports], doors: &[Door]) -> Vec<(String, String)> {
+/// The properties that make a broker a member of the cluster.
+fn properties(broker: usize, all: &[Ports], fault_proxies: &[FaultProxy]) -> Vec<(String, String)> {
     let voter = |(id, ports): (usize, &Ports)| format!("{id}@{}", local(ports.controller));
     let voters: Vec<_> = (1..).zip(all).map(voter).collect();
     let own = &all[broker];
     let client = format!("CLIENT://{}", local(own.client));
     let (mut listeners, mut advertised) = (vec![client.clone()], vec![client]);
     let mut protocols = "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
-    for (number, (port, door)) in own.doors.iter().zip(doors).enumerate() {
-        listeners.push(format!("DOOR{number}://{}", local(*port)));
-        advertised.push(format!("DOOR{number}://{}", door.proxies[broker].address()));
-        protocols.push_str(&format!(",DOOR{number}:PLAINTEXT"));
+    for (number, (port, fault_proxy)) in own.fault_proxies.iter().zip(fault_proxies).enumerate() {
+        listeners.push(format!("PROXY{number}://{}", local(*port)));
+        advertised.push(format!("PROXY{number}://{}", fault_proxy.proxies[broker].address()));
+        protocols.push_str(&format!(",PROXY{number}:PLAINTEXT"));
     }
     listeners.push(format!("CONTROLLER://{}", local(own.controller)));
     let size = all.len().to_string();
@@ -194,7 +197,7 @@ fn properties(broker: usize, all: &[Ports], doors: &[Door]) -> Vec<(String, Stri
         ("offsets.topic.replication.factor", size),
         ("min.insync.replicas", all.len().min(2).to_string()),
         ("num.network.threads", "1".to_owned()),
-        // Leaders go back to where they were soon after a broker is back.
+        // Leaders move back soon after a broker restarts.
         ("leader.imbalance.check.interval.seconds", "2".to_owned()),
         ("leader.imbalance.per.broker.percentage", "0".to_owned()),
     ];

@@ -1,4 +1,4 @@
-//! One Kafka process: its command line, its folder, its ports and its end.
+//! One Kafka process: its command line, folder, ports and lifetime.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -9,12 +9,12 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, iter};
 
-/// Who has no right on a restricted broker but those that a test grants.
+/// The user of a restricted broker, with no permission except those that a test grants.
 pub(crate) const USER: &str = "alice";
 /// The password of [`USER`].
 pub(crate) const USER_PASSWORD: &str = "alice-secret";
 
-/// How a librdkafka client becomes the administrator of a restricted broker.
+/// The login with which a librdkafka client is the administrator of a restricted broker.
 pub(super) const ADMIN_CLIENT: [(&str, &str); 4] = [
     ("security.protocol", "SASL_PLAINTEXT"),
     ("sasl.mechanism", "PLAIN"),
@@ -22,11 +22,11 @@ pub(super) const ADMIN_CLIENT: [(&str, &str); 4] = [
     ("sasl.password", "admin-secret"),
 ];
 
-/// How a Java client does, and how the broker does when it calls itself.
+/// The same for a Java client, and for the broker when it calls itself.
 const ADMIN_LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required \
                            username=admin password=admin-secret";
 
-/// Broker and controller in one, with a single replica of everything.
+/// A combined broker and controller with a single replica of everything.
 const PROPERTIES: &str = "\
 process.roles=broker,controller
 node.id=1
@@ -48,11 +48,11 @@ num.network.threads=2
 num.io.threads=2
 ";
 
-/// Starts and stops the broker, whose folder is `$0` and whose command line is `$@`, as the lines that it reads order.
-/// They end when the test process does, however that comes about.
+/// Starts and stops the broker, whose folder is `$0` and whose command line is `$@`, following the lines that it reads.
+/// Its input ends when the test process does, however that happens.
 const SUPERVISOR: &str = r#"
-while read -r order; do
-    case $order in
+while read -r command; do
+    case $command in
         start) "$@" </dev/null >>"$0/broker.log" 2>&1 & ;;
         stop) kill $!; wait $!; echo ;;
         kill) kill -KILL $!; wait $!; echo ;;
@@ -63,10 +63,10 @@ done
 kill -KILL $!; wait $!; rm -rf "$0"
 "#;
 
-/// Enough for the error of a broker that does not start and where it came from.
-const LINES_OF_LOG: usize = 100;
+/// Enough for the error of a broker that does not start, with its stack trace.
+const LOG_LINES: usize = 100;
 
-/// A Kafka of one's own. Dropping it ends the process and removes its folder.
+/// A private Kafka process. Dropping it ends the process and removes its folder.
 pub(super) struct Node {
     supervisor: Child,
     folder: PathBuf,
@@ -74,14 +74,14 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Starts a broker with these properties on top of the usual ones. It is not ready when this returns.
+    /// Starts a broker with these properties in addition to the usual ones. It is not ready when this returns.
     pub(super) fn launch(name: &str, properties: &[(&str, &str)]) -> Self {
         let mut node = Self::prepare(name, properties);
         node.start();
         node
     }
 
-    /// All but the start.
+    /// The same without starting it.
     pub(super) fn prepare(name: &str, properties: &[(&str, &str)]) -> Self {
         Self::prepare_with(name, properties, &[])
     }
@@ -91,15 +91,15 @@ impl Node {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
         let (port, controller) = (free_port(), free_port());
-        let places = format!(
+        let addresses = format!(
             "controller.quorum.voters=1@127.0.0.1:{controller}\n\
              listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
              log.dirs={}\n",
             folder.join("data").display()
         );
         let settings = folder.join("server.properties");
-        write(&settings, &[PROPERTIES, &places, &lines(properties)].concat());
-        // First of all: from here on the folder is removed whatever happens.
+        write(&settings, &[PROPERTIES, &addresses, &lines(properties)].concat());
+        // The supervisor starts first: from here on the folder is removed in every case.
         let supervisor = supervise(java("kafka.Kafka").arg(&settings), &folder);
         let node = Self { supervisor, folder, port };
         let cluster = ["format", "--cluster-id", "trusthub-bridge-tests", "--config"];
@@ -107,7 +107,7 @@ impl Node {
         node
     }
 
-    /// Starts a broker that knows its users by password and lets only its administrator do anything.
+    /// Starts a broker that authenticates its users by password and authorizes only its administrator.
     pub(super) fn launch_restricted(name: &str) -> Self {
         let users = format!("{ADMIN_LOGIN} user_admin=admin-secret user_{USER}={USER_PASSWORD};");
         let properties = [
@@ -117,44 +117,44 @@ impl Node {
             ("listener.name.client.plain.sasl.jaas.config", &users),
             ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
             ("allow.everyone.if.no.acl.found", "false"),
-            // The broker calls the controller, on a listener of its own, without a name.
+            // The broker calls the controller anonymously, on a separate listener.
             ("super.users", "User:admin;User:ANONYMOUS"),
         ];
         Self::launch(name, &properties)
     }
 
-    /// Where clients find it.
+    /// The bootstrap address for clients.
     pub(super) fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// Starts the process.
     pub(super) fn start(&mut self) {
-        self.order("start");
+        self.command("start");
     }
 
-    /// Shuts the process down, in good order since a killed broker is kept out of its cluster until its session ends, and
-    /// waits until it is gone.
+    /// Shuts the process down and waits until it exits. A clean shutdown, because a killed broker cannot rejoin its
+    /// cluster until its session expires.
     pub(super) fn stop(&mut self) {
-        self.order("stop");
+        self.command("stop");
         self.wait_until_done();
     }
 
-    /// Ends the process as a crash would, and waits until it is gone.
+    /// Kills the process as a crash would, and waits until it exits.
     pub(super) fn kill(&mut self) {
-        self.order("kill");
+        self.command("kill");
         self.wait_until_done();
     }
 
-    /// Lets the process stand still: its connections stay open, and nothing is answered.
+    /// Suspends the process: its connections stay open, and nothing is answered.
     pub(super) fn pause(&mut self) {
-        self.order("pause");
+        self.command("pause");
         self.wait_until_done();
     }
 
-    /// Lets it go on.
+    /// Resumes the process.
     pub(super) fn resume(&mut self) {
-        self.order("resume");
+        self.command("resume");
         self.wait_until_done();
     }
 
@@ -163,7 +163,7 @@ impl Node {
         answer.expect("the supervisor lives until it is dropped");
     }
 
-    /// Grants a right to [`USER`], on a `topic` or a `group`.
+    /// Grants [`USER`] a permission on a `topic` or a `group`.
     pub(super) fn allow(&self, operation: &str, kind: &str, name: &str) {
         let settings = self.folder.join("admin.properties");
         let [protocol, mechanism, ..] = ADMIN_CLIENT;
@@ -175,23 +175,23 @@ impl Node {
             .args(["--operation", operation, &format!("--{kind}"), name]));
     }
 
-    /// What the broker said last.
+    /// The last lines of the broker's log.
     pub(super) fn end_of_log(&self) -> String {
         let log = fs::read(self.folder.join("broker.log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LINES_OF_LOG)..].join("\n")
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
-    fn order(&mut self, order: &str) {
-        let orders = self.supervisor.stdin.as_mut().expect("stdin is piped");
-        writeln!(orders, "{order}").expect("the supervisor lives until it is dropped");
+    fn command(&mut self, command: &str) {
+        let stdin = self.supervisor.stdin.as_mut().expect("stdin is piped");
+        writeln!(stdin, "{command}").expect("the supervisor lives until it is dropped");
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // Closes its input first, which is the order to end.
+        // Closes its input first, which tells it to exit.
         let _ = self.supervisor.wait();
     }
 }
@@ -204,13 +204,13 @@ fn supervise(broker: &Command, folder: &Path) -> Child {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        // Ctrl-C must not take it along: it has to clean up.
+        // Ctrl-C must not end it with the tests: it has to clean up.
         .process_group(0)
         .spawn()
         .expect("sh starts")
 }
 
-/// A small Java that is soon up and does not live long.
+/// A JVM with a small heap that starts fast and runs for a short time.
 fn java(class: &str) -> Command {
     let logging = concat!("-Dlog4j2.configurationFile=", env!("CARGO_MANIFEST_DIR"), "/tests/kafka/log4j2.properties");
     let mut java = Command::new("java");
@@ -223,7 +223,7 @@ static CLASS_PATH: LazyLock<String> = LazyLock::new(|| {
     format!("{}/*", folder.trim_end())
 });
 
-/// What the command prints; it panics with all of that if the command fails.
+/// Returns what the command prints; panics with all of it if the command fails.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -232,7 +232,7 @@ fn run(command: &mut Command) -> String {
     printed
 }
 
-/// A port below those that the system gives to others, so that nobody takes it while its broker is stopped.
+/// A port below the ephemeral range, so that no other process takes it while its broker is stopped.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = process::id().wrapping_mul(64);
@@ -240,7 +240,7 @@ pub(crate) fn free_port() -> u16 {
     candidates
         .map(|port| u16::try_from(port).expect("30,000 is a port"))
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .expect("the candidates do not end")
+        .expect("there is always another candidate")
 }
 
 fn lines(properties: &[(&str, &str)]) -> String {

@@ -1,4 +1,4 @@
-//! Reading a topic back.
+//! Reads topics back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -12,7 +12,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 const POLL: Duration = Duration::from_millis(50);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A record as a consumer sees it.
+/// A record as a consumer receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) topic: String,
@@ -25,7 +25,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The text of a header.
+    /// The value of a header as text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(key, _)| key == name)?;
         std::str::from_utf8(value).ok()
@@ -47,7 +47,7 @@ impl From<&BorrowedMessage<'_>> for Record {
     }
 }
 
-/// A consumer that says where a partition ends and leaves nothing on the broker.
+/// A consumer that reports the end of a partition and stores nothing on the broker.
 pub(super) fn consumer(mut client: ClientConfig) -> BaseConsumer {
     client.set("group.id", "tests").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
     client.create().expect("the client's settings are valid")
@@ -62,16 +62,16 @@ pub(super) fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant
             return partitions.iter().map(|partition| partition.id()).collect();
         }
         assert!(Instant::now() < deadline, "topic {topic} does not appear");
-        // Nothing is assigned yet: this only lets the next question wait a moment.
+        // Nothing is assigned yet: this only delays the next request.
         consumer.poll(POLL);
     }
 }
 
-/// How far a partition is read.
+/// The progress in one partition.
 struct Reading {
     next: i64,
-    /// Where it ended when the reading began, as its leader promises it. What a fetch calls the end is not enough: a
-    /// broker that has just taken the lead learns a moment later how much of what it has is acknowledged.
+    /// The end offset when the reading began, as reported by the partition's leader. The end that a fetch reports is
+    /// not sufficient: a new leader learns a moment later how many of its records are committed.
     end: i64,
     at_end: bool,
 }
@@ -81,9 +81,9 @@ impl Reading {
         loop {
             match consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT) {
                 Ok((next, end)) => return Self { next, end, at_end: false },
-                Err(error) => assert!(Instant::now() < deadline, "the end of {topic} is not told: {error}"),
+                Err(error) => assert!(Instant::now() < deadline, "the end offset of {topic} is unknown: {error}"),
             }
-            // Nothing is assigned yet: this only lets the next question wait a moment.
+            // Nothing is assigned yet: this only delays the next request.
             consumer.poll(POLL);
         }
     }
@@ -93,8 +93,8 @@ impl Reading {
     }
 }
 
-/// Reads from the beginning until there are so many records and every partition is at its end. Within a partition they
-/// come in their order.
+/// Reads from the beginning until there are at least this many records and every partition is at its end. Records of
+/// one partition are read in order.
 pub(super) fn gather<C: Extend<Record> + Debug>(
     consumer: &BaseConsumer,
     topic: &str,
@@ -107,7 +107,7 @@ pub(super) fn gather<C: Extend<Record> + Debug>(
     let mut readings: BTreeMap<_, _> = partitions.iter().copied().map(begun).collect();
     assign_from_beginning(consumer, topic, &partitions);
     let mut count = 0;
-    let mut trouble = None;
+    let mut last_error = None;
     while count < at_least || !readings.values().all(Reading::is_done) {
         match consumer.poll(POLL) {
             Some(Ok(message)) => {
@@ -119,11 +119,11 @@ pub(super) fn gather<C: Extend<Record> + Debug>(
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 readings.get_mut(&partition).expect("nothing else is assigned").at_end = true;
             }
-            // Passes when the broker comes back.
-            Some(Err(error)) => trouble = Some(error),
+            // Temporary: it ends when the broker is reachable again.
+            Some(Err(error)) => last_error = Some(error),
             None => {}
         }
-        assert!(Instant::now() < deadline, "{count} of {at_least} records, {trouble:?}: {into:#?}");
+        assert!(Instant::now() < deadline, "{count} of {at_least} records, {last_error:?}: {into:#?}");
     }
     into
 }

@@ -1,4 +1,4 @@
-//! A broker as a managed Kafka is: it talks TLS only, and to nobody who does not log in.
+//! A broker configured like a managed Kafka: it accepts only TLS, and only clients that log in.
 
 use std::{
     fs,
@@ -15,95 +15,96 @@ use super::{
     unique_topic,
 };
 
-/// How clients log in.
+/// How clients authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Authentication {
     /// SASL/SCRAM over TLS.
     Scram,
     /// SASL/PLAIN over TLS.
     Plain,
-    /// Mutual TLS.
-    Mutual,
+    /// MutualTls TLS.
+    MutualTls,
 }
 
-impl Way {
+impl Authentication {
     fn mechanism(self) -> Option<&'static str> {
         match self {
             Self::Scram => Some("SCRAM-SHA-512"),
             Self::Plain => Some("PLAIN"),
-            Self::Mutual => None,
+            Self::MutualTls => None,
         }
     }
 }
 
-/// Whom the broker's certificate is for, and how long it holds.
+/// The host of the broker's certificate and its validity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Certificate {
-    /// For two days.
-    Right,
-    /// For ten days.
+    /// Valid for two days.
+    Valid,
+    /// Valid for ten days.
     Renewed,
-    /// Of another host.
-    OfAnother,
+    /// Issued for another host.
+    WrongHost,
 }
 
-/// The broker with the folder of its certificates, which is removed with it.
-pub(crate) struct Secure {
+/// The broker and the folder of its certificates, which is removed when this is dropped.
+pub(crate) struct SecureBroker {
     pub(crate) broker: Broker,
     folder: PathBuf,
-    way: Way,
+    authentication: Authentication,
 }
 
-impl Secure {
-    /// With a certificate that is right.
-    pub(crate) fn start(way: Way) -> Self {
+impl SecureBroker {
+    /// Starts a broker with a valid certificate.
+    pub(crate) fn start(authentication: Authentication) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("certificates"));
         fs::create_dir_all(&folder).unwrap();
         make_authority(&folder);
-        certify(&folder, "broker", Certificate::Right);
-        certify(&folder, "client", Certificate::Right);
-        let properties = properties(way, &folder);
+        certify(&folder, "broker", Certificate::Valid);
+        certify(&folder, "client", Certificate::Valid);
+        let properties = properties(authentication, &folder);
         let properties: Vec<_> = properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let user = format!("SCRAM-SHA-512=[name={USER},password={USER_PASSWORD}]");
         let mut node = Node::prepare_with(&unique_topic("secure"), &properties, &["--add-scram", &user]);
         node.start();
-        let login: Vec<_> = login(way, &folder).into_iter().map(|(name, value)| (property(name), value)).collect();
+        let login: Vec<_> =
+            login(authentication, &folder).into_iter().map(|(name, value)| (property(name), value)).collect();
         let login: Vec<_> = login.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        Self { broker: Broker::ready(node.bootstrap(), &login, Some(node)), folder, way }
+        Self { broker: Broker::ready(node.bootstrap(), &login, Some(node)), folder, authentication }
     }
 
-    /// The variables with which the program may log in.
+    /// The variables with which the program can log in.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let more = [
             ("KAFKA_BOOTSTRAP_SERVERS", self.broker.bootstrap().to_owned()),
             ("KAFKA_ACK_TIMEOUT_MS", "2000".to_owned()),
         ];
-        more.into_iter().chain(login(self.way, &self.folder)).collect()
+        more.into_iter().chain(login(self.authentication, &self.folder)).collect()
     }
 
-    /// Starts the broker anew with this certificate; it may be one with which nobody talks to it.
+    /// Restarts the broker with this certificate; clients may reject it.
     pub(crate) fn restart_with(&mut self, certificate: Certificate) {
         self.broker.stop();
         certify(&self.folder, "broker", certificate);
         self.broker.node.as_mut().expect("this broker was started here").start();
         match certificate {
-            Certificate::Right | Certificate::Renewed => self.broker.wait_until_ready(),
-            Certificate::OfAnother => {
+            Certificate::Valid | Certificate::Renewed => self.broker.wait_until_ready(),
+            Certificate::WrongHost => {
                 wait_for("the broker listens", || TcpStream::connect(self.broker.bootstrap()).ok());
             }
         }
     }
 }
 
-impl Drop for Secure {
+impl Drop for SecureBroker {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-fn properties(way: Way, folder: &Path) -> Vec<(String, String)> {
+fn properties(authentication: Authentication, folder: &Path) -> Vec<(String, String)> {
     let file = |name: &str| folder.join(name).display().to_string();
-    let protocol = if way == Way::Mutual { "SSL" } else { "SASL_SSL" };
+    let protocol = if authentication == Authentication::MutualTls { "SSL" } else { "SASL_SSL" };
     let mut properties = vec![
         ("listener.security.protocol.map".to_owned(), format!("CLIENT:{protocol},CONTROLLER:PLAINTEXT")),
         ("ssl.keystore.type".to_owned(), "PEM".to_owned()),
@@ -113,13 +114,17 @@ fn properties(way: Way, folder: &Path) -> Vec<(String, String)> {
         // For a client whose clock is days ahead.
         ("log.message.timestamp.after.max.ms".to_owned(), i64::MAX.to_string()),
     ];
-    match way.mechanism() {
+    match authentication.mechanism() {
         Some(mechanism) => {
-            let module = match way {
-                Way::Plain => "plain.PlainLoginModule",
+            let module = match authentication {
+                Authentication::Plain => "plain.PlainLoginModule",
                 _ => "scram.ScramLoginModule",
             };
-            let users = if way == Way::Plain { format!(" user_{USER}={USER_PASSWORD}") } else { String::new() };
+            let users = if authentication == Authentication::Plain {
+                format!(" user_{USER}={USER_PASSWORD}")
+            } else {
+                String::new()
+            };
             let login = format!(
                 "org.apache.kafka.common.security.{module} required username={USER} password={USER_PASSWORD}{users};"
             );
@@ -136,10 +141,10 @@ fn properties(way: Way, folder: &Path) -> Vec<(String, String)> {
 }
 
 /// The variables of a login.
-fn login(way: Way, folder: &Path) -> Vec<(&'static str, String)> {
+fn login(authentication: Authentication, folder: &Path) -> Vec<(&'static str, String)> {
     let file = |name: &str| folder.join(name).display().to_string();
     let mut login = vec![("KAFKA_SSL_CA_LOCATION", file("authority.pem"))];
-    match way.mechanism() {
+    match authentication.mechanism() {
         Some(mechanism) => login.extend([
             ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl".to_owned()),
             ("KAFKA_SASL_MECHANISM", mechanism.to_owned()),
@@ -155,7 +160,7 @@ fn login(way: Way, folder: &Path) -> Vec<(&'static str, String)> {
     login
 }
 
-/// librdkafka's name of a variable.
+/// librdkafka's name for a variable.
 fn property(variable: &str) -> String {
     variable.trim_start_matches("KAFKA_").to_lowercase().replace('_', ".")
 }
@@ -168,12 +173,12 @@ fn make_authority(folder: &Path) {
     );
 }
 
-/// Makes `NAME.pem` and `NAME-key.pem`, and `NAME-store.pem` with both, as Kafka wants it.
+/// Creates `NAME.pem` and `NAME-key.pem`, and `NAME-store.pem` with both, the format that Kafka requires.
 fn certify(folder: &Path, name: &str, certificate: Certificate) {
     let (names, days) = match certificate {
-        Certificate::Right => ("IP:127.0.0.1", 2),
+        Certificate::Valid => ("IP:127.0.0.1", 2),
         Certificate::Renewed => ("IP:127.0.0.1", 10),
-        Certificate::OfAnother => ("DNS:elsewhere.example", 2),
+        Certificate::WrongHost => ("DNS:elsewhere.example", 2),
     };
     fs::write(folder.join("names.cnf"), format!("subjectAltName={names}\n")).unwrap();
     openssl(

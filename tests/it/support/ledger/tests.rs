@@ -1,4 +1,4 @@
-//! What is a fault, and what is none.
+//! Which faults the ledger detects, and what it permits.
 
 use super::*;
 
@@ -27,31 +27,31 @@ fn topic(numbers_and_ids: &[(u64, &str)]) -> Vec<Record> {
 }
 
 #[test]
-fn repeats_and_what_was_not_promised_are_no_fault() {
+fn repeats_and_unpromised_records_are_permitted() {
     let ledger = ledger(&[(1, 204), (2, 503), (3, 204), (4, 503)]);
     ledger.check(&topic(&[(1, "a"), (2, "b"), (1, "a"), (3, "c"), (2, "b"), (3, "c")]));
 }
 
 #[test]
 #[should_panic(expected = "1 of 2 are lost")]
-fn a_lost_callback_is_a_fault() {
+fn lost_callback_is_detected() {
     ledger(&[(1, 204), (2, 204)]).check(&topic(&[(1, "a")]));
 }
 
 #[test]
-#[should_panic(expected = "1 came too late")]
-fn an_overtaken_callback_is_a_fault() {
+#[should_panic(expected = "1 out of order")]
+fn overtaken_callback_is_detected() {
     ledger(&[(1, 204), (2, 204)]).check(&topic(&[(2, "b"), (1, "a"), (2, "b")]));
 }
 
 #[test]
-#[should_panic(expected = "an id for each callback")]
-fn a_repeat_with_another_id_is_a_fault() {
+#[should_panic(expected = "one id for each callback")]
+fn repeat_with_another_id_is_detected() {
     ledger(&[(1, 204)]).check(&topic(&[(1, "a"), (1, "b")]));
 }
 
 #[test]
-#[should_panic(expected = "an id for each callback")]
-fn one_id_for_two_callbacks_is_a_fault() {
+#[should_panic(expected = "one id for each callback")]
+fn shared_id_of_two_callbacks_is_detected() {
     ledger(&[(1, 204), (2, 204)]).check(&topic(&[(1, "a"), (2, "a")]));
 }

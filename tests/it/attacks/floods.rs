@@ -1,4 +1,4 @@
-//! More connections and more requests than there is room for.
+//! More connections and more requests than the limits allow.
 
 use std::{
     collections::VecDeque,
@@ -7,24 +7,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{PATH, answers, assert_well, genuine, sent, settled};
+use super::{PATH, answers, assert_healthy, genuine, sent, settled};
 use crate::support::{Bridge, Connection, Request, mock_cluster, wait_for};
 
-/// What each connection of an attack says before it falls silent.
+/// The bytes that each connection of an attack sends before it goes silent.
 type Opening<'a> = &'a (dyn Fn(usize) -> Vec<u8> + Sync);
 
-/// Keeps `crowd` connections open, each with an opening, and lets new ones come for the oldest between genuine callbacks,
-/// each of which has a connection of its own. Returns the time that 99 % of them took at most.
-fn percentile_99_among(bridge: &Bridge, crowd: usize, opening: Opening<'_>) -> Duration {
+/// Keeps `count` attacking connections open, each with an opening, and replaces the oldest ones between genuine
+/// callbacks, which use separate connections. Returns the 99th percentile of the time that these callbacks took.
+fn percentile_99_among(bridge: &Bridge, count: usize, opening: Opening<'_>) -> Duration {
     const GENUINE: usize = 300;
-    const NEW_FOR_EACH: usize = 10;
+    const REPLACED_PER_CALLBACK: usize = 10;
     rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap();
     let mut arrivals = (0..).map(|number| sent(bridge, opening(number)));
-    let mut open: VecDeque<_> = arrivals.by_ref().take(crowd).collect();
+    let mut open: VecDeque<_> = arrivals.by_ref().take(count).collect();
     let mut times: Vec<_> = (0..GENUINE)
         .map(|number| {
-            open.drain(..NEW_FOR_EACH);
-            open.extend(arrivals.by_ref().take(NEW_FOR_EACH));
+            open.drain(..REPLACED_PER_CALLBACK);
+            open.extend(arrivals.by_ref().take(REPLACED_PER_CALLBACK));
             time_of(bridge, &genuine(number))
         })
         .collect();
@@ -38,11 +38,11 @@ fn time_of(bridge: &Bridge, callback: &Request) -> Duration {
     began.elapsed()
 }
 
-/// Far more than it takes on an idle machine, far less than any time-out of a connection.
-const SOON: Duration = Duration::from_secs(4);
+/// Far longer than a callback takes on an idle machine, far shorter than any time-out of a connection.
+const PROMPT: Duration = Duration::from_secs(4);
 
 #[test]
-fn idle_connections_do_not_keep_genuine_callers_waiting() {
+fn idle_connections_do_not_delay_genuine_callers() {
     let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "512")]);
     let request = genuine(0).bytes();
     let half = &request[..request.len() / 4];
@@ -53,33 +53,33 @@ fn idle_connections_do_not_keep_genuine_callers_waiting() {
         _ => [&request, half].concat(),
     };
     let time = percentile_99_among(&bridge, 2000, &opening);
-    assert!(time < SOON, "{time:?}");
-    assert_well(&bridge);
+    assert!(time < PROMPT, "{time:?}");
+    assert_healthy(&bridge);
     settled(&bridge);
 }
 
 #[test]
-fn slow_bodies_do_not_keep_genuine_callers_waiting_and_have_one_outcome_each() {
+fn slow_bodies_have_one_outcome_each_and_do_not_delay_genuine_callers() {
     let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "64")]);
     let request = genuine(0).bytes();
     let time = percentile_99_among(&bridge, 400, &|_| request[..request.len() - 1].to_vec());
-    assert!(time < SOON, "{time:?}");
-    assert_well(&bridge);
+    assert!(time < PROMPT, "{time:?}");
+    assert_healthy(&bridge);
     settled(&bridge);
     assert!(bridge.log().iter().any(|line| line.contains("overloaded")));
 }
 
 #[test]
-fn slow_and_huge_heads_do_not_keep_genuine_callers_waiting() {
+fn slow_and_huge_heads_do_not_delay_genuine_callers() {
     let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "64")]);
     let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(100_000));
     let time = percentile_99_among(&bridge, 400, &|_| head.clone().into_bytes());
-    assert!(time < SOON, "{time:?}");
-    assert_well(&bridge);
+    assert!(time < PROMPT, "{time:?}");
+    assert_healthy(&bridge);
 }
 
 #[test]
-fn more_callbacks_than_there_is_room_for_are_refused_before_their_body_and_those_inside_are_kept() {
+fn excess_callbacks_are_rejected_before_their_body_and_others_completed() {
     let (kafka, variables) = mock_cluster();
     let own = [("KAFKA_ACK_TIMEOUT_MS", "8000"), ("HTTP_MAX_CONNECTIONS", "2")];
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
@@ -87,26 +87,26 @@ fn more_callbacks_than_there_is_room_for_are_refused_before_their_body_and_those
     bridge.wait_until_publishing();
     kafka.broker_round_trip_time(1, Duration::from_secs(3)).unwrap();
 
-    let mut inside: Vec<_> = (0..2).map(|_| Connection::to(bridge.public)).collect();
-    for (number, connection) in inside.iter_mut().enumerate() {
+    let mut in_progress: Vec<_> = (0..2).map(|_| Connection::to(bridge.public)).collect();
+    for (number, connection) in in_progress.iter_mut().enumerate() {
         connection.write(genuine(number).bytes());
     }
-    wait_for("both are inside", || (received(&bridge) == 2.0).then_some(()));
-    let crowd: Vec<TcpStream> = iter::repeat_with(|| sent(&bridge, "")).take(200).collect();
+    wait_for("both are in progress", || (received(&bridge) == 2.0).then_some(()));
+    let flood: Vec<TcpStream> = iter::repeat_with(|| sent(&bridge, "")).take(200).collect();
     let head = Request { body: Vec::new(), ..genuine(2) }.with("Content-Length", "100").bytes();
     let head = String::from_utf8(head).unwrap().replace("Content-Length: 0\r\n", "");
     let began = Instant::now();
     assert_eq!(answers(sent(&bridge, head)), [503], "and closed");
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
     assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="unavailable"}"#), 1.0);
     assert!(bridge.wait_for_log("overloaded").contains("unavailable"));
 
-    for connection in &mut inside {
+    for connection in &mut in_progress {
         assert_eq!(connection.read().map(|answer| answer.status), Some(204));
     }
-    drop(crowd);
+    drop(flood);
     kafka.broker_round_trip_time(1, Duration::ZERO).unwrap();
-    assert_eq!(bridge.send(&genuine(3)).status, 204, "and at once there is room");
+    assert_eq!(bridge.send(&genuine(3)).status, 204, "accepted again at once");
 }
 
 fn received(bridge: &Bridge) -> f64 {

@@ -1,10 +1,10 @@
-// The lives of a customer profile and of a trust product, and what goes wrong in them, as Twilio's official Node
-// library sees them: the same arguments and the same output as ../python/life.py.
+// A scenario with a customer profile and a trust product, including errors, played through Twilio's official Node
+// library: the same arguments and the same output as ../python/scenario.py.
 "use strict";
 
 const twilio = require("twilio");
 
-// Asks for an end user and a supporting document.
+// Requires an end user and a supporting document.
 const POLICY = "RNdfbf3fae0e1107f8aded0e7cead80bf5";
 const OBJECTS = [`IT${"1".repeat(32)}`, `RD${"2".repeat(32)}`];
 const UNKNOWN = `BU${"f".repeat(32)}`;
@@ -15,7 +15,7 @@ function clientOf(base, account, token) {
   return client.trusthub.v1;
 }
 
-// What Twilio's API has no request for.
+// Controls the simulator: the actions have no request in Twilio's API.
 async function control(base, path, form) {
   const answer = await fetch(`${base}/simulator${path}`, { method: "POST", body: new URLSearchParams(form) });
   if (!answer.ok) {
@@ -36,9 +36,9 @@ function shown(profile) {
   };
 }
 
-async function problem(act) {
+async function problem(action) {
   try {
-    await act();
+    await action();
   } catch (error) {
     if (error instanceof twilio.RestException) {
       return { status: error.status, code: error.code, message: error.message };
@@ -70,7 +70,7 @@ async function subLists(profiles, sid, kind) {
   return steps;
 }
 
-async function life(profiles, kind, base) {
+async function scenario(profiles, kind, base) {
   const steps = {};
   const created = await profiles.create({
     friendlyName: "Shop",
@@ -96,7 +96,7 @@ async function life(profiles, kind, base) {
     await problem(() => profile.update({ friendlyName: "Shop 3" })),
     await problem(() => profile.remove()),
   ];
-  await control(base, `/profiles/${created.sid}/reject`, { code: 18602, reason: "Nobody knows it" });
+  await control(base, `/profiles/${created.sid}/reject`, { code: 18602, reason: "Unknown address" });
   steps.rejected = shown(await profile.fetch());
   steps.edited = await update({ friendlyName: "Shop 3" });
   steps.resubmitted = await update({ status: "pending-review" });
@@ -107,7 +107,7 @@ async function life(profiles, kind, base) {
   return steps;
 }
 
-// Every seeded profile, with pages of 100 and with the usual ones.
+// Lists every seeded profile, with pages of 100 and with the default ones.
 async function paging(profiles) {
   const names = async (options) => (await profiles.list(options)).map((one) => one.friendlyName);
   const sizes = [];
@@ -126,10 +126,10 @@ async function paging(profiles) {
 }
 
 async function problems(profiles, base, account) {
-  const stranger = clientOf(base, account, "not the token").customerProfiles;
-  const wrong = { friendlyName: "Shop", email: "nobody", policySid: POLICY };
+  const unauthenticated = clientOf(base, account, "not the token").customerProfiles;
+  const wrong = { friendlyName: "Shop", email: "invalid", policySid: POLICY };
   const seen = {
-    unauthenticated: await problem(() => stranger(UNKNOWN).fetch()),
+    unauthenticated: await problem(() => unauthenticated(UNKNOWN).fetch()),
     unknown: await problem(() => profiles(UNKNOWN).fetch()),
     "wrong e-mail": await problem(() => profiles.create(wrong)),
   };
@@ -143,8 +143,8 @@ async function main([base, account, token]) {
   const api = clientOf(base, account, token);
   const transcript = {
     paging: await paging(api.customerProfiles),
-    "customer profile": await life(api.customerProfiles, "customerProfiles", base),
-    "trust product": await life(api.trustProducts, "trustProducts", base),
+    "customer profile": await scenario(api.customerProfiles, "customerProfiles", base),
+    "trust product": await scenario(api.trustProducts, "trustProducts", base),
     problems: await problems(api.customerProfiles, base, account),
   };
   console.log(JSON.stringify(transcript));

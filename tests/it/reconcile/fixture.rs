@@ -1,4 +1,4 @@
-//! A Trust Hub that loses callbacks, the program that receives the others, and a clock that both of its sides go by.
+//! A Trust Hub that loses callbacks, a program that receives the others, and a fake clock for the program.
 
 use std::{
     collections::BTreeMap,
@@ -11,30 +11,30 @@ use serde_json::Value;
 
 use crate::support::{ACCOUNT, Bridge, kafka::free_port, machine::Machine, simulator::Simulator, wait_for};
 
-/// For a program that takes thousands of callbacks.
+/// For a program that receives thousands of callbacks.
 pub(crate) const QUIET: (&str, &str) = ("RUST_LOG", "warn,trusthub_bridge::app=info");
 
-/// Longer than a change is left to its callback.
-const LATER: i64 = 300;
+/// Longer than the time for which reconciliation leaves a change to its callback.
+const CLOCK_ADVANCE: i64 = 300;
 
-/// All of it. The program's clock stands still beside that of Trust Hub until [`Scene::later`].
-pub(crate) struct Scene {
+/// The simulator and the program. The program's clock equals that of Trust Hub until [`Fixture::advance_clock`].
+pub(crate) struct Fixture {
     pub(crate) simulator: Simulator,
     pub(crate) bridge: Bridge,
     pub(crate) machine: Machine,
-    /// Where changes of customer profiles are announced.
+    /// The callback URL for customer profiles.
     pub(crate) url: String,
 }
 
-impl Scene {
+impl Fixture {
     /// With a topic whose history has begun.
     pub(crate) fn new() -> Self {
-        let scene = Self::with(&[], &[]);
-        scene.begin();
-        scene
+        let fixture = Self::with(&[], &[]);
+        fixture.begin_history();
+        fixture
     }
 
-    /// With these arguments of the simulator and variables of the program, and an empty topic.
+    /// With these arguments of the simulator, these variables of the program, and an empty topic.
     pub(crate) fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let (simulator, machine) = (Simulator::start_with(arguments, &[]), Machine::new());
         let base = format!("http://127.0.0.1:{}", free_port());
@@ -49,8 +49,8 @@ impl Scene {
         Self { simulator, bridge, machine, url: format!("{base}/callbacks/customer-profiles") }
     }
 
-    /// From here on the topic has everything: a change is announced, and the second in which it was is over.
-    pub(crate) fn begin(&self) {
+    /// Begins the history of the topic: announces a change and waits until the second of that change is over.
+    pub(crate) fn begin_history(&self) {
         let profile = self.simulator.create(&self.url);
         self.simulator.submit(&profile);
         self.simulator.settle();
@@ -59,8 +59,8 @@ impl Scene {
         wait_for("the next second", || (now() > first).then_some(()));
     }
 
-    /// A submitted profile of which no callback says anything.
-    pub(crate) fn unheard(&self) -> String {
+    /// A submitted profile whose changes are not announced by a callback.
+    pub(crate) fn create_missed(&self) -> String {
         self.simulator.set("drop=100");
         let profile = self.simulator.create(&self.url);
         self.simulator.submit(&profile);
@@ -69,8 +69,8 @@ impl Scene {
         profile
     }
 
-    /// So many submitted profiles of which no callback says anything.
-    pub(crate) fn many_unheard(&self, count: usize) {
+    /// This many submitted profiles whose changes are not announced by a callback.
+    pub(crate) fn create_many_missed(&self, count: usize) {
         self.simulator.set("drop=100");
         self.simulator.post("/simulator/profiles", &format!("count={count}&status_callback={}", self.url));
         self.submit_all();
@@ -80,42 +80,42 @@ impl Scene {
 
     /// Submits every draft.
     pub(crate) fn submit_all(&self) {
-        const AT_ONCE: usize = 4;
+        const THREADS: usize = 4;
         let drafts = self.of_status("draft");
         thread::scope(|scope| {
-            for part in drafts.chunks(drafts.len().div_ceil(AT_ONCE).max(1)) {
+            for part in drafts.chunks(drafts.len().div_ceil(THREADS).max(1)) {
                 scope.spawn(move || part.iter().for_each(|sid| drop(self.simulator.submit(sid))));
             }
         });
     }
 
-    /// The profiles of this status.
+    /// The profiles with this status.
     pub(crate) fn of_status(&self, status: &str) -> Vec<String> {
         self.state().into_iter().filter(|(_, now)| now == status).map(|(sid, _)| sid).collect()
     }
 
-    /// The status of every customer profile, as Trust Hub has it.
+    /// The status of every customer profile in Trust Hub.
     pub(crate) fn state(&self) -> BTreeMap<String, String> {
         let text = |profile: &Value, field: &str| profile[field].as_str().unwrap().to_owned();
         self.simulator.list().iter().map(|profile| (text(profile, "sid"), text(profile, "status"))).collect()
     }
 
-    /// Five minutes later for the program, but not for Trust Hub: no change is so recent that its callback may come.
-    pub(crate) fn later(&self) {
-        self.machine.set_clock(LATER);
+    /// Advances the program's clock by five minutes, but not Trust Hub's: every change is then old enough to be missed.
+    pub(crate) fn advance_clock(&self) {
+        self.machine.set_clock(CLOCK_ADVANCE);
     }
 
-    /// Runs the command to its end.
+    /// Runs the command until it exits.
     pub(crate) fn reconcile(&self, arguments: &[&str]) -> Run {
         Run::of(self.bridge.command(&[&["reconcile"], arguments].concat()))
     }
 }
 
-/// What the command said.
+/// The output of the command.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
-    /// The lines of its table, without the head.
+    /// The lines of its table, without the heading.
     pub(crate) rows: Vec<String>,
     pub(crate) told: String,
 }
@@ -127,13 +127,13 @@ impl Run {
         Self { code: status.code(), rows, told: String::from_utf8(stderr).unwrap() }
     }
 
-    /// How many changes it says were missed and are published.
+    /// The reported number of missed and published changes.
     pub(crate) fn published(&self) -> usize {
         assert_eq!(self.code, Some(0), "{self:?}");
-        let told = self.told.split(" missed and published").next().and_then(|text| text.rsplit(' ').next());
-        told.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{self:?}"))
+        let number = self.told.split(" missed and published").next().and_then(|text| text.rsplit(' ').next());
+        number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{self:?}"))
     }
 }
 
-/// How long a run of the command may be, and then some.
-pub(crate) const A_WHILE: Duration = Duration::from_secs(120);
+/// More than a run of the command takes.
+pub(crate) const RUN_TIMEOUT: Duration = Duration::from_secs(120);

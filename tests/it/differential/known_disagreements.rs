@@ -1,5 +1,5 @@
-//! Where this service and the official libraries are known to disagree. Each line is true: one that no case shows any
-//! more fails the test like one that is missing. `docs/signatures.md` lists the same for users.
+//! The known disagreements between this service and the official libraries. Each entry must occur: one that no case
+//! shows fails the test just like a missing one. `docs/signatures.md` lists the same for users.
 
 use percent_encoding::percent_decode_str;
 use trusthub_bridge::domain::Encoding;
@@ -8,27 +8,27 @@ use trusthub_bridge::verify::{MAX_FIELDS, Pair, decode_form};
 use super::case::Case;
 use crate::support::oracle::Library::{self, Node, Python};
 
-/// What this service says.
+/// The decision of this service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Decision {
     Accepted,
-    Refused,
+    Rejected,
 }
-use Verdict::{Accepted, Refused};
+use Decision::{Accepted, Rejected};
 
-/// A disagreement that is meant to be.
-pub(super) struct Known {
+/// An intended disagreement.
+pub(super) struct KnownDisagreement {
     pub(super) what: &'static str,
-    /// The libraries that say the opposite.
+    /// The libraries that decide the opposite.
     pub(super) libraries: &'static [Library],
-    pub(super) here: Verdict,
+    pub(super) here: Decision,
     pub(super) why: &'static str,
     pub(super) applies: fn(&Case) -> bool,
 }
 
-impl Known {
-    /// Whether it is this one that a case shows.
-    pub(super) fn explains(&self, library: Library, here: Verdict, case: &Case) -> bool {
+impl KnownDisagreement {
+    /// Whether a case shows this disagreement.
+    pub(super) fn explains(&self, library: Library, here: Decision, case: &Case) -> bool {
         self.libraries.contains(&library) && self.here == here && (self.applies)(case)
     }
 
@@ -37,112 +37,112 @@ impl Known {
     }
 }
 
-pub(super) const KNOWN_DISAGREEMENTS: &[Known] = &[
-    Known {
+pub(super) const KNOWN_DISAGREEMENTS: &[KnownDisagreement] = &[
+    KnownDisagreement {
         what: "the URL has another port than the scheme's, and was signed with the scheme's",
         libraries: &[Python, Node],
         here: Accepted,
-        why: "a proxy that listens on another port is not known to Twilio, which may sign the default one",
+        why: "Twilio does not know that a proxy listens on another port, and may sign the default one",
         applies: |case| case.received.public_url.bases().get(2) == Some(&case.signed.base),
     },
-    Known {
+    KnownDisagreement {
         what: "the host is an IPv6 address, and the URL was signed without its port",
         libraries: &[Python],
         here: Accepted,
         why: "Python cuts the address at its first colon when it removes the port",
         applies: |case| case.signed.base == "https://[2001:db8::1]",
     },
-    Known {
+    KnownDisagreement {
         what: "the URL was signed with a bare question mark at its end",
         libraries: &[Python],
         here: Accepted,
-        why: "the URL is signed as Twilio was given it, and Python drops the question mark of an empty query",
+        why: "the URL is signed as it was configured at Twilio, and Python drops the question mark of an empty query",
         applies: |case| case.signed.query.as_deref() == Some(""),
     },
-    Known {
+    KnownDisagreement {
         what: "the URL arrives with a bare question mark at its end that was not signed",
         libraries: &[Python],
-        here: Refused,
+        here: Rejected,
         why: "it is another URL, and Python drops the question mark of an empty query",
         applies: |case| case.received.query.as_deref() == Some(""),
     },
-    Known {
+    KnownDisagreement {
         what: "the URL was signed as `new URL()` and `querystring` write it, not as it arrives",
         libraries: &[Node],
-        here: Refused,
-        why: "Node tries normalised spellings too; here only the bytes that arrived count",
+        here: Rejected,
+        why: "Node also tries normalized spellings; here only the received bytes count",
         applies: |case| !is_signed_as_received(case) && are_spellings_of_one_url(case),
     },
-    Known {
+    KnownDisagreement {
         what: "bodySHA256 is in upper case",
         libraries: &[Python, Node],
         here: Accepted,
         why: "it is the same hash, and the signature covers its spelling",
         applies: |case| hash_as_sent(case).is_some_and(|hash| hash != hash.to_lowercase()),
     },
-    Known {
+    KnownDisagreement {
         what: "bodySHA256 is repeated, and only the first is the body's hash",
         libraries: &[Python, Node],
-        here: Refused,
-        why: "they look at the first; a request that contradicts itself is nothing that Twilio sends",
+        here: Rejected,
+        why: "the libraries use the first; Twilio sends no request that contradicts itself",
         applies: |case| case.received.query.as_deref().is_some_and(|query| query.contains("bodySHA256=00")),
     },
-    Known {
+    KnownDisagreement {
         what: "bodySHA256 is escaped",
         libraries: &[Python, Node],
-        here: Refused,
-        why: "they decode the query before they look for it; Twilio writes plain digits",
+        here: Rejected,
+        why: "the libraries decode the query before they look for it; Twilio writes plain digits",
         applies: |case| hash_as_sent(case).is_none_or(|hash| hash.contains('%')) && hash_as_decoded(case).is_some(),
     },
-    Known {
+    KnownDisagreement {
         what: "bodySHA256 is empty at first, then the body's hash",
         libraries: &[Python],
-        here: Refused,
-        why: "Python drops empty parameters; a request that contradicts itself is nothing that Twilio sends",
+        here: Rejected,
+        why: "Python drops empty parameters; Twilio sends no request that contradicts itself",
         applies: |case| hash_as_sent(case) == Some("") && hash_as_decoded(case).is_some(),
     },
-    Known {
+    KnownDisagreement {
         what: "an empty JSON body without bodySHA256",
         libraries: &[Python],
-        here: Refused,
-        why: "nothing in the signature covers a body, and Python lets an empty one pass as a form without fields",
+        here: Rejected,
+        why: "the signature does not cover a body, and Python accepts an empty one as a form without fields",
         applies: |case| {
             case.received.encoding == Encoding::Json && case.received.body.is_empty() && hash_as_decoded(case).is_none()
         },
     },
-    Known {
-        what: "names or values beyond U+FFFF beside such from U+E000 on, signed in the order of their bytes",
+    KnownDisagreement {
+        what: "names or values above U+FFFF next to others from U+E000 on, signed in the order of their bytes",
         libraries: &[Node],
         here: Accepted,
         why: "Python and this service sort by code point, Node by UTF-16 unit",
         applies: reaches_beyond_the_basic_plane,
     },
-    Known {
-        what: "names or values beyond U+FFFF beside such from U+E000 on, signed in the order of UTF-16",
+    KnownDisagreement {
+        what: "names or values above U+FFFF next to others from U+E000 on, signed in the order of UTF-16",
         libraries: &[Node],
-        here: Refused,
+        here: Rejected,
         why: "Python and this service sort by code point, Node by UTF-16 unit",
         applies: reaches_beyond_the_basic_plane,
     },
-    Known {
+    KnownDisagreement {
         what: "a form with bytes that are not UTF-8, signed as they are",
         libraries: &[Python, Node],
         here: Accepted,
-        why: "the bytes that arrived count; a web framework replaces them before the library sees them",
+        why: "the received bytes count; a web framework replaces them before the library gets them",
         applies: |case| !is_utf8(case),
     },
-    Known {
+    KnownDisagreement {
         what: "a form with bytes that are not UTF-8, signed with U+FFFD in their place",
         libraries: &[Python, Node],
-        here: Refused,
-        why: "the bytes that arrived count; a web framework replaces them before the library sees them",
+        here: Rejected,
+        why: "the received bytes count; a web framework replaces them before the library gets them",
         applies: |case| !is_utf8(case),
     },
-    Known {
+    KnownDisagreement {
         what: "more than 1,000 fields",
         libraries: &[Python, Node],
-        here: Refused,
-        why: "what is not verified yet may cost only so much; Twilio sends a handful",
+        here: Rejected,
+        why: "the cost of an unverified request is limited; Twilio sends a handful of fields",
         applies: |case| case.signed.form.len() > MAX_FIELDS,
     },
 ];
@@ -187,7 +187,7 @@ fn is_utf8(case: &Case) -> bool {
     texts(case).iter().all(|bytes| std::str::from_utf8(bytes).is_ok())
 }
 
-/// The names and values of the form that arrived.
+/// The names and values of the received form.
 fn texts(case: &Case) -> Vec<Vec<u8>> {
     decode_form(&case.received.body).unwrap_or_default().into_iter().flat_map(|(name, value)| [name, value]).collect()
 }

@@ -1,4 +1,4 @@
-//! A name server that does not answer until it is told to, and the view of the file system in which it is the only one.
+//! A name server that does not answer until a test lets it, and a mount namespace in which it is the only one.
 
 use std::{
     fs,
@@ -15,18 +15,18 @@ use std::{
 
 use super::{kafka::unique_topic, wait_for};
 
-/// The only name that it knows, as a pod in Kubernetes would write it.
+/// The only name that the server knows, as a pod in Kubernetes would write it.
 const NAME: &str = "kafka-0.kafka";
 const PORT: u16 = 53;
-/// How long the thread listens before it looks whether it is still needed.
-const TURN: Duration = Duration::from_millis(100);
+/// The interval at which the server's thread checks whether it is still needed.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// As in a pod, but for the time-out: with five tries of one second each a look-up takes as long as with the usual two of
-/// five seconds, and it notices sooner that the server answers again.
+/// As in a pod, except for the time-out: five attempts of one second take as long as the usual two of five seconds, and
+/// a look-up notices sooner that the server answers again.
 const SEARCH: &str =
     "search a.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:1 attempts:5\n";
 
-/// Puts two files in the place of those of the system, for itself only, and becomes the program.
+/// Mounts two files over those of the system, for this process only, and becomes the program.
 const MOUNT: &str =
     r#"mount --bind "$0" /etc/resolv.conf && mount --bind "$1" /etc/nsswitch.conf && shift && exec "$@""#;
 
@@ -45,7 +45,7 @@ struct State {
 }
 
 impl NameServer {
-    /// One that receives questions and answers none. The name is that of this Kafka.
+    /// A server that receives queries and answers none. Its name resolves to the address of this Kafka.
     pub(crate) fn silent(bootstrap: &str) -> Self {
         let host = bootstrap.to_socket_addrs().unwrap().find(SocketAddr::is_ipv4).expect("Kafka has an IPv4 address");
         let (socket, address) = bind();
@@ -60,30 +60,30 @@ impl NameServer {
         server
     }
 
-    /// What goes into `KAFKA_BOOTSTRAP_SERVERS`.
+    /// The value for `KAFKA_BOOTSTRAP_SERVERS`.
     pub(crate) fn bootstrap(&self) -> String {
         format!("{NAME}:{}", self.host.port())
     }
 
-    /// The command that runs a program where this is the name server.
+    /// The command that runs a program with this name server.
     pub(crate) fn wrapper(&self) -> Vec<String> {
         let file = |name: &str| self.folder.join(name).display().to_string();
         let command = ["unshare", "--mount", "sh", "-c", MOUNT].map(str::to_owned);
         command.into_iter().chain([file("resolv.conf"), file("nsswitch.conf")]).collect()
     }
 
-    /// Waits until it is asked again.
+    /// Waits until the server receives another query.
     pub(crate) fn wait_for_question(&self) {
         let before = self.state.questions.load(Ordering::Relaxed);
-        wait_for("a question", || (self.state.questions.load(Ordering::Relaxed) > before).then_some(()));
+        wait_for("a query", || (self.state.questions.load(Ordering::Relaxed) > before).then_some(()));
     }
 
-    /// From now on it answers.
+    /// Makes the server answer.
     pub(crate) fn answer(&self) {
         self.state.answers.store(true, Ordering::Relaxed);
     }
 
-    /// A look-up must hang here, whatever the program under test makes of it.
+    /// Proves that a look-up hangs here, independently of the program under test.
     fn check(&self) {
         let wrapper = self.wrapper();
         let look_up = ["timeout", "1", "getent", "ahosts", NAME];
@@ -92,8 +92,8 @@ impl NameServer {
         assert_eq!(
             output.status.code(),
             Some(124),
-            "a look-up does not hang: {} (this test mounts files for one program and needs the right to do that, as root \
-             has it)",
+            "a look-up does not hang: {} (this test mounts files for one program and needs the permission to do so, as \
+             root has)",
             String::from_utf8_lossy(&output.stderr)
         );
     }
@@ -106,22 +106,22 @@ impl Drop for NameServer {
     }
 }
 
-/// On an address of the loopback network that no other test has.
+/// Binds an address of the loopback network that no other test uses.
 fn bind() -> (UdpSocket, Ipv4Addr) {
     let mut addresses = (1..=u8::MAX).flat_map(|third| (1..=254).map(move |last| Ipv4Addr::new(127, 53, third, last)));
-    let mut refused = None;
+    let mut failure = None;
     let found = addresses.by_ref().take(500).find_map(|address| match UdpSocket::bind((address, PORT)) {
         Ok(socket) => Some((socket, address)),
         Err(error) => {
-            refused = Some(error);
+            failure = Some(error);
             None
         }
     });
-    found.unwrap_or_else(|| panic!("no name server can listen on port {PORT} (root may): {refused:?}"))
+    found.unwrap_or_else(|| panic!("no name server can listen on port {PORT} (root may): {failure:?}"))
 }
 
 fn serve(socket: &UdpSocket, host: SocketAddr, state: &State) {
-    socket.set_read_timeout(Some(TURN)).unwrap();
+    socket.set_read_timeout(Some(POLL_INTERVAL)).unwrap();
     let mut question = [0; 512];
     while !state.ended.load(Ordering::Relaxed) {
         let Ok((length, asker)) = socket.recv_from(&mut question) else { continue };
@@ -132,7 +132,7 @@ fn serve(socket: &UdpSocket, host: SocketAddr, state: &State) {
     }
 }
 
-/// The answer to one question, as RFC 1035 has it: the address of the only known name, or that there is no such name.
+/// The response to one query, as in RFC 1035: the address of the only known name, or NXDOMAIN.
 fn answer(question: &[u8], host: SocketAddr) -> Vec<u8> {
     const HEAD: usize = 12;
     const RESPONSE_RECURSION: [u8; 1] = [0x81];
@@ -140,7 +140,7 @@ fn answer(question: &[u8], host: SocketAddr) -> Vec<u8> {
     let name: Vec<u8> =
         NAME.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).chain([0]).collect();
     let asked = &question[HEAD..];
-    let end = asked.iter().position(|byte| *byte == 0).expect("a name ends") + 1;
+    let end = asked.iter().position(|byte| *byte == 0).expect("a name is terminated") + 1;
     let (is_known, is_a) = (asked[..end] == name, asked[end..end + 2] == TYPE_A);
     let no_such_name = u8::from(!is_known) * 3;
     let answers = u8::from(is_known && is_a);
@@ -148,7 +148,7 @@ fn answer(question: &[u8], host: SocketAddr) -> Vec<u8> {
         [&question[..2], &RESPONSE_RECURSION, &[0x80 | no_such_name, 0, 1, 0, answers, 0, 0, 0, 0]].concat();
     answer.extend(&asked[..end + 4]);
     if let (1, SocketAddr::V4(host)) = (answers, host) {
-        // The name is that of the question; class IN, no time to live, four bytes.
+        // The name is a pointer to the question; class IN, TTL zero, four bytes.
         answer.extend([0xc0, HEAD as u8, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
         answer.extend(host.ip().octets());
     }

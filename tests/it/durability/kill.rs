@@ -1,4 +1,4 @@
-//! The program ends under load, killed or told to stop, and the next one goes on where it was.
+//! The program ends under load, by a kill or a regular stop, and the next process continues its work.
 
 use std::thread;
 
@@ -15,15 +15,15 @@ use crate::support::{
 
 const KILLS: usize = 5;
 
-/// So many that the program can be caught while it drains them, if Kafka is given only a few at a time.
+/// Enough events to catch the program while it drains them, when librdkafka takes only a few at a time.
 const MANY: usize = 2000;
 const FEW_AT_A_TIME: (&str, &str) = ("KAFKA_PROPERTIES", "queue.buffering.max.messages=10");
-const AS_MANY_AS_USUAL: (&str, &str) = ("KAFKA_PROPERTIES", "");
+const DEFAULT_QUEUE: (&str, &str) = ("KAFKA_PROPERTIES", "");
 
 #[test]
-fn killed_five_times_while_it_publishes_it_loses_nothing() {
+fn five_kills_while_publishing_lose_nothing() {
     let mut bridge = publishing_to(broker());
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     for _ in 0..KILLS {
         load.wait_for_answers(SOME);
         restart(&mut bridge, &load, Bridge::kill, &[]);
@@ -34,9 +34,9 @@ fn killed_five_times_while_it_publishes_it_loses_nothing() {
 }
 
 #[test]
-fn killed_five_times_while_kafka_is_away_it_loses_nothing() {
+fn five_kills_while_kafka_is_unreachable_lose_nothing() {
     let mut bridge = without_kafka(&[]);
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     for _ in 0..KILLS {
         load.wait_for_answers(SOME);
         restart(&mut bridge, &load, Bridge::kill, &[]);
@@ -48,10 +48,10 @@ fn killed_five_times_while_kafka_is_away_it_loses_nothing() {
 }
 
 #[test]
-fn killed_at_least_five_times_while_kafka_goes_and_comes_it_loses_nothing() {
+fn kills_while_kafka_restarts_repeatedly_lose_nothing() {
     let mut kafka = Broker::start("flapping", &[]);
     let mut bridge = publishing_to(&kafka);
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     thread::scope(|scope| {
         let flapping = scope.spawn(|| {
             for _ in 0..3 {
@@ -71,13 +71,13 @@ fn killed_at_least_five_times_while_kafka_goes_and_comes_it_loses_nothing() {
 }
 
 #[test]
-fn killed_five_times_while_it_drains_it_loses_nothing() {
+fn five_kills_while_draining_lose_nothing() {
     let mut bridge = without_kafka(&[]);
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     load.wait_for_answers(MANY);
     restart(&mut bridge, &load, Bridge::kill, &draining());
     for _ in 0..KILLS {
-        wait_until_it_drains(&bridge);
+        wait_until_draining(&bridge);
         restart(&mut bridge, &load, kill_amid_the_drain, &[]);
     }
     restart(&mut bridge, &load, Bridge::kill, &with_kafka());
@@ -86,25 +86,25 @@ fn killed_five_times_while_it_drains_it_loses_nothing() {
 }
 
 #[test]
-fn while_it_drains_it_goes_on_answering() {
+fn callbacks_are_answered_while_the_spool_drains() {
     let mut bridge = without_kafka(&[]);
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     load.wait_for_answers(MANY);
     restart(&mut bridge, &load, stop, &draining());
-    wait_until_it_drains(&bridge);
+    wait_until_draining(&bridge);
     load.wait_for_answers(SOME);
-    assert!(spooled(&bridge) > 0.0, "the answers came after the drain");
+    assert!(spooled(&bridge) > 0.0, "the answers arrived after the drain");
     restart(&mut bridge, &load, stop, &with_kafka());
     settle_with_204_or_nothing(load, &bridge, broker());
 }
 
 #[test]
-fn told_to_stop_without_kafka_while_it_drains_and_while_it_publishes_it_ends_well_and_loses_nothing() {
+fn regular_stops_in_every_delivery_state_lose_nothing() {
     let mut bridge = without_kafka(&[]);
-    let load = Load::on(bridge.public);
+    let load = Load::start(bridge.public);
     load.wait_for_answers(MANY);
     restart(&mut bridge, &load, stop, &draining());
-    wait_until_it_drains(&bridge);
+    wait_until_draining(&bridge);
     restart(&mut bridge, &load, stop_amid_the_drain, &with_kafka());
     bridge.wait_until_publishing();
     load.wait_for_answers(SOME);
@@ -113,11 +113,11 @@ fn told_to_stop_without_kafka_while_it_drains_and_while_it_publishes_it_ends_wel
     settle_with_204_or_nothing(load, &bridge, broker());
 }
 
-/// Ends the program in this way, starts the next one with these variables changed, and leads the load there.
+/// Ends the program in this way, starts the next one with these variables changed, and redirects the load to it.
 fn restart(bridge: &mut Bridge, load: &Load, end: fn(&mut Bridge), variables: &[(&str, &str)]) {
     end(bridge);
     bridge.restart(variables);
-    load.aim_at(bridge.public);
+    load.set_address(bridge.public);
 }
 
 fn stop(bridge: &mut Bridge) {
@@ -136,22 +136,22 @@ fn stop_amid_the_drain(bridge: &mut Bridge) {
     assert_something_is_left(bridge);
 }
 
-/// Otherwise the end came after the drain.
+/// Fails when the program ended after the drain was complete.
 fn assert_something_is_left(bridge: &Bridge) {
     let rows = succeeded(&bridge.command(&["spool", "ls"])).lines().count() - HEADINGS;
-    assert!(rows > 0, "nothing is left");
+    assert!(rows > 0, "the spool was drained before the program ended");
 }
 
 /// The variables of a program with the shared Kafka.
 fn with_kafka() -> Vec<(&'static str, &'static str)> {
-    [&settings(broker().bootstrap())[..], &[AS_MANY_AS_USUAL]].concat()
+    [&settings(broker().bootstrap())[..], &[DEFAULT_QUEUE]].concat()
 }
 
-/// The same, when it is to take its time to drain.
+/// The same with a slow drain.
 fn draining() -> Vec<(&'static str, &'static str)> {
     [&settings(broker().bootstrap())[..], &[FEW_AT_A_TIME]].concat()
 }
 
-fn wait_until_it_drains(bridge: &Bridge) {
-    wait_for("it drains", || (bridge.metric("trusthub_spool_drained_total") > 0.0).then_some(()));
+fn wait_until_draining(bridge: &Bridge) {
+    wait_for("the spool is draining", || (bridge.metric("trusthub_spool_drained_total") > 0.0).then_some(()));
 }

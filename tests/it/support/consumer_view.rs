@@ -1,4 +1,4 @@
-//! What a consumer believes after it has read a topic: the rules are those of the example in Rust.
+//! The state that a consumer derives from a topic, by the rules of the Rust example.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{kafka, view};
 
-/// The status of every profile, when these records were read in the order of their partitions.
-pub(crate) fn believed(records: &[kafka::Record]) -> BTreeMap<String, String> {
+/// The latest status of every profile, when these records are read in partition order.
+pub(crate) fn latest_statuses(records: &[kafka::Record]) -> BTreeMap<String, String> {
     let mut view = view::View::default();
     let decisions = records.iter().map(|record| {
         let read = view::Record {
@@ -18,11 +18,11 @@ pub(crate) fn believed(records: &[kafka::Record]) -> BTreeMap<String, String> {
         };
         view.apply(&read).outcome(&read)
     });
-    statuses(decisions)
+    applied_statuses(decisions)
 }
 
-/// The last status of each profile that was applied.
-pub(crate) fn statuses(decisions: impl Iterator<Item = Value>) -> BTreeMap<String, String> {
+/// The last applied status of each profile.
+pub(crate) fn applied_statuses(decisions: impl Iterator<Item = Value>) -> BTreeMap<String, String> {
     let text = |decision: &Value, field: &str| decision[field].as_str().map(str::to_owned);
     decisions.filter_map(|decision| text(&decision, "profile_sid").zip(text(&decision, "status"))).collect()
 }

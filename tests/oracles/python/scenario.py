@@ -1,9 +1,9 @@
-"""The lives of a customer profile and of a trust product, and what goes wrong in them, as Twilio's official Python
-library sees them.
+"""A scenario with a customer profile and a trust product, including errors, played through Twilio's official Python
+library.
 
-    life.py BASE_URL ACCOUNT_SID AUTH_TOKEN
+    scenario.py BASE_URL ACCOUNT_SID AUTH_TOKEN
 
-BASE_URL is a simulator with seeded profiles. What happens is printed as one JSON object; ../node/life.js prints the
+BASE_URL is a simulator with seeded profiles. The results are printed as one JSON object; ../node/scenario.js prints the
 same.
 """
 
@@ -16,7 +16,7 @@ from urllib.request import urlopen
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-# Asks for an end user and a supporting document.
+# Requires an end user and a supporting document.
 POLICY = "RNdfbf3fae0e1107f8aded0e7cead80bf5"
 OBJECTS = ["IT" + "1" * 32, "RD" + "2" * 32]
 UNKNOWN = "BU" + "f" * 32
@@ -29,7 +29,7 @@ def client_of(base, account, token):
 
 
 def control(base, path, **form):
-    """What Twilio's API has no request for."""
+    """Controls the simulator: the actions have no request in Twilio's API."""
     urlopen(f"{base}/simulator{path}", urlencode(form).encode()).close()
 
 
@@ -46,11 +46,11 @@ def shown(profile):
     }
 
 
-def problem(act):
+def problem(action):
     try:
-        act()
+        action()
     except TwilioRestException as error:
-        # The library puts what it tried before Twilio's message.
+        # The library puts the failed request before Twilio's message.
         return {"status": error.status, "code": error.code, "message": error.msg.split(": ", 1)[1]}
     return None
 
@@ -72,7 +72,7 @@ def sub_lists(profile, kind):
     return steps
 
 
-def life(profiles, kind, base):
+def scenario(profiles, kind, base):
     steps = {}
     profile = profiles.create(
         friendly_name="Shop",
@@ -88,8 +88,10 @@ def life(profiles, kind, base):
     steps["submitted incomplete"] = shown(profile.update(status="pending-review"))
     steps["sub-lists"] = sub_lists(profile, kind)
     steps["submitted"] = shown(profile.update(status="pending-review"))
-    steps["locked"] = [problem(act) for act in (lambda: profile.update(friendly_name="Shop 3"), profile.delete)]
-    control(base, f"/profiles/{profile.sid}/reject", code=18602, reason="Nobody knows it")
+    steps["locked"] = [
+        problem(action) for action in (lambda: profile.update(friendly_name="Shop 3"), profile.delete)
+    ]
+    control(base, f"/profiles/{profile.sid}/reject", code=18602, reason="Unknown address")
     steps["rejected"] = shown(profile.fetch())
     steps["edited"] = shown(profile.update(friendly_name="Shop 3"))
     steps["resubmitted"] = shown(profile.update(status="pending-review"))
@@ -101,7 +103,7 @@ def life(profiles, kind, base):
 
 
 def paging(profiles):
-    """Every seeded profile, with pages of 100 and with the usual ones."""
+    """Lists every seeded profile, with pages of 100 and with the default ones."""
     page, sizes = profiles.page(), []
     while page:
         sizes.append(len(list(page)))
@@ -111,10 +113,10 @@ def paging(profiles):
 
 
 def problems(profiles, base, account):
-    stranger = client_of(base, account, "not the token").customer_profiles
-    wrong = {"friendly_name": "Shop", "email": "nobody", "policy_sid": POLICY}
+    unauthenticated = client_of(base, account, "not the token").customer_profiles
+    wrong = {"friendly_name": "Shop", "email": "invalid", "policy_sid": POLICY}
     seen = {
-        "unauthenticated": problem(stranger(UNKNOWN).fetch),
+        "unauthenticated": problem(unauthenticated(UNKNOWN).fetch),
         "unknown": problem(profiles(UNKNOWN).fetch),
         "wrong e-mail": problem(lambda: profiles.create(**wrong)),
     }
@@ -130,8 +132,8 @@ def main(base, account, token):
         json.dumps(
             {
                 "paging": paging(api.customer_profiles),
-                "customer profile": life(api.customer_profiles, "customer_profiles", base),
-                "trust product": life(api.trust_products, "trust_products", base),
+                "customer profile": scenario(api.customer_profiles, "customer_profiles", base),
+                "trust product": scenario(api.trust_products, "trust_products", base),
                 "problems": problems(api.customer_profiles, base, account),
             }
         )

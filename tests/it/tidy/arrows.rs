@@ -1,0 +1,189 @@
+//! Which module may name which other module and which foreign crate. A module here is a top-level module of the
+//! library.
+//!
+//! [`ARROWS`] and [`FOREIGN`] list all permissions. They fail the tests when the source uses a permission that they do
+//! not grant, and when they grant one that the source does not use.
+
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::inspector::{Use, uses};
+use super::{project_root, read, sources};
+
+/// Each module and the modules that it may name. A step of the pipeline never names the next step: only `pipeline` and
+/// `deliver` connect them.
+const ARROWS: &[(&str, &[&str])] = &[
+    // Pure values; depends on no other module.
+    ("domain", &[]),
+    // Settings consist of domain values.
+    ("config", &["domain"]),
+    // Metric labels come from the domain's closed sets.
+    ("telemetry", &["config", "domain"]),
+    // Turns a raw callback into a verified one.
+    ("verify", &["domain"]),
+    // Accepts only callbacks that `verify` has verified, and profiles that `trusthub` has fetched.
+    ("normalize", &["domain", "trusthub", "verify"]),
+    // Reads the Kafka section of the configuration, so that no other module knows librdkafka's property names.
+    ("kafka", &["blocking", "config", "domain", "telemetry"]),
+    // Stores bytes on disk and is independent of events.
+    ("spool", &["domain", "telemetry"]),
+    // Makes an event durable, in Kafka or in the spool.
+    ("deliver", &["domain", "kafka", "spool", "telemetry"]),
+    // Connects the steps; independent of HTTP and Kafka.
+    ("pipeline", &["blocking", "deliver", "domain", "normalize", "telemetry", "trusthub", "verify"]),
+    // Runs each blocking call on a separate thread.
+    ("blocking", &[]),
+    // Reports whether every loop of the process is alive.
+    ("liveness", &[]),
+    // The HTTP interface: passes a raw callback to the pipeline and turns its outcome into a response.
+    ("receive", &["config", "domain", "http_server", "shutdown", "liveness", "pipeline"]),
+    // Serves the metrics of other modules and never calls Kafka, so it does not name `kafka`.
+    ("admin", &["http_server", "liveness", "telemetry"]),
+    // Shared by both ports: connection limits and heartbeats of workers.
+    ("http_server", &["liveness"]),
+    // Signals the other modules when to stop, without naming them.
+    ("shutdown", &[]),
+    // Fetches profiles from Twilio's REST API.
+    ("trusthub", &["config", "domain"]),
+    // Compares Trust Hub with the topic and publishes through the pipeline.
+    ("reconcile", &["config", "domain", "pipeline", "kafka", "telemetry", "trusthub"]),
+    // Simulates Twilio; signs with the real signer.
+    ("simulator", &["domain", "verify"]),
+    // Connects all modules of the service, but neither the simulator nor the command line.
+    (
+        "app",
+        &[
+            "admin",
+            "blocking",
+            "config",
+            "deliver",
+            "domain",
+            "shutdown",
+            "liveness",
+            "pipeline",
+            "kafka",
+            "receive",
+            "reconcile",
+            "spool",
+            "telemetry",
+            "trusthub",
+            "verify",
+        ],
+    ),
+    // The commands; `dev` also runs the simulator and its embedded Kafka.
+    (
+        "cli",
+        &["app", "config", "domain", "shutdown", "kafka", "reconcile", "simulator", "spool", "telemetry", "verify"],
+    ),
+    // The exit code only.
+    (MAIN, &["cli"]),
+    // The crate's root: declares the modules.
+    (LIB, &[]),
+];
+
+/// Foreign crates that only these modules may name, because they share the same task.
+const FOREIGN: &[(&str, &[&str])] = &[
+    ("actix_web", &["admin", "http_server", "receive", "simulator"]),
+    ("arc_swap", &["verify"]),
+    ("clap", &["cli"]),
+    ("crc32fast", &["spool"]),
+    ("envy", &["config"]),
+    ("fastrand", &["reconcile", "simulator", "trusthub"]),
+    ("hmac", &["verify"]),
+    ("prometheus", &["telemetry"]),
+    ("rdkafka", &["kafka", "simulator"]),
+    ("redb", &["spool"]),
+    ("reqwest", &["simulator", "trusthub"]),
+    ("rlimit", &["app"]),
+    ("rustix", &["app", "http_server", "spool"]),
+    ("rustls", &["simulator", "trusthub"]),
+    ("sha1", &["verify"]),
+    ("tower", &["simulator"]),
+];
+
+/// `main.rs` and `lib.rs` are not modules of the library, but have an entry in the table of arrows.
+const MAIN: &str = "main";
+const LIB: &str = "lib";
+
+type Table = [(&'static str, &'static [&'static str])];
+
+#[test]
+fn modules_name_only_permitted_modules_and_crates() {
+    let violations: Vec<_> = sources().iter().flat_map(|source| violations(&source.path, &source.text)).collect();
+    assert!(violations.is_empty(), "\n{}", violations.join("\n"));
+}
+
+#[test]
+fn permissions_are_all_used() {
+    let used: Vec<_> = sources().iter().flat_map(|source| uses(&source.path, &source.text)).collect();
+    let unused = unused(ARROWS, FOREIGN, &used);
+    assert!(unused.is_empty(), "no source uses these permissions:\n{}", unused.join("\n"));
+}
+
+#[test]
+fn tables_name_exactly_the_modules_of_the_library() {
+    let lib = syn::parse_file(&read(&project_root().join("src/lib.rs"))).unwrap();
+    let modules: BTreeSet<_> = lib.items.iter().filter_map(module_name).collect();
+    let listed: BTreeSet<_> = ARROWS
+        .iter()
+        .map(|(module, _)| *module)
+        .filter(|module| ![MAIN, LIB].contains(module))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(modules, listed, "modules of src/lib.rs (left) and of the table of arrows (right)");
+
+    let named = ARROWS.iter().chain(FOREIGN).flat_map(|(_, modules)| *modules);
+    let unknown: Vec<_> = named.filter(|module| !listed.contains(**module)).collect();
+    assert!(unknown.is_empty(), "the tables name modules that do not exist: {unknown:?}");
+}
+
+fn module_name(item: &syn::Item) -> Option<String> {
+    match item {
+        syn::Item::Mod(module) => Some(module.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// The forbidden names in the file at this path below `src`, one sentence each.
+fn violations(path: &Path, text: &str) -> Vec<String> {
+    uses(path, text).iter().filter_map(|found| violation(path, found)).collect()
+}
+
+fn violation(path: &Path, found: &Use) -> Option<String> {
+    let rule = match found {
+        Use::Module { from, target, .. } => {
+            let allowed = entry(ARROWS, from).unwrap_or_default();
+            (target != from && !allowed.contains(&target.as_str())).then(|| format!("{from} may name {allowed:?} only"))
+        }
+        Use::Crate { from, krate, .. } => {
+            let modules = entry(FOREIGN, krate)?;
+            (!modules.contains(&from.as_str())).then(|| format!("{krate} is for {modules:?} only"))
+        }
+    };
+    rule.map(|rule| format!("src/{}: `{}`: {rule}", path.display(), found.path()))
+}
+
+/// The permissions of these tables that no use needs, one line each.
+fn unused(arrows: &Table, foreign: &Table, used: &[Use]) -> Vec<String> {
+    let names = |from: &str, target: &str| {
+        used.iter().any(|found| matches!(found, Use::Module { from: f, target: t, .. } if f == from && t == target))
+    };
+    let needs = |from: &str, krate: &str| {
+        used.iter().any(|found| matches!(found, Use::Crate { from: f, krate: k, .. } if f == from && k == krate))
+    };
+    let arrows = pairs(arrows).filter(|(from, target)| !names(from, target));
+    let foreign = pairs(foreign).filter(|(krate, from)| !needs(from, krate));
+    let arrows = arrows.map(|(from, target)| format!("{from} may name {target}"));
+    arrows.chain(foreign.map(|(krate, from)| format!("{krate} is for {from}"))).collect()
+}
+
+/// Every entry of a table with each module that it lists.
+fn pairs(table: &Table) -> impl Iterator<Item = (&'static str, &'static str)> {
+    table.iter().flat_map(|(entry, modules)| modules.iter().map(|module| (*entry, *module)))
+}
+
+fn entry(table: &'static Table, name: &str) -> Option<&'static [&'static str]> {
+    table.iter().find(|(entry, _)| *entry == name).map(|(_, modules)| *modules)
+}
