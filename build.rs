@@ -1,14 +1,14 @@
-//! Has the program linked with relocations in a fiftieth of the space, a megabyte less, where there is a glibc that reads
-//! them.
+//! Links the program with compressed relocations if the local glibc supports them. They take a fiftieth of the space, which
+//! saves a megabyte.
 
 use std::{env, process::Command};
 
-/// The first that reads them, see the notes on its release.
+/// The first version of glibc that supports compressed relocations, see its release notes.
 const GLIBC: (u32, u32) = (2, 36);
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Another machine's glibc is not known.
+    // In a cross build, the glibc of the target is unknown.
     let is_native = env::var_os("HOST") == env::var_os("TARGET");
     if is_native && glibc().is_some_and(|version| version >= GLIBC) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");

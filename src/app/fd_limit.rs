@@ -4,7 +4,7 @@ use crate::{admin, config, receive};
 
 /// Raises the limit of open files to what the configured number of callbacks in progress needs. If the system does not allow
 /// that, lowers the number of callbacks instead: without a descriptor, no connection could be admitted or evicted.
-pub fn fit_descriptors(http: &mut config::Http) {
+pub fn fit_descriptors(http: &mut config::HttpConfig) {
     let wanted = descriptors(http);
     let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_else(|error| {
         tracing::warn!(%error, wanted, "cannot determine the limit of open files");
@@ -23,7 +23,7 @@ pub fn fit_descriptors(http: &mut config::Http) {
 }
 
 /// The number of descriptors that the whole process needs.
-fn descriptors(http: &config::Http) -> u64 {
+fn descriptors(http: &config::HttpConfig) -> u64 {
     /// For the connections to Kafka, the spool, the listeners, the log and the runtime.
     const OTHERS: usize = 256;
     let ports = receive::max_descriptors(http).saturating_add(admin::max_descriptors());
@@ -31,8 +31,8 @@ fn descriptors(http: &config::Http) -> u64 {
 }
 
 /// The largest limit, up to the configured one, for which `granted` descriptors suffice, but at least one.
-fn most_connections(http: &config::Http, granted: u64) -> usize {
-    let with = |max_connections| config::Http { max_connections, ..http.clone() };
+fn most_connections(http: &config::HttpConfig, granted: u64) -> usize {
+    let with = |max_connections| config::HttpConfig { max_connections, ..http.clone() };
     let (mut fits, mut exceeds) = (1, http.max_connections.saturating_add(1));
     while exceeds - fits > 1 {
         let middle = usize::midpoint(fits, exceeds);
@@ -47,8 +47,8 @@ mod tests {
 
     use super::*;
 
-    fn http(max_connections: usize) -> config::Http {
-        config::Http {
+    fn http(max_connections: usize) -> config::HttpConfig {
+        config::HttpConfig {
             bind: ([127, 0, 0, 1], 0).into(),
             max_body_bytes: 65_536,
             request_timeout: Duration::from_secs(10),

@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, AdminState},
     blocking,
-    config::{self, Config, Kafka, Loaded, Shutdown, Twilio},
+    config::{self, Config, KafkaConfig, LoadedConfig, ShutdownConfig, TwilioConfig},
     deliver::{Deliver, FailoverController},
     domain::SignatureMode,
     kafka::{self, KafkaSink, Sink, Topics},
@@ -62,7 +62,7 @@ pub use spool_commands::{DrainError, drain, open_idle_spool};
 ///
 /// # Errors
 /// [`Problems`](config::Problems) lists all problems at once.
-pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, config::Problems> {
+pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<LoadedConfig, config::Problems> {
     let loaded = config::load(variables)?;
     kafka::check_properties(&loaded.config.kafka)
         .map_err(|problem| config::Problems::one("KAFKA_PROPERTIES", problem))?;
@@ -164,7 +164,7 @@ pub struct Service {
     reload_request: Arc<Notify>,
     reconciliation: Option<BackgroundTask>,
     slow_operations: BackgroundTask,
-    shutdown: Shutdown,
+    shutdown: ShutdownConfig,
 }
 
 impl Service {
@@ -315,13 +315,13 @@ async fn report_slow_operations(operations: Arc<Operations>, stop: CancellationT
     }
 }
 
-fn metrics(kafka: &Kafka) -> Result<Arc<Metrics>, StartError> {
+fn metrics(kafka: &KafkaConfig) -> Result<Arc<Metrics>, StartError> {
     let topics = Topics::of(kafka);
     let metrics = Metrics::new(|destination| topics.name(destination).to_owned());
     metrics.map(Arc::new).map_err(|error| StartError::Metrics(error.to_string()))
 }
 
-fn open_sink(kafka: &Kafka, metrics: &Arc<Metrics>) -> Result<Arc<KafkaSink>, StartError> {
+fn open_sink(kafka: &KafkaConfig, metrics: &Arc<Metrics>) -> Result<Arc<KafkaSink>, StartError> {
     let sink = KafkaSink::new(kafka, Arc::clone(metrics));
     sink.map(Arc::new).map_err(|error| StartError::Kafka(error.to_string()))
 }
@@ -339,11 +339,11 @@ async fn close(sink: Arc<KafkaSink>, spool: Spool, timeout: Duration) {
 }
 
 /// Opens the spool to drain it. Parked records are put back into the queue, so that they are tried once more.
-fn open_spool(spool: &config::Spool, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
+fn open_spool(spool: &config::SpoolConfig, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
     Ok(Spool::open_and_unpark(&spool.folder, limits(spool), Arc::clone(metrics))?)
 }
 
-fn limits(spool: &config::Spool) -> Limits {
+fn limits(spool: &config::SpoolConfig) -> Limits {
     Limits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes }
 }
 
@@ -351,7 +351,7 @@ fn deliver(
     sink: &Arc<KafkaSink>,
     spool: &Spool,
     metrics: &Arc<Metrics>,
-    kafka: &Kafka,
+    kafka: &KafkaConfig,
 ) -> (Deliver, FailoverController) {
     let sink = Arc::clone(sink) as Arc<dyn Sink>;
     Deliver::new(sink, spool.clone(), Arc::clone(metrics), kafka.ack_timeout)
@@ -370,7 +370,7 @@ fn serve_admin(
 }
 
 /// The configured keys: those of the listed accounts, or else those of one account or of any account.
-fn keyring(twilio: &Twilio) -> Result<Keyring, EmptyKey> {
+fn keyring(twilio: &TwilioConfig) -> Result<Keyring, EmptyKey> {
     match twilio.listed_accounts() {
         Some(accounts) => Keyring::of_accounts(accounts),
         None => Keyring::new(twilio.account_sid.clone(), &twilio.auth_tokens),

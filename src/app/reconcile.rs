@@ -7,7 +7,7 @@ use tokio::{runtime::Handle, sync::watch};
 
 use super::{BackgroundTask, StartError, close, keyring, metrics, open_sink, spool_commands::CLOSE_TIMEOUT};
 use crate::{
-    config::{Access, Config, Credentials, Problems, Reconciliation},
+    config::{Config, Credentials, Problems, ReconcileCommandConfig, TrustHubAccess},
     deliver::Deliver,
     domain::SignatureMode,
     kafka::KafkaSink,
@@ -54,11 +54,11 @@ pub(super) fn schedule(
 /// # Errors
 /// [`ReconcileError`] when the reconciliation cannot start or ends early. Events that were published before are durable.
 pub async fn reconcile(
-    config: &Reconciliation,
+    config: &ReconcileCommandConfig,
     mode: Mode,
     observer: &mut dyn Observer,
 ) -> Result<Option<Summary>, ReconcileError> {
-    let Reconciliation { access, kafka } = config;
+    let ReconcileCommandConfig { access, kafka } = config;
     // These components require metrics, but this command does not expose them.
     let metrics = metrics(kafka)?;
     let trusthub = TrustHub::new(&access.trusthub, Limits::default()).map_err(StartError::from)?;
@@ -77,7 +77,7 @@ pub async fn reconcile(
 }
 
 /// A pipeline that publishes fetched profiles only: no callbacks arrive, so it has no URLs.
-fn pipeline(access: &Access, deliver: Deliver, metrics: &Arc<Metrics>) -> Result<Arc<Pipeline>, StartError> {
+fn pipeline(access: &TrustHubAccess, deliver: Deliver, metrics: &Arc<Metrics>) -> Result<Arc<Pipeline>, StartError> {
     let pipeline_config = PipelineConfig {
         signature_mode: SignatureMode::Enforce,
         dedup_window: Duration::ZERO,
@@ -101,7 +101,7 @@ fn pipeline(access: &Access, deliver: Deliver, metrics: &Arc<Metrics>) -> Result
 /// # Errors
 /// [`Problems`] when the client for Trust Hub cannot be created.
 pub async fn set_callbacks(
-    access: &Access,
+    access: &TrustHubAccess,
     callbacks: &Callbacks,
     report: impl FnMut(Result<Callback, Unlisted>),
 ) -> Result<(), Problems> {

@@ -26,7 +26,7 @@ use tokio::{
 use super::keyring;
 use crate::{
     blocking,
-    config::{Config, Credentials, KeyFiles, Twilio},
+    config::{Config, CredentialFiles, Credentials, TwilioConfig},
     domain::PublicUrl,
     telemetry::{Metrics, Operation},
     verify::{Keyring, LiveKeyring},
@@ -37,7 +37,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Updates the keyring, and the credentials for the REST API, when the files change.
 pub(super) struct CredentialReloader {
-    twilio: Twilio,
+    twilio: TwilioConfig,
     urls: Vec<PublicUrl>,
     live: LiveKeyring,
     accounts: watch::Sender<Vec<Credentials>>,
@@ -45,9 +45,9 @@ pub(super) struct CredentialReloader {
     /// Notified when the files must be read at once.
     request: Arc<Notify>,
     /// The state of the files when they were read last, whether or not they were valid.
-    read: KeyFiles,
+    read: CredentialFiles,
     /// The state of the files at the last poll.
-    seen: KeyFiles,
+    seen: CredentialFiles,
 }
 
 impl CredentialReloader {
@@ -100,7 +100,7 @@ impl CredentialReloader {
 
     /// Reloads changed files. A file that is the same at two polls is not being written.
     fn poll(&mut self) {
-        let now = self.read.now();
+        let now = self.read.current();
         let is_unchanged = now == self.seen;
         self.seen = now;
         if is_unchanged && self.seen != self.read {
@@ -110,13 +110,13 @@ impl CredentialReloader {
 
     /// Reloads the files without waiting for a second poll. If one is being written, the next polls reload it.
     fn reload_at_once(&mut self) {
-        self.seen = self.read.now();
+        self.seen = self.read.current();
         self.reload();
     }
 
     fn reload(&mut self) {
         let loaded = self.load();
-        let after = self.seen.now();
+        let after = self.seen.current();
         // The file changed while it was being read, so it may have been read half-written.
         if after != self.seen {
             self.seen = after;
@@ -132,13 +132,13 @@ impl CredentialReloader {
         }
     }
 
-    fn load(&self) -> Result<(Twilio, Keyring), Box<dyn Error>> {
+    fn load(&self) -> Result<(TwilioConfig, Keyring), Box<dyn Error>> {
         let twilio = self.twilio.reload(&self.urls)?;
         let keyring = keyring(&twilio)?;
         Ok((twilio, keyring))
     }
 
-    fn replace(&mut self, twilio: Twilio, keyring: Keyring) {
+    fn replace(&mut self, twilio: TwilioConfig, keyring: Keyring) {
         self.live.replace(keyring);
         self.accounts.send_replace(twilio.credentials().collect());
         self.metrics.accounts_reload_failed.set(0);

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{BackgroundTask, StartError, close, deliver, limits, metrics, open_sink, open_spool};
 use crate::{
-    config::{self, Kafka},
+    config::{self, KafkaConfig},
     deliver::DrainFailed,
     kafka,
     liveness::Liveness,
@@ -33,7 +33,7 @@ pub enum DrainError {
 /// # Errors
 /// [`StartError::NoSpool`] when there is no such folder, and [`StartError::Spool`] when the spool cannot be opened, also
 /// because the service is running.
-pub fn open_idle_spool(spool: &config::Spool) -> Result<Spool, StartError> {
+pub fn open_idle_spool(spool: &config::SpoolConfig) -> Result<Spool, StartError> {
     check_existence(spool)?;
     let metrics = Metrics::new(|destination| destination.to_string());
     let metrics = metrics.map_err(|error| StartError::Metrics(error.to_string()))?;
@@ -41,7 +41,7 @@ pub fn open_idle_spool(spool: &config::Spool) -> Result<Spool, StartError> {
 }
 
 /// Checks that the folder exists. A missing folder is a mistake of the user, so it is not created.
-fn check_existence(spool: &config::Spool) -> Result<(), StartError> {
+fn check_existence(spool: &config::SpoolConfig) -> Result<(), StartError> {
     if spool.folder.is_dir() { Ok(()) } else { Err(StartError::NoSpool(spool.folder.clone())) }
 }
 
@@ -51,8 +51,8 @@ fn check_existence(spool: &config::Spool) -> Result<(), StartError> {
 /// # Errors
 /// [`DrainError`] when the drain cannot start or records remain. They stay in the spool.
 pub async fn drain(
-    spool: &config::Spool,
-    kafka: &Kafka,
+    spool: &config::SpoolConfig,
+    kafka: &KafkaConfig,
     stall_timeout: Duration,
     progress: impl FnMut(u64),
 ) -> Result<u64, DrainError> {

@@ -112,7 +112,7 @@ async fn stop_does_not_wait_for_a_task_that_ignores_it() {
 
 /// A public server on a free port, in front of this pipeline.
 fn serve_public(pipeline: Arc<Pipeline>, liveness: Liveness) -> RunningServer {
-    let http = config::Http {
+    let http = config::HttpConfig {
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),
         max_body_bytes: 1_000,
         request_timeout: LONG,

@@ -1,18 +1,18 @@
-//! `config`: what the service would run with.
+//! `config`: prints the effective configuration.
 
 use super::{
     Variables,
     output::{Failure, print, say},
 };
-use crate::{app, config::Loaded};
+use crate::{app, config::LoadedConfig};
 
-/// The configuration of these variables, or every problem in it.
-pub(super) fn load(variables: Variables) -> Result<Loaded, Failure> {
+/// Loads the configuration from these variables. A failure lists every problem.
+pub(super) fn load(variables: Variables) -> Result<LoadedConfig, Failure> {
     app::load(variables).map_err(Failure::usage)
 }
 
 pub(super) fn run(variables: Variables) -> Result<(), Failure> {
-    let Loaded { config, warnings } = load(variables)?;
+    let LoadedConfig { config, warnings } = load(variables)?;
     for warning in warnings {
         say(&format!("warning: {warning}"));
     }

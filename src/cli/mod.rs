@@ -1,7 +1,7 @@
-//! The commands: parse, call one function, print.
+//! The command line. Each command parses its arguments, calls the library and prints the result.
 //!
-//! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration,
-//! 130 and 143 when a second signal ended what the first one stopped.
+//! Results go to stdout, everything else to stderr. Exit codes: 0 success, 1 failure, 2 wrong usage or configuration,
+//! 3 only from `reconcile --exit-code`, 130 and 143 if a second signal arrives while the command stops.
 
 mod config;
 mod dev;
@@ -24,25 +24,25 @@ pub use self::explain::{BrokenRequest, RawRequest, parse_request};
 use self::output::say;
 use crate::telemetry::flush_logs;
 
-/// The environment as it was when the program started.
+/// The environment variables of the process.
 type Variables = Vec<(OsString, OsString)>;
 
-/// Receives Twilio Trust Hub status callbacks, verifies them and publishes typed events to Kafka.
+/// Receive Twilio Trust Hub status callbacks, verify them, and publish typed events to Kafka
 #[derive(Debug, Parser)]
 #[command(name = "trusthub-bridge", version)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the service; all configuration comes from environment variables
+enum CliCommand {
+    /// Run the service, configured by environment variables
     Serve,
-    /// Run everything in one process with nothing installed: Kafka, a Trust Hub and the bridge
+    /// Run the bridge, a Trust Hub simulator and Kafka in one process, with nothing installed
+    #[command(long_about = dev::LONG)]
     Dev(dev::Arguments),
-
-    /// Run a Trust Hub of your own: Twilio's API for profiles, reviews on demand, signed callbacks
+    /// Run a Trust Hub simulator: Twilio's API for profiles, reviews on demand, signed callbacks
     #[command(long_about = simulate::LONG)]
     Simulate(simulate::Arguments),
     /// Print the X-Twilio-Signature header for a request
@@ -51,22 +51,22 @@ enum Command {
     /// Explain why the X-Twilio-Signature of a captured request matches or does not
     #[command(long_about = explain::LONG)]
     Explain(explain::Arguments),
-    /// Compare Trust Hub with what was published, and publish what no callback has made known
+    /// Compare Trust Hub with the published events, and publish the changes that were missed
     #[command(long_about = reconcile::LONG)]
     Reconcile(reconcile::Arguments),
-    /// Look into the spool of a service that does not run, or publish what is in it
+    /// Inspect the spool, or publish the records in it
     #[command(subcommand, long_about = spool::LONG)]
     Spool(spool::Command),
-    /// Print the effective configuration, secrets redacted, and every problem in it
+    /// Print the effective configuration with secrets redacted, or every problem in it
     Config,
-    /// Ask the local admin port whether the service is alive; for images without a shell
+    /// Check whether the service is alive, by a request to its admin port; for images without a shell
     Healthcheck(healthcheck::Arguments),
-    /// Send a forged callback to a running service, which must refuse it
+    /// Test a running service with a forged callback, which it must reject
     #[command(long_about = probe::LONG)]
     Probe(probe::Arguments),
 }
 
-/// Runs the program with these arguments, the program's name first, and these environment variables.
+/// Runs the program with these arguments, of which the first is the program's name, and these environment variables.
 #[must_use]
 pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -74,17 +74,16 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         Err(usage) => return output::usage(&usage),
     };
     let result = match arguments.command {
-        Command::Serve => serve::run(variables),
-
-        Command::Dev(arguments) => dev::run(&arguments, &variables),
-        Command::Simulate(arguments) => simulate::run(&arguments, variables),
-        Command::Sign(arguments) => sign::run(arguments, variables),
-        Command::Explain(arguments) => explain::run(&arguments, variables),
-        Command::Reconcile(arguments) => reconcile::run(&arguments, variables),
-        Command::Spool(command) => spool::run(&command, variables),
-        Command::Config => config::run(variables),
-        Command::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
-        Command::Probe(arguments) => probe::run(&arguments, variables),
+        CliCommand::Serve => serve::run(variables),
+        CliCommand::Dev(arguments) => dev::run(&arguments, &variables),
+        CliCommand::Simulate(arguments) => simulate::run(&arguments, variables),
+        CliCommand::Sign(arguments) => sign::run(arguments, variables),
+        CliCommand::Explain(arguments) => explain::run(&arguments, variables),
+        CliCommand::Reconcile(arguments) => reconcile::run(&arguments, variables),
+        CliCommand::Spool(command) => spool::run(&command, variables),
+        CliCommand::Config => config::run(variables),
+        CliCommand::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
+        CliCommand::Probe(arguments) => probe::run(&arguments, variables),
     };
     flush_logs();
     match result {

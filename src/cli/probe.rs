@@ -8,7 +8,7 @@ use super::{
     output::{Failure, print},
 };
 use crate::{
-    config::{self, Probe},
+    config::{self, ProbeConfig},
     domain::{AccountSid, Label as _, Resource, TEST_EVENT_TYPE},
     verify::{SigningKey, decode_form, sign},
 };
@@ -75,7 +75,7 @@ impl Place {
         Ok(Self { authority, path, route: route.ok_or(wrong)? })
     }
 
-    fn post_signed(&self, config: &Probe) -> Result<u16, Failure> {
+    fn post_signed(&self, config: &ProbeConfig) -> Result<u16, Failure> {
         let account = config.account.as_ref().map_or(NOBODY, AccountSid::as_str);
         let key = SigningKey::from_auth_token(&config.token).map_err(Failure::usage)?;
         let body = format!("{}&TrusthubBridgeTest=true", body(account));

@@ -3,14 +3,14 @@
 use super::{Variables, output::Failure};
 use crate::{
     app::{Ports, Service, block_on, fit_descriptors},
-    config::{Config, Loaded},
+    config::{Config, LoadedConfig},
     shutdown::{ReloadSignals, StopSignals},
     telemetry::init_logging,
 };
 
 pub(super) fn run(variables: Variables) -> Result<(), Failure> {
-    let Loaded { mut config, warnings } = super::config::load(variables)?;
-    init_logging(config.log.format, &config.log.filter).map_err(Failure::failed)?;
+    let LoadedConfig { mut config, warnings } = super::config::load(variables)?;
+    init_logging(config.logging.format, &config.logging.filter).map_err(Failure::failed)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -33,16 +33,16 @@ async fn serve(config: Config) -> Result<(), Failure> {
     stop(service, &mut signals).await
 }
 
-/// Stops the service. A signal that comes meanwhile ends the process at once, as a kill would: what was answered 204 is
-/// durable all the time.
+/// Stops the service. A second signal ends the process at once, as a kill would. That loses nothing, because every callback
+/// that was answered 204 is already durable.
 pub(super) async fn stop(service: Service, signals: &mut StopSignals) -> Result<(), Failure> {
-    // A task, so that it is not dropped here when a signal comes: to drop a Kafka client can take long.
+    // A task, so that a second signal does not drop the service here: dropping a Kafka client can take long.
     let stopped = tokio::spawn(service.stop());
     tokio::select! {
         stopped = stopped => stopped.map_err(Failure::failed),
         signal = signals.next() => {
             let name = signal.name();
-            tracing::error!(signal = name, "another signal while stopping: the process ends at once, undrained");
+            tracing::error!(signal = name, "received a second signal while stopping; exiting at once without draining");
             Err(Failure::Interrupted(signal.exit_code()))
         }
     }

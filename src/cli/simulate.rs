@@ -1,4 +1,4 @@
-//! `simulate`: Trust Hub without Twilio.
+//! `simulate`: a Trust Hub simulator alone.
 
 use std::{fmt::Display, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 
@@ -10,117 +10,122 @@ use super::{
 };
 use crate::{
     app::block_on,
-    config::{self, Simulator},
+    config::{self, AccountConfig, SimulateCommandConfig},
     shutdown::StopSignals,
-    simulator::{self, Account, Seeding, Settings, Store, World, model::MOST_PROFILES},
+    simulator::{self, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings, StateFile, model::MAX_PROFILES},
     telemetry::init_logging,
 };
 
 /// What `simulate --help` says.
-pub(super) const LONG: &str = "Run a Trust Hub of your own: Twilio's API for profiles, reviews on demand, signed callbacks
+pub(super) const LONG: &str =
+    "Run a Trust Hub simulator: Twilio's API for profiles, reviews on demand, signed callbacks
 
-It listens on SIMULATOR_BIND and serves the accounts of TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or those of
-TWILIO_ACCOUNTS_FILE. With SIMULATOR_STATE it keeps its profiles in that file. Point Twilio's libraries at it, then:
+It listens on SIMULATOR_BIND and serves the account TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or the accounts in
+TWILIO_ACCOUNTS_FILE. With SIMULATOR_STATE, it stores its profiles in that file. Twilio's client libraries work with it.
+These requests do what Twilio's API cannot:
 
   curl -d code=18602 http://127.0.0.1:8090/simulator/profiles/BU…/reject
   curl -X POST http://127.0.0.1:8090/simulator/profiles/BU…/approve
   curl http://127.0.0.1:8090/simulator/callbacks
 
-Everything that can be set here can be set later too, with POST /simulator/settings; /openapi.json describes all of it.";
+All settings can also be changed while it runs, with POST /simulator/settings; /openapi.json describes all requests.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Make so many profiles at the start
-    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_PROFILES)))]
+    /// Number of profiles to create at startup
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_PROFILES)))]
     profiles: u32,
     /// A setting, such as speed=60, auto_review_secs=5, auto_reject=20, drop=30, duplicate=20, delay=10,
-    /// construction=body_hash or too_many_requests=5; may be repeated
+    /// construction=body_hash or too_many_requests=5; can be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
-    /// Decides about everything that is drawn by lot; the same number draws the same
+    /// Seed of all random choices; the same number gives the same choices
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 }
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
-    let config = config::load_simulator(variables).map_err(Failure::usage)?;
-    init_logging(config.log.format, &config.log.filter).map_err(Failure::failed)?;
+    let config = config::load_simulate(variables).map_err(Failure::usage)?;
+    init_logging(config.logging.format, &config.logging.filter).map_err(Failure::failed)?;
     for warning in &config.warnings {
         say(&format!("warning: {warning}"));
     }
     block_on(simulate(arguments, config)).map_err(Failure::failed)?
 }
 
-async fn simulate(arguments: &Arguments, config: Simulator) -> Result<(), Failure> {
+async fn simulate(arguments: &Arguments, config: SimulateCommandConfig) -> Result<(), Failure> {
     let mut signals = StopSignals::listen().map_err(Failure::failed)?;
-    let bind = config.place.bind;
+    let bind = config.simulator.bind;
     let listener =
         TcpListener::bind(bind).map_err(|error| Failure::Failed(format!("SIMULATOR_BIND: {bind}: {error}")))?;
     let address = listener.local_addr().map_err(Failure::failed)?;
-    let world = Arc::new(build(arguments, config)?);
+    let simulator = Arc::new(create(arguments, config)?);
     tokio::select! {
-        seeded = seed(&world, arguments.profiles) => seeded?,
+        seeded = seed(&simulator, arguments.profiles) => seeded?,
         _ = signals.next() => return Ok(()),
     }
-    let mut server = pin!(simulator::server(listener, Arc::clone(&world)).map_err(Failure::failed)?);
+    let mut server = pin!(simulator::server(listener, Arc::clone(&simulator)).map_err(Failure::failed)?);
     let handle = server.as_ref().handle();
-    say(&format!("Trust Hub is simulated on http://{address}; /openapi.json describes it, Ctrl-C ends it."));
+    say(&format!(
+        "The Trust Hub simulator listens on http://{address}; /openapi.json describes its API, Ctrl-C stops it."
+    ));
     tokio::select! {
         ended = &mut server => return ended.map_err(Failure::failed),
-        () = Arc::clone(&world).turn() => {}
+        () = Arc::clone(&simulator).run_timers() => {}
         _ = signals.next() => {}
     }
     let (_, ended) = tokio::join!(handle.stop(true), server);
-    settle(&world, signals).await;
+    finish_callbacks(&simulator, signals).await;
     ended.map_err(Failure::failed)
 }
 
-fn build(arguments: &Arguments, config: Simulator) -> Result<World, Failure> {
-    let store = config.place.state.as_deref().map(Store::open).transpose();
-    let store = store.map_err(|bad| Failure::Failed(format!("SIMULATOR_STATE: {bad}")))?;
+fn create(arguments: &Arguments, config: SimulateCommandConfig) -> Result<Simulator, Failure> {
+    let state = config.simulator.state.as_deref().map(StateFile::open).transpose();
+    let state = state.map_err(|error| Failure::Failed(format!("SIMULATOR_STATE: {error}")))?;
     let accounts: Vec<_> = config.accounts.into_iter().map(account).collect();
-    let world = World::new(accounts, store, arguments.seed).map_err(Failure::failed)?;
-    set(&world, &arguments.settings)?;
-    Ok(world)
+    let simulator = Simulator::new(accounts, state, arguments.seed).map_err(Failure::failed)?;
+    apply_settings(&simulator, &arguments.settings)?;
+    Ok(simulator)
 }
 
-fn account(account: config::Account) -> Account {
-    Account { sid: account.sid, tokens: account.tokens, api_key: account.api_key.map(|key| (key.sid, key.secret)) }
+fn account(account: AccountConfig) -> SimulatorAccount {
+    let api_key = account.api_key.map(|key| (key.sid, key.secret));
+    SimulatorAccount { sid: account.sid, tokens: account.tokens, api_key }
 }
 
-fn set(world: &World, settings: &[String]) -> Result<(), Failure> {
-    let wrong = |wrong: &dyn Display| Failure::Usage(format!("--set: {wrong}"));
+fn apply_settings(simulator: &Simulator, settings: &[String]) -> Result<(), Failure> {
+    let usage = |problem: &dyn Display| Failure::Usage(format!("--set: {problem}"));
     let change = |all| {
-        settings.iter().try_fold(all, |all: Settings, setting| {
-            let (name, value) = setting.split_once('=').ok_or_else(|| wrong(&"write NAME=VALUE"))?;
-            all.with(name, value).map_err(|bad| wrong(&bad))
+        settings.iter().try_fold(all, |all: SimulatorSettings, setting| {
+            let (name, value) = setting.split_once('=').ok_or_else(|| usage(&"write NAME=VALUE"))?;
+            all.with(name, value).map_err(|error| usage(&error))
         })
     };
-    world.change_settings(change).map(drop)
+    simulator.change_settings(change).map(drop)
 }
 
-async fn seed(world: &World, count: u32) -> Result<(), Failure> {
+async fn seed(simulator: &Simulator, count: u32) -> Result<(), Failure> {
     if count > 0 {
-        world.seed(&Seeding { count, ..Seeding::default() }).await.map_err(Failure::failed)?;
+        simulator.seed(&SeedRequest { count, ..SeedRequest::default() }).await.map_err(Failure::failed)?;
     }
     Ok(())
 }
 
-/// What was announced is sent yet, as long as nobody loses patience: nothing announces it again.
-async fn settle(world: &World, mut signals: StopSignals) {
-    /// As long as Twilio's callbacks may take.
-    const PATIENCE: Duration = Duration::from_secs(15);
-    let waiting = world.postman().under_way();
-    if waiting == 0 {
+/// Sends the pending callbacks until a timeout or a second signal, because nothing announces them again later.
+async fn finish_callbacks(simulator: &Simulator, mut signals: StopSignals) {
+    /// The maximum duration of one of Twilio's callbacks.
+    const TIMEOUT: Duration = Duration::from_secs(15);
+    let pending = simulator.sender().pending();
+    if pending == 0 {
         return;
     }
-    say(&format!("{waiting} callbacks are under way; Ctrl-C does not wait for them."));
+    say(&format!("{pending} callbacks are pending; press Ctrl-C again to exit without sending them."));
     tokio::select! {
-        _ = timeout(PATIENCE, world.postman().settled()) => {}
+        _ = timeout(TIMEOUT, simulator.sender().wait_until_idle()) => {}
         _ = signals.next() => {}
     }
-    let left = world.postman().under_way();
-    if left > 0 {
-        say(&format!("{left} callbacks are not sent."));
+    let unsent = simulator.sender().pending();
+    if unsent > 0 {
+        say(&format!("{unsent} callbacks were not sent."));
     }
 }

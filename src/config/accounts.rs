@@ -1,4 +1,4 @@
-//! The file of many accounts: a JSON object with the tokens of each.
+//! The accounts file: a JSON object with the tokens of each account.
 
 use std::{
     collections::HashSet,
@@ -10,66 +10,68 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{catalogue::TWILIO_ACCOUNTS_FILE, validate::Reader};
+use super::{catalogue::TWILIO_ACCOUNTS_FILE, validate::Validator};
 use crate::domain::{AccountSid, Members, is_sid};
 
-/// Far above what any number of accounts needs; a wrong path does not fill the memory.
+/// The size limit of the file. It is far above what any number of accounts needs, and keeps a wrong path from filling the
+/// memory.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// A file in another format has a problem in each of its accounts; this many show the pattern.
+/// The number of problems that are reported. A file in another format has a problem in each account, and this many show the
+/// pattern.
 const MAX_PROBLEMS: usize = 10;
 
-/// What to write, for those who wrote something else.
+/// The instruction in the problems of the file as a whole.
 const FORMAT: &str = r#"write {"AC…": ["token", …], …}"#;
 
-/// The accounts that are listed in a file.
+/// The accounts that are listed in the accounts file.
 #[derive(Debug, Clone)]
-pub struct Accounts {
-    /// The file.
+pub struct AccountsFile {
+    /// The path of the file.
     pub file: PathBuf,
-    /// The accounts in its order, each once; at least one.
-    pub list: Vec<Account>,
+    /// The accounts in the order of the file, each once; at least one.
+    pub list: Vec<AccountConfig>,
 }
 
-/// An account whose callbacks are taken.
+/// An account whose callbacks are accepted.
 #[derive(Debug, Clone)]
-pub struct Account {
-    /// Its SID.
+pub struct AccountConfig {
+    /// The account SID: `AC` and 32 hexadecimal digits.
     pub sid: AccountSid,
-    /// The tokens that may have signed, the current one first; at least one.
+    /// The auth tokens that verify its callbacks, the current one first; at least one.
     pub tokens: Vec<SecretString>,
-    /// What its REST API is asked with, instead of a token.
+    /// The credentials for the REST API; without them, the current token is used.
     pub api_key: Option<ApiKey>,
 }
 
-/// A key to the REST API. It does not sign callbacks.
+/// An API key for the REST API. Twilio does not sign callbacks with it.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
-    /// Its SID: `SK` and 32 hexadecimal digits.
+    /// The SID of the key: `SK` and 32 hexadecimal digits.
     pub sid: String,
-    /// Its secret.
+    /// The password that belongs to the SID.
     pub secret: SecretString,
 }
 
-impl Accounts {
-    /// Reads the file and reports its problems by their places. None repeats what stands in the file.
-    pub(super) fn read(file: PathBuf, reader: &mut Reader) -> Option<Self> {
+impl AccountsFile {
+    /// Reads the file and reports its problems by their positions. No problem repeats the contents of the file.
+    pub(super) fn read(file: PathBuf, validator: &mut Validator) -> Option<Self> {
         match read_capped(&file).and_then(|bytes| parse_accounts(&bytes)) {
             Ok(list) => Some(Self { file, list }),
-            Err(wrong) => {
-                wrong.into_iter().for_each(|wrong| reader.report(&TWILIO_ACCOUNTS_FILE, wrong));
+            Err(problems) => {
+                problems.into_iter().for_each(|problem| validator.report(&TWILIO_ACCOUNTS_FILE, problem));
                 None
             }
         }
     }
 
-    /// The place of an account in the file, counted from 1.
-    pub(super) fn place_of(&self, sid: &AccountSid) -> Option<usize> {
+    /// Returns the position of an account in the file, counted from 1.
+    pub(super) fn position_of(&self, sid: &AccountSid) -> Option<usize> {
         self.list.iter().position(|account| account.sid == *sid).map(|index| index + 1)
     }
 
-    /// The most tokens that one account has, and the place of the first that has them.
+    /// Returns the maximum number of tokens of one account, and the position of the first account with that many.
     pub(super) fn most_tokens(&self) -> (usize, usize) {
-        let counts = self.list.iter().zip(1..).map(|(account, place)| (account.tokens.len(), place));
+        let counts = self.list.iter().zip(1..).map(|(account, position)| (account.tokens.len(), position));
         counts.fold((0, 0), |most, next| if next.0 > most.0 { next } else { most })
     }
 }
@@ -82,7 +84,7 @@ fn read_capped(file: &Path) -> Result<Vec<u8>, Vec<String>> {
     };
     match read() {
         Ok(bytes) if u64::try_from(bytes.len()).is_ok_and(|size| size <= MAX_BYTES) => Ok(bytes),
-        Ok(_) => Err(vec![format!("names a file above {MAX_BYTES} bytes; write the path of a list of accounts")]),
+        Ok(_) => Err(vec![format!("names a file larger than {MAX_BYTES} bytes; write the path of an accounts file")]),
         Err(error) => {
             let kind = error.kind();
             Err(vec![format!("names a file that cannot be read ({kind}); write the path of a readable file")])
@@ -90,50 +92,50 @@ fn read_capped(file: &Path) -> Result<Vec<u8>, Vec<String>> {
     }
 }
 
-/// The accounts that a file with these bytes lists.
+/// Parses the contents of an accounts file.
 ///
 /// # Errors
-/// What is wrong with it, by place; nothing that stands in it is repeated.
-pub fn parse_accounts(json: &[u8]) -> Result<Vec<Account>, Vec<String>> {
-    let Members(members) = serde_json::from_slice::<Members<Json>>(json).map_err(|error| vec![not_readable(&error)])?;
+/// All problems with the position of the account. None repeats the contents of the file.
+pub fn parse_accounts(json: &[u8]) -> Result<Vec<AccountConfig>, Vec<String>> {
+    let Members(members) = serde_json::from_slice::<Members<Json>>(json).map_err(|error| vec![json_problem(&error)])?;
     if members.is_empty() {
-        return Err(vec![format!("names a file that lists no account; {FORMAT}")]);
+        return Err(vec![format!("names a file without accounts; {FORMAT}")]);
     }
     let mut seen = HashSet::new();
-    let (mut accounts, mut wrong) = (Vec::with_capacity(members.len()), Vec::new());
-    for ((key, value), place) in members.into_iter().zip(1_usize..) {
+    let (mut accounts, mut problems) = (Vec::with_capacity(members.len()), Vec::new());
+    for ((key, value), position) in members.into_iter().zip(1_usize..) {
         match read_account(&key, value, &mut seen) {
             Ok(account) => accounts.push(account),
-            Err(text) => wrong.push(format!("account {place} {text}")),
+            Err(problem) => problems.push(format!("account {position} {problem}")),
         }
     }
-    if wrong.is_empty() { Ok(accounts) } else { Err(shortened(wrong)) }
+    if problems.is_empty() { Ok(accounts) } else { Err(truncated(problems)) }
 }
 
-/// The error itself shows a value when it is of a wrong type.
-fn not_readable(error: &serde_json::Error) -> String {
+/// Describes an error of serde. Its own text is not used, because it shows the value if the type is wrong.
+fn json_problem(error: &serde_json::Error) -> String {
     if error.is_data() {
-        return format!("names a file that holds no JSON object; {FORMAT}");
+        return format!("names a file that is not a JSON object; {FORMAT}");
     }
     let (line, column) = (error.line(), error.column());
-    format!("names a file that is not JSON or not complete (line {line}, column {column}); {FORMAT}")
+    format!("names a file that is not valid JSON or is truncated (line {line}, column {column}); {FORMAT}")
 }
 
-fn shortened(mut wrong: Vec<String>) -> Vec<String> {
-    let more = wrong.len().saturating_sub(MAX_PROBLEMS);
-    wrong.truncate(MAX_PROBLEMS);
+fn truncated(mut problems: Vec<String>) -> Vec<String> {
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    problems.truncate(MAX_PROBLEMS);
     if more > 0 {
-        wrong.push(format!("{more} more accounts are wrong; correct them in the same way"));
+        problems.push(format!("{more} more accounts have problems; correct them in the same way"));
     }
-    wrong
+    problems
 }
 
-fn read_account(key: &str, value: Json, seen: &mut HashSet<AccountSid>) -> Result<Account, String> {
+fn read_account(key: &str, value: Json, seen: &mut HashSet<AccountSid>) -> Result<AccountConfig, String> {
     let Ok(sid) = AccountSid::parse(key) else {
-        return Err("is not named by an account SID; write AC followed by 32 hexadecimal digits".to_owned());
+        return Err("has a name that is not an account SID; write AC followed by 32 hexadecimal digits".to_owned());
     };
     if !seen.insert(sid.clone()) {
-        return Err("repeats an earlier one; write all its tokens into one list".to_owned());
+        return Err("repeats an earlier account; write all its tokens in one list".to_owned());
     }
     let (tokens, api_key) = match value {
         Json::List(tokens) => (tokens, None),
@@ -142,21 +144,25 @@ fn read_account(key: &str, value: Json, seen: &mut HashSet<AccountSid>) -> Resul
             return Err(r#"is neither a list nor an object; write ["token", …]"#.to_owned());
         }
     };
-    Ok(Account { sid, tokens: read_tokens(tokens)?, api_key })
+    Ok(AccountConfig { sid, tokens: read_tokens(tokens)?, api_key })
 }
 
-/// The tokens and the API key of the long form.
+/// Reads the tokens and the API key of the object form.
 fn read_members(Members(members): Members<Json>) -> Result<(Vec<Json>, Option<ApiKey>), String> {
     let (mut tokens, mut key, mut secret) = (None, None, None);
-    for ((name, value), place) in members.into_iter().zip(1_usize..) {
+    for ((name, value), position) in members.into_iter().zip(1_usize..) {
         let member = match name.as_str() {
             "tokens" => &mut tokens,
             "api_key" => &mut key,
             "api_secret" => &mut secret,
-            _ => return Err(format!("has an unknown member at place {place}; write tokens, api_key or api_secret")),
+            _ => {
+                return Err(format!(
+                    "has an unknown member at position {position}; write tokens, api_key or api_secret"
+                ));
+            }
         };
         if member.replace(value).is_some() {
-            return Err(format!("repeats a member at place {place}; remove one"));
+            return Err(format!("repeats a member at position {position}; remove one"));
         }
     }
     let api_key = read_api_key(key, secret)?;
@@ -173,7 +179,7 @@ fn read_api_key(key: Option<Json>, secret: Option<Json>) -> Result<Option<ApiKey
             Ok(Some(ApiKey { sid, secret: SecretString::from(secret) }))
         }
         (Some(_), Some(_)) => {
-            Err("has a wrong API key; write SK followed by 32 hexadecimal digits as api_key, and its api_secret")
+            Err("has an invalid API key; write SK followed by 32 hexadecimal digits as api_key, and its api_secret")
         }
         _ => Err("has only one of api_key and api_secret; write both or neither"),
     }
@@ -190,21 +196,23 @@ fn is_secret(text: &str) -> bool {
 
 fn read_tokens(list: Vec<Json>) -> Result<Vec<SecretString>, String> {
     if list.is_empty() {
-        return Err("has no token; write at least its primary auth token".to_owned());
+        return Err("has no tokens; write at least its primary auth token".to_owned());
     }
     let mut seen = HashSet::new();
-    let tokens = list.into_iter().zip(1_usize..).map(|(token, place)| match token {
-        Json::Text(token) if !is_secret(&token) => {
-            Err(format!("has an empty token or one with white space at place {place}; write the token alone"))
+    let tokens = list.into_iter().zip(1_usize..).map(|(token, position)| match token {
+        Json::Text(token) if !is_secret(&token) => Err(format!(
+            "has a token that is empty or contains white space at position {position}; write only the token"
+        )),
+        Json::Text(token) if !seen.insert(token.clone()) => {
+            Err(format!("repeats a token at position {position}; remove it"))
         }
-        Json::Text(token) if !seen.insert(token.clone()) => Err(format!("repeats a token at place {place}; remove it")),
         Json::Text(token) => Ok(SecretString::from(token)),
-        _ => Err(format!("has something else than a text at place {place} of its tokens; write \"token\"")),
+        _ => Err(format!("has a token that is not a string at position {position}; write \"token\"")),
     });
     tokens.collect()
 }
 
-/// A value of JSON, as far as it matters here. Its types are told apart here, since serde's errors show values.
+/// A JSON value. The code that uses it checks the type, because serde's errors would show the value.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Json {

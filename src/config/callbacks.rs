@@ -1,4 +1,4 @@
-//! How callbacks are treated: those whose signature does not match, and those that come twice.
+//! The signature mode and the deduplication of callbacks.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde::Deserialize;
 use super::{
     Row,
     catalogue::{DEDUP_WINDOW_SECS, SIGNATURE_MODE},
-    validate::Reader,
+    validate::Validator,
 };
 use crate::domain::SignatureMode;
 
-/// How callbacks are treated.
+/// How callbacks are processed.
 #[derive(Debug, Clone, Copy)]
-pub struct Callbacks {
-    /// What is done with a callback whose signature does not match.
+pub struct CallbackConfig {
+    /// Whether callbacks whose signature does not match are rejected or only reported.
     pub signature_mode: SignatureMode,
-    /// How long a callback is remembered, to recognise it when it comes again.
+    /// How long a callback is remembered in order to recognize a repeat; zero turns deduplication off.
     pub dedup_window: Duration,
 }
 
@@ -33,13 +33,17 @@ pub(super) struct DedupSection {
 const MODES: [(&str, SignatureMode); 2] =
     [("enforce", SignatureMode::Enforce), ("report-only", SignatureMode::ReportOnly)];
 
-pub(super) fn read(signature: SignatureSection, dedup: DedupSection, reader: &mut Reader) -> Option<Callbacks> {
-    let signature_mode = reader.word(&SIGNATURE_MODE, signature.mode, &MODES);
-    let dedup_window = reader.number(&DEDUP_WINDOW_SECS, dedup.window_secs, 0..=86_400);
-    Some(Callbacks { signature_mode: signature_mode?, dedup_window: Duration::from_secs(dedup_window?) })
+pub(super) fn validate(
+    signature: SignatureSection,
+    dedup: DedupSection,
+    validator: &mut Validator,
+) -> Option<CallbackConfig> {
+    let signature_mode = validator.parse_choice(&SIGNATURE_MODE, signature.mode, &MODES);
+    let dedup_window = validator.parse_number(&DEDUP_WINDOW_SECS, dedup.window_secs, 0..=86_400);
+    Some(CallbackConfig { signature_mode: signature_mode?, dedup_window: Duration::from_secs(dedup_window?) })
 }
 
-impl Callbacks {
+impl CallbackConfig {
     pub(super) fn describe(self) -> Vec<Row> {
         vec![
             (SIGNATURE_MODE.name, self.signature_mode.to_string()),

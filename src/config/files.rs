@@ -1,50 +1,50 @@
-//! Sees whether files have changed.
+//! Detects whether files have changed, without reading them.
 
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
-/// Files and the state that they were in at one moment; equal as long as none has changed.
+/// A snapshot of the metadata of files. Two snapshots of the same files are equal if no file has changed between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyFiles {
-    files: Vec<(PathBuf, Option<Stamp>)>,
+pub struct CredentialFiles {
+    files: Vec<(PathBuf, Option<FileStamp>)>,
 }
 
-/// What tells one content of a path from another, without reading it.
+/// The metadata that changes when the file at a path is written or replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
+struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
     modified: (i64, i64),
 }
 
-impl KeyFiles {
-    /// The files in their present state.
-    pub(super) fn of(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let stamped = |path: PathBuf| {
-            let stamp = Stamp::of(&path);
+impl CredentialFiles {
+    /// Takes a snapshot of these files.
+    pub(super) fn snapshot(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        let with_stamp = |path: PathBuf| {
+            let stamp = FileStamp::read(&path);
             (path, stamp)
         };
-        Self { files: paths.into_iter().map(stamped).collect() }
+        Self { files: paths.into_iter().map(with_stamp).collect() }
     }
 
-    /// The same files in their present state.
+    /// Takes a new snapshot of the same files.
     #[must_use]
-    pub fn now(&self) -> Self {
-        Self::of(self.files.iter().map(|(path, _)| path.clone()))
+    pub fn current(&self) -> Self {
+        Self::snapshot(self.files.iter().map(|(path, _)| path.clone()))
     }
 
-    /// Whether there is no file that could change.
+    /// Returns whether there are no files.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 }
 
-impl Stamp {
-    /// Follows symbolic links: a mounted Kubernetes Secret changes by the swap of one.
+impl FileStamp {
+    /// Follows symbolic links, because Kubernetes updates a mounted Secret by replacing one.
     ///
-    /// `None` for what is missing and for what is no file: a pipe can be read only once.
-    fn of(path: &PathBuf) -> Option<Self> {
+    /// Returns `None` if there is no such file, and for anything but a regular file: a pipe can be read only once.
+    fn read(path: &PathBuf) -> Option<Self> {
         let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         Some(Self {
             device: metadata.dev(),

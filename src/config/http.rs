@@ -1,4 +1,4 @@
-//! The two listeners.
+//! The public listener and the admin listener.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,28 +9,28 @@ use super::{
     catalogue::{
         ADMIN_BIND, HTTP_BIND, HTTP_KEEP_ALIVE_SECS, HTTP_MAX_BODY_BYTES, HTTP_MAX_CONNECTIONS, HTTP_REQUEST_TIMEOUT_MS,
     },
-    validate::Reader,
+    validate::Validator,
 };
 
 /// The public listener and its limits.
 #[derive(Debug, Clone)]
-pub struct Http {
-    /// Where callbacks arrive.
+pub struct HttpConfig {
+    /// The address that receives callbacks.
     pub bind: SocketAddr,
-    /// The largest body that is read.
+    /// The size limit of a request body.
     pub max_body_bytes: usize,
-    /// The time for a whole request, including its body.
+    /// The time limit of a whole request, including its body.
     pub request_timeout: Duration,
     /// How many connections are held at the same time.
     pub max_connections: usize,
-    /// How long an idle connection is kept; it should be longer than the proxy keeps it.
+    /// How long an idle connection is kept open. It should be longer than in the proxy.
     pub keep_alive: Duration,
 }
 
 /// The listener for probes and metrics.
 #[derive(Debug, Clone)]
-pub struct Admin {
-    /// Where it listens.
+pub struct AdminConfig {
+    /// The address that it listens on.
     pub bind: SocketAddr,
 }
 
@@ -49,14 +49,14 @@ pub(super) struct AdminSection {
 }
 
 impl HttpSection {
-    pub(super) fn read(self, reader: &mut Reader) -> Option<Http> {
-        let bind = reader.address(&HTTP_BIND, self.bind);
-        let max_body_bytes = reader.number(&HTTP_MAX_BODY_BYTES, self.max_body_bytes, 1..=1_048_576);
-        // Twilio gives up after 15 s; an answer after that is never read.
-        let request_timeout = reader.number(&HTTP_REQUEST_TIMEOUT_MS, self.request_timeout_ms, 100..=14_000);
-        let max_connections = reader.number(&HTTP_MAX_CONNECTIONS, self.max_connections, 1..=65_536);
-        let keep_alive = reader.number(&HTTP_KEEP_ALIVE_SECS, self.keep_alive_secs, 1..=3_600);
-        Some(Http {
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<HttpConfig> {
+        let bind = validator.parse_address(&HTTP_BIND, self.bind);
+        let max_body_bytes = validator.parse_number(&HTTP_MAX_BODY_BYTES, self.max_body_bytes, 1..=1_048_576);
+        // Twilio gives up after 15 s and does not read a later response.
+        let request_timeout = validator.parse_number(&HTTP_REQUEST_TIMEOUT_MS, self.request_timeout_ms, 100..=14_000);
+        let max_connections = validator.parse_number(&HTTP_MAX_CONNECTIONS, self.max_connections, 1..=65_536);
+        let keep_alive = validator.parse_number(&HTTP_KEEP_ALIVE_SECS, self.keep_alive_secs, 1..=3_600);
+        Some(HttpConfig {
             bind: bind?,
             max_body_bytes: max_body_bytes?,
             request_timeout: Duration::from_millis(request_timeout?),
@@ -67,22 +67,23 @@ impl HttpSection {
 }
 
 impl AdminSection {
-    pub(super) fn read(self, http: Option<&Http>, reader: &mut Reader) -> Option<Admin> {
-        let bind = reader.address(&ADMIN_BIND, self.bind)?;
-        if http.is_some_and(|http| collide(http.bind, bind)) {
-            reader.report(&ADMIN_BIND, "is the address of HTTP_BIND; write another port");
+    pub(super) fn validate(self, http: Option<&HttpConfig>, validator: &mut Validator) -> Option<AdminConfig> {
+        let bind = validator.parse_address(&ADMIN_BIND, self.bind)?;
+        if http.is_some_and(|http| is_conflict(http.bind, bind)) {
+            validator.report(&ADMIN_BIND, "is the address of HTTP_BIND; write another port");
         }
-        Some(Admin { bind })
+        Some(AdminConfig { bind })
     }
 }
 
-/// Whether the second listener could not open: port 0 stands for any free port, and a wildcard takes all addresses.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+/// Returns whether both addresses cannot be bound at the same time. Port 0 means any free port, and a wildcard address
+/// includes all addresses.
+fn is_conflict(one: SocketAddr, other: SocketAddr) -> bool {
     let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && same_ip
 }
 
-impl Http {
+impl HttpConfig {
     pub(super) fn describe(&self) -> Vec<Row> {
         vec![
             (HTTP_BIND.name, self.bind.to_string()),
@@ -94,7 +95,7 @@ impl Http {
     }
 }
 
-impl Admin {
+impl AdminConfig {
     pub(super) fn describe(&self) -> Vec<Row> {
         vec![(ADMIN_BIND.name, self.bind.to_string())]
     }

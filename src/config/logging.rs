@@ -1,4 +1,4 @@
-//! How the process stops and what it says meanwhile.
+//! The log, and the time limits of a stop.
 
 use std::time::Duration;
 
@@ -8,33 +8,33 @@ use tracing_subscriber::filter::Targets;
 use super::{
     Row,
     catalogue::{LOG_FORMAT, RUST_LOG, SHUTDOWN_DELAY_SECS, SHUTDOWN_TIMEOUT_SECS},
-    validate::Reader,
+    validate::Validator,
 };
 
-/// How long stopping may take.
+/// The time limits of a stop.
 #[derive(Debug, Clone)]
-pub struct Shutdown {
-    /// Not ready any more, but still serving in full, so that load balancers notice.
+pub struct ShutdownConfig {
+    /// How long the service still accepts callbacks while it is not ready, so that load balancers can react.
     pub delay: Duration,
-    /// After the delay: the time to finish what was received.
+    /// How long the service waits after the delay for callbacks in progress.
     pub timeout: Duration,
 }
 
-/// What is logged, and how.
+/// The format and the filter of the log.
 #[derive(Debug, Clone)]
-pub struct Log {
-    /// The format, where it was chosen; else it depends on whether a terminal reads it.
+pub struct LoggingConfig {
+    /// The format; `None` means `pretty` on a terminal and `json` elsewhere.
     pub format: Option<LogFormat>,
-    /// Directives that say what is logged; known to be valid.
+    /// The directives that select what is logged, in the syntax of `RUST_LOG`; they are valid.
     pub filter: String,
 }
 
-/// How a log line is written.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object per line.
     Json,
-    /// For people.
+    /// Text for people to read.
     Pretty,
 }
 
@@ -66,25 +66,25 @@ pub(super) struct RustSection {
 }
 
 impl ShutdownSection {
-    pub(super) fn read(self, reader: &mut Reader) -> Option<Shutdown> {
-        let delay = reader.number(&SHUTDOWN_DELAY_SECS, self.delay_secs, 0..=600);
-        let timeout = reader.number(&SHUTDOWN_TIMEOUT_SECS, self.timeout_secs, 1..=600);
-        Some(Shutdown { delay: Duration::from_secs(delay?), timeout: Duration::from_secs(timeout?) })
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<ShutdownConfig> {
+        let delay = validator.parse_number(&SHUTDOWN_DELAY_SECS, self.delay_secs, 0..=600);
+        let timeout = validator.parse_number(&SHUTDOWN_TIMEOUT_SECS, self.timeout_secs, 1..=600);
+        Some(ShutdownConfig { delay: Duration::from_secs(delay?), timeout: Duration::from_secs(timeout?) })
     }
 }
 
 impl LogSection {
-    /// The format that was chosen, if any.
-    pub(super) fn read(self, reader: &mut Reader) -> Option<LogFormat> {
-        reader.word(&LOG_FORMAT, self.format, &LOG_FORMATS)
+    /// Returns the format, if one is set.
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<LogFormat> {
+        validator.parse_choice(&LOG_FORMAT, self.format, &LOG_FORMATS)
     }
 }
 
 impl RustSection {
-    pub(super) fn read(self, reader: &mut Reader) -> Option<String> {
-        let text = reader.text(&RUST_LOG, self.log)?;
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<String> {
+        let text = validator.value_or_default(&RUST_LOG, self.log)?;
         if log_filter(&text).is_none() {
-            reader.report(
+            validator.report(
                 &RUST_LOG,
                 "is not a log filter; write a level such as info, or target=level with commas between",
             );
@@ -93,15 +93,15 @@ impl RustSection {
     }
 }
 
-/// The filter that directives in the syntax of `RUST_LOG` make; `None` when there are none, or one cannot be read.
+/// Parses directives in the syntax of `RUST_LOG`. Returns `None` if there are no directives or one is not valid.
 #[must_use]
 pub fn log_filter(text: &str) -> Option<Targets> {
     let directives: Vec<_> = text.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
-    // An empty text would be taken for a target, of which everything is logged.
+    // An empty directive would be taken for a target that logs at every level.
     if directives.is_empty() { None } else { directives.join(",").parse().ok() }
 }
 
-impl Shutdown {
+impl ShutdownConfig {
     pub(super) fn describe(&self) -> Vec<Row> {
         vec![
             (SHUTDOWN_DELAY_SECS.name, self.delay.as_secs().to_string()),
@@ -110,7 +110,7 @@ impl Shutdown {
     }
 }
 
-impl Log {
+impl LoggingConfig {
     pub(super) fn describe(&self) -> Vec<Row> {
         let format = self.format.map(LogFormat::as_str);
         vec![(LOG_FORMAT.name, format.unwrap_or_default().to_owned()), (RUST_LOG.name, self.filter.clone())]

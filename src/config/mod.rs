@@ -1,7 +1,10 @@
-//! Everything that can be set, read from the environment and checked before anything starts.
+//! The configuration, which is read from environment variables and validated before anything starts.
 //!
-//! [`load`] takes the variables as an argument, never from the process itself. It names every problem at once, each
-//! with what to write instead, and never repeats a value: one that stands in the wrong place may be a secret.
+//! [`load`] takes the variables as an argument and never reads them from the process. It reports all problems at once, each
+//! with what to write instead. It never repeats a value, because a secret may have been written to the wrong variable.
+//!
+//! Each file has one or more sections. A section is a group of variables with the same prefix: a private `…Section` holds
+//! their texts, and its `validate` turns them into a public `…Config`. `catalogue` lists every variable.
 
 mod accounts;
 mod callbacks;
@@ -22,229 +25,234 @@ mod validate;
 
 use std::ffi::OsString;
 
-pub use accounts::{Account, Accounts, ApiKey, parse_accounts};
-pub use callbacks::Callbacks;
+pub use accounts::{AccountConfig, AccountsFile, ApiKey, parse_accounts};
+pub use callbacks::CallbackConfig;
 pub use catalogue::{VARIABLES, Variable};
-pub use files::KeyFiles;
-pub use http::{Admin, Http};
-pub use kafka::{ClientCertificate, Kafka, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
-pub use logging::{Log, LogFormat, Shutdown, log_filter};
+pub use files::CredentialFiles;
+pub use http::{AdminConfig, HttpConfig};
+pub use kafka::{ClientCertificate, KafkaConfig, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
+pub use logging::{LogFormat, LoggingConfig, ShutdownConfig, log_filter};
 pub use problems::Problems;
-pub use reconcile::{Access, Reconcile, Reconciliation};
+pub use reconcile::{ReconcileCommandConfig, ReconcileConfig, TrustHubAccess};
 use serde::de::DeserializeOwned;
-pub use simulator::{Simulator, SimulatorPlace};
-pub use spool::Spool;
-pub use trusthub::TrustHub;
-pub use twilio::{Credentials, Probe, Twilio};
+pub use simulator::{SimulateCommandConfig, SimulatorConfig};
+pub use spool::SpoolConfig;
+pub use trusthub::TrustHubConfig;
+pub use twilio::{Credentials, ProbeConfig, TwilioConfig};
 
 use crate::domain::PublicUrl;
 use environment::Environment;
-use validate::Reader;
+use validate::Validator;
 
-/// The whole configuration, every value checked.
+/// The validated configuration of the service.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The public listener.
-    pub http: Http,
+    pub http: HttpConfig,
     /// The listener for probes and metrics.
-    pub admin: Admin,
-    /// The addresses under which Twilio calls; at least one.
+    pub admin: AdminConfig,
+    /// The base URLs that Twilio calls; at least one.
     pub public_urls: Vec<PublicUrl>,
-    /// What proves that a callback comes from Twilio.
-    pub twilio: Twilio,
-    /// How callbacks are treated.
-    pub callbacks: Callbacks,
-    /// Where the events go.
-    pub kafka: Kafka,
-    /// Where they wait while Kafka does not take them.
-    pub spool: Spool,
-    /// Where the profiles can be asked for.
-    pub trusthub: TrustHub,
-    /// How often the profiles are compared with what was published.
-    pub reconcile: Reconcile,
-    /// How long stopping may take.
-    pub shutdown: Shutdown,
-    /// Where the simulator listens and what it remembers; only for `simulate` and `dev`.
-    pub simulator: SimulatorPlace,
-    /// What is logged, and how.
-    pub log: Log,
+    /// The accounts and the tokens that verify callbacks.
+    pub twilio: TwilioConfig,
+    /// The signature mode and the deduplication of callbacks.
+    pub callbacks: CallbackConfig,
+    /// The Kafka cluster and its topics.
+    pub kafka: KafkaConfig,
+    /// The durable queue on disk.
+    pub spool: SpoolConfig,
+    /// Trust Hub's REST API.
+    pub trusthub: TrustHubConfig,
+    /// The schedule of reconciliation.
+    pub reconcile: ReconcileConfig,
+    /// The time limits of a stop.
+    pub shutdown: ShutdownConfig,
+    /// The address and the state file of the simulator. The service does not use them; `config` prints them.
+    pub simulator: SimulatorConfig,
+    /// The format and the filter of the log.
+    pub logging: LoggingConfig,
 }
 
-/// A valid configuration, and what looks like a slip in its variables.
+/// A valid configuration, and warnings about its variables.
 #[derive(Debug, Clone)]
-pub struct Loaded {
-    /// The configuration.
+pub struct LoadedConfig {
+    /// The validated configuration.
     pub config: Config,
-    /// One sentence for each variable that is not read but nearly has the name of one that is, and for each that is
-    /// read but not used.
+    /// One sentence for each variable whose name is almost that of a known one, and for each that has no effect or is
+    /// insecure.
     pub warnings: Vec<String>,
 }
 
-/// Reads the configuration from environment variables.
+/// Loads the configuration of the service.
 ///
 /// # Errors
-/// [`Problems`], which names every missing, malformed or contradictory variable.
-pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, Problems> {
+/// [`Problems`] with every missing, malformed or contradictory variable.
+pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<LoadedConfig, Problems> {
     let (config, mut warnings) = load_with(vars, read_sections)?;
     warnings.extend(warnings_of(&config.twilio, &config.trusthub));
-    Ok(Loaded { config, warnings })
+    Ok(LoadedConfig { config, warnings })
 }
 
-/// Reads only where the admin port is, for a command that asks it.
+/// Loads only the address of the admin port, for a command that sends a request to it.
 ///
 /// # Errors
-/// [`Problems`] of that one variable.
-pub fn load_admin(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Admin, Problems> {
-    load_section(vars, "ADMIN_", |section: http::AdminSection, reader| section.read(None, reader))
+/// [`Problems`] of that variable.
+pub fn load_admin(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<AdminConfig, Problems> {
+    load_section(vars, "ADMIN_", |section: http::AdminSection, validator| section.validate(None, validator))
 }
 
-/// Reads only the tokens and the account, for a command that needs nothing else.
-///
-/// # Errors
-/// [`Problems`] of those variables.
-pub fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Twilio, Problems> {
-    load_section(vars, "TWILIO_", twilio::TwilioSection::read)
-}
-
-/// Reads only what a callback is signed with.
+/// Loads only the accounts and their tokens.
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_probe(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Probe, Problems> {
+pub fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<TwilioConfig, Problems> {
+    load_section(vars, "TWILIO_", twilio::TwilioSection::validate)
+}
+
+/// Loads only what signing a test callback needs.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub fn load_probe(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<ProbeConfig, Problems> {
     load_with(vars, read_probe).map(|(probe, _)| probe)
 }
 
-fn read_probe(environment: &Environment, reader: &mut Reader) -> Option<Probe> {
-    let urls = environment.section::<twilio::PublicSection>("PUBLIC_", reader)?.read(reader);
-    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?.read(reader)?;
+fn read_probe(environment: &Environment, validator: &mut Validator) -> Option<ProbeConfig> {
+    let urls = environment.section::<twilio::PublicSection>("PUBLIC_", validator)?.validate(validator);
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?.validate(validator)?;
     let (account, token) = twilio.first_signer()?;
-    Some(Probe { public_url: urls?.into_iter().next()?, account, token })
+    Some(ProbeConfig { public_url: urls?.into_iter().next()?, account, token })
 }
 
-/// Reads only where the spool is, for a command that looks into it.
+/// Loads only the spool section, for a command that inspects the spool.
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_spool(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Spool, Problems> {
-    load_section(vars, "SPOOL_", spool::SpoolSection::read)
+pub fn load_spool(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<SpoolConfig, Problems> {
+    load_section(vars, "SPOOL_", spool::SpoolSection::validate)
 }
 
-/// Reads only where the spool and Kafka are, for a command that brings the one to the other.
+/// Loads only the spool and Kafka sections, for a command that drains the spool.
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_drain(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(Spool, Kafka), Problems> {
+pub fn load_drain(
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(SpoolConfig, KafkaConfig), Problems> {
     load_with(vars, read_drain).map(|(both, _)| both)
 }
 
-fn read_drain(environment: &Environment, reader: &mut Reader) -> Option<(Spool, Kafka)> {
-    let spool = environment.section::<spool::SpoolSection>("SPOOL_", reader)?.read(reader);
-    let kafka = kafka::Sections::from(environment, reader)?.read(reader);
+fn read_drain(environment: &Environment, validator: &mut Validator) -> Option<(SpoolConfig, KafkaConfig)> {
+    let spool = environment.section::<spool::SpoolSection>("SPOOL_", validator)?.validate(validator);
+    let kafka = kafka::KafkaSections::from(environment, validator)?.validate(validator);
     Some((spool?, kafka?))
 }
 
-/// Reads only what the simulator needs.
+/// Loads only what `simulate` needs.
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_simulator(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Simulator, Problems> {
-    let (simulator, mut warnings) = load_with(vars, read_simulator)?;
-    warnings.extend(simulator.place.warning());
-    Ok(Simulator { warnings, ..simulator })
+pub fn load_simulate(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<SimulateCommandConfig, Problems> {
+    let (simulate, mut warnings) = load_with(vars, read_simulate)?;
+    warnings.extend(simulate.simulator.warning());
+    Ok(SimulateCommandConfig { warnings, ..simulate })
 }
 
-fn read_simulator(environment: &Environment, reader: &mut Reader) -> Option<Simulator> {
-    let place = environment.section::<simulator::SimulatorSection>("SIMULATOR_", reader)?.read(reader);
-    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?;
-    let accounts = twilio.read_with_account("an account that may use the simulator", reader).map(simulator::accounts);
-    let log = read_log(environment, reader);
-    Some(Simulator { place: place?, accounts: accounts?, log: log?, warnings: Vec::new() })
+fn read_simulate(environment: &Environment, validator: &mut Validator) -> Option<SimulateCommandConfig> {
+    let simulator = environment.section::<simulator::SimulatorSection>("SIMULATOR_", validator)?.validate(validator);
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?;
+    let accounts = twilio.validate_with_account("an account for the simulator", validator).map(simulator::accounts);
+    let logging = read_logging(environment, validator);
+    Some(SimulateCommandConfig { simulator: simulator?, accounts: accounts?, logging: logging?, warnings: Vec::new() })
 }
 
-/// Reads only what is needed to ask Trust Hub.
+/// Loads only what requests to Trust Hub need.
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_access(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Access, Problems> {
-    load_with(vars, read_access).map(|(access, warnings)| access.warned_of(warnings))
+pub fn load_trusthub_access(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<TrustHubAccess, Problems> {
+    load_with(vars, read_trusthub_access).map(|(access, warnings)| access.with_warnings(warnings))
 }
 
-/// Reads only what is needed to compare Trust Hub with the topic.
+/// Loads only what a reconciliation needs.
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_reconciliation(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Reconciliation, Problems> {
-    let ((access, kafka), warnings) = load_with(vars, |environment, reader| {
-        let access = read_access(environment, reader);
-        let kafka = kafka::Sections::from(environment, reader).and_then(|sections| sections.read(reader));
+pub fn load_reconcile(
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<ReconcileCommandConfig, Problems> {
+    let ((access, kafka), warnings) = load_with(vars, |environment, validator| {
+        let access = read_trusthub_access(environment, validator);
+        let kafka =
+            kafka::KafkaSections::from(environment, validator).and_then(|sections| sections.validate(validator));
         access.zip(kafka)
     })?;
-    Ok(Reconciliation { access: access.warned_of(warnings), kafka })
+    Ok(ReconcileCommandConfig { access: access.with_warnings(warnings), kafka })
 }
 
-fn read_access(environment: &Environment, reader: &mut Reader) -> Option<Access> {
-    let trusthub = environment.section::<trusthub::TrustHubSection>("TRUSTHUB_", reader)?.read(reader);
-    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?;
-    let twilio = twilio.read_with_account("the account whose profiles are to be asked for", reader);
-    let log = read_log(environment, reader);
-    Some(Access { trusthub: trusthub?, twilio: twilio?, log: log?, warnings: Vec::new() })
+fn read_trusthub_access(environment: &Environment, validator: &mut Validator) -> Option<TrustHubAccess> {
+    let trusthub = environment.section::<trusthub::TrustHubSection>("TRUSTHUB_", validator)?.validate(validator);
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?;
+    let twilio = twilio.validate_with_account("the account whose profiles to read", validator);
+    let logging = read_logging(environment, validator);
+    Some(TrustHubAccess { trusthub: trusthub?, twilio: twilio?, logging: logging?, warnings: Vec::new() })
 }
 
-impl Access {
-    fn warned_of(self, mut warnings: Vec<String>) -> Self {
+impl TrustHubAccess {
+    fn with_warnings(self, mut warnings: Vec<String>) -> Self {
         warnings.extend(warnings_of(&self.twilio, &self.trusthub));
         Self { warnings, ..self }
     }
 }
 
-fn warnings_of(twilio: &Twilio, trusthub: &TrustHub) -> impl Iterator<Item = String> + use<> {
+fn warnings_of(twilio: &TwilioConfig, trusthub: &TrustHubConfig) -> impl Iterator<Item = String> + use<> {
     [twilio.warning(), trusthub.warning()].into_iter().flatten()
 }
 
-/// What is read from the variables, with the warnings about their names.
+/// Runs `read` on the variables. Returns its result with the warnings about the names of the variables.
 fn load_with<T>(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
-    read: impl FnOnce(&Environment, &mut Reader) -> Option<T>,
+    read: impl FnOnce(&Environment, &mut Validator) -> Option<T>,
 ) -> Result<(T, Vec<String>), Problems> {
-    let mut reader = Reader::default();
-    let environment = Environment::collect(vars, &mut reader);
-    let value = read(&environment, &mut reader);
-    Ok((reader.conclude(value)?, environment.into_warnings()))
+    let mut validator = Validator::default();
+    let environment = Environment::collect(vars, &mut validator);
+    let value = read(&environment, &mut validator);
+    Ok((validator.finish(value)?, environment.into_warnings()))
 }
 
 fn load_section<S: DeserializeOwned, T>(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
     prefix: &'static str,
-    read: impl FnOnce(S, &mut Reader) -> Option<T>,
+    read: impl FnOnce(S, &mut Validator) -> Option<T>,
 ) -> Result<T, Problems> {
     let is_part = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
     let part = vars.into_iter().filter(|(name, _)| is_part(name));
-    let loaded = load_with(part, |environment, reader| {
-        environment.section::<S>(prefix, reader).and_then(|section| read(section, reader))
+    let loaded = load_with(part, |environment, validator| {
+        environment.section::<S>(prefix, validator).and_then(|section| read(section, validator))
     });
     loaded.map(|(section, _)| section)
 }
 
-/// Reads every section before it gives up, so that no problem hides another.
-fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Config> {
-    let http = environment.section::<http::HttpSection>("HTTP_", reader)?.read(reader);
-    let admin = environment.section::<http::AdminSection>("ADMIN_", reader)?.read(http.as_ref(), reader);
-    let public_urls = environment.section::<twilio::PublicSection>("PUBLIC_", reader)?.read(reader);
-    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", reader)?.read(reader);
-    twilio::check_candidates(public_urls.as_deref(), twilio.as_ref(), reader);
-    let signature = environment.section::<callbacks::SignatureSection>("SIGNATURE_", reader)?;
-    let dedup = environment.section::<callbacks::DedupSection>("DEDUP_", reader)?;
-    let callbacks = callbacks::read(signature, dedup, reader);
-    let kafka = kafka::Sections::from(environment, reader)?.read(reader);
-    let spool = environment.section::<spool::SpoolSection>("SPOOL_", reader)?.read(reader);
-    let trusthub = environment.section::<trusthub::TrustHubSection>("TRUSTHUB_", reader)?.read(reader);
-    let reconcile = environment.section::<reconcile::ReconcileSection>("RECONCILE_", reader)?.read(reader);
+/// Validates every section before it returns an error, so that one problem does not hide another.
+fn read_sections(environment: &Environment, validator: &mut Validator) -> Option<Config> {
+    let http = environment.section::<http::HttpSection>("HTTP_", validator)?.validate(validator);
+    let admin = environment.section::<http::AdminSection>("ADMIN_", validator)?.validate(http.as_ref(), validator);
+    let public_urls = environment.section::<twilio::PublicSection>("PUBLIC_", validator)?.validate(validator);
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?.validate(validator);
+    twilio::check_candidates(public_urls.as_deref(), twilio.as_ref(), validator);
+    let signature = environment.section::<callbacks::SignatureSection>("SIGNATURE_", validator)?;
+    let dedup = environment.section::<callbacks::DedupSection>("DEDUP_", validator)?;
+    let callbacks = callbacks::validate(signature, dedup, validator);
+    let kafka = kafka::KafkaSections::from(environment, validator)?.validate(validator);
+    let spool = environment.section::<spool::SpoolSection>("SPOOL_", validator)?.validate(validator);
+    let trusthub = environment.section::<trusthub::TrustHubSection>("TRUSTHUB_", validator)?.validate(validator);
+    let reconcile = environment.section::<reconcile::ReconcileSection>("RECONCILE_", validator)?.validate(validator);
     if let Some(reconcile) = reconcile {
-        reconcile.check_accounts(twilio.as_ref(), reader);
+        reconcile.check_accounts(twilio.as_ref(), validator);
     }
-    let shutdown = environment.section::<logging::ShutdownSection>("SHUTDOWN_", reader)?.read(reader);
-    let simulator = environment.section::<simulator::SimulatorSection>("SIMULATOR_", reader)?.read(reader);
-    let log = read_log(environment, reader);
+    let shutdown = environment.section::<logging::ShutdownSection>("SHUTDOWN_", validator)?.validate(validator);
+    let simulator = environment.section::<simulator::SimulatorSection>("SIMULATOR_", validator)?.validate(validator);
+    let logging = read_logging(environment, validator);
     Some(Config {
         http: http?,
         admin: admin?,
@@ -257,18 +265,19 @@ fn read_sections(environment: &Environment, reader: &mut Reader) -> Option<Confi
         reconcile: reconcile?,
         shutdown: shutdown?,
         simulator: simulator?,
-        log: log?,
+        logging: logging?,
     })
 }
 
-fn read_log(environment: &Environment, reader: &mut Reader) -> Option<Log> {
-    let format = environment.section::<logging::LogSection>("LOG_", reader)?.read(reader);
-    let filter = environment.section::<logging::RustSection>("RUST_", reader)?.read(reader);
-    Some(Log { format, filter: filter? })
+fn read_logging(environment: &Environment, validator: &mut Validator) -> Option<LoggingConfig> {
+    let format = environment.section::<logging::LogSection>("LOG_", validator)?.validate(validator);
+    let filter = environment.section::<logging::RustSection>("RUST_", validator)?.validate(validator);
+    Some(LoggingConfig { format, filter: filter? })
 }
 
 impl Config {
-    /// The effective value of each of [`VARIABLES`], in their order; secrets are redacted, what is not set is empty.
+    /// Returns the effective value of each of [`VARIABLES`] in their order. Secrets are redacted. The value is empty if a
+    /// variable is not set and has no default.
     #[must_use]
     pub fn describe(&self) -> Vec<(&'static str, String)> {
         [
@@ -283,7 +292,7 @@ impl Config {
             self.reconcile.describe(),
             self.shutdown.describe(),
             self.simulator.describe(),
-            self.log.describe(),
+            self.logging.describe(),
         ]
         .concat()
     }

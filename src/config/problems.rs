@@ -1,12 +1,12 @@
-//! Everything that is wrong with a configuration, in one error.
+//! The error that lists all problems of a configuration.
 
 use std::{error::Error, fmt};
 
 use super::catalogue::Variable;
 
-/// Every problem of a configuration: one line each, with the variable and what to write instead.
+/// All problems of a configuration: one line each, with the variable and what to write instead.
 ///
-/// No line holds a value that was given, so the error may be printed and logged.
+/// No line contains a configured value, so the error can be printed and logged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems {
     found: Vec<Problem>,
@@ -19,7 +19,7 @@ struct Problem {
 }
 
 impl Problems {
-    /// A problem that only another room can find.
+    /// Creates an error with one problem, which a module that uses the configuration has found.
     pub(crate) fn one(name: &'static str, text: String) -> Self {
         Self { found: vec![Problem { name, text }] }
     }
@@ -28,7 +28,7 @@ impl Problems {
         self.found.is_empty()
     }
 
-    /// Whether something is already known to be wrong with the variable.
+    /// Returns whether a problem of this variable was already added.
     pub(super) fn has(&self, variable: &Variable) -> bool {
         self.found.iter().any(|problem| problem.name == variable.name)
     }

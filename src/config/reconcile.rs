@@ -1,39 +1,42 @@
-//! How often Trust Hub is compared with the topic, and what a command needs that asks Trust Hub.
+//! The schedule of reconciliation, and the configuration of the commands that call Trust Hub.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Kafka, Log, Row, TrustHub, Twilio, catalogue::RECONCILE_INTERVAL_SECS, validate::Reader};
+use super::{
+    KafkaConfig, LoggingConfig, Row, TrustHubConfig, TwilioConfig, catalogue::RECONCILE_INTERVAL_SECS,
+    validate::Validator,
+};
 
-/// How often Trust Hub is compared with the topic.
+/// The schedule of reconciliation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reconcile {
-    /// The time from one comparison to the next; `None` for no comparison.
+pub struct ReconcileConfig {
+    /// The time from one run to the next; `None` turns scheduled reconciliation off.
     pub interval: Option<Duration>,
 }
 
-/// What is needed to ask Trust Hub.
+/// What requests to Trust Hub need.
 #[derive(Debug, Clone)]
-pub struct Access {
-    /// Where Trust Hub is.
-    pub trusthub: TrustHub,
-    /// The accounts; at least one is named.
-    pub twilio: Twilio,
-    /// What is logged, and how.
-    pub log: Log,
-    /// One sentence for each variable that is not read but nearly has the name of one that is, and for each that is
-    /// read but not used.
+pub struct TrustHubAccess {
+    /// The REST API.
+    pub trusthub: TrustHubConfig,
+    /// The accounts with their credentials; at least one account has a SID.
+    pub twilio: TwilioConfig,
+    /// The format and the filter of the log.
+    pub logging: LoggingConfig,
+    /// One sentence for each variable whose name is almost that of a known one, and for each that has no effect or is
+    /// insecure.
     pub warnings: Vec<String>,
 }
 
-/// What is needed to compare Trust Hub with the topic.
+/// What `reconcile` needs to compare Trust Hub with the event topic.
 #[derive(Debug, Clone)]
-pub struct Reconciliation {
-    /// The one side.
-    pub access: Access,
-    /// The other side.
-    pub kafka: Kafka,
+pub struct ReconcileCommandConfig {
+    /// The access to Trust Hub.
+    pub access: TrustHubAccess,
+    /// The cluster with the event topic.
+    pub kafka: KafkaConfig,
 }
 
 #[derive(Deserialize)]
@@ -42,19 +45,19 @@ pub(super) struct ReconcileSection {
 }
 
 impl ReconcileSection {
-    pub(super) fn read(self, reader: &mut Reader) -> Option<Reconcile> {
-        let seconds = reader.number(&RECONCILE_INTERVAL_SECS, self.interval_secs, 0..=604_800)?;
-        Some(Reconcile { interval: (seconds > 0).then(|| Duration::from_secs(seconds)) })
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<ReconcileConfig> {
+        let seconds = validator.parse_number(&RECONCILE_INTERVAL_SECS, self.interval_secs, 0..=604_800)?;
+        Some(ReconcileConfig { interval: (seconds > 0).then(|| Duration::from_secs(seconds)) })
     }
 }
 
-impl Reconcile {
-    /// Trust Hub tells nothing to nobody.
-    pub(super) fn check_accounts(self, twilio: Option<&Twilio>, reader: &mut Reader) {
+impl ReconcileConfig {
+    /// Reports a problem if no account is configured: reconciliation needs at least one to authenticate with.
+    pub(super) fn check_accounts(self, twilio: Option<&TwilioConfig>, validator: &mut Validator) {
         if self.interval.is_some() && twilio.is_some_and(|twilio| twilio.credentials().next().is_none()) {
-            reader.report(
+            validator.report(
                 &RECONCILE_INTERVAL_SECS,
-                "needs an account to ask for; write TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, or 0 here",
+                "needs an account to authenticate with; set TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, or write 0 here",
             );
         }
     }

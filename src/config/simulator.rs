@@ -1,34 +1,34 @@
-//! The Trust Hub of one's own.
+//! The Trust Hub simulator.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 
 use super::{
-    Account, Log, Row, Twilio,
+    AccountConfig, LoggingConfig, Row, TwilioConfig,
     catalogue::{SIMULATOR_BIND, SIMULATOR_STATE},
-    validate::Reader,
+    validate::Validator,
 };
 
-/// Where the simulator listens and what it remembers.
+/// The address and the state file of the simulator.
 #[derive(Debug, Clone)]
-pub struct SimulatorPlace {
-    /// Where its API listens.
+pub struct SimulatorConfig {
+    /// The address that its API listens on.
     pub bind: SocketAddr,
-    /// Where it keeps its profiles; in memory, if there is no file.
+    /// The file that stores its profiles; `None` keeps them in memory.
     pub state: Option<PathBuf>,
 }
 
-/// What the simulator needs to run.
+/// What `simulate` needs.
 #[derive(Debug, Clone)]
-pub struct Simulator {
-    /// Where it listens and what it remembers.
-    pub place: SimulatorPlace,
-    /// Who may use it; at least one.
-    pub accounts: Vec<Account>,
-    /// What is logged, and how.
-    pub log: Log,
-    /// What looks like a slip in the variables, or is open to others.
+pub struct SimulateCommandConfig {
+    /// The address and the state file.
+    pub simulator: SimulatorConfig,
+    /// The accounts that can use the API; at least one.
+    pub accounts: Vec<AccountConfig>,
+    /// The format and the filter of the log.
+    pub logging: LoggingConfig,
+    /// One sentence for each variable whose name is almost that of a known one, and for each that is insecure.
     pub warnings: Vec<String>,
 }
 
@@ -39,25 +39,25 @@ pub(super) struct SimulatorSection {
 }
 
 impl SimulatorSection {
-    pub(super) fn read(self, reader: &mut Reader) -> Option<SimulatorPlace> {
-        let state = reader.text(&SIMULATOR_STATE, self.state).map(PathBuf::from);
-        Some(SimulatorPlace { bind: reader.address(&SIMULATOR_BIND, self.bind)?, state })
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<SimulatorConfig> {
+        let state = validator.value_or_default(&SIMULATOR_STATE, self.state).map(PathBuf::from);
+        Some(SimulatorConfig { bind: validator.parse_address(&SIMULATOR_BIND, self.bind)?, state })
     }
 }
 
-/// The accounts of the file, and the one that the token is bound to.
-pub(super) fn accounts(twilio: Twilio) -> Vec<Account> {
+/// Returns the accounts in the file, and the account that `TWILIO_AUTH_TOKEN` belongs to.
+pub(super) fn accounts(twilio: TwilioConfig) -> Vec<AccountConfig> {
     let listed = twilio.accounts.map(|accounts| accounts.list);
-    let bound = twilio.account_sid.map(|sid| Account { sid, tokens: twilio.auth_tokens, api_key: None });
+    let bound = twilio.account_sid.map(|sid| AccountConfig { sid, tokens: twilio.auth_tokens, api_key: None });
     listed.into_iter().flatten().chain(bound).collect()
 }
 
-impl SimulatorPlace {
-    /// Reviews are decided without a password.
+impl SimulatorConfig {
+    /// Warns if the simulator is reachable from other machines, because its control requests need no password.
     pub(super) fn warning(&self) -> Option<String> {
         let name = SIMULATOR_BIND.name;
         let is_open = !self.bind.ip().is_loopback();
-        is_open.then(|| format!("{name} is not a loopback address; whoever reaches it may decide reviews"))
+        is_open.then(|| format!("{name} is not a loopback address; anyone who can connect to it can decide reviews"))
     }
 
     pub(super) fn describe(&self) -> Vec<Row> {

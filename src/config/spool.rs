@@ -1,4 +1,4 @@
-//! Where records wait while Kafka does not take them.
+//! The spool.
 
 use std::path::PathBuf;
 
@@ -7,20 +7,20 @@ use serde::Deserialize;
 use super::{
     Row,
     catalogue::{SPOOL_DIR, SPOOL_MAX_BYTES, SPOOL_MIN_FREE_BYTES},
-    validate::Reader,
+    validate::Validator,
 };
 
-/// More than any disk has.
-const MOST: u64 = 1 << 50;
+/// The upper limit of both sizes, which no disk exceeds.
+const MAX_SIZE: u64 = 1 << 50;
 
-/// The durable queue on disk.
+/// The durable queue on disk, in which records wait while Kafka does not accept them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spool {
-    /// Its folder.
+pub struct SpoolConfig {
+    /// The folder of its files.
     pub folder: PathBuf,
-    /// Bytes of records that it may hold.
+    /// The maximum total size of its records.
     pub max_bytes: u64,
-    /// Bytes that it must leave free on the disk.
+    /// The number of bytes that it leaves free on the disk.
     pub min_free_bytes: u64,
 }
 
@@ -32,15 +32,15 @@ pub(super) struct SpoolSection {
 }
 
 impl SpoolSection {
-    pub(super) fn read(self, reader: &mut Reader) -> Option<Spool> {
-        let folder = reader.text(&SPOOL_DIR, self.dir).map(PathBuf::from);
-        let max_bytes = reader.number(&SPOOL_MAX_BYTES, self.max_bytes, 1024..=MOST);
-        let min_free_bytes = reader.number(&SPOOL_MIN_FREE_BYTES, self.min_free_bytes, 0..=MOST);
-        Some(Spool { folder: folder?, max_bytes: max_bytes?, min_free_bytes: min_free_bytes? })
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<SpoolConfig> {
+        let folder = validator.value_or_default(&SPOOL_DIR, self.dir).map(PathBuf::from);
+        let max_bytes = validator.parse_number(&SPOOL_MAX_BYTES, self.max_bytes, 1024..=MAX_SIZE);
+        let min_free_bytes = validator.parse_number(&SPOOL_MIN_FREE_BYTES, self.min_free_bytes, 0..=MAX_SIZE);
+        Some(SpoolConfig { folder: folder?, max_bytes: max_bytes?, min_free_bytes: min_free_bytes? })
     }
 }
 
-impl Spool {
+impl SpoolConfig {
     pub(super) fn describe(&self) -> Vec<Row> {
         vec![
             (SPOOL_DIR.name, self.folder.display().to_string()),

@@ -1,21 +1,21 @@
-//! Finds slips of the pen: names that are not ours but nearly are.
+//! Suggests the right name for a misspelt variable.
 
 use super::catalogue::VARIABLES;
 
-/// A warning for a name that is not read, when it is near one that is.
+/// Returns a warning if this unknown name is similar to that of a known variable.
 ///
-/// Other unknown names say nothing, whatever their prefix: Kubernetes injects `KAFKA_PORT` and the like.
+/// Other unknown names are ignored, whatever their prefix, because Kubernetes injects `KAFKA_PORT` and the like.
 pub(super) fn warning(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     VARIABLES
         .iter()
         .map(|variable| (strsim::osa_distance(&upper, variable.name), variable.name))
-        .filter(|(distance, ours)| *distance <= tolerance(ours))
+        .filter(|(distance, known)| *distance <= max_distance(known))
         .min()
-        .map(|(_, ours)| format!("{name} is not read; did you mean {ours}?"))
+        .map(|(_, known)| format!("{name} is unknown and ignored; did you mean {known}?"))
 }
 
-/// In a short name two edits already make another word.
-fn tolerance(ours: &str) -> usize {
-    if ours.len() < 10 { 1 } else { 2 }
+/// Returns the number of edits up to which a name is similar. In a short name, two edits already make another word.
+fn max_distance(known: &str) -> usize {
+    if known.len() < 10 { 1 } else { 2 }
 }

@@ -1,17 +1,17 @@
-//! Where Trust Hub's REST API is.
+//! Trust Hub's REST API.
 
 use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::{Row, catalogue::TRUSTHUB_BASE_URL, validate::Reader};
+use super::{Row, catalogue::TRUSTHUB_BASE_URL, validate::Validator};
 use crate::domain::{PublicUrl, PublicUrlError};
 
 /// Trust Hub's REST API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustHub {
-    /// Scheme, host, optional port and path prefix, without a slash at the end; the version and the rest of the path
-    /// follow it.
+pub struct TrustHubConfig {
+    /// Scheme, host, optional port and optional path prefix, without a trailing slash. The version and the rest of the path
+    /// are appended to it.
     pub base_url: String,
 }
 
@@ -21,42 +21,42 @@ pub(super) struct TrustHubSection {
 }
 
 impl TrustHubSection {
-    pub(super) fn read(self, reader: &mut Reader) -> Option<TrustHub> {
-        let text = reader.text(&TRUSTHUB_BASE_URL, self.base_url)?;
-        // The same parts may stand in it as in the public URL.
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<TrustHubConfig> {
+        let text = validator.value_or_default(&TRUSTHUB_BASE_URL, self.base_url)?;
+        // It has the same parts as a public URL.
         match PublicUrl::parse(&text) {
-            Ok(url) => Some(TrustHub { base_url: url.as_str().to_owned() }),
+            Ok(url) => Some(TrustHubConfig { base_url: url.as_str().to_owned() }),
             Err(error) => {
-                reader.report(&TRUSTHUB_BASE_URL, wrong(error));
+                validator.report(&TRUSTHUB_BASE_URL, problem(error));
                 None
             }
         }
     }
 }
 
-fn wrong(error: PublicUrlError) -> &'static str {
+fn problem(error: PublicUrlError) -> &'static str {
     match error {
         PublicUrlError::Scheme => {
-            "does not begin with https:// (or http:// for a simulator); write https://trusthub.twilio.com"
+            "does not start with https:// (or http:// for a simulator); write https://trusthub.twilio.com"
         }
         PublicUrlError::Host => "has no valid host; write https://trusthub.twilio.com",
         PublicUrlError::UserInfo => {
-            "contains a user name or an '@'; write credentials to TWILIO_AUTH_TOKEN or TWILIO_ACCOUNTS_FILE, and only \
+            "contains a user name or an '@'; set credentials in TWILIO_AUTH_TOKEN or TWILIO_ACCOUNTS_FILE, and write only \
              scheme, host, port and path here"
         }
-        PublicUrlError::Port => "has no valid port; write a number from 1 to 65535 after the host, or leave it away",
+        PublicUrlError::Port => "has an invalid port; write a number from 1 to 65535 after the host, or omit the port",
         PublicUrlError::Query => "has a query or fragment; remove everything from the '?' or '#' on",
         PublicUrlError::Path => "has a path that is not a plain prefix; write https://trusthub.twilio.com",
     }
 }
 
-impl TrustHub {
-    /// Credentials go with every request, and plain HTTP shows them to everybody on the way.
+impl TrustHubConfig {
+    /// Warns about plain HTTP to another machine, because every request contains credentials.
     pub(super) fn warning(&self) -> Option<String> {
         let authority = self.base_url.strip_prefix("http://")?.split('/').next()?;
         (!is_loopback(authority)).then(|| {
             let name = TRUSTHUB_BASE_URL.name;
-            format!("{name} is not https; credentials can be read on the way, so use it with a simulator only")
+            format!("{name} is not https; the network can read credentials, so use it only with a simulator")
         })
     }
 

@@ -1,4 +1,4 @@
-//! What a callback is verified with: the public addresses, the tokens, the account.
+//! What callbacks are verified with: the public URLs, the accounts and their tokens.
 
 use std::path::PathBuf;
 
@@ -7,58 +7,58 @@ use serde::Deserialize;
 
 use super::{
     Row,
-    accounts::{Account, Accounts},
+    accounts::{AccountConfig, AccountsFile},
     catalogue::{
         PUBLIC_URL, TWILIO_ACCOUNT_SID, TWILIO_ACCOUNTS_FILE, TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE, Variable,
     },
-    files::KeyFiles,
+    files::CredentialFiles,
     problems::Problems,
-    validate::{Reader, Secret},
+    validate::{SecretText, Validator},
 };
 use crate::domain::{AccountSid, PublicUrl};
 
-/// How many signatures one callback may cost, so that a forged one stays cheap to refuse.
+/// The maximum number of signatures to compute for one callback, so that rejecting a forged one stays cheap.
 const MAX_CANDIDATES: usize = 24;
-/// The most ways in which the signed message can be built for one URL and one token.
+/// The maximum number of ways to build the signed message for one URL and one token.
 const CONSTRUCTIONS: usize = 3;
 
-const INSTEAD_OF_NO_TOKEN: &str = "the primary auth token of the account, or its path into TWILIO_AUTH_TOKEN_FILE, or \
-                                   the path of a list of accounts into TWILIO_ACCOUNTS_FILE";
+const TOKEN_INSTRUCTION: &str = "the primary auth token of the account, or its path into TWILIO_AUTH_TOKEN_FILE, or \
+                                 the path of an accounts file into TWILIO_ACCOUNTS_FILE";
 
-/// What proves that a callback comes from Twilio.
+/// The accounts, and the tokens that prove that a callback comes from Twilio.
 #[derive(Debug, Clone)]
-pub struct Twilio {
-    /// The tokens that may have signed, the current one first; at least one unless accounts are listed.
+pub struct TwilioConfig {
+    /// The tokens that verify callbacks, the current one first; at least one unless there is an accounts file.
     pub auth_tokens: Vec<SecretString>,
-    /// The file that the tokens came from.
+    /// The file that the tokens were read from.
     pub auth_token_file: Option<PathBuf>,
-    /// The account of the tokens. Without it and with a list of accounts, they belong to nobody.
+    /// The account that the tokens belong to. If it is missing beside an accounts file, the tokens are not used.
     pub account_sid: Option<AccountSid>,
-    /// More accounts with tokens of their own.
-    pub accounts: Option<Accounts>,
-    /// The files of tokens and accounts as they were before they were read.
-    pub files: KeyFiles,
+    /// The accounts file, in which each account has tokens of its own.
+    pub accounts: Option<AccountsFile>,
+    /// A snapshot of the token file and the accounts file, taken before they were read.
+    pub files: CredentialFiles,
 }
 
-/// What an account's REST API is asked with: user and password of HTTP Basic.
+/// The HTTP Basic credentials of an account for the REST API.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The account whose profiles they open.
+    /// The account that they give access to.
     pub account: AccountSid,
-    /// The SID of the account or of its API key.
+    /// The user name: the SID of the account or of its API key.
     pub user: String,
-    /// The auth token or the secret of the API key.
+    /// The password: the auth token or the secret of the API key.
     pub password: SecretString,
 }
 
-/// What a callback is signed with that tests an installation.
+/// What `probe` signs its test callback with.
 #[derive(Debug, Clone)]
-pub struct Probe {
-    /// The first of the URLs.
+pub struct ProbeConfig {
+    /// The first public URL.
     pub public_url: PublicUrl,
-    /// The account that the token belongs to, where that is known.
+    /// The account that the token belongs to, if it is known.
     pub account: Option<AccountSid>,
-    /// The current token.
+    /// The current token of the account.
     pub token: SecretString,
 }
 
@@ -76,21 +76,21 @@ pub(super) struct TwilioSection {
 }
 
 impl PublicSection {
-    pub(super) fn read(self, reader: &mut Reader) -> Option<Vec<PublicUrl>> {
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<Vec<PublicUrl>> {
         let Some(text) = self.url else {
-            reader.missing(&PUBLIC_URL, "the address that Twilio calls, such as https://hooks.example.com");
+            validator.report_missing(&PUBLIC_URL, "the address that Twilio calls, such as https://hooks.example.com");
             return None;
         };
-        let items = reader.list(&PUBLIC_URL, &text)?;
+        let items = validator.split_list(&PUBLIC_URL, &text)?;
         let mut urls = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            let place = index + 1;
+            let position = index + 1;
             match PublicUrl::parse(item) {
                 Ok(url) if urls.contains(&url) => {
-                    reader.report(&PUBLIC_URL, format!("item {place} repeats an earlier one; remove it"));
+                    validator.report(&PUBLIC_URL, format!("item {position} repeats an earlier one; remove it"));
                 }
                 Ok(url) => urls.push(url),
-                Err(error) => reader.report(&PUBLIC_URL, format!("item {place} {error}")),
+                Err(error) => validator.report(&PUBLIC_URL, format!("item {position} {error}")),
             }
         }
         Some(urls)
@@ -98,64 +98,65 @@ impl PublicSection {
 }
 
 impl TwilioSection {
-    /// Where at least one account must be named; `which` says what it is for.
-    pub(super) fn read_with_account(self, which: &str, reader: &mut Reader) -> Option<Twilio> {
-        if self.account_sid.is_none() && self.accounts_file.is_none() && !reader.is_wrong(&TWILIO_ACCOUNTS_FILE) {
-            let instead = format!("{which}, or a list of accounts into TWILIO_ACCOUNTS_FILE");
-            reader.missing(&TWILIO_ACCOUNT_SID, &instead);
+    /// Like [`validate`](Self::validate), but requires at least one account SID; `which` says which one to write.
+    pub(super) fn validate_with_account(self, which: &str, validator: &mut Validator) -> Option<TwilioConfig> {
+        if self.account_sid.is_none() && self.accounts_file.is_none() && !validator.has_problem(&TWILIO_ACCOUNTS_FILE) {
+            let instead = format!("{which}, or the path of an accounts file into TWILIO_ACCOUNTS_FILE");
+            validator.report_missing(&TWILIO_ACCOUNT_SID, &instead);
         }
-        self.read(reader)
+        self.validate(validator)
     }
 
-    pub(super) fn read(self, reader: &mut Reader) -> Option<Twilio> {
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<TwilioConfig> {
         let auth_token_file = self.auth_token_file.as_ref().map(PathBuf::from);
         let accounts_file = self.accounts_file.map(PathBuf::from);
-        let files = KeyFiles::of(auth_token_file.iter().chain(&accounts_file).cloned());
-        let may_lack_token = accounts_file.is_some() || reader.is_wrong(&TWILIO_ACCOUNTS_FILE);
+        let files = CredentialFiles::snapshot(auth_token_file.iter().chain(&accounts_file).cloned());
+        let may_lack_token = accounts_file.is_some() || validator.has_problem(&TWILIO_ACCOUNTS_FILE);
         let auth_tokens = match [self.auth_token, self.auth_token_file] {
             [None, None] if may_lack_token => Some(Vec::new()),
-            given => reader
-                .secret([&TWILIO_AUTH_TOKEN, &TWILIO_AUTH_TOKEN_FILE], given, INSTEAD_OF_NO_TOKEN)
-                .and_then(|secret| read_tokens(&secret, reader)),
+            given => validator
+                .read_secret([&TWILIO_AUTH_TOKEN, &TWILIO_AUTH_TOKEN_FILE], given, TOKEN_INSTRUCTION)
+                .and_then(|secret| read_tokens(&secret, validator)),
         };
-        let account_sid = self.account_sid.and_then(|text| read_account_sid(&text, reader));
-        let accounts = read_accounts(accounts_file, reader);
-        let twilio = Twilio { auth_tokens: auth_tokens?, auth_token_file, account_sid, accounts: accounts?, files };
-        twilio.check_account(reader);
+        let account_sid = self.account_sid.and_then(|text| read_account_sid(&text, validator));
+        let accounts = read_accounts(accounts_file, validator);
+        let twilio =
+            TwilioConfig { auth_tokens: auth_tokens?, auth_token_file, account_sid, accounts: accounts?, files };
+        twilio.check_account(validator);
         Some(twilio)
     }
 }
 
-/// No list when no file is named; `None` when what it names is wrong.
-fn read_accounts(file: Option<PathBuf>, reader: &mut Reader) -> Option<Option<Accounts>> {
+/// Returns `Some(None)` if no file is configured, and `None` if the file has problems.
+fn read_accounts(file: Option<PathBuf>, validator: &mut Validator) -> Option<Option<AccountsFile>> {
     match file {
-        Some(file) => Accounts::read(file, reader).map(Some),
+        Some(file) => AccountsFile::read(file, validator).map(Some),
         None => Some(None),
     }
 }
 
-fn read_tokens(secret: &Secret, reader: &mut Reader) -> Option<Vec<SecretString>> {
-    let tokens = reader.list(secret.source, &secret.text)?;
+fn read_tokens(secret: &SecretText, validator: &mut Validator) -> Option<Vec<SecretString>> {
+    let tokens = validator.split_list(secret.source, &secret.text)?;
     for (index, token) in tokens.iter().enumerate() {
-        if let Some(wrong) = wrong_token(token, tokens.iter().take(index)) {
-            let place = index + 1;
-            reader.report(secret.source, format!("token {place} {wrong}"));
+        if let Some(problem) = token_problem(token, tokens.iter().take(index)) {
+            let position = index + 1;
+            validator.report(secret.source, format!("token {position} {problem}"));
         }
     }
     Some(tokens.into_iter().map(SecretString::from).collect())
 }
 
-fn read_account_sid(text: &str, reader: &mut Reader) -> Option<AccountSid> {
+fn read_account_sid(text: &str, validator: &mut Validator) -> Option<AccountSid> {
     let sid = AccountSid::parse(text).ok();
     if sid.is_none() {
-        reader.report(&TWILIO_ACCOUNT_SID, "is not an account SID; write AC followed by 32 hexadecimal digits");
+        validator.report(&TWILIO_ACCOUNT_SID, "is not an account SID; write AC followed by 32 hexadecimal digits");
     }
     sid
 }
 
-fn wrong_token<'a>(token: &String, mut earlier: impl Iterator<Item = &'a String>) -> Option<&'static str> {
+fn token_problem<'a>(token: &String, mut earlier: impl Iterator<Item = &'a String>) -> Option<&'static str> {
     if token.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        Some("contains white space; write the tokens without it, with a comma between them")
+        Some("contains white space; write tokens without white space, separated by commas")
     } else if earlier.any(|other| other == token) {
         Some("repeats an earlier one; remove it")
     } else {
@@ -163,8 +164,8 @@ fn wrong_token<'a>(token: &String, mut earlier: impl Iterator<Item = &'a String>
     }
 }
 
-/// Refuses a configuration under which one callback could need too many signatures.
-pub(super) fn check_candidates(urls: Option<&[PublicUrl]>, twilio: Option<&Twilio>, reader: &mut Reader) {
+/// Reports a problem if one callback could need too many signatures.
+pub(super) fn check_candidates(urls: Option<&[PublicUrl]>, twilio: Option<&TwilioConfig>, validator: &mut Validator) {
     let (Some(urls), Some(twilio)) = (urls, twilio) else {
         return;
     };
@@ -172,12 +173,12 @@ pub(super) fn check_candidates(urls: Option<&[PublicUrl]>, twilio: Option<&Twili
     let mut check = |names: &'static str, tokens: usize, holder: &str| {
         let candidates = spellings * CONSTRUCTIONS * tokens;
         if candidates > MAX_CANDIDATES {
-            reader.report_jointly(
+            validator.report_combined(
                 names,
                 format!(
                     "{spellings} spellings of the URLs × {CONSTRUCTIONS} constructions × {tokens} tokens{holder} make \
-                     {candidates} signatures to try for a callback, above {MAX_CANDIDATES}; remove a URL that Twilio \
-                     no longer calls or a token that is no longer valid"
+                     {candidates} signatures to try for each callback, more than {MAX_CANDIDATES}; remove a URL that \
+                     Twilio no longer calls or a token that is no longer valid"
                 ),
             );
         }
@@ -186,70 +187,72 @@ pub(super) fn check_candidates(urls: Option<&[PublicUrl]>, twilio: Option<&Twili
         check("PUBLIC_URL and TWILIO_AUTH_TOKEN", twilio.auth_tokens.len(), "");
     }
     if let Some(accounts) = &twilio.accounts {
-        let (tokens, place) = accounts.most_tokens();
-        check("PUBLIC_URL and TWILIO_ACCOUNTS_FILE", tokens, &format!(" of account {place}"));
+        let (tokens, position) = accounts.most_tokens();
+        check("PUBLIC_URL and TWILIO_ACCOUNTS_FILE", tokens, &format!(" of account {position}"));
     }
 }
 
-impl Twilio {
-    /// Reads the files again; the rest stays as it was.
+impl TwilioConfig {
+    /// Reads the token file and the accounts file again. Everything else stays the same.
     ///
     /// # Errors
-    /// [`Problems`] of the files, also when their tokens need too many signatures under these URLs.
+    /// [`Problems`] of the files, or if their tokens and these URLs need too many signatures.
     pub fn reload(&self, urls: &[PublicUrl]) -> Result<Self, Problems> {
-        let mut reader = Reader::default();
-        let fresh = self.read_again(&mut reader);
-        check_candidates(Some(urls), fresh.as_ref(), &mut reader);
-        reader.conclude(fresh)
+        let mut validator = Validator::default();
+        let fresh = self.read_files(&mut validator);
+        check_candidates(Some(urls), fresh.as_ref(), &mut validator);
+        validator.finish(fresh)
     }
 
-    fn read_again(&self, reader: &mut Reader) -> Option<Self> {
-        let files = self.files.now();
+    fn read_files(&self, validator: &mut Validator) -> Option<Self> {
+        let files = self.files.current();
         let auth_tokens = match self.auth_token_file.clone() {
-            Some(file) => {
-                reader.secret_file(&TWILIO_AUTH_TOKEN_FILE, file).and_then(|secret| read_tokens(&secret, reader))
-            }
+            Some(file) => validator
+                .read_secret_file(&TWILIO_AUTH_TOKEN_FILE, file)
+                .and_then(|secret| read_tokens(&secret, validator)),
             None => Some(self.auth_tokens.clone()),
         };
-        let accounts = read_accounts(self.accounts.as_ref().map(|accounts| accounts.file.clone()), reader);
+        let accounts = read_accounts(self.accounts.as_ref().map(|accounts| accounts.file.clone()), validator);
         let (auth_token_file, account_sid) = (self.auth_token_file.clone(), self.account_sid.clone());
         let fresh = Self { auth_tokens: auth_tokens?, auth_token_file, account_sid, accounts: accounts?, files };
-        fresh.check_account(reader);
+        fresh.check_account(validator);
         Some(fresh)
     }
 
-    /// Beside a list, `TWILIO_ACCOUNT_SID` adds one account: it needs a token, and the list must not have it, too.
-    fn check_account(&self, reader: &mut Reader) {
+    /// Checks the account that `TWILIO_ACCOUNT_SID` adds to an accounts file: it needs a token, and the file must not
+    /// contain it as well.
+    fn check_account(&self, validator: &mut Validator) {
         let (Some(accounts), Some(sid)) = (&self.accounts, &self.account_sid) else {
             return;
         };
         if self.auth_tokens.is_empty() {
-            reader.report(
+            validator.report(
                 &TWILIO_ACCOUNT_SID,
-                "has no token; write TWILIO_AUTH_TOKEN, or list it in TWILIO_ACCOUNTS_FILE",
+                "has no token; set TWILIO_AUTH_TOKEN, or list the account in TWILIO_ACCOUNTS_FILE",
             );
-        } else if let Some(place) = accounts.place_of(sid) {
-            reader.report(
+        } else if let Some(position) = accounts.position_of(sid) {
+            validator.report(
                 &TWILIO_ACCOUNTS_FILE,
-                format!("contradicts TWILIO_ACCOUNT_SID, which is account {place} of the file; remove one of them"),
+                format!("contradicts TWILIO_ACCOUNT_SID, which is account {position} in the file; remove one of them"),
             );
         }
     }
 
-    /// Every account whose callbacks are taken, with its tokens, where that is limited by a list.
+    /// Returns the accounts whose callbacks are accepted, with their tokens; `None` without an accounts file, when the
+    /// accounts are not limited.
     pub fn listed_accounts(&self) -> Option<impl Iterator<Item = (&AccountSid, &[SecretString])>> {
         let accounts = self.accounts.as_ref()?.list.iter().map(|account| (&account.sid, account.tokens.as_slice()));
         Some(accounts.chain(self.account_sid.as_ref().map(|sid| (sid, self.auth_tokens.as_slice()))))
     }
 
-    /// What the REST API of each configured account is asked with; nothing where no account is named.
+    /// Returns the REST API credentials of each account whose SID is configured.
     pub fn credentials(&self) -> impl Iterator<Item = Credentials> {
-        let listed = self.accounts.iter().flat_map(|accounts| &accounts.list).filter_map(Credentials::of_listed);
-        let own = self.account_sid.as_ref().and_then(|sid| Credentials::of_token(sid, &self.auth_tokens));
+        let listed = self.accounts.iter().flat_map(|accounts| &accounts.list).filter_map(Credentials::from_listed);
+        let own = self.account_sid.as_ref().and_then(|sid| Credentials::from_token(sid, &self.auth_tokens));
         listed.chain(own)
     }
 
-    /// The first of those who may sign, with the current token.
+    /// Returns the first account that verifies callbacks, with its current token.
     pub(super) fn first_signer(&self) -> Option<(Option<AccountSid>, SecretString)> {
         let listed = self.listed_accounts().and_then(|mut accounts| accounts.next());
         match listed {
@@ -258,7 +261,8 @@ impl Twilio {
         }
     }
 
-    /// Tokens that nobody owns must not open a list of accounts to everybody.
+    /// Returns whether the auth tokens must not be used: with an accounts file and without `TWILIO_ACCOUNT_SID`, using them
+    /// would accept callbacks of accounts that are not listed.
     fn leaves_auth_tokens_unused(&self) -> bool {
         self.accounts.is_some() && self.account_sid.is_none()
     }
@@ -267,7 +271,7 @@ impl Twilio {
         let unused = self.leaves_auth_tokens_unused() && !self.auth_tokens.is_empty();
         let Variable { name, .. } =
             if self.auth_token_file.is_some() { TWILIO_AUTH_TOKEN_FILE } else { TWILIO_AUTH_TOKEN };
-        unused.then(|| format!("{name} is not used beside TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?"))
+        unused.then(|| format!("{name} is not used with TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?"))
     }
 
     pub(super) fn describe(&self) -> Vec<Row> {
@@ -289,21 +293,21 @@ impl Twilio {
 }
 
 impl Credentials {
-    fn of_listed(account: &Account) -> Option<Self> {
+    fn from_listed(account: &AccountConfig) -> Option<Self> {
         match account.api_key.clone() {
             Some(key) => Some(Self { account: account.sid.clone(), user: key.sid, password: key.secret }),
-            None => Self::of_token(&account.sid, &account.tokens),
+            None => Self::from_token(&account.sid, &account.tokens),
         }
     }
 
-    /// Only the current token is sure to open the API.
-    fn of_token(sid: &AccountSid, tokens: &[SecretString]) -> Option<Self> {
+    /// Uses the current token, because Twilio may already have revoked the others.
+    fn from_token(sid: &AccountSid, tokens: &[SecretString]) -> Option<Self> {
         let password = tokens.first()?.clone();
         Some(Self { account: sid.clone(), user: sid.to_string(), password })
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
+    format!("{count} {noun}{plural}")
 }

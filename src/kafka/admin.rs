@@ -15,14 +15,14 @@ use tokio::runtime::Handle;
 
 use super::{client_config, producer::Context, temporary::Temporary};
 use crate::{
-    config::Kafka,
+    config::KafkaConfig,
     telemetry::{Operation, Operations},
 };
 
 /// How a question is asked.
 #[derive(Clone)]
 pub(super) struct Questioner {
-    pub(super) kafka: Kafka,
+    pub(super) kafka: KafkaConfig,
     /// Where a slow question, and a slow close of the client, are counted.
     pub(super) operations: Arc<Operations>,
     /// Where the answer is waited for. librdkafka bounds the wait, so no timer of the runtime is needed, which may be

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use secrecy::ExposeSecret as _;
 
-use crate::config::{Kafka, Security, Tls};
+use crate::config::{KafkaConfig, Security, Tls};
 
 /// librdkafka gives up a record after this time; the service's own deadline is far shorter and gives it up first.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -33,7 +33,7 @@ const BATCH_BYTES: &str = "131072";
 const QUEUE_KBYTES: &str = "131072";
 
 /// The properties of every client of the service: where Kafka is, how to log in, how soon to give up, what was asked for.
-pub(super) fn common(kafka: &Kafka) -> ClientConfig {
+pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
     let patience = kafka.ack_timeout.max(SHORTEST_SETUP_TIMEOUT).as_millis().to_string();
     let mut config = ClientConfig::new();
     config
@@ -57,7 +57,7 @@ pub(super) fn common(kafka: &Kafka) -> ClientConfig {
 }
 
 /// The producer: acknowledged by all in-sync replicas, idempotent, and choosing partitions as Java clients do.
-pub(super) fn producer(kafka: &Kafka) -> ClientConfig {
+pub(super) fn producer(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = common(kafka);
     config
         .set("acks", "all")
@@ -103,7 +103,7 @@ fn set_tls(config: &mut ClientConfig, tls: &Tls) {
 ///
 /// # Errors
 /// A sentence that names the property; values of secrets are not in it.
-pub fn check_properties(kafka: &Kafka) -> Result<(), String> {
+pub fn check_properties(kafka: &KafkaConfig) -> Result<(), String> {
     use rdkafka::error::KafkaError::ClientConfig as Wrong;
     match producer(kafka).create_native_config() {
         Ok(_) => Ok(()),
@@ -116,8 +116,8 @@ pub fn check_properties(kafka: &Kafka) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn kafka(properties: &[(&str, &str)]) -> Kafka {
-        Kafka {
+    fn kafka(properties: &[(&str, &str)]) -> KafkaConfig {
+        KafkaConfig {
             bootstrap_servers: "kafka:9092".to_owned(),
             topic: "events".to_owned(),
             dead_letter_topic: "dead-letters".to_owned(),

@@ -32,7 +32,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{client_config, producer::Context, temporary::Temporary};
 use crate::{
     blocking::{self, BlockingError},
-    config::Kafka,
+    config::KafkaConfig,
     telemetry::{Operation, Operations},
 };
 
@@ -148,7 +148,7 @@ impl LeaderElection {
     ///
     /// # Errors
     /// [`LockError`].
-    pub async fn acquire(kafka: &Kafka, operations: &Arc<Operations>) -> Result<Option<Self>, LockError> {
+    pub async fn acquire(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<Option<Self>, LockError> {
         let group = group(kafka);
         let failed = |reason| LockError::Kafka { group: group.clone(), reason };
         if !is_free_soon(kafka, group.clone(), operations).await.map_err(failed)? {
@@ -215,7 +215,7 @@ impl LeaderElection {
         }
     }
 
-    fn join(kafka: &Kafka, group: &str, operations: &Arc<Operations>) -> Self {
+    fn join(kafka: &KafkaConfig, group: &str, operations: &Arc<Operations>) -> Self {
         let (tell, standing) = watch::channel(Leadership::Undecided);
         let desk = Arc::<LeaseGate>::default();
         let leave = Arc::new(AtomicBool::new(false));
@@ -267,11 +267,11 @@ impl Member {
 }
 
 /// There is one lock for each topic.
-fn group(kafka: &Kafka) -> String {
+fn group(kafka: &KafkaConfig) -> String {
     format!("trusthub-bridge-reconcile.{}", kafka.topic)
 }
 
-fn settings(kafka: &Kafka, group: &str) -> ClientConfig {
+fn settings(kafka: &KafkaConfig, group: &str) -> ClientConfig {
     let mut config = client_config::common(kafka);
     config
         .set("group.id", group)
@@ -285,7 +285,7 @@ fn settings(kafka: &Kafka, group: &str) -> ClientConfig {
 
 /// Whether the group is empty, or will be when those of its members who are dead count as such. Who joins while another
 /// one works could be given its partition, so nobody joins who can see that.
-async fn is_free_soon(kafka: &Kafka, group: String, operations: &Arc<Operations>) -> Result<bool, KafkaError> {
+async fn is_free_soon(kafka: &KafkaConfig, group: String, operations: &Arc<Operations>) -> Result<bool, KafkaError> {
     let (config, operations) = (client_config::common(kafka), Arc::clone(operations));
     let asked = blocking::run("reconcile-free", move || {
         let until = Instant::now() + TO_OUTLIVE_THE_DEAD;

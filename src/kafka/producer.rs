@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     blocking::{self, BlockingError},
-    config::Kafka,
+    config::KafkaConfig,
     domain::{Destination, FailureClass, Label as _, PublishFailure},
     telemetry::{Metrics, Operation, Right},
 };
@@ -122,7 +122,7 @@ pub struct KafkaSink {
 
 /// What calls on threads of their own need.
 struct Shared {
-    kafka: Kafka,
+    kafka: KafkaConfig,
     /// Kept for as long as it works: another one could write what this one has written, behind what it wrote later.
     producer: RwLock<Arc<Producer>>,
     /// Held while a producer is replaced, until the former one is destroyed: so there are two of them at most.
@@ -147,7 +147,7 @@ pub struct Topics {
 impl Topics {
     /// As configured.
     #[must_use]
-    pub fn of(kafka: &Kafka) -> Self {
+    pub fn of(kafka: &KafkaConfig) -> Self {
         Self { events: kafka.topic.clone(), dead_letters: kafka.dead_letter_topic.clone() }
     }
 
@@ -166,7 +166,7 @@ impl KafkaSink {
     ///
     /// # Errors
     /// When librdkafka does not accept the configuration, for example a certificate that cannot be read.
-    pub fn new(kafka: &Kafka, metrics: Arc<Metrics>) -> Result<Self, KafkaError> {
+    pub fn new(kafka: &KafkaConfig, metrics: Arc<Metrics>) -> Result<Self, KafkaError> {
         let health = Arc::new(KafkaHealth::new(Arc::clone(&metrics)));
         let reporter = Arc::new(DeliveryReporter { topics: Topics::of(kafka), health, metrics });
         let producer = RwLock::new(producer(kafka, &reporter)?);
@@ -221,7 +221,7 @@ impl KafkaSink {
     }
 }
 
-fn producer(kafka: &Kafka, reporter: &Arc<DeliveryReporter>) -> Result<Arc<Producer>, KafkaError> {
+fn producer(kafka: &KafkaConfig, reporter: &Arc<DeliveryReporter>) -> Result<Arc<Producer>, KafkaError> {
     let reports = ProducerReports { reporter: Arc::clone(reporter), cause: Mutex::default() };
     client_config::producer(kafka).create_with_context(reports).map(Arc::new)
 }

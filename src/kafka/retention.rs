@@ -12,7 +12,7 @@ use rdkafka::{
 use tokio::runtime::Handle;
 
 use super::admin::Questioner;
-use crate::{blocking, config::Kafka, telemetry::Operations};
+use crate::{blocking, config::KafkaConfig, telemetry::Operations};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -53,7 +53,7 @@ impl Retention {
 }
 
 /// Asks Kafka. The right to ask may be missing; then less is known of the topic's history, and no harm done.
-pub(super) async fn ask(kafka: &Kafka, operations: &Arc<Operations>) -> Retention {
+pub(super) async fn ask(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Retention {
     let (kafka, operations) = (kafka.clone(), Arc::clone(operations));
     let questioner = Questioner { kafka, operations, runtime: Handle::current(), patience: PATIENCE };
     let asked = blocking::run("kafka-settings", move || settings(&questioner));

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     blocking,
-    config::Kafka,
+    config::KafkaConfig,
     domain::{Destination, Label as _, PublishFailure},
     telemetry::{Operation, OperationGuard, Right},
 };
@@ -54,7 +54,7 @@ const TO_BECOME_KNOWN: Duration = Duration::from_secs(5);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Probes Kafka until `stop`, also when no callback comes. Never fails; what it finds goes to metrics and logs.
-pub async fn watch(sink: Arc<KafkaSink>, kafka: Kafka, stop: CancellationToken) {
+pub async fn watch(sink: Arc<KafkaSink>, kafka: KafkaConfig, stop: CancellationToken) {
     let health = Arc::clone(sink.health());
     let watcher = Arc::new(Mutex::new(Watcher::new(sink, kafka)));
     let mut is_failing = false;
@@ -78,7 +78,7 @@ pub async fn watch(sink: Arc<KafkaSink>, kafka: Kafka, stop: CancellationToken) 
 
 struct Watcher {
     sink: Arc<KafkaSink>,
-    kafka: Kafka,
+    kafka: KafkaConfig,
     questioner: Questioner,
     probes_to_durability: u32,
     seen: Option<Durability>,
@@ -92,7 +92,7 @@ struct Watcher {
 type State = Result<usize, RDKafkaErrorCode>;
 
 impl Watcher {
-    fn new(sink: Arc<KafkaSink>, kafka: Kafka) -> Self {
+    fn new(sink: Arc<KafkaSink>, kafka: KafkaConfig) -> Self {
         let operations = Arc::clone(&sink.metrics().operations);
         let questioner =
             Questioner { kafka: kafka.clone(), operations, runtime: Handle::current(), patience: PATIENCE };
@@ -207,7 +207,7 @@ impl Watcher {
     }
 
     fn wanted(&self) -> Wanted {
-        let Kafka { topic_partitions: partitions, topic_replication: replication, .. } = self.kafka;
+        let KafkaConfig { topic_partitions: partitions, topic_replication: replication, .. } = self.kafka;
         Wanted { partitions, replication, brokers: self.brokers }
     }
 

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     blocking,
-    config::Kafka,
+    config::KafkaConfig,
     domain::{PublishFailure, Timestamp},
     telemetry::{Operation, Operations},
 };
@@ -108,7 +108,7 @@ impl TopicReader {
     ///
     /// # Errors
     /// [`HistoryError`].
-    pub async fn open(kafka: &Kafka, operations: &Arc<Operations>) -> Result<Self, HistoryError> {
+    pub async fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<Self, HistoryError> {
         let (asked, counted, runtime) = (kafka.clone(), Arc::clone(operations), Handle::current());
         let opened = blocking::run("kafka-history", move || {
             // The consumer has a task on it.
@@ -227,7 +227,7 @@ fn left(deadline: Instant) -> Duration {
 }
 
 /// A consumer, and the oldest offset that each partition keeps; none when there is no topic. Blocks.
-fn open(kafka: &Kafka, operations: &Arc<Operations>) -> Result<(Consumer, BTreeMap<i32, i64>), KafkaError> {
+fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<(Consumer, BTreeMap<i32, i64>), KafkaError> {
     let _operation = operations.begin(Operation::KafkaMetadata);
     let deadline = Instant::now() + PATIENCE;
     let mut config = client_config::common(kafka);

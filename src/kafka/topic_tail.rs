@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use super::{client_config, producer::Context, temporary::Temporary};
-use crate::{blocking, config::Kafka};
+use crate::{blocking, config::KafkaConfig};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest that the end waits for the consumer to be closed.
@@ -69,7 +69,7 @@ impl TopicTail {
     ///
     /// # Errors
     /// When Kafka cannot be asked.
-    pub async fn open(kafka: &Kafka, topics: &[&str]) -> Result<Self, KafkaError> {
+    pub async fn open(kafka: &KafkaConfig, topics: &[&str]) -> Result<Self, KafkaError> {
         let (kafka, runtime) = (kafka.clone(), Handle::current());
         let topics: Vec<_> = topics.iter().map(|topic| (*topic).to_owned()).collect();
         let opened = blocking::run("kafka-follow", move || {
@@ -95,7 +95,7 @@ impl TopicTail {
 }
 
 /// A consumer to which all partitions of the topics are assigned. Blocks.
-fn follow(kafka: &Kafka, topics: &[String]) -> Result<Temporary<StreamConsumer<Context>>, KafkaError> {
+fn follow(kafka: &KafkaConfig, topics: &[String]) -> Result<Temporary<StreamConsumer<Context>>, KafkaError> {
     let mut config: ClientConfig = client_config::common(kafka);
     config
         .set("group.id", "trusthub-bridge-follower")

@@ -49,7 +49,7 @@ use self::{
     route::{Route, Routes},
 };
 use crate::{
-    config::Http,
+    config::HttpConfig,
     domain::{DeliveryError, Outcome, PublicUrl},
     http_server::{ConnectionLimits, ConnectionSlot, ConnectionTable, admit_into, has_body, watch_worker},
     liveness::Liveness,
@@ -78,7 +78,7 @@ pub struct CallbackHandler {
 impl CallbackHandler {
     /// Creates a handler that passes callbacks to `pipeline`, for the callback paths below `urls`.
     #[must_use]
-    pub fn new(pipeline: Arc<Pipeline>, urls: &[PublicUrl], http: &Http, shutdown: ShutdownFlag) -> Self {
+    pub fn new(pipeline: Arc<Pipeline>, urls: &[PublicUrl], http: &HttpConfig, shutdown: ShutdownFlag) -> Self {
         let limits = RequestLimits { max_bytes: http.max_body_bytes, timeout: http.request_timeout };
         Self { pipeline, routes: Routes::new(urls), limits, shutdown }
     }
@@ -146,13 +146,13 @@ async fn close(slot: &ConnectionSlot) -> HttpResponse {
 }
 
 /// The limits of the connections to the public port.
-fn limits(http: &Http) -> ConnectionLimits {
+fn limits(http: &HttpConfig) -> ConnectionLimits {
     ConnectionLimits::for_requests(http.max_connections, http.max_body_bytes)
 }
 
 /// The largest number of descriptors that the public port needs.
 #[must_use]
-pub fn max_descriptors(http: &Http) -> usize {
+pub fn max_descriptors(http: &HttpConfig) -> usize {
     limits(http).descriptors()
 }
 
@@ -163,7 +163,7 @@ pub fn max_descriptors(http: &Http) -> usize {
 /// An I/O error if the listener cannot be used.
 pub fn server(
     listener: TcpListener,
-    http: &Http,
+    http: &HttpConfig,
     shutdown_timeout: Duration,
     handler: CallbackHandler,
     liveness: Liveness,

@@ -16,7 +16,7 @@ use super::{
     view::View,
 };
 use crate::{
-    config::{Credentials, Kafka},
+    config::{Credentials, KafkaConfig},
     domain::{DeliveryError, ReconcileResult, RecordPosition, Timestamp},
     kafka::{HistoryError, LeaderElection, LeadershipLost, LeaseGuard, TopicReader},
     pipeline::Pipeline,
@@ -92,7 +92,7 @@ impl Summary {
 /// Compares, and publishes through the pipeline.
 pub struct Reconciler {
     trusthub: TrustHub,
-    kafka: Kafka,
+    kafka: KafkaConfig,
     pipeline: Arc<Pipeline>,
     metrics: Arc<Metrics>,
 }
@@ -100,7 +100,7 @@ pub struct Reconciler {
 impl Reconciler {
     /// Of this Trust Hub with the topic of this Kafka, to which the pipeline publishes.
     #[must_use]
-    pub fn new(trusthub: TrustHub, kafka: Kafka, pipeline: Arc<Pipeline>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(trusthub: TrustHub, kafka: KafkaConfig, pipeline: Arc<Pipeline>, metrics: Arc<Metrics>) -> Self {
         Self { trusthub, kafka, pipeline, metrics }
     }
 

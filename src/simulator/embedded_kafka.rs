@@ -1,8 +1,8 @@
-//! librdkafka's in-process cluster: a Kafka for `dev`, with nothing installed.
+//! librdkafka's in-process Kafka cluster. `dev` uses it, so that nothing has to be installed.
 
 use rdkafka::{error::KafkaError, mocking::MockCluster, producer::DefaultProducerContext};
 
-/// A cluster inside this process. It listens on loopback, so that kcat and other librdkafka clients can read it.
+/// A Kafka cluster inside this process. It listens on loopback, so that kcat and other librdkafka clients can read it.
 pub struct EmbeddedKafka {
     cluster: MockCluster<'static, DefaultProducerContext>,
 }
@@ -11,7 +11,7 @@ impl EmbeddedKafka {
     /// Starts one broker with these topics.
     ///
     /// # Errors
-    /// When librdkafka cannot start it.
+    /// [`KafkaError`] if librdkafka cannot start the cluster or create a topic.
     pub fn start(topics: &[&str], partitions: i32) -> Result<Self, KafkaError> {
         let cluster = MockCluster::new(1)?;
         for topic in topics {
@@ -20,7 +20,7 @@ impl EmbeddedKafka {
         Ok(Self { cluster })
     }
 
-    /// What to write into `KAFKA_BOOTSTRAP_SERVERS`.
+    /// Returns the value for `KAFKA_BOOTSTRAP_SERVERS`.
     #[must_use]
     pub fn bootstrap_servers(&self) -> String {
         self.cluster.bootstrap_servers()

@@ -1,21 +1,24 @@
-//! A Trust Hub that can be made to do what Twilio's cannot: reject a profile on demand.
+//! A Trust Hub simulator. Unlike Twilio's Trust Hub, it rejects a profile on demand.
 //!
-//! `model` has the rules, `api` speaks them over HTTP as Twilio does, `callback` announces what changed, signed with the
-//! real signer.
+//! - `model` holds the rules of Trust Hub, without a network.
+//! - `api` serves them over HTTP as Twilio does, and has control requests for what Twilio offers no request for.
+//! - `callback` announces status changes, signed with the signer of the [`verify`](crate::verify) module.
+//! - `instance` connects the three.
+//! - `embedded_kafka` runs librdkafka's in-process Kafka cluster for `dev`.
 
 mod api;
 mod callback;
 mod embedded_kafka;
+mod instance;
 pub mod model;
 mod settings;
-mod world;
 
 pub use api::{OPENAPI, Server, server};
 pub use callback::{
-    Announcement, Attempt, DelayRange, DelayRangeError, Ending, Failure, Fault, Faults, Options, Percent, PercentError,
-    Postman, PostmanError, Subject,
+    Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackFault, CallbackFaultRates, CallbackInfo,
+    CallbackSender, CallbackSenderError, DelayRange, DelayRangeError, Percent, PercentError, SenderOptions,
 };
 pub use embedded_kafka::EmbeddedKafka;
-pub use model::{BadState, Store};
-pub use settings::{BadSetting, Settings};
-pub use world::{Account, ApiFaults, Seeding, Standing, World};
+pub use instance::{ApiFaultRates, SeedRequest, SeedStatus, Simulator, SimulatorAccount};
+pub use model::{StateFile, StateFileError};
+pub use settings::{SettingError, SimulatorSettings};

@@ -1,4 +1,4 @@
-//! What can be set while the simulator runs.
+//! The settings that can be changed while the simulator runs.
 
 use std::{num::NonZeroU32, str::FromStr};
 
@@ -6,107 +6,107 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::{
-    callback::{DelayRangeError, Faults, Percent, PercentError},
-    world::ApiFaults,
+    callback::{CallbackFaultRates, DelayRangeError, Percent, PercentError},
+    instance::ApiFaultRates,
 };
 use crate::domain::{Construction, Label, serialize_label};
 
-/// What is set, under the names that the control API and the command line use.
+/// All settings, under the names that the control API and the command line use.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Settings {
-    /// So many seconds pass in one.
+pub struct SimulatorSettings {
+    /// The number of simulated seconds that pass in one real second.
     pub speed: NonZeroU32,
-    /// A review ends by itself after so many seconds of the simulator's time; never, if there is no number.
+    /// The time until an automatic review, in simulated seconds; `None` turns automatic reviews off.
     pub auto_review_secs: Option<u64>,
-    /// So many of a hundred of such reviews end in a rejection.
+    /// The share of automatic reviews that end in a rejection.
     pub auto_reject: Percent,
     /// How callbacks are signed.
     #[serde(serialize_with = "serialize_label")]
     pub construction: Construction,
-    /// What goes wrong with callbacks.
+    /// The faults of callbacks.
     #[serde(flatten)]
-    pub callbacks: Faults,
-    /// What goes wrong with the API.
+    pub callbacks: CallbackFaultRates,
+    /// The faults of the API.
     #[serde(flatten)]
-    pub api: ApiFaults,
+    pub api: ApiFaultRates,
 }
 
-/// A setting that there is not, or a value that it cannot have.
+/// A setting that does not exist, or a value that it cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BadSetting {
-    /// There is no such setting.
-    #[error("there is no setting {name}; there are {}", .known.join(", "))]
+pub enum SettingError {
+    /// No setting has this name.
+    #[error("unknown setting {name}; write one of {}", .known.join(", "))]
     Unknown {
-        /// What was written.
+        /// The name as it was given.
         name: String,
-        /// What there is.
+        /// The names of all settings.
         known: Vec<&'static str>,
     },
-    /// The value is wrong.
-    #[error("{name}: {wrong}")]
+    /// The value is not valid.
+    #[error("{name}: {problem}")]
     Value {
-        /// Which setting.
+        /// The name of the setting.
         name: String,
-        /// What is wrong with it.
-        wrong: String,
+        /// What to write instead.
+        problem: String,
     },
 }
 
-type Setter = fn(&mut Settings, &str) -> Result<(), String>;
+type Setter = fn(&mut SimulatorSettings, &str) -> Result<(), String>;
 
 /// Every setting by its name.
 const SETTERS: &[(&str, Setter)] = &[
-    ("speed", |all, text| put(&mut all.speed, text, "a whole number from 1 to 4294967295")),
+    ("speed", |all, text| set(&mut all.speed, text, "a whole number from 1 to 4294967295")),
     ("auto_review_secs", |all, text| {
         let seconds = if text == "off" { Ok(None) } else { text.parse().map(Some) };
         all.auto_review_secs = seconds.map_err(|_| "write a number of seconds, or off".to_owned())?;
         Ok(())
     }),
-    ("auto_reject", |all, text| percent(&mut all.auto_reject, text)),
+    ("auto_reject", |all, text| set_percent(&mut all.auto_reject, text)),
     ("construction", |all, text| {
-        let wrong = || format!("write one of {}", Label::list(Construction::ALL));
-        all.construction = Construction::named(text).ok_or_else(wrong)?;
+        let problem = || format!("write one of {}", Label::list(Construction::ALL));
+        all.construction = Construction::named(text).ok_or_else(problem)?;
         Ok(())
     }),
-    ("drop", |all, text| percent(&mut all.callbacks.drop, text)),
-    ("duplicate", |all, text| percent(&mut all.callbacks.duplicate, text)),
-    ("delay", |all, text| percent(&mut all.callbacks.delay, text)),
+    ("drop", |all, text| set_percent(&mut all.callbacks.drop, text)),
+    ("duplicate", |all, text| set_percent(&mut all.callbacks.duplicate, text)),
+    ("delay", |all, text| set_percent(&mut all.callbacks.delay, text)),
     ("delay_ms", |all, text| {
         all.callbacks.delay_ms = text.parse().map_err(|error: DelayRangeError| error.to_string())?;
         Ok(())
     }),
-    ("reorder", |all, text| percent(&mut all.callbacks.reorder, text)),
-    ("get_with_doubled_hash", |all, text| percent(&mut all.callbacks.get_with_doubled_hash, text)),
-    ("wrong_signature", |all, text| percent(&mut all.callbacks.wrong_signature, text)),
-    ("old_token", |all, text| percent(&mut all.callbacks.old_token, text)),
-    ("too_many_requests", |all, text| percent(&mut all.api.too_many_requests, text)),
-    ("retry_after_secs", |all, text| put(&mut all.api.retry_after_secs, text, "a whole number of seconds")),
-    ("server_errors", |all, text| percent(&mut all.api.server_errors, text)),
+    ("reorder", |all, text| set_percent(&mut all.callbacks.reorder, text)),
+    ("get_with_doubled_hash", |all, text| set_percent(&mut all.callbacks.get_with_doubled_hash, text)),
+    ("wrong_signature", |all, text| set_percent(&mut all.callbacks.wrong_signature, text)),
+    ("old_token", |all, text| set_percent(&mut all.callbacks.old_token, text)),
+    ("too_many_requests", |all, text| set_percent(&mut all.api.too_many_requests, text)),
+    ("retry_after_secs", |all, text| set(&mut all.api.retry_after_secs, text, "a whole number of seconds")),
+    ("server_errors", |all, text| set_percent(&mut all.api.server_errors, text)),
 ];
 
-fn percent(place: &mut Percent, text: &str) -> Result<(), String> {
-    *place = text.parse().map_err(|error: PercentError| error.to_string())?;
+fn set_percent(target: &mut Percent, text: &str) -> Result<(), String> {
+    *target = text.parse().map_err(|error: PercentError| error.to_string())?;
     Ok(())
 }
 
-fn put<T: FromStr>(place: &mut T, text: &str, instead: &str) -> Result<(), String> {
-    *place = text.parse().map_err(|_| format!("write {instead}"))?;
+fn set<T: FromStr>(target: &mut T, text: &str, instead: &str) -> Result<(), String> {
+    *target = text.parse().map_err(|_| format!("write {instead}"))?;
     Ok(())
 }
 
-impl Settings {
-    /// The same but for this one.
+impl SimulatorSettings {
+    /// Returns the settings with this one changed.
     ///
     /// # Errors
-    /// [`BadSetting`].
-    pub fn with(mut self, name: &str, value: &str) -> Result<Self, BadSetting> {
+    /// [`SettingError`].
+    pub fn with(mut self, name: &str, value: &str) -> Result<Self, SettingError> {
         let Some((_, set)) = SETTERS.iter().find(|(known, _)| *known == name) else {
             let known = SETTERS.iter().map(|(name, _)| *name).collect();
-            return Err(BadSetting::Unknown { name: name.to_owned(), known });
+            return Err(SettingError::Unknown { name: name.to_owned(), known });
         };
         match set(&mut self, value) {
             Ok(()) => Ok(self),
-            Err(wrong) => Err(BadSetting::Value { name: name.to_owned(), wrong }),
+            Err(problem) => Err(SettingError::Value { name: name.to_owned(), problem }),
         }
     }
 }

@@ -48,7 +48,7 @@ impl TrustHub {
     ///
     /// # Errors
     /// [`Problems`] when the address cannot be called, or needs certificate authorities and the system has none.
-    pub fn new(config: &config::TrustHub, limits: Limits) -> Result<Self, Problems> {
+    pub fn new(config: &config::TrustHubConfig, limits: Limits) -> Result<Self, Problems> {
         Http::new(&config.base_url, limits).map(|http| Self { http: Arc::new(http) })
     }
 

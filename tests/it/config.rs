@@ -7,7 +7,7 @@ use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret;
 use trusthub_bridge::config::{
-    self, Config, Loaded, LogFormat, Problems, REFUSED_PROPERTIES, SaslMechanism, Security, VARIABLES,
+    self, Config, LoadedConfig, LogFormat, Problems, REFUSED_PROPERTIES, SaslMechanism, Security, VARIABLES,
 };
 use trusthub_bridge::domain::SignatureMode;
 
@@ -26,7 +26,7 @@ fn environment(more: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     rest.chain(more.iter().copied()).map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-fn load(more: &[(&str, &str)]) -> Result<Loaded, Problems> {
+fn load(more: &[(&str, &str)]) -> Result<LoadedConfig, Problems> {
     config::load(environment(more))
 }
 
@@ -99,7 +99,7 @@ fn every_variable_reaches_its_setting() {
         ("RUST_LOG", "warn,trusthub_bridge=debug"),
     ]);
     let Config { http, admin, public_urls, twilio, callbacks, kafka, spool, .. } = config;
-    let Config { trusthub, reconcile, shutdown, simulator, log, .. } = config;
+    let Config { trusthub, reconcile, shutdown, simulator, logging, .. } = config;
     assert_eq!((http.bind.to_string(), http.max_body_bytes, http.max_connections), ("[::]:80".to_owned(), 1024, 1));
     assert_eq!(http.request_timeout, Duration::from_secs(14));
     assert_eq!(admin.bind.to_string(), "127.0.0.1:81");
@@ -124,7 +124,7 @@ fn every_variable_reaches_its_setting() {
         (simulator.bind.to_string(), simulator.state),
         ("[::1]:83".to_owned(), Some("/var/lib/trusthub".into()))
     );
-    assert_eq!((log.format, log.filter.as_str()), (Some(LogFormat::Pretty), "warn,trusthub_bridge=debug"));
+    assert_eq!((logging.format, logging.filter.as_str()), (Some(LogFormat::Pretty), "warn,trusthub_bridge=debug"));
 }
 
 #[test]
@@ -217,7 +217,10 @@ fn plain_http_to_another_machine_is_a_warning() {
     let warnings = |url| load(&[("TRUSTHUB_BASE_URL", url)]).unwrap().warnings;
     let open = ["http://simulator:8090", "http://10.0.0.1", "http://[2001:db8::1]:80/x", "http://localhost.example"];
     for url in open {
-        assert!(warnings(url).concat().starts_with("TRUSTHUB_BASE_URL is not https; credentials can be read"), "{url}");
+        assert!(
+            warnings(url).concat().starts_with("TRUSTHUB_BASE_URL is not https; the network can read credentials"),
+            "{url}"
+        );
     }
     let safe = ["https://gateway.example", "http://localhost:8090", "http://127.0.0.1:1/x", "http://[::1]:8090"];
     for url in safe {
@@ -236,7 +239,7 @@ fn near_spelling_of_a_variable_is_a_warning_and_is_not_read() {
         ("kafka_topic", "KAFKA_TOPIC"),
     ] {
         let loaded = load(&[(name, "not read")]).unwrap();
-        assert_eq!(loaded.warnings, [format!("{name} is not read; did you mean {meant}?")]);
+        assert_eq!(loaded.warnings, [format!("{name} is unknown and ignored; did you mean {meant}?")]);
         assert_eq!(loaded.config.describe(), config(&[]).describe());
     }
 }

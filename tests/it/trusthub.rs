@@ -27,7 +27,7 @@ fn limits() -> Limits {
 }
 
 fn hub(base_url: &str, limits: Limits) -> TrustHub {
-    let config = config::TrustHub { base_url: base_url.to_owned() };
+    let config = config::TrustHubConfig { base_url: base_url.to_owned() };
     TrustHub::new(&config, limits).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
@@ -105,7 +105,7 @@ async fn credentials_are_not_shown_by_any_value_that_contains_them() {
 
 #[test]
 fn base_url_that_cannot_be_called_is_a_configuration_problem() {
-    let config = config::TrustHub { base_url: "http://1.2.3.999".to_owned() };
+    let config = config::TrustHubConfig { base_url: "http://1.2.3.999".to_owned() };
     let problems = TrustHub::new(&config, Limits::default()).unwrap_err().to_string();
     assert!(problems.contains("TRUSTHUB_BASE_URL: is not an address that can be called; write https://"), "{problems}");
 }

@@ -1,7 +1,7 @@
 //! `dev`: the whole system in one process, with nothing installed.
 
-mod life;
-mod show;
+mod format;
+mod scenario;
 
 use std::{
     env, ffi::OsString, fs, future::Future, net::TcpListener, path::PathBuf, process, sync::Arc, time::Duration,
@@ -20,71 +20,80 @@ use crate::{
     domain::{AccountSid, Label as _, Status},
     kafka::TopicTail,
     shutdown::StopSignals,
-    simulator::{self, Account, Attempt, EmbeddedKafka, Ending, World},
+    simulator::{self, Attempt, AttemptOutcome, EmbeddedKafka, Simulator, SimulatorAccount},
     telemetry::init_logging,
 };
 
-/// What the simulated Trust Hub signs with. It guards nothing.
+/// The auth token of the simulated account. It is not a secret.
 const TOKEN: &str = "dev-auth-token";
 
 const EVENTS: &str = "trusthub.profile-status-changed";
 const DEAD_LETTERS: &str = "trusthub.callbacks-unprocessable";
 const PARTITIONS: i32 = 3;
 
-/// The longest that any step may take before `dev` says that it failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long `dev --once` waits for each event and each answer before it fails.
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What `dev --help` says.
+pub(super) const LONG: &str = "Run the bridge, a Trust Hub simulator and Kafka in one process, with nothing installed
+
+It listens on HTTP_BIND, ADMIN_BIND and SIMULATOR_BIND, on loopback by default, prints these addresses and the commands to
+try, and shows every callback and every event until Ctrl-C. Nothing is kept when it exits.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Play a profile's life once, print each event as JSON as it comes out of Kafka, and exit
+    /// Run one profile through its statuses, print each event from Kafka as a JSON line, and exit
     #[arg(long)]
     once: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Failure> {
-    app::block_on(play(arguments.once, variables)).map_err(Failure::failed)?
+    app::block_on(run_until_stopped(arguments.once, variables)).map_err(Failure::failed)?
 }
 
-async fn play(once: bool, variables: &Variables) -> Result<(), Failure> {
+async fn run_until_stopped(once: bool, variables: &Variables) -> Result<(), Failure> {
     let mut signals = StopSignals::listen().map_err(Failure::failed)?;
-    let (stage, api) = Stage::build(once, variables).await?;
+    let (environment, api) = DevEnvironment::start(once, variables).await?;
+    let work = async {
+        if once { environment.run_scenario().await } else { environment.run_interactively(&mut signals).await }
+    };
     let result = tokio::select! {
-        result = async { if once { stage.play_once().await } else { stage.play_on(&mut signals).await } } => result,
-        () = Arc::clone(&stage.world).turn() => Ok(()),
+        result = work => result,
+        () = Arc::clone(&environment.simulator).run_timers() => Ok(()),
         ended = api => ended.map_err(Failure::failed),
     };
-    let stopped = serve::stop(stage.service, &mut signals).await;
-    stage.follower.close().await;
+    let stopped = serve::stop(environment.service, &mut signals).await;
+    environment.topic_tail.close().await;
     stopped.and(result)
 }
 
-/// Everything that runs during `dev`.
-struct Stage {
+/// Everything that `dev` runs, except the HTTP server of the simulator.
+struct DevEnvironment {
     service: Service,
-    follower: TopicTail,
-    world: Arc<World>,
+    topic_tail: TopicTail,
+    simulator: Arc<Simulator>,
     account: AccountSid,
-    places: Places,
+    urls: DevUrls,
     _spool: TemporaryFolder,
-    /// Last, so that it outlives its clients.
+    /// The last field, because it must be dropped after its clients.
     kafka: EmbeddedKafka,
 }
 
-/// Where everything listens.
-struct Places {
+/// The URLs of the bridge and of the simulator.
+struct DevUrls {
     callbacks: String,
     trust_hub: String,
 }
 
-impl Stage {
-    /// The stage, and the server of the simulated Trust Hub.
-    async fn build(once: bool, variables: &Variables) -> Result<(Self, simulator::Server), Failure> {
+impl DevEnvironment {
+    /// Starts everything. Returns the HTTP server of the simulator separately; it runs while it is awaited.
+    async fn start(once: bool, variables: &Variables) -> Result<(Self, simulator::Server), Failure> {
         let given = |name: &str| {
             let found = variables.iter().find(|(variable, _)| variable == name);
             found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
         };
         init_logging(None, given("RUST_LOG").unwrap_or("error")).map_err(Failure::failed)?;
-        let listen = |name, usual| listen(name, given(name).unwrap_or(if once { "127.0.0.1:0" } else { usual }));
+        let listen = |name, default| listen(name, given(name).unwrap_or(if once { "127.0.0.1:0" } else { default }));
         let public = listen("HTTP_BIND", "127.0.0.1:8080")?;
         let admin = listen("ADMIN_BIND", "127.0.0.1:9090")?;
         let api = listen("SIMULATOR_BIND", "127.0.0.1:8090")?;
@@ -92,57 +101,57 @@ impl Stage {
         let kafka = EmbeddedKafka::start(&[EVENTS, DEAD_LETTERS], PARTITIONS).map_err(Failure::failed)?;
         let spool = TemporaryFolder::new();
         let config = configuration(&base, &kafka, &spool)?;
-        let account = AccountSid::parse(life::ACCOUNT).map_err(Failure::failed)?;
-        let owner = Account { sid: account.clone(), tokens: vec![TOKEN.into()], api_key: None };
-        let world = Arc::new(World::new(vec![owner], None, None).map_err(Failure::failed)?);
-        let server = simulator::server(api, Arc::clone(&world)).map_err(Failure::failed)?;
-        let stage = Self {
-            follower: TopicTail::open(&config.kafka, &[EVENTS, DEAD_LETTERS]).await.map_err(Failure::failed)?,
+        let account = AccountSid::parse(scenario::ACCOUNT).map_err(Failure::failed)?;
+        let owner = SimulatorAccount { sid: account.clone(), tokens: vec![TOKEN.into()], api_key: None };
+        let simulator = Arc::new(Simulator::new(vec![owner], None, None).map_err(Failure::failed)?);
+        let server = simulator::server(api, Arc::clone(&simulator)).map_err(Failure::failed)?;
+        let environment = Self {
+            topic_tail: TopicTail::open(&config.kafka, &[EVENTS, DEAD_LETTERS]).await.map_err(Failure::failed)?,
             service: Service::start(config, Ports { public, admin }).map_err(Failure::failed)?,
-            world,
+            simulator,
             account,
-            places: Places { callbacks: format!("{base}/callbacks/customer-profiles"), trust_hub },
+            urls: DevUrls { callbacks: format!("{base}/callbacks/customer-profiles"), trust_hub },
             _spool: spool,
             kafka,
         };
-        Ok((stage, server))
+        Ok((environment, server))
     }
 
-    /// Everything that is announced must come out of Kafka; then the forged callback must be refused.
-    async fn play_once(&self) -> Result<(), Failure> {
-        let profile = life::begin(&self.world, self.account.clone(), self.places.callbacks.clone());
+    /// Runs the scenario. Every announced status must arrive as an event, and a forged callback must be rejected.
+    async fn run_scenario(&self) -> Result<(), Failure> {
+        let profile = scenario::create_profile(&self.simulator, self.account.clone(), self.urls.callbacks.clone());
         let profile = profile.map_err(Failure::failed)?;
-        for step in &life::STEPS {
-            say(&format!("  {}", step.what));
-            step.play(&self.world, &profile).map_err(Failure::failed)?;
+        for step in &scenario::STEPS {
+            say(&format!("  {}", step.description));
+            step.run(&self.simulator, &profile).map_err(Failure::failed)?;
             for status in step.announced {
-                self.expect(*status).await?;
+                self.expect_event(*status).await?;
             }
         }
-        in_time("answer", self.world.postman().settled()).await?;
-        let mut attempts = self.world.postman().follow();
-        life::forge(&self.world, self.account.clone(), profile, self.places.callbacks.clone());
+        in_time("answer", self.simulator.sender().wait_until_idle()).await?;
+        let mut attempts = self.simulator.sender().subscribe();
+        scenario::send_forged_callback(&self.simulator, self.account.clone(), profile, self.urls.callbacks.clone());
         let attempt = in_time("answer", attempts.recv()).await?.map_err(Failure::failed)?;
-        say(&format!("  somebody without the token forges a callback: {}", show::ending(&attempt)));
-        match attempt.ending {
-            Ending::Answer(403) => Ok(()),
+        say(&format!("  a forged callback, not signed with the token, is sent: {}", format::outcome(&attempt)));
+        match attempt.outcome {
+            AttemptOutcome::Answer(403) => Ok(()),
             _ => Err(Failure::failed("the forged callback should have been answered 403")),
         }
     }
 
-    /// Takes the next event out of Kafka and prints it, if it is the right one.
-    async fn expect(&self, status: Status) -> Result<(), Failure> {
-        let event = in_time("event", self.follower.next()).await?.map_err(Failure::failed)?;
+    /// Prints the next event from Kafka, which must have this status.
+    async fn expect_event(&self, status: Status) -> Result<(), Failure> {
+        let event = in_time("event", self.topic_tail.next()).await?.map_err(Failure::failed)?;
         if event.value.get("status").is_none_or(|consumed| consumed != status.as_str()) {
-            return Err(Failure::Failed(format!("{status} was expected, but out of Kafka came {event:?}")));
+            return Err(Failure::Failed(format!("expected an event with status {status}, but consumed {event:?}")));
         }
         print(&serde_json::to_string(&event).map_err(Failure::failed)?)
     }
 
-    /// Says what can be typed, and shows what passes, until a signal.
-    async fn play_on(&self, signals: &mut StopSignals) -> Result<(), Failure> {
-        let Places { callbacks, trust_hub } = &self.places;
-        say(&show::welcome(
+    /// Prints what to try, then every callback and every event until a signal arrives.
+    async fn run_interactively(&self, signals: &mut StopSignals) -> Result<(), Failure> {
+        let DevUrls { callbacks, trust_hub } = &self.urls;
+        say(&format::welcome(
             trust_hub,
             callbacks,
             self.service.admin_address(),
@@ -151,32 +160,34 @@ impl Stage {
             TOKEN,
         ));
         tokio::select! {
-            result = self.follow_events() => result,
-            result = self.follow_callbacks() => result,
+            result = self.print_events() => result,
+            result = self.print_callbacks() => result,
             _ = signals.next() => Ok(()),
         }
     }
 
-    async fn follow_events(&self) -> Result<(), Failure> {
+    async fn print_events(&self) -> Result<(), Failure> {
         loop {
-            print(&show::event(&self.follower.next().await.map_err(Failure::failed)?))?;
+            print(&format::event(&self.topic_tail.next().await.map_err(Failure::failed)?))?;
         }
     }
 
-    async fn follow_callbacks(&self) -> Result<(), Failure> {
-        let mut attempts = self.world.postman().follow();
+    async fn print_callbacks(&self) -> Result<(), Failure> {
+        let mut attempts = self.simulator.sender().subscribe();
         loop {
             match attempts.recv().await {
-                Ok(attempt) => self.show(&attempt)?,
-                Err(broadcast::error::RecvError::Lagged(missed)) => print(&format!("  … {missed} callbacks more"))?,
+                Ok(attempt) => self.print_attempt(&attempt)?,
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    print(&format!("  … {missed} more callbacks, not shown"))?;
+                }
                 Err(broadcast::error::RecvError::Closed) => return Ok(()),
             }
         }
     }
 
-    fn show(&self, attempt: &Attempt) -> Result<(), Failure> {
-        print(&show::attempt(attempt))?;
-        match show::next_step(attempt, &self.places.trust_hub, TOKEN) {
+    fn print_attempt(&self, attempt: &Attempt) -> Result<(), Failure> {
+        print(&format::attempt(attempt))?;
+        match format::next_step(attempt, &self.urls.trust_hub, TOKEN) {
             Some(text) => print(&text),
             None => Ok(()),
         }
@@ -184,8 +195,8 @@ impl Stage {
 }
 
 async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> Result<T, Failure> {
-    let seconds = PATIENCE.as_secs();
-    timeout(PATIENCE, work).await.map_err(|_| Failure::Failed(format!("no {what} came within {seconds} s")))
+    let seconds = STEP_TIMEOUT.as_secs();
+    timeout(STEP_TIMEOUT, work).await.map_err(|_| Failure::Failed(format!("no {what} arrived within {seconds} s")))
 }
 
 fn url(listener: &TcpListener) -> Result<String, Failure> {
@@ -198,7 +209,7 @@ fn listen(variable: &'static str, address: &str) -> Result<TcpListener, Failure>
     TcpListener::bind(address).map_err(|error| Failure::failed(StartError::Listen { variable, address, error }))
 }
 
-/// What `serve` would need to run with the embedded Kafka.
+/// Loads the configuration that `serve` would need to run with the embedded Kafka.
 fn configuration(base: &str, kafka: &EmbeddedKafka, spool: &TemporaryFolder) -> Result<Config, Failure> {
     let brokers = kafka.bootstrap_servers();
     let variables = [
@@ -207,7 +218,7 @@ fn configuration(base: &str, kafka: &EmbeddedKafka, spool: &TemporaryFolder) -> 
         ("KAFKA_BOOTSTRAP_SERVERS", &brokers),
         ("KAFKA_TOPIC", EVENTS),
         ("KAFKA_DEAD_LETTER_TOPIC", DEAD_LETTERS),
-        // The in-process cluster does not know the request.
+        // The in-process cluster does not support CreateTopics requests.
         ("KAFKA_CREATE_TOPICS", "false"),
         ("SHUTDOWN_DELAY_SECS", "0"),
     ];
@@ -216,11 +227,11 @@ fn configuration(base: &str, kafka: &EmbeddedKafka, spool: &TemporaryFolder) -> 
     config::load(variables.into_iter().chain([spool])).map(|loaded| loaded.config).map_err(Failure::failed)
 }
 
-/// A folder that is gone when `dev` is.
+/// The path of a folder that is removed when this is dropped.
 struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
-    /// Only names it; whoever uses it makes it.
+    /// Chooses the path. The spool creates the folder.
     fn new() -> Self {
         Self(env::temp_dir().join(format!("trusthub-bridge-dev-{}", process::id())))
     }
@@ -228,7 +239,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // What is left is in the folder for temporary files.
+        // An error leaves files only in the system's folder for temporary files.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

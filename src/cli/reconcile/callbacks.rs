@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn run(url: &str, arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let url = CallbackUrl::parse(url, !arguments.no_retries)
         .map_err(|wrong| Failure::Usage(format!("--set-callback: {wrong}")))?;
-    let access = config::load_access(variables).map_err(Failure::usage)?;
+    let access = config::load_trusthub_access(variables).map_err(Failure::usage)?;
     warn(&access.warnings);
     let callbacks = Callbacks { url, replace: arguments.replace, dry_run: arguments.dry_run };
     let mut report = Report::new(&callbacks);

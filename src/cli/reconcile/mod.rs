@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::{self, ReconcileError, block_on},
-    config::{self, Reconciliation},
+    config::{self, ReconcileCommandConfig},
     reconcile::{Mode, Summary},
     telemetry::init_logging,
 };
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     if let Some(url) = &arguments.set_callback {
         return callbacks::run(url, arguments, variables);
     }
-    let config = config::load_reconciliation(variables).map_err(Failure::usage)?;
+    let config = config::load_reconcile(variables).map_err(Failure::usage)?;
     warn(&config.access.warnings);
     block_on(compare(arguments, config)).map_err(Failure::failed)?
 }
@@ -70,7 +70,7 @@ fn warn(warnings: &[String]) {
     warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
 }
 
-async fn compare(arguments: &Arguments, config: Reconciliation) -> Result<(), Failure> {
+async fn compare(arguments: &Arguments, config: ReconcileCommandConfig) -> Result<(), Failure> {
     let mode = Mode { dry_run: arguments.dry_run, baseline: arguments.baseline };
     let mut table = Table::default();
     let result = app::reconcile(&config, mode, &mut table).await;

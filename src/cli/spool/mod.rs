@@ -67,7 +67,7 @@ enum Source {
 
 impl Source {
     /// When the folder is in use, the service that uses it is asked.
-    fn of(config: &config::Spool) -> Result<Self, Failure> {
+    fn of(config: &config::SpoolConfig) -> Result<Self, Failure> {
         match app::open_idle_spool(config) {
             Ok(spool) => Ok(Self::Idle(spool)),
             Err(StartError::Spool(OpenError::InUse { .. })) => Ok(Self::Running(config.folder.clone())),

@@ -1,4 +1,4 @@
-//! Where the events go.
+//! The Kafka cluster and its topics.
 
 mod properties;
 mod security;
@@ -17,30 +17,30 @@ use super::{
         KAFKA_TOPIC, KAFKA_TOPIC_PARTITIONS, KAFKA_TOPIC_REPLICATION, Variable,
     },
     environment::Environment,
-    validate::Reader,
+    validate::Validator,
 };
 use security::{SaslSection, SslSection};
 
-/// The Kafka cluster, its topics and how it is talked to.
+/// The Kafka cluster, its topics, and how to connect to it.
 #[derive(Debug, Clone)]
-pub struct Kafka {
-    /// The brokers to begin with, as librdkafka takes them: `host:port,host:port`.
+pub struct KafkaConfig {
+    /// The initial brokers in librdkafka's format: `host:port,host:port`.
     pub bootstrap_servers: String,
     /// The topic of the events.
     pub topic: String,
-    /// The topic of what was signed but not understood; never the same as `topic`.
+    /// The topic of the dead letters; never the same as `topic`.
     pub dead_letter_topic: String,
-    /// Whether missing topics are created.
+    /// Whether the service creates missing topics.
     pub create_topics: bool,
-    /// The partitions of a topic that is created.
+    /// The number of partitions of a topic that the service creates.
     pub topic_partitions: i32,
-    /// The replication of a topic that is created; `None` leaves it to the broker.
+    /// The replication factor of a topic that the service creates; `None` means the broker's default.
     pub topic_replication: Option<i32>,
-    /// Encryption and login.
+    /// Encryption and authentication.
     pub security: Security,
-    /// Further librdkafka properties, in the order given; none of them is one of [`REFUSED_PROPERTIES`].
+    /// Additional librdkafka properties in the order given; none of them is one of [`REFUSED_PROPERTIES`].
     pub properties: Vec<(String, String)>,
-    /// The time from the receipt of a callback to Kafka's acknowledgement.
+    /// The time limit for Kafka's acknowledgement, counted from the handover of the record to the producer.
     pub ack_timeout: Duration,
 }
 
@@ -57,35 +57,35 @@ struct KafkaSection {
     ack_timeout_ms: Option<String>,
 }
 
-/// The sections that together describe Kafka.
-pub(super) struct Sections {
+/// The sections that together make up [`KafkaConfig`].
+pub(super) struct KafkaSections {
     kafka: KafkaSection,
     sasl: SaslSection,
     ssl: SslSection,
 }
 
-impl Sections {
-    pub(super) fn from(environment: &Environment, reader: &mut Reader) -> Option<Self> {
+impl KafkaSections {
+    pub(super) fn from(environment: &Environment, validator: &mut Validator) -> Option<Self> {
         Some(Self {
-            kafka: environment.section("KAFKA_", reader)?,
-            sasl: environment.section("KAFKA_SASL_", reader)?,
-            ssl: environment.section("KAFKA_SSL_", reader)?,
+            kafka: environment.section("KAFKA_", validator)?,
+            sasl: environment.section("KAFKA_SASL_", validator)?,
+            ssl: environment.section("KAFKA_SSL_", validator)?,
         })
     }
 
-    pub(super) fn read(self, reader: &mut Reader) -> Option<Kafka> {
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<KafkaConfig> {
         let Self { kafka, sasl, ssl } = self;
-        let bootstrap_servers = bootstrap_servers(kafka.bootstrap_servers, reader);
-        let topic = topic(&KAFKA_TOPIC, kafka.topic, reader);
-        let dead_letter_topic = topic_for_dead_letters(kafka.dead_letter_topic, topic.as_deref(), reader);
-        let create_topics = reader.switch(&KAFKA_CREATE_TOPICS, kafka.create_topics);
-        let topic_partitions = reader.number(&KAFKA_TOPIC_PARTITIONS, kafka.topic_partitions, 1..=10_000);
-        let topic_replication = reader.number(&KAFKA_TOPIC_REPLICATION, kafka.topic_replication, 1..=32);
-        let security = security::read(kafka.security_protocol, sasl, ssl, reader);
-        let properties = kafka.properties.map(|text| properties::read(&text, reader));
-        // Twilio gives up after 15 s; an acknowledgement after that comes too late.
-        let ack_timeout = reader.number(&KAFKA_ACK_TIMEOUT_MS, kafka.ack_timeout_ms, 100..=14_000);
-        Some(Kafka {
+        let bootstrap_servers = bootstrap_servers(kafka.bootstrap_servers, validator);
+        let topic = topic(&KAFKA_TOPIC, kafka.topic, validator);
+        let dead_letter_topic = dead_letter_topic(kafka.dead_letter_topic, topic.as_deref(), validator);
+        let create_topics = validator.parse_bool(&KAFKA_CREATE_TOPICS, kafka.create_topics);
+        let topic_partitions = validator.parse_number(&KAFKA_TOPIC_PARTITIONS, kafka.topic_partitions, 1..=10_000);
+        let topic_replication = validator.parse_number(&KAFKA_TOPIC_REPLICATION, kafka.topic_replication, 1..=32);
+        let security = security::validate(kafka.security_protocol, sasl, ssl, validator);
+        let properties = kafka.properties.map(|text| properties::parse(&text, validator));
+        // Twilio gives up after 15 s, so a later acknowledgement has no use.
+        let ack_timeout = validator.parse_number(&KAFKA_ACK_TIMEOUT_MS, kafka.ack_timeout_ms, 100..=14_000);
+        Some(KafkaConfig {
             bootstrap_servers: bootstrap_servers?,
             topic: topic?,
             dead_letter_topic: dead_letter_topic?,
@@ -99,16 +99,16 @@ impl Sections {
     }
 }
 
-fn bootstrap_servers(given: Option<String>, reader: &mut Reader) -> Option<String> {
+fn bootstrap_servers(given: Option<String>, validator: &mut Validator) -> Option<String> {
     let Some(text) = given else {
-        reader.missing(&KAFKA_BOOTSTRAP_SERVERS, "the brokers as host:port with commas between");
+        validator.report_missing(&KAFKA_BOOTSTRAP_SERVERS, "the brokers as host:port, separated by commas");
         return None;
     };
-    let items = reader.list(&KAFKA_BOOTSTRAP_SERVERS, &text)?;
+    let items = validator.split_list(&KAFKA_BOOTSTRAP_SERVERS, &text)?;
     for (index, item) in items.iter().enumerate() {
         if !is_host_and_port(item) {
-            let wrong = format!("item {} is not a broker; write host:port, such as kafka-0:9092", index + 1);
-            reader.report(&KAFKA_BOOTSTRAP_SERVERS, wrong);
+            let problem = format!("item {} is not a broker; write host:port, such as kafka-0:9092", index + 1);
+            validator.report(&KAFKA_BOOTSTRAP_SERVERS, problem);
         }
     }
     Some(items.join(","))
@@ -118,36 +118,37 @@ fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };
-    let name = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    let host_fits = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+    let is_name = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && name(host),
+        None => !host.is_empty() && is_name(host),
     };
-    host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
+    is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// Kafka's own rule for the name of a topic.
-fn topic(variable: &Variable, given: Option<String>, reader: &mut Reader) -> Option<String> {
-    let name = reader.text(variable, given)?;
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    if name.len() > 249 || matches!(name.as_str(), "." | "..") || !name.bytes().all(legal) {
-        reader.report(variable, "is not a topic name; write 1 to 249 letters, digits, dots, underscores and hyphens");
+/// Checks the name of a topic by Kafka's own rule.
+fn topic(variable: &Variable, given: Option<String>, validator: &mut Validator) -> Option<String> {
+    let name = validator.value_or_default(variable, given)?;
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if name.len() > 249 || matches!(name.as_str(), "." | "..") || !name.bytes().all(is_allowed) {
+        validator
+            .report(variable, "is not a topic name; write 1 to 249 letters, digits, dots, underscores and hyphens");
     }
     Some(name)
 }
 
-fn topic_for_dead_letters(given: Option<String>, events: Option<&str>, reader: &mut Reader) -> Option<String> {
-    let name = topic(&KAFKA_DEAD_LETTER_TOPIC, given, reader);
+fn dead_letter_topic(given: Option<String>, events: Option<&str>, validator: &mut Validator) -> Option<String> {
+    let name = topic(&KAFKA_DEAD_LETTER_TOPIC, given, validator);
     if name.is_some() && name.as_deref() == events {
-        reader.report(
+        validator.report(
             &KAFKA_DEAD_LETTER_TOPIC,
-            "is the same topic as KAFKA_TOPIC; write another, since its records have another form",
+            "is the same topic as KAFKA_TOPIC; write another one, because its records have another format",
         );
     }
     name
 }
 
-impl Kafka {
+impl KafkaConfig {
     pub(super) fn describe(&self) -> Vec<Row> {
         let replication = self.topic_replication.map(|count| count.to_string());
         let mut rows = vec![
@@ -159,7 +160,7 @@ impl Kafka {
             (KAFKA_TOPIC_REPLICATION.name, replication.unwrap_or_default()),
         ];
         rows.extend(self.security.describe());
-        rows.push((KAFKA_PROPERTIES.name, properties::written(&self.properties)));
+        rows.push((KAFKA_PROPERTIES.name, properties::format(&self.properties)));
         rows.push((KAFKA_ACK_TIMEOUT_MS.name, self.ack_timeout.as_millis().to_string()));
         rows
     }

@@ -1,4 +1,4 @@
-//! Encryption and login, as a type in which a wrong combination cannot be written.
+//! Encryption and authentication, as a type that cannot represent an invalid combination.
 
 use std::path::PathBuf;
 
@@ -12,60 +12,60 @@ use crate::config::{
         KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_CA_LOCATION, KAFKA_SSL_CERTIFICATE_LOCATION, KAFKA_SSL_KEY_LOCATION,
         Variable,
     },
-    validate::Reader,
+    validate::Validator,
 };
 
-/// How the connection to Kafka is encrypted and who logs in.
+/// Encryption and authentication of the connections to Kafka.
 #[derive(Debug, Clone)]
 pub enum Security {
-    /// Neither encryption nor login.
+    /// Neither encryption nor authentication.
     Plaintext,
-    /// Encryption; login by client certificate, if there is one.
+    /// Encryption, with authentication by client certificate if there is one.
     Ssl {
-        /// What is trusted and shown.
+        /// The trusted authorities and the client certificate.
         tls: Tls,
     },
-    /// Login by user name and password.
+    /// Authentication by user name and password.
     Sasl {
-        /// How the password is proven.
+        /// How the password is sent or proven.
         mechanism: SaslMechanism,
-        /// The user.
+        /// The Kafka user.
         username: String,
-        /// The password.
+        /// The password of the user.
         password: SecretString,
-        /// The file that the password came from.
+        /// The file that the password was read from.
         password_file: Option<PathBuf>,
         /// Encryption, if any.
         tls: Option<Tls>,
     },
 }
 
-/// TLS to the brokers. Their certificates are always checked; there is nothing here to turn that off.
+/// The TLS settings. The certificates of the brokers are always verified; no setting turns that off.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// A file or folder of trusted authorities, or `probe` for the system's.
+    /// A file or folder of trusted certificate authorities, or `probe` for those of the system.
     pub ca_location: String,
-    /// What this service shows for mutual TLS.
+    /// The certificate of the service for mutual TLS.
     pub client_certificate: Option<ClientCertificate>,
 }
 
-/// A certificate with its key.
+/// A client certificate with its key.
 #[derive(Debug, Clone)]
 pub struct ClientCertificate {
-    /// The file of the certificate.
+    /// The path of the certificate (PEM).
     pub certificate_location: String,
-    /// The file of the private key.
+    /// The path of the private key (PEM).
     pub key_location: String,
 }
 
-/// The SASL mechanisms that need only a user name and a password.
+/// The supported SASL mechanisms, which need only a user name and a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaslMechanism {
     /// The password itself is sent.
     Plain,
-    /// Salted challenge and response with SHA-256.
+    /// Salted challenge-response with SHA-256.
     ScramSha256,
-    /// Salted challenge and response with SHA-512.
+    /// Salted challenge-response with SHA-512.
     ScramSha512,
 }
 
@@ -74,11 +74,11 @@ const MECHANISMS: [(&str, SaslMechanism); 3] = [
     ("SCRAM-SHA-256", SaslMechanism::ScramSha256),
     ("SCRAM-SHA-512", SaslMechanism::ScramSha512),
 ];
-/// Known to Kafka clients, but not taken here; named so that the problem can say so.
+/// Mechanisms of Kafka that are not supported. They are listed so that the problem can name them.
 const OTHER_MECHANISMS: [&str; 3] = ["GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"];
 
 impl SaslMechanism {
-    /// The name that Kafka knows it by.
+    /// Returns Kafka's name of the mechanism.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -119,47 +119,47 @@ pub(super) struct SslSection {
     key_location: Option<String>,
 }
 
-/// Reads the protocol and what belongs to it; what does not belong to it contradicts it.
-pub(super) fn read(
+/// Validates the protocol and the variables that it uses. A variable that it does not use is a contradiction.
+pub(super) fn validate(
     protocol: Option<String>,
     sasl: SaslSection,
     ssl: SslSection,
-    reader: &mut Reader,
+    validator: &mut Validator,
 ) -> Option<Security> {
-    match reader.word(&KAFKA_SECURITY_PROTOCOL, protocol, &PROTOCOLS)? {
+    match validator.parse_choice(&KAFKA_SECURITY_PROTOCOL, protocol, &PROTOCOLS)? {
         Protocol::Plaintext => {
-            sasl.refuse(reader);
-            ssl.refuse(reader);
+            sasl.report_unused(validator);
+            ssl.report_unused(validator);
             Some(Security::Plaintext)
         }
         Protocol::Ssl => {
-            sasl.refuse(reader);
-            ssl.read(reader).map(|tls| Security::Ssl { tls })
+            sasl.report_unused(validator);
+            ssl.validate(validator).map(|tls| Security::Ssl { tls })
         }
         Protocol::SaslPlaintext => {
-            ssl.refuse(reader);
-            sasl.read(None, reader)
+            ssl.report_unused(validator);
+            sasl.validate(None, validator)
         }
         Protocol::SaslSsl => {
-            let tls = ssl.read(reader);
-            sasl.read(tls, reader)
+            let tls = ssl.validate(validator);
+            sasl.validate(tls, validator)
         }
     }
 }
 
 impl SaslSection {
-    fn read(self, tls: Option<Tls>, reader: &mut Reader) -> Option<Security> {
-        let mechanism = read_mechanism(self.mechanism, reader);
+    fn validate(self, tls: Option<Tls>, validator: &mut Validator) -> Option<Security> {
+        let mechanism = read_mechanism(self.mechanism, validator);
         if self.username.is_none() {
-            reader.missing(&KAFKA_SASL_USERNAME, "the user that logs in to Kafka");
+            validator.report_missing(&KAFKA_SASL_USERNAME, "the Kafka user");
         }
-        let password = reader.secret(
+        let password = validator.read_secret(
             [&KAFKA_SASL_PASSWORD, &KAFKA_SASL_PASSWORD_FILE],
             [self.password, self.password_file],
             "the password of that user, or its path into KAFKA_SASL_PASSWORD_FILE",
         )?;
         if password.text.contains(char::is_control) {
-            reader.report(password.source, "contains a line break or another control character; remove it");
+            validator.report(password.source, "contains a line break or another control character; remove it");
         }
         Some(Security::Sasl {
             mechanism: mechanism?,
@@ -170,42 +170,45 @@ impl SaslSection {
         })
     }
 
-    fn refuse(&self, reader: &mut Reader) {
+    fn report_unused(&self, validator: &mut Validator) {
         let instead = "remove it, or write KAFKA_SECURITY_PROTOCOL=sasl_ssl";
-        refuse(&KAFKA_SASL_MECHANISM, self.mechanism.as_ref(), instead, reader);
-        refuse(&KAFKA_SASL_USERNAME, self.username.as_ref(), instead, reader);
-        refuse(&KAFKA_SASL_PASSWORD, self.password.as_ref(), instead, reader);
-        refuse(&KAFKA_SASL_PASSWORD_FILE, self.password_file.as_ref(), instead, reader);
+        report_if_set(&KAFKA_SASL_MECHANISM, self.mechanism.as_ref(), instead, validator);
+        report_if_set(&KAFKA_SASL_USERNAME, self.username.as_ref(), instead, validator);
+        report_if_set(&KAFKA_SASL_PASSWORD, self.password.as_ref(), instead, validator);
+        report_if_set(&KAFKA_SASL_PASSWORD_FILE, self.password_file.as_ref(), instead, validator);
     }
 }
 
-fn read_mechanism(given: Option<String>, reader: &mut Reader) -> Option<SaslMechanism> {
+fn read_mechanism(given: Option<String>, validator: &mut Validator) -> Option<SaslMechanism> {
     let allowed = "write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512";
     let Some(text) = given else {
-        reader.missing(&KAFKA_SASL_MECHANISM, "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512");
+        validator.report_missing(&KAFKA_SASL_MECHANISM, "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512");
         return None;
     };
     if let Some(other) = OTHER_MECHANISMS.iter().find(|other| other.eq_ignore_ascii_case(&text)) {
-        reader.report(&KAFKA_SASL_MECHANISM, format!("{other} is not supported; {allowed}"));
+        validator.report(&KAFKA_SASL_MECHANISM, format!("{other} is not supported; {allowed}"));
         return None;
     }
-    reader.word(&KAFKA_SASL_MECHANISM, Some(text), &MECHANISMS)
+    validator.parse_choice(&KAFKA_SASL_MECHANISM, Some(text), &MECHANISMS)
 }
 
 impl SslSection {
-    fn read(self, reader: &mut Reader) -> Option<Tls> {
+    fn validate(self, validator: &mut Validator) -> Option<Tls> {
         let ca_location = match self.ca_location {
-            Some(path) if path != "probe" => reader.path(&KAFKA_SSL_CA_LOCATION, path),
-            other => reader.text(&KAFKA_SSL_CA_LOCATION, other),
+            Some(path) if path != "probe" => validator.check_readable(&KAFKA_SSL_CA_LOCATION, path),
+            other => validator.value_or_default(&KAFKA_SSL_CA_LOCATION, other),
         };
-        let certificate = self.certificate_location.map(|path| reader.path(&KAFKA_SSL_CERTIFICATE_LOCATION, path));
-        let key = self.key_location.map(|path| reader.path(&KAFKA_SSL_KEY_LOCATION, path));
+        let certificate =
+            self.certificate_location.map(|path| validator.check_readable(&KAFKA_SSL_CERTIFICATE_LOCATION, path));
+        let key = self.key_location.map(|path| validator.check_readable(&KAFKA_SSL_KEY_LOCATION, path));
         if certificate.is_some() && key.is_none() {
-            reader
-                .missing(&KAFKA_SSL_KEY_LOCATION, "the file of the key that belongs to KAFKA_SSL_CERTIFICATE_LOCATION");
+            validator.report_missing(
+                &KAFKA_SSL_KEY_LOCATION,
+                "the file of the key that belongs to KAFKA_SSL_CERTIFICATE_LOCATION",
+            );
         }
         if key.is_some() && certificate.is_none() {
-            reader.missing(
+            validator.report_missing(
                 &KAFKA_SSL_CERTIFICATE_LOCATION,
                 "the file of the certificate that belongs to KAFKA_SSL_KEY_LOCATION",
             );
@@ -218,26 +221,25 @@ impl SslSection {
         })
     }
 
-    fn refuse(&self, reader: &mut Reader) {
+    fn report_unused(&self, validator: &mut Validator) {
         let instead = "remove it, or write KAFKA_SECURITY_PROTOCOL=ssl or sasl_ssl";
-        // The default may be written down.
+        // Writing the default is allowed.
         let ca_location = self.ca_location.as_ref().filter(|path| *path != "probe");
-        refuse(&KAFKA_SSL_CA_LOCATION, ca_location, instead, reader);
-        refuse(&KAFKA_SSL_CERTIFICATE_LOCATION, self.certificate_location.as_ref(), instead, reader);
-        refuse(&KAFKA_SSL_KEY_LOCATION, self.key_location.as_ref(), instead, reader);
+        report_if_set(&KAFKA_SSL_CA_LOCATION, ca_location, instead, validator);
+        report_if_set(&KAFKA_SSL_CERTIFICATE_LOCATION, self.certificate_location.as_ref(), instead, validator);
+        report_if_set(&KAFKA_SSL_KEY_LOCATION, self.key_location.as_ref(), instead, validator);
     }
 }
 
-fn refuse(variable: &Variable, given: Option<&String>, instead: &str, reader: &mut Reader) {
+fn report_if_set(variable: &Variable, given: Option<&String>, instead: &str, validator: &mut Validator) {
     if given.is_some() {
-        reader.report(variable, format!("contradicts KAFKA_SECURITY_PROTOCOL, which does not use it; {instead}"));
+        validator.report(variable, format!("contradicts KAFKA_SECURITY_PROTOCOL, which does not use it; {instead}"));
     }
 }
 
 impl Security {
     pub(super) fn describe(&self) -> [Row; 8] {
-        let login = self.describe_login();
-        let [mechanism, username, password, password_file] = login;
+        let [mechanism, username, password, password_file] = self.describe_sasl();
         let tls = self.tls();
         let client = tls.and_then(|tls| tls.client_certificate.as_ref());
         [
@@ -255,7 +257,7 @@ impl Security {
         ]
     }
 
-    fn describe_login(&self) -> [String; 4] {
+    fn describe_sasl(&self) -> [String; 4] {
         match self {
             Self::Plaintext | Self::Ssl { .. } => Default::default(),
             Self::Sasl { mechanism, username, password_file, .. } => [
@@ -267,7 +269,7 @@ impl Security {
         }
     }
 
-    /// The value of librdkafka's `security.protocol`.
+    /// Returns the value of librdkafka's `security.protocol`.
     #[must_use]
     pub fn protocol(&self) -> &'static str {
         match self {
@@ -278,7 +280,7 @@ impl Security {
         }
     }
 
-    /// The TLS settings, where the connection is encrypted.
+    /// Returns the TLS settings, if the connection is encrypted.
     #[must_use]
     pub fn tls(&self) -> Option<&Tls> {
         match self {

@@ -325,7 +325,7 @@ fn told(number: u32, status: Status, updated: i64) -> Profile {
 
 /// The account is never asked: the world answers for it.
 fn account() -> Account {
-    let config = config::TrustHub { base_url: "http://127.0.0.1:1".to_owned() };
+    let config = config::TrustHubConfig { base_url: "http://127.0.0.1:1".to_owned() };
     let hub = TrustHub::new(&config, Limits::default()).unwrap();
     let account = AccountSid::parse(&format!("AC{}", "1".repeat(32))).unwrap();
     hub.account(Credentials { user: account.to_string(), account, password: SecretString::from("password") })

@@ -1,4 +1,4 @@
-//! Who asks, and for what.
+//! The extractor of Twilio's API: authenticates a request and parses its path.
 
 use std::future::{Ready, ready};
 
@@ -14,32 +14,32 @@ use super::error::ApiError;
 use crate::{
     domain::{AccountSid, ProfileSid},
     simulator::{
-        model::{Happened, Hub, Kind, Profile, Trouble},
-        world::{ApiFault, World},
+        instance::{ApiFault, Simulator},
+        model::{ModelError, ProfileKind, ProfileUpdate, SimulatedProfile, TrustHubModel},
     },
 };
 
-/// A request of an account that has proven who it is.
-pub(super) struct Call {
-    pub(super) world: web::Data<World>,
+/// An authenticated request to Twilio's API.
+pub(super) struct ApiCall {
+    pub(super) simulator: web::Data<Simulator>,
     pub(super) account: AccountSid,
-    pub(super) kind: Kind,
+    pub(super) kind: ProfileKind,
     pub(super) request: HttpRequest,
 }
 
-impl FromRequest for Call {
+impl FromRequest for ApiCall {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::read(request))
+        ready(Self::extract(request))
     }
 }
 
-impl Call {
-    fn read(request: &HttpRequest) -> Result<Self, ApiError> {
-        let world = request.app_data::<web::Data<World>>().ok_or_else(ApiError::server_error)?.clone();
-        match world.draw_api_fault() {
+impl ApiCall {
+    fn extract(request: &HttpRequest) -> Result<Self, ApiError> {
+        let simulator = request.app_data::<web::Data<Simulator>>().ok_or_else(ApiError::server_error)?.clone();
+        match simulator.draw_api_fault() {
             Some(ApiFault::TooManyRequests { retry_after_secs }) => {
                 return Err(ApiError::too_many_requests(retry_after_secs));
             }
@@ -47,67 +47,70 @@ impl Call {
             None => {}
         }
         let (user, password) = credentials(request).ok_or_else(ApiError::unauthenticated)?;
-        let account = world.authenticate(&user, &password).ok_or_else(ApiError::unauthenticated)?.sid.clone();
-        let kind = kind(part(request, "kind")).ok_or_else(|| ApiError::not_found(request))?;
-        Ok(Self { world, account, kind, request: request.clone() })
+        let account = simulator.authenticate(&user, &password).ok_or_else(ApiError::unauthenticated)?.sid.clone();
+        let kind = kind(path_segment(request, "kind")).ok_or_else(|| ApiError::not_found(request))?;
+        Ok(Self { simulator, account, kind, request: request.clone() })
     }
 
-    /// A part of the path.
-    pub(super) fn part(&self, name: &str) -> &str {
-        part(&self.request, name)
+    /// Returns a named segment of the path.
+    pub(super) fn path_segment(&self, name: &str) -> &str {
+        path_segment(&self.request, name)
     }
 
     pub(super) fn not_found(&self) -> ApiError {
         ApiError::not_found(&self.request)
     }
 
-    pub(super) fn failed(&self, trouble: &Trouble) -> ApiError {
-        ApiError::of(trouble, &self.request)
+    pub(super) fn model_error(&self, error: &ModelError) -> ApiError {
+        ApiError::from_model(error, &self.request)
     }
 
-    /// The SID in the path, if it is one of a profile of this account and this kind.
+    /// Returns the SID in the path, if this account has a profile of this kind with it.
     pub(super) fn profile_sid(&self) -> Result<ProfileSid, ApiError> {
         self.profile().map(|profile| profile.sid)
     }
 
-    /// The profile in the path, if it is one of this account and this kind.
-    pub(super) fn profile(&self) -> Result<Profile, ApiError> {
-        let sid = ProfileSid::parse(self.part("sid")).map_err(|_| self.not_found())?;
-        let hub = self.world.hub();
-        let profile = hub.get(&sid).map_err(|_| self.not_found())?;
-        let is_theirs = profile.account == self.account && profile.kind == self.kind;
-        if is_theirs { Ok(profile.clone()) } else { Err(self.not_found()) }
+    /// Returns the profile in the path, if it belongs to this account and is of this kind.
+    pub(super) fn profile(&self) -> Result<SimulatedProfile, ApiError> {
+        let sid = ProfileSid::parse(self.path_segment("sid")).map_err(|_| self.not_found())?;
+        let model = self.simulator.model();
+        let profile = model.get(&sid).map_err(|_| self.not_found())?;
+        let is_visible = profile.account == self.account && profile.kind == self.kind;
+        if is_visible { Ok(profile.clone()) } else { Err(self.not_found()) }
     }
 
-    /// Does something with the profiles and announces what changed.
-    pub(super) fn act(&self, act: impl FnOnce(&mut Hub) -> Result<Happened, Trouble>) -> Result<Happened, ApiError> {
-        self.world.act(act).map_err(|trouble| self.failed(&trouble))
+    /// Applies a change to the model and announces the resulting status changes.
+    pub(super) fn apply(
+        &self,
+        change: impl FnOnce(&mut TrustHubModel) -> Result<ProfileUpdate, ModelError>,
+    ) -> Result<ProfileUpdate, ApiError> {
+        self.simulator.apply(change).map_err(|error| self.model_error(&error))
     }
 
-    /// What links begin with: the address by which the caller found the simulator.
-    pub(super) fn base(&self) -> String {
-        base(&self.request)
+    /// Returns the base URL of links: the address at which the caller reached the simulator.
+    pub(super) fn base_url(&self) -> String {
+        base_url(&self.request)
     }
 }
 
-/// What links of an answer to this request begin with.
-pub(super) fn base(request: &HttpRequest) -> String {
+/// Returns the base URL of the links in the response to this request.
+pub(super) fn base_url(request: &HttpRequest) -> String {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     format!("http://{}", host.unwrap_or_else(|| request.app_config().host()))
 }
 
-fn part<'a>(request: &'a HttpRequest, name: &str) -> &'a str {
+fn path_segment<'a>(request: &'a HttpRequest, name: &str) -> &'a str {
     request.match_info().get(name).unwrap_or_default()
 }
 
-fn kind(name: &str) -> Option<Kind> {
-    [Kind::CustomerProfiles, Kind::TrustProducts].into_iter().find(|kind| kind.path() == name)
+fn kind(name: &str) -> Option<ProfileKind> {
+    [ProfileKind::CustomerProfiles, ProfileKind::TrustProducts].into_iter().find(|kind| kind.path() == name)
 }
 
 fn credentials(request: &HttpRequest) -> Option<(String, String)> {
     let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, coded) = header.split_once(' ')?;
-    let plain = STANDARD.decode(coded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (scheme, encoded) = header.split_once(' ')?;
+    let plain = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let (user, password) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
 }

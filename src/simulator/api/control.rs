@@ -1,119 +1,134 @@
-//! What Twilio's reviewers do, and what goes wrong at Twilio: everything that its API has no request for.
+//! The control requests: the decisions of Twilio's reviewers, and the settings of the simulator. Twilio's API has no
+//! requests for these.
 
 use std::time::Duration;
 
 use actix_web::{
-    Error, HttpRequest, HttpResponse,
-    web::{Bytes, Data, Path},
+    HttpRequest, HttpResponse,
+    web::{Data, Path},
 };
 use serde_json::json;
 
-use super::{call::base, error::ApiError, fields::Fields, render};
+use super::{
+    call::base_url,
+    error::{ApiError, ApiResult},
+    parameters::{Parameters, RawBody},
+    render,
+};
 use crate::{
     domain::{AccountSid, Label, ProfileSid},
     simulator::{
-        model::{Happened, Hub, MOST_PROFILES, Trouble, Verdict},
-        settings::Settings,
-        world::{Seeding, Standing, World},
+        instance::{SeedRequest, SeedStatus, Simulator},
+        model::{MAX_PROFILES, ModelError, ProfileUpdate, ReviewDecision, TrustHubModel},
+        settings::SimulatorSettings,
     },
 };
 
-type Answer = Result<HttpResponse, ApiError>;
-type Body = Result<Bytes, Error>;
-
-fn decide(
-    world: &World,
+fn change_profile(
+    simulator: &Simulator,
     request: &HttpRequest,
     sid: &str,
-    act: impl FnOnce(&mut Hub, &ProfileSid) -> Result<Happened, Trouble>,
-) -> Answer {
+    change: impl FnOnce(&mut TrustHubModel, &ProfileSid) -> Result<ProfileUpdate, ModelError>,
+) -> ApiResult {
     let sid = ProfileSid::parse(sid).map_err(|_| ApiError::not_found(request))?;
-    let happened = world.act(|hub| act(hub, &sid)).map_err(|trouble| ApiError::of(&trouble, request))?;
-    Ok(HttpResponse::Ok().json(render::profile(&happened.profile, &base(request))))
+    let update = simulator.apply(|model| change(model, &sid)).map_err(|error| ApiError::from_model(&error, request))?;
+    Ok(HttpResponse::Ok().json(render::profile(&update.profile, &base_url(request))))
 }
 
-/// `POST /simulator/profiles/{Sid}/approve`, perhaps with `valid_for_secs`
-pub(super) async fn approve(world: Data<World>, request: HttpRequest, sid: Path<String>, body: Body) -> Answer {
-    let valid_for = Fields::of_body(body)?.only(&["valid_for_secs"])?.number("valid_for_secs", 0, u64::MAX)?;
-    decide(&world, &request, &sid, |hub, sid| {
-        let valid_until = valid_for.map(|seconds| hub.now().after(Duration::from_secs(seconds)));
-        hub.decide(sid, Verdict::Approve { valid_until })
+/// `POST /simulator/profiles/{Sid}/approve`, optionally with `valid_for_secs`
+pub(super) async fn approve(
+    simulator: Data<Simulator>,
+    request: HttpRequest,
+    sid: Path<String>,
+    body: RawBody,
+) -> ApiResult {
+    let valid_for = Parameters::from_body(body)?.only(&["valid_for_secs"])?.number("valid_for_secs", 0, u64::MAX)?;
+    change_profile(&simulator, &request, &sid, |model, sid| {
+        let valid_until = valid_for.map(|seconds| model.now().after(Duration::from_secs(seconds)));
+        model.decide(sid, ReviewDecision::Approve { valid_until })
     })
 }
 
-/// `POST /simulator/profiles/{Sid}/reject`, with `code` as often as needed, and perhaps with a `reason`
-pub(super) async fn reject(world: Data<World>, request: HttpRequest, sid: Path<String>, body: Body) -> Answer {
-    /// As Twilio's.
+/// `POST /simulator/profiles/{Sid}/reject` with any number of `code`, optionally with a `reason`
+pub(super) async fn reject(
+    simulator: Data<Simulator>,
+    request: HttpRequest,
+    sid: Path<String>,
+    body: RawBody,
+) -> ApiResult {
+    /// The length of Twilio's error codes.
     const DIGITS: usize = 5;
-    let fields = Fields::of_body(body)?.only(&["code", "reason"])?;
+    let parameters = Parameters::from_body(body)?.only(&["code", "reason"])?;
     let code = |text: &str| {
         let code = text.parse().ok().filter(|_| text.len() == DIGITS);
         code.ok_or_else(|| ApiError::invalid("code: write a number of five digits, such as 18602"))
     };
-    let codes = fields.all().filter(|(name, _)| *name == "code").map(|(_, text)| code(text));
+    let codes = parameters.all().filter(|(name, _)| *name == "code").map(|(_, text)| code(text));
     let codes = codes.collect::<Result<Vec<u32>, _>>()?;
-    let reason = fields.get("reason").unwrap_or_default().to_owned();
-    decide(&world, &request, &sid, |hub, sid| hub.decide(sid, Verdict::Reject { codes, reason }))
+    let reason = parameters.get("reason").unwrap_or_default().to_owned();
+    change_profile(&simulator, &request, &sid, |model, sid| model.decide(sid, ReviewDecision::Reject { codes, reason }))
 }
 
 /// `POST /simulator/profiles/{Sid}/expire`
-pub(super) async fn expire(world: Data<World>, request: HttpRequest, sid: Path<String>) -> Answer {
-    decide(&world, &request, &sid, Hub::expire)
+pub(super) async fn expire(simulator: Data<Simulator>, request: HttpRequest, sid: Path<String>) -> ApiResult {
+    change_profile(&simulator, &request, &sid, TrustHubModel::expire)
 }
 
-/// `POST /simulator/profiles` with `count`, and perhaps `status`, `account_sid`, `policy_sid`, `status_callback`: profiles
-/// out of nowhere. Nothing of their past is announced.
-pub(super) async fn seed(world: Data<World>, request: HttpRequest, body: Body) -> Answer {
+/// `POST /simulator/profiles` with `count`, optionally with `status`, `account_sid`, `policy_sid` and `status_callback`:
+/// creates profiles without announcing their earlier status changes
+pub(super) async fn seed(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
     let known = ["count", "status", "account_sid", "policy_sid", "status_callback"];
-    let fields = Fields::of_body(body)?.only(&known)?;
-    let count = fields.number("count", 1, MOST_PROFILES)?.ok_or_else(|| ApiError::invalid("count: write a number"))?;
-    let account = fields.get("account_sid").map(|sid| account(&world, sid)).transpose()?;
-    let wanted = fields.get("status").map(standing).transpose()?;
-    let seeding = Seeding {
+    let parameters = Parameters::from_body(body)?.only(&known)?;
+    let count = parameters.number("count", 1, MAX_PROFILES)?;
+    let count = count.ok_or_else(|| ApiError::invalid("count: write a number"))?;
+    let account = parameters.get("account_sid").map(|sid| account(&simulator, sid)).transpose()?;
+    let status = parameters.get("status").map(seed_status).transpose()?;
+    let seed = SeedRequest {
         count,
         account,
-        wanted: wanted.unwrap_or(Standing::Draft),
-        policy: fields.policy("policy_sid")?.map(str::to_owned),
-        status_callback: fields.callback_url("status_callback")?.map(str::to_owned),
+        status: status.unwrap_or(SeedStatus::Draft),
+        policy: parameters.policy("policy_sid")?.map(str::to_owned),
+        status_callback: parameters.callback_url("status_callback")?.map(str::to_owned),
     };
-    let profiles = world.seed(&seeding).await.map_err(|trouble| ApiError::of(&trouble, &request))?;
+    let profiles = simulator.seed(&seed).await.map_err(|error| ApiError::from_model(&error, &request))?;
     Ok(HttpResponse::Created().json(json!({ "created": count, "profiles": profiles })))
 }
 
-fn account(world: &World, sid: &str) -> Result<AccountSid, ApiError> {
-    let account = AccountSid::parse(sid).ok().and_then(|sid| world.account(Some(&sid)));
+fn account(simulator: &Simulator, sid: &str) -> Result<AccountSid, ApiError> {
+    let account = AccountSid::parse(sid).ok().and_then(|sid| simulator.account(Some(&sid)));
     let account = account.ok_or_else(|| ApiError::invalid("account_sid: write one of the simulator's accounts"));
     account.map(|account| account.sid.clone())
 }
 
-fn standing(name: &str) -> Result<Standing, ApiError> {
-    let wrong = || ApiError::invalid(format!("status: write one of {}", Label::list(Standing::ALL)));
-    Standing::named(name).ok_or_else(wrong)
+fn seed_status(name: &str) -> Result<SeedStatus, ApiError> {
+    let wrong = || ApiError::invalid(format!("status: write one of {}", Label::list(SeedStatus::ALL)));
+    SeedStatus::named(name).ok_or_else(wrong)
 }
 
 /// `GET /simulator/settings`
-pub(super) async fn settings(world: Data<World>) -> HttpResponse {
-    HttpResponse::Ok().json(world.settings())
+pub(super) async fn settings(simulator: Data<Simulator>) -> HttpResponse {
+    HttpResponse::Ok().json(simulator.settings())
 }
 
-/// `POST /simulator/settings` with those that change
-pub(super) async fn set(world: Data<World>, body: Body) -> Answer {
-    let fields = Fields::of_body(body)?;
-    let change = |settings| fields.all().try_fold(settings, |all: Settings, (name, value)| all.with(name, value));
-    let settings = world.change_settings(change).map_err(|bad| ApiError::invalid(bad.to_string()))?;
+/// `POST /simulator/settings` with the settings to change
+pub(super) async fn set(simulator: Data<Simulator>, body: RawBody) -> ApiResult {
+    let parameters = Parameters::from_body(body)?;
+    let change =
+        |settings| parameters.all().try_fold(settings, |all: SimulatorSettings, (name, value)| all.with(name, value));
+    let settings = simulator.change_settings(change).map_err(|error| ApiError::invalid(error.to_string()))?;
     Ok(HttpResponse::Ok().json(settings))
 }
 
-/// `GET /simulator/callbacks`, perhaps with `profile_sid` and `limit`: the attempts so far, newest first, and how many
-/// callbacks of all profiles are still to be sent
-pub(super) async fn callbacks(world: Data<World>, request: HttpRequest) -> Answer {
-    const USUAL: usize = 50;
-    const MOST: usize = 10_000;
-    let query = Fields::of_query(request.query_string())?;
-    let limit = query.number("limit", 1, MOST)?.unwrap_or(USUAL);
+/// `GET /simulator/callbacks`, optionally with `profile_sid` and `limit`: the attempts so far, newest first, and the number
+/// of pending callbacks of all profiles
+pub(super) async fn callbacks(simulator: Data<Simulator>, request: HttpRequest) -> ApiResult {
+    const DEFAULT_LIMIT: usize = 50;
+    const MAX_LIMIT: usize = 10_000;
+    let query = Parameters::from_query(request.query_string())?;
+    let limit = query.number("limit", 1, MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
     let sid = query.get("profile_sid").map(ProfileSid::parse).transpose();
     let sid = sid.map_err(|error| ApiError::invalid(format!("profile_sid: {error}")))?;
-    let postman = world.postman();
-    let attempts = postman.attempts(sid.as_ref(), limit);
-    Ok(HttpResponse::Ok().json(json!({ "attempts": attempts, "under_way": postman.under_way() })))
+    let sender = simulator.sender();
+    let attempts = sender.attempts(sid.as_ref(), limit);
+    Ok(HttpResponse::Ok().json(json!({ "attempts": attempts, "under_way": sender.pending() })))
 }

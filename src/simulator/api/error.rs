@@ -1,4 +1,4 @@
-//! Answers that are errors, as Twilio writes them.
+//! Error responses in Twilio's format.
 
 use std::fmt;
 
@@ -8,9 +8,12 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::simulator::model::Trouble;
+use crate::simulator::model::ModelError;
 
-/// An error with Twilio's code for it.
+/// The result of a handler.
+pub(super) type ApiResult = Result<HttpResponse, ApiError>;
+
+/// An error response with its Twilio error code.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -28,7 +31,7 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, 20003, "Authenticate".to_owned())
     }
 
-    /// A parameter that is missing or wrong; the text says which and what to write.
+    /// A parameter is missing or wrong. The message names it and says what to write.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 20001, message.into())
     }
@@ -56,14 +59,14 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, 20500, "An internal server error has occurred".to_owned())
     }
 
-    /// What came of an attempt to do something with the resource of this request.
-    pub(super) fn of(trouble: &Trouble, request: &HttpRequest) -> Self {
-        match trouble {
-            Trouble::NotFound => Self::not_found(request),
-            Trouble::Full(_) => Self::invalid(trouble.to_string()),
-            Trouble::Forbidden(_) => Self::new(StatusCode::BAD_REQUEST, 60711, format!("Not allowed: {trouble}")),
-            Trouble::State(_) => {
-                tracing::error!(%trouble, "a request fails");
+    /// Converts an error of the model into the response to this request.
+    pub(super) fn from_model(error: &ModelError, request: &HttpRequest) -> Self {
+        match error {
+            ModelError::NotFound => Self::not_found(request),
+            ModelError::Full(_) => Self::invalid(error.to_string()),
+            ModelError::Forbidden(_) => Self::new(StatusCode::BAD_REQUEST, 60711, format!("Not allowed: {error}")),
+            ModelError::State(_) => {
+                tracing::error!(%error, "a request to the simulator failed");
                 Self::server_error()
             }
         }
@@ -82,14 +85,14 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut answer = HttpResponse::build(self.status);
+        let mut response = HttpResponse::build(self.status);
         if let Some(seconds) = self.retry_after_secs {
-            answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            answer.insert_header((header::WWW_AUTHENTICATE, r#"Basic realm="Twilio API""#));
+            response.insert_header((header::WWW_AUTHENTICATE, r#"Basic realm="Twilio API""#));
         }
-        answer.json(json!({
+        response.json(json!({
             "code": self.code,
             "message": self.message,
             "more_info": format!("https://www.twilio.com/docs/errors/{}", self.code),

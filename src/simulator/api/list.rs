@@ -1,90 +1,95 @@
-//! Lists and the way from page to page.
+//! The list requests and the links between their pages.
 
 use actix_web::HttpResponse;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{call::Call, error::ApiError, fields::Fields, render};
-use crate::simulator::model::{Filter, Start};
+use super::{
+    call::ApiCall,
+    error::{ApiError, ApiResult},
+    parameters::Parameters,
+    render,
+};
+use crate::simulator::model::{PageStart, ProfileFilter};
 
-const MOST_AT_A_TIME: usize = 1000;
-const USUAL_SIZE: usize = 50;
+const MAX_PAGE_SIZE: usize = 1000;
+const DEFAULT_PAGE_SIZE: usize = 50;
 
-/// What a list was asked for.
-struct Asked {
+/// The page that a request asks for.
+struct PageRequest {
     size: usize,
     number: u64,
-    start: Start,
+    start: PageStart,
 }
 
-impl Asked {
-    fn read(query: &Fields) -> Result<Self, ApiError> {
-        let size = query.number("PageSize", 1, MOST_AT_A_TIME)?.unwrap_or(USUAL_SIZE);
+impl PageRequest {
+    fn parse(query: &Parameters) -> Result<Self, ApiError> {
+        let size = query.number("PageSize", 1, MAX_PAGE_SIZE)?.unwrap_or(DEFAULT_PAGE_SIZE);
         let number = query.number("Page", 0, u64::MAX)?.unwrap_or(0);
         let token = query.get("PageToken").filter(|token| !token.is_empty());
-        let newest = Start::Newest { skip: number.saturating_mul(size as u64) };
-        let strange = || ApiError::invalid("PageToken: write one that a page before this gave");
-        let start = token.map_or(Some(newest), Start::parse).ok_or_else(strange)?;
+        let newest = PageStart::Newest { skip: number.saturating_mul(size as u64) };
+        let wrong = || ApiError::invalid("PageToken: write the token of a link in an earlier page");
+        let start = token.map_or(Some(newest), PageStart::parse).ok_or_else(wrong)?;
         Ok(Self { size, number, start })
     }
 }
 
 /// `GET /v1/CustomerProfiles`
-pub(super) async fn profiles(call: Call) -> Result<HttpResponse, ApiError> {
-    let query = Fields::of_query(call.request.query_string())?;
-    let filter = Filter {
+pub(super) async fn profiles(call: ApiCall) -> ApiResult {
+    let query = Parameters::from_query(call.request.query_string())?;
+    let filter = ProfileFilter {
         status: query.status()?,
         friendly_name: query.get("FriendlyName").map(str::to_owned),
         policy: query.policy("PolicySid")?.map(str::to_owned),
     };
-    let asked = Asked::read(&query)?;
-    let page = call.world.hub().list(&call.account, call.kind, &filter, asked.start, asked.size);
-    let base = call.base();
+    let requested = PageRequest::parse(&query)?;
+    let page = call.simulator.model().list(&call.account, call.kind, &filter, requested.start, requested.size);
+    let base = call.base_url();
     let profiles = page.profiles.iter().map(|profile| render::profile(profile, &base)).collect();
-    let links = Links { call: &call, query: &query, size: asked.size };
-    let meta = links.meta(asked.number, page.previous.as_deref(), page.next.as_deref());
+    let links = PageLinks { call: &call, query: &query, size: requested.size };
+    let meta = links.meta(requested.number, page.previous.as_deref(), page.next.as_deref());
     Ok(HttpResponse::Ok().json(json!({ "results": Value::Array(profiles), "meta": meta })))
 }
 
-/// A list that is short enough to be in the memory.
-pub(super) fn short(call: &Call, results: Vec<Value>) -> Result<HttpResponse, ApiError> {
-    let query = Fields::of_query(call.request.query_string())?;
-    let asked = Asked::read(&query)?;
-    let begin = usize::try_from(asked.number).unwrap_or(usize::MAX).saturating_mul(asked.size).min(results.len());
-    let end = begin.saturating_add(asked.size).min(results.len());
-    let links = Links { call, query: &query, size: asked.size };
-    // The number alone says where a page of this list begins.
-    let meta = links.meta(asked.number, (begin > 0).then_some(""), (end < results.len()).then_some(""));
+/// Returns the requested page of a list that is short enough to be built as a whole.
+pub(super) fn page_of(call: &ApiCall, results: Vec<Value>) -> ApiResult {
+    let query = Parameters::from_query(call.request.query_string())?;
+    let PageRequest { size, number, .. } = PageRequest::parse(&query)?;
+    let begin = usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(size).min(results.len());
+    let end = begin.saturating_add(size).min(results.len());
+    let links = PageLinks { call, query: &query, size };
+    // The pages of this list need no token: the number of a page determines its start.
+    let meta = links.meta(number, (begin > 0).then_some(""), (end < results.len()).then_some(""));
     let page: Vec<_> = results.into_iter().skip(begin).take(end - begin).collect();
     Ok(HttpResponse::Ok().json(json!({ "results": page, "meta": meta })))
 }
 
 /// The links between the pages of a list.
-struct Links<'a> {
-    call: &'a Call,
-    query: &'a Fields,
+struct PageLinks<'a> {
+    call: &'a ApiCall,
+    query: &'a Parameters,
     size: usize,
 }
 
-impl Links<'_> {
+impl PageLinks<'_> {
     fn meta(&self, number: u64, previous: Option<&str>, next: Option<&str>) -> Value {
         let token = self.query.get("PageToken");
         let before = number.saturating_sub(1);
         json!({
             "page": number,
             "page_size": self.size,
-            "first_page_url": self.to(0, None),
-            "previous_page_url": previous.map(|token| self.to(before, Some(token))),
-            "url": self.to(number, token),
-            "next_page_url": next.map(|token| self.to(number.saturating_add(1), Some(token))),
+            "first_page_url": self.url(0, None),
+            "previous_page_url": previous.map(|token| self.url(before, Some(token))),
+            "url": self.url(number, token),
+            "next_page_url": next.map(|token| self.url(number.saturating_add(1), Some(token))),
             "key": "results",
         })
     }
 
-    fn to(&self, number: u64, token: Option<&str>) -> String {
+    fn url(&self, number: u64, token: Option<&str>) -> String {
         let is_filter = |name: &str| !["PageSize", "Page", "PageToken"].contains(&name);
         let filters = self.query.all().filter(|(name, _)| is_filter(name));
-        let mut url = format!("{}{}?", self.call.base(), self.call.request.path());
+        let mut url = format!("{}{}?", self.call.base_url(), self.call.request.path());
         for (name, value) in filters {
             url.push_str(&format!("{}={}&", encoded(name), encoded(value)));
         }

@@ -1,10 +1,10 @@
-//! The simulator over HTTP: Twilio's paths under `/v1`, its own under `/simulator`.
+//! The HTTP API of the simulator: Twilio's paths under `/v1`, and the control requests under `/simulator`.
 
 mod call;
 mod control;
 mod error;
-mod fields;
 mod list;
+mod parameters;
 mod profiles;
 mod render;
 
@@ -16,21 +16,21 @@ use actix_web::{
     web::{self, Data, PayloadConfig, ServiceConfig},
 };
 
-use self::{error::ApiError, fields::MAX_BODY_BYTES};
-use super::world::World;
+use self::{error::ApiError, parameters::MAX_BODY_BYTES};
+use super::instance::Simulator;
 
-/// What the API is described by, in the format of OpenAPI 3.
+/// The description of the API in the OpenAPI format.
 pub const OPENAPI: &str = include_str!("openapi.json");
 
-/// The server of the simulator.
+/// Creates the HTTP server. It runs while it is awaited.
 ///
 /// # Errors
-/// When the listener cannot be used.
-pub fn server(listener: TcpListener, world: Arc<World>) -> io::Result<Server> {
-    let world = Data::from(world);
+/// [`io::Error`] if the listener cannot be used.
+pub fn server(listener: TcpListener, simulator: Arc<Simulator>) -> io::Result<Server> {
+    let simulator = Data::from(simulator);
     let app = move || {
         App::new()
-            .app_data(world.clone())
+            .app_data(simulator.clone())
             .app_data(PayloadConfig::new(MAX_BODY_BYTES))
             .configure(twilio)
             .configure(control)

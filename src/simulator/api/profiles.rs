@@ -1,96 +1,99 @@
-//! A profile, and what belongs to it.
+//! Twilio's requests for a profile and its assignments.
 
-use actix_web::{Error, HttpResponse, web::Bytes};
+use actix_web::HttpResponse;
 
-use super::{call::Call, error::ApiError, fields::Fields, list::short, render};
+use super::{
+    call::ApiCall,
+    error::{ApiError, ApiResult},
+    list::page_of,
+    parameters::{Parameters, RawBody},
+    render,
+};
 use crate::{
     domain::is_sid,
-    simulator::model::{Draft, Edit},
+    simulator::model::{NewProfile, ProfileEdit},
 };
 
-type Answer = Result<HttpResponse, ApiError>;
-type Body = Result<Bytes, Error>;
-
 /// `POST /v1/CustomerProfiles`
-pub(super) async fn create(call: Call, body: Body) -> Answer {
-    let fields = Fields::of_body(body)?;
-    let draft = Draft {
+pub(super) async fn create(call: ApiCall, body: RawBody) -> ApiResult {
+    let parameters = Parameters::from_body(body)?;
+    let new = NewProfile {
         kind: call.kind,
         account: call.account.clone(),
-        friendly_name: fields.required("FriendlyName")?.to_owned(),
-        email: fields.required("Email").and(fields.email())?.unwrap_or_default().to_owned(),
-        policy: fields.required("PolicySid").and(fields.policy("PolicySid"))?.unwrap_or_default().to_owned(),
-        status_callback: fields.status_callback()?.filter(|url| !url.is_empty()).map(str::to_owned),
+        friendly_name: parameters.required("FriendlyName")?.to_owned(),
+        email: parameters.required("Email").and(parameters.email())?.unwrap_or_default().to_owned(),
+        policy: parameters.required("PolicySid").and(parameters.policy("PolicySid"))?.unwrap_or_default().to_owned(),
+        status_callback: parameters.status_callback()?.filter(|url| !url.is_empty()).map(str::to_owned),
     };
-    let profile = call.world.hub().create(draft).map_err(|trouble| call.failed(&trouble))?;
-    Ok(HttpResponse::Created().json(render::profile(&profile, &call.base())))
+    let profile = call.simulator.model().create(new).map_err(|error| call.model_error(&error))?;
+    Ok(HttpResponse::Created().json(render::profile(&profile, &call.base_url())))
 }
 
 /// `GET /v1/CustomerProfiles/{Sid}`
-pub(super) async fn fetch(call: Call) -> Answer {
-    Ok(HttpResponse::Ok().json(render::profile(&call.profile()?, &call.base())))
+pub(super) async fn fetch(call: ApiCall) -> ApiResult {
+    Ok(HttpResponse::Ok().json(render::profile(&call.profile()?, &call.base_url())))
 }
 
 /// `POST /v1/CustomerProfiles/{Sid}`
-pub(super) async fn update(call: Call, body: Body) -> Answer {
+pub(super) async fn update(call: ApiCall, body: RawBody) -> ApiResult {
     let sid = call.profile_sid()?;
-    let fields = Fields::of_body(body)?;
-    let name = fields.get("FriendlyName").map(|_| fields.required("FriendlyName")).transpose()?;
-    let edit = Edit {
+    let parameters = Parameters::from_body(body)?;
+    let name = parameters.get("FriendlyName").map(|_| parameters.required("FriendlyName")).transpose()?;
+    let edit = ProfileEdit {
         friendly_name: name.map(str::to_owned),
-        email: fields.email()?.map(str::to_owned),
-        status_callback: fields.status_callback()?.map(str::to_owned),
-        status: fields.wish()?,
+        email: parameters.email()?.map(str::to_owned),
+        status_callback: parameters.status_callback()?.map(str::to_owned),
+        status: parameters.requested_status()?,
     };
-    let happened = call.act(|hub| hub.edit(&sid, edit))?;
-    Ok(HttpResponse::Ok().json(render::profile(&happened.profile, &call.base())))
+    let update = call.apply(|model| model.edit(&sid, edit))?;
+    Ok(HttpResponse::Ok().json(render::profile(&update.profile, &call.base_url())))
 }
 
 /// `DELETE /v1/CustomerProfiles/{Sid}`
-pub(super) async fn delete(call: Call) -> Answer {
+pub(super) async fn delete(call: ApiCall) -> ApiResult {
     let sid = call.profile_sid()?;
-    call.world.hub().delete(&sid).map_err(|trouble| call.failed(&trouble))?;
+    call.simulator.model().delete(&sid).map_err(|error| call.model_error(&error))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `GET /v1/CustomerProfiles/{Sid}/EntityAssignments`
-pub(super) async fn list_assignments(call: Call) -> Answer {
-    let (profile, base) = (call.profile()?, call.base());
+pub(super) async fn list_assignments(call: ApiCall) -> ApiResult {
+    let (profile, base) = (call.profile()?, call.base_url());
     let newest_first = profile.assignments.iter().rev();
-    short(&call, newest_first.map(|assignment| render::assignment(assignment, &profile, &base)).collect())
+    page_of(&call, newest_first.map(|assignment| render::assignment(assignment, &profile, &base)).collect())
 }
 
 /// `POST /v1/CustomerProfiles/{Sid}/EntityAssignments`
-pub(super) async fn assign(call: Call, body: Body) -> Answer {
+pub(super) async fn assign(call: ApiCall, body: RawBody) -> ApiResult {
     let profile = call.profile()?;
-    let fields = Fields::of_body(body)?;
-    let object = fields.required("ObjectSid")?;
+    let parameters = Parameters::from_body(body)?;
+    let object = parameters.required("ObjectSid")?;
     if !is_sid(object) {
         return Err(ApiError::invalid("ObjectSid: write two letters followed by 32 hexadecimal digits"));
     }
-    let assignment = call.world.hub().assign(&profile.sid, object.to_owned());
-    let assignment = assignment.map_err(|trouble| call.failed(&trouble))?;
-    Ok(HttpResponse::Created().json(render::assignment(&assignment, &profile, &call.base())))
+    let assignment = call.simulator.model().assign(&profile.sid, object.to_owned());
+    let assignment = assignment.map_err(|error| call.model_error(&error))?;
+    Ok(HttpResponse::Created().json(render::assignment(&assignment, &profile, &call.base_url())))
 }
 
 /// `GET /v1/CustomerProfiles/{Sid}/EntityAssignments/{Assignment}`
-pub(super) async fn fetch_assignment(call: Call) -> Answer {
+pub(super) async fn fetch_assignment(call: ApiCall) -> ApiResult {
     let profile = call.profile()?;
-    let assignment = profile.assignments.iter().find(|assignment| assignment.sid == call.part("assignment"));
+    let assignment = profile.assignments.iter().find(|assignment| assignment.sid == call.path_segment("assignment"));
     let assignment = assignment.ok_or_else(|| call.not_found())?;
-    Ok(HttpResponse::Ok().json(render::assignment(assignment, &profile, &call.base())))
+    Ok(HttpResponse::Ok().json(render::assignment(assignment, &profile, &call.base_url())))
 }
 
 /// `DELETE /v1/CustomerProfiles/{Sid}/EntityAssignments/{Assignment}`
-pub(super) async fn unassign(call: Call) -> Answer {
+pub(super) async fn unassign(call: ApiCall) -> ApiResult {
     let sid = call.profile_sid()?;
-    let done = call.world.hub().unassign(&sid, call.part("assignment"));
-    done.map_err(|trouble| call.failed(&trouble))?;
+    let result = call.simulator.model().unassign(&sid, call.path_segment("assignment"));
+    result.map_err(|error| call.model_error(&error))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `GET /v1/CustomerProfiles/{Sid}/Evaluations` and `…/ChannelEndpointAssignments`: there are none.
-pub(super) async fn list_nothing(call: Call) -> Answer {
+/// `GET /v1/CustomerProfiles/{Sid}/Evaluations` and `…/ChannelEndpointAssignments`: always an empty list
+pub(super) async fn list_nothing(call: ApiCall) -> ApiResult {
     call.profile()?;
-    short(&call, Vec::new())
+    page_of(&call, Vec::new())
 }

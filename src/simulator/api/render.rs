@@ -1,11 +1,11 @@
-//! Resources as Twilio writes them.
+//! Resources as JSON, as Twilio writes them.
 
 use serde_json::{Value, json};
 
-use crate::simulator::model::{Assignment, Kind, Profile};
+use crate::simulator::model::{EntityAssignment, ProfileKind, SimulatedProfile};
 
-impl Kind {
-    /// The last part of its list's path.
+impl ProfileKind {
+    /// Returns the last segment of the collection's path.
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::CustomerProfiles => "CustomerProfiles",
@@ -13,15 +13,16 @@ impl Kind {
         }
     }
 
-    /// What the names of links and of fields that point to it begin with.
-    fn prefix(self) -> &'static str {
+    /// Returns the prefix of the link names.
+    fn link_prefix(self) -> &'static str {
         match self {
             Self::CustomerProfiles => "customer_profiles",
             Self::TrustProducts => "trust_products",
         }
     }
 
-    fn singular(self) -> &'static str {
+    /// Returns the prefix of the fields that refer to a profile of this kind.
+    fn field_prefix(self) -> &'static str {
         match self {
             Self::CustomerProfiles => "customer_profile",
             Self::TrustProducts => "trust_product",
@@ -29,12 +30,12 @@ impl Kind {
     }
 }
 
-fn url(base: &str, profile: &Profile) -> String {
+fn url(base: &str, profile: &SimulatedProfile) -> String {
     format!("{base}/v1/{}/{}", profile.kind.path(), profile.sid)
 }
 
-pub(super) fn profile(profile: &Profile, base: &str) -> Value {
-    let (url, prefix) = (url(base, profile), profile.kind.prefix());
+pub(super) fn profile(profile: &SimulatedProfile, base: &str) -> Value {
+    let (url, prefix) = (url(base, profile), profile.kind.link_prefix());
     let errors: Vec<_> = profile.errors.iter().map(|code| json!({ "code": code })).collect();
     json!({
         "sid": profile.sid,
@@ -57,10 +58,10 @@ pub(super) fn profile(profile: &Profile, base: &str) -> Value {
     })
 }
 
-pub(super) fn assignment(assignment: &Assignment, profile: &Profile, base: &str) -> Value {
+pub(super) fn assignment(assignment: &EntityAssignment, profile: &SimulatedProfile, base: &str) -> Value {
     json!({
         "sid": assignment.sid,
-        format!("{}_sid", profile.kind.singular()): profile.sid,
+        format!("{}_sid", profile.kind.field_prefix()): profile.sid,
         "account_sid": profile.account,
         "object_sid": assignment.object,
         "date_created": assignment.created.to_string(),

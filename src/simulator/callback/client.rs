@@ -1,4 +1,5 @@
-//! HTTP as Twilio speaks it: each time a fresh connection, checked certificates, and two clocks.
+//! An HTTP client that behaves as Twilio's: a new connection for each request, verified certificates, and separate
+//! timeouts for the connection and for the response.
 
 use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
 
@@ -10,12 +11,12 @@ use tokio::{
 };
 use tower::{BoxError, util::MapFutureLayer};
 
-use super::{journal::Failure, request::Request};
+use super::{journal::CallbackFailure, request::CallbackRequest};
 use crate::domain::Verb;
 
 task_local! {
-    /// The connection that the request of this task needs. reqwest has a time limit for connections per client only, and
-    /// does not tell when the time of the answer begins.
+    /// The connection attempt of the request that this task sends. It is task-local because reqwest has a connection
+    /// timeout per client only, and does not report when the connection is established.
     static DIAL: Dial;
 }
 
@@ -25,53 +26,61 @@ struct Dial {
     connected: Arc<Notify>,
 }
 
-/// How long one request may take.
+/// The time limits of one request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct AttemptTimeouts {
     pub(super) connect: Duration,
+    /// From the established connection to the head of the response.
     pub(super) read: Duration,
-    /// The end of everything.
+    /// The end of all attempts at this callback.
     pub(super) deadline: Instant,
 }
 
-/// What Twilio looks at in an answer. The body is not read.
+/// The part of a response that Twilio evaluates. The body is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct ReceiverResponse {
     pub(super) status: u16,
-    /// Where it sends the caller to.
+    /// The target of a redirect.
     pub(super) location: Option<String>,
 }
 
-pub(super) struct Client(reqwest::Client);
+pub(super) struct CallbackClient(reqwest::Client);
 
-impl Client {
+impl CallbackClient {
     pub(super) fn new() -> Result<Self, reqwest::Error> {
         install_crypto();
-        // A machine without any CA certificates can still call http; https finds no certificate valid then.
+        // A machine without CA certificates can still send to http URLs; every certificate of an https URL is invalid then.
         let client = builder().build().or_else(|_| builder().tls_certs_only([]).build())?;
         Ok(Self(client))
     }
 
-    /// Sends a request and waits for the head of the answer.
-    pub(super) async fn send(&self, request: &Request, token: &str, limits: Limits) -> Result<Answer, Failure> {
-        let dial =
-            Dial { deadline: limits.deadline.min(Instant::now() + limits.connect), connected: Arc::new(Notify::new()) };
-        let read_limit = read_limit(Arc::clone(&dial.connected), limits);
+    /// Sends a request and waits for the head of the response.
+    pub(super) async fn send(
+        &self,
+        request: &CallbackRequest,
+        token: &str,
+        timeouts: AttemptTimeouts,
+    ) -> Result<ReceiverResponse, CallbackFailure> {
+        let deadline = timeouts.deadline.min(Instant::now() + timeouts.connect);
+        let dial = Dial { deadline, connected: Arc::new(Notify::new()) };
+        let read_timeout = read_timeout(Arc::clone(&dial.connected), timeouts);
         let result = tokio::select! {
-            answer = DIAL.scope(dial, self.builder(request, token).send()) => {
-                answer.map(|answer| read(&answer)).map_err(|error| failure(&error))
+            response = DIAL.scope(dial, self.builder(request, token).send()) => {
+                response.map(|response| read(&response)).map_err(|error| failure(&error))
             }
-            () = read_limit => Err(Failure::ReadTimeout),
+            () = read_timeout => Err(CallbackFailure::ReadTimeout),
         };
         match result {
-            Err(Failure::ConnectTimeout | Failure::ReadTimeout) if Instant::now() >= limits.deadline => {
-                Err(Failure::TotalTimeout)
+            Err(CallbackFailure::ConnectTimeout | CallbackFailure::ReadTimeout)
+                if Instant::now() >= timeouts.deadline =>
+            {
+                Err(CallbackFailure::TotalTimeout)
             }
             result => result,
         }
     }
 
-    fn builder(&self, request: &Request, token: &str) -> reqwest::RequestBuilder {
+    fn builder(&self, request: &CallbackRequest, token: &str) -> reqwest::RequestBuilder {
         let builder = match request.verb {
             Verb::Get => self.0.request(Method::GET, &request.url),
             Verb::Post => self
@@ -88,9 +97,9 @@ impl Client {
     }
 }
 
-/// What reqwest takes for TLS.
+/// Installs the TLS implementation that reqwest uses.
 pub(super) fn install_crypto() {
-    // It fails when there is something already, which is as good.
+    // This fails if one is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
@@ -113,32 +122,32 @@ async fn dial<T>(connecting: impl Future<Output = Result<T, BoxError>>) -> Resul
     Ok(connection)
 }
 
-/// Ends when the answer should have come. Its time begins when there is a connection.
-async fn read_limit(connected: Arc<Notify>, limits: Limits) {
+/// Ends when the response is overdue. The timeout starts when the connection is established.
+async fn read_timeout(connected: Arc<Notify>, timeouts: AttemptTimeouts) {
     connected.notified().await;
-    sleep_until(limits.deadline.min(Instant::now() + limits.read)).await;
+    sleep_until(timeouts.deadline.min(Instant::now() + timeouts.read)).await;
 }
 
-fn read(response: &Response) -> Answer {
+fn read(response: &Response) -> ReceiverResponse {
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let status = response.status().as_u16();
-    let redirects = [301, 302, 303, 307].contains(&status);
-    Answer { status, location: location.filter(|_| redirects).map(str::to_owned) }
+    let is_redirect = [301, 302, 303, 307].contains(&status);
+    ReceiverResponse { status, location: location.filter(|_| is_redirect).map(str::to_owned) }
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
+fn failure(error: &reqwest::Error) -> CallbackFailure {
     if error.is_builder() {
-        Failure::InvalidUrl
+        CallbackFailure::InvalidUrl
     } else if !error.is_connect() {
-        Failure::Read
+        CallbackFailure::Read
     } else if error.is_dns() {
-        Failure::Dns
+        CallbackFailure::Dns
     } else if error.is_timeout() {
-        Failure::ConnectTimeout
+        CallbackFailure::ConnectTimeout
     } else if causes(error).any(is_tls) {
-        Failure::Tls
+        CallbackFailure::Tls
     } else {
-        Failure::Connect
+        CallbackFailure::Connect
     }
 }
 
@@ -146,8 +155,8 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// An error of rustls comes wrapped in errors of I/O, which do not name it as their source. An end without a reason is
-/// that of a handshake: where there is no TLS, nothing is read to connect.
+/// Returns whether the cause is a failed TLS handshake. Errors of rustls are wrapped in I/O errors that do not name them as
+/// their source. An unexpected end of file also means a handshake, since nothing is read while connecting without TLS.
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref::<io::Error>().map_or_else(
         || cause.is::<rustls::Error>(),

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose, and how often.
+//! The faults of callbacks: what goes wrong on purpose, and how often.
 
 use std::{str::FromStr, time::Duration};
 
@@ -9,102 +9,105 @@ use thiserror::Error;
 use crate::domain::{Label as _, closed_set};
 
 closed_set! {
-    /// One way in which a callback goes wrong on purpose.
+    /// A way in which a callback goes wrong on purpose.
     #[derive(Serialize)]
     #[serde(rename_all = "snake_case")]
-    pub enum Fault {
-        /// It is never sent.
+    pub enum CallbackFault {
+        /// The callback is never sent.
         Drop => "drop",
-        /// It is sent twice, with one idempotency token.
+        /// The callback is sent twice, with the same idempotency token.
         Duplicate => "duplicate",
-        /// It is sent later; others of its profile overtake it.
+        /// The callback is sent later, and later callbacks of its profile overtake it.
         Delay => "delay",
-        /// It is held until the next one of its profile was sent, but not for ever.
+        /// The callback is held until the next one of its profile was sent, or until a timeout.
         Reorder => "reorder",
-        /// It is sent as a `GET` with its fields and twice `bodySHA256` in the query, as it was once captured.
+        /// The callback is sent as a `GET` with its fields and two `bodySHA256` in the query, as one was captured from
+        /// Twilio.
         GetWithDoubledHash => "get_with_doubled_hash",
-        /// It is signed with a token that was never valid.
+        /// The callback is signed with a token that was never valid.
         WrongSignature => "wrong_signature",
-        /// It is signed with the second token of its account, or with one that was never valid when there is none.
+        /// The callback is signed with the second token of its account, or with one that was never valid if the account
+        /// has only one.
         OldToken => "old_token",
     }
 }
 
-/// How many of a hundred callbacks each fault befalls, and how long a delay takes. By default nothing goes wrong.
+/// The share of callbacks that have each fault, and the length of a delay. By default, no callback has a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Faults {
-    /// Of [`Fault::Drop`].
+pub struct CallbackFaultRates {
+    /// The share with [`CallbackFault::Drop`].
     pub drop: Percent,
-    /// Of [`Fault::Duplicate`].
+    /// The share with [`CallbackFault::Duplicate`].
     pub duplicate: Percent,
-    /// Of [`Fault::Delay`].
+    /// The share with [`CallbackFault::Delay`].
     pub delay: Percent,
-    /// How long it takes.
+    /// The range of the delays.
     pub delay_ms: DelayRange,
-    /// Of [`Fault::Reorder`].
+    /// The share with [`CallbackFault::Reorder`].
     pub reorder: Percent,
-    /// Of [`Fault::GetWithDoubledHash`].
+    /// The share with [`CallbackFault::GetWithDoubledHash`].
     pub get_with_doubled_hash: Percent,
-    /// Of [`Fault::WrongSignature`].
+    /// The share with [`CallbackFault::WrongSignature`].
     pub wrong_signature: Percent,
-    /// Of [`Fault::OldToken`].
+    /// The share with [`CallbackFault::OldToken`].
     pub old_token: Percent,
 }
 
-/// What befalls one callback.
+/// The faults of one callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fate {
-    pub(super) faults: Vec<Fault>,
-    /// With [`Fault::Delay`].
+pub(super) struct DrawnFaults {
+    pub(super) faults: Vec<CallbackFault>,
+    /// The length of the delay, if [`CallbackFault::Delay`] is among the faults.
     pub(super) delay: Option<Duration>,
 }
 
-impl Faults {
-    /// How often this fault happens.
+impl CallbackFaultRates {
+    /// Returns the share of callbacks that have this fault.
     #[must_use]
-    pub fn percent(&self, fault: Fault) -> Percent {
+    pub fn percent(&self, fault: CallbackFault) -> Percent {
         match fault {
-            Fault::Drop => self.drop,
-            Fault::Duplicate => self.duplicate,
-            Fault::Delay => self.delay,
-            Fault::Reorder => self.reorder,
-            Fault::GetWithDoubledHash => self.get_with_doubled_hash,
-            Fault::WrongSignature => self.wrong_signature,
-            Fault::OldToken => self.old_token,
+            CallbackFault::Drop => self.drop,
+            CallbackFault::Duplicate => self.duplicate,
+            CallbackFault::Delay => self.delay,
+            CallbackFault::Reorder => self.reorder,
+            CallbackFault::GetWithDoubledHash => self.get_with_doubled_hash,
+            CallbackFault::WrongSignature => self.wrong_signature,
+            CallbackFault::OldToken => self.old_token,
         }
     }
 
-    /// Everything is drawn, whatever the percentages are, so that they do not change what is drawn later.
-    pub(super) fn draw(&self, random: &mut Rng) -> Fate {
-        let mut befalls = |fault: &&Fault| self.percent(**fault).hits(random);
-        let mut faults: Vec<Fault> = Fault::ALL.iter().filter(&mut befalls).copied().collect();
-        if faults.contains(&Fault::Drop) {
-            faults = vec![Fault::Drop];
+    /// Draws the faults of one callback. The number of draws does not depend on the percentages, so that changing them does
+    /// not change what is drawn for later callbacks.
+    pub(super) fn draw(&self, random: &mut Rng) -> DrawnFaults {
+        let mut happens = |fault: &&CallbackFault| self.percent(**fault).draw(random);
+        let mut faults: Vec<CallbackFault> = CallbackFault::ALL.iter().filter(&mut happens).copied().collect();
+        if faults.contains(&CallbackFault::Drop) {
+            faults = vec![CallbackFault::Drop];
         }
-        if faults.contains(&Fault::WrongSignature) {
-            faults.retain(|fault| *fault != Fault::OldToken);
+        if faults.contains(&CallbackFault::WrongSignature) {
+            faults.retain(|fault| *fault != CallbackFault::OldToken);
         }
         let delay = Duration::from_millis(random.u32(self.delay_ms.min..=self.delay_ms.max).into());
-        Fate { delay: faults.contains(&Fault::Delay).then_some(delay), faults }
+        DrawnFaults { delay: faults.contains(&CallbackFault::Delay).then_some(delay), faults }
     }
 }
 
-/// A share in percent.
+/// A share in percent, from 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(into = "u8")]
 pub struct Percent(u8);
 
 impl Percent {
-    /// All of them.
+    /// 100 percent.
     pub const ALL: Self = Self(100);
 
-    /// Draws a lot.
-    pub(in crate::simulator) fn hits(self, random: &mut Rng) -> bool {
+    /// Returns `true` with this probability.
+    pub(in crate::simulator) fn draw(self, random: &mut Rng) -> bool {
         random.u8(0..100) < self.0
     }
 }
 
-/// A number or text that is no [`Percent`].
+/// A number or text that is not a [`Percent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("write a whole number from 0 to 100")]
 pub struct PercentError;
@@ -131,7 +134,7 @@ impl FromStr for Percent {
     }
 }
 
-/// Between which milliseconds a delay is drawn, written as `1000-5000`.
+/// The range in milliseconds that a delay is drawn from, written as `1000-5000`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct DelayRange {
@@ -139,7 +142,7 @@ pub struct DelayRange {
     max: u32,
 }
 
-/// Ten minutes: longer than anybody waits at a simulator.
+/// Ten minutes, which is longer than any test waits.
 const MAX_DELAY_MS: u32 = 600_000;
 
 impl Default for DelayRange {
@@ -148,7 +151,7 @@ impl Default for DelayRange {
     }
 }
 
-/// Numbers that are no [`DelayRange`].
+/// A text that is not a [`DelayRange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("write two ascending numbers of milliseconds up to {MAX_DELAY_MS}, such as 1000-5000")]
 pub struct DelayRangeError;
@@ -174,8 +177,8 @@ impl From<DelayRange> for String {
 mod tests {
     use super::*;
 
-    fn everywhere(percent: Percent) -> Faults {
-        Faults {
+    fn all_at(percent: Percent) -> CallbackFaultRates {
+        CallbackFaultRates {
             drop: percent,
             duplicate: percent,
             delay: percent,
@@ -187,56 +190,65 @@ mod tests {
         }
     }
 
-    fn draws(faults: &Faults, seed: u64) -> Vec<Fate> {
+    fn draws(faults: &CallbackFaultRates, seed: u64) -> Vec<DrawnFaults> {
         let mut random = Rng::with_seed(seed);
         (0..1_000).map(|_| faults.draw(&mut random)).collect()
     }
 
     #[test]
-    fn a_seed_repeats_the_draws_and_another_one_does_not() {
-        let faults = everywhere(Percent(30));
+    fn the_same_seed_draws_the_same_faults() {
+        let faults = all_at(Percent(30));
         assert_eq!(draws(&faults, 7), draws(&faults, 7));
         assert_ne!(draws(&faults, 7), draws(&faults, 8));
     }
 
     #[test]
     fn one_percentage_does_not_change_what_is_drawn_for_the_others() {
-        let alone = draws(&Faults { delay: Percent(30), ..Faults::default() }, 7);
-        let among_others = draws(&Faults { delay: Percent(30), duplicate: Percent(90), ..Faults::default() }, 7);
-        assert!(alone.iter().map(|fate| fate.delay).eq(among_others.iter().map(|fate| fate.delay)));
+        let alone = draws(&CallbackFaultRates { delay: Percent(30), ..CallbackFaultRates::default() }, 7);
+        let among_others = draws(
+            &CallbackFaultRates { delay: Percent(30), duplicate: Percent(90), ..CallbackFaultRates::default() },
+            7,
+        );
+        assert!(alone.iter().map(|drawn| drawn.delay).eq(among_others.iter().map(|drawn| drawn.delay)));
     }
 
     #[test]
-    fn a_percentage_is_how_many_of_a_hundred_it_befalls() {
+    fn a_percentage_is_the_share_of_callbacks_with_the_fault() {
         let count = |percent| {
-            let faults = Faults { reorder: Percent(percent), ..Faults::default() };
-            draws(&faults, 7).iter().filter(|fate| fate.faults == [Fault::Reorder]).count()
+            let faults = CallbackFaultRates { reorder: Percent(percent), ..CallbackFaultRates::default() };
+            draws(&faults, 7).iter().filter(|drawn| drawn.faults == [CallbackFault::Reorder]).count()
         };
         assert_eq!((count(0), count(100)), (0, 1_000));
         assert!((200..=300).contains(&count(25)), "{}", count(25));
     }
 
     #[test]
-    fn what_is_dropped_has_no_other_fault_and_a_wrong_signature_is_not_an_old_one() {
-        assert!(draws(&everywhere(Percent::ALL), 7).iter().all(|fate| fate.faults == [Fault::Drop]));
-        let without_drop = Faults { drop: Percent(0), ..everywhere(Percent::ALL) };
-        let others = [Fault::Duplicate, Fault::Delay, Fault::Reorder, Fault::GetWithDoubledHash, Fault::WrongSignature];
-        assert!(draws(&without_drop, 7).iter().all(|fate| fate.faults == others));
+    fn drop_excludes_all_other_faults_and_wrong_signature_excludes_old_token() {
+        assert!(draws(&all_at(Percent::ALL), 7).iter().all(|drawn| drawn.faults == [CallbackFault::Drop]));
+        let without_drop = CallbackFaultRates { drop: Percent(0), ..all_at(Percent::ALL) };
+        let others = [
+            CallbackFault::Duplicate,
+            CallbackFault::Delay,
+            CallbackFault::Reorder,
+            CallbackFault::GetWithDoubledHash,
+            CallbackFault::WrongSignature,
+        ];
+        assert!(draws(&without_drop, 7).iter().all(|drawn| drawn.faults == others));
     }
 
     #[test]
     fn delays_stay_within_their_range() {
         let delay_ms = DelayRange { min: 3, max: 5 };
-        let faults = Faults { delay: Percent::ALL, delay_ms, ..Faults::default() };
+        let faults = CallbackFaultRates { delay: Percent::ALL, delay_ms, ..CallbackFaultRates::default() };
         let mut delays: Vec<_> =
-            draws(&faults, 7).iter().filter_map(|fate| fate.delay).map(|delay| delay.as_millis()).collect();
+            draws(&faults, 7).iter().filter_map(|drawn| drawn.delay).map(|delay| delay.as_millis()).collect();
         delays.sort_unstable();
         delays.dedup();
         assert_eq!(delays, [3, 4, 5]);
     }
 
     #[test]
-    fn command_lines_spell_percentages_and_ranges() {
+    fn percentages_and_ranges_are_parsed_from_text() {
         assert_eq!("100".parse(), Ok(Percent::ALL));
         assert_eq!("101".parse::<Percent>(), Err(PercentError));
         assert_eq!("10-20".parse(), Ok(DelayRange { min: 10, max: 20 }));

@@ -1,4 +1,4 @@
-//! What was tried, and how it ended.
+//! The journal: the latest attempts to send a callback, and their outcomes.
 
 use std::{
     collections::VecDeque,
@@ -8,99 +8,99 @@ use std::{
 use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 
-use super::Fault;
+use super::CallbackFault;
 use crate::domain::{AccountSid, Construction, ProfileSid, Status, Timestamp, Verb, closed_set, serialize_label};
 
-/// Attempts that a follower may be behind before it misses some.
-const FOLLOWERS_LAG: usize = 1024;
+/// The number of attempts that a subscriber can lag behind before it misses some.
+const MAX_LAG: usize = 1024;
 
 closed_set! {
-    /// Why a callback got no answer.
+    /// Why a callback got no response.
     #[derive(Serialize)]
     #[serde(rename_all = "snake_case")]
-    pub enum Failure {
-        /// No connection.
+    pub enum CallbackFailure {
+        /// The connection failed.
         Connect => "connect",
-        /// No connection in time.
+        /// The connection was not established in time.
         ConnectTimeout => "connect_timeout",
-        /// The host has no address.
+        /// The host name has no address.
         Dns => "dns",
-        /// No TLS handshake; perhaps the certificate is not valid.
+        /// The TLS handshake failed, as with an invalid certificate.
         Tls => "tls",
-        /// No answer in time.
+        /// The response did not arrive in time.
         ReadTimeout => "read_timeout",
-        /// The connection broke before the answer, or the answer is not HTTP.
+        /// The connection broke before the response, or the response is not HTTP.
         Read => "read",
-        /// The time for all tries together is over.
+        /// The time for all attempts together is over.
         TotalTimeout => "total_timeout",
-        /// One redirect more than Twilio follows; its error 11215.
+        /// There were more redirects than Twilio follows; Twilio's error 11215.
         TooManyRedirects => "too_many_redirects",
-        /// Not sent: a fault that was asked for.
+        /// Not sent: the fault `drop` was set.
         Dropped => "dropped",
-        /// Not sent: too many callbacks are under way.
+        /// Not sent: too many callbacks are pending.
         QueueFull => "queue_full",
-        /// Not sent: the URL is none that can be called.
+        /// Not sent: the URL is not a valid HTTP URL.
         InvalidUrl => "invalid_url",
-        /// Not sent: the URL's `rp` names no kind of failure; Twilio's error 11243.
+        /// Not sent: the URL's `rp` names an unknown kind of failure; Twilio's error 11243.
         InvalidRetryPolicy => "invalid_retry_policy",
-        /// Not sent: there is no token to sign with.
+        /// Not sent: the simulator has no token of this account.
         UnknownAccount => "unknown_account",
     }
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// With this status code.
+pub enum AttemptOutcome {
+    /// The receiver answered with this status code.
     Answer(u16),
-    /// Without an answer.
-    Failure(Failure),
+    /// There was no response.
+    Failure(CallbackFailure),
 }
 
-/// What all attempts at one callback have in common.
+/// The properties that all attempts at one callback share.
 #[derive(Debug, Clone, Serialize)]
-pub struct Subject {
+pub struct CallbackInfo {
     /// The account of the profile.
     pub account_sid: AccountSid,
-    /// The profile.
+    /// The profile whose status changed.
     pub profile_sid: ProfileSid,
-    /// The status that is announced.
+    /// The announced status.
     pub status: Status,
-    /// What was signed.
+    /// How the signed message was built.
     #[serde(serialize_with = "serialize_label")]
     pub construction: Construction,
-    /// Tells this callback apart from others.
+    /// The UUID that identifies this callback; a duplicate has the same one.
     pub idempotency_token: String,
-    /// What goes wrong on purpose.
-    pub faults: Vec<Fault>,
-    /// Overrides in the URL's fragment that mean nothing.
+    /// The faults that this callback has on purpose.
+    pub faults: Vec<CallbackFault>,
+    /// The connection overrides in the URL's fragment that are unknown or out of range.
     pub ignored_overrides: Vec<String>,
 }
 
-/// One request, or one that was not made.
+/// An attempt to send a callback: one request, or the reason why none was sent.
 #[derive(Debug, Clone, Serialize)]
 pub struct Attempt {
-    /// Ascends with each attempt.
+    /// The number of the attempt in this journal, counted from 1.
     pub id: u64,
-    /// When it began.
+    /// The time at which it started.
     pub time: Timestamp,
-    /// What it is about.
+    /// The callback that it belongs to.
     #[serde(flatten)]
-    pub callback: Subject,
-    /// The verb.
+    pub callback: CallbackInfo,
+    /// The HTTP method.
     #[serde(serialize_with = "verb")]
     pub verb: Verb,
     /// The URL without its fragment.
     pub url: String,
-    /// The number of the try; 0 when nothing was sent.
+    /// 1 for the first try, more for retries; 0 if nothing was sent.
     pub number: u32,
-    /// How many redirects were followed to get there.
+    /// The number of redirects that led to this request.
     pub redirects: u32,
-    /// How it ended: `answer` or `failure`.
+    /// The outcome, which is serialized as `answer` or `failure`.
     #[serde(flatten)]
-    pub ending: Ending,
-    /// How long it took.
+    pub outcome: AttemptOutcome,
+    /// The duration of the request.
     pub milliseconds: u64,
 }
 
@@ -108,15 +108,15 @@ fn verb<S: Serializer>(verb: &Verb, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(verb.as_str())
 }
 
-/// The latest attempts.
+/// The latest attempts, up to a fixed number.
 pub(super) struct Journal {
     capacity: usize,
-    pages: Mutex<Pages>,
-    followers: broadcast::Sender<Attempt>,
+    entries: Mutex<JournalEntries>,
+    subscribers: broadcast::Sender<Attempt>,
 }
 
 #[derive(Default)]
-struct Pages {
+struct JournalEntries {
     last_id: u64,
     /// The oldest first.
     attempts: VecDeque<Attempt>,
@@ -124,34 +124,34 @@ struct Pages {
 
 impl Journal {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, pages: Mutex::default(), followers: broadcast::Sender::new(FOLLOWERS_LAG) }
+        Self { capacity, entries: Mutex::default(), subscribers: broadcast::Sender::new(MAX_LAG) }
     }
 
-    /// Writes down an attempt under the next id. The oldest one is forgotten when there are too many.
+    /// Records an attempt under the next id, and removes the oldest one if the journal is full.
     pub(super) fn write(&self, attempt: impl FnOnce(u64) -> Attempt) {
-        let mut pages = self.lock();
-        pages.last_id += 1;
-        let attempt = attempt(pages.last_id);
-        // Nobody need be following.
-        let _ = self.followers.send(attempt.clone());
-        pages.attempts.push_back(attempt);
-        if pages.attempts.len() > self.capacity {
-            pages.attempts.pop_front();
+        let mut entries = self.lock();
+        entries.last_id += 1;
+        let attempt = attempt(entries.last_id);
+        // This fails if there are no subscribers, which is fine.
+        let _ = self.subscribers.send(attempt.clone());
+        entries.attempts.push_back(attempt);
+        if entries.attempts.len() > self.capacity {
+            entries.attempts.pop_front();
         }
     }
 
     pub(super) fn latest(&self, profile: Option<&ProfileSid>, limit: usize) -> Vec<Attempt> {
-        let pages = self.lock();
+        let entries = self.lock();
         let of_profile = |attempt: &&Attempt| profile.is_none_or(|profile| attempt.callback.profile_sid == *profile);
-        pages.attempts.iter().rev().filter(of_profile).take(limit).cloned().collect()
+        entries.attempts.iter().rev().filter(of_profile).take(limit).cloned().collect()
     }
 
-    pub(super) fn follow(&self) -> broadcast::Receiver<Attempt> {
-        self.followers.subscribe()
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Attempt> {
+        self.subscribers.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, JournalEntries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,14 +167,14 @@ mod tests {
         ProfileSid::parse(&format!("BU{}", digit.to_string().repeat(32))).unwrap()
     }
 
-    fn attempt(id: u64, profile_sid: ProfileSid, ending: Ending) -> Attempt {
-        let callback = Subject {
+    fn attempt(id: u64, profile_sid: ProfileSid, outcome: AttemptOutcome) -> Attempt {
+        let callback = CallbackInfo {
             account_sid: AccountSid::parse(&format!("AC{}", "0".repeat(32))).unwrap(),
             profile_sid,
             status: Status::TwilioRejected,
             construction: Construction::BodyHash,
             idempotency_token: "t".to_owned(),
-            faults: vec![Fault::OldToken],
+            faults: vec![CallbackFault::OldToken],
             ignored_overrides: vec!["rc=9".to_owned()],
         };
         Attempt {
@@ -185,7 +185,7 @@ mod tests {
             url: "https://h/".to_owned(),
             number: 1,
             redirects: 0,
-            ending,
+            outcome,
             milliseconds: 12,
         }
     }
@@ -195,28 +195,28 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_is_bounded_and_forgets_the_oldest() {
+    fn a_full_journal_removes_its_oldest_attempts() {
         let journal = Journal::new(3);
         for _ in 0..5 {
-            journal.write(|id| attempt(id, profile('1'), Ending::Answer(204)));
+            journal.write(|id| attempt(id, profile('1'), AttemptOutcome::Answer(204)));
         }
         assert_eq!(ids(&journal.latest(None, 100)), [5, 4, 3]);
         assert_eq!(ids(&journal.latest(None, 2)), [5, 4]);
     }
 
     #[test]
-    fn the_attempts_of_one_profile_are_found_among_others() {
+    fn attempts_can_be_filtered_by_profile() {
         let journal = Journal::new(10);
         for digit in ['1', '2', '1', '3'] {
-            journal.write(|id| attempt(id, profile(digit), Ending::Answer(204)));
+            journal.write(|id| attempt(id, profile(digit), AttemptOutcome::Answer(204)));
         }
         assert_eq!(ids(&journal.latest(Some(&profile('1')), 100)), [3, 1]);
         assert_eq!(ids(&journal.latest(Some(&profile('4')), 100)), Vec::<u64>::new());
     }
 
     #[test]
-    fn an_attempt_is_json_with_its_answer_or_its_failure() {
-        let answered = serde_json::to_value(attempt(1, profile('1'), Ending::Answer(204))).unwrap();
+    fn an_attempt_is_serialized_with_its_answer_or_its_failure() {
+        let answered = serde_json::to_value(attempt(1, profile('1'), AttemptOutcome::Answer(204))).unwrap();
         let expected = json!({
             "id": 1, "time": "1970-01-01T00:00:00.000Z", "account_sid": format!("AC{}", "0".repeat(32)),
             "profile_sid": profile('1'), "status": "twilio-rejected", "verb": "POST", "url": "https://h/",
@@ -224,7 +224,9 @@ mod tests {
             "ignored_overrides": ["rc=9"], "number": 1, "redirects": 0, "answer": 204, "milliseconds": 12,
         });
         assert_eq!(answered, expected);
-        let failed = serde_json::to_value(attempt(1, profile('1'), Ending::Failure(Failure::ReadTimeout))).unwrap();
+        let failed =
+            serde_json::to_value(attempt(1, profile('1'), AttemptOutcome::Failure(CallbackFailure::ReadTimeout)))
+                .unwrap();
         assert_eq!((failed.get("answer"), &failed["failure"]), (None, &json!("read_timeout")));
     }
 }

@@ -1,16 +1,15 @@
-//! Announces changes of status as Twilio does: signed, over real HTTP, and no more reliably than Twilio.
+//! Announces status changes as Twilio does: signed, over real HTTP, and no more reliably than Twilio.
 //!
-//! Time-outs, retries, overrides in the URL's fragment and redirects are Twilio's. The callbacks of one profile are sent
-//! one after another, unless a [`Fault`] was asked for. Every attempt is in a journal.
+//! Timeouts, retries, connection overrides in the URL's fragment, and redirects are Twilio's. The callbacks of one profile
+//! are sent one after another, unless a [`CallbackFault`] changes that. Every attempt is recorded in a journal.
 
 mod client;
-mod delivery;
 mod faults;
 mod journal;
-mod lanes;
-mod office;
 mod overrides;
+mod queues;
 mod request;
+mod sender;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -22,154 +21,158 @@ use tokio::{
     time::sleep,
 };
 
-use self::{delivery::Callback, office::Office};
+use self::sender::{OutgoingCallback, SenderInner};
 pub use self::{
-    faults::{DelayRange, DelayRangeError, Fault, Faults, Percent, PercentError},
-    journal::{Attempt, Ending, Failure, Subject},
+    faults::{CallbackFault, CallbackFaultRates, DelayRange, DelayRangeError, Percent, PercentError},
+    journal::{Attempt, AttemptOutcome, CallbackFailure, CallbackInfo},
 };
 use crate::{
     domain::{AccountSid, Construction, ProfileSid, Status},
     verify::EmptyKey,
 };
 
-/// A change of status, to be announced.
+/// A status change to announce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
-    /// The account of the profile; its token signs.
+    /// The account of the profile. Its token signs the callback.
     pub account: AccountSid,
-    /// The profile.
+    /// The profile whose status changed.
     pub profile: ProfileSid,
-    /// Its new status.
+    /// The new status.
     pub status: Status,
-    /// Why it was rejected; empty otherwise.
+    /// The reason of a rejection; empty for other statuses.
     pub failure_reason: String,
     /// The `StatusCallback` as configured, with its fragment.
     pub url: String,
 }
 
-/// What can be chosen about a [`Postman`].
+/// The options of a [`CallbackSender`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Repeats the draws of faults.
+pub struct SenderOptions {
+    /// The seed of the random faults; `None` for a different sequence in each run.
     pub seed: Option<u64>,
-    /// How long [`Fault::Reorder`] waits for a later callback.
-    pub hold: Duration,
-    /// Callbacks that may be under way, delayed ones included.
+    /// How long [`CallbackFault::Reorder`] holds a callback while it waits for a later one.
+    pub reorder_timeout: Duration,
+    /// The maximum number of pending callbacks, including delayed ones.
     pub capacity: usize,
-    /// Attempts that the journal remembers.
-    pub remembered: usize,
+    /// The number of attempts that the journal keeps.
+    pub journal_capacity: usize,
 }
 
-impl Default for Options {
+impl Default for SenderOptions {
     fn default() -> Self {
-        Self { seed: None, hold: Duration::from_secs(5), capacity: 10_000, remembered: 10_000 }
+        Self { seed: None, reorder_timeout: Duration::from_secs(5), capacity: 10_000, journal_capacity: 10_000 }
     }
 }
 
-/// Why there is no [`Postman`].
+/// Why a [`CallbackSender`] could not be created.
 #[derive(Debug, Error)]
-pub enum PostmanError {
+pub enum CallbackSenderError {
     /// An account has no token, or an empty one.
     #[error(transparent)]
     EmptyKey(#[from] EmptyKey),
-    /// The HTTP client does not start.
-    #[error("the HTTP client: {0}")]
+    /// The HTTP client cannot be created.
+    #[error("cannot create the HTTP client: {0}")]
     Client(#[from] reqwest::Error),
-    /// It was made outside a runtime.
+    /// There is no tokio runtime.
     #[error(transparent)]
     Runtime(#[from] TryCurrentError),
 }
 
-/// Sends callbacks. A clone is a handle on the same one.
+/// Sends callbacks. A clone is another handle to the same sender.
 #[derive(Clone)]
-pub struct Postman {
-    office: Arc<Office>,
+pub struct CallbackSender {
+    inner: Arc<SenderInner>,
     runtime: Handle,
 }
 
-impl Postman {
-    /// Signs with each account's tokens, the primary one first. Its work is done on the runtime that it is made on.
+impl CallbackSender {
+    /// Creates a sender that signs with these tokens, the primary one of each account first. It sends on the current tokio
+    /// runtime.
     ///
     /// # Errors
-    /// [`PostmanError`].
-    pub fn new(tokens: &HashMap<AccountSid, Vec<SecretString>>, options: Options) -> Result<Self, PostmanError> {
-        let office = Office::open(tokens, options)?;
-        Ok(Self { office: Arc::new(office), runtime: Handle::try_current()? })
+    /// [`CallbackSenderError`].
+    pub fn new(
+        tokens: &HashMap<AccountSid, Vec<SecretString>>,
+        options: SenderOptions,
+    ) -> Result<Self, CallbackSenderError> {
+        let inner = SenderInner::new(tokens, options)?;
+        Ok(Self { inner: Arc::new(inner), runtime: Handle::try_current()? })
     }
 
-    /// Sends a callback some time; returns at once. What becomes of it is in the journal.
+    /// Queues a callback and returns at once. Its attempts appear in the journal.
     pub fn announce(&self, announcement: &Announcement) {
         self.announce_with(announcement, self.faults());
     }
 
-    /// The same, with these faults instead of those that are set.
-    pub fn announce_with(&self, announcement: &Announcement, faults: Faults) {
-        let Some((callback, delay)) = self.office.prepare(announcement, &faults) else { return };
-        let Some(delay) = delay else { return self.send(callback) };
-        let postman = self.clone();
+    /// Like [`announce`](Self::announce), with these faults instead of the ones that are set.
+    pub fn announce_with(&self, announcement: &Announcement, faults: CallbackFaultRates) {
+        let Some((callback, delay)) = self.inner.prepare(announcement, &faults) else { return };
+        let Some(delay) = delay else { return self.enqueue(callback) };
+        let sender = self.clone();
         self.runtime.spawn(async move {
             sleep(delay).await;
-            postman.send(callback);
+            sender.enqueue(callback);
         });
     }
 
-    /// Sends it behind those of its profile that are waiting. It is queued before anything is spawned, since tasks do
-    /// not start in order.
-    fn send(&self, callback: Callback) {
-        let profile = callback.subject.profile_sid.clone();
-        if let Some(lane) = self.office.lanes.push(&profile, callback) {
-            let office = Arc::clone(&self.office);
-            self.runtime.spawn(async move { office.empty(&profile, lane).await });
+    /// Appends a callback to the queue of its profile. This happens before a task is spawned, because tasks do not start in
+    /// the order in which they are spawned.
+    fn enqueue(&self, callback: OutgoingCallback) {
+        let profile = callback.info.profile_sid.clone();
+        if let Some(queue) = self.inner.queues.push(&profile, callback) {
+            let inner = Arc::clone(&self.inner);
+            self.runtime.spawn(async move { inner.drain_queue(&profile, queue).await });
         }
     }
 
-    /// What goes wrong on purpose.
+    /// Returns how often each fault happens.
     #[must_use]
-    pub fn faults(&self) -> Faults {
-        self.office.desk().faults
+    pub fn faults(&self) -> CallbackFaultRates {
+        self.inner.settings().faults
     }
 
-    /// Lets other things go wrong from the next announcement on.
-    pub fn set_faults(&self, faults: Faults) {
-        self.office.desk().faults = faults;
+    /// Sets how often each fault happens, from the next announcement on.
+    pub fn set_faults(&self, faults: CallbackFaultRates) {
+        self.inner.settings().faults = faults;
     }
 
-    /// What is signed.
+    /// Returns how callbacks are signed.
     #[must_use]
     pub fn construction(&self) -> Construction {
-        self.office.desk().construction
+        self.inner.settings().construction
     }
 
-    /// Signs in another way from the next announcement on. Those of a query are a `GET`.
+    /// Sets how callbacks are signed, from the next announcement on. The constructions of a query are sent as `GET`.
     pub fn set_construction(&self, construction: Construction) {
-        self.office.desk().construction = construction;
+        self.inner.settings().construction = construction;
     }
 
-    /// The latest attempts, of one profile or of all, the last one first.
+    /// Returns the latest attempts, of one profile or of all, newest first.
     #[must_use]
     pub fn attempts(&self, profile: Option<&ProfileSid>, limit: usize) -> Vec<Attempt> {
-        self.office.journal.latest(profile, limit)
+        self.inner.journal.latest(profile, limit)
     }
 
-    /// Attempts from now on, as they end. Who is slow misses some.
+    /// Subscribes to the attempts that end from now on. A receiver that is too slow misses some.
     #[must_use]
-    pub fn follow(&self) -> broadcast::Receiver<Attempt> {
-        self.office.journal.follow()
+    pub fn subscribe(&self) -> broadcast::Receiver<Attempt> {
+        self.inner.journal.subscribe()
     }
 
-    /// How many callbacks are under way, delayed and held ones included.
+    /// Returns the number of pending callbacks, including delayed and held ones.
     #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.office.places.taken()
+    pub fn pending(&self) -> usize {
+        self.inner.permits.in_use()
     }
 
-    /// Waits until no callback is under way, delayed and held ones included.
-    pub async fn settled(&self) {
-        self.office.places.all_free().await;
+    /// Waits until no callback is pending.
+    pub async fn wait_until_idle(&self) {
+        self.inner.permits.wait_until_unused().await;
     }
 }
 
-/// Whether callbacks can be sent there.
+/// Returns whether callbacks can be sent to this URL.
 pub(super) fn is_callback_url(url: &str) -> bool {
-    request::Target::parse(url).is_some()
+    request::TargetUrl::parse(url).is_some()
 }

@@ -1,4 +1,4 @@
-//! The request that announces a change of status, in each construction of the signature.
+//! The HTTP request of a callback, for each construction of the signed message.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::Url;
@@ -9,18 +9,18 @@ use crate::{
     verify::{Pair, SigningKey, sign, url_with_body_hash},
 };
 
-/// What a form escapes; Twilio leaves these four alone.
+/// The characters that are percent-encoded in a form. Twilio does not encode these four.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
 
-/// What kind of request is made of an announcement.
+/// The verb of a request, and what is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct RequestShape {
     pub(super) construction: Construction,
-    /// How many times the query has `bodySHA256`.
+    /// The number of `bodySHA256` parameters in the query.
     pub(super) hashes: usize,
 }
 
-impl Shape {
+impl RequestShape {
     pub(super) fn of(construction: Construction) -> Self {
         let hashes = match construction {
             Construction::Form | Construction::Query => 0,
@@ -29,7 +29,7 @@ impl Shape {
         Self { construction, hashes }
     }
 
-    /// The `GET` that was once captured.
+    /// The shape of the `GET` that was captured from Twilio.
     pub(super) const WITH_DOUBLED_HASH: Self = Self { construction: Construction::Query, hashes: 2 };
 
     pub(super) fn verb(self) -> Verb {
@@ -40,16 +40,16 @@ impl Shape {
     }
 }
 
-/// A callback URL in two parts, as it is called: spelled so that nothing is escaped again on the way.
+/// A callback URL, split from its fragment and normalized, so that the HTTP client sends exactly the URL that is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    /// Without the fragment.
+pub(super) struct TargetUrl {
+    /// The URL without its fragment.
     pub(super) url: String,
     pub(super) fragment: String,
 }
 
-impl Target {
-    /// `None` when it is not an absolute URL of HTTP.
+impl TargetUrl {
+    /// Returns `None` if this is not an absolute HTTP or HTTPS URL, or if it has user info.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let mut url = Url::parse(url).ok().filter(is_callable)?;
         let fragment = url.fragment().unwrap_or_default().to_owned();
@@ -58,24 +58,24 @@ impl Target {
     }
 }
 
-/// A user name would be signed, and no receiver knows it.
+/// Excludes user info: it would be signed, but the receiver does not see it in the URL.
 fn is_callable(url: &Url) -> bool {
     ["http", "https"].contains(&url.scheme()) && url.username().is_empty() && url.password().is_none()
 }
 
 /// A signed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Request {
+pub(super) struct CallbackRequest {
     pub(super) verb: Verb,
     pub(super) url: String,
-    /// The fields, encoded. They are the body of a `POST`; a `GET` has them in its URL already.
+    /// The encoded fields. They are the body of a `POST`; the URL of a `GET` already contains them.
     pub(super) fields: String,
     pub(super) signature: String,
 }
 
-impl Request {
-    /// Signs with this key. `url` is without a fragment.
-    pub(super) fn new(announcement: &Announcement, url: &str, shape: Shape, key: &SigningKey) -> Self {
+impl CallbackRequest {
+    /// Builds and signs a request. `url` has no fragment.
+    pub(super) fn new(announcement: &Announcement, url: &str, shape: RequestShape, key: &SigningKey) -> Self {
         let pairs = pairs(announcement);
         let fields = encode(&pairs);
         let hashed = (0..shape.hashes).fold(url.to_owned(), |url, _| url_with_body_hash(&url, fields.as_bytes()));
@@ -92,11 +92,11 @@ impl Request {
         Self { verb: shape.verb(), url: sent, fields, signature: signature.to_string() }
     }
 
-    /// What Twilio makes of a redirect: a `GET` with the same fields and the same signature, which fits no longer.
-    /// `None` when nobody can go there.
+    /// Returns the request that Twilio sends after a redirect: a `GET` with the same fields and the same signature, which
+    /// does not match any more. Returns `None` if the location is not a valid target.
     pub(super) fn redirected(&self, location: &str) -> Option<Self> {
         let location = Url::parse(&self.url).ok()?.join(location).ok()?;
-        let Target { url, fragment: _ } = Target::parse(location.as_str())?;
+        let TargetUrl { url, fragment: _ } = TargetUrl::parse(location.as_str())?;
         Some(Self { verb: Verb::Get, url: with_query(&url, &self.fields), ..self.clone() })
     }
 }

@@ -1,10 +1,13 @@
-//! The rules of Trust Hub, without a network: what it keeps, what it allows, what it announces.
+//! The rules of Trust Hub, without a network: which changes it allows, and which of them it announces.
+//!
+//! A change is written to the state file, if there is one, before it takes effect. If that write fails, the change does
+//! not happen and the caller gets [`ModelError::State`].
 
 mod clock;
 mod page;
 mod policy;
 mod profile;
-mod store;
+mod state_file;
 #[cfg(test)]
 mod tests;
 
@@ -16,169 +19,173 @@ use std::{
 };
 
 use self::{
-    clock::Clock,
-    page::{Owner, Shelf},
+    clock::SimClock,
+    page::{ListKey, ProfileList},
 };
 pub use self::{
-    clock::Moment,
-    page::{Filter, Page, Start},
-    profile::{Assignment, Change, Edit, Forbidden, Kind, Profile, Verdict},
-    store::{BadState, Store},
+    clock::SimTime,
+    page::{PageStart, ProfileFilter, ProfilePage},
+    profile::{
+        EntityAssignment, ForbiddenInStatus, ProfileEdit, ProfileKind, ReviewDecision, SimulatedProfile, StatusChange,
+    },
+    state_file::{StateFile, StateFileError},
 };
 use super::callback::Percent;
 use crate::domain::{AccountSid, ProfileSid, Status};
 
-/// What a new profile is made of.
+/// The parameters of a new profile.
 #[derive(Debug, Clone)]
-pub struct Draft {
-    /// Its kind.
-    pub kind: Kind,
-    /// Whose it is.
+pub struct NewProfile {
+    /// The collection that it belongs to.
+    pub kind: ProfileKind,
+    /// The account that owns it.
     pub account: AccountSid,
     /// The SID of its policy.
     pub policy: String,
-    /// Its name.
+    /// The name that the owner gave it.
     pub friendly_name: String,
-    /// Who is written to.
+    /// The address that Twilio writes to about the profile.
     pub email: String,
-    /// Where changes of its status are announced.
+    /// The URL to which changes of its status are announced.
     pub status_callback: Option<String>,
 }
 
-/// As many as a gigabyte or two of memory hold.
-pub const MOST_PROFILES: u32 = 1_000_000;
-/// More than any policy asks for.
-const MOST_ASSIGNMENTS: usize = 50;
+/// The limit on profiles, which take one to two gigabytes of memory then.
+pub const MAX_PROFILES: u32 = 1_000_000;
+/// The limit on assignments per profile. No policy requires as many.
+const MAX_ASSIGNMENTS: usize = 50;
 
-/// Why something was not done.
+/// Why a change did not happen.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// There is no such thing.
+pub enum ModelError {
+    /// The profile, the assignment or the account does not exist.
     #[error("it does not exist")]
     NotFound,
-    /// The status does not allow it.
+    /// The current status of the profile does not allow the change.
     #[error("it is {}", .0.status)]
-    Forbidden(Forbidden),
-    /// There is room for no more of this.
+    Forbidden(ForbiddenInStatus),
+    /// A limit is reached; the text says which.
     #[error("there are {0} already; remove some")]
     Full(&'static str),
-    /// The file of the state cannot be written.
-    #[error("the state cannot be kept: {0}")]
+    /// The state file cannot be written.
+    #[error("the state file cannot be written: {0}")]
     State(#[from] io::Error),
 }
 
-impl From<Forbidden> for Trouble {
-    fn from(forbidden: Forbidden) -> Self {
+impl From<ForbiddenInStatus> for ModelError {
+    fn from(forbidden: ForbiddenInStatus) -> Self {
         Self::Forbidden(forbidden)
     }
 }
 
-/// A profile after something happened to it, and what of that is announced, in order.
+/// The result of a change: the profile and the status changes to announce.
 #[derive(Debug)]
-pub struct Happened {
-    /// As it is now.
-    pub profile: Profile,
-    /// What is announced.
-    pub changes: Vec<Change>,
+pub struct ProfileUpdate {
+    /// The profile after the change.
+    pub profile: SimulatedProfile,
+    /// The status changes in the order in which they are announced.
+    pub changes: Vec<StatusChange>,
 }
 
-/// How reviews go when nobody decides by hand.
+/// How automatic reviews work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AutoReview {
-    /// So long after the submission; never, if there is none.
+    /// The time from the submission to the decision; `None` turns automatic reviews off.
     pub after: Option<Duration>,
-    /// So many are rejected.
+    /// The share of profiles that are rejected.
     pub reject: Percent,
 }
 
-/// All profiles of all accounts.
+/// All profiles of all accounts, and the rules for changing them.
 #[derive(Debug)]
-pub struct Hub {
-    clock: Clock,
-    profiles: HashMap<ProfileSid, Profile>,
-    shelves: HashMap<Owner, BTreeMap<u64, ProfileSid>>,
-    due: BTreeSet<(Moment, ProfileSid)>,
+pub struct TrustHubModel {
+    clock: SimClock,
+    profiles: HashMap<ProfileSid, SimulatedProfile>,
+    /// The SIDs of the profiles of each list by serial number.
+    lists: HashMap<ListKey, BTreeMap<u64, ProfileSid>>,
+    /// The profiles with an automatic change, in the order in which it is due.
+    due: BTreeSet<(SimTime, ProfileSid)>,
     next_serial: u64,
     auto_review: AutoReview,
     random: fastrand::Rng,
-    store: Option<Store>,
+    state: Option<StateFile>,
 }
 
-impl Hub {
-    /// An empty one, or what the store has kept. `seed` decides about everything that is drawn by lot.
+impl TrustHubModel {
+    /// Creates a model with the profiles of the state file, or without profiles. All random choices derive from `seed`.
     #[must_use]
-    pub fn new(store: Option<(Store, Vec<Profile>)>, speed: NonZeroU32, seed: u64) -> Self {
-        let (store, kept) = store.map_or_else(Default::default, |(store, kept)| (Some(store), kept));
-        let mut hub = Self {
-            clock: Clock::new(speed),
+    pub fn new(state: Option<(StateFile, Vec<SimulatedProfile>)>, speed: NonZeroU32, seed: u64) -> Self {
+        let (state, stored) = state.map_or_else(Default::default, |(state, stored)| (Some(state), stored));
+        let mut model = Self {
+            clock: SimClock::new(speed),
             profiles: HashMap::new(),
-            shelves: HashMap::new(),
+            lists: HashMap::new(),
             due: BTreeSet::new(),
             next_serial: 1,
             auto_review: AutoReview::default(),
             random: fastrand::Rng::with_seed(seed),
-            store: None,
+            state: None,
         };
-        for profile in kept {
-            hub.clock.catch_up_with(profile.updated);
-            hub.next_serial = hub.next_serial.max(profile.serial.saturating_add(1));
-            hub.put(profile);
+        for profile in stored {
+            model.clock.catch_up_with(profile.updated);
+            model.next_serial = model.next_serial.max(profile.serial.saturating_add(1));
+            model.insert(profile);
         }
-        hub.store = store;
-        hub
+        model.state = state;
+        model
     }
 
-    /// The simulator's time.
+    /// Returns the current simulated time.
     #[must_use]
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> SimTime {
         self.clock.now()
     }
 
-    /// How many seconds pass in one.
+    /// Returns how many simulated seconds pass in one real second.
     #[must_use]
     pub fn speed(&self) -> NonZeroU32 {
         self.clock.speed()
     }
 
-    /// From now on so many seconds pass in one.
+    /// Sets how many simulated seconds pass in one real second.
     pub fn set_speed(&mut self, speed: NonZeroU32) {
         self.clock.set_speed(speed);
     }
 
-    /// How reviews go when nobody decides by hand.
+    /// Returns how automatic reviews work.
     #[must_use]
     pub fn auto_review(&self) -> AutoReview {
         self.auto_review
     }
 
-    /// From now on reviews go so; those under way keep their time.
+    /// Sets how automatic reviews work. A review that has begun ends at the time that was set when it began.
     pub fn set_auto_review(&mut self, auto_review: AutoReview) {
         self.auto_review = auto_review;
     }
 
-    /// How many profiles there are.
+    /// Returns the number of profiles of all accounts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.profiles.len()
     }
 
-    /// Whether there is no profile.
+    /// Returns whether there are no profiles.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.profiles.is_empty()
     }
 
-    /// Makes a profile.
+    /// Creates a profile as a draft.
     ///
     /// # Errors
-    /// [`Trouble::Full`] and [`Trouble::State`].
-    pub fn create(&mut self, draft: Draft) -> Result<Profile, Trouble> {
-        if self.profiles.len() >= MOST_PROFILES as usize {
-            return Err(Trouble::Full("1000000 profiles"));
+    /// [`ModelError::Full`] and [`ModelError::State`].
+    pub fn create(&mut self, new: NewProfile) -> Result<SimulatedProfile, ModelError> {
+        if self.profiles.len() >= MAX_PROFILES as usize {
+            return Err(ModelError::Full("1000000 profiles"));
         }
         let now = self.now();
-        let Draft { kind, account, policy, friendly_name, email, status_callback } = draft;
-        let profile = Profile {
+        let NewProfile { kind, account, policy, friendly_name, email, status_callback } = new;
+        let profile = SimulatedProfile {
             sid: self.new_profile_sid(),
             serial: self.next_serial,
             kind,
@@ -196,68 +203,75 @@ impl Hub {
             review_at: None,
         };
         self.next_serial = self.next_serial.saturating_add(1);
-        self.keep(profile.clone())?;
+        self.store(profile.clone())?;
         Ok(profile)
     }
 
-    /// A profile.
+    /// Returns a profile.
     ///
     /// # Errors
-    /// [`Trouble::NotFound`].
-    pub fn get(&self, sid: &ProfileSid) -> Result<&Profile, Trouble> {
-        self.profiles.get(sid).ok_or(Trouble::NotFound)
+    /// [`ModelError::NotFound`].
+    pub fn get(&self, sid: &ProfileSid) -> Result<&SimulatedProfile, ModelError> {
+        self.profiles.get(sid).ok_or(ModelError::NotFound)
     }
 
-    /// A page of at most `size` profiles of an account.
+    /// Returns a page of at most `size` profiles of an account.
     #[must_use]
-    pub fn list(&self, account: &AccountSid, kind: Kind, filter: &Filter, start: Start, size: usize) -> Page {
+    pub fn list(
+        &self,
+        account: &AccountSid,
+        kind: ProfileKind,
+        filter: &ProfileFilter,
+        start: PageStart,
+        size: usize,
+    ) -> ProfilePage {
         let empty = BTreeMap::new();
-        let serials = self.shelves.get(&(account.clone(), kind)).unwrap_or(&empty);
-        Shelf { serials, profiles: &self.profiles, filter }.page(start, size)
+        let serials = self.lists.get(&(account.clone(), kind)).unwrap_or(&empty);
+        ProfileList { serials, profiles: &self.profiles, filter }.page(start, size)
     }
 
-    /// Its owner changes a profile.
+    /// Applies a change that the owner of a profile requests.
     ///
     /// # Errors
-    /// [`Trouble`].
-    pub fn edit(&mut self, sid: &ProfileSid, edit: Edit) -> Result<Happened, Trouble> {
+    /// [`ModelError`].
+    pub fn edit(&mut self, sid: &ProfileSid, edit: ProfileEdit) -> Result<ProfileUpdate, ModelError> {
         self.change(sid, |profile, now| profile.edit(edit, now))
     }
 
-    /// A reviewer decides about a profile.
+    /// Applies the decision of a reviewer.
     ///
     /// # Errors
-    /// [`Trouble`].
-    pub fn decide(&mut self, sid: &ProfileSid, verdict: Verdict) -> Result<Happened, Trouble> {
-        self.change(sid, |profile, now| profile.decide(verdict, now))
+    /// [`ModelError`].
+    pub fn decide(&mut self, sid: &ProfileSid, decision: ReviewDecision) -> Result<ProfileUpdate, ModelError> {
+        self.change(sid, |profile, now| profile.decide(decision, now))
     }
 
-    /// The approval of a profile ends.
+    /// Ends the approval of a profile.
     ///
     /// # Errors
-    /// [`Trouble`].
-    pub fn expire(&mut self, sid: &ProfileSid) -> Result<Happened, Trouble> {
-        self.change(sid, Profile::expire)
+    /// [`ModelError`].
+    pub fn expire(&mut self, sid: &ProfileSid) -> Result<ProfileUpdate, ModelError> {
+        self.change(sid, SimulatedProfile::expire)
     }
 
-    /// Something is assigned to a profile.
+    /// Assigns an object to a profile.
     ///
     /// # Errors
-    /// [`Trouble`].
-    pub fn assign(&mut self, sid: &ProfileSid, object: String) -> Result<Assignment, Trouble> {
-        if self.get(sid)?.assignments.len() >= MOST_ASSIGNMENTS {
-            return Err(Trouble::Full("50 assignments"));
+    /// [`ModelError`].
+    pub fn assign(&mut self, sid: &ProfileSid, object: String) -> Result<EntityAssignment, ModelError> {
+        if self.get(sid)?.assignments.len() >= MAX_ASSIGNMENTS {
+            return Err(ModelError::Full("50 assignments"));
         }
-        let assignment = Assignment { sid: self.new_sid("BV"), object, created: self.now() };
+        let assignment = EntityAssignment { sid: self.new_sid("BV"), object, created: self.now() };
         self.change(sid, |profile, _| profile.assign(assignment.clone()).map(|()| Vec::new()))?;
         Ok(assignment)
     }
 
-    /// Everything that its policy asks for is assigned to a profile.
+    /// Assigns a new object for each unmet requirement of the profile's policy.
     ///
     /// # Errors
-    /// [`Trouble`].
-    pub fn complete(&mut self, sid: &ProfileSid) -> Result<(), Trouble> {
+    /// [`ModelError`].
+    pub fn assign_required(&mut self, sid: &ProfileSid) -> Result<(), ModelError> {
         for missing in self.get(sid)?.missing() {
             let object = self.new_sid(missing.prefix());
             self.assign(sid, object)?;
@@ -265,92 +279,93 @@ impl Hub {
         Ok(())
     }
 
-    /// An assignment of a profile ends.
+    /// Removes an assignment of a profile.
     ///
     /// # Errors
-    /// [`Trouble`].
-    pub fn unassign(&mut self, sid: &ProfileSid, assignment: &str) -> Result<(), Trouble> {
+    /// [`ModelError`].
+    pub fn unassign(&mut self, sid: &ProfileSid, assignment: &str) -> Result<(), ModelError> {
         let mut found = false;
         self.change(sid, |profile, _| {
             found = profile.unassign(assignment)?;
             Ok(Vec::new())
         })?;
-        if found { Ok(()) } else { Err(Trouble::NotFound) }
+        if found { Ok(()) } else { Err(ModelError::NotFound) }
     }
 
-    /// Removes a profile.
+    /// Deletes a profile that is not in review.
     ///
     /// # Errors
-    /// [`Trouble`]; not during a review.
-    pub fn delete(&mut self, sid: &ProfileSid) -> Result<(), Trouble> {
+    /// [`ModelError`].
+    pub fn delete(&mut self, sid: &ProfileSid) -> Result<(), ModelError> {
         self.get(sid)?.check_editable()?;
-        if let Some(store) = &mut self.store {
-            store.forget(sid)?;
+        if let Some(state) = &mut self.state {
+            state.append_deletion(sid)?;
         }
-        self.take(sid);
+        self.remove(sid);
         Ok(())
     }
 
-    /// The next of what is due by now happens: a review without a reviewer, or the end of an approval.
+    /// Runs the next automatic change that is due: a review, or the end of an approval. Returns `None` if none is due.
     ///
     /// # Errors
-    /// [`Trouble::State`]; it is due still.
-    pub fn pass(&mut self) -> Result<Option<Happened>, Trouble> {
+    /// [`ModelError::State`]; the change is still due then.
+    pub fn run_next_due(&mut self) -> Result<Option<ProfileUpdate>, ModelError> {
         let Some((_, sid)) = self.due.first().filter(|(due, _)| *due <= self.now()).cloned() else { return Ok(None) };
-        let verdict = self.auto_verdict();
-        let happened = self.change(&sid, |profile, now| match profile.status {
-            Status::InReview => profile.decide(verdict, now),
+        let decision = self.auto_decision();
+        let update = self.change(&sid, |profile, now| match profile.status {
+            Status::InReview => profile.decide(decision, now),
             _ => profile.expire(now),
         })?;
-        Ok(Some(happened))
+        Ok(Some(update))
     }
 
-    fn auto_verdict(&mut self) -> Verdict {
-        if self.auto_review.reject.hits(&mut self.random) {
-            Verdict::usual_rejection()
+    fn auto_decision(&mut self) -> ReviewDecision {
+        if self.auto_review.reject.draw(&mut self.random) {
+            ReviewDecision::default_rejection()
         } else {
-            Verdict::Approve { valid_until: None }
+            ReviewDecision::Approve { valid_until: None }
         }
     }
 
     fn change(
         &mut self,
         sid: &ProfileSid,
-        change: impl FnOnce(&mut Profile, Moment) -> Result<Vec<Change>, Forbidden>,
-    ) -> Result<Happened, Trouble> {
+        change: impl FnOnce(&mut SimulatedProfile, SimTime) -> Result<Vec<StatusChange>, ForbiddenInStatus>,
+    ) -> Result<ProfileUpdate, ModelError> {
         let now = self.now();
         let mut profile = self.get(sid)?.clone();
         let changes = change(&mut profile, now)?;
         if changes.last().is_some_and(|last| last.status == Status::InReview) {
             profile.review_at = self.auto_review.after.map(|time| now.after(time));
         }
-        self.keep(profile.clone())?;
-        Ok(Happened { profile, changes })
+        self.store(profile.clone())?;
+        Ok(ProfileUpdate { profile, changes })
     }
 
-    fn keep(&mut self, profile: Profile) -> io::Result<()> {
-        if let Some(store) = &mut self.store {
-            store.keep(&profile)?;
+    /// Writes the profile to the state file, then replaces it in memory.
+    fn store(&mut self, profile: SimulatedProfile) -> io::Result<()> {
+        if let Some(state) = &mut self.state {
+            state.append(&profile)?;
         }
-        self.take(&profile.sid);
-        self.put(profile);
+        self.remove(&profile.sid);
+        self.insert(profile);
         Ok(())
     }
 
-    fn put(&mut self, profile: Profile) {
-        let owner = (profile.account.clone(), profile.kind);
-        self.shelves.entry(owner).or_default().insert(profile.serial, profile.sid.clone());
+    fn insert(&mut self, profile: SimulatedProfile) {
+        let key = (profile.account.clone(), profile.kind);
+        self.lists.entry(key).or_default().insert(profile.serial, profile.sid.clone());
         self.due.extend(profile.due().map(|due| (due, profile.sid.clone())));
         self.profiles.insert(profile.sid.clone(), profile);
     }
 
-    fn take(&mut self, sid: &ProfileSid) {
+    fn remove(&mut self, sid: &ProfileSid) {
         let Some(profile) = self.profiles.remove(sid) else { return };
         if let Some(due) = profile.due() {
             self.due.remove(&(due, profile.sid.clone()));
         }
-        if let Some(shelf) = self.shelves.get_mut(&(profile.account, profile.kind)) {
-            shelf.remove(&profile.serial);
+        if let Some(list) = self.lists.get_mut(&(profile.account, profile.kind)) {
+            list.remove(&profile.serial);
         }
     }
 

@@ -1,21 +1,21 @@
-//! What a policy asks for before a reviewer looks at a profile.
+//! The requirements of a policy, which a profile must meet before a reviewer looks at it.
 
-/// Something that must be assigned to a profile.
+/// An object that must be assigned to a profile.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Requirement {
-    /// The first letters of the SIDs of such things.
+    /// The prefix of the SIDs of such objects.
     prefix: &'static str,
-    /// What is reported when none is assigned.
+    /// Twilio's error code if no such object is assigned.
     code: u32,
-    /// What it is, for people.
-    what: &'static str,
+    /// The object in plain words, with its article.
+    description: &'static str,
 }
 
-const END_USER: Requirement = Requirement { prefix: "IT", code: 22214, what: "an end user" };
-const DOCUMENT: Requirement = Requirement { prefix: "RD", code: 22216, what: "a supporting document" };
+const END_USER: Requirement = Requirement { prefix: "IT", code: 22214, description: "an end user" };
+const DOCUMENT: Requirement = Requirement { prefix: "RD", code: 22216, description: "a supporting document" };
 
-/// Policies of Twilio and their requirements; a profile with any other policy needs nothing but its parameters. Twilio
-/// looks into what is assigned, the simulator only at its kind.
+/// Twilio's policies and their requirements. Any other policy has none. Twilio checks the contents of the assigned objects;
+/// the simulator checks only their kind.
 ///
 /// Source of the SIDs: Twilio's onboarding guides for Trust Hub.
 const POLICIES: &[(&str, &[Requirement])] = &[
@@ -27,11 +27,11 @@ const POLICIES: &[(&str, &[Requirement])] = &[
     ("RN806dd6cd175f314e1f96a9727ee271f4", &[END_USER]),
 ];
 
-/// What this policy asks for and is not among these SIDs.
+/// Returns the requirements of this policy that none of the assigned SIDs meets.
 pub(super) fn missing<'a>(policy: &str, assigned: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static Requirement> {
     let known = POLICIES.iter().find(|(sid, _)| sid.eq_ignore_ascii_case(policy));
-    let needed = known.map_or(&[][..], |(_, needed)| needed).iter();
-    needed.filter(|needed| !assigned.clone().any(|sid| sid.starts_with(needed.prefix))).collect()
+    let requirements = known.map_or(&[][..], |(_, requirements)| requirements).iter();
+    requirements.filter(|required| !assigned.clone().any(|sid| sid.starts_with(required.prefix))).collect()
 }
 
 impl Requirement {
@@ -44,8 +44,8 @@ impl Requirement {
     }
 }
 
-/// Why a profile without these is rejected.
-pub(super) fn reason(missing: &[&Requirement]) -> String {
-    let missing: Vec<_> = missing.iter().map(|one| format!("{} is missing ({})", one.what, one.code)).collect();
+/// Returns the failure reason of a profile that does not meet these requirements.
+pub(super) fn rejection_reason(missing: &[&Requirement]) -> String {
+    let missing: Vec<_> = missing.iter().map(|one| format!("{} is missing ({})", one.description, one.code)).collect();
     format!("Incomplete: {}.", missing.join(", "))
 }

@@ -1,130 +1,130 @@
-//! A profile and the rules of its life.
+//! A profile, and which changes of its status Trust Hub allows.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    clock::Moment,
-    policy::{self, Requirement, missing},
+    clock::SimTime,
+    policy::{Requirement, missing, rejection_reason},
 };
 use crate::domain::{AccountSid, ProfileSid, Status, error_code::meaning};
 
-/// What kind of profile it is.
+/// The kind of a profile, which is also the collection that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kind {
+pub enum ProfileKind {
     /// `/v1/CustomerProfiles`
     CustomerProfiles,
     /// `/v1/TrustProducts`
     TrustProducts,
 }
 
-/// A profile as Trust Hub keeps it.
+/// A profile as Trust Hub stores it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Profile {
-    /// Its SID.
+pub struct SimulatedProfile {
+    /// The SID: `BU` and 32 hexadecimal digits.
     pub sid: ProfileSid,
-    /// Its place among those of the simulator, oldest first.
+    /// The position in the order of creation among all profiles of the simulator.
     pub(super) serial: u64,
-    /// Its kind.
-    pub kind: Kind,
-    /// Whose it is.
+    /// The collection that it belongs to.
+    pub kind: ProfileKind,
+    /// The account that owns it.
     pub account: AccountSid,
-    /// The SID of its policy.
+    /// The SID of its policy, which decides what must be assigned to it.
     pub policy: String,
-    /// Its name.
+    /// The name that the owner gave it.
     pub friendly_name: String,
-    /// Who is written to.
+    /// The address that Twilio writes to about the profile. The simulator sends no mail.
     pub email: String,
-    /// Where it stands.
+    /// The current status.
     pub status: Status,
-    /// Until when its approval holds.
-    pub valid_until: Option<Moment>,
-    /// Where changes of its status are announced.
+    /// When the approval expires; `None` if it does not, or if there is no approval.
+    pub valid_until: Option<SimTime>,
+    /// The URL to which changes of the status are announced.
     pub status_callback: Option<String>,
-    /// When it was made.
-    pub created: Moment,
-    /// When it was changed last.
-    pub updated: Moment,
-    /// Why it was rejected, in Twilio's numbers.
+    /// The time of its creation.
+    pub created: SimTime,
+    /// The time of its last change.
+    pub updated: SimTime,
+    /// Twilio's error codes for the rejection; empty in every other status.
     pub errors: Vec<u32>,
-    /// What is assigned to it.
-    pub assignments: Vec<Assignment>,
-    /// When it is reviewed without anybody's doing.
-    pub(super) review_at: Option<Moment>,
+    /// The objects that are assigned to it, in the order of their assignment.
+    pub assignments: Vec<EntityAssignment>,
+    /// When an automatic review decides; `None` if only a reviewer does.
+    pub(super) review_at: Option<SimTime>,
 }
 
-/// Something that is assigned to a profile.
+/// The assignment of an object, such as an end user or a document, to a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Assignment {
-    /// Of the assignment: `BV` and 32 hexadecimal digits.
+pub struct EntityAssignment {
+    /// The SID of the assignment: `BV` and 32 hexadecimal digits.
     pub sid: String,
-    /// Of what is assigned.
+    /// The SID of the assigned object.
     pub object: String,
-    /// When it was assigned.
-    pub created: Moment,
+    /// The time of the assignment.
+    pub created: SimTime,
 }
 
-/// What may be changed by its owner; `None` leaves as it is.
+/// A change that the owner of a profile requests. `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
-pub struct Edit {
-    /// The name.
+pub struct ProfileEdit {
+    /// The new name.
     pub friendly_name: Option<String>,
-    /// Who is written to.
+    /// The new mail address.
     pub email: Option<String>,
-    /// Where changes are announced; an empty text ends that.
+    /// The new callback URL; an empty string removes it.
     pub status_callback: Option<String>,
-    /// What is asked for: [`Status::Draft`] or [`Status::PendingReview`].
+    /// The requested status: [`Status::Draft`] or [`Status::PendingReview`].
     pub status: Option<Status>,
 }
 
-/// What a reviewer decides.
+/// The decision of a reviewer.
 #[derive(Debug, Clone)]
-pub enum Verdict {
-    /// It is approved.
+pub enum ReviewDecision {
+    /// The profile is approved.
     Approve {
-        /// Until then, if not for ever.
-        valid_until: Option<Moment>,
+        /// When the approval expires; `None` if it does not.
+        valid_until: Option<SimTime>,
     },
-    /// It is rejected.
+    /// The profile is rejected.
     Reject {
-        /// Twilio's numbers for why.
+        /// Twilio's error codes.
         codes: Vec<u32>,
-        /// The same for people; made of the codes when it is empty.
+        /// The failure reason; if it is empty, it is made of the codes and their meanings.
         reason: String,
     },
 }
 
-impl Verdict {
-    /// The registration number could not be verified: the most usual reason.
-    pub(in crate::simulator) fn usual_rejection() -> Self {
+impl ReviewDecision {
+    /// Returns the rejection with the most common reason: the registration number could not be verified.
+    pub(in crate::simulator) fn default_rejection() -> Self {
         Self::Reject { codes: vec![18602], reason: String::new() }
     }
 }
 
-/// A change of status that is announced.
+/// A change of status, which is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct StatusChange {
     /// The new status.
     pub status: Status,
-    /// Why it was rejected; empty otherwise, as Twilio sends it.
+    /// The reason of a rejection. It is empty for other statuses, as in Twilio's callbacks.
     pub reason: String,
 }
 
-/// The status does not allow it.
+/// The current status of the profile does not allow the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forbidden {
-    /// The status that it has.
+pub struct ForbiddenInStatus {
+    /// The current status.
     pub status: Status,
 }
 
-impl Profile {
-    /// Its owner changes it.
+impl SimulatedProfile {
+    /// Applies a change of the owner.
     ///
     /// # Errors
-    /// [`Forbidden`] during a review, and when the status cannot become what is asked for.
-    pub(super) fn edit(&mut self, edit: Edit, now: Moment) -> Result<Vec<Change>, Forbidden> {
+    /// [`ForbiddenInStatus`] during a review, and if the status cannot become the requested one.
+    pub(super) fn edit(&mut self, edit: ProfileEdit, now: SimTime) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
         self.check_editable()?;
-        self.check_wish(edit.status)?;
-        let Edit { friendly_name, email, status_callback, status } = edit;
+        self.check_requested(edit.status)?;
+        let ProfileEdit { friendly_name, email, status_callback, status } = edit;
         self.friendly_name = friendly_name.unwrap_or_else(|| self.friendly_name.clone());
         self.email = email.unwrap_or_else(|| self.email.clone());
         if let Some(url) = status_callback {
@@ -133,51 +133,55 @@ impl Profile {
         self.updated = now;
         Ok(match status {
             Some(Status::PendingReview) => self.submit(),
-            Some(Status::Draft) if self.status != Status::Draft => vec![self.turn(Status::Draft)],
+            Some(Status::Draft) if self.status != Status::Draft => vec![self.set_status(Status::Draft)],
             _ => Vec::new(),
         })
     }
 
-    fn check_wish(&self, wish: Option<Status>) -> Result<(), Forbidden> {
-        let possible = match wish {
+    fn check_requested(&self, status: Option<Status>) -> Result<(), ForbiddenInStatus> {
+        let is_allowed = match status {
             None => true,
-            // The others are the reviewer's.
-            Some(wish) => {
-                [Status::Draft, Status::PendingReview].contains(&wish) && self.status != Status::TwilioApproved
+            // Only a reviewer sets the other statuses.
+            Some(status) => {
+                [Status::Draft, Status::PendingReview].contains(&status) && self.status != Status::TwilioApproved
             }
         };
-        if possible { Ok(()) } else { Err(self.forbidden()) }
+        if is_allowed { Ok(()) } else { Err(self.forbidden()) }
     }
 
-    /// What is complete goes to the reviewers at once, what is not comes back at once.
-    fn submit(&mut self) -> Vec<Change> {
+    /// Submits the profile: a complete one goes into review at once, an incomplete one is rejected at once.
+    fn submit(&mut self) -> Vec<StatusChange> {
         let missing = self.missing();
-        let submitted = self.turn(Status::PendingReview);
+        let submitted = self.set_status(Status::PendingReview);
         if missing.is_empty() {
-            return vec![submitted, self.turn(Status::InReview)];
+            return vec![submitted, self.set_status(Status::InReview)];
         }
         let codes = missing.iter().map(|missing| missing.code()).collect();
-        vec![self.rejected(codes, policy::reason(&missing))]
+        vec![self.reject(codes, rejection_reason(&missing))]
     }
 
-    /// What its policy asks for and is not assigned.
+    /// Returns the requirements of the policy that no assigned object meets.
     pub(super) fn missing(&self) -> Vec<&'static Requirement> {
         missing(&self.policy, self.assignments.iter().map(|assignment| assignment.object.as_str()))
     }
 
-    /// A reviewer decides. What was approved can be rejected later.
+    /// Applies the decision of a reviewer. An approved profile can still be rejected.
     ///
     /// # Errors
-    /// [`Forbidden`] when it is not under review.
-    pub(super) fn decide(&mut self, verdict: Verdict, now: Moment) -> Result<Vec<Change>, Forbidden> {
-        let change = match (verdict, self.status) {
-            (Verdict::Approve { valid_until }, Status::InReview) => {
+    /// [`ForbiddenInStatus`] if the profile is not in review.
+    pub(super) fn decide(
+        &mut self,
+        decision: ReviewDecision,
+        now: SimTime,
+    ) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
+        let change = match (decision, self.status) {
+            (ReviewDecision::Approve { valid_until }, Status::InReview) => {
                 self.valid_until = valid_until;
-                self.turn(Status::TwilioApproved)
+                self.set_status(Status::TwilioApproved)
             }
-            (Verdict::Reject { codes, reason }, Status::InReview | Status::TwilioApproved) => {
+            (ReviewDecision::Reject { codes, reason }, Status::InReview | Status::TwilioApproved) => {
                 let reason = if reason.is_empty() { describe(&codes) } else { reason };
-                self.rejected(codes, reason)
+                self.reject(codes, reason)
             }
             _ => return Err(self.forbidden()),
         };
@@ -185,49 +189,49 @@ impl Profile {
         Ok(vec![change])
     }
 
-    /// An approval ends.
+    /// Ends the approval.
     ///
     /// # Errors
-    /// [`Forbidden`] when there is none.
-    pub(super) fn expire(&mut self, now: Moment) -> Result<Vec<Change>, Forbidden> {
+    /// [`ForbiddenInStatus`] if the profile is not approved.
+    pub(super) fn expire(&mut self, now: SimTime) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
         if self.status != Status::TwilioApproved {
             return Err(self.forbidden());
         }
         self.updated = now;
-        Ok(vec![self.rejected(Vec::new(), "The approval has expired.".to_owned())])
+        Ok(vec![self.reject(Vec::new(), "The approval has expired.".to_owned())])
     }
 
-    /// Something is assigned to it.
+    /// Assigns an object to the profile.
     ///
     /// # Errors
-    /// [`Forbidden`] during a review.
-    pub(super) fn assign(&mut self, assignment: Assignment) -> Result<(), Forbidden> {
+    /// [`ForbiddenInStatus`] during a review.
+    pub(super) fn assign(&mut self, assignment: EntityAssignment) -> Result<(), ForbiddenInStatus> {
         self.check_editable()?;
         self.assignments.push(assignment);
         Ok(())
     }
 
-    /// An assignment ends. Returns whether there was one.
+    /// Removes an assignment. Returns whether there was one with this SID.
     ///
     /// # Errors
-    /// [`Forbidden`] during a review.
-    pub(super) fn unassign(&mut self, sid: &str) -> Result<bool, Forbidden> {
+    /// [`ForbiddenInStatus`] during a review.
+    pub(super) fn unassign(&mut self, sid: &str) -> Result<bool, ForbiddenInStatus> {
         self.check_editable()?;
         let before = self.assignments.len();
         self.assignments.retain(|assignment| assignment.sid != sid);
         Ok(self.assignments.len() < before)
     }
 
-    /// Nobody touches what is under review.
-    pub(super) fn check_editable(&self) -> Result<(), Forbidden> {
+    /// Checks that the profile is not in review, where its owner can change nothing.
+    pub(super) fn check_editable(&self) -> Result<(), ForbiddenInStatus> {
         match self.status {
             Status::PendingReview | Status::InReview => Err(self.forbidden()),
             _ => Ok(()),
         }
     }
 
-    /// When something happens to it by itself.
-    pub(super) fn due(&self) -> Option<Moment> {
+    /// Returns when its next automatic change is due: the review, or the end of the approval.
+    pub(super) fn due(&self) -> Option<SimTime> {
         match self.status {
             Status::InReview => self.review_at,
             Status::TwilioApproved => self.valid_until,
@@ -235,24 +239,24 @@ impl Profile {
         }
     }
 
-    fn rejected(&mut self, codes: Vec<u32>, reason: String) -> Change {
-        let change = self.turn(Status::TwilioRejected);
+    fn reject(&mut self, codes: Vec<u32>, reason: String) -> StatusChange {
+        let change = self.set_status(Status::TwilioRejected);
         self.errors = codes;
-        Change { reason, ..change }
+        StatusChange { reason, ..change }
     }
 
-    fn turn(&mut self, status: Status) -> Change {
+    fn set_status(&mut self, status: Status) -> StatusChange {
         self.status = status;
         self.errors.clear();
         self.review_at = None;
         if status != Status::TwilioApproved {
             self.valid_until = None;
         }
-        Change { status, reason: String::new() }
+        StatusChange { status, reason: String::new() }
     }
 
-    fn forbidden(&self) -> Forbidden {
-        Forbidden { status: self.status }
+    fn forbidden(&self) -> ForbiddenInStatus {
+        ForbiddenInStatus { status: self.status }
     }
 }
 

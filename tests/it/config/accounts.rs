@@ -52,7 +52,7 @@ fn token_without_account_beside_the_file_is_unused_and_a_warning() {
     let path = accounts_file("unbound", json!({ &one: ["a"] }));
     let loaded = load(&[("TWILIO_AUTH_TOKEN", "b,c,d,e,f"), (FILE, &path)]).unwrap();
     assert_eq!(listed(&loaded.config), [(one.as_str(), vec!["a"])]);
-    let warning = "TWILIO_AUTH_TOKEN is not used beside TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?";
+    let warning = "TWILIO_AUTH_TOKEN is not used with TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?";
     assert_eq!(loaded.warnings, [warning]);
 }
 
@@ -93,30 +93,39 @@ fn mistake_in_the_accounts_file_is_reported_with_its_position() {
     let with_key = |key: &str| of_one(&format!(r#"{{"tokens": ["{secret}"], {key}}}"#));
     let api_key = format!("SK{}", "0".repeat(32));
     let cases = [
-        (String::new(), "not JSON or not complete (line 1, column 0)"),
-        (format!("{{\"{one}\": [\"{secret}\"],\n"), "not JSON or not complete (line 2, column 0)"),
-        (of_one(&format!("[\"{secret}\"]")) + "x", "not JSON or not complete (line 1, column"),
-        (format!("\"{secret}\""), "holds no JSON object; write {\"AC…\""),
-        (format!("[\"{secret}\"]"), "holds no JSON object"),
-        ("{}".to_owned(), "lists no account; write {\"AC…\""),
-        (format!(r#"{{"{secret}": ["a"]}}"#), "account 1 is not named by an account SID; write AC followed by"),
-        (format!(r#"{{"{one}": ["a"], " {one}": ["a"]}}"#), "account 2 is not named by an account SID"),
-        (format!(r#"{{"{one}": ["a"], "{one}": ["{secret}"]}}"#), "account 2 repeats an earlier one"),
+        (String::new(), "not valid JSON or is truncated (line 1, column 0)"),
+        (format!("{{\"{one}\": [\"{secret}\"],\n"), "not valid JSON or is truncated (line 2, column 0)"),
+        (of_one(&format!("[\"{secret}\"]")) + "x", "not valid JSON or is truncated (line 1, column"),
+        (format!("\"{secret}\""), "is not a JSON object; write {\"AC…\""),
+        (format!("[\"{secret}\"]"), "is not a JSON object"),
+        ("{}".to_owned(), "without accounts; write {\"AC…\""),
+        (format!(r#"{{"{secret}": ["a"]}}"#), "account 1 has a name that is not an account SID; write AC followed by"),
+        (format!(r#"{{"{one}": ["a"], " {one}": ["a"]}}"#), "account 2 has a name that is not an account SID"),
+        (format!(r#"{{"{one}": ["a"], "{one}": ["{secret}"]}}"#), "account 2 repeats an earlier account"),
         (of_one(&format!("\"{secret}\"")), "account 1 is neither a list nor an object; write [\"token\", …]"),
         (of_one("null"), "account 1 is neither a list nor an object"),
-        (of_one("[]"), "account 1 has no token"),
-        (of_one(r#"{"tokens": []}"#), "account 1 has no token"),
+        (of_one("[]"), "account 1 has no tokens"),
+        (of_one(r#"{"tokens": []}"#), "account 1 has no tokens"),
         (of_one("{}"), "account 1 has no list of tokens; write \"tokens\""),
         (of_one(&format!(r#"{{"tokens": "{secret}"}}"#)), "account 1 has no list of tokens"),
-        (of_one(&format!(r#"["{secret}", ""]"#)), "account 1 has an empty token or one with white space at place 2"),
-        (of_one(&format!(r#"["{secret} "]"#)), "account 1 has an empty token or one with white space at place 1"),
-        (of_one(&format!(r#"["{secret}", "{secret}"]"#)), "account 1 repeats a token at place 2; remove it"),
-        (of_one("[4711]"), "account 1 has something else than a text at place 1 of its tokens"),
-        (with_key(&format!(r#""{secret}": 1"#)), "account 1 has an unknown member at place 2"),
-        (with_key(r#""tokens": ["b"]"#), "account 1 repeats a member at place 2; remove one"),
+        (
+            of_one(&format!(r#"["{secret}", ""]"#)),
+            "account 1 has a token that is empty or contains white space at position 2",
+        ),
+        (
+            of_one(&format!(r#"["{secret} "]"#)),
+            "account 1 has a token that is empty or contains white space at position 1",
+        ),
+        (of_one(&format!(r#"["{secret}", "{secret}"]"#)), "account 1 repeats a token at position 2; remove it"),
+        (of_one("[4711]"), "account 1 has a token that is not a string at position 1"),
+        (with_key(&format!(r#""{secret}": 1"#)), "account 1 has an unknown member at position 2"),
+        (with_key(r#""tokens": ["b"]"#), "account 1 repeats a member at position 2; remove one"),
         (with_key(&format!(r#""api_secret": "{secret}""#)), "account 1 has only one of api_key and api_secret"),
-        (with_key(&format!(r#""api_key": "{api_key}", "api_secret": """#)), "account 1 has a wrong API key; write SK"),
-        (with_key(&format!(r#""api_key": "{secret}", "api_secret": "a""#)), "account 1 has a wrong API key"),
+        (
+            with_key(&format!(r#""api_key": "{api_key}", "api_secret": """#)),
+            "account 1 has an invalid API key; write SK",
+        ),
+        (with_key(&format!(r#""api_key": "{secret}", "api_secret": "a""#)), "account 1 has an invalid API key"),
     ];
     for (number, (content, expected)) in cases.iter().enumerate() {
         let path = accounts_file(&format!("mistake-{number}"), content);
@@ -133,7 +142,7 @@ fn unreadable_or_oversized_accounts_file_is_reported() {
     std::fs::File::options().write(true).open(&large).unwrap().set_len(64 * 1024 * 1024 + 1).unwrap();
     for (path, expected) in [
         ("/does/not/exist", "cannot be read (entity not found); write the path of a readable file"),
-        (large.to_str().unwrap(), "above 67108864 bytes; write the path of a list of accounts"),
+        (large.to_str().unwrap(), "larger than 67108864 bytes; write the path of an accounts file"),
     ] {
         let line = mistakes::only(&[WITHOUT_TOKEN, (FILE, path)]);
         assert!(line.contains(expected), "{line}");
@@ -146,9 +155,9 @@ fn account_given_twice_or_without_a_token_is_a_contradiction() {
     let path = accounts_file("twice", json!({ &one: ["a"] }));
     let sid = ("TWILIO_ACCOUNT_SID", one.as_str());
     let twice = mistakes::only(&[sid, (FILE, &path)]);
-    assert!(twice.contains("FILE: contradicts TWILIO_ACCOUNT_SID, which is account 1 of the file; remove"), "{twice}");
+    assert!(twice.contains("FILE: contradicts TWILIO_ACCOUNT_SID, which is account 1 in the file; remove"), "{twice}");
     let tokenless = mistakes::only(&[WITHOUT_TOKEN, sid, (FILE, &path)]);
-    assert!(tokenless.starts_with("TWILIO_ACCOUNT_SID: has no token; write TWILIO_AUTH_TOKEN"), "{tokenless}");
+    assert!(tokenless.starts_with("TWILIO_ACCOUNT_SID: has no token; set TWILIO_AUTH_TOKEN"), "{tokenless}");
 }
 
 #[test]
@@ -167,7 +176,7 @@ fn accounts_file_in_another_format_reports_only_the_first_accounts() {
     let path = accounts_file("format", json!(accounts));
     let text = load(&[WITHOUT_TOKEN, (FILE, &path)]).unwrap_err().to_string();
     assert_eq!(text.lines().count(), 12, "{text}");
-    assert!(text.ends_with("24990 more accounts are wrong; correct them in the same way"), "{text}");
+    assert!(text.ends_with("24990 more accounts have problems; correct them in the same way"), "{text}");
 }
 
 #[test]
@@ -176,16 +185,16 @@ fn reload_reads_the_files_again_with_the_same_checks() {
     let path = accounts_file("reload", json!({ &one: ["a"] }));
     let mut config = config(&[("TWILIO_AUTH_TOKEN", "own"), ("TWILIO_ACCOUNT_SID", &two), (FILE, &path)]);
     let before = config.twilio.files.clone();
-    assert_eq!(before, before.now());
+    assert_eq!(before, before.current());
     accounts_file("reload", json!({ &one: ["b", "a"] }));
-    assert_ne!(before, before.now());
+    assert_ne!(before, before.current());
     config.twilio = config.twilio.reload(&config.public_urls).unwrap();
-    assert_eq!(config.twilio.files, before.now());
+    assert_eq!(config.twilio.files, before.current());
     assert_eq!(listed(&config), [(one.as_str(), vec!["b", "a"]), (two.as_str(), vec!["own"])]);
     for (wrong, expected) in [
         (json!({ &two: ["a"] }), "contradicts TWILIO_ACCOUNT_SID"),
-        (json!({ &one: ["a", "b", "c", "d", "e"] }), "above 24"),
-        (json!({}), "lists no account"),
+        (json!({ &one: ["a", "b", "c", "d", "e"] }), "more than 24"),
+        (json!({}), "without accounts"),
     ] {
         accounts_file("reload", wrong);
         let problems = config.twilio.reload(&config.public_urls).unwrap_err().to_string();

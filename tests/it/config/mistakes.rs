@@ -39,7 +39,7 @@ fn missing_value_is_reported() {
     assert_each_is_reported(&[
         (&[("PUBLIC_URL", "")], "PUBLIC_URL", "write the address that Twilio calls, such as https://"),
         (&[("TWILIO_AUTH_TOKEN", "")], "TWILIO_AUTH_TOKEN", "or its path into TWILIO_AUTH_TOKEN_FILE"),
-        (&[("TWILIO_AUTH_TOKEN", "")], "TWILIO_AUTH_TOKEN", "the path of a list of accounts into TWILIO_ACCOUNTS_FILE"),
+        (&[("TWILIO_AUTH_TOKEN", "")], "TWILIO_AUTH_TOKEN", "the path of an accounts file into TWILIO_ACCOUNTS_FILE"),
         (&[("KAFKA_BOOTSTRAP_SERVERS", "")], "KAFKA_BOOTSTRAP_SERVERS", "write the brokers as host:port"),
     ]);
 }
@@ -76,7 +76,7 @@ fn invalid_public_url_or_token_is_reported() {
             "PUBLIC_URL",
             "item 2 repeats an earlier one; remove",
         ),
-        (&[("TWILIO_AUTH_TOKEN", &spaced)], "TWILIO_AUTH_TOKEN", "with a comma between"),
+        (&[("TWILIO_AUTH_TOKEN", &spaced)], "TWILIO_AUTH_TOKEN", "separated by commas"),
         (&[("TWILIO_AUTH_TOKEN", &twice)], "TWILIO_AUTH_TOKEN", "token 2 repeats an earlier one; remove it"),
         (&[("TWILIO_AUTH_TOKEN", ",old")], "TWILIO_AUTH_TOKEN", "item 1 of the list is empty"),
         (&[("TWILIO_AUTH_TOKEN", " ")], "TWILIO_AUTH_TOKEN", "item 1 of the list is empty"),
@@ -88,7 +88,7 @@ fn invalid_public_url_or_token_is_reported() {
 fn reconciliation_without_an_account_is_reported() {
     let (few, account) = (("RECONCILE_INTERVAL_SECS", "3600"), format!("AC{}", "0".repeat(32)));
     assert_each_is_reported(&[
-        (&[few], "RECONCILE_INTERVAL_SECS", "write TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, or 0 here"),
+        (&[few], "RECONCILE_INTERVAL_SECS", "set TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, or write 0 here"),
         (&[("RECONCILE_INTERVAL_SECS", "604801")], "RECONCILE_INTERVAL_SECS", "a whole number from 0 to 604800"),
     ]);
     assert!(load(&[few, ("TWILIO_ACCOUNT_SID", &account)]).is_ok());
@@ -102,7 +102,7 @@ fn secret_file_without_a_secret_is_reported() {
     let without = ("TWILIO_AUTH_TOKEN", "");
     const FILE: &str = "TWILIO_AUTH_TOKEN_FILE";
     assert_each_is_reported(&[
-        (&[(FILE, empty)], FILE, "contradicts TWILIO_AUTH_TOKEN, which is set too; remove one"),
+        (&[(FILE, empty)], FILE, "contradicts TWILIO_AUTH_TOKEN, which is also set; remove one"),
         (&[without, (FILE, "/does/not/exist")], FILE, "write the path of a readable file"),
         (&[without, (FILE, "/")], FILE, "write the path of a readable file"),
         (&[without, (FILE, empty)], FILE, "names an empty file; write the secret into it"),
@@ -148,14 +148,14 @@ fn contradiction_in_the_security_of_kafka_is_reported() {
         (&[password], "KAFKA_SASL_PASSWORD", "remove it, or write"),
         (&[("KAFKA_SASL_PASSWORD_FILE", gone)], "KAFKA_SASL_PASSWORD_FILE", "remove it, or write"),
         (&[sasl, user, password], "KAFKA_SASL_MECHANISM", "write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
-        (&[sasl, mechanism, password], "KAFKA_SASL_USERNAME", "write the user"),
+        (&[sasl, mechanism, password], "KAFKA_SASL_USERNAME", "write the Kafka user"),
         (&[sasl, mechanism, user], "KAFKA_SASL_PASSWORD", "or its path into KAFKA_SASL_PASSWORD_FILE"),
         (&[sasl, mechanism, user, broken], "KAFKA_SASL_PASSWORD", "control character; remove it"),
         (&[sasl, mechanism, user, ("KAFKA_SASL_PASSWORD_FILE", gone)], "KAFKA_SASL_PASSWORD_FILE", "a readable file"),
         (
             &[sasl, mechanism, user, password, ("KAFKA_SASL_PASSWORD_FILE", gone)],
             "KAFKA_SASL_PASSWORD_FILE",
-            "contradicts KAFKA_SASL_PASSWORD, which is set too; remove one",
+            "contradicts KAFKA_SASL_PASSWORD, which is also set; remove one",
         ),
         (
             &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "gssapi")],
@@ -199,13 +199,17 @@ fn invalid_property_list_is_reported() {
     assert_each_is_reported(&[
         (&[(PROPERTIES, "compression.type")], PROPERTIES, "item 1 is not a property; write key=value"),
         (&[(PROPERTIES, "compression.type=")], PROPERTIES, "write key=value"),
-        (&[(PROPERTIES, "Compression Type=zstd")], PROPERTIES, "a key in lower case"),
+        (&[(PROPERTIES, "Compression Type=zstd")], PROPERTIES, "a lower-case key"),
         (&[(PROPERTIES, "compression.type=zstd;;")], PROPERTIES, "item 2 is not a property"),
         (&[(PROPERTIES, "client.id=a;client.id=b")], PROPERTIES, "item 2 repeats an earlier property; remove one"),
-        (&[(PROPERTIES, "client.id=a;acks=1")], PROPERTIES, "item 2 (acks) is refused: an event counts only when"),
-        (&[(PROPERTIES, "topic.acks=0")], PROPERTIES, "(acks) is refused"),
-        (&[(PROPERTIES, "topic.blacklist=x")], PROPERTIES, "(topic.blacklist) is refused"),
-        (&[(PROPERTIES, "max.in.flight.requests.per.connection=9")], PROPERTIES, "(max.in.flight*) is refused"),
+        (
+            &[(PROPERTIES, "client.id=a;acks=1")],
+            PROPERTIES,
+            "item 2 (acks) cannot be set: an event is durable only when",
+        ),
+        (&[(PROPERTIES, "topic.acks=0")], PROPERTIES, "(acks) cannot be set"),
+        (&[(PROPERTIES, "topic.blacklist=x")], PROPERTIES, "(topic.blacklist) cannot be set"),
+        (&[(PROPERTIES, "max.in.flight.requests.per.connection=9")], PROPERTIES, "(max.in.flight*) cannot be set"),
         (&[(PROPERTIES, "delivery.timeout.ms=1")], PROPERTIES, "set KAFKA_ACK_TIMEOUT_MS"),
         (&[(PROPERTIES, "enable.ssl.certificate.verification=false")], PROPERTIES, "always checked; remove it"),
         (&[(PROPERTIES, "ssl.endpoint.identification.algorithm=none")], PROPERTIES, "always checked; remove it"),
@@ -224,7 +228,7 @@ fn every_refused_property_is_reported_with_a_reason() {
     for refused in REFUSED_PROPERTIES {
         let key = refused.pattern.replace('*', "x");
         let line = only(&[("KAFKA_PROPERTIES", &format!("{key}=1"))]);
-        assert!(line.contains("is refused: "), "{key} → {line}");
+        assert!(line.contains("cannot be set: "), "{key} → {line}");
         assert!(refused.reason.contains("; "), "says what to write instead: {}", refused.reason);
     }
 }
@@ -236,7 +240,7 @@ fn invalid_process_setting_is_reported() {
         (&[("SPOOL_MIN_FREE_BYTES", "1 GiB")], "SPOOL_MIN_FREE_BYTES", "from 0 to"),
         (&[("TRUSTHUB_BASE_URL", "trusthub.twilio.com")], "TRUSTHUB_BASE_URL", "write https://trusthub.twilio.com"),
         (&[("TRUSTHUB_BASE_URL", "https://")], "TRUSTHUB_BASE_URL", "write https://trusthub.twilio.com"),
-        (&[("TRUSTHUB_BASE_URL", "https://AC1:x@a.example")], "TRUSTHUB_BASE_URL", "write credentials to TWILIO_AUTH"),
+        (&[("TRUSTHUB_BASE_URL", "https://AC1:x@a.example")], "TRUSTHUB_BASE_URL", "set credentials in TWILIO_AUTH"),
         (&[("TRUSTHUB_BASE_URL", "https://a.example:x")], "TRUSTHUB_BASE_URL", "from 1 to 65535"),
         (&[("TRUSTHUB_BASE_URL", "https://a.example/?x")], "TRUSTHUB_BASE_URL", "remove everything from the '?'"),
         (&[("TRUSTHUB_BASE_URL", "https://a.example#x")], "TRUSTHUB_BASE_URL", "remove everything from the '?' or '#'"),
@@ -257,7 +261,7 @@ fn too_many_signatures_per_callback_are_reported() {
         (
             &[("TWILIO_AUTH_TOKEN", "a,b,c,d,e")],
             "PUBLIC_URL and TWILIO_AUTH_TOKEN",
-            "2 spellings of the URLs × 3 constructions × 5 tokens make 30 signatures to try for a callback, above 24; remove",
+            "2 spellings of the URLs × 3 constructions × 5 tokens make 30 signatures to try for each callback, more than 24; remove",
         ),
         (
             &[("PUBLIC_URL", "https://a.example:8443,https://b.example"), ("TWILIO_AUTH_TOKEN", "a,b")],

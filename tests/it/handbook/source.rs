@@ -34,7 +34,7 @@ const DESCRIBED_ELSEWHERE: &[&str] = &[
     // Why a value cannot be read: whoever reads it says instead where it stood.
     "domain/members.rs",
     "domain/time.rs",
-    "publish/record.rs",
+    "kafka/record.rs",
 ];
 
 /// Shorter texts are names, labels and glue.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use tokio::time::timeout;
 use trusthub_bridge::{
     domain::{AccountSid, Construction, KeyAge, Label as _, ProfileSid, Status},
-    simulator::{Announcement, Attempt, Ending, Failure, Options, Postman},
+    simulator::{Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackSender, SenderOptions},
     verify::Match,
 };
 
@@ -25,13 +25,13 @@ fn account() -> AccountSid {
     AccountSid::parse(ACCOUNT).unwrap()
 }
 
-fn sender() -> Postman {
-    sender_with(&[NEWER, OLDER], Options::default())
+fn sender() -> CallbackSender {
+    sender_with(&[NEWER, OLDER], SenderOptions::default())
 }
 
-fn sender_with(tokens: &[&str], options: Options) -> Postman {
+fn sender_with(tokens: &[&str], options: SenderOptions) -> CallbackSender {
     let tokens = tokens.iter().map(|token| (*token).into()).collect();
-    Postman::new(&HashMap::from([(account(), tokens)]), options).unwrap()
+    CallbackSender::new(&HashMap::from([(account(), tokens)]), options).unwrap()
 }
 
 fn announcement(url: &str) -> Announcement {
@@ -45,24 +45,24 @@ fn announcement(url: &str) -> Announcement {
 }
 
 /// All attempts so far, oldest first, once no callback is in progress.
-async fn settled(sender: &Postman) -> Vec<Attempt> {
-    timeout(TIMEOUT, sender.settled()).await.expect("callbacks end");
+async fn settled(sender: &CallbackSender) -> Vec<Attempt> {
+    timeout(TIMEOUT, sender.wait_until_idle()).await.expect("callbacks end");
     let mut attempts = sender.attempts(None, usize::MAX);
     attempts.reverse();
     attempts
 }
 
 /// All attempts of one callback to this URL.
-async fn call(sender: &Postman, url: &str) -> Vec<Attempt> {
+async fn call(sender: &CallbackSender, url: &str) -> Vec<Attempt> {
     sender.announce(&announcement(url));
     settled(sender).await
 }
 
 /// The endings of attempts, as the journal names them.
 fn endings(attempts: &[Attempt]) -> Vec<String> {
-    let text = |attempt: &Attempt| match attempt.ending {
-        Ending::Answer(status) => status.to_string(),
-        Ending::Failure(failure) => failure.to_string(),
+    let text = |attempt: &Attempt| match attempt.outcome {
+        AttemptOutcome::Answer(status) => status.to_string(),
+        AttemptOutcome::Failure(failure) => failure.to_string(),
     };
     attempts.iter().map(text).collect()
 }
@@ -95,7 +95,7 @@ async fn callback_is_a_signed_form_with_the_headers_of_twilio() {
     assert_eq!(receiver.verify(), Ok(Match { construction: Construction::Form, key: KeyAge::Current }));
     let [attempt] = &attempts[..] else { panic!("one attempt") };
     assert_eq!((attempt.url.as_str(), attempt.callback.idempotency_token.as_str()), (url.as_str(), token));
-    assert_eq!((attempt.ending, attempt.number, attempt.redirects), (Ending::Answer(204), 1, 0));
+    assert_eq!((attempt.outcome, attempt.number, attempt.redirects), (AttemptOutcome::Answer(204), 1, 0));
 }
 
 #[tokio::test]
@@ -158,18 +158,18 @@ async fn callbacks_of_one_profile_arrive_in_order_with_different_tokens() {
 async fn slow_receiver_delays_only_the_callbacks_of_its_profile() {
     let (slow, quick) = (Receiver::start(|_| Reply::Silence), Receiver::answering(204));
     let sender = sender();
-    let mut attempts = sender.follow();
+    let mut attempts = sender.subscribe();
     sender.announce(&announcement(&slow.url("")));
     let other = ProfileSid::parse(&PROFILE.replace('2', "3")).unwrap();
     sender.announce(&Announcement { profile: other.clone(), ..announcement(&quick.url("")) });
     let first = timeout(TIMEOUT, attempts.recv()).await.unwrap().unwrap();
-    assert_eq!((first.callback.profile_sid, first.ending), (other, Ending::Answer(204)));
+    assert_eq!((first.callback.profile_sid, first.outcome), (other, AttemptOutcome::Answer(204)));
 }
 
 #[tokio::test]
 async fn callback_above_the_queue_capacity_is_not_sent_but_in_the_journal() {
     let receiver = Receiver::start(|_| Reply::Silence);
-    let sender = sender_with(&[NEWER], Options { capacity: 1, ..Options::default() });
+    let sender = sender_with(&[NEWER], SenderOptions { capacity: 1, ..SenderOptions::default() });
     sender.announce(&announcement(&receiver.url("#rt=100")));
     sender.announce(&announcement(&receiver.url("")));
     let attempts = settled(&sender).await;
@@ -182,18 +182,21 @@ async fn callback_without_a_valid_url_or_account_is_not_sent_but_in_the_journal(
     let sender = sender();
     for url in ["", "hooks.example.com/x", "ftp://hooks.example.com/x", "http://"] {
         let attempts = call(&sender, url).await;
-        assert_eq!(attempts.last().unwrap().ending, Ending::Failure(Failure::InvalidUrl), "{url:?}");
+        assert_eq!(attempts.last().unwrap().outcome, AttemptOutcome::Failure(CallbackFailure::InvalidUrl), "{url:?}");
     }
     let receiver = Receiver::answering(204);
     let unknown = AccountSid::parse(&ACCOUNT.replace('1', "9")).unwrap();
     sender.announce(&Announcement { account: unknown, ..announcement(&receiver.url("")) });
-    assert_eq!(settled(&sender).await.last().unwrap().ending, Ending::Failure(Failure::UnknownAccount));
+    assert_eq!(
+        settled(&sender).await.last().unwrap().outcome,
+        AttemptOutcome::Failure(CallbackFailure::UnknownAccount)
+    );
     assert_eq!(receiver.received(), []);
 }
 
 #[tokio::test]
 async fn account_without_a_token_is_rejected() {
     for tokens in [vec![], vec!["".into()]] {
-        assert!(Postman::new(&HashMap::from([(account(), tokens)]), Options::default()).is_err());
+        assert!(CallbackSender::new(&HashMap::from([(account(), tokens)]), SenderOptions::default()).is_err());
     }
 }

@@ -17,7 +17,7 @@ fn account(simulator: &Simulator, password: &str) -> Account {
     let account = AccountSid::parse(ACCOUNT).unwrap();
     let credentials = Credentials { user: account.to_string(), account, password: password.into() };
     let limits = Limits { first_pause: Duration::from_millis(1), ..Limits::default() };
-    TrustHub::new(&config::TrustHub { base_url: simulator.url() }, limits).unwrap().account(credentials)
+    TrustHub::new(&config::TrustHubConfig { base_url: simulator.url() }, limits).unwrap().account(credentials)
 }
 
 fn sid(text: &str) -> ProfileSid {

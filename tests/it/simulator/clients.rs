@@ -93,7 +93,7 @@ fn scenario() -> Value {
         "updated": changed("Shop 2", "draft", None),
         "wrong status": [
             problem(400, 20001, &format!("Status: write one of {statuses}")),
-            problem(400, 20001, "Status: write draft or pending-review; the others are the reviewer's"),
+            problem(400, 20001, "Status: write draft or pending-review; only a reviewer sets the other statuses"),
         ],
         "submitted incomplete": changed("Shop 2", "twilio-rejected", Some(incomplete)),
         "sub-lists": sub_lists(),

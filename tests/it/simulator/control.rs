@@ -199,7 +199,7 @@ fn invalid_setting_is_reported_and_changes_nothing() {
         ("auto_review_secs=soon", "auto_review_secs: write a number of seconds, or off"),
         ("delay_ms=5-3", "delay_ms: write two ascending numbers"),
         ("construction=none", "construction: write one of form, "),
-        ("drop=30&rain=1", "there is no setting rain; there are speed, "),
+        ("drop=30&rain=1", "unknown setting rain; write one of speed, "),
     ] {
         let answer = simulator.ask(&Request::form("/simulator/settings", wrong));
         assert!(answer.status == 400 && answer.body.contains(named), "{wrong}: {answer:?}");
@@ -240,9 +240,9 @@ fn mistake_in_a_control_request_is_reported_and_changes_nothing() {
     simulator.submit(&sid);
     let of = |action: &str| format!("/simulator/profiles/{sid}/{action}");
     for (path, form, named) in [
-        (of("reject"), "codes=18602", "codes: is not known here; there are code, reason"),
+        (of("reject"), "codes=18602", "codes: unknown parameter; write one of code, reason"),
         (of("reject"), "code=1", "code: write a number of five digits"),
-        (of("approve"), "valid_for=5", "valid_for: is not known here; there are valid_for_secs"),
+        (of("approve"), "valid_for=5", "valid_for: unknown parameter; write one of valid_for_secs"),
         ("/simulator/profiles".into(), "count=0", "count: write a number from 1 to "),
         ("/simulator/profiles".into(), "count=1&status=pending-review", "status: write one of draft, "),
         ("/simulator/profiles".into(), "count=1&status_callback=x", "status_callback: write a URL"),
@@ -264,7 +264,7 @@ fn stop_waits_for_callbacks_in_progress() {
     let sid = simulator.create(&url);
     simulator.submit(&sid);
     let said = simulator.stop();
-    assert!(said.contains("2 callbacks are under way"), "{said}");
+    assert!(said.contains("2 callbacks are pending"), "{said}");
     assert_eq!(events(&bridge, 2).len(), 2);
 }
 
@@ -296,7 +296,9 @@ fn missing_or_invalid_configuration_is_reported_at_the_start() {
     let (code, said) = run(&[], &[("TWILIO_AUTH_TOKEN", TOKEN)]);
     assert!(code == Some(2) && said.contains("TWILIO_ACCOUNT_SID"), "{said}");
     let account = [("TWILIO_AUTH_TOKEN", TOKEN), ("TWILIO_ACCOUNT_SID", ACCOUNT), ("SIMULATOR_BIND", "127.0.0.1:0")];
-    for (setting, named) in [("rain=1", "no setting rain"), ("drop", "write NAME=VALUE"), ("drop=x", "--set: drop: ")] {
+    for (setting, named) in
+        [("rain=1", "unknown setting rain"), ("drop", "write NAME=VALUE"), ("drop=x", "--set: drop: ")]
+    {
         let (code, said) = run(&["--set", setting], &account);
         assert!(code == Some(2) && said.contains(named), "{said}");
     }

@@ -1,4 +1,4 @@
-//! What `dev` shows a person.
+//! The texts that `dev` prints on a terminal.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -7,14 +7,14 @@ use std::{
 
 use serde_json::Value;
 
-use super::life::{ACCOUNT, POLICY};
+use super::scenario::{ACCOUNT, POLICY};
 use crate::{
     domain::{Label as _, Status},
     kafka::Consumed,
-    simulator::{Attempt, Ending},
+    simulator::{Attempt, AttemptOutcome},
 };
 
-/// Where everything is, and what to type next.
+/// Formats the addresses of all parts, and the commands to try.
 pub(super) fn welcome(
     trust_hub: &str,
     callbacks: &str,
@@ -24,7 +24,7 @@ pub(super) fn welcome(
     token: &str,
 ) -> String {
     format!(
-        "Everything runs in this process; Ctrl-C ends it.
+        "Everything runs in this process; Ctrl-C stops it.
 
   Trust Hub  {trust_hub}   account {ACCOUNT}, auth token {token}
   callbacks  {callbacks}
@@ -38,33 +38,33 @@ In another terminal, create a profile and submit it for review:
     -d StatusCallback={callbacks} | grep -o 'BU[0-9a-f]*' | head -1)
   curl -u {ACCOUNT}:{token} {trust_hub}/v1/CustomerProfiles/$SID -d Status=pending-review
 
-Or let callbacks go wrong, as Twilio's do; {trust_hub}/openapi.json describes everything:
+Or add the faults that Twilio's callbacks have; {trust_hub}/openapi.json describes all requests:
 
   curl -d drop=30 -d duplicate=20 -d wrong_signature=10 {trust_hub}/simulator/settings
 
-What passes:
+Callbacks and events:
 "
     )
 }
 
-/// A callback and what came of it.
+/// Formats a callback and its outcome.
 pub(super) fn attempt(attempt: &Attempt) -> String {
     let callback = &attempt.callback;
     let faults: Vec<_> = callback.faults.iter().map(ToString::to_string).collect();
     let faults = if faults.is_empty() { String::new() } else { format!("  [{}]", faults.join(", ")) };
-    format!("  {} {} {} {}{faults}", ending(attempt), attempt.verb.as_str(), callback.profile_sid, callback.status)
+    format!("  {} {} {} {}{faults}", outcome(attempt), attempt.verb.as_str(), callback.profile_sid, callback.status)
 }
 
-/// How it ended: a status code, or why there is none.
-pub(super) fn ending(attempt: &Attempt) -> String {
-    match attempt.ending {
-        Ending::Answer(status @ 200..300) => painted(&status.to_string(), GREEN),
-        Ending::Answer(status) => painted(&status.to_string(), RED),
-        Ending::Failure(failure) => painted(failure.as_str(), RED),
+/// Formats the outcome: a status code, or the reason why there is none.
+pub(super) fn outcome(attempt: &Attempt) -> String {
+    match attempt.outcome {
+        AttemptOutcome::Answer(status @ 200..300) => colored(&status.to_string(), GREEN),
+        AttemptOutcome::Answer(status) => colored(&status.to_string(), RED),
+        AttemptOutcome::Failure(failure) => colored(failure.as_str(), RED),
     }
 }
 
-/// What a person may type after this was announced.
+/// Formats the commands to try after this status was announced.
 pub(super) fn next_step(attempt: &Attempt, trust_hub: &str, token: &str) -> Option<String> {
     let sid = &attempt.callback.profile_sid;
     match attempt.callback.status {
@@ -83,12 +83,12 @@ pub(super) fn next_step(attempt: &Attempt, trust_hub: &str, token: &str) -> Opti
     }
 }
 
-/// One line for one record: what a person wants to see first.
+/// Formats the essential fields of an event, or the reason of a dead letter, as one line.
 pub(super) fn event(event: &Consumed) -> String {
     let field = |name: &str| event.value.get(name).and_then(Value::as_str).unwrap_or("–");
     if event.headers.contains_key("reason") {
         let reason = event.headers.get("reason").and_then(Value::as_str).unwrap_or("–");
-        return format!("    dead letter: {}", painted(reason, RED));
+        return format!("    dead letter: {}", colored(reason, RED));
     }
     let status = field("status");
     let codes: Vec<String> = errors(event).filter_map(|error| error.get("code")).map(Value::to_string).collect();
@@ -97,7 +97,7 @@ pub(super) fn event(event: &Consumed) -> String {
         "    {} {} {}{codes}  {}[{}]@{}",
         field("received_at"),
         field("profile_sid"),
-        painted(status, colour(status)),
+        colored(status, color(status)),
         event.topic,
         event.partition,
         event.offset
@@ -112,7 +112,7 @@ const RED: u8 = 31;
 const GREEN: u8 = 32;
 const YELLOW: u8 = 33;
 
-fn colour(status: &str) -> u8 {
+fn color(status: &str) -> u8 {
     match status {
         "twilio-rejected" => RED,
         "twilio-approved" => GREEN,
@@ -120,6 +120,6 @@ fn colour(status: &str) -> u8 {
     }
 }
 
-fn painted(text: &str, colour: u8) -> String {
-    if io::stdout().is_terminal() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+fn colored(text: &str, color: u8) -> String {
+    if io::stdout().is_terminal() { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
 }

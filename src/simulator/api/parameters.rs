@@ -1,4 +1,4 @@
-//! Parameters of a query or a form.
+//! The parameters of a query string or a form, with the checks of Twilio's API.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -11,29 +11,32 @@ use crate::{
     verify::decode_form,
 };
 
-/// A body that is larger is no form of ours.
+/// The limit on request bodies. No form of the API needs as much.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Above any URL or name; a profile must not cost more memory than that.
-const MOST_OF_A_VALUE: usize = 2048;
+/// The limit on one value, which bounds the memory that a profile takes. It is longer than any URL or name.
+const MAX_VALUE_BYTES: usize = 2048;
 
-/// A number of any size.
+/// A body as actix reads it, or the error of reading it.
+pub(super) type RawBody = Result<Bytes, Error>;
+
+/// Any integer type.
 pub(super) trait Number: FromStr + PartialOrd + Display {}
 
 impl<T: FromStr + PartialOrd + Display> Number for T {}
 
-/// Parameters in their order; a name may stand there again.
-pub(super) struct Fields(Vec<(String, String)>);
+/// Parameters in their order. A name can occur more than once.
+pub(super) struct Parameters(Vec<(String, String)>);
 
-impl Fields {
-    /// Those of a query.
-    pub(super) fn of_query(query: &str) -> Result<Self, ApiError> {
+impl Parameters {
+    /// Parses a query string.
+    pub(super) fn from_query(query: &str) -> Result<Self, ApiError> {
         Self::parse(query.as_bytes())
     }
 
-    /// Those of a body.
-    pub(super) fn of_body(body: Result<Bytes, Error>) -> Result<Self, ApiError> {
-        Self::parse(&body.map_err(|error| unread(&error))?)
+    /// Parses a form in a request body.
+    pub(super) fn from_body(body: RawBody) -> Result<Self, ApiError> {
+        Self::parse(&body.map_err(|error| body_error(&error))?)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
@@ -41,19 +44,20 @@ impl Fields {
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes).map_err(|_| ApiError::invalid("A parameter is not UTF-8; encode it as %XX"))
         };
-        let fields = pairs.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
-        let fields = Self(fields.collect::<Result<_, _>>()?);
-        let too_long = fields.all().find(|(_, value)| value.len() > MOST_OF_A_VALUE);
+        let parameters = pairs.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
+        let parameters = Self(parameters.collect::<Result<_, _>>()?);
+        let too_long = parameters.all().find(|(_, value)| value.len() > MAX_VALUE_BYTES);
         let error =
-            too_long.map(|(name, _)| ApiError::invalid(format!("{name}: write at most {MOST_OF_A_VALUE} bytes")));
-        error.map_or(Ok(fields), Err)
+            too_long.map(|(name, _)| ApiError::invalid(format!("{name}: write at most {MAX_VALUE_BYTES} bytes")));
+        error.map_or(Ok(parameters), Err)
     }
 
-    /// Refuses every other name: a slip would change what is done.
+    /// Rejects parameters with any other name, because a misspelt name would change the effect of the request.
     pub(super) fn only(self, known: &[&str]) -> Result<Self, ApiError> {
-        let strange = self.all().find(|(name, _)| !known.contains(name));
-        let error = strange
-            .map(|(name, _)| ApiError::invalid(format!("{name}: is not known here; there are {}", known.join(", "))));
+        let unknown = self.all().find(|(name, _)| !known.contains(name));
+        let error = unknown.map(|(name, _)| {
+            ApiError::invalid(format!("{name}: unknown parameter; write one of {}", known.join(", ")))
+        });
         error.map_or(Ok(self), Err)
     }
 
@@ -61,26 +65,26 @@ impl Fields {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The first of this name.
+    /// Returns the first parameter with this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.all().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
-    /// One that must not be missing or empty.
+    /// Returns a parameter that must not be missing or empty.
     pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
         let missing = || ApiError::invalid(format!("Missing required parameter {name} in the post body"));
         self.get(name).filter(|value| !value.trim().is_empty()).ok_or_else(missing)
     }
 
-    /// A number between these.
-    pub(super) fn number<T: Number>(&self, name: &str, least: T, most: T) -> Result<Option<T>, ApiError> {
+    /// Returns a number from `min` to `max`.
+    pub(super) fn number<T: Number>(&self, name: &str, min: T, max: T) -> Result<Option<T>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| (&least..=&most).contains(&number));
-        let wrong = || ApiError::invalid(format!("{name}: write a number from {least} to {most}"));
+        let number = text.parse().ok().filter(|number| (&min..=&max).contains(&number));
+        let wrong = || ApiError::invalid(format!("{name}: write a number from {min} to {max}"));
         number.map(Some).ok_or_else(wrong)
     }
 
-    /// A status of Trust Hub.
+    /// Returns `Status`, which must be one of Trust Hub's.
     pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
         let Some(name) = self.get("Status") else { return Ok(None) };
         let known = Status::named(name).filter(|status| STATUSES.contains(status));
@@ -88,52 +92,54 @@ impl Fields {
         known.map(Some).ok_or_else(wrong)
     }
 
-    /// What an owner may ask for.
-    pub(super) fn wish(&self) -> Result<Option<Status>, ApiError> {
+    /// Returns `Status`, which must be one that an owner can request.
+    pub(super) fn requested_status(&self) -> Result<Option<Status>, ApiError> {
         match self.status()? {
-            wish @ (Some(Status::Draft | Status::PendingReview) | None) => Ok(wish),
-            Some(_) => Err(ApiError::invalid("Status: write draft or pending-review; the others are the reviewer's")),
+            status @ (Some(Status::Draft | Status::PendingReview) | None) => Ok(status),
+            Some(_) => {
+                Err(ApiError::invalid("Status: write draft or pending-review; only a reviewer sets the other statuses"))
+            }
         }
     }
 
-    /// Where changes are announced; empty for nowhere.
+    /// Returns `StatusCallback`. An empty value is valid and turns callbacks off.
     pub(super) fn status_callback(&self) -> Result<Option<&str>, ApiError> {
         const NAME: &str = "StatusCallback";
         if self.get(NAME) == Some("") { Ok(Some("")) } else { self.callback_url(NAME) }
     }
 
-    /// A URL that can be called.
+    /// Returns a URL that callbacks can be sent to.
     pub(super) fn callback_url(&self, name: &str) -> Result<Option<&str>, ApiError> {
         let wrong = || format!("{name}: write a URL with https:// or http:// and without a user name");
         self.checked(name, is_callback_url, wrong)
     }
 
-    /// Who is written to.
+    /// Returns `Email`, which must be a mail address.
     pub(super) fn email(&self) -> Result<Option<&str>, ApiError> {
         self.checked("Email", is_email, || "Email: write an address such as name@example.com".to_owned())
     }
 
-    /// A policy.
+    /// Returns the SID of a policy.
     pub(super) fn policy(&self, name: &str) -> Result<Option<&str>, ApiError> {
         let is_policy = |text: &str| text.starts_with("RN") && is_sid(text);
         self.checked(name, is_policy, || format!("{name}: write RN followed by 32 hexadecimal digits"))
     }
 
-    /// One that must be right if it is there.
+    /// Returns a parameter that must be valid if it is given.
     fn checked(
         &self,
         name: &str,
-        is_right: impl FnOnce(&str) -> bool,
+        is_valid: impl FnOnce(&str) -> bool,
         wrong: impl FnOnce() -> String,
     ) -> Result<Option<&str>, ApiError> {
         match self.get(name) {
-            Some(text) if !is_right(text) => Err(ApiError::invalid(wrong())),
+            Some(text) if !is_valid(text) => Err(ApiError::invalid(wrong())),
             text => Ok(text),
         }
     }
 }
 
-fn unread(error: &Error) -> ApiError {
+fn body_error(error: &Error) -> ApiError {
     match error.as_error::<PayloadError>() {
         Some(PayloadError::Overflow) => ApiError::too_large(),
         _ => ApiError::invalid("The body of the request is not complete"),
@@ -144,13 +150,13 @@ const STATUSES: [Status; 5] =
     [Status::Draft, Status::PendingReview, Status::InReview, Status::TwilioRejected, Status::TwilioApproved];
 
 fn is_email(text: &str) -> bool {
-    let is_odd = |c: char| c.is_whitespace() || c.is_control();
+    let is_forbidden = |c: char| c.is_whitespace() || c.is_control();
     text.rsplit_once('@').is_some_and(|(name, domain)| {
         !name.is_empty()
             && !domain.starts_with('.')
             && !domain.ends_with('.')
             && domain.contains('.')
-            && !text.contains(is_odd)
+            && !text.contains(is_forbidden)
     })
 }
 
@@ -159,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_name_and_a_domain() {
+    fn a_mail_address_has_a_name_and_a_domain() {
         for good in ["a@b.c", "first.last+tag@mail.example.com", "\"a@b\"@example.com"] {
             assert!(is_email(good), "{good}");
         }

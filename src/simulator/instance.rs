@@ -1,0 +1,321 @@
+//! The simulator without its HTTP server: the Trust Hub model, the callback sender, the faults, and the timers.
+//!
+//! Invariant: callbacks are queued while the lock on the model is held, so that they are sent in the order of the changes.
+//! No lock is held across an `.await`, and no call under a lock blocks, except the write to the state file.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use tracing::error;
+
+use super::{
+    callback::{Announcement, CallbackSender, CallbackSenderError, Percent, SenderOptions},
+    model::{
+        AutoReview, ModelError, NewProfile, ProfileEdit, ProfileKind, ProfileUpdate, ReviewDecision, SimulatedProfile,
+        StateFile, TrustHubModel,
+    },
+    settings::SimulatorSettings,
+};
+use crate::domain::{AccountSid, Status, closed_set};
+
+/// How often the simulator checks for reviews and approvals that are due.
+const TICK: Duration = Duration::from_millis(50);
+
+/// An account that may use the API.
+#[derive(Debug, Clone)]
+pub struct SimulatorAccount {
+    /// The account SID, which is also a user name of the API.
+    pub sid: AccountSid,
+    /// The auth tokens, the primary one first. Each of them is a password of the API; the first one signs callbacks.
+    pub tokens: Vec<SecretString>,
+    /// An API key as user name and password: its SID and its secret.
+    pub api_key: Option<(String, SecretString)>,
+}
+
+/// The policy of seeded profiles when the request names none. It has no requirements.
+const ANY_POLICY: &str = "RN00000000000000000000000000000000";
+
+closed_set! {
+    /// The statuses that seeded profiles can have. `pending-review` is missing because a profile never stays in it.
+    pub enum SeedStatus {
+        /// Not submitted.
+        Draft => "draft",
+        /// Waiting for a reviewer.
+        InReview => "in-review",
+        /// Rejected with an error code.
+        Rejected => "twilio-rejected",
+        /// Approved without an end date.
+        Approved => "twilio-approved",
+    }
+}
+
+/// A request to create many profiles at once.
+#[derive(Debug, Clone)]
+pub struct SeedRequest {
+    /// The number of profiles to create.
+    pub count: u32,
+    /// The account that owns them; by default the first account of the simulator.
+    pub account: Option<AccountSid>,
+    /// The status that they have afterwards.
+    pub status: SeedStatus,
+    /// The SID of their policy; by default a policy without requirements.
+    pub policy: Option<String>,
+    /// The URL to which later changes of their status are announced.
+    pub status_callback: Option<String>,
+}
+
+impl Default for SeedRequest {
+    fn default() -> Self {
+        Self { count: 1, account: None, status: SeedStatus::Draft, policy: None, status_callback: None }
+    }
+}
+
+/// How often the API fails on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ApiFaultRates {
+    /// The share of requests that are answered 429.
+    pub too_many_requests: Percent,
+    /// The value of `Retry-After` in these answers, in seconds.
+    pub retry_after_secs: u32,
+    /// The share of requests that are answered 500.
+    pub server_errors: Percent,
+}
+
+impl Default for ApiFaultRates {
+    fn default() -> Self {
+        Self { too_many_requests: Percent::default(), retry_after_secs: 1, server_errors: Percent::default() }
+    }
+}
+
+/// How one request fails on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ApiFault {
+    TooManyRequests { retry_after_secs: u32 },
+    ServerError,
+}
+
+/// Everything that the simulator consists of, except its HTTP server.
+pub struct Simulator {
+    accounts: Vec<SimulatorAccount>,
+    model: Mutex<TrustHubModel>,
+    sender: CallbackSender,
+    api_faults: Mutex<(ApiFaultRates, fastrand::Rng)>,
+    changing_settings: Mutex<()>,
+}
+
+impl Simulator {
+    /// Creates a simulator with these accounts and with the profiles of the state file. All random choices derive from
+    /// `seed`.
+    ///
+    /// # Errors
+    /// [`CallbackSenderError`].
+    pub fn new(
+        accounts: Vec<SimulatorAccount>,
+        state: Option<(StateFile, Vec<SimulatedProfile>)>,
+        seed: Option<u64>,
+    ) -> Result<Self, CallbackSenderError> {
+        let keys: HashMap<_, _> =
+            accounts.iter().map(|account| (account.sid.clone(), account.tokens.clone())).collect();
+        // Each part has a generator of its own, so that the number of draws in one does not change the draws of another.
+        let mut random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let sender =
+            CallbackSender::new(&keys, SenderOptions { seed: Some(random.u64(..)), ..SenderOptions::default() })?;
+        let api_faults = (ApiFaultRates::default(), random.fork());
+        let model = TrustHubModel::new(state, NonZeroU32::MIN, random.u64(..));
+        Ok(Self {
+            accounts,
+            model: Mutex::new(model),
+            sender,
+            api_faults: Mutex::new(api_faults),
+            changing_settings: Mutex::default(),
+        })
+    }
+
+    /// Returns the account that these credentials belong to.
+    pub(super) fn authenticate(&self, user: &str, password: &str) -> Option<&SimulatorAccount> {
+        let matches = |secret: &SecretString| secret.expose_secret() == password;
+        self.accounts.iter().find(|account| {
+            let by_token = account.sid.as_str() == user && account.tokens.iter().any(matches);
+            by_token || account.api_key.as_ref().is_some_and(|(key, secret)| key == user && matches(secret))
+        })
+    }
+
+    /// Returns the account with this SID, or the first account if `sid` is `None`.
+    pub(super) fn account(&self, sid: Option<&AccountSid>) -> Option<&SimulatorAccount> {
+        match sid {
+            Some(sid) => self.accounts.iter().find(|account| account.sid == *sid),
+            None => self.accounts.first(),
+        }
+    }
+
+    /// Returns the sender of the callbacks.
+    #[must_use]
+    pub fn sender(&self) -> &CallbackSender {
+        &self.sender
+    }
+
+    /// Locks the model.
+    pub(super) fn model(&self) -> MutexGuard<'_, TrustHubModel> {
+        lock(&self.model)
+    }
+
+    /// Applies a change to the model and announces the resulting status changes in their order.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn apply(
+        &self,
+        change: impl FnOnce(&mut TrustHubModel) -> Result<ProfileUpdate, ModelError>,
+    ) -> Result<ProfileUpdate, ModelError> {
+        let mut model = self.model();
+        let update = change(&mut model)?;
+        self.announce(&update);
+        Ok(update)
+    }
+
+    /// Creates a profile. A new profile is a draft, so nothing is announced.
+    ///
+    /// # Errors
+    /// [`ModelError::Full`] and [`ModelError::State`].
+    pub fn create(&self, new: NewProfile) -> Result<SimulatedProfile, ModelError> {
+        self.model().create(new)
+    }
+
+    fn announce(&self, ProfileUpdate { profile, changes }: &ProfileUpdate) {
+        let Some(url) = &profile.status_callback else { return };
+        for change in changes {
+            self.sender.announce(&Announcement {
+                account: profile.account.clone(),
+                profile: profile.sid.clone(),
+                status: change.status,
+                failure_reason: change.reason.clone(),
+                url: url.clone(),
+            });
+        }
+    }
+
+    /// Creates many profiles and returns how many there are now. Their earlier status changes are not announced.
+    ///
+    /// # Errors
+    /// [`ModelError::NotFound`] if there is no such account, [`ModelError::Full`] and [`ModelError::State`].
+    pub async fn seed(&self, request: &SeedRequest) -> Result<usize, ModelError> {
+        /// After this many profiles, other tasks get a turn.
+        const BATCH: u32 = 500;
+        let account = self.account(request.account.as_ref()).ok_or(ModelError::NotFound)?;
+        let template = NewProfile {
+            kind: ProfileKind::CustomerProfiles,
+            account: account.sid.clone(),
+            policy: request.policy.clone().unwrap_or_else(|| ANY_POLICY.to_owned()),
+            friendly_name: String::new(),
+            email: "seeded@example.com".to_owned(),
+            status_callback: request.status_callback.clone(),
+        };
+        for number in 1..=request.count {
+            let new = NewProfile { friendly_name: format!("Seeded {number}"), ..template.clone() };
+            create_in_status(&mut self.model(), new, request.status)?;
+            if number.is_multiple_of(BATCH) {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(self.model().len())
+    }
+
+    /// Decides at random whether and how this request fails on purpose.
+    pub(super) fn draw_api_fault(&self) -> Option<ApiFault> {
+        let (rates, random) = &mut *lock(&self.api_faults);
+        // Both are drawn, so that one percentage does not change what is drawn for the other.
+        let (limited, broken) = (rates.too_many_requests.draw(random), rates.server_errors.draw(random));
+        if limited {
+            return Some(ApiFault::TooManyRequests { retry_after_secs: rates.retry_after_secs });
+        }
+        broken.then_some(ApiFault::ServerError)
+    }
+
+    /// Returns the current settings.
+    #[must_use]
+    pub fn settings(&self) -> SimulatorSettings {
+        let model = self.model();
+        let AutoReview { after, reject } = model.auto_review();
+        SimulatorSettings {
+            speed: model.speed(),
+            auto_review_secs: after.map(|after| after.as_secs()),
+            auto_reject: reject,
+            construction: self.sender.construction(),
+            callbacks: self.sender.faults(),
+            api: lock(&self.api_faults).0,
+        }
+    }
+
+    /// Changes the settings completely or, if `change` fails, not at all.
+    ///
+    /// # Errors
+    /// The error of `change`.
+    pub fn change_settings<E>(
+        &self,
+        change: impl FnOnce(SimulatorSettings) -> Result<SimulatorSettings, E>,
+    ) -> Result<SimulatorSettings, E> {
+        let _one_at_a_time = lock(&self.changing_settings);
+        let settings = change(self.settings())?;
+        self.set(settings.clone());
+        Ok(settings)
+    }
+
+    fn set(&self, settings: SimulatorSettings) {
+        let mut model = self.model();
+        model.set_speed(settings.speed);
+        let after = settings.auto_review_secs.map(Duration::from_secs);
+        model.set_auto_review(AutoReview { after, reject: settings.auto_reject });
+        self.sender.set_construction(settings.construction);
+        self.sender.set_faults(settings.callbacks);
+        lock(&self.api_faults).0 = settings.api;
+    }
+
+    /// Runs the timers until it is dropped: automatic reviews, and approvals that expire.
+    pub async fn run_timers(self: Arc<Self>) {
+        let mut was_failing = false;
+        loop {
+            tokio::time::sleep(TICK).await;
+            let failed = self.run_due().err();
+            if let (Some(error), false) = (&failed, was_failing) {
+                error!(%error, "a review or an expiry that is due failed; it is retried until it succeeds");
+            }
+            was_failing = failed.is_some();
+        }
+    }
+
+    /// Runs and announces every change that is due.
+    fn run_due(&self) -> Result<(), ModelError> {
+        loop {
+            let mut model = self.model();
+            let Some(update) = model.run_next_due()? else { return Ok(()) };
+            self.announce(&update);
+        }
+    }
+}
+
+/// Creates a profile and brings it to this status through the transitions that Trust Hub allows.
+fn create_in_status(model: &mut TrustHubModel, new: NewProfile, status: SeedStatus) -> Result<(), ModelError> {
+    let sid = model.create(new)?.sid;
+    if status == SeedStatus::Draft {
+        return Ok(());
+    }
+    model.assign_required(&sid)?;
+    model.edit(&sid, ProfileEdit { status: Some(Status::PendingReview), ..ProfileEdit::default() })?;
+    let decision = match status {
+        SeedStatus::Approved => ReviewDecision::Approve { valid_until: None },
+        SeedStatus::Rejected => ReviewDecision::default_rejection(),
+        SeedStatus::Draft | SeedStatus::InReview => return Ok(()),
+    };
+    model.decide(&sid, decision).map(drop)
+}
+
+/// Locks a mutex, even if a thread panicked while it held the lock: no value here is ever left half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,172 @@
+//! The file that stores the profiles between runs of the simulator.
+//!
+//! Format: a header line, then one JSON line for each change; the last line of a profile wins. Opening the file rewrites
+//! it with one line per profile, and so removes superseded lines. A lock file beside it keeps a second simulator out.
+//!
+//! Failure modes: a last line that was cut off when the simulator was killed is ignored, because the request that caused
+//! it was never answered. Any other unreadable line is an error, and the file stays as it is.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufRead as _, BufReader, BufWriter, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::SimulatedProfile;
+use crate::domain::ProfileSid;
+
+/// The first line of the file. It prevents any other file from being taken for a state file and overwritten.
+const HEADER: &[u8] = b"trusthub-bridge simulator, version 1\n";
+
+/// A line of the file after the header.
+#[derive(Debug, Serialize, Deserialize)]
+enum StateRecord<P> {
+    /// The profile as it is from this line on.
+    Profile(P),
+    /// The SID of a profile that was deleted.
+    Deleted(ProfileSid),
+}
+
+/// Why a state file cannot be used.
+#[derive(Debug, Error)]
+pub enum StateFileError {
+    /// The file cannot be read or written.
+    #[error("{}: {error}", .file.display())]
+    Io {
+        /// The path of the file.
+        file: PathBuf,
+        /// The error of the system.
+        error: io::Error,
+    },
+    /// The file is not a state file, or has another version.
+    #[error("{}: line {line} does not belong in a state file of the simulator; name another file, or remove this one", .file.display())]
+    Line {
+        /// The path of the file.
+        file: PathBuf,
+        /// The number of the line, counted from 1.
+        line: usize,
+    },
+    /// Another simulator uses the file.
+    #[error("{} is in use by another simulator; stop that one, or name another file", .0.display())]
+    Used(PathBuf),
+}
+
+/// An open state file.
+#[derive(Debug)]
+pub struct StateFile {
+    file: File,
+    /// The length up to the end of the last complete line.
+    length: u64,
+    /// The locked lock file. It is separate because opening the state file replaces it.
+    _lock: File,
+}
+
+impl StateFile {
+    /// Opens or creates the file and returns the profiles in it.
+    ///
+    /// # Errors
+    /// [`StateFileError`].
+    pub fn open(path: &Path) -> Result<(Self, Vec<SimulatedProfile>), StateFileError> {
+        let io = |error| StateFileError::Io { file: path.to_owned(), error };
+        let lock = create_private(&sibling(path, "lock")).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StateFileError::Used(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        let profiles = read(path)?;
+        let file = rewrite(path, &profiles).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        Ok((Self { file, length, _lock: lock }, profiles))
+    }
+
+    /// Appends the current state of a profile.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the file cannot be written.
+    pub(super) fn append(&mut self, profile: &SimulatedProfile) -> io::Result<()> {
+        self.write(&StateRecord::Profile(profile))
+    }
+
+    /// Appends the deletion of a profile.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the file cannot be written.
+    pub(super) fn append_deletion(&mut self, sid: &ProfileSid) -> io::Result<()> {
+        self.write(&StateRecord::<&SimulatedProfile>::Deleted(sid.clone()))
+    }
+
+    fn write(&mut self, record: &StateRecord<&SimulatedProfile>) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec(record)?;
+        bytes.push(b'\n');
+        // Removes the partial line that an earlier failed write may have left; it would corrupt this one.
+        self.file.set_len(self.length)?;
+        self.file.write_all(&bytes)?;
+        self.length = self.length.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+}
+
+fn sibling(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}
+
+/// Creates a file that only its owner can read, because it contains personal data.
+fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)
+}
+
+fn read(path: &Path) -> Result<Vec<SimulatedProfile>, StateFileError> {
+    let io = |error| StateFileError::Io { file: path.to_owned(), error };
+    let wrong = |line| StateFileError::Line { file: path.to_owned(), line };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io(error)),
+    };
+    let mut lines = BufReader::new(file).split(b'\n').zip(1..);
+    let Some((header, line)) = lines.next() else { return Ok(Vec::new()) };
+    if HEADER.strip_suffix(b"\n") != Some(&header.map_err(io)?) {
+        return Err(wrong(line));
+    }
+    let mut profiles = HashMap::new();
+    let mut lines = lines.peekable();
+    while let Some((text, line)) = lines.next() {
+        match serde_json::from_slice(&text.map_err(io)?) {
+            Ok(StateRecord::Profile(profile)) => drop(insert(&mut profiles, profile)),
+            Ok(StateRecord::Deleted(sid)) => drop(profiles.remove(&sid)),
+            // The simulator was killed while it wrote the last line, so the request was not answered.
+            Err(error) if error.is_eof() && lines.peek().is_none() => {}
+            Err(_) => return Err(wrong(line)),
+        }
+    }
+    let mut profiles: Vec<_> = profiles.into_values().collect();
+    profiles.sort_by_key(|profile: &SimulatedProfile| profile.serial);
+    Ok(profiles)
+}
+
+fn insert(profiles: &mut HashMap<ProfileSid, SimulatedProfile>, profile: SimulatedProfile) -> Option<SimulatedProfile> {
+    profiles.insert(profile.sid.clone(), profile)
+}
+
+/// Replaces the file with one that holds only the current profiles, and opens it for appending.
+fn rewrite(path: &Path, profiles: &[SimulatedProfile]) -> io::Result<File> {
+    let fresh = sibling(path, "new");
+    let mut file = BufWriter::new(create_private(&fresh)?);
+    file.write_all(HEADER)?;
+    for profile in profiles {
+        serde_json::to_writer(&mut file, &StateRecord::Profile(profile))?;
+        file.write_all(b"\n")?;
+    }
+    file.into_inner()?.sync_all()?;
+    fs::rename(fresh, path)?;
+    OpenOptions::new().append(true).open(path)
+}
