@@ -207,8 +207,9 @@ impl Service {
             receive::server(listener, &config.http, config.shutdown.timeout, handler, liveness.clone())
         })?;
         let probed = Arc::clone(&sink);
-        let kafka_probe =
-            BackgroundTask::start(&liveness, "the Kafka probe", |stop| kafka::watch(probed, config.kafka, stop));
+        let kafka_probe = BackgroundTask::start(&liveness, "the Kafka probe", |stop| {
+            kafka::monitor_topics(probed, config.kafka, stop)
+        });
         let failover = BackgroundTask::start(&liveness, "the failover controller", |stop| failover.run(stop));
         let reload_request = reloader.request();
         let credential_reloader = BackgroundTask::start(&liveness, "the credential reloader", |stop| async move {

@@ -13,10 +13,12 @@ use crate::{
     kafka::KafkaSink,
     liveness::Liveness,
     pipeline::{EventClock, Pipeline, PipelineConfig},
-    reconcile::{Callback, Callbacks, Mode, Observer, Reconciler, Schedule, Stop, Summary, Unlisted},
+    reconcile::{
+        ListFailure, Observer, ReconcileSummary, Reconciler, RunError, RunOptions, Schedule, UrlUpdate, UrlUpdater,
+    },
     spool::Spool,
     telemetry::Metrics,
-    trusthub::{Limits, TrustHub},
+    trusthub::{ApiLimits, TrustHub},
     verify::Verifier,
 };
 
@@ -28,7 +30,7 @@ pub enum ReconcileError {
     Start(#[from] StartError),
     /// The reconciliation ended early.
     #[error(transparent)]
-    Stop(#[from] Stop),
+    Run(#[from] RunError),
 }
 
 /// Creates the schedule of reconciliations; `None` if the configuration has none.
@@ -41,7 +43,7 @@ pub(super) fn schedule(
 ) -> Result<Option<Schedule>, Problems> {
     let Some(interval) = config.reconcile.interval else { return Ok(None) };
     metrics.reconcile.interval.set(i64::try_from(interval.as_secs()).unwrap_or(i64::MAX));
-    let trusthub = TrustHub::new(&config.trusthub, Limits::default())?;
+    let trusthub = TrustHub::new(&config.trusthub, ApiLimits::default())?;
     let reconciler = Reconciler::new(trusthub, config.kafka.clone(), Arc::clone(pipeline), Arc::clone(metrics));
     let (health, spool) = (Arc::clone(sink.health()), spool.clone());
     // Changes that wait in the spool must not count as missed.
@@ -55,13 +57,13 @@ pub(super) fn schedule(
 /// [`ReconcileError`] when the reconciliation cannot start or ends early. Events that were published before are durable.
 pub async fn reconcile(
     config: &ReconcileCommandConfig,
-    mode: Mode,
+    mode: RunOptions,
     observer: &mut dyn Observer,
-) -> Result<Option<Summary>, ReconcileError> {
+) -> Result<Option<ReconcileSummary>, ReconcileError> {
     let ReconcileCommandConfig { access, kafka } = config;
     // These components require metrics, but this command does not expose them.
     let metrics = metrics(kafka)?;
-    let trusthub = TrustHub::new(&access.trusthub, Limits::default()).map_err(StartError::from)?;
+    let trusthub = TrustHub::new(&access.trusthub, ApiLimits::default()).map_err(StartError::from)?;
     let sink = open_sink(kafka, &metrics)?;
     let spool = Spool::none(Arc::clone(&metrics));
     let (deliver, failover) = super::deliver(&sink, &spool, &metrics, kafka);
@@ -102,11 +104,11 @@ fn pipeline(access: &TrustHubAccess, deliver: Deliver, metrics: &Arc<Metrics>) -
 /// [`Problems`] when the client for Trust Hub cannot be created.
 pub async fn set_callbacks(
     access: &TrustHubAccess,
-    callbacks: &Callbacks,
-    report: impl FnMut(Result<Callback, Unlisted>),
+    callbacks: &UrlUpdater,
+    report: impl FnMut(Result<UrlUpdate, ListFailure>),
 ) -> Result<(), Problems> {
-    let trusthub = TrustHub::new(&access.trusthub, Limits::default())?;
+    let trusthub = TrustHub::new(&access.trusthub, ApiLimits::default())?;
     let accounts: Vec<_> = access.twilio.credentials().collect();
-    callbacks.set(&trusthub, &accounts, report).await;
+    callbacks.run(&trusthub, &accounts, report).await;
     Ok(())
 }

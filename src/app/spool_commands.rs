@@ -64,8 +64,9 @@ pub async fn drain(
     let (_, failover) = deliver(&sink, &spool, &metrics, kafka);
     // The probe also creates missing topics.
     let (probed, kafka) = (Arc::clone(&sink), kafka.clone());
-    let probe =
-        BackgroundTask::start(&Liveness::default(), "the Kafka probe", |stop| kafka::watch(probed, kafka, stop));
+    let probe = BackgroundTask::start(&Liveness::default(), "the Kafka probe", |stop| {
+        kafka::monitor_topics(probed, kafka, stop)
+    });
     let drained = failover.drain_all(stall_timeout, progress).await;
     probe.stop(CLOSE_TIMEOUT).await;
     close(sink, spool, CLOSE_TIMEOUT).await;

@@ -28,11 +28,11 @@ impl Sink for ManualKafka {
         Ok(())
     }
 
-    fn purge(&self) -> kafka::Running {
+    fn purge(&self) -> kafka::BackgroundCall {
         Box::pin(std::future::ready(()))
     }
 
-    fn renew(&self) -> kafka::Running {
+    fn renew(&self) -> kafka::BackgroundCall {
         Box::pin(std::future::ready(()))
     }
 

@@ -1,4 +1,4 @@
-//! What the commands print, and how they end.
+//! Output and exit codes of the commands.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -8,22 +8,22 @@ use std::{
 
 use thiserror::Error;
 
-/// Why a command ends with another code than 0.
+/// Why a command ends early, and with which exit code.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
-    /// Exit code 1.
+    /// The command failed: exit code 1.
     #[error("{0}")]
     Failed(String),
-    /// Exit code 2.
+    /// The usage or the configuration is not valid: exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// Exit code 3: what was looked for was found, as the result has told.
+    /// Events are missing, as the printed result shows: exit code 3.
     #[error("something is missing")]
     Missing,
-    /// The exit code of a signal that came while the command was stopping. The log says so.
+    /// A second signal arrived while the command was stopping: the exit code of that signal. The log says so.
     #[error("interrupted")]
     Interrupted(u8),
-    /// Whoever read stdout has enough: no error.
+    /// The reader of stdout has closed it, which is no error: exit code 0.
     #[error("stdout is closed")]
     ClosedPipe,
 }
@@ -55,7 +55,7 @@ impl Failure {
     }
 }
 
-/// Prints a line of the result.
+/// Prints a line of the result on stdout.
 pub(super) fn print(line: &str) -> Result<(), Failure> {
     match writeln!(io::stdout().lock(), "{line}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ClosedPipe),
@@ -63,38 +63,38 @@ pub(super) fn print(line: &str) -> Result<(), Failure> {
     }
 }
 
-/// Tells the user something that is no result. Nobody can be told when stderr is closed.
+/// Prints a diagnostic on stderr. A closed stderr is ignored.
 pub(super) fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Prints help, the version, or what is wrong with the arguments.
+/// Prints help, the version, or the error in the arguments, and returns the exit code.
 pub(super) fn usage(usage: &clap::Error) -> ExitCode {
     let _ = usage.print();
     if usage.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
-/// A line on a terminal that is written anew, at most twice a second; elsewhere nothing.
+/// A progress line on a terminal, which is updated at most twice a second. Without a terminal it prints nothing.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Option<Instant>);
+pub(super) struct ProgressLine(Option<Instant>);
 
-impl Progress {
-    const PACE: Duration = Duration::from_millis(500);
+impl ProgressLine {
+    const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
 
     pub(super) fn show(&mut self, text: &str) {
         self.show_with(|| text.to_owned());
     }
 
-    /// The same, with a text that is made only when it is shown.
+    /// As [`show`](Self::show), but builds the text only if it is shown.
     pub(super) fn show_with(&mut self, text: impl FnOnce() -> String) {
-        let due = self.0.is_none_or(|last| last.elapsed() >= Self::PACE);
+        let due = self.0.is_none_or(|last| last.elapsed() >= Self::UPDATE_INTERVAL);
         if due && io::stderr().is_terminal() {
             self.0 = Some(Instant::now());
             let _ = write!(io::stderr().lock(), "\r\x1b[K{}", text());
         }
     }
 
-    /// Makes room for another line.
+    /// Removes the progress line, so that another line can be printed.
     pub(super) fn clear(&mut self) {
         if self.0.take().is_some() {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
@@ -102,36 +102,36 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-/// Rows that are printed as they come, below a head that comes with the first; and beside them how far it is.
+/// Prints rows as they arrive, below a header that is printed before the first row, together with a progress line.
 #[derive(Debug)]
 pub(super) struct Rows {
-    head: Option<String>,
-    progress: Progress,
-    /// Why nothing more is printed.
+    header: Option<String>,
+    progress: ProgressLine,
+    /// The first error. No row is printed after it.
     failure: Option<Failure>,
 }
 
 impl Rows {
-    pub(super) fn below(head: String) -> Self {
-        Self { head: Some(head), progress: Progress::default(), failure: None }
+    pub(super) fn below(header: String) -> Self {
+        Self { header: Some(header), progress: ProgressLine::default(), failure: None }
     }
 
     pub(super) fn print(&mut self, row: &str) {
         self.progress.clear();
-        for line in self.head.take().as_deref().into_iter().chain([row]) {
+        for line in self.header.take().as_deref().into_iter().chain([row]) {
             if self.failure.is_none() {
                 self.failure = print(line).err();
             }
         }
     }
 
-    /// Tells the user something between the rows.
+    /// Prints a diagnostic between the rows.
     pub(super) fn say(&mut self, text: &str) {
         self.progress.clear();
         say(text);
@@ -141,8 +141,8 @@ impl Rows {
         self.progress.show_with(text);
     }
 
-    /// The last row is printed.
-    pub(super) fn end(self) -> Result<(), Failure> {
+    /// Returns the first error of printing, if there was one.
+    pub(super) fn finish(self) -> Result<(), Failure> {
         self.failure.map_or(Ok(()), Err)
     }
 }

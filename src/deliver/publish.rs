@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::outbound::OutboundRecord;
 use crate::{
     domain::{Destination, Durability, FailureClass, PublishFailure, Timestamp},
-    kafka::{Completion, OnCompleted, Record, Running, Sink},
+    kafka::{BackgroundCall, Completion, OnCompleted, Record, Sink},
 };
 
 /// How long the controller waits for a purge before it spools the records anyway. A purge usually takes less than a
@@ -104,7 +104,7 @@ pub(super) enum Unpublished {
 pub(super) struct ExclusiveProducer {
     sink: Arc<dyn Sink>,
     /// A purge, or a replacement of the producer, that has not returned yet.
-    running: Option<Running>,
+    running: Option<BackgroundCall>,
 }
 
 impl ExclusiveProducer {

@@ -1,8 +1,8 @@
-//! Questions to Kafka that only an administrator's client asks.
+//! Requests that need Kafka's admin client.
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | create the client, and wait for the answer | that of the caller, which may block | none | the patience that it gives |
+//! | create the client and wait for the response | the caller's, which may block | none | the caller's `timeout` |
 //! | close the client | see [`temporary`](super::temporary) | | |
 
 use std::{sync::Arc, time::Duration};
@@ -13,39 +13,39 @@ use rdkafka::{
 };
 use tokio::runtime::Handle;
 
-use super::{client_config, producer::Context, temporary::Temporary};
+use super::{client_config, producer::QuietContext, temporary::TemporaryClient};
 use crate::{
     config::KafkaConfig,
     telemetry::{Operation, Operations},
 };
 
-/// How a question is asked.
+/// Sends single admin requests.
 #[derive(Clone)]
-pub(super) struct Questioner {
+pub(super) struct AdminRequester {
     pub(super) kafka: KafkaConfig,
-    /// Where a slow question, and a slow close of the client, are counted.
+    /// Counts slow requests and slow closes of the client.
     pub(super) operations: Arc<Operations>,
-    /// Where the answer is waited for. librdkafka bounds the wait, so no timer of the runtime is needed, which may be
-    /// shutting down.
+    /// The runtime that polls the response. librdkafka bounds the wait, so no timer of the runtime is needed, which may
+    /// already be shutting down.
     pub(super) runtime: Handle,
-    /// The longest that an answer may take.
-    pub(super) patience: Duration,
+    /// How long a response may take.
+    pub(super) timeout: Duration,
 }
 
-impl Questioner {
-    /// Asks through a client that lives only for the question: most of the time there is none to ask. Blocks.
+impl AdminRequester {
+    /// Sends a request through a client that lives only for this request, because requests are rare. Blocks.
     ///
     /// # Errors
-    /// What Kafka or librdkafka says.
-    pub(super) fn ask<T>(
+    /// The error of Kafka or librdkafka.
+    pub(super) fn send<T>(
         &self,
-        question: impl AsyncFnOnce(&AdminClient<Context>, &AdminOptions) -> Result<T, KafkaError>,
+        request: impl AsyncFnOnce(&AdminClient<QuietContext>, &AdminOptions) -> Result<T, KafkaError>,
     ) -> Result<T, KafkaError> {
         let _operation = self.operations.begin(Operation::KafkaAdmin);
-        let admin = Temporary::create(Some(&self.operations), || {
-            client_config::common(&self.kafka).create_with_context::<_, AdminClient<_>>(Context::quiet())
+        let admin = TemporaryClient::create(Some(&self.operations), || {
+            client_config::common(&self.kafka).create_with_context::<_, AdminClient<_>>(QuietContext)
         })?;
-        let options = AdminOptions::new().request_timeout(Some(self.patience)).operation_timeout(Some(self.patience));
-        self.runtime.block_on(question(&admin, &options))
+        let options = AdminOptions::new().request_timeout(Some(self.timeout)).operation_timeout(Some(self.timeout));
+        self.runtime.block_on(request(&admin, &options))
     }
 }

@@ -1,7 +1,7 @@
-//! From the configuration to librdkafka's properties.
+//! Translates the configuration into librdkafka's properties.
 //!
-//! Source of names and meanings: librdkafka's `CONFIGURATION.md`. Nothing here waits for Kafka; `create_native_config` only
-//! sets values, and files of keys and certificates are read when a client is made of them.
+//! Names and meanings come from librdkafka's `CONFIGURATION.md`. Nothing here waits for Kafka: `create_native_config`
+//! only sets values, and librdkafka reads key and certificate files when a client is created.
 
 use std::time::Duration;
 
@@ -10,39 +10,41 @@ use secrecy::ExposeSecret as _;
 
 use crate::config::{KafkaConfig, Security, Tls};
 
-/// librdkafka gives up a record after this time; the service's own deadline is far shorter and gives it up first.
+/// The time after which librdkafka fails a record. The service's own deadline is far shorter and expires first.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// librdkafka sets the time-out of connections no lower than this.
-const SHORTEST_SETUP_TIMEOUT: Duration = Duration::from_secs(1);
+/// The smallest connection time-out that librdkafka accepts.
+const MIN_SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection on which nothing passed for this long is closed, and opened again for the next record. Load balancers and
-/// firewalls forget idle connections without a word, the earliest common ones after 240 s (Azure; AWS 350 s, Google Cloud
-/// 600 s), and a record that is sent then is lost on the way: it would cost a callback the whole time that Kafka has, and a
-/// change to the spool. The probe keeps only one connection busy. librdkafka reports such a close as no error.
-const LONGEST_IDLE: Duration = Duration::from_secs(180);
+/// How long a connection may be idle. librdkafka then closes it, and opens a new one for the next record. Load
+/// balancers and firewalls drop idle connections silently: Azure after 240 s, AWS after 350 s, Google Cloud after 600
+/// s. A record sent on such a connection is lost, so its callback would wait for the full acknowledgement time-out and
+/// the service would fail over to the spool. The probe keeps only one connection busy. librdkafka does not report such
+/// a close as an error.
+const MAX_IDLE: Duration = Duration::from_secs(180);
 
-/// Above what the largest callback can become.
-const LARGEST_MESSAGE: &str = "16000000";
+/// Larger than any record that a callback can produce.
+const MAX_MESSAGE_BYTES: &str = "16000000";
 
-/// librdkafka fails a whole batch when it is too large for its topic. Up to this size, which topics take, records share a
-/// batch; a larger record is alone in its own, so that no other one fails with it.
+/// The largest batch that several records share. librdkafka fails a whole batch that is too large for its topic. Every
+/// topic accepts batches of this size, and a larger record has a batch of its own, so that no other record fails with
+/// it.
 const BATCH_BYTES: &str = "131072";
 
-/// Records waiting for acknowledgement; at the largest body this is below 128 MiB.
+/// The size of the queue of unacknowledged records, 128 MiB.
 const QUEUE_KBYTES: &str = "131072";
 
-/// The properties of every client of the service: where Kafka is, how to log in, how soon to give up, what was asked for.
+/// The properties that all clients share: addresses, security, time-outs, and `KAFKA_PROPERTIES`.
 pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
-    let patience = kafka.ack_timeout.max(SHORTEST_SETUP_TIMEOUT).as_millis().to_string();
+    let timeout = kafka.ack_timeout.max(MIN_SETUP_TIMEOUT).as_millis().to_string();
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &kafka.bootstrap_servers)
         .set("client.id", "trusthub-bridge")
-        .set("socket.connection.setup.timeout.ms", &patience)
-        .set("socket.timeout.ms", &patience)
+        .set("socket.connection.setup.timeout.ms", &timeout)
+        .set("socket.timeout.ms", &timeout)
         .set("socket.keepalive.enable", "true")
-        .set("connections.max.idle.ms", LONGEST_IDLE.as_millis().to_string())
+        .set("connections.max.idle.ms", MAX_IDLE.as_millis().to_string())
         .set("queue.buffering.max.kbytes", QUEUE_KBYTES)
         .set("linger.ms", "1")
         .set("batch.size", BATCH_BYTES)
@@ -56,23 +58,25 @@ pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
     config
 }
 
-/// The producer: acknowledged by all in-sync replicas, idempotent, and choosing partitions as Java clients do.
+/// The properties of the producer: idempotent, acknowledged by all in-sync replicas, and with the partitioner of Java
+/// clients.
 pub(super) fn producer(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = common(kafka);
     config
         .set("acks", "all")
         .set("enable.idempotence", "true")
-        // With several requests under way, librdkafka takes the acknowledgement of a later one for that of an earlier
-        // one that failed on a partition that was made just now, and the records of the earlier one are lost.
+        // With several requests in flight on a partition that was just created, librdkafka can mistake the
+        // acknowledgement of a later request for that of an earlier one that failed. The records of the earlier request
+        // are then lost.
         .set("max.in.flight.requests.per.connection", "1")
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
         .set("request.timeout.ms", kafka.ack_timeout.as_millis().to_string())
-        // A topic that is missing must be known to be before the time of a record is over.
+        // A missing topic must be detected before the deadline of a record.
         .set("topic.metadata.propagation.max.ms", (kafka.ack_timeout / 2).as_millis().to_string())
-        // How large a record may be is the topic's affair: the client would only refuse what a broker might take.
-        .set("message.max.bytes", LARGEST_MESSAGE)
-        // A broker that creates topics on demand would give them its own number of partitions.
+        // The topic limits the size of records. The client would only reject records that a broker might accept.
+        .set("message.max.bytes", MAX_MESSAGE_BYTES)
+        // A broker that creates topics automatically uses its own default number of partitions.
         .set("allow.auto.create.topics", "false");
     config
 }
@@ -99,15 +103,15 @@ fn set_tls(config: &mut ClientConfig, tls: &Tls) {
     }
 }
 
-/// Whether librdkafka understands the properties.
+/// Checks that librdkafka accepts the properties.
 ///
 /// # Errors
-/// A sentence that names the property; values of secrets are not in it.
+/// A message that names the property. It does not contain the values of secrets.
 pub fn check_properties(kafka: &KafkaConfig) -> Result<(), String> {
-    use rdkafka::error::KafkaError::ClientConfig as Wrong;
+    use rdkafka::error::KafkaError::ClientConfig as InvalidProperty;
     match producer(kafka).create_native_config() {
         Ok(_) => Ok(()),
-        Err(Wrong(_, description, key, _)) => Err(format!("{key}: {}", description.trim())),
+        Err(InvalidProperty(_, description, key, _)) => Err(format!("{key}: {}", description.trim())),
         Err(other) => Err(other.to_string()),
     }
 }
@@ -131,11 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn idle_connection_is_closed_before_a_load_balancer_forgets_it() {
-        let longest = |config: &ClientConfig| config.get("connections.max.idle.ms").unwrap().parse::<u64>().unwrap();
+    fn idle_connection_is_closed_before_a_load_balancer_drops_it() {
+        let max_idle = |config: &ClientConfig| config.get("connections.max.idle.ms").unwrap().parse::<u64>().unwrap();
         for config in [common(&kafka(&[])), producer(&kafka(&[]))] {
-            assert!((4_000..240_000).contains(&longest(&config)), "{}", longest(&config));
+            assert!((4_000..240_000).contains(&max_idle(&config)), "{}", max_idle(&config));
         }
-        assert_eq!(longest(&producer(&kafka(&[("connections.max.idle.ms", "50000")]))), 50_000, "another network");
+        assert_eq!(
+            max_idle(&producer(&kafka(&[("connections.max.idle.ms", "50000")]))),
+            50_000,
+            "KAFKA_PROPERTIES overrides it"
+        );
     }
 }

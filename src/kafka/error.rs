@@ -1,18 +1,18 @@
-//! What each error of the Kafka client means for the record it befell.
+//! Classifies the errors of the Kafka client by what they mean for the affected record.
 //!
-//! [`TABLE`] has every code that librdkafka and a broker can give, so that an upgrade cannot bring one that was not thought
-//! about. [`FailureClass`](crate::domain::FailureClass) says of each result what waiting can cure, for how long it is
-//! waited, and what happens then.
+//! [`TABLE`] lists every code that librdkafka and a broker can return, so an upgrade cannot introduce an unclassified
+//! one. [`FailureClass`](crate::domain::FailureClass) says for each class whether waiting can help, for how long the
+//! service waits, and what happens then.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::domain::PublishFailure::{self, *};
 
-/// The one table from the client's errors to [`PublishFailure`]. Source of the codes and their meanings: librdkafka's
-/// `rdkafka.h` and Kafka's protocol guide.
+/// Maps the client's error codes to [`PublishFailure`]. The codes and their meanings come from librdkafka's `rdkafka.h`
+/// and Kafka's protocol guide.
 ///
-/// [`Other`] are those that concern consumers, groups, transactions or administration, and so never a record, and those
-/// that say nothing of their cause. They are an outage: no event is given up for an error that was not foreseen.
+/// [`Other`] holds the codes for consumers, groups, transactions or administration, which never concern a record, and the
+/// codes that do not name a cause. They count as an outage: no event is discarded because of an unforeseen error.
 const TABLE: &[(PublishFailure, &[Code])] = &[
     (TooLarge, &[Code::MessageSizeTooLarge, Code::MessageBatchTooLarge, Code::InvalidMessageSize]),
     (
@@ -20,7 +20,7 @@ const TABLE: &[(PublishFailure, &[Code])] = &[
         &[
             Code::InvalidMessage,
             Code::InvalidRecord,
-            // Another record of the batch is invalid: published alone, this one is accepted.
+            // Another record in the batch is invalid. Published in a batch of its own, this record is accepted.
             Code::InvalidDifferentRecord,
             Code::KeySerialization,
             Code::ValueSerialization,
@@ -150,7 +150,7 @@ const TABLE: &[(PublishFailure, &[Code])] = &[
             Code::AssignmentLost,
             Code::Application,
             Code::AutoOffsetReset,
-            // librdkafka cannot read the broker's answer: the record may be good.
+            // librdkafka cannot parse the broker's response. The record may be valid.
             Code::BadMessage,
             Code::BrokerDestroy,
             Code::ConcurrentTransactions,
@@ -230,25 +230,25 @@ const TABLE: &[(PublishFailure, &[Code])] = &[
     ),
 ];
 
-/// What an error of the client means; without a code it is [`Other`].
-pub(super) fn failure(error: &KafkaError) -> PublishFailure {
-    error.rdkafka_error_code().map_or(Other, of_code)
+/// Classifies an error of the client. An error without a code is [`Other`].
+pub(super) fn classify(error: &KafkaError) -> PublishFailure {
+    error.rdkafka_error_code().map_or(Other, classify_code)
 }
 
-pub(super) fn of_code(code: Code) -> PublishFailure {
+pub(super) fn classify_code(code: Code) -> PublishFailure {
     TABLE.iter().find(|(_, codes)| codes.contains(&code)).map_or(Other, |(failure, _)| *failure)
 }
 
-/// What the client says of a connection that failed, and what to look at where its words do not tell.
+/// Adds a hint to the client's message about a failed connection, where that message does not name the cause.
 ///
-/// Source of the words: librdkafka's `rdkafka_ssl.c`, which does not say why a certificate is not good.
-pub(super) fn explained(detail: &str) -> String {
+/// The messages come from librdkafka's `rdkafka_ssl.c`, which does not say why a certificate is not valid.
+pub(super) fn explain(detail: &str) -> String {
     let hint = if detail.contains("certificate verify failed") {
-        "; the broker's certificate is not good: has it expired, is it for the host in KAFKA_BOOTSTRAP_SERVERS, and is \
-         its authority in KAFKA_SSL_CA_LOCATION?"
+        "; the broker's certificate is not valid: check its expiry, that it names the host in KAFKA_BOOTSTRAP_SERVERS, and \
+         that KAFKA_SSL_CA_LOCATION contains its certificate authority"
     } else if ["certificate required", "unexpected message", "bad certificate"].iter().any(|text| detail.contains(text))
     {
-        "; the broker wants a client certificate: KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"
+        "; the broker requires a client certificate: set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"
     } else {
         ""
     };
@@ -263,7 +263,7 @@ mod tests {
     use crate::domain::{FailureClass, Label as _};
 
     #[test]
-    fn each_failure_has_its_class() {
+    fn each_code_has_its_failure_and_class() {
         use FailureClass::{Outage, Record, Time, Topic};
         for (code, failure, class) in [
             (Code::MessageSizeTooLarge, TooLarge, Record),
@@ -283,12 +283,12 @@ mod tests {
             (Code::QueueFull, QueueFull, Outage),
             (Code::OutOfOrderSequenceNumber, Fatal, FailureClass::Fatal),
             (Code::Unknown, Other, Outage),
-            // Given to a record when the client cannot read the broker's *answer*.
+            // Reported for a record when the client cannot parse the broker's *response*.
             (Code::BadMessage, Other, Outage),
         ] {
-            assert_eq!((of_code(code), of_code(code).class()), (failure, class), "{code:?}");
+            assert_eq!((classify_code(code), classify_code(code).class()), (failure, class), "{code:?}");
         }
-        assert_eq!(failure(&KafkaError::Canceled), Other);
+        assert_eq!(classify(&KafkaError::Canceled), Other);
     }
 
     #[test]
@@ -301,7 +301,7 @@ mod tests {
         }
     }
 
-    /// The names of the codes as the crate of librdkafka's bindings declares them in the version that is locked.
+    /// Reads the names of the codes from the locked version of the crate with librdkafka's bindings.
     #[test]
     fn table_lists_every_code_of_the_client() {
         let source = client_source();

@@ -1,4 +1,4 @@
-//! Whether Kafka can take records now, as one fact for probes, metrics and logs.
+//! Tracks whether Kafka accepts records now: one state for probes, metrics and logs.
 
 use std::{
     fmt::Display,
@@ -11,95 +11,97 @@ use tokio::sync::watch;
 use super::Availability;
 use crate::{domain::PublishFailure, telemetry::Metrics};
 
-/// For so long a probe is not believed after a record failed: a cluster can answer questions and take nothing.
-const DISTRUST: Duration = Duration::from_secs(5);
+/// How long successful probes are ignored after a failed produce. A cluster can answer metadata requests and accept no
+/// records.
+const PROBE_HOLDOFF: Duration = Duration::from_secs(5);
 
-/// Whether Kafka can take records now. Cheap to read; every change can be waited for.
+/// Whether Kafka accepts records now. Reading is cheap, and subscribers are notified of every change.
 #[derive(Debug)]
 pub struct KafkaHealth {
     availability: watch::Sender<Availability>,
-    history: Mutex<History>,
+    state: Mutex<HealthState>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Debug, Default)]
-struct History {
-    record_failed: Option<Instant>,
-    closed: bool,
+struct HealthState {
+    /// When the last record failed, unless one succeeded since.
+    last_failure: Option<Instant>,
+    is_closed: bool,
 }
 
 impl KafkaHealth {
-    /// Unknown until the first probe or record.
+    /// Creates a health that is unknown until the first probe or record.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { availability: watch::Sender::new(Availability::Unknown), history: Mutex::default(), metrics }
+        Self { availability: watch::Sender::new(Availability::Unknown), state: Mutex::default(), metrics }
     }
 
-    /// Whether Kafka can take records now.
+    /// Whether Kafka accepts records now.
     #[must_use]
     pub fn is_up(&self) -> bool {
         *self.availability.borrow() == Availability::Up
     }
 
-    /// What is known now, and every change of it.
+    /// Subscribes to the current availability and every change of it.
     pub(super) fn subscribe(&self) -> watch::Receiver<Availability> {
         self.availability.subscribe()
     }
 
-    /// Kafka answered a probe and has what the service needs.
+    /// Records that Kafka answered a probe and has what the service needs.
     pub(super) fn probe_succeeded(&self, now: Instant) {
-        let history = self.history();
-        let distrusted = history.record_failed.is_some_and(|failed| now.duration_since(failed) < DISTRUST);
-        if !distrusted {
-            self.become_known(&history, Availability::Up);
+        let state = self.state();
+        let is_held_off = state.last_failure.is_some_and(|failed| now.duration_since(failed) < PROBE_HOLDOFF);
+        if !is_held_off {
+            self.update(&state, Availability::Up);
         }
     }
 
-    /// Kafka acknowledged a record.
+    /// Records that Kafka acknowledged a record.
     pub(super) fn record_succeeded(&self) {
         if !self.is_up() {
-            let mut history = self.history();
-            history.record_failed = None;
-            self.become_known(&history, Availability::Up);
+            let mut state = self.state();
+            state.last_failure = None;
+            self.update(&state, Availability::Up);
         }
     }
 
-    /// Kafka did not take a record for a reason that will befall the next one, too.
+    /// Records that Kafka rejected a record for a reason that affects the next record, too.
     pub(super) fn record_failed(&self, reason: PublishFailure, error: &impl Display, now: Instant) {
-        self.history().record_failed = Some(now);
-        // Thousands of records may fail at once, and only the first explains the others.
+        self.state().last_failure = Some(now);
+        // Thousands of records may fail at once, and only the first failure explains the others.
         if !matches!(*self.availability.borrow(), Availability::Down { .. }) {
-            self.failed(reason, &format!("a record was not taken: {error}"));
+            self.mark_down(reason, &format!("Kafka did not accept a record: {error}"));
         }
     }
 
-    /// Kafka did not answer, or lacks what the service needs.
-    pub(super) fn failed(&self, reason: PublishFailure, detail: &str) {
-        self.become_known(&self.history(), Availability::Down { reason, detail: detail.into() });
+    /// Records that Kafka did not answer, or lacks what the service needs.
+    pub(super) fn mark_down(&self, reason: PublishFailure, detail: &str) {
+        self.update(&self.state(), Availability::Down { reason, detail: detail.into() });
     }
 
-    /// From now on nothing is reported: the connections go down because the service does.
+    /// Stops reporting: from now on connections close because the service stops.
     pub(super) fn close(&self) {
-        self.history().closed = true;
+        self.state().is_closed = true;
     }
 
-    fn become_known(&self, history: &History, availability: Availability) {
-        if history.closed {
+    fn update(&self, state: &HealthState, availability: Availability) {
+        if state.is_closed {
             return;
         }
         self.metrics.kafka_up.set(i64::from(availability == Availability::Up));
         self.availability.send_if_modified(|known| {
-            // The first reason is the one that explains the others.
-            let is_news = std::mem::discriminant(known) != std::mem::discriminant(&availability);
-            if is_news {
+            // The first reason explains the later ones.
+            let is_changed = std::mem::discriminant(known) != std::mem::discriminant(&availability);
+            if is_changed {
                 *known = availability;
             }
-            is_news
+            is_changed
         });
     }
 
-    fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, HealthState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,24 +114,24 @@ mod tests {
     }
 
     #[test]
-    fn kafka_is_down_until_it_was_seen() {
+    fn kafka_is_not_up_before_the_first_probe() {
         let health = health();
         assert!(!health.is_up());
         health.probe_succeeded(Instant::now());
         assert_eq!((health.is_up(), health.metrics.kafka_up.get()), (true, 1));
-        health.failed(PublishFailure::Unreachable, "test");
+        health.mark_down(PublishFailure::Unreachable, "test");
         assert_eq!((health.is_up(), health.metrics.kafka_up.get()), (false, 0));
     }
 
     #[test]
-    fn a_cluster_that_answers_but_takes_nothing_is_down_until_a_record_may_try_again() {
+    fn cluster_that_only_answers_probes_stays_down_for_the_holdoff() {
         let (health, now) = (health(), Instant::now());
         health.probe_succeeded(now);
         health.record_failed(PublishFailure::Authorization, &"test", now);
         health.probe_succeeded(now);
-        assert!(!health.is_up(), "the probe asks only for metadata");
-        health.probe_succeeded(now + DISTRUST);
-        assert!(health.is_up(), "otherwise no record would ever show that it is mended");
+        assert!(!health.is_up(), "the probe only requests metadata");
+        health.probe_succeeded(now + PROBE_HOLDOFF);
+        assert!(health.is_up(), "otherwise no record would ever detect the recovery");
         health.record_failed(PublishFailure::Authorization, &"test", now);
         health.record_succeeded();
         assert!(health.is_up());

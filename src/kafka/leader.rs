@@ -1,14 +1,15 @@
-//! One at a time: a consumer group of which only the member that is given partition 0 of the topic of events works.
+//! Leader election through a Kafka consumer group. It saves repeated work and is not needed for correctness: two
+//! leaders may briefly overlap, so work under a lease must be harmless when it is done twice.
 //!
-//! Kafka watches over it. While a member works it holds a [`LeaseGuard`], and Kafka is not told that it gives its partition away
-//! before the turn is over. The partition of a member that died, or that stands still, is given to another one after
-//! [`SESSION`] all the same. So what is done under the lock must be harmless when it is done twice.
+//! The leader is the group member that is assigned partition 0 of the event topic. It does its work in pieces and holds
+//! a [`LeaseGuard`] during each; the member gives up its partition only after the lease ends. Kafka reassigns the
+//! partition of a member that died or stalled after [`SESSION_TIMEOUT`], even while that member holds a lease.
 //!
-//! | Call | Thread | LeaderElection | Bound |
+//! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | list the members of the group | `reconcile-free` | none | [`TO_OUTLIVE_THE_DEAD`] and [`PATIENCE`] |
-//! | create the consumer, subscribe, poll, hear the group's decisions | `reconcile-lock`, for as long as the lock is held | that of the turn while it is waited for; it is released meanwhile | [`LONGEST_TURN`] |
-//! | leave the group and close the consumer | `reconcile-lock` | none | none; the end of a run waits for [`TO_LEAVE`], and a lock that is dropped for nothing |
+//! | list the members of the group | `reconcile-free` | none | [`DEAD_MEMBER_WAIT`] and [`REQUEST_TIMEOUT`] |
+//! | create the consumer, subscribe, poll, receive rebalances | `reconcile-lock`, for as long as the process leads | that of the [`LeaseGate`], while it waits for a lease; the wait releases it | [`MAX_LEASE_WAIT`] |
+//! | leave the group and close the consumer | `reconcile-lock` | none | none; [`LeaderElection::resign`] waits for [`LEAVE_TIMEOUT`], and dropping a [`LeaderElection`] does not wait |
 
 use std::{
     pin::Pin,
@@ -29,205 +30,213 @@ use rdkafka::{
 use thiserror::Error;
 use tokio::{sync::watch, time::timeout};
 
-use super::{client_config, producer::Context, temporary::Temporary};
+use super::{client_config, producer::QuietContext, temporary::TemporaryClient};
 use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
     telemetry::{Operation, Operations},
 };
 
-/// After this time without a sign of life a member counts as dead. It is the shortest that Kafka allows by default.
-const SESSION: Duration = Duration::from_secs(6);
-const HEARTBEAT: Duration = Duration::from_secs(2);
-/// How long somebody who may be dead is waited for.
-const TO_OUTLIVE_THE_DEAD: Duration = Duration::from_secs(9);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
-/// The longest that a group may take to find itself.
-const TO_JOIN: Duration = Duration::from_secs(45);
-/// The longest that one question may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest that a turn is waited for when the partition is to be given away: longer than Kafka is waited for.
-const LONGEST_TURN: Duration = Duration::from_secs(30);
-/// The longest that the end of a run waits for the group to be left. Then the next one waits until this one counts as dead.
-const TO_LEAVE: Duration = Duration::from_secs(10);
-/// How soon a member that is told to leave notices.
-const POLL: Duration = Duration::from_millis(100);
+/// The time without a heartbeat after which Kafka considers a member dead. It is the shortest that brokers allow by
+/// default.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+/// How long to wait for the session of a member that may have died to expire.
+const DEAD_MEMBER_WAIT: Duration = Duration::from_secs(9);
+const MEMBER_POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How long the group may take to assign its partitions.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a rebalance waits for a lease to end. It is longer than the time that a piece of work waits for Kafka.
+const MAX_LEASE_WAIT: Duration = Duration::from_secs(30);
+/// How long [`LeaderElection::resign`] waits until the group is left. If that takes longer, the next leader has to wait
+/// until Kafka considers this member dead.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one poll takes, and so how soon a member notices that it should leave.
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The partition that is the lock.
-const THE_PARTITION: i32 = 0;
+/// The partition whose owner is the leader.
+const LEADER_PARTITION: i32 = 0;
 
-/// Why it is not known whose turn it is.
+/// Why it is unknown which process leads.
 #[derive(Debug, Error)]
-pub enum LockError {
+pub enum LeaderElectionError {
     /// The right is missing.
     #[error("the Kafka user lacks the right READ on the consumer group {group}; grant it with kafka-acls")]
     NotAllowed {
-        /// The group that is the lock.
+        /// The consumer group.
         group: String,
     },
-    /// Kafka does not answer, or refuses.
-    #[error("the consumer group {group} cannot be joined: {reason}")]
+    /// Kafka does not answer, or rejects a request.
+    #[error("cannot join consumer group {group}: {reason}")]
     Kafka {
-        /// The group that is the lock.
+        /// The consumer group.
         group: String,
-        /// In the client's words.
+        /// The error of the client.
         reason: KafkaError,
     },
-    /// The group did not find itself in time.
-    #[error("the consumer group {group} did not give out its partitions in {} s", TO_JOIN.as_secs())]
+    /// The group did not assign its partitions in time.
+    #[error("consumer group {group} did not assign its partitions within {} s", JOIN_TIMEOUT.as_secs())]
     Undecided {
-        /// The group that is the lock.
+        /// The consumer group.
         group: String,
     },
 }
 
-/// What Kafka has said.
+/// The state of this member in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leadership {
-    /// Nothing yet, or the partitions are being given out anew.
+    /// Kafka has not assigned the partitions yet, or is reassigning them.
     Undecided,
-    /// The partition is ours.
-    Owner,
-    /// It is another member's.
-    Bystander,
-    /// The group takes no such member.
+    /// This member owns partition 0.
+    Leader,
+    /// Another member owns partition 0.
+    Standby,
+    /// The Kafka user is not authorized for the group.
     NotAllowed,
 }
 
-/// How a lock that was held was lost.
+/// How a leader lost its leadership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeadershipLost {
-    /// Another member has it, who does the rest.
+    /// Another member leads now and does the rest of the work.
     ToAnother,
-    /// Nobody knows.
+    /// The group has not elected a new leader.
     Undecided,
 }
 
-/// Whether a turn is under way, which the group waits for.
+/// Makes a rebalance wait while a lease is held.
 #[derive(Debug, Default)]
 struct LeaseGate {
-    is_taken: Mutex<bool>,
-    is_left: Condvar,
+    is_leased: Mutex<bool>,
+    released: Condvar,
 }
 
 impl LeaseGate {
-    /// Nothing that holds the lock can panic.
+    /// No code that holds the lock can panic.
     fn lock(&self) -> MutexGuard<'_, bool> {
-        self.is_taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_leased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A piece of work that nobody else does meanwhile. It is over when this is dropped.
+/// Keeps the leadership for one piece of work, as long as this process does not stall. Dropping it ends the lease.
 #[derive(Debug)]
-#[must_use = "a turn that is dropped is over"]
+#[must_use = "dropping the guard ends the lease"]
 pub struct LeaseGuard(Arc<LeaseGate>);
 
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
         *self.0.lock() = false;
-        self.0.is_left.notify_all();
+        self.0.released.notify_all();
     }
 }
 
-/// The end of a thread of librdkafka's calls.
-type Ended = Pin<Box<dyn Future<Output = Result<Result<(), KafkaError>, BlockingError>> + Send + Sync>>;
+/// Completes when the member's thread has ended.
+type MemberExit = Pin<Box<dyn Future<Output = Result<Result<(), KafkaError>, BlockingError>> + Send + Sync>>;
 
-/// The lock, held until this is dropped or the group gives it to another.
-#[must_use = "a lock that is dropped is not held"]
+/// The leadership of this process, until this is dropped or the group elects another leader.
+#[must_use = "dropping it gives up the leadership"]
 pub struct LeaderElection {
-    standing: watch::Receiver<Leadership>,
-    desk: Arc<LeaseGate>,
+    leadership: watch::Receiver<Leadership>,
+    gate: Arc<LeaseGate>,
     leave: Arc<AtomicBool>,
-    /// Ready when the group is left.
-    member: Option<Ended>,
+    /// Completes when the group is left; `None` once it was awaited.
+    member: Option<MemberExit>,
 }
 
 impl LeaderElection {
-    /// Joins the group. `None` when another member works; one that has died is outlived first, which takes some seconds.
-    /// `operations` count what is slow.
+    /// Joins the group. Returns `None` when another member leads. If that member may have died, waits some seconds for
+    /// its session to expire first. `operations` counts slow calls.
     ///
     /// # Errors
-    /// [`LockError`].
-    pub async fn acquire(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<Option<Self>, LockError> {
-        let group = group(kafka);
-        let failed = |reason| LockError::Kafka { group: group.clone(), reason };
-        if !is_free_soon(kafka, group.clone(), operations).await.map_err(failed)? {
+    /// [`LeaderElectionError`].
+    pub async fn campaign(
+        kafka: &KafkaConfig,
+        operations: &Arc<Operations>,
+    ) -> Result<Option<Self>, LeaderElectionError> {
+        let group = group_id(kafka);
+        let failed = |reason| LeaderElectionError::Kafka { group: group.clone(), reason };
+        if !is_group_empty_soon(kafka, group.clone(), operations).await.map_err(failed)? {
             return Ok(None);
         }
-        let mut lock = Self::join(kafka, &group, operations);
-        let standing = lock.decided().await;
-        if let Some(reason) = lock.failure().await {
+        let mut election = Self::start_member(kafka, &group, operations);
+        let leadership = election.decision().await;
+        if let Some(reason) = election.member_error().await {
             return Err(failed(reason));
         }
-        match standing {
-            Leadership::Owner => Ok(Some(lock)),
-            Leadership::Bystander => {
-                lock.release().await;
+        match leadership {
+            Leadership::Leader => Ok(Some(election)),
+            Leadership::Standby => {
+                election.resign().await;
                 Ok(None)
             }
-            Leadership::NotAllowed => Err(LockError::NotAllowed { group }),
-            Leadership::Undecided => Err(LockError::Undecided { group }),
+            Leadership::NotAllowed => Err(LeaderElectionError::NotAllowed { group }),
+            Leadership::Undecided => Err(LeaderElectionError::Undecided { group }),
         }
     }
 
-    /// Takes a turn. Waits while the partitions are being given out anew. One turn at a time.
+    /// Acquires a lease for one piece of work. Waits while the group reassigns its partitions. At most one lease may be
+    /// held at a time.
     ///
     /// # Errors
-    /// [`LeadershipLost`] when the lock is not held any more.
-    pub async fn turn(&self) -> Result<LeaseGuard, LeadershipLost> {
+    /// [`LeadershipLost`] when this process does not lead any more.
+    pub async fn acquire_lease(&self) -> Result<LeaseGuard, LeadershipLost> {
         loop {
-            match self.decided().await {
-                Leadership::Owner => {}
-                Leadership::Bystander => return Err(LeadershipLost::ToAnother),
+            match self.decision().await {
+                Leadership::Leader => {}
+                Leadership::Standby => return Err(LeadershipLost::ToAnother),
                 Leadership::NotAllowed | Leadership::Undecided => return Err(LeadershipLost::Undecided),
             }
-            let mut is_taken = self.desk.lock();
-            // It may have been lost since, but not while the desk is looked at.
-            if *self.standing.borrow() == Leadership::Owner {
-                *is_taken = true;
-                return Ok(LeaseGuard(Arc::clone(&self.desk)));
+            let mut is_leased = self.gate.lock();
+            // The leadership may have been lost since, but it cannot be lost while the gate is locked.
+            if *self.leadership.borrow() == Leadership::Leader {
+                *is_leased = true;
+                return Ok(LeaseGuard(Arc::clone(&self.gate)));
             }
         }
     }
 
-    /// Leaves the group, so that the next one need not wait until this one counts as dead.
-    pub async fn release(mut self) {
+    /// Leaves the group, so that the next leader need not wait until Kafka considers this member dead.
+    pub async fn resign(mut self) {
         self.leave.store(true, Ordering::Relaxed);
         if let Some(left) = self.member.take() {
-            let _ = timeout(TO_LEAVE, left).await;
+            let _ = timeout(LEAVE_TIMEOUT, left).await;
         }
     }
 
-    /// Why there is no member, if there is none.
-    async fn failure(&mut self) -> Option<KafkaError> {
-        // Only the member's thread tells what the group decides, so the channel is closed when that thread ends.
-        self.standing.has_changed().err()?;
-        let ended = self.member.take()?.await;
-        Some(ended.unwrap_or(Err(KafkaError::Canceled)).err().unwrap_or(KafkaError::Canceled))
+    /// Returns the error that ended the member's thread, if that thread has ended.
+    async fn member_error(&mut self) -> Option<KafkaError> {
+        // Only the member's thread holds a sender, so the channel is closed when that thread has ended.
+        self.leadership.has_changed().err()?;
+        let exit = self.member.take()?.await;
+        Some(exit.unwrap_or(Err(KafkaError::Canceled)).err().unwrap_or(KafkaError::Canceled))
     }
 
-    async fn decided(&self) -> Leadership {
-        let mut standing = self.standing.clone();
-        let decided = timeout(TO_JOIN, standing.wait_for(|standing| *standing != Leadership::Undecided)).await;
-        match decided {
-            Ok(Ok(standing)) => *standing,
+    /// Waits until the group has assigned its partitions, at most [`JOIN_TIMEOUT`].
+    async fn decision(&self) -> Leadership {
+        let mut leadership = self.leadership.clone();
+        let decision =
+            timeout(JOIN_TIMEOUT, leadership.wait_for(|leadership| *leadership != Leadership::Undecided)).await;
+        match decision {
+            Ok(Ok(leadership)) => *leadership,
             Ok(Err(_)) | Err(_) => Leadership::Undecided,
         }
     }
 
-    fn join(kafka: &KafkaConfig, group: &str, operations: &Arc<Operations>) -> Self {
-        let (tell, standing) = watch::channel(Leadership::Undecided);
-        let desk = Arc::<LeaseGate>::default();
+    fn start_member(kafka: &KafkaConfig, group: &str, operations: &Arc<Operations>) -> Self {
+        let (sender, leadership) = watch::channel(Leadership::Undecided);
+        let gate = Arc::<LeaseGate>::default();
         let leave = Arc::new(AtomicBool::new(false));
-        let member = Member {
-            settings: settings(kafka, group),
+        let member = GroupMember {
+            config: member_config(kafka, group),
             topic: kafka.topic.clone(),
-            watch: Watch { log: Context::quiet(), standing: tell, desk: Arc::clone(&desk) },
+            listener: RebalanceListener { log: QuietContext, leadership: sender, gate: Arc::clone(&gate) },
             leave: Arc::clone(&leave),
             operations: Arc::clone(operations),
         };
         let member = blocking::run("reconcile-lock", move || member.run());
-        Self { standing, desk, leave, member: Some(Box::pin(member)) }
+        Self { leadership, gate, leave, member: Some(Box::pin(member)) }
     }
 }
 
@@ -237,26 +246,27 @@ impl Drop for LeaderElection {
     }
 }
 
-/// A member of the group, on its own thread.
-struct Member {
-    settings: ClientConfig,
+/// A member of the group. It runs on its own thread.
+struct GroupMember {
+    config: ClientConfig,
     topic: String,
-    watch: Watch,
+    listener: RebalanceListener,
     leave: Arc<AtomicBool>,
     operations: Arc<Operations>,
 }
 
-impl Member {
-    /// Membership lasts only while records are asked for. Ends when it is told to leave, after it has left.
+impl GroupMember {
+    /// Polls, because Kafka removes a member that does not poll. Returns after the member was asked to leave and has
+    /// left.
     fn run(self) -> Result<(), KafkaError> {
-        let tell = self.watch.standing.clone();
-        let consumer: BaseConsumer<Watch> = self.settings.create_with_context(self.watch)?;
+        let leadership = self.listener.leadership.clone();
+        let consumer: BaseConsumer<RebalanceListener> = self.config.create_with_context(self.listener)?;
         consumer.subscribe(&[&self.topic])?;
         while !self.leave.load(Ordering::Relaxed) {
-            if let Some(Err(error)) = consumer.poll(POLL) {
+            if let Some(Err(error)) = consumer.poll(POLL_TIMEOUT) {
                 tracing::debug!(%error, "librdkafka");
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
-                    tell.send_replace(Leadership::NotAllowed);
+                    leadership.send_replace(Leadership::NotAllowed);
                 }
             }
         }
@@ -266,65 +276,69 @@ impl Member {
     }
 }
 
-/// There is one lock for each topic.
-fn group(kafka: &KafkaConfig) -> String {
+/// The group's id. Each event topic has a leader of its own.
+fn group_id(kafka: &KafkaConfig) -> String {
     format!("trusthub-bridge-reconcile.{}", kafka.topic)
 }
 
-fn settings(kafka: &KafkaConfig, group: &str) -> ClientConfig {
+fn member_config(kafka: &KafkaConfig, group: &str) -> ClientConfig {
     let mut config = client_config::common(kafka);
     config
         .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("allow.auto.create.topics", "false")
         .set("partition.assignment.strategy", "range")
-        .set("session.timeout.ms", SESSION.as_millis().to_string())
-        .set("heartbeat.interval.ms", HEARTBEAT.as_millis().to_string());
+        .set("session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string())
+        .set("heartbeat.interval.ms", HEARTBEAT_INTERVAL.as_millis().to_string());
     config
 }
 
-/// Whether the group is empty, or will be when those of its members who are dead count as such. Who joins while another
-/// one works could be given its partition, so nobody joins who can see that.
-async fn is_free_soon(kafka: &KafkaConfig, group: String, operations: &Arc<Operations>) -> Result<bool, KafkaError> {
+/// Whether the group is empty now, or becomes empty when the sessions of dead members expire. A process that joins while
+/// another one works could be assigned its partition, so it does not join a group that has members.
+async fn is_group_empty_soon(
+    kafka: &KafkaConfig,
+    group: String,
+    operations: &Arc<Operations>,
+) -> Result<bool, KafkaError> {
     let (config, operations) = (client_config::common(kafka), Arc::clone(operations));
-    let asked = blocking::run("reconcile-free", move || {
-        let until = Instant::now() + TO_OUTLIVE_THE_DEAD;
-        let consumer: Temporary<BaseConsumer<_>> =
-            Temporary::create(Some(&operations), || config.create_with_context(Context::quiet()))?;
+    let listed = blocking::run("reconcile-free", move || {
+        let deadline = Instant::now() + DEAD_MEMBER_WAIT;
+        let consumer: TemporaryClient<BaseConsumer<_>> =
+            TemporaryClient::create(Some(&operations), || config.create_with_context(QuietContext))?;
         loop {
             let operation = operations.begin(Operation::KafkaMetadata);
-            let groups = consumer.fetch_group_list(Some(&group), PATIENCE)?;
+            let groups = consumer.fetch_group_list(Some(&group), REQUEST_TIMEOUT)?;
             drop(operation);
             if groups.groups().iter().all(|group| group.members().is_empty()) {
                 return Ok(true);
             }
-            if Instant::now() >= until {
+            if Instant::now() >= deadline {
                 return Ok(false);
             }
-            thread::sleep(BETWEEN_LOOKS);
+            thread::sleep(MEMBER_POLL_INTERVAL);
         }
     });
-    asked.await.unwrap_or(Err(KafkaError::Canceled))
+    listed.await.unwrap_or(Err(KafkaError::Canceled))
 }
 
-/// Hears what the group decides. Its callbacks run on the member's thread.
-struct Watch {
-    log: Context,
-    standing: watch::Sender<Leadership>,
-    desk: Arc<LeaseGate>,
+/// Receives the rebalances of the group. Its callbacks run on the member's thread.
+struct RebalanceListener {
+    log: QuietContext,
+    leadership: watch::Sender<Leadership>,
+    gate: Arc<LeaseGate>,
 }
 
-impl Watch {
-    /// No turn begins from here on, and the one that is under way is waited for: before that Kafka gives nothing away.
-    fn give_up(&self) {
-        let is_taken = self.desk.lock();
-        self.standing.send_replace(Leadership::Undecided);
-        let left = self.desk.is_left.wait_timeout_while(is_taken, LONGEST_TURN, |is_taken| *is_taken);
-        drop(left.unwrap_or_else(PoisonError::into_inner));
+impl RebalanceListener {
+    /// Prevents new leases, and waits for the current one to end. Kafka reassigns the partition only after this returns.
+    fn revoke(&self) {
+        let is_leased = self.gate.lock();
+        self.leadership.send_replace(Leadership::Undecided);
+        let waited = self.gate.released.wait_timeout_while(is_leased, MAX_LEASE_WAIT, |is_leased| *is_leased);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-impl ClientContext for Watch {
+impl ClientContext for RebalanceListener {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.log.log(level, facility, message);
     }
@@ -334,21 +348,21 @@ impl ClientContext for Watch {
     }
 }
 
-impl ConsumerContext for Watch {
+impl ConsumerContext for RebalanceListener {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(given) => {
-                let has_it = given.elements().iter().any(|one| one.partition() == THE_PARTITION);
-                self.standing.send_replace(if has_it { Leadership::Owner } else { Leadership::Bystander });
+            Rebalance::Assign(assigned) => {
+                let is_leader = assigned.elements().iter().any(|one| one.partition() == LEADER_PARTITION);
+                self.leadership.send_replace(if is_leader { Leadership::Leader } else { Leadership::Standby });
             }
-            Rebalance::Revoke(_) | Rebalance::Error(_) => self.give_up(),
+            Rebalance::Revoke(_) | Rebalance::Error(_) => self.revoke(),
         }
     }
 
-    /// Nobody wants the records of the partitions.
+    /// Pauses the partitions, because only their assignment matters and not their records.
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(given) = rebalance
-            && let Err(error) = consumer.pause(given)
+        if let Rebalance::Assign(assigned) = rebalance
+            && let Err(error) = consumer.pause(assigned)
         {
             tracing::debug!(%error, "librdkafka");
         }

@@ -1,8 +1,18 @@
-//! [`Event`](crate::domain::Event) → Kafka: the one room that knows librdkafka.
+//! Kafka: the only module that uses librdkafka.
+//!
+//! The producer half publishes records and reports whether Kafka accepts them: `client_config`, `producer`, `sink`,
+//! `record`, `error`, `health` and `topic_monitor`, which creates the topics with `admin` and checks them with
+//! `durability` and `creation_error`.
+//!
+//! The consumer half reads the event topic back: `topic_reader` reads to its end for reconciliation, with
+//! `published_event` and `retention`; `topic_tail` follows it for `dev`; `leader` elects the process that reconciles.
+//!
+//! Clients of both halves that live for one request or one run are `temporary`. Each module lists its blocking calls
+//! with their thread, lock and bound.
 
 mod admin;
 mod client_config;
-mod creation;
+mod creation_error;
 mod durability;
 mod error;
 mod health;
@@ -19,11 +29,11 @@ mod topic_tail;
 
 pub use client_config::check_properties;
 pub use health::KafkaHealth;
-pub use leader::{LeaderElection, LeadershipLost, LeaseGuard, LockError};
+pub use leader::{LeaderElection, LeaderElectionError, LeadershipLost, LeaseGuard};
 pub use producer::{KafkaSink, Topics};
 pub use published_event::PublishedEvent;
 pub use record::Record;
-pub use sink::{Availability, Completion, OnCompleted, Running, Sink};
-pub use topic_monitor::watch;
-pub use topic_reader::{HistoryError, TopicReader};
-pub use topic_tail::{Consumed, TopicTail};
+pub use sink::{Availability, BackgroundCall, Completion, OnCompleted, Sink};
+pub use topic_monitor::monitor_topics;
+pub use topic_reader::{TopicReadError, TopicReader};
+pub use topic_tail::{ConsumedRecord, TopicTail};

@@ -1,12 +1,12 @@
-//! The producer behind the sink.
+//! The producer that implements [`Sink`].
 //!
 //! | Call into librdkafka | Thread | Bound |
 //! |---|---|---|
-//! | `rd_kafka_producev` | that of the callback, or the failover task; under the dispatcher's lock | only queues; a full queue is an error |
-//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for each connection, also for its name look-up. Its callers wait for half a second at most before they do without Kafka |
-//! | `rd_kafka_new` and `rd_kafka_destroy` of a failed producer | its own, `kafka-renew` | none; the next replacement waits for the end of the one before |
-//! | `rd_kafka_flush` and `rd_kafka_destroy` at the stop | its own, `kafka-close` | what is left of `SHUTDOWN_TIMEOUT_SECS`; then the process ends without them |
-//! | delivery reports, log and error callbacks | librdkafka's polling thread | they take the dispatcher's lock or a short one of their own, and never wait |
+//! | `rd_kafka_producev` | the callback's or the failover task's; under the dispatcher's lock | does not wait: it queues the record, and a full queue is an error |
+//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for every connection, including its name look-up. Callers wait at most half a second before they proceed without Kafka |
+//! | `rd_kafka_new` and `rd_kafka_destroy` of a failed producer | its own, `kafka-renew` | none; a replacement waits until the previous one has ended |
+//! | `rd_kafka_flush` and `rd_kafka_destroy` at shutdown | its own, `kafka-close` | the rest of `SHUTDOWN_TIMEOUT_SECS`; after that the process exits without them |
+//! | delivery reports, log and error callbacks | librdkafka's polling thread | they take the dispatcher's lock or a short lock of their own, and never wait |
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
@@ -24,8 +24,8 @@ use rdkafka::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Availability, Completion, KafkaHealth, Record, Running, Sink, client_config,
-    error::{explained, failure},
+    Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink, client_config,
+    error::{classify, explain},
 };
 use crate::{
     blocking::{self, BlockingError},
@@ -34,19 +34,13 @@ use crate::{
     telemetry::{Metrics, Operation, Right},
 };
 
-/// Takes the log of a client whose callers get all errors as results.
+/// The context of a client whose callers receive all errors as results. It logs at debug level only.
 #[derive(Default)]
-pub(super) struct Context;
+pub(super) struct QuietContext;
 
-impl Context {
-    pub(super) fn quiet() -> Self {
-        Self
-    }
-}
+impl ConsumerContext for QuietContext {}
 
-impl ConsumerContext for Context {}
-
-impl ClientContext for Context {
+impl ClientContext for QuietContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -56,25 +50,25 @@ impl ClientContext for Context {
     }
 }
 
-/// librdkafka repeats itself during an outage; the health says it once.
+/// Logs at debug level: librdkafka repeats its messages during an outage, and [`KafkaHealth`] reports the outage once.
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     tracing::debug!(?level, facility, message, "librdkafka");
 }
 
-/// Receives what the producer has to say, on threads of librdkafka: it must neither panic nor block.
-pub(super) struct ProducerReports {
+/// Receives the producer's callbacks on threads of librdkafka. They must neither panic nor block.
+pub(super) struct DeliveryContext {
     reporter: Arc<DeliveryReporter>,
-    /// What went wrong with a broker last. That all of them are down is said next, and not why.
+    /// The last error of a broker. librdkafka next reports that all brokers are down, but not why.
     cause: Mutex<Option<String>>,
 }
 
-impl ProducerReports {
+impl DeliveryContext {
     fn cause(&self) -> MutexGuard<'_, Option<String>> {
         self.cause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ClientContext for ProducerReports {
+impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -85,22 +79,24 @@ impl ClientContext for ProducerReports {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 let cause = self.cause().take();
-                health.failed(failure(&error), cause.as_deref().unwrap_or(detail));
+                health.mark_down(classify(&error), cause.as_deref().unwrap_or(detail));
             }
-            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::Fatal) => health.failed(failure(&error), detail),
-            _ => *self.cause() = Some(explained(detail)),
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::Fatal) => {
+                health.mark_down(classify(&error), detail);
+            }
+            _ => *self.cause() = Some(explain(detail)),
         }
     }
 }
 
-/// A record that the producer has, as librdkafka carries it to its delivery report.
+/// Data that librdkafka carries from the hand-over of a record to its delivery report.
 pub(super) struct InFlight {
     destination: Destination,
     handed_over: Instant,
     completion: Completion,
 }
 
-impl ProducerContext for ProducerReports {
+impl ProducerContext for DeliveryContext {
     type DeliveryOpaque = Box<InFlight>;
 
     fn delivery(&self, report: &DeliveryResult<'_>, record: Box<InFlight>) {
@@ -113,31 +109,31 @@ impl ProducerContext for ProducerReports {
     }
 }
 
-type Producer = ThreadedProducer<ProducerReports>;
+type Producer = ThreadedProducer<DeliveryContext>;
 
-/// The idempotent producer with the names of the two topics.
+/// An idempotent producer for both topics.
 pub struct KafkaSink {
-    shared: Arc<Shared>,
+    shared: Arc<SharedProducer>,
 }
 
-/// What calls on threads of their own need.
-struct Shared {
+/// The state that calls on their own threads share.
+struct SharedProducer {
     kafka: KafkaConfig,
-    /// Kept for as long as it works: another one could write what this one has written, behind what it wrote later.
+    /// Kept as long as it works. Another producer could write a record again, after later records of this one.
     producer: RwLock<Arc<Producer>>,
-    /// Held while a producer is replaced, until the former one is destroyed: so there are two of them at most.
+    /// Held during a replacement, until the former producer is destroyed, so that at most two producers exist.
     renewal: Mutex<()>,
     reporter: Arc<DeliveryReporter>,
 }
 
-/// Counts what became of each record, and draws the conclusions for those that follow.
+/// Counts the result of each record, and updates the health of Kafka.
 struct DeliveryReporter {
     topics: Topics,
     health: Arc<KafkaHealth>,
     metrics: Arc<Metrics>,
 }
 
-/// The names of the two topics.
+/// The names of both topics.
 #[derive(Debug, Clone)]
 pub struct Topics {
     events: String,
@@ -145,13 +141,13 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// As configured.
+    /// The configured names.
     #[must_use]
     pub fn of(kafka: &KafkaConfig) -> Self {
         Self { events: kafka.topic.clone(), dead_letters: kafka.dead_letter_topic.clone() }
     }
 
-    /// The name of one of them.
+    /// The name of the topic for a destination.
     #[must_use]
     pub fn name(&self, destination: Destination) -> &str {
         match destination {
@@ -162,19 +158,20 @@ impl Topics {
 }
 
 impl KafkaSink {
-    /// Makes the producer. Connecting happens in the background. Reads the certificates, and so blocks: at the start only.
+    /// Creates the producer, which connects in the background. Blocks while it reads certificates, so call it at
+    /// startup only.
     ///
     /// # Errors
-    /// When librdkafka does not accept the configuration, for example a certificate that cannot be read.
+    /// When librdkafka rejects the configuration, for example because a certificate cannot be read.
     pub fn new(kafka: &KafkaConfig, metrics: Arc<Metrics>) -> Result<Self, KafkaError> {
         let health = Arc::new(KafkaHealth::new(Arc::clone(&metrics)));
         let reporter = Arc::new(DeliveryReporter { topics: Topics::of(kafka), health, metrics });
-        let producer = RwLock::new(producer(kafka, &reporter)?);
-        let shared = Shared { kafka: kafka.clone(), producer, renewal: Mutex::default(), reporter };
+        let producer = RwLock::new(create_producer(kafka, &reporter)?);
+        let shared = SharedProducer { kafka: kafka.clone(), producer, renewal: Mutex::default(), reporter };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Whether Kafka can take records now.
+    /// The health of Kafka.
     #[must_use]
     pub fn health(&self) -> &Arc<KafkaHealth> {
         &self.shared.reporter.health
@@ -188,22 +185,22 @@ impl KafkaSink {
         &self.shared.reporter.topics
     }
 
-    /// The producer in use. For threads that may block: the last one that drops a producer destroys it.
+    /// The current producer. Only for threads that may block, because dropping the last reference destroys the producer.
     pub(super) fn producer(&self) -> Arc<Producer> {
         Arc::clone(&self.shared.producer())
     }
 
-    /// Waits until every record is acknowledged or given up, and destroys the producer; both at most until `deadline`.
+    /// Waits until every record is acknowledged or has failed, and destroys the producer; both at most until `deadline`.
     /// After that nothing is reported any more.
     ///
-    /// A producer that does not come to its end is left to the end of the process. Destroying it would purge it, and wait
-    /// for all its connections, also for the one that is looking up a name.
+    /// A producer that does not finish in time is leaked until the process exits. Destroying it would purge it and wait
+    /// for all its connections, including one that is looking up a name.
     pub async fn close(self: Arc<Self>, deadline: Instant) {
         let health = Arc::clone(self.health());
-        let patience = deadline.saturating_duration_since(Instant::now());
+        let remaining = deadline.saturating_duration_since(Instant::now());
         let closed = blocking::run("kafka-close", move || {
             let _operation = self.metrics().operations.begin(Operation::KafkaFlush);
-            let flushed = self.producer().flush(patience);
+            let flushed = self.producer().flush(remaining);
             self.health().close();
             match &flushed {
                 Ok(()) => drop(self),
@@ -213,21 +210,21 @@ impl KafkaSink {
         });
         match tokio::time::timeout_at(deadline.into(), closed).await {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(%error, "records were left in the producer's queue"),
-            Ok(Err(error)) => tracing::error!(%error, "the producer could not be closed"),
-            Err(_late) => tracing::warn!("the producer could not be closed in time; it ends with the process"),
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the producer's queue still held records at shutdown"),
+            Ok(Err(error)) => tracing::error!(%error, "cannot close the producer"),
+            Err(_late) => tracing::warn!("the producer did not close in time; it stays open until the process exits"),
         }
         health.close();
     }
 }
 
-fn producer(kafka: &KafkaConfig, reporter: &Arc<DeliveryReporter>) -> Result<Arc<Producer>, KafkaError> {
-    let reports = ProducerReports { reporter: Arc::clone(reporter), cause: Mutex::default() };
-    client_config::producer(kafka).create_with_context(reports).map(Arc::new)
+fn create_producer(kafka: &KafkaConfig, reporter: &Arc<DeliveryReporter>) -> Result<Arc<Producer>, KafkaError> {
+    let context = DeliveryContext { reporter: Arc::clone(reporter), cause: Mutex::default() };
+    client_config::producer(kafka).create_with_context(context).map(Arc::new)
 }
 
-impl Shared {
-    /// Nothing that holds the lock can panic, and nothing waits under it.
+impl SharedProducer {
+    /// No code that holds the lock can panic or wait.
     fn producer(&self) -> RwLockReadGuard<'_, Arc<Producer>> {
         self.producer.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -238,14 +235,14 @@ impl Shared {
         producer.purge(PurgeConfig::default().queue().inflight());
     }
 
-    /// Puts another producer in place, says so through `replaced`, and destroys the former one, which waits for its threads.
+    /// Replaces the producer, calls `replaced`, and destroys the former producer, which waits for its threads.
     fn renew(&self, replaced: impl FnOnce()) {
-        let _one_at_a_time = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        let _serialized = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
         let _operation = self.reporter.metrics.operations.begin(Operation::KafkaClose);
-        let fresh = match producer(&self.kafka, &self.reporter) {
+        let fresh = match create_producer(&self.kafka, &self.reporter) {
             Ok(fresh) => fresh,
             Err(error) => {
-                tracing::error!(%error, "the producer failed, and no other can be made");
+                tracing::error!(%error, "cannot create a new producer after a fatal error");
                 return replaced();
             }
         };
@@ -257,7 +254,7 @@ impl Shared {
 }
 
 impl DeliveryReporter {
-    /// Counts what became of a record, and draws the conclusions for those that follow.
+    /// Counts the result of a record, and updates the health of Kafka.
     fn report(&self, destination: Destination, result: Result<(), &KafkaError>) -> Result<(), PublishFailure> {
         let Err(error) = result else {
             self.metrics.published.of(destination).inc();
@@ -267,13 +264,13 @@ impl DeliveryReporter {
             }
             return Ok(());
         };
-        let reason = failure(error);
+        let reason = classify(error);
         self.metrics.publish_failures.of(reason).inc();
         match reason.class() {
             FailureClass::Record | FailureClass::Time => {}
-            // Taken back by the service itself, which may have had to do it for another record's sake.
+            // The service purged the record itself, possibly because of another record.
             _ if is_purged(error) => {}
-            // The other topic does not decide whether Kafka takes events.
+            // The dead-letter topic does not decide whether Kafka accepts events.
             FailureClass::Topic | FailureClass::Outage if destination != Destination::Events => {}
             FailureClass::Topic | FailureClass::Outage | FailureClass::Fatal => {
                 self.health.record_failed(reason, error, Instant::now());
@@ -311,30 +308,31 @@ impl Sink for KafkaSink {
             partition: None,
             payload: Some(record.payload.get()),
             key: record.key.as_ref(),
-            // A broker refuses a record that is ahead of its clock, as after our own clock was set back.
+            // A broker rejects a record from the future, which can occur after this machine's clock was set back.
             timestamp: Some(record.timestamp.min(SystemTime::now().into()).unix_millis()),
             headers: Some(headers),
             delivery_opaque: Box::new(InFlight { destination, handed_over: Instant::now(), completion }),
         };
-        // Sent under the lock: a copy of the producer could be its last, and be destroyed here.
+        // Sent under the lock: a cloned reference could become the last one, and dropping it would destroy the producer
+        // here.
         let sent = self.shared.producer().send(message);
         sent.or_else(|(error, _record)| reporter.report(destination, Err(&error)))
     }
 
-    fn purge(&self) -> Running {
+    fn purge(&self) -> BackgroundCall {
         let shared = Arc::clone(&self.shared);
-        returns("kafka-purge", move || {
+        start_with_retries("kafka-purge", move || {
             let shared = Arc::clone(&shared);
             move || shared.purge()
         })
     }
 
-    fn renew(&self) -> Running {
+    fn renew(&self) -> BackgroundCall {
         let shared = Arc::clone(&self.shared);
         let (replaced, is_replaced) = oneshot::channel();
         let renewal = blocking::run("kafka-renew", move || {
             shared.renew(|| {
-                // The failover may have stopped.
+                // The failover controller may have stopped.
                 let _ = replaced.send(());
             });
         });
@@ -342,7 +340,7 @@ impl Sink for KafkaSink {
             tokio::select! {
                 Ok(()) = is_replaced => {}
                 result = renewal => if let Err(error) = result {
-                    tracing::error!(%error, "the producer failed, and no other can be made");
+                    tracing::error!(%error, "cannot create a new producer after a fatal error");
                 }
             }
         })
@@ -357,14 +355,17 @@ impl Sink for KafkaSink {
     }
 }
 
-/// Begins the call now, and comes to an end when it has returned. Where the system gives no thread, it tries again.
-fn returns<W: FnOnce() + Send + 'static>(name: &'static str, mut call: impl FnMut() -> W + Send + 'static) -> Running {
+/// Starts the call now; the result completes when the call has returned. Retries when the system cannot start a thread.
+fn start_with_retries<W: FnOnce() + Send + 'static>(
+    name: &'static str,
+    mut call: impl FnMut() -> W + Send + 'static,
+) -> BackgroundCall {
     const PAUSE: Duration = Duration::from_secs(1);
     let first = blocking::run(name, call());
     Box::pin(async move {
         let mut result = first.await;
         while let Err(error @ BlockingError::NoThread(_)) = result {
-            tracing::error!(%error, "{name} cannot be called");
+            tracing::error!(%error, "cannot start the call {name}; retrying every second");
             tokio::time::sleep(PAUSE).await;
             result = blocking::run(name, call()).await;
         }

@@ -1,32 +1,32 @@
-//! What a consumer reads in a record of the topic of events.
+//! An event as a consumer reads it from the event topic.
 
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use serde::Deserialize;
 
 use crate::domain::{EVENT_TYPE, ProfileSid, RecordPosition, Resource, Status, Timestamp};
 
-/// What a consumer looks at in an event.
+/// The parts of an event that a consumer's rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedEvent {
-    /// The profile that it is about.
+    /// The SID of the profile.
     pub profile: ProfileSid,
-    /// Its place in the topic.
+    /// The partition and offset of the record.
     pub position: RecordPosition,
     /// The CloudEvents `id`.
     pub id: String,
     /// The CloudEvents `time`.
     pub time: Timestamp,
-    /// What kind the profile is.
+    /// The kind of profile.
     pub resource: Resource,
-    /// The status that it says.
+    /// The status of the profile.
     pub status: Status,
-    /// The same as Twilio wrote it.
+    /// The status as Twilio wrote it.
     pub raw_status: String,
 }
 
-/// The part of an event's value that matters here. Other versions of the schema may lack or add members.
+/// The used members of an event's value. Other versions of the schema may lack some or have more.
 #[derive(Deserialize)]
-struct Value {
+struct EventPayload {
     profile_sid: ProfileSid,
     status: Status,
     #[serde(default)]
@@ -40,12 +40,12 @@ fn unknown() -> Resource {
 }
 
 impl PublishedEvent {
-    /// Nothing for records that consumers ignore, too: of another type, or not readable.
+    /// Parses a record. `None` for a record that consumers ignore: one of another type, or one that cannot be parsed.
     pub(super) fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
         if header(message, "ce_type")? != EVENT_TYPE {
             return None;
         }
-        let value: Value = serde_json::from_slice(message.payload()?).ok()?;
+        let value: EventPayload = serde_json::from_slice(message.payload()?).ok()?;
         Some(Self {
             profile: value.profile_sid,
             position: RecordPosition { partition: message.partition(), offset: message.offset() },

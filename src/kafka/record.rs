@@ -1,4 +1,4 @@
-//! What is handed to Kafka: an event in CloudEvents' binary mode, or a dead letter.
+//! The records that the service publishes: events in the binary mode of CloudEvents, and dead letters.
 
 use std::borrow::Cow;
 
@@ -11,25 +11,25 @@ use crate::domain::{
     Timestamp, TraceParent, serialize_label,
 };
 
-/// Request headers that are not kept in dead letters: they prove who sent the request, or could.
+/// Request headers that dead letters omit, because they can authenticate the sender.
 const SECRET_HEADERS: [&str; 4] = [SIGNATURE_HEADER, "authorization", "proxy-authorization", "cookie"];
 
-/// What is left of each text when a dead letter is cut, in characters.
-const CUT: usize = 256;
+/// The length to which each text of a dead letter is cut, in characters.
+const CUT_CHARS: usize = 256;
 
-/// One record, ready to be sent. Its form in serde is how the spool keeps it.
+/// One record, ready to be published. The spool stores its serde representation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
-    /// Which topic.
+    /// The topic that the record is for.
     #[serde(serialize_with = "serialize_label", deserialize_with = "read_destination")]
     pub destination: Destination,
-    /// The profile SID, by which Kafka keeps one profile's events in order; unknown in some dead letters.
+    /// The profile SID, so that Kafka keeps the events of one profile in order. Unknown in some dead letters.
     pub key: Option<String>,
-    /// Kafka headers, in order.
+    /// The Kafka headers, in order.
     pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
-    /// The value.
+    /// The value of the record, as JSON.
     pub payload: Box<RawValue>,
-    /// The record's time: that of receipt, or the present when the topic does not take records that old.
+    /// The timestamp of the record: the time of receipt, or the current time if the topic rejects records that old.
     pub timestamp: Timestamp,
 }
 
@@ -39,10 +39,11 @@ fn read_destination<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Destin
 }
 
 impl Record {
-    /// The event in binary mode of the CloudEvents 1.0 Kafka protocol binding: attributes in headers, data as value.
+    /// Encodes an event in the binary mode of the CloudEvents 1.0 Kafka protocol binding: attributes in headers, data
+    /// as value.
     ///
     /// # Errors
-    /// Never for the types of this crate; serde's signature asks for it.
+    /// Never for the types of this crate. Serde's signature requires a result.
     pub fn event(event: &Event) -> serde_json::Result<Self> {
         let data = &event.data;
         let mut headers = vec![
@@ -65,10 +66,10 @@ impl Record {
         })
     }
 
-    /// The request as it came, but for what could prove its sender, with the reason as a header.
+    /// Encodes the request as it was received, without the headers that authenticate its sender. The reason is a header.
     ///
     /// # Errors
-    /// Never for the types of this crate; serde's signature asks for it.
+    /// Never for the types of this crate. Serde's signature requires a result.
     pub fn dead_letter(
         raw: &RawCallback,
         reason: DeadLetterReason,
@@ -87,21 +88,20 @@ impl Record {
         })
     }
 
-    /// The same with another time of the record. `ce_time` keeps the time of receipt.
+    /// The same record with another timestamp. `ce_time` keeps the time of receipt.
     #[must_use]
     pub fn at(&self, timestamp: Timestamp) -> Self {
         Self { timestamp, ..self.clone() }
     }
 
-    /// The dead letter cut down to what any topic takes, for when it does not take the whole one. An event has no
-    /// such form.
+    /// The dead letter, cut to a size that any topic accepts. `None` for an event, which is never cut.
     #[must_use]
     pub fn cut(&self) -> Option<Self> {
-        let whole: DeadLetter<'_> = match self.destination {
+        let complete: DeadLetter<'_> = match self.destination {
             Destination::Events => return None,
             Destination::DeadLetters => serde_json::from_str(self.payload.get()).ok()?,
         };
-        let payload = to_raw_value(&whole.cut(self.payload.get().len())).ok()?;
+        let payload = to_raw_value(&complete.cut(self.payload.get().len())).ok()?;
         Some(Self { payload, headers: self.headers.clone(), key: self.key.clone(), ..*self })
     }
 }
@@ -116,24 +116,24 @@ struct DeadLetter<'a> {
     method: Cow<'a, str>,
     path_and_query: Cow<'a, str>,
     headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The body when it is UTF-8.
+    /// The body if it is UTF-8.
     body: Option<Cow<'a, str>>,
-    /// The body when it is not.
+    /// The body if it is not UTF-8.
     body_base64: Option<Cow<'a, str>>,
     received_at: Timestamp,
-    /// The size of the whole, when this is only a part of it.
+    /// The size before the cut, if the dead letter was cut.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     cut_from_bytes: Option<usize>,
 }
 
 impl<'a> DeadLetter<'a> {
     fn of(raw: &'a RawCallback, received_at: Timestamp) -> Self {
-        let kept = raw.headers.iter().filter(|(name, _)| !SECRET_HEADERS.contains(name));
+        let retained = raw.headers.iter().filter(|(name, _)| !SECRET_HEADERS.contains(name));
         let body = std::str::from_utf8(&raw.body).ok();
         Self {
             method: raw.verb().as_str().into(),
             path_and_query: raw.target.as_str().into(),
-            headers: kept.map(|(name, value)| (name.into(), String::from_utf8_lossy(value))).collect(),
+            headers: retained.map(|(name, value)| (name.into(), String::from_utf8_lossy(value))).collect(),
             body: body.map(Into::into),
             body_base64: body.is_none().then(|| STANDARD.encode(&raw.body).into()),
             received_at,
@@ -142,7 +142,7 @@ impl<'a> DeadLetter<'a> {
     }
 
     fn cut(self, size: usize) -> Self {
-        let cut = |text: Cow<'_, str>| text.chars().take(CUT).collect::<String>().into();
+        let cut = |text: Cow<'_, str>| text.chars().take(CUT_CHARS).collect::<String>().into();
         Self {
             path_and_query: cut(self.path_and_query),
             headers: Vec::new(),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_is_the_request_without_what_proves_its_sender() {
+    fn dead_letter_is_the_request_without_headers_that_authenticate() {
         let record =
             Record::dead_letter(&raw(b"a=b"), DeadLetterReason::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
         let value: serde_json::Value = serde_json::from_str(record.payload.get()).unwrap();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_text_is_kept_in_base64() {
+    fn body_that_is_not_utf8_is_kept_in_base64() {
         let record =
             Record::dead_letter(&raw(&[0xff, 0x00]), DeadLetterReason::InvalidJson, None, UNIX_EPOCH.into()).unwrap();
         let value: serde_json::Value = serde_json::from_str(record.payload.get()).unwrap();
@@ -205,25 +205,25 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_that_is_too_large_is_cut_to_what_tells_which_request_it_was() {
+    fn oversized_dead_letter_is_cut_but_still_identifies_its_request() {
         let raw = raw("ß".repeat(100_000).as_bytes());
-        let whole = Record::dead_letter(&raw, DeadLetterReason::RefusedByTopic, None, UNIX_EPOCH.into()).unwrap();
-        let cut = whole.cut().unwrap();
+        let complete = Record::dead_letter(&raw, DeadLetterReason::RefusedByTopic, None, UNIX_EPOCH.into()).unwrap();
+        let cut = complete.cut().unwrap();
         let value: serde_json::Value = serde_json::from_str(cut.payload.get()).unwrap();
         let expected = serde_json::json!({
             "method": "POST", "path_and_query": "/prefix/callbacks/customer-profiles?a=%20",
-            "headers": [], "body": "ß".repeat(CUT), "body_base64": null,
-            "received_at": "1970-01-01T00:00:00.000Z", "cut_from_bytes": whole.payload.get().len(),
+            "headers": [], "body": "ß".repeat(CUT_CHARS), "body_base64": null,
+            "received_at": "1970-01-01T00:00:00.000Z", "cut_from_bytes": complete.payload.get().len(),
         });
         assert_eq!(value, expected);
-        assert_eq!(cut.headers, whole.headers);
+        assert_eq!(cut.headers, complete.headers);
     }
 
     #[test]
-    fn the_spool_gives_a_record_back_as_it_was() {
+    fn record_survives_the_spool_unchanged() {
         let record =
             Record::dead_letter(&raw(b"a=\"b\""), DeadLetterReason::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
-        let kept: Record = serde_json::from_slice(&serde_json::to_vec(&record).unwrap()).unwrap();
-        assert_eq!(format!("{kept:?}"), format!("{record:?}"));
+        let restored: Record = serde_json::from_slice(&serde_json::to_vec(&record).unwrap()).unwrap();
+        assert_eq!(format!("{restored:?}"), format!("{record:?}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Kafka as the rest of the service sees it.
+//! The interface between Kafka and the rest of the service.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -7,44 +7,44 @@ use tokio::sync::watch;
 use super::Record;
 use crate::domain::PublishFailure;
 
-/// Whether Kafka can take events, as far as is known.
+/// Whether Kafka accepts events, as far as the service knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Availability {
     /// Not known yet.
     Unknown,
-    /// It answers, has the topic of events, and took the last event.
+    /// Kafka answers, has the event topic, and accepted the last event.
     Up,
-    /// It does not answer, lacks the topic or a permission, or did not take an event.
+    /// Kafka does not answer, lacks the topic or a permission, or did not accept an event.
     Down {
-        /// Why.
+        /// The class of the failure.
         reason: PublishFailure,
-        /// The same in the client's words.
+        /// The message of the client.
         detail: Arc<str>,
     },
 }
 
-/// Learns what became of the records that it handed to a [`Sink`].
+/// Receives the results of the records that it handed to a [`Sink`].
 pub trait OnCompleted: Send + Sync {
-    /// All in-sync replicas have the record, or it is certain that this try failed.
+    /// Called when all in-sync replicas have the record, or when this attempt has certainly failed.
     ///
-    /// Called on a thread of the Kafka client, in no particular order: it must neither block nor panic.
+    /// Runs on a thread of the Kafka client, in no particular order. It must neither block nor panic.
     fn on_completed(&self, number: u64, result: Result<(), PublishFailure>);
 }
 
-/// Who learns what became of one record. It is told once, or never when the client is destroyed first.
+/// The receiver of one record's result. It is called once, or never if the client is destroyed first.
 pub struct Completion {
     number: u64,
     receiver: Arc<dyn OnCompleted>,
 }
 
 impl Completion {
-    /// `receiver` learns it under this number.
+    /// Reports the result to `receiver` under this number.
     #[must_use]
     pub fn new(number: u64, receiver: Arc<dyn OnCompleted>) -> Self {
         Self { number, receiver }
     }
 
-    /// Says what became of the record.
+    /// Reports the result of the record.
     pub fn complete(self, result: Result<(), PublishFailure>) {
         self.receiver.on_completed(self.number, result);
     }
@@ -56,34 +56,35 @@ impl fmt::Debug for Completion {
     }
 }
 
-/// A call that has begun and comes to its end whether or not it is awaited.
-pub type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// A call that has started and runs to completion whether or not it is awaited.
+pub type BackgroundCall = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Takes records in order and says what became of each.
+/// Accepts records in order and reports the result of each.
 pub trait Sink: Send + Sync {
-    /// Hands a record over without waiting. Records of one key reach Kafka in the order of these calls. The completion
-    /// is used on another thread, so that a caller may hold a lock.
+    /// Hands a record over without waiting. Records with the same key reach Kafka in the order of these calls. The
+    /// completion is called on another thread, so the caller may hold a lock.
     ///
     /// # Errors
-    /// The [`PublishFailure`] when the record could not even be queued; the completion is not used then.
+    /// The [`PublishFailure`] when the record could not be queued; the completion is not called then.
     fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure>;
 
-    /// Gives up every record that is not acknowledged yet. Begins at once, on a thread of its own.
+    /// Discards every record that is not acknowledged yet. Starts at once, on a thread of its own.
     ///
-    /// The client waits for all its connections, also for the one that is looking up a name, so this can take as long as
-    /// a name server does not answer. Most records still complete at once. Once it has returned, all of them have
-    /// completed or do so within milliseconds, and nothing that was handed over before can be written later. What is
-    /// handed over *while* it runs may be purged or overtaken: wait for its end first.
+    /// The client waits for all its connections, including one that is looking up a name, so the call can take as long
+    /// as a name server does not answer. Most records still complete at once. After the call has returned, all records
+    /// have completed or complete within milliseconds, and no record that was handed over before can be written later.
+    /// A record that is handed over *during* the call may be purged or overtaken, so wait for the end of the call
+    /// first.
     ///
-    /// A record that was on its way to the broker may still have been written.
-    fn purge(&self) -> Running;
+    /// The broker may nevertheless have written a record that was already on its way.
+    fn purge(&self) -> BackgroundCall;
 
-    /// Replaces the producer, because it cannot continue. Every record must have been purged before.
-    fn renew(&self) -> Running;
+    /// Replaces the producer after a fatal error. Every record must have been purged before.
+    fn renew(&self) -> BackgroundCall;
 
-    /// Kafka did not acknowledge records within the time that the caller had for them.
+    /// Reports that Kafka did not acknowledge records before the caller's deadline.
     fn timed_out(&self);
 
-    /// Whether Kafka can take events, and every change of that.
+    /// Subscribes to whether Kafka accepts events.
     fn availability(&self) -> watch::Receiver<Availability>;
 }

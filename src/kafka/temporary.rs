@@ -1,13 +1,13 @@
-//! Clients of librdkafka that live for one question or one run, and that never hold up the thread that drops them.
+//! Short-lived clients of librdkafka that never block the thread that drops them.
 //!
-//! Dropping a client waits for its threads, and one that connects sits in a name look-up for as long as the name server
-//! likes. So a [`Temporary`] client is closed on a thread of its own. When [`MOST_CLOSING`] are being closed already, no
-//! other client is made: what asks Kafka fails and asks again later, and threads do not pile up.
+//! Dropping a client waits for its threads, and a thread that connects can be in a name look-up until the name server
+//! answers. So a [`TemporaryClient`] is closed on a thread of its own. While [`MAX_CLOSING`] clients are being closed, no
+//! further client is created: the request to Kafka fails and is retried later, so threads do not accumulate.
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | create a client (reads key and certificate files) | that of the caller, which may block | none | none |
-//! | close a client | `kafka-close`, one for each client, at most [`MOST_CLOSING`] | none | none; [`Temporary::close`] waits as long as its caller says |
+//! | create a client (reads key and certificate files) | the caller's, which may block | none | none |
+//! | close a client | `kafka-close`, one per client, at most [`MAX_CLOSING`] | none | none; [`TemporaryClient::close`] waits at most for its `limit` |
 
 use std::{
     mem::ManuallyDrop,
@@ -27,88 +27,88 @@ use crate::{
     telemetry::{Operation, Operations},
 };
 
-/// Clients of one process that may be closing at a time.
-const MOST_CLOSING: usize = 8;
+/// How many clients of the process may be closing at the same time.
+const MAX_CLOSING: usize = 8;
 
-/// Clients of this process that are being closed.
-static CLOSING: Closing = Closing::new(MOST_CLOSING);
+/// The clients of this process that are being closed.
+static CLOSING: ClosingClients = ClosingClients::new(MAX_CLOSING);
 
-/// Clients that are being closed, out of so many.
-struct Closing {
+/// Counts the clients that are being closed, and limits their number.
+struct ClosingClients {
     count: AtomicUsize,
-    most: usize,
+    max: usize,
 }
 
-impl Closing {
-    const fn new(most: usize) -> Self {
-        Self { count: AtomicUsize::new(0), most }
+impl ClosingClients {
+    const fn new(max: usize) -> Self {
+        Self { count: AtomicUsize::new(0), max }
     }
 
-    fn enter(&'static self) -> Place {
+    fn add(&'static self) -> ClosingSlot {
         self.count.fetch_add(1, Relaxed);
-        Place(self)
+        ClosingSlot(self)
     }
 
-    /// A client may be made.
-    fn admit(&self) -> Result<(), KafkaError> {
-        if self.count.load(Relaxed) < self.most {
+    /// Fails while too many clients are being closed.
+    fn check_capacity(&self) -> Result<(), KafkaError> {
+        if self.count.load(Relaxed) < self.max {
             return Ok(());
         }
-        let reason = "earlier clients are still being closed, because a name server or a broker does not answer";
+        let reason = "too many earlier clients are still closing, because a name server or a broker does not answer";
         Err(KafkaError::ClientCreation(reason.to_owned()))
     }
 }
 
-/// One client that is being closed.
-struct Place(&'static Closing);
+/// Counts one client as closing until it is dropped.
+struct ClosingSlot(&'static ClosingClients);
 
-impl Drop for Place {
+impl Drop for ClosingSlot {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Relaxed);
     }
 }
 
-/// A client that is closed on another thread when this is dropped.
-pub(super) struct Temporary<T: Send + Sync + 'static> {
-    /// Dropped before `closer`, which therefore has the last reference.
+/// A client that is closed on another thread when it is dropped.
+pub(super) struct TemporaryClient<T: Send + Sync + 'static> {
+    /// Dropped before `closer`, which therefore holds the last reference.
     client: Arc<T>,
-    closer: Closer<T>,
+    closer: ClientCloser<T>,
 }
 
-impl<T: Send + Sync + 'static> Temporary<T> {
-    /// Makes a client; `operations` count a close that is slow. Blocks while it reads files.
+impl<T: Send + Sync + 'static> TemporaryClient<T> {
+    /// Creates a client. `operations` counts a slow close. Blocks while `create` reads files.
     ///
     /// # Errors
-    /// What `create` says, or that too many earlier clients are not closed yet.
+    /// The error of `create`, or an error when too many earlier clients are still closing.
     pub(super) fn create(
         operations: Option<&Arc<Operations>>,
         create: impl FnOnce() -> Result<T, KafkaError>,
     ) -> Result<Self, KafkaError> {
-        Self::create_among(&CLOSING, operations, create)
+        Self::create_limited(&CLOSING, operations, create)
     }
 
-    fn create_among(
-        closing: &'static Closing,
+    fn create_limited(
+        closing: &'static ClosingClients,
         operations: Option<&Arc<Operations>>,
         create: impl FnOnce() -> Result<T, KafkaError>,
     ) -> Result<Self, KafkaError> {
-        closing.admit()?;
+        closing.check_capacity()?;
         let client = Arc::new(create()?);
-        let closer = Closer { client: Some(Arc::clone(&client)), closing, operations: operations.cloned() };
+        let closer = ClientCloser { client: Some(Arc::clone(&client)), closing, operations: operations.cloned() };
         Ok(Self { client, closer })
     }
 
-    /// Closes the client and waits for that, at most `patience`. A close that takes longer comes to its end unwatched.
-    pub(super) async fn close(self, patience: Duration) {
+    /// Closes the client, and waits for at most `limit`. A close that takes longer continues in the background.
+    pub(super) async fn close(self, limit: Duration) {
         let Self { client, mut closer } = self;
         drop(client);
-        if let Some(closed) = closer.begin() {
-            let _ = timeout(patience, closed).await;
+        if let Some(closed) = closer.start_close() {
+            let _ = timeout(limit, closed).await;
         }
     }
 }
 
-impl<T: Send + Sync + 'static> Deref for Temporary<T> {
+impl<T: Send + Sync + 'static> Deref for TemporaryClient<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -116,30 +116,31 @@ impl<T: Send + Sync + 'static> Deref for Temporary<T> {
     }
 }
 
-/// The last reference to a client.
-struct Closer<T: Send + Sync + 'static> {
-    /// `None` once the close has begun.
+/// Holds the last reference to a client, and closes the client.
+struct ClientCloser<T: Send + Sync + 'static> {
+    /// `None` once the close has started.
     client: Option<Arc<T>>,
-    closing: &'static Closing,
+    closing: &'static ClosingClients,
     operations: Option<Arc<Operations>>,
 }
 
-impl<T: Send + Sync + 'static> Closer<T> {
-    /// Starts the thread that closes the client. Without a thread the client is leaked: it must not be closed here.
-    fn begin(&mut self) -> Option<impl Future<Output = Result<(), BlockingError>> + use<T>> {
+impl<T: Send + Sync + 'static> ClientCloser<T> {
+    /// Starts the thread that closes the client. If no thread can be started, the client is leaked, because closing it
+    /// here would block.
+    fn start_close(&mut self) -> Option<impl Future<Output = Result<(), BlockingError>> + use<T>> {
         let client = ManuallyDrop::new(self.client.take()?);
         let (closing, operation) = (self.closing, self.operations.as_ref().map(|all| all.begin(Operation::KafkaClose)));
-        let place = closing.enter();
+        let slot = closing.add();
         Some(blocking::run("kafka-close", move || {
             drop(ManuallyDrop::into_inner(client));
-            drop((place, operation));
+            drop((slot, operation));
         }))
     }
 }
 
-impl<T: Send + Sync + 'static> Drop for Closer<T> {
+impl<T: Send + Sync + 'static> Drop for ClientCloser<T> {
     fn drop(&mut self) {
-        drop(self.begin());
+        drop(self.start_close());
     }
 }
 
@@ -152,21 +153,21 @@ mod tests {
 
     use super::*;
 
-    /// A client whose threads sit in a name look-up until the test lets them go on.
-    struct Hanging(Mutex<mpsc::Receiver<()>>);
+    /// A client whose close hangs until the test releases it, as in a name look-up.
+    struct HangingClient(Mutex<mpsc::Receiver<()>>);
 
-    impl Drop for Hanging {
+    impl Drop for HangingClient {
         fn drop(&mut self) {
             let _ = self.0.lock().unwrap().recv();
         }
     }
 
-    fn hanging(closing: &'static Closing) -> (Temporary<Hanging>, mpsc::Sender<()>) {
+    fn hanging(closing: &'static ClosingClients) -> (TemporaryClient<HangingClient>, mpsc::Sender<()>) {
         let (release, held) = mpsc::channel();
-        (Temporary::create_among(closing, None, || Ok(Hanging(Mutex::new(held)))).unwrap(), release)
+        (TemporaryClient::create_limited(closing, None, || Ok(HangingClient(Mutex::new(held)))).unwrap(), release)
     }
 
-    fn wait_until_closed(closing: &Closing) {
+    fn wait_until_closed(closing: &ClosingClients) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while closing.count.load(Relaxed) > 0 {
             assert!(Instant::now() < deadline);
@@ -176,17 +177,17 @@ mod tests {
 
     #[test]
     fn drop_does_not_wait_for_a_client_that_hangs() {
-        static CLOSING: Closing = Closing::new(1);
+        static CLOSING: ClosingClients = ClosingClients::new(1);
         let (client, release) = hanging(&CLOSING);
         drop(client);
-        assert_eq!(CLOSING.count.load(Relaxed), 1, "it is being closed");
+        assert_eq!(CLOSING.count.load(Relaxed), 1, "the client is still closing");
         drop(release);
         wait_until_closed(&CLOSING);
     }
 
     #[tokio::test]
-    async fn close_waits_for_the_client_and_not_longer_than_it_may() {
-        static CLOSING: Closing = Closing::new(2);
+    async fn close_waits_for_the_client_up_to_the_limit() {
+        static CLOSING: ClosingClients = ClosingClients::new(2);
         let (client, release) = hanging(&CLOSING);
         let began = Instant::now();
         client.close(Duration::from_millis(10)).await;
@@ -200,16 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_hang_do_not_pile_up() {
-        static CLOSING: Closing = Closing::new(2);
+    fn hanging_clients_do_not_accumulate() {
+        static CLOSING: ClosingClients = ClosingClients::new(2);
         let releases = [hanging(&CLOSING), hanging(&CLOSING)].map(|(client, release)| {
             drop(client);
             release
         });
-        let refused = Temporary::create_among(&CLOSING, None, || -> Result<(), KafkaError> { panic!("it is made") });
-        assert!(matches!(refused.err(), Some(KafkaError::ClientCreation(_))));
+        let rejected = TemporaryClient::create_limited(&CLOSING, None, || -> Result<(), KafkaError> {
+            panic!("the client was created")
+        });
+        assert!(matches!(rejected.err(), Some(KafkaError::ClientCreation(_))));
         drop(releases);
         wait_until_closed(&CLOSING);
-        assert!(Temporary::create_among(&CLOSING, None, || Ok(())).is_ok());
+        assert!(TemporaryClient::create_limited(&CLOSING, None, || Ok(())).is_ok());
     }
 }

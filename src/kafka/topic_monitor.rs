@@ -1,13 +1,13 @@
-//! Watches the two topics in the background: creates them where that is allowed, and says what is wrong with them.
+//! Monitors both topics in the background: creates them if `KAFKA_CREATE_TOPICS` allows it, and reports problems.
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | metadata of a topic | `kafka-probe`, one for each probe, and no probe begins before the last one has ended | that of the watcher, which only these threads take | [`PATIENCE`] each |
-//! | create topics, read their settings | the same | the same | [`PATIENCE`] each, see [`admin`](super::admin) |
-//! | wait until a created topic is known to every broker | the same | the same | [`TO_BECOME_KNOWN`] |
-//! | whether the producer has failed for good | the same | the same | does not wait |
+//! | fetch the metadata of a topic | `kafka-probe`, one per probe; a probe starts only after the previous one has ended | the monitor's, which only these threads take | [`REQUEST_TIMEOUT`] each |
+//! | create topics, read their settings | the same | the same | [`REQUEST_TIMEOUT`] each, see [`admin`](super::admin) |
+//! | wait until every broker knows a created topic | the same | the same | [`PROPAGATION_TIMEOUT`] |
+//! | check the producer for a fatal error | the same | the same | does not wait |
 //!
-//! A stop does not wait for a probe that is under way.
+//! Shutdown does not wait for a probe in progress.
 
 use std::{
     collections::BTreeSet,
@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     KafkaSink,
-    admin::Questioner,
-    creation::{Wanted, refusal},
-    durability::{Durability, min_in_sync},
+    admin::AdminRequester,
+    creation_error::{TopicSpec, creation_error},
+    durability::{TopicDurability, min_in_sync},
     error,
     producer::right_missing,
 };
@@ -40,70 +40,79 @@ use crate::{
     telemetry::{Operation, OperationGuard, Right},
 };
 
-/// Between probes while Kafka is available.
-const CALM: Duration = Duration::from_secs(5);
-/// Between probes while it is not, so that an outage ends for us soon after it ends.
-const ALERT: Duration = Duration::from_secs(1);
-/// Probes from one reading of the topics' settings to the next: five minutes while Kafka is available.
-const PROBES_PER_DURABILITY: u32 = 60;
-/// The longest that one question to Kafka may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest that a topic which was created may be unknown to a broker.
-const TO_BECOME_KNOWN: Duration = Duration::from_secs(5);
-/// How soon that broker is asked again.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// The pause between probes while Kafka is available.
+const HEALTHY_INTERVAL: Duration = Duration::from_secs(5);
+/// The pause between probes while Kafka is not available. It is shorter, so that the service notices soon when an
+/// outage ends.
+const UNHEALTHY_INTERVAL: Duration = Duration::from_secs(1);
+/// The number of probes between two reads of the topics' settings: five minutes while Kafka is available.
+const PROBES_PER_DURABILITY_CHECK: u32 = 60;
+/// How long one request to Kafka may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a broker may take to learn of a created topic.
+const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause between metadata requests while a created topic propagates.
+const PROPAGATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Probes Kafka until `stop`, also when no callback comes. Never fails; what it finds goes to metrics and logs.
-pub async fn watch(sink: Arc<KafkaSink>, kafka: KafkaConfig, stop: CancellationToken) {
+/// Probes Kafka until `stop`, even while no callbacks arrive. Never fails: results go to metrics and logs.
+pub async fn monitor_topics(sink: Arc<KafkaSink>, kafka: KafkaConfig, stop: CancellationToken) {
     let health = Arc::clone(sink.health());
-    let watcher = Arc::new(Mutex::new(Watcher::new(sink, kafka)));
+    let monitor = Arc::new(Mutex::new(TopicMonitor::new(sink, kafka)));
     let mut is_failing = false;
     loop {
-        let watcher = Arc::clone(&watcher);
+        let monitor = Arc::clone(&monitor);
         let probe = blocking::run("kafka-probe", move || {
-            // After a panic the next probe looks at everything again.
-            watcher.lock().unwrap_or_else(PoisonError::into_inner).look();
+            // A poisoned lock is harmless: the next probe checks everything again.
+            monitor.lock().unwrap_or_else(PoisonError::into_inner).probe();
         });
         let Some(probed) = stop.run_until_cancelled(probe).await else { return };
         if let (Err(error), false) = (&probed, is_failing) {
-            tracing::error!(%error, "Kafka cannot be probed; it is tried again every second");
+            tracing::error!(%error, "cannot probe Kafka; retrying every second");
         }
         is_failing = probed.is_err();
-        let pause = if health.is_up() && !is_failing { CALM } else { ALERT };
+        let pause = if health.is_up() && !is_failing { HEALTHY_INTERVAL } else { UNHEALTHY_INTERVAL };
         if stop.run_until_cancelled(sleep(pause)).await.is_none() {
             return;
         }
     }
 }
 
-struct Watcher {
+struct TopicMonitor {
     sink: Arc<KafkaSink>,
     kafka: KafkaConfig,
-    questioner: Questioner,
-    probes_to_durability: u32,
-    seen: Option<Durability>,
-    /// Brokers of the cluster when it was last asked.
+    requester: AdminRequester,
+    probes_to_durability_check: u32,
+    last_durability: Option<TopicDurability>,
+    /// The number of brokers when the metadata was last fetched.
     brokers: usize,
-    /// What was complained about, so that it is logged once and not with every probe.
-    said: BTreeSet<String>,
+    /// The problems that were logged already, so that each is logged once and not with every probe.
+    reported: BTreeSet<String>,
 }
 
-/// How many replicas a topic has, or why that cannot be told.
-type State = Result<usize, RDKafkaErrorCode>;
+/// The replication factor of a topic, or the error of its metadata.
+type TopicState = Result<usize, RDKafkaErrorCode>;
 
-impl Watcher {
+impl TopicMonitor {
     fn new(sink: Arc<KafkaSink>, kafka: KafkaConfig) -> Self {
         let operations = Arc::clone(&sink.metrics().operations);
-        let questioner =
-            Questioner { kafka: kafka.clone(), operations, runtime: Handle::current(), patience: PATIENCE };
-        Self { sink, kafka, questioner, probes_to_durability: 0, seen: None, brokers: 0, said: BTreeSet::new() }
+        let requester =
+            AdminRequester { kafka: kafka.clone(), operations, runtime: Handle::current(), timeout: REQUEST_TIMEOUT };
+        Self {
+            sink,
+            kafka,
+            requester,
+            probes_to_durability_check: 0,
+            last_durability: None,
+            brokers: 0,
+            reported: BTreeSet::new(),
+        }
     }
 
-    fn look(&mut self) {
-        let mut states = self.states();
+    fn probe(&mut self) {
+        let mut states = self.fetch_states();
         if self.kafka.create_topics && has_missing(&states) {
             let are_created = self.create(&states);
-            states = if are_created { self.states_of_created() } else { self.states() };
+            states = if are_created { self.wait_for_created_topics() } else { self.fetch_states() };
         }
         let failures: Vec<_> =
             states.iter().filter_map(|(which, state)| state.err().map(|code| (*which, code))).collect();
@@ -111,47 +120,47 @@ impl Watcher {
             self.report(*which, *code);
         }
         if failures.is_empty() {
-            self.said.clear();
-            self.watch_durability(&states);
+            self.reported.clear();
+            self.check_durability_if_due(&states);
         }
-        // A topic of dead letters that is missing does not keep events out of theirs.
-        let of_events = failures.iter().find(|(which, _)| *which == Destination::Events);
-        match (of_events, self.sink.producer().client().fatal_error()) {
-            (Some((_, code)), _) => self.sink.health().failed(error::of_code(*code), &code.to_string()),
-            (None, Some((_code, detail))) => self.sink.health().failed(PublishFailure::Fatal, &detail),
+        // A missing dead-letter topic does not affect events.
+        let event_topic_failure = failures.iter().find(|(which, _)| *which == Destination::Events);
+        match (event_topic_failure, self.sink.producer().client().fatal_error()) {
+            (Some((_, code)), _) => self.sink.health().mark_down(error::classify_code(*code), &code.to_string()),
+            (None, Some((_code, detail))) => self.sink.health().mark_down(PublishFailure::Fatal, &detail),
             (None, None) => self.sink.health().probe_succeeded(Instant::now()),
         }
     }
 
-    fn states(&mut self) -> Vec<(Destination, State)> {
-        Destination::ALL.iter().map(|destination| (*destination, self.replication_of(*destination))).collect()
+    fn fetch_states(&mut self) -> Vec<(Destination, TopicState)> {
+        Destination::ALL.iter().map(|destination| (*destination, self.fetch_replication(*destination))).collect()
     }
 
-    /// A topic that was created is known to some brokers before it is known to the one that is asked next. That is no outage,
-    /// so the answer is given time.
-    fn states_of_created(&mut self) -> Vec<(Destination, State)> {
-        let deadline = Instant::now() + TO_BECOME_KNOWN;
+    /// Waits until the created topics appear in the metadata. Some brokers learn of a topic later than others. That is
+    /// not an outage.
+    fn wait_for_created_topics(&mut self) -> Vec<(Destination, TopicState)> {
+        let deadline = Instant::now() + PROPAGATION_TIMEOUT;
         loop {
-            let states = self.states();
+            let states = self.fetch_states();
             if !has_missing(&states) || Instant::now() >= deadline {
                 return states;
             }
-            thread::sleep(BETWEEN_LOOKS);
+            thread::sleep(PROPAGATION_POLL_INTERVAL);
         }
     }
 
-    fn watch_durability(&mut self, states: &[(Destination, State)]) {
-        if self.probes_to_durability == 0 {
+    fn check_durability_if_due(&mut self, states: &[(Destination, TopicState)]) {
+        if self.probes_to_durability_check == 0 {
             self.check_durability(states);
-            self.probes_to_durability = PROBES_PER_DURABILITY;
+            self.probes_to_durability_check = PROBES_PER_DURABILITY_CHECK;
         }
-        self.probes_to_durability -= 1;
+        self.probes_to_durability_check -= 1;
     }
 
-    fn replication_of(&mut self, destination: Destination) -> State {
+    fn fetch_replication(&mut self, destination: Destination) -> TopicState {
         let name = self.sink.topics().name(destination);
         let operation = self.begin_metadata();
-        let answer = self.sink.producer().client().fetch_metadata(Some(name), PATIENCE);
+        let answer = self.sink.producer().client().fetch_metadata(Some(name), REQUEST_TIMEOUT);
         drop(operation);
         let found = answer.map_err(|error| code_of(&error)).and_then(|metadata| {
             self.brokers = metadata.brokers().len();
@@ -165,30 +174,30 @@ impl Watcher {
         found
     }
 
-    /// That Kafka does not answer is news only while it is thought to be there: an outage is one line in the log.
+    /// A slow request is reported only while Kafka is up, so that an outage is one line in the log.
     fn begin_metadata(&self) -> Option<OperationGuard> {
         let is_up = self.sink.health().is_up();
         is_up.then(|| self.sink.metrics().operations.begin(Operation::KafkaMetadata))
     }
 
-    /// Says what an operator has to do about a topic, where that is known.
+    /// Tells the operator what to do about a topic, if that is known.
     fn report(&mut self, which: Destination, code: RDKafkaErrorCode) {
         let topic = self.sink.topics().name(which).to_owned();
-        match error::of_code(code) {
+        match error::classify_code(code) {
             PublishFailure::Authorization => self.say_right(which, Right::Describe),
-            PublishFailure::UnknownTopic if !self.kafka.create_topics => self.say(format!(
+            PublishFailure::UnknownTopic if !self.kafka.create_topics => self.report_once(format!(
                 "topic {topic} does not exist; create it, or set KAFKA_CREATE_TOPICS=true and grant CREATE on it"
             )),
             _ => {}
         }
     }
 
-    /// Returns whether every missing topic is there now.
-    fn create(&mut self, states: &[(Destination, State)]) -> bool {
+    /// Creates the missing topics. Returns whether all of them exist now.
+    fn create(&mut self, states: &[(Destination, TopicState)]) -> bool {
         let mut are_created = true;
         let missing: Vec<_> = states.iter().filter(|(_, state)| is_missing(state)).map(|(which, _)| *which).collect();
-        self.probes_to_durability = 0;
-        for (destination, result) in self.ask_to_create(&missing) {
+        self.probes_to_durability_check = 0;
+        for (destination, result) in self.request_creation(&missing) {
             let refused = matches!(
                 result,
                 Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed)
@@ -200,25 +209,25 @@ impl Watcher {
                 Ok(()) => tracing::info!(topic, partitions = self.kafka.topic_partitions, "created the topic"),
                 Err(RDKafkaErrorCode::TopicAlreadyExists) => {}
                 Err(_) if refused => self.say_right(destination, Right::Create),
-                Err(code) => self.say(refusal(&topic, self.wanted(), code)),
+                Err(code) => self.report_once(creation_error(&topic, self.spec(), code)),
             }
         }
         are_created
     }
 
-    fn wanted(&self) -> Wanted {
+    fn spec(&self) -> TopicSpec {
         let KafkaConfig { topic_partitions: partitions, topic_replication: replication, .. } = self.kafka;
-        Wanted { partitions, replication, brokers: self.brokers }
+        TopicSpec { partitions, replication, brokers: self.brokers }
     }
 
-    fn ask_to_create(&self, missing: &[Destination]) -> Vec<(Destination, Result<(), RDKafkaErrorCode>)> {
+    fn request_creation(&self, missing: &[Destination]) -> Vec<(Destination, Result<(), RDKafkaErrorCode>)> {
         let new_topic = |destination: &Destination| {
-            // -1 asks the broker for its own default (KIP-464).
+            // -1 requests the broker's default (KIP-464).
             let replication = TopicReplication::Fixed(self.kafka.topic_replication.unwrap_or(-1));
             NewTopic::new(self.sink.topics().name(*destination), self.kafka.topic_partitions, replication)
         };
         let topics: Vec<_> = missing.iter().map(new_topic).collect();
-        let answer = self.questioner.ask(async |admin, options| admin.create_topics(&topics, options).await);
+        let answer = self.requester.send(async |admin, options| admin.create_topics(&topics, options).await);
         let results = match answer {
             Ok(results) => results.into_iter().map(|result| result.map(drop).map_err(|(_topic, code)| code)).collect(),
             Err(error) => vec![Err(code_of(&error)); missing.len()],
@@ -226,28 +235,28 @@ impl Watcher {
         missing.iter().copied().zip(results).collect()
     }
 
-    /// Whether the loss of one broker could lose an acknowledged event.
-    fn check_durability(&mut self, states: &[(Destination, State)]) {
+    /// Checks whether the loss of one broker could lose an acknowledged event.
+    fn check_durability(&mut self, states: &[(Destination, TopicState)]) {
         let names: Vec<_> = states.iter().map(|(which, _)| self.sink.topics().name(*which).to_owned()).collect();
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let answer = self.questioner.ask(async |admin, options| admin.describe_configs(&resources, options).await);
+        let answer = self.requester.send(async |admin, options| admin.describe_configs(&resources, options).await);
         let results = match answer {
             Ok(results) => results,
-            // What was known stays known until the next time.
-            Err(error) => return tracing::debug!(%error, "the settings of the topics cannot be read"),
+            // The last known durability stays valid until the next check.
+            Err(error) => return tracing::debug!(%error, "cannot read the settings of the topics"),
         };
         let topics: Vec<_> = states
             .iter()
             .zip(&results)
             .filter_map(|((which, state), result)| Some((state.ok()?, self.min_in_sync(*which, result))))
             .collect();
-        let worst = topics.iter().map(|(replication, min)| Durability::of(*replication, *min)).min();
+        let worst = topics.iter().map(|(replication, min)| TopicDurability::classify(*replication, *min)).min();
         let Some(durability) = worst else { return };
         let (known, durable) = durability.known_and_durable();
         self.sink.metrics().topic_durability_known.set(i64::from(known));
         self.sink.metrics().topic_durable.set(i64::from(durable));
-        if self.seen.replace(durability) != Some(durability) {
-            say_durability(durability, &topics, &names.join(","));
+        if self.last_durability.replace(durability) != Some(durability) {
+            log_durability(durability, &topics, &names.join(","));
         }
     }
 
@@ -261,55 +270,55 @@ impl Watcher {
     }
 
     fn say_right(&mut self, destination: Destination, right: Right) {
-        self.say(right_missing(self.sink.topics().name(destination), right));
+        self.report_once(right_missing(self.sink.topics().name(destination), right));
     }
 
-    /// Complains once, until all is well again.
-    fn say(&mut self, complaint: String) {
-        if !self.said.contains(&complaint) {
-            tracing::error!("{complaint}");
-            self.said.insert(complaint);
+    /// Logs a problem once, until a probe finds no problem.
+    fn report_once(&mut self, problem: String) {
+        if !self.reported.contains(&problem) {
+            tracing::error!("{problem}");
+            self.reported.insert(problem);
         }
     }
 }
 
-/// `topics` are the replicas of each topic, and how many of them must have a record, where that was told.
-fn say_durability(durability: Durability, topics: &[(usize, Option<usize>)], names: &str) {
+/// `topics` has the replication factor of each topic, and its `min.insync.replicas` if Kafka reported it.
+fn log_durability(durability: TopicDurability, topics: &[(usize, Option<usize>)], names: &str) {
     let replication = topics.iter().map(|(replication, _)| *replication).min();
     let min_insync_replicas = topics.iter().filter_map(|(_, min)| *min).min();
     match durability {
-        Durability::Durable => {}
-        Durability::Unknown => tracing::info!(
+        TopicDurability::Durable => {}
+        TopicDurability::Unknown => tracing::info!(
             replication,
             topics = names,
-            "Kafka does not report min.insync.replicas of every topic, so it is not known whether the loss of one broker can \
+            "Kafka does not report min.insync.replicas for both topics, so it is unknown whether the loss of one broker can \
              lose acknowledged events"
         ),
-        Durability::NotDurable => tracing::warn!(
+        TopicDurability::NotDurable => tracing::warn!(
             replication,
             min_insync_replicas,
             topics = names,
-            "the loss of one broker can lose acknowledged events; give both topics a replication of 3 and \
-             min.insync.replicas of 2"
+            "the loss of one broker can lose acknowledged events; set the replication factor of both topics to 3 and \
+             min.insync.replicas to 2"
         ),
     }
 }
 
-fn has_missing(states: &[(Destination, State)]) -> bool {
+fn has_missing(states: &[(Destination, TopicState)]) -> bool {
     states.iter().any(|(_, state)| is_missing(state))
 }
 
-fn is_missing(state: &State) -> bool {
-    matches!(state, Err(code) if error::of_code(*code) == PublishFailure::UnknownTopic)
+fn is_missing(state: &TopicState) -> bool {
+    matches!(state, Err(code) if error::classify_code(*code) == PublishFailure::UnknownTopic)
 }
 
-fn replication(topic: &MetadataTopic) -> State {
+fn replication(topic: &MetadataTopic) -> TopicState {
     if let Some(error) = topic.error() {
         return Err(error.into());
     }
-    let led = topic.partitions().iter().any(|partition| partition.leader() >= 0);
+    let has_leader = topic.partitions().iter().any(|partition| partition.leader() >= 0);
     let least = topic.partitions().iter().map(|partition| partition.replicas().len()).min();
-    least.filter(|_| led).ok_or(RDKafkaErrorCode::LeaderNotAvailable)
+    least.filter(|_| has_leader).ok_or(RDKafkaErrorCode::LeaderNotAvailable)
 }
 
 fn code_of(error: &KafkaError) -> RDKafkaErrorCode {

@@ -1,13 +1,13 @@
-//! Reads the topic of events from its beginning to its end, and after that what was written since.
+//! Reads the event topic from beginning to end, and then the records written since.
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | create the consumer, ask for partitions and their first offsets | `kafka-history` | none | [`PATIENCE`] for all of it |
-//! | ask where the partitions end, assign them | `kafka-ends` | none | [`PATIENCE`] for all of it |
-//! | take the next record | that of the caller | none | does not wait |
-//! | close the consumer | see [`temporary`](super::temporary) | none | [`TO_CLOSE`] |
+//! | create the consumer, fetch the partitions and their first offsets | `kafka-history` | none | [`REQUEST_TIMEOUT`] in total |
+//! | fetch the end offsets, assign the partitions | `kafka-ends` | none | [`REQUEST_TIMEOUT`] in total |
+//! | take the next record | the caller's | none | does not wait |
+//! | close the consumer | see [`temporary`](super::temporary) | none | [`CLOSE_TIMEOUT`] |
 //!
-//! One call at a time. A reader that is dropped, as at the stop, waits for nothing.
+//! One call at a time. Dropping a reader, as at shutdown, does not wait.
 
 use std::{
     collections::BTreeMap,
@@ -26,10 +26,10 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     client_config, error,
-    producer::Context,
+    producer::QuietContext,
     published_event::PublishedEvent,
     retention::{self, Retention},
-    temporary::Temporary,
+    temporary::TemporaryClient,
 };
 use crate::{
     blocking,
@@ -38,91 +38,91 @@ use crate::{
     telemetry::{Operation, Operations},
 };
 
-/// The longest that one question may take, and that the topic may stand still while it is read.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one request may take, and how long reading may make no progress.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest that the end of a run waits for the consumer to be closed.
-const TO_CLOSE: Duration = Duration::from_secs(5);
+/// How long [`TopicReader::close`] waits for the consumer to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the client reads ahead, so that memory does not grow with the topic.
+/// How much the client prefetches. The limit keeps memory independent of the size of the topic.
 const READ_AHEAD_KBYTES: &str = "4096";
 const FETCH_BYTES: &str = "1048576";
 
 /// Why the topic cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum HistoryError {
-    /// There is no such topic.
-    #[error("there is no topic {topic}; start the service, which makes it, or create it")]
+pub enum TopicReadError {
+    /// The topic does not exist.
+    #[error("topic {topic} does not exist; start the service, which creates it, or create it yourself")]
     NoTopic {
-        /// The missing one.
+        /// The name of the missing topic.
         topic: String,
     },
-    /// Kafka does not answer, or refuses.
-    #[error("topic {topic} cannot be read: {reason}")]
+    /// Kafka does not answer, or rejects a request.
+    #[error("cannot read topic {topic}: {reason}")]
     Kafka {
-        /// Which.
+        /// The name of the topic.
         topic: String,
-        /// In the client's words.
+        /// The error of the client.
         reason: String,
     },
     /// The right is missing.
     #[error("the Kafka user lacks the right READ on topic {topic}; grant it with kafka-acls")]
     NotAllowed {
-        /// Which topic.
+        /// The name of the topic.
         topic: String,
     },
-    /// Nothing came for a while, although there is more.
-    #[error("topic {topic} cannot be read to its end: nothing came for {} s", PATIENCE.as_secs())]
+    /// No record arrived for a while, before the end of the topic.
+    #[error("cannot read topic {topic} to its end: no record arrived for {} s", REQUEST_TIMEOUT.as_secs())]
     Stalled {
-        /// Which.
+        /// The name of the topic.
         topic: String,
     },
 }
 
-type Consumer = Temporary<StreamConsumer<Context>>;
+type TopicConsumer = TemporaryClient<StreamConsumer<QuietContext>>;
 
-/// The topic of events, as far as it was read.
+/// Reads the event topic and tracks the read position.
 pub struct TopicReader {
-    consumer: Arc<Consumer>,
+    consumer: Arc<TopicConsumer>,
     operations: Arc<Operations>,
     topic: String,
     retention: Retention,
-    partitions: BTreeMap<i32, Partition>,
-    /// Whether its end was reached once. Before that the last records of a partition may have been compacted away.
+    partitions: BTreeMap<i32, PartitionProgress>,
+    /// Whether the end was reached once. Until then, the last records of a partition may have been compacted away.
     is_complete: bool,
 }
 
-/// One partition, as far as it was read.
+/// The read position in one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Partition {
-    /// The oldest offset that it kept when the reading began.
+struct PartitionProgress {
+    /// The oldest available offset when reading started.
     start: i64,
-    /// The offset to read next.
+    /// The next offset to read.
     next: i64,
-    /// The time of the first record that was read, in milliseconds since the Unix epoch.
+    /// The timestamp of the first record that was read, in milliseconds since the Unix epoch.
     first: Option<i64>,
 }
 
 impl TopicReader {
-    /// Looks at the topic, and reads nothing yet. `operations` count what is slow.
+    /// Opens the topic and reads no record yet. `operations` counts slow calls.
     ///
     /// # Errors
-    /// [`HistoryError`].
-    pub async fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<Self, HistoryError> {
-        let (asked, counted, runtime) = (kafka.clone(), Arc::clone(operations), Handle::current());
+    /// [`TopicReadError`].
+    pub async fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<Self, TopicReadError> {
+        let (config, counted, runtime) = (kafka.clone(), Arc::clone(operations), Handle::current());
         let opened = blocking::run("kafka-history", move || {
-            // The consumer has a task on it.
+            // Creating the consumer spawns a task on the runtime.
             let _runtime = runtime.enter();
-            open(&asked, &counted)
+            open(&config, &counted)
         });
         let (consumer, starts) =
             opened.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&kafka.topic, &error))?;
         if starts.is_empty() {
-            return Err(HistoryError::NoTopic { topic: kafka.topic.clone() });
+            return Err(TopicReadError::NoTopic { topic: kafka.topic.clone() });
         }
-        let retention = retention::ask(kafka, operations).await;
+        let retention = retention::fetch(kafka, operations).await;
         let partitions =
-            starts.into_iter().map(|(id, start)| (id, Partition { start, next: start, first: None })).collect();
+            starts.into_iter().map(|(id, start)| (id, PartitionProgress { start, next: start, first: None })).collect();
         Ok(Self {
             consumer: Arc::new(consumer),
             operations: Arc::clone(operations),
@@ -133,135 +133,141 @@ impl TopicReader {
         })
     }
 
-    /// Reads to where the topic ends now. Every event is given to `each` in the order of its partition, and `progress`
-    /// hears how many of how many records were read.
+    /// Reads to the current end of the topic. Passes every event to `each`, in the order of its partition, and the number
+    /// of records read and their total to `progress`.
     ///
     /// # Errors
-    /// [`HistoryError`]; what was read until then was given away.
-    pub async fn read_on(
+    /// [`TopicReadError`]. The events read until then have been passed to `each`.
+    pub async fn read_to_end(
         &mut self,
         mut each: impl FnMut(PublishedEvent),
         mut progress: impl FnMut(u64, u64),
-    ) -> Result<(), HistoryError> {
-        let ends = self.ends().await?;
-        let all = self.left(&ends);
-        let mut left = all;
-        while left > 0 {
-            let received = timeout(PATIENCE, self.consumer.recv()).await;
-            match received.map_err(|_| HistoryError::Stalled { topic: self.topic.clone() })? {
+    ) -> Result<(), TopicReadError> {
+        let ends = self.fetch_ends().await?;
+        let total = self.remaining(&ends);
+        let mut remaining = total;
+        while remaining > 0 {
+            let received = timeout(REQUEST_TIMEOUT, self.consumer.recv()).await;
+            match received.map_err(|_| TopicReadError::Stalled { topic: self.topic.clone() })? {
                 Ok(message) => {
-                    note(&mut self.partitions, &message);
+                    record_position(&mut self.partitions, &message);
                     if let Some(published) = PublishedEvent::read(&message) {
                         each(published);
                     }
                 }
-                Err(KafkaError::PartitionEOF(id)) => self.reached_end(id, &ends),
-                Err(error) if error::failure(&error) == PublishFailure::Authorization => {
-                    return Err(HistoryError::NotAllowed { topic: self.topic.clone() });
+                Err(KafkaError::PartitionEOF(id)) => self.skip_to_end(id, &ends),
+                Err(error) if error::classify(&error) == PublishFailure::Authorization => {
+                    return Err(TopicReadError::NotAllowed { topic: self.topic.clone() });
                 }
-                // Passes, or nothing comes for too long.
+                // The error is transient, or the read stalls and times out.
                 Err(error) => tracing::debug!(%error, "librdkafka"),
             }
-            left = self.left(&ends);
-            progress(all.saturating_sub(left), all);
+            remaining = self.remaining(&ends);
+            progress(total.saturating_sub(remaining), total);
         }
         self.is_complete = true;
         Ok(())
     }
 
-    /// Since when the topic has everything that was published; `None` when it has nothing and never had.
+    /// The time since which the topic contains every published event; `None` if the topic never had a record.
     #[must_use]
-    pub fn begins(&self) -> Option<Timestamp> {
+    pub fn history_start(&self) -> Option<Timestamp> {
         let now = Timestamp::from(SystemTime::now()).unix_millis();
-        begin(self.partitions.values(), self.retention, now).and_then(Timestamp::from_unix_millis)
+        history_start(self.partitions.values(), self.retention, now).and_then(Timestamp::from_unix_millis)
     }
 
-    /// Closes the consumer. Waits for that, but not for long.
+    /// Closes the consumer, and waits for at most [`CLOSE_TIMEOUT`].
     pub async fn close(self) {
-        // Otherwise a question is under way whose caller has stopped waiting, and the consumer is closed after it.
+        // Otherwise a request is in progress whose caller has stopped waiting. The consumer closes when that request
+        // ends.
         if let Some(consumer) = Arc::into_inner(self.consumer) {
-            consumer.close(TO_CLOSE).await;
+            consumer.close(CLOSE_TIMEOUT).await;
         }
     }
 
-    /// The offset behind the last record of each partition. From then on they are read.
-    async fn ends(&self) -> Result<BTreeMap<i32, i64>, HistoryError> {
+    /// Fetches the end offset of each partition. On the first read it also assigns the partitions, which starts the
+    /// consumption.
+    async fn fetch_ends(&self) -> Result<BTreeMap<i32, i64>, TopicReadError> {
         let (consumer, topic, operations) =
             (Arc::clone(&self.consumer), self.topic.clone(), Arc::clone(&self.operations));
         let (partitions, is_assigned) = (self.partitions.clone(), self.is_complete);
-        let asked = blocking::run("kafka-ends", move || {
+        let fetched = blocking::run("kafka-ends", move || {
             let _operation = operations.begin(Operation::KafkaMetadata);
-            let deadline = Instant::now() + PATIENCE;
-            let end = |id: &i32| consumer.fetch_watermarks(&topic, *id, left(deadline)).map(|(_, end)| (*id, end));
+            let deadline = Instant::now() + REQUEST_TIMEOUT;
+            let end = |id: &i32| consumer.fetch_watermarks(&topic, *id, time_left(deadline)).map(|(_, end)| (*id, end));
             let ends = partitions.keys().map(end).collect::<Result<_, _>>()?;
             if !is_assigned {
-                // Only now: news of an end that is older than these ends would say nothing about them.
+                // Assigned only now, because an end-of-partition notice from before these ends were fetched would be
+                // stale.
                 assign(&consumer, &topic, &partitions)?;
             }
             Ok(ends)
         });
-        asked.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&self.topic, &error))
+        fetched.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&self.topic, &error))
     }
 
-    /// How many offsets are still to be read.
-    fn left(&self, ends: &BTreeMap<i32, i64>) -> u64 {
-        let left = |(id, partition): (&i32, &Partition)| {
+    /// The number of offsets that are still to be read.
+    fn remaining(&self, ends: &BTreeMap<i32, i64>) -> u64 {
+        let remaining = |(id, partition): (&i32, &PartitionProgress)| {
             let end = ends.get(id).copied().unwrap_or_default();
             u64::try_from(end.saturating_sub(partition.next)).unwrap_or_default()
         };
-        self.partitions.iter().map(left).sum()
+        self.partitions.iter().map(remaining).sum()
     }
 
-    /// The last offsets of a partition need not hold records: they may have been compacted away. Later on they are fresh
-    /// and do, and an old news of an end must not hide them.
-    fn reached_end(&mut self, id: i32, ends: &BTreeMap<i32, i64>) {
+    /// Skips to the end of a partition on the first read, where the last offsets may have no records because those were
+    /// compacted away. On later reads the last offsets are new and do have records, which a stale end-of-partition notice
+    /// must not skip.
+    fn skip_to_end(&mut self, id: i32, ends: &BTreeMap<i32, i64>) {
         if let (false, Some(partition), Some(end)) = (self.is_complete, self.partitions.get_mut(&id), ends.get(&id)) {
             partition.next = partition.next.max(*end);
         }
     }
 }
 
-/// What is left of the time until then. librdkafka takes no time at all for a question that is not to be asked.
-fn left(deadline: Instant) -> Duration {
+/// The time until the deadline, at least 1 ms, because librdkafka does not send a request with a time-out of zero.
+fn time_left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }
 
-/// A consumer, and the oldest offset that each partition keeps; none when there is no topic. Blocks.
-fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<(Consumer, BTreeMap<i32, i64>), KafkaError> {
+/// Creates a consumer, and fetches the oldest offset of each partition; no partitions if the topic does not exist.
+/// Blocks.
+fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<(TopicConsumer, BTreeMap<i32, i64>), KafkaError> {
     let _operation = operations.begin(Operation::KafkaMetadata);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
     let mut config = client_config::common(kafka);
     config
-        // It joins no group: librdkafka asks for a name all the same.
+        // The consumer joins no group, but librdkafka requires a group id.
         .set("group.id", "trusthub-bridge-history")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
-        // What expires while it is read is skipped.
+        // Records that expire during the read are skipped.
         .set("auto.offset.reset", "earliest")
         .set("allow.auto.create.topics", "false")
         .set("queued.max.messages.kbytes", READ_AHEAD_KBYTES)
         .set("fetch.message.max.bytes", FETCH_BYTES)
         .set("fetch.wait.max.ms", "20");
-    let consumer: Consumer = Temporary::create(Some(operations), || config.create_with_context(Context::quiet()))?;
-    let metadata = consumer.fetch_metadata(Some(&kafka.topic), left(deadline))?;
+    let consumer: TopicConsumer =
+        TemporaryClient::create(Some(operations), || config.create_with_context(QuietContext))?;
+    let metadata = consumer.fetch_metadata(Some(&kafka.topic), time_left(deadline))?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == kafka.topic);
     if let Some(code) = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from)
-        && error::of_code(code) != PublishFailure::UnknownTopic
+        && error::classify_code(code) != PublishFailure::UnknownTopic
     {
         return Err(KafkaError::MetadataFetch(code));
     }
     let mut starts = BTreeMap::new();
     for partition in topic.iter().flat_map(|topic| topic.partitions()) {
-        let (start, _) = consumer.fetch_watermarks(&kafka.topic, partition.id(), left(deadline))?;
+        let (start, _) = consumer.fetch_watermarks(&kafka.topic, partition.id(), time_left(deadline))?;
         starts.insert(partition.id(), start);
     }
     Ok((consumer, starts))
 }
 
 fn assign(
-    consumer: &StreamConsumer<Context>,
+    consumer: &StreamConsumer<QuietContext>,
     topic: &str,
-    partitions: &BTreeMap<i32, Partition>,
+    partitions: &BTreeMap<i32, PartitionProgress>,
 ) -> Result<(), KafkaError> {
     let mut all = TopicPartitionList::new();
     for (id, partition) in partitions {
@@ -270,34 +276,38 @@ fn assign(
     consumer.assign(&all)
 }
 
-fn note(partitions: &mut BTreeMap<i32, Partition>, message: &BorrowedMessage<'_>) {
+fn record_position(partitions: &mut BTreeMap<i32, PartitionProgress>, message: &BorrowedMessage<'_>) {
     if let Some(partition) = partitions.get_mut(&message.partition()) {
         partition.next = message.offset().saturating_add(1);
         partition.first = partition.first.or_else(|| message.timestamp().to_millis());
     }
 }
 
-fn kafka_error(topic: &str, error: &KafkaError) -> HistoryError {
+fn kafka_error(topic: &str, error: &KafkaError) -> TopicReadError {
     let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
-    HistoryError::Kafka { topic: topic.to_owned(), reason }
+    TopicReadError::Kafka { topic: topic.to_owned(), reason }
 }
 
-/// Since when partitions hold everything that was ever written to them after that moment.
-fn begin<'p>(partitions: impl Iterator<Item = &'p Partition> + Clone, retention: Retention, now: i64) -> Option<i64> {
-    let mut shortened = partitions.clone().filter(|partition| partition.start > 0).peekable();
-    if shortened.peek().is_none() {
-        // Nothing was ever deleted, so the first record tells since when there was somebody to write.
+/// The time since which the partitions contain every record that was written to them.
+fn history_start<'p>(
+    partitions: impl Iterator<Item = &'p PartitionProgress> + Clone,
+    retention: Retention,
+    now: i64,
+) -> Option<i64> {
+    let mut truncated = partitions.clone().filter(|partition| partition.start > 0).peekable();
+    if truncated.peek().is_none() {
+        // Nothing was ever deleted, so the history starts with the first record.
         return partitions.filter_map(|partition| partition.first).min();
     }
     let expiry = retention.expiry(now);
-    let begins = |partition: &Partition| match (partition.first, expiry) {
-        (Some(first), Some(expiry)) if retention.is_by_time_alone() => Some(first.min(expiry)),
+    let start = |partition: &PartitionProgress| match (partition.first, expiry) {
+        (Some(first), Some(expiry)) if retention.is_time_only() => Some(first.min(expiry)),
         (Some(first), _) => Some(first),
-        // The last of its records has expired.
+        // All its records have expired.
         (None, expiry) => expiry,
     };
-    // Of those that have nothing left, and of which nobody knows since when, nothing can be said before now.
-    shortened.map(|partition| begins(partition).unwrap_or(now)).max()
+    // For a partition that is empty for an unknown reason, the history starts only now.
+    truncated.map(|partition| start(partition).unwrap_or(now)).max()
 }
 
 #[cfg(test)]
@@ -306,51 +316,55 @@ mod tests {
 
     const DAY: i64 = 86_400_000;
     const NOW: i64 = 100 * DAY;
-    const A_WEEK: Retention = Retention { deletes: true, millis: Some(7 * DAY), has_size: false };
-    const A_WEEK_OR_SIZE: Retention = Retention { has_size: true, ..A_WEEK };
+    const WEEK: Retention = Retention { deletes: true, millis: Some(7 * DAY), has_size: false };
+    const WEEK_OR_SIZE: Retention = Retention { has_size: true, ..WEEK };
     const UNKNOWN: Retention = Retention { deletes: true, millis: None, has_size: true };
-    const COMPACTED: Retention = Retention { deletes: false, ..A_WEEK };
+    const COMPACTED: Retention = Retention { deletes: false, ..WEEK };
 
-    /// The first offset, and the day of the first record.
-    fn begins(partitions: &[(i64, Option<i64>)], retention: Retention) -> Option<i64> {
-        let partition = |(start, day): &(i64, Option<i64>)| Partition {
+    /// The day on which the history starts, for partitions given as first offset and day of the first record.
+    fn start_day(partitions: &[(i64, Option<i64>)], retention: Retention) -> Option<i64> {
+        let partition = |(start, day): &(i64, Option<i64>)| PartitionProgress {
             start: *start,
             next: *start,
             first: day.map(|day| day * DAY),
         };
         let partitions: Vec<_> = partitions.iter().map(partition).collect();
-        begin(partitions.iter(), retention, NOW).map(|begin| begin / DAY)
+        history_start(partitions.iter(), retention, NOW).map(|start| start / DAY)
     }
 
     #[test]
-    fn a_topic_that_never_had_a_record_has_no_history() {
-        assert_eq!(begins(&[(0, None), (0, None)], A_WEEK), None);
+    fn topic_without_any_record_has_no_history() {
+        assert_eq!(start_day(&[(0, None), (0, None)], WEEK), None);
     }
 
     #[test]
-    fn a_topic_of_which_nothing_was_deleted_begins_with_its_first_record_whatever_partition_has_it() {
-        for retention in [A_WEEK, UNKNOWN, COMPACTED] {
-            assert_eq!(begins(&[(0, Some(98)), (0, None), (0, Some(50))], retention), Some(50));
+    fn untruncated_topic_starts_with_its_first_record_in_any_partition() {
+        for retention in [WEEK, UNKNOWN, COMPACTED] {
+            assert_eq!(start_day(&[(0, Some(98)), (0, None), (0, Some(50))], retention), Some(50));
         }
     }
 
     #[test]
-    fn what_expires_by_time_is_whole_since_its_retention_even_where_no_record_is_left() {
-        assert_eq!(begins(&[(5, Some(99)), (0, None), (7, None)], A_WEEK), Some(93));
-        assert_eq!(begins(&[(5, Some(90))], A_WEEK), Some(90), "a segment lives as long as its last record");
+    fn time_retention_starts_history_at_its_limit_even_without_records() {
+        assert_eq!(start_day(&[(5, Some(99)), (0, None), (7, None)], WEEK), Some(93));
+        assert_eq!(start_day(&[(5, Some(90))], WEEK), Some(90), "a segment is kept as long as its last record");
     }
 
     #[test]
-    fn what_is_deleted_by_size_is_whole_since_its_first_record() {
-        assert_eq!(begins(&[(5, Some(99)), (5, Some(98)), (0, Some(3))], A_WEEK_OR_SIZE), Some(99));
-        assert_eq!(begins(&[(5, None)], A_WEEK_OR_SIZE), Some(93), "the newest went last, and went by time");
+    fn size_retention_starts_history_at_the_first_record() {
+        assert_eq!(start_day(&[(5, Some(99)), (5, Some(98)), (0, Some(3))], WEEK_OR_SIZE), Some(99));
+        assert_eq!(
+            start_day(&[(5, None)], WEEK_OR_SIZE),
+            Some(93),
+            "the newest record was deleted last, and because of its age"
+        );
     }
 
     #[test]
-    fn what_was_deleted_for_unknown_reasons_is_not_guessed() {
+    fn history_after_deletion_for_unknown_reasons_is_not_guessed() {
         for retention in [UNKNOWN, COMPACTED] {
-            assert_eq!(begins(&[(5, Some(99)), (0, None)], retention), Some(99));
-            assert_eq!(begins(&[(5, Some(99)), (5, None)], retention), Some(100));
+            assert_eq!(start_day(&[(5, Some(99)), (0, None)], retention), Some(99));
+            assert_eq!(start_day(&[(5, Some(99)), (5, None)], retention), Some(100));
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Reads topics from their beginning, as a consumer outside would.
+//! Follows topics from their beginning, as an external consumer would.
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | create the consumer, ask for partitions, assign them | `kafka-follow` | none | [`PATIENCE`] for each topic |
-//! | take the next record | that of the caller | none | does not wait |
-//! | close the consumer | see [`temporary`](super::temporary) | none | [`TO_CLOSE`] |
+//! | create the consumer, fetch the partitions, assign them | `kafka-tail` | none | [`REQUEST_TIMEOUT`] per topic |
+//! | take the next record | the caller's | none | does not wait |
+//! | close the consumer | see [`temporary`](super::temporary) | none | [`CLOSE_TIMEOUT`] |
 
 use std::time::Duration;
 
@@ -18,32 +18,33 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
-use super::{client_config, producer::Context, temporary::Temporary};
+use super::{client_config, producer::QuietContext, temporary::TemporaryClient};
 use crate::{blocking, config::KafkaConfig};
 
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest that the end waits for the consumer to be closed.
-const TO_CLOSE: Duration = Duration::from_secs(5);
+/// How long one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long [`TopicTail::close`] waits for the consumer to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A record as it came out of Kafka.
+/// A record as consumed from Kafka.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Consumed {
-    /// The topic's name.
+pub struct ConsumedRecord {
+    /// The name of the topic.
     pub topic: String,
-    /// The partition.
+    /// The number of the partition.
     pub partition: i32,
     /// The offset within the partition.
     pub offset: i64,
-    /// The key.
+    /// The key, decoded as UTF-8.
     pub key: Option<String>,
-    /// The headers; of repeated ones the last.
+    /// The headers. Of several with the same name, the last one counts.
     pub headers: Map<String, Value>,
-    /// The JSON value; `null` when it is none.
+    /// The value as JSON; `null` if it is not JSON.
     pub value: Value,
 }
 
-impl Consumed {
-    fn of(message: &BorrowedMessage<'_>) -> Self {
+impl ConsumedRecord {
+    fn from_message(message: &BorrowedMessage<'_>) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
         Self {
@@ -59,55 +60,55 @@ impl Consumed {
     }
 }
 
-/// A consumer without a group: it leaves no trace in the cluster and sees every record.
+/// A consumer without a group: it receives every record and leaves no state in the cluster.
 pub struct TopicTail {
-    consumer: Temporary<StreamConsumer<Context>>,
+    consumer: TemporaryClient<StreamConsumer<QuietContext>>,
 }
 
 impl TopicTail {
-    /// Follows all partitions of these topics from their beginning.
+    /// Starts to follow all partitions of these topics from their beginning.
     ///
     /// # Errors
-    /// When Kafka cannot be asked.
+    /// When Kafka is unreachable or rejects a request.
     pub async fn open(kafka: &KafkaConfig, topics: &[&str]) -> Result<Self, KafkaError> {
         let (kafka, runtime) = (kafka.clone(), Handle::current());
         let topics: Vec<_> = topics.iter().map(|topic| (*topic).to_owned()).collect();
-        let opened = blocking::run("kafka-follow", move || {
-            // The consumer has a task on it.
+        let opened = blocking::run("kafka-tail", move || {
+            // Creating the consumer spawns a task on the runtime.
             let _runtime = runtime.enter();
-            follow(&kafka, &topics)
+            open(&kafka, &topics)
         });
         opened.await.unwrap_or(Err(KafkaError::Canceled)).map(|consumer| Self { consumer })
     }
 
-    /// The next record of any partition.
+    /// Waits for the next record of any partition.
     ///
     /// # Errors
-    /// When Kafka reports one; the next call may succeed.
-    pub async fn next(&self) -> Result<Consumed, KafkaError> {
-        self.consumer.recv().await.map(|message| Consumed::of(&message))
+    /// When Kafka reports an error. The next call may succeed.
+    pub async fn next(&self) -> Result<ConsumedRecord, KafkaError> {
+        self.consumer.recv().await.map(|message| ConsumedRecord::from_message(&message))
     }
 
-    /// Closes the consumer. Waits for that, but not for long.
+    /// Closes the consumer, and waits for at most [`CLOSE_TIMEOUT`].
     pub async fn close(self) {
-        self.consumer.close(TO_CLOSE).await;
+        self.consumer.close(CLOSE_TIMEOUT).await;
     }
 }
 
-/// A consumer to which all partitions of the topics are assigned. Blocks.
-fn follow(kafka: &KafkaConfig, topics: &[String]) -> Result<Temporary<StreamConsumer<Context>>, KafkaError> {
+/// Creates a consumer with all partitions of the topics assigned. Blocks.
+fn open(kafka: &KafkaConfig, topics: &[String]) -> Result<TemporaryClient<StreamConsumer<QuietContext>>, KafkaError> {
     let mut config: ClientConfig = client_config::common(kafka);
     config
         .set("group.id", "trusthub-bridge-follower")
         .set("enable.auto.commit", "false")
-        // A person is watching: a record is shown when it comes, not when a fetch is worth it.
+        // Each record is delivered as soon as it arrives, because a person is watching. Larger fetches would delay it.
         .set("fetch.wait.max.ms", "20")
         .set("fetch.error.backoff.ms", "20");
-    let consumer: Temporary<StreamConsumer<_>> =
-        Temporary::create(None, || config.create_with_context(Context::quiet()))?;
+    let consumer: TemporaryClient<StreamConsumer<_>> =
+        TemporaryClient::create(None, || config.create_with_context(QuietContext))?;
     let mut all = TopicPartitionList::new();
     for topic in topics {
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
         let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
         for partition in partitions {
             all.add_partition_offset(topic, partition.id(), Offset::Beginning)?;

@@ -1,4 +1,4 @@
-//! What the tests of this room are about.
+//! Builders for the tests of this module.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use crate::{
     trusthub::Profile,
 };
 
-/// So many seconds after the epoch.
+/// A time, in seconds after the Unix epoch.
 pub(super) fn at(seconds: u64) -> Timestamp {
     (UNIX_EPOCH + Duration::from_secs(seconds)).into()
 }

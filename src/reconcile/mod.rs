@@ -1,10 +1,20 @@
-//! Compares Trust Hub with the topic of events, and publishes what no callback has made known.
+//! Compares Trust Hub with the event topic, and publishes the status changes that no callback announced.
 //!
-//! Twilio does not repeat a callback that was lost, but it still tells what a profile is when it is asked. The topic tells
-//! what consumers believe, and there is no other memory: every run reads it. What differs becomes an event of its own
-//! origin, which goes the way of every other one, through the [`pipeline`](crate::pipeline).
+//! Twilio does not resend a lost callback, but its API returns the current state of each profile. The topic shows what
+//! consumers believe. There is no other stored state: every run reads the whole topic. Each difference becomes an event
+//! with the origin `reconciliation`, which is published like any other event, through the
+//! [`pipeline`](crate::pipeline).
+//!
+//! | Module | Does |
+//! | --- | --- |
+//! | `run` | one run: reads the topic, lists the profiles, and has differences repaired |
+//! | `view` | what consumers believe, by the rules of `docs/events.md` |
+//! | `plan` | classifies a difference between Trust Hub and the topic |
+//! | `repair` | fetches and publishes a missed status without overwriting a newer one |
+//! | `schedule` | periodic runs in the service |
+//! | `callback_urls` | sets the status callback URLs of all profiles |
 
-mod callbacks;
+mod callback_urls;
 #[cfg(test)]
 mod fixtures;
 mod plan;
@@ -17,125 +27,125 @@ mod view;
 
 use thiserror::Error;
 
-use self::repair::Candidate;
+use self::repair::RepairCandidate;
 pub use self::{
-    callbacks::{Callback, CallbackUrl, CallbackUrlError, Callbacks, Change},
-    plan::Judgement,
-    run::{Mode, Progress, Reconciler, Summary},
+    callback_urls::{CallbackUrl, CallbackUrlError, UrlChange, UrlUpdate, UrlUpdater},
+    plan::Comparison,
+    run::{ReconcileProgress, ReconcileSummary, Reconciler, RunOptions},
     schedule::Schedule,
 };
 use crate::{
     domain::{AccountSid, DeliveryError, ProfileSid, Resource, Status, Timestamp},
-    kafka::{HistoryError, LeadershipLost, LockError},
-    trusthub::{self, Account, Collection, Profile},
+    kafka::{LeaderElectionError, LeadershipLost, TopicReadError},
+    trusthub::{self, AccountClient, Collection, Profile},
 };
 
-/// Why a run did not come to its end. What it published until then is durable, and the next run does the rest.
+/// Why a run ended early. The events that it published until then are durable, and the next run does the rest.
 #[derive(Debug, Error)]
-pub enum Stop {
-    /// The topic cannot be read.
+pub enum RunError {
+    /// The event topic cannot be read.
     #[error(transparent)]
-    TopicReader(#[from] HistoryError),
-    /// It is not known whose turn it is.
+    TopicReader(#[from] TopicReadError),
+    /// It is unknown which process leads.
     #[error(transparent)]
-    LeaderElection(#[from] LockError),
-    /// Another process was given the turn.
-    #[error("another process has taken over")]
+    LeaderElection(#[from] LeaderElectionError),
+    /// Another process leads now.
+    #[error("another process has taken over the reconciliation")]
     TakenOver,
-    /// Nobody knows whose turn it is, since Kafka could not be reached for too long.
-    #[error("this process lost its place in the consumer group, and nobody knows who has it")]
-    LockLost,
+    /// This process lost its leadership because Kafka was unreachable for too long.
+    #[error("lost leadership: the group has not elected a new leader")]
+    LeadershipLost,
     /// An event could not be made durable.
-    #[error("an event could not be published ({0}); see trusthub_kafka_publish_failures_total, or the log")]
+    #[error("cannot publish an event ({0}); see trusthub_kafka_publish_failures_total, or the log")]
     NotDurable(DeliveryError),
 }
 
-impl From<LeadershipLost> for Stop {
+impl From<LeadershipLost> for RunError {
     fn from(lost: LeadershipLost) -> Self {
         match lost {
             LeadershipLost::ToAnother => Self::TakenOver,
-            LeadershipLost::Undecided => Self::LockLost,
+            LeadershipLost::Undecided => Self::LeadershipLost,
         }
     }
 }
 
-/// What became of a profile that is worth telling of.
+/// What a run did about a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// This is to be said of it; nothing was published.
-    Judged(Judgement),
-    /// Consumers are told now.
+pub enum Action {
+    /// Published no event, because of the result of the comparison or because the run only reports.
+    NotPublished(Comparison),
+    /// Published an event with the current status.
     Published,
-    /// It could not be asked for or published.
+    /// Could not fetch the profile or publish its event, for this reason.
     Failed(String),
 }
 
-/// A profile that is worth telling of.
+/// A profile that a run reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whose it is.
+    /// The account of the profile.
     pub account: AccountSid,
-    /// Which it is.
+    /// The SID of the profile.
     pub profile: ProfileSid,
-    /// What kind it is.
+    /// The kind of profile.
     pub resource: Resource,
-    /// The status that consumers had; `None` when the topic says nothing of it.
+    /// The status that consumers believed; `None` if the topic has no event of the profile.
     pub believed: Option<Status>,
-    /// The status that Trust Hub told, and since when it is so at the latest; `None` when it told nothing.
-    pub told: Option<(Status, Timestamp)>,
-    /// What became of it.
-    pub verdict: Verdict,
+    /// The status in Trust Hub and the time of the last change; `None` if the profile could not be fetched.
+    pub actual: Option<(Status, Timestamp)>,
+    /// What the run did about the profile.
+    pub action: Action,
 }
 
 impl Finding {
-    fn of(candidate: &Candidate, believed: Option<Status>, verdict: Verdict) -> Self {
+    fn of_candidate(candidate: &RepairCandidate, believed: Option<Status>, action: Action) -> Self {
         Self {
             account: candidate.account.sid().clone(),
             profile: candidate.profile.clone(),
             resource: candidate.collection.resource(),
             believed,
-            told: None,
-            verdict,
+            actual: None,
+            action,
         }
     }
 
-    fn of_profile(profile: &Profile, believed: Option<Status>, verdict: Verdict) -> Self {
+    fn of_profile(profile: &Profile, believed: Option<Status>, action: Action) -> Self {
         Self {
             account: profile.account_sid.clone(),
             profile: profile.sid.clone(),
             resource: profile.resource,
             believed,
-            told: Some((profile.status, profile.date_updated)),
-            verdict,
+            actual: Some((profile.status, profile.date_updated)),
+            action,
         }
     }
 }
 
-/// The profiles of an account that could not be listed to their end.
+/// A list of profiles that could not be read completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unlisted {
-    /// Whose.
+pub struct ListFailure {
+    /// The account of the profiles.
     pub account: AccountSid,
-    /// What kind.
+    /// The kind of profile.
     pub resource: Resource,
-    /// Why.
+    /// The error that ended the list, or that one profile caused.
     pub error: trusthub::Error,
 }
 
-impl Unlisted {
-    fn of(account: &Account, collection: Collection, error: trusthub::Error) -> Self {
+impl ListFailure {
+    fn new(account: &AccountClient, collection: Collection, error: trusthub::Error) -> Self {
         Self { account: account.sid().clone(), resource: collection.resource(), error }
     }
 }
 
-/// Hears what a run does.
+/// Receives the findings and the progress of a run.
 pub trait Observer: Send {
-    /// How far it is.
-    fn progress(&mut self, progress: Progress);
+    /// The run made progress.
+    fn progress(&mut self, progress: ReconcileProgress);
 
-    /// A profile is worth telling of.
+    /// The run found a profile to report.
     fn found(&mut self, finding: &Finding);
 
-    /// Profiles could not be listed.
-    fn unlisted(&mut self, unlisted: &Unlisted);
+    /// A list of profiles could not be read completely.
+    fn list_failed(&mut self, failure: &ListFailure);
 }

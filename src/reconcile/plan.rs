@@ -1,4 +1,4 @@
-//! What a difference between Trust Hub and the topic calls for. Pure.
+//! Classifies the difference between Trust Hub and the topic for one profile. Pure functions only.
 
 use std::time::Duration;
 
@@ -8,30 +8,31 @@ use crate::{
     trusthub::Profile,
 };
 
-/// A change is left alone for so long: its callback may be under way.
+/// How long after a change no event is published, because its callback may still arrive.
 const GRACE: Duration = Duration::from_secs(120);
 
 closed_set! {
-    /// What is to be said of a profile.
-    pub enum Judgement {
-        /// Consumers have its status.
+    /// The result of comparing a profile with what consumers believe.
+    pub enum Comparison {
+        /// Consumers have the current status.
         Same => "same",
-        /// Nothing was ever to be said of it: it is a draft, and nobody announced anything else.
+        /// The profile is a draft, and the topic has no event of it. No event is missing.
         Untouched => "untouched",
-        /// Its events say that it is no profile of Trust Hub.
+        /// The events of the profile are of a resource that is not in Trust Hub.
         NotCompared => "not compared",
-        /// It changed so lately that its callback may be under way.
+        /// The profile changed so recently that its callback may still arrive.
         TooRecent => "too recent",
-        /// Consumers do not have its status, and should.
+        /// Consumers do not have the current status and need an event.
         Missed => "missed",
-        /// Consumers do not have its status, but perhaps had it: it last changed before the topic's history begins.
+        /// The topic has no event of the profile, but may have had one: the profile last changed before the topic's
+        /// history starts.
         HistoryTooShort => "history too short",
     }
 }
 
-impl Judgement {
-    /// Whether consumers are to be told.
-    pub(super) fn calls_for_an_event(self, baseline: bool) -> bool {
+impl Comparison {
+    /// Whether an event must be published.
+    pub(super) fn needs_event(self, baseline: bool) -> bool {
         match self {
             Self::Missed => true,
             Self::HistoryTooShort => baseline,
@@ -39,8 +40,8 @@ impl Judgement {
         }
     }
 
-    /// Whether an operator wants to hear of it.
-    pub(super) fn is_worth_telling(self) -> bool {
+    /// Whether the run reports the profile to the operator.
+    pub(super) fn is_reported(self) -> bool {
         match self {
             Self::Missed | Self::HistoryTooShort | Self::TooRecent | Self::NotCompared => true,
             Self::Same | Self::Untouched => false,
@@ -48,28 +49,28 @@ impl Judgement {
     }
 }
 
-/// Compares a profile with what consumers believe of it, at this moment, when the topic has everything that was
-/// published since `begins`.
-pub(super) fn judge(
+/// Compares a profile with what consumers believe about it. `history_start` is the time since which the topic contains
+/// every published event, and `now` is the current time.
+pub(super) fn classify(
     profile: &Profile,
     belief: Option<&Belief>,
-    begins: Option<Timestamp>,
-    moment: Timestamp,
-) -> Judgement {
-    let is_too_recent = profile.date_updated.until(moment) < GRACE;
+    history_start: Option<Timestamp>,
+    now: Timestamp,
+) -> Comparison {
+    let is_too_recent = profile.date_updated.until(now) < GRACE;
     match belief {
-        Some(belief) if !is_of_trust_hub(belief.resource) => Judgement::NotCompared,
-        Some(belief) if belief.is_of(profile) => Judgement::Same,
-        None if profile.status == Status::Draft => Judgement::Untouched,
-        _ if is_too_recent => Judgement::TooRecent,
-        Some(_) => Judgement::Missed,
-        None if begins.is_some_and(|begins| begins <= profile.date_updated) => Judgement::Missed,
-        None => Judgement::HistoryTooShort,
+        Some(belief) if !is_in_trust_hub(belief.resource) => Comparison::NotCompared,
+        Some(belief) if belief.matches(profile) => Comparison::Same,
+        None if profile.status == Status::Draft => Comparison::Untouched,
+        _ if is_too_recent => Comparison::TooRecent,
+        Some(_) => Comparison::Missed,
+        None if history_start.is_some_and(|start| start <= profile.date_updated) => Comparison::Missed,
+        None => Comparison::HistoryTooShort,
     }
 }
 
-/// Bundles have an API of their own.
-fn is_of_trust_hub(resource: Resource) -> bool {
+/// Whether the resource is in Trust Hub. Bundles have a separate API.
+fn is_in_trust_hub(resource: Resource) -> bool {
     match resource {
         Resource::CustomerProfile | Resource::TrustProduct => true,
         Resource::RegulatoryBundle | Resource::Unknown => false,
@@ -85,77 +86,81 @@ mod tests {
 
     const NOON: u64 = 43_200;
 
-    fn judged(status: Status, updated: u64, believed: Option<Status>, begins: Option<u64>) -> Judgement {
+    fn compare(status: Status, updated: u64, believed: Option<Status>, history_start: Option<u64>) -> Comparison {
         let belief = believed.map(belief);
-        judge(&profile(status, at(updated)), belief.as_ref(), begins.map(at), at(NOON))
+        classify(&profile(status, at(updated)), belief.as_ref(), history_start.map(at), at(NOON))
     }
 
     #[test]
-    fn what_consumers_have_is_the_same_however_recent_or_old_it_is() {
+    fn status_that_consumers_have_is_the_same_at_any_age() {
         for updated in [0, NOON - 1, NOON + 60] {
-            assert_eq!(judged(Status::InReview, updated, Some(Status::InReview), Some(10)), Judgement::Same);
+            assert_eq!(compare(Status::InReview, updated, Some(Status::InReview), Some(10)), Comparison::Same);
         }
     }
 
     #[test]
-    fn another_status_than_consumers_have_was_missed_even_if_its_change_is_older_than_the_history() {
-        for (updated, begins) in [(100, 10), (5, 10)] {
-            let judged = judged(Status::TwilioApproved, updated, Some(Status::InReview), Some(begins));
-            assert_eq!(judged, Judgement::Missed);
+    fn different_status_was_missed_even_if_it_is_older_than_the_history() {
+        for (updated, history_start) in [(100, 10), (5, 10)] {
+            let comparison = compare(Status::TwilioApproved, updated, Some(Status::InReview), Some(history_start));
+            assert_eq!(comparison, Comparison::Missed);
         }
-        assert_eq!(judged(Status::Draft, 100, Some(Status::InReview), Some(10)), Judgement::Missed, "a draft again");
+        assert_eq!(compare(Status::Draft, 100, Some(Status::InReview), Some(10)), Comparison::Missed, "back to draft");
     }
 
     #[test]
-    fn what_nobody_heard_of_was_missed_if_it_changed_since_the_history_begins() {
-        let unheard = |updated, begins| judged(Status::InReview, updated, None, begins);
-        assert_eq!(unheard(10, Some(10)), Judgement::Missed);
-        assert_eq!(unheard(9, Some(10)), Judgement::HistoryTooShort);
-        assert_eq!(unheard(9, None), Judgement::HistoryTooShort, "the first day");
+    fn unpublished_profile_was_missed_if_it_changed_within_the_history() {
+        let unpublished = |updated, history_start| compare(Status::InReview, updated, None, history_start);
+        assert_eq!(unpublished(10, Some(10)), Comparison::Missed);
+        assert_eq!(unpublished(9, Some(10)), Comparison::HistoryTooShort);
+        assert_eq!(unpublished(9, None), Comparison::HistoryTooShort, "the topic has no history");
     }
 
     #[test]
-    fn a_draft_that_nobody_heard_of_is_no_difference() {
-        for begins in [None, Some(10)] {
-            assert_eq!(judged(Status::Draft, 100, None, begins), Judgement::Untouched);
+    fn unpublished_draft_is_no_difference() {
+        for history_start in [None, Some(10)] {
+            assert_eq!(compare(Status::Draft, 100, None, history_start), Comparison::Untouched);
         }
     }
 
     #[test]
-    fn a_change_of_the_last_two_minutes_is_left_to_its_callback() {
-        for (updated, expected) in [(NOON - 120, Judgement::Missed), (NOON - 119, Judgement::TooRecent)] {
-            assert_eq!(judged(Status::InReview, updated, Some(Status::Draft), Some(10)), expected);
-            assert_eq!(judged(Status::InReview, updated, None, Some(10)), expected);
+    fn change_of_the_last_two_minutes_is_left_to_its_callback() {
+        for (updated, expected) in [(NOON - 120, Comparison::Missed), (NOON - 119, Comparison::TooRecent)] {
+            assert_eq!(compare(Status::InReview, updated, Some(Status::Draft), Some(10)), expected);
+            assert_eq!(compare(Status::InReview, updated, None, Some(10)), expected);
         }
-        assert_eq!(judged(Status::InReview, NOON + 5, None, Some(10)), Judgement::TooRecent, "Twilio's clock is ahead");
+        assert_eq!(
+            compare(Status::InReview, NOON + 5, None, Some(10)),
+            Comparison::TooRecent,
+            "Twilio's clock is ahead"
+        );
     }
 
     #[test]
-    fn bundles_and_what_is_unknown_are_not_compared() {
+    fn bundles_and_unknown_resources_are_not_compared() {
         for resource in [Resource::RegulatoryBundle, Resource::Unknown] {
             let belief = Belief { resource, ..belief(Status::InReview) };
-            let judged = judge(&profile(Status::TwilioApproved, at(100)), Some(&belief), Some(at(10)), at(NOON));
-            assert_eq!(judged, Judgement::NotCompared);
+            let comparison = classify(&profile(Status::TwilioApproved, at(100)), Some(&belief), Some(at(10)), at(NOON));
+            assert_eq!(comparison, Comparison::NotCompared);
         }
     }
 
     #[test]
-    fn statuses_that_this_version_does_not_know_are_told_apart_by_their_text_in_any_spelling() {
+    fn unknown_statuses_are_compared_by_their_canonical_text() {
         let belief = Belief { unknown_status: Some("on-hold".into()), ..belief(Status::Unknown) };
-        let judged = |raw: &str| {
+        let compare = |raw: &str| {
             let profile = Profile { raw_status: raw.to_owned(), ..profile(Status::Unknown, at(100)) };
-            judge(&profile, Some(&belief), Some(at(10)), at(NOON))
+            classify(&profile, Some(&belief), Some(at(10)), at(NOON))
         };
-        assert_eq!((judged("On Hold"), judged("paused")), (Judgement::Same, Judgement::Missed));
+        assert_eq!((compare("On Hold"), compare("paused")), (Comparison::Same, Comparison::Missed));
     }
 
     #[test]
-    fn only_a_baseline_publishes_what_is_older_than_the_history() {
-        let published = |baseline| {
-            let all = <Judgement as crate::domain::Label>::ALL.iter();
-            all.copied().filter(|judgement| judgement.calls_for_an_event(baseline)).collect::<Vec<_>>()
+    fn only_a_baseline_publishes_changes_older_than_the_history() {
+        let needing_event = |baseline| {
+            let all = <Comparison as crate::domain::Label>::ALL.iter();
+            all.copied().filter(|comparison| comparison.needs_event(baseline)).collect::<Vec<_>>()
         };
-        assert_eq!(published(false), [Judgement::Missed]);
-        assert_eq!(published(true), [Judgement::Missed, Judgement::HistoryTooShort]);
+        assert_eq!(needing_event(false), [Comparison::Missed]);
+        assert_eq!(needing_event(true), [Comparison::Missed, Comparison::HistoryTooShort]);
     }
 }

@@ -1,119 +1,122 @@
-//! Makes consumers believe what Trust Hub says, while callbacks go on coming and other replicas go on publishing.
+//! Publishes missed status changes while callbacks keep arriving and other replicas keep publishing.
 //!
-//! A profile is asked for, and after that the topic is read to its end. If nothing was written about it since the end was
-//! seen last, what was asked for is newer than everything that stands there, and is published. Then the topic is read once
-//! more: if somebody else wrote about the profile just before us, the profile is asked for again.
+//! A repair fetches the profile and then reads the topic to its end. If no record of the profile was written since the
+//! last read, the fetched status is newer than every record in the topic, and the repair publishes it. Then it reads
+//! the topic once more. If another writer published an event of the profile just before, the repair fetches the profile
+//! again.
 //!
-//! What is written after that look is the affair of the next run. So this promises that consumers' view becomes right, and
-//! not an order.
+//! Records that are written after that last read are left to the next run. So the repair guarantees that the view of
+//! consumers converges to Trust Hub, but not the order of events.
 
 use futures_util::future::join_all;
 
 use super::{
-    Finding, Stop, Verdict,
-    plan::{Judgement, judge},
+    Action, Finding, RunError,
+    plan::{Comparison, classify},
     view::View,
 };
 use crate::{
     domain::{DeliveryError, ProfileSid, RecordPosition, Status, Timestamp},
-    kafka::{HistoryError, LeadershipLost},
-    trusthub::{Account, Collection, Error, Fetched},
+    kafka::{LeadershipLost, TopicReadError},
+    trusthub::{AccountClient, Collection, Error, Fetched},
 };
 
-/// So often one profile is asked for in a run. Callbacks about it that came as often in between know better.
-const ROUNDS: u32 = 5;
+/// How often a run fetches one profile at most. If a callback arrived each time in between, callbacks keep the profile
+/// current.
+const MAX_ROUNDS: u32 = 5;
 
-/// A profile that seems to have a status that consumers do not have.
+/// A profile whose status consumers probably do not have.
 #[derive(Debug, Clone)]
-pub(super) struct Candidate {
-    pub(super) account: Account,
+pub(super) struct RepairCandidate {
+    pub(super) account: AccountClient,
     pub(super) collection: Collection,
     pub(super) profile: ProfileSid,
 }
 
-/// What a repair needs of the world.
-pub(super) trait World {
-    /// The time, as events have it.
+/// The external services that a repair uses: Trust Hub, the topic, the leader election and the pipeline.
+pub(super) trait Backend {
+    /// The current time of the event clock.
     fn time(&self) -> Timestamp;
 
-    /// Asks Trust Hub for a profile.
-    async fn fetch(&self, candidate: &Candidate) -> Result<Fetched, Error>;
+    /// Fetches a profile from Trust Hub.
+    async fn fetch(&self, candidate: &RepairCandidate) -> Result<Fetched, Error>;
 
-    /// Marks the view, and reads the topic to its end.
-    async fn read_on(&mut self) -> Result<(), HistoryError>;
+    /// Sets the mark of the view, and reads the topic to its end.
+    async fn read_to_end(&mut self) -> Result<(), TopicReadError>;
 
-    /// What consumers believe, as far as the topic was read.
+    /// What consumers believe, as far as the topic has been read.
     fn view(&self) -> &View;
 
-    /// Since when the topic has everything.
-    fn begins(&self) -> Option<Timestamp>;
+    /// The time since which the topic contains every published event.
+    fn history_start(&self) -> Option<Timestamp>;
 
-    /// While this lives, nobody else publishes what is missed.
-    type LeaseGuard;
+    /// Keeps the leadership while it exists, so that no other process repairs.
+    type Lease;
 
-    /// Takes a turn, unless it is another's.
-    async fn turn(&self) -> Result<Self::LeaseGuard, LeadershipLost>;
+    /// Acquires a lease, or fails if this process does not lead.
+    async fn acquire_lease(&self) -> Result<Self::Lease, LeadershipLost>;
 
-    /// Publishes what was fetched, and returns the event's id when it is durable.
+    /// Publishes the fetched status, and returns the id of the event when the event is durable.
     async fn publish(
         &self,
-        found: &Fetched,
+        profile: &Fetched,
         time: Timestamp,
         last: Option<RecordPosition>,
     ) -> Result<String, DeliveryError>;
 }
 
-/// A profile that was asked for.
-struct Asked {
-    candidate: Candidate,
-    /// The last record about it when it was asked for.
+/// A candidate and the response to its fetch.
+struct FetchedCandidate {
+    candidate: RepairCandidate,
+    /// The position of the last record of the profile when the fetch started.
     last: Option<RecordPosition>,
-    at: Timestamp,
-    answer: Result<Fetched, Error>,
+    fetched_at: Timestamp,
+    response: Result<Fetched, Error>,
 }
 
-/// An event to be published.
-struct Due {
-    candidate: Candidate,
-    found: Fetched,
+/// An event to publish.
+struct DueEvent {
+    candidate: RepairCandidate,
+    profile: Fetched,
     time: Timestamp,
     last: Option<RecordPosition>,
     believed: Option<Status>,
 }
 
-/// What is to be done about a profile.
-enum Next {
-    Tell(Finding),
-    Publish(Box<Due>),
-    AskAgain(Candidate),
+/// The next step for a profile.
+enum NextStep {
+    Report(Finding),
+    Publish(Box<DueEvent>),
+    FetchAgain(RepairCandidate),
 }
 
-/// Publishes what these profiles are now, as far as it is still to be published; tells of each what became of it.
-pub(super) async fn repair<W: World>(
-    world: &mut W,
-    mut candidates: Vec<Candidate>,
+/// Publishes the current status of these profiles where it is still missing. Passes the finding for each profile to
+/// `report`.
+pub(super) async fn repair<B: Backend>(
+    backend: &mut B,
+    mut candidates: Vec<RepairCandidate>,
     baseline: bool,
-    tell: &mut (dyn FnMut(Finding) + Send),
-) -> Result<(), Stop> {
-    for _ in 0..ROUNDS {
+    report: &mut (dyn FnMut(Finding) + Send),
+) -> Result<(), RunError> {
+    for _ in 0..MAX_ROUNDS {
         if candidates.is_empty() {
             return Ok(());
         }
-        let asked = join_all(candidates.drain(..).map(|candidate| ask(world, candidate))).await;
-        world.read_on().await?;
+        let fetched = join_all(candidates.drain(..).map(|candidate| fetch(backend, candidate))).await;
+        backend.read_to_end().await?;
         let mut due = Vec::new();
-        for asked in asked {
-            match decide(world, asked, baseline) {
-                Next::Tell(finding) => tell(finding),
-                Next::Publish(event) => due.push(*event),
-                Next::AskAgain(candidate) => candidates.push(candidate),
+        for candidate in fetched {
+            match decide(backend, candidate, baseline) {
+                NextStep::Report(finding) => report(finding),
+                NextStep::Publish(event) => due.push(*event),
+                NextStep::FetchAgain(candidate) => candidates.push(candidate),
             }
         }
-        candidates.extend(publish(world, due, tell).await?);
+        candidates.extend(publish(backend, due, report).await?);
     }
     for candidate in candidates {
-        let believed = believed(world.view(), &candidate.profile);
-        tell(Finding::of(&candidate, believed, Verdict::Judged(Judgement::TooRecent)));
+        let believed = believed(backend.view(), &candidate.profile);
+        report(Finding::of_candidate(&candidate, believed, Action::NotPublished(Comparison::TooRecent)));
     }
     Ok(())
 }
@@ -122,66 +125,69 @@ fn believed(view: &View, profile: &ProfileSid) -> Option<Status> {
     view.of(profile).map(|seen| seen.belief.status)
 }
 
-async fn ask<W: World>(world: &W, candidate: Candidate) -> Asked {
-    let last = world.view().of(&candidate.profile).map(|seen| seen.last);
-    let at = world.time();
-    let answer = world.fetch(&candidate).await;
-    Asked { candidate, last, at, answer }
+async fn fetch<B: Backend>(backend: &B, candidate: RepairCandidate) -> FetchedCandidate {
+    let last = backend.view().of(&candidate.profile).map(|seen| seen.last);
+    let fetched_at = backend.time();
+    let response = backend.fetch(&candidate).await;
+    FetchedCandidate { candidate, last, fetched_at, response }
 }
 
-fn decide<W: World>(world: &W, asked: Asked, baseline: bool) -> Next {
-    let Asked { candidate, last, at, answer } = asked;
-    let seen = world.view().of(&candidate.profile);
+fn decide<B: Backend>(backend: &B, fetched: FetchedCandidate, baseline: bool) -> NextStep {
+    let FetchedCandidate { candidate, last, fetched_at, response } = fetched;
+    let seen = backend.view().of(&candidate.profile);
     let belief = seen.map(|seen| &seen.belief);
     let believed = belief.map(|belief| belief.status);
-    let found = match answer {
-        Ok(found) => found,
-        Err(error) => return Next::Tell(Finding::of(&candidate, believed, Verdict::Failed(error.to_string()))),
+    let profile = match response {
+        Ok(profile) => profile,
+        Err(error) => {
+            return NextStep::Report(Finding::of_candidate(&candidate, believed, Action::Failed(error.to_string())));
+        }
     };
-    let judgement = judge(&found, belief, world.begins(), world.time());
-    if !judgement.calls_for_an_event(baseline) {
-        return Next::Tell(Finding::of_profile(&found, believed, Verdict::Judged(judgement)));
+    let comparison = classify(&profile, belief, backend.history_start(), backend.time());
+    if !comparison.needs_event(baseline) {
+        return NextStep::Report(Finding::of_profile(&profile, believed, Action::NotPublished(comparison)));
     }
     if seen.map(|seen| seen.last) != last {
-        return Next::AskAgain(candidate);
+        return NextStep::FetchAgain(candidate);
     }
-    // What the topic had before we asked is older than the answer, even if the clock of its writer was ahead.
-    let time = belief.map_or(at, |belief| at.max(belief.time));
-    Next::Publish(Box::new(Due { candidate, found, time, last, believed }))
+    // Every record that the topic had before the fetch is older than the response, even if the clock of its writer was
+    // ahead.
+    let time = belief.map_or(fetched_at, |belief| fetched_at.max(belief.time));
+    NextStep::Publish(Box::new(DueEvent { candidate, profile, time, last, believed }))
 }
 
-/// Publishes, and returns the profiles of which somebody else wrote meanwhile.
-async fn publish<W: World>(
-    world: &mut W,
-    due: Vec<Due>,
-    tell: &mut (dyn FnMut(Finding) + Send),
-) -> Result<Vec<Candidate>, Stop> {
+/// Publishes the events, and returns the profiles of which another writer published an event meanwhile.
+async fn publish<B: Backend>(
+    backend: &mut B,
+    due: Vec<DueEvent>,
+    report: &mut (dyn FnMut(Finding) + Send),
+) -> Result<Vec<RepairCandidate>, RunError> {
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    let turn = world.turn().await?;
-    let results = join_all(due.iter().map(|due| world.publish(&due.found, due.time, due.last))).await;
-    drop(turn);
-    let mut stop = None;
+    let lease = backend.acquire_lease().await?;
+    let results = join_all(due.iter().map(|due| backend.publish(&due.profile, due.time, due.last))).await;
+    drop(lease);
+    let mut error = None;
     let mut published = Vec::new();
-    for (Due { candidate, found, believed, .. }, result) in due.into_iter().zip(results) {
+    for (DueEvent { candidate, profile, believed, .. }, result) in due.into_iter().zip(results) {
         match result {
             Ok(id) => {
-                tell(Finding::of_profile(&found, believed, Verdict::Published));
+                report(Finding::of_profile(&profile, believed, Action::Published));
                 published.push((candidate, id));
             }
             Err(DeliveryError::RefusedByTopics) => {
-                let refused = Verdict::Failed("its topic refuses the event".to_owned());
-                tell(Finding::of_profile(&found, believed, refused));
+                let rejected = Action::Failed("the topic rejects the event".to_owned());
+                report(Finding::of_profile(&profile, believed, rejected));
             }
-            Err(reason) => stop = Some(Stop::NotDurable(reason)),
+            Err(reason) => error = Some(RunError::NotDurable(reason)),
         }
     }
-    if let Some(stop) = stop {
-        return Err(stop);
+    if let Some(error) = error {
+        return Err(error);
     }
-    world.read_on().await?;
-    let view = world.view();
+    backend.read_to_end().await?;
+    let view = backend.view();
     published.retain(|(candidate, id)| view.has_another_since_mark(&candidate.profile, id));
     Ok(published.into_iter().map(|(candidate, _)| candidate).collect())
 }

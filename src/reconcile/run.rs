@@ -1,4 +1,4 @@
-//! One comparison, from the first record of the topic to the last profile of the last account.
+//! One run: reads the topic, compares every profile of every account, and publishes missed changes.
 
 use std::{
     mem,
@@ -10,86 +10,86 @@ use std::{
 use futures_util::TryStreamExt as _;
 
 use super::{
-    Finding, Observer, Stop, Unlisted, Verdict,
-    plan::{Judgement, judge},
-    repair::{Candidate, World, repair},
+    Action, Finding, ListFailure, Observer, RunError,
+    plan::{Comparison, classify},
+    repair::{Backend, RepairCandidate, repair},
     view::View,
 };
 use crate::{
     config::{Credentials, KafkaConfig},
     domain::{DeliveryError, ReconcileResult, RecordPosition, Timestamp},
-    kafka::{HistoryError, LeaderElection, LeadershipLost, LeaseGuard, TopicReader},
+    kafka::{LeaderElection, LeadershipLost, LeaseGuard, TopicReadError, TopicReader},
     pipeline::Pipeline,
     telemetry::Metrics,
-    trusthub::{Account, Collection, Error, Fetched, Listing, Profile, TrustHub},
+    trusthub::{AccountClient, Collection, Error, Fetched, Listing, Profile, TrustHub},
 };
 
-/// Profiles that are asked for, and published, together.
+/// How many profiles are fetched and published concurrently.
 const BATCH: usize = 64;
 
-/// What a run does about what it finds.
+/// The options of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Mode {
-    /// Only tells of it.
+pub struct RunOptions {
+    /// Only report; publish nothing.
     pub dry_run: bool,
-    /// Also publishes what last changed before the topic's history begins.
+    /// Also publish profiles that last changed before the topic's history starts.
     pub baseline: bool,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// So many of so many records are read.
+pub enum ReconcileProgress {
+    /// The number of records read, and their total.
     Reading(u64, u64),
-    /// So many profiles are compared, and so many changes were missed.
+    /// The number of profiles compared, and the number of missed changes among them.
     Comparing(u64, u64),
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Accounts that were asked.
+pub struct ReconcileSummary {
+    /// Accounts whose profiles were listed.
     pub accounts: usize,
-    /// Profiles that they have.
+    /// Profiles compared.
     pub profiles: u64,
-    /// Events that the topic has.
+    /// Events read from the topic.
     pub records: u64,
-    /// Changes that were missed. They are published unless the run was to tell only.
+    /// Missed changes. They are published, except in a dry run.
     pub missed: u64,
-    /// Events that were published.
+    /// Events published.
     pub published: u64,
-    /// Profiles whose callbacks may be under way.
+    /// Profiles that changed so recently that their callback may still arrive.
     pub too_recent: u64,
-    /// Profiles that last changed before the topic's history begins.
+    /// Unpublished profiles that last changed before the topic's history starts.
     pub history_too_short: u64,
-    /// Profiles whose events say that they are none of Trust Hub.
+    /// Profiles whose events are of a resource that is not in Trust Hub.
     pub not_compared: u64,
-    /// Profiles, or lists of them, that could not be asked for or published.
+    /// Profiles and lists of profiles that could not be read or published.
     pub failed: u64,
-    /// Requests to Trust Hub.
+    /// Requests sent to Trust Hub.
     pub requests: u64,
-    /// How long it took.
+    /// The duration of the run.
     pub took: Duration,
 }
 
-impl Summary {
+impl ReconcileSummary {
     fn count(&mut self, finding: &Finding) {
-        match finding.verdict {
-            Verdict::Published => {
+        match finding.action {
+            Action::Published => {
                 self.missed += 1;
                 self.published += 1;
             }
-            Verdict::Judged(Judgement::Missed) => self.missed += 1,
-            Verdict::Judged(Judgement::TooRecent) => self.too_recent += 1,
-            Verdict::Judged(Judgement::HistoryTooShort) => self.history_too_short += 1,
-            Verdict::Judged(Judgement::NotCompared) => self.not_compared += 1,
-            Verdict::Judged(Judgement::Same | Judgement::Untouched) => {}
-            Verdict::Failed(_) => self.failed += 1,
+            Action::NotPublished(Comparison::Missed) => self.missed += 1,
+            Action::NotPublished(Comparison::TooRecent) => self.too_recent += 1,
+            Action::NotPublished(Comparison::HistoryTooShort) => self.history_too_short += 1,
+            Action::NotPublished(Comparison::NotCompared) => self.not_compared += 1,
+            Action::NotPublished(Comparison::Same | Comparison::Untouched) => {}
+            Action::Failed(_) => self.failed += 1,
         }
     }
 }
 
-/// Compares, and publishes through the pipeline.
+/// Compares Trust Hub with the topic, and publishes missed changes through the pipeline.
 pub struct Reconciler {
     trusthub: TrustHub,
     kafka: KafkaConfig,
@@ -98,95 +98,102 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Of this Trust Hub with the topic of this Kafka, to which the pipeline publishes.
+    /// Creates a reconciler. `kafka` must be the configuration of the cluster to which `pipeline` publishes.
     #[must_use]
     pub fn new(trusthub: TrustHub, kafka: KafkaConfig, pipeline: Arc<Pipeline>, metrics: Arc<Metrics>) -> Self {
         Self { trusthub, kafka, pipeline, metrics }
     }
 
-    /// Compares the profiles of these accounts. `None` when another process is at it, or has taken over.
+    /// Compares the profiles of these accounts. Returns `None` when another process leads or has taken over.
     ///
     /// # Errors
-    /// [`Stop`]; the next run does the rest.
+    /// [`RunError`]. The next run does the rest.
     pub async fn run(
         &self,
         accounts: &[Credentials],
-        mode: Mode,
+        options: RunOptions,
         observer: &mut dyn Observer,
-    ) -> Result<Option<Summary>, Stop> {
-        let result = match self.run_alone(accounts, mode, observer).await {
-            Err(Stop::TakenOver) => Ok(None),
+    ) -> Result<Option<ReconcileSummary>, RunError> {
+        let result = match self.run_as_leader(accounts, options, observer).await {
+            Err(RunError::TakenOver) => Ok(None),
             result => result,
         };
         let reconcile = &self.metrics.reconcile;
-        let ended = match &result {
+        let run_result = match &result {
             Ok(None) => ReconcileResult::Elsewhere,
             Ok(Some(summary)) if summary.failed == 0 => ReconcileResult::Success,
             Ok(Some(_)) | Err(_) => ReconcileResult::Failure,
         };
-        reconcile.runs.of(ended).inc();
-        if ended == ReconcileResult::Success {
+        reconcile.runs.of(run_result).inc();
+        if run_result == ReconcileResult::Success {
             reconcile.last_success.set(Timestamp::from(SystemTime::now()).unix_seconds());
         }
         result
     }
 
-    /// A run that only tells needs no lock.
-    async fn run_alone(
+    /// Runs if this process becomes the leader. A dry run publishes nothing, so it needs no leadership.
+    async fn run_as_leader(
         &self,
         accounts: &[Credentials],
-        mode: Mode,
+        options: RunOptions,
         observer: &mut dyn Observer,
-    ) -> Result<Option<Summary>, Stop> {
-        let history = TopicReader::open(&self.kafka, &self.metrics.operations).await?;
-        let lock =
-            if mode.dry_run { None } else { LeaderElection::acquire(&self.kafka, &self.metrics.operations).await? };
-        let result = if lock.is_some() || mode.dry_run {
-            let mut work = Work { reconciler: self, history, lock: lock.as_ref(), view: View::default() };
-            let result = work.compare(accounts, mode, observer).await;
-            work.history.close().await;
+    ) -> Result<Option<ReconcileSummary>, RunError> {
+        let topic = TopicReader::open(&self.kafka, &self.metrics.operations).await?;
+        let election = if options.dry_run {
+            None
+        } else {
+            LeaderElection::campaign(&self.kafka, &self.metrics.operations).await?
+        };
+        let result = if election.is_some() || options.dry_run {
+            let mut run = ReconcileRun { reconciler: self, topic, election: election.as_ref(), view: View::default() };
+            let result = run.compare(accounts, options, observer).await;
+            run.topic.close().await;
             result.map(Some)
         } else {
-            history.close().await;
+            topic.close().await;
             Ok(None)
         };
-        if let Some(lock) = lock {
-            lock.release().await;
+        if let Some(election) = election {
+            election.resign().await;
         }
         result
     }
 }
 
-/// A run.
-struct Work<'r> {
+/// The state of one run.
+struct ReconcileRun<'r> {
     reconciler: &'r Reconciler,
-    history: TopicReader,
-    lock: Option<&'r LeaderElection>,
+    topic: TopicReader,
+    election: Option<&'r LeaderElection>,
     view: View,
 }
 
-impl Work<'_> {
+impl ReconcileRun<'_> {
     async fn compare(
         &mut self,
         accounts: &[Credentials],
-        mode: Mode,
+        options: RunOptions,
         observer: &mut dyn Observer,
-    ) -> Result<Summary, Stop> {
+    ) -> Result<ReconcileSummary, RunError> {
         let (began, trusthub) = (Instant::now(), &self.reconciler.trusthub);
         let requests = trusthub.requests();
         let view = &mut self.view;
-        self.history
-            .read_on(|event| view.apply(&event), |read, of| observer.progress(Progress::Reading(read, of)))
+        self.topic
+            .read_to_end(
+                |event| view.apply(&event),
+                |read, total| observer.progress(ReconcileProgress::Reading(read, total)),
+            )
             .await?;
-        let mut teller = Teller { summary: Summary::default(), metrics: &self.reconciler.metrics, observer };
+        let mut reporter =
+            Reporter { summary: ReconcileSummary::default(), metrics: &self.reconciler.metrics, observer };
         for credentials in accounts {
             let account = trusthub.account(credentials.clone());
             for collection in Collection::ALL {
-                self.compare_list(&account, collection, mode, &mut teller).await?;
+                self.compare_list(&account, collection, options, &mut reporter).await?;
             }
         }
-        let Teller { summary, .. } = teller;
-        Ok(Summary {
+        let Reporter { summary, .. } = reporter;
+        Ok(ReconcileSummary {
             accounts: accounts.len(),
             records: self.view.records(),
             requests: trusthub.requests().saturating_sub(requests),
@@ -195,28 +202,30 @@ impl Work<'_> {
         })
     }
 
-    /// Keeps no more profiles than a page and a batch, however many there are.
+    /// Keeps at most one page and one batch of profiles in memory.
     async fn compare_list(
         &mut self,
-        account: &Account,
+        account: &AccountClient,
         collection: Collection,
-        mode: Mode,
-        teller: &mut Teller<'_>,
-    ) -> Result<(), Stop> {
+        options: RunOptions,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<(), RunError> {
         let mut profiles = pin!(account.list(collection, &Listing::default()));
         let mut candidates = Vec::new();
         loop {
             let listed = profiles.try_next().await;
             let at_end = matches!(listed, Ok(None));
             match listed {
-                Ok(Some(profile)) => candidates.extend(self.look(account, collection, mode, profile, teller)),
+                Ok(Some(profile)) => {
+                    candidates.extend(self.compare_profile(account, collection, options, profile, reporter))
+                }
                 Ok(None) => {}
-                // A profile that cannot be read is one less; after every other error the list is at its end.
-                Err(error) => teller.unlisted(account, collection, error),
+                // After a profile that cannot be parsed the list continues; any other error ends the list.
+                Err(error) => reporter.list_failed(account, collection, error),
             }
             if candidates.len() >= BATCH || (at_end && !candidates.is_empty()) {
                 let batch = mem::take(&mut candidates);
-                repair(self, batch, mode.baseline, &mut |finding| teller.tell(&finding)).await?;
+                repair(self, batch, options.baseline, &mut |finding| reporter.found(&finding)).await?;
             }
             if at_end {
                 return Ok(());
@@ -224,94 +233,94 @@ impl Work<'_> {
         }
     }
 
-    /// Compares a profile of a list; returns it if something is to be done about it.
-    fn look(
+    /// Compares a listed profile. Returns it as a candidate if an event may be missing.
+    fn compare_profile(
         &self,
-        account: &Account,
+        account: &AccountClient,
         collection: Collection,
-        mode: Mode,
+        options: RunOptions,
         profile: Profile,
-        teller: &mut Teller<'_>,
-    ) -> Option<Candidate> {
+        reporter: &mut Reporter<'_>,
+    ) -> Option<RepairCandidate> {
         let belief = self.view.of(&profile.sid).map(|seen| &seen.belief);
-        let judgement = judge(&profile, belief, self.begins(), self.time());
-        teller.compared();
-        if judgement.calls_for_an_event(mode.baseline) && !mode.dry_run {
-            return Some(Candidate { account: account.clone(), collection, profile: profile.sid });
+        let comparison = classify(&profile, belief, self.history_start(), self.time());
+        reporter.count_compared();
+        if comparison.needs_event(options.baseline) && !options.dry_run {
+            return Some(RepairCandidate { account: account.clone(), collection, profile: profile.sid });
         }
         let believed = belief.map(|belief| belief.status);
-        teller.tell(&Finding::of_profile(&profile, believed, Verdict::Judged(judgement)));
+        reporter.found(&Finding::of_profile(&profile, believed, Action::NotPublished(comparison)));
         None
     }
 }
 
-impl World for Work<'_> {
-    type LeaseGuard = LeaseGuard;
+impl Backend for ReconcileRun<'_> {
+    type Lease = LeaseGuard;
 
     fn time(&self) -> Timestamp {
         self.reconciler.pipeline.event_time()
     }
 
-    async fn fetch(&self, candidate: &Candidate) -> Result<Fetched, Error> {
+    async fn fetch(&self, candidate: &RepairCandidate) -> Result<Fetched, Error> {
         candidate.account.fetch(candidate.collection, &candidate.profile).await
     }
 
-    async fn read_on(&mut self) -> Result<(), HistoryError> {
+    async fn read_to_end(&mut self) -> Result<(), TopicReadError> {
         let view = &mut self.view;
         view.mark();
-        self.history.read_on(|event| view.apply(&event), |_, _| {}).await
+        self.topic.read_to_end(|event| view.apply(&event), |_, _| {}).await
     }
 
     fn view(&self) -> &View {
         &self.view
     }
 
-    fn begins(&self) -> Option<Timestamp> {
-        self.history.begins()
+    fn history_start(&self) -> Option<Timestamp> {
+        self.topic.history_start()
     }
 
-    async fn turn(&self) -> Result<LeaseGuard, LeadershipLost> {
-        match self.lock {
-            Some(lock) => lock.turn().await,
+    async fn acquire_lease(&self) -> Result<LeaseGuard, LeadershipLost> {
+        match self.election {
+            Some(election) => election.acquire_lease().await,
             None => Err(LeadershipLost::Undecided),
         }
     }
 
     async fn publish(
         &self,
-        found: &Fetched,
+        profile: &Fetched,
         time: Timestamp,
         last: Option<RecordPosition>,
     ) -> Result<String, DeliveryError> {
-        self.reconciler.pipeline.publish_fetched_profile(found, time, last).await
+        self.reconciler.pipeline.publish_fetched_profile(profile, time, last).await
     }
 }
 
-/// Counts what is found, and passes it on.
-struct Teller<'t> {
-    summary: Summary,
+/// Counts the findings, and passes them to the observer.
+struct Reporter<'t> {
+    summary: ReconcileSummary,
     metrics: &'t Metrics,
     observer: &'t mut dyn Observer,
 }
 
-impl Teller<'_> {
-    fn compared(&mut self) {
+impl Reporter<'_> {
+    fn count_compared(&mut self) {
         self.summary.profiles += 1;
-        self.observer.progress(Progress::Comparing(self.summary.profiles, self.summary.missed));
+        self.observer.progress(ReconcileProgress::Comparing(self.summary.profiles, self.summary.missed));
     }
 
-    fn tell(&mut self, finding: &Finding) {
+    fn found(&mut self, finding: &Finding) {
         self.summary.count(finding);
-        match &finding.verdict {
-            Verdict::Judged(judgement) if !judgement.is_worth_telling() => return,
-            Verdict::Judged(_) | Verdict::Failed(_) => {}
-            Verdict::Published => self.metrics.reconcile.missed.of(finding.resource).inc(),
+        match &finding.action {
+            Action::NotPublished(comparison) if !comparison.is_reported() => return,
+            Action::NotPublished(_) | Action::Failed(_) => {}
+            Action::Published => self.metrics.reconcile.missed.of(finding.resource).inc(),
         }
         self.observer.found(finding);
     }
 
-    fn unlisted(&mut self, account: &Account, collection: Collection, error: Error) {
+    fn list_failed(&mut self, account: &AccountClient, collection: Collection, error: Error) {
         self.summary.failed += 1;
-        self.observer.unlisted(&Unlisted::of(account, collection, error));
+        self.observer.list_failed(&ListFailure::new(account, collection, error));
     }
 }

@@ -1,52 +1,54 @@
-//! Compares again and again, beside the service.
+//! Periodic runs in the service.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::sleep};
 
-use super::{Finding, Observer, Progress, Reconciler, Summary, Unlisted, Verdict};
+use super::{Action, Finding, ListFailure, Observer, ReconcileProgress, ReconcileSummary, Reconciler};
 use crate::{
     config::Credentials,
     domain::{Label as _, Status},
 };
 
-/// The first run comes within this time of the start: callbacks may have been lost while nobody was there.
-const FIRST: Duration = Duration::from_secs(60);
-/// How soon a run is thought of again when it is not its time: Kafka is away, or events wait for it on the disk.
-const UNTIL_CALM: Duration = Duration::from_secs(5);
-/// Runs of several replicas do not come together for ever, so an interval is up to a tenth shorter or longer.
+/// The first run starts within this time after startup, because callbacks may have been lost while the service was down.
+const MAX_FIRST_DELAY: Duration = Duration::from_secs(60);
+/// The pause before a due run checks again whether Kafka is reachable and the spool is empty.
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// The share by which an interval is randomly shorter or longer, so that the runs of several replicas do not stay
+/// synchronized.
 const JITTER: f64 = 0.1;
 
-/// Whether everything that was received stands in the topic, as far as this process knows.
-type IsCalm = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Whether every event that this process received is in the topic, as far as the process knows.
+type IsIdle = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Runs one after the other.
+/// Starts a run after each interval, one at a time.
 pub struct Schedule {
     reconciler: Reconciler,
     accounts: watch::Receiver<Vec<Credentials>>,
     interval: Duration,
-    is_calm: IsCalm,
+    is_idle: IsIdle,
 }
 
 impl Schedule {
-    /// A run each `interval`, when `is_calm`, of the accounts as they are then.
+    /// Schedules a run for each `interval`. A run starts only when `is_idle` returns true, with the accounts configured
+    /// then.
     #[must_use]
     pub fn new(
         reconciler: Reconciler,
         accounts: watch::Receiver<Vec<Credentials>>,
         interval: Duration,
-        is_calm: IsCalm,
+        is_idle: IsIdle,
     ) -> Self {
-        Self { reconciler, accounts, interval, is_calm }
+        Self { reconciler, accounts, interval, is_idle }
     }
 
-    /// Runs until it is dropped.
+    /// Runs until the future is dropped.
     pub async fn run(self) {
-        let mut pause = self.interval.min(FIRST).mul_f64(fastrand::f64());
+        let mut pause = self.interval.min(MAX_FIRST_DELAY).mul_f64(fastrand::f64());
         loop {
             sleep(pause).await;
-            while !(self.is_calm)() {
-                sleep(UNTIL_CALM).await;
+            while !(self.is_idle)() {
+                sleep(IDLE_CHECK_INTERVAL).await;
             }
             self.run_once().await;
             pause = self.interval.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0));
@@ -55,17 +57,18 @@ impl Schedule {
 
     async fn run_once(&self) {
         let accounts = self.accounts.borrow().clone();
-        match self.reconciler.run(&accounts, super::Mode::default(), &mut Log).await {
+        match self.reconciler.run(&accounts, super::RunOptions::default(), &mut LogObserver).await {
             Ok(Some(summary)) => log(&summary),
-            Ok(None) => tracing::info!("reconciliation: another process is at it"),
-            Err(error) => tracing::error!(%error, "reconciliation did not come to its end; the next one does the rest"),
+            Ok(None) => tracing::info!("skipped the reconciliation: another process is running it"),
+            Err(error) => tracing::error!(%error, "reconciliation ended early; the next run does the rest"),
         }
     }
 }
 
-fn log(summary: &Summary) {
-    let Summary { accounts, profiles, records, missed, published, too_recent, history_too_short, .. } = summary;
-    let Summary { not_compared, failed, requests, took, .. } = summary;
+fn log(summary: &ReconcileSummary) {
+    let ReconcileSummary { accounts, profiles, records, missed, published, too_recent, history_too_short, .. } =
+        summary;
+    let ReconcileSummary { not_compared, failed, requests, took, .. } = summary;
     let seconds = took.as_secs_f64();
     tracing::info!(
         accounts,
@@ -79,44 +82,51 @@ fn log(summary: &Summary) {
         failed,
         requests,
         seconds,
-        "reconciliation"
+        "reconciliation completed"
     );
     if *published > 0 {
         tracing::warn!(
             published,
-            "callbacks were missed, and are made up for; look whether the ingress loses some (docs/reconciliation.md)"
+            "published missed status changes; check whether the ingress loses callbacks (docs/reconciliation.md)"
         );
     }
 }
 
-/// Writes what is found to the log.
-struct Log;
+/// Logs the findings.
+struct LogObserver;
 
-impl Observer for Log {
-    fn progress(&mut self, _: Progress) {}
+impl Observer for LogObserver {
+    fn progress(&mut self, _: ReconcileProgress) {}
 
     fn found(&mut self, finding: &Finding) {
-        let Finding { account, profile, resource, believed, told, verdict } = finding;
+        let Finding { account, profile, resource, believed, actual, action } = finding;
         let believed = believed.map(Status::as_str);
-        let status = told.map(|(status, _)| status.as_str());
+        let status = actual.map(|(status, _)| status.as_str());
         let (profile_sid, account_sid, resource) = (profile.as_str(), account.as_str(), resource.as_str());
-        match verdict {
-            Verdict::Published => {
-                tracing::warn!(profile_sid, account_sid, resource, believed, status, "a missed change is published");
+        match action {
+            Action::Published => {
+                tracing::warn!(
+                    profile_sid,
+                    account_sid,
+                    resource,
+                    believed,
+                    status,
+                    "published a missed status change"
+                );
             }
-            Verdict::Judged(judgement) => {
-                let judgement = judgement.as_str();
-                tracing::debug!(profile_sid, account_sid, resource, believed, status, judgement, "not published");
+            Action::NotPublished(comparison) => {
+                let comparison = comparison.as_str();
+                tracing::debug!(profile_sid, account_sid, resource, believed, status, comparison, "not published");
             }
-            Verdict::Failed(reason) => {
-                tracing::error!(profile_sid, account_sid, resource, believed, reason, "a profile is not reconciled");
+            Action::Failed(reason) => {
+                tracing::error!(profile_sid, account_sid, resource, believed, reason, "cannot reconcile a profile");
             }
         }
     }
 
-    fn unlisted(&mut self, unlisted: &Unlisted) {
-        let Unlisted { account, resource, error } = unlisted;
+    fn list_failed(&mut self, failure: &ListFailure) {
+        let ListFailure { account, resource, error } = failure;
         let (account_sid, resource) = (account.as_str(), resource.as_str());
-        tracing::error!(account_sid, resource, %error, "profiles cannot be listed");
+        tracing::error!(account_sid, resource, %error, "cannot list profiles");
     }
 }

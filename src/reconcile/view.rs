@@ -1,5 +1,5 @@
-//! What consumers of the topic believe: the last event of each profile that they have applied, by the rules that
-//! `docs/events.md` gives them.
+//! What consumers of the topic believe: the event of each profile that they applied last, by the rules for consumers in
+//! `docs/events.md`.
 
 use std::{
     collections::HashMap,
@@ -12,19 +12,20 @@ use crate::{
     trusthub::Profile,
 };
 
-/// A repeat of an event comes within this time of it, or is older than the last one applied.
-const MEMORY_MILLIS: i64 = 3_600_000;
+/// How long the ids of events are kept. A later repeat of an event is older than the last applied event, so it is
+/// skipped anyway.
+const ID_RETENTION_MILLIS: i64 = 3_600_000;
 
-/// What consumers believe of one profile.
+/// What consumers believe about one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Belief {
-    /// Its status.
+    /// The status of the profile.
     pub(super) status: Status,
-    /// The canonical text of a status that is not known.
+    /// The canonical text of an unknown status.
     pub(super) unknown_status: Option<Box<str>>,
-    /// What kind it is.
+    /// The kind of profile.
     pub(super) resource: Resource,
-    /// The time of the event that says so.
+    /// The time of the event that was applied last.
     pub(super) time: Timestamp,
 }
 
@@ -34,8 +35,8 @@ impl Belief {
         Self { status, unknown_status: unknown_text(status, &published.raw_status), resource, time }
     }
 
-    /// Whether it is what Trust Hub says.
-    pub(super) fn is_of(&self, profile: &Profile) -> bool {
+    /// Whether Trust Hub has the same status.
+    pub(super) fn matches(&self, profile: &Profile) -> bool {
         self.status == profile.status && self.unknown_status == unknown_text(profile.status, &profile.raw_status)
     }
 }
@@ -44,36 +45,36 @@ fn unknown_text(status: Status, raw: &str) -> Option<Box<str>> {
     (status == Status::Unknown).then(|| Status::canonical(raw).into())
 }
 
-/// What is known of one profile.
+/// What the topic says about one profile.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct ProfileHistory {
     pub(super) belief: Belief,
-    /// Where the last record of it stands, whether it was applied or skipped.
+    /// The position of the last record of the profile, whether it was applied or skipped.
     pub(super) last: RecordPosition,
-    /// The ids of its last events, hashed, with their times in milliseconds since the Unix epoch.
+    /// The times, in milliseconds since the Unix epoch, and hashed ids of recent events.
     recent: Vec<(i64, u64)>,
 }
 
-/// What consumers believe, and where they have it from.
+/// What consumers believe about all profiles.
 ///
-/// Memory: some 300 bytes for each profile, however long the topic is.
+/// Memory: about 300 bytes per profile, independent of the length of the topic.
 #[derive(Debug, Default)]
 pub(super) struct View {
-    /// By the number that the SID is.
-    profiles: HashMap<u128, Seen>,
+    /// Keyed by the number that the SID encodes.
+    profiles: HashMap<u128, ProfileHistory>,
     records: u64,
-    /// The profiles and hashed ids of the events that were read since the mark; nothing while there is none.
+    /// The profiles and hashed ids of the events read since the mark; `None` before the first mark.
     since_mark: Option<Vec<(u128, u64)>>,
 }
 
 impl View {
-    /// Takes the next event of its partition.
+    /// Applies the next event, as a consumer would. Events must be passed in the order of their partition.
     pub(super) fn apply(&mut self, published: &PublishedEvent) {
         self.records = self.records.saturating_add(1);
         let (profile, id) = (number(&published.profile), hashed(&published.id));
         let millis = published.time.unix_millis();
         self.since_mark.iter_mut().for_each(|events| events.push((profile, id)));
-        let seen = self.profiles.entry(profile).or_insert_with(|| Seen {
+        let seen = self.profiles.entry(profile).or_insert_with(|| ProfileHistory {
             belief: Belief::of(published),
             last: published.position,
             recent: Vec::with_capacity(1),
@@ -84,35 +85,35 @@ impl View {
         }
         if published.time >= seen.belief.time {
             seen.belief = Belief::of(published);
-            let oldest = millis.saturating_sub(MEMORY_MILLIS);
+            let oldest = millis.saturating_sub(ID_RETENTION_MILLIS);
             seen.recent.retain(|(time, _)| *time >= oldest);
         }
         seen.recent.push((millis, id));
     }
 
-    /// What is known of a profile.
-    pub(super) fn of(&self, profile: &ProfileSid) -> Option<&Seen> {
+    /// The history of a profile; `None` if the topic has no event of it.
+    pub(super) fn of(&self, profile: &ProfileSid) -> Option<&ProfileHistory> {
         self.profiles.get(&number(profile))
     }
 
-    /// From here on it is remembered which events were read.
+    /// Sets the mark: forgets earlier events, and remembers those that are read from now on.
     pub(super) fn mark(&mut self) {
         self.since_mark.get_or_insert_default().clear();
     }
 
-    /// Whether there is an event of this profile since the mark that has not this id.
+    /// Whether an event of this profile with another id was read since the mark.
     pub(super) fn has_another_since_mark(&self, profile: &ProfileSid, id: &str) -> bool {
         let (profile, id) = (number(profile), hashed(id));
         self.since_mark.iter().flatten().any(|(about, known)| *about == profile && *known != id)
     }
 
-    /// How many events were read.
+    /// The number of events read.
     pub(super) fn records(&self) -> u64 {
         self.records
     }
 }
 
-/// A SID is two letters and the digits of a number of 128 bits.
+/// Decodes the 128-bit number in a SID, which follows two letters.
 fn number(profile: &ProfileSid) -> u128 {
     let digits = profile.as_str().get(2..).unwrap_or_default();
     u128::from_str_radix(digits, 16).unwrap_or_default()
@@ -142,24 +143,24 @@ mod tests {
     }
 
     #[test]
-    fn the_last_event_counts_and_one_of_the_same_time_counts_as_later() {
+    fn last_event_counts_even_with_the_time_of_the_one_before() {
         let events = [("1", 10, Status::Draft), ("2", 20, Status::InReview), ("3", 20, Status::TwilioApproved)];
         assert_eq!(believed(&events), (Status::TwilioApproved, 2));
     }
 
     #[test]
-    fn an_older_event_is_skipped_and_is_the_last_record_all_the_same() {
+    fn older_event_is_skipped_but_is_still_the_last_record() {
         assert_eq!(believed(&[("1", 20, Status::InReview), ("2", 19, Status::Draft)]), (Status::InReview, 1));
     }
 
     #[test]
-    fn a_repeat_is_skipped_even_if_it_is_newer() {
+    fn repeat_is_skipped_even_if_it_is_newer() {
         let events = [("1", 10, Status::Draft), ("2", 20, Status::InReview), ("1", 30, Status::Draft)];
         assert_eq!(believed(&events), (Status::InReview, 2));
     }
 
     #[test]
-    fn ids_are_remembered_for_an_hour_before_the_last_event() {
+    fn ids_are_kept_for_an_hour_before_the_last_event() {
         let mut view = View::default();
         for (offset, time) in [(0, 0), (1, 60), (2, 3_660), (3, 3_661)] {
             view.apply(&published(1, offset, &time.to_string(), at(time), Status::Draft));
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_since_a_mark_is_known() {
+    fn events_of_other_writers_since_a_mark_are_detected() {
         let mut view = View::default();
         let others = |view: &View| view.has_another_since_mark(&sid(1), "ours");
         view.apply(&published(1, 0, "theirs", at(1), Status::Draft));

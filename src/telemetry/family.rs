@@ -1,4 +1,4 @@
-//! Metrics with labels from closed sets: every series exists from the start and none can be added.
+//! Metrics whose labels come from closed sets. Every series exists from the start, and no series can be added.
 
 use std::marker::PhantomData;
 
@@ -6,27 +6,27 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 
 use crate::domain::Label;
 
-/// One series for each value of a closed set, looked up by index and never by text.
+/// One series per value of a closed set, looked up by index and never by text.
 #[derive(Debug)]
 pub struct Family<L, S> {
     series: Vec<S>,
     label: PhantomData<L>,
 }
 
-/// Counters by one label.
+/// Counters with one label.
 pub type Counters<L> = Family<L, IntCounter>;
-/// Gauges by one label.
+/// Gauges with one label.
 pub type Gauges<L> = Family<L, IntGauge>;
-/// Counters by two labels.
+/// Counters with two labels.
 pub type PairedCounters<A, B> = Family<(A, B), IntCounter>;
-/// Gauges by two labels.
+/// Gauges with two labels.
 pub type PairedGauges<A, B> = Family<(A, B), IntGauge>;
 
 impl<L: Label, S> Family<L, S> {
-    /// The series of this value.
+    /// The series of this label value.
     ///
     /// # Panics
-    /// Never: a family is made with one series for each value of its label.
+    /// Never: a family is created with one series per label value.
     #[must_use]
     pub fn of(&self, label: L) -> &S {
         at(&self.series, label.index())
@@ -34,30 +34,30 @@ impl<L: Label, S> Family<L, S> {
 }
 
 impl<A: Label, B: Label, S> Family<(A, B), S> {
-    /// The series of this pair.
+    /// The series of this pair of label values.
     ///
     /// # Panics
-    /// Never: a family is made with one series for each pair of its labels.
+    /// Never: a family is created with one series per pair of label values.
     #[must_use]
     pub fn of(&self, first: A, second: B) -> &S {
         at(&self.series, first.index() * B::ALL.len() + second.index())
     }
 }
 
-// INVARIANT: `from_vector` and `paired` push one series for each label, in the order of the labels' indexes.
+// INVARIANT: `from_vector` and `paired` push one series per label value, in the order of the values' indexes.
 #[allow(clippy::indexing_slicing)]
 fn at<S>(series: &[S], index: usize) -> &S {
     &series[index]
 }
 
-/// A metric with label names, which gives a series for label values.
-pub(super) trait Vector: Collector + Clone + Sized + 'static {
+/// A metric with label names, which returns the series of given label values.
+pub(super) trait MetricVec: Collector + Clone + Sized + 'static {
     type Series;
     fn create(opts: Opts, labels: &[&str]) -> prometheus::Result<Self>;
     fn series(&self, values: &[&str]) -> Self::Series;
 }
 
-impl Vector for IntCounterVec {
+impl MetricVec for IntCounterVec {
     type Series = IntCounter;
 
     fn create(opts: Opts, labels: &[&str]) -> prometheus::Result<Self> {
@@ -69,7 +69,7 @@ impl Vector for IntCounterVec {
     }
 }
 
-impl Vector for IntGaugeVec {
+impl MetricVec for IntGaugeVec {
     type Series = IntGauge;
 
     fn create(opts: Opts, labels: &[&str]) -> prometheus::Result<Self> {
@@ -82,15 +82,15 @@ impl Vector for IntGaugeVec {
 }
 
 impl<L: Label, S> Family<L, S> {
-    /// A series for each label; `text` gives the label's value.
-    pub(super) fn from_vector<V: Vector<Series = S>>(vector: &V, text: impl Fn(L) -> String) -> Self {
+    /// Creates the series of each label value. `text` returns the text of a value.
+    pub(super) fn from_vector<V: MetricVec<Series = S>>(vector: &V, text: impl Fn(L) -> String) -> Self {
         let series = L::ALL.iter().map(|value| vector.series(&[&text(*value)])).collect();
         Self { series, label: PhantomData }
     }
 }
 
-/// Registers a family with one label; `text` gives the label's value.
-pub(super) fn family<L: Label, V: Vector>(
+/// Registers a family with one label. `text` returns the text of a label value.
+pub(super) fn family<L: Label, V: MetricVec>(
     registry: &Registry,
     name: &str,
     help: &str,
@@ -100,8 +100,8 @@ pub(super) fn family<L: Label, V: Vector>(
     Ok(Family::from_vector(&register::<V>(registry, name, help, &[label])?, text))
 }
 
-/// Registers a family with two labels; `text` gives the first label's value.
-pub(super) fn paired<A: Label, B: Label, V: Vector>(
+/// Registers a family with two labels. `text` returns the text of a value of the first label.
+pub(super) fn paired<A: Label, B: Label, V: MetricVec>(
     registry: &Registry,
     name: &str,
     help: &str,
@@ -114,7 +114,7 @@ pub(super) fn paired<A: Label, B: Label, V: Vector>(
     Ok(Family { series, label: PhantomData })
 }
 
-pub(super) fn register<V: Vector>(
+pub(super) fn register<V: MetricVec>(
     registry: &Registry,
     name: &str,
     help: &str,

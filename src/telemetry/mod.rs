@@ -1,4 +1,4 @@
-//! What operators see: the catalogue of metrics and the set-up of logs.
+//! Metrics and logs.
 
 mod family;
 mod logging;
@@ -6,4 +6,4 @@ mod metrics;
 
 pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
 pub use logging::{flush_logs, init_logging};
-pub use metrics::{Metrics, Operation, OperationGuard, Operations, ReconcileMetrics, Right, Since, SpoolMetrics};
+pub use metrics::{AgeGauge, Metrics, Operation, OperationGuard, Operations, ReconcileMetrics, Right, SpoolMetrics};

@@ -1,11 +1,11 @@
-//! JSON drawn at random, with the names that answers have.
+//! Random JSON that uses the member names of real responses.
 
 use proptest::prelude::*;
 use serde_json::Value;
 
 const NAMES: [&str; 8] = ["code", "message", "sid", "status", "errors", "results", "meta", "next_page_url"];
 
-/// Any JSON of a few levels.
+/// Generates any JSON value, nested a few levels deep.
 pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
         Just(Value::Null),

@@ -1,4 +1,4 @@
-//! What can go wrong with a request.
+//! The errors of a request to Trust Hub.
 
 use std::{error::Error as _, time::Duration};
 
@@ -8,94 +8,96 @@ use thiserror::Error;
 use super::fields::number;
 use crate::domain::ProfileSid;
 
-/// Twilio's code of a profile that is under review.
+/// Twilio's error code for an edit of a profile that is under review.
 const NOT_EDITABLE: u32 = 60711;
 const UNAUTHORIZED: u32 = 20003;
 const NOT_FOUND: u32 = 20404;
 const TOO_MANY_REQUESTS: u32 = 20429;
 
-/// Why there is no answer, or none of use. Its text holds neither credentials nor anything that was sent.
+/// Why a request gave no usable response. The text contains neither credentials nor anything that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
-    /// The credentials do not open this account.
-    #[error("the credentials of the account were refused")]
+    /// The credentials are not valid for this account.
+    #[error("Trust Hub rejected the credentials of the account")]
     Unauthorized,
     /// There is no such profile, or it belongs to another account.
     #[error("the account has no such profile")]
     NotFound,
     /// The profile is under review.
-    #[error("the profile cannot be edited in its present status")]
+    #[error("the profile cannot be edited in its current status")]
     NotEditable,
-    /// The account asks too often; repeating has not helped.
-    #[error("too many requests")]
+    /// The account exceeded Twilio's rate limit. Retries did not help, or Twilio asked for too long a pause.
+    #[error("too many requests: Trust Hub limits the rate of this account")]
     TooManyRequests {
-        /// How long Twilio wants to be left alone, where it says so.
+        /// How long Twilio asked the client to wait, if it said so.
         retry_after: Option<Duration>,
     },
-    /// The request was refused for another reason.
-    #[error("the request was refused with status {status}{}", shown(*.code))]
+    /// Trust Hub rejected the request for another reason.
+    #[error("Trust Hub rejected the request with status {status}{}", code_suffix(*.code))]
     Invalid {
-        /// The status of the answer, 400 to 499.
+        /// The HTTP status, 400 to 499.
         status: u16,
-        /// Twilio's error code.
+        /// Twilio's error code, if the response has one.
         code: Option<u32>,
-        /// Twilio's words. They may quote what was sent, so they are no part of the error's text.
+        /// Twilio's message. It may quote what was sent, so it is not part of the error's text.
         message: String,
     },
-    /// Trust Hub failed.
+    /// Trust Hub failed to process the request.
     #[error("Trust Hub failed with status {status}")]
     Server {
-        /// The status of the answer, 500 to 599.
+        /// The HTTP status, 500 to 599.
         status: u16,
     },
-    /// An answer that Trust Hub does not give, such as a redirect.
-    #[error("was answered with status {status}, which is not Trust Hub's; is TRUSTHUB_BASE_URL right?")]
+    /// A status that Trust Hub never returns, such as a redirect.
+    #[error("the server returned status {status}, which Trust Hub never returns; check TRUSTHUB_BASE_URL")]
     Unexpected {
-        /// The status of the answer.
+        /// The HTTP status.
         status: u16,
     },
-    /// The answer was not complete in time.
-    #[error("no complete answer in time")]
+    /// The response was not complete in time.
+    #[error("the response was not complete in time")]
     Timeout,
     /// No connection could be opened, so nothing was sent.
-    #[error("no connection: {reason}")]
+    #[error("cannot connect: {reason}")]
     Connect {
-        /// What the system or TLS says.
+        /// The message of the operating system or of TLS.
         reason: String,
     },
-    /// The connection ended before the answer did.
-    #[error("the connection broke: {reason}")]
+    /// The connection closed before the response was complete.
+    #[error("the connection failed: {reason}")]
     Broken {
-        /// What the system or TLS says.
+        /// The message of the operating system or of TLS.
         reason: String,
     },
-    /// A part of the answer that this service cannot do without is absent or of another form.
-    #[error("{field} of the answer is missing or malformed{}", of(.profile.as_ref()))]
+    /// A field that this service requires is missing from the response or has the wrong type.
+    #[error("the response field {field} is missing or malformed{}", profile_suffix(.profile.as_ref()))]
     Malformed {
-        /// The field as Twilio calls it; `body` for the whole.
+        /// Twilio's name for the field; `body` for the whole response.
         field: &'static str,
-        /// Whose field it is, if that could be read.
+        /// The profile that the field belongs to, if its SID could be read.
         profile: Option<ProfileSid>,
     },
-    /// The answer is longer than any that Trust Hub gives.
-    #[error("the answer is too long")]
+    /// The response is larger than any that Trust Hub returns.
+    #[error("the response is too large")]
     TooLarge,
-    /// The list continues at another place, where the credentials must not go.
-    #[error("the list continues at {origin}, to which no credentials are sent; is TRUSTHUB_BASE_URL right?")]
+    /// The next page is on another origin, which must not receive the credentials.
+    #[error(
+        "the next page of the list is at {origin}, which must not receive the credentials; check TRUSTHUB_BASE_URL"
+    )]
     ForeignPage {
-        /// Scheme, host and port of that place.
+        /// Scheme, host and port of the next page.
         origin: String,
     },
-    /// The list comes back to a page that was read, or does not end.
+    /// The list returns to a page that was already read, or has too many pages.
     #[error("the list does not end")]
     EndlessList,
 }
 
-fn shown(code: Option<u32>) -> String {
+fn code_suffix(code: Option<u32>) -> String {
     code.map(|code| format!(" and code {code}")).unwrap_or_default()
 }
 
-fn of(profile: Option<&ProfileSid>) -> String {
+fn profile_suffix(profile: Option<&ProfileSid>) -> String {
     profile.map(|sid| format!(" (profile {sid})")).unwrap_or_default()
 }
 
@@ -104,10 +106,11 @@ impl Error {
         Self::Malformed { field, profile: None }
     }
 
-    /// What an answer says that is not a success. Of several signs Twilio's code is the more exact.
-    pub(super) fn of_answer(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
-        let told = serde_json::from_slice::<Value>(body).unwrap_or_default();
-        let code = told.get("code").and_then(number);
+    /// Maps an unsuccessful response to an error. Twilio's error code is more exact than the HTTP status, so it takes
+    /// precedence.
+    pub(super) fn from_response(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
+        let body = serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let code = body.get("code").and_then(number);
         match (status, code) {
             (500..=599, _) => Self::Server { status },
             (400..=499, Some(NOT_EDITABLE)) => Self::NotEditable,
@@ -115,7 +118,7 @@ impl Error {
             (404, _) | (400..=499, Some(NOT_FOUND)) => Self::NotFound,
             (429, _) | (400..=499, Some(TOO_MANY_REQUESTS)) => Self::TooManyRequests { retry_after },
             (400..=499, code) => {
-                let message = told.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let message = body.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
                 Self::Invalid { status, code, message }
             }
             _ => Self::Unexpected { status },
@@ -135,7 +138,7 @@ impl From<reqwest::Error> for Error {
     }
 }
 
-/// The outer errors repeat the URL and say little else.
+/// The innermost cause. The outer errors repeat the URL and add little else.
 pub(super) fn root_cause(error: &reqwest::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.last().map(ToString::to_string).unwrap_or_default()
@@ -145,12 +148,12 @@ pub(super) fn root_cause(error: &reqwest::Error) -> String {
 mod tests {
     use super::*;
 
-    fn of_json(status: u16, body: &str) -> Error {
-        Error::of_answer(status, body.as_bytes(), None)
+    fn from_json(status: u16, body: &str) -> Error {
+        Error::from_response(status, body.as_bytes(), None)
     }
 
     #[test]
-    fn each_answer_becomes_the_error_that_its_code_or_else_its_status_says() {
+    fn response_maps_to_the_error_of_its_code_or_else_of_its_status() {
         let invalid = |status, code| Error::Invalid { status, code, message: String::new() };
         for (status, body, error) in [
             (401, r#"{"code":20003,"message":"Authenticate","status":401}"#, Error::Unauthorized),
@@ -170,22 +173,22 @@ mod tests {
             (302, r#"{"code":20404}"#, Error::Unexpected { status: 302 }),
             (700, "", Error::Unexpected { status: 700 }),
         ] {
-            assert_eq!(of_json(status, body), error, "{status} {body}");
+            assert_eq!(from_json(status, body), error, "{status} {body}");
         }
     }
 
     #[test]
-    fn twilios_words_are_kept_but_not_in_the_text_of_the_error() {
-        let error = of_json(400, r#"{"code":20001,"message":"Invalid Email ada@example.com"}"#);
-        assert_eq!(error.to_string(), "the request was refused with status 400 and code 20001");
+    fn twilio_message_is_kept_but_not_shown_in_the_error_text() {
+        let error = from_json(400, r#"{"code":20001,"message":"Invalid Email ada@example.com"}"#);
+        assert_eq!(error.to_string(), "Trust Hub rejected the request with status 400 and code 20001");
         assert!(matches!(error, Error::Invalid { message, .. } if message == "Invalid Email ada@example.com"));
     }
 
     #[test]
-    fn a_malformed_field_is_named_with_its_profile() {
+    fn malformed_field_is_named_with_its_profile() {
         let sid = format!("BU{}", "0".repeat(32));
         let profile = ProfileSid::parse(&sid).ok();
         let error = Error::Malformed { field: "status", profile };
-        assert_eq!(error.to_string(), format!("status of the answer is missing or malformed (profile {sid})"));
+        assert_eq!(error.to_string(), format!("the response field status is missing or malformed (profile {sid})"));
     }
 }

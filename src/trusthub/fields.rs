@@ -1,4 +1,4 @@
-//! Typed reading of JSON of which nothing can be taken for granted: Trust Hub describes every field as nullable.
+//! Reads typed values from untrusted JSON. Trust Hub documents every field as nullable, so nothing can be assumed.
 
 use std::collections::HashSet;
 
@@ -7,16 +7,16 @@ use serde_json::{Map, Value};
 use super::error::Error;
 use crate::domain::{ProfileSid, Timestamp, TimestampError};
 
-/// The members of an object; an empty text counts as absent.
+/// The members of a JSON object. An empty string counts as absent.
 #[derive(Debug)]
-pub(super) struct Fields<'a> {
+pub(super) struct JsonFields<'a> {
     members: &'a Map<String, Value>,
-    /// Named in errors from when it is known.
+    /// Added to errors once it is known.
     pub(super) profile: Option<ProfileSid>,
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn of(value: &'a Value, field: &'static str) -> Result<Self, Error> {
+impl<'a> JsonFields<'a> {
+    pub(super) fn from_value(value: &'a Value, field: &'static str) -> Result<Self, Error> {
         let members = value.as_object().ok_or(Error::malformed(field))?;
         Ok(Self { members, profile: None })
     }
@@ -25,7 +25,7 @@ impl<'a> Fields<'a> {
         self.members.get(field).unwrap_or(&Value::Null)
     }
 
-    /// A text that may be absent.
+    /// An optional string.
     pub(super) fn text(&self, field: &'static str) -> Result<Option<&'a str>, Error> {
         match self.value(field) {
             Value::Null => Ok(None),
@@ -34,17 +34,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// As [`text`](Self::text), to be kept.
+    /// An optional string, as an owned value.
     pub(super) fn owned(&self, field: &'static str) -> Result<Option<String>, Error> {
         self.text(field).map(|text| text.map(str::to_owned))
     }
 
-    /// A text that must be there.
+    /// A required string.
     pub(super) fn required(&self, field: &'static str) -> Result<&'a str, Error> {
         self.text(field)?.ok_or_else(|| self.malformed(field))
     }
 
-    /// A text that must be there and of a form.
+    /// A required string that `parse` must accept.
     pub(super) fn parsed<T, E>(
         &self,
         field: &'static str,
@@ -53,8 +53,8 @@ impl<'a> Fields<'a> {
         parse(self.required(field)?).map_err(|_| self.malformed(field))
     }
 
-    /// A moment that may be absent.
-    pub(super) fn moment(&self, field: &'static str) -> Result<Option<Timestamp>, Error> {
+    /// An optional timestamp.
+    pub(super) fn timestamp(&self, field: &'static str) -> Result<Option<Timestamp>, Error> {
         self.text(field)?.map(str::parse).transpose().map_err(|_: TimestampError| self.malformed(field))
     }
 
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A whole number, also where it is written as a text.
+/// An unsigned integer, which may also be written as a string.
 pub(super) fn number(value: &Value) -> Option<u32> {
     match value {
         Value::Number(number) => number.as_u64().and_then(|number| number.try_into().ok()),
@@ -72,10 +72,10 @@ pub(super) fn number(value: &Value) -> Option<u32> {
     }
 }
 
-/// The error codes of an untyped value, in their order, each once.
+/// The error codes in an untyped value, in order and without duplicates.
 ///
-/// Twilio does not describe it. `[{"code":18601}]` is what its documents show; `[18601,"18602"]`, `{"code":18601}` and
-/// `18601` cost nothing to understand.
+/// Twilio does not specify the shape. Its documentation shows `[{"code":18601}]`; `[18601,"18602"]`, `{"code":18601}` and
+/// `18601` are accepted as well.
 pub(super) fn codes(value: &Value) -> Vec<u32> {
     let (mut codes, mut seen) = (Vec::new(), HashSet::new());
     collect_codes(value, &mut codes);
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_read_from_every_shape_each_once() {
+    fn codes_are_read_from_every_shape_without_duplicates() {
         for (value, expected) in [
             (json!([{"code": 18601}, {"code": 18602, "message": "…"}]), vec![18601, 18602]),
             (json!([18601, "18602", 18601, " 18603 "]), vec![18601, 18602, 18603]),

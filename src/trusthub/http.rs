@@ -1,4 +1,4 @@
-//! Requests: where they go, how many at a time, how often each.
+//! Sends HTTP requests: builds URLs, limits concurrency and retries.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -14,7 +14,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use super::{
     error::{Error, root_cause},
     profile::Collection,
-    retry::{Failure, Limits, retry_after},
+    retry::{ApiLimits, FailedAttempt, retry_after},
 };
 use crate::{
     config::{Credentials, Problems},
@@ -22,45 +22,45 @@ use crate::{
 };
 
 const VERSION: &str = "v1";
-/// A page of a thousand profiles has some 1.5 MB.
-const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// A page of a thousand profiles has about 1.5 MB.
+const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The one HTTP client of all accounts.
+/// The HTTP client that all accounts share.
 #[derive(Debug)]
-pub(super) struct Http {
+pub(super) struct ApiClient {
     client: Client,
     base: Url,
-    places: Semaphore,
-    pub(super) limits: Limits,
-    /// Made so far.
+    permits: Semaphore,
+    pub(super) limits: ApiLimits,
+    /// Requests sent so far, retries included.
     pub(super) requests: AtomicU64,
 }
 
-/// One request, to be made as often as it takes.
-struct Call<'a> {
+/// One request, which may be sent several times.
+struct ApiRequest<'a> {
     method: Method,
     url: Url,
     credentials: &'a Credentials,
     form: Option<String>,
 }
 
-impl Http {
-    pub(super) fn new(base_url: &str, limits: Limits) -> Result<Self, Problems> {
+impl ApiClient {
+    pub(super) fn new(base_url: &str, limits: ApiLimits) -> Result<Self, Problems> {
         let problem = |text| Problems::one("TRUSTHUB_BASE_URL", text);
         let base = Url::parse(base_url)
-            .map_err(|_| problem("is not an address that can be called; write https://trusthub.twilio.com".into()))?;
+            .map_err(|_| problem("is not a valid URL; write https://trusthub.twilio.com".into()))?;
         let client = client(&base, &limits).map_err(|error| {
             problem(format!(
-                "cannot be called ({}); install certificate authorities (ca-certificates)",
+                "cannot be used ({}); install certificate authorities (ca-certificates)",
                 root_cause(&error)
             ))
         })?;
-        Ok(Self { client, base, places: Semaphore::new(limits.concurrency), limits, requests: AtomicU64::new(0) })
+        Ok(Self { client, base, permits: Semaphore::new(limits.concurrency), limits, requests: AtomicU64::new(0) })
     }
 
-    /// A collection, or one profile of it.
+    /// The URL of a collection, or of one profile in it.
     pub(super) fn url(&self, collection: Collection, sid: Option<&ProfileSid>) -> Url {
         let prefix = self.base.path().trim_end_matches('/');
         let profile = sid.map(|sid| format!("/{sid}")).unwrap_or_default();
@@ -70,59 +70,60 @@ impl Http {
     }
 
     pub(super) async fn get(&self, credentials: &Credentials, url: Url) -> Result<Vec<u8>, Error> {
-        self.ask(Call { method: Method::GET, url, credentials, form: None }).await
+        self.send_with_retries(ApiRequest { method: Method::GET, url, credentials, form: None }).await
     }
 
     pub(super) async fn post(&self, credentials: &Credentials, url: Url, form: String) -> Result<Vec<u8>, Error> {
-        self.ask(Call { method: Method::POST, url, credentials, form: Some(form) }).await
+        self.send_with_retries(ApiRequest { method: Method::POST, url, credentials, form: Some(form) }).await
     }
 
-    /// The body of a successful answer, after as many tries as may help.
-    async fn ask(&self, call: Call<'_>) -> Result<Vec<u8>, Error> {
-        let mut tries = 0;
+    /// Returns the body of a successful response. Retries as [`ApiLimits::pause`] decides.
+    async fn send_with_retries(&self, request: ApiRequest<'_>) -> Result<Vec<u8>, Error> {
+        let mut attempts = 0;
         loop {
-            let failure = match self.attempt(&call).await {
+            let failure = match self.attempt(&request).await {
                 Ok(body) => return Ok(body),
                 Err(failure) => failure,
             };
-            tries += 1;
-            let Some(pause) = self.limits.pause(&failure, &call.method, tries) else {
+            attempts += 1;
+            let Some(pause) = self.limits.pause(&failure, &request.method, attempts) else {
                 return Err(failure.error);
             };
-            tracing::debug!(error = %failure.error, tries, ?pause, "Trust Hub is asked again");
+            tracing::debug!(error = %failure.error, attempts, ?pause, "retrying the request to Trust Hub");
             sleep(pause).await;
         }
     }
 
-    /// Has its place from the connection to the last byte, but not while it waits for another try.
-    async fn attempt(&self, call: &Call<'_>) -> Result<Vec<u8>, Failure> {
-        let _place = self.places.acquire().await;
+    /// Holds a permit from the connection to the last byte of the response, but not during the pause before a retry.
+    async fn attempt(&self, request: &ApiRequest<'_>) -> Result<Vec<u8>, FailedAttempt> {
+        let _permit = self.permits.acquire().await;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = self.send(call).await.map_err(|error| Failure { error: error.into(), retry_after: None })?;
-        let (status, retry_after) = (response.status(), wanted_pause(&response));
+        let response =
+            self.send(request).await.map_err(|error| FailedAttempt { error: error.into(), retry_after: None })?;
+        let (status, retry_after) = (response.status(), requested_pause(&response));
         let body = read(response).await;
         if status.is_success() {
-            return body.map_err(|error| Failure { error, retry_after: None });
+            return body.map_err(|error| FailedAttempt { error, retry_after: None });
         }
-        // The status says enough when the rest does not arrive.
-        let error = Error::of_answer(status.as_u16(), &body.unwrap_or_default(), retry_after);
-        Err(Failure { error, retry_after })
+        // The status alone is enough when the body cannot be read.
+        let error = Error::from_response(status.as_u16(), &body.unwrap_or_default(), retry_after);
+        Err(FailedAttempt { error, retry_after })
     }
 
-    async fn send(&self, call: &Call<'_>) -> reqwest::Result<Response> {
-        let Credentials { user, password, .. } = call.credentials;
-        let request = self.client.request(call.method.clone(), call.url.clone());
-        let request = request.basic_auth(user, Some(password.expose_secret()));
-        let request = match call.form.clone() {
-            Some(form) => request.header(header::CONTENT_TYPE, FORM).body(form),
-            None => request,
+    async fn send(&self, request: &ApiRequest<'_>) -> reqwest::Result<Response> {
+        let Credentials { user, password, .. } = request.credentials;
+        let builder = self.client.request(request.method.clone(), request.url.clone());
+        let builder = builder.basic_auth(user, Some(password.expose_secret()));
+        let builder = match request.form.clone() {
+            Some(form) => builder.header(header::CONTENT_TYPE, FORM).body(form),
+            None => builder,
         };
-        request.send().await
+        builder.send().await
     }
 }
 
-fn client(base: &Url, limits: &Limits) -> reqwest::Result<Client> {
-    // The provider is the process's; another part of it may have chosen the same one already.
+fn client(base: &Url, limits: &ApiLimits) -> reqwest::Result<Client> {
+    // The provider is process-wide; another part of the process may already have installed the same one.
     let _ = ring::default_provider().install_default();
     let builder = Client::builder()
         .user_agent(USER_AGENT)
@@ -132,13 +133,13 @@ fn client(base: &Url, limits: &Limits) -> reqwest::Result<Client> {
         .timeout(limits.request_timeout);
     match base.scheme() {
         "https" => builder.https_only(true),
-        // Without TLS no authorities are needed, and a proxy would see the credentials.
+        // Plain HTTP needs no certificate authorities, and a proxy would see the credentials.
         _ => builder.tls_certs_only([]).no_proxy(),
     }
     .build()
 }
 
-fn wanted_pause(response: &Response) -> Option<Duration> {
+fn requested_pause(response: &Response) -> Option<Duration> {
     let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     retry_after(value, OffsetDateTime::now_utc())
 }
@@ -146,7 +147,7 @@ fn wanted_pause(response: &Response) -> Option<Duration> {
 async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
             return Err(Error::TooLarge);
         }
         body.extend_from_slice(&chunk);

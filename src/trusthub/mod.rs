@@ -1,8 +1,9 @@
-//! Trust Hub's REST API: profiles listed, fetched and changed with each account's own credentials.
+//! A client for Trust Hub's REST API: lists, fetches and updates profiles with each account's own credentials.
 //!
-//! One [`TrustHub`] serves all accounts and bounds what is under way at a time. Answers are read into types at once:
-//! what Twilio leaves open, but this service cannot do without, is an [`Error`] that names the field. Credentials go to
-//! the configured address only, so redirects are not followed and a list must continue where it began.
+//! One [`TrustHub`] serves all accounts and limits the number of concurrent requests. Responses are parsed into types at
+//! once: when a field is missing that Twilio leaves optional but this service requires, the [`Error`] names it.
+//! Credentials are sent to the configured origin only, so redirects are not followed and every page of a list must have
+//! the same origin as the first.
 
 #[cfg(test)]
 mod arbitrary;
@@ -18,11 +19,11 @@ use std::sync::{Arc, atomic::Ordering};
 
 pub use error::Error;
 use futures_util::{Stream, TryStreamExt as _, stream};
-use http::Http;
+use http::ApiClient;
 pub use pages::Listing;
-use pages::Pages;
+use pages::PageReader;
 pub use profile::{Collection, Fetched, Profile};
-pub use retry::Limits;
+pub use retry::ApiLimits;
 pub use update::Update;
 
 use crate::{
@@ -30,64 +31,64 @@ use crate::{
     domain::{AccountSid, ProfileSid},
 };
 
-/// The client of all accounts.
+/// The client that all accounts share.
 #[derive(Debug, Clone)]
 pub struct TrustHub {
-    http: Arc<Http>,
+    http: Arc<ApiClient>,
 }
 
-/// The profiles of one account.
+/// Requests with the credentials of one account.
 #[derive(Debug, Clone)]
-pub struct Account {
-    http: Arc<Http>,
+pub struct AccountClient {
+    http: Arc<ApiClient>,
     credentials: Arc<Credentials>,
 }
 
 impl TrustHub {
-    /// Opens no connection yet.
+    /// Creates the client. It opens no connection yet.
     ///
     /// # Errors
-    /// [`Problems`] when the address cannot be called, or needs certificate authorities and the system has none.
-    pub fn new(config: &config::TrustHubConfig, limits: Limits) -> Result<Self, Problems> {
-        Http::new(&config.base_url, limits).map(|http| Self { http: Arc::new(http) })
+    /// [`Problems`] when the base URL is not valid, or when it needs certificate authorities and the system has none.
+    pub fn new(config: &config::TrustHubConfig, limits: ApiLimits) -> Result<Self, Problems> {
+        ApiClient::new(&config.base_url, limits).map(|http| Self { http: Arc::new(http) })
     }
 
-    /// The profiles that these credentials open.
+    /// The client for the account that these credentials belong to.
     #[must_use]
-    pub fn account(&self, credentials: Credentials) -> Account {
-        Account { http: Arc::clone(&self.http), credentials: Arc::new(credentials) }
+    pub fn account(&self, credentials: Credentials) -> AccountClient {
+        AccountClient { http: Arc::clone(&self.http), credentials: Arc::new(credentials) }
     }
 
-    /// How many requests were made so far, repeated ones included.
+    /// The number of requests sent so far, retries included.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.http.requests.load(Ordering::Relaxed)
     }
 }
 
-impl Account {
-    /// Whose profiles they are.
+impl AccountClient {
+    /// The SID of the account.
     #[must_use]
     pub fn sid(&self) -> &AccountSid {
         &self.credentials.account
     }
 
-    /// Every profile of the collection, page by page as it is asked for.
+    /// Streams every profile of the collection and requests pages on demand.
     ///
-    /// A profile that cannot be read is an error in its place, and the rest follows; after any other error nothing
-    /// does. Trust Hub pages while its data change, so a profile may come twice.
+    /// A profile that cannot be parsed yields an error, and the stream continues; any other error ends the stream. The
+    /// data can change between two pages, so a profile may appear twice.
     pub fn list(
         &self,
         collection: Collection,
         listing: &Listing,
     ) -> impl Stream<Item = Result<Profile, Error>> + Send + use<> {
         let first = listing.url(self.http.url(collection, None));
-        stream::try_unfold(Pages::starting(self.clone(), collection, first), Pages::turn)
+        stream::try_unfold(PageReader::starting(self.clone(), collection, first), PageReader::next_page)
             .map_ok(stream::iter)
             .try_flatten()
     }
 
-    /// One profile as it is now.
+    /// Fetches the current state of one profile.
     ///
     /// # Errors
     /// [`Error`]; a profile of another account is [`Error::NotFound`].
@@ -97,16 +98,16 @@ impl Account {
         Fetched::read(&body, collection, sid)
     }
 
-    /// Changes a profile and returns it as it is then.
+    /// Updates a profile and returns its new state.
     ///
-    /// It is not repeated when it may have been carried out, so after [`Error::Timeout`], [`Error::Broken`] and
-    /// [`Error::Server`] only a fetch tells.
+    /// A request that Trust Hub may have executed is not retried. After [`Error::Timeout`], [`Error::Broken`] and
+    /// [`Error::Server`], only a fetch shows whether the update took effect.
     ///
     /// # Errors
     /// [`Error`]; [`Error::NotEditable`] while the profile is under review.
     pub async fn update(&self, collection: Collection, sid: &ProfileSid, update: &Update) -> Result<Profile, Error> {
         let url = self.http.url(collection, Some(sid));
-        let body = self.http.post(&self.credentials, url, update.form()).await?;
+        let body = self.http.post(&self.credentials, url, update.to_form()).await?;
         Profile::read_one(&body, collection, sid)
     }
 }

@@ -1,4 +1,4 @@
-//! Lists, page by page.
+//! Reads lists page by page.
 
 use std::collections::HashSet;
 
@@ -6,17 +6,17 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::{
-    Account,
+    AccountClient,
     error::Error,
-    fields::Fields,
+    fields::JsonFields,
     profile::{Collection, Profile},
 };
 use crate::domain::{Label as _, Status};
 
-/// The most profiles that Trust Hub puts on one page.
-const LARGEST_PAGE: u16 = 1000;
+/// The largest page size that Trust Hub accepts.
+const MAX_PAGE_SIZE: u16 = 1000;
 
-/// Which profiles are listed, and how many with one request.
+/// Which profiles to list, and how many to request per page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     status: Option<Status>,
@@ -26,24 +26,24 @@ pub struct Listing {
 impl Default for Listing {
     /// Every profile, with as few requests as possible.
     fn default() -> Self {
-        Self { status: None, page_size: LARGEST_PAGE }
+        Self { status: None, page_size: MAX_PAGE_SIZE }
     }
 }
 
 impl Listing {
-    /// Only profiles of this status.
+    /// Lists only profiles with this status.
     #[must_use]
-    pub fn of_status(self, status: Status) -> Self {
+    pub fn with_status(self, status: Status) -> Self {
         Self { status: Some(status), ..self }
     }
 
-    /// This many on a page, 1 to 1000.
+    /// Sets the page size, 1 to 1000.
     #[must_use]
-    pub fn in_pages_of(self, profiles: u16) -> Self {
-        Self { page_size: profiles.clamp(1, LARGEST_PAGE), ..self }
+    pub fn with_page_size(self, profiles: u16) -> Self {
+        Self { page_size: profiles.clamp(1, MAX_PAGE_SIZE), ..self }
     }
 
-    /// The first page of a collection.
+    /// The URL of the first page of a collection.
     pub(super) fn url(&self, mut collection: Url) -> Url {
         let mut query = collection.query_pairs_mut();
         query.append_pair("PageSize", &self.page_size.to_string());
@@ -55,34 +55,35 @@ impl Listing {
     }
 }
 
-/// A list that is being read.
+/// Reads one list.
 #[derive(Debug)]
-pub(super) struct Pages {
-    account: Account,
+pub(super) struct PageReader {
+    account: AccountClient,
     collection: Collection,
-    /// The page to read next; an error when it must not be read.
+    /// The URL of the next page; an error when that URL must not be requested.
     next: Option<Result<Url, Error>>,
     seen: HashSet<Url>,
 }
 
-impl Pages {
-    pub(super) fn starting(account: Account, collection: Collection, first: Url) -> Self {
+impl PageReader {
+    pub(super) fn starting(account: AccountClient, collection: Collection, first: Url) -> Self {
         Self { account, collection, seen: HashSet::from([first.clone()]), next: Some(Ok(first)) }
     }
 
-    /// The profiles of the next page, and what is left of the list.
-    pub(super) async fn turn(mut self) -> Result<Option<(Vec<Result<Profile, Error>>, Self)>, Error> {
+    /// Returns the profiles of the next page and the reader for the rest of the list; `None` at the end.
+    pub(super) async fn next_page(mut self) -> Result<Option<(Vec<Result<Profile, Error>>, Self)>, Error> {
         let Some(url) = self.next.take().transpose()? else {
             return Ok(None);
         };
         let body = self.account.http.get(&self.account.credentials, url.clone()).await?;
-        let page = Page::read(&body, self.collection)?;
-        self.next = page.next.map(|link| self.admit(&url, &link));
+        let page = ListPage::read(&body, self.collection)?;
+        self.next = page.next.map(|link| self.check_link(&url, &link));
         Ok(Some((page.profiles, self)))
     }
 
-    /// Credentials go where they went before, and every page is read once.
-    fn admit(&mut self, from: &Url, link: &str) -> Result<Url, Error> {
+    /// Checks the link to the next page: it must have the same origin, which already has the credentials, and must not
+    /// have been read before.
+    fn check_link(&mut self, from: &Url, link: &str) -> Result<Url, Error> {
         let next = from.join(link).map_err(|_| Error::malformed("next_page_url"))?;
         if next.origin() != from.origin() || !next.username().is_empty() || next.password().is_some() {
             return Err(Error::ForeignPage { origin: next.origin().ascii_serialization() });
@@ -94,19 +95,19 @@ impl Pages {
     }
 }
 
-/// One page, read.
+/// One parsed page.
 #[derive(Debug)]
-struct Page {
+struct ListPage {
     profiles: Vec<Result<Profile, Error>>,
     next: Option<String>,
 }
 
-impl Page {
+impl ListPage {
     fn read(body: &[u8], collection: Collection) -> Result<Self, Error> {
         let value: Value = serde_json::from_slice(body).map_err(|_| Error::malformed("body"))?;
-        let fields = Fields::of(&value, "body")?;
+        let fields = JsonFields::from_value(&value, "body")?;
         let results = fields.value("results").as_array().ok_or(Error::malformed("results"))?;
-        let next = Fields::of(fields.value("meta"), "meta")?.owned("next_page_url")?;
+        let next = JsonFields::from_value(fields.value("meta"), "meta")?.owned("next_page_url")?;
         Ok(Self { profiles: results.iter().map(|value| Profile::read(value, collection)).collect(), next })
     }
 }
@@ -118,21 +119,24 @@ mod tests {
 
     use super::{super::arbitrary::any_json, *};
 
-    fn read(body: &Value) -> Result<Page, Error> {
-        Page::read(body.to_string().as_bytes(), Collection::CustomerProfiles)
+    fn read(body: &Value) -> Result<ListPage, Error> {
+        ListPage::read(body.to_string().as_bytes(), Collection::CustomerProfiles)
     }
 
     #[test]
-    fn the_first_page_asks_for_as_many_as_it_may_hold_and_for_the_status() {
+    fn first_page_requests_the_largest_page_size_and_the_status() {
         let url = |listing: Listing| listing.url("https://a.example/v1/X".parse().unwrap()).to_string();
         assert_eq!(url(Listing::default()), "https://a.example/v1/X?PageSize=1000");
-        let filtered = Listing::default().of_status(Status::TwilioRejected);
-        assert_eq!(url(filtered.clone().in_pages_of(0)), "https://a.example/v1/X?PageSize=1&Status=twilio-rejected");
-        assert_eq!(url(filtered.in_pages_of(u16::MAX)), "https://a.example/v1/X?PageSize=1000&Status=twilio-rejected");
+        let filtered = Listing::default().with_status(Status::TwilioRejected);
+        assert_eq!(url(filtered.clone().with_page_size(0)), "https://a.example/v1/X?PageSize=1&Status=twilio-rejected");
+        assert_eq!(
+            url(filtered.with_page_size(u16::MAX)),
+            "https://a.example/v1/X?PageSize=1000&Status=twilio-rejected"
+        );
     }
 
     #[test]
-    fn a_page_without_its_parts_is_named_by_the_part() {
+    fn page_error_names_the_part_that_is_missing() {
         for (body, field) in [
             (json!([]), "body"),
             (json!({"meta": {}}), "results"),
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_a_next_one_is_the_last() {
+    fn page_without_a_next_link_is_the_last() {
         for meta in [json!({}), json!({"next_page_url": null}), json!({"next_page_url": ""})] {
             assert_eq!(read(&json!({"results": [], "meta": meta})).unwrap().next, None);
         }
@@ -154,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_json_is_a_page_or_an_error_and_never_a_panic(value in any_json(), results in any_json()) {
+        fn any_json_is_a_page_or_an_error_and_never_panics(value in any_json(), results in any_json()) {
             for body in [value, json!({"results": results, "meta": {}}), json!({"results": [results], "meta": {}})] {
                 if let Ok(page) = read(&body) {
                     prop_assert!(page.profiles.iter().all(Result::is_err));

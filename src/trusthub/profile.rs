@@ -1,4 +1,4 @@
-//! Profiles as Trust Hub tells them.
+//! Profiles as Trust Hub returns them.
 
 use std::ops::Deref;
 
@@ -6,24 +6,24 @@ use serde_json::Value;
 
 use super::{
     error::Error,
-    fields::{Fields, codes},
+    fields::{JsonFields, codes},
 };
 use crate::domain::{AccountSid, ProfileSid, Resource, Status, Timestamp};
 
-/// The two lists of profiles that Trust Hub keeps.
+/// The two collections of profiles in Trust Hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Collection {
-    /// Businesses and persons.
+    /// Profiles of businesses and individuals.
     CustomerProfiles,
-    /// What they are trusted for, such as SHAKEN/STIR.
+    /// The services that such a profile is trusted for, such as SHAKEN/STIR.
     TrustProducts,
 }
 
 impl Collection {
-    /// Both.
+    /// Both collections.
     pub const ALL: [Self; 2] = [Self::CustomerProfiles, Self::TrustProducts];
 
-    /// Its part of the path.
+    /// The path segment of the collection.
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::CustomerProfiles => "CustomerProfiles",
@@ -31,7 +31,7 @@ impl Collection {
         }
     }
 
-    /// The kind of its profiles.
+    /// The resource kind of the profiles in the collection.
     #[must_use]
     pub fn resource(self) -> Resource {
         match self {
@@ -41,44 +41,45 @@ impl Collection {
     }
 }
 
-/// A profile at the moment in which it was fetched.
+/// A profile as it was when it was fetched.
 ///
-/// Twilio describes every field as nullable. Without its SID, account, status and last change a profile can be neither
-/// published nor compared, so their absence is an [`Error::Malformed`]; so is a value of another form anywhere.
+/// Twilio documents every field as nullable. A profile without SID, account, status or time of the last change can be
+/// neither published nor compared, so a missing one is an [`Error::Malformed`]. So is a value of the wrong type in any
+/// field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// What identifies it.
+    /// The SID of the profile, `BU…`.
     pub sid: ProfileSid,
     /// The account that owns it.
     pub account_sid: AccountSid,
-    /// What kind it is.
+    /// The kind of profile, as given by its collection.
     pub resource: Resource,
-    /// Its status.
+    /// The status; [`Status::Unknown`] for one that this version does not know.
     pub status: Status,
-    /// Its status as Twilio wrote it.
+    /// The status as Twilio wrote it.
     pub raw_status: String,
-    /// When it was last changed.
+    /// The time of the last change, in whole seconds.
     pub date_updated: Timestamp,
-    /// When it was made.
+    /// The time of creation.
     pub date_created: Option<Timestamp>,
-    /// The rules that it is reviewed by.
+    /// The policy that the profile is reviewed against, `RN…`.
     pub policy_sid: Option<String>,
-    /// What its owner calls it.
+    /// The name that the account gave the profile.
     pub friendly_name: Option<String>,
-    /// To whom Twilio writes about it.
+    /// The address that Twilio sends mail about the profile to.
     pub email: Option<String>,
-    /// Where changes of its status are announced.
+    /// The URL of its status callback.
     pub status_callback: Option<String>,
-    /// Until when an approval holds, as Twilio wrote it.
+    /// The end of the approval, as Twilio wrote it.
     pub valid_until: Option<String>,
-    /// Why it was rejected, in Twilio's order, each code once.
+    /// The error codes of a rejection, in Twilio's order and without duplicates.
     pub error_codes: Vec<u32>,
 }
 
-/// A profile that Trust Hub told when it was asked for this one, with the credentials of its account.
+/// A profile that Trust Hub returned for a fetch of this SID with the credentials of its account.
 ///
-/// It is what proves to the stages behind it that Twilio said so: only [`Account::fetch`](super::Account::fetch) makes
-/// one, and nothing changes it.
+/// The type proves to later stages that the data came from Twilio: only
+/// [`AccountClient::fetch`](super::AccountClient::fetch) creates it, and nothing modifies it.
 ///
 /// ```compile_fail
 /// # use trusthub_bridge::trusthub::{Fetched, Profile};
@@ -90,12 +91,12 @@ pub struct Profile {
 pub struct Fetched(Profile);
 
 impl Fetched {
-    /// Reads an answer that is one profile, this one.
+    /// Parses a response that must be the profile with this SID.
     pub(super) fn read(body: &[u8], collection: Collection, sid: &ProfileSid) -> Result<Self, Error> {
         Profile::read_one(body, collection, sid).map(Self)
     }
 
-    /// For tests of the stages behind it.
+    /// For tests of later stages.
     #[cfg(test)]
     pub(crate) fn invented(profile: Profile) -> Self {
         Self(profile)
@@ -111,7 +112,7 @@ impl Deref for Fetched {
 }
 
 impl Profile {
-    /// Reads an answer that is one profile, this one.
+    /// Parses a response that must be the profile with this SID.
     pub(super) fn read_one(body: &[u8], collection: Collection, sid: &ProfileSid) -> Result<Self, Error> {
         let value: Value = serde_json::from_slice(body).map_err(|_| Error::malformed("body"))?;
         let profile = Self::read(&value, collection)?;
@@ -119,7 +120,7 @@ impl Profile {
     }
 
     pub(super) fn read(value: &Value, collection: Collection) -> Result<Self, Error> {
-        let mut fields = Fields::of(value, "profile")?;
+        let mut fields = JsonFields::from_value(value, "profile")?;
         let sid = fields.parsed("sid", ProfileSid::parse)?;
         fields.profile = Some(sid.clone());
         let raw_status = fields.required("status")?;
@@ -130,7 +131,7 @@ impl Profile {
             status: Status::from_name(raw_status),
             raw_status: raw_status.to_owned(),
             date_updated: fields.parsed("date_updated", str::parse)?,
-            date_created: fields.moment("date_created")?,
+            date_created: fields.timestamp("date_created")?,
             policy_sid: fields.owned("policy_sid")?,
             friendly_name: fields.owned("friendly_name")?,
             email: fields.owned("email")?,
@@ -152,7 +153,7 @@ mod tests {
         format!("{prefix}{}", "0a".repeat(16))
     }
 
-    fn whole() -> Value {
+    fn complete_profile() -> Value {
         json!({
             "sid": sid("BU"), "account_sid": sid("AC"), "policy_sid": sid("RN"), "friendly_name": "Ada's",
             "status": "twilio-rejected", "valid_until": "2027-07-30T22:29:24Z", "email": "ada@example.com",
@@ -163,7 +164,7 @@ mod tests {
     }
 
     fn with(field: &str, value: Value) -> Value {
-        let mut json = whole();
+        let mut json = complete_profile();
         json[field] = value;
         json
     }
@@ -178,8 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_profile_is_read_into_types() {
-        let profile = read(&whole()).unwrap();
+    fn complete_profile_is_parsed_into_types() {
+        let profile = read(&complete_profile()).unwrap();
         assert_eq!(profile.sid.as_str(), sid("BU"));
         assert_eq!(profile.account_sid.as_str(), sid("AC"));
         assert_eq!((profile.resource, profile.status), (Resource::CustomerProfile, Status::TwilioRejected));
@@ -194,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_is_named_when_it_is_missing_empty_or_of_another_form() {
+    fn required_field_that_is_missing_empty_or_mistyped_is_named() {
         for field in ["sid", "account_sid", "status", "date_updated"] {
             for value in [Value::Null, json!(""), json!(7), json!(["draft"])] {
                 assert_eq!(read(&with(field, value.clone())), Err(malformed(field)), "{field} {value}");
             }
-            let mut absent = whole();
+            let mut absent = complete_profile();
             absent.as_object_mut().unwrap().remove(field);
             assert_eq!(read(&absent), Err(malformed(field)));
         }
@@ -210,13 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_required_may_be_null_or_empty_but_of_no_other_form() {
+    fn optional_field_may_be_null_or_empty_but_not_mistyped() {
         let optional =
             ["policy_sid", "friendly_name", "email", "status_callback", "valid_until", "date_created", "errors"];
         for field in optional {
             for value in [Value::Null, json!("")] {
                 let profile = read(&with(field, value)).unwrap();
-                let gone = [
+                let absent = [
                     profile.policy_sid.is_none(),
                     profile.friendly_name.is_none(),
                     profile.email.is_none(),
@@ -225,7 +226,7 @@ mod tests {
                     profile.date_created.is_none(),
                     profile.error_codes.is_empty(),
                 ];
-                assert_eq!(gone, optional.map(|other| other == field), "{field}");
+                assert_eq!(absent, optional.map(|other| other == field), "{field}");
             }
         }
         for field in optional.into_iter().filter(|field| *field != "errors") {
@@ -234,23 +235,23 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_status_is_kept_as_it_was_written() {
+    fn unknown_status_is_kept_as_written() {
         let profile = read(&with("status", json!("paused"))).unwrap();
         assert_eq!((profile.status, profile.raw_status.as_str()), (Status::Unknown, "paused"));
     }
 
     #[test]
-    fn an_answer_about_another_profile_is_not_taken() {
+    fn response_about_another_profile_is_an_error() {
         let other = ProfileSid::parse(&format!("BU{}", "1".repeat(32))).unwrap();
-        let body = whole().to_string();
+        let body = complete_profile().to_string();
         let read = Profile::read_one(body.as_bytes(), Collection::CustomerProfiles, &other);
         assert_eq!(read, Err(Error::malformed("sid")));
     }
 
     proptest! {
         #[test]
-        fn whatever_stands_in_a_field_is_read_or_named(
-            field in prop::sample::select(whole().as_object().unwrap().keys().cloned().collect::<Vec<_>>()),
+        fn any_value_of_a_field_is_parsed_or_names_the_field(
+            field in prop::sample::select(complete_profile().as_object().unwrap().keys().cloned().collect::<Vec<_>>()),
             value in any_json(),
         ) {
             if let Err(error) = read(&with(&field, value)) {
@@ -259,7 +260,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_an_error_and_never_a_panic(
+        fn any_bytes_are_an_error_and_never_panic(
             json in any_json(),
             bytes in prop::collection::vec(any::<u8>(), 0..64),
             status in any::<u16>(),
@@ -268,7 +269,7 @@ mod tests {
             for body in [json.to_string().into_bytes(), bytes] {
                 let read = Profile::read_one(&body, Collection::TrustProducts, &sid);
                 prop_assert!(read.is_err());
-                let _ = Error::of_answer(status, &body, None).to_string();
+                let _ = Error::from_response(status, &body, None).to_string();
             }
         }
     }

@@ -1,25 +1,25 @@
-//! What can be changed about a profile.
+//! Updates of a profile.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::domain::{Label as _, Status};
 
-/// Changes of a profile; what is `None` stays as it is.
+/// The changes to a profile. A field that is `None` stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Update {
-    /// Where changes of its status are announced, retry overrides behind a `#` included; an empty text ends that.
+    /// The URL of the status callback, with retry overrides after a `#`. An empty string removes the URL.
     pub status_callback: Option<String>,
-    /// Its new status: [`Status::PendingReview`] submits it.
+    /// The new status. [`Status::PendingReview`] submits the profile for review.
     pub status: Option<Status>,
-    /// Its name.
+    /// The new name.
     pub friendly_name: Option<String>,
-    /// To whom Twilio writes about it.
+    /// The address that Twilio sends mail about the profile to.
     pub email: Option<String>,
 }
 
 impl Update {
-    /// As `application/x-www-form-urlencoded`.
-    pub(super) fn form(&self) -> String {
+    /// Encodes the changes as `application/x-www-form-urlencoded`.
+    pub(super) fn to_form(&self) -> String {
         let fields = [
             ("StatusCallback", self.status_callback.as_deref()),
             ("Status", self.status.map(|status| status.as_str())),
@@ -37,15 +37,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_changes_is_sent_and_every_byte_of_it_arrives() {
-        assert_eq!(Update::default().form(), "");
+    fn form_contains_only_changed_fields_fully_encoded() {
+        assert_eq!(Update::default().to_form(), "");
         let callback = Some("https://a.example/?x=1&y=ö z#rc=5".to_owned());
         let update = Update { status_callback: callback, status: Some(Status::PendingReview), ..Update::default() };
         assert_eq!(
-            update.form(),
+            update.to_form(),
             "StatusCallback=https%3A%2F%2Fa%2Eexample%2F%3Fx%3D1%26y%3D%C3%B6%20z%23rc%3D5&Status=pending%2Dreview"
         );
         let cleared = Update { status_callback: Some(String::new()), ..Update::default() };
-        assert_eq!(cleared.form(), "StatusCallback=");
+        assert_eq!(cleared.to_form(), "StatusCallback=");
     }
 }

@@ -126,11 +126,17 @@ fn probe_reports_a_rejected_forgery_and_a_published_test_callback() {
     let bridge = Bridge::start_with(&variables);
     let url = format!("http://{}/callbacks/trust-products", bridge.public);
     let (code, stdout, stderr) = run(&["probe", "--url", &url], &[]);
-    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "a forged callback is refused: 403\n", ""));
+    assert_eq!(
+        (code, stdout.as_str(), stderr.as_str()),
+        (Some(0), "the service rejected a forged callback: 403\n", "")
+    );
     for _ in 0..2 {
         let (code, stdout, stderr) = run(&["probe", "--publish", "--url", &url], &variables);
         assert_eq!(code, Some(0), "{stderr}");
-        assert!(stdout.ends_with("a signed callback is published as io.trusthub-bridge.test.v1: 204\n"), "{stdout}");
+        assert!(
+            stdout.ends_with("the service accepted a signed callback as io.trusthub-bridge.test.v1: 204\n"),
+            "{stdout}"
+        );
     }
     let events = bridge.events(2);
     assert!(events.iter().all(|event| event.header("ce_type") == Some(TEST_EVENT_TYPE)), "{events:?}");
@@ -144,12 +150,15 @@ fn probe_fails_if_a_forgery_is_accepted_or_a_signed_callback_rejected() {
     let lenient = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
     let url = format!("http://{}/callbacks/customer-profiles", lenient.public);
     let (code, _, stderr) = run(&["probe", "--url", &url], &[]);
-    assert_eq!((code, stderr.as_str()), (Some(1), "a forged callback is answered 204 and not 403\n"));
+    assert_eq!((code, stderr.as_str()), (Some(1), "the service answered a forged callback with 204 instead of 403\n"));
     let strict = Bridge::start();
     let url = format!("http://{}/callbacks/customer-profiles", strict.public);
     let others = [("PUBLIC_URL", "https://other.example"), ("TWILIO_AUTH_TOKEN", TOKEN)];
     let (code, _, stderr) = run(&["probe", "--publish", "--url", &url], &others);
-    assert!(code == Some(1) && stderr.contains("a signed callback is answered 403 and not 204"), "{stderr}");
+    assert!(
+        code == Some(1) && stderr.contains("the service answered a signed callback with 403 instead of 204"),
+        "{stderr}"
+    );
     for wrong in ["https://localhost/callbacks/customer-profiles", "http://localhost:8080/", "localhost"] {
         assert_eq!(run(&["probe", "--url", wrong], &[]).0, Some(2), "{wrong}");
     }

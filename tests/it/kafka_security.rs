@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 /// Part of the message about the broker's certificate, in lower case.
-const INVALID_CERTIFICATE: &str = "has it expired, is it for the host in kafka_bootstrap_servers";
+const INVALID_CERTIFICATE: &str = "check its expiry, that it names the host in kafka_bootstrap_servers";
 
 const OUTAGE: &str = "Kafka does not accept records; they are spooled";
 
@@ -75,7 +75,7 @@ fn mutual_tls_publishes_and_an_invalid_certificate_is_reported_once() {
 
     let without = [("KAFKA_SSL_CERTIFICATE_LOCATION", ""), ("KAFKA_SSL_KEY_LOCATION", "")];
     let mut bridge = launch(&kafka, &without);
-    assert_spools_and_reports(&bridge, "the broker wants a client certificate: kafka_ssl_certificate_location");
+    assert_spools_and_reports(&bridge, "the broker requires a client certificate: set kafka_ssl_certificate_location");
     bridge.signal("TERM");
     assert!(bridge.wait().success());
     let variables = kafka.variables();

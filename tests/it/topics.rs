@@ -38,10 +38,10 @@ fn topic_rejected_by_the_broker_is_reported_with_the_requested_settings() {
         ("KAFKA_TOPIC_REPLICATION", "3"),
     ]);
     let topic = &bridge.topic;
-    let complaint = format!("topic {topic} could not be created with 5 partitions and a replication of 3: ");
+    let complaint = format!("cannot create topic {topic} with 5 partitions and replication factor 3: ");
     let line = bridge.wait_for_log(&complaint);
     assert!(line.contains("InvalidReplicationFactor (Broker: Invalid replication factor)"), "{line}");
-    assert!(line.contains("the cluster has 1 brokers: set KAFKA_TOPIC_REPLICATION to a number up to that"), "{line}");
+    assert!(line.contains("the number of brokers is 1: set KAFKA_TOPIC_REPLICATION to at most that number"), "{line}");
 }
 
 /// Each rejection uses one client for its request. No client can be closed while its threads look up a name.

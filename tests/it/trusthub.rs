@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use trusthub_bridge::{
     config::{self, Credentials},
     domain::{AccountSid, ProfileSid},
-    trusthub::{Account, Collection, Error, Fetched, Limits, TrustHub},
+    trusthub::{AccountClient, ApiLimits, Collection, Error, Fetched, TrustHub},
 };
 
 use self::server::{Reply, Server};
@@ -22,11 +22,11 @@ use self::server::{Reply, Server};
 const PASSWORD: &str = "6d0f1e9a7c5b43218f6e5d4c3b2a1908";
 
 /// As many attempts as in production, but without long pauses.
-fn limits() -> Limits {
-    Limits { first_pause: Duration::from_millis(1), ..Limits::default() }
+fn limits() -> ApiLimits {
+    ApiLimits { first_pause: Duration::from_millis(1), ..ApiLimits::default() }
 }
 
-fn hub(base_url: &str, limits: Limits) -> TrustHub {
+fn hub(base_url: &str, limits: ApiLimits) -> TrustHub {
     let config = config::TrustHubConfig { base_url: base_url.to_owned() };
     TrustHub::new(&config, limits).unwrap_or_else(|problems| panic!("{problems}"))
 }
@@ -37,7 +37,7 @@ fn credentials() -> Credentials {
     Credentials { user: account.to_string(), account, password: SecretString::from(PASSWORD) }
 }
 
-fn account(base_url: &str) -> Account {
+fn account(base_url: &str) -> AccountClient {
     hub(base_url, limits()).account(credentials())
 }
 
@@ -67,7 +67,7 @@ fn rejection(status: u16, code: u32, message: &str) -> Reply {
     Reply::json(status, &json!({"code": code, "message": message, "more_info": more_info, "status": status}))
 }
 
-async fn fetch(account: &Account) -> Result<Fetched, Error> {
+async fn fetch(account: &AccountClient) -> Result<Fetched, Error> {
     account.fetch(Collection::CustomerProfiles, &profile_sid(1)).await
 }
 
@@ -106,6 +106,6 @@ async fn credentials_are_not_shown_by_any_value_that_contains_them() {
 #[test]
 fn base_url_that_cannot_be_called_is_a_configuration_problem() {
     let config = config::TrustHubConfig { base_url: "http://1.2.3.999".to_owned() };
-    let problems = TrustHub::new(&config, Limits::default()).unwrap_err().to_string();
-    assert!(problems.contains("TRUSTHUB_BASE_URL: is not an address that can be called; write https://"), "{problems}");
+    let problems = TrustHub::new(&config, ApiLimits::default()).unwrap_err().to_string();
+    assert!(problems.contains("TRUSTHUB_BASE_URL: is not a valid URL; write https://"), "{problems}");
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::scenario::{ACCOUNT, POLICY};
 use crate::{
     domain::{Label as _, Status},
-    kafka::Consumed,
+    kafka::ConsumedRecord,
     simulator::{Attempt, AttemptOutcome},
 };
 
@@ -84,7 +84,7 @@ pub(super) fn next_step(attempt: &Attempt, trust_hub: &str, token: &str) -> Opti
 }
 
 /// Formats the essential fields of an event, or the reason of a dead letter, as one line.
-pub(super) fn event(event: &Consumed) -> String {
+pub(super) fn event(event: &ConsumedRecord) -> String {
     let field = |name: &str| event.value.get(name).and_then(Value::as_str).unwrap_or("–");
     if event.headers.contains_key("reason") {
         let reason = event.headers.get("reason").and_then(Value::as_str).unwrap_or("–");
@@ -104,7 +104,7 @@ pub(super) fn event(event: &Consumed) -> String {
     )
 }
 
-fn errors(event: &Consumed) -> impl Iterator<Item = &Value> {
+fn errors(event: &ConsumedRecord) -> impl Iterator<Item = &Value> {
     event.value.get("errors").and_then(Value::as_array).into_iter().flatten()
 }
 

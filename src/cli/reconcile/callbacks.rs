@@ -1,6 +1,6 @@
-//! `reconcile --set-callback`: has changes of every profile announced here.
+//! `reconcile --set-callback`: sets the status callback URL of every profile.
 
-use super::{Arguments, table::cannot_be_listed, warn};
+use super::{Arguments, table::list_failure, warn};
 use crate::{
     app::{self, block_on},
     cli::{
@@ -8,98 +8,101 @@ use crate::{
         output::{Failure, Rows, say},
     },
     config,
-    reconcile::{Callback, CallbackUrl, Callbacks, Change, Unlisted},
+    reconcile::{CallbackUrl, ListFailure, UrlChange, UrlUpdate, UrlUpdater},
 };
 
 pub(super) fn run(url: &str, arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let url = CallbackUrl::parse(url, !arguments.no_retries)
-        .map_err(|wrong| Failure::Usage(format!("--set-callback: {wrong}")))?;
+        .map_err(|error| Failure::Usage(format!("--set-callback: {error}")))?;
     let access = config::load_trusthub_access(variables).map_err(Failure::usage)?;
     warn(&access.warnings);
-    let callbacks = Callbacks { url, replace: arguments.replace, dry_run: arguments.dry_run };
-    let mut report = Report::new(&callbacks);
-    let asked = block_on(app::set_callbacks(&access, &callbacks, |told| report.tell(told)));
-    asked.map_err(Failure::failed)?.map_err(Failure::usage)?;
-    report.end()
+    let updater = UrlUpdater { url, replace: arguments.replace, dry_run: arguments.dry_run };
+    let mut report = UrlUpdateReport::new(&updater);
+    let updated = block_on(app::set_callbacks(&access, &updater, |result| report.add(result)));
+    updated.map_err(Failure::failed)?.map_err(Failure::usage)?;
+    report.finish()
 }
 
-/// Prints what was changed, and counts.
-struct Report {
+/// Prints the changes, and counts the results.
+struct UrlUpdateReport {
     dry_run: bool,
     rows: Rows,
     profiles: u64,
     changed: u64,
-    kept: u64,
+    unchanged: u64,
     foreign: u64,
     locked: u64,
     failed: u64,
 }
 
-impl Report {
-    fn new(callbacks: &Callbacks) -> Self {
+impl UrlUpdateReport {
+    fn new(updater: &UrlUpdater) -> Self {
         Self {
-            dry_run: callbacks.dry_run,
-            rows: Rows::below(row(["PROFILE", "VERDICT", "RESOURCE", "ACCOUNT", "CALLBACK BEFORE"])),
+            dry_run: updater.dry_run,
+            rows: Rows::below(row(["PROFILE", "RESULT", "RESOURCE", "ACCOUNT", "PREVIOUS CALLBACK"])),
             profiles: 0,
             changed: 0,
-            kept: 0,
+            unchanged: 0,
             foreign: 0,
             locked: 0,
             failed: 0,
         }
     }
 
-    fn tell(&mut self, told: Result<Callback, Unlisted>) {
-        match told {
-            Ok(callback) => self.callback(&callback),
-            Err(unlisted) => {
+    fn add(&mut self, result: Result<UrlUpdate, ListFailure>) {
+        match result {
+            Ok(update) => self.add_update(&update),
+            Err(failure) => {
                 self.failed += 1;
-                self.rows.say(&cannot_be_listed(&unlisted));
+                self.rows.say(&list_failure(&failure));
             }
         }
         let Self { profiles, changed, .. } = self;
         self.rows.progress(|| format!("{profiles} profiles, {changed} changed"));
     }
 
-    fn callback(&mut self, callback: &Callback) {
+    fn add_update(&mut self, update: &UrlUpdate) {
         self.profiles += 1;
-        let (count, verdict) = match &callback.change {
-            Change::Kept => {
-                self.kept += 1;
+        let (count, result) = match &update.change {
+            UrlChange::Unchanged => {
+                self.unchanged += 1;
                 return;
             }
-            Change::Set => (&mut self.changed, if self.dry_run { "would be set" } else { "set" }),
-            Change::Replaced => (&mut self.changed, if self.dry_run { "would be replaced" } else { "replaced" }),
-            Change::Foreign => (&mut self.foreign, "has another"),
-            Change::Locked => (&mut self.locked, "in review"),
-            Change::Failed(_) => (&mut self.failed, "failed"),
+            UrlChange::Set => (&mut self.changed, if self.dry_run { "would be set" } else { "set" }),
+            UrlChange::Replaced => (&mut self.changed, if self.dry_run { "would be replaced" } else { "replaced" }),
+            UrlChange::Foreign => (&mut self.foreign, "has another URL"),
+            UrlChange::Locked => (&mut self.locked, "in review"),
+            UrlChange::Failed(_) => (&mut self.failed, "failed"),
         };
         *count += 1;
-        let before = callback.before.as_deref().unwrap_or("none");
-        let [profile, account] = [callback.profile.as_str(), callback.account.as_str()];
-        self.rows.print(&row([profile, verdict, &callback.resource.to_string(), account, before]));
-        if let Change::Failed(reason) = &callback.change {
+        let before = update.before.as_deref().unwrap_or("none");
+        let [profile, account] = [update.profile.as_str(), update.account.as_str()];
+        self.rows.print(&row([profile, result, &update.resource.to_string(), account, before]));
+        if let UrlChange::Failed(reason) = &update.change {
             self.rows.say(&format!("{profile}: {reason}"));
         }
     }
 
-    fn end(self) -> Result<(), Failure> {
-        self.rows.end()?;
+    fn finish(self) -> Result<(), Failure> {
+        self.rows.finish()?;
         let done = if self.dry_run { "would be changed" } else { "changed" };
-        say(&format!("{} profiles: {} {done}, {} had it already", self.profiles, self.changed, self.kept));
+        say(&format!("{} profiles: {} {done}, {} already had this URL", self.profiles, self.changed, self.unchanged));
         if self.foreign > 0 {
-            say(&format!("{} have another URL; --replace changes it", self.foreign));
+            say(&format!("{} have another URL; use --replace to change it", self.foreign));
         }
         if self.locked > 0 {
-            say(&format!("{} are in review and cannot be edited (60711); run it again after it", self.locked));
+            say(&format!(
+                "{} are under review and cannot be edited (60711); run the command again after the review",
+                self.locked
+            ));
         }
         if self.failed > 0 {
-            return Err(Failure::Failed(format!("{} could not be changed, see above", self.failed)));
+            return Err(Failure::Failed(format!("{} profiles or lists failed, see above", self.failed)));
         }
         Ok(())
     }
 }
 
-fn row([profile, verdict, resource, account, before]: [&str; 5]) -> String {
-    format!("{profile:34}  {verdict:17}  {resource:16}  {account:34}  {before}")
+fn row([profile, result, resource, account, before]: [&str; 5]) -> String {
+    format!("{profile:34}  {result:17}  {resource:16}  {account:34}  {before}")
 }

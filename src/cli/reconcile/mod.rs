@@ -1,11 +1,11 @@
-//! `reconcile`: what no callback has made known.
+//! `reconcile`: compares Trust Hub with the event topic.
 
 mod callbacks;
 mod table;
 
 use clap::Args;
 
-use self::table::Table;
+use self::table::FindingTable;
 use super::{
     Variables,
     output::{Failure, say},
@@ -13,51 +13,53 @@ use super::{
 use crate::{
     app::{self, ReconcileError, block_on},
     config::{self, ReconcileCommandConfig},
-    reconcile::{Mode, Summary},
+    reconcile::{ReconcileSummary, RunOptions},
     telemetry::init_logging,
 };
 
-/// What `reconcile --help` says.
-pub(super) const LONG: &str = "Compare Trust Hub with what was published, and publish what no callback has made known
+/// The text of `reconcile --help`.
+pub(super) const LONG: &str = "Compare Trust Hub with the event topic, and publish the status changes that no callback announced
 
-The profiles of every account, from TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, are compared with the last status that
-consumers of KAFKA_TOPIC have. A profile that they have with another status, or do not have although it changed since the
-topic's history begins, is published as an event with the origin \"reconciliation\". What changed in the last two minutes
-is left to its callback.
+Compares the profiles of every account, from TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, with the last status that
+consumers of KAFKA_TOPIC have. Publishes an event with the origin \"reconciliation\" for each profile whose status in Trust
+Hub differs, and for each profile that has no event although it changed since the topic's history starts. A change within
+the last two minutes is left to its callback.
 
-Prints a line for each profile that is worth one. Only one process is at it at a time: another one says so and ends.
-Exit code 0: done; 1: something could not be compared or published; 2: wrong usage or configuration.
+Prints one line for each profile that differs. Only one process reconciles a topic at a time; a second one says so and
+exits. Exit codes: 0 done; 1 a profile could not be compared or published; 2 invalid usage or configuration; 3 only with
+--exit-code.
 
-With --set-callback nothing is compared: changes of every profile are announced at this URL from then on.";
+With --set-callback the command compares nothing. It sets the status callback URL of every profile instead.";
 
-/// Lines of the service about Kafka speak of a spool, which a command has not.
-const LOGGED: &str = "warn,trusthub_bridge::deliver=off";
+/// Log messages of `deliver` mention the spool, which a command does not have.
+const LOG_FILTER: &str = "warn,trusthub_bridge::deliver=off";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Publish nothing, change nothing, and say what would be
+    /// Report what would be published or changed, without doing it
     #[arg(long)]
     dry_run: bool,
-    /// With --dry-run: exit with 3 when something is missing
+    /// With --dry-run: exit with code 3 if an event is missing
     #[arg(long, requires = "dry_run", conflicts_with = "set_callback")]
     exit_code: bool,
-    /// Also publish what last changed before the topic's history begins
+    /// Also publish profiles that last changed before the topic's history starts
     #[arg(long, conflicts_with = "set_callback")]
     baseline: bool,
-    /// Have changes announced here where no other URL is set: the public URL, to which each kind of profiles gets its
-    /// path, or the URL of one such path. Asks Twilio for retries (#rc=5&rp=ct,rt,5xx) unless it has a fragment of its own
+    /// Set this status callback URL on every profile that has none: either the public URL, to which the path for each
+    /// kind of profile is added, or the URL of one such path. Asks Twilio to retry (#rc=5&rp=ct,rt,5xx) unless the URL
+    /// has a fragment
     #[arg(long, value_name = "URL")]
     set_callback: Option<String>,
-    /// With --set-callback: also where another URL is set
+    /// With --set-callback: also replace other URLs
     #[arg(long, requires = "set_callback")]
     replace: bool,
-    /// With --set-callback: ask for no retries
+    /// With --set-callback: do not ask Twilio to retry
     #[arg(long, requires = "set_callback")]
     no_retries: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
-    init_logging(None, LOGGED).map_err(Failure::failed)?;
+    init_logging(None, LOG_FILTER).map_err(Failure::failed)?;
     if let Some(url) = &arguments.set_callback {
         return callbacks::run(url, arguments, variables);
     }
@@ -71,25 +73,25 @@ fn warn(warnings: &[String]) {
 }
 
 async fn compare(arguments: &Arguments, config: ReconcileCommandConfig) -> Result<(), Failure> {
-    let mode = Mode { dry_run: arguments.dry_run, baseline: arguments.baseline };
-    let mut table = Table::default();
-    let result = app::reconcile(&config, mode, &mut table).await;
-    table.end()?;
+    let options = RunOptions { dry_run: arguments.dry_run, baseline: arguments.baseline };
+    let mut table = FindingTable::default();
+    let result = app::reconcile(&config, options, &mut table).await;
+    table.finish()?;
     let summary = result.map_err(|error| match error {
-        ReconcileError::Stop(_) => Failure::Failed(format!("{error}; run it again when this is mended")),
+        ReconcileError::Run(_) => Failure::Failed(format!("{error}; correct this and run the command again")),
         ReconcileError::Start(_) => Failure::failed(error),
     })?;
     let Some(summary) = summary else {
-        say("another process reconciles this topic now, and does what there is to do");
+        say("another process is reconciling this topic; nothing to do");
         return Ok(());
     };
-    say(&table::told(&summary, mode));
+    say(&table::summary_text(&summary, options));
     if summary.failed > 0 {
-        return Err(Failure::Failed(format!("{} could not be compared or published, see above", summary.failed)));
+        return Err(Failure::Failed(format!("{} profiles or lists failed, see above", summary.failed)));
     }
-    if arguments.exit_code && is_missing_something(&summary, mode) { Err(Failure::Missing) } else { Ok(()) }
+    if arguments.exit_code && has_missing_events(&summary, options) { Err(Failure::Missing) } else { Ok(()) }
 }
 
-fn is_missing_something(summary: &Summary, mode: Mode) -> bool {
-    summary.missed > 0 || (mode.baseline && summary.history_too_short > 0)
+fn has_missing_events(summary: &ReconcileSummary, options: RunOptions) -> bool {
+    summary.missed > 0 || (options.baseline && summary.history_too_short > 0)
 }

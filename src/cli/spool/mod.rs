@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use super::{
     Variables,
-    output::{Failure, Progress, print, say},
+    output::{Failure, ProgressLine, print, say},
 };
 use crate::{
     app::{self, StartError, block_on},
@@ -167,7 +167,7 @@ const TABLES: [Table; 2] = [Table::Parked, Table::Queue];
 
 fn drain(variables: Variables, patience: Duration) -> Result<(), Failure> {
     let (spool, kafka) = config::load_drain(variables).map_err(Failure::usage)?;
-    let mut progress = Progress::default();
+    let mut progress = ProgressLine::default();
     let show = |left| progress.show(&format!("{} left to publish", show::records(left)));
     let drained = block_on(app::drain(&spool, &kafka, patience, show)).map_err(Failure::failed)?;
     let drained = drained.map_err(Failure::failed)?;

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     domain::{Destination, PublishFailure, Timestamp},
-    kafka::{Availability, Completion, Record, Running, Sink},
+    kafka::{Availability, BackgroundCall, Completion, Record, Sink},
 };
 
 /// What the fake Kafka does with the next records.
@@ -204,7 +204,7 @@ impl Sink for Arc<FakeKafka> {
         Ok(())
     }
 
-    fn purge(&self) -> Running {
+    fn purge(&self) -> BackgroundCall {
         let mut state = self.state.lock().unwrap();
         state.purging += 1;
         state.purges += 1;
@@ -227,7 +227,7 @@ impl Sink for Arc<FakeKafka> {
         Box::pin(async move { is_done.await.unwrap() })
     }
 
-    fn renew(&self) -> Running {
+    fn renew(&self) -> BackgroundCall {
         self.state.lock().unwrap().renewed += 1;
         Box::pin(std::future::ready(()))
     }

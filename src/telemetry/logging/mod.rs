@@ -1,10 +1,10 @@
-//! The set-up of logs.
+//! Logs to stderr without blocking the threads that log.
 //!
-//! A line is formatted on the thread that logs it and appended to a [`LogQueue`] in memory, under a lock that is held for
-//! the copy alone. One thread, `log-writer`, writes to stderr and may block there until stderr is read: what does
-//! not fit into the queue meanwhile is dropped and counted. So neither a callback nor a thread of librdkafka ever waits
-//! for the reader of the log. A panic goes the same way, since the usual hook writes to stderr itself. The one wait is
-//! [`flush_logs`] at the exit, half a second at most.
+//! The thread that logs a line formats it and appends it to a [`LogQueue`] in memory. The queue's lock is held for the
+//! copy only. One thread, `log-writer`, writes the queue to stderr and may block while nothing reads stderr. Lines that
+//! do not fit into the queue meanwhile are dropped and counted. So neither a callback nor a thread of librdkafka ever
+//! waits for the reader of the log. Panics are logged the same way, because the default panic hook writes to stderr
+//! itself. The only wait is [`flush_logs`] at exit, for at most half a second.
 
 mod queue;
 
@@ -25,26 +25,26 @@ use tracing_subscriber::{
     prelude::*,
 };
 
-use self::queue::{Line, LogQueue};
+use self::queue::{LogLineWriter, LogQueue};
 use super::metrics::dropped_log_lines;
 use crate::config::{LogFormat, log_filter};
 
-/// How long the exit waits for the reader of the log.
-const EXIT_PATIENCE: Duration = Duration::from_millis(500);
+/// How long the exit waits until the log is written.
+const EXIT_FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a thread that panicked does: the process may be about to abort.
-const PANIC_PATIENCE: Duration = Duration::from_millis(100);
+/// How long a thread that panicked waits until the log is written, because the process may be about to abort.
+const PANIC_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The log of the process, once it is set up.
+/// The log queue of the process, once it is initialized.
 static LOG: OnceLock<Arc<LogQueue>> = OnceLock::new();
 
-/// Sends the process's logs to stderr; without a format, as text on a terminal and as JSON elsewhere. The first call wins;
-/// later ones change nothing.
+/// Sends the logs of the process to stderr. The default format is text on a terminal and JSON elsewhere. Only the first
+/// call has an effect.
 ///
-/// `filter` is in the syntax of `RUST_LOG`; one that cannot be read lets errors through.
+/// `filter` has the syntax of `RUST_LOG`. An invalid filter lets only errors through.
 ///
 /// # Errors
-/// When the system gives no thread.
+/// When the system cannot start a thread.
 pub fn init_logging(format: Option<LogFormat>, filter: &str) -> io::Result<()> {
     if LOG.get().is_some() {
         return Ok(());
@@ -53,32 +53,33 @@ pub fn init_logging(format: Option<LogFormat>, filter: &str) -> io::Result<()> {
     let on_terminal = io::stderr().is_terminal();
     let lines = {
         let queue = Arc::clone(&queue);
-        // The library would report its own errors to stderr, and wait for it.
-        fmt::layer().log_internal_errors(false).with_writer(move || Line::of(&queue))
+        // The library would otherwise write its own errors to stderr, which may block.
+        fmt::layer().log_internal_errors(false).with_writer(move || LogLineWriter::new(&queue))
     };
     let lines = match format.unwrap_or(if on_terminal { LogFormat::Pretty } else { LogFormat::Json }) {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
         LogFormat::Pretty => lines.with_ansi(on_terminal).with_target(false).boxed(),
     };
     let filter = log_filter(filter).unwrap_or_else(|| Targets::new().with_default(LevelFilter::ERROR));
-    // Another call may have been faster; its queue has the lines then.
+    // A concurrent call may have been first. Its queue receives the lines then.
     if tracing_subscriber::registry().with(lines).with(filter).try_init().is_ok() && LOG.set(queue).is_ok() {
         panic::set_hook(Box::new(log_panic));
     }
     Ok(())
 }
 
-/// Waits until everything that was logged is written, half a second at most.
+/// Waits until all logged lines are written, for at most half a second.
 pub fn flush_logs() {
     if let Some(queue) = LOG.get() {
-        queue.flush(EXIT_PATIENCE);
+        queue.flush(EXIT_FLUSH_TIMEOUT);
     }
 }
 
 fn start_writer() -> io::Result<Arc<LogQueue>> {
     let queue = Arc::new(LogQueue::new(dropped_log_lines().ok()));
     let writer = Arc::clone(&queue);
-    // A descriptor of its own: the standard library's stderr has a lock, at which others would wait for the writer.
+    // The writer has a descriptor of its own, because the standard library's stderr has a lock, on which other threads
+    // would wait for the writer.
     let stderr: Box<dyn Write + Send> = match io::stderr().as_fd().try_clone_to_owned() {
         Ok(stderr) => Box::new(File::from(stderr)),
         Err(_) => Box::new(io::stderr()),
@@ -90,7 +91,7 @@ fn start_writer() -> io::Result<Arc<LogQueue>> {
     Ok(queue)
 }
 
-/// Appends its line to the queue like any other, on the thread that writes.
+/// Runs on the writer's thread, and appends its line to the queue like any other line.
 fn report_dropped(lines: u64) {
     tracing::warn!(lines, "log lines were dropped because stderr was not read fast enough");
 }
@@ -106,6 +107,6 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
         "a thread panicked"
     );
     if let Some(queue) = LOG.get() {
-        queue.flush(PANIC_PATIENCE);
+        queue.flush(PANIC_FLUSH_TIMEOUT);
     }
 }

@@ -1,4 +1,4 @@
-//! Lines on their way to stderr: bounded in bytes, and no thread that logs waits for it.
+//! A queue of log lines for stderr. It is bounded in bytes, and a thread that logs never waits for it.
 
 use std::{
     io::{self, Write},
@@ -10,43 +10,43 @@ use std::{
 
 use prometheus::IntCounter;
 
-/// Bytes that wait, some thousands of lines; as many may be in the writer's hands. Since lines are appended to one text, this
-/// bounds their number, too.
+/// The most bytes that wait, which is some thousands of lines. The writer may hold as many again. All waiting lines
+/// share one buffer, so this also bounds their number.
 pub(super) const MAX_BYTES: usize = 1 << 20;
 
-/// A buffer that has grown larger is given back when it is empty.
-const USUAL_BYTES: usize = 64 << 10;
+/// The capacity that an empty buffer keeps. A larger buffer is shrunk.
+const RETAINED_BYTES: usize = 64 << 10;
 
-/// Between two tries to write where the descriptor does not block.
-const RETRY: Duration = Duration::from_millis(10);
+/// The pause between two attempts to write to a non-blocking descriptor.
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The queue.
+/// The queue of log lines, shared by the threads that log and the writer.
 #[derive(Debug)]
 pub(super) struct LogQueue {
-    state: Mutex<State>,
-    /// Something waits.
+    state: Mutex<QueueState>,
+    /// Signaled when lines are waiting.
     filled: Condvar,
-    /// Nothing waits and nothing is being written.
+    /// Signaled when no line is waiting and none is being written.
     emptied: Condvar,
     dropped: Option<IntCounter>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// Whole lines.
+struct QueueState {
+    /// Complete lines.
     waiting: Vec<u8>,
     is_writing: bool,
-    /// Lines that were dropped and not reported yet.
+    /// The number of dropped lines that were not reported yet.
     dropped: u64,
 }
 
 impl LogQueue {
-    /// Counts the lines that it drops.
+    /// Creates an empty queue. `dropped` counts the lines that the queue drops.
     pub(super) fn new(dropped: Option<IntCounter>) -> Self {
         Self { state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new(), dropped }
     }
 
-    /// Appends a line, or drops it.
+    /// Appends a line, or drops it if the queue is full.
     fn push(&self, line: &[u8]) {
         let mut state = self.state();
         if state.waiting.len() + line.len() > MAX_BYTES {
@@ -58,23 +58,23 @@ impl LogQueue {
         }
     }
 
-    /// Writes what comes, for as long as the process runs. `report` is called with the number of dropped lines when they
-    /// are written again.
+    /// Writes lines for as long as the process runs. When lines can be written again after some were dropped, calls
+    /// `report` with the number of dropped lines.
     pub(super) fn write_to(&self, mut out: impl Write, report: impl Fn(u64)) {
         let mut batch = Vec::new();
         loop {
-            self.take(&mut batch);
+            self.take_batch(&mut batch);
             let unwritten = write(&mut out, &batch);
-            if let Some(dropped) = self.written(lines(unwritten)) {
+            if let Some(dropped) = self.finish_batch(count_lines(unwritten)) {
                 report(dropped);
             }
             batch.clear();
-            batch.shrink_to(USUAL_BYTES);
+            batch.shrink_to(RETAINED_BYTES);
         }
     }
 
-    /// Waits for lines, and exchanges them for the empty `batch`.
-    fn take(&self, batch: &mut Vec<u8>) {
+    /// Waits for lines, and swaps them with the empty `batch`.
+    fn take_batch(&self, batch: &mut Vec<u8>) {
         let mut state = self.state();
         while state.waiting.is_empty() {
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -83,76 +83,77 @@ impl LogQueue {
         state.is_writing = true;
     }
 
-    /// The number of dropped lines, if it can be reported now.
-    fn written(&self, unwritten: u64) -> Option<u64> {
+    /// Ends a batch of which `unwritten` lines were not written. Returns the number of dropped lines if it can be
+    /// reported now.
+    fn finish_batch(&self, unwritten: u64) -> Option<u64> {
         let mut state = self.state();
         state.is_writing = false;
         self.drop_lines(&mut state, unwritten);
-        // The report must be readable, and it must fit into the queue.
-        let is_read = unwritten == 0 && state.waiting.len() < MAX_BYTES / 2;
-        let dropped = if is_read { mem::take(&mut state.dropped) } else { 0 };
+        // The report must reach a reader, and it must fit into the queue.
+        let can_report = unwritten == 0 && state.waiting.len() < MAX_BYTES / 2;
+        let dropped = if can_report { mem::take(&mut state.dropped) } else { 0 };
         if dropped == 0 && state.waiting.is_empty() {
             self.emptied.notify_all();
         }
         (dropped > 0).then_some(dropped)
     }
 
-    fn drop_lines(&self, state: &mut State, lines: u64) {
+    fn drop_lines(&self, state: &mut QueueState, lines: u64) {
         state.dropped += lines;
         if let Some(counter) = &self.dropped {
             counter.inc_by(lines);
         }
     }
 
-    /// Waits until everything is written, at most `patience`.
-    pub(super) fn flush(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    /// Waits until all lines are written, for at most `timeout`.
+    pub(super) fn flush(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
         let mut state = self.state();
         while !state.waiting.is_empty() || state.is_writing {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
                 return;
             }
-            state = self.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.emptied.wait_timeout(state, remaining).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds the lock can panic.
+    fn state(&self) -> MutexGuard<'_, QueueState> {
+        // No code that holds the lock can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes all of it, or returns what could not be written.
+/// Writes all bytes, or returns the bytes that could not be written.
 fn write<'b>(out: &mut impl Write, mut rest: &'b [u8]) -> &'b [u8] {
     while !rest.is_empty() {
         match out.write(rest) {
             Ok(0) => break,
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Who shares the descriptor may have made it so.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY),
+            // Another process that shares the descriptor may have made it non-blocking.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_INTERVAL),
             Err(_closed) => break,
         }
     }
     rest
 }
 
-fn lines(text: &[u8]) -> u64 {
+fn count_lines(text: &[u8]) -> u64 {
     let ends = text.iter().filter(|byte| **byte == b'\n').count();
     u64::try_from(ends).unwrap_or(u64::MAX)
 }
 
-/// Where one line is formatted to: it comes in one piece.
-pub(super) struct Line(Arc<LogQueue>);
+/// The writer for one formatted line. `tracing_subscriber` passes each line in a single write.
+pub(super) struct LogLineWriter(Arc<LogQueue>);
 
-impl Line {
-    pub(super) fn of(queue: &Arc<LogQueue>) -> Self {
+impl LogLineWriter {
+    pub(super) fn new(queue: &Arc<LogQueue>) -> Self {
         Self(Arc::clone(queue))
     }
 }
 
-impl Write for Line {
+impl Write for LogLineWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.push(line);
         Ok(line.len())
@@ -171,17 +172,17 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// A reader of the log that takes one piece whenever it is told to: as much as it is told, or an error.
-    struct Reader {
-        told: Receiver<io::Result<usize>>,
-        read: Sender<Vec<u8>>,
+    /// An output that accepts one write for each step that the test sends: that many bytes, or an error.
+    struct SteppedOutput {
+        steps: Receiver<io::Result<usize>>,
+        written: Sender<Vec<u8>>,
     }
 
-    impl Write for Reader {
+    impl Write for SteppedOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // Once the test has dropped its end, it takes everything.
-            let taken = self.told.recv().unwrap_or(Ok(bytes.len()))?.min(bytes.len());
-            let _ = self.read.send(bytes[..taken].to_vec());
+            // Once the test has dropped its sender, the output accepts everything.
+            let taken = self.steps.recv().unwrap_or(Ok(bytes.len()))?.min(bytes.len());
+            let _ = self.written.send(bytes[..taken].to_vec());
             Ok(taken)
         }
 
@@ -190,38 +191,38 @@ mod tests {
         }
     }
 
-    struct Log {
+    struct QueueFixture {
         queue: Arc<LogQueue>,
-        tell: Option<Sender<io::Result<usize>>>,
-        read: Receiver<Vec<u8>>,
+        steps: Option<Sender<io::Result<usize>>>,
+        written: Receiver<Vec<u8>>,
         reports: Receiver<u64>,
     }
 
-    fn log() -> Log {
+    fn fixture() -> QueueFixture {
         let queue = Arc::new(LogQueue::new(IntCounter::new("dropped", "Dropped lines.").ok()));
-        let ((tell, told), (read, has_read), (report, reports)) = (mpsc::channel(), mpsc::channel(), mpsc::channel());
+        let ((step, steps), (write, written), (report, reports)) = (mpsc::channel(), mpsc::channel(), mpsc::channel());
         let writer = Arc::clone(&queue);
         thread::spawn(move || {
-            writer.write_to(Reader { told, read }, |lines| report.send(lines).unwrap());
+            writer.write_to(SteppedOutput { steps, written: write }, |lines| report.send(lines).unwrap());
         });
-        Log { queue, tell: Some(tell), read: has_read, reports }
+        QueueFixture { queue, steps: Some(step), written, reports }
     }
 
-    impl Log {
-        fn tell(&self, taken: io::Result<usize>) {
-            self.tell.as_ref().unwrap().send(taken).unwrap();
+    impl QueueFixture {
+        fn step(&self, taken: io::Result<usize>) {
+            self.steps.as_ref().unwrap().send(taken).unwrap();
         }
 
-        fn read_everything(&mut self) {
-            self.tell = None;
+        fn accept_everything(&mut self) {
+            self.steps = None;
         }
 
         fn dropped(&self) -> u64 {
             self.queue.dropped.as_ref().unwrap().get()
         }
 
-        /// Waits until the writer has what was pushed so far in its hands.
-        fn taken(&self) {
+        /// Waits until the writer has taken every line that was pushed so far.
+        fn wait_until_taken(&self) {
             let deadline = Instant::now() + LONG;
             while !self.queue.state().waiting.is_empty() {
                 assert!(Instant::now() < deadline, "the writer takes nothing");
@@ -231,58 +232,62 @@ mod tests {
     }
 
     #[test]
-    fn reader_that_stops_blocks_no_writer_and_costs_bounded_memory() {
-        let mut log = log();
+    fn stalled_output_blocks_no_logging_thread_and_bounds_memory() {
+        let mut log = fixture();
         let line = [&[b'x'; 999][..], b"\n"].concat();
         log.queue.push(&line);
-        log.taken();
+        log.wait_until_taken();
         let fitting = MAX_BYTES / line.len();
         (0..fitting + 500).for_each(|_| log.queue.push(&line));
         assert_eq!(log.dropped(), 500);
         assert!(log.queue.state().waiting.len() <= MAX_BYTES);
         let began = Instant::now();
         log.queue.flush(Duration::from_millis(20));
-        assert!(began.elapsed() >= Duration::from_millis(20), "it is waited for, within a limit");
+        assert!(began.elapsed() >= Duration::from_millis(20), "flush waits for the output, up to its time-out");
 
-        log.read_everything();
-        assert_eq!(log.reports.recv_timeout(LONG), Ok(500), "reported when it is read again");
+        log.accept_everything();
+        assert_eq!(
+            log.reports.recv_timeout(LONG),
+            Ok(500),
+            "the dropped lines are reported when lines can be written again"
+        );
         log.queue.flush(LONG);
-        assert_eq!(log.read.try_iter().map(|piece| piece.len()).sum::<usize>(), (1 + fitting) * line.len());
+        assert_eq!(log.written.try_iter().map(|piece| piece.len()).sum::<usize>(), (1 + fitting) * line.len());
         assert_eq!(log.queue.state().dropped, 0);
     }
 
     #[test]
-    fn lines_come_whole_and_in_order_however_little_is_taken_at_once() {
-        let mut log = log();
+    fn lines_stay_complete_and_in_order_across_partial_writes() {
+        let mut log = fixture();
         for taken in [Ok(3), Err(io::ErrorKind::WouldBlock.into()), Err(io::ErrorKind::Interrupted.into()), Ok(1)] {
-            log.tell(taken);
+            log.step(taken);
         }
-        log.read_everything();
+        log.accept_everything();
         ["first\n", "second\n", "third\n"].iter().for_each(|line| log.queue.push(line.as_bytes()));
         log.queue.flush(LONG);
-        assert_eq!(log.read.try_iter().flatten().collect::<Vec<_>>(), b"first\nsecond\nthird\n");
+        assert_eq!(log.written.try_iter().flatten().collect::<Vec<_>>(), b"first\nsecond\nthird\n");
         assert_eq!(log.dropped(), 0);
     }
 
     #[test]
-    fn closed_stderr_drops_lines_one_try_each_and_reports_them_when_it_is_open() {
-        let mut log = log();
+    fn closed_stderr_drops_lines_and_reports_them_when_it_is_open_again() {
+        let mut log = fixture();
         for line in ["first\nsecond\n", "third\n"] {
-            log.tell(Err(io::ErrorKind::BrokenPipe.into()));
+            log.step(Err(io::ErrorKind::BrokenPipe.into()));
             log.queue.push(line.as_bytes());
             log.queue.flush(LONG);
         }
         assert_eq!(log.dropped(), 3);
-        log.read_everything();
+        log.accept_everything();
         log.queue.push(b"fourth\n");
         assert_eq!(log.reports.recv_timeout(LONG), Ok(3));
         log.queue.flush(LONG);
-        assert_eq!(log.read.try_iter().flatten().collect::<Vec<_>>(), b"fourth\n");
+        assert_eq!(log.written.try_iter().flatten().collect::<Vec<_>>(), b"fourth\n");
     }
 
     #[test]
     fn line_larger_than_the_queue_is_dropped() {
-        let log = log();
+        let log = fixture();
         log.queue.push(&vec![b'x'; MAX_BYTES + 1]);
         assert_eq!(log.dropped(), 1);
     }

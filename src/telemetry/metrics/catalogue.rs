@@ -1,14 +1,14 @@
-//! How an entry of the catalogue is written.
+//! Helpers that create and register metrics.
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::super::family::{Counters, Gauges, PairedCounters, family, paired};
 use crate::domain::Label;
 
-/// Seconds from 1 ms to Twilio's limit of 15 s.
+/// Histogram buckets in seconds, from 1 ms to Twilio's limit of 15 s.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 5.0, 15.0];
 
-/// Shortens the catalogue's entries.
+/// Creates metrics and registers them with the registry.
 pub(super) struct Catalogue<'a>(pub(super) &'a Registry);
 
 impl Catalogue<'_> {
@@ -30,11 +30,11 @@ impl Catalogue<'_> {
     }
 
     pub(super) fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        self.registered(IntCounter::new(name, help)?)
+        self.register_counter(IntCounter::new(name, help)?)
     }
 
-    /// A counter that is made elsewhere.
-    pub(super) fn registered(&self, counter: IntCounter) -> prometheus::Result<IntCounter> {
+    /// Registers a counter that was created elsewhere.
+    pub(super) fn register_counter(&self, counter: IntCounter) -> prometheus::Result<IntCounter> {
         self.0.register(Box::new(counter.clone()))?;
         Ok(counter)
     }

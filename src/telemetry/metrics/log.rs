@@ -1,13 +1,13 @@
-//! What became of the log, which is the process's: all catalogues show the same counter.
+//! The metric of the log. A process has one log, so every [`Metrics`](super::Metrics) exposes the same counter.
 
 use std::sync::OnceLock;
 
 use prometheus::IntCounter;
 
-/// Lines that were dropped because stderr was not read.
+/// Counts the log lines that were dropped because stderr was not read fast enough.
 ///
 /// # Errors
-/// Never for this name; the library's signature asks for it.
+/// Never for this name. The library's signature requires a result.
 pub(in super::super) fn dropped_log_lines() -> prometheus::Result<IntCounter> {
     static DROPPED: OnceLock<IntCounter> = OnceLock::new();
     match DROPPED.get() {

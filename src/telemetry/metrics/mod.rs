@@ -1,4 +1,4 @@
-//! The catalogue of metrics: each is named, described and registered in this module and nowhere else.
+//! All metrics of the service. Only this module names, describes and registers metrics.
 
 mod catalogue;
 mod log;
@@ -15,7 +15,7 @@ pub(super) use self::log::dropped_log_lines;
 pub use self::{
     operations::{Operation, OperationGuard, Operations},
     reconcile::ReconcileMetrics,
-    spool::{Since, SpoolMetrics},
+    spool::{AgeGauge, SpoolMetrics},
 };
 use super::family::{Counters, Gauges, PairedCounters, PairedGauges, family, paired, register};
 use crate::domain::{
@@ -41,59 +41,59 @@ closed_set! {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Requests to a callback path, whatever became of them.
+    /// Requests to a callback path, whatever their outcome.
     pub received: Counters<Resource>,
-    /// Refused requests to a callback path.
+    /// Rejected requests to a callback path, by reason.
     pub rejected: Counters<RejectReason>,
-    /// Those refused because Kafka could not take the event; a series of the same metric as `rejected`.
+    /// Requests answered 503, because the event could not be made durable. A series of the same metric as `rejected`.
     pub rejected_unavailable: IntCounter,
-    /// What became of each request to a callback path.
+    /// The outcome of each request to a callback path.
     pub outcome: Counters<OutcomeKind>,
-    /// Accepted signatures.
+    /// Accepted signatures, by construction and key.
     pub signatures: PairedCounters<Construction, KeyAge>,
-    /// Whether the files of tokens and accounts could not be read when they changed last.
+    /// 1 when the last change of a credential file could not be loaded.
     pub accounts_reload_failed: IntGauge,
     /// Durable status changes.
     pub status_changes: PairedCounters<Resource, Status>,
-    /// Durable rejections, once under each of their codes.
+    /// Durable rejections of profiles, counted once for each of their codes.
     pub rejections: PairedCounters<Resource, CodeLabel>,
     /// Records acknowledged by Kafka.
     pub published: Counters<Destination>,
-    /// Receipt to answer.
+    /// The time from the receipt of a callback to its answer.
     pub callback_seconds: Histogram,
-    /// Hand-over to the producer until the acknowledgement.
+    /// The time from the hand-over of a record to the producer to its acknowledgement.
     pub publish_seconds: Histogram,
-    /// Whether Kafka answers and has the topic of events.
+    /// 1 when Kafka answers and has the event topic.
     pub kafka_up: IntGauge,
-    /// Records that Kafka did not take.
+    /// Records that Kafka did not accept, by reason.
     pub publish_failures: Counters<PublishFailure>,
-    /// Whether both topics survive the loss of a broker.
+    /// 1 when acknowledged records in both topics survive the loss of a broker.
     pub topic_durable: IntGauge,
-    /// Whether that is known.
+    /// 1 when `topic_durable` is known.
     pub topic_durability_known: IntGauge,
     /// Rights that the service was found to lack.
     pub topic_right_missing: PairedGauges<Destination, Right>,
-    /// Whether a topic was seen in the cluster.
+    /// 1 when the topic exists in the cluster.
     pub topic_present: Gauges<Destination>,
-    /// When the last callback with a right signature arrived.
+    /// The time of the last callback with a valid signature, in seconds since the Unix epoch.
     pub last_callback: IntGauge,
-    /// Whether the events of the process before this one were dated by a clock that was wrong.
+    /// 1 when the last events before startup were far ahead of the current clock.
     pub event_time_reset: IntGauge,
-    /// What waits in the spool.
+    /// Metrics of the spool.
     pub spool: SpoolMetrics,
-    /// What was found by asking Trust Hub.
+    /// Metrics of reconciliation.
     pub reconcile: ReconcileMetrics,
-    /// Calls out of the process that are being made, and those that took long.
+    /// Tracks the calls out of the process, and counts the slow ones.
     pub operations: Arc<Operations>,
-    /// Lines that the log of the process has dropped.
+    /// Log lines that the process dropped.
     pub log_lines_dropped: IntCounter,
 }
 
 impl Metrics {
-    /// Registers every metric, each series at 0. `topic` names the topic of each destination.
+    /// Registers every metric, with each series at 0. `topic` returns the topic name of a destination.
     ///
     /// # Errors
-    /// Only when two metrics share a name, which a test excludes.
+    /// When two metrics share a name, which a test excludes.
     pub fn new(topic: impl Fn(Destination) -> String) -> prometheus::Result<Self> {
         let registry = Registry::new();
         register_process(&registry)?;
@@ -102,24 +102,24 @@ impl Metrics {
         Ok(Self {
             received: catalogue.counters(
                 "trusthub_callbacks_received_total",
-                "Requests to a callback path, whatever became of them.",
+                "Requests to a callback path, whatever their outcome.",
                 "resource",
             )?,
             rejected,
             rejected_unavailable,
             outcome: catalogue.counters(
                 "trusthub_callbacks_outcome_total",
-                "What became of each request to a callback path; exactly one outcome each.",
+                "Requests to a callback path by outcome; each request has exactly one.",
                 "outcome",
             )?,
             signatures: catalogue.paired_counters(
                 "trusthub_signatures_verified_total",
-                "Accepted signatures by the construction and the age of the key that matched.",
+                "Accepted signatures by construction and age of the matching key.",
                 ["construction", "key"],
             )?,
             accounts_reload_failed: catalogue.gauge(
                 "trusthub_accounts_reload_failed",
-                "1 when a file of tokens or accounts changed and is not valid, so that the keys before it are used.",
+                "1 when a changed credential file is not valid, so that the previous keys stay in use.",
             )?,
             status_changes: catalogue.paired_counters(
                 "trusthub_profile_status_changes_total",
@@ -128,7 +128,7 @@ impl Metrics {
             )?,
             rejections: catalogue.paired_counters(
                 "trusthub_profile_rejections_total",
-                "Rejected profiles, counted once they are durable, under each of their error codes.",
+                "Rejections of profiles, counted once they are durable, once for each error code.",
                 ["resource", "code"],
             )?,
             published: family::<_, IntCounterVec>(
@@ -147,19 +147,19 @@ impl Metrics {
                 "Time from handing a record to the producer to Kafka's acknowledgement.",
             )?,
             kafka_up: catalogue
-                .gauge("trusthub_kafka_up", "1 when Kafka answers and has the topic of events, probed also when idle.")?,
+                .gauge("trusthub_kafka_up", "1 when Kafka answers and has the event topic; probed even when idle.")?,
             publish_failures: catalogue.counters(
                 "trusthub_kafka_publish_failures_total",
-                "Records that Kafka did not take.",
+                "Records that Kafka did not accept, by reason.",
                 "reason",
             )?,
             topic_durable: catalogue.gauge(
                 "trusthub_topic_durable",
-                "1 when both topics were seen with replication and min.insync.replicas above 1.",
+                "1 when both topics have a replication factor and min.insync.replicas above 1.",
             )?,
             topic_durability_known: catalogue.gauge(
                 "trusthub_topic_durability_known",
-                "1 when Kafka told enough to say whether both topics survive the loss of a broker.",
+                "1 when Kafka reports enough to determine trusthub_topic_durable.",
             )?,
             topic_right_missing: paired::<_, _, IntGaugeVec>(
                 &registry,
@@ -171,17 +171,17 @@ impl Metrics {
             topic_present: family::<_, IntGaugeVec>(
                 &registry,
                 "trusthub_topic_present",
-                "1 when the topic was seen in the cluster.",
+                "1 when the topic exists in the cluster.",
                 "topic",
                 &topic,
             )?,
             last_callback: catalogue.gauge(
                 "trusthub_last_callback_timestamp_seconds",
-                "When the last callback with a right signature arrived, in seconds since the Unix epoch; 0 for never.",
+                "Time of the last callback with a valid signature, in seconds since the Unix epoch; 0 for never.",
             )?,
             event_time_reset: catalogue.gauge(
                 "trusthub_event_time_reset",
-                "1 when the last events before the start were more than an hour ahead of the clock, so that new ones are older.",
+                "1 when the last events before startup were more than an hour ahead of the clock, so that new events are older.",
             )?,
             spool: SpoolMetrics::new(&catalogue)?,
             reconcile: ReconcileMetrics::new(&catalogue)?,
@@ -190,12 +190,12 @@ impl Metrics {
                 "Calls to Kafka, the disk or another part of the machine that took longer than a second.",
                 "operation",
             )?)),
-            log_lines_dropped: catalogue.registered(dropped_log_lines()?)?,
+            log_lines_dropped: catalogue.register_counter(dropped_log_lines()?)?,
             registry,
         })
     }
 
-    /// All metrics in the Prometheus text format.
+    /// Renders all metrics in the Prometheus text format.
     ///
     /// # Errors
     /// When a metric cannot be encoded.
@@ -207,14 +207,14 @@ impl Metrics {
 
 fn register_process(registry: &Registry) -> prometheus::Result<()> {
     registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-    let opts = Opts::new("trusthub_build_info", "Always 1; tells the version.")
+    let opts = Opts::new("trusthub_build_info", "Always 1; the label names the version.")
         .const_label("version", env!("CARGO_PKG_VERSION"));
     let build = IntGauge::with_opts(opts)?;
     build.set(1);
     registry.register(Box::new(build))
 }
 
-/// One metric for two kinds of reasons: refusals, and `unavailable`.
+/// One metric for two kinds of reasons: rejections, and `unavailable`.
 fn rejections_by_reason(registry: &Registry) -> prometheus::Result<(Counters<RejectReason>, IntCounter)> {
     let vector: IntCounterVec = register(
         registry,
@@ -223,7 +223,7 @@ fn rejections_by_reason(registry: &Registry) -> prometheus::Result<(Counters<Rej
         &["reason"],
     )?;
     let unavailable = vector.with_label_values(&[OutcomeKind::Unavailable.as_str()]);
-    Ok((Counters::from_vector(&vector, |refusal: RejectReason| refusal.as_str().to_owned()), unavailable))
+    Ok((Counters::from_vector(&vector, |reason: RejectReason| reason.as_str().to_owned()), unavailable))
 }
 
 #[cfg(test)]

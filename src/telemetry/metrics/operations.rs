@@ -1,4 +1,4 @@
-//! Calls out of the process that are being made now, and those that took long.
+//! Tracks calls out of the process, and reports the slow ones while they are still running.
 
 use std::{
     collections::BTreeMap,
@@ -9,109 +9,109 @@ use std::{
 use super::super::family::Counters;
 use crate::domain::{Label as _, closed_set};
 
-/// A call that takes longer is counted and logged.
-const SLOW: Duration = Duration::from_secs(1);
+/// A call that takes longer than this is counted and logged.
+const SLOW_AFTER: Duration = Duration::from_secs(1);
 
 closed_set! {
-    /// A call whose time depends on something outside of the process.
+    /// A call whose duration depends on something outside the process.
     pub enum Operation {
-        /// Taking back what Kafka has not acknowledged; waits for every connection, also for its name look-up.
+        /// Purge of unacknowledged records. It waits for every connection, including its name look-up.
         KafkaPurge => "kafka_purge",
-        /// Waiting for the last acknowledgements at the stop.
+        /// Wait for the last acknowledgements at shutdown.
         KafkaFlush => "kafka_flush",
-        /// Asking Kafka for the state of the topics.
+        /// Metadata request to Kafka.
         KafkaMetadata => "kafka_metadata",
-        /// Asking Kafka to create topics, or for their settings.
+        /// Admin request to Kafka: creation of topics, or their settings.
         KafkaAdmin => "kafka_admin",
-        /// Closing a client of Kafka.
+        /// Close of a Kafka client.
         KafkaClose => "kafka_close",
-        /// Writing to the spool and syncing it.
+        /// Write to the spool, with its sync.
         SpoolWrite => "spool_write",
-        /// Reading from the spool.
+        /// Read from the spool.
         SpoolRead => "spool_read",
-        /// Reading the files of tokens and accounts.
+        /// Read of the credential files.
         KeyFiles => "key_files",
-        /// Searching why a signature does not match.
+        /// Diagnosis of a signature that does not match.
         Diagnosis => "diagnosis",
-        /// Writing the time of the last event to the disk.
+        /// Write of the time of the last event to disk.
         EventTime => "event_time",
     }
 }
 
-/// Watches how long calls take, while they take it: one that hangs is reported after a second, not at its end.
+/// Tracks the duration of calls. A call that hangs is reported after a second, not when it ends.
 #[derive(Debug)]
 pub struct Operations {
     slow: Counters<Operation>,
-    running: Mutex<Running>,
+    ongoing: Mutex<OngoingCalls>,
 }
 
 #[derive(Debug, Default)]
-struct Running {
+struct OngoingCalls {
     next: u64,
-    calls: BTreeMap<u64, Call>,
+    calls: BTreeMap<u64, OngoingCall>,
 }
 
 #[derive(Debug)]
-struct Call {
+struct OngoingCall {
     operation: Operation,
     began: Instant,
-    reported: bool,
+    is_reported: bool,
 }
 
 impl Operations {
     pub(super) fn new(slow: Counters<Operation>) -> Self {
-        Self { slow, running: Mutex::default() }
+        Self { slow, ongoing: Mutex::default() }
     }
 
-    /// A call begins. It ends when the guard is dropped.
+    /// Starts to track a call. The call ends when the guard is dropped.
     pub fn begin(self: &Arc<Self>, operation: Operation) -> OperationGuard {
-        let mut running = self.running();
-        let number = running.next;
-        running.next += 1;
-        running.calls.insert(number, Call { operation, began: Instant::now(), reported: false });
+        let mut ongoing = self.ongoing();
+        let number = ongoing.next;
+        ongoing.next += 1;
+        ongoing.calls.insert(number, OngoingCall { operation, began: Instant::now(), is_reported: false });
         OperationGuard { operations: Arc::clone(self), number }
     }
 
-    /// Counts and logs the calls that have become slow. To be called every second.
+    /// Counts and logs the calls that have become slow. Must be called every second.
     pub fn report(&self, now: Instant) {
         let mut slow = Vec::new();
-        for call in self.running().calls.values_mut().filter(|call| !call.reported) {
+        for call in self.ongoing().calls.values_mut().filter(|call| !call.is_reported) {
             let elapsed = now.saturating_duration_since(call.began);
-            if elapsed >= SLOW {
-                call.reported = true;
+            if elapsed >= SLOW_AFTER {
+                call.is_reported = true;
                 slow.push((call.operation, elapsed));
             }
         }
         for (operation, elapsed) in slow {
             self.slow.of(operation).inc();
-            tracing::warn!(operation = operation.as_str(), seconds = seconds(elapsed), "an operation is taking long");
+            tracing::warn!(operation = operation.as_str(), seconds = seconds(elapsed), "an operation is slow");
         }
     }
 
     fn end(&self, number: u64) {
-        let Some(call) = self.running().calls.remove(&number) else { return };
+        let Some(call) = self.ongoing().calls.remove(&number) else { return };
         let elapsed = call.began.elapsed();
-        if elapsed < SLOW {
+        if elapsed < SLOW_AFTER {
             return;
         }
-        if !call.reported {
+        if !call.is_reported {
             self.slow.of(call.operation).inc();
         }
         tracing::warn!(operation = call.operation.as_str(), seconds = seconds(elapsed), "a slow operation has ended");
     }
 
-    fn running(&self) -> MutexGuard<'_, Running> {
-        // Nothing that holds the lock can panic.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ongoing(&self) -> MutexGuard<'_, OngoingCalls> {
+        // No code that holds the lock can panic.
+        self.ongoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// With one decimal, which is enough for what took longer than a second.
+/// Rounds to one decimal, which is precise enough for calls of more than a second.
 fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10.0).round() / 10.0
 }
 
-/// A call that is being made.
+/// Marks one call as ongoing.
 #[derive(Debug)]
 #[must_use = "the call ends when this is dropped"]
 pub struct OperationGuard {
@@ -140,11 +140,11 @@ mod tests {
         let purge = operations.begin(Operation::KafkaPurge);
         operations.report(Instant::now());
         assert_eq!(operations.slow.of(Operation::KafkaPurge).get(), 0);
-        operations.report(Instant::now() + SLOW);
-        operations.report(Instant::now() + SLOW * 2);
+        operations.report(Instant::now() + SLOW_AFTER);
+        operations.report(Instant::now() + SLOW_AFTER * 2);
         assert_eq!(operations.slow.of(Operation::KafkaPurge).get(), 1);
         drop(purge);
-        assert!(operations.running().calls.is_empty());
+        assert!(operations.ongoing().calls.is_empty());
         assert_eq!(operations.slow.of(Operation::KafkaPurge).get(), 1);
     }
 
@@ -152,7 +152,7 @@ mod tests {
     fn slow_call_that_ends_between_two_reports_is_counted() {
         let operations = operations();
         let guard = operations.begin(Operation::SpoolWrite);
-        operations.running().calls.values_mut().for_each(|call| call.began -= SLOW);
+        operations.ongoing().calls.values_mut().for_each(|call| call.began -= SLOW_AFTER);
         drop(guard);
         assert_eq!(operations.slow.of(Operation::SpoolWrite).get(), 1);
     }

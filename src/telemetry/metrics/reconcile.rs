@@ -1,20 +1,20 @@
-//! Metrics of the comparison of Trust Hub with the topic.
+//! Metrics of reconciliation.
 
 use prometheus::IntGauge;
 
 use super::{super::family::Counters, catalogue::Catalogue};
 use crate::domain::{ReconcileResult, Resource};
 
-/// Of the comparison of Trust Hub with the topic.
+/// Metrics of reconciliation: the comparison of Trust Hub with the event topic.
 #[derive(Debug)]
 pub struct ReconcileMetrics {
-    /// Comparisons by how they ended.
+    /// Runs, by result.
     pub runs: Counters<ReconcileResult>,
-    /// Changes that no callback had made known, counted once they are durable.
+    /// Missed changes, counted once their events are durable.
     pub missed: Counters<Resource>,
-    /// When a comparison last succeeded.
+    /// The time of the last successful run, in seconds since the Unix epoch.
     pub last_success: IntGauge,
-    /// How often this process compares.
+    /// The configured interval in seconds; 0 when this process does not reconcile.
     pub interval: IntGauge,
 }
 
@@ -23,21 +23,21 @@ impl ReconcileMetrics {
         Ok(Self {
             runs: catalogue.counters(
                 "trusthub_reconcile_runs_total",
-                "Comparisons of Trust Hub with the topic, by how they ended; elsewhere: another process was at it.",
+                "Comparisons of Trust Hub with the event topic, by result; elsewhere: another process was running one.",
                 "result",
             )?,
             missed: catalogue.counters(
                 "trusthub_reconcile_missed_total",
-                "Changes that Trust Hub has and the topic had not, counted once they are durable.",
+                "Status changes in Trust Hub that were missing in the event topic, counted once they are durable.",
                 "resource",
             )?,
             last_success: catalogue.gauge(
                 "trusthub_reconcile_last_success_timestamp_seconds",
-                "When a comparison last succeeded, in seconds since the Unix epoch; 0 for never.",
+                "Time of the last successful comparison, in seconds since the Unix epoch; 0 for never.",
             )?,
             interval: catalogue.gauge(
                 "trusthub_reconcile_interval_seconds",
-                "Time from one comparison to the next; 0 when this process makes none.",
+                "Interval between comparisons; 0 when this process makes none.",
             )?,
         })
     }

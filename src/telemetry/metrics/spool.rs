@@ -1,4 +1,4 @@
-//! Metrics of the durable queue on disk.
+//! Metrics of the spool.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -13,61 +13,61 @@ use super::{
 };
 use crate::domain::{Label as _, PublishFailure, Timestamp};
 
-/// Of the durable queue on disk.
+/// Metrics of the spool, the durable queue on disk.
 #[derive(Debug)]
 pub struct SpoolMetrics {
-    /// Records that wait for Kafka.
+    /// The number of records that wait for Kafka.
     pub events: IntGauge,
-    /// Their size.
+    /// The size of the records that wait for Kafka.
     pub bytes: IntGauge,
-    /// What they may grow to, as things are.
+    /// The size that these records may reach, as limited by the configuration and by the free space on the disk.
     pub capacity: IntGauge,
-    /// When the oldest of them was stored.
-    pub oldest: Since,
-    /// Whether there is no room for another.
+    /// The age of the oldest record that waits for Kafka.
+    pub oldest: AgeGauge,
+    /// 1 when the spool has no space for another record.
     pub full: IntGauge,
-    /// Records that were set aside because neither topic takes them or because they are damaged.
+    /// The number of parked records: neither topic accepts them, or they are damaged.
     pub parked: IntGauge,
-    /// Their size.
+    /// The size of the parked records.
     pub parked_bytes: IntGauge,
-    /// Damage that was found.
+    /// Detected damage.
     pub damaged: IntCounter,
-    /// Records that were found in damaged stores and put back into the queue.
+    /// Records recovered from damaged stores and put back into the queue.
     pub salvaged: IntCounter,
-    /// One group of records written and synced.
+    /// The time to write and sync one group of records.
     pub sync_seconds: Histogram,
-    /// Why records went to the spool: once for each change from Kafka to the spool.
+    /// Failovers from Kafka to the spool, by reason.
     pub failovers: Counters<PublishFailure>,
-    /// Why records go to the spool now.
+    /// The current reason why records go to the spool.
     pub outage: Gauges<PublishFailure>,
-    /// Records that went from the spool to Kafka.
+    /// Records published from the spool.
     pub drained: IntCounter,
 }
 
-/// A gauge of seconds since a moment: computed when it is read, so that it grows by itself.
+/// A gauge of the seconds since a given time, computed when the metrics are rendered.
 #[derive(Debug)]
-pub struct Since {
-    /// Milliseconds since the Unix epoch; 0 for never.
-    moment: AtomicI64,
+pub struct AgeGauge {
+    /// Milliseconds since the Unix epoch; 0 for none.
+    since: AtomicI64,
     gauge: Gauge,
 }
 
-impl Since {
-    /// The moment to count from; `None` shows as 0.
-    pub fn set(&self, moment: Option<Timestamp>) {
-        self.moment.store(moment.map_or(0, Timestamp::unix_millis), Ordering::Relaxed);
+impl AgeGauge {
+    /// Sets the time to count from. `None` shows as 0.
+    pub fn set(&self, since: Option<Timestamp>) {
+        self.since.store(since.map_or(0, Timestamp::unix_millis), Ordering::Relaxed);
     }
 
     pub(super) fn refresh(&self) {
         let now = Timestamp::from(SystemTime::now());
-        let moment = self.moment.load(Ordering::Relaxed);
-        let millis = if moment == 0 { 0 } else { now.unix_millis().saturating_sub(moment).max(0) };
+        let since = self.since.load(Ordering::Relaxed);
+        let millis = if since == 0 { 0 } else { now.unix_millis().saturating_sub(since).max(0) };
         self.gauge.set(Duration::from_millis(millis.unsigned_abs()).as_secs_f64());
     }
 }
 
 impl SpoolMetrics {
-    /// Shows why Kafka does not take records now; `None` when it does.
+    /// Shows the reason why Kafka does not accept records now; `None` when it does.
     pub fn show_cause(&self, cause: Option<PublishFailure>) {
         for reason in PublishFailure::ALL {
             self.outage.of(*reason).set(i64::from(Some(*reason) == cause));
@@ -82,35 +82,35 @@ impl SpoolMetrics {
             bytes: catalogue.gauge("trusthub_spool_bytes", "Size of the records in the spool that wait for Kafka.")?,
             capacity: catalogue.gauge(
                 "trusthub_spool_capacity_bytes",
-                "Size that the records in the spool may grow to: SPOOL_MAX_BYTES, or less where the disk has less room.",
+                "Size that the records in the spool may grow to: SPOOL_MAX_BYTES, or less if the disk has less free space.",
             )?,
-            oldest: Since { moment: AtomicI64::new(0), gauge: seconds },
-            full: catalogue.gauge("trusthub_spool_full", "1 when the spool has no room for another record.")?,
+            oldest: AgeGauge { since: AtomicI64::new(0), gauge: seconds },
+            full: catalogue.gauge("trusthub_spool_full", "1 when the spool has no space for another record.")?,
             parked: catalogue.gauge(
                 "trusthub_spool_parked",
-                "Records set aside in the spool: neither topic takes them, or they are damaged.",
+                "Records parked in the spool: neither topic accepts them, or they are damaged.",
             )?,
             parked_bytes: catalogue.gauge("trusthub_spool_parked_bytes", "Size of the parked records in the spool.")?,
             damaged: catalogue.counter("trusthub_spool_damaged_total", "Damage found in the spool.")?,
             salvaged: catalogue.counter(
                 "trusthub_spool_salvaged_total",
-                "Records found in damaged stores of the spool and put back into the queue.",
+                "Records recovered from damaged stores of the spool and put back into the queue.",
             )?,
             sync_seconds: catalogue.histogram(
                 "trusthub_spool_sync_duration_seconds",
-                "Time to write and sync the records that were waiting for it.",
+                "Time to write and sync a group of records.",
             )?,
             failovers: catalogue.counters(
                 "trusthub_spool_failovers_total",
-                "Changes from publishing directly to spooling, by what was wrong with Kafka.",
+                "Failovers from Kafka to the spool, by reason.",
                 "reason",
             )?,
             outage: catalogue.gauges(
                 "trusthub_spool_cause",
-                "1 for the reason why Kafka does not take records now, so that they go to the spool.",
+                "1 for the reason why Kafka does not accept records now, so that they go to the spool.",
                 "reason",
             )?,
-            drained: catalogue.counter("trusthub_spool_drained_total", "Records that went from the spool to Kafka.")?,
+            drained: catalogue.counter("trusthub_spool_drained_total", "Records published from the spool to Kafka.")?,
         })
     }
 }

@@ -94,7 +94,7 @@ fn the_public_url_moves_and_every_callback_finds_the_service() {
     hub.control(&edited, "reject", "code=18602");
     hub.settle();
     let told = stage.run("Move the public URL", 1);
-    assert!(told.contains("0 would be changed, 2 had it already"), "{told}");
+    assert!(told.contains("0 would be changed, 2 already had this URL"), "{told}");
 
     stage.run("Move the public URL", 2);
     restart(&mut stage);

@@ -47,7 +47,7 @@ fn set_callback_sets_empty_urls_and_replaces_others_only_on_request() {
 
     let replacing = set(&fixture, &fixture.url, &["--replace"]);
     assert!(has(&replacing, &foreign, "replaced"), "{replacing:?}");
-    assert!(replacing.told.contains("3 profiles: 1 changed, 1 had it already"), "{replacing:?}");
+    assert!(replacing.told.contains("3 profiles: 1 changed, 1 already had this URL"), "{replacing:?}");
     assert_eq!(callback_of(&fixture, &foreign), ours);
 }
 

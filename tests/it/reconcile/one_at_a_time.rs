@@ -71,7 +71,7 @@ fn second_process_reports_the_first_succeeds_and_publishes_nothing() {
     competitor.wait_until_leading();
     let run = fixture.reconcile(&[]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.told.contains("another process reconciles this topic now"), "{run:?}");
+    assert!(run.told.contains("another process is reconciling this topic"), "{run:?}");
     assert_eq!(found(&fixture.bridge.events(1)).len(), 0);
 
     let dry_run = fixture.reconcile(&["--dry-run"]);
@@ -110,7 +110,7 @@ fn process_without_leadership_stops_and_the_next_run_publishes_the_rest() {
     signal("CONT", suspended.id());
     let run = Run::of(suspended.wait_with_output().unwrap());
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.told.contains("another process reconciles this topic now"), "{run:?}");
+    assert!(run.told.contains("another process is reconciling this topic"), "{run:?}");
     let after = found(&fixture.bridge.events(1)).len();
     assert!(after < before + 200, "it continued: {before} events, then {after}");
 

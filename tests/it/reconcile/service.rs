@@ -27,7 +27,7 @@ fn missed_rejection_is_published_and_counted_like_an_announced_one() {
     assert_eq!((events.len(), &events[0]["status"]), (1, &Value::from("twilio-rejected")));
     assert_eq!(fixture.bridge.metric(rejections), 1.0);
 
-    let lines = fixture.bridge.lines("a missed change is published");
+    let lines = fixture.bridge.lines("published a missed status change");
     assert_eq!((lines.len(), &lines[0]["profile_sid"], &lines[0]["level"]), (1, &sid.into(), &"WARN".into()));
     let runs = fixture.bridge.metric(SUCCESS);
     wait_for("another run", || (fixture.bridge.metric(SUCCESS) > runs).then_some(()));
@@ -43,7 +43,7 @@ fn failed_run_is_counted_and_reported_and_the_service_is_unaffected() {
     fixture.simulator.set("too_many_requests=100&retry_after_secs=3600");
     let failures = r#"trusthub_reconcile_runs_total{result="failure"}"#;
     wait_for("a failure", || (fixture.bridge.metric(failures) > 0.0).then_some(()));
-    let line = fixture.bridge.wait_for_log("profiles cannot be listed");
+    let line = fixture.bridge.wait_for_log("cannot list profiles");
     assert!(line.contains(ACCOUNT) && line.contains("too many requests") && !line.contains(TOKEN), "{line}");
     assert_eq!(fixture.bridge.ask_admin("/readyz").status, 200);
     fixture.simulator.set("too_many_requests=0");
@@ -66,7 +66,7 @@ fn changed_credentials_on_disk_are_used_by_the_next_run() {
         ("TWILIO_AUTH_TOKEN", ""),
     ];
     let fixture = Fixture::with(&[], &variables);
-    fixture.bridge.wait_for_log("the credentials of the account were refused");
+    fixture.bridge.wait_for_log("Trust Hub rejected the credentials of the account");
     write(TOKEN);
     wait_for("a success", || (fixture.bridge.metric(SUCCESS) > 0.0).then_some(()));
     std::fs::remove_file(file).unwrap();
@@ -78,7 +78,7 @@ fn stop_does_not_wait_for_a_run() {
     fixture.begin_history();
     // A run now waits for a minute.
     fixture.simulator.set("too_many_requests=100&retry_after_secs=60");
-    let requests = |fixture: &Fixture| fixture.bridge.lines("reconciliation").len();
+    let requests = |fixture: &Fixture| fixture.bridge.lines("reconciliation completed").len();
     let runs = requests(&fixture);
     wait_for("runs no longer end", || (requests(&fixture) == runs).then_some(()));
     fixture.bridge.signal("TERM");

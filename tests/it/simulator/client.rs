@@ -6,17 +6,17 @@ use futures_util::TryStreamExt as _;
 use trusthub_bridge::{
     config::{self, Credentials},
     domain::{AccountSid, ProfileSid, Status},
-    trusthub::{Account, Collection, Error, Limits, Listing, TrustHub, Update},
+    trusthub::{AccountClient, ApiLimits, Collection, Error, Listing, TrustHub, Update},
 };
 
 use crate::support::{ACCOUNT, TOKEN, simulator::Simulator};
 
 const PROFILES: Collection = Collection::CustomerProfiles;
 
-fn account(simulator: &Simulator, password: &str) -> Account {
+fn account(simulator: &Simulator, password: &str) -> AccountClient {
     let account = AccountSid::parse(ACCOUNT).unwrap();
     let credentials = Credentials { user: account.to_string(), account, password: password.into() };
-    let limits = Limits { first_pause: Duration::from_millis(1), ..Limits::default() };
+    let limits = ApiLimits { first_pause: Duration::from_millis(1), ..ApiLimits::default() };
     TrustHub::new(&config::TrustHubConfig { base_url: simulator.url() }, limits).unwrap().account(credentials)
 }
 
@@ -28,7 +28,7 @@ fn sid(text: &str) -> ProfileSid {
 async fn client_lists_each_profile_once_even_when_requests_fail() {
     let simulator = Simulator::start_with(&["--profiles", "2500", "--seed", "7"], &[]);
     simulator.set("too_many_requests=10&server_errors=10&retry_after_secs=0");
-    let listing = Listing::default().in_pages_of(100);
+    let listing = Listing::default().with_page_size(100);
     let listed: Vec<_> = account(&simulator, TOKEN).list(PROFILES, &listing).try_collect().await.unwrap();
     let distinct: BTreeSet<_> = listed.iter().map(|profile| &profile.sid).collect();
     assert_eq!((listed.len(), distinct.len()), (2500, 2500));
@@ -49,7 +49,7 @@ async fn client_reads_profiles_and_distinguishes_rejections() {
     simulator.control(&text, "reject", "code=18602");
     let rejected = account.fetch(PROFILES, &profile).await.unwrap();
     assert_eq!((rejected.status, &rejected.error_codes[..]), (Status::TwilioRejected, &[18602][..]));
-    let only = |status| account.list(PROFILES, &Listing::default().of_status(status)).try_collect::<Vec<_>>();
+    let only = |status| account.list(PROFILES, &Listing::default().with_status(status)).try_collect::<Vec<_>>();
     assert_eq!(only(Status::TwilioRejected).await.unwrap().len(), 1);
     assert_eq!(only(Status::TwilioApproved).await.unwrap().len(), 0);
 

@@ -1,4 +1,4 @@
-//! Limits on the effects of a server on the client, and of the client on a server.
+//! ApiLimits on the effects of a server on the client, and of the client on a server.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use std::{
 use tokio::time::timeout;
 use trusthub_bridge::{
     config::Credentials,
-    trusthub::{Error, Limits},
+    trusthub::{ApiLimits, Error},
 };
 
 use super::{
@@ -33,7 +33,7 @@ async fn concurrent_requests_are_limited_across_all_accounts() {
         gate.lock().unwrap().recv_timeout(TIMEOUT).unwrap();
         Reply::json(200, &profile(1))
     });
-    let hub = hub(&server.url(), Limits { concurrency: BOUND, ..limits() });
+    let hub = hub(&server.url(), ApiLimits { concurrency: BOUND, ..limits() });
     let calls: Vec<_> = (0..REQUESTS)
         .map(|_| {
             let account = hub.account(credentials());
@@ -61,7 +61,7 @@ async fn request_waiting_for_a_retry_does_not_count_as_concurrent() {
         }
         _ => Reply::json(200, &profile(1)),
     });
-    let hub = hub(&server.url(), Limits { concurrency: 1, longest_retry_after: Duration::MAX, ..limits() });
+    let hub = hub(&server.url(), ApiLimits { concurrency: 1, max_retry_after: Duration::MAX, ..limits() });
     let limited = hub.account(Credentials { user: "limited".to_owned(), ..credentials() });
     let waiting = tokio::spawn(async move { fetch(&limited).await });
     wait_for("the limited one has its answer", || server.asked().pop());
@@ -86,7 +86,7 @@ async fn response_that_is_too_long_is_not_read_to_its_end() {
 #[tokio::test]
 async fn server_with_an_untrusted_certificate_gets_no_request() {
     let mut server = TlsServer::start();
-    let once = Limits { tries: 1, ..limits() };
+    let once = ApiLimits { attempts: 1, ..limits() };
     let error = fetch(&hub(&server.url(), once).account(credentials())).await.unwrap_err();
     assert!(matches!(&error, Error::Connect { reason } if reason.starts_with("invalid peer certificate")), "{error}");
     assert!(!server.rest().contains("Authorization"));

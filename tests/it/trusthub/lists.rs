@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 use trusthub_bridge::{
     domain::Status,
-    trusthub::{Account, Collection, Error, Limits, Listing, Profile},
+    trusthub::{AccountClient, ApiLimits, Collection, Error, Listing, Profile},
 };
 
 use super::{
@@ -18,7 +18,7 @@ fn page(profiles: impl IntoIterator<Item = Value>, next: Value) -> Reply {
     Reply::json(200, &json!({"results": results, "meta": {"next_page_url": next, "key": "results"}}))
 }
 
-async fn list(account: &Account) -> Vec<Result<Profile, Error>> {
+async fn list(account: &AccountClient) -> Vec<Result<Profile, Error>> {
     account.list(Collection::CustomerProfiles, &Listing::default()).collect().await
 }
 
@@ -39,7 +39,7 @@ fn paged(total: usize) -> impl Fn(&Asked) -> Reply + Send + Sync {
 #[tokio::test]
 async fn list_follows_its_pages_to_the_end() {
     let server = Server::start(paged(2500));
-    let listing = Listing::default().of_status(Status::Draft);
+    let listing = Listing::default().with_status(Status::Draft);
     let profiles: Vec<_> =
         account(&server.url()).list(Collection::CustomerProfiles, &listing).try_collect().await.unwrap();
     let sids: Vec<_> = profiles.into_iter().map(|profile| profile.sid).collect();
@@ -54,7 +54,7 @@ async fn list_follows_its_pages_to_the_end() {
 #[tokio::test]
 async fn pages_are_fetched_only_as_the_list_is_read() {
     let server = Server::start(paged(30));
-    let listing = Listing::default().in_pages_of(10);
+    let listing = Listing::default().with_page_size(10);
     let mut list = Box::pin(account(&server.url()).list(Collection::CustomerProfiles, &listing));
     for count in [10, 20, 30] {
         for _ in 0..10 {
@@ -101,7 +101,7 @@ async fn list_that_returns_to_one_of_its_pages_ends_with_an_error() {
 #[tokio::test]
 async fn endless_list_of_new_pages_ends_with_an_error() {
     let server = Server::start(|asked| page([], json!(format!("{}0", asked.line.split(' ').nth(1).unwrap()))));
-    let account = hub(&server.url(), Limits { pages: 7, ..limits() }).account(credentials());
+    let account = hub(&server.url(), ApiLimits { pages: 7, ..limits() }).account(credentials());
     assert_eq!(list(&account).await, [Err(Error::EndlessList)]);
     assert_eq!(server.asked().len(), 7);
 }

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::StreamExt as _;
 use serde_json::json;
-use trusthub_bridge::trusthub::{Collection, Error, Limits, Listing, Profile, Update};
+use trusthub_bridge::trusthub::{ApiLimits, Collection, Error, Listing, Profile, Update};
 
 use super::{
     account, credentials, fetch, hub, limits, profile, profile_sid, rejection,
@@ -83,7 +83,7 @@ async fn server_with_a_long_retry_after_is_not_asked_again() {
 async fn server_that_does_not_answer_in_time_is_given_up() {
     for reply in [Reply::Silence, Reply::Half(200)] {
         let server = Server::start(move |_| reply.clone());
-        let brief = Limits { request_timeout: Duration::from_millis(200), tries: 2, ..limits() };
+        let brief = ApiLimits { request_timeout: Duration::from_millis(200), attempts: 2, ..limits() };
         assert_eq!(fetch(&hub(&server.url(), brief).account(credentials())).await, Err(Error::Timeout));
         assert_eq!(server.asked().len(), 2);
     }
@@ -92,7 +92,7 @@ async fn server_that_does_not_answer_in_time_is_given_up() {
 #[tokio::test]
 async fn incomplete_error_response_is_recognized_by_its_status() {
     let server = Server::start(|_| Reply::Half(404));
-    let brief = Limits { request_timeout: Duration::from_millis(200), ..limits() };
+    let brief = ApiLimits { request_timeout: Duration::from_millis(200), ..limits() };
     assert_eq!(fetch(&hub(&server.url(), brief).account(credentials())).await, Err(Error::NotFound));
 }
 
@@ -103,7 +103,7 @@ async fn closed_port_is_reported_as_a_refused_connection() {
     drop(listener);
     let error = fetch(&account(&url)).await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("no connection: Connection refused"), "{error}");
+    assert!(error.to_string().starts_with("cannot connect: Connection refused"), "{error}");
 }
 
 #[tokio::test]
