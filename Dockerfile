@@ -1,34 +1,34 @@
-# The image of trusthub-bridge. docs/image.md tells how to build it and what is in it.
+# The image of trusthub-bridge. docs/image.md describes how to build it and what it contains.
 
-# Pinned by digest, since a tag may come to mean another image. The compiler is that of rust-toolchain.toml; the two
-# images are of the same Debian, whose glibc the program is linked to and runs with.
+# Pinned by digest, because a tag can be moved to another image. The compiler is that of rust-toolchain.toml. Both images
+# have the same Debian version, so that the program runs with the glibc that it was linked to.
 ARG BUILD_IMAGE=docker.io/library/rust:1.95.0-trixie@sha256:0861191076afc8e2dfcf0bec6ad6c2dec8494b3a1e9249729e1989690afed5ec
 ARG RUNTIME_IMAGE=gcr.io/distroless/base-nossl-debian13:nonroot@sha256:8c563c1fb5e120606f0d85733049775faed6192e2bd2223ef283a5393eec22b9
 
-# All that the program uses, librdkafka and OpenSSL included: built again only when the manifest or the lock file
+# All dependencies, including librdkafka and OpenSSL. This layer is built again only when the manifest or the lock file
 # changes.
 FROM ${BUILD_IMAGE} AS dependencies
 WORKDIR /build
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
-# Cargo wants to see every target that the manifest names, so the benchmarks are taken out of it and the program is
-# stood in for. What was built of the stand-in is removed: it would be taken for newer than the source.
+# Cargo requires every target in the manifest, so the benchmarks are removed from it and the program is replaced by a
+# stub. The build output of the stub is removed, because Cargo would consider it newer than the source.
 RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
     && mkdir src \
-    && echo '//! Stands in for the library.' >src/lib.rs \
-    && printf '//! Stands in for the program.\nfn main() {}\n' >src/main.rs \
+    && echo '//! A stub of the library.' >src/lib.rs \
+    && printf '//! A stub of the program.\nfn main() {}\n' >src/main.rs \
     && cargo build --release --locked \
     && cargo clean --release --locked --package trusthub-bridge \
     && rm -r src
 
 FROM dependencies AS build
-# The documentation of the crate is this file.
+# The crate documentation includes this file.
 COPY docs/architecture.md docs/
 COPY build.rs ./
 COPY src src
 RUN cargo build --release --locked
-# What the image gets: the program; the one library that the runtime image lacks, with its licence and with what tells
-# scanners of images that it is there; and the folder that a new volume begins as a copy of.
+# The files of the image: the program; the one library that the runtime image lacks, with its license and its package
+# metadata for image scanners; and the folder whose content a new volume copies.
 RUN install -D --target-directory=/image/usr/local/bin target/release/trusthub-bridge \
     && install -D --mode=644 --target-directory="/image/usr/lib/$(gcc -print-multiarch)" \
         "$(gcc -print-file-name=libgcc_s.so.1)" \
@@ -41,9 +41,9 @@ FROM ${RUNTIME_IMAGE}
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/trusthub-bridge/
 COPY --from=build /image /
 
-# As a number, so that Kubernetes can tell that it is not root.
+# As a number, so that Kubernetes can verify that it is not root.
 USER 65532:65532
-# Below the volume, whose own folder may belong to whoever made it.
+# In a folder on the volume, because the root of the volume may have another owner.
 ENV SPOOL_DIR=/var/lib/trusthub-bridge/spool
 VOLUME /var/lib/trusthub-bridge
 EXPOSE 8080 9090
@@ -53,7 +53,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
 ENTRYPOINT ["/usr/local/bin/trusthub-bridge"]
 CMD ["serve"]
 
-# Last, since they differ from build to build.
+# Last, because they differ between builds.
 ARG VERSION=""
 ARG REVISION=""
 ARG CREATED=""

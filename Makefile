@@ -1,4 +1,4 @@
-# Each target installs what it needs or says how; see scripts/setup.
+# Each target installs its requirements or prints how to; see scripts/setup.
 
 SHELL := /bin/bash
 # A Rust that scripts/setup has just installed is not yet on the caller's PATH.
@@ -10,7 +10,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Play a profile's life through the whole service, nothing else needed
+demo: ## Run a profile through the whole service, with nothing else installed
 	@scripts/setup demo
 	@cargo run --locked -- dev --once
 
@@ -32,13 +32,13 @@ schemas: ## Write the event's JSON Schema from its Rust type
 	@scripts/setup lint
 	UPDATE_SCHEMAS=1 cargo test --locked --lib schema
 
-chart: ## Write the chart's table of values and its rendered examples anew
+chart: ## Update the chart's table of values and its rendered examples
 	@scripts/setup test
 	@scripts/oracles >/dev/null
 	@scripts/helm >/dev/null
 	UPDATE_CHART=1 cargo test --locked --test it chart::
 
-dashboard: ## Draw docs/dashboard.svg anew, from a test that acts out a day in four minutes
+dashboard: ## Redraw docs/dashboard.svg from a test that plays a day in four minutes
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
@@ -50,14 +50,14 @@ figures: ## Measure start-up time and idle memory of the release build
 	cargo build --locked --release
 	@scripts/figures
 
-bench: ## Compare with the floor, FastAPI and Express, let everything grow; takes an hour, or PARTS="compare memory"
+bench: ## Compare with the floor, FastAPI and Express, and scale the load; takes an hour, or PARTS="compare memory"
 	@scripts/setup bench
 	@scripts/kafka >/dev/null
 	@scripts/peers >/dev/null
 	cargo bench --locked --bench verify
 	cargo bench --locked --bench performance -- $(PARTS)
 
-instructions: ## Count the instructions of each stage and hold them against benches/baseline.json
+instructions: ## Count the instructions of each step and compare them with benches/baseline.json
 	@scripts/setup instructions
 	cargo bench --locked --bench instructions
 
@@ -66,12 +66,12 @@ outage: ## Measure what an outage of Kafka costs, and a million records in the s
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench outage
 
-reconcile: ## Reconcile in 200 random streams of callbacks, and a hundred thousand profiles; takes half an hour
+reconcile: ## Reconcile 200 random streams of callbacks, and 100,000 profiles; takes half an hour
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench reconcile
 
-soak: ## Play random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; CASES="outages deaths" plays those instead
+soak: ## Inject random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; or run CASES="outages deaths"
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench soak -- $(CASES)
@@ -80,11 +80,11 @@ fuzz: ## Fuzz every parser for ten million executions each; needs a nightly comp
 	@scripts/setup figures
 	@scripts/fuzz
 
-mutants: ## Look whether a test notices each change to the verification; takes ten minutes
+mutants: ## Check that a test fails for each mutation of the verification; takes ten minutes
 	@scripts/setup figures
 	@scripts/mutants
 
-image: ## Build the container image without Docker, and check it by running it; needs root
+image: ## Build the container image without Docker, and test it by running it; needs root
 	@scripts/setup image
 	@scripts/image
 

@@ -1,8 +1,8 @@
-//! How many instructions each stage takes for one callback, counted by callgrind and held against `benches/baseline.json`,
-//! and how long that is here and now. A count is the difference of two runs, one with twice as many calls as the other, so
-//! nothing of the program's start is in it.
+//! Counts the instructions of each processing step for one callback with callgrind, compares them with
+//! `benches/baseline.json`, and measures the time on this machine. A count is the difference of two runs, one with twice as
+//! many calls as the other, so that it excludes the start of the program.
 //!
-//! `make instructions` runs it. More than a tenth above the baseline fails; `UPDATE_BASELINE=1` writes the baseline anew.
+//! `make instructions` runs it. It fails at more than 10 % above the baseline; `UPDATE_BASELINE=1` updates the baseline.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -30,22 +30,22 @@ use trusthub_bridge::{
 };
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/baseline.json");
-/// What a change may cost before it has to be looked at.
+/// The ratio to the baseline above which the check fails.
 const MOST: f64 = 1.10;
-/// Rounds of which the quickest counts.
+/// The number of rounds, of which the fastest counts.
 const ROUNDS: usize = 31;
-/// Records that are synced together, as under load.
+/// The number of records that are synced together, as under load.
 const GROUP: u32 = 100;
-/// As long as what the spool keeps of a usual callback.
+/// The size of the spool record of a typical callback.
 const RECORD_BYTES: usize = 1500;
 
-/// The instructions of each case by architecture: compilers write other code for another.
+/// The instructions of each case, by architecture, because compilers generate different code for each.
 type Baseline = BTreeMap<String, BTreeMap<String, u64>>;
 
 struct Case {
     name: &'static str,
     calls: u32,
-    /// Prepares what it needs and takes the time of so many calls.
+    /// Prepares the case and returns the time of this many calls.
     run: fn(u32) -> Duration,
 }
 
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Holds every count against the baseline, or makes it the baseline.
+/// Compares every count with the baseline, or updates the baseline.
 fn check() -> ExitCode {
     let mut baseline: Baseline = serde_json::from_str(&fs::read_to_string(BASELINE).unwrap()).unwrap();
     let known = baseline.remove(env::consts::ARCH).unwrap_or_default();
@@ -91,7 +91,7 @@ fn check() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!(
-        "\nmore than {:.0} % above the baseline, or without one: {}\nUPDATE_BASELINE=1 make instructions accepts it",
+        "\nmore than {:.0} % above the baseline, or without one: {}\nUPDATE_BASELINE=1 make instructions updates it",
         (MOST - 1.0) * 100.0,
         grown.join("; ")
     );
@@ -104,7 +104,7 @@ fn count(case: &Case) -> u64 {
     (twice - once) / u64::from(case.calls)
 }
 
-/// The instructions of a whole run of this program in callgrind, all its threads together.
+/// The instructions of a whole run of this program in callgrind, over all threads.
 fn collected(case: &str, calls: u32) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
@@ -112,13 +112,13 @@ fn collected(case: &str, calls: u32) -> u64 {
         .args([case, &calls.to_string()])
         .output()
         .expect("valgrind starts; on Debian: apt-get install valgrind");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{case}: {said}");
-    let count = said.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind's last line").1;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{case}: {errors}");
+    let count = errors.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind's last line").1;
     count.trim().parse().expect("a number")
 }
 
-/// The time of one call without callgrind, in the round that others on the machine disturbed least.
+/// The time of one call without callgrind, in the fastest round.
 fn microseconds(case: &Case) -> f64 {
     let least = (0..ROUNDS).map(|_| (case.run)(case.calls)).min().expect("there are rounds");
     least.as_secs_f64() * 1e6 / f64::from(case.calls)
@@ -180,7 +180,7 @@ fn all_three(calls: u32) -> Duration {
     timed(calls, || Record::event(&event(&verified(&verifier, &raw))).unwrap())
 }
 
-/// From the call until the records are synced, so many at a time.
+/// The time from the call until the records are synced, in groups of this size.
 fn append(group: u32, groups: u32) -> Duration {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("instructions-{}", process::id()));
     let metrics = Metrics::new(|destination| destination.to_string()).unwrap();

@@ -1,6 +1,6 @@
-//! What an outage of Kafka costs: answer times before it, in its first second and while it lasts; how fast the spool
-//! fills and drains beside direct publishing; memory and start-up with a million records in the spool. Against a real
-//! Kafka that is killed and started again, and the program as it is built for release.
+//! Measures the cost of an outage of Kafka: answer times before it, in its first second and while it lasts; how fast the
+//! spool fills and drains compared with direct publishing; memory and start time with a million records in the spool. Uses
+//! the release build and a real Kafka that is killed and started again.
 //!
 //! `make outage` runs it and prints a table.
 
@@ -11,7 +11,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stdout,
-    // It uses a part of what the tests stand on.
+    // Uses only a part of the test support.
     dead_code,
     unused_imports
 )]
@@ -39,7 +39,7 @@ use trusthub_bridge::{
 const CALLERS: u64 = 64;
 const PERIOD: Duration = Duration::from_secs(10);
 const MILLION: u64 = 1_000_000;
-/// Far above what a million records need.
+/// Far more than a million records need.
 const LARGE_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8589934592");
 
 fn main() {
@@ -53,13 +53,13 @@ fn main() {
     wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
     let load = Load::start(&bridge);
 
-    say("| Period | Answers/s | p50 | p99 | Slowest |");
-    say("| --- | --- | --- | --- | --- |");
+    print_line("| Period | Answers/s | p50 | p99 | Slowest |");
+    print_line("| --- | --- | --- | --- | --- |");
     load.measure("direct publishing, 64 connections", PERIOD);
     kafka.kill();
     load.measure("first second after Kafka was killed", Duration::from_secs(1));
     load.measure("seconds 2 to 10 of the outage", Duration::from_secs(9));
-    load.measure("while Kafka is known to be away", PERIOD);
+    load.measure("while Kafka is known to be unreachable", PERIOD);
     load.stop();
 
     let spooled = bridge.metric("trusthub_spool_events");
@@ -70,16 +70,16 @@ fn main() {
     fill(&bridge, &sample);
     let began = Instant::now();
     bridge.restart(&[("RUST_LOG", "info,actix_server=warn")]);
-    say(&format!("start to listening with {MILLION} records in the spool: {} ms", began.elapsed().as_millis()));
+    print_line(&format!("start to listening with {MILLION} records in the spool: {} ms", began.elapsed().as_millis()));
     wait_for("the records are seen", || (bridge.metric("trusthub_spool_events") >= MILLION as f64).then_some(()));
-    say(&format!("resident memory with them, Kafka away: {:.1} MiB", resident_mib(&bridge)));
+    print_line(&format!("resident memory with them, Kafka unreachable: {:.1} MiB", resident_mib(&bridge)));
     kafka.start_again();
     measure_drain("drain of a million records", &bridge, MILLION as f64);
     bridge.signal("TERM");
     assert!(bridge.wait().success());
 }
 
-/// Callers who send one callback after the other, each on its connection.
+/// Callers that send one callback after the other, each on its own connection.
 struct Load {
     stop: Arc<AtomicBool>,
     times: Arc<Mutex<Vec<Duration>>>,
@@ -96,7 +96,7 @@ impl Load {
             let request = callback(caller);
             thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    // The token is not signed: it alone makes each callback another one.
+                    // The idempotency token is not signed, and makes each callback distinct.
                     let token = number.fetch_add(1, Ordering::Relaxed).to_string();
                     let bytes = request.clone().with("I-Twilio-Idempotency-Token", &token).bytes();
                     let sent = Instant::now();
@@ -119,7 +119,7 @@ impl Load {
             let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
             times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
         };
-        say(&format!(
+        print_line(&format!(
             "| {what} | {:.0} | {:.1} ms | {:.1} ms | {:.1} ms |",
             times.len() as f64 / period.as_secs_f64(),
             milliseconds(0.5),
@@ -155,7 +155,7 @@ fn measure_drain(what: &str, bridge: &Bridge, records: f64) {
         thread::sleep(Duration::from_millis(100));
     }
     let seconds = first.elapsed().as_secs_f64();
-    say(&format!(
+    print_line(&format!(
         "{what}: {records:.0} records in {seconds:.1} s, {:.0} records/s, begun {:.1} s after Kafka was back, \
          at most {peak:.1} MiB resident",
         records / seconds,
@@ -167,7 +167,7 @@ fn resident_mib(bridge: &Bridge) -> f64 {
     bridge.metric("process_resident_memory_bytes") / f64::from(1 << 20)
 }
 
-/// What one callback leaves in the spool, taken from the spool of a service that was stopped while Kafka was away.
+/// The bytes of one callback in the spool, from a service that was stopped while Kafka was unreachable.
 fn sample_of(bridge: &mut Bridge, kafka: &mut Broker) -> Vec<u8> {
     kafka.kill();
     assert_eq!(bridge.send(&callback(0).with("I-Twilio-Idempotency-Token", "sample")).status, 204);
@@ -189,7 +189,7 @@ fn fill(bridge: &Bridge, sample: &[u8]) {
     let seconds = began.elapsed().as_secs_f64();
     spool.close();
     let bytes = fs::read_dir(bridge.spool()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>();
-    say(&format!(
+    print_line(&format!(
         "appending {MILLION} records of {} bytes, a sync for each 1,000: {seconds:.1} s, {:.0} MB on disk",
         sample.len(),
         bytes as f64 / 1e6
@@ -205,6 +205,6 @@ fn block_on<F: Future>(future: F) -> F::Output {
     Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
-fn say(line: &str) {
+fn print_line(line: &str) {
     println!("{line}");
 }

@@ -1,7 +1,8 @@
-//! Reconciliation in the long form: many streams of late callbacks, each drawn from its number, and many profiles.
+//! Long tests of reconciliation: many random streams of late callbacks, and many profiles.
 //!
-//! `STREAMS` says how many streams are played, from the number `FIRST_STREAM` on. Each prints its number when its view is
-//! right. Then a table tells what runs cost with ever more profiles: when all of them were missed, and when none was.
+//! `STREAMS` is the number of streams, beginning with the number `FIRST_STREAM`, which seeds its stream. Each prints its
+//! number when the consumer's view is correct. Then a table shows the cost of runs with growing numbers of profiles, when all
+//! of them were missed and when none was.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +11,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stdout,
-    // It uses a part of what the tests stand on.
+    // Uses only a part of the test support.
     dead_code,
     unused_imports
 )]
@@ -34,7 +35,7 @@ use std::{
 use fixture::{Fixture, QUIET};
 
 const STREAMS: u64 = 200;
-/// Streams that are played side by side: they mostly wait.
+/// Streams that run concurrently; they mostly wait.
 const AT_ONCE: usize = 3;
 const PROFILES: [usize; 3] = [1_000, 10_000, 100_000];
 
@@ -48,7 +49,7 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// A stream whose view is wrong in the end panics with its number.
+/// A stream with a wrong view at the end panics with its number.
 fn play_streams(first: u64, count: u64) {
     let next = AtomicU64::new(first);
     thread::scope(|scope| {
@@ -60,24 +61,24 @@ fn play_streams(first: u64, count: u64) {
                         return;
                     }
                     streams::play(number);
-                    println!("stream {number}: the view is right");
+                    println!("stream {number}: the view is correct");
                 }
             });
         }
     });
-    println!("\n{count} streams, from number {first} on, and every view is right\n");
+    println!("\n{count} streams, from number {first}: every view is correct\n");
 }
 
-/// What two runs cost: one that publishes every profile, and one that finds nothing.
+/// Measures two runs: one that publishes every profile, and one that finds nothing missing.
 fn measure(profiles: usize) {
     let fixture = Fixture::with(&[], &[QUIET]);
     fixture.begin_history();
     fixture.simulator.post("/simulator/profiles", &format!("count={profiles}&status=twilio-approved"));
     fixture.advance_clock();
     for _ in 0..2 {
-        let (told, peak_kib) = run(fixture.bridge.spawn(&["reconcile"]));
+        let (output, peak_kib) = run(fixture.bridge.spawn(&["reconcile"]));
         let figure = |before: &str, after: &str| {
-            let (_, rest) = told.split_once(before).unwrap_or_else(|| panic!("{told}"));
+            let (_, rest) = output.split_once(before).unwrap_or_else(|| panic!("{output}"));
             rest.split(after).next().unwrap().trim().to_owned()
         };
         let (missed, requests) = (figure("requests:", " missed"), figure(" s,", " requests"));
@@ -86,7 +87,7 @@ fn measure(profiles: usize) {
     }
 }
 
-/// What the command told, and the most memory that it had resident.
+/// The output of the command, and its peak resident memory.
 fn run(mut child: Child) -> (String, u32) {
     let (mut rows, mut errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let drained = thread::spawn(move || {
@@ -102,8 +103,8 @@ fn run(mut child: Child) -> (String, u32) {
         thread::sleep(Duration::from_millis(20));
     }
     drained.join().unwrap();
-    let mut told = String::new();
-    errors.read_to_string(&mut told).unwrap();
-    assert!(child.wait().unwrap().success(), "{told}");
-    (told, peak)
+    let mut output = String::new();
+    errors.read_to_string(&mut output).unwrap();
+    assert!(child.wait().unwrap().success(), "{output}");
+    (output, peak)
 }

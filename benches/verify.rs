@@ -1,6 +1,6 @@
-//! What it costs to verify a callback: with one account and with 25,000, genuine and forged, usual and as large as
-//! allowed. The cases run interleaved in one process, so their ratios hold on a busy machine, too. Then what it costs to
-//! diagnose forged callbacks, among them the dearest that fit the limits of the public port.
+//! Measures the verification of a callback: with one account and with 25,000, genuine and forged, typical and as large as
+//! allowed. The cases run interleaved in one process, so that their ratios are valid on a busy machine as well. Then it
+//! measures the diagnosis of forged callbacks, including the most expensive ones within the limits of the public port.
 //!
 //! `make bench` runs it and prints medians.
 
@@ -24,7 +24,7 @@ const ROUNDS: usize = 101;
 const CALLS_PER_ROUND: u32 = 50;
 const DIAGNOSES: usize = 51;
 
-/// No diagnosis may take longer, on a machine with instructions for SHA-1.
+/// The maximum time of a diagnosis, on a machine with SHA-1 instructions.
 const LONGEST_DIAGNOSIS: Duration = Duration::from_millis(5);
 
 struct Case {
@@ -79,13 +79,13 @@ fn main() -> io::Result<()> {
     for case in &mut cases {
         let median = case.median();
         let ratio = median.as_secs_f64() / reference;
-        let verdict = if case.is_genuine { "accepted" } else { "refused" };
-        writeln!(stdout, "{:<28} {:>9.2} µs {ratio:>8.2}  {verdict}", case.name, median.as_secs_f64() * 1e6)?;
+        let result = if case.is_genuine { "accepted" } else { "rejected" };
+        writeln!(stdout, "{:<28} {:>9.2} µs {ratio:>8.2}  {result}", case.name, median.as_secs_f64() * 1e6)?;
     }
     diagnoses(&mut stdout)
 }
 
-/// The dearest requests: a body and a query of nearly 64 KiB, headers full of hints, four URLs or six keys.
+/// The most expensive requests: a body and a query of nearly 64 KiB, headers full of hints, four URLs or six keys.
 fn diagnoses(stdout: &mut impl io::Write) -> io::Result<()> {
     use Encoding::{Form, Json, Query};
     let usual = format!("AccountSid={}&BundleSid=BU{:032x}&Status=in-review&FailureReason=", account(0), 1);

@@ -1,4 +1,4 @@
-//! Callbacks and keyrings that the benches of single stages have in common.
+//! Callbacks and keyrings that the benchmarks of single steps share.
 
 use secrecy::SecretString;
 use trusthub_bridge::{
@@ -25,16 +25,17 @@ pub(crate) fn verifier(accounts: u32) -> Verifier {
     Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring)
 }
 
-/// Accepts with so many public URLs and keys of the first account. At most 24 signatures are tried for a callback.
-#[allow(dead_code, reason = "one of the benches that share this does without it")]
+/// A verifier with these numbers of public URLs and of keys of the first account. It tries at most 24 signatures per
+/// callback.
+#[allow(dead_code, reason = "not all benchmarks use it")]
 pub(crate) fn widest_verifier(urls: u32, keys: u32) -> Verifier {
     let urls = (0..urls).map(|number| PublicUrl::parse(&format!("https://hooks-{number}.example.com:8443/p")).unwrap());
     let tokens: Vec<_> = (0..keys).map(token).collect();
     Verifier::new(urls.collect(), Keyring::new(Some(account(0)), &tokens).unwrap())
 }
 
-/// A callback with this body and query, with many headers that hint at other URLs, and with a signature of nothing.
-#[allow(dead_code, reason = "one of the benches that share this does without it")]
+/// A callback with this body and query, many headers that hint at other URLs, and an invalid signature.
+#[allow(dead_code, reason = "not all benchmarks use it")]
 pub(crate) fn forged(encoding: Encoding, body: &str, query: Option<&str>) -> RawCallback {
     const HINTS: [&str; 10] = [
         "host",
@@ -60,7 +61,7 @@ pub(crate) fn forged(encoding: Encoding, body: &str, query: Option<&str>) -> Raw
     forged
 }
 
-/// A callback of the first account with this body, signed with a number's token.
+/// A callback of the first account with this body, signed with the token of this number.
 pub(crate) fn callback(body: &str, signer: u32) -> RawCallback {
     let key = SigningKey::from_auth_token(&token(signer)).unwrap();
     let fields = decode_form(body.as_bytes()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Callbacks as Twilio sends them: signed, all different, ready to be written to a connection.
+//! Callbacks as Twilio sends them: signed, all distinct, ready to be written to a connection.
 
 use std::{
     fmt::Write as _,
@@ -11,23 +11,23 @@ use trusthub_bridge::verify::{SigningKey, decode_form, sign};
 use crate::support::{PUBLIC_URL, TOKEN};
 
 const ROUTE: &str = "/callbacks/customer-profiles";
-/// Profiles that change; more than any run needs to spread over the partitions.
+/// The number of profiles, enough to spread over the partitions.
 const PROFILES: u64 = 10_000;
 
-/// What callbacks look like.
+/// The shape of the callbacks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
-    /// Accounts that they come from, in turn.
+    /// The number of accounts, which are used in turn.
     pub(crate) accounts: u64,
-    /// The size of their bodies, at least that of the usual one.
+    /// The size of the bodies, at least that of the usual one.
     pub(crate) body: usize,
 }
 
 impl Shape {
-    /// A rejection with its reason, 200 bytes, of the one account.
+    /// A rejection with its reason, 200 bytes, of a single account.
     pub(crate) const USUAL: Self = Self { accounts: 1, body: 200 };
 
-    /// So many of them, none of which was made before.
+    /// Prepares this many callbacks. Each is distinct from all earlier ones.
     pub(crate) fn prepare(self, count: u64) -> Callbacks {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let first = NEXT.fetch_add(count, Ordering::Relaxed);
@@ -77,7 +77,7 @@ pub(crate) fn sid(account: u64) -> String {
     format!("AC{account:032x}")
 }
 
-/// The auth token of an account by its number; the first has the one that is usual here.
+/// The auth token of an account by its number; the first account has the default token of the tests.
 pub(crate) fn token(account: u64) -> String {
     if account == 0 { TOKEN.to_owned() } else { format!("{account:032x}") }
 }
@@ -93,7 +93,7 @@ impl Callbacks {
         self.ends.len()
     }
 
-    /// The request of this number, as long as there are any.
+    /// The request of this number, if it exists.
     pub(crate) fn get(&self, number: usize) -> Option<&[u8]> {
         let end = *self.ends.get(number)?;
         let begin = if number == 0 { 0 } else { self.ends[number - 1] };

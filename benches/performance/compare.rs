@@ -1,25 +1,25 @@
-//! The service beside its floor and beside what people write today, in turns against the same broker.
+//! Compares the service with its floor and with common frameworks, interleaved, with the same broker.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     callbacks::Shape,
     contender::{Contender, Kind},
-    load::{Answers, Crowd},
+    load::{Answers, Clients},
     report::{Cell, Report, Spread},
     setting,
     support::kafka::Broker,
 };
 
 const KINDS: [Kind; 6] = [Kind::HttpFloor, Kind::Floor, Kind::Bridge, Kind::QuietBridge, Kind::FastApi, Kind::Express];
-/// Those that are measured near what they can do.
+/// The servers that are also measured near their maximum rate.
 const FAST: [Kind; 3] = [Kind::Floor, Kind::Bridge, Kind::QuietBridge];
 const CONNECTIONS: usize = 512;
-/// Callbacks a second that all of them can do, so that none has the advantage of more at once.
+/// Callbacks per second that all servers can handle, so that none profits from larger batches.
 const EQUAL_RATE: f64 = 500.0;
-/// Callbacks are prepared for the speed of a short trial and this much more.
+/// Callbacks are prepared for the rate of a short trial times this factor.
 const HEADROOM: f64 = 1.5;
-/// Of bodies that are prepared at once.
+/// The maximum total size of prepared bodies.
 const MOST_BYTES: usize = 512 << 20;
 
 pub(crate) struct Settings {
@@ -33,7 +33,7 @@ impl Settings {
     }
 }
 
-/// What one contender did in one round.
+/// The measurements of one server in one round.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured {
     pub(crate) cpu_micros: f64,
@@ -53,15 +53,15 @@ impl Measured {
     }
 }
 
-/// The rounds of each contender.
+/// The rounds of each server.
 pub(crate) type Rounds = Vec<Vec<Measured>>;
 
-/// What the rounds of one contender say of one figure.
+/// One figure over the rounds of one server.
 pub(crate) fn spread(rounds: &[Measured], figure: fn(&Measured) -> f64) -> Spread {
     rounds.iter().map(figure).collect()
 }
 
-/// The same as a ratio to another contender in the same round.
+/// One figure as a ratio to another server in the same round.
 pub(crate) fn ratio(rounds: &[Measured], to: &[Measured], figure: fn(&Measured) -> f64) -> Spread {
     rounds.iter().zip(to).map(|(this, that)| figure(this) / figure(that)).collect()
 }
@@ -72,16 +72,16 @@ pub(crate) fn run() {
     let mut report = Report::new("compare");
     let contenders: Vec<_> = KINDS.iter().map(|kind| Contender::start(*kind, &kafka)).collect();
 
-    let full = in_turns(settings.rounds, &contenders, |contender| full_load(contender, settings.time));
+    let full = interleaved(settings.rounds, &contenders, |contender| full_load(contender, settings.time));
     report_full(&mut report, &full);
 
-    let equal = in_turns(settings.rounds, &contenders, |contender| paced_load(contender, EQUAL_RATE, settings.time));
+    let equal = interleaved(settings.rounds, &contenders, |contender| paced_load(contender, EQUAL_RATE, settings.time));
     report_paced(&mut report, &format!("{EQUAL_RATE} callbacks a second"), &KINDS, &equal);
 
     let fast: Vec<_> = contenders.into_iter().zip(KINDS).filter(|(_, kind)| FAST.contains(kind)).map(|c| c.0).collect();
     let mut at_half_of = |kind, name| {
         let rate = spread(&full[position(kind)], |round| round.per_second).median / 2.0;
-        let paced = in_turns(settings.rounds, &fast, |contender| paced_load(contender, rate, settings.time));
+        let paced = interleaved(settings.rounds, &fast, |contender| paced_load(contender, rate, settings.time));
         let title = format!("{rate:.0} callbacks a second, half of what {name} can do");
         report_paced(&mut report, &title, &FAST, &paced);
         paced
@@ -96,8 +96,8 @@ fn position(kind: Kind) -> usize {
     KINDS.iter().position(|other| *other == kind).unwrap()
 }
 
-/// Each round begins with another contender, so that none is always the one that finds the broker busy.
-pub(crate) fn in_turns<C>(rounds: usize, contenders: &[C], measure: impl Fn(&C) -> Measured) -> Rounds {
+/// Each round begins with another server, so that the load of the broker affects all of them equally.
+pub(crate) fn interleaved<C>(rounds: usize, contenders: &[C], measure: impl Fn(&C) -> Measured) -> Rounds {
     let mut measured: BTreeMap<usize, Vec<Measured>> = BTreeMap::new();
     for round in 0..rounds {
         for turn in 0..contenders.len() {
@@ -112,19 +112,19 @@ fn full_load(contender: &Contender, time: Duration) -> Measured {
     measure_full(contender, Shape::USUAL, CONNECTIONS, time)
 }
 
-/// Full load with as many callbacks as it may need.
+/// Measures full load, with as many callbacks as it may need.
 pub(crate) fn measure_full(contender: &Contender, shape: Shape, connections: usize, time: Duration) -> Measured {
-    let crowd = Crowd::arrive(contender.address, connections);
-    let trial = crowd.full(shape.prepare(4 * connections as u64), time);
+    let clients = Clients::connect(contender.address, connections);
+    let trial = clients.full(shape.prepare(4 * connections as u64), time);
     let wanted = (trial.per_second() * time.as_secs_f64() * HEADROOM) as usize;
     let callbacks = shape.prepare(wanted.min(MOST_BYTES / shape.body) as u64);
-    Measured::of(contender.at_work(|| crowd.full(callbacks, time)))
+    Measured::of(contender.at_work(|| clients.full(callbacks, time)))
 }
 
 fn paced_load(contender: &Contender, rate: f64, time: Duration) -> Measured {
     let callbacks = Shape::USUAL.prepare((rate * time.as_secs_f64()) as u64);
-    let crowd = Crowd::arrive(contender.address, CONNECTIONS);
-    Measured::of(contender.at_work(|| crowd.paced(callbacks, rate)))
+    let clients = Clients::connect(contender.address, CONNECTIONS);
+    Measured::of(contender.at_work(|| clients.paced(callbacks, rate)))
 }
 
 fn report_full(report: &mut Report, full: &Rounds) {
@@ -187,7 +187,7 @@ fn report_goals(report: &mut Report, full: &Rounds, paced: &Rounds) {
         ]
     });
     report.table(
-        "Goals, for the service as it is configured by default",
+        "Goals, for the service with its default configuration",
         ["Ratio", "Found", "Goal", "Met"],
         rows.into(),
     );

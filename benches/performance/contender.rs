@@ -1,4 +1,4 @@
-//! A server as a process of its own, which answers callbacks with 204.
+//! The servers to compare. Each is a process that answers callbacks with 204.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use std::{
 use crate::{
     callbacks::Shape,
     floor::Floor,
-    load::Crowd,
+    load::Clients,
     process::cpu_seconds,
     support::{
         Connection, PUBLIC_URL, Request, TIMEOUT, TOKEN,
@@ -22,19 +22,19 @@ use crate::{
     },
 };
 
-/// As the service makes its topics.
+/// The service's default number of partitions.
 pub(crate) const PARTITIONS: i32 = 6;
 
-/// Which server.
+/// The kinds of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The HTTP server with nothing behind it.
     HttpFloor,
     /// The HTTP server and the producer with nothing between them.
     Floor,
-    /// This service as it is configured by default, with a line in the log for each callback.
+    /// This service with its default configuration, which logs a line for each callback.
     Bridge,
-    /// The same with a log of warnings only.
+    /// This service, logging only warnings.
     QuietBridge,
     /// FastAPI, Twilio's validator and aiokafka.
     FastApi,
@@ -79,7 +79,7 @@ impl Kind {
     }
 }
 
-/// Where the libraries of the peers are.
+/// The folder of the libraries of the other services.
 static PEERS: LazyLock<PathBuf> = LazyLock::new(|| {
     let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/peers")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -98,7 +98,7 @@ fn peer(program: PathBuf, app: &Path) -> Command {
     command
 }
 
-/// A server that runs. It is killed when this is dropped, and its folder removed.
+/// A running server. Dropping it kills the process and removes its folder.
 pub(crate) struct Contender {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
@@ -108,12 +108,12 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    /// Started with a topic of its own, and answering.
+    /// Starts a server with its own topic, and warms it up.
     pub(crate) fn start(kind: Kind, kafka: &Broker) -> Self {
         Self::start_with(kind.name(), kind, kafka, &[])
     }
 
-    /// The same under another name and with other variables.
+    /// Starts a server with its own topic, another name and more variables, and warms it up.
     pub(crate) fn start_with(name: &str, kind: Kind, kafka: &Broker, variables: &[(&str, &str)]) -> Self {
         let topic = unique_topic("bench");
         kafka.create_topic(&topic, PARTITIONS);
@@ -121,14 +121,14 @@ impl Contender {
         Self::launch(name, kind, &[&usual, variables].concat())
     }
 
-    /// Started with these variables, and answering.
+    /// Starts a server with these variables, and warms it up.
     pub(crate) fn launch(name: &str, kind: Kind, variables: &[(&str, &str)]) -> Self {
         let contender = Self::launch_cold(name, kind, variables);
         contender.warm_up();
         contender
     }
 
-    /// Started with these variables, and listening.
+    /// Starts a server with these variables, and waits until it listens.
     pub(crate) fn launch_cold(name: &str, kind: Kind, variables: &[(&str, &str)]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("contender"));
         fs::create_dir_all(&folder).unwrap();
@@ -142,7 +142,7 @@ impl Contender {
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            // A file, as logs are kept in some way; a pipe would cost its reader's time as well.
+            // A file, because logs are normally kept; the reader of a pipe would also use CPU time.
             .stderr(File::create(folder.join("log")).unwrap())
             .spawn()
             .unwrap();
@@ -151,10 +151,10 @@ impl Contender {
         contender
     }
 
-    /// The first callbacks load code, make connections and let a compiler do its work.
+    /// Sends callbacks that load code, open connections and trigger just-in-time compilation.
     fn warm_up(&self) {
         const CALLBACKS: u64 = 2_000;
-        Crowd::arrive(self.address, 64).full(Shape::USUAL.prepare(CALLBACKS), TIMEOUT);
+        Clients::connect(self.address, 64).full(Shape::USUAL.prepare(CALLBACKS), TIMEOUT);
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -166,7 +166,7 @@ impl Contender {
         Request::get(path).send(self.admin).body
     }
 
-    /// What `work` returns, and the seconds of CPU that the server used meanwhile.
+    /// Runs `work`, and returns its result and the CPU seconds that the server used in that time.
     pub(crate) fn at_work<T>(&self, work: impl FnOnce() -> T) -> (T, f64) {
         let before = cpu_seconds(self.process());
         let result = work();

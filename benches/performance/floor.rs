@@ -1,5 +1,5 @@
-//! What actix-web and librdkafka cost at least: the same server and the same producer with nothing between them. No check, no
-//! parsing, no metrics, no log, no spool.
+//! The floor: the minimal cost of actix-web and librdkafka. It is the same server and the same producer with nothing between
+//! them: no verification, no parsing, no metrics, no log, no spool.
 
 use std::{env, io, net::TcpListener, thread, time::Duration};
 
@@ -13,23 +13,23 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 
-/// As the service's public port.
+/// The same limits as the service's public port.
 const MOST_WORKERS: usize = 4;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// More than any case here opens.
+/// More connections than any case opens.
 const CONNECTIONS: usize = 8192;
 
-/// A server that does as little as can be.
+/// A server that does the minimum.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Floor {
     /// Reads the request and answers.
     Http,
-    /// Publishes the body as it is, and answers when Kafka has it.
+    /// Publishes the unchanged body, and answers when Kafka has acknowledged it.
     Kafka,
 }
 
 impl Floor {
-    /// The one whose name stands on the command line of this program.
+    /// The server with this name on the command line.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Http, Self::Kafka].into_iter().find(|floor| floor.name() == name)
     }
@@ -72,7 +72,7 @@ struct Publisher {
 }
 
 impl Publisher {
-    /// With the properties that `src/kafka/client_config.rs` gives its producer.
+    /// A publisher with the properties that `src/publish/client.rs` gives its producer.
     fn new() -> Self {
         let producer = ClientConfig::new()
             .set("bootstrap.servers", variable("KAFKA_BOOTSTRAP_SERVERS"))
@@ -96,8 +96,8 @@ impl Publisher {
     }
 }
 
-/// Has a key, so that the records spread over the partitions as those of the service do: one produce request is for one
-/// partition.
+/// The record has a key, so that records spread over the partitions like those of the service, because a produce request
+/// is for one partition.
 async fn publish(publisher: web::Data<Publisher>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let key = request.headers().get("I-Twilio-Idempotency-Token").map_or(&b""[..], |value| value.as_bytes());
     let record = FutureRecord::to(&publisher.topic).key(key).payload(&body[..]);

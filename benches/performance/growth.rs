@@ -1,4 +1,4 @@
-//! Whether cost grows with what grows in service: accounts, the size of a callback, connections, the spool.
+//! Measures whether the cost grows with accounts, the size of callbacks, connections and the spool.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     callbacks::{Shape, sid, token},
-    compare::{Rounds, Settings, in_turns, measure_full, ratio, spread},
+    compare::{Rounds, Settings, interleaved, measure_full, ratio, spread},
     contender::{Contender, Kind},
     process::resident_mib,
     report::{Cell, Report},
@@ -19,7 +19,7 @@ const ACCOUNTS: [u64; 3] = [1, 100, 25_000];
 /// Up to the default of `HTTP_MAX_BODY_BYTES`.
 const BODIES: [usize; 4] = [200, 2_000, 16_000, 65_536];
 const CONNECTIONS: [usize; 3] = [16, 256, 4_096];
-/// As many as keep the service busy.
+/// Enough connections to keep the service busy.
 const SOME: usize = 64;
 
 pub(crate) fn run() {
@@ -43,7 +43,8 @@ fn accounts(kafka: &Broker, settings: &Settings, report: &mut Report) {
         let variables = [("TWILIO_AUTH_TOKEN", ""), ("TWILIO_ACCOUNTS_FILE", file.to_str().unwrap())];
         (Contender::start_with("accounts", Kind::Bridge, kafka, &variables), Shape { accounts, ..Shape::USUAL })
     });
-    let rounds = in_turns(settings.rounds, &cases, |(bridge, shape)| measure_full(bridge, *shape, SOME, settings.time));
+    let rounds =
+        interleaved(settings.rounds, &cases, |(bridge, shape)| measure_full(bridge, *shape, SOME, settings.time));
     let rows = cases.iter().zip(&rounds).map(|((bridge, shape), measured)| {
         [
             Cell::Number(shape.accounts as f64, 0),
@@ -68,7 +69,7 @@ fn connections(kafka: &Broker, settings: &Settings, report: &mut Report) {
     beside_floor(kafka, settings, &cases, report, "Connections", |(_, connections)| *connections);
 }
 
-/// What callbacks look like, and how many connections bring them.
+/// The shape of the callbacks, and the number of connections.
 type Case = (Shape, usize);
 
 fn beside_floor(
@@ -81,7 +82,7 @@ fn beside_floor(
 ) {
     let servers = [Kind::Floor, Kind::Bridge].map(|kind| Contender::start(kind, kafka));
     let pairs: Vec<_> = cases.iter().flat_map(|case| servers.iter().map(move |server| (server, case))).collect();
-    let rounds = in_turns(settings.rounds, &pairs, |(server, (shape, connections))| {
+    let rounds = interleaved(settings.rounds, &pairs, |(server, (shape, connections))| {
         measure_full(server, *shape, *connections, settings.time)
     });
     let rows = cases.iter().zip(rounds.chunks(servers.len())).map(|(case, rounds)| {
@@ -106,7 +107,7 @@ fn spool(settings: &Settings, report: &mut Report) {
     let folder = Folder::new();
     let bridges = spools::EVENTS.map(|events| spools::launch(&folder.0, events));
     let rounds: Rounds =
-        in_turns(settings.rounds, &bridges, |bridge| measure_full(bridge, Shape::USUAL, SOME, settings.time));
+        interleaved(settings.rounds, &bridges, |bridge| measure_full(bridge, Shape::USUAL, SOME, settings.time));
     let rows = spools::EVENTS.iter().zip(&bridges).zip(&rounds).map(|((events, bridge), measured)| {
         [
             Cell::Number(*events as f64, 0),
@@ -120,7 +121,7 @@ fn spool(settings: &Settings, report: &mut Report) {
     });
     let columns =
         ["Events at first", "CPU µs per callback", "of the first's", "Answers/s", "p50 ms", "p99 ms", "Memory MiB"];
-    report.table("Events in the spool, Kafka away", columns, rows.collect());
+    report.table("Events in the spool, Kafka unreachable", columns, rows.collect());
 }
 
 /// A folder that is removed with this value.

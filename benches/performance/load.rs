@@ -1,8 +1,8 @@
-//! Sends prepared callbacks and takes the time of each answer. Every answer must be 204: a measurement with failures in it
-//! says nothing.
+//! Sends prepared callbacks and measures the time of each answer. Every answer must be 204, because a measurement with
+//! failures is meaningless.
 //!
-//! *Full* load: each connection sends its next callback as soon as it has its answer. *Paced* load: callbacks are due at a
-//! steady rate whatever becomes of the ones before, and the time of each counts from when it was due.
+//! *Full* load: each connection sends its next callback as soon as it has an answer. *Paced* load: callbacks are due at a
+//! constant rate, independent of earlier ones, and the time of each counts from when it was due.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,11 +27,11 @@ use tokio::{
 
 use crate::callbacks::{Callbacks, Shape};
 
-/// What came of a load.
+/// The answers to a load.
 pub(crate) struct Answers {
-    /// In ascending order.
+    /// The answer times in ascending order.
     times: Vec<Duration>,
-    /// From the first callback to the last answer.
+    /// The time from the first callback to the last answer.
     elapsed: Duration,
 }
 
@@ -56,24 +56,25 @@ impl Answers {
     }
 }
 
-/// Callers, each with a connection that has had an answer already: servers end a connection that stays silent from its
-/// beginning, and connecting is no part of what is measured.
-pub(crate) struct Crowd {
+/// Clients, each with a connection that has already received an answer: servers close a connection that sends nothing, and
+/// the measurement excludes connecting.
+pub(crate) struct Clients {
     runtime: Runtime,
     streams: Vec<Arc<TcpStream>>,
 }
 
-impl Crowd {
-    pub(crate) fn arrive(address: SocketAddr, connections: usize) -> Self {
+impl Clients {
+    pub(crate) fn connect(address: SocketAddr, connections: usize) -> Self {
         const AT_ONCE: usize = 64;
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let greetings = Shape::USUAL.prepare(connections as u64);
-        let streams = stream::iter(0..connections).map(|number| greet(address, greetings.get(number).unwrap()));
+        let first_callbacks = Shape::USUAL.prepare(connections as u64);
+        let streams =
+            stream::iter(0..connections).map(|number| connect_and_call(address, first_callbacks.get(number).unwrap()));
         let streams = runtime.block_on(streams.buffer_unordered(AT_ONCE).collect());
         Self { runtime, streams }
     }
 
-    /// Full load until the time is over or all callbacks are sent.
+    /// Sends full load until the time is over or all callbacks are sent.
     pub(crate) fn full(&self, callbacks: Callbacks, limit: Duration) -> Answers {
         let end = Instant::now() + limit;
         let shared = Rc::new(Full { callbacks, next: Cell::new(0), times: RefCell::default(), end });
@@ -88,7 +89,7 @@ impl Crowd {
         Answers::of(shared.times.take(), began.elapsed())
     }
 
-    /// All callbacks, so many a second.
+    /// Sends all callbacks at this rate.
     pub(crate) fn paced(&self, callbacks: Callbacks, per_second: f64) -> Answers {
         let (free, next_free) = std::sync::mpsc::channel();
         let (due, dues): (Vec<_>, Vec<_>) = self.streams.iter().map(|_| mpsc::unbounded_channel()).unzip();
@@ -110,7 +111,7 @@ impl Crowd {
     }
 }
 
-async fn greet(address: SocketAddr, request: &[u8]) -> Arc<TcpStream> {
+async fn connect_and_call(address: SocketAddr, request: &[u8]) -> Arc<TcpStream> {
     let stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     write(&stream, request).await;
@@ -150,7 +151,7 @@ fn send_at_pace(
     for number in 0..callbacks.len() {
         let moment = began + Duration::from_secs_f64(number as f64 / per_second);
         thread::sleep(moment.saturating_duration_since(Instant::now()));
-        // When all connections are busy the callback waits for one, and the clock runs.
+        // If all connections are busy, the callback waits for one, and its time counts.
         let stream = free.recv().unwrap();
         due[stream].send(moment).unwrap();
         write_now(&streams[stream], callbacks.get(number).unwrap());
@@ -167,7 +168,7 @@ async fn read_answers(
     while let Some(due) = dues.recv().await {
         read_answer(&stream).await;
         times.push(due.elapsed());
-        // Nobody listens after the last callback.
+        // The receiver is gone after the last callback.
         let _ = free.send(number);
     }
     times
@@ -183,7 +184,7 @@ async fn write(stream: &TcpStream, mut bytes: &[u8]) {
     }
 }
 
-/// The same from a thread that may wait: there is room for a usual callback on a connection that is free.
+/// Writes from a thread that may block. A usual callback fits into the send buffer of an idle connection.
 fn write_now(stream: &TcpStream, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match stream.try_write(bytes) {

@@ -1,9 +1,9 @@
-//! What a callback costs beside what is possible at all and beside what people write today, and whether that stays so with
-//! more accounts, larger bodies, more connections, a fuller spool and time. Everything is on this machine: a real Kafka,
-//! the program as it is built for release, and callbacks that are signed and all different, prepared before they are sent.
+//! Measures the cost of a callback compared with a minimal server and with common frameworks, and how it changes with more
+//! accounts, larger bodies, more connections, a fuller spool and time. Everything runs on this machine: a real Kafka, the
+//! release build, and signed, distinct callbacks that are prepared before they are sent.
 //!
-//! `make bench` runs all parts and prints tables; `make bench PARTS="compare growth"` runs some. What it measured is also in
-//! `target/bench`, a JSON file for each part.
+//! `make bench` runs all parts and prints tables; `make bench PARTS="compare growth"` runs some. The results are also in
+//! `target/bench`, one JSON file per part.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stdout,
-    // It uses a part of what the tests stand on.
+    // Uses only a part of the test support.
     dead_code,
     unused_imports
 )]
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A number from the environment, so that a short run can show that all works.
+/// A number from the environment, for example for a short trial run.
 fn setting<T: FromStr>(name: &str, usual: T) -> T {
     env::var(name).map_or(usual, |value| value.parse().ok().unwrap_or_else(|| panic!("{name} is a number")))
 }

@@ -1,12 +1,12 @@
-//! Memory of the service: at rest, and with a thousand connections and as many callbacks to remember as it ever does. The
-//! floor, which has nothing to remember, shows how much of that is the HTTP server's and librdkafka's.
+//! Measures the memory of the service: at rest, and with a thousand connections and a full dedup window. The floor, which has
+//! no window, shows how much of that the HTTP server and librdkafka use.
 
 use std::{thread, time::Duration};
 
 use crate::{
     callbacks::Shape,
     contender::{Contender, Kind, PARTITIONS},
-    load::Crowd,
+    load::Clients,
     process::{peak_mib, resident_mib},
     report::{Cell, Report},
     support::kafka::{Broker, unique_topic},
@@ -14,15 +14,15 @@ use crate::{
 
 const REST: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 1_024;
-/// More than the window of duplicates remembers.
+/// More callbacks than the dedup window holds.
 const CALLBACKS: u64 = 120_000;
-/// Usual operation after the rush, in callbacks a second and in seconds: allocators give memory back when they are asked
-/// for some.
+/// Normal load after the full load, in callbacks per second and in seconds, because allocators return memory only while they
+/// are in use.
 const AFTERWARDS: (u64, u64) = (500, 10);
-/// As long as that window is.
+/// The length of the dedup window.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// What is resident of one server, in MiB.
+/// The resident memory of one server, in MiB.
 struct Resident {
     at_rest: f64,
     full: f64,
@@ -57,10 +57,10 @@ fn measure(kind: Kind, kafka: &Broker) -> Resident {
     let server = Contender::launch_cold(kind.name(), kind, &variables);
     thread::sleep(REST);
     let at_rest = resident_mib(server.process());
-    let crowd = Crowd::arrive(server.address, CONNECTIONS);
-    let answers = crowd.full(Shape::USUAL.prepare(CALLBACKS), WINDOW);
+    let clients = Clients::connect(server.address, CONNECTIONS);
+    let answers = clients.full(Shape::USUAL.prepare(CALLBACKS), WINDOW);
     assert_eq!(answers.count() as u64, CALLBACKS, "too slow to fill the window");
     let (rate, seconds) = AFTERWARDS;
-    crowd.paced(Shape::USUAL.prepare(rate * seconds), rate as f64);
+    clients.paced(Shape::USUAL.prepare(rate * seconds), rate as f64);
     Resident { at_rest, full: resident_mib(server.process()), peak: peak_mib(server.process()) }
 }

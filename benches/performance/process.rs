@@ -1,4 +1,4 @@
-//! What the kernel has counted for a process.
+//! Figures of a process from the kernel.
 
 use std::fs;
 
@@ -8,19 +8,19 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Seconds of CPU that the process has used, in its own code and in the kernel.
 pub(crate) fn cpu_seconds(process: u32) -> f64 {
     let stat = read(process, "stat");
-    // The name before it may contain anything, but this is its end.
+    // The process name may contain anything, so search for its last parenthesis.
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let fields: Vec<_> = fields.split_whitespace().collect();
     let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
     (ticks(11) + ticks(12)) / TICKS_PER_SECOND
 }
 
-/// What of it is in memory, in MiB.
+/// The resident memory, in MiB.
 pub(crate) fn resident_mib(process: u32) -> f64 {
     status(process, "VmRSS") / 1024.0
 }
 
-/// The most that was in memory at any time, in MiB.
+/// The peak resident memory, in MiB.
 pub(crate) fn peak_mib(process: u32) -> f64 {
     status(process, "VmHWM") / 1024.0
 }
@@ -29,7 +29,7 @@ pub(crate) fn threads(process: u32) -> f64 {
     status(process, "Threads")
 }
 
-/// Open descriptors.
+/// The number of open file descriptors.
 pub(crate) fn descriptors(process: u32) -> f64 {
     fs::read_dir(format!("/proc/{process}/fd")).unwrap().count() as f64
 }

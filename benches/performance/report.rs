@@ -1,11 +1,11 @@
-//! Tables for people and the same as JSON for programs, in `target/bench`.
+//! Prints tables, and writes the same data as JSON to `target/bench`.
 
 use std::{fmt, fs, path::Path, thread, time::SystemTime};
 
 use serde_json::{Value, json};
 use trusthub_bridge::domain::Timestamp;
 
-/// A number of several rounds.
+/// The median and the extremes of several rounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -26,11 +26,11 @@ impl FromIterator<f64> for Spread {
 /// One field of a table.
 pub(crate) enum Cell {
     Text(String),
-    /// A number with so many decimals.
+    /// A number with this many decimals.
     Number(f64, usize),
-    /// Median and extremes, with so many decimals.
+    /// Median and extremes, with this many decimals.
     Spread(Spread, usize),
-    /// What was not measured.
+    /// A value that was not measured.
     Nothing,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// What one part measured.
+/// The results of one part.
 pub(crate) struct Report {
     part: &'static str,
     tables: Vec<Value>,
@@ -74,7 +74,7 @@ impl Report {
         Self { part, tables: Vec::new() }
     }
 
-    /// Prints a table and keeps it.
+    /// Prints a table and stores it.
     pub(crate) fn table<const N: usize>(&mut self, title: &str, columns: [&str; N], rows: Vec<[Cell; N]>) {
         println!("\n{title}\n\n| {} |\n|{}", columns.join(" | "), " --- |".repeat(N));
         for row in &rows {
@@ -100,7 +100,7 @@ fn object<const N: usize>(columns: [&str; N], row: &[Cell; N]) -> Value {
     columns.iter().zip(row).map(|(column, cell)| ((*column).to_owned(), cell.json())).collect()
 }
 
-/// Its processors and memory, as Linux names them.
+/// The processors and the memory of this machine, as Linux reports them.
 fn machine() -> String {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();

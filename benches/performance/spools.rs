@@ -1,4 +1,4 @@
-//! Services that are cut off from Kafka, with much in their spools already.
+//! Services without a reachable Kafka, with records in their spools.
 
 use std::{path::Path, sync::Arc};
 
@@ -14,12 +14,12 @@ use crate::{
 };
 
 pub(crate) const EVENTS: [usize; 3] = [0, 100_000, 1_000_000];
-/// Synced together.
+/// The number of records that are synced together.
 const GROUP: usize = 1_000;
-/// Far above what a million records and a run need.
+/// Far more than a million records and a run need.
 const LARGE: (&str, &str) = ("SPOOL_MAX_BYTES", "34359738368");
 
-/// The service with so many events in its spool, in a folder below this one, and with a Kafka that does not answer.
+/// Starts the service with this many events in its spool, below this folder, and with an unreachable Kafka.
 pub(crate) fn launch(below: &Path, events: usize) -> Contender {
     let folder = below.join(format!("spool-{events}"));
     if events > 0 {
@@ -29,12 +29,12 @@ pub(crate) fn launch(below: &Path, events: usize) -> Contender {
 }
 
 fn cut_off(spool: &Path) -> Contender {
-    let nobody = format!("127.0.0.1:{}", free_port());
-    let variables = [("KAFKA_BOOTSTRAP_SERVERS", &nobody[..]), LARGE, ("SPOOL_DIR", spool.to_str().unwrap())];
+    let unreachable = format!("127.0.0.1:{}", free_port());
+    let variables = [("KAFKA_BOOTSTRAP_SERVERS", &unreachable[..]), LARGE, ("SPOOL_DIR", spool.to_str().unwrap())];
     Contender::launch("cut off", Kind::Bridge, &variables)
 }
 
-/// With copies of what the service itself left there.
+/// Fills the spool with copies of a record that the service itself wrote.
 fn fill(folder: &Path, events: usize) {
     drop(cut_off(folder));
     let metrics = Metrics::new(|destination| destination.to_string()).unwrap();

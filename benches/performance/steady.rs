@@ -1,11 +1,11 @@
-//! The same load for ten minutes: what grows by itself would show.
+//! A constant load for ten minutes, to detect growth over time.
 
 use std::{thread, time::Duration};
 
 use crate::{
     callbacks::Shape,
     contender::{Contender, Kind},
-    load::Crowd,
+    load::Clients,
     process::{descriptors, resident_mib, threads},
     report::{Cell, Report, Spread},
     setting,
@@ -13,12 +13,12 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 64;
-/// After each slice all connections are made anew.
+/// Each slice opens new connections.
 const SLICE: Duration = Duration::from_secs(10);
-/// A row of the table.
+/// The number of slices in a row of the table.
 const SLICES_IN_ROW: usize = 6;
 
-/// What there is of the service in the middle of a slice.
+/// Measurements of the service in the middle of a slice.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     memory: f64,
@@ -56,14 +56,14 @@ pub(crate) fn run() {
 
 fn sample(bridge: &Contender, rate: f64) -> Sample {
     let callbacks = Shape::USUAL.prepare((rate * SLICE.as_secs_f64()) as u64);
-    let crowd = Crowd::arrive(bridge.address, CONNECTIONS);
+    let clients = Clients::connect(bridge.address, CONNECTIONS);
     let process = bridge.process();
     thread::scope(|scope| {
         let middle = scope.spawn(|| {
             thread::sleep(SLICE / 2);
             (resident_mib(process), descriptors(process), threads(process), series(bridge))
         });
-        let (answers, cpu_seconds) = bridge.at_work(|| crowd.paced(callbacks, rate));
+        let (answers, cpu_seconds) = bridge.at_work(|| clients.paced(callbacks, rate));
         let (memory, descriptors, threads, series) = middle.join().unwrap();
         let cpu_micros = cpu_seconds * 1e6 / answers.count() as f64;
         Sample { memory, descriptors, threads, series, p99: answers.milliseconds(0.99), cpu_micros }

@@ -1,4 +1,4 @@
-//! The whole topic against the ledger, in four bytes of memory for each callback.
+//! Compares the whole topic with the ledger, using four bytes of memory per callback.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher as _},
@@ -10,27 +10,27 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    book,
+    recorder,
     support::{kafka::Record, ledger::PROFILES_PER_CALLER},
 };
 
-/// How many of a kind of trouble are named.
+/// How many problems of a kind are listed.
 const FEW: usize = 5;
 
-/// What is in the topic.
+/// The content of the topic.
 #[derive(Debug, Default)]
 pub(crate) struct Topic {
     records: usize,
     callers: Vec<Caller>,
-    trouble: Vec<String>,
+    problems: Vec<String>,
     overtaken: usize,
     with_another_id: usize,
 }
 
-/// Of one caller.
+/// The records of one caller.
 #[derive(Default)]
 struct Caller {
-    /// What the id of each number comes down to; 0 when the number is not there.
+    /// The shortened id of each number; 0 if the number is missing.
     ids: Vec<u32>,
     /// The highest number of each profile so far.
     highest: [usize; PROFILES_PER_CALLER as usize],
@@ -51,7 +51,7 @@ impl Extend<Record> for Topic {
 impl Topic {
     fn take(&mut self, record: &Record) {
         let event: Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
-        // The callbacks of a crowd have no number, and nobody waits for them.
+        // Callbacks of hostile clients have no number and are not checked.
         let Some(number) = event["extra"]["Number"][0].as_str() else { return };
         let number: usize = number.parse().unwrap();
         let profile = event["profile_sid"].as_str().unwrap();
@@ -70,14 +70,14 @@ impl Topic {
             if *highest > number {
                 self.overtaken += 1;
                 let place = (record.partition, record.offset);
-                self.trouble.push(format!("{profile}: {number} behind {highest} at {place:?}"));
+                self.problems.push(format!("{profile}: {number} after {highest} at {place:?}"));
             }
             caller.ids[number] = id;
         } else if caller.ids[number] != id {
             self.with_another_id += 1;
-            self.trouble.push(format!("{profile}: {number} again with another id"));
+            self.problems.push(format!("{profile}: {number} again with another id"));
         }
-        self.trouble.truncate(2 * FEW);
+        self.problems.truncate(2 * FEW);
         *highest = number.max(*highest);
     }
 
@@ -85,12 +85,12 @@ impl Topic {
         self.callers.get(caller).and_then(|caller| caller.ids.get(number)).is_some_and(|id| *id != 0)
     }
 
-    /// Holds it against the books of so many callers.
-    pub(crate) fn against(self, folder: &Path, callers: u64, measured: Measured) -> Findings {
+    /// Compares the topic with the recorded calls of all callers.
+    pub(crate) fn compare_with_ledger(self, folder: &Path, callers: u64, measured: Measured) -> Findings {
         let mut calls = Calls::default();
         let (mut lost, mut late) = (Vec::new(), Vec::new());
         for caller in 0..callers {
-            for line in book::lines(folder, caller) {
+            for line in recorder::lines(folder, caller) {
                 calls.take(&line);
                 if Duration::from_micros(line.took_us.into()) > measured.patience {
                     late.push(format!("number {} of caller {caller}, sent at {} ms", line.number, line.sent_ms));
@@ -104,7 +104,7 @@ impl Topic {
     }
 }
 
-/// Never 0.
+/// A short hash of the event id, never 0.
 fn short(record: &Record) -> u32 {
     let (_, id) = record.headers.iter().find(|(name, _)| name == "ce_id").unwrap();
     let mut hasher = DefaultHasher::new();
@@ -112,22 +112,22 @@ fn short(record: &Record) -> u32 {
     hasher.finish() as u32 | 1
 }
 
-/// The answers.
+/// The answers, by status.
 #[derive(Default)]
 struct Calls {
     accepted: u64,
-    refused: u64,
+    unavailable: u64,
     unanswered: u64,
     others: u64,
-    /// How many answers took so many tenths of milliseconds.
+    /// A histogram of answer times, in tenths of milliseconds.
     times: Vec<u64>,
 }
 
 impl Calls {
-    fn take(&mut self, line: &book::Line) {
+    fn take(&mut self, line: &recorder::Line) {
         let counter = match line.status {
             204 => &mut self.accepted,
-            503 => &mut self.refused,
+            503 => &mut self.unavailable,
             0 => &mut self.unanswered,
             _ => &mut self.others,
         };
@@ -140,7 +140,7 @@ impl Calls {
         }
     }
 
-    /// In milliseconds.
+    /// A percentile of the answer times, in milliseconds.
     fn percentile(&self, share: f64) -> f64 {
         let all: u64 = self.times.iter().sum();
         let mut left = (all as f64 * share).ceil() as u64;
@@ -152,19 +152,19 @@ impl Calls {
     }
 
     fn all(&self) -> u64 {
-        self.accepted + self.refused + self.unanswered + self.others
+        self.accepted + self.unavailable + self.unanswered + self.others
     }
 }
 
-/// What was seen of a case from outside.
+/// Measurements of a case.
 pub(crate) struct Measured {
     pub(crate) seconds: f64,
     pub(crate) memory_mib: f64,
-    /// The longest that an answer may take.
+    /// The maximum time for an answer.
     pub(crate) patience: Duration,
 }
 
-/// What came of a case.
+/// The result of a case.
 pub(crate) struct Findings {
     topic: Topic,
     calls: Calls,
@@ -174,7 +174,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// The row of the table but for its name.
+    /// The row of the table without its name.
     pub(crate) fn row(&self) -> String {
         let (calls, topic) = (&self.calls, &self.topic);
         let distinct = topic.callers.iter().flat_map(|caller| &caller.ids).filter(|id| **id != 0).count();
@@ -185,7 +185,7 @@ impl Findings {
             self.measured.seconds,
             calls.all() as f64 / self.measured.seconds,
             calls.accepted,
-            calls.refused,
+            calls.unavailable,
             calls.unanswered,
             topic.records - distinct,
             self.lost.len(),
@@ -194,8 +194,8 @@ impl Findings {
         )
     }
 
-    /// What is wrong, if anything is.
-    pub(crate) fn trouble(&self) -> Option<String> {
+    /// The problems, if any.
+    pub(crate) fn problems(&self) -> Option<String> {
         let counts = [
             ("lost", self.lost.len()),
             ("answered too late", self.late.len()),
@@ -204,7 +204,7 @@ impl Findings {
             ("answered otherwise", self.calls.others as usize),
         ];
         let wrong: Vec<_> = counts.iter().filter(|(_, count)| *count > 0).collect();
-        let named = self.lost.iter().take(FEW).chain(self.late.iter().take(FEW)).chain(&self.topic.trouble);
+        let named = self.lost.iter().take(FEW).chain(self.late.iter().take(FEW)).chain(&self.topic.problems);
         let named: Vec<_> = named.map(String::as_str).collect();
         (!wrong.is_empty()).then(|| format!("{wrong:?}\n{}", named.join("\n")))
     }

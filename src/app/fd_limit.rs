@@ -11,13 +11,13 @@ pub fn fit_descriptors(http: &mut config::HttpConfig) {
         wanted
     });
     if granted < wanted {
-        http.max_connections = most_connections(http, granted);
-        let connections = http.max_connections;
+        http.max_in_flight = most_connections(http, granted);
+        let connections = http.max_in_flight;
         tracing::warn!(
             granted,
             wanted,
             connections,
-            "HTTP_MAX_CONNECTIONS is lowered to the open files that are allowed"
+            "HTTP_MAX_IN_FLIGHT is lowered to the open files that are allowed"
         );
     }
 }
@@ -32,8 +32,8 @@ fn descriptors(http: &config::HttpConfig) -> u64 {
 
 /// The largest limit, up to the configured one, for which `granted` descriptors suffice, but at least one.
 fn most_connections(http: &config::HttpConfig, granted: u64) -> usize {
-    let with = |max_connections| config::HttpConfig { max_connections, ..http.clone() };
-    let (mut fits, mut exceeds) = (1, http.max_connections.saturating_add(1));
+    let with = |max_in_flight| config::HttpConfig { max_in_flight, ..http.clone() };
+    let (mut fits, mut exceeds) = (1, http.max_in_flight.saturating_add(1));
     while exceeds - fits > 1 {
         let middle = usize::midpoint(fits, exceeds);
         if descriptors(&with(middle)) <= granted { fits = middle } else { exceeds = middle }
@@ -47,12 +47,12 @@ mod tests {
 
     use super::*;
 
-    fn http(max_connections: usize) -> config::HttpConfig {
+    fn http(max_in_flight: usize) -> config::HttpConfig {
         config::HttpConfig {
             bind: ([127, 0, 0, 1], 0).into(),
             max_body_bytes: 65_536,
             request_timeout: Duration::from_secs(10),
-            max_connections,
+            max_in_flight,
             keep_alive: Duration::from_secs(75),
         }
     }

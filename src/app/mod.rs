@@ -184,7 +184,7 @@ impl Service {
         let pipeline_config = PipelineConfig {
             signature_mode: config.callbacks.signature_mode,
             dedup_window: config.callbacks.dedup_window,
-            callbacks_in_progress: config.http.max_connections,
+            callbacks_in_progress: config.http.max_in_flight,
         };
         warn_if_report_only(pipeline_config.signature_mode);
         let (clock, event_time_writer) =

@@ -116,7 +116,7 @@ fn serve_public(pipeline: Arc<Pipeline>, liveness: Liveness) -> RunningServer {
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),
         max_body_bytes: 1_000,
         request_timeout: LONG,
-        max_connections: 1,
+        max_in_flight: 1,
         keep_alive: LONG,
     };
     let urls = [PublicUrl::parse("https://hooks.example.com").unwrap()];

@@ -45,8 +45,8 @@ variables! {
         "maximum size of a request body, 1 to 1048576; a larger one is answered 413";
     HTTP_REQUEST_TIMEOUT_MS: OPEN, "10000",
         "time limit for a whole request, including a slow body, 100 to 14000, because Twilio waits 15 s";
-    HTTP_MAX_CONNECTIONS: OPEN, "4096",
-        "callbacks worked on at the same time, 1 to 65536, more are answered 503; a quarter more connections are held, and the one that has waited longest makes room for a new one";
+    HTTP_MAX_IN_FLIGHT: OPEN, "4096",
+        "callbacks in progress at the same time, 1 to 65536; further ones are answered 503. The service keeps up to a quarter more connections open than this; beyond that, a new connection evicts the one that has been idle longest";
     HTTP_KEEP_ALIVE_SECS: OPEN, "75",
         "time after which an idle connection is closed, 1 to 3600; longer than in the proxy, so above 600 behind Google's load balancers";
     ADMIN_BIND: OPEN, "0.0.0.0:9090",
@@ -120,3 +120,17 @@ variables! {
     RUST_LOG: OPEN, "info,actix_server=warn,actix_http=off",
         "log filter: a level, or directives such as `info,trusthub_bridge=debug`";
 }
+
+/// The former name of [`HTTP_MAX_IN_FLIGHT`].
+pub(super) const HTTP_MAX_CONNECTIONS: Variable = Variable { name: "HTTP_MAX_CONNECTIONS", ..HTTP_MAX_IN_FLIGHT };
+
+/// A variable that is still read under its former name.
+pub(super) struct Renamed {
+    /// The former name.
+    pub(super) former: &'static Variable,
+    /// The name that replaces it.
+    pub(super) current: &'static Variable,
+}
+
+/// Every former name that is still read. Each use gets a warning.
+pub(super) const RENAMED: &[Renamed] = &[Renamed { former: &HTTP_MAX_CONNECTIONS, current: &HTTP_MAX_IN_FLIGHT }];

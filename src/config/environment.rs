@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString};
 use serde::de::DeserializeOwned;
 
 use super::{
-    catalogue::{VARIABLES, Variable},
+    catalogue::{RENAMED, Renamed, VARIABLES, Variable},
     suggest,
     validate::Validator,
 };
@@ -22,11 +22,13 @@ impl Environment {
         let mut environment = Self { values: BTreeMap::new(), warnings: Vec::new() };
         for (name, value) in vars {
             let Some(name) = name.to_str() else { continue };
-            match VARIABLES.iter().find(|variable| variable.name == name) {
+            let former_names = RENAMED.iter().map(|renamed| renamed.former);
+            match VARIABLES.iter().chain(former_names).find(|variable| variable.name == name) {
                 Some(variable) => environment.insert(variable, value, validator),
                 None => environment.warnings.extend(suggest::warning(name)),
             }
         }
+        environment.warn_of_former_names();
         environment.warnings.sort();
         environment
     }
@@ -38,6 +40,20 @@ impl Environment {
                 self.values.insert(variable.name, text);
             }
             Err(_) => validator.report(variable, "is not valid UTF-8; write it as UTF-8 text"),
+        }
+    }
+
+    fn warn_of_former_names(&mut self) {
+        for Renamed { former, current } in RENAMED {
+            let (former, current) = (former.name, current.name);
+            if !self.values.contains_key(former) {
+                continue;
+            }
+            self.warnings.push(if self.values.contains_key(current) {
+                format!("{former} is ignored because {current} is set; remove {former}")
+            } else {
+                format!("{former} is deprecated; set {current} instead")
+            });
         }
     }
 

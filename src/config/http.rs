@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::{
     Row,
     catalogue::{
-        ADMIN_BIND, HTTP_BIND, HTTP_KEEP_ALIVE_SECS, HTTP_MAX_BODY_BYTES, HTTP_MAX_CONNECTIONS, HTTP_REQUEST_TIMEOUT_MS,
+        ADMIN_BIND, HTTP_BIND, HTTP_KEEP_ALIVE_SECS, HTTP_MAX_BODY_BYTES, HTTP_MAX_CONNECTIONS, HTTP_MAX_IN_FLIGHT,
+        HTTP_REQUEST_TIMEOUT_MS,
     },
     validate::Validator,
 };
@@ -21,8 +22,8 @@ pub struct HttpConfig {
     pub max_body_bytes: usize,
     /// The time limit of a whole request, including its body.
     pub request_timeout: Duration,
-    /// How many connections are held at the same time.
-    pub max_connections: usize,
+    /// How many callbacks are processed at the same time.
+    pub max_in_flight: usize,
     /// How long an idle connection is kept open. It should be longer than in the proxy.
     pub keep_alive: Duration,
 }
@@ -39,6 +40,8 @@ pub(super) struct HttpSection {
     bind: Option<String>,
     max_body_bytes: Option<String>,
     request_timeout_ms: Option<String>,
+    max_in_flight: Option<String>,
+    /// The former name of `max_in_flight`.
     max_connections: Option<String>,
     keep_alive_secs: Option<String>,
 }
@@ -54,13 +57,20 @@ impl HttpSection {
         let max_body_bytes = validator.parse_number(&HTTP_MAX_BODY_BYTES, self.max_body_bytes, 1..=1_048_576);
         // Twilio gives up after 15 s and does not read a later response.
         let request_timeout = validator.parse_number(&HTTP_REQUEST_TIMEOUT_MS, self.request_timeout_ms, 100..=14_000);
-        let max_connections = validator.parse_number(&HTTP_MAX_CONNECTIONS, self.max_connections, 1..=65_536);
+        let max_in_flight = {
+            // The new name wins. A problem names the variable that holds the value.
+            let (variable, text) = match (self.max_in_flight, self.max_connections) {
+                (None, Some(text)) => (&HTTP_MAX_CONNECTIONS, Some(text)),
+                (text, _) => (&HTTP_MAX_IN_FLIGHT, text),
+            };
+            validator.parse_number(variable, text, 1..=65_536)
+        };
         let keep_alive = validator.parse_number(&HTTP_KEEP_ALIVE_SECS, self.keep_alive_secs, 1..=3_600);
         Some(HttpConfig {
             bind: bind?,
             max_body_bytes: max_body_bytes?,
             request_timeout: Duration::from_millis(request_timeout?),
-            max_connections: max_connections?,
+            max_in_flight: max_in_flight?,
             keep_alive: Duration::from_secs(keep_alive?),
         })
     }
@@ -89,7 +99,7 @@ impl HttpConfig {
             (HTTP_BIND.name, self.bind.to_string()),
             (HTTP_MAX_BODY_BYTES.name, self.max_body_bytes.to_string()),
             (HTTP_REQUEST_TIMEOUT_MS.name, self.request_timeout.as_millis().to_string()),
-            (HTTP_MAX_CONNECTIONS.name, self.max_connections.to_string()),
+            (HTTP_MAX_IN_FLIGHT.name, self.max_in_flight.to_string()),
             (HTTP_KEEP_ALIVE_SECS.name, self.keep_alive.as_secs().to_string()),
         ]
     }

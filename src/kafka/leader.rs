@@ -63,7 +63,7 @@ const LEADER_PARTITION: i32 = 0;
 #[derive(Debug, Error)]
 pub enum LeaderElectionError {
     /// The right is missing.
-    #[error("the Kafka user lacks the right READ on the consumer group {group}; grant it with kafka-acls")]
+    #[error("the Kafka user is not authorized to READ on consumer group {group}; grant the permission with kafka-acls")]
     NotAllowed {
         /// The consumer group.
         group: String,

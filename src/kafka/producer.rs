@@ -31,7 +31,7 @@ use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
     domain::{Destination, FailureClass, Label as _, PublishFailure},
-    telemetry::{Metrics, Operation, Right},
+    telemetry::{AclOperation, Metrics, Operation},
 };
 
 /// The context of a client whose callers receive all errors as results. It logs at debug level only.
@@ -258,7 +258,7 @@ impl DeliveryReporter {
     fn report(&self, destination: Destination, result: Result<(), &KafkaError>) -> Result<(), PublishFailure> {
         let Err(error) = result else {
             self.metrics.published.of(destination).inc();
-            self.metrics.topic_right_missing.of(destination, Right::Write).set(0);
+            self.metrics.topic_permission_missing.of(destination, AclOperation::Write).set(0);
             if destination == Destination::Events {
                 self.health.record_succeeded();
             }
@@ -276,10 +276,10 @@ impl DeliveryReporter {
                 self.health.record_failed(reason, error, Instant::now());
             }
         }
-        let lacks_right = self.metrics.topic_right_missing.of(destination, Right::Write);
-        if reason == PublishFailure::Authorization && lacks_right.get() == 0 {
-            lacks_right.set(1);
-            tracing::error!("{}", right_missing(self.topics.name(destination), Right::Write));
+        let is_denied = self.metrics.topic_permission_missing.of(destination, AclOperation::Write);
+        if reason == PublishFailure::Authorization && is_denied.get() == 0 {
+            is_denied.set(1);
+            tracing::error!("{}", not_authorized(self.topics.name(destination), AclOperation::Write));
         }
         Err(reason)
     }
@@ -289,10 +289,10 @@ fn is_purged(error: &KafkaError) -> bool {
     matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
 }
 
-/// What an operator has to do about a right that is missing.
-pub(super) fn right_missing(topic: &str, right: Right) -> String {
-    let operation = right.as_str().to_uppercase();
-    format!("the Kafka user lacks the right {operation} on topic {topic}; grant it with kafka-acls")
+/// The log line that tells an operator which permission to grant.
+pub(super) fn not_authorized(topic: &str, operation: AclOperation) -> String {
+    let operation = operation.as_str().to_uppercase();
+    format!("the Kafka user is not authorized to {operation} on topic {topic}; grant the permission with kafka-acls")
 }
 
 impl Sink for KafkaSink {

@@ -31,13 +31,13 @@ use super::{
     creation_error::{TopicSpec, creation_error},
     durability::{TopicDurability, min_in_sync},
     error,
-    producer::right_missing,
+    producer::not_authorized,
 };
 use crate::{
     blocking,
     config::KafkaConfig,
     domain::{Destination, Label as _, PublishFailure},
-    telemetry::{Operation, OperationGuard, Right},
+    telemetry::{AclOperation, Operation, OperationGuard},
 };
 
 /// The pause between probes while Kafka is available.
@@ -170,7 +170,7 @@ impl TopicMonitor {
         let metrics = self.sink.metrics();
         metrics.topic_present.of(destination).set(i64::from(found.is_ok()));
         let refused = found == Err(RDKafkaErrorCode::TopicAuthorizationFailed);
-        metrics.topic_right_missing.of(destination, Right::Describe).set(i64::from(refused));
+        metrics.topic_permission_missing.of(destination, AclOperation::Describe).set(i64::from(refused));
         found
     }
 
@@ -184,7 +184,7 @@ impl TopicMonitor {
     fn report(&mut self, which: Destination, code: RDKafkaErrorCode) {
         let topic = self.sink.topics().name(which).to_owned();
         match error::classify_code(code) {
-            PublishFailure::Authorization => self.say_right(which, Right::Describe),
+            PublishFailure::Authorization => self.report_not_authorized(which, AclOperation::Describe),
             PublishFailure::UnknownTopic if !self.kafka.create_topics => self.report_once(format!(
                 "topic {topic} does not exist; create it, or set KAFKA_CREATE_TOPICS=true and grant CREATE on it"
             )),
@@ -202,13 +202,13 @@ impl TopicMonitor {
                 result,
                 Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed)
             );
-            self.sink.metrics().topic_right_missing.of(destination, Right::Create).set(i64::from(refused));
+            self.sink.metrics().topic_permission_missing.of(destination, AclOperation::Create).set(i64::from(refused));
             are_created &= matches!(result, Ok(()) | Err(RDKafkaErrorCode::TopicAlreadyExists));
             let topic = self.sink.topics().name(destination).to_owned();
             match result {
                 Ok(()) => tracing::info!(topic, partitions = self.kafka.topic_partitions, "created the topic"),
                 Err(RDKafkaErrorCode::TopicAlreadyExists) => {}
-                Err(_) if refused => self.say_right(destination, Right::Create),
+                Err(_) if refused => self.report_not_authorized(destination, AclOperation::Create),
                 Err(code) => self.report_once(creation_error(&topic, self.spec(), code)),
             }
         }
@@ -262,15 +262,19 @@ impl TopicMonitor {
 
     fn min_in_sync(&mut self, destination: Destination, result: &ConfigResourceResult) -> Option<usize> {
         let refused = matches!(result, Err(RDKafkaErrorCode::TopicAuthorizationFailed));
-        self.sink.metrics().topic_right_missing.of(destination, Right::DescribeConfigs).set(i64::from(refused));
+        self.sink
+            .metrics()
+            .topic_permission_missing
+            .of(destination, AclOperation::DescribeConfigs)
+            .set(i64::from(refused));
         if refused {
-            self.say_right(destination, Right::DescribeConfigs);
+            self.report_not_authorized(destination, AclOperation::DescribeConfigs);
         }
         min_in_sync(result.as_ref().ok()?)
     }
 
-    fn say_right(&mut self, destination: Destination, right: Right) {
-        self.report_once(right_missing(self.sink.topics().name(destination), right));
+    fn report_not_authorized(&mut self, destination: Destination, operation: AclOperation) {
+        self.report_once(not_authorized(self.sink.topics().name(destination), operation));
     }
 
     /// Logs a problem once, until a probe finds no problem.

@@ -66,7 +66,7 @@ pub enum TopicReadError {
         reason: String,
     },
     /// The right is missing.
-    #[error("the Kafka user lacks the right READ on topic {topic}; grant it with kafka-acls")]
+    #[error("the Kafka user is not authorized to READ on topic {topic}; grant the permission with kafka-acls")]
     NotAllowed {
         /// The name of the topic.
         topic: String,

@@ -147,7 +147,7 @@ async fn close(slot: &ConnectionSlot) -> HttpResponse {
 
 /// The limits of the connections to the public port.
 fn limits(http: &HttpConfig) -> ConnectionLimits {
-    ConnectionLimits::for_requests(http.max_connections, http.max_body_bytes)
+    ConnectionLimits::for_requests(http.max_in_flight, http.max_body_bytes)
 }
 
 /// The largest number of descriptors that the public port needs.

@@ -6,4 +6,6 @@ mod metrics;
 
 pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
 pub use logging::{flush_logs, init_logging};
-pub use metrics::{AgeGauge, Metrics, Operation, OperationGuard, Operations, ReconcileMetrics, Right, SpoolMetrics};
+pub use metrics::{
+    AclOperation, AgeGauge, Metrics, Operation, OperationGuard, Operations, ReconcileMetrics, SpoolMetrics,
+};

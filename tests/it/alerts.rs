@@ -1,6 +1,7 @@
-//! The alerts: what promtool says of them, that they rest on what the program tells, and that each leads to the runbook.
+//! Checks the alerts: with promtool, against the metrics of the program, and against the runbook.
 
 mod expression;
+mod notifications;
 mod rules;
 
 use std::{
@@ -20,13 +21,13 @@ use crate::chart::rendering::{files_of, list, objects, read, root, text};
 
 const RUNBOOK: &str = "docs/operations.md";
 
-/// Runs promtool in the root of the project; panics with what it says when it is not content.
+/// Runs promtool in the root of the project; panics with its output when it fails.
 fn promtool(arguments: &[&str]) {
     let mut command = Command::new("promtool");
     let output = command.current_dir(root()).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("promtool does not start, see scripts/setup: {error}"));
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+    let text = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
 }
 
 /// The files of promtool's unit tests.
@@ -39,7 +40,7 @@ fn test_rules(name: &str) {
 }
 
 #[test]
-fn promtool_finds_nothing_to_object_to() {
+fn promtool_accepts_the_rules() {
     promtool(&[&["check", "rules"][..], &FILES].concat());
 }
 
@@ -49,44 +50,44 @@ fn each_rejection_pages_once() {
 }
 
 #[test]
-fn refused_callbacks_are_told_apart() {
+fn rejected_callbacks_cause_the_matching_alert() {
     test_rules("signatures");
 }
 
 #[test]
-fn what_waits_and_what_is_lost_on_the_way_to_kafka_is_told() {
+fn waiting_and_lost_events_cause_alerts() {
     test_rules("delivery");
 }
 
 #[test]
-fn what_was_missed_and_that_nobody_looks_is_told() {
+fn missed_changes_and_overdue_comparisons_cause_alerts() {
     test_rules("reconciliation");
 }
 
 #[test]
-fn that_nobody_is_there_is_told() {
+fn unreachable_instances_cause_alerts() {
     test_rules("instances");
 }
 
 #[test]
-fn silence_is_told_where_that_is_wanted() {
+fn absence_of_callbacks_causes_an_alert_when_enabled() {
     test_rules("no-callback");
 }
 
 #[test]
-fn an_ordinary_day_is_quiet() {
+fn ordinary_day_causes_no_alert() {
     test_rules("ordinary-day");
 }
 
 #[test]
-fn each_file_of_cases_is_run() {
+fn every_file_of_cases_is_run() {
     let names: Vec<_> = cases().iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let run = ["delivery", "instances", "no-callback", "ordinary-day", "profiles", "reconciliation", "signatures"];
     assert_eq!(names, run);
 }
 
 #[test]
-fn each_alert_is_shown_to_fire_and_to_be_silent() {
+fn every_alert_is_tested_firing_and_not_firing() {
     let cases: Vec<_> = cases().iter().flat_map(|path| objects(&read(path), &[]).unwrap()).collect();
     let tests = cases.iter().flat_map(|file| list(&file["tests"]));
     let questions: Vec<_> = tests.flat_map(|test| list(&test["alert_rule_test"])).collect();
@@ -95,13 +96,13 @@ fn each_alert_is_shown_to_fire_and_to_be_silent() {
         of_it.filter(|question| (list(&question["exp_alerts"]).count() > 0) == fires).count() > 0
     };
     for alert in rules().iter().filter(|rule| rule.is_alert) {
-        assert!(shown(alert, true), "no test sees {} fire", alert.name);
-        assert!(shown(alert, false), "no test sees {} be silent", alert.name);
+        assert!(shown(alert, true), "no test of {} firing", alert.name);
+        assert!(shown(alert, false), "no test of {} not firing", alert.name);
     }
 }
 
 #[test]
-fn each_alert_says_how_grave_it_is_and_what_to_do() {
+fn every_alert_has_a_severity_and_a_first_command() {
     for Rule { name, body, .. } in rules().iter().filter(|rule| rule.is_alert) {
         let labels = body["labels"].as_object().unwrap();
         assert_eq!(labels.keys().collect::<Vec<_>>(), ["severity"], "{name}");
@@ -116,7 +117,7 @@ fn each_alert_says_how_grave_it_is_and_what_to_do() {
 }
 
 #[test]
-fn each_alert_has_a_chapter_of_the_runbook_and_links_to_it() {
+fn every_alert_links_to_its_runbook_entry() {
     let runbook = read(&root().join(RUNBOOK));
     let headings: BTreeSet<_> = runbook.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let mut names = BTreeSet::new();
@@ -130,18 +131,18 @@ fn each_alert_has_a_chapter_of_the_runbook_and_links_to_it() {
     assert_eq!(chapters, names, "chapters of {RUNBOOK} (left) and alerts (right)");
 }
 
-/// The series that the program shows from its start.
+/// The series that the program serves from its start.
 fn series() -> Vec<Selector> {
     let page = Metrics::new(|destination| destination.to_string()).unwrap().render().unwrap();
     let lines = page.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.rsplit_once(' ')).flat_map(|(series, _)| selectors_in(series)).collect()
 }
 
-/// What Prometheus itself adds to each series.
-const OF_THE_TARGET: [&str; 4] = ["instance", "job", "namespace", "pod"];
+/// Labels that Prometheus adds to each series of a target.
+const TARGET_LABELS: [&str; 4] = ["instance", "job", "namespace", "pod"];
 
 #[test]
-fn every_metric_and_every_value_of_a_label_is_one_that_the_program_shows() {
+fn rules_use_only_metrics_and_label_values_of_the_program() {
     let series = series();
     let recorded: BTreeSet<_> = rules().iter().filter(|rule| !rule.is_alert).map(|rule| rule.name.as_str()).collect();
     let mut values = 0;
@@ -152,7 +153,7 @@ fn every_metric_and_every_value_of_a_label_is_one_that_the_program_shows() {
             }
             let of_it: Vec<_> = series.iter().filter(|series| series.metric == metric).collect();
             assert!(!of_it.is_empty(), "{}: the program has no metric {metric}", rule.name);
-            for (label, value) in conditions.iter().filter(|(label, _)| !OF_THE_TARGET.contains(&label.as_str())) {
+            for (label, value) in conditions.iter().filter(|(label, _)| !TARGET_LABELS.contains(&label.as_str())) {
                 let exists = of_it.iter().any(|series| series.conditions.contains(&(label.clone(), value.clone())));
                 assert!(exists, "{}: {metric} has no {label} {value}", rule.name);
                 values += 1;
@@ -163,7 +164,7 @@ fn every_metric_and_every_value_of_a_label_is_one_that_the_program_shows() {
 }
 
 #[test]
-fn texts_name_only_metrics_that_exist() {
+fn annotations_name_only_existing_metrics() {
     let series = series();
     for rule in rules().iter().filter(|rule| rule.is_alert) {
         for metric in metrics_in(&rule.body["annotations"].to_string()) {
@@ -175,22 +176,22 @@ fn texts_name_only_metrics_that_exist() {
 }
 
 #[test]
-fn what_is_recorded_is_used_and_no_name_is_given_twice() {
+fn every_recorded_series_is_used_and_names_are_unique() {
     let used: BTreeSet<_> = rules().iter().flat_map(|rule| metrics_in(&rule.body.to_string())).collect();
     let mut names = BTreeSet::new();
     for rule in rules() {
-        // The two rates of the error budget.
+        // Two alerts for the error budget differ only in severity.
         let name = format!("{} {}", rule.name, rule.body["labels"]["severity"]);
-        assert!(names.insert(name), "{} is there twice", rule.name);
+        assert!(names.insert(name), "{} is defined twice", rule.name);
         let others = rules().iter().filter(|other| other.name != rule.name);
         let is_used = others.flat_map(|other| metrics_in(&other.body.to_string())).any(|metric| metric == rule.name);
         assert!(rule.is_alert || (used.contains(&rule.name) && is_used), "nothing uses {}", rule.name);
     }
 }
 
-/// So that what is shown of rejections holds for the others as well.
+/// With the same expression, the tests of rejections are valid for the other counts as well.
 #[test]
-fn all_news_are_counted_in_the_same_way() {
+fn all_new_change_counts_use_the_same_expression() {
     let is_news = |rule: &&Rule| !rule.is_alert && rule.name.ends_with(":new") && rule.name != "trusthub:process:new";
     let forms: BTreeSet<_> = rules().iter().filter(is_news).map(|rule| form_of(rule.expression())).collect();
     assert_eq!(forms.len(), 1, "{forms:#?}");
@@ -198,24 +199,24 @@ fn all_news_are_counted_in_the_same_way() {
 }
 
 #[test]
-fn every_target_is_found_by_the_same_part_of_its_job() {
+fn every_target_is_selected_by_the_same_part_of_its_job() {
     for rule in rules() {
         let of_any_process = selectors_in(rule.expression())
             .into_iter()
             .filter(|selector| selector.metric == "up" || selector.metric.starts_with("process_"));
         for Selector { metric, conditions } in of_any_process {
             let job = ("job".to_owned(), ".*trusthub-bridge.*".to_owned());
-            assert_eq!(conditions, [job], "{}: {metric} of every process in the world", rule.name);
+            assert_eq!(conditions, [job], "{}: {metric} of processes of other services", rule.name);
         }
     }
 }
 
 #[test]
-fn the_folder_of_dashboards_leads_to_the_files_of_the_chart() {
+fn dashboards_folder_links_to_the_files_of_the_chart() {
     for file in FILES {
         let source = root().join(file);
         let link = root().join("dashboards").join(source.file_name().unwrap());
-        let target = fs::read_link(&link).unwrap_or_else(|error| panic!("{} is no link: {error}", link.display()));
+        let target = fs::read_link(&link).unwrap_or_else(|error| panic!("{} is not a link: {error}", link.display()));
         assert!(target.is_relative(), "{}", target.display());
         assert_eq!(link.canonicalize().unwrap(), source.canonicalize().unwrap(), "{}", Path::new(file).display());
     }

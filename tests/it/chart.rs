@@ -1,4 +1,4 @@
-//! The Helm chart: what it renders is valid for Kubernetes, safe, routed as Twilio calls it, and understood by the program.
+//! Tests the Helm chart: its manifests are valid for Kubernetes, safe, routed for Twilio, and understood by the program.
 
 mod environment;
 mod manifests;

@@ -43,9 +43,9 @@ fn config_prints_the_effective_configuration() {
 #[test]
 fn invalid_configuration_ends_each_command_with_2_and_all_problems() {
     for command in ["config", "serve"] {
-        let (code, stdout, stderr) = run(&[command], &[("HTTP_MAX_CONNECTIONS", "many")]);
+        let (code, stdout, stderr) = run(&[command], &[("HTTP_MAX_IN_FLIGHT", "many")]);
         assert_eq!((code, stdout.as_str()), (Some(2), ""));
-        for name in ["PUBLIC_URL: ", "TWILIO_AUTH_TOKEN: ", "KAFKA_BOOTSTRAP_SERVERS: ", "HTTP_MAX_CONNECTIONS: "] {
+        for name in ["PUBLIC_URL: ", "TWILIO_AUTH_TOKEN: ", "KAFKA_BOOTSTRAP_SERVERS: ", "HTTP_MAX_IN_FLIGHT: "] {
             assert_eq!(stderr.lines().filter(|line| line.starts_with(name)).count(), 1, "{name}\n{stderr}");
         }
     }

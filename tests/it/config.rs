@@ -70,7 +70,7 @@ fn every_variable_reaches_its_setting() {
         ("HTTP_BIND", "[::]:80"),
         ("HTTP_MAX_BODY_BYTES", "1024"),
         ("HTTP_REQUEST_TIMEOUT_MS", "14000"),
-        ("HTTP_MAX_CONNECTIONS", "1"),
+        ("HTTP_MAX_IN_FLIGHT", "1"),
         ("ADMIN_BIND", "127.0.0.1:81"),
         ("PUBLIC_URL", "https://a.example, https://b.example/x"),
         ("TWILIO_AUTH_TOKEN", "new, old"),
@@ -100,7 +100,7 @@ fn every_variable_reaches_its_setting() {
     ]);
     let Config { http, admin, public_urls, twilio, callbacks, kafka, spool, .. } = config;
     let Config { trusthub, reconcile, shutdown, simulator, logging, .. } = config;
-    assert_eq!((http.bind.to_string(), http.max_body_bytes, http.max_connections), ("[::]:80".to_owned(), 1024, 1));
+    assert_eq!((http.bind.to_string(), http.max_body_bytes, http.max_in_flight), ("[::]:80".to_owned(), 1024, 1));
     assert_eq!(http.request_timeout, Duration::from_secs(14));
     assert_eq!(admin.bind.to_string(), "127.0.0.1:81");
     let urls: Vec<_> = public_urls.iter().map(|url| url.as_str()).collect();
@@ -242,6 +242,23 @@ fn near_spelling_of_a_variable_is_a_warning_and_is_not_read() {
         assert_eq!(loaded.warnings, [format!("{name} is unknown and ignored; did you mean {meant}?")]);
         assert_eq!(loaded.config.describe(), config(&[]).describe());
     }
+}
+
+#[test]
+fn former_name_of_a_variable_still_sets_its_value_with_a_warning() {
+    let former = ("HTTP_MAX_CONNECTIONS", "7");
+    let loaded = load(&[former]).unwrap();
+    assert_eq!(loaded.config.http.max_in_flight, 7);
+    assert_eq!(described(&loaded.config, "HTTP_MAX_IN_FLIGHT"), "7");
+    assert_eq!(loaded.warnings, ["HTTP_MAX_CONNECTIONS is deprecated; set HTTP_MAX_IN_FLIGHT instead"]);
+
+    let loaded = load(&[former, ("HTTP_MAX_IN_FLIGHT", "8")]).unwrap();
+    assert_eq!(loaded.config.http.max_in_flight, 8);
+    let warning = "HTTP_MAX_CONNECTIONS is ignored because HTTP_MAX_IN_FLIGHT is set; remove HTTP_MAX_CONNECTIONS";
+    assert_eq!(loaded.warnings, [warning]);
+
+    let problems = load(&[("HTTP_MAX_CONNECTIONS", "0")]).unwrap_err().to_string();
+    assert!(problems.contains("HTTP_MAX_CONNECTIONS: is not a number in its range"), "{problems}");
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn disconnect_of_the_caller_is_one_outcome() {
 
 #[test]
 fn idle_connections_do_not_use_up_the_limit() {
-    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "1")]);
+    let bridge = Bridge::start_with(&[("HTTP_MAX_IN_FLIGHT", "1")]);
     let mut connections = [Connection::to(bridge.public), Connection::to(bridge.public)];
     for status in ["draft", "in-review"] {
         for connection in &mut connections {

@@ -1,12 +1,12 @@
-//! The operator's handbook, docs/operations.md with docs/metrics.md and docs/errors.md, held against the program: what it
-//! lists is what there is, and what it tells to type does what it says.
+//! Checks the operator's handbook (docs/operations.md, docs/metrics.md and docs/errors.md) against the program: its lists
+//! are complete, and its commands do what it says.
 
-mod callers;
+mod caller;
 mod document;
 mod errors;
 mod kafka;
 mod metrics;
+mod operator;
 mod procedures;
 mod runbook;
 mod source;
-mod stage;

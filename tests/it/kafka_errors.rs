@@ -86,9 +86,13 @@ fn missing_write_permission_is_an_outage_and_not_a_dead_letter() {
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     wait_for_outcome(&bridge, "spooled -");
     assert_eq!(failovers(&bridge, "authorization"), 1.0);
-    bridge.wait_for_log("lacks the right WRITE on topic events");
+    bridge.wait_for_log("is not authorized to WRITE on topic events");
     wait_until_direct(&bridge);
-    assert_eq!(bridge.metric(r#"trusthub_topic_right_missing{right="write",topic="events"}"#), 0.0, "granted again");
+    assert_eq!(
+        bridge.metric(r#"trusthub_topic_permission_missing{operation="write",topic="events"}"#),
+        0.0,
+        "granted again"
+    );
     assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="events"}"#), 1.0);
     assert_eq!(bridge.metric(r#"trusthub_events_published_total{topic="dead-letters"}"#), 0.0);
 }

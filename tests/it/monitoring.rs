@@ -1,10 +1,10 @@
-//! The alerts and the dashboard, on a real Prometheus that scrapes running instances, and a real Alertmanager behind it.
+//! Tests the alerts and the dashboard with a real Prometheus that scrapes running instances, and a real Alertmanager.
 
-mod acts;
 mod dashboard;
-mod day;
-mod faster;
+mod fixture;
+mod full_day;
 mod grafana;
 mod layout;
-mod scene;
+mod scenarios;
+mod time_scale;
 mod totals;

@@ -108,7 +108,7 @@ fn events_are_published_without_permission_to_write_dead_letters() {
     assert_eq!(bridge.send(&dead_letter).status, 204);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     assert_eq!(kafka.wait_for_records(&bridge.topic, 1, TIMEOUT).len(), 1);
-    bridge.wait_for_log(&format!("lacks the right WRITE on topic {}", bridge.dead_letter_topic));
+    bridge.wait_for_log(&format!("is not authorized to WRITE on topic {}", bridge.dead_letter_topic));
     wait_for("the dead letter is parked", || (bridge.metric("trusthub_spool_parked") == 1.0).then_some(()));
 }
 
@@ -120,11 +120,11 @@ fn missing_create_permission_is_one_error_with_operation_and_topic() {
         kafka.allow("Write", dead_letters);
     });
     let (topic, dead_letters) = (&bridge.topic, &bridge.dead_letter_topic);
-    let complaint = format!("lacks the right CREATE on topic {topic}");
+    let complaint = format!("is not authorized to CREATE on topic {topic}");
     let line = bridge.wait_for_log(&complaint);
     assert!(line.contains(r#""level":"ERROR""#), "{line}");
-    bridge.wait_for_log(&format!("lacks the right CREATE on topic {dead_letters}"));
-    let missing = format!(r#"trusthub_topic_right_missing{{right="create",topic="{topic}"}}"#);
+    bridge.wait_for_log(&format!("is not authorized to CREATE on topic {dead_letters}"));
+    let missing = format!(r#"trusthub_topic_permission_missing{{operation="create",topic="{topic}"}}"#);
     assert_eq!(bridge.metric(&missing), 1.0);
     assert_eq!(bridge.ask_admin("/livez").status, 200, "it is no reason to exit");
     assert_eq!(bridge.metric("trusthub_kafka_up"), 0.0);
@@ -176,10 +176,10 @@ fn reconciliation_reports_the_read_permission_that_it_lacks() {
     };
     let group = format!("trusthub-bridge-reconcile.{}", bridge.topic);
     let (code, said) = reconcile();
-    assert!(code == Some(1) && said.contains(&format!("the right READ on the consumer group {group}")), "{said}");
+    assert!(code == Some(1) && said.contains(&format!("not authorized to READ on consumer group {group}")), "{said}");
     kafka.allow_group("Read", &group);
     let (code, said) = reconcile();
-    assert!(code == Some(1) && said.contains(&format!("the right READ on topic {}", bridge.topic)), "{said}");
+    assert!(code == Some(1) && said.contains(&format!("not authorized to READ on topic {}", bridge.topic)), "{said}");
     kafka.allow("Read", &bridge.topic);
     let (code, said) = reconcile();
     assert!(code == Some(0) && said.contains("0 missed"), "{said}");

@@ -1,4 +1,4 @@
-// What people write today, in Node: Express, Twilio's validator and kafkajs. It gives the same guarantees as the service:
+// A typical service in Node: Express, Twilio's validator and kafkajs. It gives the same guarantees as the bridge:
 // the signature is checked with Twilio's own code, and the answer is 204 once all in-sync replicas have the event.
 'use strict';
 

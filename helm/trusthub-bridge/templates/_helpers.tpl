@@ -4,7 +4,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
-{{/* At most 52 characters: Kubernetes appends 11 to the name of a StatefulSet and makes a label of it, which has 63. */}}
+{{/* At most 52 characters: Kubernetes appends 11 to the name of a StatefulSet to make a label, whose limit is 63. */}}
 {{- define "trusthub-bridge.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
 {{- $release := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
@@ -30,7 +30,7 @@
 {{- end }}
 {{- end }}
 
-{{/* What the pods of this release have in common. Selectors name a component as well, so that none takes another's pods. */}}
+{{/* The labels that all pods of this release share. Selectors also name a component, so that none selects the pods of another. */}}
 {{- define "trusthub-bridge.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "trusthub-bridge.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -41,7 +41,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: bridge
 {{- end }}
 
-{{/* The labels of a pod: (list $ COMPONENT). No versions, so that a chart that differs in nothing else restarts nothing. */}}
+{{/* The labels of a pod: (list $ COMPONENT). Without versions, so that a new chart version alone restarts nothing. */}}
 {{- define "trusthub-bridge.podLabels" -}}
 {{- $root := index . 0 }}
 {{- $own := include "trusthub-bridge.selectorLabels" $root | fromYaml }}
@@ -49,7 +49,7 @@ app.kubernetes.io/component: bridge
 {{- merge $own $root.Values.podLabels $root.Values.commonLabels | toYaml }}
 {{- end }}
 
-{{/* The labels of an object: (list $ ITS-OWN). What selects, and what Helm looks for, is the strongest. */}}
+{{/* The labels of an object: (list $ OWN-LABELS). Labels that selectors and Helm rely on take precedence. */}}
 {{- define "trusthub-bridge.labels" -}}
 {{- $root := index . 0 }}
 {{- $own := include "trusthub-bridge.selectorLabels" $root | fromYaml }}
@@ -74,7 +74,7 @@ metadata:
   {{- end }}
 {{- end }}
 
-{{/* The section of a hook: (list COMPONENT EVENT). Another run replaces what the last one left. */}}
+{{/* The metadata section of a hook: (list COMPONENT EVENT). Another run replaces the object that the last one left. */}}
 {{- define "trusthub-bridge.hook" -}}
 labels:
   app.kubernetes.io/component: {{ index . 0 }}

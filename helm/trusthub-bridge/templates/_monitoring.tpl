@@ -1,8 +1,8 @@
-{{/* What Prometheus and Grafana are given. */}}
+{{/* Objects for Prometheus and Grafana. */}}
 
 {{/*
-How the admin port is asked: (list $ MONITOR). The alerts look for the chart's name in that of the job, which is the label
-app.kubernetes.io/name unless nameOverride says otherwise.
+The scrape endpoint of the admin port: (list $ MONITOR). The alerts require that the name of the job contains the chart's name.
+The job has the label app.kubernetes.io/name as its name, which nameOverride may change.
 */}}
 {{- define "trusthub-bridge.endpoint" -}}
 {{- $root := index . 0 }}
@@ -32,7 +32,7 @@ metricRelabelings:
 {{- (index . 0).Files.Get (printf "files/%s.yaml" (index . 1)) | fromYaml | dig "groups" list | toJson }}
 {{- end }}
 
-{{/* The names of all alerts, each once, also those that are off. */}}
+{{/* The names of all alerts, each once, including those that are off. */}}
 {{- define "trusthub-bridge.alertNames" -}}
 {{- $names := list }}
 {{- range $file := list "alerts" "alerts-no-callback" }}
@@ -45,7 +45,7 @@ metricRelabelings:
 {{- compact $names | uniq | toJson }}
 {{- end }}
 
-{{/* The groups that are wanted, without the alerts that are not, and with links to where the runbook is. */}}
+{{/* The enabled groups without the disabled alerts, with links to the configured address of the runbook. */}}
 {{- define "trusthub-bridge.wantedGroups" -}}
 {{- $settings := .Values.monitoring.prometheusRule }}
 {{- $groups := include "trusthub-bridge.ruleGroups" (list . "alerts") | fromJsonArray }}

@@ -1,4 +1,4 @@
-{{/* What is shown after an installation. A template of its own, so that tests can read it without a cluster. */}}
+{{/* The notes after an installation. A template of its own, so that tests can read it without a cluster. */}}
 {{- define "trusthub-bridge.notes" -}}
 {{- $fullname := include "trusthub-bridge.fullname" . }}
 {{- $urls := include "trusthub-bridge.urls" . | fromJsonArray }}
@@ -12,63 +12,63 @@ Give each profile in Trust Hub its StatusCallback:
 {{- end }}
 {{ end }}
 {{- if include "trusthub-bridge.hasAccount" . }}
-This does it for all customer profiles and trust products that have none; with --dry-run it only says so:
+This command sets it for all customer profiles and trust products that have none; with --dry-run it only lists them:
 {{ with $urls }}
   {{ $exec }} reconcile --set-callback {{ (first .).url }}
 {{- if gt (len .) 1 }}
 
-With --replace, those that have another one of these move to the first.
+With --replace, profiles that have another one of these URLs move to the first.
 {{- end }}
 {{- end }}
 {{ else }}
-`trusthub-bridge reconcile --set-callback` does it for all profiles that have none. It needs twilio.accountSid or
-twilio.accounts.existingSecret, to know whose profiles.
+`trusthub-bridge reconcile --set-callback` sets it for all profiles that have none. It needs twilio.accountSid or
+twilio.accounts.existingSecret to know the account.
 {{ end }}
-See that it works:
+Check the installation:
 
-  helm -n {{ .Release.Namespace }} test {{ .Release.Name }}                    # a forged callback is refused
+  helm -n {{ .Release.Namespace }} test {{ .Release.Name }}                    # a forged callback is rejected
   {{ $exec }} healthcheck --ready
 {{- range $urls }}
-  curl -i {{ .url }}/callbacks/customer-profiles    # from outside: 403, since it is not signed
+  curl -i {{ .url }}/callbacks/customer-profiles    # from outside: 403, because it is not signed
 {{- end }}
 {{- include "trusthub-bridge.warnings" . }}
 {{- end }}
 
-{{/* What is allowed, but should be known. */}}
+{{/* Warnings about settings that are allowed but risky. */}}
 {{- define "trusthub-bridge.warnings" -}}
 {{- if not .Values.persistence.enabled }}
 
-WARNING: persistence.enabled is false. Events that wait in the spool because Kafka does not take them are lost with their
-pod: when it is evicted or restarted by an upgrade, or its node fails. The window is the length of Kafka's outage and the
-moments until the spool is drained. Stop or upgrade only while trusthub_spool_events is 0.
+WARNING: persistence.enabled is false. Events that wait in the spool during an outage of Kafka are lost with their pod: when
+it is evicted or restarted by an upgrade, or when its node fails. The risk lasts until the spool is drained after the outage.
+Stop or upgrade only while trusthub_spool_events is 0.
 {{- end }}
 {{- if lt (int .Values.replicaCount) 2 }}
 
-WARNING: replicaCount is {{ .Values.replicaCount }}. While the only replica restarts, callbacks are refused by the ingress, and Twilio does not repeat
-them unless the callback URL says so.
+WARNING: replicaCount is {{ .Values.replicaCount }}. While the only replica restarts, the ingress answers callbacks with an error, and Twilio does
+not repeat them unless the callback URL asks for retries.
 {{- end }}
 {{- if eq .Values.signatureMode "report-only" }}
 
 WARNING: signatureMode is report-only. Callbacks whose signature does not match are answered 204 and kept in
-{{ .Values.kafka.deadLetterTopic }}, never as events. Write enforce when genuine callbacks are verified:
+{{ .Values.kafka.deadLetterTopic }}, never as events. Set it to enforce once genuine callbacks are verified:
 trusthub_signatures_verified_total grows, trusthub_callbacks_rejected_total does not.
 {{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.tls) (contains "https://" .Values.publicUrl) }}
 
-WARNING: ingress.tls is empty. The certificate that the ingress controller shows by itself must be valid for the host of
-publicUrl, or Twilio does not call.
+WARNING: ingress.tls is empty. The default certificate of the ingress controller must be valid for the host of publicUrl;
+otherwise Twilio does not call.
 {{- end }}
 {{- if not (or .Values.ingress.enabled .Values.gateway.enabled) }}
 
 WARNING: ingress.enabled and gateway.enabled are false. Route the paths above, and nothing else, to port {{ .Values.service.port }} of the Service
-{{ include "trusthub-bridge.fullname" . }} by yourself.
+{{ include "trusthub-bridge.fullname" . }} yourself.
 {{- end }}
 {{- with ((.Values.resources).limits).memory }}
-{{- $least := mul (int64 $.Values.http.maxConnections) 179200 | add 67108864 }}
+{{- $least := mul (int64 $.Values.http.maxInFlight) 179200 | add 67108864 }}
 {{- if lt (include "trusthub-bridge.bytes" (toString .) | int64) $least }}
 
-WARNING: resources.limits.memory is {{ . }}. In the worst case http.maxConnections {{ $.Values.http.maxConnections | int64 }} takes {{ include "trusthub-bridge.mebibytes" $least }}: lower the one or
-raise the other, or an attacker can have the replica killed.
+WARNING: resources.limits.memory is {{ . }}. In the worst case http.maxInFlight {{ $.Values.http.maxInFlight | int64 }} takes {{ include "trusthub-bridge.mebibytes" $least }}: lower
+http.maxInFlight or raise the limit; otherwise an attack can get the replica killed.
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* What the replicas, the drain and the test have in common. */}}
+{{/* The parts that the pods of the replicas, the drain and the test share. */}}
 
 {{- define "trusthub-bridge.pod" -}}
 serviceAccountName: {{ include "trusthub-bridge.serviceAccountName" . }}
@@ -34,8 +34,8 @@ securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 {{- end }}
 
-{{/* In the pod and not in a ConfigMap: a replica that restarts while a bad change is rolled out keeps what it started with,
-and a change is a change of the pod, which is rolled out by itself. Variables that stand here are stronger than envFrom. */}}
+{{/* In the pod and not in a ConfigMap: a replica that restarts while a bad change is rolled out keeps its old settings, and
+a changed setting changes the pod, which starts a rollout. Variables here take precedence over envFrom. */}}
 {{- define "trusthub-bridge.env" -}}
 env:
   {{- range $name, $value := include "trusthub-bridge.environment" . | fromYaml }}
@@ -65,7 +65,7 @@ envFrom:
   mountPath: {{ include "trusthub-bridge.spoolMount" . }}
 {{- end }}
 
-{{/* Readable by the group of the pod, which owns the files, and by nobody else. */}}
+{{/* Readable only by the group of the pod, which owns the files. */}}
 {{- define "trusthub-bridge.volumes" -}}
 - name: secrets
   projected:

@@ -1,4 +1,4 @@
-{{/* What values.schema.json cannot see. Each line names a value and says what to write instead. */}}
+{{/* Problems that values.schema.json cannot detect. Each line names a value and says what to write instead. */}}
 
 {{/* Fails with every problem at once. */}}
 {{- define "trusthub-bridge.check" -}}
@@ -19,12 +19,12 @@
 {{- $urls := include "trusthub-bridge.urls" . | fromJsonArray }}
 {{- $texts := list }}
 {{- if not $urls }}
-publicUrl: is required but not set; write the base URL as Twilio calls it, such as https://hooks.example.com
+publicUrl: is required but not set; write the base URL that Twilio calls, such as https://hooks.example.com
 {{- end }}
 {{- range $urls }}
 {{- $texts = append $texts .url }}
 {{- if and .port (or (lt (int .port) 1) (gt (int .port) 65535)) }}
-publicUrl: {{ .url }} has no valid port; write a number from 1 to 65535, or leave it away
+publicUrl: {{ .url }} has no valid port; write a number from 1 to 65535, or omit the port
 {{- end }}
 {{- if not (regexMatch "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\\[[0-9a-f:.]+\\])$" .host) }}
 publicUrl: {{ .url }} has no valid host; write it as https://hooks.example.com
@@ -45,7 +45,7 @@ twilio.authToken.existingSecret: is required but not set; write the name of a Se
 {{- end }}
 {{- end }}
 {{- if and (gt (int .Values.reconcile.intervalSecs) 0) (not (include "trusthub-bridge.hasAccount" .)) }}
-reconcile.intervalSecs: needs an account to ask for; write twilio.accountSid or twilio.accounts.existingSecret, or 0 here
+reconcile.intervalSecs: requires an account; write twilio.accountSid or twilio.accounts.existingSecret, or 0 here
 {{- end }}
 {{- end }}
 
@@ -55,7 +55,7 @@ reconcile.intervalSecs: needs an account to ask for; write twilio.accountSid or 
 kafka.bootstrapServers: is required but not set; write the brokers as host:port with commas between
 {{- end }}
 {{- if eq .topic .deadLetterTopic }}
-kafka.deadLetterTopic: is the same topic as kafka.topic; write another, since its records have another form
+kafka.deadLetterTopic: is the same topic as kafka.topic; write another topic, because its records have a different format
 {{- end }}
 {{- end }}
 {{- end }}
@@ -97,11 +97,11 @@ persistence.size: {{ .Values.persistence.size }} is too small for spool.maxBytes
 {{- end }}
 {{- range .Values.drain.ordinals }}
 {{- if lt (int .) (int $.Values.replicaCount) }}
-drain.ordinals: replica {{ . }} is not scaled away, its spool is in use; write ordinals from replicaCount ({{ $.Values.replicaCount }}) on
+drain.ordinals: replica {{ . }} is not scaled down, and its spool is in use; write ordinals of {{ $.Values.replicaCount }} (replicaCount) or above
 {{- end }}
 {{- end }}
 {{- if and .Values.drain.ordinals (not .Values.persistence.enabled) }}
-drain.ordinals: there are no volumes to drain, since persistence.enabled is false; remove it
+drain.ordinals: there are no volumes to drain, because persistence.enabled is false; remove it
 {{- end }}
 {{- end }}
 
@@ -127,26 +127,26 @@ gateway.parentRefs: is required by gateway.enabled but empty; write the Gateway 
 {{- end }}
 {{- end }}
 
-{{/* A variable that is set twice has one value that is not used, and the rest of the chart may rest on it. */}}
+{{/* If a variable is set twice, one value is not used, and other parts of the chart may depend on it. */}}
 {{- define "trusthub-bridge.problems.environment" -}}
 {{- $own := include "trusthub-bridge.environment" . | fromYaml }}
 {{- range .Values.extraEnv }}
 {{- if hasKey $own .name }}
 extraEnv: {{ .name }} is set by a value of its own; write it there, and remove it here
 {{- else if has .name (list "TWILIO_AUTH_TOKEN" "KAFKA_SASL_PASSWORD") }}
-extraEnv: {{ .name }} would show a secret to whoever may see the pod; write it into a Secret, and its name to {{ eq .name "TWILIO_AUTH_TOKEN" | ternary "twilio.authToken.existingSecret" "kafka.sasl.existingSecret" }}
+extraEnv: {{ .name }} would show a secret to everyone who can read the pod; write it into a Secret, and the name of the Secret to {{ eq .name "TWILIO_AUTH_TOKEN" | ternary "twilio.authToken.existingSecret" "kafka.sasl.existingSecret" }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "trusthub-bridge.problems.monitoring" -}}
 {{- if and .Values.monitoring.serviceMonitor.enabled .Values.monitoring.podMonitor.enabled }}
-monitoring.podMonitor.enabled: contradicts monitoring.serviceMonitor.enabled, with which every replica would count twice; set one of them to false
+monitoring.podMonitor.enabled: contradicts monitoring.serviceMonitor.enabled, because every replica would be scraped twice; set one of them to false
 {{- end }}
 {{- $names := include "trusthub-bridge.alertNames" . | fromJsonArray }}
 {{- range .Values.monitoring.prometheusRule.disabled }}
 {{- if not (has . $names) }}
-monitoring.prometheusRule.disabled: there is no alert {{ . }}; write names out of {{ join ", " $names }}
+monitoring.prometheusRule.disabled: there is no alert {{ . }}; write names from {{ join ", " $names }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -157,7 +157,7 @@ monitoring.prometheusRule.disabled: there is no alert {{ . }}; write names out o
 {{- mul (regexFind "^[0-9]+" . | int64) (get $factors (regexFind "[A-Za-z]*$" .)) }}
 {{- end }}
 
-{{/* As the least quantity in Mi that holds these bytes. */}}
+{{/* The smallest quantity in Mi that holds these bytes. */}}
 {{- define "trusthub-bridge.mebibytes" -}}
 {{- div (add . 1048575) 1048576 }}Mi
 {{- end }}

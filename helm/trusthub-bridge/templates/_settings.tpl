@@ -1,4 +1,4 @@
-{{/* What the program is told, and the files that it is told of. */}}
+{{/* The configuration of the program, and the files that it names. */}}
 
 {{- define "trusthub-bridge.secretsFolder" -}}
 /var/run/secrets/trusthub-bridge
@@ -8,14 +8,14 @@
 /var/lib/trusthub-bridge
 {{- end }}
 
-{{/* The environment variables that values stand for. Secrets are not among them, only their files. */}}
+{{/* The environment variables that the values set. They name the files of secrets, never the secrets. */}}
 {{- define "trusthub-bridge.environment" -}}
 {{- $secrets := include "trusthub-bridge.secretsFolder" . -}}
 PUBLIC_URL: {{ .Values.publicUrl | quote }}
 HTTP_BIND: {{ printf "%s:8080" .Values.bindAddress | quote }}
 HTTP_MAX_BODY_BYTES: {{ .Values.http.maxBodyBytes | int64 | quote }}
 HTTP_REQUEST_TIMEOUT_MS: {{ .Values.http.requestTimeoutMs | int64 | quote }}
-HTTP_MAX_CONNECTIONS: {{ .Values.http.maxConnections | int64 | quote }}
+HTTP_MAX_IN_FLIGHT: {{ .Values.http.maxInFlight | int64 | quote }}
 HTTP_KEEP_ALIVE_SECS: {{ .Values.http.keepAliveSecs | int64 | quote }}
 ADMIN_BIND: {{ printf "%s:9090" .Values.bindAddress | quote }}
 {{- with .Values.twilio }}
@@ -74,7 +74,7 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- end }}
 {{- end }}
 
-{{/* A large number of a values file is a float here, which prints as 1e+06. */}}
+{{/* Helm parses a large number of a values file as a float, which would print as 1e+06. */}}
 {{- define "trusthub-bridge.kafkaProperties" -}}
 {{- $pairs := list }}
 {{- range $key, $value := . }}
@@ -83,17 +83,17 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- join ";" $pairs }}
 {{- end }}
 
-{{/* Whether an account is named, so that Trust Hub can be asked: "true" or nothing. */}}
+{{/* Whether an account is configured, which Trust Hub's API requires: "true" or nothing. */}}
 {{- define "trusthub-bridge.hasAccount" -}}
 {{- if or .Values.twilio.accountSid .Values.twilio.accounts.existingSecret }}true{{ end }}
 {{- end }}
 
-{{/* The seconds that a replica may take to stop, and a margin for what Kubernetes does meanwhile. */}}
+{{/* The seconds that a replica may take to stop, plus a margin for Kubernetes itself. */}}
 {{- define "trusthub-bridge.leastGracePeriod" -}}
 {{- add .Values.shutdown.delaySecs .Values.shutdown.timeoutSecs 5 }}
 {{- end }}
 
-{{/* All Secrets in one volume, without subPath, so that Kubernetes exchanges the files when a Secret changes. */}}
+{{/* All Secrets in one volume, without subPath, so that Kubernetes updates the files when a Secret changes. */}}
 {{- define "trusthub-bridge.secretSources" -}}
 {{- with .Values.twilio }}
 {{- include "trusthub-bridge.source" (list "secret" .authToken.existingSecret .authToken.key "twilio-auth-token") }}

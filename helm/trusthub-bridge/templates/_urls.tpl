@@ -1,4 +1,4 @@
-{{/* What follows from addresses: hosts and paths to route, ports to let through. Lists and maps are handed on as JSON. */}}
+{{/* Derived from addresses: hosts and paths to route, ports to allow. Lists and maps are passed as JSON. */}}
 
 {{/* The public URLs, each with its host, its port, if it has one, and its prefix, in the order given. */}}
 {{- define "trusthub-bridge.urls" -}}
@@ -19,7 +19,7 @@
 {{- list "/callbacks/customer-profiles" "/callbacks/trust-products" "/callbacks/regulatory-bundles" | toJson }}
 {{- end }}
 
-{{/* Each host with the paths to route there: those of every public URL that has this host. */}}
+{{/* Each host with the paths to route there: the paths of every public URL with this host. */}}
 {{- define "trusthub-bridge.hosts" -}}
 {{- $routes := include "trusthub-bridge.routes" . | fromJsonArray }}
 {{- $hosts := dict }}

@@ -24,15 +24,15 @@ use crate::domain::{
 };
 
 closed_set! {
-    /// A right on a topic that the service needs, as Kafka's ACLs name the operation.
-    pub enum Right {
-        /// To create the topic, when it is missing.
+    /// An operation on a topic for which Kafka's ACLs must authorize the service.
+    pub enum AclOperation {
+        /// Create the topic when it does not exist.
         Create => "create",
-        /// To see the topic.
+        /// Read the metadata of the topic.
         Describe => "describe",
-        /// To read its replication settings.
+        /// Read the topic's replication settings.
         DescribeConfigs => "describe_configs",
-        /// To publish to it.
+        /// Publish to the topic.
         Write => "write",
     }
 }
@@ -72,7 +72,7 @@ pub struct Metrics {
     /// 1 when `topic_durable` is known.
     pub topic_durability_known: IntGauge,
     /// Rights that the service was found to lack.
-    pub topic_right_missing: PairedGauges<Destination, Right>,
+    pub topic_permission_missing: PairedGauges<Destination, AclOperation>,
     /// 1 when the topic exists in the cluster.
     pub topic_present: Gauges<Destination>,
     /// The time of the last callback with a valid signature, in seconds since the Unix epoch.
@@ -161,11 +161,11 @@ impl Metrics {
                 "trusthub_topic_durability_known",
                 "1 when Kafka reports enough to determine trusthub_topic_durable.",
             )?,
-            topic_right_missing: paired::<_, _, IntGaugeVec>(
+            topic_permission_missing: paired::<_, _, IntGaugeVec>(
                 &registry,
-                "trusthub_topic_right_missing",
-                "1 for a right on a topic that the service was refused.",
-                ["topic", "right"],
+                "trusthub_topic_permission_missing",
+                "1 when the Kafka user is not authorized for this operation on the topic.",
+                ["topic", "operation"],
                 &topic,
             )?,
             topic_present: family::<_, IntGaugeVec>(
@@ -247,7 +247,7 @@ mod tests {
             r#"trusthub_profile_rejections_total{code="none",resource="regulatory-bundle"} 0"#,
             r#"trusthub_events_published_total{topic="topic-of-events"} 0"#,
             r#"trusthub_kafka_publish_failures_total{reason="authorization"} 0"#,
-            r#"trusthub_topic_right_missing{right="create",topic="topic-of-dead_letters"} 0"#,
+            r#"trusthub_topic_permission_missing{operation="create",topic="topic-of-dead_letters"} 0"#,
             "trusthub_callback_duration_seconds_count 0",
             "trusthub_kafka_up 0",
             "trusthub_accounts_reload_failed 0",

@@ -1,14 +1,14 @@
-//! Just enough of PromQL to see which series an expression asks for.
+//! Parses just enough of PromQL to find the series that an expression selects.
 
-/// A metric, and what its labels have to be.
+/// A metric, and the conditions on its labels.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Selector {
     pub(super) metric: String,
-    /// Label and value; each of the values of `=~"a|b"`, and what `!=` excludes as well.
+    /// Labels and values: each value of `=~"a|b"`, and also the values that `!=` excludes.
     pub(super) conditions: Vec<(String, String)>,
 }
 
-/// The series that are asked for, in their order; also the one of a line of the Prometheus text format.
+/// The selected series in order. Also accepts a line of the Prometheus text format.
 pub(super) fn selectors_in(expression: &str) -> Vec<Selector> {
     let mut selectors = Vec::new();
     let mut rest = expression;
@@ -31,13 +31,13 @@ pub(super) fn selectors_in(expression: &str) -> Vec<Selector> {
     selectors
 }
 
-/// The metrics that a text names.
+/// The metrics named in a text.
 pub(super) fn metrics_in(text: &str) -> Vec<String> {
     let words = text.split(|c| !is_of_a_name(c)).map(|word| word.trim_end_matches(':'));
     words.filter(|word| is_metric(word) && *word != "up").map(str::to_owned).collect()
 }
 
-/// The expression for any series in place of the one that it asks for, without the lists of labels that are that one's.
+/// The expression with its series replaced by a placeholder, and without the label lists that belong to that series.
 pub(super) fn form_of(expression: &str) -> String {
     let series = expression.find("trusthub_").map(|begin| &expression[begin..]);
     let series = series.and_then(|rest| rest.split('[').next()).expect("a range of a series");
@@ -61,7 +61,7 @@ fn is_metric(word: &str) -> bool {
 }
 
 fn conditions_in(condition: &str) -> Vec<(String, String)> {
-    let (label, value) = condition.split_once('=').unwrap_or_else(|| panic!("{condition} is no condition"));
+    let (label, value) = condition.split_once('=').unwrap_or_else(|| panic!("{condition} is not a condition"));
     let is_pattern = value.starts_with('~');
     let label = label.trim().trim_end_matches('!').to_owned();
     let value = value.trim_start_matches('~').trim().trim_matches('"');
@@ -70,7 +70,7 @@ fn conditions_in(condition: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_series_of_an_expression_are_found_with_their_conditions() {
+fn selectors_of_an_expression_are_found_with_their_conditions() {
     let expression =
         r#"sum by (namespace) (increase(trusthub_a{x="1", y=~"2|3"}[1h])) > 0 unless up{z!="4"} == process_b"#;
     let condition = |(label, value): (&str, &str)| (label.to_owned(), value.to_owned());

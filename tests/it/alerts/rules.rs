@@ -1,4 +1,4 @@
-//! The rules as the files have them.
+//! Reads the rules from their files.
 
 use std::sync::OnceLock;
 
@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use crate::chart::rendering::{list, objects, read, root, text};
 
-/// The files of rules: the one for everybody, and the one that is off by default.
+/// The rule files: the main one, and the one that is off by default.
 pub(super) const FILES: [&str; 2] =
     ["helm/trusthub-bridge/files/alerts.yaml", "helm/trusthub-bridge/files/alerts-no-callback.yaml"];
 
-/// An alert, or a series that is recorded.
+/// An alerting rule or a recording rule.
 pub(super) struct Rule {
-    /// The name of the alert or of the series.
+    /// The name of the alert or of the recorded series.
     pub(super) name: String,
     pub(super) is_alert: bool,
-    /// All of it.
+    /// The whole rule.
     pub(super) body: Value,
 }
 
@@ -31,7 +31,7 @@ impl Rule {
     }
 }
 
-/// All of them, read once.
+/// All rules, read once.
 pub(super) fn rules() -> &'static [Rule] {
     static RULES: OnceLock<Vec<Rule>> = OnceLock::new();
     RULES.get_or_init(|| {

@@ -43,7 +43,7 @@ const PROMPT: Duration = Duration::from_secs(4);
 
 #[test]
 fn idle_connections_do_not_delay_genuine_callers() {
-    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "512")]);
+    let bridge = Bridge::start_with(&[("HTTP_MAX_IN_FLIGHT", "512")]);
     let request = genuine(0).bytes();
     let half = &request[..request.len() / 4];
     let opening = |number: usize| match number % 4 {
@@ -60,7 +60,7 @@ fn idle_connections_do_not_delay_genuine_callers() {
 
 #[test]
 fn slow_bodies_have_one_outcome_each_and_do_not_delay_genuine_callers() {
-    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "64")]);
+    let bridge = Bridge::start_with(&[("HTTP_MAX_IN_FLIGHT", "64")]);
     let request = genuine(0).bytes();
     let time = percentile_99_among(&bridge, 400, &|_| request[..request.len() - 1].to_vec());
     assert!(time < PROMPT, "{time:?}");
@@ -71,7 +71,7 @@ fn slow_bodies_have_one_outcome_each_and_do_not_delay_genuine_callers() {
 
 #[test]
 fn slow_and_huge_heads_do_not_delay_genuine_callers() {
-    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "64")]);
+    let bridge = Bridge::start_with(&[("HTTP_MAX_IN_FLIGHT", "64")]);
     let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(100_000));
     let time = percentile_99_among(&bridge, 400, &|_| head.clone().into_bytes());
     assert!(time < PROMPT, "{time:?}");
@@ -81,7 +81,7 @@ fn slow_and_huge_heads_do_not_delay_genuine_callers() {
 #[test]
 fn excess_callbacks_are_rejected_before_their_body_and_others_completed() {
     let (kafka, variables) = mock_cluster();
-    let own = [("KAFKA_ACK_TIMEOUT_MS", "8000"), ("HTTP_MAX_CONNECTIONS", "2")];
+    let own = [("KAFKA_ACK_TIMEOUT_MS", "8000"), ("HTTP_MAX_IN_FLIGHT", "2")];
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
     let bridge = Bridge::launch(&variables);
     bridge.wait_until_publishing();

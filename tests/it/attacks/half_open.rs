@@ -47,7 +47,7 @@ impl Flood {
 #[test]
 fn half_heads_on_both_ports_cost_little_and_delay_nothing() {
     rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap();
-    let bridge = Bridge::start_with(&[("HTTP_MAX_CONNECTIONS", "64")]);
+    let bridge = Bridge::start_with(&[("HTTP_MAX_IN_FLIGHT", "64")]);
     let (memory, descriptors) = (memory(&bridge), descriptors(&bridge));
     let mut floods = [Flood::open(bridge.admin, "/livez"), Flood::open(bridge.public, PATH)];
     // The program answers this only after it has read all heads, about 170 MB.

@@ -1,4 +1,4 @@
-//! What the program is told: variables that it has, in an environment that it accepts.
+//! Tests the environment of the pods: every variable exists in the program, and the program accepts the values.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,24 +12,24 @@ use trusthub_bridge::config::{self, VARIABLES};
 
 use crate::support::{kafka::unique_topic, program};
 
-use super::rendering::{Pod, RELEASE, Shape, list, objects, shape, shapes, template, text};
+use super::rendering::{Example, Pod, RELEASE, example, examples, list, objects, template, text};
 
-/// Variables, and the folder that stands for the root of the container's file system.
+/// The variables of a container, and a folder that replaces the root of its file system.
 struct Environment {
     variables: BTreeMap<String, String>,
     root: PathBuf,
 }
 
-/// What a shape sets by `extraEnv`, which is nothing of the program's own.
-const BY_HAND: [&str; 2] = ["SSL_CERT_FILE", "HTTPS_PROXY"];
+/// Variables that an example sets with `extraEnv` and that are not the program's own.
+const SET_BY_EXTRA_ENV: [&str; 2] = ["SSL_CERT_FILE", "HTTPS_PROXY"];
 
-/// The settings that the chart makes of values.
-fn settings(shape: &Shape) -> BTreeMap<&str, &str> {
-    shape.settings().into_iter().filter(|(name, _)| !BY_HAND.contains(name)).collect()
+/// The variables that the chart derives from values.
+fn settings(example: &Example) -> BTreeMap<&str, &str> {
+    example.settings().into_iter().filter(|(name, _)| !SET_BY_EXTRA_ENV.contains(name)).collect()
 }
 
 impl Environment {
-    /// That of the pod's only container, with the files that are mounted into it below a folder of its own.
+    /// The environment of the pod's only container, with its mounted files in a folder of its own.
     fn of(pod: &Pod<'_>) -> Self {
         let containers = pod.containers();
         let [container] = containers[..] else { panic!("{}: {} containers", pod.name, containers.len()) };
@@ -44,7 +44,7 @@ impl Environment {
         Self { variables: variables(container), root }
     }
 
-    /// As the program sees it, whose files are below the folder.
+    /// The variables for the program, with paths in the folder.
     fn variables(&self) -> Vec<(OsString, OsString)> {
         let place = |name: &str, value: &str| match value.starts_with('/') && !name.starts_with("SPOOL_") {
             true => below(&self.root, value).into_os_string(),
@@ -56,7 +56,7 @@ impl Environment {
 
 impl Drop for Environment {
     fn drop(&mut self) {
-        fs::remove_dir_all(&self.root).expect("nobody else uses this folder");
+        fs::remove_dir_all(&self.root).expect("the folder belongs to this test");
     }
 }
 
@@ -68,14 +68,14 @@ fn variables(container: &Value) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     for variable in list(&container["env"]) {
         let name = text(&variable["name"]);
-        // What is taken from elsewhere may be anything.
+        // A value from another source can be anything.
         let value = variable["value"].as_str().unwrap_or("http://proxy.example.org:3128");
         assert_eq!(variables.insert(name.to_owned(), value.to_owned()), None, "{name} is set twice");
     }
     variables
 }
 
-/// What may stand in the files, by their names.
+/// Writes the files of a source, with content that matches their names.
 fn write_files(folder: &Path, source: &Value) {
     let kept = if source["secret"].is_null() { &source["configMap"] } else { &source["secret"] };
     fs::create_dir_all(folder).unwrap();
@@ -85,44 +85,44 @@ fn write_files(folder: &Path, source: &Value) {
             "twilio-auth-token" => "0123456789abcdef0123456789abcdef\n".to_owned(),
             "twilio-accounts.json" => json!({ "AC00000000000000000000000000000002": ["token"] }).to_string(),
             "kafka-password" => "correct horse battery staple".to_owned(),
-            other => format!("what stands for {other}"),
+            other => format!("content of {other}"),
         };
         fs::write(folder.join(file), content).unwrap();
     }
 }
 
 #[test]
-fn the_program_accepts_the_environment_of_every_shape() {
-    for shape in shapes() {
-        let environment = Environment::of(&shape.pod_of("bridge"));
-        let loaded = config::load(environment.variables()).unwrap_or_else(|wrong| panic!("{}: {wrong}", shape.name));
-        assert!(loaded.warnings.is_empty(), "{}: {:?}", shape.name, loaded.warnings);
+fn program_accepts_the_environment_of_every_example() {
+    for example in examples() {
+        let environment = Environment::of(&example.pod_of("bridge"));
+        let loaded = config::load(environment.variables()).unwrap_or_else(|wrong| panic!("{}: {wrong}", example.name));
+        assert!(loaded.warnings.is_empty(), "{}: {:?}", example.name, loaded.warnings);
     }
 }
 
 #[test]
-fn the_drain_and_the_publishing_test_are_told_the_same_as_the_replicas() {
+fn drain_and_publishing_test_have_the_variables_of_the_replicas() {
     for name in ["drain", "everything"] {
-        let shape = shape(name);
-        let replicas = Environment::of(&shape.pod_of("bridge"));
-        let drain = Environment::of(&shape.pod_of("drain"));
+        let example = example(name);
+        let replicas = Environment::of(&example.pod_of("bridge"));
+        let drain = Environment::of(&example.pod_of("drain"));
         assert_eq!(drain.variables, replicas.variables);
         let (spool, kafka) = config::load_drain(drain.variables()).unwrap();
         assert_eq!(spool.folder, Path::new("/var/lib/trusthub-bridge/spool"));
         assert!(!kafka.bootstrap_servers.is_empty());
     }
-    let publishing = shape("everything");
+    let publishing = example("everything");
     let test = Environment::of(&publishing.pod_of("test"));
     assert_eq!(test.variables, Environment::of(&publishing.pod_of("bridge")).variables);
     assert_eq!(config::load_probe(test.variables()).unwrap().public_url.as_str(), "https://hooks.example.com");
-    // Without --publish it needs to know nothing, and no secret.
-    let test = shape("minimal").pod_of("test");
+    // Without --publish, the test needs no variables and no secrets.
+    let test = example("minimal").pod_of("test");
     assert!(test.containers()[0]["env"].is_null() && test.spec()["volumes"].is_null());
 }
 
 #[test]
-fn every_command_line_is_one_of_the_program() {
-    let containers = shapes().iter().flat_map(|shape| shape.pods()).flat_map(|pod| pod.containers());
+fn program_knows_every_command_line() {
+    let containers = examples().iter().flat_map(|example| example.pods()).flat_map(|pod| pod.containers());
     let lines: BTreeSet<Vec<_>> = containers.map(|container| list(&container["args"]).map(text).collect()).collect();
     let commands: BTreeSet<_> = lines.iter().map(|line| line[0]).collect();
     assert_eq!(commands, BTreeSet::from(["probe", "serve", "spool"]));
@@ -133,20 +133,20 @@ fn every_command_line_is_one_of_the_program() {
 }
 
 #[test]
-fn every_variable_that_the_chart_sets_is_one_of_the_program() {
+fn program_knows_every_variable_of_the_chart() {
     let known: BTreeSet<_> = VARIABLES.iter().map(|variable| variable.name).collect();
-    for shape in shapes() {
-        let unknown: Vec<_> = settings(shape).into_keys().filter(|name| !known.contains(name)).collect();
-        assert!(unknown.is_empty(), "{}: {unknown:?}", shape.name);
+    for example in examples() {
+        let unknown: Vec<_> = settings(example).into_keys().filter(|name| !known.contains(name)).collect();
+        assert!(unknown.is_empty(), "{}: {unknown:?}", example.name);
     }
 }
 
 #[test]
-fn values_that_are_not_given_have_the_defaults_of_the_program() {
-    let settings = settings(shape("minimal"));
+fn default_values_are_the_defaults_of_the_program() {
+    let settings = settings(example("minimal"));
     let mut compared = 0;
     for variable in VARIABLES.iter().filter(|variable| !["required", "–"].contains(&variable.default)) {
-        // Only the chart knows where the volume is.
+        // The chart has its own path of the volume.
         let default = if variable.name == "SPOOL_DIR" { "/var/lib/trusthub-bridge/spool" } else { variable.default };
         if let Some(value) = settings.get(variable.name) {
             assert_eq!(*value, default, "{}", variable.name);
@@ -157,29 +157,29 @@ fn values_that_are_not_given_have_the_defaults_of_the_program() {
 }
 
 #[test]
-fn every_other_variable_of_the_program_can_be_set_by_hand() {
-    let by_value: BTreeSet<_> = shapes().iter().flat_map(settings).map(|(name, _)| name).collect();
+fn every_other_variable_can_be_set_with_extra_env() {
+    let by_value: BTreeSet<_> = examples().iter().flat_map(settings).map(|(name, _)| name).collect();
     let rest: Vec<_> = VARIABLES.iter().filter(|variable| !by_value.contains(variable.name)).collect();
     let variable = |name: &str| json!({ "name": name, "value": "x" });
     let open: Vec<_> = rest.iter().filter(|variable| !variable.secret).map(|open| variable(open.name)).collect();
-    let minimal = ["--values", &shape("minimal").values];
+    let minimal = ["--values", &example("minimal").values];
     let rendered = template(&minimal, &json!({ "extraEnv": open })).unwrap();
     let rendered = objects(&rendered, &[]).unwrap();
     let replicas = rendered.iter().find(|object| object["kind"] == "StatefulSet").unwrap();
     let set: Vec<_> = list(&replicas["spec"]["template"]["spec"]["containers"][0]["env"]).collect();
     assert!(open.iter().all(|variable| set.contains(&variable)), "{set:?}");
-    // A secret has its file, and is refused where everybody can read it.
+    // A secret has a file variable, and is rejected as a plain variable.
     for secret in rest.iter().filter(|variable| variable.secret) {
         assert!(by_value.contains(format!("{}_FILE", secret.name).as_str()), "{}", secret.name);
-        let refused = template(&minimal, &json!({ "extraEnv": [variable(secret.name)] })).unwrap_err();
-        assert!(refused.contains(&format!("extraEnv: {} would show a secret", secret.name)), "{refused}");
+        let error = template(&minimal, &json!({ "extraEnv": [variable(secret.name)] })).unwrap_err();
+        assert!(error.contains(&format!("extraEnv: {} would show a secret", secret.name)), "{error}");
     }
 }
 
 #[test]
-fn a_changed_setting_restarts_the_replicas_and_another_version_of_the_chart_does_not() {
+fn changed_setting_restarts_replicas_and_new_chart_version_does_not() {
     let pods = |values: Value| {
-        let rendered = template(&["--values", &shape("minimal").values], &values).unwrap();
+        let rendered = template(&["--values", &example("minimal").values], &values).unwrap();
         let rendered = objects(&rendered, &[]).unwrap();
         rendered.into_iter().find(|object| object["kind"] == "StatefulSet").unwrap()["spec"]["template"].take()
     };

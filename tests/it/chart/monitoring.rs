@@ -1,17 +1,17 @@
-//! What Prometheus and Grafana are given: off unless wanted, and the same as the plain files.
+//! Tests the objects for Prometheus and Grafana: off by default, and equal to the plain files.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::rendering::{chart, list, objects, read, shape, shapes, template, text};
+use super::rendering::{chart, example, examples, list, objects, read, template, text};
 
 const KINDS: [&str; 3] = ["ServiceMonitor", "PodMonitor", "PrometheusRule"];
 
-/// The objects for the least values with these of `monitoring`, and others.
+/// The objects for the minimal values, plus these values, with these values of `monitoring`.
 fn rendered(mut values: Value, monitoring: Value) -> Vec<Value> {
     values["monitoring"] = monitoring;
-    objects(&template(&["--values", &shape("minimal").values], &values).unwrap(), &[]).unwrap()
+    objects(&template(&["--values", &example("minimal").values], &values).unwrap(), &[]).unwrap()
 }
 
 fn of_kind<'o>(objects: &'o [Value], kind: &str) -> &'o Value {
@@ -29,28 +29,28 @@ fn alerts_in(groups: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn nothing_is_made_for_monitoring_unless_it_is_wanted() {
-    for shape in shapes().iter().filter(|shape| !["monitoring", "everything"].contains(&shape.name.as_str())) {
-        let made = shape.objects.iter().find(|object| {
+fn monitoring_objects_are_off_by_default() {
+    for example in examples().iter().filter(|example| !["monitoring", "everything"].contains(&example.name.as_str())) {
+        let made = example.objects.iter().find(|object| {
             KINDS.contains(&text(&object["kind"])) || object["kind"] == "ConfigMap" && object["data"] != Value::Null
         });
-        assert_eq!(made, None, "{}", shape.name);
+        assert_eq!(made, None, "{}", example.name);
     }
 }
 
 #[test]
-fn the_rules_are_those_of_the_plain_files() {
+fn rules_equal_the_plain_files() {
     let plain = [groups_of("alerts.yaml"), groups_of("alerts-no-callback.yaml")].concat();
-    assert_eq!(shape("monitoring").only("PrometheusRule")["spec"]["groups"], Value::from(plain));
+    assert_eq!(example("monitoring").only("PrometheusRule")["spec"]["groups"], Value::from(plain));
     let without = rendered(json!({}), json!({ "prometheusRule": { "enabled": true } }));
     assert_eq!(of_kind(&without, "PrometheusRule")["spec"]["groups"], Value::from(groups_of("alerts.yaml")));
 }
 
 #[test]
-fn an_alert_that_is_not_wanted_is_left_out_and_no_other() {
+fn disabled_alert_is_omitted_and_no_other() {
     let all = Value::from(groups_of("alerts.yaml"));
     let all = alerts_in(&all);
-    let groups = &shape("everything").only("PrometheusRule")["spec"]["groups"];
+    let groups = &example("everything").only("PrometheusRule")["spec"]["groups"];
     let missing: Vec<_> = all.difference(&alerts_in(groups)).copied().collect();
     assert_eq!(missing, ["TrusthubForgedCallbacks", "TrusthubTopicNotDurable"]);
 
@@ -61,8 +61,8 @@ fn an_alert_that_is_not_wanted_is_left_out_and_no_other() {
 }
 
 #[test]
-fn alerts_link_to_where_the_runbook_is_read() {
-    let groups = &shape("everything").only("PrometheusRule")["spec"]["groups"];
+fn alerts_link_to_the_configured_runbook() {
+    let groups = &example("everything").only("PrometheusRule")["spec"]["groups"];
     let rules = list(groups).flat_map(|group| list(&group["rules"]));
     for rule in rules.filter(|rule| !rule["alert"].is_null()) {
         let anchor = text(&rule["alert"]).to_lowercase();
@@ -71,19 +71,19 @@ fn alerts_link_to_where_the_runbook_is_read() {
     }
 }
 
-/// Whether the labels have all of these.
+/// Whether the labels match the selector.
 fn selects(selector: &Value, labels: &Value) -> bool {
     let wanted = selector["matchLabels"].as_object().expect("a monitor names labels");
     !wanted.is_empty() && wanted.iter().all(|(name, value)| labels[name] == *value)
 }
 
 #[test]
-fn a_service_monitor_finds_the_admin_port_of_each_replica_and_no_other() {
-    let shape = shape("monitoring");
-    let monitor = &shape.only("ServiceMonitor")["spec"];
+fn service_monitor_selects_only_the_admin_port_of_replicas() {
+    let example = example("monitoring");
+    let monitor = &example.only("ServiceMonitor")["spec"];
     let ports: Vec<_> = list(&monitor["endpoints"]).map(|endpoint| text(&endpoint["port"])).collect();
     assert_eq!(ports, ["admin"]);
-    let services = shape.of_kind("Service").into_iter();
+    let services = example.of_kind("Service").into_iter();
     let chosen = services.filter(|service| selects(&monitor["selector"], &service["metadata"]["labels"]));
     let names: Vec<_> = chosen
         .filter(|service| list(&service["spec"]["ports"]).any(|port| port["name"] == "admin"))
@@ -93,20 +93,20 @@ fn a_service_monitor_finds_the_admin_port_of_each_replica_and_no_other() {
 }
 
 #[test]
-fn a_pod_monitor_finds_the_admin_port_of_each_replica_and_no_other() {
-    let shape = shape("everything");
-    let monitor = &shape.only("PodMonitor")["spec"];
-    for pod in shape.pods() {
+fn pod_monitor_selects_only_the_admin_port_of_replicas() {
+    let example = example("everything");
+    let monitor = &example.only("PodMonitor")["spec"];
+    for pod in example.pods() {
         let is_replica = pod.pod["metadata"]["labels"]["app.kubernetes.io/component"] == "bridge";
         assert_eq!(selects(&monitor["selector"], &pod.pod["metadata"]["labels"]), is_replica, "{}", pod.name);
     }
     let port = &list(&monitor["podMetricsEndpoints"]).next().unwrap()["port"];
-    let replicas = shape.pod_of("bridge");
+    let replicas = example.pod_of("bridge");
     assert!(list(&replicas.containers()[0]["ports"]).any(|given| given["name"] == *port), "{port}");
 }
 
 #[test]
-fn jobs_have_the_name_that_the_alerts_look_for_whatever_the_objects_are_called() {
+fn job_name_matches_the_alerts_whatever_the_objects_are_called() {
     for (kind, monitor, target, endpoints) in [
         ("ServiceMonitor", "serviceMonitor", "Service", "endpoints"),
         ("PodMonitor", "podMonitor", "StatefulSet", "podMetricsEndpoints"),
@@ -124,12 +124,12 @@ fn jobs_have_the_name_that_the_alerts_look_for_whatever_the_objects_are_called()
 }
 
 #[test]
-fn monitors_ask_as_they_are_told() {
-    let endpoint = &shape("everything").only("PodMonitor")["spec"]["podMetricsEndpoints"][0];
+fn monitors_have_the_configured_endpoint_settings() {
+    let endpoint = &example("everything").only("PodMonitor")["spec"]["podMetricsEndpoints"][0];
     assert_eq!((&endpoint["interval"], &endpoint["scrapeTimeout"]), (&json!("1m"), &json!("15s")));
     assert_eq!(endpoint["relabelings"], json!([{"targetLabel": "cluster", "replacement": "north"}]));
     assert_eq!(endpoint["metricRelabelings"][0]["action"], "drop");
-    let endpoint = &shape("monitoring").only("ServiceMonitor")["spec"]["endpoints"][0];
+    let endpoint = &example("monitoring").only("ServiceMonitor")["spec"]["endpoints"][0];
     assert_eq!(*endpoint, json!({"port": "admin", "interval": "30s"}));
 }
 
@@ -139,7 +139,7 @@ fn dashboard(objects: &[Value]) -> &Value {
 }
 
 #[test]
-fn the_dashboard_is_that_of_the_plain_file_and_leads_to_the_runbook_of_the_alerts() {
+fn dashboard_equals_the_plain_file_with_the_configured_runbook() {
     let plain = read(&chart().join("files/dashboard.json"));
     let made =
         rendered(json!({}), json!({"dashboard": {"enabled": true}, "runbookBaseUrl": "https://docs.example.com/x"}));
@@ -152,8 +152,8 @@ fn the_dashboard_is_that_of_the_plain_file_and_leads_to_the_runbook_of_the_alert
 }
 
 #[test]
-fn the_dashboard_is_found_by_the_sidecar_of_grafana_and_put_into_its_folder() {
-    let metadata = &dashboard(&shape("monitoring").objects)["metadata"];
+fn grafana_sidecar_finds_the_dashboard_and_its_folder() {
+    let metadata = &dashboard(&example("monitoring").objects)["metadata"];
     assert_eq!((&metadata["labels"]["grafana_dashboard"], &metadata["annotations"]), (&json!("1"), &Value::Null));
     let labels = json!({"grafana_dashboard": "onboarding"});
     let annotations = json!({"example.com/owner": "onboarding"});

@@ -1,31 +1,32 @@
-//! What is shown after an installation.
+//! Tests the notes that Helm prints after an installation.
 
 use serde_json::{Value, json};
 
-use super::rendering::{chart, objects, read, shape, template, text};
+use super::rendering::{chart, example, objects, read, template, text};
 
-/// The notes for the least values with these on top. helm prints them only to who has a cluster, so an extra object does.
+/// The notes for these values in addition to the minimal ones. helm prints notes only with a cluster, so an extra object
+/// carries them.
 fn notes(mut values: Value) -> String {
     let carrier =
         "{apiVersion: v1, kind: Notes, metadata: {name: x}, text: {{ include \"trusthub-bridge.notes\" . | toJson }}}";
     values["extraObjects"] = json!([carrier]);
-    let rendered = template(&["--values", &shape("minimal").values], &values).unwrap();
+    let rendered = template(&["--values", &example("minimal").values], &values).unwrap();
     let rendered = objects(&rendered, &[]).unwrap();
     text(&rendered.iter().find(|object| object["kind"] == "Notes").unwrap()["text"]).to_owned()
 }
 
-/// The lines that are URLs of callbacks.
+/// The lines with callback URLs.
 fn urls(notes: &str) -> Vec<&str> {
     notes.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with("http")).collect()
 }
 
 #[test]
-fn the_notes_are_what_helm_shows() {
+fn helm_shows_the_tested_notes() {
     assert_eq!(read(&chart().join("templates/NOTES.txt")), "{{ include \"trusthub-bridge.notes\" . }}\n");
 }
 
 #[test]
-fn the_notes_name_the_exact_callback_urls() {
+fn notes_name_the_exact_callback_urls() {
     for (public_url, bases) in [
         ("https://hooks.example.com", vec!["https://hooks.example.com"]),
         ("https://hooks.example.com/twilio/", vec!["https://hooks.example.com/twilio"]),
@@ -40,7 +41,7 @@ fn the_notes_name_the_exact_callback_urls() {
 }
 
 #[test]
-fn the_notes_tell_how_profiles_get_their_url_where_an_account_is_named() {
+fn notes_have_the_command_that_sets_urls_if_an_account_is_set() {
     let command = "kubectl -n hooks exec statefulset/bridge-trusthub-bridge -- trusthub-bridge reconcile --set-callback \
                    https://hooks.example.com\n";
     let named = [
@@ -56,7 +57,7 @@ fn the_notes_tell_how_profiles_get_their_url_where_an_account_is_named() {
 }
 
 #[test]
-fn the_notes_tell_how_to_see_that_it_works() {
+fn notes_have_the_commands_that_check_the_installation() {
     let notes = notes(json!({ "publicUrl": "https://hooks.example.com/twilio" }));
     for line in [
         "  helm -n hooks test bridge ",
@@ -68,7 +69,7 @@ fn the_notes_tell_how_to_see_that_it_works() {
 }
 
 #[test]
-fn the_notes_warn_of_what_can_be_lost_or_refused() {
+fn notes_warn_of_risky_settings() {
     let tls = json!([{ "secretName": "tls" }]);
     let quiet = json!({ "ingress": { "tls": tls } });
     assert!(!notes(quiet).contains("WARNING"));
@@ -87,10 +88,10 @@ fn the_notes_warn_of_what_can_be_lost_or_refused() {
         let notes = notes(values);
         assert!(notes.contains(warning) && notes.matches("WARNING").count() == 1, "{notes}");
     }
-    // Half the connections fit into half the memory.
+    // Half as many callbacks in flight fit into half the memory.
     let lower = json!({
         "ingress": { "tls": tls },
-        "http": { "maxConnections": 2048 },
+        "http": { "maxInFlight": 2048 },
         "resources": { "limits": { "memory": "512Mi" } },
     });
     assert!(!notes(lower).contains("WARNING"));

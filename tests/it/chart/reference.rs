@@ -1,4 +1,4 @@
-//! What is written about the chart: its README, its schema, its version, the guide.
+//! Tests the documents of the chart: its README, its schema, its version, and docs/kubernetes.md.
 
 use std::{collections::BTreeSet, fs};
 
@@ -8,7 +8,7 @@ use super::rendering::{chart, is_updating, objects, read, root, texts};
 
 const HEADING: &str = "| Value | Default | Description |\n| --- | --- | --- |\n";
 
-/// A value that is described in values.yaml.
+/// A value with a description in values.yaml.
 struct Entry {
     path: String,
     description: String,
@@ -18,7 +18,7 @@ fn values() -> Value {
     objects(&read(&chart().join("values.yaml")), &[]).unwrap().remove(0)
 }
 
-/// The described values: each a line `# -- …`, which may go on in the next ones, above its key.
+/// The described values. A description is a line `# -- …` above the key, and may continue on the next lines.
 fn entries() -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut parents: Vec<(usize, String)> = Vec::new();
@@ -27,7 +27,11 @@ fn entries() -> Vec<Entry> {
         let content = line.trim_start();
         let depth = line.len() - content.len();
         if let Some(begin) = content.strip_prefix("# -- ") {
-            assert_eq!(description.replace(begin.to_owned()), None, "{line}: another one belongs to no value");
+            assert_eq!(
+                description.replace(begin.to_owned()),
+                None,
+                "{line}: the previous description belongs to no value"
+            );
         } else if let (Some(more), Some(begun)) = (content.strip_prefix("# "), &mut description) {
             *begun = format!("{begun} {more}");
         } else if let Some((key, _)) = content.split_once(':').filter(|_| !content.starts_with(['#', '-'])) {
@@ -54,9 +58,9 @@ fn rows() -> String {
     rows.collect()
 }
 
-/// `UPDATE_CHART=1` writes it anew.
+/// `UPDATE_CHART=1` updates the table.
 #[test]
-fn the_reference_lists_exactly_the_values() {
+fn readme_lists_exactly_the_described_values() {
     let file = chart().join("README.md");
     let readme = read(&file);
     let (before, rest) = readme.split_once(HEADING).expect("the table is there");
@@ -65,12 +69,12 @@ fn the_reference_lists_exactly_the_values() {
     if is_updating() {
         fs::write(&file, format!("{before}{HEADING}{rows}{}", &rest[table.len()..])).unwrap();
     } else {
-        assert_eq!(table, rows, "README.md (left) and values.yaml (right); UPDATE_CHART=1 writes the table anew");
+        assert_eq!(table, rows, "README.md (left) and values.yaml (right); UPDATE_CHART=1 updates the table");
     }
 }
 
 #[test]
-fn every_value_is_described_by_itself_or_with_what_it_stands_in() {
+fn every_value_or_one_of_its_parents_is_described() {
     let described: BTreeSet<_> = entries().into_iter().map(|entry| entry.path).collect();
     let mut missing = Vec::new();
     each_leaf(values().as_object().unwrap(), "", &mut |path| {
@@ -93,20 +97,20 @@ fn each_leaf(values: &Map<String, Value>, above: &str, visit: &mut impl FnMut(&s
 }
 
 #[test]
-fn the_schema_knows_exactly_the_values_that_have_a_default() {
+fn schema_knows_exactly_the_values_with_a_default() {
     let schema: Value = serde_json::from_str(&read(&chart().join("values.schema.json"))).unwrap();
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
     compare(&schema, &schema, &values(), "");
 }
 
-/// Descends where the schema lists the only keys that may be there.
+/// Compares keys wherever the schema lists all permitted keys.
 fn compare(root: &Value, schema: &Value, values: &Value, path: &str) {
-    // Optional parts of something that Kubernetes defines, and what Helm itself hands to every chart.
+    // Optional fields of types that Kubernetes defines, and a value that Helm passes to every chart.
     const WITHOUT_DEFAULT: [&str; 4] = ["claims", "global", "initialDelaySeconds", "successThreshold"];
     let reference = schema["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
-    let schema = reference.map_or(schema, |pointer| root.pointer(pointer).expect("a reference leads somewhere"));
+    let schema = reference.map_or(schema, |pointer| root.pointer(pointer).expect("a reference resolves"));
     let Some(properties) = schema["properties"].as_object() else { return };
-    assert_eq!(schema["additionalProperties"], false, "{path}: a slip in a name goes unnoticed");
+    assert_eq!(schema["additionalProperties"], false, "{path}: a misspelled name goes unnoticed");
     let optional = |key: &&str| !WITHOUT_DEFAULT.contains(key);
     let known: BTreeSet<_> = properties.keys().map(String::as_str).filter(optional).collect();
     let given: BTreeSet<_> = values.as_object().unwrap().keys().map(String::as_str).collect();
@@ -115,7 +119,7 @@ fn compare(root: &Value, schema: &Value, values: &Value, path: &str) {
 }
 
 #[test]
-fn the_chart_installs_this_version_of_the_program() {
+fn chart_installs_this_version_of_the_program() {
     let metadata = objects(&read(&chart().join("Chart.yaml")), &[]).unwrap().remove(0);
     assert_eq!(metadata["appVersion"], env!("CARGO_PKG_VERSION"));
     assert_eq!(metadata["description"], env!("CARGO_PKG_DESCRIPTION"));
@@ -124,7 +128,7 @@ fn the_chart_installs_this_version_of_the_program() {
 }
 
 #[test]
-fn the_texts_name_only_values_that_exist() {
+fn documents_name_only_existing_values() {
     let values = values();
     let mut found = 0;
     for file in ["docs/kubernetes.md", "helm/trusthub-bridge/README.md", "helm/trusthub-bridge/templates/_notes.tpl"] {
@@ -136,10 +140,10 @@ fn the_texts_name_only_values_that_exist() {
     assert!(found > 50, "only {found} values are named");
 }
 
-/// Words such as `kafka.sasl.username` that begin with a value that holds others.
+/// Words such as `kafka.sasl.username` whose first part is a value with children.
 fn named(text: &str, values: &Value) -> Vec<String> {
-    let holds_others = |word: &str| word.split_once('.').is_some_and(|(first, _)| values[first].is_object());
+    let has_children = |word: &str| word.split_once('.').is_some_and(|(first, _)| values[first].is_object());
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".-_/".contains(c)));
     let words = words.map(|word| word.trim_start_matches(".Values.").trim_end_matches('.'));
-    words.filter(|word| holds_others(word) && !word.contains(['/', '_', '-'])).map(str::to_owned).collect()
+    words.filter(|word| has_children(word) && !word.contains(['/', '_', '-'])).map(str::to_owned).collect()
 }

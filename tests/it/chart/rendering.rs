@@ -1,4 +1,4 @@
-//! helm, and what it makes of the chart.
+//! Runs helm and parses the rendered chart.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,52 +16,52 @@ use crate::support::oracle::{harness, libraries};
 /// Versions of Kubernetes: the oldest that the chart is for, one that is in support, and the newest.
 pub(crate) const KUBERNETES: [&str; 3] = ["1.27", "1.35", "1.37"];
 
-/// The release that is rendered, and its namespace.
+/// The name of the rendered release. [`NAMESPACE`] is its namespace.
 pub(crate) const RELEASE: &str = "bridge";
 pub(crate) const NAMESPACE: &str = "hooks";
 
-/// The chart, rendered with one of the files in its folder `ci`.
-pub(crate) struct Shape {
-    /// The name of that file, without its end.
+/// The chart, rendered with one of the example values in its folder `ci`.
+pub(crate) struct Example {
+    /// The name of the values file, without `-values.yaml`.
     pub(crate) name: String,
-    /// Its path.
+    /// The path of the values file.
     pub(crate) values: String,
-    /// What helm prints.
+    /// The output of helm.
     pub(crate) text: String,
-    /// The objects in it.
+    /// The objects in the output.
     pub(crate) objects: Vec<Value>,
 }
 
-/// A pod of a shape: one that is rendered, or the template of one.
+/// A pod of an example, or a pod template.
 pub(crate) struct Pod<'a> {
-    /// The kind and name of the object that it stands in.
+    /// The example, and the kind and name of the object that contains the pod.
     pub(crate) name: String,
-    /// Metadata and spec.
+    /// The metadata and the spec.
     pub(crate) pod: &'a Value,
 }
 
-/// Every shape, for the newest Kubernetes.
-pub(crate) fn shapes() -> &'static [Shape] {
-    static SHAPES: OnceLock<Vec<Shape>> = OnceLock::new();
-    SHAPES.get_or_init(|| {
+/// All examples, rendered for the newest Kubernetes.
+pub(crate) fn examples() -> &'static [Example] {
+    static EXAMPLES: OnceLock<Vec<Example>> = OnceLock::new();
+    EXAMPLES.get_or_init(|| {
         let files = files_of(&chart().join("ci"));
-        files.iter().map(|path| Shape::render(path)).collect()
+        files.iter().map(|path| Example::render(path)).collect()
     })
 }
 
-/// One of them.
-pub(crate) fn shape(name: &str) -> &'static Shape {
-    shapes().iter().find(|shape| shape.name == name).unwrap_or_else(|| panic!("there is no shape {name}"))
+/// The example of this name.
+pub(crate) fn example(name: &str) -> &'static Example {
+    examples().iter().find(|example| example.name == name).unwrap_or_else(|| panic!("there is no example {name}"))
 }
 
-impl Shape {
+impl Example {
     fn render(path: &Path) -> Self {
-        let file = path.file_name().and_then(|name| name.to_str()).expect("names of shapes are UTF-8");
+        let file = path.file_name().and_then(|name| name.to_str()).expect("names of examples are UTF-8");
         let name = file.strip_suffix("-values.yaml").unwrap_or_else(|| panic!("{file} does not end in -values.yaml"));
-        let values = path.to_str().expect("paths of shapes are UTF-8").to_owned();
+        let values = path.to_str().expect("paths of examples are UTF-8").to_owned();
         let text = template(&["--values", &values, "--kube-version", KUBERNETES[2]], &Value::Null);
         let text = text.unwrap_or_else(|error| panic!("{file} is not rendered: {error}"));
-        let objects = objects(&text, &[]).unwrap_or_else(|error| panic!("{file} is rendered wrongly: {error}"));
+        let objects = objects(&text, &[]).unwrap_or_else(|error| panic!("{file} renders invalid YAML: {error}"));
         Self { name: name.to_owned(), values, text, objects }
     }
 
@@ -70,14 +70,14 @@ impl Shape {
         self.objects.iter().filter(|object| object["kind"] == kind).collect()
     }
 
-    /// The only object of its kind.
+    /// The single object of this kind.
     pub(crate) fn only(&self, kind: &str) -> &Value {
         let objects = self.of_kind(kind);
         assert_eq!(objects.len(), 1, "{}: objects of the kind {kind}", self.name);
         objects[0]
     }
 
-    /// Every pod, also those of the drain and of the test.
+    /// All pods, including those of the drain and of the test.
     pub(crate) fn pods(&self) -> Vec<Pod<'_>> {
         let pods = self.objects.iter().filter_map(|object| {
             let pod = match object["kind"].as_str()? {
@@ -90,13 +90,13 @@ impl Shape {
         pods.collect()
     }
 
-    /// The variables of the replicas that have a plain value.
+    /// The variables of the replicas with plain values.
     pub(crate) fn settings(&self) -> BTreeMap<&str, &str> {
         let variables = list(&self.pod_of("bridge").containers()[0]["env"]);
         variables.filter_map(|variable| Some((text(&variable["name"]), variable["value"].as_str()?))).collect()
     }
 
-    /// The only pod of a component.
+    /// The single pod of this component.
     pub(crate) fn pod_of(&self, component: &str) -> Pod<'_> {
         let is_of = |pod: &Pod<'_>| pod.pod["metadata"]["labels"]["app.kubernetes.io/component"] == component;
         self.pods().into_iter().find(is_of).unwrap_or_else(|| panic!("{}: no pod is {component}", self.name))
@@ -108,7 +108,7 @@ impl<'a> Pod<'a> {
         &self.pod["spec"]
     }
 
-    /// Its containers, those for its start as well.
+    /// All containers, including init containers.
     pub(crate) fn containers(&self) -> Vec<&'a Value> {
         let all = ["containers", "initContainers", "ephemeralContainers"];
         all.iter().flat_map(|kind| list(&self.spec()[*kind])).collect()
@@ -126,7 +126,7 @@ pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 pub(crate) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a text"))
 }
 
 /// The texts of a list.
@@ -154,25 +154,25 @@ pub(crate) fn files_of(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether committed files are to be written anew instead of compared.
+/// Whether to update committed files instead of comparing them.
 pub(crate) fn is_updating() -> bool {
     env::var_os("UPDATE_CHART").is_some()
 }
 
-/// What `helm template` prints with these arguments and these values, or what it says instead.
+/// The output of `helm template` with these arguments and values, or its error output.
 pub(crate) fn template(arguments: &[&str], values: &Value) -> Result<String, String> {
     let chart = chart();
     let chart = chart.to_str().expect("the chart's path is UTF-8");
     let begin = ["template", RELEASE, chart, "--namespace", NAMESPACE];
-    // JSON is YAML; nothing is no value at all.
+    // JSON is YAML. Null stands for no values.
     let values = if values.is_null() { "{}".to_owned() } else { values.to_string() };
     let output = helm(&[&begin[..], arguments, &["--values", "-"]].concat(), &values);
     let printed = String::from_utf8(output.stdout).expect("helm prints UTF-8");
-    let said = String::from_utf8(output.stderr).expect("helm says UTF-8");
-    if output.status.success() { Ok(printed) } else { Err(said) }
+    let errors = String::from_utf8(output.stderr).expect("the error output of helm is UTF-8");
+    if output.status.success() { Ok(printed) } else { Err(errors) }
 }
 
-/// helm with these arguments and this input. It finds neither plugins nor a cluster.
+/// Runs helm with these arguments and this input, without plugins or a cluster.
 pub(crate) fn helm(arguments: &[&str], input: &str) -> Output {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("helm");
     let mut command = Command::new(program());
@@ -183,7 +183,7 @@ pub(crate) fn helm(arguments: &[&str], input: &str) -> Output {
     run(&mut command, input)
 }
 
-/// The path of helm, which is built on the first use on a machine.
+/// The path of helm. The first use on a machine builds it.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -193,7 +193,7 @@ fn program() -> &'static Path {
     })
 }
 
-/// The objects in a text of YAML, or what these versions of Kubernetes say against them.
+/// The objects in a YAML text, or the errors of validating them for these Kubernetes versions.
 pub(crate) fn objects(yaml: &str, versions: &[&str]) -> Result<Vec<Value>, String> {
     let mut command = Command::new(libraries().join("kubernetes/bin/python"));
     command.arg(harness("kubernetes/validate.py")).args(versions);
@@ -204,12 +204,12 @@ pub(crate) fn objects(yaml: &str, versions: &[&str]) -> Result<Vec<Value>, Strin
     Ok(serde_json::from_slice(&output.stdout).expect("the objects are printed as JSON"))
 }
 
-/// The output of a program that reads all of its input before it prints much.
+/// Runs a program that reads all of its input before it prints much.
 fn run(command: &mut Command, input: &str) -> Output {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = piped.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let mut stdin = process.stdin.take().expect("stdin is piped");
-    // Who fails early does not read it; the exit code tells.
+    // A program that fails early does not read its input; its exit code shows that.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     process.wait_with_output().expect("a program that was started ends")

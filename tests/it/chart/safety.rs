@@ -1,14 +1,14 @@
-//! What a pod may not do, in every shape, the pods of the drain and of the test included.
+//! Tests the restrictions of the pods in every example, including those of the drain and of the test.
 
 use serde_json::{Value, json};
 use trusthub_bridge::config::VARIABLES;
 
-use super::rendering::{Pod, Shape, list, shapes, text, title};
+use super::rendering::{Example, Pod, examples, list, text, title};
 
 fn each_pod(check: impl Fn(&Pod<'_>)) {
-    for shape in shapes() {
-        let pods = shape.pods();
-        assert!(pods.len() >= 2, "{} has no replicas or no test", shape.name);
+    for example in examples() {
+        let pods = example.pods();
+        assert!(pods.len() >= 2, "{} has no replicas or no test", example.name);
         pods.iter().for_each(&check);
     }
 }
@@ -18,7 +18,7 @@ fn each_container(check: impl Fn(&Value, &str)) {
 }
 
 #[test]
-fn no_pod_runs_as_root_or_sees_its_machine() {
+fn no_pod_runs_as_root_or_accesses_its_node() {
     each_pod(|pod| {
         let (spec, context) = (pod.spec(), &pod.spec()["securityContext"]);
         assert_eq!(context["runAsNonRoot"], true, "{}", pod.name);
@@ -33,7 +33,7 @@ fn no_pod_runs_as_root_or_sees_its_machine() {
 }
 
 #[test]
-fn no_container_can_gain_rights_or_write_outside_its_volumes() {
+fn no_container_can_gain_privileges_or_write_outside_its_volumes() {
     each_container(|container, name| {
         let expected = json!({
             "allowPrivilegeEscalation": false,
@@ -45,7 +45,7 @@ fn no_container_can_gain_rights_or_write_outside_its_volumes() {
 }
 
 #[test]
-fn no_pod_has_a_token_of_the_cluster_or_the_addresses_of_its_neighbours() {
+fn no_pod_has_a_cluster_token_or_service_links() {
     each_pod(|pod| {
         let spec = pod.spec();
         assert_eq!(
@@ -54,15 +54,15 @@ fn no_pod_has_a_token_of_the_cluster_or_the_addresses_of_its_neighbours() {
         );
         assert_ne!(spec["serviceAccountName"], "default", "{}", pod.name);
     });
-    for shape in shapes() {
-        assert_eq!(shape.only("ServiceAccount")["automountServiceAccountToken"], false, "{}", shape.name);
-        let rights = shape.objects.iter().find(|object| text(&object["kind"]).contains("Role"));
-        assert_eq!(rights, None, "{}", shape.name);
+    for example in examples() {
+        assert_eq!(example.only("ServiceAccount")["automountServiceAccountToken"], false, "{}", example.name);
+        let roles = example.objects.iter().find(|object| text(&object["kind"]).contains("Role"));
+        assert_eq!(roles, None, "{}", example.name);
     }
 }
 
 #[test]
-fn no_container_is_without_bounds() {
+fn every_container_has_resource_limits() {
     each_container(|container, name| {
         let resources = &container["resources"];
         for bound in ["/requests/cpu", "/requests/memory", "/limits/memory"] {
@@ -72,16 +72,16 @@ fn no_container_is_without_bounds() {
 }
 
 #[test]
-fn secrets_are_files_that_kubernetes_exchanges_and_only_the_pod_reads() {
+fn secrets_are_updatable_files_that_only_the_pod_can_read() {
     let secret: Vec<_> = VARIABLES.iter().filter(|variable| variable.secret).map(|variable| variable.name).collect();
-    for shape in shapes() {
-        assert!(shape.of_kind("Secret").is_empty(), "{}", shape.name);
+    for example in examples() {
+        assert!(example.of_kind("Secret").is_empty(), "{}", example.name);
     }
     each_container(|container, name| {
         let variables = list(&container["env"]).map(|variable| text(&variable["name"]));
         assert_eq!(variables.filter(|variable| secret.contains(variable)).count(), 0, "{name}");
         let pinned = list(&container["volumeMounts"]).find(|mount| !mount["subPath"].is_null());
-        assert_eq!(pinned, None, "{name}: Kubernetes exchanges nothing behind a subPath");
+        assert_eq!(pinned, None, "{name}: Kubernetes does not update files behind a subPath");
     });
     each_pod(|pod| {
         for volume in list(&pod.spec()["volumes"]).filter(|volume| !volume["projected"].is_null()) {
@@ -91,25 +91,25 @@ fn secrets_are_files_that_kubernetes_exchanges_and_only_the_pod_reads() {
 }
 
 #[test]
-fn the_admin_port_is_on_no_service_that_is_routed() {
-    for shape in shapes() {
-        let routed = routed_services(shape);
-        for service in shape.of_kind("Service") {
+fn admin_port_is_on_no_routed_service() {
+    for example in examples() {
+        let routed = routed_services(example);
+        for service in example.of_kind("Service") {
             let ports: Vec<_> = list(&service["spec"]["ports"]).map(|port| text(&port["targetPort"])).collect();
             let name = text(&service["metadata"]["name"]);
             if ports == ["admin"] {
-                assert_eq!(service["spec"]["clusterIP"], "None", "{}: {name} has an address", shape.name);
-                assert!(service["spec"]["type"].is_null(), "{}: {name} is seen from outside", shape.name);
-                assert!(!routed.contains(&name), "{}: {name} is routed", shape.name);
+                assert_eq!(service["spec"]["clusterIP"], "None", "{}: {name} has an address", example.name);
+                assert!(service["spec"]["type"].is_null(), "{}: {name} is reachable from outside", example.name);
+                assert!(!routed.contains(&name), "{}: {name} is routed", example.name);
             } else {
-                assert_eq!(ports, ["http"], "{}: {name}", shape.name);
+                assert_eq!(ports, ["http"], "{}: {name}", example.name);
             }
         }
     }
 }
 
-fn routed_services(shape: &Shape) -> Vec<&str> {
-    let rules = |kind| shape.of_kind(kind).into_iter().flat_map(|object| list(&object["spec"]["rules"]));
+fn routed_services(example: &Example) -> Vec<&str> {
+    let rules = |kind| example.of_kind(kind).into_iter().flat_map(|object| list(&object["spec"]["rules"]));
     let paths = rules("Ingress").flat_map(|rule| list(&rule["http"]["paths"]));
     let backends = rules("HTTPRoute").flat_map(|rule| list(&rule["backendRefs"]));
     let names = paths.map(|path| &path["backend"]["service"]["name"]).chain(backends.map(|backend| &backend["name"]));
@@ -117,9 +117,9 @@ fn routed_services(shape: &Shape) -> Vec<&str> {
 }
 
 #[test]
-fn selectors_take_the_pods_that_they_mean_and_no_other() {
-    for shape in shapes() {
-        let selectors = shape.objects.iter().filter_map(|object| {
+fn selectors_match_exactly_the_intended_pods() {
+    for example in examples() {
+        let selectors = example.objects.iter().filter_map(|object| {
             let components: &[&str] = match object["kind"].as_str()? {
                 "Service" | "StatefulSet" | "PodDisruptionBudget" => &["bridge"],
                 "NetworkPolicy" => &["bridge", "drain"],
@@ -128,7 +128,7 @@ fn selectors_take_the_pods_that_they_mean_and_no_other() {
             Some((object, components))
         });
         for (object, components) in selectors {
-            for pod in shape.pods() {
+            for pod in example.pods() {
                 let labels = &pod.pod["metadata"]["labels"];
                 let component = text(&labels["app.kubernetes.io/component"]);
                 let expected = components.contains(&component);
@@ -153,8 +153,8 @@ fn selects(object: &Value, labels: &Value) -> bool {
 }
 
 #[test]
-fn the_network_policy_lets_through_what_is_needed_and_nothing_else() {
-    let policy = super::rendering::shape("moving").only("NetworkPolicy");
+fn network_policy_allows_only_required_connections() {
+    let policy = super::rendering::example("moving").only("NetworkPolicy");
     let anywhere = json!([
         {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
         {"ports": [{"port": 9092}]},
@@ -168,13 +168,13 @@ fn the_network_policy_lets_through_what_is_needed_and_nothing_else() {
     assert_eq!(policy["spec"]["ingress"], callers);
     assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
 
-    // Who is not named may not call, except for the test.
-    let from = &super::rendering::shape("ingress-prefix").only("NetworkPolicy")["spec"]["ingress"][0]["from"];
+    // Only the configured peers may call, and the test.
+    let from = &super::rendering::example("ingress-prefix").only("NetworkPolicy")["spec"]["ingress"][0]["from"];
     assert_eq!(from[0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"], "test");
     assert_eq!(from.as_array().unwrap().len(), 2);
 
-    // Where no account is named, nobody asks Trust Hub.
-    let egress = &super::rendering::shape("sasl").only("NetworkPolicy")["spec"]["egress"];
+    // Without an account, Trust Hub is not reachable.
+    let egress = &super::rendering::example("sasl").only("NetworkPolicy")["spec"]["egress"];
     assert_eq!(egress.as_array().unwrap().len(), 2);
     let brokers = json!({"ports": [{"port": 9094}, {"port": 9194}], "to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]});
     assert_eq!(egress[1], brokers);

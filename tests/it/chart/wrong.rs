@@ -1,28 +1,28 @@
-//! Values that are wrong: each is refused with a message that names it.
+//! Tests invalid values: each is rejected with a message that names it.
 
 use serde_json::{Value, json};
 
-use super::rendering::{shape, template};
+use super::rendering::{example, template};
 
-/// What is said about these values on top of the least ones.
-fn refusal(values: &Value) -> String {
-    match template(&["--values", &shape("minimal").values], values) {
-        Err(said) => said,
+/// The error output for these values in addition to the minimal ones.
+fn error_for(values: &Value) -> String {
+    match template(&["--values", &example("minimal").values], values) {
+        Err(errors) => errors,
         Ok(_) => panic!("{values} is accepted"),
     }
 }
 
 #[test]
-fn everything_that_is_missing_is_named_at_once() {
-    let said = template(&[], &Value::Null).unwrap_err();
-    let problems: Vec<_> = said.lines().filter(|line| line.contains(": is required but not set; write ")).collect();
-    assert!(said.contains("values are not valid, 3 problems:\n"), "{said}");
+fn all_missing_values_are_named_at_once() {
+    let errors = template(&[], &Value::Null).unwrap_err();
+    let problems: Vec<_> = errors.lines().filter(|line| line.contains(": is required but not set; write ")).collect();
+    assert!(errors.contains("values are not valid, 3 problems:\n"), "{errors}");
     let names: Vec<_> = problems.iter().map(|line| line.split(':').next().unwrap()).collect();
     assert_eq!(names, ["publicUrl", "twilio.authToken.existingSecret", "kafka.bootstrapServers"]);
 }
 
 #[test]
-fn a_value_that_contradicts_another_is_named_with_what_to_write_instead() {
+fn contradictory_value_is_named_with_a_replacement() {
     let variable = |name: &str| json!({ "extraEnv": [{ "name": name, "value": "x" }] });
     let kafka = |values: Value| json!({ "kafka": values });
     let tls = |values: Value| kafka(json!({ "tls": values }));
@@ -64,7 +64,7 @@ fn a_value_that_contradicts_another_is_named_with_what_to_write_instead() {
         ),
         (json!({ "spool": { "maxBytes": 10_737_418_240_u64 } }), "persistence.size", "write at least 20544Mi"),
         (json!({ "persistence": { "size": "2G" } }), "persistence.size", "write at least 2112Mi"),
-        (json!({ "drain": { "ordinals": [1] } }), "drain.ordinals", "write ordinals from replicaCount (2) on"),
+        (json!({ "drain": { "ordinals": [1] } }), "drain.ordinals", "write ordinals of 2 (replicaCount) or above"),
         (json!({ "drain": { "ordinals": [2] }, "persistence": { "enabled": false } }), "drain.ordinals", "remove it"),
         (json!({ "terminationGracePeriodSeconds": 29 }), "terminationGracePeriodSeconds", "write at least 30"),
         (
@@ -81,21 +81,21 @@ fn a_value_that_contradicts_another_is_named_with_what_to_write_instead() {
         (
             json!({ "monitoring": { "prometheusRule": { "disabled": ["TrusthubDone"] } } }),
             "monitoring.prometheusRule.disabled",
-            "there is no alert TrusthubDone; write names out of TrusthubProfileRejected, ",
+            "there is no alert TrusthubDone; write names from TrusthubProfileRejected, ",
         ),
         (variable("PUBLIC_URL"), "extraEnv", "PUBLIC_URL is set by a value of its own; write it there"),
         (variable("SHUTDOWN_TIMEOUT_SECS"), "extraEnv", "SHUTDOWN_TIMEOUT_SECS is set by a value of its own"),
-        (variable("TWILIO_AUTH_TOKEN"), "extraEnv", "its name to twilio.authToken.existingSecret"),
-        (variable("KAFKA_SASL_PASSWORD"), "extraEnv", "its name to kafka.sasl.existingSecret"),
+        (variable("TWILIO_AUTH_TOKEN"), "extraEnv", "the name of the Secret to twilio.authToken.existingSecret"),
+        (variable("KAFKA_SASL_PASSWORD"), "extraEnv", "the name of the Secret to kafka.sasl.existingSecret"),
     ] {
-        let said = refusal(&values);
-        let line = said.lines().find(|line| line.starts_with(&format!("{name}: ")));
-        assert!(line.is_some_and(|line| line.contains(instead)), "{values}: {said}");
+        let errors = error_for(&values);
+        let line = errors.lines().find(|line| line.starts_with(&format!("{name}: ")));
+        assert!(line.is_some_and(|line| line.contains(instead)), "{values}: {errors}");
     }
 }
 
 #[test]
-fn a_value_of_another_form_is_named_with_its_place() {
+fn malformed_value_is_named_with_its_place() {
     let monitoring = |values: Value| json!({ "monitoring": values });
     for (values, place, wrong) in [
         (json!({ "publicUrl": "hooks.example.com" }), "/publicUrl", "does not match"),
@@ -152,8 +152,8 @@ fn a_value_of_another_form_is_named_with_its_place() {
         (json!({ "extraEnv": { "A": "b" } }), "/extraEnv", "want array"),
         (json!({ "extraEnv": [{ "name": "A", "value": 1 }] }), "/extraEnv/0/value", "want string"),
     ] {
-        let said = refusal(&values);
-        let line = said.lines().find(|line| line.starts_with(&format!("- at '{place}'")));
-        assert!(line.is_some_and(|line| line.contains(wrong)), "{values}: {said}");
+        let errors = error_for(&values);
+        let line = errors.lines().find(|line| line.starts_with(&format!("- at '{place}'")));
+        assert!(line.is_some_and(|line| line.contains(wrong)), "{values}: {errors}");
     }
 }

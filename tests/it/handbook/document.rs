@@ -1,4 +1,4 @@
-//! What stands in a page: its headings, its tables and its shell blocks.
+//! Parses a page: its headings, its tables and its shell blocks.
 
 /// A page of docs/.
 #[derive(Debug, Clone, Copy)]
@@ -13,25 +13,25 @@ pub(super) const ERRORS: Page = Page { name: "errors.md", text: include_str!("..
 pub(super) const CONFIGURATION: Page =
     Page { name: "configuration.md", text: include_str!("../../../docs/configuration.md") };
 
-/// A row of a table, below its head.
+/// A row of a table, below the header row.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// The heading above it.
+    /// The heading above the table.
     pub(super) section: String,
-    /// The names of its columns.
+    /// The names of the columns.
     pub(super) head: Vec<String>,
     pub(super) cells: Vec<String>,
 }
 
 impl Row {
-    /// What stands in the column of this name, if the table has one.
+    /// The cell in the column of this name, if the table has that column.
     pub(super) fn get(&self, column: &str) -> Option<&str> {
         let place = self.head.iter().position(|name| name == column)?;
         Some(self.cells[place].as_str())
     }
 }
 
-/// Every row of every table.
+/// All rows of all tables.
 pub(super) fn rows(page: Page) -> Vec<Row> {
     let (mut rows, mut section, mut head) = (Vec::new(), String::new(), Vec::new());
     for line in outside_blocks(page.text) {
@@ -50,25 +50,25 @@ pub(super) fn rows(page: Page) -> Vec<Row> {
     rows
 }
 
-/// Every heading, with its depth.
+/// All headings, each with its depth.
 pub(super) fn headings(text: &str) -> Vec<(usize, &str)> {
     outside_blocks(text).filter_map(heading).collect()
 }
 
-/// What is written as code.
+/// The code spans of a cell.
 pub(super) fn code(cell: &str) -> Vec<String> {
     let (mut spans, mut rest) = (Vec::new(), cell);
     while let Some(start) = rest.find('`') {
         let fence: String = rest[start..].chars().take_while(|character| *character == '`').collect();
         rest = &rest[start + fence.len()..];
-        let end = rest.find(&fence).unwrap_or_else(|| panic!("code without an end: {cell}"));
+        let end = rest.find(&fence).unwrap_or_else(|| panic!("unterminated code span: {cell}"));
         spans.push(rest[..end].trim().to_owned());
         rest = &rest[end + fence.len()..];
     }
     spans
 }
 
-/// The blocks of this language below the heading of this title, up to the next one of any depth.
+/// The code blocks in this language below the heading with this title, up to the next heading of any depth.
 pub(super) fn blocks(page: Page, title: &str, language: &str) -> Vec<String> {
     let mut lines = page.text.lines().skip_while(|line| heading(line).is_none_or(|(_, found)| found != title));
     assert!(lines.next().is_some(), "{} has no heading {title}", page.name);
@@ -100,7 +100,7 @@ fn heading(line: &str) -> Option<(usize, &str)> {
     Some((depth, title.strip_prefix(' ')?)).filter(|(depth, _)| *depth > 0)
 }
 
-/// Empty when the line is none of a table.
+/// The cells of a table row; empty when the line is not part of a table.
 fn cells(line: &str) -> Vec<String> {
     let inside = line.strip_prefix('|').and_then(|line| line.strip_suffix('|'));
     inside.map(|line| line.split('|').map(|cell| cell.trim().to_owned()).collect()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! docs/errors.md, and the texts, reasons and answers in the source.
+//! Compares docs/errors.md with the messages, reasons and answers in the source.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use super::{
     source::texts,
 };
 
-/// The answers that actix gives by itself, as tests/it/edge.rs shows.
+/// Answers that actix gives without the service's code, as tests/it/edge.rs shows.
 const ANSWERS_OF_ACTIX: [u16; 1] = [431];
 
 #[test]
 fn every_message_of_the_source_is_explained() {
-    let (explained, refused) = (explained(), reasons_to_refuse_a_property());
+    let (explained, property_reasons) = (explained(), reasons_to_refuse_a_property());
     let messages = texts().messages.into_iter();
     let missing: Vec<_> =
-        messages.filter(|message| !explained.contains(message) && !refused.contains(message)).collect();
+        messages.filter(|message| !explained.contains(message) && !property_reasons.contains(message)).collect();
     assert!(missing.is_empty(), "docs/errors.md does not explain\n{}", missing.join("\n"));
 }
 
@@ -26,12 +26,12 @@ fn every_message_of_the_source_is_explained() {
 fn every_explained_message_is_in_the_source() {
     let texts = texts().all;
     let gone: Vec<_> = explained().into_iter().filter(|message| !texts.contains(message)).collect();
-    assert!(gone.is_empty(), "docs/errors.md explains what nobody says any more\n{}", gone.join("\n"));
+    assert!(gone.is_empty(), "docs/errors.md explains messages that are not in the source\n{}", gone.join("\n"));
 }
 
 #[test]
-fn every_reason_is_explained_where_its_outcome_is() {
-    assert_eq!(reasons("Refused callbacks"), labels::<RejectReason>());
+fn every_reason_is_explained_in_the_section_of_its_outcome() {
+    assert_eq!(reasons("Rejected callbacks"), labels::<RejectReason>());
     assert_eq!(reasons("Callbacks answered 503"), labels::<DeliveryError>());
     assert_eq!(reasons("Why Kafka does not take a record"), labels::<PublishFailure>());
 }
@@ -45,12 +45,12 @@ fn every_answer_is_explained() {
     assert_eq!(explained, given.chain(ANSWERS_OF_ACTIX).collect());
 }
 
-/// The messages in the first column of every table that has a column of messages.
+/// The messages of all tables that have a column `Message`.
 fn explained() -> BTreeSet<String> {
     rows(ERRORS).iter().filter_map(|row| row.get("Message").map(code)).flatten().collect()
 }
 
-/// They are a table of docs/configuration.md, which tests/it/config.rs holds equal to the source.
+/// The reasons are a table of docs/configuration.md, which tests/it/config.rs compares with the source.
 fn reasons_to_refuse_a_property() -> BTreeSet<String> {
     rows(CONFIGURATION).iter().filter_map(|row| row.get("Because, and instead").map(str::to_owned)).collect()
 }
@@ -64,7 +64,7 @@ fn labels<L: Label>() -> Vec<String> {
     L::ALL.iter().map(|label| label.as_str().to_owned()).collect()
 }
 
-/// `NO_CONTENT` and what follows is 204.
+/// The status code whose name begins the source text, such as 204 for `NO_CONTENT`.
 fn status_code(source: &str) -> Option<u16> {
     let name = source.split(|character: char| !character.is_ascii_uppercase() && character != '_').next()?;
     let is_named = |code: &u16| {

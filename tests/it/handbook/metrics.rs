@@ -1,11 +1,11 @@
-//! docs/metrics.md and what the program serves.
+//! Compares docs/metrics.md with the metrics that the program serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{METRICS, Row, code, rows};
 use crate::support::Bridge;
 
-/// By name.
+/// Metrics by name.
 type Catalogue = BTreeMap<String, Metric>;
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ struct Metric {
 }
 
 #[test]
-fn the_page_lists_exactly_the_metrics_that_the_program_serves() {
+fn page_lists_exactly_the_metrics_that_the_program_serves() {
     let (documented, served) = (documented(), served());
     let names = |metrics: &Catalogue| metrics.keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(names(&documented), names(&served), "docs/metrics.md (left) and /metrics (right)");
@@ -36,7 +36,7 @@ fn documented() -> Catalogue {
     described.collect()
 }
 
-/// The values of a label in a metric, of which the table of labels has one row.
+/// The documented values of a label in a metric. The table of labels must have exactly one row for them.
 fn values(rows: &[Row], label: &str, metric: &str) -> BTreeSet<String> {
     let is_meant = |row: &&Row| {
         let metrics = row.get("Of").map(code);
@@ -44,7 +44,7 @@ fn values(rows: &[Row], label: &str, metric: &str) -> BTreeSet<String> {
             && metrics.is_some_and(|of| of.is_empty() || of.iter().any(|name| name == metric))
     };
     let meant: Vec<_> = rows.iter().filter(is_meant).collect();
-    let [row] = meant[..] else { panic!("{label} of {metric} stands in {} rows", meant.len()) };
+    let [row] = meant[..] else { panic!("{label} of {metric} is in {} rows", meant.len()) };
     code(row.get("Values").unwrap()).into_iter().collect()
 }
 
@@ -57,7 +57,7 @@ fn served() -> Catalogue {
             ["#", "HELP", name, help] => help.clone_into(&mut metrics.entry(name.to_owned()).or_default().help),
             ["#", "TYPE", name, kind] => kind.clone_into(&mut metrics.entry(name.to_owned()).or_default().kind),
             [series, _value] => add_labels(&mut metrics, &bridge, series),
-            _ => panic!("what is {line}?"),
+            _ => panic!("cannot parse {line}"),
         }
     }
     metrics
@@ -70,7 +70,7 @@ fn add_labels(metrics: &mut Catalogue, bridge: &Bridge, series: &str) {
     let metric = metrics.get_mut(name).unwrap_or_else(|| panic!("{name} has no type"));
     for label in labels.split(',').filter(|label| !label.is_empty()) {
         let (label, value) = label.split_once('=').unwrap();
-        // Every histogram has it.
+        // All histograms have this label.
         if label != "le" {
             let value = as_documented(bridge, value.trim_matches('"'));
             metric.labels.entry(label.to_owned()).or_default().insert(value);
@@ -78,13 +78,13 @@ fn add_labels(metrics: &mut Catalogue, bridge: &Bridge, series: &str) {
     }
 }
 
-/// A value that is another one in each installation, by what decides it.
+/// Replaces a value that differs between installations with the name of its setting.
 fn as_documented(bridge: &Bridge, value: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let told = [
+    let output = [
         (bridge.topic.as_str(), "KAFKA_TOPIC"),
         (&bridge.dead_letter_topic, "KAFKA_DEAD_LETTER_TOPIC"),
         (version, "trusthub-bridge --version"),
     ];
-    told.iter().find(|(found, _)| *found == value).map_or(value, |(_, by)| *by).to_owned()
+    output.iter().find(|(found, _)| *found == value).map_or(value, |(_, by)| *by).to_owned()
 }

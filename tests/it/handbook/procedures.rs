@@ -1,4 +1,4 @@
-//! Rotating, moving, scaling down and restoring, as docs/operations.md tells it, and what becomes of the events.
+//! Runs the procedures of docs/operations.md (rotate, move, scale down, restore) and checks what becomes of the events.
 
 use std::{
     collections::BTreeSet,
@@ -10,8 +10,8 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    callers::{Caller, change},
-    stage::{NOWHERE, Stage},
+    caller::{Caller, change},
+    operator::{OperatorMachine, UNREACHABLE},
 };
 use crate::support::{
     ACCOUNT, Request, TIMEOUT, TOKEN,
@@ -20,84 +20,84 @@ use crate::support::{
     wait_for,
 };
 
-const LIFE: [&str; 3] = ["draft", "in-review", "twilio-rejected"];
+const STATUSES: [&str; 3] = ["draft", "in-review", "twilio-rejected"];
 
 #[test]
-fn a_token_is_rotated_without_a_refusal() {
+fn token_rotation_rejects_no_callback() {
     const NEW: &str = "fedcba9876543210fedcba9876543210";
-    let mut stage = with_keys("token", "TWILIO_AUTH_TOKEN_FILE", &format!("{TOKEN}\n"));
-    stage.run("Start", 0);
-    stage.set("NEW_TOKEN", NEW);
-    let caller = Caller::to(stage.public, TOKEN);
-    caller.call_on();
-    stage.run("Rotate a token", 0);
-    caller.call_on();
+    let mut machine = with_keys("token", "TWILIO_AUTH_TOKEN_FILE", &format!("{TOKEN}\n"));
+    machine.run("Start", 0);
+    machine.set("NEW_TOKEN", NEW);
+    let caller = Caller::to(machine.public, TOKEN);
+    caller.wait_for_more_answers();
+    machine.run("Rotate a token", 0);
+    caller.wait_for_more_answers();
     caller.sign_with(NEW);
-    caller.call_on();
-    let counted = stage.run("Rotate a token", 1);
+    caller.wait_for_more_answers();
+    let counted = machine.run("Rotate a token", 1);
     assert!(counted.lines().any(|line| !line.ends_with(" 0")), "the old one was in use: {counted}");
-    caller.call_on();
-    assert_eq!(stage.run("Rotate a token", 1), counted, "it is not any more");
-    stage.run("Rotate a token", 2);
-    wait_for("the old token is refused", || (change(TOKEN).send(stage.public).status == 403).then_some(()));
-    caller.call_on();
+    caller.wait_for_more_answers();
+    assert_eq!(machine.run("Rotate a token", 1), counted, "the old token is not in use any more");
+    machine.run("Rotate a token", 2);
+    wait_for("the old token is rejected", || (change(TOKEN).send(machine.public).status == 403).then_some(()));
+    caller.wait_for_more_answers();
     let sent = caller.end();
-    let said = stage.run("Read the metrics", 0);
-    assert!(said.contains("trusthub_spool_events 0") && said.contains(r#"{outcome="published"}"#), "{said}");
-    stage.run("Stop", 0);
-    let published = events(&stage, sent.len()).iter().filter_map(idempotency_token).collect::<BTreeSet<_>>();
+    let output = machine.run("Read the metrics", 0);
+    assert!(output.contains("trusthub_spool_events 0") && output.contains(r#"{outcome="published"}"#), "{output}");
+    machine.run("Stop", 0);
+    let published = events(&machine, sent.len()).iter().filter_map(idempotency_token).collect::<BTreeSet<_>>();
     assert!(published.is_superset(&sent), "{:?} are lost", sent.difference(&published));
 }
 
 #[test]
-fn an_account_is_added_without_a_restart() {
+fn account_is_added_without_a_restart() {
     const ANOTHER: &str = "AC00000000000000000000000000000009";
     let accounts = json!({ ACCOUNT: [TOKEN] }).to_string();
-    let mut stage = with_keys("accounts", "TWILIO_ACCOUNTS_FILE", &accounts);
-    stage.run("Start", 0);
-    stage.set("NEW_ACCOUNT", ANOTHER);
-    stage.set("NEW_TOKEN", "another");
+    let mut machine = with_keys("accounts", "TWILIO_ACCOUNTS_FILE", &accounts);
+    machine.run("Start", 0);
+    machine.set("NEW_ACCOUNT", ANOTHER);
+    machine.set("NEW_TOKEN", "another");
     let body = format!("AccountSid={ANOTHER}&BundleSid=BU00000000000000000000000000000007&Status=draft");
     let callback = Request::form("/callbacks/trust-products", &body);
     let callback = callback.signed_with("another", crate::support::PUBLIC_URL);
-    assert_eq!(callback.send(stage.public).status, 403);
-    stage.run("Add an account", 0);
-    wait_for("it is accepted", || (callback.send(stage.public).status == 204).then_some(()));
-    assert_eq!(change(TOKEN).send(stage.public).status, 204);
-    stage.run("Stop", 0);
+    assert_eq!(callback.send(machine.public).status, 403);
+    machine.run("Add an account", 0);
+    wait_for("the new account is accepted", || (callback.send(machine.public).status == 204).then_some(()));
+    assert_eq!(change(TOKEN).send(machine.public).status, 204);
+    machine.run("Stop", 0);
 }
 
 #[test]
-fn the_public_url_moves_and_every_callback_finds_the_service() {
+fn moving_the_public_url_loses_no_callback() {
     let hub = Simulator::start();
     let trusthub = hub.url();
-    let mut stage = Stage::new(&[("TWILIO_ACCOUNT_SID", ACCOUNT), ("TRUSTHUB_BASE_URL", &trusthub)]);
-    let old = format!("http://{}", stage.public);
+    let mut machine = OperatorMachine::new(&[("TWILIO_ACCOUNT_SID", ACCOUNT), ("TRUSTHUB_BASE_URL", &trusthub)]);
+    let old = format!("http://{}", machine.public);
     let new = format!("{old}/moved");
-    stage.change_environment("PUBLIC_URL", &old);
-    stage.set("OLD_URL", &old);
-    stage.set("NEW_URL", &new);
-    stage.run("Start", 0);
-    let told = stage.run("Install", 0);
-    assert!(told.contains("refused: 403") && told.contains("published as"), "{told}");
+    machine.change_environment("PUBLIC_URL", &old);
+    machine.set("OLD_URL", &old);
+    machine.set("NEW_URL", &new);
+    machine.run("Start", 0);
+    let output = machine.run("Install", 0);
+    assert!(output.contains("refused: 403") && output.contains("published as"), "{output}");
     let [reviewed, edited] = [(); 2].map(|()| hub.create(&format!("{old}/callbacks/customer-profiles")));
     hub.submit(&reviewed);
     hub.settle();
 
-    stage.run("Move the public URL", 0);
-    restart(&mut stage);
-    let told = stage.run("Move the public URL", 1);
-    assert!(told.contains("1 are in review"), "{told}");
+    machine.run("Move the public URL", 0);
+    restart(&mut machine);
+    let output = machine.run("Move the public URL", 1);
+    assert!(output.contains("1 are in review"), "{output}");
     hub.control(&reviewed, "approve", "");
     hub.submit(&edited);
     hub.settle();
     hub.control(&edited, "reject", "code=18602");
     hub.settle();
-    let told = stage.run("Move the public URL", 1);
-    assert!(told.contains("0 would be changed, 2 already had this URL"), "{told}");
+    let output = machine.run("Move the public URL", 1);
+    assert!(output.contains("0 would be changed, 2 already had this URL"), "{output}");
 
-    stage.run("Move the public URL", 2);
-    restart(&mut stage);
+    machine.run("Move the public URL", 2);
+    restart(&mut machine);
     hub.control(&reviewed, "reject", "code=18603");
     hub.submit(&edited);
     hub.settle();
@@ -109,79 +109,79 @@ fn the_public_url_moves_and_every_callback_finds_the_service() {
         assert!(called.count() > 1, "{url}: {attempts:#?}");
     }
     let late = Request::form("/callbacks/customer-profiles", "Status=draft").signed_with(TOKEN, &old);
-    assert_eq!(late.send(stage.public).status, 403, "the old URL is taken out");
-    stage.run("Stop", 0);
-    assert_eq!(events(&stage, attempts.len() + 1).len(), attempts.len() + 1, "with the one of the probe");
+    assert_eq!(late.send(machine.public).status, 403, "the old URL is removed");
+    machine.run("Stop", 0);
+    assert_eq!(events(&machine, attempts.len() + 1).len(), attempts.len() + 1, "including the callback of the probe");
 }
 
 #[test]
-fn a_process_is_scaled_away_and_its_spool_is_published() {
-    let mut stage = stopped_with_a_full_spool();
-    stage.kafka_is_back();
-    let told = stage.run("Scale", 0);
-    assert!(told.contains("3 records queued for Kafka") && told.contains("published 3 records"), "{told}");
-    assert!(!stage.path("spool").exists());
-    assert_eq!(statuses(&events(&stage, LIFE.len())), LIFE);
+fn scaling_down_publishes_the_spool() {
+    let mut machine = stopped_with_a_full_spool();
+    machine.make_kafka_reachable();
+    let output = machine.run("Scale", 0);
+    assert!(output.contains("3 records queued for Kafka") && output.contains("published 3 records"), "{output}");
+    assert!(!machine.path("spool").exists());
+    assert_eq!(statuses(&events(&machine, STATUSES.len())), STATUSES);
 }
 
 #[test]
-fn a_spool_from_another_disk_is_published() {
-    let mut stage = stopped_with_a_full_spool();
-    let (saved, restored) = (stage.path("spool"), stage.path("restored"));
-    stage.set("SAVED", saved.to_str().unwrap());
-    stage.set("SPOOL_DIR", restored.to_str().unwrap());
-    stage.kafka_is_back();
-    let told = stage.run("A spool from another disk", 0);
-    assert!(told.contains("published 3 records; the spool is empty"), "{told}");
-    assert_eq!(statuses(&events(&stage, LIFE.len())), LIFE);
+fn restored_spool_from_another_disk_is_published() {
+    let mut machine = stopped_with_a_full_spool();
+    let (saved, restored) = (machine.path("spool"), machine.path("restored"));
+    machine.set("SAVED", saved.to_str().unwrap());
+    machine.set("SPOOL_DIR", restored.to_str().unwrap());
+    machine.make_kafka_reachable();
+    let output = machine.run("A spool from another disk", 0);
+    assert!(output.contains("published 3 records; the spool is empty"), "{output}");
+    assert_eq!(statuses(&events(&machine, STATUSES.len())), STATUSES);
 }
 
 #[test]
-fn damaged_spool_is_published_as_it_would_have_been() {
-    let mut stage = stopped_with_a_full_spool();
-    let undamaged = exported(&stage);
-    damage(&stage);
-    stage.run("Start", 0);
-    assert!(stage.log().contains("the spool was damaged and set aside"), "{}", stage.log());
-    assert_eq!(Request::change("twilio-approved").send(stage.public).status, 204);
-    stage.run("Stop", 0);
-    stage.kafka_is_back();
-    stage.run("Start", 0);
-    let all = events(&stage, LIFE.len() + 1);
-    assert_eq!(as_exported(&all[..LIFE.len()]), undamaged);
-    assert_eq!(statuses(&all[LIFE.len()..]), ["twilio-approved"]);
-    let told = stage.run("A spool that was set aside", 0);
-    assert!(told.contains("0 records queued for Kafka\ndamaged store, salvaged: "), "{told}");
-    stage.run("Stop", 0);
+fn damaged_spool_is_published_unchanged() {
+    let mut machine = stopped_with_a_full_spool();
+    let undamaged = exported(&machine);
+    damage(&machine);
+    machine.run("Start", 0);
+    assert!(machine.log().contains("the spool was damaged and set aside"), "{}", machine.log());
+    assert_eq!(Request::change("twilio-approved").send(machine.public).status, 204);
+    machine.run("Stop", 0);
+    machine.make_kafka_reachable();
+    machine.run("Start", 0);
+    let all = events(&machine, STATUSES.len() + 1);
+    assert_eq!(as_exported(&all[..STATUSES.len()]), undamaged);
+    assert_eq!(statuses(&all[STATUSES.len()..]), ["twilio-approved"]);
+    let output = machine.run("A spool that was set aside", 0);
+    assert!(output.contains("0 records queued for Kafka\ndamaged store, salvaged: "), "{output}");
+    machine.run("Stop", 0);
 }
 
-/// With a file of keys in place of the token.
-fn with_keys(name: &str, variable: &str, content: &str) -> Stage {
-    let stage = Stage::new(&[("TWILIO_AUTH_TOKEN", "")]);
-    let file = stage.path(name);
+/// A machine with a file of keys instead of the token.
+fn with_keys(name: &str, variable: &str, content: &str) -> OperatorMachine {
+    let machine = OperatorMachine::new(&[("TWILIO_AUTH_TOKEN", "")]);
+    let file = machine.path(name);
     fs::write(&file, content).unwrap();
-    stage.change_environment(variable, file.to_str().unwrap());
-    stage
+    machine.change_environment(variable, file.to_str().unwrap());
+    machine
 }
 
-/// It took callbacks while Kafka was away, and does not run any more.
-fn stopped_with_a_full_spool() -> Stage {
-    let mut stage = Stage::new(&[("KAFKA_BOOTSTRAP_SERVERS", NOWHERE)]);
-    stage.run("Start", 0);
-    for status in LIFE {
-        assert_eq!(Request::change(status).send(stage.public).status, 204);
+/// A machine whose service received callbacks while Kafka was unreachable, and was stopped.
+fn stopped_with_a_full_spool() -> OperatorMachine {
+    let mut machine = OperatorMachine::new(&[("KAFKA_BOOTSTRAP_SERVERS", UNREACHABLE)]);
+    machine.run("Start", 0);
+    for status in STATUSES {
+        assert_eq!(Request::change(status).send(machine.public).status, 204);
     }
-    stage.run("Stop", 0);
-    stage
+    machine.run("Stop", 0);
+    machine
 }
 
-fn restart(stage: &mut Stage) {
-    stage.run("Stop", 0);
-    stage.run("Start", 0);
+fn restart(machine: &mut OperatorMachine) {
+    machine.run("Stop", 0);
+    machine.run("Start", 0);
 }
 
-fn events(stage: &Stage, at_least: usize) -> Vec<Record> {
-    broker().wait_for_records(&stage.topic, at_least, TIMEOUT)
+fn events(machine: &OperatorMachine, at_least: usize) -> Vec<Record> {
+    broker().wait_for_records(&machine.topic, at_least, TIMEOUT)
 }
 
 fn value(record: &Record) -> Value {
@@ -197,22 +197,22 @@ fn statuses(records: &[Record]) -> Vec<String> {
 }
 
 /// Overwrites the header of the store.
-fn damage(stage: &Stage) {
-    let files = fs::read_dir(stage.path("spool")).unwrap().map(|file| file.unwrap().path());
+fn damage(machine: &OperatorMachine) {
+    let files = fs::read_dir(machine.path("spool")).unwrap().map(|file| file.unwrap().path());
     let store: PathBuf = files.max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
     OpenOptions::new().write(true).open(store).unwrap().write_all(&[0xa5; 4096]).unwrap();
 }
 
-/// Key, headers and value of each record in the spool.
-fn exported(stage: &Stage) -> Vec<Value> {
+/// The key, headers and value of each record in the spool.
+fn exported(machine: &OperatorMachine) -> Vec<Value> {
     let mut export = crate::support::program();
-    let output = export.args(["spool", "export"]).env("SPOOL_DIR", stage.path("spool")).output().unwrap();
+    let output = export.args(["spool", "export"]).env("SPOOL_DIR", machine.path("spool")).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["record"].take());
     records.map(|record| json!([record["key"], record["headers"], record["payload"]])).collect()
 }
 
-/// The same of records in Kafka.
+/// The same form of records in Kafka.
 fn as_exported(records: &[Record]) -> Vec<Value> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let fields = |record: &Record| {

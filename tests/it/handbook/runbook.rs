@@ -1,15 +1,15 @@
-//! The runbook has an entry for each alert, and every link of the handbook leads somewhere.
+//! Checks that the runbook has an entry for each alert, and that every link of the handbook resolves.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use super::{
     document::{ERRORS, METRICS, OPERATIONS, Page, blocks, code, headings},
+    operator::EXECUTED_BLOCKS,
     source::texts,
-    stage::RUN,
 };
 
-/// What each entry tells, in this order.
-const PARTS: [&str; 4] = ["Means**: ", "Causes**: ", "Do**: ", "Over**: "];
+/// The parts of each entry, in this order.
+const PARTS: [&str; 4] = ["Meaning**: ", "Causes**: ", "Action**: ", "Resolved when**: "];
 
 #[test]
 fn every_alert_has_an_entry_and_every_entry_an_alert() {
@@ -21,7 +21,7 @@ fn every_alert_has_an_entry_and_every_entry_an_alert() {
 }
 
 #[test]
-fn every_entry_tells_what_it_means_why_it_is_what_to_do_and_when_it_is_over() {
+fn every_entry_has_a_meaning_causes_an_action_and_a_resolution() {
     for (alert, entry) in entries() {
         let parts: Vec<_> = entry.split("\n- **").skip(1).map(str::trim_end).collect();
         assert_eq!(parts.len(), PARTS.len(), "{alert}: {parts:#?}");
@@ -32,17 +32,17 @@ fn every_entry_tells_what_it_means_why_it_is_what_to_do_and_when_it_is_over() {
 }
 
 #[test]
-fn every_alert_is_named_where_its_metric_is() {
+fn every_alert_is_named_in_the_table_of_metrics() {
     let missing: Vec<_> =
         entries().into_iter().filter(|(alert, _)| !METRICS.text.contains(&format!("[{alert}]("))).collect();
     assert!(missing.is_empty(), "docs/metrics.md does not name {missing:?}");
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_resolves() {
     for page in [OPERATIONS, METRICS, ERRORS] {
         let targets = page.text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
-        let wrong: Vec<_> = targets.filter(|target| !leads_somewhere(page, target)).collect();
+        let wrong: Vec<_> = targets.filter(|target| !resolves(page, target)).collect();
         assert!(wrong.is_empty(), "docs/{}: {wrong:?}", page.name);
     }
 }
@@ -52,29 +52,29 @@ fn every_block_of_the_handbook_is_run_by_a_test() {
     let sections =
         headings(OPERATIONS.text).into_iter().map(|(_, title)| (title, blocks(OPERATIONS, title, "sh").len()));
     let with_blocks: Vec<_> = sections.filter(|(_, count)| *count > 0).collect();
-    assert_eq!(with_blocks, RUN, "docs/operations.md (left) and what the tests run (right)");
+    assert_eq!(with_blocks, EXECUTED_BLOCKS, "docs/operations.md (left) and what the tests run (right)");
 }
 
 #[test]
-fn what_the_runbook_looks_for_in_the_log_is_said_there() {
-    let said = texts().all;
+fn log_patterns_of_the_runbook_are_in_the_source() {
+    let output = texts().all;
     let commands = entries().into_iter().flat_map(|(_, entry)| code(&entry));
     let patterns = commands.filter(|command| command.starts_with("grep ")).map(|command| pattern(&command));
     let patterns: Vec<_> = patterns.collect();
     assert!(!patterns.is_empty());
     for part in patterns.iter().flat_map(|pattern| pattern.split('|')) {
-        assert!(said.iter().any(|text| text.contains(part)), "nobody says {part:?}");
+        assert!(output.iter().any(|text| text.contains(part)), "no message contains {part:?}");
     }
 }
 
-/// What `grep -E 'one|two' bridge.log` looks for.
+/// The pattern of a command such as `grep -E 'one|two' bridge.log`.
 fn pattern(command: &str) -> String {
     let words = command.strip_prefix("grep ").and_then(|words| words.strip_suffix(" bridge.log"));
-    let words = words.unwrap_or_else(|| panic!("it does not look into the log: {command}"));
+    let words = words.unwrap_or_else(|| panic!("the command does not search the log: {command}"));
     words.trim_start_matches("-E ").trim_start_matches("-i ").trim_matches('\'').to_owned()
 }
 
-/// Every alert of the runbook, and what is said of it.
+/// Every alert of the runbook, with its entry.
 fn entries() -> Vec<(String, String)> {
     let (_, runbook) = OPERATIONS.text.split_once("\n## Runbook\n").unwrap();
     let runbook = runbook.split("\n## ").next().unwrap();
@@ -82,7 +82,7 @@ fn entries() -> Vec<(String, String)> {
     entries.map(|(alert, text)| (alert.to_owned(), text.to_owned())).collect()
 }
 
-fn leads_somewhere(page: Page, target: &str) -> bool {
+fn resolves(page: Page, target: &str) -> bool {
     let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
     let file = format!("docs/{}", if file.is_empty() { page.name } else { file });
     if anchor.is_empty() {
@@ -91,7 +91,7 @@ fn leads_somewhere(page: Page, target: &str) -> bool {
     headings(&read(&file)).iter().any(|(_, title)| anchor_of(title) == anchor)
 }
 
-/// As GitHub makes it.
+/// The anchor that GitHub generates for a heading.
 fn anchor_of(title: &str) -> String {
     let title = title.to_lowercase().replace(' ', "-");
     title.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()

@@ -1,4 +1,4 @@
-//! The texts in the source that somebody may meet: in the log, at a start, from a command.
+//! Collects the texts in the source that a user may see: in the log, at a start, from a command.
 
 use std::{
     collections::BTreeSet,
@@ -11,13 +11,13 @@ use syn::{
     buffer::{Cursor, TokenBuffer},
 };
 
-/// Printed as results, or described on pages of their own.
-const DESCRIBED_ELSEWHERE: &[&str] = &[
-    // A Trust Hub for tests, whose answers say what to write.
+/// Modules whose texts are results, or are documented on other pages.
+const DOCUMENTED_ELSEWHERE: &[&str] = &[
+    // The simulator for tests, whose answers say what to write.
     "simulator",
     "cli/simulate.rs",
     "cli/dev",
-    // Diagnoses: docs/signatures.md.
+    // Diagnoses, see docs/signatures.md.
     "verify/diagnose",
     "cli/explain/report.rs",
     // Tables of profiles and records.
@@ -31,51 +31,51 @@ const DESCRIBED_ELSEWHERE: &[&str] = &[
     "telemetry/metrics/spool.rs",
     // docs/configuration.md.
     "config/catalogue.rs",
-    // Why a value cannot be read: whoever reads it says instead where it stood.
+    // Causes of values that cannot be parsed. Their callers report the place instead.
     "domain/members.rs",
     "domain/time.rs",
     "kafka/record.rs",
 ];
 
-/// Shorter texts are names, labels and glue.
-const LEAST_WORDS: usize = 3;
+/// Shorter texts are names, labels and parts of messages.
+const MIN_WORDS: usize = 3;
 
-/// What stands for a value that is filled in.
-const FILLED_IN: char = '…';
+/// Replaces a value that is filled in.
+const PLACEHOLDER: char = '…';
 
 #[derive(Debug, Default)]
 pub(super) struct Texts {
-    /// Every text in the source, with [`FILLED_IN`] for its placeholders.
+    /// Every text in the source, with [`PLACEHOLDER`] for its placeholders.
     pub(super) all: BTreeSet<String>,
-    /// Those that are messages: of the log, of errors, and whatever else is a sentence.
+    /// The texts that are messages: log messages, errors, and other sentences.
     pub(super) messages: BTreeSet<String>,
 }
 
-/// All texts of the program, without its tests.
+/// All texts of the program without its tests.
 pub(super) fn texts() -> Texts {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut reader = Reader { root: root.clone(), texts: Texts::default(), is_described_elsewhere: false };
+    let mut reader = Reader { root: root.clone(), texts: Texts::default(), is_documented_elsewhere: false };
     reader.read_module(&root.join("lib.rs"), &root);
     reader.texts
 }
 
-/// Follows the modules from one file to the next, so that those for tests are left out with all they hold.
+/// Follows the modules from file to file, so that test modules are skipped with everything in them.
 struct Reader {
     root: PathBuf,
     texts: Texts,
-    is_described_elsewhere: bool,
+    is_documented_elsewhere: bool,
 }
 
 impl Reader {
-    /// `children` is the folder of the modules that the file declares.
+    /// Reads a file. `children` is the folder of the modules that it declares.
     fn read_module(&mut self, file: &Path, children: &Path) {
         let path = file.strip_prefix(&self.root).unwrap();
-        let before = self.is_described_elsewhere;
-        self.is_described_elsewhere = DESCRIBED_ELSEWHERE.iter().any(|other| path.starts_with(other));
+        let before = self.is_documented_elsewhere;
+        self.is_documented_elsewhere = DOCUMENTED_ELSEWHERE.iter().any(|other| path.starts_with(other));
         let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let tokens = TokenBuffer::new2(text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display())));
         self.read(tokens.begin(), children);
-        self.is_described_elsewhere = before;
+        self.is_documented_elsewhere = before;
     }
 
     fn read(&mut self, mut cursor: Cursor<'_>, children: &Path) {
@@ -89,7 +89,7 @@ impl Reader {
                 self.read_log_line(arguments, children);
                 after
             } else if let Some((_, after)) = log_line(cursor, &["debug"]) {
-                // For who works on the program.
+                // For developers of the program.
                 after
             } else {
                 if let Some((inside, ..)) = cursor.any_group() {
@@ -110,9 +110,9 @@ impl Reader {
         self.read_module(&file, &folder);
     }
 
-    /// The text of an `#[error]`. What is only for tests is passed over with what it stands above.
+    /// Reads the text of an `#[error]` attribute. Skips items that are only for tests.
     fn read_attribute<'c>(&mut self, attribute: Cursor<'c>, after: Cursor<'c>) -> Cursor<'c> {
-        // In a macro it may be filled in.
+        // In a macro, the attribute may be a placeholder.
         let Some((name, arguments)) = attribute.ident() else { return after };
         let has_test =
             arguments.any_group().and_then(|(inside, ..)| inside.ident()).is_some_and(|(word, _)| word == "test");
@@ -121,10 +121,10 @@ impl Reader {
                 self.add(&text, words(&text) > 0);
             }
         }
-        if name == "cfg" && has_test { behind_item(after) } else { after }
+        if name == "cfg" && has_test { skip_item(after) } else { after }
     }
 
-    /// Its last text is the message, however short it is; those before belong to fields.
+    /// The last text of a log line is the message, however short it is. Earlier texts belong to fields.
     fn read_log_line(&mut self, arguments: Cursor<'_>, children: &Path) {
         self.read(arguments, children);
         if let Some(message) = last_text(arguments) {
@@ -134,14 +134,14 @@ impl Reader {
 
     fn add(&mut self, text: &str, is_message: bool) {
         let text = with_placeholders(text);
-        if is_message && !self.is_described_elsewhere {
+        if is_message && !self.is_documented_elsewhere {
             self.texts.messages.insert(text.clone());
         }
         self.texts.all.insert(text);
     }
 }
 
-/// The inside of an attribute, and what follows it.
+/// The inside of an attribute, and the cursor after it.
 fn attribute(cursor: Cursor<'_>) -> Option<(Cursor<'_>, Cursor<'_>)> {
     let (mark, after) = cursor.punct()?;
     let after = after.punct().filter(|(mark, _)| mark.as_char() == '!').map_or(after, |(_, after)| after);
@@ -149,7 +149,7 @@ fn attribute(cursor: Cursor<'_>) -> Option<(Cursor<'_>, Cursor<'_>)> {
     (mark.as_char() == '#').then_some((inside, after))
 }
 
-/// The name of a module whose text is a file of its own, and what follows its declaration.
+/// The name of a module in a file of its own, and the cursor after its declaration.
 fn module_in_a_file(cursor: Cursor<'_>) -> Option<(String, Cursor<'_>)> {
     let (keyword, after) = cursor.ident()?;
     let (name, after) = after.ident()?;
@@ -157,7 +157,7 @@ fn module_in_a_file(cursor: Cursor<'_>) -> Option<(String, Cursor<'_>)> {
     (keyword == "mod" && end.as_char() == ';').then(|| (name.to_string(), after))
 }
 
-/// The arguments of a call such as `warn!(…)` that makes a line of the log of one of these levels, and what follows it.
+/// The arguments of a call such as `warn!(…)` that logs at one of these levels, and the cursor after it.
 fn log_line<'c>(cursor: Cursor<'c>, levels: &[&str]) -> Option<(Cursor<'c>, Cursor<'c>)> {
     let (name, after) = cursor.ident()?;
     let (mark, after) = after.punct()?;
@@ -166,8 +166,8 @@ fn log_line<'c>(cursor: Cursor<'c>, levels: &[&str]) -> Option<(Cursor<'c>, Curs
     (is_level && mark.as_char() == '!').then_some((inside, after))
 }
 
-/// What follows an item: its block, or its semicolon.
-fn behind_item(mut cursor: Cursor<'_>) -> Cursor<'_> {
+/// The cursor after an item, which ends with a block or a semicolon.
+fn skip_item(mut cursor: Cursor<'_>) -> Cursor<'_> {
     while let Some((token, after)) = cursor.token_tree() {
         cursor = after;
         if token.to_string().starts_with([';', '{']) {
@@ -196,7 +196,7 @@ fn all_texts(mut cursor: Cursor<'_>) -> Vec<String> {
     texts
 }
 
-/// The last text that is an argument by itself.
+/// The last text that is a whole argument.
 fn last_text(mut cursor: Cursor<'_>) -> Option<String> {
     let mut last = None;
     while let Some((_, after)) = cursor.token_tree() {
@@ -206,9 +206,9 @@ fn last_text(mut cursor: Cursor<'_>) -> Option<String> {
     last
 }
 
-/// Several lines are a help text or a request.
+/// Whether a text is a sentence. Texts of several lines are help texts or requests.
 fn is_sentence(text: &str) -> bool {
-    words(text) >= LEAST_WORDS && !text.contains('\n')
+    words(text) >= MIN_WORDS && !text.contains('\n')
 }
 
 fn words(text: &str) -> usize {
@@ -224,8 +224,8 @@ fn with_placeholders(text: &str) -> String {
         plain.push_str(before);
         rest = match after.split_once('}').filter(|(inside, _)| is_placeholder(inside)) {
             Some((_, behind)) => {
-                if !plain.ends_with(FILLED_IN) {
-                    plain.push(FILLED_IN);
+                if !plain.ends_with(PLACEHOLDER) {
+                    plain.push(PLACEHOLDER);
                 }
                 behind
             }
@@ -238,7 +238,7 @@ fn with_placeholders(text: &str) -> String {
     plain + rest
 }
 
-/// What may stand in the braces of a format; other braces are those of JSON.
+/// Whether the text in braces is a format placeholder; other braces are JSON.
 fn is_placeholder(inside: &str) -> bool {
     inside.chars().all(|character| character.is_ascii_alphanumeric() || "_:.?<>#".contains(character))
 }

@@ -1,27 +1,27 @@
-//! Every query of the dashboard, asked of a Prometheus that has seen all that it is for.
+//! Runs every query of the dashboard on a Prometheus that has data for all of them.
 //!
-//! With `UPDATE_DASHBOARD` the same day is played for some minutes, and what the queries returned is written to
-//! `target/dashboard-data.json`, of which `scripts/dashboard` draws docs/dashboard.svg.
+//! With `UPDATE_DASHBOARD`, the test plays the day for some minutes and writes the results of the queries to
+//! `target/dashboard-data.json`, from which `scripts/dashboard` draws docs/dashboard.svg.
 
 use std::{env, fs, path::Path};
 
 use serde_json::{Value, json};
 
 use super::{
-    day::{Day, Pace},
-    faster::{SCRAPES, faster, seconds},
+    full_day::{FullDay, Pace},
+    time_scale::{SCRAPES, seconds, shorten_durations},
 };
 use crate::support::{
     prometheus::{Monitoring, NAMESPACE, now},
     wait_for,
 };
 
-/// The dashboard as it is installed.
+/// The installed dashboard.
 pub(super) fn dashboard() -> Value {
     serde_json::from_str(include_str!("../../../helm/trusthub-bridge/files/dashboard.json")).unwrap()
 }
 
-/// The panels without the headings of rows.
+/// The panels, without rows.
 pub(super) fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
     dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row")
 }
@@ -34,7 +34,7 @@ pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a Vec<Value> {
     value.pointer(pointer).and_then(Value::as_array).unwrap_or_else(|| panic!("no {pointer} in {value}"))
 }
 
-/// A query with what Grafana fills in: the time that is shown, and the distance of two points in it, in seconds.
+/// A query with the variables that Grafana fills in: the time range and the interval between points, in seconds.
 pub(super) fn filled(expression: &str, range: f64, interval: f64, rate_interval: f64) -> String {
     let duration = |seconds: f64| format!("{}ms", (seconds * 1_000.0).round());
     let filled = expression
@@ -47,19 +47,19 @@ pub(super) fn filled(expression: &str, range: f64, interval: f64, rate_interval:
     filled
 }
 
-/// The day until now, as Grafana shows it, at sixty times the speed.
-struct Shown<'a> {
+/// Queries the day until now as Grafana would, at sixty times the speed.
+struct DashboardQueries<'a> {
     monitoring: &'a Monitoring,
     start: f64,
 }
 
-impl Shown<'_> {
-    /// What a query returns: a range in steps of at least `interval`, or the last moment only; and the step.
+impl DashboardQueries<'_> {
+    /// The result of a query, and its step: a range in steps of at least `interval`, or only the last value.
     fn ask(&self, query: &Value, interval: Option<&str>) -> (Vec<Value>, f64) {
         let scrapes = SCRAPES.trim_end_matches("ms").parse::<f64>().unwrap() / 1_000.0;
         let end = now();
         let step = interval.map_or(scrapes, seconds).max((end - self.start) / 200.0);
-        let fast = faster(text(query, "expr"));
+        let fast = shorten_durations(text(query, "expr"));
         let expression = filled(&fast, end - self.start, step, (step + scrapes).max(4.0 * scrapes));
         let answer = match query["instant"] {
             Value::Bool(true) => self.monitoring.query(&expression),
@@ -68,7 +68,7 @@ impl Shown<'_> {
         (answer.unwrap(), step)
     }
 
-    /// Waits until a query returns something that has all labels of its legend.
+    /// Waits until a query returns data, and checks that it has all labels of the legend.
     fn wait(&self, query: &Value, interval: Option<&str>, legend: &str) -> Value {
         let answer = || Some(self.ask(query, interval)).filter(|(series, _)| has_data(series));
         let (series, step) = wait_for(&format!("data for {query}"), answer);
@@ -90,7 +90,7 @@ impl Shown<'_> {
     }
 }
 
-/// The values in a series: one, or one for each moment.
+/// The values of a series: one, or one for each point.
 fn values(series: &Value) -> Vec<f64> {
     let points = match &series["values"] {
         Value::Array(points) => points.iter().collect(),
@@ -99,35 +99,35 @@ fn values(series: &Value) -> Vec<f64> {
     points.iter().map(|point| point[1].as_str().unwrap().parse().unwrap()).collect()
 }
 
-/// Series with a number in them.
+/// Whether any series has a finite value.
 fn has_data(series: &[Value]) -> bool {
     series.iter().flat_map(values).any(f64::is_finite)
 }
 
-/// The labels that a legend or a title names, as in `{{resource}}`.
+/// The labels in a legend or a title, as in `{{resource}}`.
 fn placeholders(format: &str) -> impl Iterator<Item = &str> {
     format.split("{{").skip(1).map(|rest| rest.split_once("}}").unwrap().0.trim())
 }
 
 #[test]
-fn every_query_of_every_panel_has_data_after_a_day_on_which_everything_happens() {
+fn every_query_of_every_panel_has_data_after_a_full_day() {
     let pace = if env::var_os("UPDATE_DASHBOARD").is_some() { Pace::Minutes } else { Pace::AtOnce };
-    let day = Day::play(pace);
-    let shown = Shown { monitoring: &day.scene.monitoring, start: day.scene.since };
+    let day = FullDay::play(pace);
+    let queries = DashboardQueries { monitoring: &day.fixture.monitoring, start: day.fixture.since };
     let dashboard = dashboard();
-    let panels: Vec<_> = panels(&dashboard).map(|panel| shown.panel(panel)).collect();
+    let panels: Vec<_> = panels(&dashboard).map(|panel| queries.panel(panel)).collect();
     let own = list(&dashboard, "/annotations/list").iter().filter(|annotation| annotation["builtIn"].is_null());
-    let annotations: Vec<_> = own.map(|annotation| shown.annotation(annotation)).collect();
+    let annotations: Vec<_> = own.map(|annotation| queries.annotation(annotation)).collect();
     variables_have_values(&day, &dashboard);
-    totals_are_those_of_the_instances(&day, &shown, &dashboard);
+    totals_are_those_of_the_instances(&day, &queries, &dashboard);
     if pace == Pace::Minutes {
-        let data = json!({ "start": shown.start, "end": now(), "panels": panels, "annotations": annotations });
+        let data = json!({ "start": queries.start, "end": now(), "panels": panels, "annotations": annotations });
         fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dashboard-data.json"), data.to_string()).unwrap();
     }
 }
 
-/// The variables that are asked for are `label_values(SERIES, LABEL)`.
-fn variables_have_values(day: &Day, dashboard: &Value) {
+/// Checks the query variables, which have the form `label_values(SERIES, LABEL)`.
+fn variables_have_values(day: &FullDay, dashboard: &Value) {
     let mut found = Vec::new();
     for variable in list(dashboard, "/templating/list").iter().filter(|variable| variable["type"] == "query") {
         let query = text(&variable["query"], "query").strip_prefix("label_values(").unwrap().strip_suffix(')').unwrap();
@@ -135,16 +135,16 @@ fn variables_have_values(day: &Day, dashboard: &Value) {
         let (series, label) = query.rsplit_once(", ").unwrap();
         found.push((
             text(variable, "name"),
-            day.scene.monitoring.label_values(label, &series.replace("$namespace", ".*")),
+            day.fixture.monitoring.label_values(label, &series.replace("$namespace", ".*")),
         ));
     }
-    let mut instances = day.scene.bridges.each_ref().map(|bridge| bridge.admin.to_string());
+    let mut instances = day.fixture.bridges.each_ref().map(|bridge| bridge.admin.to_string());
     instances.sort();
     assert_eq!(found, [("namespace", vec![NAMESPACE.to_owned()]), ("instance", instances.to_vec())]);
 }
 
-/// The first row counts what the instances count: nothing is estimated, rounded away or counted twice.
-fn totals_are_those_of_the_instances(day: &Day, shown: &Shown<'_>, dashboard: &Value) {
+/// Checks that the numbers of the first row equal the counters of the instances, without estimates or double counts.
+fn totals_are_those_of_the_instances(day: &FullDay, queries: &DashboardQueries<'_>, dashboard: &Value) {
     for (title, series) in [
         (
             "Profiles rejected",
@@ -154,11 +154,11 @@ fn totals_are_those_of_the_instances(day: &Day, shown: &Shown<'_>, dashboard: &V
         ("Dead letters", r#"trusthub_callbacks_outcome_total{outcome="dead_lettered"}"#),
         ("Missed, found later", r#"trusthub_reconcile_missed_total{resource="customer-profile"}"#),
     ] {
-        let counted: f64 = day.scene.bridges.iter().map(|bridge| bridge.metric(series)).sum();
+        let counted: f64 = day.fixture.bridges.iter().map(|bridge| bridge.metric(series)).sum();
         assert!(counted > 0.0, "{series}");
         let panel = panels(dashboard).find(|panel| panel["title"] == title).unwrap();
         wait_for(&format!("{title}: {counted}"), || {
-            let (answer, _) = shown.ask(&panel["targets"][0], None);
+            let (answer, _) = queries.ask(&panel["targets"][0], None);
             (values(&answer[0]) == [counted]).then_some(())
         });
     }

@@ -1,5 +1,4 @@
-//! The dashboard by Grafana's own types: a property that Grafana does not know, or a value that it does not take, does
-//! not compile.
+//! Type-checks the dashboard with Grafana's own types: an unknown property or an invalid value does not compile.
 
 use std::{
     fs,
@@ -31,8 +30,8 @@ impl Drop for Folder {
     }
 }
 
-/// What the compiler says when this is a constant of the type of a dashboard; nothing when it is one.
-fn complaints(dashboard: &str) -> String {
+/// The compiler errors for a constant of the dashboard type with this content; empty if it is valid.
+fn type_errors(dashboard: &str) -> String {
     let folder = Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("grafana")));
     fs::create_dir(&folder.0).unwrap();
     let modules = libraries().join("node/node_modules");
@@ -42,23 +41,23 @@ fn complaints(dashboard: &str) -> String {
     symlink(&modules, folder.0.join("node_modules")).unwrap();
     let compiler = modules.join("typescript/bin/tsc");
     let output = Command::new("node").arg(compiler).arg("--project").arg(&folder.0).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.success(), said.is_empty(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    said
+    let errors = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.success(), errors.is_empty(), "{errors}{}", String::from_utf8_lossy(&output.stderr));
+    errors
 }
 
 #[test]
-fn the_dashboard_is_one_to_grafana() {
-    assert_eq!(complaints(DASHBOARD), "");
+fn dashboard_has_the_type_of_grafana() {
+    assert_eq!(type_errors(DASHBOARD), "");
 }
 
 #[test]
-fn what_grafana_does_not_know_is_found() {
-    for (right, wrong, complaint) in [
+fn unknown_properties_and_values_are_found() {
+    for (right, wrong, error) in [
         (r#""displayMode": "table""#, r#""displayMode": "tabel""#, r#"'"tabel"' is not assignable"#),
         (r#""rowHeight""#, r#""rowHigh""#, r#"'"rowHigh"' does not exist"#),
     ] {
-        let said = complaints(&DASHBOARD.replace(right, wrong));
-        assert!(said.contains(complaint), "{said}");
+        let errors = type_errors(&DASHBOARD.replace(right, wrong));
+        assert!(errors.contains(error), "{errors}");
     }
 }

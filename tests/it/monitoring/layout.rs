@@ -1,4 +1,4 @@
-//! The dashboard as a document: what Grafana needs to show it, and what its readers need to understand it.
+//! Tests the dashboard as a document: Grafana can show it, and readers can understand it.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -7,22 +7,22 @@ use trusthub_bridge::telemetry::Metrics;
 
 use super::{
     dashboard::{dashboard, list, panels, text},
-    scene::ALERTS,
+    fixture::ALERTS,
 };
 
-/// The width of a dashboard.
+/// The width of a dashboard in grid columns.
 const COLUMNS: u64 = 24;
-/// Metrics that need no panel, and why.
+/// Metrics without a panel, and why.
 const EXCUSED: [(&str, &str); 4] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
-    ("trusthub_event_time_reset", "a matter of one start, which a line of the log at error explains"),
+    ("trusthub_event_time_reset", "it concerns one start, which a log line at level error explains"),
     ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
-    ("trusthub_log_lines_dropped_total", "the log says it when it is read again"),
+    ("trusthub_log_lines_dropped_total", "the log reports it once it is read again"),
 ];
-/// What the variable `runbooks` stands for in the file; the chart knows where the handbook really is.
+/// The value of the variable `runbooks` in the file; the chart replaces it with the configured address.
 const HANDBOOK: &str = "docs/operations.md";
 
-/// All expressions: of panels, of annotations and of variables.
+/// All expressions of panels, annotations and variables.
 fn expressions(dashboard: &Value) -> Vec<&str> {
     let targets = panels(dashboard).flat_map(|panel| list(panel, "/targets")).map(|target| text(target, "expr"));
     let annotations = list(dashboard, "/annotations/list").iter().filter_map(|annotation| annotation["expr"].as_str());
@@ -30,18 +30,18 @@ fn expressions(dashboard: &Value) -> Vec<&str> {
     targets.chain(annotations).chain(variables).collect()
 }
 
-/// Names of metrics in a text, such as `trusthub_kafka_up`.
+/// The names of metrics in a text, such as `trusthub_kafka_up`.
 fn metrics_in(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     words.filter(|word| word.starts_with("trusthub_") || word.starts_with("process_"))
 }
 
-/// The program's metrics page before anything happened.
+/// The metrics page of a fresh process.
 fn metrics_page() -> String {
     Metrics::new(|destination| destination.to_string()).unwrap().render().unwrap()
 }
 
-/// The names of all metrics; a histogram has one.
+/// The names of all metrics. A histogram has one name.
 fn metrics_of_the_program(page: &str) -> BTreeSet<&str> {
     page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
 }
@@ -52,20 +52,20 @@ fn repository(path: &str) -> String {
 }
 
 #[test]
-fn every_metric_of_the_program_is_on_the_dashboard_or_excused_and_no_other() {
+fn dashboard_shows_every_metric_except_the_excused_ones() {
     let (dashboard, page) = (dashboard(), metrics_page());
-    let shown: BTreeSet<_> = expressions(&dashboard)
+    let on_dashboard: BTreeSet<_> = expressions(&dashboard)
         .into_iter()
         .flat_map(metrics_in)
         .map(|metric| metric.strip_suffix("_bucket").unwrap_or(metric))
         .collect();
     let excused: BTreeSet<_> = EXCUSED.iter().map(|(metric, _)| *metric).collect();
-    assert!(shown.is_disjoint(&excused), "shown and excused");
-    assert_eq!(&shown | &excused, metrics_of_the_program(&page));
+    assert!(on_dashboard.is_disjoint(&excused), "on the dashboard and excused");
+    assert_eq!(&on_dashboard | &excused, metrics_of_the_program(&page));
 }
 
 #[test]
-fn every_label_value_that_a_query_asks_for_exists() {
+fn every_label_value_in_a_query_exists() {
     let (dashboard, page) = (dashboard(), metrics_page());
     let mut asked = 0;
     for expression in expressions(&dashboard) {
@@ -85,7 +85,7 @@ fn every_label_value_that_a_query_asks_for_exists() {
 }
 
 #[test]
-fn panels_stand_side_by_side_within_the_width_of_the_dashboard() {
+fn panels_fill_the_grid_without_overlap() {
     let dashboard = dashboard();
     let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
     for panel in dashboard["panels"].as_array().unwrap() {
@@ -93,7 +93,7 @@ fn panels_stand_side_by_side_within_the_width_of_the_dashboard() {
         let [x, y, w, h] = ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().unwrap());
         assert!(w > 0 && h > 0 && x + w <= COLUMNS, "{panel}");
         for place in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
-            assert!(taken.insert(place), "{} stands on another panel", panel["title"]);
+            assert!(taken.insert(place), "{} overlaps another panel", panel["title"]);
         }
     }
     let height = taken.iter().map(|(_, y)| y + 1).max().unwrap();
@@ -101,7 +101,7 @@ fn panels_stand_side_by_side_within_the_width_of_the_dashboard() {
 }
 
 #[test]
-fn every_panel_says_what_it_means_and_leads_to_the_handbook() {
+fn every_panel_has_a_description_with_a_link_to_the_handbook() {
     let (dashboard, handbook) = (dashboard(), repository(HANDBOOK));
     let headings: BTreeSet<_> =
         handbook.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_lowercase).collect();
@@ -119,7 +119,7 @@ fn every_panel_says_what_it_means_and_leads_to_the_handbook() {
 }
 
 #[test]
-fn every_alert_has_a_panel_that_shows_why_it_fires() {
+fn every_alert_is_linked_from_a_panel() {
     let dashboard = dashboard();
     let descriptions: String = panels(&dashboard).map(|panel| text(panel, "description")).collect();
     let alerts: Vec<_> = ALERTS.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
@@ -131,7 +131,7 @@ fn every_alert_has_a_panel_that_shows_why_it_fires() {
 }
 
 #[test]
-fn every_query_goes_to_the_data_source_that_was_chosen_and_has_a_unit_and_a_legend() {
+fn every_query_has_the_selected_data_source_a_unit_and_a_legend() {
     let dashboard = dashboard();
     let source = serde_json::json!({ "type": "prometheus", "uid": "${datasource}" });
     for panel in panels(&dashboard) {
@@ -151,7 +151,7 @@ fn every_query_goes_to_the_data_source_that_was_chosen_and_has_a_unit_and_a_lege
 }
 
 #[test]
-fn every_query_is_narrowed_to_the_namespace_and_the_instances_that_were_chosen() {
+fn every_query_filters_by_namespace_and_instance() {
     let dashboard = dashboard();
     for expression in panels(&dashboard).flat_map(|panel| list(panel, "/targets")).map(|target| text(target, "expr")) {
         let selectors: Vec<_> = expression.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect();

@@ -1,5 +1,4 @@
-//! The numbers of the first row, held against series that are written down: restarts, and times of which nothing is
-//! known.
+//! Tests the numbers of the first row against written series with restarts and gaps.
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,23 +7,23 @@ use serde_json::{Value, json};
 use super::dashboard::{dashboard, filled, panels, text};
 use crate::support::kafka::unique_topic;
 
-/// An instance with what its series holds, a sample each minute, as promtool writes it: `3x59` is 3 for an hour, `_` is
-/// no sample.
+/// An instance and the samples of its series, one per minute, in promtool's notation: `3x59` is 3 for an hour, `_` is no
+/// sample.
 type Series<'a> = (&'a str, &'a str);
 
 const HOUR: f64 = 3600.0;
 
-/// Two hours of which the second one is shown, and the total of that.
+/// Two hours, of which the dashboard shows the second one, and the expected total.
 const CASES: [(&str, &[Series<'_>], f64); 6] = [
-    ("what was counted before the time that is shown does not count", &[("a", "17x120")], 0.0),
-    ("each one counts", &[("a", "2x80 3x10 5x28"), ("b", "0x90 1x29")], 4.0),
-    ("what a process counted before it was first asked counts", &[("a", "_x80 1x38")], 1.0),
-    ("a restart takes nothing back and adds nothing", &[("a", "3x70 0x20 1x28")], 1.0),
-    ("of a process that was replaced", &[("a", "1x50 2x20 stale"), ("b", "_x70 0x10 1x38")], 1.0),
-    ("what was counted while Prometheus was away counts", &[("a", "0x70 _x30 2x18")], 2.0),
+    ("counts before the time range do not count", &[("a", "17x120")], 0.0),
+    ("every increase counts", &[("a", "2x80 3x10 5x28"), ("b", "0x90 1x29")], 4.0),
+    ("counts of a process before its first scrape count", &[("a", "_x80 1x38")], 1.0),
+    ("a restart neither removes nor adds counts", &[("a", "3x70 0x20 1x28")], 1.0),
+    ("counts of a replaced process count", &[("a", "1x50 2x20 stale"), ("b", "_x70 0x10 1x38")], 1.0),
+    ("counts during an outage of Prometheus count", &[("a", "0x70 _x30 2x18")], 2.0),
 ];
 
-/// The first panel of this title asks so for the second hour.
+/// The expression of the panel with this title, for the second hour.
 fn expression(dashboard: &Value, title: &str) -> String {
     let panel = panels(dashboard).find(|panel| panel["title"] == title).unwrap();
     filled(text(&panel["targets"][0], "expr"), HOUR, 60.0, 120.0)
@@ -46,7 +45,7 @@ fn test_of(name: &str, metric: &str, expression: &str, series: &[Series<'_>], to
 }
 
 #[test]
-fn the_totals_of_the_first_row_are_exact_across_restarts_and_gaps() {
+fn totals_of_the_first_row_are_exact_across_restarts_and_gaps() {
     let dashboard = dashboard();
     let metrics = [
         ("Profiles rejected", r#"trusthub_profile_status_changes_total{status="twilio-rejected"}"#),

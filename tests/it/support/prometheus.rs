@@ -194,15 +194,19 @@ fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
 }
 
 /// A process that serves HTTP, with its own folder.
-struct Daemon {
+pub(crate) struct Daemon {
     supervisor: Child,
     folder: PathBuf,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Daemon {
     /// Starts the process in a folder with these files, and waits until it is ready.
-    fn start(program: &str, files: &[(&str, &str)], arguments: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
+    pub(crate) fn start(
+        program: &str,
+        files: &[(&str, &str)],
+        arguments: impl FnOnce(SocketAddr) -> Vec<String>,
+    ) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic(program));
         fs::create_dir_all(&folder).unwrap();
         for (name, content) in files {

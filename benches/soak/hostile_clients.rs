@@ -1,4 +1,4 @@
-//! Crowds of connections that are no good.
+//! Clients that open many idle, slow or malformed connections.
 
 use std::{
     collections::VecDeque,
@@ -14,23 +14,23 @@ use std::{
 
 use crate::support::{Request, TIMEOUT};
 
-/// As many as there are descriptors for, beside those of the load.
+/// The number of connections, if there are enough file descriptors.
 const SIZE: u64 = 10_000;
 const DESCRIPTORS_FOR_OTHERS: u64 = 1000;
-/// Of new connections, and not more, since the crowd shares the machine with those whom it is to annoy.
-const TEN_IN: Duration = Duration::from_millis(5);
+/// The pause after ten new connections, which leaves CPU time for the load on the same machine.
+const PAUSE_PER_TEN: Duration = Duration::from_millis(5);
 
-/// What the connection of this number does at first, before it falls silent.
+/// What the connection of this number sends before it falls silent.
 pub(crate) type Opening = fn(usize, &mut TcpStream);
 
-/// Connections of which the oldest ends when a new one comes.
-pub(crate) struct Crowd {
+/// A set of connections; a new one replaces the oldest.
+pub(crate) struct HostileClients {
     over: Arc<AtomicBool>,
     thread: JoinHandle<(usize, usize)>,
 }
 
-impl Crowd {
-    pub(crate) fn around(address: SocketAddr, opening: Opening) -> Self {
+impl HostileClients {
+    pub(crate) fn start(address: SocketAddr, opening: Opening) -> Self {
         let descriptors = rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap();
         let size = SIZE.min(descriptors - DESCRIPTORS_FOR_OTHERS) as usize;
         let over = Arc::new(AtomicBool::new(false));
@@ -47,7 +47,7 @@ impl Crowd {
                     open.pop_front();
                 }
                 if number.is_multiple_of(10) {
-                    thread::sleep(TEN_IN);
+                    thread::sleep(PAUSE_PER_TEN);
                 }
             }
             (size, number)
@@ -55,15 +55,15 @@ impl Crowd {
         Self { over, thread }
     }
 
-    /// Ends all of them and says how many they were.
-    pub(crate) fn disperse(self) -> String {
+    /// Closes all connections, and returns a text with their number.
+    pub(crate) fn close(self) -> String {
         self.over.store(true, Ordering::Relaxed);
         let (size, number) = self.thread.join().unwrap();
         format!("{number} connections, {size} at a time")
     }
 }
 
-/// Nothing, half a head, or one callback, whose answer they do not read, and perhaps half a head.
+/// Sends nothing, part of a head, a callback whose answer is not read, or such a callback and part of a head.
 pub(crate) fn idle(number: usize, stream: &mut TcpStream) {
     let request = callback();
     let half = &request[..request.len() / 4];
@@ -75,18 +75,18 @@ pub(crate) fn idle(number: usize, stream: &mut TcpStream) {
     }
 }
 
-/// All but the last byte.
+/// Sends a callback without its last byte.
 pub(crate) fn slow_body(_: usize, stream: &mut TcpStream) {
     let request = callback();
     send(stream, &request[..request.len() - 1]);
 }
 
-/// A hundred kilobytes without an end.
+/// Sends 100 kB of a head without an end.
 pub(crate) fn huge_head(_: usize, stream: &mut TcpStream) {
     send(stream, format!("POST / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(100_000)).as_bytes());
 }
 
-/// Each does something else that is forbidden or odd.
+/// Sends malformed or unusual requests of four kinds.
 pub(crate) fn hostile(number: usize, stream: &mut TcpStream) {
     let request = callback();
     match number % 4 {
@@ -95,7 +95,7 @@ pub(crate) fn hostile(number: usize, stream: &mut TcpStream) {
             let chunk = format!("2000\r\n{}\r\n", "x".repeat(0x2000));
             send(stream, (head.to_owned() + &chunk.repeat(20)).as_bytes());
         }
-        // What came and was not read makes the end a reset.
+        // Closing with unread data sends a reset.
         1 => {
             send(stream, &request);
             let _ = stream.peek(&mut [0]);
@@ -112,7 +112,7 @@ pub(crate) fn hostile(number: usize, stream: &mut TcpStream) {
     }
 }
 
-/// Always the same one, and none of the load's.
+/// A callback that is always the same and not part of the load.
 fn callback() -> Vec<u8> {
     Request::change("draft").bytes()
 }

@@ -1,4 +1,4 @@
-//! Somebody who sends callbacks all the time, while an operator works.
+//! A client that sends callbacks all the time while an operator works.
 
 use std::{
     collections::BTreeSet,
@@ -13,13 +13,13 @@ use std::{
 
 use crate::support::{ACCOUNT, PROFILE, PUBLIC_URL, Request, wait_for};
 
-/// Between two callbacks.
+/// The pause between two callbacks.
 const PACE: Duration = Duration::from_millis(5);
 
-/// Callbacks enough to have met every thread of the program.
+/// Enough callbacks to have reached every thread of the program.
 const SOME: usize = 20;
 
-/// One caller, so that its callbacks are answered in their order.
+/// A single client, so that its callbacks are answered in order.
 pub(super) struct Caller {
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
@@ -28,7 +28,7 @@ pub(super) struct Caller {
 struct Shared {
     stop: AtomicBool,
     token: Mutex<String>,
-    /// Idempotency tokens and answers.
+    /// The idempotency tokens and the status codes of the answers.
     answers: Mutex<Vec<(String, u16)>>,
 }
 
@@ -53,30 +53,30 @@ impl Caller {
         Self { shared, thread }
     }
 
-    /// From now on callbacks are signed with this token.
+    /// Signs all further callbacks with this token.
     pub(super) fn sign_with(&self, token: &str) {
         token.clone_into(&mut self.shared.token.lock().unwrap());
     }
 
-    /// Waits until some more were answered.
-    pub(super) fn call_on(&self) {
+    /// Waits until some more callbacks were answered.
+    pub(super) fn wait_for_more_answers(&self) {
         let answered = || self.shared.answers.lock().unwrap().len();
         let so_far = answered();
         wait_for("more answers", || (self.thread.is_finished() || answered() > so_far + SOME).then_some(()));
     }
 
-    /// The idempotency tokens of all callbacks; every one must have been answered 204.
+    /// Stops, and returns the idempotency tokens of all callbacks. Panics unless every one was answered 204.
     pub(super) fn end(self) -> BTreeSet<String> {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();
         let answers = std::mem::take(&mut *self.shared.answers.lock().unwrap());
-        let refused: Vec<_> = answers.iter().filter(|(_, status)| *status != 204).collect();
-        assert!(refused.is_empty(), "{} of {}: {refused:?}", refused.len(), answers.len());
+        let rejected: Vec<_> = answers.iter().filter(|(_, status)| *status != 204).collect();
+        assert!(rejected.is_empty(), "{} of {}: {rejected:?}", rejected.len(), answers.len());
         answers.into_iter().map(|(id, _)| id).collect()
     }
 }
 
-/// A change of status, signed with this token.
+/// A callback about a status change, signed with this token.
 pub(super) fn change(token: &str) -> Request {
     let body = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=in-review");
     Request::form("/callbacks/customer-profiles", &body).signed_with(token, PUBLIC_URL)

@@ -1,4 +1,4 @@
-//! The ledger on disk: a file for each caller, sixteen bytes for each call.
+//! The ledger on disk: one file per caller, sixteen bytes per call.
 
 use std::{
     fs::File,
@@ -9,17 +9,17 @@ use std::{
 
 use crate::support::ledger::{Call, CallRecorder};
 
-/// Number, status (0 when there was no answer), milliseconds from the start to the call, microseconds to the answer.
+/// The number, the status (0 without an answer), milliseconds from the start to the call, microseconds to the answer.
 const FIELDS: usize = 4;
 const SIZE: usize = FIELDS * 4;
 
-/// Where a caller writes down its calls.
-pub(crate) struct FileBook {
+/// Records the calls of one caller in a file.
+pub(crate) struct FileRecorder {
     file: BufWriter<File>,
     began: Instant,
 }
 
-impl FileBook {
+impl FileRecorder {
     pub(crate) fn create(folder: &Path, caller: u64) -> Self {
         Self { file: BufWriter::new(File::create(path(folder, caller)).unwrap()), began: Instant::now() }
     }
@@ -29,8 +29,8 @@ impl FileBook {
     }
 }
 
-impl CallRecorder for FileBook {
-    fn record(&mut self, call: Call) {
+impl Book for FileRecorder {
+    fn note(&mut self, call: Call) {
         let sent = (call.sent - self.began).as_millis();
         let fields = [call.number.into(), call.status.unwrap_or(0).into(), sent, call.took.as_micros()];
         for field in fields {
@@ -39,7 +39,7 @@ impl CallRecorder for FileBook {
     }
 }
 
-/// What is left of a call in a book.
+/// A recorded call.
 pub(crate) struct Line {
     pub(crate) number: usize,
     pub(crate) status: u32,
@@ -47,7 +47,7 @@ pub(crate) struct Line {
     pub(crate) took_us: u32,
 }
 
-/// The calls of this caller.
+/// The recorded calls of this caller.
 pub(crate) fn lines(folder: &Path, caller: u64) -> impl Iterator<Item = Line> {
     let mut file = BufReader::new(File::open(path(folder, caller)).unwrap());
     std::iter::from_fn(move || {

@@ -1,5 +1,5 @@
-//! The machine of an operator: a folder with `bridge.env`, the program and Kafka's tools on the path, and a bash that
-//! runs the blocks of docs/operations.md as they stand there.
+//! The machine of an operator: a folder with `bridge.env`, the program and Kafka's tools on the path, and a bash that runs
+//! the blocks of docs/operations.md exactly as written.
 
 use std::{
     fs,
@@ -19,18 +19,18 @@ use crate::support::{
     kafka::{broker, free_port, unique_topic},
 };
 
-/// Nobody listens there: Kafka, as long as it is away.
-pub(super) const NOWHERE: &str = "127.0.0.1:1";
+/// An address without a listener: Kafka during an outage.
+pub(super) const UNREACHABLE: &str = "127.0.0.1:1";
 
-/// What bash does before the first block: it stops at the first command that fails, and takes what it started along.
+/// Makes bash stop at the first command that fails, and kill the processes that it started.
 const PROLOGUE: &str = "exec 2>&1; set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n";
 
-/// How many blocks the sections have that the tests run.
-pub(super) const RUN: [(&str, usize); 13] = [
+/// The sections whose blocks the tests run, each with its number of blocks.
+pub(super) const EXECUTED_BLOCKS: [(&str, usize); 13] = [
     ("Start", 1),
     ("Stop", 1),
     ("Install", 1),
-    ("Rights", 1),
+    ("Kafka permissions", 1),
     ("Rotate a token", 3),
     ("Move the public URL", 3),
     ("Add an account", 1),
@@ -42,17 +42,17 @@ pub(super) const RUN: [(&str, usize); 13] = [
     ("Personal data", 2),
 ];
 
-/// Said behind each block.
+/// Marks the end of a block in the output.
 const DONE: &str = "--- the block is done";
 
-/// Java tools that Kafka starts by scripts of these names.
+/// Kafka's command-line tools, each with its Java class.
 const KAFKA_TOOLS: [(&str, &str); 3] = [
     ("kafka-acls.sh", "org.apache.kafka.tools.AclCommand"),
     ("kafka-configs.sh", "kafka.admin.ConfigCommand"),
     ("kafka-console-producer.sh", "org.apache.kafka.tools.ConsoleProducer"),
 ];
 
-pub(super) struct Stage {
+pub(super) struct OperatorMachine {
     pub(super) folder: PathBuf,
     bash: Child,
     input: Option<ChildStdin>,
@@ -63,21 +63,21 @@ pub(super) struct Stage {
     pub(super) dead_letter_topic: String,
 }
 
-impl Stage {
-    /// With these variables in `bridge.env`, on top of the usual ones. Nothing runs yet.
+impl OperatorMachine {
+    /// Creates the machine, with these variables in `bridge.env` in addition to the usual ones. Starts no service.
     pub(super) fn new(variables: &[(&str, &str)]) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("stage"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("machine"));
         fs::create_dir(&folder).unwrap();
-        lay_out_tools(&folder.join("bin"));
-        let (mut bash, input) = bash_in(&folder);
+        create_tools(&folder.join("bin"));
+        let (mut bash, input) = start_bash(&folder);
         let lines = lines_of(&mut bash);
         let [public, admin] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
         let [topic, dead_letter_topic] = ["events", "dead-letters"].map(unique_topic);
-        let mut stage = Self { folder, bash, input: Some(input), lines, public, admin, topic, dead_letter_topic };
-        stage.write_environment();
-        variables.iter().for_each(|(name, value)| stage.change_environment(name, value));
-        stage.tell(PROLOGUE);
-        stage
+        let mut machine = Self { folder, bash, input: Some(input), lines, public, admin, topic, dead_letter_topic };
+        machine.write_environment();
+        variables.iter().for_each(|(name, value)| machine.change_environment(name, value));
+        machine.tell(PROLOGUE);
+        machine
     }
 
     fn write_environment(&self) {
@@ -92,7 +92,7 @@ impl Stage {
         fs::write(self.path("bridge.env"), lines).unwrap();
     }
 
-    /// Writes another value into `bridge.env`.
+    /// Changes a value in `bridge.env`.
     pub(super) fn change_environment(&self, name: &str, value: &str) {
         let file = self.path("bridge.env");
         let text = fs::read_to_string(&file).unwrap();
@@ -100,45 +100,51 @@ impl Stage {
         fs::write(&file, others.fold(format!("{name}={value}\n"), |text, line| text + line + "\n")).unwrap();
     }
 
-    /// Kafka, which was [`NOWHERE`], can be reached.
-    pub(super) fn kafka_is_back(&mut self) {
+    /// Ends an outage that began with Kafka at [`UNREACHABLE`].
+    pub(super) fn make_kafka_reachable(&mut self) {
         self.change_environment("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap());
         self.set("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap());
     }
 
-    /// A file of the folder.
+    /// The path of a file in the folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Sets and exports a variable of the shell, as an operator would who copies the value from elsewhere.
+    /// Sets and exports a variable of the shell, as an operator does with a value from elsewhere.
     pub(super) fn set(&mut self, name: &str, value: &str) {
         assert!(!value.contains('\''), "{value}");
         self.tell(&format!("export {name}='{value}'\n"));
     }
 
-    /// Runs a block of the section of this title, the first of which is 0, and returns what it said.
+    /// Runs the block of this number, from 0, in the section with this title, and returns its output.
     pub(super) fn run(&mut self, title: &str, number: usize) -> String {
-        assert!(RUN.iter().any(|(known, count)| *known == title && number < *count), "{title} {number} is not in RUN");
+        assert!(
+            EXECUTED_BLOCKS.iter().any(|(known, count)| *known == title && number < *count),
+            "{title} {number} is not in EXECUTED_BLOCKS"
+        );
         let mut found = blocks(OPERATIONS, title, "sh");
-        self.type_in(&found.swap_remove(number))
+        self.run_command(&found.swap_remove(number))
     }
 
-    /// Runs what an operator types, and returns what it said.
-    pub(super) fn type_in(&mut self, block: &str) -> String {
+    /// Runs commands of an operator, and returns their output.
+    pub(super) fn run_command(&mut self, block: &str) -> String {
         self.tell(&format!("{block}\necho '{DONE}'\n"));
         self.wait_for_end_of(block)
     }
 
     fn wait_for_end_of(&mut self, block: &str) -> String {
-        let mut said = String::new();
+        let mut output = String::new();
         let deadline = Instant::now() + 2 * TIMEOUT;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if line == DONE => return said,
-                Ok(line) => said += &format!("{line}\n"),
+                Ok(line) if line == DONE => return output,
+                Ok(line) => output += &format!("{line}\n"),
                 Err(why) => {
-                    panic!("{why}: bash failed or hangs in\n{block}\nit said\n{said}\nand the program\n{}", self.log())
+                    panic!(
+                        "{why}: bash failed or hangs in\n{block}\noutput\n{output}\nlog of the program\n{}",
+                        self.log()
+                    )
                 }
             }
         }
@@ -148,7 +154,7 @@ impl Stage {
         self.input.as_mut().unwrap().write_all(script.as_bytes()).unwrap();
     }
 
-    /// What the program counts.
+    /// The metrics of the program.
     pub(super) fn metrics(&self) -> String {
         Request::get("/metrics").send(self.admin).body
     }
@@ -159,9 +165,9 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for OperatorMachine {
     fn drop(&mut self) {
-        // The end of its input is the order to end.
+        // bash ends at the end of its input.
         drop(self.input.take());
         let patience = Instant::now() + Duration::from_secs(30);
         while self.bash.try_wait().unwrap().is_none() && Instant::now() < patience {
@@ -176,12 +182,12 @@ impl Drop for Stage {
     }
 }
 
-fn bash_in(folder: &Path) -> (Child, ChildStdin) {
+fn start_bash(folder: &Path) -> (Child, ChildStdin) {
     let mut path = std::ffi::OsString::from(folder.join("bin"));
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap());
     let mut bash = Command::new("bash");
-    // Nothing of the tester's own settings, but where the tools find their caches.
+    // No settings of the user who runs the tests, except the caches of the tools.
     let kept = ["HOME", "XDG_CACHE_HOME", "JAVA_HOME"].map(|name| (name, std::env::var_os(name).unwrap_or_default()));
     bash.env_clear().envs(kept.into_iter().filter(|(_, value)| !value.is_empty())).env("PATH", path);
     bash.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -197,7 +203,7 @@ fn lines_of(bash: &mut Child) -> Receiver<String> {
     lines
 }
 
-fn lay_out_tools(bin: &Path) {
+fn create_tools(bin: &Path) {
     fs::create_dir(bin).unwrap();
     symlink(env!("CARGO_BIN_EXE_trusthub-bridge"), bin.join("trusthub-bridge")).unwrap();
     let jars = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka");
