@@ -24,7 +24,7 @@ use trusthub_bridge::{
     domain::{Event, RawCallback},
     kafka::Record,
     normalize::normalize,
-    spool::{Limits, Spool},
+    spool::{Spool, SpoolLimits},
     telemetry::Metrics,
     verify::{VerifiedCallback, Verifier},
 };
@@ -157,7 +157,7 @@ fn verified(verifier: &Verifier, raw: &Arc<RawCallback>) -> VerifiedCallback {
 }
 
 fn event(verified: &VerifiedCallback) -> Event {
-    normalize(verified).unwrap()(SystemTime::UNIX_EPOCH.into())
+    normalize(verified).unwrap().at(SystemTime::UNIX_EPOCH.into())
 }
 
 fn verify(accounts: u32, calls: u32) -> Duration {
@@ -184,7 +184,7 @@ fn all_three(calls: u32) -> Duration {
 fn append(group: u32, groups: u32) -> Duration {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("instructions-{}", process::id()));
     let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
-    let limits = Limits { max_bytes: u64::MAX, min_free_bytes: 0 };
+    let limits = SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0 };
     let spool = Spool::open(&folder, limits, Arc::new(metrics)).unwrap();
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let records = || (0..group).map(|_| vec![b'x'; RECORD_BYTES]).collect();

@@ -32,7 +32,7 @@ use std::{
 use support::{ACCOUNT, Bridge, Connection, Request, kafka::Broker, wait_for};
 use tokio::runtime::Builder;
 use trusthub_bridge::{
-    spool::{Batch, Limits, Spool},
+    spool::{ReadLimit, Spool, SpoolLimits},
     telemetry::Metrics,
 };
 
@@ -174,7 +174,7 @@ fn sample_of(bridge: &mut Bridge, kafka: &mut Broker) -> Vec<u8> {
     bridge.signal("TERM");
     assert!(bridge.wait().success());
     let spool = open(bridge);
-    let first = block_on(spool.read(None, Batch { entries: 1, bytes: 1 })).unwrap().remove(0);
+    let first = block_on(spool.read(None, ReadLimit { entries: 1, bytes: 1 })).unwrap().remove(0);
     block_on(spool.remove_through(first.position)).unwrap();
     spool.close();
     first.bytes
@@ -198,7 +198,7 @@ fn fill(bridge: &Bridge, sample: &[u8]) {
 
 fn open(bridge: &Bridge) -> Spool {
     let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
-    Spool::open(bridge.spool(), Limits { max_bytes: u64::MAX, min_free_bytes: 0 }, Arc::new(metrics)).unwrap()
+    Spool::open(bridge.spool(), SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0 }, Arc::new(metrics)).unwrap()
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use tokio::runtime::Builder;
 use trusthub_bridge::{
-    spool::{Batch, Limits, Spool},
+    spool::{ReadLimit, Spool, SpoolLimits},
     telemetry::Metrics,
 };
 
@@ -38,10 +38,10 @@ fn cut_off(spool: &Path) -> Contender {
 fn fill(folder: &Path, events: usize) {
     drop(cut_off(folder));
     let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
-    let limits = Limits { max_bytes: u64::MAX, min_free_bytes: 0 };
+    let limits = SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0 };
     let spool = Spool::open(folder, limits, Arc::new(metrics)).unwrap();
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    let sample = runtime.block_on(spool.read(None, Batch { entries: 1, bytes: 1 })).unwrap().remove(0).bytes;
+    let sample = runtime.block_on(spool.read(None, ReadLimit { entries: 1, bytes: 1 })).unwrap().remove(0).bytes;
     while (spool.events() as usize) < events {
         runtime.block_on(spool.append(vec![sample.clone(); GROUP])).unwrap();
     }

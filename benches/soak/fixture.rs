@@ -54,7 +54,7 @@ impl<'a> SoakFixture<'a> {
     /// Starts everything without faults, and starts the load.
     pub(crate) fn start(kafka: &'a mut Cluster, proxy: &'a FaultProxy, folder: &Path, seed: u64) -> Self {
         proxy.set(Fault::None);
-        kafka.bring_back();
+        kafka.start_stopped();
         let machine = Machine::new();
         let bootstrap = proxy.bootstrap();
         let settings = [
@@ -65,7 +65,7 @@ impl<'a> SoakFixture<'a> {
         ];
         let bridge = Bridge::launch(&[&settings[..], &machine.variables()].concat());
         bridge.wait_until_publishing();
-        let load = Load::noted_in(recorders(folder, 0..CALLERS), PACE, bridge.public);
+        let load = Load::with_recorders(recorders(folder, 0..CALLERS), PACE, bridge.public);
         let log = File::create(folder.join("service.log")).unwrap();
         let (random, patience, began) = (Random::from(seed), TWILIO_TIMEOUT, Instant::now());
         let soak = Self {
@@ -126,7 +126,7 @@ impl<'a> SoakFixture<'a> {
     /// Removes the faults of Kafka and the network, and waits until Kafka has all records.
     pub(crate) fn recover(&mut self) {
         self.proxy.set(Fault::None);
-        self.kafka.bring_back();
+        self.kafka.start_stopped();
         let deadline = Instant::now() + LONG;
         while self.is_behind() {
             assert!(Instant::now() < deadline, "the service does not catch up");
@@ -157,7 +157,7 @@ impl<'a> SoakFixture<'a> {
     pub(crate) fn flood(&mut self, callers: u64, pace: Duration, time: Duration) {
         let names = self.callers..self.callers + callers;
         self.callers = names.end;
-        let flood = Load::noted_in(recorders(&self.folder, names), pace, self.bridge.public);
+        let flood = Load::with_recorders(recorders(&self.folder, names), pace, self.bridge.public);
         self.wait(time);
         flood.finish().into_iter().for_each(FileRecorder::close);
     }

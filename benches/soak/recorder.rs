@@ -29,8 +29,8 @@ impl FileRecorder {
     }
 }
 
-impl Book for FileRecorder {
-    fn note(&mut self, call: Call) {
+impl CallRecorder for FileRecorder {
+    fn record(&mut self, call: Call) {
         let sent = (call.sent - self.began).as_millis();
         let fields = [call.number.into(), call.status.unwrap_or(0).into(), sent, call.took.as_micros()];
         for field in fields {

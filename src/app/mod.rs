@@ -48,7 +48,7 @@ use crate::{
     pipeline::{EventClock, Pipeline, PipelineConfig},
     receive::{self, CallbackHandler},
     shutdown::ShutdownFlag,
-    spool::{Limits, OpenError, Spool},
+    spool::{OpenError, Spool, SpoolLimits},
     telemetry::{Metrics, Operations},
     verify::{EmptyKey, Keyring, Verifier},
 };
@@ -344,8 +344,8 @@ fn open_spool(spool: &config::SpoolConfig, metrics: &Arc<Metrics>) -> Result<Spo
     Ok(Spool::open_and_unpark(&spool.folder, limits(spool), Arc::clone(metrics))?)
 }
 
-fn limits(spool: &config::SpoolConfig) -> Limits {
-    Limits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes }
+fn limits(spool: &config::SpoolConfig) -> SpoolLimits {
+    SpoolLimits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes }
 }
 
 fn deliver(
@@ -366,7 +366,7 @@ fn serve_admin(
     liveness: Liveness,
 ) -> io::Result<RunningServer> {
     let (health, spool, shutdown_flag) = (Arc::clone(sink.health()), spool.clone(), shutdown_flag.clone());
-    let ready = Arc::new(move || (spool.has_room() || health.is_up()) && !shutdown_flag.has_begun());
+    let ready = Arc::new(move || (spool.has_space() || health.is_up()) && !shutdown_flag.has_begun());
     RunningServer::start(listener, |listener| admin::server(listener, AdminState { metrics, ready, liveness }))
 }
 

@@ -65,7 +65,7 @@ pub async fn reconcile(
     let metrics = metrics(kafka)?;
     let trusthub = TrustHub::new(&access.trusthub, ApiLimits::default()).map_err(StartError::from)?;
     let sink = open_sink(kafka, &metrics)?;
-    let spool = Spool::none(Arc::clone(&metrics));
+    let spool = Spool::disabled(Arc::clone(&metrics));
     let (deliver, failover) = super::deliver(&sink, &spool, &metrics, kafka);
     let pipeline = pipeline(access, deliver, &metrics)?;
     let failover = BackgroundTask::start(&Liveness::default(), "the failover controller", |stop| failover.run(stop));

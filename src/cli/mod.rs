@@ -20,7 +20,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-pub use self::explain::{BrokenRequest, RawRequest, parse_request};
+pub use self::explain::{RawRequest, RequestError, parse_request};
 use self::output::say;
 use crate::telemetry::flush_logs;
 
@@ -56,7 +56,7 @@ enum CliCommand {
     Reconcile(reconcile::Arguments),
     /// Inspect the spool, or publish the records in it
     #[command(subcommand, long_about = spool::LONG)]
-    Spool(spool::Command),
+    Spool(spool::SpoolCommand),
     /// Print the effective configuration with secrets redacted, or every problem in it
     Config,
     /// Check whether the service is alive, by a request to its admin port; for images without a shell

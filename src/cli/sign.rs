@@ -1,4 +1,4 @@
-//! `sign`: what Twilio would write into the header.
+//! `sign`: prints the signature header that Twilio would send.
 
 use std::{
     fs,
@@ -18,34 +18,35 @@ use crate::{
     verify::{Pair, SigningKey, decode_form, sign, url_with_body_hash},
 };
 
-/// What `sign --help` says.
+/// The text of `sign --help`.
 pub(super) const LONG: &str = "Print the X-Twilio-Signature header for a request
 
-The header is ready for curl:
+Pass the header to curl:
 
   curl -H \"$(trusthub-bridge sign --url URL --body 'Status=draft')\" -d 'Status=draft' URL";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The URL that Twilio was given, with its query
+    /// The URL configured at Twilio, with its query
     #[arg(long)]
     url: String,
-    /// The verb; a GET is signed by its URL alone
+    /// The HTTP method; the signature of a GET covers only its URL
     #[arg(long, value_enum, default_value_t = Method::Post, ignore_case = true)]
     method: Method,
-    /// The body, as it is sent
+    /// The body as it is sent
     #[arg(long)]
     body: Option<String>,
-    /// A file with the body as it is sent, or - for stdin
+    /// A file that contains the body as it is sent, or - for stdin
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     body_file: Option<PathBuf>,
-    /// A field of a form, not encoded; may be repeated
+    /// A form field, not percent-encoded; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", conflicts_with_all = ["body", "body_file", "body_hash"])]
     params: Vec<String>,
-    /// Sign the body by its hash in the URL and not field by field; a JSON object is signed so in any case
+    /// Sign the hash of the body, added to the URL, instead of the form fields; always used for a JSON object
     #[arg(long)]
     body_hash: bool,
-    /// The auth token; better kept in TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE, whose first token is used
+    /// The auth token. Other users can see command-line arguments, so prefer TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE,
+    /// whose first token is used
     #[arg(long)]
     token: Option<String>,
 }
@@ -57,16 +58,17 @@ pub(super) enum Method {
 }
 
 pub(super) fn run(arguments: Arguments, variables: Variables) -> Result<(), Failure> {
-    let key = SigningKey::from_auth_token(&token(arguments.token.as_deref(), variables)?).map_err(Failure::usage)?;
-    let body = body(&arguments)?;
+    let key =
+        SigningKey::from_auth_token(&read_token(arguments.token.as_deref(), variables)?).map_err(Failure::usage)?;
+    let body = read_body(&arguments)?;
     let (url, _fragment) = arguments.url.split_once('#').unwrap_or((&arguments.url, ""));
     let (url, form) = match arguments.method {
         Method::Get if !body.is_empty() => {
-            return Err(Failure::usage("--method get: a GET has no body; leave it away"));
+            return Err(Failure::usage("--method get: a GET has no body; omit it"));
         }
         Method::Get => (url.to_owned(), Vec::new()),
-        Method::Post if arguments.body_hash || is_json(&body) => (hashed(url, &body), Vec::new()),
-        Method::Post => (url.to_owned(), form(&arguments.params, &body)?),
+        Method::Post if arguments.body_hash || is_json(&body) => (add_body_hash(url, &body), Vec::new()),
+        Method::Post => (url.to_owned(), form_fields(&arguments.params, &body)?),
     };
     print(&format!("X-Twilio-Signature: {}", sign(&key, &url, &form)))
 }
@@ -75,8 +77,8 @@ pub(super) fn is_json(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok()
 }
 
-fn token(given: Option<&str>, variables: Variables) -> Result<SecretString, Failure> {
-    match given {
+fn read_token(argument: Option<&str>, variables: Variables) -> Result<SecretString, Failure> {
+    match argument {
         Some(token) => Ok(token.into()),
         None => {
             let tokens = config::load_twilio(variables).map_err(Failure::usage)?.auth_tokens;
@@ -85,7 +87,7 @@ fn token(given: Option<&str>, variables: Variables) -> Result<SecretString, Fail
     }
 }
 
-fn body(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
+fn read_body(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
     match (&arguments.body, &arguments.body_file) {
         (Some(body), _) => Ok(body.clone().into()),
         (None, Some(file)) => read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display()))),
@@ -102,8 +104,8 @@ pub(super) fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// A request must go to the very URL that was signed, so the user is told when it is not the one given.
-fn hashed(url: &str, body: &[u8]) -> String {
+/// Adds `bodySHA256` to the URL. The request must be sent to exactly the signed URL, so the new URL is printed.
+fn add_body_hash(url: &str, body: &[u8]) -> String {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     if query.split('&').any(|parameter| parameter.starts_with("bodySHA256=")) {
         return url.to_owned();
@@ -113,7 +115,7 @@ fn hashed(url: &str, body: &[u8]) -> String {
     url
 }
 
-fn form(params: &[String], body: &[u8]) -> Result<Vec<Pair>, Failure> {
+fn form_fields(params: &[String], body: &[u8]) -> Result<Vec<Pair>, Failure> {
     if params.is_empty() {
         return decode_form(body).map_err(|_| Failure::usage("the form has more fields than a callback may have"));
     }

@@ -6,7 +6,7 @@ use tokio::{sync::oneshot, time::timeout_at};
 
 use crate::{
     domain::{DeliveryError, Durability},
-    spool::{AppendError, Appended},
+    spool::{AppendError, PendingAppend},
 };
 
 /// Twilio waits 15 s from the head of the request. A callback that is not durable within this time is answered 503, so that
@@ -26,7 +26,7 @@ enum DeliveryState {
     /// From the dispatcher, which has the record in flight or buffered.
     Dispatched(oneshot::Receiver<Handoff>),
     /// From the spool, which is writing the record.
-    Spooling(Appended),
+    Spooling(PendingAppend),
     /// The result is known.
     Settled(Result<Durability, DeliveryError>),
 }
@@ -34,7 +34,7 @@ enum DeliveryState {
 /// The dispatcher's last message about a record that leaves it.
 pub(super) enum Handoff {
     /// The record was appended to the spool, which is writing it.
-    Spooling(Appended),
+    Spooling(PendingAppend),
     /// The record is durable, or failed.
     Settled(Result<Durability, DeliveryError>),
 }
@@ -44,7 +44,7 @@ impl Delivery {
         Self { state: DeliveryState::Dispatched(reply), received }
     }
 
-    pub(super) fn spooling(appended: Appended, received: Instant) -> Self {
+    pub(super) fn spooling(appended: PendingAppend, received: Instant) -> Self {
         Self { state: DeliveryState::Spooling(appended), received }
     }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     domain::{FailureClass, PublishFailure},
     kafka::{Availability, Record, Sink},
-    spool::{Batch, Entry, Position, Spool, SpoolUnavailable},
+    spool::{Entry, Position, ReadLimit, Spool, SpoolUnavailable},
     telemetry::Metrics,
 };
 
@@ -123,7 +123,7 @@ impl Drainer {
     /// Waits for a running purge, and then for the disk, which can hang. Callbacks that are buffered meanwhile must not wait
     /// longer for either than they may for Kafka.
     async fn next_entries(&mut self, interrupts: &Interrupts) -> Result<Vec<Entry>, DrainStep> {
-        let batch = Batch { entries: self.window, bytes: MAX_BATCH_BYTES };
+        let batch = ReadLimit { entries: self.window, bytes: MAX_BATCH_BYTES };
         let next = async {
             self.producer.wait_until_ready().await;
             self.spool.read(None, batch).await

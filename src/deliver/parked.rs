@@ -12,14 +12,14 @@ use super::{dispatcher::Dispatcher, outbound::OutboundRecord, publish::publish_u
 use crate::{
     domain::FailureClass,
     kafka::Record,
-    spool::{Batch, Entry, Position},
+    spool::{Entry, Position, ReadLimit},
 };
 
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// How much is read from the spool at once.
-const BATCH: Batch = Batch { entries: 100, bytes: 1 << 20 };
+const BATCH: ReadLimit = ReadLimit { entries: 100, bytes: 1 << 20 };
 
 /// Publishes parked dead letters. For a parked event that its topic rejected, this is the dead letter of its request.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl ParkedRetry {
         let mut after = self.last_failed.take();
         let skipped_records = after.is_some();
         loop {
-            let Ok(entries) = dispatcher.spool.parked(after, BATCH).await else { return RetryResult::Unavailable };
+            let Ok(entries) = dispatcher.spool.read_parked(after, BATCH).await else { return RetryResult::Unavailable };
             let Some(last) = entries.last() else {
                 // The next round retries the records in front of the one where this round started.
                 return if skipped_records { RetryResult::Unavailable } else { RetryResult::Done };

@@ -1,21 +1,21 @@
-//! A callback as it arrived, before anything in it is believed.
+//! A callback as it arrived. Nothing in it is trusted.
 
 use super::{Headers, Resource};
 
-/// The header that carries the signature, in lower case.
+/// The name of the signature header, in lower case.
 pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
 
-/// The verb of a callback. Twilio documents `POST` and has been seen to send `GET`.
+/// The HTTP method of a callback. Twilio documents `POST`, but also sends `GET`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Fields stand in the query.
+    /// The fields are in the query.
     Get,
-    /// Fields stand in the body.
+    /// The fields are in the body.
     Post,
 }
 
 impl Verb {
-    /// The verb as HTTP spells it.
+    /// The method in upper case, as in HTTP.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -25,29 +25,29 @@ impl Verb {
     }
 }
 
-/// Where the fields of a callback stand, and in which encoding.
+/// Which part of a callback contains the fields, and in which encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// In the query of a `GET`.
+    /// The query of a `GET`.
     Query,
-    /// In a body of type `application/x-www-form-urlencoded`.
+    /// A body of type `application/x-www-form-urlencoded`.
     Form,
-    /// In a body of type `application/json`.
+    /// A body of type `application/json`.
     Json,
 }
 
-/// A request to a callback path: raw bytes, capped by the edge, not yet verified.
+/// A request to a callback path: raw bytes, limited in size by the HTTP layer, not verified.
 #[derive(Debug, Clone)]
 pub struct RawCallback {
-    /// What the path says the profile is.
+    /// The kind of profile that the path names.
     pub resource: Resource,
-    /// The path below the public URL, in its canonical spelling, such as `/callbacks/customer-profiles`.
+    /// The path relative to the public URL, in its canonical spelling, such as `/callbacks/customer-profiles`.
     pub route: &'static str,
-    /// The path and query as received, prefix included.
+    /// The path and query as received, including the prefix.
     pub target: String,
     /// The raw query without its question mark; `None` when there was no question mark.
     pub query: Option<String>,
-    /// Where the fields stand; decides the verb.
+    /// Which part contains the fields; determines the method.
     pub encoding: Encoding,
     /// All headers.
     pub headers: Headers,
@@ -56,7 +56,7 @@ pub struct RawCallback {
 }
 
 impl RawCallback {
-    /// The verb, which follows from where the fields stand.
+    /// The method, derived from the encoding.
     #[must_use]
     pub fn verb(&self) -> Verb {
         match self.encoding {
@@ -65,7 +65,7 @@ impl RawCallback {
         }
     }
 
-    /// The raw bytes that carry the fields: the body of a `POST`, the query of a `GET`.
+    /// The raw bytes that contain the fields: the body of a `POST`, the query of a `GET`.
     #[must_use]
     pub fn fields(&self) -> &[u8] {
         match self.verb() {

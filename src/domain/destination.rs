@@ -1,13 +1,13 @@
-//! Where a record goes.
+//! The destination of a record.
 
 use super::label::closed_set;
 
 closed_set! {
-    /// One of the two topics, by its role; the configuration gives it its name.
+    /// The role of a topic. The configuration maps it to a topic name.
     pub enum Destination {
-        /// Events that consumers read.
+        /// The topic of the events that consumers read.
         Events => "events",
-        /// Callbacks that Twilio signed and nobody understood.
+        /// The topic of callbacks that could not become events.
         DeadLetters => "dead_letters",
     }
 }

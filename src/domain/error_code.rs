@@ -1,26 +1,26 @@
-//! The catalogue of Twilio's error codes for rejected profiles.
+//! The catalog of Twilio's error codes for rejected profiles.
 
 use super::label::Label;
 
-/// One catalogued code.
+/// An entry of the [`CATALOG`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CatalogueEntry {
-    /// Twilio's number.
+pub struct CatalogEntry {
+    /// The error code.
     pub code: u32,
-    /// The number as text.
+    /// The error code as text.
     pub text: &'static str,
-    /// The meaning as a stable name in snake case.
+    /// The meaning, as a stable name in snake case.
     pub meaning: &'static str,
 }
 
-const fn entry(code: u32, text: &'static str, meaning: &'static str) -> CatalogueEntry {
-    CatalogueEntry { code, text, meaning }
+const fn entry(code: u32, text: &'static str, meaning: &'static str) -> CatalogEntry {
+    CatalogEntry { code, text, meaning }
 }
 
-/// The codes that Twilio documents for Trust Hub and for evaluations, in ascending order.
+/// The error codes that Twilio documents for Trust Hub and for evaluations, in ascending order.
 ///
 /// Source: Twilio's changelog of April 2024 and its Error and Warning Dictionary.
-pub const CATALOGUE: [CatalogueEntry; 18] = [
+pub const CATALOG: [CatalogEntry; 18] = [
     entry(18099, "18099", "test_bundle_rejected"),
     entry(18601, "18601", "business_name_and_website_cannot_be_linked"),
     entry(18602, "18602", "business_registration_number_not_verified"),
@@ -41,27 +41,27 @@ pub const CATALOGUE: [CatalogueEntry; 18] = [
     entry(60711, "60711", "not_editable_in_this_status"),
 ];
 
-const OTHER: usize = CATALOGUE.len();
-const NONE: usize = CATALOGUE.len() + 1;
+const OTHER: usize = CATALOG.len();
+const NONE: usize = CATALOG.len() + 1;
 
-/// The meaning of a catalogued code.
+/// The meaning of a code; `None` when the code is not in the [`CATALOG`].
 #[must_use]
 pub fn meaning(code: u32) -> Option<&'static str> {
-    CATALOGUE.iter().find(|entry| entry.code == code).map(|entry| entry.meaning)
+    CATALOG.iter().find(|entry| entry.code == code).map(|entry| entry.meaning)
 }
 
-/// A code as a metric label: a catalogued code, `other` or `none`.
+/// An error code as a metric label: a code of the [`CATALOG`], `other` or `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeLabel(usize);
 
 impl CodeLabel {
-    /// The label of a rejection that names no code.
+    /// The label of a rejection without a code.
     pub const NONE: Self = Self(NONE);
 
-    /// The label of a code; `other` when it is not catalogued.
+    /// The label of a code; `other` when it is not in the [`CATALOG`].
     #[must_use]
     pub fn of(code: u32) -> Self {
-        Self(CATALOGUE.iter().position(|entry| entry.code == code).unwrap_or(OTHER))
+        Self(CATALOG.iter().position(|entry| entry.code == code).unwrap_or(OTHER))
     }
 }
 
@@ -69,7 +69,7 @@ const fn all_labels() -> [CodeLabel; NONE + 1] {
     let mut labels = [CodeLabel(0); NONE + 1];
     let mut index = 0;
     while index < labels.len() {
-        // INVARIANT: the loop's condition keeps the index inside; evaluated at compile time.
+        // INVARIANT: the loop condition keeps the index in bounds; evaluated at compile time.
         #[allow(clippy::indexing_slicing)]
         {
             labels[index] = CodeLabel(index);
@@ -89,7 +89,7 @@ impl Label for CodeLabel {
     fn as_str(self) -> &'static str {
         match self.0 {
             NONE => "none",
-            index => CATALOGUE.get(index).map_or("other", |entry| entry.text),
+            index => CATALOG.get(index).map_or("other", |entry| entry.text),
         }
     }
 }
@@ -99,17 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_of_an_entry_is_its_code() {
-        for entry in CATALOGUE {
+    fn text_of_an_entry_is_its_code() {
+        for entry in CATALOG {
             assert_eq!(entry.text, entry.code.to_string());
         }
     }
 
     #[test]
-    fn every_code_has_a_label_and_strange_codes_share_one() {
+    fn every_code_has_a_label_and_unknown_codes_share_one() {
         assert_eq!(CodeLabel::of(18602).as_str(), "18602");
         assert_eq!(CodeLabel::of(90210).as_str(), "other");
         assert_eq!(CodeLabel::NONE.as_str(), "none");
-        assert_eq!(CodeLabel::ALL.len(), CATALOGUE.len() + 2);
+        assert_eq!(CodeLabel::ALL.len(), CATALOG.len() + 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The event: what consumers of the topic read.
+//! The event that consumers read from the topic.
 
 use std::collections::BTreeMap;
 
@@ -10,26 +10,26 @@ use super::{
     label::Label,
 };
 
-/// The CloudEvents `type` of [`ProfileStatusChanged`]; an incompatible change gets a new version at its end.
+/// The CloudEvents `type` of [`ProfileStatusChanged`]. An incompatible change increments the version at its end.
 pub const EVENT_TYPE: &str = "io.trusthub-bridge.profile.status-changed.v1";
 
-/// The CloudEvents `type` of an event that tests an installation. It has the data of a [`ProfileStatusChanged`] that never
-/// happened, so consumers ignore it like every type that they do not know.
+/// The CloudEvents `type` of an event that tests an installation. Its data is a [`ProfileStatusChanged`] that never
+/// happened; consumers ignore it like any unknown type.
 pub const TEST_EVENT_TYPE: &str = "io.trusthub-bridge.test.v1";
 
-/// The CloudEvents `dataschema`: names the JSON Schema in `schemas/`.
+/// The CloudEvents `dataschema`, which identifies the JSON Schema in `schemas/`.
 pub const DATA_SCHEMA: &str = "urn:trusthub-bridge:profile-status-changed:v1";
 
-/// How this service came to know of a change.
+/// How this service learned of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// Twilio announced it.
+    /// Twilio sent a callback.
     Callback,
-    /// It was found by comparing Trust Hub with what had been published.
+    /// Reconciliation found it by comparing Trust Hub with the published events.
     Reconciliation,
-    /// An origin that this version does not know. Read, never written.
+    /// An origin that this version does not know. Never written.
     #[cfg_attr(test, schemars(skip))]
     #[serde(other)]
     Unknown,
@@ -41,7 +41,7 @@ pub enum Origin {
 pub struct RejectionReason {
     /// Twilio's error code.
     pub code: u32,
-    /// What a catalogued code means, in snake case; `null` for a code that is not catalogued.
+    /// The meaning of the code in snake case; `null` for an unknown code.
     pub meaning: Option<String>,
 }
 
@@ -51,60 +51,60 @@ impl From<u32> for RejectionReason {
     }
 }
 
-/// The status of a compliance profile changed. What is absent is `null`, never an empty text.
+/// The status of a compliance profile changed. Absent values are `null`, never an empty string.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProfileStatusChanged {
     /// The account that owns the profile.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^AC[0-9a-fA-F]{32}$")))]
     pub account_sid: AccountSid,
-    /// The profile.
+    /// The profile whose status changed.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^BU[0-9a-fA-F]{32}$")))]
     pub profile_sid: ProfileSid,
-    /// What kind of profile it is.
+    /// The kind of the profile.
     pub resource: Resource,
     /// The new status.
     pub status: Status,
     /// The status as Twilio wrote it.
     pub raw_status: String,
-    /// Why it was rejected, in Twilio's words. May quote names and addresses: personal data.
+    /// Why the profile was rejected, in Twilio's words. May contain personal data such as names and addresses.
     pub failure_reason: Option<String>,
-    /// Error codes of the rejection, in the order of their appearance, each once.
+    /// The distinct error codes of the rejection, in the order of their appearance.
     pub errors: Vec<RejectionReason>,
-    /// Until when an approval holds, as Twilio wrote it.
+    /// When the approval expires, as Twilio wrote it.
     pub valid_until: Option<String>,
-    /// When the callback arrived, or the profile was fetched.
+    /// When the callback arrived, or when the profile was fetched.
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub received_at: Timestamp,
-    /// How the change became known.
+    /// How this service learned of the change.
     pub origin: Origin,
-    /// Twilio's token that tells deliveries of one callback apart from others.
+    /// Twilio's token, which all deliveries of one callback share.
     pub idempotency_token: Option<String>,
-    /// Every field that is not read into one of the above, under the name received.
+    /// All other fields, under the names received.
     pub extra: BTreeMap<String, Vec<String>>,
-    /// What only Trust Hub itself tells of a profile. Absent when a callback made the change known.
+    /// Details that only Trust Hub provides. Absent when the change arrived in a callback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileDetails>,
 }
 
-/// What a profile is beside its status, as Trust Hub told it when it was asked.
+/// The details of a profile, as fetched from Trust Hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProfileDetails {
-    /// What its owner calls it. May be a person's name: personal data.
+    /// The name that the owner gave the profile. May be the name of a person, which is personal data.
     pub friendly_name: Option<String>,
-    /// The rules that it is reviewed by: the SID of a policy.
+    /// The SID of the policy under which the profile is reviewed.
     pub policy_sid: Option<String>,
-    /// When it was made.
+    /// When the profile was created.
     #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "date-time")))]
     pub date_created: Option<Timestamp>,
-    /// When it was last changed, by its owner or by a review.
+    /// When the profile was last changed, by its owner or by a review.
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub date_updated: Timestamp,
 }
 
 impl ProfileStatusChanged {
-    /// The metric labels of a rejection: each code's label once, `none` without codes, nothing for other statuses.
+    /// The metric labels of a rejection: the distinct labels of its codes, or `none` without codes. Empty for other statuses.
     #[must_use]
     pub fn rejection_labels(&self) -> Vec<CodeLabel> {
         if self.status != Status::TwilioRejected {
@@ -120,16 +120,16 @@ impl ProfileStatusChanged {
     }
 }
 
-/// A [`ProfileStatusChanged`] with what CloudEvents says about it.
+/// A [`ProfileStatusChanged`] with its CloudEvents attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The CloudEvents `id`: repeats of one event share it on every replica.
+    /// The CloudEvents `id`, which repeats of one event share on every replica.
     pub id: String,
-    /// What a repeat of the callback would have in common with it.
+    /// Identifies repeats of the same callback.
     pub fingerprint: Fingerprint,
-    /// Whether it only tests the installation: then it is of [`TEST_EVENT_TYPE`], and no change.
+    /// Whether this is a test event: its type is [`TEST_EVENT_TYPE`], and no status changed.
     pub is_test: bool,
-    /// The trace that the request belonged to.
+    /// The trace context of the request.
     pub trace_parent: Option<TraceParent>,
     /// The change itself.
     pub data: ProfileStatusChanged,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_counts_once_under_each_label() {
+    fn rejection_has_each_label_once() {
         assert_eq!(labels(Status::TwilioRejected, &[18603, 18602]), "18602 18603");
         assert_eq!(labels(Status::TwilioRejected, &[10001, 10002]), "other");
         assert_eq!(labels(Status::TwilioRejected, &[]), "none");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_reads_kinds_that_it_does_not_know_as_unknown() {
+    fn unknown_variants_deserialize_as_unknown() {
         let mut json = serde_json::to_value(change(Status::Draft, &[])).unwrap();
         json["status"] = "paused".into();
         json["resource"] = "brand".into();

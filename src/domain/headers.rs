@@ -2,23 +2,23 @@
 
 use std::fmt;
 
-/// What the headers of a usual callback take behind a proxy, in bytes.
-const USUAL_BYTES: usize = 1_024;
-/// And how many there are.
-const USUAL_NUMBER: usize = 24;
+/// Typical total size of the headers of a callback behind a proxy, in bytes.
+const TYPICAL_BYTES: usize = 1_024;
+/// Typical number of headers.
+const TYPICAL_COUNT: usize = 24;
 
-/// Headers in the order received, names in lower case. All are in one buffer: a request has a dozen, and few of them are
-/// ever looked at.
+/// Headers in the order received, with names in lower case. They share one buffer, since a request has a dozen headers and
+/// few of them are ever read.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// Each name, followed by its value.
+    /// All names and values, each name followed by its value.
     bytes: Vec<u8>,
-    /// Where each name ends, and its value.
+    /// The end of each name and of its value in `bytes`.
     ends: Vec<(usize, usize)>,
 }
 
 impl Headers {
-    /// Adds a header behind the others.
+    /// Appends a header.
     pub fn push(&mut self, name: &str, value: &[u8]) {
         self.bytes.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
         let end_of_name = self.bytes.len();
@@ -26,17 +26,17 @@ impl Headers {
         self.ends.push((end_of_name, self.bytes.len()));
     }
 
-    /// The values of the headers with this name, given in lower case.
+    /// The values of all headers with this name, which must be in lower case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.pairs().filter(move |(candidate, _)| *candidate == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// All names and values.
+    /// All names and values, in the order received.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.pairs().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
-    /// How many bytes the names and values have together.
+    /// Total size of the names and values in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes.len()
@@ -59,13 +59,13 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Extend<(N, V)> for Headers {
 
 impl<N: AsRef<str>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
-        let mut all = Self { bytes: Vec::with_capacity(USUAL_BYTES), ends: Vec::with_capacity(USUAL_NUMBER) };
+        let mut all = Self { bytes: Vec::with_capacity(TYPICAL_BYTES), ends: Vec::with_capacity(TYPICAL_COUNT) };
         all.extend(headers);
         all
     }
 }
 
-/// Names only: a value may prove who sent the request.
+/// Prints only the names, since values may be credentials.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_kept_in_order_and_found_by_name() {
+    fn headers_keep_their_order_and_are_found_by_name() {
         let mut headers: Headers = [("host", "h"), ("a", ""), ("ab", "c")].into_iter().collect();
         headers.push("A", b"\xff");
         let all: [(&str, &[u8]); 4] = [("host", b"h"), ("a", b""), ("ab", b"c"), ("a", b"\xff")];
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_not_printed() {
+    fn debug_output_hides_the_values() {
         let headers: Headers = [("authorization", "Basic c2VjcmV0")].into_iter().collect();
         assert_eq!(format!("{headers:?}"), r#"["authorization"]"#);
     }

@@ -1,40 +1,40 @@
-//! Closed sets: the only values that may become a metric label, a log field or a reason header.
+//! Closed sets of values. Only these may become a metric label, a log field or a reason header.
 
 use serde::Serializer;
 
-/// A value of a set that is fixed at compile time.
+/// A value from a set that is fixed at compile time.
 ///
-/// Metrics are labelled by such values alone, so nothing that came from outside can create a series.
+/// All metric labels are such values, so external input cannot create a time series.
 pub trait Label: Copy + Eq + 'static {
-    /// Every value of the set, in the order of [`Label::index`].
+    /// All values of the set, in the order of [`Label::index`].
     const ALL: &'static [Self];
-    /// The position of this value in [`Label::ALL`].
+    /// The index of this value in [`Label::ALL`].
     fn index(self) -> usize;
-    /// The text of this value, as metrics and logs show it.
+    /// The text of this value in metrics and logs.
     fn as_str(self) -> &'static str;
 
-    /// The value of this text.
+    /// The value with this text, if there is one.
     #[must_use]
     fn named(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|value| value.as_str() == text)
     }
 
-    /// The texts of these values, for people who wrote another one.
+    /// The texts of the given values as a list, for error messages.
     #[must_use]
     fn list(values: &[Self]) -> String {
         values.iter().map(|value| value.as_str()).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Writes the text of a value.
+/// Serializes a value as its text.
 ///
 /// # Errors
-/// Those of the serializer.
+/// The errors of the serializer.
 pub fn serialize_label<L: Label, S: Serializer>(label: &L, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(label.as_str())
 }
 
-/// Declares an enum together with its [`Label`] texts and its `Display`.
+/// Declares an enum with its [`Label`] implementation and its `Display`.
 macro_rules! closed_set {
     (
         $(#[$meta:meta])*

@@ -1,4 +1,4 @@
-//! JSON objects as they were written.
+//! JSON objects that preserve the order of their members and repeated names.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,19 +7,19 @@ use serde::{
     de::{Deserializer, MapAccess, Visitor},
 };
 
-/// The members of a JSON object in their order, repeats included, which a map would hide.
+/// The members of a JSON object in their original order, including repeated names, which a map would drop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Members<T>(pub Vec<(String, T)>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Object(PhantomData))
+        deserializer.deserialize_map(MembersVisitor(PhantomData))
     }
 }
 
-struct Object<T>(PhantomData<T>);
+struct MembersVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for MembersVisitor<T> {
     type Value = Members<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,5 @@
-//! Pure values, parsed once at the border. The ground floor: nothing here does I/O or reads a clock.
+//! Domain values, parsed once at the boundary of the service. Nothing here does I/O or reads the clock, and this module uses
+//! no other module of the crate.
 
 mod callback;
 mod destination;

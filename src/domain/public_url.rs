@@ -1,36 +1,36 @@
-//! The base URL under which Twilio calls this service.
+//! The base URL at which Twilio calls this service.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// What is wrong with a public URL, and what to write instead.
+/// Why a public URL is invalid. The text says how to correct it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PublicUrlError {
-    /// Neither `https://` nor `http://`.
+    /// The URL begins neither with `https://` nor with `http://`.
     #[error("does not begin with https:// (or http://); write it as https://hooks.example.com")]
     Scheme,
-    /// No host, or one with forbidden characters.
+    /// The host is missing or contains forbidden characters.
     #[error("has no valid host; write it as https://hooks.example.com")]
     Host,
-    /// `user:password@` before the host.
+    /// The URL contains `user:password@` before the host.
     #[error("contains a user name or an '@'; write only scheme, host, port and path")]
     UserInfo,
-    /// A port outside 1 to 65535.
-    #[error("has no valid port; write a number from 1 to 65535 after the host, or leave it away")]
+    /// The port is not between 1 and 65535.
+    #[error("has an invalid port; write a number from 1 to 65535 after the host, or omit the port")]
     Port,
-    /// A query or fragment.
+    /// The URL has a query or a fragment.
     #[error("has a query or fragment; remove everything from the '?' or '#' on")]
     Query,
-    /// A path with spaces, empty or dot segments.
+    /// The path contains spaces, empty segments or dot segments.
     #[error("has a path that is not a plain prefix; write it as https://hooks.example.com/prefix")]
     Path,
 }
 
 /// A base URL as configured: scheme, host, optional port and path prefix.
 ///
-/// The texts are kept exactly as written, because Twilio signs the URL exactly as it was given to Twilio:
-/// a URL parser would lower-case the host, drop default ports and re-encode the path.
+/// The text is kept exactly as written, because Twilio signs the URL exactly as it is configured at Twilio. A URL parser
+/// would convert the host to lower case, drop default ports and re-encode the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     configured: String,
@@ -39,10 +39,10 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// Reads a base URL such as `https://hooks.example.com:8443/twilio`; a trailing slash is dropped.
+    /// Parses a base URL such as `https://hooks.example.com:8443/twilio`. Drops a trailing slash.
     ///
     /// # Errors
-    /// [`PublicUrlError`], whose text says what to write instead.
+    /// [`PublicUrlError`] when the URL is invalid.
     pub fn parse(text: &str) -> Result<Self, PublicUrlError> {
         let (scheme, rest, default_port) = split_scheme(text)?;
         if rest.contains(['?', '#']) {
@@ -71,21 +71,22 @@ impl PublicUrl {
         &self.configured
     }
 
-    /// The path before the routes: empty, or beginning with `/` and not ending with it.
+    /// The path before the routes. It is empty, or begins but does not end with `/`.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The URL with its port as configured, absent and default, each spelling once, the configured one first.
+    /// The spellings of the URL: with the configured port, without a port and with the default port. Each is listed once,
+    /// the configured one first.
     ///
-    /// Twilio is inconsistent about the port that it signs, and its own libraries try these spellings.
+    /// Twilio is inconsistent about the port that it signs, and its own libraries try these spellings, too.
     #[must_use]
     pub fn bases(&self) -> &[String] {
         &self.bases
     }
 
-    /// How many [`bases`](Self::bases) there are: 2 or 3.
+    /// Number of [`bases`](Self::bases): 2 or 3.
     #[must_use]
     pub fn port_spellings(&self) -> usize {
         self.bases.len()
@@ -110,7 +111,7 @@ fn split_authority(authority: &str) -> Result<(&str, Option<u16>), PublicUrlErro
         return Err(PublicUrlError::UserInfo);
     }
     let (host, port) = match authority.rsplit_once(':') {
-        // The last colon of `[::1]` stands inside the brackets and begins no port.
+        // A colon inside the brackets of an IPv6 address does not begin a port.
         Some((host, port)) if !port.contains(']') => (host, Some(parse_port(port)?)),
         _ => (authority, None),
     };
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_port_spelling_stands_once_with_the_configured_one_first() {
+    fn each_port_spelling_is_listed_once_with_the_configured_one_first() {
         let bases = |text| PublicUrl::parse(text).unwrap().bases().join(" ");
         assert_eq!(bases("https://a.example"), "https://a.example https://a.example:443");
         assert_eq!(bases("https://a.example:443/x"), "https://a.example:443/x https://a.example/x");
@@ -164,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_kept_as_written_but_for_a_trailing_slash() {
+    fn text_is_kept_as_written_except_for_a_trailing_slash() {
         let url = PublicUrl::parse("https://Hooks.Example.com/Twilio%20In/").unwrap();
         assert_eq!(url.as_str(), "https://Hooks.Example.com/Twilio%20In");
         assert_eq!(url.prefix(), "/Twilio%20In");
     }
 
     #[test]
-    fn a_wrong_url_names_the_wrong_part() {
+    fn error_names_the_invalid_part() {
         use PublicUrlError::*;
         for (text, error) in [
             ("hooks.example.com", Scheme),

@@ -1,11 +1,11 @@
-//! The kind of thing whose status changed.
+//! The kind of a profile.
 
 use serde::{Deserialize, Serialize};
 
 use super::label::closed_set;
 
 closed_set! {
-    /// The kind of a profile. The payload does not tell it; the path of the callback does.
+    /// The kind of a profile. The path of the callback determines it; the payload does not contain it.
     #[derive(Serialize, Deserialize)]
     #[cfg_attr(test, derive(schemars::JsonSchema))]
     #[serde(rename_all = "kebab-case")]
@@ -23,7 +23,7 @@ closed_set! {
 }
 
 impl Resource {
-    /// The path, below the public URL, to which changes of such profiles are announced.
+    /// The path, relative to the public URL, of the callbacks for profiles of this kind. `None` for [`Self::Unknown`].
     #[must_use]
     pub fn route(self) -> Option<&'static str> {
         match self {

@@ -1,4 +1,4 @@
-//! The JSON Schema in `schemas/` is generated from the event's type and stays compatible.
+//! Tests that the JSON Schema in `schemas/` matches the event type and stays compatible.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -18,20 +18,20 @@ fn generated() -> Value {
     schema
 }
 
-/// Where the new schema would break a consumer of the old one.
+/// Lists the changes that would break a consumer of the old schema.
 ///
-/// Compatible are new properties, and new values of an enumeration that consumers must read as unknown
-/// anyway. Incompatible are lost or changed properties, properties no longer always present, lost values.
-fn breaks(old: &Value, new: &Value, path: &str) -> Vec<String> {
-    let mut found = Vec::new();
+/// New properties are compatible, and so are new enumeration values, which consumers must read as unknown. Removed or changed
+/// properties, properties that are no longer required, and removed values are incompatible.
+fn breaking_changes(old: &Value, new: &Value, path: &str) -> Vec<String> {
+    let mut changes = Vec::new();
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
             for (key, value) in old {
                 let path = format!("{path}/{key}");
                 match new.get(key) {
                     _ if key == "description" || key == "title" => {}
-                    Some(now) => found.extend(breaks(value, now, &path)),
-                    None => found.push(format!("{path} is gone")),
+                    Some(now) => changes.extend(breaking_changes(value, now, &path)),
+                    None => changes.push(format!("{path} was removed")),
                 }
             }
         }
@@ -44,22 +44,22 @@ fn breaks(old: &Value, new: &Value, path: &str) -> Vec<String> {
                 value.to_string()
             };
             let new: BTreeSet<String> = new.iter().map(shape).collect();
-            found.extend(
+            changes.extend(
                 old.iter().map(shape).filter(|value| !new.contains(value)).map(|value| format!("{path} lost {value}")),
             );
         }
         _ if old == new => {}
-        _ => found.push(format!("{path} was {old} and is {new}")),
+        _ => changes.push(format!("{path} changed from {old} to {new}")),
     }
-    found
+    changes
 }
 
 fn committed() -> Value {
-    serde_json::from_str(&fs::read_to_string(file()).expect("schemas/ holds the schema")).unwrap()
+    serde_json::from_str(&fs::read_to_string(file()).expect("schemas/ contains the schema")).unwrap()
 }
 
 #[test]
-fn the_schema_file_is_what_the_type_says() {
+fn schema_file_matches_the_event_type() {
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::write(file(), format!("{:#}\n", generated())).unwrap();
     }
@@ -67,24 +67,24 @@ fn the_schema_file_is_what_the_type_says() {
 }
 
 #[test]
-fn the_schema_is_compatible_with_the_first_one_of_this_event_type() {
+fn schema_is_compatible_with_the_frozen_one_of_this_event_type() {
     let frozen = file().with_file_name("profile-status-changed.v1.frozen.json");
     let frozen: Value = serde_json::from_str(&fs::read_to_string(frozen).unwrap()).unwrap();
     assert_eq!(frozen["$id"], DATA_SCHEMA, "a new version of the event freezes its own schema");
-    assert_eq!(breaks(&frozen, &generated(), ""), Vec::<String>::new(), "needs a new ce_type version");
+    assert_eq!(breaking_changes(&frozen, &generated(), ""), Vec::<String>::new(), "requires a new ce_type version");
 }
 
 #[test]
-fn incompatible_changes_are_recognised() {
+fn incompatible_changes_are_detected() {
     let broken = |change: &dyn Fn(&mut Value)| {
         let mut new = generated();
         change(&mut new);
-        breaks(&generated(), &new, "").len()
+        breaking_changes(&generated(), &new, "").len()
     };
     assert_eq!(broken(&|_| {}), 0);
     assert_eq!(broken(&|new| new["properties"]["added"] = serde_json::json!({"type": "string"})), 0);
-    let lost = |new: &mut Value| drop(new["properties"].as_object_mut().unwrap().remove("status"));
-    assert_eq!(broken(&lost), 1, "a lost property");
+    let removed = |new: &mut Value| drop(new["properties"].as_object_mut().unwrap().remove("status"));
+    assert_eq!(broken(&removed), 1, "a removed property");
     assert_eq!(broken(&|new| new["properties"]["raw_status"]["type"] = "integer".into()), 1, "another type");
     assert_eq!(broken(&|new| drop(new["required"].as_array_mut().unwrap().pop())), 1, "no longer required");
     assert_eq!(broken(&|new| new["properties"]["account_sid"]["pattern"] = ".*".into()), 1, "another pattern");

@@ -1,18 +1,18 @@
-//! Twilio's string identifiers: two letters for the kind, then 32 hexadecimal digits.
+//! Twilio's string identifiers (SIDs): two letters for the kind, then 32 hexadecimal digits.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A text that is not the SID that was expected.
+/// A text is not a SID of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("is not {prefix} followed by 32 hexadecimal digits")]
 pub struct SidError {
     prefix: &'static str,
 }
 
-/// Whether the text has the form of any SID: two letters for the kind, then 32 hexadecimal digits.
+/// Whether the text has the format of a SID of any kind.
 #[must_use]
 pub fn is_sid(text: &str) -> bool {
     text.split_at_checked(2).is_some_and(|(kind, digits)| {
@@ -34,10 +34,10 @@ macro_rules! sid {
         pub struct $name(String);
 
         impl $name {
-            /// Reads a SID; the text must be exact, without surrounding space.
+            /// Parses a SID. The text must not have surrounding white space.
             ///
             /// # Errors
-            /// [`SidError`] when the text has another prefix, length or alphabet.
+            /// [`SidError`] when the prefix, the length or a digit is wrong.
             pub fn parse(text: &str) -> Result<Self, SidError> {
                 check(text, $prefix).map(|()| Self(text.to_owned()))
             }
@@ -72,14 +72,14 @@ macro_rules! sid {
 }
 
 sid!(
-    /// The SID of a Twilio account or sub-account: `AC` and 32 hexadecimal digits.
+    /// The SID of a Twilio account or subaccount: `AC` and 32 hexadecimal digits.
     AccountSid,
     "AC"
 );
 sid!(
     /// The SID of a compliance profile or bundle: `BU` and 32 hexadecimal digits.
     ///
-    /// Customer profiles, trust products and regulatory bundles share this space of names.
+    /// Customer profiles, trust products and regulatory bundles share this namespace.
     ProfileSid,
     "BU"
 );
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sid_is_its_prefix_and_32_hexadecimal_digits() {
+    fn sid_is_its_prefix_and_32_hexadecimal_digits() {
         let good = format!("BU{}", "0a".repeat(16));
         assert_eq!(ProfileSid::parse(&good).unwrap().as_str(), good);
         for bad in [
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sid_of_any_kind_is_two_letters_and_32_hexadecimal_digits() {
+    fn sid_of_any_kind_is_two_letters_and_32_hexadecimal_digits() {
         let digits = "0aF9".repeat(8);
         assert!(is_sid(&format!("IT{digits}")));
         for bad in [format!("IT{digits}0"), format!("1T{digits}"), digits.clone(), "ä".to_owned(), String::new()] {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_says_what_to_write_instead() {
+    fn error_says_what_to_write() {
         let error = AccountSid::parse("hello").unwrap_err().to_string();
         assert_eq!(error, "is not AC followed by 32 hexadecimal digits");
     }

@@ -1,39 +1,39 @@
-//! What a successful verification found.
+//! Closed sets that describe signatures.
 
 use super::label::closed_set;
 
 closed_set! {
-    /// How the signed message was built; the order is the order in which they are tried.
+    /// How the signed message was built. Constructions are tried in this order.
     pub enum Construction {
-        /// The URL with its query, then each name and value of the form, sorted.
+        /// The URL with its query, followed by each name and value of the form, sorted.
         Form => "form",
-        /// The URL with its query alone; its `bodySHA256` is the hash of the body.
+        /// Only the URL with its query, whose `bodySHA256` is the hash of the body.
         BodyHash => "body_hash",
-        /// Like `form`, with `bodySHA256` taken out of the query.
+        /// Like `form`, without `bodySHA256` in the query.
         FormWithoutHash => "form_without_hash",
         /// A `GET`: the URL with its query.
         Query => "query",
-        /// A `GET`: the URL with `bodySHA256` taken out of its query.
+        /// A `GET`: the URL with its query, without `bodySHA256`.
         QueryWithoutHash => "query_without_hash",
     }
 }
 
 closed_set! {
-    /// Which of an account's keys matched.
+    /// Which of the keys of an account matched.
     pub enum KeyAge {
         /// The first configured key.
         Current => "current",
-        /// Any later key; it can be removed when it matches no more.
+        /// Any later key. It can be removed once it no longer matches.
         Previous => "previous",
     }
 }
 
 closed_set! {
-    /// What is done with a callback whose signature does not match. There is no way to do without signatures.
+    /// How the service handles a callback whose signature does not match. Verification cannot be turned off.
     pub enum SignatureMode {
-        /// It is refused.
+        /// The callback is rejected.
         Enforce => "enforce",
-        /// It is kept as a dead letter, never as an event: for the first days, until the public URL is right.
+        /// The callback becomes a dead letter, never an event. For the first days, until the public URL is correct.
         ReportOnly => "report-only",
     }
 }

@@ -1,13 +1,13 @@
 //! W3C Trace Context.
 
-/// A well-formed `traceparent` header, carried from the request into the Kafka record.
+/// A valid `traceparent` header, forwarded from the request to the Kafka record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceParent(String);
 
 impl TraceParent {
-    /// Reads `version-trace_id-parent_id-flags` in lower-case hexadecimal (W3C Trace Context, section 3.2).
+    /// Parses `version-trace_id-parent_id-flags` in lower-case hexadecimal (W3C Trace Context, section 3.2).
     ///
-    /// `None` for everything else, for the forbidden version `ff` and for all-zero identifiers.
+    /// Returns `None` for everything else, including the forbidden version `ff` and all-zero identifiers.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('-').collect();
@@ -20,7 +20,7 @@ impl TraceParent {
         (valid && nonzero(trace) && nonzero(parent)).then(|| Self(text.to_owned()))
     }
 
-    /// The header's value.
+    /// The value of the header.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -32,10 +32,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_well_formed_traceparent_is_carried_on() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(TraceParent::parse(good).unwrap().as_str(), good);
-        for bad in [
+    fn only_a_valid_traceparent_is_accepted() {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(TraceParent::parse(valid).unwrap().as_str(), valid);
+        for invalid in [
             "",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
@@ -44,7 +44,7 @@ mod tests {
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
         ] {
-            assert_eq!(TraceParent::parse(bad), None, "{bad}");
+            assert_eq!(TraceParent::parse(invalid), None, "{invalid}");
         }
     }
 }

@@ -1,58 +1,59 @@
-//! Error codes, from structured fields and from the text of a failure reason.
+//! Extracts error codes from structured fields and from the text of a failure reason.
 
 use serde_json::Value;
 
 use crate::domain::error_code;
 
-/// The codes of one structured field, and whether the field says nothing else.
+/// The error codes of one structured field.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Codes {
+pub(super) struct ErrorCodes {
     pub(super) codes: Vec<u32>,
-    pub(super) complete: bool,
+    /// Whether the field contains nothing besides the codes.
+    pub(super) is_complete: bool,
 }
 
-/// Reads `[{"code":18601}]`, `[18601,"18602"]`, `{"code":18601}`, `18601` or `18601, 18602`.
+/// Parses `[{"code":18601}]`, `[18601,"18602"]`, `{"code":18601}`, `18601` or `18601, 18602`.
 ///
-/// The shape of errors in callbacks is not documented, so codes are taken as they come, catalogued or not.
-pub(super) fn from_structure(text: &str) -> Codes {
+/// Twilio does not document the format of errors in callbacks, so all codes are returned, known or not.
+pub(super) fn from_structured(text: &str) -> ErrorCodes {
     match serde_json::from_str::<Value>(text) {
         Ok(value) => from_json(&value),
         Err(_) => from_list(text),
     }
 }
 
-fn from_json(value: &Value) -> Codes {
+fn from_json(value: &Value) -> ErrorCodes {
     match value {
         Value::Array(items) => join(items.iter().map(from_json)),
-        Value::Object(members) => Codes {
+        Value::Object(members) => ErrorCodes {
             codes: members.get("code").map(from_json).map(|found| found.codes).unwrap_or_default(),
-            complete: members.keys().eq(["code"]),
+            is_complete: members.keys().eq(["code"]),
         },
         Value::Number(number) => from_list(&number.to_string()),
         Value::String(text) => from_list(text),
         Value::Null => join(std::iter::empty()),
-        Value::Bool(_) => Codes { codes: Vec::new(), complete: false },
+        Value::Bool(_) => ErrorCodes { codes: Vec::new(), is_complete: false },
     }
 }
 
-/// A list of nothing but numbers; anything else is prose, in which a number may be anything.
-fn from_list(text: &str) -> Codes {
+/// Parses a list that consists only of numbers. Anything else is prose, in which a number need not be a code.
+fn from_list(text: &str) -> ErrorCodes {
     let words = text.split([',', ';', ' ']).filter(|word| !word.is_empty());
     match words.map(str::parse).collect() {
-        Ok(codes) => Codes { codes, complete: true },
-        Err(_) => Codes { codes: from_prose(text).collect(), complete: false },
+        Ok(codes) => ErrorCodes { codes, is_complete: true },
+        Err(_) => ErrorCodes { codes: from_prose(text).collect(), is_complete: false },
     }
 }
 
-fn join(parts: impl Iterator<Item = Codes>) -> Codes {
-    let nothing = Codes { codes: Vec::new(), complete: true };
-    parts.fold(nothing, |mut all, part| {
+fn join(parts: impl Iterator<Item = ErrorCodes>) -> ErrorCodes {
+    let empty = ErrorCodes { codes: Vec::new(), is_complete: true };
+    parts.fold(empty, |mut all, part| {
         all.codes.extend(part.codes);
-        Codes { complete: all.complete && part.complete, ..all }
+        ErrorCodes { is_complete: all.is_complete && part.is_complete, ..all }
     })
 }
 
-/// The catalogued codes that a text mentions. Other numbers of five digits may be postal codes.
+/// Finds the known codes in a text. Unknown five-digit numbers are ignored, since they may be postal codes.
 pub(super) fn from_prose(text: &str) -> impl Iterator<Item = u32> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| word.len() == 5)
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_read_from_every_structure_that_was_met() {
+    fn codes_are_read_from_every_observed_structure() {
         for text in [
             r#"[{"code":18601},{"code":18602}]"#,
             r#"[18601,"18602"]"#,
@@ -73,14 +74,14 @@ mod tests {
             "18601,18602",
             "18601 ; 18602",
         ] {
-            assert_eq!(from_structure(text), Codes { codes: vec![18601, 18602], complete: true }, "{text}");
+            assert_eq!(from_structured(text), ErrorCodes { codes: vec![18601, 18602], is_complete: true }, "{text}");
         }
-        assert_eq!(from_structure("99999").codes, [99999]);
-        assert_eq!(from_structure("null"), Codes { codes: vec![], complete: true });
+        assert_eq!(from_structured("99999").codes, [99999]);
+        assert_eq!(from_structured("null"), ErrorCodes { codes: vec![], is_complete: true });
     }
 
     #[test]
-    fn a_structure_that_says_more_than_codes_is_not_complete() {
+    fn structure_with_other_content_is_not_complete() {
         for (text, codes) in [
             (r#"[{"code":18601,"message":"no"}]"#, vec![18601]),
             (r#"[{"reason":"no"}]"#, vec![]),
@@ -91,12 +92,12 @@ mod tests {
             ("99999999999", vec![]),
             ("12 Example Street, 90210", vec![]),
         ] {
-            assert_eq!(from_structure(text), Codes { codes, complete: false }, "{text}");
+            assert_eq!(from_structured(text), ErrorCodes { codes, is_complete: false }, "{text}");
         }
     }
 
     #[test]
-    fn only_catalogued_codes_are_read_from_prose() {
+    fn only_known_codes_are_read_from_prose() {
         let found: Vec<u32> = from_prose("(18602) at 90210 Example Street; error18603, 118604 and 18601.").collect();
         assert_eq!(found, [18602, 18601]);
     }

@@ -1,4 +1,4 @@
-//! Which field is which: the one place that names Twilio's spellings.
+//! Maps field names to their meaning. The only place that lists the spellings that Twilio uses.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::verify::{Pair, Payload, is_named};
 
-/// What a field means. Names are compared without case and underscores.
+/// The meaning of a field. Names are compared without case and underscores.
 ///
-/// `BundleSid`, `AccountSid`, `Status` and `FailureReason` are documented by Twilio and were captured; the other
-/// spellings stand in handlers that people run, and cost nothing to understand.
+/// Twilio documents and sends `BundleSid`, `AccountSid`, `Status` and `FailureReason`. The other spellings occur in
+/// handlers that are in use, and supporting them costs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum FieldMeaning {
     Account,
     Profile,
     Sid,
@@ -20,62 +20,62 @@ pub(super) enum Meaning {
     Errors,
     ValidUntil,
     BodyHash,
-    /// Not Twilio's: whoever has the token marks a callback that is none, to test an installation.
+    /// Not sent by Twilio: marks a test callback, which a holder of the token sends to check an installation.
     Test,
     Unknown,
 }
 
-/// Every spelling, in lower case and without underscores.
-const SPELLINGS: [(&str, Meaning); 14] = [
-    ("accountsid", Meaning::Account),
-    ("bundlesid", Meaning::Profile),
-    ("customerprofilesid", Meaning::Profile),
-    ("trustproductsid", Meaning::Profile),
-    ("sid", Meaning::Sid),
-    ("status", Meaning::Status),
-    ("failurereason", Meaning::FailureReason),
-    ("rejectionreason", Meaning::FailureReason),
-    ("errors", Meaning::Errors),
-    ("errorcode", Meaning::Errors),
-    ("errorcodes", Meaning::Errors),
-    ("validuntil", Meaning::ValidUntil),
-    ("bodysha256", Meaning::BodyHash),
-    ("trusthubbridgetest", Meaning::Test),
+/// All spellings, in lower case and without underscores.
+const SPELLINGS: [(&str, FieldMeaning); 14] = [
+    ("accountsid", FieldMeaning::Account),
+    ("bundlesid", FieldMeaning::Profile),
+    ("customerprofilesid", FieldMeaning::Profile),
+    ("trustproductsid", FieldMeaning::Profile),
+    ("sid", FieldMeaning::Sid),
+    ("status", FieldMeaning::Status),
+    ("failurereason", FieldMeaning::FailureReason),
+    ("rejectionreason", FieldMeaning::FailureReason),
+    ("errors", FieldMeaning::Errors),
+    ("errorcode", FieldMeaning::Errors),
+    ("errorcodes", FieldMeaning::Errors),
+    ("validuntil", FieldMeaning::ValidUntil),
+    ("bodysha256", FieldMeaning::BodyHash),
+    ("trusthubbridgetest", FieldMeaning::Test),
 ];
 
-impl Meaning {
+impl FieldMeaning {
     fn of(name: &str) -> Self {
         let spelling = SPELLINGS.iter().find(|(folded, _)| is_named(name.as_bytes(), folded));
         spelling.map_or(Self::Unknown, |(_, meaning)| *meaning)
     }
 }
 
-/// One field, its value as text; JSON values other than texts are kept as JSON.
+/// One field with its value as text. JSON values other than strings are kept in JSON form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field<'a> {
     pub(super) name: Cow<'a, str>,
-    pub(super) meaning: Meaning,
+    pub(super) meaning: FieldMeaning,
     pub(super) value: Cow<'a, str>,
 }
 
 impl<'a> Field<'a> {
     fn new(name: Cow<'a, str>, value: Cow<'a, str>) -> Self {
-        let meaning = match Meaning::of(&name) {
-            // So common a name may belong to something else.
-            Meaning::Sid if value.trim().starts_with("BU") => Meaning::Profile,
-            Meaning::Sid => Meaning::Unknown,
+        let meaning = match FieldMeaning::of(&name) {
+            // The name is so common that it may refer to something else.
+            FieldMeaning::Sid if value.trim().starts_with("BU") => FieldMeaning::Profile,
+            FieldMeaning::Sid => FieldMeaning::Unknown,
             meaning => meaning,
         };
         Self { name, meaning, value }
     }
 
-    /// The value without surrounding space; `None` when nothing is left, since Twilio sends absent fields empty.
+    /// The value without surrounding white space; `None` when it is empty, since Twilio sends absent fields as empty ones.
     pub(super) fn text(&self) -> Option<&str> {
         Some(self.value.trim()).filter(|text| !text.is_empty())
     }
 }
 
-/// All fields in the order received. `None` when the payload cannot be read at all.
+/// Returns all fields in the order received; `None` when the payload is unreadable.
 pub(super) fn read(payload: &Payload) -> Option<Vec<Field<'_>>> {
     match payload {
         Payload::Pairs(pairs) => Some(pairs.iter().map(pair_field).collect()),
@@ -88,11 +88,11 @@ fn pair_field((name, value): &Pair) -> Field<'_> {
     Field::new(String::from_utf8_lossy(name), String::from_utf8_lossy(value))
 }
 
-/// An array is a repeated field, as in a form, except that `errors` is one structure.
+/// Treats an array as a repeated field, as in a form, except `errors`, which is one structure.
 fn json_fields<'a>(name: &'a str, value: &'a Value) -> Vec<Field<'a>> {
     let field = |value: &'a Value| Field::new(name.into(), json_text(value));
     match value {
-        Value::Array(items) if Meaning::of(name) != Meaning::Errors => items.iter().map(field).collect(),
+        Value::Array(items) if FieldMeaning::of(name) != FieldMeaning::Errors => items.iter().map(field).collect(),
         value => vec![field(value)],
     }
 }
@@ -105,12 +105,12 @@ fn json_text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// Every field that no typed part of the event takes, under the name received.
-#[derive(Debug, Default)]
-pub(super) struct Extra(BTreeMap<String, Vec<String>>);
+/// The fields without a typed counterpart in the event, under the names received.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ExtraFields(BTreeMap<String, Vec<String>>);
 
-impl Extra {
-    pub(super) fn keep(&mut self, field: &Field<'_>) {
+impl ExtraFields {
+    pub(super) fn add(&mut self, field: &Field<'_>) {
         self.0.entry(field.name.to_string()).or_default().push(field.value.to_string());
     }
 

@@ -1,92 +1,127 @@
-//! [`VerifiedCallback`] → [`Event`]: what Twilio said, in one shape.
+//! Normalizes callbacks: turns a [`VerifiedCallback`] into an [`Event`] of one fixed form.
 //!
-//! Names are read whatever their case and underscores, an empty value is an absent one, an unknown status is an event,
-//! an unknown field is kept. Nothing is looked up and no clock is read.
+//! Field names match regardless of case and underscores. An empty value counts as absent. An unknown status still becomes an
+//! event, and unknown fields are preserved. This module does no I/O and does not read the clock.
 //!
-//! Only what was verified can become an event:
+//! Only a verified callback can become an event:
 //!
 //! ```compile_fail
 //! # use std::time::SystemTime;
 //! # use trusthub_bridge::{domain::RawCallback, normalize::normalize};
 //! fn skip_verification(raw: RawCallback) {
-//!     let _ = normalize(&raw).map(|event_at| event_at(SystemTime::now().into()));
+//!     let _ = normalize(&raw).map(|callback| callback.at(SystemTime::now().into()));
 //! }
 //! ```
 
 mod codes;
 mod fields;
-mod found;
+mod profile_event;
 
 use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
 
-use self::fields::{Extra, Field, Meaning};
-pub use self::found::event_from_profile;
+use self::fields::{ExtraFields, Field, FieldMeaning};
+pub use self::profile_event::event_from_profile;
 use crate::{
     domain::{
         AccountSid, DeadLetterReason, Event, Fingerprint, Label as _, Origin, ProfileSid, ProfileStatusChanged,
-        RawCallback, RejectionReason, Status, Timestamp, TraceParent,
+        RawCallback, RejectionReason, Resource, Status, Timestamp, TraceParent,
     },
     verify::{ClaimedAccount, VerifiedCallback},
 };
 
-/// The header by which Twilio tells deliveries of one callback apart from others, in lower case.
+/// The header that identifies the deliveries of one callback, in lower case.
 const IDEMPOTENCY_HEADER: &str = "i-twilio-idempotency-token";
 
-/// Repeats without an idempotency token share their event's id within this many seconds of receipt.
-const REPEAT_BUCKET_SECONDS: i64 = 30;
+/// Length of the time window in which identical callbacks without an idempotency token get the same event id.
+const REPEAT_WINDOW_SECONDS: i64 = 30;
 
-/// A callback that Twilio signed and that cannot become an event.
+/// A verified callback that cannot become an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NormalizeError {
-    /// Why.
+    /// Why it becomes a dead letter.
     pub reason: DeadLetterReason,
-    /// The profile that it is about, when that much is clear.
+    /// The profile of the callback, if it could be read.
     pub profile: Option<ProfileSid>,
 }
 
-/// Reads a callback, and returns what makes its event from the time of receipt. That is taken later, under a lock, in which
-/// nothing should be read.
+/// A callback whose fields have been read. [`at`](Self::at) turns it into an event.
+///
+/// The pipeline determines the time of receipt later, while it holds a lock, so all other work is done before.
+#[derive(Debug, Clone)]
+pub struct NormalizedCallback {
+    account: AccountSid,
+    profile: ProfileSid,
+    resource: Resource,
+    status: Status,
+    raw_status: String,
+    failure_reason: Option<String>,
+    errors: Vec<RejectionReason>,
+    valid_until: Option<String>,
+    extra: ExtraFields,
+    fingerprint: Fingerprint,
+    idempotency_token: Option<String>,
+    trace_parent: Option<TraceParent>,
+    is_test: bool,
+}
+
+impl NormalizedCallback {
+    /// Creates the event of the callback with this time of receipt.
+    #[must_use]
+    pub fn at(self, received_at: Timestamp) -> Event {
+        Event {
+            id: event_id(self.fingerprint, received_at),
+            fingerprint: self.fingerprint,
+            is_test: self.is_test,
+            trace_parent: self.trace_parent,
+            data: ProfileStatusChanged {
+                account_sid: self.account,
+                profile_sid: self.profile,
+                resource: self.resource,
+                status: self.status,
+                raw_status: self.raw_status,
+                failure_reason: self.failure_reason,
+                errors: self.errors,
+                valid_until: self.valid_until,
+                received_at,
+                origin: Origin::Callback,
+                idempotency_token: self.idempotency_token,
+                extra: self.extra.into_inner(),
+                profile: None,
+            },
+        }
+    }
+}
+
+/// Reads the fields of a callback.
 ///
 /// # Errors
-/// [`NormalizeError`] when the account, the profile or the status is missing, invalid or contradicts itself.
-pub fn normalize(verified: &VerifiedCallback) -> Result<impl FnOnce(Timestamp) -> Event + use<>, NormalizeError> {
-    let unclear = |reason| NormalizeError { reason, profile: None };
-    let fields = fields::read(verified.payload()).ok_or(unclear(DeadLetterReason::InvalidJson))?;
-    let profile = read_profile(&fields).map_err(unclear)?;
-    let about = |reason| NormalizeError { reason, profile: Some(profile.clone()) };
-    let account = read_account(verified.account()).map_err(about)?;
-    let raw_status = read_status(&fields).map_err(about)?;
+/// [`NormalizeError`] when the account, the profile or the status is missing, invalid or contradictory.
+pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, NormalizeError> {
+    let without_profile = |reason| NormalizeError { reason, profile: None };
+    let fields = fields::read(verified.payload()).ok_or(without_profile(DeadLetterReason::InvalidJson))?;
+    let profile = read_profile(&fields).map_err(without_profile)?;
+    let with_profile = |reason| NormalizeError { reason, profile: Some(profile.clone()) };
+    let account = read_account(verified.account()).map_err(with_profile)?;
+    let raw_status = read_status(&fields).map_err(with_profile)?;
     let raw = verified.raw();
     let idempotency_token = raw.header_text(IDEMPOTENCY_HEADER).map(str::to_owned);
     let details = read_details(&fields);
-    let errors = details.codes.into_iter().map(RejectionReason::from).collect();
-    let fingerprint = fingerprint(raw, &account, &profile, idempotency_token.as_deref());
-    let is_test = fields.iter().any(|field| field.meaning == Meaning::Test);
-    let trace_parent = raw.header_text("traceparent").and_then(TraceParent::parse);
-    let status = Status::from_name(&Status::canonical(raw_status));
-    let (resource, raw_status) = (raw.resource, raw_status.to_owned());
-    Ok(move |received_at| Event {
-        id: event_id(fingerprint, received_at),
-        fingerprint,
-        is_test,
-        trace_parent,
-        data: ProfileStatusChanged {
-            account_sid: account,
-            profile_sid: profile,
-            resource,
-            status,
-            raw_status,
-            failure_reason: details.failure_reason,
-            errors,
-            valid_until: details.valid_until,
-            received_at,
-            origin: Origin::Callback,
-            idempotency_token,
-            extra: details.extra.into_inner(),
-            profile: None,
-        },
+    Ok(NormalizedCallback {
+        fingerprint: fingerprint(raw, &account, &profile, idempotency_token.as_deref()),
+        resource: raw.resource,
+        status: Status::from_name(&Status::canonical(raw_status)),
+        raw_status: raw_status.to_owned(),
+        failure_reason: details.failure_reason,
+        errors: details.codes.into_iter().map(RejectionReason::from).collect(),
+        valid_until: details.valid_until,
+        extra: details.extra,
+        trace_parent: raw.header_text("traceparent").and_then(TraceParent::parse),
+        is_test: fields.iter().any(|field| field.meaning == FieldMeaning::Test),
+        account,
+        profile,
+        idempotency_token,
     })
 }
 
@@ -99,12 +134,12 @@ fn read_account(claimed: &ClaimedAccount) -> Result<AccountSid, DeadLetterReason
     }
 }
 
-fn texts<'a>(fields: &'a [Field<'_>], meaning: Meaning) -> impl Iterator<Item = &'a str> {
+fn texts<'a>(fields: &'a [Field<'_>], meaning: FieldMeaning) -> impl Iterator<Item = &'a str> {
     fields.iter().filter(move |field| field.meaning == meaning).filter_map(Field::text)
 }
 
 fn read_profile(fields: &[Field<'_>]) -> Result<ProfileSid, DeadLetterReason> {
-    let mut texts = texts(fields, Meaning::Profile);
+    let mut texts = texts(fields, FieldMeaning::Profile);
     let first = texts.next().ok_or(DeadLetterReason::MissingProfileSid)?;
     if texts.any(|other| other != first) {
         return Err(DeadLetterReason::ConflictingProfileSid);
@@ -113,7 +148,7 @@ fn read_profile(fields: &[Field<'_>]) -> Result<ProfileSid, DeadLetterReason> {
 }
 
 fn read_status<'a>(fields: &'a [Field<'_>]) -> Result<&'a str, DeadLetterReason> {
-    let mut texts = texts(fields, Meaning::Status);
+    let mut texts = texts(fields, FieldMeaning::Status);
     let first = texts.next().ok_or(DeadLetterReason::MissingStatus)?;
     if texts.any(|other| Status::canonical(other) != Status::canonical(first)) {
         return Err(DeadLetterReason::ConflictingStatus);
@@ -121,24 +156,28 @@ fn read_status<'a>(fields: &'a [Field<'_>]) -> Result<&'a str, DeadLetterReason>
     Ok(first)
 }
 
-/// What says more about the change, and everything that is left over.
+/// The optional parts of the event, and the fields without a typed counterpart.
 #[derive(Debug, Default)]
 struct Details {
     failure_reason: Option<String>,
     valid_until: Option<String>,
     codes: Vec<u32>,
-    extra: Extra,
+    extra: ExtraFields,
 }
 
 fn read_details(fields: &[Field<'_>]) -> Details {
     let mut details = Details::default();
     for field in fields {
         match field.meaning {
-            Meaning::FailureReason => keep_first(&mut details.failure_reason, &mut details.extra, field),
-            Meaning::ValidUntil => keep_first(&mut details.valid_until, &mut details.extra, field),
-            Meaning::Errors => read_errors(&mut details, field),
-            Meaning::Unknown | Meaning::Sid => details.extra.keep(field),
-            Meaning::Account | Meaning::Profile | Meaning::Status | Meaning::BodyHash | Meaning::Test => {}
+            FieldMeaning::FailureReason => keep_first(&mut details.failure_reason, &mut details.extra, field),
+            FieldMeaning::ValidUntil => keep_first(&mut details.valid_until, &mut details.extra, field),
+            FieldMeaning::Errors => read_errors(&mut details, field),
+            FieldMeaning::Unknown | FieldMeaning::Sid => details.extra.add(field),
+            FieldMeaning::Account
+            | FieldMeaning::Profile
+            | FieldMeaning::Status
+            | FieldMeaning::BodyHash
+            | FieldMeaning::Test => {}
         }
     }
     let prose = details.failure_reason.as_deref().unwrap_or_default();
@@ -148,26 +187,26 @@ fn read_details(fields: &[Field<'_>]) -> Details {
     details
 }
 
-/// Takes the first text there is; another one is not lost but kept beside it.
-fn keep_first(place: &mut Option<String>, extra: &mut Extra, field: &Field<'_>) {
-    match (field.text(), &place) {
+/// Keeps the first text; a different later one is preserved in `extra`.
+fn keep_first(target: &mut Option<String>, extra: &mut ExtraFields, field: &Field<'_>) {
+    match (field.text(), &target) {
         (None, _) => {}
-        (Some(text), None) => *place = Some(text.to_owned()),
+        (Some(text), None) => *target = Some(text.to_owned()),
         (Some(text), Some(first)) if text == first => {}
-        (Some(_), Some(_)) => extra.keep(field),
+        (Some(_), Some(_)) => extra.add(field),
     }
 }
 
 fn read_errors(details: &mut Details, field: &Field<'_>) {
     let Some(text) = field.text() else { return };
-    let found = codes::from_structure(text);
+    let found = codes::from_structured(text);
     details.codes.extend(found.codes);
-    if !found.complete {
-        details.extra.keep(field);
+    if !found.is_complete {
+        details.extra.add(field);
     }
 }
 
-/// What repeats of a callback have in common, on every replica.
+/// Computes the fingerprint, which is equal for repeats of a callback on every replica.
 fn fingerprint(raw: &RawCallback, account: &AccountSid, profile: &ProfileSid, token: Option<&str>) -> Fingerprint {
     let body = Sha256::digest(raw.fields());
     let [resource, account, profile, token_text] =
@@ -175,17 +214,17 @@ fn fingerprint(raw: &RawCallback, account: &AccountSid, profile: &ProfileSid, to
     Fingerprint::new(hash(&[resource, account, profile, token_text, &body]), token.is_some())
 }
 
-/// The CloudEvents id. Without a token, an identical callback is a repeat only for a while, and then a new event.
+/// Computes the CloudEvents id. Without a token, an identical callback counts as a repeat only within a time window.
 fn event_id(fingerprint: Fingerprint, received_at: Timestamp) -> String {
     if fingerprint.has_token() {
         return fingerprint.to_string();
     }
-    let bucket = received_at.unix_seconds() / REPEAT_BUCKET_SECONDS;
-    let hash = hash(&[fingerprint.to_string().as_bytes(), &bucket.to_be_bytes()]);
+    let window = received_at.unix_seconds() / REPEAT_WINDOW_SECONDS;
+    let hash = hash(&[fingerprint.to_string().as_bytes(), &window.to_be_bytes()]);
     Fingerprint::new(hash, false).to_string()
 }
 
-/// Parts are hashed with their length, lest two different lists of parts run together into the same bytes.
+/// Hashes each part with its length, so that different lists of parts never yield the same input.
 fn hash(parts: &[&[u8]]) -> u128 {
     let mut hash = Sha256::new();
     for part in parts {

@@ -2,7 +2,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::{
-    domain::{Encoding, PublicUrl, Resource, SIGNATURE_HEADER},
+    domain::{Encoding, PublicUrl, SIGNATURE_HEADER},
     verify::{Keyring, SigningKey, Verifier, sign, url_with_body_hash},
 };
 
@@ -25,7 +25,7 @@ fn request(encoding: Encoding, query: Option<String>, body: &str, headers: &[(&s
     }
 }
 
-/// Signs over the URL alone, with the body's hash: covers every encoding.
+/// Signs the URL with the hash of the body, which works for every encoding.
 fn verified(encoding: Encoding, body: &str, headers: &[(&str, &str)]) -> VerifiedCallback {
     let key = SigningKey::from_auth_token(&"token".into()).unwrap();
     let keyring = Keyring::new(None, &["token".into()]).unwrap();
@@ -42,7 +42,7 @@ fn verified(encoding: Encoding, body: &str, headers: &[(&str, &str)]) -> Verifie
 }
 
 fn at_receipt(verified: &VerifiedCallback) -> Result<Event, NormalizeError> {
-    normalize(verified).map(|event_at| event_at((UNIX_EPOCH + RECEIVED).into()))
+    normalize(verified).map(|callback| callback.at((UNIX_EPOCH + RECEIVED).into()))
 }
 
 fn form(body: &str) -> Result<Event, NormalizeError> {
@@ -58,7 +58,7 @@ fn with(rest: &str) -> String {
 }
 
 #[test]
-fn the_documented_form_becomes_an_event() {
+fn documented_form_becomes_an_event() {
     let body = with("Status=twilio-rejected&FailureReason=Number+not+verified+(18602)&HomeRegion=us1");
     let headers = [(IDEMPOTENCY_HEADER, "11111111-2222-3333-4444-555555555555")];
     let event = at_receipt(&verified(Encoding::Form, &body, &headers)).unwrap();
@@ -75,14 +75,14 @@ fn the_documented_form_becomes_an_event() {
 }
 
 #[test]
-fn the_captured_get_with_its_doubled_hash_becomes_an_event() {
+fn captured_get_with_a_repeated_hash_becomes_an_event() {
     let query = format!("bodySHA256=0a&bodySHA256=0a&{}", with("Status=pending-review&FailureReason="));
     let change = at_receipt(&verified(Encoding::Query, &query, &[])).unwrap().data;
     assert_eq!((change.status, change.failure_reason, change.extra.len()), (Status::PendingReview, None, 0));
 }
 
 #[test]
-fn a_json_body_becomes_the_same_event_as_a_form() {
+fn json_body_becomes_the_same_event_as_a_form() {
     let json = format!(
         r#"{{"account_sid": "{ACCOUNT}", "bundle_sid": "{PROFILE}", "status": "twilio-rejected", "valid_until": null,
             "errors": [{{"code": 18601}}], "Attempts": 2, "Tags": ["a", "b"], "Nested": {{"x": 1}}}}"#
@@ -95,7 +95,7 @@ fn a_json_body_becomes_the_same_event_as_a_form() {
 }
 
 #[test]
-fn names_are_read_whatever_their_case_and_underscores() {
+fn field_names_match_regardless_of_case_and_underscores() {
     for profile in ["BundleSid", "BundleSID", "bundle_sid", "CustomerProfileSid", "TRUST_PRODUCT_SID", "Sid"] {
         let change = change(&format!("account_sid={ACCOUNT}&{profile}={PROFILE}&STATUS=draft&rejection_reason=x"));
         assert_eq!(change.profile_sid.as_str(), PROFILE, "{profile}");
@@ -105,13 +105,13 @@ fn names_are_read_whatever_their_case_and_underscores() {
 }
 
 #[test]
-fn another_things_sid_is_no_contradiction() {
+fn sid_of_another_resource_is_not_a_conflict() {
     let change = change(&with("Status=draft&Sid=EV00000000000000000000000000000009"));
     assert_eq!((change.profile_sid.as_str(), change.extra.len()), (PROFILE, 1));
 }
 
 #[test]
-fn every_spelling_of_a_status_is_understood_and_the_raw_text_kept() {
+fn every_spelling_of_a_status_is_recognized_and_the_raw_text_kept() {
     for (raw, status) in [
         ("draft", Status::Draft),
         ("pending_review", Status::PendingReview),
@@ -129,7 +129,7 @@ fn every_spelling_of_a_status_is_understood_and_the_raw_text_kept() {
 }
 
 #[test]
-fn what_is_missing_invalid_or_contradicts_itself_is_named() {
+fn missing_invalid_or_conflicting_fields_are_reported() {
     use DeadLetterReason::*;
     for (body, reason) in [
         (String::new(), MissingProfileSid),
@@ -150,20 +150,20 @@ fn what_is_missing_invalid_or_contradicts_itself_is_named() {
 }
 
 #[test]
-fn what_is_not_understood_still_tells_its_profile() {
+fn error_still_names_the_profile() {
     let profile = |body: &str| form(body).unwrap_err().profile.map(|sid| sid.as_str().to_owned());
     assert_eq!(profile(&with("Status=")).as_deref(), Some(PROFILE));
     assert_eq!(profile("Status=draft"), None);
 }
 
 #[test]
-fn repeats_that_say_the_same_are_no_contradiction() {
+fn repeated_fields_with_equal_values_are_not_a_conflict() {
     let change = change(&with(&format!("Status=draft&status=DRAFT&Sid={PROFILE}&BundleSid=&account_sid={ACCOUNT}")));
     assert_eq!(change.status, Status::Draft);
 }
 
 #[test]
-fn codes_come_from_structures_then_from_the_catalogued_ones_of_the_text() {
+fn codes_come_from_structures_first_and_then_from_the_text() {
     let body = with(
         "Status=twilio-rejected&Errors=%5B%7B%22code%22:18603%7D%5D&ErrorCode=77777\
                      &FailureReason=18603+and+18601+near+90210",
@@ -176,7 +176,7 @@ fn codes_come_from_structures_then_from_the_catalogued_ones_of_the_text() {
 }
 
 #[test]
-fn nothing_that_was_sent_is_dropped() {
+fn every_received_field_is_preserved() {
     let body =
         with("Status=draft&Errors=oops&FailureReason=a&RejectionReason=b&Email=x@example.com&Empty=&Twice=1&Twice=2");
     let change = change(&body);
@@ -189,7 +189,7 @@ fn nothing_that_was_sent_is_dropped() {
 }
 
 #[test]
-fn repeats_share_their_id_and_others_do_not() {
+fn repeats_share_their_id_and_other_callbacks_do_not() {
     let id = |body: &str, token: &str| {
         at_receipt(&verified(Encoding::Form, body, &[(IDEMPOTENCY_HEADER, token)])).unwrap().id
     };
@@ -201,7 +201,7 @@ fn repeats_share_their_id_and_others_do_not() {
 }
 
 #[test]
-fn without_a_token_repeats_share_their_id_for_thirty_seconds() {
+fn repeats_without_a_token_share_their_id_for_thirty_seconds() {
     let fingerprint = form(&with("Status=draft")).unwrap().fingerprint;
     let id = |seconds: u64| event_id(fingerprint, (UNIX_EPOCH + Duration::from_secs(seconds)).into());
     assert_eq!(id(0), id(29));
@@ -209,12 +209,12 @@ fn without_a_token_repeats_share_their_id_for_thirty_seconds() {
 }
 
 #[test]
-fn a_traceparent_is_carried_and_a_broken_one_is_not() {
-    let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+fn valid_traceparent_is_forwarded_and_an_invalid_one_is_not() {
+    let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let trace = |value: &str| {
         let event = at_receipt(&verified(Encoding::Form, &with("Status=draft"), &[("traceparent", value)])).unwrap();
         event.trace_parent.map(|trace| trace.as_str().to_owned())
     };
-    assert_eq!(trace(good).as_deref(), Some(good));
+    assert_eq!(trace(valid).as_deref(), Some(valid));
     assert_eq!(trace("nonsense"), None);
 }

@@ -211,7 +211,7 @@ impl Pipeline {
         let received_at = clock.next_time(SystemTime::now().into());
         self.metrics.last_callback.set(received_at.unix_seconds());
         let accepted = match normalized {
-            Ok(event_at) => self.submit_event(guard, &verified, event_at(received_at)),
+            Ok(callback) => self.submit_event(guard, &verified, callback.at(received_at)),
             Err(error) => {
                 let why = (error.reason, error.profile.as_ref());
                 let delivery = self.deliver.submit_dead_letter(verified.raw(), why, received_at, guard.received());

@@ -1,15 +1,15 @@
-//! Where a store lies: a folder; in tests something that breaks on purpose.
+//! The files of a spool: a folder in production; in tests a disk that fails on purpose.
 //!
-//! | File | What |
+//! | File | Content |
 //! |---|---|
 //! | `lock` | locked for as long as a process uses the folder |
 //! | `spool.redb` | the store in use |
-//! | `spool.redb.new` | a store that is being made |
-//! | `spool.redb.suspect` | left when a process died of the store in use |
-//! | `spool.redb.corrupt-TIME` | a damaged store that was set aside and is to be salvaged |
-//! | `….salvaged`, `….salvaged-in-part` | the same, after its salvage: wholly, or with something missing |
+//! | `spool.redb.new` | a store that is being created |
+//! | `spool.redb.suspect` | the crash marker: the store in use made a process panic |
+//! | `spool.redb.corrupt-TIME` | a quarantined store that still has to be salvaged |
+//! | `….salvaged`, `….salvaged-in-part` | a quarantined store after its salvage: complete, or with something missing |
 //! | `spool.tombstones` | the log of removed positions |
-//! | `inspect.sock` | where a running service answers `spool ls` and `spool show` |
+//! | `inspect.sock` | the socket on which a running service serves `spool ls` and `spool show` |
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
@@ -26,123 +26,123 @@ use super::{OpenError, inspect::SOCKET};
 
 /// The store in use.
 pub(super) const LIVE: &str = "spool.redb";
-/// What the names of stores that were set aside begin with.
-const ASIDE: &str = "spool.redb.corrupt-";
-/// What is appended to the name of a damaged store from which every record was saved.
+/// Prefix of the names of quarantined stores.
+const QUARANTINED: &str = "spool.redb.corrupt-";
+/// Suffix of a quarantined store from which every record was recovered.
 const SALVAGED: &str = ".salvaged";
-/// The same, when something could not be read.
+/// Suffix of a quarantined store of which something could not be read.
 const SALVAGED_IN_PART: &str = ".salvaged-in-part";
 const TOMBSTONES: &str = "spool.tombstones";
 const NEW_TOMBSTONES: &str = "spool.tombstones.new";
-/// A store that is being made. A store has its own name only when it is complete.
+/// A store that is being created. It gets the name of the live store only when it is complete.
 const NEW: &str = "spool.redb.new";
 const LOCK: &str = "lock";
-/// Left when a process died of the store in use.
-const NOTE: &str = "spool.redb.suspect";
+/// Created when a panic begins in the store in use, removed when the process survives.
+const CRASH_MARKER: &str = "spool.redb.suspect";
 
-const DIED_OF_IT: &str = "the process before this one died of it";
+const CRASHED: &str = "the previous process crashed while using it";
 
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// What became of a store that was set aside.
+/// How far the salvage of a quarantined store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Salvage {
-    /// Everything that it held is in the store in use, or was published.
+pub enum SalvageState {
+    /// Every record that it held is in the store in use or was published.
     Complete,
-    /// What could be read is; something could not.
-    InPart,
-    /// It was not tried yet.
+    /// Everything readable was recovered, but something could not be read.
+    Partial,
+    /// It has not been salvaged.
     Pending,
 }
 
-/// A store that was set aside.
+/// A store that was moved out of use because it is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Aside {
+pub(super) struct QuarantinedStore {
     pub(super) name: String,
-    /// Its size.
+    /// Size of the file.
     pub(super) bytes: u64,
-    pub(super) salvage: Salvage,
+    pub(super) salvage: SalvageState,
 }
 
-impl Aside {
-    /// The file in a spool's folder that has this name, if it is one.
-    pub(super) fn of(name: &str, bytes: u64) -> Option<Self> {
-        let time = name.strip_prefix(ASIDE)?;
+impl QuarantinedStore {
+    /// Parses the name of a file in the folder; `None` when it is not a quarantined store.
+    pub(super) fn from_name(name: &str, bytes: u64) -> Option<Self> {
+        let time = name.strip_prefix(QUARANTINED)?;
         let salvage = match time {
-            _ if time.ends_with(SALVAGED) => Salvage::Complete,
-            _ if time.ends_with(SALVAGED_IN_PART) => Salvage::InPart,
-            _ => Salvage::Pending,
+            _ if time.ends_with(SALVAGED) => SalvageState::Complete,
+            _ if time.ends_with(SALVAGED_IN_PART) => SalvageState::Partial,
+            _ => SalvageState::Pending,
         };
         Some(Self { name: name.to_owned(), bytes, salvage })
     }
 }
 
-/// Raw bytes of a store that was set aside.
-pub(super) trait Raw: Send + 'static {
-    /// Its size.
+/// Positioned reads of the raw bytes of a quarantined store.
+pub(super) trait ReadAt: Send + 'static {
+    /// Size of the file.
     fn length(&self) -> io::Result<u64>;
-    /// Fills the buffer from this place on.
-    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<()>;
+    /// Fills the buffer with the bytes at this offset.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
-impl Raw for File {
+impl ReadAt for File {
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 
-    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<()> {
-        self.read_exact_at(buffer, place)
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(buffer, offset)
     }
 }
 
-/// What the spool needs of a disk. Renames are durable when they return.
+/// The file operations that the spool needs. Renames are durable when they return.
 pub(super) trait Disk: Send + 'static {
-    /// The bytes of a store.
-    type File: StorageBackend;
-    /// The bytes of a store that was set aside.
-    type Raw: Raw;
+    /// The file of a store in use.
+    type LiveFile: StorageBackend;
+    /// The file of a quarantined store.
+    type QuarantinedFile: ReadAt;
 
-    /// The store in use, if there is one.
-    fn open(&self) -> io::Result<Option<Self::File>>;
-    /// An empty file beside it.
-    fn make(&self) -> io::Result<Self::File>;
-    /// Makes what was made last the store in use.
-    fn put_in_place(&self) -> io::Result<()>;
-    /// Where a process that dies of the store in use leaves a note, which [`Disk::open`] takes for damage and
-    /// [`Disk::put_in_place`] removes.
-    fn note(&self) -> Option<PathBuf>;
+    /// Opens the store in use, if there is one.
+    fn open_live(&self) -> io::Result<Option<Self::LiveFile>>;
+    /// Creates an empty file for a new store.
+    fn create_new(&self) -> io::Result<Self::LiveFile>;
+    /// Makes the most recently created store the one in use.
+    fn activate_new(&self) -> io::Result<()>;
+    /// The path at which a panic in the store leaves the crash marker. [`Disk::open_live`] reports a marked store as
+    /// damaged, and [`Disk::activate_new`] removes the marker.
+    fn crash_marker(&self) -> Option<PathBuf>;
     /// Renames the store in use and returns its new name.
-    fn set_aside(&self) -> io::Result<String>;
+    fn quarantine_live(&self) -> io::Result<String>;
     /// Size of the store in use.
-    fn length(&self) -> io::Result<u64>;
+    fn live_length(&self) -> io::Result<u64>;
     /// Bytes that this user may still write.
     fn free_bytes(&self) -> io::Result<u64>;
-    /// The stores that were set aside, from the oldest to the newest.
-    fn aside(&self) -> io::Result<Vec<Aside>>;
-    /// Opens one of them.
-    fn open_aside(&self, name: &str) -> io::Result<Self::Raw>;
-    /// Marks one of them after its salvage, which is never [`Salvage::Pending`] then.
-    fn mark(&self, name: &str, salvage: Salvage) -> io::Result<()>;
-    /// Removes one of them.
-    fn remove_aside(&self, name: &str) -> io::Result<()>;
-    /// The log of tombstones, if there is one.
-    fn tombstones(&self) -> io::Result<Option<Vec<u8>>>;
-    /// Appends to the log, durably.
+    /// The quarantined stores, oldest first.
+    fn list_quarantined(&self) -> io::Result<Vec<QuarantinedStore>>;
+    /// Opens a quarantined store.
+    fn open_quarantined(&self, name: &str) -> io::Result<Self::QuarantinedFile>;
+    /// Marks a quarantined store after its salvage, which then is not [`SalvageState::Pending`].
+    fn mark_salvaged(&self, name: &str, salvage: SalvageState) -> io::Result<()>;
+    /// Removes a quarantined store.
+    fn remove_quarantined(&self, name: &str) -> io::Result<()>;
+    /// Reads the tombstone log, if there is one.
+    fn read_tombstones(&self) -> io::Result<Option<Vec<u8>>>;
+    /// Appends to the tombstone log, durably.
     fn append_tombstones(&self, records: &[u8]) -> io::Result<()>;
-    /// Replaces the log, durably: it is the old one or the new one.
+    /// Replaces the tombstone log, durably and atomically.
     fn replace_tombstones(&self, records: &[u8]) -> io::Result<()>;
 }
 
-/// A folder that this process alone uses.
+/// A folder that only this process uses.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct SpoolFolder {
     path: PathBuf,
-    /// Unlocked by the system when it is closed, however the process ends; the file itself may stay.
+    /// The operating system releases the lock when the process ends, however it ends; the file may remain.
     _lock: File,
 }
 
-impl Folder {
-    /// Makes the folder unless it exists, and takes its lock.
+impl SpoolFolder {
+    /// Creates the folder unless it exists, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
@@ -165,58 +165,58 @@ impl Folder {
 
     fn unused_name(&self) -> io::Result<String> {
         let time = OffsetDateTime::from(SystemTime::now()).format(TIME).map_err(io::Error::other)?;
-        let first = format!("{ASIDE}{time}");
-        let others = (2..u32::MAX).map(|number| format!("{ASIDE}{time}-{number}"));
-        let taken = list_aside(&self.path)?;
+        let first = format!("{QUARANTINED}{time}");
+        let others = (2..u32::MAX).map(|number| format!("{QUARANTINED}{time}-{number}"));
+        let existing = list_quarantined(&self.path)?;
         std::iter::once(first)
             .chain(others)
-            .find(|name| taken.iter().all(|aside| !aside.name.starts_with(name.as_str())))
+            .find(|name| existing.iter().all(|store| !store.name.starts_with(name.as_str())))
             .ok_or_else(|| io::ErrorKind::AlreadyExists.into())
     }
 }
 
-impl Drop for Folder {
-    /// The lock is still held, so that the socket is that of this process.
+impl Drop for SpoolFolder {
+    /// Removes the socket while the lock is still held, so that it can only be the socket of this process.
     fn drop(&mut self) {
         let _ = fs::remove_file(self.path.join(SOCKET));
     }
 }
 
-impl Disk for Folder {
-    type File = FileBackend;
-    type Raw = File;
+impl Disk for SpoolFolder {
+    type LiveFile = FileBackend;
+    type QuarantinedFile = File;
 
-    fn open(&self) -> io::Result<Option<FileBackend>> {
+    fn open_live(&self) -> io::Result<Option<FileBackend>> {
         match private().open(self.path.join(LIVE)) {
-            Ok(_) if self.path.join(NOTE).exists() => Err(io::Error::new(io::ErrorKind::InvalidData, DIED_OF_IT)),
+            Ok(_) if self.path.join(CRASH_MARKER).exists() => Err(io::Error::new(io::ErrorKind::InvalidData, CRASHED)),
             Ok(file) => backend(file).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn make(&self) -> io::Result<FileBackend> {
+    fn create_new(&self) -> io::Result<FileBackend> {
         backend(private().create(true).truncate(true).open(self.path.join(NEW))?)
     }
 
-    fn put_in_place(&self) -> io::Result<()> {
-        match fs::remove_file(self.path.join(NOTE)) {
+    fn activate_new(&self) -> io::Result<()> {
+        match fs::remove_file(self.path.join(CRASH_MARKER)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => self.rename(NEW, LIVE),
         }
     }
 
-    fn note(&self) -> Option<PathBuf> {
-        Some(self.path.join(NOTE))
+    fn crash_marker(&self) -> Option<PathBuf> {
+        Some(self.path.join(CRASH_MARKER))
     }
 
-    fn set_aside(&self) -> io::Result<String> {
+    fn quarantine_live(&self) -> io::Result<String> {
         let name = self.unused_name()?;
         self.rename(LIVE, &name)?;
         Ok(name)
     }
 
-    fn length(&self) -> io::Result<u64> {
+    fn live_length(&self) -> io::Result<u64> {
         Ok(fs::metadata(self.path.join(LIVE))?.len())
     }
 
@@ -225,29 +225,29 @@ impl Disk for Folder {
         Ok(system.f_bavail.saturating_mul(system.f_frsize))
     }
 
-    fn aside(&self) -> io::Result<Vec<Aside>> {
-        list_aside(&self.path)
+    fn list_quarantined(&self) -> io::Result<Vec<QuarantinedStore>> {
+        list_quarantined(&self.path)
     }
 
-    fn open_aside(&self, name: &str) -> io::Result<File> {
+    fn open_quarantined(&self, name: &str) -> io::Result<File> {
         File::open(self.path.join(name))
     }
 
-    fn mark(&self, name: &str, salvage: Salvage) -> io::Result<()> {
-        let mark = match salvage {
-            Salvage::Complete => SALVAGED,
-            Salvage::InPart => SALVAGED_IN_PART,
-            Salvage::Pending => return Ok(()),
+    fn mark_salvaged(&self, name: &str, salvage: SalvageState) -> io::Result<()> {
+        let suffix = match salvage {
+            SalvageState::Complete => SALVAGED,
+            SalvageState::Partial => SALVAGED_IN_PART,
+            SalvageState::Pending => return Ok(()),
         };
-        self.rename(name, &format!("{name}{mark}"))
+        self.rename(name, &format!("{name}{suffix}"))
     }
 
-    fn remove_aside(&self, name: &str) -> io::Result<()> {
+    fn remove_quarantined(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path.join(name))?;
         self.sync()
     }
 
-    fn tombstones(&self) -> io::Result<Option<Vec<u8>>> {
+    fn read_tombstones(&self) -> io::Result<Option<Vec<u8>>> {
         read_tombstones(&self.path)
     }
 
@@ -265,20 +265,20 @@ impl Disk for Folder {
     }
 }
 
-/// The stores that were set aside in this folder, from the oldest to the newest.
-pub(super) fn list_aside(folder: &Path) -> io::Result<Vec<Aside>> {
-    let mut found = Vec::new();
+/// The quarantined stores in this folder, oldest first.
+pub(super) fn list_quarantined(folder: &Path) -> io::Result<Vec<QuarantinedStore>> {
+    let mut stores = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if let Some(name) = entry.file_name().to_str().filter(|name| name.starts_with(ASIDE)) {
-            found.extend(Aside::of(name, entry.metadata()?.len()));
+        if let Some(name) = entry.file_name().to_str().filter(|name| name.starts_with(QUARANTINED)) {
+            stores.extend(QuarantinedStore::from_name(name, entry.metadata()?.len()));
         }
     }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+    stores.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(stores)
 }
 
-/// The log of tombstones in this folder, if there is one.
+/// Reads the tombstone log in this folder, if there is one.
 pub(super) fn read_tombstones(folder: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(folder.join(TOMBSTONES)) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -287,7 +287,7 @@ pub(super) fn read_tombstones(folder: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Records hold personal data: nobody else may read them.
+/// Records hold personal data, so only the owner may read the files.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);

@@ -1,4 +1,4 @@
-//! What can go wrong, as the callers see it.
+//! The errors of the spool's public interface.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::{numbers::FORMAT, store_error::StoreError};
+use super::{meta::FORMAT, store_error::StoreError};
 
 /// Why entries were not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -15,38 +15,38 @@ pub enum AppendError {
     /// A limit is reached, or the disk is full.
     #[error("the spool is full")]
     Full,
-    /// The disk fails or hangs, or more waits for it than may. They may be in the spool or not; the caller may not count
-    /// on them.
-    #[error("the spool could not be written")]
+    /// The disk fails or hangs, or too many appends are already waiting for it. The entries may or may not be in the
+    /// spool; the caller must not rely on them.
+    #[error("cannot write to the spool")]
     Failed,
 }
 
-/// The store cannot be read or changed at the moment; it is opened anew by itself.
+/// The store cannot be read or changed at the moment. The spool reopens it without help from the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the spool cannot be read or changed at the moment")]
+#[error("the spool is temporarily unavailable")]
 pub struct SpoolUnavailable;
 
-/// Why the spool cannot be used at all.
+/// Why the spool cannot be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The folder or a file in it cannot be made, read or written.
-    #[error("{path} cannot be used ({source}): name a folder that this user may write, on a disk that works", path = .path.display())]
+    /// The folder or a file in it cannot be created, read or written.
+    #[error("cannot use {path} ({source}): choose a folder that this user can write to, on a working disk", path = .path.display())]
     Unusable {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error that the operating system reported.
         source: io::Error,
     },
     /// Another process holds the lock.
-    #[error("{path} is in use by another process: stop it, or name another folder", path = .path.display())]
+    #[error("{path} is in use by another process: stop it, or choose another folder", path = .path.display())]
     InUse {
         /// The folder.
         path: PathBuf,
     },
-    /// The store was made by a newer version of this program.
+    /// A newer version of this program created the store.
     #[error(
-        "{path} was written by a newer version (format {format}; this version knows up to {known}): \
-         use the newer version, or drain the spool with it first",
+        "{path} was written by a newer version (format {format}; this version supports formats up to {known}): \
+         run the newer version, or use it to drain the spool first",
         path = .path.display()
     )]
     Newer {
@@ -54,18 +54,18 @@ pub enum OpenError {
         path: PathBuf,
         /// The format of the store.
         format: u64,
-        /// The newest format that this version knows.
+        /// The newest format that this version supports.
         known: u64,
     },
 }
 
 impl OpenError {
-    /// What a fault means for who opens the folder. Damage is left only when the damaged store could not be set aside.
-    pub(super) fn of(folder: &Path, fault: StoreError) -> Self {
+    /// Converts an error of the store. Damage arrives here only when the damaged store could not be quarantined.
+    pub(super) fn from_store(folder: &Path, error: StoreError) -> Self {
         let path = folder.to_owned();
-        match fault {
+        match error {
             StoreError::Io(source) => Self::Unusable { path, source },
-            StoreError::Damaged(what) => Self::Unusable { path, source: io::Error::other(what) },
+            StoreError::Damaged(damage) => Self::Unusable { path, source: io::Error::other(damage) },
             StoreError::Newer(format) => Self::Newer { path, format, known: FORMAT },
         }
     }

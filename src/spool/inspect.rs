@@ -1,23 +1,24 @@
-//! A local socket in the spool's folder, on which a running service shows what its spool holds. It changes nothing.
+//! A local socket in the spool's folder, through which other processes inspect the spool of a running service. Read-only.
 //!
-//! The socket is for the owner of the folder only (0600), since records hold personal data. A client connects, sends one
-//! request, reads the answer until the end, and connects again for the next page. All numbers are little-endian.
+//! Only the owner of the folder may connect (mode 0600), since records hold personal data. A client connects, sends one
+//! request, reads the response to its end, and reconnects for the next page. All numbers are little-endian.
 //!
-//! | Bytes of a request | What |
+//! | Bytes of the request | Content |
 //! |---|---|
 //! | 1 | table: 0 for the queue, 1 for the parked records |
-//! | 8 | the position behind which to begin |
-//! | 4 | at most so many records |
-//! | 4 | about so many bytes |
+//! | 8 | return records after this position |
+//! | 4 | maximum number of records |
+//! | 4 | approximate maximum size in bytes |
 //!
-//! | Bytes of an answer | What |
+//! | Bytes of the response | Content |
 //! |---|---|
-//! | 1 | 0; or 1 when the spool cannot be read at the moment, and nothing follows |
+//! | 1 | 0 on success; 1 when the spool is unavailable, and then nothing follows |
 //! | 4 | number of records |
 //! | … | their frames (see `frame`) |
 //!
-//! One client is served at a time, for 10 s at most. The thread holds at most one page, and asks the spool's thread as the
-//! drain does: for one page after the other. It does not keep the spool open, and ends within a second after it.
+//! The `spool-inspect` thread serves one client at a time, for at most 10 s. It holds at most one page in memory and, like
+//! the drain, asks the `spool` thread for one page at a time. It does not keep the spool open, and ends within a second
+//! after the spool is closed.
 
 use std::{
     fs::{self, File},
@@ -41,46 +42,46 @@ use rustix::{
 };
 use tokio::sync::oneshot;
 
-use super::{Batch, Entry, Position, SpoolUnavailable, Table, frame, worker::Request};
+use super::{Entry, Position, ReadLimit, SpoolTable, SpoolUnavailable, frame, worker::WorkerRequest};
 
-/// The name of the socket.
+/// File name of the socket.
 pub(super) const SOCKET: &str = "inspect.sock";
 
-/// The longest path of a socket that the system takes.
-const LONGEST_PATH: usize = 107;
+/// The longest path of a socket that the operating system accepts.
+const MAX_SOCKET_PATH: usize = 107;
 
-/// How long the other side is waited for at most.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long an answer may take to be taken.
-const TO_ANSWER: Duration = Duration::from_secs(10);
-/// How often the thread looks whether the spool is gone.
+/// Timeout of one read or write.
+const IO_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may take to receive the whole response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the thread checks whether the spool is still open.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The largest page.
-const MOST: Batch = Batch { entries: 1_000, bytes: 1 << 20 };
+const MAX_PAGE: ReadLimit = ReadLimit { entries: 1_000, bytes: 1 << 20 };
 
-const REQUEST: usize = 17;
-/// An answer is written in pieces of this size.
-const PIECE: usize = 64 << 10;
+const REQUEST_LEN: usize = 17;
+/// A response is written in chunks of this size.
+const WRITE_CHUNK: usize = 64 << 10;
 
-/// Serves clients on a thread of its own until the spool is closed.
+/// Serves clients on the `spool-inspect` thread until the spool is closed.
 ///
 /// # Errors
-/// When the file system has no sockets, or the system gives no thread.
-pub(super) fn serve(folder: &Path, requests: Weak<Sender<Request>>, open: Weak<()>) -> io::Result<()> {
+/// When the file system does not support sockets, or the thread cannot be started.
+pub(super) fn serve(folder: &Path, requests: Weak<Sender<WorkerRequest>>, open: Weak<()>) -> io::Result<()> {
     let listener = listen(folder)?;
     let serve = move || {
         while open.strong_count() > 0 {
             if let Ok((client, _)) = listener.accept() {
-                // The client notices that it got no whole answer.
-                let _ = answer(client, &requests);
+                // On an error the client sees an incomplete response.
+                let _ = respond(client, &requests);
             }
         }
     };
     thread::Builder::new().name("spool-inspect".to_owned()).spawn(serve).map(drop)
 }
 
-/// The folder's lock is held, so that a socket in it belongs to no process that runs.
+/// Replaces an existing socket: the folder is locked, so no running process owns it.
 fn listen(folder: &Path) -> io::Result<UnixListener> {
     let path = SocketPath::of(folder)?;
     match fs::remove_file(&path.path) {
@@ -88,7 +89,7 @@ fn listen(folder: &Path) -> io::Result<UnixListener> {
         _ => {}
     }
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // Before it has a name: there is no moment at which others may connect.
+    // Before it is bound to a path, so that other users can never connect.
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     rustix::net::bind_unix(&socket, &SocketAddrUnix::new(&path.path)?)?;
     rustix::net::listen(&socket, 4)?;
@@ -96,17 +97,17 @@ fn listen(folder: &Path) -> io::Result<UnixListener> {
     Ok(UnixListener::from(socket))
 }
 
-/// A path to the socket that is short enough.
+/// A path to the socket that is short enough for the operating system.
 struct SocketPath {
     path: PathBuf,
-    /// The folder that the path leads through.
+    /// Keeps the file descriptor in the path open.
     _folder: Option<File>,
 }
 
 impl SocketPath {
     fn of(folder: &Path) -> io::Result<Self> {
         let path = folder.join(SOCKET);
-        if path.as_os_str().as_bytes().len() <= LONGEST_PATH {
+        if path.as_os_str().as_bytes().len() <= MAX_SOCKET_PATH {
             return Ok(Self { path, _folder: None });
         }
         let folder = File::open(folder)?;
@@ -115,82 +116,82 @@ impl SocketPath {
     }
 }
 
-fn answer(mut client: UnixStream, requests: &Weak<Sender<Request>>) -> io::Result<()> {
-    client.set_read_timeout(Some(PATIENCE))?;
-    client.set_write_timeout(Some(PATIENCE))?;
-    let mut request = [0; REQUEST];
-    let taken = client.read(&mut request)?;
-    let Some((table, after, most)) = request.get(..taken).and_then(decode) else {
+fn respond(mut client: UnixStream, requests: &Weak<Sender<WorkerRequest>>) -> io::Result<()> {
+    client.set_read_timeout(Some(IO_TIMEOUT))?;
+    client.set_write_timeout(Some(IO_TIMEOUT))?;
+    let mut request = [0; REQUEST_LEN];
+    let length = client.read(&mut request)?;
+    let Some((table, after, limit)) = request.get(..length).and_then(decode_request) else {
         return Err(io::ErrorKind::InvalidData.into());
     };
-    let (answer, answered) = oneshot::channel();
+    let (reply, entries) = oneshot::channel();
     if let Some(requests) = requests.upgrade() {
-        // Without a thread to take it the answer is dropped, which is noticed below.
-        let _ = requests.send(Request::Inspect(table, Some(after), most, answer));
+        // When the `spool` thread has ended, the reply sender is dropped, which `blocking_recv` reports below.
+        let _ = requests.send(WorkerRequest::Inspect(table, Some(after), limit, reply));
     }
-    let until = Instant::now() + TO_ANSWER;
-    for piece in encode(answered.blocking_recv().unwrap_or(Err(SpoolUnavailable))).chunks(PIECE) {
-        if Instant::now() > until {
+    let deadline = Instant::now() + RESPONSE_TIMEOUT;
+    for chunk in encode_response(entries.blocking_recv().unwrap_or(Err(SpoolUnavailable))).chunks(WRITE_CHUNK) {
+        if Instant::now() > deadline {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        client.write_all(piece)?;
+        client.write_all(chunk)?;
     }
     Ok(())
 }
 
-fn decode(request: &[u8]) -> Option<(Table, Position, Batch)> {
+fn decode_request(request: &[u8]) -> Option<(SpoolTable, Position, ReadLimit)> {
     let mut rest = request;
-    let table = match frame::take(&mut rest)? {
-        [0] => Table::Queue,
-        [1] => Table::Parked,
+    let table = match frame::take_array(&mut rest)? {
+        [0] => SpoolTable::Queue,
+        [1] => SpoolTable::Parked,
         _ => return None,
     };
-    let after = Position(u64::from_le_bytes(frame::take(&mut rest)?));
-    let mut number = || usize::try_from(u32::from_le_bytes(frame::take(&mut rest)?)).ok();
-    let most = Batch { entries: number()?.min(MOST.entries), bytes: number()?.min(MOST.bytes) };
-    Some((table, after, most))
+    let after = Position::from(u64::from_le_bytes(frame::take_array(&mut rest)?));
+    let mut number = || usize::try_from(u32::from_le_bytes(frame::take_array(&mut rest)?)).ok();
+    let limit = ReadLimit { entries: number()?.min(MAX_PAGE.entries), bytes: number()?.min(MAX_PAGE.bytes) };
+    Some((table, after, limit))
 }
 
-fn encode(entries: Result<Vec<Entry>, SpoolUnavailable>) -> Vec<u8> {
+fn encode_response(entries: Result<Vec<Entry>, SpoolUnavailable>) -> Vec<u8> {
     let Ok(entries) = entries else { return vec![1] };
-    let mut answer = vec![0];
-    answer.extend(u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
+    let mut response = vec![0];
+    response.extend(u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
     for entry in entries {
-        answer.extend(frame::encode(entry.position.number(), entry.stored_at, &entry.bytes));
+        response.extend(frame::encode(entry.position.number(), entry.stored_at, &entry.bytes));
     }
-    answer
+    response
 }
 
-/// Asks the service that uses this folder for the records behind a position. Blocks, at most some seconds.
+/// Asks the service that uses this folder for the records after a position. Blocks for a few seconds at most.
 ///
 /// # Errors
-/// When no service answers there, or its spool cannot be read at the moment.
-pub fn inspect(folder: &Path, table: Table, after: Option<Position>, most: Batch) -> io::Result<Vec<Entry>> {
+/// When no service responds, or its spool is unavailable.
+pub fn inspect(folder: &Path, table: SpoolTable, after: Option<Position>, limit: ReadLimit) -> io::Result<Vec<Entry>> {
     let mut service = UnixStream::connect(SocketPath::of(folder)?.path)?;
-    service.set_read_timeout(Some(TO_ANSWER))?;
-    service.set_write_timeout(Some(PATIENCE))?;
+    service.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
+    service.set_write_timeout(Some(IO_TIMEOUT))?;
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
-    let mut request = vec![u8::from(table == Table::Parked)];
+    let mut request = vec![u8::from(table == SpoolTable::Parked)];
     request.extend(after.map_or(0, Position::number).to_le_bytes());
-    request.extend(number(most.entries).into_iter().chain(number(most.bytes)));
+    request.extend(number(limit.entries).into_iter().chain(number(limit.bytes)));
     service.write_all(&request)?;
-    let mut answer = Vec::new();
-    service.read_to_end(&mut answer)?;
-    match answer.split_first() {
-        Some((0, frames)) => unpack(frames).ok_or_else(|| io::ErrorKind::UnexpectedEof.into()),
+    let mut response = Vec::new();
+    service.read_to_end(&mut response)?;
+    match response.split_first() {
+        Some((0, frames)) => decode_frames(frames).ok_or_else(|| io::ErrorKind::UnexpectedEof.into()),
         Some(_) => Err(io::Error::other(SpoolUnavailable)),
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
-fn unpack(mut rest: &[u8]) -> Option<Vec<Entry>> {
-    let count = u32::from_le_bytes(frame::take(&mut rest)?);
+fn decode_frames(mut rest: &[u8]) -> Option<Vec<Entry>> {
+    let count = u32::from_le_bytes(frame::take_array(&mut rest)?);
     let mut entries = Vec::new();
     for _ in 0..count {
-        let (head, behind) = frame::Head::split(rest)?;
-        let (record, behind) = behind.split_at_checked(usize::try_from(head.length()).ok()?)?;
-        entries.push(head.verifies(record).then(|| head.entry(record.to_vec()))?);
-        rest = behind;
+        let (header, after_header) = frame::FrameHeader::parse(rest)?;
+        let (record, after_record) = after_header.split_at_checked(usize::try_from(header.length()).ok()?)?;
+        entries.push(header.verifies(record).then(|| header.into_entry(record.to_vec()))?);
+        rest = after_record;
     }
     rest.is_empty().then_some(entries)
 }

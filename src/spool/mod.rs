@@ -1,40 +1,62 @@
-//! A durable queue of byte records on disk, first in, first out. It knows nothing of what the bytes mean.
+//! A durable first-in, first-out queue of byte records on disk. It does not interpret the records.
+//!
+//! Terms: the *store* is the database file with the records. The *queue* holds the records that wait for Kafka. A *parked*
+//! record is kept in the store but does not block the queue. A damaged store is *quarantined*: its file is renamed, and a
+//! fresh store takes its place. A *salvage* copies the intact records of quarantined stores into the store in use.
 //!
 //! # Invariants
 //!
-//! - A record is answered [`Ok`] only when it is synced. One sync serves all records that wait for it.
-//! - Positions ascend and are never used twice, not even after a crash or when the store is lost.
-//! - A record leaves the queue when it is removed or parked, and never otherwise. Everything on disk counts towards
-//!   [`Limits::max_bytes`]: the queue and the parked records.
-//! - What was removed is not read again, also when the store is damaged: see `tombstones`.
-//! - No record is read before an older one that is still to be salvaged: see `restore`.
+//! - An append resolves to [`Ok`] only after the record is synced. One sync serves all appends that wait for it.
+//! - Positions ascend and are never reused, not even after a crash or when the store is lost.
+//! - A record leaves the queue only when it is removed or parked. Everything on disk counts toward
+//!   [`SpoolLimits::max_bytes`]: the queue and the parked records.
+//! - A removed record is never read again, not even when the store is damaged: see `tombstones`.
+//! - No record is read before an older one that still has to be salvaged: see `restore`.
 //!
-//! # On disk
+//! # On-disk format
 //!
-//! `disk` lists the files of the folder, `store` and `numbers` describe the tables of the store, `frame` the frame around
-//! each record, `tombstones` the log of removals. All have formats with a checksum. Stores of older formats are upgraded
-//! when they are opened; a store of a newer format is refused.
+//! | Part | Described in | Content |
+//! |---|---|---|
+//! | folder | `disk` | the store in use, quarantined stores, the tombstone log, the lock and the inspection socket |
+//! | tables | `store`, `meta` | `queue` and `parked` map positions to frames; `meta` holds one checksummed record: the format version, the next position and the sizes of both tables |
+//! | frame | `frame` | a record with its position, its time and a CRC-32 |
+//! | tombstone log | `tombstones` | the positions that must never be read again, and the positions that are reserved |
 //!
-//! # Failures
+//! The format version is 2. Stores of older formats are upgraded when they are opened; a store of a newer format is
+//! rejected and left unchanged.
 //!
-//! | What fails | What follows |
+//! # States of the store
+//!
+//! ```text
+//!             error                  reopened (every second)
+//! Open ─────────────────▶ Closed ─────────────────────────────▶ Open
+//!   │  damage, twice
+//!   └──▶ Quarantined ──▶ fresh store, Open and Salvaging ──▶ Open, salvage done
+//! ```
+//!
+//! While a salvage runs, the fresh store accepts appends, but [`Spool::read`] returns no record that is newer than one
+//! that may still be salvaged.
+//!
+//! # Failure modes
+//!
+//! | Failure | Consequence |
 //! |---|---|
-//! | a write or a sync | the records of that group are not promised, the store is closed and opened again, and the same sync is never tried twice |
-//! | the disk is full, or a limit is reached | appends fail at once, until there is space; reads and removals go on |
-//! | the disk hangs | appends that wait fail after 13 s; when one call has taken 12 s, further appends fail at once and [`Spool::has_room`] is false until it returns |
-//! | more waits than the thread can store | the appends beyond 8,192 or 32 MiB fail at once |
+//! | a write or a sync fails | the appends of that group fail, the store is closed and reopened, and the same sync is never retried |
+//! | the disk is full, or a limit is reached | appends fail at once until there is space; reads and removals continue |
+//! | the disk hangs | waiting appends fail after 13 s; once a call has taken 12 s, new appends fail at once and [`Spool::has_space`] is false until the call returns |
+//! | more appends wait than the thread can store | appends beyond 8,192 or 32 MiB fail at once |
 //! | one record is damaged | it is parked |
-//! | the store is damaged | it is set aside, a fresh store takes new records at once, and the whole records of the damaged one are put back below them; with damage in both the store and its log of removals, records may be repeated |
-//! | the process dies | what was answered [`Ok`] is there; what was removed but not synced is read again |
+//! | the store is damaged | it is quarantined, a fresh store accepts new records at once, and the intact records of the damaged store are put back before them; if the tombstone log is damaged as well, removed records may be read again |
+//! | the process dies | every record whose append resolved to [`Ok`] is there; a record whose removal was not synced is read again |
 //!
 //! # Threads
 //!
-//! | Thread | Calls that block | Bounded by |
+//! | Thread | Blocking calls | Bound |
 //! |---|---|---|
-//! | `spool` | all work on the store and the files of the folder, one call at a time, without a lock | nothing: it may hang as long as the disk does, and nothing waits for it without a limit. Appends wait 13 s; a stop waits [`Spool::close_within`]; reads and removals wait without a limit on behalf of the drain, which no callback waits for |
-//! | `spool-salvage`, while there is something to salvage | reads damaged files, waits for the spool's thread | nothing waits for it but the drain |
-//! | `spool-inspect` | accepts and serves one local client at a time | reading and writing time out after 5 s |
-//! | the caller of [`Spool::open`] | waits for the store to be opened on the spool's thread | nothing; it logs every 10 s that it still waits |
+//! | `spool` | all work on the store and the files of the folder, one call at a time, without a lock | none: it may hang for as long as the disk does, but no caller waits for it indefinitely. An append waits 13 s, a stop waits [`Spool::close_within`]. Reads and removals wait without a limit, on behalf of the drain, and no callback waits for the drain |
+//! | `spool-salvage`, while a salvage runs | reads damaged files, waits for the `spool` thread | none; only the drain waits for it |
+//! | `spool-inspect` | accepts and serves one local client at a time | reads and writes time out after 5 s |
+//! | the caller of [`Spool::open`] | waits until the `spool` thread has opened the store | none; logs a warning every 10 s |
 
 use std::{
     path::Path,
@@ -46,32 +68,31 @@ use std::{
 use tokio::sync::oneshot;
 
 pub use self::{
-    appended::Appended,
-    disk::Salvage,
+    disk::SalvageState,
+    entry::{Entry, Position, ReadLimit},
     error::{AppendError, OpenError, SpoolUnavailable},
     inspect::inspect,
-    salvage::{StoreFile, Summary, files, salvage},
-    store::Table,
+    pending_append::PendingAppend,
+    salvage::{SalvageSummary, StoreFile, list_stores, salvage},
+    store::SpoolTable,
 };
 use self::{
-    disk::Folder,
+    disk::SpoolFolder,
     status::SpoolStatus,
     store_error::StoreError,
-    supervisor::{Group, StoreSupervisor},
-    worker::{Answer, Request, Worker},
+    supervisor::{RecordGroup, StoreSupervisor},
+    worker::{ReplySender, Worker, WorkerRequest},
 };
-use crate::{
-    domain::Timestamp,
-    telemetry::{Metrics, Operation},
-};
+use crate::telemetry::{Metrics, Operation};
 
-mod appended;
 mod disk;
+mod entry;
 mod error;
 mod frame;
 mod inspect;
-mod numbers;
-mod ranges;
+mod meta;
+mod pending_append;
+mod position_set;
 mod records;
 mod restore;
 mod salvage;
@@ -86,308 +107,276 @@ mod tombstones;
 mod worker;
 
 /// How long [`Spool::close`] waits for the disk.
-const TO_CLOSE: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often it is said that the store is still being opened.
-const OPENING: Duration = Duration::from_secs(10);
+/// How often a warning says that the store is still being opened.
+const OPEN_WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How much the spool may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the records, parked ones among them, each with its frame. The file itself is somewhat larger.
+pub struct SpoolLimits {
+    /// Total size of all records with their frames, parked ones included. The file itself is somewhat larger.
     pub max_bytes: u64,
     /// Bytes that must stay free on the file system.
     pub min_free_bytes: u64,
 }
 
-/// Where a record stands in the queue. Positions ascend and are not used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position(u64);
-
-impl Position {
-    /// The bare number.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
-}
-
-impl From<u64> for Position {
-    fn from(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-/// A stored record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Where it stands.
-    pub position: Position,
-    /// When it was stored.
-    pub stored_at: Timestamp,
-    /// What was appended.
-    pub bytes: Vec<u8>,
-}
-
-/// How much to read at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
-    /// At most so many entries.
-    pub entries: usize,
-    /// About so many bytes, but always one entry.
-    pub bytes: usize,
-}
-
-/// The handle of the queue, cheap to clone.
+/// A handle of the queue, cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    requests: Arc<mpsc::Sender<Request>>,
-    standing: Arc<SpoolStatus>,
-    thread: Arc<Mutex<Option<Ended>>>,
+    requests: Arc<mpsc::Sender<WorkerRequest>>,
+    status: Arc<SpoolStatus>,
+    thread: Arc<Mutex<Option<WorkerThread>>>,
 }
 
-/// The thread that works on the store, and a sign of its end.
+/// The thread that works on the store.
 #[derive(Debug)]
-struct Ended {
-    thread: JoinHandle<()>,
-    sign: mpsc::Receiver<()>,
+struct WorkerThread {
+    handle: JoinHandle<()>,
+    /// Disconnected when the thread ends.
+    ended: mpsc::Receiver<()>,
 }
 
-/// What is done with the records of a spool besides keeping them.
+/// Optional tasks of an open spool, besides storing records.
 #[derive(Debug, Clone, Copy)]
-struct Purpose {
-    /// What was parked is put back into the queue.
+struct OpenMode {
+    /// Put parked records back into the queue.
     unpark: bool,
-    /// Damaged stores are salvaged.
+    /// Salvage quarantined stores.
     salvage: bool,
-    /// Other processes may look into it.
+    /// Let other processes inspect the spool.
     serve: bool,
 }
 
 impl Spool {
-    /// Opens the folder, or makes it (0700, its files 0600), takes its lock and opens or makes the store. Blocks.
+    /// Opens or creates the folder (mode 0700, its files 0600), locks it, and opens or creates the store. Blocks.
     ///
-    /// A damaged store is set aside, a fresh one is started, and what can be salvaged is put into it.
-    ///
-    /// # Errors
-    /// When the folder cannot be used, another process uses it, or a newer version wrote it.
-    pub fn open(folder: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
-        Self::start(folder, limits, metrics, Purpose { unpark: false, salvage: true, serve: false })
-    }
-
-    /// The same for a service: what was parked is put back into its places in the queue, as far as it is whole, since
-    /// what was in the way then may not be now; and [`inspect()`] shows other processes what the spool holds.
+    /// Quarantines a damaged store, creates a fresh one, and salvages quarantined stores into it.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_and_unpark(folder: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
-        Self::start(folder, limits, metrics, Purpose { unpark: true, salvage: true, serve: true })
+    /// [`OpenError`] when the folder is unusable, another process uses it, or a newer version wrote it.
+    pub fn open(folder: &Path, limits: SpoolLimits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        Self::start(folder, limits, metrics, OpenMode { unpark: false, salvage: true, serve: false })
     }
 
-    /// The same as [`open`](Self::open), to look into it: damaged stores wait to be salvaged for who empties the spool.
+    /// Like [`open`](Self::open), for a service: intact parked records return to their positions in the queue, since the
+    /// reason for parking them may be gone, and [`inspect()`] shows other processes what the spool holds.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_to_inspect(folder: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
-        Self::start(folder, limits, metrics, Purpose { unpark: false, salvage: false, serve: false })
+    pub fn open_and_unpark(folder: &Path, limits: SpoolLimits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        Self::start(folder, limits, metrics, OpenMode { unpark: true, salvage: true, serve: true })
     }
 
-    /// A spool that keeps nothing: what is appended is refused. For commands, whose caller can try again.
+    /// Like [`open`](Self::open), to inspect the spool: quarantined stores are left for the process that drains it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_to_inspect(folder: &Path, limits: SpoolLimits, metrics: Arc<Metrics>) -> Result<Self, OpenError> {
+        Self::start(folder, limits, metrics, OpenMode { unpark: false, salvage: false, serve: false })
+    }
+
+    /// A spool that stores nothing: every append fails. For commands, whose caller can run them again.
     #[must_use]
-    pub fn none(metrics: Arc<Metrics>) -> Self {
+    pub fn disabled(metrics: Arc<Metrics>) -> Self {
         let (requests, _closed) = mpsc::channel();
-        Self { requests: Arc::new(requests), standing: Arc::new(SpoolStatus::new(metrics)), thread: Arc::default() }
+        Self { requests: Arc::new(requests), status: Arc::new(SpoolStatus::new(metrics)), thread: Arc::default() }
     }
 
-    fn start(folder: &Path, limits: Limits, metrics: Arc<Metrics>, purpose: Purpose) -> Result<Self, OpenError> {
-        let disk = Folder::open(folder)?;
-        let standing = Arc::new(SpoolStatus::new(metrics));
+    fn start(folder: &Path, limits: SpoolLimits, metrics: Arc<Metrics>, mode: OpenMode) -> Result<Self, OpenError> {
+        let disk = SpoolFolder::open(folder)?;
+        let status = Arc::new(SpoolStatus::new(metrics));
         let (sender, requests) = mpsc::channel();
         let sender = Arc::new(sender);
-        let (opened, is_open) = mpsc::channel();
-        let (ended, sign) = mpsc::channel();
+        let (open_result, opened) = mpsc::channel();
+        let (end_signal, ended) = mpsc::channel();
         let running = Arc::new(());
         let is_running = Arc::downgrade(&running);
         let work = {
-            let (standing, sender) = (Arc::clone(&standing), purpose.salvage.then(|| Arc::downgrade(&sender)));
+            let (status, sender) = (Arc::clone(&status), mode.salvage.then(|| Arc::downgrade(&sender)));
             move || {
-                // Dropped at the end of the thread, whichever way it ends.
-                let _signs: (mpsc::Sender<()>, Arc<()>) = (ended, running);
-                let keeper = open_store(disk, limits, &standing, purpose);
-                let (keeper, result) = keeper.map_or_else(|fault| (None, Err(fault)), |keeper| (Some(keeper), Ok(())));
-                let _ = opened.send(result);
-                if let Some(keeper) = keeper {
-                    Worker { keeper, standing, requests, sender }.run();
+                // Dropped when the thread ends, also when it panics.
+                let _end_signals: (mpsc::Sender<()>, Arc<()>) = (end_signal, running);
+                match open_store(disk, limits, &status, mode) {
+                    Ok(supervisor) => {
+                        let _ = open_result.send(Ok(()));
+                        Worker { supervisor, status, requests, sender }.run();
+                    }
+                    Err(error) => drop(open_result.send(Err(error))),
                 }
             }
         };
-        let thread = thread::Builder::new().name("spool".to_owned()).spawn(work);
-        let thread = thread.map_err(|source| OpenError::of(folder, source.into()))?;
-        wait_until_open(folder, &is_open)?;
-        if purpose.serve
+        let handle = thread::Builder::new().name("spool".to_owned()).spawn(work);
+        let handle = handle.map_err(|source| OpenError::from_store(folder, source.into()))?;
+        wait_until_open(folder, &opened)?;
+        if mode.serve
             && let Err(error) = inspect::serve(folder, Arc::downgrade(&sender), is_running)
         {
-            tracing::warn!(%error, "this process does not show its spool: `trusthub-bridge spool ls` needs it to be stopped");
+            tracing::warn!(%error, "cannot serve spool inspection: `trusthub-bridge spool ls` works only while this process is stopped");
         }
-        Ok(Self { requests: sender, standing, thread: Arc::new(Mutex::new(Some(Ended { thread, sign }))) })
+        let thread = WorkerThread { handle, ended };
+        Ok(Self { requests: sender, status, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
-    /// Queues the entries in the order of the calls: all of them or none. Never blocks; ready once they are durable.
+    /// Appends the entries to the queue, in the order of the calls: all of them or none. Never blocks; the future resolves
+    /// once they are durable.
     ///
-    /// Fails at once when the disk hangs, or when more waits for it than may.
-    pub fn append(&self, entries: Vec<Vec<u8>>) -> Appended {
-        self.append_to(Table::Queue, entries)
+    /// Fails at once when the disk hangs or too many appends are waiting for it.
+    pub fn append(&self, entries: Vec<Vec<u8>>) -> PendingAppend {
+        self.append_to(SpoolTable::Queue, entries)
     }
 
-    /// The same, but the entries are parked at once: they are kept durably, and nothing waits for them.
-    pub fn append_parked(&self, entries: Vec<Vec<u8>>) -> Appended {
-        self.append_to(Table::Parked, entries)
+    /// Like [`append`](Self::append), but parks the entries: they are durable and do not block the queue.
+    pub fn append_parked(&self, entries: Vec<Vec<u8>>) -> PendingAppend {
+        self.append_to(SpoolTable::Parked, entries)
     }
 
-    fn append_to(&self, table: Table, records: Vec<Vec<u8>>) -> Appended {
-        let group = Group { table, records };
-        let (answer, stored) = oneshot::channel();
-        match self.standing.reserve(group.bytes()).filter(|_| !self.standing.is_stalled()) {
-            Some(waiting) => self.send(Request::Append(group, waiting, answer)),
-            None => drop(answer.send(Err(AppendError::Failed))),
+    fn append_to(&self, table: SpoolTable, records: Vec<Vec<u8>>) -> PendingAppend {
+        let group = RecordGroup { table, records };
+        let (reply, stored) = oneshot::channel();
+        match self.status.try_reserve(group.bytes()).filter(|_| !self.status.is_stalled()) {
+            Some(reservation) => self.send(WorkerRequest::Append(group, reservation, reply)),
+            None => drop(reply.send(Err(AppendError::Failed))),
         }
-        Appended::new(stored)
+        PendingAppend::new(stored)
     }
 
-    /// The entries behind `after` (`None`: from the first). None of them is newer than one that is still to be salvaged.
+    /// Reads the queued entries after `after` (`None`: from the first). Returns no entry that is newer than one that still
+    /// has to be salvaged.
     ///
     /// # Errors
-    /// When the store cannot be read at the moment, or what comes next is not salvaged yet.
-    pub async fn read(&self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, SpoolUnavailable> {
-        self.ask(|answer| Request::Read(after, most, answer)).await
+    /// [`SpoolUnavailable`] when the store cannot be read, or the next entries still have to be salvaged.
+    pub async fn read(&self, after: Option<Position>, limit: ReadLimit) -> Result<Vec<Entry>, SpoolUnavailable> {
+        self.ask(|reply| WorkerRequest::Read(after, limit, reply)).await
     }
 
-    /// The parked entries behind `after` (`None`: from the first), as far as they are whole.
+    /// Reads the intact parked entries after `after` (`None`: from the first).
     ///
     /// # Errors
-    /// When the store cannot be read at the moment.
-    pub async fn parked(&self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, SpoolUnavailable> {
-        self.ask(|answer| Request::Parked(after, most, answer)).await
+    /// [`SpoolUnavailable`] when the store cannot be read.
+    pub async fn read_parked(&self, after: Option<Position>, limit: ReadLimit) -> Result<Vec<Entry>, SpoolUnavailable> {
+        self.ask(|reply| WorkerRequest::ReadParked(after, limit, reply)).await
     }
 
-    /// The whole entries behind `after` (`None`: from the first), also those that are not to be read yet. Changes nothing.
+    /// Reads the intact entries of a table after `after` (`None`: from the first), including those that [`read`](Self::read)
+    /// withholds during a salvage. Changes nothing.
     ///
     /// # Errors
-    /// When the store cannot be read at the moment.
+    /// [`SpoolUnavailable`] when the store cannot be read.
     pub async fn inspect(
         &self,
-        table: Table,
+        table: SpoolTable,
         after: Option<Position>,
-        most: Batch,
+        limit: ReadLimit,
     ) -> Result<Vec<Entry>, SpoolUnavailable> {
-        self.ask(|answer| Request::Inspect(table, after, most, answer)).await
+        self.ask(|reply| WorkerRequest::Inspect(table, after, limit, reply)).await
     }
 
-    /// Forgets all entries up to and including this one, durably.
+    /// Durably removes all queued entries up to and including `last`.
     ///
     /// # Errors
-    /// When the store cannot be changed at the moment; they may be forgotten nevertheless.
+    /// [`SpoolUnavailable`] when the store cannot be changed; the entries may have been removed nevertheless.
     pub async fn remove_through(&self, last: Position) -> Result<(), SpoolUnavailable> {
-        self.ask(|answer| Request::Remove(last, answer)).await
+        self.ask(|reply| WorkerRequest::Remove(last, reply)).await
     }
 
-    /// Takes one entry out of the queue's way, durably. It is kept for an operator.
+    /// Durably parks one queued entry, so that it no longer blocks the queue. It stays on disk for an operator.
     ///
     /// # Errors
-    /// When the store cannot be changed at the moment; the entry may be parked nevertheless.
+    /// [`SpoolUnavailable`] when the store cannot be changed; the entry may have been parked nevertheless.
     pub async fn park(&self, position: Position) -> Result<(), SpoolUnavailable> {
-        self.ask(|answer| Request::Park(position, answer)).await
+        self.ask(|reply| WorkerRequest::Park(position, reply)).await
     }
 
-    /// Forgets one parked entry, durably.
+    /// Durably removes one parked entry.
     ///
     /// # Errors
-    /// When the store cannot be changed at the moment; the entry may be forgotten nevertheless.
+    /// [`SpoolUnavailable`] when the store cannot be changed; the entry may have been removed nevertheless.
     pub async fn remove_parked(&self, position: Position) -> Result<(), SpoolUnavailable> {
-        self.ask(|answer| Request::RemoveParked(position, answer)).await
+        self.ask(|reply| WorkerRequest::RemoveParked(position, reply)).await
     }
 
-    /// Whether nothing is stored, and nothing is to be salvaged. Appends that still wait are not counted.
+    /// Whether the queue is empty and no salvage is pending. Does not count appends that are still waiting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events() == 0 && !self.standing.is_salvaging()
+        self.events() == 0 && !self.status.is_salvaging()
     }
 
-    /// Whether nothing is stored, nothing is to be salvaged, and no append waits. Known also while the disk cannot be read.
+    /// Whether the queue is empty, no salvage is pending and no append is waiting. Answers from memory, so it also works
+    /// while the disk cannot be read.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.is_empty() && !self.standing.has_waiting()
+        self.is_empty() && !self.status.has_waiting_appends()
     }
 
-    /// How many entries are stored.
+    /// Number of entries in the queue.
     #[must_use]
     pub fn events(&self) -> u64 {
-        self.standing.events()
+        self.status.events()
     }
 
-    /// Whether entries can be stored now: no limit is reached, the store works, and the disk answers.
+    /// Whether entries can be stored now: no limit is reached, the store works, and the disk responds.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.standing.has_room()
+    pub fn has_space(&self) -> bool {
+        self.status.has_space()
     }
 
-    /// Finishes what was asked before, closes the store and gives up the lock. Blocks until all is done, but at most
-    /// 10 s.
+    /// Completes earlier requests, closes the store and releases the lock. Blocks for at most 10 s.
     pub fn close(self) {
-        self.close_within(TO_CLOSE);
+        self.close_within(CLOSE_TIMEOUT);
     }
 
-    /// The same, and blocks at most for so long. When the disk hangs, what was not answered may be stored or not, as
-    /// after a crash.
-    pub fn close_within(self, patience: Duration) {
-        self.send(Request::Close);
-        let ended = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Ended { thread, sign }) = ended else { return };
-        if let Err(mpsc::RecvTimeoutError::Timeout) = sign.recv_timeout(patience) {
-            tracing::error!("the disk of the spool hangs; the spool is left as after a crash");
+    /// Like [`close`](Self::close), but blocks for at most `timeout`. When the disk hangs, unanswered requests may or may
+    /// not have been carried out, as after a crash.
+    pub fn close_within(self, timeout: Duration) {
+        self.send(WorkerRequest::Close);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(WorkerThread { handle, ended }) = thread else { return };
+        if let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(timeout) {
+            tracing::error!("the spool's disk hangs; stopping without closing the spool, as after a crash");
         } else {
-            let _ = thread.join();
+            let _ = handle.join();
         }
     }
 
-    /// When the thread is gone the request is dropped, and with it the sender of its answer.
-    fn send(&self, request: Request) {
+    /// When the thread has ended, the request is dropped together with the sender of its reply.
+    fn send(&self, request: WorkerRequest) {
         let _ = self.requests.send(request);
     }
 
     async fn ask<T>(
         &self,
-        request: impl FnOnce(Answer<T, SpoolUnavailable>) -> Request,
+        request: impl FnOnce(ReplySender<T, SpoolUnavailable>) -> WorkerRequest,
     ) -> Result<T, SpoolUnavailable> {
-        let (answer, answered) = oneshot::channel();
-        self.send(request(answer));
-        answered.await.unwrap_or(Err(SpoolUnavailable))
+        let (reply, result) = oneshot::channel();
+        self.send(request(reply));
+        result.await.unwrap_or(Err(SpoolUnavailable))
     }
 }
 
 fn open_store(
-    disk: Folder,
-    limits: Limits,
-    standing: &Arc<SpoolStatus>,
-    purpose: Purpose,
-) -> Result<StoreSupervisor<Folder>, StoreError> {
-    let _busy = standing.begin(Operation::SpoolRead);
-    let mut keeper = StoreSupervisor::open(disk, limits, Arc::clone(standing))?;
-    if purpose.unpark {
-        keeper.unpark()?;
+    disk: SpoolFolder,
+    limits: SpoolLimits,
+    status: &Arc<SpoolStatus>,
+    mode: OpenMode,
+) -> Result<StoreSupervisor<SpoolFolder>, StoreError> {
+    let _busy = status.begin(Operation::SpoolRead);
+    let mut supervisor = StoreSupervisor::open(disk, limits, Arc::clone(status))?;
+    if mode.unpark {
+        supervisor.unpark()?;
     }
-    Ok(keeper)
+    Ok(supervisor)
 }
 
 fn wait_until_open(folder: &Path, opened: &mpsc::Receiver<Result<(), StoreError>>) -> Result<(), OpenError> {
     loop {
-        match opened.recv_timeout(OPENING) {
-            Ok(result) => return result.map_err(|fault| OpenError::of(folder, fault)),
+        match opened.recv_timeout(OPEN_WARNING_INTERVAL) {
+            Ok(result) => return result.map_err(|error| OpenError::from_store(folder, error)),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                tracing::warn!(folder = %folder.display(), "the spool is still being opened: its disk is slow or hangs");
+                tracing::warn!(folder = %folder.display(), "still opening the spool: its disk is slow or hangs");
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(OpenError::of(folder, StoreError::Io(std::io::ErrorKind::BrokenPipe.into())));
+                return Err(OpenError::from_store(folder, StoreError::Io(std::io::ErrorKind::BrokenPipe.into())));
             }
         }
     }

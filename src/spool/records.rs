@@ -1,26 +1,27 @@
-//! What is read from the store in use and taken out of it.
+//! Reading, removing and parking records of the store in use.
 
 use tracing::error;
 
 use super::{
-    Batch, Entry, Position, SpoolUnavailable, StoreError,
+    Entry, Position, ReadLimit, SpoolUnavailable, StoreError,
     disk::Disk,
     frame,
-    ranges::Ranges,
-    store::{Contents, Found, Store, Table},
+    position_set::PositionSet,
+    store::{Contents, ReadResult, SpoolStore, SpoolTable},
     supervisor::StoreSupervisor,
 };
 
 impl<D: Disk> StoreSupervisor<D> {
-    /// The records behind a position. Those that are not whole are parked on the way. While a salvage has not come so
-    /// far, there is nothing to read yet.
-    pub(super) fn read(&mut self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, SpoolUnavailable> {
+    /// Reads the queued records after a position, and parks damaged ones. Fails while the next records may still have to be
+    /// salvaged.
+    pub(super) fn read(&mut self, after: Option<Position>, limit: ReadLimit) -> Result<Vec<Entry>, SpoolUnavailable> {
         loop {
             let through = self.salvaged_through();
-            let found = self.attempt(|store| store.read(Table::Queue, after.map(Position::number), through, most));
-            let Found { entries, damaged } = self.readable(found)?;
+            let result =
+                self.attempt(|store| store.read(SpoolTable::Queue, after.map(Position::number), through, limit));
+            let ReadResult { entries, damaged } = self.finish(result)?;
             let was_empty = entries.is_empty() && damaged.is_empty();
-            let entries = self.living(entries)?;
+            let entries = self.discard_removed(entries)?;
             if !damaged.is_empty() {
                 self.park_damaged(&damaged)?;
             }
@@ -32,29 +33,33 @@ impl<D: Disk> StoreSupervisor<D> {
         }
     }
 
-    /// The whole ones of the parked records behind a position.
-    pub(super) fn parked(&mut self, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, SpoolUnavailable> {
+    /// Reads the intact parked records after a position.
+    pub(super) fn read_parked(
+        &mut self,
+        after: Option<Position>,
+        limit: ReadLimit,
+    ) -> Result<Vec<Entry>, SpoolUnavailable> {
         loop {
-            let found = self.inspect(Table::Parked, after, most)?;
-            let was_empty = found.is_empty();
-            let living = self.living(found)?;
-            if was_empty || !living.is_empty() {
-                return Ok(living);
+            let entries = self.inspect(SpoolTable::Parked, after, limit)?;
+            let was_empty = entries.is_empty();
+            let entries = self.discard_removed(entries)?;
+            if was_empty || !entries.is_empty() {
+                return Ok(entries);
             }
         }
     }
 
-    /// The whole records behind a position in one of the tables. Changes nothing.
+    /// Reads the intact records after a position in one of the tables. Changes nothing.
     pub(super) fn inspect(
         &mut self,
-        table: Table,
+        table: SpoolTable,
         after: Option<Position>,
-        most: Batch,
+        limit: ReadLimit,
     ) -> Result<Vec<Entry>, SpoolUnavailable> {
         let mut after = after.map(Position::number);
         loop {
-            let found = self.attempt(|store| store.read(table, after, u64::MAX, most));
-            let Found { entries, damaged } = self.readable(found)?;
+            let result = self.attempt(|store| store.read(table, after, u64::MAX, limit));
+            let ReadResult { entries, damaged } = self.finish(result)?;
             if !entries.is_empty() || damaged.is_empty() {
                 return Ok(entries);
             }
@@ -62,79 +67,78 @@ impl<D: Disk> StoreSupervisor<D> {
         }
     }
 
-    /// Drops what was published, although the store may have fallen back to a state in which it was not.
-    fn living(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, SpoolUnavailable> {
-        let is_dead = |entry: &Entry| self.tombstones.dead().contains(entry.position.number());
-        let (dead, living): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_dead);
-        if !dead.is_empty() {
-            let positions: Vec<u64> = dead.iter().map(|entry| entry.position.number()).collect();
-            let discarded = self.change(|store| store.discard(&positions));
-            self.settle();
-            self.readable(discarded)?;
+    /// Discards entries with a tombstone. They were removed, but the store may have fallen back to an earlier state.
+    fn discard_removed(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, SpoolUnavailable> {
+        let has_tombstone = |entry: &Entry| self.tombstones.positions().contains(entry.position.number());
+        let (removed, remaining): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(has_tombstone);
+        if !removed.is_empty() {
+            let positions: Vec<u64> = removed.iter().map(|entry| entry.position.number()).collect();
+            let result = self.change(|store| store.discard(&positions));
+            self.refresh();
+            self.finish(result)?;
         }
-        Ok(living)
+        Ok(remaining)
     }
 
-    /// Forgets the records up to and including this position. What is not salvaged yet is not among them.
+    /// Removes the queued records up to and including this position, except those that still have to be salvaged.
     pub(super) fn remove_through(&mut self, last: Position) -> Result<(), SpoolUnavailable> {
         let last = last.number().min(self.salvaged_through());
-        let removed = self.remove(|store| store.dying(last), |store| store.remove_through(last));
-        self.settle();
-        self.readable(removed)
+        let result = self.remove(|store| store.positions_freed_by_removal(last), |store| store.remove_through(last));
+        self.refresh();
+        self.finish(result)
     }
 
-    /// Says durably that these positions are dead before they are removed. See `tombstones`.
+    /// Writes durable tombstones for the positions, then removes the records. See `tombstones` for the order.
     fn remove(
         &mut self,
-        dying: impl Fn(&Store) -> Result<Ranges, StoreError>,
-        remove: impl Fn(&Store) -> Result<Contents, StoreError>,
+        positions: impl Fn(&SpoolStore) -> Result<PositionSet, StoreError>,
+        remove: impl Fn(&SpoolStore) -> Result<Contents, StoreError>,
     ) -> Result<(), StoreError> {
-        let dying = self.attempt(dying)?;
-        self.bury(&dying)?;
+        let positions = self.attempt(positions)?;
+        self.add_tombstones(&positions)?;
         self.change(remove)?;
-        self.replace_if_worth_it();
+        self.shrink_if_empty();
         Ok(())
     }
 
-    pub(super) fn bury(&mut self, dead: &Ranges) -> Result<(), StoreError> {
-        if dead.is_empty() {
+    pub(super) fn add_tombstones(&mut self, positions: &PositionSet) -> Result<(), StoreError> {
+        if positions.is_empty() {
             return Ok(());
         }
-        let buried = self.tombstones.bury(&self.disk, dead).map_err(StoreError::Io);
-        if let Err(fault) = &buried {
-            self.tell(Some(fault));
+        let result = self.tombstones.add(&self.disk, positions).map_err(StoreError::Io);
+        if let Err(error) = &result {
+            self.report(Some(error));
         }
-        buried
+        result
     }
 
-    /// Takes a record out of the way.
     pub(super) fn park(&mut self, position: Position) -> Result<(), SpoolUnavailable> {
-        let parked = self.change(|store| store.park(&[position.number()]));
-        self.settle();
-        self.readable(parked)
+        let result = self.change(|store| store.park(&[position.number()]));
+        self.refresh();
+        self.finish(result)
     }
 
-    /// Forgets a parked record.
     pub(super) fn remove_parked(&mut self, position: Position) -> Result<(), SpoolUnavailable> {
         let number = position.number();
-        let removed = self.remove(|_| Ok(Ranges::of(number, number)), |store| store.discard(&[number]));
-        self.settle();
-        self.readable(removed)
+        let positions = |_: &SpoolStore| Ok(PositionSet::from_range(number, number));
+        let result = self.remove(positions, |store| store.discard(&[number]));
+        self.refresh();
+        self.finish(result)
     }
 
-    /// Puts back what was parked, as far as it is whole.
+    /// Moves intact parked records back to the queue.
     pub(super) fn unpark(&mut self) -> Result<(), StoreError> {
-        let unparked = self.change(Store::unpark);
-        self.settle();
-        unparked
+        let result = self.change(SpoolStore::unpark);
+        self.refresh();
+        result
     }
 
     fn park_damaged(&mut self, positions: &[u64]) -> Result<(), SpoolUnavailable> {
-        let parked = self.change(|store| store.park(positions));
-        self.settle();
-        self.readable(parked)?;
-        self.standing.damaged(frame::bytes(positions.len()));
-        error!(?positions, "records in the spool are damaged and were parked");
+        let result = self.change(|store| store.park(positions));
+        self.refresh();
+        self.finish(result)?;
+        self.status.count_damaged(frame::to_u64(positions.len()));
+        error!(?positions, "parked damaged spool records");
         Ok(())
     }
 }

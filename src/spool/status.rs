@@ -1,4 +1,4 @@
-//! The state of the spool, for those who may not wait for its thread.
+//! The state of the spool in atomics, for callers that must not wait for its thread.
 
 use std::{
     sync::{
@@ -11,23 +11,24 @@ use std::{
 use super::store::Contents;
 use crate::telemetry::{Metrics, Operation, OperationGuard};
 
-/// When one call of the thread takes longer, the disk hangs: what comes now could not be stored while Twilio waits.
+/// The disk counts as hung when one call of the `spool` thread takes longer: a new append could not be stored within the
+/// time that Twilio waits.
 const STALLED_AFTER: Duration = Duration::from_secs(12);
 
-/// Appends that may wait for the thread at once.
-const MOST_WAITING: usize = 8_192;
-/// Their size. One append may be larger when no other waits.
-const MOST_WAITING_BYTES: usize = 32 << 20;
+/// Maximum number of appends that wait for the thread.
+const MAX_WAITING: usize = 8_192;
+/// Maximum total size of the appends that wait. A single append may be larger when no other waits.
+const MAX_WAITING_BYTES: usize = 32 << 20;
 
-/// Written by the thread, read by everybody.
+/// Written by the `spool` thread, read by all others.
 #[derive(Debug)]
 pub(super) struct SpoolStatus {
     metrics: Arc<Metrics>,
     events: AtomicU64,
-    room: AtomicBool,
-    salvaging: AtomicBool,
+    has_space: AtomicBool,
+    is_salvaging: AtomicBool,
     start: Instant,
-    /// When the call began that the thread is making, in milliseconds since the start plus one; 0 for none.
+    /// When the current call of the thread began, in milliseconds since `start` plus one; 0 when there is none.
     busy_since: AtomicU64,
     waiting: AtomicUsize,
     waiting_bytes: AtomicUsize,
@@ -38,8 +39,8 @@ impl SpoolStatus {
         Self {
             metrics,
             events: AtomicU64::new(0),
-            room: AtomicBool::new(false),
-            salvaging: AtomicBool::new(false),
+            has_space: AtomicBool::new(false),
+            is_salvaging: AtomicBool::new(false),
             start: Instant::now(),
             busy_since: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
@@ -47,36 +48,44 @@ impl SpoolStatus {
         }
     }
 
-    /// Shown before the answer to what changed it, so that who has the answer sees the change.
-    pub(super) fn show(&self, contents: &Contents, available: u64, full: bool, usable: bool, salvaging: bool) {
+    /// Updates the state and the gauges. Called before the reply to the request that changed them, so that the caller who
+    /// receives the reply sees the change.
+    pub(super) fn update(
+        &self,
+        contents: &Contents,
+        available: u64,
+        is_full: bool,
+        is_usable: bool,
+        is_salvaging: bool,
+    ) {
         self.events.store(contents.events, Ordering::Release);
-        self.salvaging.store(salvaging, Ordering::Release);
-        self.room.store(usable && !full, Ordering::Release);
+        self.is_salvaging.store(is_salvaging, Ordering::Release);
+        self.has_space.store(is_usable && !is_full, Ordering::Release);
         let spool = &self.metrics.spool;
-        spool.events.set(gauge(contents.events));
-        spool.bytes.set(gauge(contents.bytes));
-        spool.capacity.set(gauge(contents.bytes.saturating_add(available)));
-        spool.parked.set(gauge(contents.parked));
-        spool.parked_bytes.set(gauge(contents.parked_bytes));
-        spool.full.set(full.into());
+        spool.events.set(to_gauge(contents.events));
+        spool.bytes.set(to_gauge(contents.queue_bytes));
+        spool.capacity.set(to_gauge(contents.queue_bytes.saturating_add(available)));
+        spool.parked.set(to_gauge(contents.parked));
+        spool.parked_bytes.set(to_gauge(contents.parked_bytes));
+        spool.full.set(is_full.into());
         spool.oldest.set(contents.oldest);
     }
 
-    /// The thread has ended.
-    pub(super) fn closed(&self) {
-        self.room.store(false, Ordering::Release);
+    /// Records that the thread has ended.
+    pub(super) fn set_closed(&self) {
+        self.has_space.store(false, Ordering::Release);
     }
 
-    pub(super) fn damaged(&self, count: u64) {
+    pub(super) fn count_damaged(&self, count: u64) {
         self.metrics.spool.damaged.inc_by(count);
     }
 
-    pub(super) fn salvaged(&self, count: u64) {
+    pub(super) fn count_salvaged(&self, count: u64) {
         self.metrics.spool.salvaged.inc_by(count);
     }
 
-    pub(super) fn synced(&self, took: Duration) {
-        self.metrics.spool.sync_seconds.observe(took.as_secs_f64());
+    pub(super) fn observe_sync(&self, duration: Duration) {
+        self.metrics.spool.sync_seconds.observe(duration.as_secs_f64());
     }
 
     pub(super) fn events(&self) -> u64 {
@@ -84,79 +93,78 @@ impl SpoolStatus {
     }
 
     pub(super) fn is_salvaging(&self) -> bool {
-        self.salvaging.load(Ordering::Acquire)
+        self.is_salvaging.load(Ordering::Acquire)
     }
 
-    /// Whether an append waits for the thread.
-    pub(super) fn has_waiting(&self) -> bool {
+    pub(super) fn has_waiting_appends(&self) -> bool {
         self.waiting.load(Ordering::Acquire) > 0
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.room.load(Ordering::Acquire) && !self.is_stalled()
+    pub(super) fn has_space(&self) -> bool {
+        self.has_space.load(Ordering::Acquire) && !self.is_stalled()
     }
 
-    /// Whether the disk has kept the thread for too long.
+    /// Whether the current call of the thread has taken longer than [`STALLED_AFTER`].
     pub(super) fn is_stalled(&self) -> bool {
         match self.busy_since.load(Ordering::Acquire) {
             0 => false,
-            since => self.millis().saturating_sub(since) >= millis(STALLED_AFTER),
+            since => self.elapsed_millis().saturating_sub(since) >= to_millis(STALLED_AFTER),
         }
     }
 
-    /// The thread makes a call that may take long.
-    pub(super) fn begin(self: &Arc<Self>, operation: Operation) -> Busy {
-        self.busy_since.store(self.millis(), Ordering::Release);
-        Busy { standing: Arc::clone(self), _operation: self.metrics.operations.begin(operation) }
+    /// Records that the thread begins a call that may take long.
+    pub(super) fn begin(self: &Arc<Self>, operation: Operation) -> BusyGuard {
+        self.busy_since.store(self.elapsed_millis(), Ordering::Release);
+        BusyGuard { status: Arc::clone(self), _operation: self.metrics.operations.begin(operation) }
     }
 
-    fn millis(&self) -> u64 {
-        millis(self.start.elapsed()).saturating_add(1)
+    fn elapsed_millis(&self) -> u64 {
+        to_millis(self.start.elapsed()).saturating_add(1)
     }
 
-    /// Counts an append that waits for the thread, unless too much waits already.
-    pub(super) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Waiting> {
-        // Counted first, so that no two of them take the last place.
+    /// Reserves space for an append among those that wait for the thread; `None` when too many are waiting.
+    pub(super) fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<AppendReservation> {
+        // Count first and check afterwards, so that two concurrent appends cannot both take the last slot.
         let (count, before) =
             (self.waiting.fetch_add(1, Ordering::AcqRel), self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel));
-        let waiting = Waiting { standing: Arc::clone(self), bytes };
-        let fits = count < MOST_WAITING && before.saturating_add(bytes) <= MOST_WAITING_BYTES;
-        (count == 0 || fits).then_some(waiting)
+        let reservation = AppendReservation { status: Arc::clone(self), bytes };
+        let fits = count < MAX_WAITING && before.saturating_add(bytes) <= MAX_WAITING_BYTES;
+        (count == 0 || fits).then_some(reservation)
     }
 }
 
-/// A call that the thread is making.
+/// Marks the thread as busy until it is dropped.
 #[must_use = "the call ends when this is dropped"]
-pub(super) struct Busy {
-    standing: Arc<SpoolStatus>,
+pub(super) struct BusyGuard {
+    status: Arc<SpoolStatus>,
     _operation: OperationGuard,
 }
 
-impl Drop for Busy {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
-        self.standing.busy_since.store(0, Ordering::Release);
+        self.status.busy_since.store(0, Ordering::Release);
     }
 }
 
-/// An append that waits for the thread.
+/// The share of an append in the limits on waiting appends, released when it is dropped.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    standing: Arc<SpoolStatus>,
+pub(super) struct AppendReservation {
+    status: Arc<SpoolStatus>,
     bytes: usize,
 }
 
-impl Drop for Waiting {
+impl Drop for AppendReservation {
     fn drop(&mut self) {
-        self.standing.waiting.fetch_sub(1, Ordering::AcqRel);
-        self.standing.waiting_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.status.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.status.waiting_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+fn to_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn gauge(number: u64) -> i64 {
+fn to_gauge(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -164,40 +172,40 @@ fn gauge(number: u64) -> i64 {
 mod tests {
     use super::*;
 
-    fn standing() -> Arc<SpoolStatus> {
+    fn status() -> Arc<SpoolStatus> {
         Arc::new(SpoolStatus::new(Arc::new(Metrics::new(|destination| destination.to_string()).unwrap())))
     }
 
     #[test]
-    fn appends_that_wait_are_bounded_by_number() {
-        let standing = standing();
-        let waiting: Vec<_> = std::iter::from_fn(|| standing.reserve(1)).take(2 * MOST_WAITING).collect();
-        assert_eq!(waiting.len(), MOST_WAITING);
+    fn waiting_appends_are_bounded_by_number() {
+        let status = status();
+        let waiting: Vec<_> = std::iter::from_fn(|| status.try_reserve(1)).take(2 * MAX_WAITING).collect();
+        assert_eq!(waiting.len(), MAX_WAITING);
         drop(waiting);
-        assert!(standing.reserve(1).is_some());
+        assert!(status.try_reserve(1).is_some());
     }
 
     #[test]
-    fn appends_that_wait_are_bounded_by_size_but_one_may_always_wait() {
-        let standing = standing();
-        let large = standing.reserve(2 * MOST_WAITING_BYTES).unwrap();
-        assert!(standing.reserve(1).is_none());
+    fn waiting_appends_are_bounded_by_size_but_a_single_one_may_always_wait() {
+        let status = status();
+        let large = status.try_reserve(2 * MAX_WAITING_BYTES).unwrap();
+        assert!(status.try_reserve(1).is_none());
         drop(large);
-        let waiting: Vec<_> = std::iter::from_fn(|| standing.reserve(MOST_WAITING_BYTES / 4)).take(9).collect();
+        let waiting: Vec<_> = std::iter::from_fn(|| status.try_reserve(MAX_WAITING_BYTES / 4)).take(9).collect();
         assert_eq!(waiting.len(), 4);
     }
 
     #[test]
-    fn call_that_takes_long_means_that_there_is_no_room_until_it_ends() {
-        let metrics = Arc::clone(&standing().metrics);
-        let standing = Arc::new(SpoolStatus { start: Instant::now() - STALLED_AFTER, ..SpoolStatus::new(metrics) });
-        standing.show(&Contents::default(), 1_000, false, true, false);
-        let busy = standing.begin(Operation::SpoolWrite);
-        assert!(standing.has_room());
-        // As if it had begun at the start.
-        standing.busy_since.store(1, Ordering::Release);
-        assert!(!standing.has_room());
+    fn long_call_means_no_space_until_it_ends() {
+        let metrics = Arc::clone(&status().metrics);
+        let status = Arc::new(SpoolStatus { start: Instant::now() - STALLED_AFTER, ..SpoolStatus::new(metrics) });
+        status.update(&Contents::default(), 1_000, false, true, false);
+        let busy = status.begin(Operation::SpoolWrite);
+        assert!(status.has_space());
+        // As if the call had begun at the start.
+        status.busy_since.store(1, Ordering::Release);
+        assert!(!status.has_space());
         drop(busy);
-        assert!(standing.has_room());
+        assert!(status.has_space());
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong inside, and what follows from it.
+//! Errors of the store, and how a panic of the database becomes one.
 
 use std::{
     cell::RefCell,
@@ -11,19 +11,19 @@ use std::{
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
-    /// The system could not read, write or sync: the store is opened anew before it is used again.
+    /// A read, write or sync failed. The store is reopened before it is used again.
     #[error("{0}")]
     Io(io::Error),
-    /// The store contradicts itself: it is set aside.
+    /// The content of the store is inconsistent. The store is quarantined.
     #[error("{0}")]
     Damaged(String),
-    /// A newer version wrote the store: it is left alone.
-    #[error("format {0} is newer than this version knows")]
+    /// A newer version wrote the store. It is left unchanged.
+    #[error("format {0} is newer than this version supports")]
     Newer(u64),
 }
 
 impl StoreError {
-    /// Whether there is no more space.
+    /// Whether the disk or the quota is exhausted.
     pub(super) fn is_out_of_space(&self) -> bool {
         matches!(self, Self::Io(error)
             if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
@@ -33,7 +33,7 @@ impl StoreError {
 impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
         match error.into() {
-            redb::Error::Io(error) if !contradicts(&error) => Self::Io(error),
+            redb::Error::Io(error) if !is_about_content(&error) => Self::Io(error),
             error @ (redb::Error::Io(_)
             | redb::Error::Corrupted(_)
             | redb::Error::UpgradeRequired(_)
@@ -46,37 +46,42 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
     }
 }
 
-/// Whether the error is about what was read, not about reading it.
-fn contradicts(error: &io::Error) -> bool {
+/// Whether the error is about the content of the file rather than about access to it.
+fn is_about_content(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 thread_local! {
-    /// Where this thread leaves a note when it panics.
-    static NOTE: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
+    /// The path at which a panic of this thread creates the crash marker.
+    static CRASH_MARKER: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
 }
 
-/// Runs work on a store. A page that nobody can make sense of may make the store panic, and some of its destructors
-/// panic as well when they see the damage, which ends the process. So that the next one knows, a note is left before
-/// the panic unwinds, and taken away by who survives it.
-pub(super) fn guarded<T>(note: Option<PathBuf>, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+/// Runs work on a store and reports a panic as damage.
+///
+/// A corrupt page may make the database panic. Some of its destructors then panic as well, which aborts the process. A
+/// panic hook therefore creates the crash marker before the panic unwinds, so that the next process quarantines the store;
+/// a process that survives the panic removes the marker.
+pub(super) fn catch_panics<T>(
+    marker: Option<PathBuf>,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     static HOOK: Once = Once::new();
-    HOOK.call_once(leave_notes);
-    NOTE.set(note);
-    // What the work touched is thrown away after a panic, so a broken invariant in it is never seen.
+    HOOK.call_once(install_marker_hook);
+    CRASH_MARKER.set(marker);
+    // The caller discards the store after a panic, so that nothing observes a broken invariant in it.
     let result = panic::catch_unwind(panic::AssertUnwindSafe(work));
-    let note = NOTE.take();
+    let marker = CRASH_MARKER.take();
     result.unwrap_or_else(|_| {
-        note.map(fs::remove_file);
-        Err(StoreError::Damaged("the store stumbled over its own data".to_owned()))
+        marker.map(fs::remove_file);
+        Err(StoreError::Damaged("the database panicked on its own data".to_owned()))
     })
 }
 
-fn leave_notes() {
-    let before = panic::take_hook();
+fn install_marker_hook() {
+    let previous = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        NOTE.with_borrow(|note| note.as_ref().map(File::create));
-        before(panic);
+        CRASH_MARKER.with_borrow(|marker| marker.as_ref().map(File::create));
+        previous(panic);
     }));
 }
 
@@ -87,20 +92,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_leaves_a_note_before_it_unwinds_which_is_gone_when_the_process_survives() {
-        struct Look<'a>(&'a PathBuf, &'a Cell<bool>);
-        impl Drop for Look<'_> {
+    fn panic_leaves_a_crash_marker_until_the_process_has_survived_it() {
+        struct ObserveOnDrop<'a>(&'a PathBuf, &'a Cell<bool>);
+        impl Drop for ObserveOnDrop<'_> {
             fn drop(&mut self) {
                 self.1.set(self.0.exists());
             }
         }
-        let note = std::env::temp_dir().join(format!("trusthub-spool-note-{}", std::process::id()));
-        let seen = Cell::new(false);
-        let result: Result<(), StoreError> = guarded(Some(note.clone()), || {
-            let _look = Look(&note, &seen);
-            panic!("as the store does");
+        let marker = std::env::temp_dir().join(format!("trusthub-spool-marker-{}", std::process::id()));
+        let existed = Cell::new(false);
+        let result: Result<(), StoreError> = catch_panics(Some(marker.clone()), || {
+            let _observe = ObserveOnDrop(&marker, &existed);
+            panic!("as the database does");
         });
         assert!(matches!(result, Err(StoreError::Damaged(_))));
-        assert_eq!((seen.get(), note.exists()), (true, false));
+        assert_eq!((existed.get(), marker.exists()), (true, false));
     }
 }

@@ -1,4 +1,4 @@
-//! Keeps one store usable: opens it anew after errors, sets it aside when it is damaged, and minds the limits.
+//! Keeps a store usable: reopens it after errors, quarantines it when it is damaged, and enforces the limits.
 
 use std::{
     sync::Arc,
@@ -8,32 +8,32 @@ use std::{
 use tracing::{error, info, warn};
 
 use super::{
-    AppendError, Limits, SpoolUnavailable, StoreError,
+    AppendError, SpoolLimits, SpoolUnavailable, StoreError,
     disk::Disk,
     frame,
-    restore::Salvaging,
+    restore::SalvageProgress,
     status::SpoolStatus,
-    store::{Contents, Store, Table},
-    store_error::guarded,
-    tombstones::Tombstones,
+    store::{Contents, SpoolStore, SpoolTable},
+    store_error::catch_panics,
+    tombstones::TombstoneLog,
 };
 
-/// A store does not shrink: an empty one above this size is replaced.
-const WORTH_REPLACING: u64 = 16 << 20;
+/// The file of a store does not shrink; an empty store whose file is larger is replaced by a new one.
+const SHRINK_ABOVE_BYTES: u64 = 16 << 20;
 
-/// Records that are stored together in one of the tables.
+/// Records that are appended to one of the tables together.
 #[derive(Debug)]
-pub(super) struct Group {
-    pub(super) table: Table,
+pub(super) struct RecordGroup {
+    pub(super) table: SpoolTable,
     pub(super) records: Vec<Vec<u8>>,
 }
 
-impl Group {
-    fn rows(&self) -> impl Iterator<Item = (Table, &[u8])> {
+impl RecordGroup {
+    fn rows(&self) -> impl Iterator<Item = (SpoolTable, &[u8])> {
         self.records.iter().map(|record| (self.table, record.as_slice()))
     }
 
-    /// Size of the records in memory.
+    /// Total size of the records in memory, without frames.
     pub(super) fn bytes(&self) -> usize {
         self.records.iter().map(Vec::len).sum()
     }
@@ -43,86 +43,87 @@ impl Group {
 #[derive(Debug)]
 pub(super) struct StoreSupervisor<D: Disk> {
     pub(super) disk: D,
-    pub(super) limits: Limits,
-    pub(super) standing: Arc<SpoolStatus>,
-    /// Missing after an error, until it could be opened anew. A handle that failed is never used again: what the
-    /// system said about a sync cannot be asked a second time.
-    store: Option<Store>,
+    pub(super) limits: SpoolLimits,
+    pub(super) status: Arc<SpoolStatus>,
+    /// `None` after an error, until the store is reopened. A handle that failed is never used again: the operating system
+    /// reports a failed sync only once, so a retry on the same handle may succeed without writing the data.
+    store: Option<SpoolStore>,
     pub(super) contents: Contents,
-    /// Size of what was refused last for want of space.
-    refused: Option<u64>,
-    /// Whether the log already tells of an error that lasts.
-    in_trouble: bool,
-    pub(super) tombstones: Tombstones,
-    /// A salvage that is not done.
-    pub(super) salvage: Option<Salvaging>,
-    /// Counts the stores that were set aside, so that a salvage notices the next one.
+    /// Size of the last append that was rejected for lack of space; `None` once it would fit.
+    rejected_size: Option<u64>,
+    /// Whether the log already reports an error that is still present.
+    is_failing: bool,
+    pub(super) tombstones: TombstoneLog,
+    /// The salvage that is not complete, if there is one.
+    pub(super) salvage: Option<SalvageProgress>,
+    /// Incremented when a store is quarantined, so that a running salvage notices that it is superseded.
     pub(super) generation: u64,
-    /// Whether a store could be opened or made, so that the next position is known.
-    is_opened: bool,
+    /// Whether a store was opened or created, so that the next position is known.
+    was_opened: bool,
 }
 
 impl<D: Disk> StoreSupervisor<D> {
-    /// Opens the store, or makes one.
-    pub(super) fn open(disk: D, limits: Limits, standing: Arc<SpoolStatus>) -> Result<Self, StoreError> {
-        let tombstones = Tombstones::load(&disk).map_err(StoreError::Io)?;
-        let mut keeper = Self {
+    /// Opens or creates the store.
+    pub(super) fn open(disk: D, limits: SpoolLimits, status: Arc<SpoolStatus>) -> Result<Self, StoreError> {
+        let tombstones = TombstoneLog::load(&disk).map_err(StoreError::Io)?;
+        let mut supervisor = Self {
             disk,
             limits,
-            standing,
+            status,
             store: None,
             contents: Contents { next: 1, ..Contents::default() },
-            refused: None,
-            in_trouble: false,
+            rejected_size: None,
+            is_failing: false,
             tombstones,
             salvage: None,
             generation: 0,
-            is_opened: false,
+            was_opened: false,
         };
-        keeper.attempt(|_| Ok(()))?;
-        keeper.resume_salvage()?;
-        keeper.begin_block()?;
-        keeper.bound_set_aside();
-        keeper.replace_if_worth_it();
-        keeper.show();
-        Ok(keeper)
+        supervisor.attempt(|_| Ok(()))?;
+        supervisor.resume_salvage()?;
+        supervisor.skip_reserved_positions()?;
+        supervisor.limit_quarantined();
+        supervisor.shrink_if_empty();
+        supervisor.update_status();
+        Ok(supervisor)
     }
 
-    /// Positions that the process before this one reserved and did not use are skipped: what is found there was never
-    /// promised.
-    fn begin_block(&mut self) -> Result<(), StoreError> {
-        if self.salvage.is_none() && !self.tombstones.is_whole() {
-            let dead = self.attempt(Store::dead)?;
-            self.tombstones.rebuild(&self.disk, dead).map_err(StoreError::Io)?;
+    /// Skips the positions that the previous process reserved but did not use. Whatever is found there was never promised
+    /// to a caller, so they get tombstones.
+    fn skip_reserved_positions(&mut self) -> Result<(), StoreError> {
+        if self.salvage.is_none() && !self.tombstones.is_complete() {
+            let removed = self.attempt(SpoolStore::removed_positions)?;
+            self.tombstones.rebuild(&self.disk, removed).map_err(StoreError::Io)?;
         }
         let next = self.contents.next;
         let reserved = self.tombstones.reserved().unwrap_or(0);
-        let skipped = self.tombstones.dead().missing(next, reserved.saturating_sub(1));
+        let skipped = self.tombstones.positions().missing_between(next, reserved.saturating_sub(1));
         self.contents.next = next.max(reserved);
-        self.bury(&skipped)
+        self.add_tombstones(&skipped)
     }
 
-    /// Stores each group of records wholly or not at all, all of them with one sync.
-    pub(super) fn append(&mut self, groups: &[Group]) -> Vec<Result<(), AppendError>> {
-        let answers = match self.attempt(|_| Ok(())) {
+    /// Stores the groups with one sync. Each group is stored completely or not at all.
+    pub(super) fn append(&mut self, groups: &[RecordGroup]) -> Vec<Result<(), AppendError>> {
+        let results = match self.attempt(|_| Ok(())) {
             Ok(()) => {
                 let admitted = self.admit(groups);
                 self.store_admitted(groups, admitted)
             }
-            Err(fault) => vec![Err(refusal(&fault)); groups.len()],
+            Err(error) => vec![Err(append_error(&error)); groups.len()],
         };
-        self.show();
-        answers
+        self.update_status();
+        results
     }
 
-    fn admit(&mut self, groups: &[Group]) -> Vec<Result<(), AppendError>> {
+    /// Decides which groups fit within the limits.
+    fn admit(&mut self, groups: &[RecordGroup]) -> Vec<Result<(), AppendError>> {
         let mut available = self.available();
         groups
             .iter()
             .map(|group| {
-                let size = group.records.iter().map(|record| frame::framed(record)).sum();
-                if size > available || group.records.iter().any(|record| record.len() > frame::LARGEST) {
-                    self.refuse(size);
+                let size = group.records.iter().map(|record| frame::framed_len(record)).sum();
+                if size > available || group.records.iter().any(|record| record.len() > frame::MAX_RECORD_LEN) {
+                    self.remember_rejected(size);
                     return Err(AppendError::Full);
                 }
                 available -= size;
@@ -133,72 +134,74 @@ impl<D: Disk> StoreSupervisor<D> {
 
     fn store_admitted(
         &mut self,
-        groups: &[Group],
-        mut answers: Vec<Result<(), AppendError>>,
+        groups: &[RecordGroup],
+        mut results: Vec<Result<(), AppendError>>,
     ) -> Vec<Result<(), AppendError>> {
-        let admitted = groups.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(group, _)| group);
-        let records: Vec<(Table, &[u8])> = admitted.flat_map(Group::rows).collect();
+        let admitted = groups.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(group, _)| group);
+        let records: Vec<(SpoolTable, &[u8])> = admitted.flat_map(RecordGroup::rows).collect();
         if records.is_empty() {
-            return answers;
+            return results;
         }
         let started = Instant::now();
         let stored = self.store_records(&records);
-        self.standing.synced(started.elapsed());
-        if let Err(fault) = stored {
-            if fault.is_out_of_space() {
-                self.refuse(records.iter().map(|(_, record)| frame::framed(record)).sum());
+        self.status.observe_sync(started.elapsed());
+        if let Err(error) = stored {
+            if error.is_out_of_space() {
+                self.remember_rejected(records.iter().map(|(_, record)| frame::framed_len(record)).sum());
             }
-            answers.iter_mut().filter(|answer| answer.is_ok()).for_each(|answer| *answer = Err(refusal(&fault)));
+            let failed = results.iter_mut().filter(|result| result.is_ok());
+            failed.for_each(|result| *result = Err(append_error(&error)));
         }
-        answers
+        results
     }
 
-    fn store_records(&mut self, records: &[(Table, &[u8])]) -> Result<(), StoreError> {
-        let count = frame::bytes(records.len());
+    fn store_records(&mut self, records: &[(SpoolTable, &[u8])]) -> Result<(), StoreError> {
+        let count = frame::to_u64(records.len());
         let end = self.contents.next.saturating_add(count);
         self.tombstones.reserve(&self.disk, end).map_err(StoreError::Io)?;
         let (floor, now) = (self.contents.next, SystemTime::now().into());
         let stored = self.change(|store| store.append(records, now, floor));
         if stored.is_err() {
-            // They may be in the file, so others do not take their places.
+            // The records may be in the file, so later ones must not use their positions.
             self.contents.next = self.contents.next.max(end);
         }
         stored
     }
 
-    /// What changes by itself with time: an error may be over, and others use the disk as well.
+    /// Called every second: an error may be gone, and other processes use the disk as well.
     pub(super) fn tick(&mut self) {
         if self.store.is_none() {
             let _ = self.attempt(|_| Ok(()));
         }
-        self.bound_set_aside();
-        self.settle();
+        self.limit_quarantined();
+        self.refresh();
     }
 
-    /// Whether what was refused would fit by now.
-    pub(super) fn settle(&mut self) {
+    /// Checks whether the last rejected append would fit now, and updates the status.
+    pub(super) fn refresh(&mut self) {
         let available = self.available();
-        self.refused = self.refused.filter(|size| *size > available);
-        self.show();
+        self.rejected_size = self.rejected_size.filter(|size| *size > available);
+        self.update_status();
     }
 
-    fn show(&self) {
+    fn update_status(&self) {
         let available = self.available();
-        let full = available <= frame::framed(&[]) || self.refused.is_some();
-        self.standing.show(&self.contents, available, full, self.store.is_some(), self.salvage.is_some());
+        let is_full = available <= frame::framed_len(&[]) || self.rejected_size.is_some();
+        self.status.update(&self.contents, available, is_full, self.store.is_some(), self.salvage.is_some());
     }
 
-    fn refuse(&mut self, size: u64) {
-        // What can never fit says nothing about the room for others.
+    fn remember_rejected(&mut self, size: u64) {
+        // An append that can never fit says nothing about the space for others.
         if size <= self.limits.max_bytes {
-            self.refused = Some(size);
+            self.rejected_size = Some(size);
         }
     }
 
+    /// Bytes of frames that may still be stored.
     fn available(&self) -> u64 {
-        // A disk that cannot say how much is free refuses by itself what does not fit.
+        // If the free space is unknown, the disk itself rejects what does not fit.
         let free = self.disk.free_bytes().unwrap_or(u64::MAX);
-        let below_limit = self.limits.max_bytes.saturating_sub(self.contents.all_bytes());
+        let below_limit = self.limits.max_bytes.saturating_sub(self.contents.total_bytes());
         below_limit.min(free.saturating_sub(self.limits.min_free_bytes))
     }
 
@@ -207,48 +210,52 @@ impl<D: Disk> StoreSupervisor<D> {
         self.contents.parked_bytes
     }
 
-    pub(super) fn readable<T>(&self, result: Result<T, StoreError>) -> Result<T, SpoolUnavailable> {
-        self.show();
+    /// Updates the status and converts the error for the caller.
+    pub(super) fn finish<T>(&self, result: Result<T, StoreError>) -> Result<T, SpoolUnavailable> {
+        self.update_status();
         result.map_err(|_| SpoolUnavailable)
     }
 
-    pub(super) fn change(&mut self, work: impl Fn(&Store) -> Result<Contents, StoreError>) -> Result<(), StoreError> {
+    pub(super) fn change(
+        &mut self,
+        work: impl Fn(&SpoolStore) -> Result<Contents, StoreError>,
+    ) -> Result<(), StoreError> {
         let contents = self.attempt(work)?;
-        // The store does not know of positions that were skipped.
+        // The store does not know which positions were skipped.
         self.contents = Contents { next: contents.next.max(self.contents.next), ..contents };
         Ok(())
     }
 
-    /// Works on the store. At the first sign of damage it is opened anew, which lets it repair itself; at the second
-    /// it is set aside, and the work is done on a fresh one.
-    pub(super) fn attempt<T>(&mut self, work: impl Fn(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut damaged_before = false;
+    /// Runs work on the store. When the work reports damage, reopens the store, which lets the database repair itself, and
+    /// tries again; when it reports damage again, quarantines the store and runs the work on a fresh one.
+    pub(super) fn attempt<T>(&mut self, work: impl Fn(&SpoolStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut was_reopened = false;
         let result = loop {
             match self.try_once(&work) {
-                Err(StoreError::Damaged(_)) if !damaged_before => {
-                    self.discard();
-                    damaged_before = true;
+                Err(StoreError::Damaged(_)) if !was_reopened => {
+                    self.close_store();
+                    was_reopened = true;
                 }
-                Err(StoreError::Damaged(what)) => match self.set_aside(&what) {
+                Err(StoreError::Damaged(damage)) => match self.quarantine(&damage) {
                     Ok(()) => break self.try_once(&work),
-                    Err(fault) => break Err(fault),
+                    Err(error) => break Err(error),
                 },
                 other => break other,
             }
         };
-        self.tell(result.as_ref().err());
+        self.report(result.as_ref().err());
         if result.is_err() {
-            self.discard();
+            self.close_store();
         }
         result
     }
 
-    fn try_once<T>(&mut self, work: impl Fn(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let note = self.disk.note();
-        self.opened().and_then(|store| guarded(note, || work(store)))
+    fn try_once<T>(&mut self, work: impl Fn(&SpoolStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let marker = self.disk.crash_marker();
+        self.open_store().and_then(|store| catch_panics(marker, || work(store)))
     }
 
-    fn opened(&mut self) -> Result<&Store, StoreError> {
+    fn open_store(&mut self) -> Result<&SpoolStore, StoreError> {
         let store = match self.store.take() {
             Some(store) => store,
             None => self.reopen()?,
@@ -256,99 +263,100 @@ impl<D: Disk> StoreSupervisor<D> {
         Ok(self.store.insert(store))
     }
 
-    fn reopen(&mut self) -> Result<Store, StoreError> {
+    fn reopen(&mut self) -> Result<SpoolStore, StoreError> {
         let floor = self.contents.next;
-        let first = if self.is_opened { floor } else { self.first_position()? };
+        let first = if self.was_opened { floor } else { self.first_position()? };
         let disk = &self.disk;
-        let (store, contents) = guarded(disk.note(), || match disk.open()? {
-            Some(file) => Store::open(file),
-            None => fresh(disk, first),
+        let (store, contents) = catch_panics(disk.crash_marker(), || match disk.open_live()? {
+            Some(file) => SpoolStore::open(file),
+            None => create_store(disk, first),
         })?;
         self.contents = Contents { next: contents.next.max(floor), ..contents };
-        self.is_opened = true;
+        self.was_opened = true;
         Ok(store)
     }
 
-    /// Where a fresh store begins when the positions of the one before are not known.
+    /// The first position of a fresh store when the positions of the previous store are unknown.
     fn first_position(&self) -> Result<u64, StoreError> {
         match self.tombstones.reserved() {
             Some(reserved) => Ok(reserved),
-            None if self.disk.aside()?.is_empty() => Ok(1),
-            None => Ok(beyond_all_positions()),
+            None if self.disk.list_quarantined()?.is_empty() => Ok(1),
+            None => Ok(position_from_clock()),
         }
     }
 
-    /// Closing may stumble over the damage as well.
-    fn discard(&mut self) {
+    /// Closes the store. A damaged store may make the database panic here, too.
+    fn close_store(&mut self) {
         let store = self.store.take();
-        let _ = guarded(self.disk.note(), || {
+        let _ = catch_panics(self.disk.crash_marker(), || {
             drop(store);
             Ok(())
         });
     }
 
-    fn set_aside(&mut self, what: &str) -> Result<(), StoreError> {
-        self.discard();
-        let end = self.is_opened.then_some(self.contents.next);
-        let name = self.disk.set_aside()?;
+    fn quarantine(&mut self, damage: &str) -> Result<(), StoreError> {
+        self.close_store();
+        let end = self.was_opened.then_some(self.contents.next);
+        let name = self.disk.quarantine_live()?;
         self.contents = Contents { next: self.contents.next, ..Contents::default() };
-        self.standing.damaged(1);
+        self.status.count_damaged(1);
         error!(
             file = name,
-            damage = what,
-            "the spool was damaged and set aside; a fresh one takes new records, and what can be read of the damaged \
-             one is published first"
+            damage,
+            "quarantined the damaged spool store; a fresh store takes new records, and the records salvaged from the \
+             damaged one are published first"
         );
         self.begin_salvage(end);
-        self.bound_set_aside();
+        self.limit_quarantined();
         Ok(())
     }
 
-    pub(super) fn replace_if_worth_it(&mut self) {
-        let empty =
+    /// Replaces an empty store whose file is large.
+    pub(super) fn shrink_if_empty(&mut self) {
+        let is_empty =
             self.store.is_some() && self.salvage.is_none() && self.contents.events == 0 && self.contents.parked == 0;
-        if !empty || self.disk.length().is_ok_and(|length| length <= WORTH_REPLACING) {
+        if !is_empty || self.disk.live_length().is_ok_and(|length| length <= SHRINK_ABOVE_BYTES) {
             return;
         }
-        self.discard();
+        self.close_store();
         let floor = self.contents.next;
-        match guarded(self.disk.note(), || fresh(&self.disk, floor)) {
+        match catch_panics(self.disk.crash_marker(), || create_store(&self.disk, floor)) {
             Ok((store, contents)) => (self.store, self.contents) = (Some(store), contents),
-            Err(fault) => warn!(%fault, "the empty spool could not be replaced by a small one"),
+            Err(error) => warn!(fault = %error, "cannot replace the empty spool store with a smaller one"),
         }
     }
 
-    /// One line when an error begins and one when it is over.
-    pub(super) fn tell(&mut self, fault: Option<&StoreError>) {
-        match fault {
-            Some(fault) if !self.in_trouble => error!(%fault, "the spool cannot be read or written"),
-            None if self.in_trouble => info!("the spool can be read and written again"),
+    /// Logs one line when an error begins and one when it is gone.
+    pub(super) fn report(&mut self, error: Option<&StoreError>) {
+        match error {
+            Some(error) if !self.is_failing => error!(fault = %error, "the spool cannot be read or written; retrying"),
+            None if self.is_failing => info!("the spool can be read and written again"),
             _ => {}
         }
-        self.in_trouble = fault.is_some();
+        self.is_failing = error.is_some();
     }
 }
 
 impl<D: Disk> Drop for StoreSupervisor<D> {
     fn drop(&mut self) {
-        self.discard();
-        self.standing.closed();
+        self.close_store();
+        self.status.set_closed();
     }
 }
 
-/// When neither the store nor the log of tombstones says which positions were used. It grows with time, so that it does
-/// not give the same twice.
-fn beyond_all_positions() -> u64 {
+/// A first position for when neither the store nor the tombstone log says which positions were used. It grows with time, so
+/// that it does not return the same position twice.
+fn position_from_clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs() << 20
 }
 
-fn fresh<D: Disk>(disk: &D, next: u64) -> Result<(Store, Contents), StoreError> {
-    let made = Store::make(disk.make()?, next)?;
-    disk.put_in_place()?;
-    Ok(made)
+fn create_store<D: Disk>(disk: &D, next: u64) -> Result<(SpoolStore, Contents), StoreError> {
+    let created = SpoolStore::create(disk.create_new()?, next)?;
+    disk.activate_new()?;
+    Ok(created)
 }
 
-fn refusal(fault: &StoreError) -> AppendError {
-    if fault.is_out_of_space() { AppendError::Full } else { AppendError::Failed }
+fn append_error(error: &StoreError) -> AppendError {
+    if error.is_out_of_space() { AppendError::Full } else { AppendError::Failed }
 }

@@ -1,95 +1,98 @@
-//! The tables of a store in a transaction that writes.
+//! The tables of a store in a write transaction.
 
-use redb::{ReadableTable, Table as Rows, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
     Entry, StoreError, frame,
-    numbers::{Numbers, Stored},
-    store::{Contents, META, NUMBERS, PARKED, QUEUE, Table, stored},
+    meta::{StoreMeta, VersionedMeta},
+    store::{Contents, META, META_KEY, PARKED, QUEUE, SpoolTable, read_meta},
 };
 use crate::domain::Timestamp;
 
-/// The tables in a transaction that writes.
-pub(super) struct Tables<'t> {
-    pub(super) queue: Rows<'t, u64, &'static [u8]>,
-    pub(super) parked: Rows<'t, u64, &'static [u8]>,
-    meta: Rows<'t, &'static str, &'static [u8]>,
-    pub(super) numbers: Numbers,
+/// The tables of a store in a write transaction, with the metadata that they change.
+pub(super) struct WriteTables<'t> {
+    pub(super) queue: Table<'t, u64, &'static [u8]>,
+    pub(super) parked: Table<'t, u64, &'static [u8]>,
+    meta_table: Table<'t, &'static str, &'static [u8]>,
+    pub(super) meta: StoreMeta,
 }
 
-impl<'t> Tables<'t> {
+impl<'t> WriteTables<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
-        let meta = transaction.open_table(META)?;
+        let meta_table = transaction.open_table(META)?;
         let (queue, parked) = (transaction.open_table(QUEUE)?, transaction.open_table(PARKED)?);
-        let numbers = match stored(&meta)? {
-            Stored::Current(numbers) => numbers,
-            Stored::WithoutParkedBytes(numbers) => Numbers { parked_bytes: size_of(&parked)?, ..numbers },
+        let meta = match read_meta(&meta_table)? {
+            VersionedMeta::Current(meta) => meta,
+            VersionedMeta::WithoutParkedBytes(meta) => StoreMeta { parked_bytes: total_size(&parked)?, ..meta },
         };
-        Ok(Self { queue, parked, meta, numbers })
+        Ok(Self { queue, parked, meta_table, meta })
     }
 
-    pub(super) fn append(&mut self, table: Table, record: &[u8], stored_at: Timestamp) -> Result<(), StoreError> {
-        let position = self.numbers.next;
+    pub(super) fn append(&mut self, table: SpoolTable, record: &[u8], stored_at: Timestamp) -> Result<(), StoreError> {
+        let position = self.meta.next;
         let frame = frame::encode(position, stored_at, record);
         if self.insert(table, position, &frame)? {
-            return Err(StoreError::Damaged("a position is taken already".to_owned()));
+            return Err(StoreError::Damaged("a position is already in use".to_owned()));
         }
-        self.numbers.next = position.saturating_add(1);
+        self.meta.next = position.saturating_add(1);
         Ok(())
     }
 
-    /// Returns whether something was there.
-    fn insert(&mut self, table: Table, position: u64, frame: &[u8]) -> Result<bool, StoreError> {
+    /// Returns whether the position was already in use.
+    fn insert(&mut self, table: SpoolTable, position: u64, frame: &[u8]) -> Result<bool, StoreError> {
         let (table, bytes) = match table {
-            Table::Queue => (&mut self.queue, &mut self.numbers.bytes),
-            Table::Parked => (&mut self.parked, &mut self.numbers.parked_bytes),
+            SpoolTable::Queue => (&mut self.queue, &mut self.meta.queue_bytes),
+            SpoolTable::Parked => (&mut self.parked, &mut self.meta.parked_bytes),
         };
-        *bytes = bytes.saturating_add(frame::bytes(frame.len()));
+        *bytes = bytes.saturating_add(frame::to_u64(frame.len()));
         Ok(table.insert(position, frame)?.is_some())
     }
 
-    pub(super) fn take(&mut self, table: Table, position: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    /// Removes and returns the frame at this position, if there is one.
+    pub(super) fn take(&mut self, table: SpoolTable, position: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let (table, bytes) = match table {
-            Table::Queue => (&mut self.queue, &mut self.numbers.bytes),
-            Table::Parked => (&mut self.parked, &mut self.numbers.parked_bytes),
+            SpoolTable::Queue => (&mut self.queue, &mut self.meta.queue_bytes),
+            SpoolTable::Parked => (&mut self.parked, &mut self.meta.parked_bytes),
         };
         let Some(frame) = table.remove(position)? else { return Ok(None) };
         let frame = frame.value().to_vec();
-        *bytes = bytes.saturating_sub(frame::bytes(frame.len()));
+        *bytes = bytes.saturating_sub(frame::to_u64(frame.len()));
         Ok(Some(frame))
     }
 
     pub(super) fn park(&mut self, position: u64) -> Result<(), StoreError> {
-        if let Some(frame) = self.take(Table::Queue, position)? {
-            self.insert(Table::Parked, position, &frame)?;
+        if let Some(frame) = self.take(SpoolTable::Queue, position)? {
+            self.insert(SpoolTable::Parked, position, &frame)?;
         }
         Ok(())
     }
 
     pub(super) fn unpark(&mut self, position: u64) -> Result<(), StoreError> {
-        if let Some(frame) = self.take(Table::Parked, position)? {
-            self.insert(Table::Queue, position, &frame)?;
+        if let Some(frame) = self.take(SpoolTable::Parked, position)? {
+            self.insert(SpoolTable::Queue, position, &frame)?;
         }
         Ok(())
     }
 
+    /// Puts a salvaged record at its position in the queue, unless either table holds it.
     pub(super) fn restore(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let position = entry.position.number();
-        self.numbers.next = self.numbers.next.max(position.saturating_add(1));
+        self.meta.next = self.meta.next.max(position.saturating_add(1));
         if self.queue.get(position)?.is_none() && self.parked.get(position)?.is_none() {
-            self.insert(Table::Queue, position, &frame::encode(position, entry.stored_at, &entry.bytes))?;
+            self.insert(SpoolTable::Queue, position, &frame::encode(position, entry.stored_at, &entry.bytes))?;
         }
         Ok(())
     }
 
+    /// Writes the metadata. The transaction still has to be committed.
     pub(super) fn save(mut self) -> Result<Contents, StoreError> {
-        let contents = Contents::of(self.numbers, &self.queue, &self.parked)?;
-        self.meta.insert(NUMBERS, self.numbers.encode().as_slice())?;
+        let contents = Contents::of(self.meta, &self.queue, &self.parked)?;
+        self.meta_table.insert(META_KEY, self.meta.encode().as_slice())?;
         Ok(contents)
     }
 }
 
-/// Size of all frames in a table. Reads all of it.
-fn size_of(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, StoreError> {
-    table.iter()?.try_fold(0_u64, |sum, row| Ok(sum.saturating_add(frame::bytes(row?.1.value().len()))))
+/// Total size of the frames in a table. Reads the whole table.
+fn total_size(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, StoreError> {
+    table.iter()?.try_fold(0_u64, |sum, row| Ok(sum.saturating_add(frame::to_u64(row?.1.value().len()))))
 }

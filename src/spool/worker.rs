@@ -1,8 +1,8 @@
-//! The thread that does all work on the store, in the order of the calls.
+//! The `spool` thread, which does all work on the store in the order of the requests.
 //!
-//! It is the only thread that touches the store, and it may hang for as long as the disk does: callers never wait for it
-//! without a limit. What waits for it is bounded: appends by number and size, everything else by its callers, of which
-//! each waits for one answer before it asks again.
+//! No other thread accesses the store. The thread may hang for as long as the disk does, so no callback waits for it
+//! without a limit. Its queue of requests is bounded: appends by number and size, all other requests by their callers, each
+//! of which waits for one reply before it sends the next request.
 
 use std::{
     sync::{
@@ -16,160 +16,167 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    AppendError, Batch, Entry, Position, SpoolUnavailable,
-    disk::{Disk, Raw},
-    restore::Restored,
-    salvage::{Chunk, Reader},
-    status::{SpoolStatus, Waiting},
-    store::Table,
-    supervisor::{Group, StoreSupervisor},
+    AppendError, Entry, Position, ReadLimit, SpoolUnavailable,
+    disk::{Disk, ReadAt},
+    restore::RestoreOutcome,
+    salvage::{SalvageChunk, SalvageReader},
+    status::{AppendReservation, SpoolStatus},
+    store::SpoolTable,
+    supervisor::{RecordGroup, StoreSupervisor},
 };
 use crate::telemetry::Operation;
 
-/// How often the store looks for what changes with time.
+/// How often the supervisor reopens a failed store and checks the limits.
 const TICK: Duration = Duration::from_secs(1);
 
-/// One sync serves at most about so many bytes, so that a group does not fill the memory.
+/// Approximate maximum number of bytes that one sync serves. It bounds the memory of a group.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// Between two tries to store what was salvaged.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pause between two attempts to store a salvaged chunk.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where an answer goes.
-pub(super) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
+/// The channel for the reply to a request.
+pub(super) type ReplySender<T, E> = oneshot::Sender<Result<T, E>>;
 
-/// What the thread is asked to do.
+/// A request to the thread.
 #[derive(Debug)]
-pub(super) enum Request {
-    /// To store records together.
-    Append(Group, Waiting, Answer<(), AppendError>),
-    /// To read what waits.
-    Read(Option<Position>, Batch, Answer<Vec<Entry>, SpoolUnavailable>),
-    /// To read what was taken out of the way.
-    Parked(Option<Position>, Batch, Answer<Vec<Entry>, SpoolUnavailable>),
-    /// To read one of the tables, and change nothing.
-    Inspect(Table, Option<Position>, Batch, Answer<Vec<Entry>, SpoolUnavailable>),
-    /// To forget.
-    Remove(Position, Answer<(), SpoolUnavailable>),
-    /// To take out of the way.
-    Park(Position, Answer<(), SpoolUnavailable>),
-    /// To forget what was taken out of the way.
-    RemoveParked(Position, Answer<(), SpoolUnavailable>),
-    /// To store what was salvaged: in which salvage, what, and whether nothing was missing so far.
-    Restore(u64, Arc<Chunk>, bool, Answer<Restored, SpoolUnavailable>),
-    /// To end.
+pub(super) enum WorkerRequest {
+    /// Stores a group of records.
+    Append(RecordGroup, AppendReservation, ReplySender<(), AppendError>),
+    /// Reads queued records.
+    Read(Option<Position>, ReadLimit, ReplySender<Vec<Entry>, SpoolUnavailable>),
+    /// Reads parked records.
+    ReadParked(Option<Position>, ReadLimit, ReplySender<Vec<Entry>, SpoolUnavailable>),
+    /// Reads one of the tables and changes nothing.
+    Inspect(SpoolTable, Option<Position>, ReadLimit, ReplySender<Vec<Entry>, SpoolUnavailable>),
+    /// Removes queued records through a position.
+    Remove(Position, ReplySender<(), SpoolUnavailable>),
+    /// Parks a queued record.
+    Park(Position, ReplySender<(), SpoolUnavailable>),
+    /// Removes a parked record.
+    RemoveParked(Position, ReplySender<(), SpoolUnavailable>),
+    /// Stores a salvaged chunk. Carries the generation of the salvage and whether nothing was missing so far.
+    Restore(u64, Arc<SalvageChunk>, bool, ReplySender<RestoreOutcome, SpoolUnavailable>),
+    /// Ends the thread.
     Close,
 }
 
-/// The thread's part of the spool.
+/// The state of the thread.
 pub(super) struct Worker<D: Disk> {
-    pub(super) keeper: StoreSupervisor<D>,
-    pub(super) standing: Arc<SpoolStatus>,
-    pub(super) requests: Receiver<Request>,
-    /// For the threads that salvage; they must not keep the thread when every handle of the spool is gone. Without it
-    /// nothing is salvaged.
-    pub(super) sender: Option<Weak<Sender<Request>>>,
+    pub(super) supervisor: StoreSupervisor<D>,
+    pub(super) status: Arc<SpoolStatus>,
+    pub(super) requests: Receiver<WorkerRequest>,
+    /// For the salvage threads, which must not keep this thread alive when every handle of the spool is dropped. `None`
+    /// disables salvages.
+    pub(super) sender: Option<Weak<Sender<WorkerRequest>>>,
 }
 
 impl<D: Disk> Worker<D> {
-    /// Serves requests until it is told to close, or nothing is left that could ask.
+    /// Serves requests until [`WorkerRequest::Close`], or until every sender is dropped.
     pub(super) fn run(mut self) {
-        let mut ahead = None;
+        let mut pending = None;
         let mut ticked = Instant::now();
-        self.salvage();
+        self.start_salvage();
         loop {
-            match ahead.take().map_or_else(|| self.requests.recv_timeout(TICK), Ok) {
-                Ok(Request::Close) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Request::Append(group, waiting, answer)) => ahead = self.append(group, waiting, answer),
+            match pending.take().map_or_else(|| self.requests.recv_timeout(TICK), Ok) {
+                Ok(WorkerRequest::Close) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(WorkerRequest::Append(group, reservation, reply)) => {
+                    pending = self.append(group, reservation, reply);
+                }
                 Ok(request) => self.serve(request),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if ticked.elapsed() >= TICK {
-                let _busy = self.standing.begin(Operation::SpoolRead);
-                self.keeper.tick();
-                self.salvage();
+                let _busy = self.status.begin(Operation::SpoolRead);
+                self.supervisor.tick();
+                self.start_salvage();
                 ticked = Instant::now();
             }
         }
     }
 
-    fn serve(&mut self, request: Request) {
-        let keeper = &mut self.keeper;
-        let _busy = self.standing.begin(request.operation());
+    fn serve(&mut self, request: WorkerRequest) {
+        let supervisor = &mut self.supervisor;
+        let _busy = self.status.begin(request.operation());
         match request {
-            Request::Read(after, most, answer) => reply(answer, keeper.read(after, most)),
-            Request::Parked(after, most, answer) => reply(answer, keeper.parked(after, most)),
-            Request::Inspect(table, after, most, answer) => reply(answer, keeper.inspect(table, after, most)),
-            Request::Remove(last, answer) => reply(answer, keeper.remove_through(last)),
-            Request::Park(position, answer) => reply(answer, keeper.park(position)),
-            Request::RemoveParked(position, answer) => reply(answer, keeper.remove_parked(position)),
-            Request::Restore(generation, chunk, complete, answer) => {
-                reply(answer, keeper.restore(generation, &chunk, complete));
+            WorkerRequest::Read(after, limit, reply) => send(reply, supervisor.read(after, limit)),
+            WorkerRequest::ReadParked(after, limit, reply) => send(reply, supervisor.read_parked(after, limit)),
+            WorkerRequest::Inspect(table, after, limit, reply) => send(reply, supervisor.inspect(table, after, limit)),
+            WorkerRequest::Remove(last, reply) => send(reply, supervisor.remove_through(last)),
+            WorkerRequest::Park(position, reply) => send(reply, supervisor.park(position)),
+            WorkerRequest::RemoveParked(position, reply) => send(reply, supervisor.remove_parked(position)),
+            WorkerRequest::Restore(generation, chunk, is_complete, reply) => {
+                send(reply, supervisor.restore(generation, &chunk, is_complete));
             }
-            // Both are served by the loop.
-            Request::Append(..) | Request::Close => {}
+            // The loop handles both.
+            WorkerRequest::Append(..) | WorkerRequest::Close => {}
         }
     }
 
-    /// Stores these records and all that wait behind them with one sync. Returns the request that ended the group.
-    fn append(&mut self, group: Group, waiting: Waiting, answer: Answer<(), AppendError>) -> Option<Request> {
+    /// Stores this group and all groups queued after it with one sync. Returns the request that ended the sequence.
+    fn append(
+        &mut self,
+        group: RecordGroup,
+        reservation: AppendReservation,
+        reply: ReplySender<(), AppendError>,
+    ) -> Option<WorkerRequest> {
         let mut bytes = group.bytes();
-        let (mut groups, mut answers) = (vec![group], vec![(waiting, answer)]);
-        let mut ahead = None;
-        while bytes < GROUP_BYTES && ahead.is_none() {
+        let (mut groups, mut replies) = (vec![group], vec![(reservation, reply)]);
+        let mut pending = None;
+        while bytes < GROUP_BYTES && pending.is_none() {
             match self.requests.try_recv() {
-                Ok(Request::Append(group, waiting, answer)) => {
+                Ok(WorkerRequest::Append(group, reservation, reply)) => {
                     bytes = bytes.saturating_add(group.bytes());
                     groups.push(group);
-                    answers.push((waiting, answer));
+                    replies.push((reservation, reply));
                 }
-                Ok(other) => ahead = Some(other),
+                Ok(other) => pending = Some(other),
                 Err(_) => break,
             }
         }
-        let busy = self.standing.begin(Operation::SpoolWrite);
-        let results = self.keeper.append(&groups);
+        let busy = self.status.begin(Operation::SpoolWrite);
+        let results = self.supervisor.append(&groups);
         drop((busy, groups));
-        for ((waiting, answer), result) in answers.into_iter().zip(results) {
-            drop(waiting);
-            reply(answer, result);
+        for ((reservation, reply), result) in replies.into_iter().zip(results) {
+            drop(reservation);
+            send(reply, result);
         }
-        ahead
+        pending
     }
 
-    /// Begins what is to be salvaged, on a thread of its own.
-    fn salvage(&mut self) {
+    /// Starts the `spool-salvage` thread when there is something to salvage.
+    fn start_salvage(&mut self) {
         let Some(sender) = &self.sender else { return };
-        let Some((generation, reader)) = self.keeper.take_salvage() else { return };
+        let Some((generation, reader)) = self.supervisor.open_salvage() else { return };
         let sender = Weak::clone(sender);
         let thread = thread::Builder::new().name("spool-salvage".to_owned());
-        if let Err(error) = thread.spawn(move || salvage(&sender, generation, reader)) {
-            tracing::warn!(%error, "cannot start a thread to salvage the damaged spool; trying again");
-            self.keeper.postpone_salvage();
+        if let Err(error) = thread.spawn(move || run_salvage(&sender, generation, reader)) {
+            tracing::warn!(%error, "cannot start the salvage thread; retrying");
+            self.supervisor.postpone_salvage();
         }
     }
 }
 
-impl Request {
+impl WorkerRequest {
     fn operation(&self) -> Operation {
         match self {
-            Self::Read(..) | Self::Parked(..) | Self::Inspect(..) => Operation::SpoolRead,
+            Self::Read(..) | Self::ReadParked(..) | Self::Inspect(..) => Operation::SpoolRead,
             _ => Operation::SpoolWrite,
         }
     }
 }
 
-/// Hands over what can be read, chunk by chunk, until everything is taken or the spool is closed.
-fn salvage<R: Raw>(requests: &Weak<Sender<Request>>, generation: u64, mut reader: Reader<R>) {
+/// Sends the salvaged records to the `spool` thread, chunk by chunk, until the end or until the spool is closed.
+fn run_salvage<R: ReadAt>(requests: &Weak<Sender<WorkerRequest>>, generation: u64, mut reader: SalvageReader<R>) {
     loop {
         let chunk = Arc::new(reader.next_chunk());
         loop {
-            let (answer, answered) = oneshot::channel();
-            let request = Request::Restore(generation, Arc::clone(&chunk), reader.is_complete(), answer);
+            let (reply, result) = oneshot::channel();
+            let request = WorkerRequest::Restore(generation, Arc::clone(&chunk), reader.is_complete(), reply);
             let is_sent = requests.upgrade().is_some_and(|requests| requests.send(request).is_ok());
-            match answered.blocking_recv() {
-                Ok(Ok(Restored::Stored)) => break,
-                Ok(Err(SpoolUnavailable)) if is_sent => thread::sleep(PAUSE),
+            match result.blocking_recv() {
+                Ok(Ok(RestoreOutcome::Stored)) => break,
+                Ok(Err(SpoolUnavailable)) if is_sent => thread::sleep(RETRY_INTERVAL),
                 _ => return,
             }
         }
@@ -179,7 +186,7 @@ fn salvage<R: Raw>(requests: &Weak<Sender<Request>>, generation: u64, mut reader
     }
 }
 
-/// Who does not wait any more does not need the answer.
-fn reply<T, E>(answer: Answer<T, E>, result: Result<T, E>) {
-    let _ = answer.send(result);
+/// Ignores a caller that no longer waits for the reply.
+fn send<T, E>(reply: ReplySender<T, E>, result: Result<T, E>) {
+    let _ = reply.send(result);
 }

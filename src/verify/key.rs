@@ -8,17 +8,17 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 use thiserror::Error;
 
-/// Bytes of an HMAC-SHA1, the only algorithm that Twilio's callbacks of today use.
-const SIGNATURE_BYTES: usize = 20;
+/// Length of an HMAC-SHA1, the only algorithm that Twilio currently uses for callbacks.
+const SIGNATURE_LEN: usize = 20;
 
-/// The value of an `X-Twilio-Signature` header: decoded, not yet believed.
+/// The decoded value of an `X-Twilio-Signature` header. It proves nothing until it is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signature(pub(super) [u8; SIGNATURE_BYTES]);
+pub struct Signature(pub(super) [u8; SIGNATURE_LEN]);
 
 impl Signature {
-    /// Reads the header's value: standard base64 with padding and without stray bits, as Twilio writes it.
+    /// Parses the value of the header: standard base64 with padding and zero trailing bits, as Twilio writes it.
     ///
-    /// `None` for everything else. A second spelling of one signature is refused, lest two texts mean the same.
+    /// Returns `None` for everything else. Each signature has exactly one accepted spelling.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
         STANDARD.decode(value).ok()?.try_into().ok().map(Self)
@@ -31,33 +31,33 @@ impl fmt::Display for Signature {
     }
 }
 
-/// The parts of a signed message, in order. They are hashed one after another and never joined.
-pub(super) type Message<'a> = [&'a [u8]];
+/// The parts of a signed message, in order. They are hashed one after another without being concatenated.
+pub(super) type MessageParts<'a> = [&'a [u8]];
 
-/// An empty key, which would sign for everybody.
+/// A signing key is empty, so that anyone could forge a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a signing key must not be empty")]
 pub struct EmptyKey;
 
 #[cfg(test)]
 thread_local! {
-    /// Bytes that this thread has signed or verified.
+    /// Number of bytes that this thread has signed or verified.
     pub(super) static HASHED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// A key together with its algorithm: HMAC-SHA1 over an auth token.
+/// A key and its algorithm. Currently always an auth token with HMAC-SHA1.
 ///
-/// Twilio announced keys of other kinds (SharedKeys with a chosen algorithm); this type is the one place for them.
+/// Twilio has announced other kinds of keys (SharedKeys with a selectable algorithm); they belong in this type.
 #[derive(Clone)]
 pub struct SigningKey {
     keyed: Hmac<Sha1>,
 }
 
 impl SigningKey {
-    /// A key from an account's auth token.
+    /// Creates a key from the auth token of an account.
     ///
     /// # Errors
-    /// [`EmptyKey`].
+    /// [`EmptyKey`] when the token is empty.
     pub fn from_auth_token(token: &SecretString) -> Result<Self, EmptyKey> {
         let token = token.expose_secret().as_bytes();
         if token.is_empty() {
@@ -66,7 +66,7 @@ impl SigningKey {
         Hmac::new_from_slice(token).map(|keyed| Self { keyed }).map_err(|_| EmptyKey)
     }
 
-    fn mac(&self, message: &Message<'_>) -> Hmac<Sha1> {
+    fn mac(&self, message: &MessageParts<'_>) -> Hmac<Sha1> {
         let mut mac = self.keyed.clone();
         #[cfg(test)]
         HASHED.set(HASHED.get() + message.iter().map(|part| part.len()).sum::<usize>());
@@ -76,12 +76,12 @@ impl SigningKey {
         mac
     }
 
-    pub(super) fn sign(&self, message: &Message<'_>) -> Signature {
+    pub(super) fn sign(&self, message: &MessageParts<'_>) -> Signature {
         Signature(self.mac(message).finalize().into_bytes().into())
     }
 
-    /// Whether the signature is this key's for the message, compared in constant time.
-    pub(super) fn verifies(&self, message: &Message<'_>, signature: &Signature) -> bool {
+    /// Whether this key signed the message. Compares in constant time.
+    pub(super) fn verifies(&self, message: &MessageParts<'_>, signature: &Signature) -> bool {
         self.mac(message).verify_slice(&signature.0).is_ok()
     }
 }
@@ -97,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_canonical_base64_of_twenty_bytes_is_a_signature() {
-        let good = "RSOYDt4T1cUTdK1PDd93/VVr8B8=";
-        assert_eq!(Signature::parse(good.as_bytes()).unwrap().to_string(), good);
-        for bad in [
+    fn signature_is_canonical_base64_of_twenty_bytes() {
+        let valid = "RSOYDt4T1cUTdK1PDd93/VVr8B8=";
+        assert_eq!(Signature::parse(valid.as_bytes()).unwrap().to_string(), valid);
+        for invalid in [
             "",
             "RSOYDt4T1cUTdK1PDd93/VVr8B8",
             "RSOYDt4T1cUTdK1PDd93/VVr8B9=",
@@ -110,12 +110,12 @@ mod tests {
             "RSOYDt4T1cUTdK1PDd93/VVr8A==",
             "RSOYDt4T1cUTdK1PDd93/VVr8B8fAAAA",
         ] {
-            assert_eq!(Signature::parse(bad.as_bytes()), None, "{bad:?}");
+            assert_eq!(Signature::parse(invalid.as_bytes()), None, "{invalid:?}");
         }
     }
 
     #[test]
-    fn an_empty_key_is_refused_and_no_key_is_printed() {
+    fn empty_key_is_rejected_and_debug_output_hides_the_key() {
         assert_eq!(SigningKey::from_auth_token(&"".into()).unwrap_err(), EmptyKey);
         let key = SigningKey::from_auth_token(&"0123456789".into()).unwrap();
         assert_eq!(format!("{key:?}"), "SigningKey([redacted])");

@@ -1,4 +1,4 @@
-//! Which keys may sign for which account.
+//! The keys that may sign callbacks, by account.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,72 +14,73 @@ use crate::domain::{AccountSid, RejectReason};
 /// The configured keys.
 #[derive(Debug, Clone)]
 pub struct Keyring {
-    holders: Holders,
+    keys: AccountKeys,
 }
 
-/// Who the keys belong to. Those of one holder stand in order, the current one first.
+/// Keys by account. The keys of an account are in order, the current one first.
 #[derive(Debug, Clone)]
-enum Holders {
-    /// Any account: nobody said whose the keys are.
+enum AccountKeys {
+    /// Keys for any account: the configuration does not name one.
     Any(Vec<SigningKey>),
-    /// This account.
-    One(AccountSid, Vec<SigningKey>),
-    /// Each of these accounts.
-    Many(HashMap<AccountSid, Vec<SigningKey>>),
+    /// The keys of a single account.
+    Single(AccountSid, Vec<SigningKey>),
+    /// The keys of several accounts.
+    PerAccount(HashMap<AccountSid, Vec<SigningKey>>),
 }
 
 impl Keyring {
-    /// Keys from auth tokens, the current one first, for any account or bound to one.
+    /// Creates a keyring from auth tokens, the current one first. They are valid for any account, or only for `account`.
     ///
     /// # Errors
-    /// [`EmptyKey`] when there is no token or an empty one: no key, no start.
+    /// [`EmptyKey`] when there is no token or a token is empty.
     pub fn new(account: Option<AccountSid>, tokens: &[SecretString]) -> Result<Self, EmptyKey> {
-        let keys = keys_of(tokens)?;
-        let holders = match account {
-            Some(account) => Holders::One(account, keys),
-            None => Holders::Any(keys),
+        let keys = signing_keys(tokens)?;
+        let keys = match account {
+            Some(account) => AccountKeys::Single(account, keys),
+            None => AccountKeys::Any(keys),
         };
-        Ok(Self { holders })
+        Ok(Self { keys })
     }
 
-    /// The keys of many accounts, each with its tokens, the current one first.
+    /// Creates a keyring from the tokens of several accounts; each account lists its current token first.
     ///
     /// # Errors
-    /// [`EmptyKey`] when there is no account, or one without a token or with an empty one.
+    /// [`EmptyKey`] when there is no account, or an account has no token or an empty one.
     pub fn of_accounts<'a>(
         accounts: impl IntoIterator<Item = (&'a AccountSid, &'a [SecretString])>,
     ) -> Result<Self, EmptyKey> {
-        let accounts = accounts.into_iter().map(|(sid, tokens)| Ok((sid.clone(), keys_of(tokens)?)));
+        let accounts = accounts.into_iter().map(|(sid, tokens)| Ok((sid.clone(), signing_keys(tokens)?)));
         let accounts = accounts.collect::<Result<HashMap<_, _>, _>>()?;
-        if accounts.is_empty() { Err(EmptyKey) } else { Ok(Self { holders: Holders::Many(accounts) }) }
+        if accounts.is_empty() { Err(EmptyKey) } else { Ok(Self { keys: AccountKeys::PerAccount(accounts) }) }
     }
 
     /// The keys to try for a claimed account.
     ///
-    /// While the keys belong to no more than one account, a callback that names none properly is tried with them too:
-    /// when one matches, Twilio sent it, and it is kept as a dead letter. With several accounts it stands for none.
+    /// Unless keys are listed per account, a callback that names no valid account is tried with the configured keys as
+    /// well: if one matches, Twilio sent the callback, and it becomes a dead letter. With keys per account, such a callback
+    /// has no keys.
     ///
     /// # Errors
-    /// [`RejectReason::UnknownAccount`] when no keys are there for what the callback claims.
+    /// [`RejectReason::UnknownAccount`] when there is no key for the claimed account.
     pub(super) fn keys(&self, claimed: &ClaimedAccount) -> Result<&[SigningKey], RejectReason> {
-        let keys = match (&self.holders, claimed) {
-            (Holders::One(holder, _), ClaimedAccount::Account(claimed)) if claimed != holder => None,
-            (Holders::Any(keys) | Holders::One(_, keys), _) => Some(keys),
-            (Holders::Many(accounts), ClaimedAccount::Account(claimed)) => accounts.get(claimed),
-            (Holders::Many(_), _) => None,
+        let keys = match (&self.keys, claimed) {
+            (AccountKeys::Single(account, _), ClaimedAccount::Account(claimed)) if claimed != account => None,
+            (AccountKeys::Any(keys) | AccountKeys::Single(_, keys), _) => Some(keys),
+            (AccountKeys::PerAccount(accounts), ClaimedAccount::Account(claimed)) => accounts.get(claimed),
+            (AccountKeys::PerAccount(_), _) => None,
         };
         keys.map(Vec::as_slice).ok_or(RejectReason::UnknownAccount)
     }
 }
 
-fn keys_of(tokens: &[SecretString]) -> Result<Vec<SigningKey>, EmptyKey> {
+fn signing_keys(tokens: &[SecretString]) -> Result<Vec<SigningKey>, EmptyKey> {
     let keys = tokens.iter().map(SigningKey::from_auth_token).collect::<Result<Vec<_>, _>>()?;
     if keys.is_empty() { Err(EmptyKey) } else { Ok(keys) }
 }
 
-/// The keyring in use. A clone is a handle on the same one.
+/// The keyring in use. Clones share it.
 ///
-/// It can be replaced at any time: each callback is verified with the keyring of one moment, and none waits.
+/// It can be replaced at any time without blocking: each callback is verified with a single version of the keyring.
 #[derive(Debug, Clone)]
 pub struct LiveKeyring(Arc<ArcSwap<Keyring>>);
 
@@ -88,12 +89,12 @@ impl LiveKeyring {
         Self(Arc::new(ArcSwap::from_pointee(keyring)))
     }
 
-    /// Verifies with these keys from the next callback on.
+    /// Replaces the keyring, starting with the next callback.
     pub fn replace(&self, keyring: Keyring) {
         self.0.store(Arc::new(keyring));
     }
 
-    pub(super) fn now(&self) -> Guard<Arc<Keyring>> {
+    pub(super) fn load(&self) -> Guard<Arc<Keyring>> {
         self.0.load()
     }
 }
@@ -106,11 +107,11 @@ mod tests {
         AccountSid::parse(&format!("AC{}", digit.to_string().repeat(32))).unwrap()
     }
 
-    fn tried(keyring: &Keyring, claimed: ClaimedAccount) -> Result<usize, RejectReason> {
+    fn key_count(keyring: &Keyring, claimed: ClaimedAccount) -> Result<usize, RejectReason> {
         keyring.keys(&claimed).map(<[SigningKey]>::len)
     }
 
-    /// Account 1 with one token, account 2 with two.
+    /// A keyring with one token of account 1 and two tokens of account 2.
     fn two_accounts() -> Keyring {
         let (one, two) = (account('1'), account('2'));
         let (tokens_of_one, tokens_of_two) = (["a".into()], ["b".into(), "c".into()]);
@@ -121,10 +122,10 @@ mod tests {
         [ClaimedAccount::Missing, ClaimedAccount::Invalid, ClaimedAccount::Conflicting];
 
     #[test]
-    fn keys_of_nobody_in_particular_are_tried_for_everybody() {
+    fn keys_without_an_account_are_tried_for_every_account() {
         let keyring = Keyring::new(None, &["a".into()]).unwrap();
         for claimed in WITHOUT_ACCOUNT.into_iter().chain([ClaimedAccount::Account(account('1'))]) {
-            assert_eq!(tried(&keyring, claimed), Ok(1));
+            assert_eq!(key_count(&keyring, claimed), Ok(1));
         }
     }
 
@@ -132,23 +133,23 @@ mod tests {
     fn keys_of_one_account_are_not_tried_for_another() {
         let keyring = Keyring::new(Some(account('1')), &["a".into()]).unwrap();
         for claimed in WITHOUT_ACCOUNT.into_iter().chain([ClaimedAccount::Account(account('1'))]) {
-            assert_eq!(tried(&keyring, claimed), Ok(1));
+            assert_eq!(key_count(&keyring, claimed), Ok(1));
         }
-        assert_eq!(tried(&keyring, ClaimedAccount::Account(account('2'))), Err(RejectReason::UnknownAccount));
+        assert_eq!(key_count(&keyring, ClaimedAccount::Account(account('2'))), Err(RejectReason::UnknownAccount));
     }
 
     #[test]
-    fn of_many_accounts_only_the_keys_of_the_claimed_one_are_tried() {
+    fn only_the_keys_of_the_claimed_account_are_tried() {
         let keyring = two_accounts();
-        assert_eq!(tried(&keyring, ClaimedAccount::Account(account('1'))), Ok(1));
-        assert_eq!(tried(&keyring, ClaimedAccount::Account(account('2'))), Ok(2));
+        assert_eq!(key_count(&keyring, ClaimedAccount::Account(account('1'))), Ok(1));
+        assert_eq!(key_count(&keyring, ClaimedAccount::Account(account('2'))), Ok(2));
         for claimed in WITHOUT_ACCOUNT.into_iter().chain([ClaimedAccount::Account(account('3'))]) {
-            assert_eq!(tried(&keyring, claimed), Err(RejectReason::UnknownAccount));
+            assert_eq!(key_count(&keyring, claimed), Err(RejectReason::UnknownAccount));
         }
     }
 
     #[test]
-    fn no_account_and_an_account_without_key_are_refused() {
+    fn keyring_without_an_account_or_without_a_key_is_rejected() {
         let sid = account('1');
         assert_eq!(Keyring::of_accounts([]).unwrap_err(), EmptyKey);
         assert_eq!(Keyring::of_accounts([(&sid, [].as_slice())]).unwrap_err(), EmptyKey);
@@ -156,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_keyring_counts_at_once_for_every_handle() {
+    fn replaced_keyring_takes_effect_at_once_for_every_handle() {
         let live = LiveKeyring::new(Keyring::new(None, &["a".into()]).unwrap());
         let handle = live.clone();
-        let before = live.now();
+        let before = live.load();
         handle.replace(two_accounts());
-        assert_eq!(tried(&live.now(), ClaimedAccount::Missing), Err(RejectReason::UnknownAccount));
-        assert_eq!(tried(&before, ClaimedAccount::Missing), Ok(1), "what was begun is finished with the old keys");
+        assert_eq!(key_count(&live.load(), ClaimedAccount::Missing), Err(RejectReason::UnknownAccount));
+        assert_eq!(key_count(&before, ClaimedAccount::Missing), Ok(1), "a verification in progress keeps the old keys");
     }
 }

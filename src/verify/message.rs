@@ -1,7 +1,7 @@
 //! The message that Twilio signs, for each construction.
 //!
-//! Source: Twilio's security documentation and its official validators. The URL is the configured public URL, the
-//! canonical route and the raw query as received; it is never built from the received path or from the `Host` header.
+//! Source: Twilio's security documentation and its official validators. The URL consists of the configured public URL, the
+//! canonical route and the raw query as received. It is never built from the received path or from the `Host` header.
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,14 +11,14 @@ use super::{
 };
 use crate::domain::{Construction, Encoding, RawCallback};
 
-/// What of a request goes into its signature, whatever path it came to.
+/// The parts of a request that its signature may cover.
 #[derive(Debug, Clone, Copy)]
 pub struct Signable<'a> {
     /// The path below the public URL.
     pub route: &'a str,
     /// The raw query without its question mark; `None` when there was no question mark.
     pub query: Option<&'a str>,
-    /// Where the fields stand.
+    /// Which part of the request carries the fields.
     pub encoding: Encoding,
     /// The raw body.
     pub body: &'a [u8],
@@ -40,40 +40,40 @@ impl<'a> Signable<'a> {
     }
 }
 
-/// What the messages of all constructions of one callback are made of, prepared once.
-pub(super) struct Parts<'a> {
+/// Builds the messages of all constructions for one callback.
+pub(super) struct MessageBuilder<'a> {
     route: &'a str,
     query: Option<&'a str>,
     query_without_hash: Option<String>,
-    sorted: Vec<&'a [u8]>,
+    sorted_fields: Vec<&'a [u8]>,
     encoding: Encoding,
-    body_hash: BodyHash,
+    body_hash: BodyHashCheck,
 }
 
-/// Whether the query's `bodySHA256` is the hash of the body.
+/// The result of comparing `bodySHA256` in the query with the hash of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyHash {
-    /// The query has none.
+pub(super) enum BodyHashCheck {
+    /// The query has no `bodySHA256`.
     Absent,
-    /// All its values are.
-    Right,
-    /// At least one is not.
-    Wrong,
+    /// Every `bodySHA256` is the hash of the body.
+    Match,
+    /// At least one `bodySHA256` differs.
+    Mismatch,
 }
 
-impl<'a> Parts<'a> {
-    pub(super) fn of(request: &Signable<'a>, payload: &'a Payload) -> Self {
+impl<'a> MessageBuilder<'a> {
+    pub(super) fn new(request: &Signable<'a>, payload: &'a Payload) -> Self {
         let &Signable { route, query, encoding, body } = request;
         let body_hash = check_body_hash(query.unwrap_or_default(), body);
         Self {
             route,
             query,
-            // Only of use for the constructions that leave a hash out.
+            // Used only by the constructions that omit the hash.
             query_without_hash: match body_hash {
-                BodyHash::Absent => None,
-                BodyHash::Right | BodyHash::Wrong => query.and_then(without_body_hash),
+                BodyHashCheck::Absent => None,
+                BodyHashCheck::Match | BodyHashCheck::Mismatch => query.and_then(without_body_hash),
             },
-            sorted: match (encoding, payload) {
+            sorted_fields: match (encoding, payload) {
                 (Encoding::Form, Payload::Pairs(pairs)) => sort_distinct(pairs),
                 _ => Vec::new(),
             },
@@ -82,25 +82,25 @@ impl<'a> Parts<'a> {
         }
     }
 
-    pub(super) fn body_hash(&self) -> BodyHash {
+    pub(super) fn body_hash(&self) -> BodyHashCheck {
         self.body_hash
     }
 
-    /// The constructions that this callback could have been signed with, in the order in which they are tried.
+    /// The constructions that are possible for this callback, in the order in which they are tried.
     pub(super) fn constructions(&self) -> &'static [Construction] {
-        use Construction::{BodyHash as Hashed, Form, FormWithoutHash, Query, QueryWithoutHash};
+        use Construction::{BodyHash, Form, FormWithoutHash, Query, QueryWithoutHash};
         match (self.encoding, self.body_hash) {
-            (Encoding::Form, BodyHash::Absent) => &[Form],
-            (Encoding::Form, _) => &[Form, Hashed, FormWithoutHash],
-            // Without the hash nothing in the signature covers the body.
-            (Encoding::Json, BodyHash::Absent) => &[],
-            (Encoding::Json, _) => &[Hashed],
-            (Encoding::Query, BodyHash::Absent) => &[Query],
+            (Encoding::Form, BodyHashCheck::Absent) => &[Form],
+            (Encoding::Form, _) => &[Form, BodyHash, FormWithoutHash],
+            // Without the hash, the signature does not cover the body.
+            (Encoding::Json, BodyHashCheck::Absent) => &[],
+            (Encoding::Json, _) => &[BodyHash],
+            (Encoding::Query, BodyHashCheck::Absent) => &[Query],
             (Encoding::Query, _) => &[Query, QueryWithoutHash],
         }
     }
 
-    /// The parts of the message under one spelling of the public URL.
+    /// The parts of the message for one spelling of the public URL.
     pub(super) fn message<'b>(&'b self, construction: Construction, base: &'b str) -> Vec<&'b [u8]> {
         let mut parts: Vec<&[u8]> = vec![base.as_bytes(), self.route.as_bytes()];
         if let Some(query) = self.query(construction) {
@@ -110,7 +110,7 @@ impl<'a> Parts<'a> {
         parts
     }
 
-    /// The query as this construction signs it.
+    /// The query that this construction signs.
     pub(super) fn query(&self, construction: Construction) -> Option<&str> {
         match construction {
             Construction::Form | Construction::BodyHash | Construction::Query => self.query,
@@ -118,16 +118,16 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The names and values that this construction signs after the URL, as a flat list.
+    /// The names and values that this construction signs after the URL, as a flat list of alternating names and values.
     pub(super) fn fields(&self, construction: Construction) -> &[&'a [u8]] {
         match construction {
-            Construction::Form | Construction::FormWithoutHash => &self.sorted,
+            Construction::Form | Construction::FormWithoutHash => &self.sorted_fields,
             Construction::BodyHash | Construction::Query | Construction::QueryWithoutHash => &[],
         }
     }
 }
 
-/// Each name in byte order, with each of its distinct values in byte order, as a flat list.
+/// Sorts the pairs by bytes and removes duplicates; returns a flat list of alternating names and values.
 pub(super) fn sort_distinct(pairs: &[Pair]) -> Vec<&[u8]> {
     let mut pairs: Vec<&Pair> = pairs.iter().collect();
     pairs.sort_unstable();
@@ -135,13 +135,13 @@ pub(super) fn sort_distinct(pairs: &[Pair]) -> Vec<&[u8]> {
     pairs.into_iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]).collect()
 }
 
-fn is_body_hash(parameter: &str) -> Option<&str> {
+fn body_hash_value(parameter: &str) -> Option<&str> {
     parameter.strip_prefix(BODY_HASH_PARAMETER)?.strip_prefix('=')
 }
 
-/// The query without its `bodySHA256` parameters, other bytes untouched; `None` when nothing is left.
+/// Removes the `bodySHA256` parameters from the query and leaves the other bytes unchanged; `None` when nothing remains.
 fn without_body_hash(query: &str) -> Option<String> {
-    let mut rest = query.split('&').filter(|parameter| is_body_hash(parameter).is_none());
+    let mut rest = query.split('&').filter(|parameter| body_hash_value(parameter).is_none());
     let mut without = String::with_capacity(query.len());
     without.push_str(rest.next()?);
     for parameter in rest {
@@ -151,21 +151,21 @@ fn without_body_hash(query: &str) -> Option<String> {
     Some(without)
 }
 
-pub(super) fn check_body_hash(query: &str, body: &[u8]) -> BodyHash {
+pub(super) fn check_body_hash(query: &str, body: &[u8]) -> BodyHashCheck {
     compare_body_hash(query, || body_digest(body))
 }
 
-/// The same with a digest that is made only when the query states one.
-pub(super) fn compare_body_hash(query: &str, digest: impl FnOnce() -> String) -> BodyHash {
-    let mut stated = query.split('&').filter_map(is_body_hash).peekable();
+/// Like [`check_body_hash`], with a digest that is computed only when the query states one.
+pub(super) fn compare_body_hash(query: &str, digest: impl FnOnce() -> String) -> BodyHashCheck {
+    let mut stated = query.split('&').filter_map(body_hash_value).peekable();
     if stated.peek().is_none() {
-        return BodyHash::Absent;
+        return BodyHashCheck::Absent;
     }
     let actual = digest();
-    if stated.all(|hash| hash.eq_ignore_ascii_case(&actual)) { BodyHash::Right } else { BodyHash::Wrong }
+    if stated.all(|hash| hash.eq_ignore_ascii_case(&actual)) { BodyHashCheck::Match } else { BodyHashCheck::Mismatch }
 }
 
-/// What the query's `bodySHA256` must be for this body.
+/// The `bodySHA256` of this body.
 pub(super) fn body_digest(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
 }
@@ -175,21 +175,21 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A callback URL that can carry this body's signature: with `bodySHA256` added for a body that is not a form.
+/// Adds the `bodySHA256` of the body to the URL, as Twilio does for a body that is not a form.
 #[must_use]
 pub fn url_with_body_hash(url: &str, body: &[u8]) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}{}", body_hash_parameter(&body_digest(body)))
 }
 
-/// The query's parameter that states this digest.
+/// The query parameter that states this digest.
 pub(super) fn body_hash_parameter(digest: &str) -> String {
     format!("{BODY_HASH_PARAMETER}={digest}")
 }
 
-/// Signs as Twilio does: the whole URL without its fragment, then the form's fields when there is a form.
+/// Signs as Twilio does: the URL without its fragment, followed by the fields of the form, if there is one.
 ///
-/// Use [`url_with_body_hash`] first for a body that is not a form.
+/// For a body that is not a form, pass the URL through [`url_with_body_hash`] first.
 #[must_use]
 pub fn sign(key: &SigningKey, url: &str, form: &[Pair]) -> Signature {
     let url = url.split_once('#').map_or(url, |(url, _fragment)| url);
@@ -219,7 +219,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_published_vectors_are_met() {
+    fn published_vectors_are_reproduced() {
         assert_eq!(signature(URL, &CALL), "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
         assert_eq!(signature(&URL.replace(".com", ".com:443"), &CALL), "kvajT1Ptam85bY51eRf/AJRuM3w=");
         let repeated =
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_vector_of_a_hashed_body_is_met() {
+    fn published_vector_of_a_hashed_body_is_reproduced() {
         let hashed = url_with_body_hash(URL, br#"{"property": "value", "boolean": true}"#);
         let hash = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
         assert_eq!(hashed, format!("{URL}&bodySHA256={hash}"));
@@ -236,26 +236,26 @@ mod tests {
     }
 
     #[test]
-    fn the_fragment_is_not_signed() {
+    fn fragment_is_not_signed() {
         assert_eq!(signature(&format!("{URL}#rc=5&rp=ct,rt,5xx"), &CALL), signature(URL, &CALL));
     }
 
     #[test]
-    fn taking_the_hash_out_of_a_query_leaves_the_other_bytes_alone() {
+    fn removing_the_hash_from_a_query_leaves_the_other_bytes_unchanged() {
         assert_eq!(without_body_hash("a=%20&bodySHA256=00&&b=+").as_deref(), Some("a=%20&&b=+"));
         assert_eq!(without_body_hash("bodySHA256=00&bodySHA256=01"), None);
         assert_eq!(without_body_hash("bodysha256=00&bodySHA256x=1").as_deref(), Some("bodysha256=00&bodySHA256x=1"));
     }
 
     #[test]
-    fn every_stated_hash_must_be_the_bodys() {
+    fn every_stated_hash_must_match_the_body() {
         let hash = hex(&Sha256::digest(b"x"));
-        assert_eq!(check_body_hash("a=1", b"x"), BodyHash::Absent);
+        assert_eq!(check_body_hash("a=1", b"x"), BodyHashCheck::Absent);
         assert_eq!(
             check_body_hash(&format!("bodySHA256={hash}&bodySHA256={}", hash.to_uppercase()), b"x"),
-            BodyHash::Right
+            BodyHashCheck::Match
         );
-        assert_eq!(check_body_hash(&format!("bodySHA256={hash}&bodySHA256=00"), b"x"), BodyHash::Wrong);
-        assert_eq!(check_body_hash("bodySHA256=", b"x"), BodyHash::Wrong);
+        assert_eq!(check_body_hash(&format!("bodySHA256={hash}&bodySHA256=00"), b"x"), BodyHashCheck::Mismatch);
+        assert_eq!(check_body_hash("bodySHA256=", b"x"), BodyHashCheck::Mismatch);
     }
 }

@@ -1,4 +1,4 @@
-//! The fields of a callback, decoded once: verification sorts them into the message, normalisation reads them.
+//! The decoded fields of a callback. Verification builds the message from them, normalization reads them.
 
 use percent_encoding::percent_decode;
 use serde_json::Value;
@@ -6,19 +6,19 @@ use serde_json::Value;
 use super::message::Signable;
 use crate::domain::{AccountSid, Encoding, Members, RejectReason};
 
-/// Fields that one callback may have. Twilio's have a handful.
+/// Maximum number of fields in one callback. Twilio sends a handful.
 pub const MAX_FIELDS: usize = 1000;
 
-/// As many as most callbacks have at most.
-const USUAL_FIELDS: usize = 8;
+/// Initial capacity: enough for most callbacks.
+const TYPICAL_FIELDS: usize = 8;
 
-/// The folded name of the field that tells the account.
+/// The field with the account SID, in the spelling that [`is_named`] expects.
 const ACCOUNT_FIELD: &str = "accountsid";
 
-/// The query parameter that carries the hash of the body. It belongs to the signature and is no field.
+/// The query parameter with the hash of the body. It belongs to the signature and is not a field.
 pub(super) const BODY_HASH_PARAMETER: &str = "bodySHA256";
 
-/// Whether a field's name is a spelling of this one, given in lower case: case and underscores do not count.
+/// Whether a field has this name, ignoring case and underscores. `folded` is in lower case without underscores.
 #[must_use]
 pub fn is_named(name: &[u8], folded: &str) -> bool {
     name.iter().filter(|b| **b != b'_').map(u8::to_ascii_lowercase).eq(folded.bytes())
@@ -27,14 +27,14 @@ pub fn is_named(name: &[u8], folded: &str) -> bool {
 /// A decoded name and value of a form or query.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
-/// The decoded fields, in the order received, repeats included.
+/// The decoded fields, in the order received, including repeated ones.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload {
-    /// Of a form or a query. Bytes, since nothing guarantees UTF-8.
+    /// The fields of a form or a query, as bytes, since they may not be UTF-8.
     Pairs(Vec<Pair>),
     /// The members of a JSON object.
     Json(Vec<(String, Value)>),
-    /// A JSON body that is not one object.
+    /// A JSON body that is not a single object.
     Unreadable,
 }
 
@@ -42,8 +42,8 @@ impl Payload {
     /// Decodes the fields of a callback.
     ///
     /// # Errors
-    /// [`RejectReason::Malformed`] with more than [`MAX_FIELDS`] fields: every field costs time before the signature
-    /// has proven anything.
+    /// [`RejectReason::Malformed`] when there are more than [`MAX_FIELDS`] fields, since every field costs time before the
+    /// signature is verified.
     pub(super) fn decode<'a>(request: impl Into<Signable<'a>>) -> Result<Self, RejectReason> {
         let request = request.into();
         let payload = match request.encoding {
@@ -54,7 +54,7 @@ impl Payload {
         Ok(payload)
     }
 
-    /// The account that the callback claims to come from.
+    /// The account that the callback claims.
     pub(super) fn account(&self) -> ClaimedAccount {
         let texts: Vec<&str> = match self {
             Self::Pairs(pairs) => pairs
@@ -73,16 +73,16 @@ impl Payload {
     }
 }
 
-/// What a callback says about its account. Untrusted until the signature is verified with that account's key.
+/// The account that a callback claims. Untrusted until the signature is verified with a key of that account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimedAccount {
-    /// Nothing.
+    /// The callback names no account.
     Missing,
-    /// Something that is not an account SID.
+    /// The value is not an account SID.
     Invalid,
-    /// Several accounts.
+    /// The callback names several accounts.
     Conflicting,
-    /// This account.
+    /// The callback names this account.
     Account(AccountSid),
 }
 
@@ -97,12 +97,12 @@ impl ClaimedAccount {
     }
 }
 
-/// The fields of a form or query, in order.
+/// Decodes a form or a query; keeps the order of the fields.
 ///
 /// # Errors
-/// [`RejectReason::Malformed`] with more than [`MAX_FIELDS`] fields.
+/// [`RejectReason::Malformed`] when there are more than [`MAX_FIELDS`] fields.
 pub fn decode_form(bytes: &[u8]) -> Result<Vec<Pair>, RejectReason> {
-    let mut pairs = Vec::with_capacity(USUAL_FIELDS);
+    let mut pairs = Vec::with_capacity(TYPICAL_FIELDS);
     for piece in bytes.split(|b| *b == b'&').filter(|piece| !piece.is_empty()) {
         if pairs.len() == MAX_FIELDS {
             return Err(RejectReason::Malformed);
@@ -114,7 +114,7 @@ pub fn decode_form(bytes: &[u8]) -> Result<Vec<Pair>, RejectReason> {
     Ok(pairs)
 }
 
-/// `application/x-www-form-urlencoded`: `+` is a space, then percent-decoding; other bytes stand for themselves.
+/// Decodes `application/x-www-form-urlencoded`: `+` is a space, then percent-decoding; other bytes are kept as they are.
 fn decode_component(bytes: &[u8]) -> Vec<u8> {
     if !bytes.iter().any(|b| matches!(b, b'+' | b'%')) {
         return bytes.to_vec();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_decoded_as_browsers_write_it() {
+    fn form_is_decoded_as_browsers_encode_it() {
         let expected = [("a", "1 2"), ("b b", "x=y"), ("c", ""), ("d", ""), ("ü", "+%"), ("", "e")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(pairs(b"a=1+2&b%20b=x=y&&c=&d&%C3%BC=%2B%25&=e&"), expected);
@@ -141,19 +141,19 @@ mod tests {
     }
 
     #[test]
-    fn invalid_utf_8_is_kept_as_bytes() {
+    fn invalid_utf_8_is_preserved_as_bytes() {
         assert_eq!(decode_form(b"a=%ff").unwrap(), [(b"a".to_vec(), vec![0xff])]);
     }
 
     #[test]
-    fn more_fields_than_the_limit_are_refused() {
+    fn more_fields_than_the_limit_are_rejected() {
         let many = |count: usize| vec!["a"; count].join("&");
         assert_eq!(decode_form(many(MAX_FIELDS).as_bytes()).unwrap().len(), MAX_FIELDS);
         assert_eq!(decode_form(many(MAX_FIELDS + 1).as_bytes()), Err(RejectReason::Malformed));
     }
 
     #[test]
-    fn the_account_is_read_under_every_spelling_and_contradictions_are_seen() {
+    fn account_is_read_in_every_spelling_and_conflicts_are_detected() {
         let sid = format!("AC{}", "0".repeat(32));
         let other = format!("AC{}", "1".repeat(32));
         let claimed = |text: String| Payload::Pairs(decode_form(text.as_bytes()).unwrap()).account();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_account_of_a_json_body_is_read_in_the_same_way() {
+    fn account_of_a_json_body_is_read_in_the_same_way() {
         let sid = format!("AC{}", "0".repeat(32));
         let claimed = |json: String| {
             let Members(members) = serde_json::from_str(&json).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_members_of_a_json_object_are_all_kept() {
+    fn repeated_members_of_a_json_object_are_preserved() {
         let Members(members) = serde_json::from_str(r#"{"a": 1, "b": null, "a": "2"}"#).unwrap();
         assert_eq!(members, [("a".into(), 1.into()), ("b".into(), Value::Null), ("a".into(), "2".into())]);
         assert!(serde_json::from_str::<Members<Value>>("[]").is_err());

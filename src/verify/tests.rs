@@ -10,15 +10,15 @@ fn account(digit: char) -> AccountSid {
     AccountSid::parse(&format!("AC{}", digit.to_string().repeat(32))).unwrap()
 }
 
-/// A request before it is signed, with what a test wants to vary.
+/// A request before it is signed.
 #[derive(Clone)]
-struct Request {
+struct UnsignedRequest {
     encoding: Encoding,
     query: Option<String>,
     body: String,
 }
 
-impl Request {
+impl UnsignedRequest {
     fn form(body: &str) -> Self {
         Self { encoding: Encoding::Form, query: None, body: body.to_owned() }
     }
@@ -44,7 +44,7 @@ impl Request {
         self.raw(vec![sign(&key, url, &form).to_string()])
     }
 
-    /// Signed the usual way: under the configured URL with the query as sent, with the fields of a form.
+    /// Signs as Twilio normally does: the configured URL with the query as sent, then the fields of a form.
     fn properly_signed(&self) -> RawCallback {
         let form = if self.encoding == Encoding::Form { self.body.as_str() } else { "" };
         self.signed(TOKEN, &self.url(BASE), form)
@@ -72,33 +72,33 @@ fn verifier(url: &str, bound: Option<AccountSid>) -> Verifier {
     Verifier::new(vec![PublicUrl::parse(url).unwrap()], keyring)
 }
 
-fn verdict(raw: RawCallback) -> Result<(Construction, KeyAge), RejectReason> {
+fn verify(raw: RawCallback) -> Result<(Construction, KeyAge), RejectReason> {
     verifier(BASE, None).verify(raw).map(|verified| (verified.matched().construction, verified.matched().key))
 }
 
 #[test]
-fn each_construction_is_accepted_and_named() {
+fn each_construction_is_accepted_and_reported() {
     use Construction::*;
-    let form = Request::form("Status=draft&AccountSid=AC1");
+    let form = UnsignedRequest::form("Status=draft&AccountSid=AC1");
     let hashed = form.clone().hashed();
-    let get = Request::get("bodySHA256=00&bodySHA256=00&Status=draft&FailureReason=");
+    let get = UnsignedRequest::get("bodySHA256=00&bodySHA256=00&Status=draft&FailureReason=");
     let cases = [
         (form.properly_signed(), Form),
         (hashed.properly_signed(), Form),
         (hashed.signed(TOKEN, &hashed.url(BASE), ""), BodyHash),
         (hashed.signed(TOKEN, &form.url(BASE), &form.body), FormWithoutHash),
-        (Request::json(r#"{"Status":"draft"}"#).properly_signed(), BodyHash),
+        (UnsignedRequest::json(r#"{"Status":"draft"}"#).properly_signed(), BodyHash),
         (get.properly_signed(), Query),
-        (get.signed(TOKEN, &Request::get("Status=draft&FailureReason=").url(BASE), ""), QueryWithoutHash),
+        (get.signed(TOKEN, &UnsignedRequest::get("Status=draft&FailureReason=").url(BASE), ""), QueryWithoutHash),
     ];
     for (raw, construction) in cases {
-        assert_eq!(verdict(raw), Ok((construction, KeyAge::Current)));
+        assert_eq!(verify(raw), Ok((construction, KeyAge::Current)));
     }
 }
 
 #[test]
-fn the_port_may_be_signed_as_configured_absent_or_default() {
-    let form = Request::form("Status=draft");
+fn port_may_be_signed_as_configured_absent_or_default() {
+    let form = UnsignedRequest::form("Status=draft");
     let accepts = |configured: &str, signed: &str| {
         verifier(configured, None).verify(form.signed(TOKEN, &form.url(signed), &form.body)).is_ok()
     };
@@ -112,8 +112,8 @@ fn the_port_may_be_signed_as_configured_absent_or_default() {
 }
 
 #[test]
-fn another_scheme_host_path_or_trailing_slash_is_refused() {
-    let form = Request::form("Status=draft");
+fn different_scheme_host_path_or_trailing_slash_is_rejected() {
+    let form = UnsignedRequest::form("Status=draft");
     for url in [
         format!("http://hooks.example.com{ROUTE}"),
         format!("https://evil.example.com{ROUTE}"),
@@ -123,64 +123,65 @@ fn another_scheme_host_path_or_trailing_slash_is_refused() {
         format!("{BASE}/prefix{ROUTE}"),
         format!("{BASE}/callbacks/trust-products"),
     ] {
-        assert_eq!(verdict(form.signed(TOKEN, &url, &form.body)), Err(RejectReason::SignatureMismatch), "{url}");
+        assert_eq!(verify(form.signed(TOKEN, &url, &form.body)), Err(RejectReason::SignatureMismatch), "{url}");
     }
 }
 
 #[test]
-fn a_changed_field_or_query_is_refused() {
-    let form = Request::form("Status=draft&AccountSid=AC1");
+fn changed_field_or_query_is_rejected() {
+    let form = UnsignedRequest::form("Status=draft&AccountSid=AC1");
     for body in ["Status=draft&AccountSid=AC2", "Status=draft", "Status=draft&AccountSid=AC1&x=1", ""] {
         let raw = RawCallback { body: body.into(), ..form.properly_signed() };
-        assert_eq!(verdict(raw), Err(RejectReason::SignatureMismatch), "{body}");
+        assert_eq!(verify(raw), Err(RejectReason::SignatureMismatch), "{body}");
     }
-    let get = Request::get("a=%20&b=1");
+    let get = UnsignedRequest::get("a=%20&b=1");
     for query in ["a=+&b=1", "b=1&a=%20", "a=%20&b=1&", "a=%20"] {
         let raw = RawCallback { query: Some(query.into()), ..get.properly_signed() };
-        assert_eq!(verdict(raw), Err(RejectReason::SignatureMismatch), "{query}");
+        assert_eq!(verify(raw), Err(RejectReason::SignatureMismatch), "{query}");
     }
 }
 
 #[test]
-fn a_body_that_the_signature_does_not_cover_is_refused() {
-    let unhashed = Request { query: None, ..Request::json(r#"{"Status":"draft"}"#) };
-    assert_eq!(verdict(unhashed.properly_signed()), Err(RejectReason::SignatureMismatch));
-    for request in [Request::json(r#"{"Status":"draft"}"#), Request::form("Status=draft").hashed()] {
+fn body_that_the_signature_does_not_cover_is_rejected() {
+    let unhashed = UnsignedRequest { query: None, ..UnsignedRequest::json(r#"{"Status":"draft"}"#) };
+    assert_eq!(verify(unhashed.properly_signed()), Err(RejectReason::SignatureMismatch));
+    for request in [UnsignedRequest::json(r#"{"Status":"draft"}"#), UnsignedRequest::form("Status=draft").hashed()] {
         let raw = RawCallback { body: b"{}".to_vec(), ..request.signed(TOKEN, &request.url(BASE), "") };
-        assert_eq!(verdict(raw), Err(RejectReason::BodyHashMismatch));
+        assert_eq!(verify(raw), Err(RejectReason::BodyHashMismatch));
     }
 }
 
 #[test]
-fn the_previous_token_is_accepted_and_named() {
-    let form = Request::form("Status=draft");
-    let signed_with = |token| verdict(form.signed(token, &form.url(BASE), &form.body));
+fn previous_token_is_accepted_and_reported() {
+    let form = UnsignedRequest::form("Status=draft");
+    let signed_with = |token| verify(form.signed(token, &form.url(BASE), &form.body));
     assert_eq!(signed_with(OLD_TOKEN), Ok((Construction::Form, KeyAge::Previous)));
     assert_eq!(signed_with("some-other-token"), Err(RejectReason::SignatureMismatch));
 }
 
 #[test]
-fn exactly_one_well_formed_signature_is_demanded() {
-    let form = Request::form("Status=draft");
-    let good = form.properly_signed();
-    let signature = good.header_text(SIGNATURE_HEADER).unwrap().to_owned();
-    assert_eq!(verdict(form.raw(vec![])), Err(RejectReason::MissingSignature));
-    assert_eq!(verdict(form.raw(vec!["x".into()])), Err(RejectReason::MalformedSignature));
-    assert!(verdict(form.raw(vec![signature.clone(), signature.clone()])).is_ok());
-    assert_eq!(verdict(form.raw(vec![signature, "x".into()])), Err(RejectReason::MalformedSignature));
+fn exactly_one_well_formed_signature_is_required() {
+    let form = UnsignedRequest::form("Status=draft");
+    let valid = form.properly_signed();
+    let signature = valid.header_text(SIGNATURE_HEADER).unwrap().to_owned();
+    assert_eq!(verify(form.raw(vec![])), Err(RejectReason::MissingSignature));
+    assert_eq!(verify(form.raw(vec!["x".into()])), Err(RejectReason::MalformedSignature));
+    assert!(verify(form.raw(vec![signature.clone(), signature.clone()])).is_ok());
+    assert_eq!(verify(form.raw(vec![signature, "x".into()])), Err(RejectReason::MalformedSignature));
 }
 
 #[test]
-fn a_bound_token_refuses_the_callbacks_of_other_accounts() {
-    let verify = |body: &str| verifier(BASE, Some(account('1'))).verify(Request::form(body).properly_signed());
-    let verified = verify(&format!("AccountSid={}", account('1'))).unwrap();
+fn token_bound_to_an_account_rejects_callbacks_of_other_accounts() {
+    let verify_bound =
+        |body: &str| verifier(BASE, Some(account('1'))).verify(UnsignedRequest::form(body).properly_signed());
+    let verified = verify_bound(&format!("AccountSid={}", account('1'))).unwrap();
     assert_eq!(verified.account(), &ClaimedAccount::Account(account('1')));
-    let refusal = verify(&format!("AccountSid={}", account('2'))).unwrap_err();
-    assert_eq!(refusal, RejectReason::UnknownAccount);
+    let reason = verify_bound(&format!("AccountSid={}", account('2'))).unwrap_err();
+    assert_eq!(reason, RejectReason::UnknownAccount);
 }
 
 #[test]
-fn no_key_no_verifier() {
+fn keyring_without_a_key_is_rejected() {
     assert_eq!(Keyring::new(None, &[]).unwrap_err(), EmptyKey);
     assert_eq!(Keyring::new(None, &[TOKEN.into(), "".into()]).unwrap_err(), EmptyKey);
 }
@@ -200,7 +201,7 @@ mod properties {
         fields.iter().map(|(name, value)| format!("{}={}", one(name), one(value))).collect::<Vec<_>>().join("&")
     }
 
-    /// What is signed of a form: without delimiters, so that different forms can have the same text.
+    /// The signed text of a form. It has no delimiters, so different forms can have the same text.
     fn signed_text(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
         let distinct: std::collections::BTreeSet<_> = fields.iter().collect();
         distinct.into_iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()].concat()).collect()
@@ -208,23 +209,23 @@ mod properties {
 
     proptest! {
         #[test]
-        fn what_was_signed_is_accepted_in_any_order(fields in prop::collection::vec(field(), 0..12)) {
+        fn signed_fields_are_accepted_in_any_order(fields in prop::collection::vec(field(), 0..12)) {
             let mut reversed = fields.clone();
             reversed.reverse();
-            let signed = Request::form(&encode(&fields)).properly_signed();
+            let signed = UnsignedRequest::form(&encode(&fields)).properly_signed();
             let raw = RawCallback { body: encode(&reversed).into(), ..signed };
-            prop_assert!(verdict(raw).is_ok());
+            prop_assert!(verify(raw).is_ok());
         }
 
         #[test]
-        fn a_changed_byte_is_refused_unless_what_is_signed_stays_the_same(
+        fn changed_byte_is_rejected_unless_the_signed_text_is_unchanged(
             fields in prop::collection::vec(field(), 1..6),
             query in "[a-z=&%+]{1,20}",
             part in 0..4,
-            place in any::<prop::sample::Index>(),
+            index in any::<prop::sample::Index>(),
             flip in 1..=u8::MAX,
         ) {
-            let signed = Request { query: Some(query.clone()), ..Request::form(&encode(&fields)) }.properly_signed();
+            let signed = UnsignedRequest { query: Some(query.clone()), ..UnsignedRequest::form(&encode(&fields)) }.properly_signed();
             let (mut query, mut changed) = (query.into_bytes(), fields.clone());
             let mut signature = Signature::parse(signed.headers.values(SIGNATURE_HEADER).next().unwrap()).unwrap().0;
             let bytes: &mut [u8] = match part {
@@ -234,8 +235,8 @@ mod properties {
                 _ => &mut signature,
             };
             prop_assume!(!bytes.is_empty());
-            let byte = &mut bytes[place.index(bytes.len())];
-            // A query is text, so a letter becomes another one.
+            let byte = &mut bytes[index.index(bytes.len())];
+            // The query stays text: replace the byte with another letter.
             *byte = if part == 0 { b'a' + (*byte ^ flip) % 26 } else { *byte ^ flip };
             let query = String::from_utf8(query).unwrap();
             let same = part != 3
@@ -243,36 +244,36 @@ mod properties {
                 && signed_text(&fields) == signed_text(&changed);
             let headers = [(SIGNATURE_HEADER, Signature(signature).to_string())].into_iter().collect();
             let raw = RawCallback { query: Some(query), body: encode(&changed).into(), headers, ..signed };
-            prop_assert_eq!(verdict(raw).is_ok(), same);
+            prop_assert_eq!(verify(raw).is_ok(), same);
         }
 
         #[test]
-        fn a_changed_byte_of_a_body_that_its_hash_covers_is_refused(
+        fn changed_byte_of_a_hashed_body_is_rejected(
             body in "[a-z][a-z=%+]{0,40}",
-            place in any::<prop::sample::Index>(),
+            index in any::<prop::sample::Index>(),
             flip in 1..26_u8,
         ) {
-            let request = Request::form(&body).hashed();
+            let request = UnsignedRequest::form(&body).hashed();
             let signed = request.signed(TOKEN, &request.url(BASE), "");
-            prop_assert_eq!(verdict(signed.clone()), Ok((Construction::BodyHash, KeyAge::Current)));
+            prop_assert_eq!(verify(signed.clone()), Ok((Construction::BodyHash, KeyAge::Current)));
             let mut body = body.into_bytes();
-            let byte = &mut body[place.index(signed.body.len())];
+            let byte = &mut body[index.index(signed.body.len())];
             *byte = b'a' + (*byte % 26 + flip) % 26;
             prop_assume!(body != signed.body);
-            prop_assert_eq!(verdict(RawCallback { body, ..signed }), Err(RejectReason::BodyHashMismatch));
+            prop_assert_eq!(verify(RawCallback { body, ..signed }), Err(RejectReason::BodyHashMismatch));
         }
 
         #[test]
-        fn no_bytes_make_verification_panic(
+        fn verification_does_not_panic_on_any_bytes(
             body in prop::collection::vec(any::<u8>(), 0..256),
             query in prop::option::of("[ -~]{0,64}"),
             signature in prop::collection::vec(any::<u8>(), 0..40),
             encoding in prop::sample::select(vec![Encoding::Form, Encoding::Json, Encoding::Query]),
         ) {
-            let request = Request { encoding, query, body: String::new() };
+            let request = UnsignedRequest { encoding, query, body: String::new() };
             let headers = [(SIGNATURE_HEADER, signature)].into_iter().collect();
             let raw = RawCallback { headers, body, ..request.raw(vec![]) };
-            prop_assert!(verdict(raw).is_err());
+            prop_assert!(verify(raw).is_err());
         }
     }
 }

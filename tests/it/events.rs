@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use trusthub_bridge::domain::{
-    DATA_SCHEMA, DeadLetterReason, EVENT_TYPE, Label, ProfileStatusChanged, Resource, Status, error_code::CATALOGUE,
+    DATA_SCHEMA, DeadLetterReason, EVENT_TYPE, Label, ProfileStatusChanged, Resource, Status, error_code::CATALOG,
 };
 
 const REFERENCE: &str = include_str!("../../docs/events.md");
@@ -28,7 +28,7 @@ fn reference_lists_exactly_the_resources_statuses_and_reasons_of_the_code() {
 
 #[test]
 fn reference_lists_exactly_the_error_codes_of_the_catalog() {
-    let rows = CATALOGUE.iter().map(|entry| format!("| {} | `{}` |\n", entry.code, entry.meaning));
+    let rows = CATALOG.iter().map(|entry| format!("| {} | `{}` |\n", entry.code, entry.meaning));
     let table = format!("| `code` | `meaning` |\n| --- | --- |\n{}\n", rows.collect::<String>());
     assert!(REFERENCE.contains(&table), "{table}");
 }

@@ -124,7 +124,7 @@ fn each_kind_of_near_miss_is_explained_with_the_setting_to_change() {
         ),
         (&prefixed, good.clone(), FORM, &[], ["(prefix)", "set PUBLIC_URL=https://hooks.example.com,"]),
         (PUBLIC_URL, format!("{good}/"), FORM, &[], ["(trailing_slash)", "correct the callback URL at Twilio"]),
-        (PUBLIC_URL, format!("{good}?"), FORM, &[], ["(query)", "let the proxy"]),
+        (PUBLIC_URL, format!("{good}?"), FORM, &[], ["(query)", "configure the proxy"]),
         (PUBLIC_URL, good.clone(), "Status=draft", &[], ["(body)", "a field, number 2, that was not signed"]),
         (
             PUBLIC_URL,
@@ -149,7 +149,7 @@ fn changed_body_is_explained_with_the_change() {
     let url = url_with_body_hash(&format!("{PUBLIC_URL}{ROUTE}"), b"{}");
     let arguments = ["--url", &url, "-H", &header(TOKEN, &url, ""), "-H", "Content-Type: application/json"];
     let explained = explain(&[&arguments[..], &["--body", "{}\n", "--token", TOKEN]].concat(), &[], b"");
-    explained.ends(1, "does not match").says("near miss (body)").says("a line end that was not signed");
+    explained.ends(1, "does not match").says("near miss (body)").says("a line ending that was not signed");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The tokens that a signature is tried with, and how they are called without being shown.
+//! The tokens that `explain` tries, with names that do not reveal them.
 
 use secrecy::SecretString;
 
@@ -9,58 +9,61 @@ use crate::{
     verify::{ClaimedAccount, SigningKey},
 };
 
-/// A key with what may be said of it.
-pub(super) struct Held {
+/// A signing key with a name for the output.
+pub(super) struct NamedKey {
     pub(super) key: SigningKey,
-    /// What it is called: never its value.
+    /// Describes where the token is configured; never contains its value.
     pub(super) name: String,
     pub(super) age: KeyAge,
-    owner: Owner,
+    scope: KeyScope,
 }
 
-enum Owner {
-    /// It may sign for every account.
-    Anyone,
-    /// The only account there is.
-    One(AccountSid),
-    /// One of several accounts.
+/// The accounts whose callbacks a key may sign.
+enum KeyScope {
+    /// Every account.
+    Any,
+    /// The only configured account.
+    Single(AccountSid),
+    /// One of several configured accounts.
     Listed(AccountSid),
 }
 
-impl Held {
-    /// Whether the service would try this key for what a request names.
+impl NamedKey {
+    /// Whether the service would try this key for a request that claims this account.
     pub(super) fn is_for(&self, claimed: &ClaimedAccount) -> bool {
-        match (&self.owner, claimed) {
-            (Owner::One(owner) | Owner::Listed(owner), ClaimedAccount::Account(claimed)) => owner == claimed,
-            (Owner::Anyone | Owner::One(_), _) => true,
-            (Owner::Listed(_), _) => false,
+        match (&self.scope, claimed) {
+            (KeyScope::Single(account) | KeyScope::Listed(account), ClaimedAccount::Account(claimed)) => {
+                account == claimed
+            }
+            (KeyScope::Any | KeyScope::Single(_), _) => true,
+            (KeyScope::Listed(_), _) => false,
         }
     }
 }
 
-/// The tokens given, or else those of the environment.
-pub(super) fn read(given: &[String], variables: Variables) -> Result<Vec<Held>, Failure> {
-    let given: Vec<SecretString> = given.iter().map(|token| token.as_str().into()).collect();
-    if !given.is_empty() {
-        return held(&given, "--token", || Owner::Anyone);
+/// Reads the tokens of the command line, or those of the environment when there are none.
+pub(super) fn read(tokens: &[String], variables: Variables) -> Result<Vec<NamedKey>, Failure> {
+    let tokens: Vec<SecretString> = tokens.iter().map(|token| token.as_str().into()).collect();
+    if !tokens.is_empty() {
+        return named_keys(&tokens, "--token", || KeyScope::Any);
     }
     let twilio = config::load_twilio(variables).map_err(Failure::usage)?;
     match (twilio.listed_accounts(), &twilio.account_sid) {
         (Some(accounts), _) => {
             let accounts = accounts.into_iter();
-            let keys = accounts.map(|(sid, tokens)| held(tokens, sid.as_str(), || Owner::Listed(sid.clone())));
+            let keys = accounts.map(|(sid, tokens)| named_keys(tokens, sid.as_str(), || KeyScope::Listed(sid.clone())));
             Ok(keys.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
         }
-        (None, Some(sid)) => held(&twilio.auth_tokens, sid.as_str(), || Owner::One(sid.clone())),
-        (None, None) => held(&twilio.auth_tokens, "TWILIO_AUTH_TOKEN", || Owner::Anyone),
+        (None, Some(sid)) => named_keys(&twilio.auth_tokens, sid.as_str(), || KeyScope::Single(sid.clone())),
+        (None, None) => named_keys(&twilio.auth_tokens, "TWILIO_AUTH_TOKEN", || KeyScope::Any),
     }
 }
 
-fn held(tokens: &[SecretString], whose: &str, owner: impl Fn() -> Owner) -> Result<Vec<Held>, Failure> {
-    let one = |(token, place): (&SecretString, usize)| {
+fn named_keys(tokens: &[SecretString], source: &str, scope: impl Fn() -> KeyScope) -> Result<Vec<NamedKey>, Failure> {
+    let named_key = |(token, number): (&SecretString, usize)| {
         let key = SigningKey::from_auth_token(token).map_err(Failure::usage)?;
-        let age = if place == 1 { KeyAge::Current } else { KeyAge::Previous };
-        Ok(Held { key, name: format!("token {place} of {whose}"), age, owner: owner() })
+        let age = if number == 1 { KeyAge::Current } else { KeyAge::Previous };
+        Ok(NamedKey { key, name: format!("token {number} of {source}"), age, scope: scope() })
     };
-    tokens.iter().zip(1..).map(one).collect()
+    tokens.iter().zip(1..).map(named_key).collect()
 }

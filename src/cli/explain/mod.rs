@@ -1,4 +1,4 @@
-//! `explain`: why a signature matches or does not.
+//! `explain`: explains why a signature matches or does not match.
 
 mod keys;
 mod report;
@@ -6,8 +6,8 @@ mod request;
 
 use std::path::{Path, PathBuf};
 
-pub use self::request::{BrokenRequest, RawRequest, parse_request};
-use self::{keys::Held, request::header};
+pub use self::request::{RawRequest, RequestError, parse_request};
+use self::{keys::NamedKey, request::parse_header};
 use super::{
     Variables,
     output::{Failure, print},
@@ -15,50 +15,50 @@ use super::{
 };
 use crate::{
     domain::{Encoding, Headers, PublicUrl, SIGNATURE_HEADER},
-    verify::{Capture, Signable, Signature, explain},
+    verify::{CapturedRequest, Signable, Signature, explain},
 };
 
-/// What `explain --help` says.
+/// The text of `explain --help`.
 pub(super) const LONG: &str = "Explain why the X-Twilio-Signature of a captured request matches or does not
 
-Exits with 0 when it matches and with 1 when it does not. Tokens are never printed; the fields that were signed are.
+Exits with code 0 when it matches and with code 1 when it does not. The output contains the signed fields, but no token.
 
   trusthub-bridge explain --url URL --header 'X-Twilio-Signature: …' --body 'Status=draft'
   trusthub-bridge explain --public-url https://hooks.example.com < request.txt";
 
-/// Where the service's routes begin.
+/// The beginning of every route of the service.
 const ROUTES: &str = "/callbacks/";
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The URL that Twilio was given, with its query; without it, a raw HTTP request is read from stdin
+    /// The URL configured at Twilio, with its query; if omitted, a raw HTTP request is read from stdin
     #[arg(long)]
     url: Option<String>,
-    /// The verb
+    /// The HTTP method
     #[arg(long, value_enum, default_value_t = Method::Post, ignore_case = true, requires = "url")]
     method: Method,
-    /// A header as received, with X-Twilio-Signature among them; may be repeated
+    /// A header as received; repeat the option for each header, and include X-Twilio-Signature
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", requires = "url")]
     headers: Vec<String>,
-    /// The body, as received
+    /// The body as received
     #[arg(long, requires = "url")]
     body: Option<String>,
-    /// A file with the body as received, or - for stdin
+    /// A file that contains the body as received, or - for stdin
     #[arg(long, value_name = "FILE", conflicts_with = "body", requires = "url")]
     body_file: Option<PathBuf>,
-    /// An auth token, the current one first; may be repeated. Better kept in TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE
-    /// or TWILIO_ACCOUNTS_FILE
+    /// An auth token, the current one first; may be repeated. Other users can see command-line arguments, so prefer
+    /// TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE or TWILIO_ACCOUNTS_FILE
     #[arg(long = "token", value_name = "TOKEN")]
     tokens: Vec<String>,
-    /// What PUBLIC_URL says in the service; without it and the variable, the URL's part before /callbacks/
+    /// The PUBLIC_URL of the service; if neither this nor the variable is set, the part of --url before /callbacks/
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 }
 
-/// A request and where it was meant to arrive.
-struct Captured {
+/// The request to explain, and the public URLs of the service.
+struct ExplainInput {
     method: Method,
     urls: Vec<PublicUrl>,
     target: String,
@@ -67,47 +67,46 @@ struct Captured {
 }
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
-    let captured = captured(arguments, &variables)?;
+    let input = read_input(arguments, &variables)?;
     let keys = keys::read(&arguments.tokens, variables)?;
-    let (matches, lines) = judge(&captured, keys)?;
+    let (matches, lines) = explain_input(&input, keys)?;
     lines.iter().try_for_each(|line| print(line))?;
     if matches { Ok(()) } else { Err(Failure::failed("the signature does not match")) }
 }
 
-/// Whether the service would accept the signature, and all there is to say about it.
-fn judge(captured: &Captured, keys: Vec<Held>) -> Result<(bool, Vec<String>), Failure> {
-    let signature = match signature(&captured.headers)? {
+/// Returns whether the service would accept the signature, and the lines to print.
+fn explain_input(input: &ExplainInput, keys: Vec<NamedKey>) -> Result<(bool, Vec<String>), Failure> {
+    let signature = match read_signature(&input.headers)? {
         Ok(signature) => signature,
-        Err(wrong) => return Ok((false, vec![report::NO_MATCH.to_owned(), wrong.to_owned()])),
+        Err(problem) => return Ok((false, vec![report::NO_MATCH.to_owned(), problem.to_owned()])),
     };
     let (path, query) =
-        captured.target.split_once('?').map_or((captured.target.as_str(), None), |(path, query)| (path, Some(query)));
+        input.target.split_once('?').map_or((input.target.as_str(), None), |(path, query)| (path, Some(query)));
     let request = Signable {
-        route: route(path, &captured.urls),
+        route: route(path, &input.urls),
         query,
-        encoding: encoding(captured),
-        body: if captured.method == Method::Get { &[] } else { &captured.body },
+        encoding: encoding(input),
+        body: if input.method == Method::Get { &[] } else { &input.body },
     };
-    let capture = Capture { request, path, headers: &captured.headers };
-    let Ok(account) = capture.account() else {
-        let wrong =
-            "The request has more fields than a callback may have, and is refused before its signature is checked.";
-        return Ok((false, vec![report::NO_MATCH.to_owned(), wrong.to_owned()]));
+    let captured = CapturedRequest { request, path, headers: &input.headers };
+    let Ok(account) = captured.account() else {
+        let problem = "The request has more fields than a callback may have; the service rejects it before checking its signature.";
+        return Ok((false, vec![report::NO_MATCH.to_owned(), problem.to_owned()]));
     };
-    let (mut keys, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|held| held.is_for(&account));
+    let (mut keys, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.is_for(&account));
     let own = keys.len();
     keys.extend(others);
-    let signing: Vec<_> = keys.iter().map(|held| held.key.clone()).collect();
-    let explanation = explain(&capture, &captured.urls, &signing, own, &signature).map_err(Failure::failed)?;
+    let signing: Vec<_> = keys.iter().map(|key| key.key.clone()).collect();
+    let explanation = explain(&captured, &input.urls, &signing, own, &signature).map_err(Failure::failed)?;
     Ok(report::lines(&explanation, &account, &keys, own, &signature))
 }
 
-fn captured(arguments: &Arguments, variables: &Variables) -> Result<Captured, Failure> {
+fn read_input(arguments: &Arguments, variables: &Variables) -> Result<ExplainInput, Failure> {
     let urls = public_urls(arguments, variables)?;
     match &arguments.url {
         Some(url) => from_arguments(url, arguments, urls),
         None => from_stdin(urls.ok_or_else(|| {
-            Failure::usage("PUBLIC_URL: is required for a raw request; write it into the variable or --public-url")
+            Failure::usage("PUBLIC_URL: is required for a raw request; set the variable or pass --public-url")
         })?),
     }
 }
@@ -126,15 +125,17 @@ fn public_url(source: &str, text: &str) -> Result<PublicUrl, Failure> {
     PublicUrl::parse(text).map_err(|error| Failure::Usage(format!("{source}: {error}")))
 }
 
-fn from_arguments(url: &str, arguments: &Arguments, urls: Option<Vec<PublicUrl>>) -> Result<Captured, Failure> {
-    let (origin, target) = split(url);
+fn from_arguments(url: &str, arguments: &Arguments, urls: Option<Vec<PublicUrl>>) -> Result<ExplainInput, Failure> {
+    let (origin, target) = split_url(url);
     let urls = match urls {
         Some(urls) => urls,
         None => vec![public_url("--url", &format!("{origin}{}", prefix(target)))?],
     };
     let mut headers = Headers::default();
     for text in &arguments.headers {
-        headers.extend([header(text.as_bytes()).ok_or_else(|| Failure::usage("--header: write it as 'Name: value'"))?]);
+        headers.extend([
+            parse_header(text.as_bytes()).ok_or_else(|| Failure::usage("--header: write it as 'Name: value'"))?
+        ]);
     }
     headers.push("host", host(origin).as_bytes());
     let body = match (&arguments.body, &arguments.body_file) {
@@ -144,37 +145,37 @@ fn from_arguments(url: &str, arguments: &Arguments, urls: Option<Vec<PublicUrl>>
         }
         (None, None) => Vec::new(),
     };
-    Ok(Captured { method: arguments.method, urls, target: target.to_owned(), headers, body })
+    Ok(ExplainInput { method: arguments.method, urls, target: target.to_owned(), headers, body })
 }
 
-fn from_stdin(urls: Vec<PublicUrl>) -> Result<Captured, Failure> {
-    let broken = |error: &dyn std::fmt::Display| Failure::Usage(format!("the request on stdin {error}"));
-    let text = sign::read(Path::new("-")).map_err(|error| broken(&format!("cannot be read: {error}")))?;
-    let RawRequest { method, target, mut headers, body } = parse_request(&text).map_err(|error| broken(&error))?;
+fn from_stdin(urls: Vec<PublicUrl>) -> Result<ExplainInput, Failure> {
+    let invalid = |error: &dyn std::fmt::Display| Failure::Usage(format!("the request on stdin {error}"));
+    let text = sign::read(Path::new("-")).map_err(|error| invalid(&format!("cannot be read: {error}")))?;
+    let RawRequest { method, target, mut headers, body } = parse_request(&text).map_err(|error| invalid(&error))?;
     let method = match method.as_str() {
         "GET" => Method::Get,
         "POST" => Method::Post,
-        _ => return Err(broken(&"is neither a GET nor a POST; Twilio sends no other")),
+        _ => return Err(invalid(&"is neither a GET nor a POST; Twilio uses no other method")),
     };
     let target = if target.starts_with('/') {
         target
     } else {
-        let (origin, target) = split(&target);
+        let (origin, target) = split_url(&target);
         headers.push("host", host(origin).as_bytes());
         target.to_owned()
     };
-    Ok(Captured { method, urls, target, headers, body })
+    Ok(ExplainInput { method, urls, target, headers, body })
 }
 
-/// Scheme and authority, then path and query; the fragment is never sent.
-fn split(url: &str) -> (&str, &str) {
+/// Splits a URL into scheme and authority, and path and query. Drops the fragment, which is never sent.
+fn split_url(url: &str) -> (&str, &str) {
     let url = url.split_once('#').map_or(url, |(url, _fragment)| url);
     let authority = url.find("://").map_or(0, |scheme| scheme + 3);
     let end = url.char_indices().find(|(index, c)| *index >= authority && matches!(c, '/' | '?'));
     end.map_or((url, ""), |(end, _)| url.split_at(end))
 }
 
-/// What Twilio was given stands for a `Host` header: it is tried, whatever the public URL says.
+/// The authority of the URL, for use as a `Host` header: it is tried as a candidate, whatever the public URL is.
 fn host(origin: &str) -> &str {
     origin.split_once("://").map_or(origin, |(_scheme, authority)| authority)
 }
@@ -187,36 +188,38 @@ fn prefix(target: &str) -> &str {
     path_of(target).rsplit_once(ROUTES).map_or("", |(prefix, _route)| prefix)
 }
 
-/// The part of a path that comes after the public URL: one of the service's routes, or whatever it is elsewhere.
+/// The part of a path after the public URL: a route of the service, or any path of another service.
 fn route<'a>(path: &'a str, urls: &[PublicUrl]) -> &'a str {
     if path.contains(ROUTES) {
         return path.strip_prefix(prefix(path)).unwrap_or(path);
     }
-    let bare = urls.iter().filter_map(|url| path.strip_prefix(url.prefix()));
-    bare.filter(|route| route.is_empty() || route.starts_with('/')).min_by_key(|route| route.len()).unwrap_or(path)
+    let candidates = urls.iter().filter_map(|url| path.strip_prefix(url.prefix()));
+    candidates
+        .filter(|route| route.is_empty() || route.starts_with('/'))
+        .min_by_key(|route| route.len())
+        .unwrap_or(path)
 }
 
-fn signature(headers: &Headers) -> Result<Result<Signature, &'static str>, Failure> {
+fn read_signature(headers: &Headers) -> Result<Result<Signature, &'static str>, Failure> {
     let mut values = headers.values(SIGNATURE_HEADER);
     let Some(first) = values.next() else {
-        return Err(Failure::usage("the request has no X-Twilio-Signature header; add it as it was received"));
+        return Err(Failure::usage("the request has no X-Twilio-Signature header; add the header as received"));
     };
     if values.any(|other| other != first) {
-        return Ok(Err("The request has several X-Twilio-Signature headers that differ, and is refused for that."));
+        return Ok(Err("The request has several X-Twilio-Signature headers that differ; the service rejects it."));
     }
-    Ok(Signature::parse(first).ok_or(
-        "The X-Twilio-Signature is not base64 of 20 bytes as Twilio writes it: 28 characters, the last of them =.",
-    ))
+    Ok(Signature::parse(first)
+        .ok_or("The X-Twilio-Signature is not base64 of 20 bytes as Twilio writes it: 28 characters that end with =."))
 }
 
-fn encoding(captured: &Captured) -> Encoding {
-    let content_type = captured.headers.values("content-type").next();
+fn encoding(input: &ExplainInput) -> Encoding {
+    let content_type = input.headers.values("content-type").next();
     let media_type = content_type.map(|value| value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii());
-    match (captured.method, media_type) {
+    match (input.method, media_type) {
         (Method::Get, _) => Encoding::Query,
         (Method::Post, Some(media_type)) if media_type.eq_ignore_ascii_case(FORM) => Encoding::Form,
         (Method::Post, Some(_)) => Encoding::Json,
-        (Method::Post, None) if sign::is_json(&captured.body) => Encoding::Json,
+        (Method::Post, None) if sign::is_json(&input.body) => Encoding::Json,
         (Method::Post, None) => Encoding::Form,
     }
 }

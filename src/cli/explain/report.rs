@@ -1,47 +1,47 @@
-//! What `explain` prints: the verdict, the reason, and what was signed, made visible.
+//! The output of `explain`: the result, its reason, and the signed message with non-printable bytes escaped.
 
-use super::keys::Held;
-use crate::verify::{ClaimedAccount, Explanation, NearMiss, Signature, SignedText, Verdict};
+use super::keys::NamedKey;
+use crate::verify::{ClaimedAccount, Explanation, MatchResult, NearMiss, Signature, SignedText};
 
-/// The first line when the service would refuse the signature.
+/// The first line when the service would reject the signature.
 pub(super) const NO_MATCH: &str = "does not match";
 
-/// What is added when the search was cut short.
-const NOT_EXHAUSTIVE: &str = "not everything was tried with every token, which would take too long: name the ones in \
-                              question with --token";
+/// An additional line when the search was incomplete.
+const NOT_EXHAUSTIVE: &str = "not every candidate was tried with every token, because that would take too long: select \
+                              the tokens to try with --token";
 
-/// Bytes shown before and after the first difference.
-const BEFORE: usize = 24;
-const AFTER: usize = 24;
+/// Number of bytes shown before and after the first difference.
+const BYTES_BEFORE: usize = 24;
+const BYTES_AFTER: usize = 24;
 
-/// Whether the signature is right, and the lines to print; the first `own` keys are those of the request's account.
+/// Returns whether the signature matches, and the lines to print. The first `own` keys belong to the account of the request.
 pub(super) fn lines(
     explanation: &Explanation,
     account: &ClaimedAccount,
-    keys: &[Held],
+    keys: &[NamedKey],
     own: usize,
     given: &Signature,
 ) -> (bool, Vec<String>) {
-    let Explanation { verdict, expected, is_covered } = explanation;
-    let held = |key: usize| keys.get(key).filter(|_| key < own);
+    let Explanation { result, expected, is_covered } = explanation;
+    let own_key = |key: usize| keys.get(key).filter(|_| key < own);
     let mut lines = Vec::new();
-    let matches = match verdict {
-        Verdict::Matches { construction, key } => {
-            if let Some(Held { age, name, .. }) = held(*key) {
+    let matches = match result {
+        MatchResult::Matches { construction, key } => {
+            if let Some(NamedKey { age, name, .. }) = own_key(*key) {
                 lines.push(format!("matches: construction {construction}, {age} key ({name})"));
             } else {
                 lines.push(NO_MATCH.to_owned());
             }
-            lines.extend(foreign(*key, account, keys, own));
+            lines.extend(other_account(*key, account, keys, own));
             *key < own
         }
-        Verdict::NearMiss { near_miss, key, .. } => {
-            lines.extend([NO_MATCH.to_owned(), near(near_miss, *key, keys)]);
-            lines.extend(foreign(*key, account, keys, own));
+        MatchResult::NearMiss { near_miss, key, .. } => {
+            lines.extend([NO_MATCH.to_owned(), describe_near_miss(near_miss, *key, keys)]);
+            lines.extend(other_account(*key, account, keys, own));
             false
         }
-        Verdict::Unexplained { is_exhaustive } => {
-            lines.extend([NO_MATCH.to_owned(), unexplained(keys.len())]);
+        MatchResult::Unexplained { is_exhaustive } => {
+            lines.extend([NO_MATCH.to_owned(), describe_unexplained(keys.len())]);
             if !is_exhaustive {
                 lines.push(NOT_EXHAUSTIVE.to_owned());
             }
@@ -49,31 +49,32 @@ pub(super) fn lines(
         }
     };
     if !is_covered {
-        lines
-            .push("not covered: the body is no form and the URL has no bodySHA256, so no signature is accepted".into());
+        lines.push(
+            "not covered: the body is not a form and the URL has no bodySHA256, so no signature is accepted".into(),
+        );
     }
     lines.extend([String::new(), "the message to be signed:".to_owned()]);
-    lines.extend(visible(expected));
+    lines.extend(message_lines(expected));
     lines.push(String::new());
     lines.push(match keys.first().filter(|_| own > 0) {
-        Some(Held { key, name, .. }) => format!("signature expected: {} ({name})", expected.sign(key)),
-        None => "signature expected: unknown, there is no token for the account of the request".to_owned(),
+        Some(NamedKey { key, name, .. }) => format!("signature expected: {} ({name})", expected.sign(key)),
+        None => "signature expected: unknown, no token is configured for the account of the request".to_owned(),
     });
     lines.push(format!("signature given:    {given}"));
-    if let Verdict::NearMiss { signed, .. } = verdict {
+    if let MatchResult::NearMiss { signed, .. } = result {
         lines.extend(difference(expected, signed));
     }
     (matches, lines)
 }
 
-fn near(near_miss: &NearMiss, key: usize, keys: &[Held]) -> String {
-    let name = keys.get(key).map_or("", |held| held.name.as_str());
+fn describe_near_miss(near_miss: &NearMiss, key: usize, keys: &[NamedKey]) -> String {
+    let name = keys.get(key).map_or("", |key| key.name.as_str());
     format!("near miss ({}): with {name}, the {near_miss}", near_miss.kind())
 }
 
-/// What to say of a key that is not one of the request's account.
-fn foreign(key: usize, account: &ClaimedAccount, keys: &[Held], own: usize) -> Option<String> {
-    let Held { name, .. } = keys.get(key).filter(|_| key >= own)?;
+/// The note for a key that does not belong to the account of the request.
+fn other_account(key: usize, account: &ClaimedAccount, keys: &[NamedKey], own: usize) -> Option<String> {
+    let NamedKey { name, .. } = keys.get(key).filter(|_| key >= own)?;
     let claimed = match account {
         ClaimedAccount::Account(sid) => format!("names account {sid}"),
         ClaimedAccount::Missing => "names no account".to_owned(),
@@ -81,22 +82,22 @@ fn foreign(key: usize, account: &ClaimedAccount, keys: &[Held], own: usize) -> O
         ClaimedAccount::Conflicting => "names several accounts".to_owned(),
     };
     Some(format!(
-        "another account's token: signed with {name}, but the request {claimed}; configure each account's own primary \
-         auth token"
+        "another account's token: signed with {name}, but the request {claimed}; configure the primary auth token of \
+         each account"
     ))
 }
 
-fn unexplained(keys: usize) -> String {
+fn describe_unexplained(keys: usize) -> String {
     let tokens = if keys == 1 { "the token".to_owned() } else { format!("any of the {keys} tokens") };
     format!(
         "near miss: none was found with {tokens}. Check that the token is the primary auth token of the account that \
-         owns the profile (a sub-account has its own, an API key does not sign), that the URL is the one that Twilio \
-         was given, and that the body is byte by byte what arrived."
+         owns the profile (a subaccount has its own token, and API keys do not sign), that the URL is exactly the one \
+         configured at Twilio, and that the body is exactly the one received."
     )
 }
 
-/// The parts of a message, one on each line.
-fn visible(text: &SignedText) -> Vec<String> {
+/// The parts of a message, one per line.
+fn message_lines(text: &SignedText) -> Vec<String> {
     let url = format!("  url    {}", text.url.as_bytes().escape_ascii());
     let field = |(name, value): &(Vec<u8>, Vec<u8>)| {
         [format!("  name   {}", name.escape_ascii()), format!("  value  {}", value.escape_ascii())]
@@ -104,24 +105,24 @@ fn visible(text: &SignedText) -> Vec<String> {
     std::iter::once(url).chain(text.fields.iter().flat_map(field)).collect()
 }
 
-/// The surroundings of the first byte in which two messages differ.
+/// Shows the first byte in which two messages differ, with the bytes around it.
 fn difference(expected: &SignedText, signed: &SignedText) -> Vec<String> {
     let [expected, signed] = [expected, signed].map(|text| text.message().concat());
     let common = expected.iter().zip(&signed).take_while(|(one, other)| one == other).count();
     if common == expected.len() && common == signed.len() {
         return Vec::new();
     }
-    let from = common.saturating_sub(BEFORE);
-    let shown = |text: &[u8]| {
-        let end = text.len().min(common + AFTER);
+    let from = common.saturating_sub(BYTES_BEFORE);
+    let excerpt = |text: &[u8]| {
+        let end = text.len().min(common + BYTES_AFTER);
         text.get(from..end).unwrap_or_default().escape_ascii().to_string()
     };
     let width = expected.get(from..common).unwrap_or_default().escape_ascii().count();
     vec![
         String::new(),
         format!("first difference, after {common} equal bytes:"),
-        format!("  to be signed  {}", shown(&expected)),
-        format!("  was signed    {}", shown(&signed)),
+        format!("  to be signed  {}", excerpt(&expected)),
+        format!("  was signed    {}", excerpt(&signed)),
         format!("                {}^", " ".repeat(width)),
     ]
 }
@@ -131,12 +132,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_tried_is_not_denied() {
+    fn incomplete_search_is_reported_as_such() {
         let given = Signature::parse(b"RSOYDt4T1cUTdK1PDd93/VVr8B8=").unwrap();
         for is_exhaustive in [true, false] {
             let expected = SignedText { url: "https://hooks.example.com".to_owned(), fields: Vec::new() };
-            let verdict = Verdict::Unexplained { is_exhaustive };
-            let explanation = Explanation { verdict, expected, is_covered: true };
+            let result = MatchResult::Unexplained { is_exhaustive };
+            let explanation = Explanation { result, expected, is_covered: true };
             let (matches, lines) = lines(&explanation, &ClaimedAccount::Missing, &[], 0, &given);
             assert!(!matches && lines.iter().any(|line| line == NOT_EXHAUSTIVE) != is_exhaustive, "{lines:?}");
         }

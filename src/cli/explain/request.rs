@@ -1,70 +1,70 @@
-//! A raw HTTP request as somebody captured it.
+//! Parses a captured raw HTTP request.
 
 use thiserror::Error;
 
 use crate::domain::Headers;
 
-/// A request as text, taken apart and not interpreted.
+/// The parts of an HTTP request, not interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawRequest {
-    /// The verb.
+    /// The method.
     pub method: String,
-    /// Path and query, or a whole URL.
+    /// The request target: path and query, or an absolute URL.
     pub target: String,
-    /// The headers; names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Headers,
-    /// The rest: all of it, or as much as `Content-Length` says.
+    /// Everything after the headers, or as much as `Content-Length` says.
     pub body: Vec<u8>,
 }
 
-/// Why a text is no HTTP request.
+/// Why a text cannot be parsed as an HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum BrokenRequest {
-    /// Nothing is there.
-    #[error("is empty; pass a request line, headers, an empty line and the body, or name the URL with --url")]
+pub enum RequestError {
+    /// The text is empty.
+    #[error("is empty; pass a request line, headers, an empty line and the body, or pass the URL with --url")]
     Empty,
-    /// The first line is not verb, target and version.
+    /// The first line does not consist of method, target and version.
     #[error("does not begin with a request line; write it as POST /callbacks/customer-profiles HTTP/1.1")]
     RequestLine,
-    /// A line of the head has no name and colon.
+    /// A header line has no name or no colon.
     #[error("has no header in line {0}; write it as Name: value, and put an empty line before the body")]
     Header(usize),
-    /// The body is in chunks.
-    #[error("has a chunked body, which is not what was signed; pass the body put together, without Transfer-Encoding")]
+    /// The body has chunked transfer encoding.
+    #[error("has a chunked body, which is not what was signed; pass the decoded body, without Transfer-Encoding")]
     Chunked,
     /// The body is shorter than `Content-Length`.
-    #[error("is cut off: the body has {actual} bytes and Content-Length says {stated}")]
-    CutOff {
-        /// What `Content-Length` says.
+    #[error("is truncated: the body has {actual} bytes, but Content-Length says {stated}")]
+    Truncated {
+        /// The value of `Content-Length`.
         stated: usize,
-        /// What is there.
+        /// The actual length.
         actual: usize,
     },
 }
 
-/// Takes a raw request apart. Lines may end with LF or CRLF.
+/// Parses a raw request. Lines may end with LF or CRLF.
 ///
 /// # Errors
-/// [`BrokenRequest`], whose text says what is wrong and never repeats the request.
-pub fn parse_request(bytes: &[u8]) -> Result<RawRequest, BrokenRequest> {
+/// [`RequestError`], whose text names the problem and never repeats the request.
+pub fn parse_request(bytes: &[u8]) -> Result<RawRequest, RequestError> {
     let mut rest = bytes;
     let mut line = next_line(&mut rest);
     while line == Some(b"") {
         line = next_line(&mut rest);
     }
-    let (method, target) = request_line(line.ok_or(BrokenRequest::Empty)?).ok_or(BrokenRequest::RequestLine)?;
+    let (method, target) = request_line(line.ok_or(RequestError::Empty)?).ok_or(RequestError::RequestLine)?;
     let mut headers = Headers::default();
     for number in 2.. {
         match next_line(&mut rest) {
             None | Some(b"") => break,
-            Some(line) => headers.extend([header(line).ok_or(BrokenRequest::Header(number))?]),
+            Some(line) => headers.extend([parse_header(line).ok_or(RequestError::Header(number))?]),
         }
     }
     let body = body(rest, &headers)?.to_vec();
     Ok(RawRequest { method, target, headers, body })
 }
 
-/// The next line without its end; `None` when nothing is left.
+/// Splits off the next line, without its line ending; `None` at the end.
 fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     if rest.is_empty() {
         return None;
@@ -84,8 +84,8 @@ fn request_line(line: &[u8]) -> Option<(String, String)> {
     (version && plain && words.next().is_none()).then(|| (method.to_owned(), target.to_owned()))
 }
 
-/// The name and the value of `Name: value`.
-pub(super) fn header(line: &[u8]) -> Option<(&str, &[u8])> {
+/// Parses `Name: value`.
+pub(super) fn parse_header(line: &[u8]) -> Option<(&str, &[u8])> {
     let mut halves = line.splitn(2, |b| *b == b':');
     let name = std::str::from_utf8(halves.next()?).ok()?;
     let value = halves.next()?.trim_ascii();
@@ -93,15 +93,15 @@ pub(super) fn header(line: &[u8]) -> Option<(&str, &[u8])> {
     plain.then_some((name, value))
 }
 
-fn body<'a>(rest: &'a [u8], headers: &Headers) -> Result<&'a [u8], BrokenRequest> {
+fn body<'a>(rest: &'a [u8], headers: &Headers) -> Result<&'a [u8], RequestError> {
     let text = |name: &str| std::str::from_utf8(headers.values(name).next()?).ok();
     if text("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        return Err(BrokenRequest::Chunked);
+        return Err(RequestError::Chunked);
     }
     match text("content-length").and_then(|length| length.parse().ok()) {
         None => Ok(rest),
-        // Editors end a file with a line end that the request did not have.
-        Some(stated) => rest.get(..stated).ok_or(BrokenRequest::CutOff { stated, actual: rest.len() }),
+        // An editor may have added a line ending that the request did not have.
+        Some(stated) => rest.get(..stated).ok_or(RequestError::Truncated { stated, actual: rest.len() }),
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_read_with_either_line_end_and_keeps_its_body_as_it_is() {
+    fn request_is_parsed_with_either_line_end_and_keeps_its_body() {
         for end in ["\n", "\r\n"] {
             let text = ["", "POST /x?a=%20 HTTP/1.1", "HOST:  h ", "X-A: b:c", "", "a=1\r\n\nb"].join(end);
             let request = parse_request(text.as_bytes()).unwrap();
@@ -123,28 +123,28 @@ mod tests {
     }
 
     #[test]
-    fn content_length_ends_the_body() {
+    fn content_length_limits_the_body() {
         let read = |text: &str| parse_request(text.as_bytes()).map(|request| request.body);
         assert_eq!(read("POST / HTTP/1.1\nContent-Length: 3\n\na=1\n"), Ok(b"a=1".to_vec()));
-        let cut_off = BrokenRequest::CutOff { stated: 9, actual: 3 };
-        assert_eq!(read("POST / HTTP/1.1\nContent-Length: 9\n\na=1"), Err(cut_off));
+        let truncated = RequestError::Truncated { stated: 9, actual: 3 };
+        assert_eq!(read("POST / HTTP/1.1\nContent-Length: 9\n\na=1"), Err(truncated));
         assert_eq!(read("GET /"), Ok(vec![]));
     }
 
     #[test]
-    fn what_is_broken_is_named() {
+    fn error_names_the_broken_part() {
         let broken = |text: &str| parse_request(text.as_bytes()).unwrap_err();
-        assert_eq!(broken("\n\r\n"), BrokenRequest::Empty);
+        assert_eq!(broken("\n\r\n"), RequestError::Empty);
         for text in ["Status=draft", "POST x HTTP/1.1", "POST / HTTP/1.1 x", "POST / FTP", "{ /"] {
-            assert_eq!(broken(text), BrokenRequest::RequestLine, "{text}");
+            assert_eq!(broken(text), RequestError::RequestLine, "{text}");
         }
-        assert_eq!(broken("POST / HTTP/1.1\nA: b\nno header"), BrokenRequest::Header(3));
-        assert_eq!(broken("POST / HTTP/1.1\nTransfer-Encoding: Chunked\n\n0"), BrokenRequest::Chunked);
+        assert_eq!(broken("POST / HTTP/1.1\nA: b\nno header"), RequestError::Header(3));
+        assert_eq!(broken("POST / HTTP/1.1\nTransfer-Encoding: Chunked\n\n0"), RequestError::Chunked);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn parsing_does_not_panic_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse_request(&bytes);
             let _ = parse_request(&[b"POST / HTTP/1.1\n".as_slice(), &bytes].concat());
         }

@@ -1,4 +1,4 @@
-//! `spool`: what waits on the disk of a service, and how to publish it when the service will not start again.
+//! `spool`: shows what a service has spooled, and publishes it when the service will not start again.
 
 mod show;
 
@@ -13,61 +13,60 @@ use super::{
 use crate::{
     app::{self, StartError, block_on},
     config,
-    spool::{self, Batch, Entry, OpenError, Position, Salvage, Spool, StoreFile, Table},
+    spool::{self, Entry, OpenError, Position, ReadLimit, SalvageState, Spool, SpoolTable, StoreFile},
     telemetry::init_logging,
 };
 
-/// What `spool --help` says.
-pub(super) const LONG: &str = "Look into the spool of a service, or publish what is in it
+/// The text of `spool --help`.
+pub(super) const LONG: &str = "Inspect the spool of a service, or publish its records
 
-The spool is the folder that SPOOL_DIR names. Records wait there while Kafka is unreachable, and the service publishes
-them when Kafka is back. `ls` and `show` also work beside a running service; `export` and `drain` need the folder for
-themselves, and are for a service that will not start again.";
+The spool is the folder that SPOOL_DIR names. It holds records while Kafka is unreachable, and the service publishes them
+once Kafka is reachable again. `ls` and `show` also work while the service is running. `export` and `drain` need exclusive
+access to the folder; use them for a service that will not start again.";
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// List the records in the spool, and the stores that were set aside because they are damaged
+pub(super) enum SpoolCommand {
+    /// List the records in the spool and the quarantined stores, which were moved aside because they are damaged
     Ls,
     /// Show one record
     Show {
-        /// Its position, as `ls` shows it
+        /// Position of the record, as shown by `ls`
         position: u64,
     },
-    /// Print every record as one line of JSON: queued ones, parked ones, and what can be read of damaged stores that
-    /// were not salvaged
+    /// Print all records as JSON lines: queued records, parked records, and what can be read of quarantined stores that
+    /// have not been salvaged
     Export,
-    /// Publish everything to Kafka, as the KAFKA_ variables say, and exit
+    /// Publish all records to the Kafka cluster that the KAFKA_ variables describe, then exit
     Drain {
-        /// Give up when no record could be published for so long
+        /// Give up when no record could be published for this many seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         timeout_secs: u64,
     },
 }
 
-/// Records that are read at once.
-const BATCH: Batch = Batch { entries: 1_000, bytes: 1 << 20 };
+/// Limit of one read.
+const PAGE: ReadLimit = ReadLimit { entries: 1_000, bytes: 1 << 20 };
 
-pub(super) fn run(command: &Command, variables: Variables) -> Result<(), Failure> {
+pub(super) fn run(command: &SpoolCommand, variables: Variables) -> Result<(), Failure> {
     init_logging(None, "warn").map_err(Failure::failed)?;
     match command {
-        Command::Ls => look(variables, list),
-        Command::Show { position } => look(variables, async |source, _| show(source, *position).await),
-        Command::Export => look(variables, export),
-        Command::Drain { timeout_secs } => drain(variables, Duration::from_secs(*timeout_secs)),
+        SpoolCommand::Ls => with_source(variables, list),
+        SpoolCommand::Show { position } => with_source(variables, async |source, _| show(source, *position).await),
+        SpoolCommand::Export => with_source(variables, export),
+        SpoolCommand::Drain { timeout_secs } => drain(variables, Duration::from_secs(*timeout_secs)),
     }
 }
 
-/// Where records are read from.
-enum Source {
-    /// The spool of a service that does not run.
+/// The source of the records.
+enum RecordSource {
+    /// The spool of a service that is not running.
     Idle(Spool),
-    /// The folder of a service that runs.
+    /// The folder of a running service, which is asked for the records.
     Running(PathBuf),
 }
 
-impl Source {
-    /// When the folder is in use, the service that uses it is asked.
-    fn of(config: &config::SpoolConfig) -> Result<Self, Failure> {
+impl RecordSource {
+    fn open(config: &config::SpoolConfig) -> Result<Self, Failure> {
         match app::open_idle_spool(config) {
             Ok(spool) => Ok(Self::Idle(spool)),
             Err(StartError::Spool(OpenError::InUse { .. })) => Ok(Self::Running(config.folder.clone())),
@@ -75,20 +74,24 @@ impl Source {
         }
     }
 
-    async fn read(&self, table: Table, after: Option<Position>, most: Batch) -> Result<Vec<Entry>, Failure> {
+    async fn read(&self, table: SpoolTable, after: Option<Position>, limit: ReadLimit) -> Result<Vec<Entry>, Failure> {
         match self {
-            Self::Idle(spool) => spool.inspect(table, after, most).await.map_err(Failure::failed),
-            Self::Running(folder) => spool::inspect(folder, table, after, most).map_err(|error| {
+            Self::Idle(spool) => spool.inspect(table, after, limit).await.map_err(Failure::failed),
+            Self::Running(folder) => spool::inspect(folder, table, after, limit).map_err(|error| {
                 let folder = folder.display();
-                Failure::Failed(format!("{folder} is in use by a process that does not show its records: {error}"))
+                Failure::Failed(format!("{folder} is in use by a process that does not serve its records: {error}"))
             }),
         }
     }
 
-    async fn each(&self, table: Table, mut show: impl FnMut(&Entry) -> Result<(), Failure>) -> Result<(), Failure> {
+    async fn for_each(
+        &self,
+        table: SpoolTable,
+        mut show: impl FnMut(&Entry) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut after = None;
         loop {
-            let entries = self.read(table, after, BATCH).await?;
+            let entries = self.read(table, after, PAGE).await?;
             let Some(last) = entries.last() else { return Ok(()) };
             after = Some(last.position);
             entries.iter().try_for_each(&mut show)?;
@@ -96,22 +99,22 @@ impl Source {
     }
 }
 
-fn look(
+fn with_source(
     variables: Variables,
-    work: impl AsyncFnOnce(&Source, &[StoreFile]) -> Result<(), Failure>,
+    work: impl AsyncFnOnce(&RecordSource, &[StoreFile]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let config = config::load_spool(variables).map_err(Failure::usage)?;
-    let source = Source::of(&config)?;
-    // Listed when damage is set aside.
-    let files = spool::files(&config.folder).map_err(Failure::failed)?;
+    let source = RecordSource::open(&config)?;
+    // Opening may quarantine a damaged store, so list the files afterward.
+    let files = spool::list_stores(&config.folder).map_err(Failure::failed)?;
     let result = block_on(work(&source, &files)).map_err(Failure::failed)?;
-    if let Source::Idle(spool) = source {
+    if let RecordSource::Idle(spool) = source {
         spool.close();
     }
     result
 }
 
-async fn list(source: &Source, files: &[StoreFile]) -> Result<(), Failure> {
+async fn list(source: &RecordSource, files: &[StoreFile]) -> Result<(), Failure> {
     print(&show::headings())?;
     let mut counts = [0, 0];
     for (table, count) in TABLES.into_iter().zip(&mut counts) {
@@ -119,33 +122,33 @@ async fn list(source: &Source, files: &[StoreFile]) -> Result<(), Failure> {
             *count += 1;
             print(&show::row(entry, table))
         };
-        source.each(table, row).await?;
+        source.for_each(table, row).await?;
     }
     say(&show::totals(counts, files));
     Ok(())
 }
 
-async fn show(source: &Source, position: u64) -> Result<(), Failure> {
+async fn show(source: &RecordSource, position: u64) -> Result<(), Failure> {
     let before = position.checked_sub(1).map(Position::from);
-    let one = Batch { entries: 1, bytes: 1 };
+    let one = ReadLimit { entries: 1, bytes: 1 };
     for table in TABLES {
-        let found = source.read(table, before, one).await?;
-        if let Some(entry) = found.first().filter(|entry| entry.position.number() == position) {
-            return print(&show::whole(entry));
+        let entries = source.read(table, before, one).await?;
+        if let Some(entry) = entries.first().filter(|entry| entry.position.number() == position) {
+            return print(&show::pretty_json(entry));
         }
     }
-    Err(Failure::Failed(format!("there is no record at position {position}; `trusthub-bridge spool ls` lists them")))
+    Err(Failure::Failed(format!("no record at position {position}; `trusthub-bridge spool ls` lists the positions")))
 }
 
-async fn export(source: &Source, files: &[StoreFile]) -> Result<(), Failure> {
-    if let Source::Running(folder) = source {
+async fn export(source: &RecordSource, files: &[StoreFile]) -> Result<(), Failure> {
+    if let RecordSource::Running(folder) = source {
         return Err(Failure::failed(OpenError::InUse { path: folder.clone() }));
     }
-    for file in files.iter().filter(|file| file.salvage == Some(Salvage::Pending)) {
+    for file in files.iter().filter(|file| file.salvage == Some(SalvageState::Pending)) {
         salvage(file)?;
     }
     for table in TABLES {
-        source.each(table, |entry| print(&show::line(entry, show::state(table)))).await?;
+        source.for_each(table, |entry| print(&show::json_line(entry, show::state(table)))).await?;
     }
     Ok(())
 }
@@ -153,23 +156,23 @@ async fn export(source: &Source, files: &[StoreFile]) -> Result<(), Failure> {
 fn salvage(file: &StoreFile) -> Result<(), Failure> {
     let mut printed = Ok(());
     let summary = spool::salvage(&file.path, |entry| {
-        printed = print(&show::line(&entry, "salvaged"));
+        printed = print(&show::json_line(&entry, "salvaged"));
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     printed?;
     let summary = summary.map_err(|error| Failure::Failed(format!("{}: {error}", file.path.display())))?;
-    say(&format!("{}: could read {}", file.path.display(), show::records(summary.found)));
+    say(&format!("{}: recovered {}", file.path.display(), show::records(summary.found)));
     Ok(())
 }
 
-/// In the order in which they are shown.
-const TABLES: [Table; 2] = [Table::Parked, Table::Queue];
+/// The tables in the order in which they are shown.
+const TABLES: [SpoolTable; 2] = [SpoolTable::Parked, SpoolTable::Queue];
 
-fn drain(variables: Variables, patience: Duration) -> Result<(), Failure> {
+fn drain(variables: Variables, timeout: Duration) -> Result<(), Failure> {
     let (spool, kafka) = config::load_drain(variables).map_err(Failure::usage)?;
     let mut progress = ProgressLine::default();
     let show = |left| progress.show(&format!("{} left to publish", show::records(left)));
-    let drained = block_on(app::drain(&spool, &kafka, patience, show)).map_err(Failure::failed)?;
+    let drained = block_on(app::drain(&spool, &kafka, timeout, show)).map_err(Failure::failed)?;
     let drained = drained.map_err(Failure::failed)?;
     say(&format!("published {}; the spool is empty", show::records(drained)));
     Ok(())

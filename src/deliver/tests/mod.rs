@@ -16,7 +16,7 @@ use super::{dispatcher::DeliveryMode, outbound::SpooledRecord, *};
 use crate::{
     domain::{DeliveryError, Destination, Durability, FailureClass, Label as _, PublishFailure},
     kafka::Availability,
-    spool::Limits,
+    spool::SpoolLimits,
 };
 
 const LONG: Duration = Duration::from_secs(600);
@@ -41,7 +41,7 @@ impl Fixture {
 
     fn open_in(folder: PathBuf, ack_timeout: Duration, max_bytes: u64, kafka: &Arc<FakeKafka>) -> Self {
         let metrics = Arc::new(Metrics::new(|destination| destination.to_string()).unwrap());
-        let limits = Limits { max_bytes, min_free_bytes: 0 };
+        let limits = SpoolLimits { max_bytes, min_free_bytes: 0 };
         let spool = Spool::open_and_unpark(&folder, limits, Arc::clone(&metrics)).unwrap();
         let sink = Arc::new(Arc::clone(kafka)) as Arc<dyn Sink>;
         let (deliver, failover) = Deliver::new(sink, spool.clone(), Arc::clone(&metrics), ack_timeout);
@@ -295,10 +295,10 @@ async fn full_spool_is_reported_until_it_has_space_again() {
     fixture.kafka.set_behavior(Behavior::RejectEnqueue(PublishFailure::Unreachable));
     assert_eq!(fixture.submit_in_task(&"a".repeat(500)).await.unwrap(), Ok(Durability::Spooled));
     assert_eq!(fixture.submit_in_task(&"b".repeat(500)).await.unwrap(), Err(DeliveryError::SpoolFull));
-    assert!(!fixture.spool.has_room());
+    assert!(!fixture.spool.has_space());
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     fixture.wait_until("the spool is empty", || fixture.spool.is_empty()).await;
-    fixture.wait_until("the spool has space again", || fixture.spool.has_room()).await;
+    fixture.wait_until("the spool has space again", || fixture.spool.has_space()).await;
     fixture.close().await;
 }
 

@@ -1,8 +1,8 @@
-//! A disk in memory that loses power, fails and forgets as real ones do.
+//! An in-memory disk that loses power, fails and loses unsynced writes like a real one.
 //!
-//! What is written is seen by every reader at once, but only a sync puts it on the platter. When the power goes, each
-//! sector written since may be on the platter or not. A sync that fails is the same for the sectors it was to write,
-//! and the next sync knows nothing of them any more: so does Linux.
+//! Every reader sees a write at once, but only a sync makes it durable. When the power fails, each sector written since the
+//! last sync may or may not be durable. A failed sync has the same effect on the sectors that it should have written, and
+//! the next sync ignores them, as on Linux.
 
 use std::{
     io,
@@ -14,46 +14,46 @@ use redb::StorageBackend;
 
 use self::image::Image;
 use super::random::Random;
-use crate::spool::disk::{Aside, Disk, Raw, Salvage};
+use crate::spool::disk::{Disk, QuarantinedStore, ReadAt, SalvageState};
 
 mod image;
 
 const SECTOR: usize = 512;
 const PAGE: usize = 4_096;
-/// What can be read of the magic number of frames.
+/// The printable part of the magic number of frames.
 const MAGIC_TEXT: &str = "THspl";
 
 #[derive(Debug)]
-struct State {
+struct DiskState {
     random: Random,
     live: Option<Arc<Mutex<Image>>>,
     new: Option<Arc<Mutex<Image>>>,
-    aside: Vec<(Aside, Arc<Mutex<Image>>)>,
+    quarantined: Vec<(QuarantinedStore, Arc<Mutex<Image>>)>,
     tombstones: Option<Vec<u8>>,
-    stores_set_aside: usize,
-    /// Counted up when the power goes: files opened before are dead.
+    quarantine_count: usize,
+    /// Incremented when the power fails: files opened before fail from then on.
     power_cycles: u64,
-    faults: Option<Faults>,
+    faults: Option<DiskFaults>,
     free_bytes: u64,
     skip_syncs: bool,
     forget_tombstones: bool,
 }
 
-/// Errors to come.
+/// Errors that the disk will report.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Faults {
-    /// So many operations succeed.
+pub(super) struct DiskFaults {
+    /// Number of operations that succeed first.
     pub(super) after: usize,
-    /// Then so many fail.
+    /// Number of operations that fail then.
     pub(super) times: usize,
-    /// As this.
+    /// The reported error.
     pub(super) kind: io::ErrorKind,
-    /// Only when they are syncs.
+    /// Whether only syncs count and fail.
     pub(super) only_syncs: bool,
 }
 
-impl State {
-    fn fails(&mut self, is_sync: bool) -> io::Result<()> {
+impl DiskState {
+    fn check_fault(&mut self, is_sync: bool) -> io::Result<()> {
         let Some(faults) = self.faults.as_mut().filter(|faults| is_sync || !faults.only_syncs) else {
             return Ok(());
         };
@@ -71,17 +71,17 @@ impl State {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct MemoryDisk(Arc<Mutex<State>>);
+pub(super) struct MemoryDisk(Arc<Mutex<DiskState>>);
 
 impl MemoryDisk {
     pub(super) fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(DiskState {
             random: Random(seed),
             live: None,
             new: None,
-            aside: Vec::new(),
+            quarantined: Vec::new(),
             tombstones: None,
-            stores_set_aside: 0,
+            quarantine_count: 0,
             power_cycles: 0,
             faults: None,
             free_bytes: u64::MAX,
@@ -90,19 +90,19 @@ impl MemoryDisk {
         })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DiskState> {
         self.0.lock().unwrap()
     }
 
-    /// The power goes and comes back.
+    /// Simulates a power failure and a restart.
     pub(super) fn crash(&self) {
         let state = &mut *self.state();
         state.power_cycles += 1;
         state.new = None;
-        for image in state.live.iter().chain(state.aside.iter().map(|(_, image)| image)) {
+        for image in state.live.iter().chain(state.quarantined.iter().map(|(_, image)| image)) {
             let image = &mut *image.lock().unwrap();
             image.tear(&mut state.random);
-            image.cache.clone_from(&image.platter);
+            image.cache.clone_from(&image.durable);
         }
     }
 
@@ -113,17 +113,17 @@ impl MemoryDisk {
         }
     }
 
-    /// The first page of the store in use is overwritten: it has to be set aside, but all records are whole.
-    pub(super) fn behead(&self) {
+    /// Overwrites the first page of the store in use: it has to be quarantined, but all records are intact.
+    pub(super) fn destroy_header(&self) {
         if let Some(image) = &self.state().live {
             let image = &mut *image.lock().unwrap();
-            for image in [&mut image.cache, &mut image.platter] {
+            for image in [&mut image.cache, &mut image.durable] {
                 image.iter_mut().take(PAGE).for_each(|byte| *byte = 0xa5);
             }
         }
     }
 
-    pub(super) fn fail(&self, faults: Option<Faults>) {
+    pub(super) fn fail(&self, faults: Option<DiskFaults>) {
         self.state().faults = faults;
     }
 
@@ -131,124 +131,125 @@ impl MemoryDisk {
         self.state().free_bytes = free_bytes;
     }
 
-    /// A disk that lies: syncs succeed and do nothing.
+    /// Makes syncs succeed without an effect.
     pub(super) fn skip_syncs(&self) {
         self.state().skip_syncs = true;
     }
 
-    /// A disk that lies about the log of removals: what is written to it is gone.
+    /// Makes the tombstone log lose everything that is written to it.
     pub(super) fn forget_tombstones(&self) {
         self.state().forget_tombstones = true;
     }
 
-    pub(super) fn stores_set_aside(&self) -> usize {
-        self.state().stores_set_aside
+    pub(super) fn quarantine_count(&self) -> usize {
+        self.state().quarantine_count
     }
 
-    fn file(&self, state: &State, image: &Arc<Mutex<Image>>) -> MemoryFile {
+    fn file(&self, state: &DiskState, image: &Arc<Mutex<Image>>) -> MemoryFile {
         MemoryFile { disk: self.clone(), power_cycle: state.power_cycles, image: image.clone() }
     }
 }
 
 impl Disk for MemoryDisk {
-    type File = MemoryFile;
-    type Raw = MemoryFile;
+    type LiveFile = MemoryFile;
+    type QuarantinedFile = MemoryFile;
 
-    fn open(&self) -> io::Result<Option<MemoryFile>> {
+    fn open_live(&self) -> io::Result<Option<MemoryFile>> {
         let mut state = self.state();
-        state.fails(false)?;
+        state.check_fault(false)?;
         Ok(state.live.as_ref().map(|image| self.file(&state, image)))
     }
 
-    fn make(&self) -> io::Result<MemoryFile> {
+    fn create_new(&self) -> io::Result<MemoryFile> {
         let mut state = self.state();
-        state.fails(false)?;
+        state.check_fault(false)?;
         let image = Arc::<Mutex<Image>>::default();
         state.new = Some(image.clone());
         Ok(self.file(&state, &image))
     }
 
-    fn put_in_place(&self) -> io::Result<()> {
+    fn activate_new(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.fails(false)?;
+        state.check_fault(false)?;
         state.live = state.new.take();
         Ok(())
     }
 
-    fn note(&self) -> Option<PathBuf> {
+    fn crash_marker(&self) -> Option<PathBuf> {
         None
     }
 
-    fn set_aside(&self) -> io::Result<String> {
+    fn quarantine_live(&self) -> io::Result<String> {
         let mut state = self.state();
-        state.fails(false)?;
+        state.check_fault(false)?;
         let image = state.live.take().ok_or(io::ErrorKind::NotFound)?;
-        state.stores_set_aside += 1;
-        let name = format!("spool.redb.corrupt-{:06}", state.stores_set_aside);
+        state.quarantine_count += 1;
+        let name = format!("spool.redb.corrupt-{:06}", state.quarantine_count);
         let bytes = image.lock().unwrap().cache.len() as u64;
-        state.aside.push((Aside::of(&name, bytes).unwrap(), image));
+        state.quarantined.push((QuarantinedStore::from_name(&name, bytes).unwrap(), image));
         Ok(name)
     }
 
-    fn length(&self) -> io::Result<u64> {
+    fn live_length(&self) -> io::Result<u64> {
         let mut state = self.state();
-        state.fails(false)?;
+        state.check_fault(false)?;
         let image = state.live.as_ref().ok_or(io::ErrorKind::NotFound)?.lock().unwrap();
         Ok(image.cache.len() as u64)
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
         let mut state = self.state();
-        state.fails(false)?;
+        state.check_fault(false)?;
         Ok(state.free_bytes)
     }
 
-    fn aside(&self) -> io::Result<Vec<Aside>> {
+    fn list_quarantined(&self) -> io::Result<Vec<QuarantinedStore>> {
         let mut state = self.state();
-        state.fails(false)?;
-        Ok(state.aside.iter().map(|(aside, _)| aside.clone()).collect())
+        state.check_fault(false)?;
+        Ok(state.quarantined.iter().map(|(store, _)| store.clone()).collect())
     }
 
-    fn open_aside(&self, name: &str) -> io::Result<MemoryFile> {
+    fn open_quarantined(&self, name: &str) -> io::Result<MemoryFile> {
         let mut state = self.state();
-        state.fails(false)?;
-        let (_, image) = state.aside.iter().find(|(aside, _)| aside.name == name).ok_or(io::ErrorKind::NotFound)?;
+        state.check_fault(false)?;
+        let found = state.quarantined.iter().find(|(store, _)| store.name == name);
+        let (_, image) = found.ok_or(io::ErrorKind::NotFound)?;
         Ok(self.file(&state, image))
     }
 
-    fn mark(&self, name: &str, salvage: Salvage) -> io::Result<()> {
+    fn mark_salvaged(&self, name: &str, salvage: SalvageState) -> io::Result<()> {
         let mut state = self.state();
-        state.fails(false)?;
-        let aside = state.aside.iter_mut().find(|(aside, _)| aside.name == name).ok_or(io::ErrorKind::NotFound)?;
-        aside.0.salvage = salvage;
+        state.check_fault(false)?;
+        let found = state.quarantined.iter_mut().find(|(store, _)| store.name == name);
+        found.ok_or(io::ErrorKind::NotFound)?.0.salvage = salvage;
         Ok(())
     }
 
-    fn remove_aside(&self, name: &str) -> io::Result<()> {
+    fn remove_quarantined(&self, name: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.fails(false)?;
-        state.aside.retain(|(aside, _)| aside.name != name);
+        state.check_fault(false)?;
+        state.quarantined.retain(|(store, _)| store.name != name);
         Ok(())
     }
 
-    fn tombstones(&self) -> io::Result<Option<Vec<u8>>> {
+    fn read_tombstones(&self) -> io::Result<Option<Vec<u8>>> {
         let mut state = self.state();
-        state.fails(false)?;
+        state.check_fault(false)?;
         Ok(state.tombstones.clone().filter(|_| !state.forget_tombstones))
     }
 
     fn append_tombstones(&self, records: &[u8]) -> io::Result<()> {
         let mut state = self.state();
-        let failed = state.fails(true);
-        // An append that fails may have begun.
-        let written = if failed.is_err() { state.random.below(records.len() + 1) } else { records.len() };
+        let result = state.check_fault(true);
+        // A failed append may have written some of its bytes.
+        let written = if result.is_err() { state.random.below(records.len() + 1) } else { records.len() };
         state.tombstones.get_or_insert_default().extend(&records[..written]);
-        failed
+        result
     }
 
     fn replace_tombstones(&self, records: &[u8]) -> io::Result<()> {
         let mut state = self.state();
-        state.fails(true)?;
+        state.check_fault(true)?;
         state.tombstones = Some(records.to_vec());
         Ok(())
     }
@@ -262,14 +263,14 @@ pub(super) struct MemoryFile {
 }
 
 impl MemoryFile {
-    /// The state and the bytes, unless the power went since the file was opened or an error is due.
-    fn touch(&self, is_sync: bool) -> io::Result<(MutexGuard<'_, State>, MutexGuard<'_, Image>)> {
+    /// Locks the state and the bytes. Fails when the power failed after the file was opened, or when a fault is due.
+    fn access(&self, is_sync: bool) -> io::Result<(MutexGuard<'_, DiskState>, MutexGuard<'_, Image>)> {
         let mut state = self.disk.state();
         if state.power_cycles != self.power_cycle {
-            return Err(io::Error::other("the power is off"));
+            return Err(io::Error::other("the power failed"));
         }
         let mut image = self.image.lock().unwrap();
-        match state.fails(is_sync) {
+        match state.check_fault(is_sync) {
             Ok(()) => Ok((state, image)),
             Err(error) => {
                 if is_sync {
@@ -283,24 +284,24 @@ impl MemoryFile {
 
 impl StorageBackend for MemoryFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.touch(false)?.1.cache.len() as u64)
+        Ok(self.access(false)?.1.cache.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let image = self.touch(false)?.1;
+        let image = self.access(false)?.1;
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let found = offset.checked_add(out.len()).and_then(|end| image.cache.get(offset..end));
-        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        let bytes = offset.checked_add(out.len()).and_then(|end| image.cache.get(offset..end));
+        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.touch(false)?.1.set_len(usize::try_from(length).unwrap());
+        self.access(false)?.1.set_len(usize::try_from(length).unwrap());
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let (state, mut image) = self.touch(true)?;
+        let (state, mut image) = self.access(true)?;
         if !state.skip_syncs {
             image.sync();
         }
@@ -309,10 +310,10 @@ impl StorageBackend for MemoryFile {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
-        match self.touch(false) {
+        match self.access(false) {
             Ok((_, mut image)) => image.write(offset, data),
             Err(error) => {
-                self.write_in_part(offset, data);
+                self.write_partly(offset, data);
                 return Err(error);
             }
         }
@@ -320,19 +321,19 @@ impl StorageBackend for MemoryFile {
     }
 }
 
-impl Raw for MemoryFile {
+impl ReadAt for MemoryFile {
     fn length(&self) -> io::Result<u64> {
         self.len()
     }
 
-    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<()> {
-        self.read(place, buffer)
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read(offset, buffer)
     }
 }
 
 impl MemoryFile {
-    /// A write that fails may have begun.
-    fn write_in_part(&self, offset: usize, data: &[u8]) {
+    /// A failed write may have written some of its sectors.
+    fn write_partly(&self, offset: usize, data: &[u8]) {
         let mut state = self.disk.state();
         if state.power_cycles == self.power_cycle {
             let sectors = state.random.below(data.len().div_ceil(SECTOR) + 1);

@@ -1,4 +1,4 @@
-//! Random histories of a spool whose disk breaks, compared with what a queue may show.
+//! Model test: runs random operations on a spool whose disk fails, and compares the result with a model of the queue.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,71 +9,71 @@ use std::{
 
 use super::{
     limits,
-    memory::{Faults, MemoryDisk, MemoryFile},
+    memory::{DiskFaults, MemoryDisk, MemoryFile},
     metrics,
     random::Random,
 };
 use crate::{
     spool::{
-        AppendError, Batch, Entry, Limits, Position, frame,
-        restore::Restored,
-        salvage::{Chunk, Reader},
+        AppendError, Entry, Position, ReadLimit, SpoolLimits, frame,
+        restore::RestoreOutcome,
+        salvage::{SalvageChunk, SalvageReader},
         status::SpoolStatus,
-        store::Table,
-        supervisor::{Group, StoreSupervisor},
+        store::SpoolTable,
+        supervisor::{RecordGroup, StoreSupervisor},
     },
     telemetry::Metrics,
 };
 
 mod compare;
 
-/// Of each of the three kinds of histories.
+/// Number of runs for each kind of damage.
 const RUNS: u64 = 3_500;
 const STEPS: usize = 30;
-const BATCH: Batch = Batch { entries: 7, bytes: 3_000 };
+const LIMIT: ReadLimit = ReadLimit { entries: 7, bytes: 3_000 };
 
-/// Runs a history again: its number in this variable runs it alone.
+/// Environment variable with the seed of a single run to repeat.
 const SEED: &str = "TRUSTHUB_SPOOL_MODEL_SEED";
 
 #[test]
-fn what_was_answered_yes_survives_crashes_and_errors_of_the_disk_in_order() {
-    histories(|seed, metrics| History::new(seed, metrics, Kind::Honest).run());
+fn acknowledged_records_survive_crashes_and_disk_errors_in_order() {
+    run_all(|seed, metrics| ModelRun::new(seed, metrics, DamageKind::None).run());
 }
 
 #[test]
-fn flipped_bits_never_show_as_records_and_the_spool_works_on() {
-    histories(|seed, metrics| History::new(seed, metrics, Kind::Flipping).run());
+fn flipped_bits_never_appear_as_records_and_the_spool_keeps_working() {
+    run_all(|seed, metrics| ModelRun::new(seed, metrics, DamageKind::BitFlips).run());
 }
 
 #[test]
-fn stores_that_are_set_aside_lose_nothing_and_bring_nothing_back() {
-    histories(|seed, metrics| History::new(seed, metrics, Kind::Beheading).run());
+fn quarantined_stores_lose_no_record_and_return_no_removed_one() {
+    run_all(|seed, metrics| ModelRun::new(seed, metrics, DamageKind::LostHeader).run());
 }
 
 #[test]
-fn the_model_goes_red_on_a_disk_whose_syncs_do_nothing() {
-    goes_red(Kind::Honest, MemoryDisk::skip_syncs);
+fn model_fails_on_a_disk_whose_syncs_do_nothing() {
+    assert_some_run_fails(DamageKind::None, MemoryDisk::skip_syncs);
 }
 
 #[test]
-fn the_model_goes_red_when_removals_are_not_logged() {
-    goes_red(Kind::Beheading, MemoryDisk::forget_tombstones);
+fn model_fails_when_removals_are_not_logged() {
+    assert_some_run_fails(DamageKind::LostHeader, MemoryDisk::forget_tombstones);
 }
 
-fn goes_red(kind: Kind, breaks: impl Fn(&MemoryDisk)) {
+fn assert_some_run_fails(kind: DamageKind, break_disk: impl Fn(&MemoryDisk)) {
     let metrics = metrics();
-    let red = |seed| {
+    let fails = |seed| {
         catch_unwind(AssertUnwindSafe(|| {
-            let history = History::new(seed, &metrics, kind);
-            breaks(&history.disk);
-            history.run();
+            let run = ModelRun::new(seed, &metrics, kind);
+            break_disk(&run.disk);
+            run.run();
         }))
         .is_err()
     };
-    assert!((0..100).any(red));
+    assert!((0..100).any(fails));
 }
 
-fn histories(run: impl Fn(u64, &Arc<Metrics>)) {
+fn run_all(run: impl Fn(u64, &Arc<Metrics>)) {
     let metrics = metrics();
     let seeds = std::env::var(SEED).map_or(0..RUNS, |seed| {
         let seed = seed.parse().unwrap();
@@ -82,71 +82,71 @@ fn histories(run: impl Fn(u64, &Arc<Metrics>)) {
     for seed in seeds {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed, &metrics))) {
             let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-            panic!("history {seed} (again with {SEED}={seed}): {}", text.unwrap_or("no text"));
+            panic!("run {seed} failed (repeat it with {SEED}={seed}): {}", text.unwrap_or("no text"));
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The disk fails and loses power, but never changes what it holds.
-    Honest,
-    /// The same, and any bit of a record or of the store may change.
-    Flipping,
-    /// The store may become unusable, but its records stay whole.
-    Beheading,
+enum DamageKind {
+    /// The disk fails and loses power, but never changes durable data.
+    None,
+    /// In addition, any bit of a record or of the store may flip.
+    BitFlips,
+    /// In addition, the header of the store may be destroyed; its records stay intact.
+    LostHeader,
 }
 
-/// What is known about a record.
+/// The state of a record in the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum ModelState {
     /// It must be in the queue.
-    Stored,
-    /// It must be among the parked.
+    Queued,
+    /// It must be parked.
     Parked,
-    /// It must be nowhere in the queue.
-    Gone,
-    /// An operation on it failed.
-    Unsure,
+    /// It must not appear.
+    Removed,
+    /// An operation on it failed, so it may be anywhere.
+    Uncertain,
 }
 
-struct History {
+struct ModelRun {
     random: Random,
     disk: MemoryDisk,
-    limits: Limits,
+    limits: SpoolLimits,
     metrics: Arc<Metrics>,
-    standing: Arc<SpoolStatus>,
-    keeper: Option<StoreSupervisor<MemoryDisk>>,
-    /// By the number of the record, in the order of the appends.
-    fates: BTreeMap<u64, Fate>,
-    /// Those whose parking failed: they may be among the parked whatever becomes of the queue.
-    perhaps_parked: BTreeSet<u64>,
-    kind: Kind,
+    status: Arc<SpoolStatus>,
+    supervisor: Option<StoreSupervisor<MemoryDisk>>,
+    /// By record number; the numbers ascend in the order of the appends.
+    states: BTreeMap<u64, ModelState>,
+    /// Records whose parking failed: they may be parked, whatever happens to the queue.
+    maybe_parked: BTreeSet<u64>,
+    kind: DamageKind,
     flipped: bool,
-    beheaded: bool,
-    salvage: Option<(u64, Reader<MemoryFile>, Option<Chunk>)>,
+    header_destroyed: bool,
+    salvage: Option<(u64, SalvageReader<MemoryFile>, Option<SalvageChunk>)>,
 }
 
-impl History {
-    fn new(seed: u64, metrics: &Arc<Metrics>, kind: Kind) -> Self {
+impl ModelRun {
+    fn new(seed: u64, metrics: &Arc<Metrics>, kind: DamageKind) -> Self {
         let mut random = Random(seed);
         let max_bytes = if random.one_in(4) { 10_000 } else { u64::MAX };
-        let mut history = Self {
+        let mut run = Self {
             disk: MemoryDisk::new(random.next()),
             random,
-            limits: Limits { max_bytes, ..limits() },
+            limits: SpoolLimits { max_bytes, ..limits() },
             metrics: metrics.clone(),
-            standing: Arc::new(SpoolStatus::new(metrics.clone())),
-            keeper: None,
-            fates: BTreeMap::new(),
-            perhaps_parked: BTreeSet::new(),
+            status: Arc::new(SpoolStatus::new(metrics.clone())),
+            supervisor: None,
+            states: BTreeMap::new(),
+            maybe_parked: BTreeSet::new(),
             kind,
             flipped: false,
-            beheaded: false,
+            header_destroyed: false,
             salvage: None,
         };
-        history.reopen();
-        history
+        run.reopen();
+        run
     }
 
     fn run(mut self) {
@@ -155,10 +155,10 @@ impl History {
         }
         self.disk.fail(None);
         self.disk.set_free_bytes(u64::MAX);
-        self.keeper().tick();
+        self.supervisor().tick();
         self.salvage_all();
         self.verify();
-        self.must_work();
+        self.assert_works();
     }
 
     fn step(&mut self) {
@@ -170,34 +170,35 @@ impl History {
             12 => self.remove_parked(),
             13..=14 => self.crash(),
             15 => self.close(),
-            16..=17 => self.break_soon(),
+            16..=17 => self.inject_faults(),
             18 => self.fill_or_free_the_disk(),
-            _ if self.kind == Kind::Flipping => self.flip(),
-            _ if self.kind == Kind::Beheading => self.behead(),
-            _ => self.keeper().tick(),
+            _ if self.kind == DamageKind::BitFlips => self.flip(),
+            _ if self.kind == DamageKind::LostHeader => self.destroy_header(),
+            _ => self.supervisor().tick(),
         }
         if self.random.one_in(2) {
             self.salvage();
         }
     }
 
-    /// One chunk of what is to be salvaged, if anything is.
+    /// Restores the next chunk of a salvage, if one is pending.
     fn salvage(&mut self) {
-        let next = || self.keeper.as_mut().unwrap().take_salvage().map(|(number, reader)| (number, reader, None));
-        let Some((number, mut reader, chunk)) = self.salvage.take().or_else(next) else { return };
+        let next =
+            || self.supervisor.as_mut().unwrap().open_salvage().map(|(generation, reader)| (generation, reader, None));
+        let Some((generation, mut reader, chunk)) = self.salvage.take().or_else(next) else { return };
         let chunk = chunk.unwrap_or_else(|| reader.next_chunk());
-        match self.keeper().restore(number, &chunk, reader.is_complete()) {
-            Ok(Restored::Stored) if chunk.is_last() => {}
-            Ok(Restored::Stored) => self.salvage = Some((number, reader, None)),
-            Ok(Restored::Outdated) => {}
-            Err(_) => self.salvage = Some((number, reader, Some(chunk))),
+        match self.supervisor().restore(generation, &chunk, reader.is_complete()) {
+            Ok(RestoreOutcome::Stored) if chunk.is_last() => {}
+            Ok(RestoreOutcome::Stored) => self.salvage = Some((generation, reader, None)),
+            Ok(RestoreOutcome::Superseded) => {}
+            Err(_) => self.salvage = Some((generation, reader, Some(chunk))),
         }
     }
 
     fn salvage_all(&mut self) {
         for _ in 0..1_000 {
-            let _ = self.keeper().read(None, BATCH);
-            if !self.standing.is_salvaging() {
+            let _ = self.supervisor().read(None, LIMIT);
+            if !self.status.is_salvaging() {
                 return;
             }
             self.salvage();
@@ -205,116 +206,116 @@ impl History {
         panic!("the salvage does not end");
     }
 
-    fn behead(&mut self) {
-        self.beheaded = true;
-        self.disk.behead();
+    fn destroy_header(&mut self) {
+        self.header_destroyed = true;
+        self.disk.destroy_header();
     }
 
-    fn keeper(&mut self) -> &mut StoreSupervisor<MemoryDisk> {
-        self.keeper.as_mut().unwrap()
+    fn supervisor(&mut self) -> &mut StoreSupervisor<MemoryDisk> {
+        self.supervisor.as_mut().unwrap()
     }
 
-    /// Several calls at once, which share a sync.
+    /// Appends several groups, which share a sync.
     fn append(&mut self) {
-        let mut next = self.fates.keys().last().map_or(0, |last| last + 1);
-        let calls = 1 + self.random.below(3);
-        let groups: Vec<Vec<u64>> = (0..calls)
+        let mut next = self.states.keys().last().map_or(0, |last| last + 1);
+        let count = 1 + self.random.below(3);
+        let groups: Vec<Vec<u64>> = (0..count)
             .map(|_| {
                 let first = next;
                 next += 1 + self.random.next() % 3;
                 (first..next).collect()
             })
             .collect();
-        let table = if self.random.one_in(6) { Table::Parked } else { Table::Queue };
-        let records: Vec<Group> = groups
+        let table = if self.random.one_in(6) { SpoolTable::Parked } else { SpoolTable::Queue };
+        let records: Vec<RecordGroup> = groups
             .iter()
-            .map(|group| Group { table, records: group.iter().map(|number| record(*number)).collect() })
+            .map(|group| RecordGroup { table, records: group.iter().map(|number| record(*number)).collect() })
             .collect();
-        let answers = self.keeper().append(&records);
-        assert_eq!(answers.len(), calls);
-        for (group, answer) in groups.iter().zip(answers) {
-            let fate = match (answer, table) {
-                (Ok(()), Table::Queue) => Fate::Stored,
-                (Ok(()), Table::Parked) => Fate::Parked,
-                (Err(_), _) => Fate::Unsure,
+        let results = self.supervisor().append(&records);
+        assert_eq!(results.len(), count);
+        for (group, result) in groups.iter().zip(results) {
+            let state = match (result, table) {
+                (Ok(()), SpoolTable::Queue) => ModelState::Queued,
+                (Ok(()), SpoolTable::Parked) => ModelState::Parked,
+                (Err(_), _) => ModelState::Uncertain,
             };
-            if table == Table::Parked {
-                self.perhaps_parked.extend(group);
+            if table == SpoolTable::Parked {
+                self.maybe_parked.extend(group);
             }
-            self.fates.extend(group.iter().map(|number| (*number, fate)));
+            self.states.extend(group.iter().map(|number| (*number, state)));
         }
     }
 
     fn remove(&mut self) {
-        let Ok(entries) = self.keeper().read(None, BATCH) else { return };
+        let Ok(entries) = self.supervisor().read(None, LIMIT) else { return };
         if entries.is_empty() {
             return;
         }
         let last = &entries[self.random.below(entries.len())];
-        let removed = self.keeper().remove_through(last.position).is_ok();
+        let removed = self.supervisor().remove_through(last.position).is_ok();
         let last = number(last);
-        // A salvaged record may have been parked.
+        // A salvage may have moved a parked record to the queue.
         for number in entries.iter().map(number).filter(|number| *number <= last) {
-            self.fates.insert(number, if removed { Fate::Gone } else { Fate::Unsure });
-            self.perhaps_parked.remove(&number);
+            self.states.insert(number, if removed { ModelState::Removed } else { ModelState::Uncertain });
+            self.maybe_parked.remove(&number);
         }
-        for (number, fate) in self.fates.range_mut(..=last).filter(|(_, fate)| **fate != Fate::Parked) {
-            *fate = match *fate {
-                _ if removed && !self.perhaps_parked.contains(number) => Fate::Gone,
-                Fate::Stored => Fate::Unsure,
-                fate => fate,
+        for (number, state) in self.states.range_mut(..=last).filter(|(_, state)| **state != ModelState::Parked) {
+            *state = match *state {
+                _ if removed && !self.maybe_parked.contains(number) => ModelState::Removed,
+                ModelState::Queued => ModelState::Uncertain,
+                state => state,
             };
         }
     }
 
     fn park(&mut self) {
-        let Ok(entries) = self.keeper().read(None, BATCH) else { return };
+        let Ok(entries) = self.supervisor().read(None, LIMIT) else { return };
         let Some(entry) = entries.last() else { return };
-        let parked = self.keeper().park(entry.position).is_ok();
-        self.fates.insert(number(entry), if parked { Fate::Parked } else { Fate::Unsure });
+        let parked = self.supervisor().park(entry.position).is_ok();
+        self.states.insert(number(entry), if parked { ModelState::Parked } else { ModelState::Uncertain });
         if !parked {
-            self.perhaps_parked.insert(number(entry));
+            self.maybe_parked.insert(number(entry));
         }
     }
 
     fn remove_parked(&mut self) {
-        let Ok(entries) = self.keeper().parked(None, BATCH) else { return };
+        let Ok(entries) = self.supervisor().read_parked(None, LIMIT) else { return };
         let Some(entry) = entries.last() else { return };
-        let removed = self.keeper().remove_parked(entry.position).is_ok();
-        self.fates.insert(number(entry), if removed { Fate::Gone } else { Fate::Unsure });
+        let removed = self.supervisor().remove_parked(entry.position).is_ok();
+        self.states.insert(number(entry), if removed { ModelState::Removed } else { ModelState::Uncertain });
         if removed {
-            self.perhaps_parked.remove(&number(entry));
+            self.maybe_parked.remove(&number(entry));
         }
     }
 
     fn crash(&mut self) {
         self.disk.crash();
-        self.keeper = None;
+        self.supervisor = None;
         self.salvage = None;
         self.reopen();
     }
 
     fn close(&mut self) {
-        self.keeper = None;
+        self.supervisor = None;
         self.salvage = None;
         self.reopen();
     }
 
-    /// Opening may hit an error as well; a supervisor tries again.
+    /// Retries, since injected faults may also hit the opening of the store.
     fn reopen(&mut self) {
         for _ in 0..20 {
-            let opened = StoreSupervisor::open(self.disk.clone(), self.limits, self.standing.clone());
-            if let Ok(keeper) = opened {
-                self.keeper = Some(keeper);
+            let opened = StoreSupervisor::open(self.disk.clone(), self.limits, self.status.clone());
+            if let Ok(supervisor) = opened {
+                self.supervisor = Some(supervisor);
                 return;
             }
         }
-        panic!("the spool cannot be opened");
+        panic!("cannot open the spool");
     }
 
-    fn break_soon(&mut self) {
+    fn inject_faults(&mut self) {
         let kinds = [io::ErrorKind::Other, io::ErrorKind::StorageFull, io::ErrorKind::Interrupted];
-        let faults = Faults {
+        let faults = DiskFaults {
             after: self.random.below(12),
             times: 1 + self.random.below(3),
             kind: kinds[self.random.below(kinds.len())],
@@ -326,7 +327,7 @@ impl History {
     fn fill_or_free_the_disk(&mut self) {
         let free = if self.random.one_in(2) { limits().min_free_bytes } else { u64::MAX };
         self.disk.set_free_bytes(free);
-        self.keeper().tick();
+        self.supervisor().tick();
     }
 
     fn flip(&mut self) {
@@ -334,24 +335,25 @@ impl History {
         self.disk.flip_a_bit();
     }
 
-    /// Damage may come to light with the first few records only.
-    fn must_work(&mut self) {
+    /// After a bit flip, the damage may be detected only by the first few appends.
+    fn assert_works(&mut self) {
         let tries = if self.flipped { 4 } else { 1 };
         assert!((0..tries).any(|_| self.works()), "the spool does not work");
     }
 
     fn works(&mut self) -> bool {
-        let next = self.fates.keys().last().map_or(0, |last| last + 1);
-        self.fates.insert(next, Fate::Unsure);
-        let answers = self.keeper().append(&[Group { table: Table::Queue, records: vec![record(next)] }]);
-        match answers.as_slice() {
+        let next = self.states.keys().last().map_or(0, |last| last + 1);
+        self.states.insert(next, ModelState::Uncertain);
+        let results =
+            self.supervisor().append(&[RecordGroup { table: SpoolTable::Queue, records: vec![record(next)] }]);
+        match results.as_slice() {
             [Ok(())] => {
                 self.salvage_all();
-                let queue = read_all(|after| self.keeper().read(after, BATCH).ok()).unwrap_or_default();
+                let queue = read_all(|after| self.supervisor().read(after, LIMIT).ok()).unwrap_or_default();
                 queue.last().is_some_and(|entry| number(entry) == next)
             }
             [Err(AppendError::Full)] => {
-                assert!(!self.standing.has_room());
+                assert!(!self.status.has_space());
                 self.limits.max_bytes < u64::MAX
             }
             _ => false,
@@ -370,7 +372,7 @@ fn read_all(mut read: impl FnMut(Option<Position>) -> Option<Vec<Entry>>) -> Opt
     }
 }
 
-/// The bytes of a record follow from its number; a few span several pages of the store.
+/// Derives the bytes of a record from its number; a few records span several pages of the store.
 fn record(number: u64) -> Vec<u8> {
     let mut random = Random(number);
     let length = if random.one_in(12) { 9_000 } else { random.below(400) };

@@ -1,4 +1,4 @@
-//! A thread that does not come back, because its disk hangs.
+//! A `spool` thread that never returns because its disk hangs.
 
 use std::{
     sync::{Arc, mpsc},
@@ -6,20 +6,20 @@ use std::{
 };
 
 use super::{ALL, metrics, texts};
-use crate::spool::{AppendError, Spool, status::SpoolStatus, worker::Request};
+use crate::spool::{AppendError, Spool, status::SpoolStatus, worker::WorkerRequest};
 
-/// A spool whose requests are never served, and these requests.
-fn hanging() -> (Spool, mpsc::Receiver<Request>) {
+/// A spool whose requests are never served, and the receiver of these requests.
+fn hanging() -> (Spool, mpsc::Receiver<WorkerRequest>) {
     let (sender, requests) = mpsc::channel();
-    let standing = Arc::new(SpoolStatus::new(metrics()));
-    (Spool { requests: Arc::new(sender), standing, thread: Arc::default() }, requests)
+    let status = Arc::new(SpoolStatus::new(metrics()));
+    (Spool { requests: Arc::new(sender), status, thread: Arc::default() }, requests)
 }
 
 #[tokio::test]
-async fn what_waits_for_a_disk_that_hangs_is_bounded_and_the_drain_still_gets_through() {
+async fn waiting_appends_are_bounded_while_the_disk_hangs_and_reads_pass() {
     let (spool, requests) = hanging();
     let megabyte = || vec![vec![7; 1 << 20]];
-    // Callers that gave up: what they appended waits nevertheless.
+    // The callers give up, but their appends still wait.
     for _ in 0..100 {
         drop(spool.append(megabyte()));
     }
@@ -29,23 +29,23 @@ async fn what_waits_for_a_disk_that_hangs_is_bounded_and_the_drain_still_gets_th
         async move { spool.read(None, ALL).await }
     });
     let mut appends = 0;
-    let answer = loop {
+    let reply = loop {
         match requests.recv_timeout(Duration::from_millis(1)) {
-            Ok(Request::Append(..)) => appends += 1,
-            Ok(Request::Read(_, _, answer)) => break answer,
+            Ok(WorkerRequest::Append(..)) => appends += 1,
+            Ok(WorkerRequest::Read(_, _, reply)) => break reply,
             Ok(other) => panic!("{other:?}"),
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    assert_eq!(appends, 32, "megabytes wait");
-    answer.send(Ok(Vec::new())).unwrap();
+    assert_eq!(appends, 32, "megabytes are waiting");
+    reply.send(Ok(Vec::new())).unwrap();
     assert_eq!(reading.await.unwrap(), Ok(Vec::new()));
-    let _waits = spool.append(megabyte());
-    assert!(matches!(requests.try_recv(), Ok(Request::Append(..))), "there is space again");
+    let _waiting = spool.append(megabyte());
+    assert!(matches!(requests.try_recv(), Ok(WorkerRequest::Append(..))), "there is space again");
 }
 
 #[tokio::test]
-async fn append_fails_in_time_when_the_disk_hangs() {
+async fn append_times_out_when_the_disk_hangs() {
     let (spool, _requests) = hanging();
     let began = Instant::now();
     assert_eq!(spool.append(texts(&["waits"])).await, Err(AppendError::Failed));
@@ -54,11 +54,11 @@ async fn append_fails_in_time_when_the_disk_hangs() {
 }
 
 #[test]
-fn closing_ends_in_time_when_the_disk_hangs() {
+fn close_times_out_when_the_disk_hangs() {
     let (mut spool, _requests) = hanging();
-    let (_hangs, sign) = mpsc::channel();
-    let thread = std::thread::spawn(|| ());
-    spool.thread = Arc::new(std::sync::Mutex::new(Some(crate::spool::Ended { thread, sign })));
+    let (_never_dropped, ended) = mpsc::channel();
+    let handle = std::thread::spawn(|| ());
+    spool.thread = Arc::new(std::sync::Mutex::new(Some(crate::spool::WorkerThread { handle, ended })));
     let began = Instant::now();
     spool.close_within(Duration::from_millis(100));
     assert!(began.elapsed() < Duration::from_secs(5));

@@ -1,19 +1,19 @@
-//! The same diagnosis for a captured request, with what was signed.
+//! Explains the signature of a captured request, including the signed message.
 
-use super::{Budget, Capture, Found, NearMiss, Search, pairs};
+use super::{Budget, CapturedRequest, FoundNearMiss, NearMiss, Search, to_pairs};
 use crate::{
     domain::{Construction, PublicUrl, RejectReason},
     verify::{
         find_match,
         key::{Signature, SigningKey},
-        message::Parts,
+        message::MessageBuilder,
         payload::{Pair, Payload},
     },
 };
 
-/// A message that is signed: the URL with its query, then names and values.
+/// A signed message: the URL with its query, followed by names and values.
 ///
-/// It holds what the request holds, personal data included, and is for the terminal of whoever holds the request.
+/// It contains the fields of the request, including personal data, so show it only to a user who has the request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedText {
     /// The URL with its query.
@@ -28,108 +28,108 @@ impl SignedText {
         Self { url, fields }
     }
 
-    /// The parts, in the order in which they are signed.
+    /// The parts of the message, in the order in which they are signed.
     #[must_use]
     pub fn message(&self) -> Vec<&[u8]> {
         let fields = self.fields.iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]);
         std::iter::once(self.url.as_bytes()).chain(fields).collect()
     }
 
-    /// The signature that this key gives.
+    /// Signs the message with this key.
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> Signature {
         key.sign(&self.message())
     }
 }
 
-/// What became of a captured request's signature.
-pub enum Verdict {
-    /// It is right.
+/// Whether the signature of a captured request matches.
+pub enum MatchResult {
+    /// The signature matches the request.
     Matches {
         /// How the message was built.
         construction: Construction,
-        /// The position of the key.
+        /// Index of the key.
         key: usize,
     },
-    /// It is right for another request.
+    /// The signature matches a similar request.
     NearMiss {
-        /// What is different there.
+        /// How that request differs.
         near_miss: NearMiss,
-        /// The position of the key.
+        /// Index of the key.
         key: usize,
-        /// What was signed there.
+        /// The message that was signed.
         signed: SignedText,
     },
-    /// It fits nothing nearby.
+    /// The signature matches no similar request that was tried.
     Unexplained {
         /// Whether everything was tried with every key.
         is_exhaustive: bool,
     },
 }
 
-/// A verdict together with what it was passed on.
+/// The explanation of a signature.
 pub struct Explanation {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// What is expected to be signed: the message that matched, or the first that was tried.
+    /// Whether the signature matches.
+    pub result: MatchResult,
+    /// The expected message: the one that matched, or the first one that was tried.
     pub expected: SignedText,
-    /// Whether any construction fits this request; none does when nothing would cover its body.
+    /// Whether any construction applies to this request. None applies when no signature would cover its body.
     pub is_covered: bool,
 }
 
 /// Explains the signature of a captured request.
 ///
-/// The request as it is is tried with every key, what is nearby with the first `own` keys, those of the request's
-/// account, and then with the others as far as the work stays bounded.
+/// Tries the unchanged request with every key. Then tries similar requests with the first `own` keys, which belong to the
+/// account of the request, and finally with the other keys, within a bounded amount of work.
 ///
 /// # Errors
-/// [`RejectReason::Malformed`] when it has more fields than a callback may have.
+/// [`RejectReason::Malformed`] when the request has more fields than a callback may have.
 pub fn explain(
-    capture: &Capture<'_>,
+    captured: &CapturedRequest<'_>,
     urls: &[PublicUrl],
     keys: &[SigningKey],
     own: usize,
     signature: &Signature,
 ) -> Result<Explanation, RejectReason> {
-    let payload = Payload::decode(capture.request)?;
-    let parts = Parts::of(&capture.request, &payload);
-    let verdict = match find_match(urls, &parts, keys, signature) {
-        Ok((construction, key)) => Verdict::Matches { construction, key },
+    let payload = Payload::decode(captured.request)?;
+    let messages = MessageBuilder::new(&captured.request, &payload);
+    let result = match find_match(urls, &messages, keys, signature) {
+        Ok((construction, key)) => MatchResult::Matches { construction, key },
         Err(_) => {
             let mut budget = Budget::EXPLANATION;
-            let (capture, payload, parts) = (*capture, &payload, &parts);
-            let mut search = Search { capture, payload, parts, urls, keys, signature, budget: &mut budget };
+            let (captured, payload, messages) = (*captured, &payload, &messages);
+            let mut search = Search { captured, payload, messages, urls, keys, signature, budget: &mut budget };
             match search.run_own_first(own) {
-                Some(Found { near_miss, key, signed }) => Verdict::NearMiss { near_miss, key, signed },
-                None => Verdict::Unexplained { is_exhaustive: !budget.exceeded },
+                Some(FoundNearMiss { near_miss, key, signed }) => MatchResult::NearMiss { near_miss, key, signed },
+                None => MatchResult::Unexplained { is_exhaustive: !budget.exceeded },
             }
         }
     };
-    let expected = expected(&verdict, capture.request.route, &parts, urls, keys, signature);
-    let is_covered = !parts.constructions().is_empty();
-    Ok(Explanation { verdict, expected, is_covered })
+    let expected = expected_message(&result, captured.request.route, &messages, urls, keys, signature);
+    let is_covered = !messages.constructions().is_empty();
+    Ok(Explanation { result, expected, is_covered })
 }
 
-fn expected(
-    verdict: &Verdict,
+fn expected_message(
+    result: &MatchResult,
     route: &str,
-    parts: &Parts<'_>,
+    messages: &MessageBuilder<'_>,
     urls: &[PublicUrl],
     keys: &[SigningKey],
     signature: &Signature,
 ) -> SignedText {
     let text = |construction, base: &str| {
-        let fields = pairs(parts.fields(construction));
-        SignedText::new(&format!("{base}{route}"), parts.query(construction), fields)
+        let fields = to_pairs(messages.fields(construction));
+        SignedText::new(&format!("{base}{route}"), messages.query(construction), fields)
     };
     let mut bases = urls.iter().flat_map(PublicUrl::bases).map(String::as_str);
-    if let Verdict::Matches { construction, key } = verdict {
-        let fits = |text: &SignedText| keys.get(*key).is_some_and(|key| key.verifies(&text.message(), signature));
-        let matched = bases.clone().map(|base| text(*construction, base)).find(fits);
+    if let MatchResult::Matches { construction, key } = result {
+        let matches = |text: &SignedText| keys.get(*key).is_some_and(|key| key.verifies(&text.message(), signature));
+        let matched = bases.clone().map(|base| text(*construction, base)).find(matches);
         if let Some(matched) = matched {
             return matched;
         }
     }
-    let first = parts.constructions().first().copied().unwrap_or(Construction::BodyHash);
+    let first = messages.constructions().first().copied().unwrap_or(Construction::BodyHash);
     text(first, bases.next().unwrap_or_default())
 }

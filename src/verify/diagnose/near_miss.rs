@@ -1,49 +1,49 @@
-//! What a diagnosis says.
+//! Describes a near miss to the operator.
 
 use std::{borrow::Cow, fmt};
 
 use crate::domain::closed_set;
 
 closed_set! {
-    /// What differs between a request and the one that was signed.
+    /// The part in which a request differs from the one that was signed.
     pub enum NearMissKind {
-        /// `http` for `https`, or the other way round.
+        /// `http` instead of `https`, or the reverse.
         Scheme => "scheme",
-        /// The port.
+        /// Another port.
         Port => "port",
-        /// The host, or its spelling.
+        /// Another host, or another spelling of the host.
         Host => "host",
-        /// The path before the route.
+        /// Another path before the route.
         Prefix => "prefix",
         /// A slash at the end of the path.
         TrailingSlash => "trailing_slash",
-        /// The query, or its encoding.
+        /// Another query, or another encoding of the query.
         Query => "query",
-        /// The body, its fields or their encoding.
+        /// Another body, other fields, or another encoding of the fields.
         Body => "body",
     }
 }
 
-/// One difference. Its text says what was signed and holds neither a value of a field nor one of the query.
+/// One difference. Its text describes what was signed and contains neither field values nor query values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct Difference {
     pub(super) kind: NearMissKind,
     pub(super) text: Cow<'static, str>,
 }
 
-impl Change {
+impl Difference {
     pub(super) fn new(kind: NearMissKind, text: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, text: text.into() }
     }
 }
 
-/// The request that the signature would match, told as its differences from the one that came.
+/// The request that the signature would match, described by its differences from the received request.
 ///
-/// Made for the log: its text holds no token, no field and no value of the query.
+/// Suitable for the log: its text contains no token, no field and no query value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearMiss {
     pub(super) kind: NearMissKind,
-    /// The URL without its query, and whether it has one.
+    /// The signed URL without its query.
     pub(super) url: String,
     pub(super) has_query: bool,
     pub(super) texts: Vec<Cow<'static, str>>,
@@ -52,28 +52,28 @@ pub struct NearMiss {
 }
 
 impl NearMiss {
-    /// What differs; the first difference when there are several.
+    /// The kind of the first difference.
     #[must_use]
     pub fn kind(&self) -> NearMissKind {
         self.kind
     }
 
-    /// Whether another URL than the configured one was signed.
+    /// Whether the signed URL differs from the configured one.
     #[must_use]
     pub fn is_url(&self) -> bool {
         self.kind != NearMissKind::Body
     }
 
-    /// What to change, in words.
+    /// Tells the operator what to change.
     #[must_use]
     pub fn remedy(&self) -> String {
         match (&self.public_url, self.kind) {
             (Some(url), _) => format!("set PUBLIC_URL={url}, or correct the callback URL at Twilio"),
             (None, NearMissKind::Query) => {
-                "let the proxy in front of this service pass the query on byte by byte".to_owned()
+                "configure the proxy in front of this service to forward the query unchanged".to_owned()
             }
             (None, NearMissKind::Body) => {
-                "let the proxy in front of this service pass the body on byte by byte".to_owned()
+                "configure the proxy in front of this service to forward the body unchanged".to_owned()
             }
             (None, _) => "correct the callback URL at Twilio".to_owned(),
         }

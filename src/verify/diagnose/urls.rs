@@ -1,45 +1,46 @@
-//! Other URLs that Twilio may have been given.
+//! Candidate URLs: URLs that may be configured at Twilio instead of the expected one.
 
 use super::{
-    Capture,
-    near_miss::{Change, NearMissKind},
+    CapturedRequest,
+    near_miss::{Difference, NearMissKind},
 };
 use crate::domain::PublicUrl;
 
-/// Ports under which such services are reached while they are built and behind proxies.
+/// Ports that are common in development and behind proxies.
 const COMMON_PORTS: [&str; 7] = ["80", "443", "8080", "8443", "3000", "5000", "8000"];
 
-/// Headers in which a proxy or a caller names the host. Nobody has to believe them to try them.
+/// Headers that may name the original host. They are untrusted and only used to form candidates.
 const HOST_HEADERS: [&str; 3] = ["host", "x-forwarded-host", "x-original-host"];
-/// Headers in which a proxy names the path before it changed it.
+/// Headers in which a proxy reports the original path.
 const PATH_HEADERS: [&str; 5] =
     ["x-forwarded-uri", "x-original-uri", "x-original-url", "x-rewrite-url", "x-envoy-original-path"];
 const PREFIX_HEADER: &str = "x-forwarded-prefix";
 const PORT_HEADER: &str = "x-forwarded-port";
 
-/// What one header may add to the candidates, and how long it may be.
+/// Maximum number of values that are used of one header.
 const MAX_HINTS: usize = 4;
+/// Maximum length of such a value.
 pub(super) const MAX_HINT_BYTES: usize = 255;
 
-/// What is read of the value of one header.
+/// Maximum number of bytes that are read of one header.
 const MAX_HEADER_BYTES: usize = MAX_HINTS * (MAX_HINT_BYTES + 2);
 
-/// A URL without its query that differs from the configured one. It is written out only when it is tried.
-pub(super) struct OtherUrl<'a> {
-    scheme: &'a Choice,
-    authority: &'a Choice,
-    path: &'a Choice,
+/// A URL, without its query, that differs from the configured one. It is written out only when it is tried.
+pub(super) struct CandidateUrl<'a> {
+    scheme: &'a PartVariant,
+    authority: &'a PartVariant,
+    path: &'a PartVariant,
     route: &'a str,
 }
 
-impl OtherUrl<'_> {
-    fn choices(&self) -> [&Choice; 3] {
+impl CandidateUrl<'_> {
+    fn parts(&self) -> [&PartVariant; 3] {
         [self.scheme, self.authority, self.path]
     }
 
-    /// Bytes of [`url`](Self::url).
+    /// Length of [`url`](Self::url).
     pub(super) fn len(&self) -> usize {
-        self.choices().iter().map(|choice| choice.text.len()).sum::<usize>() + "://".len()
+        self.parts().iter().map(|part| part.text.len()).sum::<usize>() + "://".len()
     }
 
     pub(super) fn url(&self) -> String {
@@ -50,50 +51,51 @@ impl OtherUrl<'_> {
         format!("{}://{}", self.scheme.text, self.authority.text)
     }
 
-    /// How it differs from the configured one.
-    pub(super) fn changes(&self) -> Vec<Change> {
-        self.choices().iter().filter_map(|choice| choice.change.clone()).collect()
+    /// The differences from the configured URL.
+    pub(super) fn differences(&self) -> Vec<Difference> {
+        self.parts().iter().filter_map(|part| part.difference.clone()).collect()
     }
 
-    /// The public URL to configure, where that would help.
+    /// The value of `PUBLIC_URL` with which the request would have been accepted, if there is one.
     pub(super) fn public_url(&self) -> Option<String> {
-        let is_given_so =
-            |choice: &Choice| choice.change.as_ref().is_some_and(|c| c.kind == NearMissKind::TrailingSlash);
-        let prefix = self.path.text.strip_suffix(self.route).filter(|_| !is_given_so(self.path));
+        let difference = self.path.difference.as_ref();
+        let has_other_slash = difference.is_some_and(|difference| difference.kind == NearMissKind::TrailingSlash);
+        let prefix = self.path.text.strip_suffix(self.route).filter(|_| !has_other_slash);
         prefix.map(|prefix| format!("{}{prefix}", self.base()))
     }
 }
 
-/// One way to write a part of the URL; without a change it is the configured one.
-struct Choice {
+/// A variant of one part of the URL.
+struct PartVariant {
     text: String,
-    change: Option<Change>,
+    /// `None` for the configured variant.
+    difference: Option<Difference>,
 }
 
-impl Choice {
+impl PartVariant {
     fn differences(&self) -> usize {
-        usize::from(self.change.is_some())
+        usize::from(self.difference.is_some())
     }
 
     fn configured(text: impl Into<String>) -> Self {
-        Self { text: text.into(), change: None }
+        Self { text: text.into(), difference: None }
     }
 
-    fn other(text: impl Into<String>, kind: NearMissKind, why: impl Into<String>) -> Self {
-        Self { text: text.into(), change: Some(Change::new(kind, why.into())) }
+    fn different(text: impl Into<String>, kind: NearMissKind, description: impl Into<String>) -> Self {
+        Self { text: text.into(), difference: Some(Difference::new(kind, description.into())) }
     }
 }
 
 /// The parts of a configured public URL.
-struct Address<'a> {
+struct ConfiguredUrl<'a> {
     scheme: &'a str,
     host: &'a str,
     port: Option<&'a str>,
     prefix: &'a str,
 }
 
-impl<'a> Address<'a> {
-    fn of(url: &'a PublicUrl) -> Self {
+impl<'a> ConfiguredUrl<'a> {
+    fn split(url: &'a PublicUrl) -> Self {
         let (scheme, rest) = url.as_str().split_once("://").unwrap_or_default();
         let (host, port) = split_port(rest.strip_suffix(url.prefix()).unwrap_or(rest));
         Self { scheme, host, port, prefix: url.prefix() }
@@ -102,147 +104,150 @@ impl<'a> Address<'a> {
 
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
-        // The last colon of `[::1]` stands inside the brackets and begins no port.
+        // A colon inside the brackets of an IPv6 address does not begin a port.
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     }
 }
 
-/// All ways to write each part of one configured URL: some dozens, whatever the request says.
-pub(super) struct OtherUrls<'a> {
-    /// Each with the spellings of the configured host and port under it.
-    schemes: Vec<(Choice, Vec<Choice>)>,
-    authorities: Vec<Choice>,
-    paths: Vec<Choice>,
+/// The variants of each part of one configured URL: a few dozen, whatever the request contains.
+pub(super) struct CandidateUrls<'a> {
+    /// Each scheme with the spellings of the configured host and port for that scheme.
+    schemes: Vec<(PartVariant, Vec<PartVariant>)>,
+    authorities: Vec<PartVariant>,
+    paths: Vec<PartVariant>,
     route: &'a str,
 }
 
-impl<'a> OtherUrls<'a> {
-    /// What can be other than in `configured`, by common mistakes and by what the request says.
-    pub(super) fn of(configured: &PublicUrl, capture: &Capture<'a>) -> Self {
-        let address = Address::of(configured);
-        let schemes = schemes(&address).into_iter().map(|scheme| {
-            let spellings = port_spellings(&address, &scheme.text);
+impl<'a> CandidateUrls<'a> {
+    /// Derives the variants from common mistakes and from the headers and the path of the request.
+    pub(super) fn new(url: &PublicUrl, captured: &CapturedRequest<'a>) -> Self {
+        let configured = ConfiguredUrl::split(url);
+        let schemes = schemes(&configured).into_iter().map(|scheme| {
+            let spellings = port_spellings(&configured, &scheme.text);
             (scheme, spellings)
         });
         Self {
             schemes: schemes.collect(),
-            authorities: authorities(&address, capture),
-            paths: paths(&address, capture),
-            route: capture.request.route,
+            authorities: authorities(&configured, captured),
+            paths: paths(&configured, captured),
+            route: captured.request.route,
         }
     }
 
-    /// The URLs that differ in so many parts.
-    pub(super) fn with_differences(&self, differences: usize) -> impl Iterator<Item = OtherUrl<'_>> {
+    /// The candidates that differ from the configured URL in exactly this many parts.
+    pub(super) fn with_differences(&self, differences: usize) -> impl Iterator<Item = CandidateUrl<'_>> {
         self.schemes.iter().flat_map(move |(scheme, spellings)| {
             spellings.iter().chain(&self.authorities).flat_map(move |authority| {
                 let left = differences.checked_sub(scheme.differences() + authority.differences());
                 let paths = self.paths.iter().filter(move |path| Some(path.differences()) == left);
-                paths.map(move |path| OtherUrl { scheme, authority, path, route: self.route })
+                paths.map(move |path| CandidateUrl { scheme, authority, path, route: self.route })
             })
         })
     }
 }
 
-fn schemes(address: &Address<'_>) -> [Choice; 2] {
-    let own = address.scheme;
+fn schemes(configured: &ConfiguredUrl<'_>) -> [PartVariant; 2] {
+    let own = configured.scheme;
     let other = if own == "https" { "http" } else { "https" };
-    let why = format!("PUBLIC_URL says {own}, Twilio was given the {other} URL");
-    [Choice::configured(own), Choice::other(other, NearMissKind::Scheme, why)]
+    let description = format!("PUBLIC_URL says {own}, but the URL at Twilio says {other}");
+    [PartVariant::configured(own), PartVariant::different(other, NearMissKind::Scheme, description)]
 }
 
-/// The host with its port as configured, absent and default, which are no difference.
-fn port_spellings(address: &Address<'_>, scheme: &str) -> Vec<Choice> {
-    let host = address.host;
+/// The host with its port as configured, absent and default. These spellings do not count as differences.
+fn port_spellings(configured: &ConfiguredUrl<'_>, scheme: &str) -> Vec<PartVariant> {
+    let host = configured.host;
     let default = if scheme == "https" { "443" } else { "80" };
-    let configured = address.port.filter(|port| *port != default).map(|port| format!("{host}:{port}"));
-    let spellings = [configured, Some(host.to_owned()), Some(format!("{host}:{default}"))];
-    spellings.into_iter().flatten().map(Choice::configured).collect()
+    let explicit = configured.port.filter(|port| *port != default).map(|port| format!("{host}:{port}"));
+    let spellings = [explicit, Some(host.to_owned()), Some(format!("{host}:{default}"))];
+    spellings.into_iter().flatten().map(PartVariant::configured).collect()
 }
 
-fn authorities(address: &Address<'_>, capture: &Capture<'_>) -> Vec<Choice> {
-    let hints = hosts(capture);
+fn authorities(configured: &ConfiguredUrl<'_>, captured: &CapturedRequest<'_>) -> Vec<PartVariant> {
+    let hints = hosts(captured);
     let names = hints.iter().copied().flat_map(|hint| [hint, split_port(hint).0]);
-    let mut choices: Vec<_> = names.filter_map(|authority| host_choice(address, authority)).collect();
-    let lower = address.host.to_ascii_lowercase();
-    choices.extend(host_choice(address, &lower));
-    let ports = hints.iter().filter_map(|hint| split_port(hint).1).chain(words(capture, PORT_HEADER));
+    let mut variants: Vec<_> = names.filter_map(|authority| host_variant(configured, authority)).collect();
+    let lower = configured.host.to_ascii_lowercase();
+    variants.extend(host_variant(configured, &lower));
+    let ports = hints.iter().filter_map(|hint| split_port(hint).1).chain(header_values(captured, PORT_HEADER));
     let ports = ports.filter(|port| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()));
-    let ports = ports.chain(COMMON_PORTS).filter(|port| Some(*port) != address.port);
-    choices.extend(ports.map(|port| port_choice(address, port)));
-    without_repeats(choices)
+    let ports = ports.chain(COMMON_PORTS).filter(|port| Some(*port) != configured.port);
+    variants.extend(ports.map(|port| port_variant(configured, port)));
+    without_repeats(variants)
 }
 
-fn host_choice(address: &Address<'_>, authority: &str) -> Option<Choice> {
-    let (host, own) = (split_port(authority).0, address.host);
-    let why = if host == own {
+fn host_variant(configured: &ConfiguredUrl<'_>, authority: &str) -> Option<PartVariant> {
+    let (host, own) = (split_port(authority).0, configured.host);
+    let description = if host == own {
         return None;
     } else if host.eq_ignore_ascii_case(own) {
-        format!("PUBLIC_URL spells the host {own}, Twilio was given the spelling {host}")
+        format!("PUBLIC_URL spells the host {own}, but the URL at Twilio spells it {host}")
     } else {
-        format!("PUBLIC_URL says the host {own}, Twilio was given {authority}")
+        format!("PUBLIC_URL says the host {own}, but the URL at Twilio says {authority}")
     };
-    Some(Choice::other(authority, NearMissKind::Host, why))
+    Some(PartVariant::different(authority, NearMissKind::Host, description))
 }
 
-fn port_choice(address: &Address<'_>, port: &str) -> Choice {
-    let own = address.port.map_or("no port".to_owned(), |port| format!("port {port}"));
-    let why = format!("PUBLIC_URL says {own}, Twilio was given port {port}");
-    Choice::other(format!("{}:{port}", address.host), NearMissKind::Port, why)
+fn port_variant(configured: &ConfiguredUrl<'_>, port: &str) -> PartVariant {
+    let own = configured.port.map_or("no port".to_owned(), |port| format!("port {port}"));
+    let description = format!("PUBLIC_URL says {own}, but the URL at Twilio says port {port}");
+    PartVariant::different(format!("{}:{port}", configured.host), NearMissKind::Port, description)
 }
 
-fn paths(address: &Address<'_>, capture: &Capture<'_>) -> Vec<Choice> {
-    let (prefix, route) = (address.prefix, capture.request.route);
+fn paths(configured: &ConfiguredUrl<'_>, captured: &CapturedRequest<'_>) -> Vec<PartVariant> {
+    let (prefix, route) = (configured.prefix, captured.request.route);
     let own = format!("{prefix}{route}");
-    let given =
-        |text: &str, how| Choice::other(text, NearMissKind::TrailingSlash, format!("Twilio was given the URL {how}"));
-    let slash = match own.strip_suffix('/') {
-        Some(without) => given(without, "without the slash at its end"),
-        None => given(&format!("{own}/"), "with a slash at its end"),
+    let slash_variant = |text: &str, description| {
+        PartVariant::different(text, NearMissKind::TrailingSlash, format!("the URL at Twilio {description}"))
     };
-    let announced = words(capture, PREFIX_HEADER).map(|prefix| format!("{}{route}", prefix.trim_end_matches('/')));
-    let before = PATH_HEADERS.iter().flat_map(|header| words(capture, header));
-    let before = before.map(|target| target.split('?').next().unwrap_or_default().to_owned());
-    let others = [route.to_owned(), format!("{prefix}{own}"), capture.path.to_owned()].into_iter();
-    let others = others.chain(announced.chain(before).filter(|path| path.starts_with('/')));
-    let others = others.map(|path| path_choice(address, route, path));
-    without_repeats([Choice::configured(own), slash].into_iter().chain(others).collect())
+    let slash = match own.strip_suffix('/') {
+        Some(without) => slash_variant(without, "has no slash at its end"),
+        None => slash_variant(&format!("{own}/"), "has a slash at its end"),
+    };
+    let forwarded =
+        header_values(captured, PREFIX_HEADER).map(|prefix| format!("{}{route}", prefix.trim_end_matches('/')));
+    let original = PATH_HEADERS.iter().flat_map(|header| header_values(captured, header));
+    let original = original.map(|target| target.split('?').next().unwrap_or_default().to_owned());
+    let others = [route.to_owned(), format!("{prefix}{own}"), captured.path.to_owned()].into_iter();
+    let others = others.chain(forwarded.chain(original).filter(|path| path.starts_with('/')));
+    let others = others.map(|path| path_variant(configured, route, path));
+    without_repeats([PartVariant::configured(own), slash].into_iter().chain(others).collect())
 }
 
-fn path_choice(address: &Address<'_>, route: &str, path: String) -> Choice {
+fn path_variant(configured: &ConfiguredUrl<'_>, route: &str, path: String) -> PartVariant {
     let named = |prefix: &str| match prefix {
         "" => "no prefix".to_owned(),
         prefix => format!("the prefix {prefix}"),
     };
-    let given = path.strip_suffix(route).map_or_else(|| format!("the path {path}"), named);
-    let why = format!("PUBLIC_URL has {}, Twilio was given {given}", named(address.prefix));
-    Choice::other(path, NearMissKind::Prefix, why)
+    let actual = path.strip_suffix(route).map_or_else(|| format!("the path {path}"), named);
+    let description = format!("PUBLIC_URL has {}, but the URL at Twilio has {actual}", named(configured.prefix));
+    PartVariant::different(path, NearMissKind::Prefix, description)
 }
 
-fn without_repeats(choices: Vec<Choice>) -> Vec<Choice> {
-    let mut kept: Vec<Choice> = Vec::new();
-    for choice in choices {
-        if !kept.iter().any(|other| other.text == choice.text) {
-            kept.push(choice);
+fn without_repeats(variants: Vec<PartVariant>) -> Vec<PartVariant> {
+    let mut unique: Vec<PartVariant> = Vec::new();
+    for variant in variants {
+        if !unique.iter().any(|other| other.text == variant.text) {
+            unique.push(variant);
         }
     }
-    kept
+    unique
 }
 
-fn hosts<'a>(capture: &Capture<'a>) -> Vec<&'a str> {
+fn hosts<'a>(captured: &CapturedRequest<'a>) -> Vec<&'a str> {
     let plain = |host: &&str| !host.contains(['/', '?', '#', '@', '\\', '"', '\'', '<', '>', ';', '%']);
-    HOST_HEADERS.iter().flat_map(|header| words(capture, header)).filter(plain).collect()
+    HOST_HEADERS.iter().flat_map(|header| header_values(captured, header)).filter(plain).collect()
 }
 
-/// The first values of a header that are printable and short: they may come from anybody.
-fn words<'a>(capture: &Capture<'a>, header: &str) -> impl Iterator<Item = &'a str> {
-    let texts = capture.headers.values(header).filter_map(|value| {
-        // A list of hints is shorter. What is cut off is not looked at.
+/// The first values of a header that are short and printable. The header may come from an attacker.
+fn header_values<'a>(captured: &CapturedRequest<'a>, header: &str) -> impl Iterator<Item = &'a str> {
+    let texts = captured.headers.values(header).filter_map(|value| {
+        // A list of valid hints is shorter; the rest is ignored.
         let start = value.get(..MAX_HEADER_BYTES).unwrap_or(value);
         std::str::from_utf8(start).ok()
     });
-    let words = texts.take(MAX_HINTS).flat_map(|text| text.split(',')).map(str::trim);
-    let plain = |word: &&str| (1..=MAX_HINT_BYTES).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
-    words.filter(plain).take(MAX_HINTS).collect::<Vec<_>>().into_iter()
+    let values = texts.take(MAX_HINTS).flat_map(|text| text.split(',')).map(str::trim);
+    let plain =
+        |value: &&str| (1..=MAX_HINT_BYTES).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic());
+    values.filter(plain).take(MAX_HINTS).collect::<Vec<_>>().into_iter()
 }

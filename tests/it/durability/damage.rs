@@ -36,7 +36,7 @@ fn damaged_spool_is_published_in_order_without_published_records() {
     assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
     wait_for("the salvage", || (bridge.metric("trusthub_spool_salvaged_total") == 2.0).then_some(()));
     assert_eq!(bridge.metric("trusthub_spool_damaged_total"), 1.0);
-    bridge.wait_for_log("the damaged spool was salvaged; nothing is missing");
+    bridge.wait_for_log("salvaged the damaged store; no record is missing");
     assert_eq!(spooled(&bridge), 3.0);
     assert_eq!(set_aside(bridge.spool()).len(), 1);
 

@@ -142,7 +142,7 @@ fn damaged_spool_is_published_unchanged() {
     let undamaged = exported(&machine);
     damage(&machine);
     machine.run("Start", 0);
-    assert!(machine.log().contains("the spool was damaged and set aside"), "{}", machine.log());
+    assert!(machine.log().contains("quarantined the damaged spool store"), "{}", machine.log());
     assert_eq!(Request::change("twilio-approved").send(machine.public).status, 204);
     machine.run("Stop", 0);
     machine.make_kafka_reachable();

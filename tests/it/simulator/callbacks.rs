@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use trusthub_bridge::{
     domain::{AccountSid, Construction, KeyAge, Label as _, ProfileSid, Status},
     simulator::{Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackSender, SenderOptions},
-    verify::Match,
+    verify::SignatureMatch,
 };
 
 use self::receiver::{Receiver, Reply};
@@ -92,7 +92,7 @@ async fn callback_is_a_signed_form_with_the_headers_of_twilio() {
     let encoded = "Address%3A%205%20%25%20off%20%26%20more%2C%20n%C3%BCr%20%E2%80%9Ea%2Bb%3Dc%E2%80%9C";
     let fields = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=twilio-rejected&FailureReason={encoded}");
     assert_eq!(request.body, fields);
-    assert_eq!(receiver.verify(), Ok(Match { construction: Construction::Form, key: KeyAge::Current }));
+    assert_eq!(receiver.verify(), Ok(SignatureMatch { construction: Construction::Form, key: KeyAge::Current }));
     let [attempt] = &attempts[..] else { panic!("one attempt") };
     assert_eq!((attempt.url.as_str(), attempt.callback.idempotency_token.as_str()), (url.as_str(), token));
     assert_eq!((attempt.outcome, attempt.number, attempt.redirects), (AttemptOutcome::Answer(204), 1, 0));

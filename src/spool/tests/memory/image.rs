@@ -1,4 +1,4 @@
-//! The bytes of a file on a disk that forgets.
+//! The bytes of a file, with and without its unsynced writes.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use super::{MAGIC_TEXT, PAGE, Random, SECTOR};
 
 #[derive(Debug, Default)]
 pub(super) struct Image {
-    /// What readers see.
+    /// The content that readers see.
     pub(super) cache: Vec<u8>,
-    /// What survives.
-    pub(super) platter: Vec<u8>,
+    /// The content after a power failure.
+    pub(super) durable: Vec<u8>,
     /// Sectors in which the two may differ.
     dirty: BTreeSet<usize>,
 }
@@ -30,43 +30,44 @@ impl Image {
     }
 
     pub(super) fn sync(&mut self) {
-        self.reach_platter(|_| true);
+        self.flush(|_| true);
     }
 
-    /// Some of what was written reaches the platter.
-    fn reach_platter(&mut self, mut survives: impl FnMut(usize) -> bool) {
-        if self.platter.len() != self.cache.len() && survives(0) {
-            resize(&mut self.platter, self.cache.len());
+    /// Makes the dirty sectors for which `survives` is true durable, and forgets the others.
+    fn flush(&mut self, mut survives: impl FnMut(usize) -> bool) {
+        if self.durable.len() != self.cache.len() && survives(0) {
+            resize(&mut self.durable, self.cache.len());
         }
         for sector in std::mem::take(&mut self.dirty) {
             let start = sector * SECTOR;
             let end = (start + SECTOR).min(self.cache.len());
             if start < end && survives(sector) {
-                if self.platter.len() < end {
-                    resize(&mut self.platter, end);
+                if self.durable.len() < end {
+                    resize(&mut self.durable, end);
                 }
-                self.platter[start..end].copy_from_slice(&self.cache[start..end]);
+                self.durable[start..end].copy_from_slice(&self.cache[start..end]);
             }
         }
     }
 
+    /// Makes a random part of the unsynced writes durable.
     pub(super) fn tear(&mut self, random: &mut Random) {
         match random.below(4) {
-            0 => self.reach_platter(|_| false),
-            1 => self.reach_platter(|_| true),
+            0 => self.flush(|_| false),
+            1 => self.flush(|_| true),
             2 => {
                 let mut left = random.below(self.dirty.len() + 1);
-                self.reach_platter(|_| {
+                self.flush(|_| {
                     left = left.saturating_sub(1);
                     left > 0
                 });
             }
-            _ => self.reach_platter(|_| random.one_in(2)),
+            _ => self.flush(|_| random.one_in(2)),
         }
     }
 
-    /// Flips a bit in a page with records, names or numbers, or in the store's head. Damage in the store's account of
-    /// free pages is left out: it may end the process, which a test of its own covers.
+    /// Flips a bit in a page with records, table names or metadata, or in the header of the store. Pages with the list of
+    /// free pages are excluded: damage there may abort the process, which another test covers.
     pub(super) fn flip(&mut self, random: &mut Random) {
         let pages = self.cache.chunks(PAGE).enumerate().filter(|(_, page)| **page != [0; PAGE]);
         let targets = pages.filter(|(number, page)| {
@@ -74,17 +75,17 @@ impl Image {
             *number == 0 || [MAGIC_TEXT, "queue", "numbers"].iter().any(|part| text.contains(part))
         });
         let targets: Vec<usize> = targets.map(|(number, _)| number).collect();
-        let place = targets[random.below(targets.len())] * PAGE + random.below(PAGE);
+        let offset = targets[random.below(targets.len())] * PAGE + random.below(PAGE);
         let bit = 1 << random.below(8);
-        for image in [&mut self.cache, &mut self.platter] {
-            if let Some(byte) = image.get_mut(place) {
+        for image in [&mut self.cache, &mut self.durable] {
+            if let Some(byte) = image.get_mut(offset) {
                 *byte ^= bit;
             }
         }
     }
 }
 
-/// As [`Vec::resize`] with zeros, which takes its time without optimisation.
+/// Like [`Vec::resize`] with zeros, which is slow without optimization.
 fn resize(bytes: &mut Vec<u8>, length: usize) {
     bytes.truncate(length);
     let missing = vec![0; length - bytes.len()];

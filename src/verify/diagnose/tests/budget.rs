@@ -1,21 +1,27 @@
 use super::*;
-use crate::verify::{diagnose::rewrites::MADE, key::HASHED};
+use crate::verify::{diagnose::rewrites::REWRITES, key::HASHED};
 
-/// A search with the keys made from these tokens: what it finds and what is left of its budget.
-fn search(raw: &RawCallback, urls: &[&str], tokens: &[&str], own: usize, budget: Budget) -> (Option<Found>, Budget) {
+/// Searches with the keys of these tokens; returns the result and the remaining budget.
+fn search(
+    raw: &RawCallback,
+    urls: &[&str],
+    tokens: &[&str],
+    own: usize,
+    budget: Budget,
+) -> (Option<FoundNearMiss>, Budget) {
     let urls: Vec<_> = urls.iter().map(|url| PublicUrl::parse(url).unwrap()).collect();
     let keys: Vec<_> = tokens.iter().map(|token| SigningKey::from_auth_token(&(*token).into()).unwrap()).collect();
     let signature = read_signature(raw).unwrap();
-    let capture = Capture::from(raw);
-    let payload = Payload::decode(capture.request).unwrap();
-    let parts = Parts::of(&capture.request, &payload);
-    let (payload, parts, signature, mut left) = (&payload, &parts, &signature, budget);
-    let mut search = Search { capture, payload, parts, urls: &urls, keys: &keys, signature, budget: &mut left };
+    let captured = CapturedRequest::from(raw);
+    let payload = Payload::decode(captured.request).unwrap();
+    let messages = MessageBuilder::new(&captured.request, &payload);
+    let (payload, messages, signature, mut left) = (&payload, &messages, &signature, budget);
+    let mut search = Search { captured, payload, messages, urls: &urls, keys: &keys, signature, budget: &mut left };
     let found = search.run_own_first(own);
     (found, left)
 }
 
-/// What is left of a diagnosis' budget after a search that finds nothing.
+/// The remaining budget of a diagnosis that finds nothing.
 fn left(raw: RawCallback, urls: &[&str], tokens: &[&str]) -> Budget {
     let (found, left) = search(&forged(raw), urls, tokens, tokens.len(), Budget::DIAGNOSIS);
     assert!(found.is_none());
@@ -23,9 +29,9 @@ fn left(raw: RawCallback, urls: &[&str], tokens: &[&str]) -> Budget {
 }
 
 #[test]
-fn a_search_in_vain_costs_no_more_than_its_budget() {
-    let usual = left(form(FORM), &[BASE], &["1"]);
-    assert!((1..Budget::DIAGNOSIS.signatures).contains(&usual.signatures) && !usual.exceeded, "{usual:?}");
+fn unsuccessful_search_stays_within_its_budget() {
+    let typical = left(form(FORM), &[BASE], &["1"]);
+    assert!((1..Budget::DIAGNOSIS.signatures).contains(&typical.signatures) && !typical.exceeded, "{typical:?}");
     let hints = (0..100).map(|n| ("host", format!("h{n}.example:{n}"))).collect();
     let query = format!("a=1&{}", url_with_body_hash("", b"").trim_start_matches('?'));
     let many = RawCallback { headers: hints, ..raw(Encoding::Form, Some(&query), &"A=1&".repeat(900)) };
@@ -36,7 +42,7 @@ fn a_search_in_vain_costs_no_more_than_its_budget() {
 }
 
 #[test]
-fn one_difference_is_looked_for_before_several() {
+fn single_difference_is_tried_before_several() {
     let cost = |url: &str, fields: &str| {
         let raw = signed(form(FORM), &format!("{url}{ROUTE}"), &decoded(fields));
         let (found, left) = search(&raw, &[BASE], &[TOKEN], 1, Budget::DIAGNOSIS);
@@ -49,7 +55,7 @@ fn one_difference_is_looked_for_before_several() {
 }
 
 #[test]
-fn the_tokens_of_other_accounts_cannot_use_up_the_search_with_the_accounts_own() {
+fn tokens_of_other_accounts_cannot_exhaust_the_budget_of_own_tokens() {
     let others: Vec<_> = (0..100).map(|other| format!("other-{other}")).collect();
     let tokens: Vec<_> = [TOKEN].into_iter().chain(others.iter().map(String::as_str)).collect();
     let raw = signed(form(FORM), &format!("http://hooks.example.com:8080{ROUTE}"), &decoded(FORM));
@@ -61,7 +67,7 @@ fn the_tokens_of_other_accounts_cannot_use_up_the_search_with_the_accounts_own()
 }
 
 #[test]
-fn a_near_miss_with_another_accounts_token_is_found_and_its_token_named() {
+fn near_miss_with_the_token_of_another_account_is_found() {
     let raw = signed(form(FORM), &format!("http://hooks.example.com{ROUTE}"), &decoded(FORM));
     let tokens = ["own", "previous", "other", TOKEN];
     for own in 0..=tokens.len() {
@@ -84,21 +90,21 @@ fn bodies_and_queries_are_rewritten_up_to_a_size() {
     }
 }
 
-/// What a diagnosis of this forged callback has hashed and rewritten, with four URLs and two keys, and what is left.
+/// Diagnoses a forged callback with four URLs and two keys; returns the hashed bytes, the rewrites and the remaining budget.
 fn cost(raw: RawCallback) -> (usize, usize, Budget) {
     let urls = (0..4).map(|number| PublicUrl::parse(&format!("https://hooks-{number}.example.com:8443/p")).unwrap());
     let keyring = Keyring::new(None, &[TOKEN.into(), "previous-token".into()]).unwrap();
     let verifier = Verifier::new(urls.collect(), keyring);
     let raw = forged(raw);
     HASHED.set(0);
-    MADE.set(0);
+    REWRITES.set(0);
     let mut budget = Budget::DIAGNOSIS;
     assert_eq!(verifier.diagnose_within(&raw, &mut budget), None);
-    (HASHED.get(), MADE.get(), budget)
+    (HASHED.get(), REWRITES.get(), budget)
 }
 
 #[test]
-fn largest_forged_requests_cost_no_more_work_than_was_agreed() {
+fn largest_forged_requests_stay_within_the_budget() {
     const SIZE: usize = 64 << 10;
     let field = |number: usize, name: usize| format!("&{number:03}{}=%C3%BC", "n".repeat(name));
     let fields = |name| format!("bodySHA256=0{}", (0..999).map(|number| field(number, name)).collect::<String>());
@@ -110,16 +116,16 @@ fn largest_forged_requests_cost_no_more_work_than_was_agreed() {
             let (hashed, rewritten, left) = cost(raw(encoding, Some(query), body));
             let request = format!("{encoding:?} {:.9} {:.9}", body, query);
             assert!(hashed <= Budget::DIAGNOSIS.work, "{request}: {hashed} bytes hashed");
-            // Each is paid for, so the number of those made of a large text is small.
-            let made_of = query.len().max(1);
-            assert!(rewritten * made_of <= Budget::DIAGNOSIS.work, "{request}: {rewritten} rewrites");
+            // Each rewrite is charged, so a large text is rewritten only a few times.
+            let length = query.len().max(1);
+            assert!(rewritten * length <= Budget::DIAGNOSIS.work, "{request}: {rewritten} rewrites");
             assert!(left.exceeded, "{request}: {left:?}");
         }
     }
 }
 
 #[test]
-fn everything_near_an_ordinary_request_is_tried_online() {
+fn all_candidates_of_a_typical_request_fit_the_budget() {
     let query = "tenant=42&note=a+b%20c&empty=&x=%2f";
     let body = format!("AccountSid=AC{:032x}&BundleSid=BU{:032x}&Status=in-review&FailureReason=a+b&Email=&Ü=ü", 1, 2);
     for encoding in [Encoding::Form, Encoding::Json, Encoding::Query] {

@@ -51,14 +51,14 @@ fn verifier(url: &str) -> Verifier {
     Verifier::new(vec![PublicUrl::parse(url).unwrap()], keyring)
 }
 
-/// The kind and the words of the near miss of a callback.
+/// The kind and the text of the near miss of a callback.
 fn diagnosis(configured: &str, raw: &RawCallback) -> (NearMissKind, String) {
     let near_miss = verifier(configured).diagnose(raw).unwrap();
     (near_miss.kind(), near_miss.to_string())
 }
 
 #[test]
-fn a_signature_of_nothing_nearby_has_no_near_miss() {
+fn unrelated_signature_has_no_near_miss() {
     let verifier = verifier(BASE);
     for raw in [
         form(FORM),
@@ -70,7 +70,7 @@ fn a_signature_of_nothing_nearby_has_no_near_miss() {
 }
 
 #[test]
-fn every_kind_but_the_body_is_a_matter_of_the_url() {
+fn every_kind_except_body_concerns_the_url() {
     let is_url = |kind| NearMiss { kind, url: BASE.into(), has_query: false, texts: vec![], public_url: None }.is_url();
     for kind in NearMissKind::ALL {
         assert_eq!(is_url(*kind), *kind != NearMissKind::Body, "{kind}");
@@ -80,17 +80,17 @@ fn every_kind_but_the_body_is_a_matter_of_the_url() {
 fn explanation(raw: &RawCallback) -> Explanation {
     let urls = [PublicUrl::parse(BASE).unwrap()];
     let keys = [SigningKey::from_auth_token(&TOKEN.into()).unwrap()];
-    explain(&Capture::from(raw), &urls, &keys, 1, &read_signature(raw).unwrap()).unwrap()
+    explain(&CapturedRequest::from(raw), &urls, &keys, 1, &read_signature(raw).unwrap()).unwrap()
 }
 
 #[test]
-fn an_explanation_within_its_budget_is_exhaustive() {
-    let verdict = explanation(&forged(form(FORM))).verdict;
-    assert!(matches!(verdict, Verdict::Unexplained { is_exhaustive: true }));
+fn explanation_within_its_budget_is_exhaustive() {
+    let result = explanation(&forged(form(FORM))).result;
+    assert!(matches!(result, MatchResult::Unexplained { is_exhaustive: true }));
 }
 
 #[test]
-fn an_explanation_says_whether_anything_would_cover_the_body() {
+fn explanation_says_whether_a_signature_would_cover_the_body() {
     for (query, is_covered) in [(None, false), (Some("a=1"), false), (Some("bodySHA256=00"), true)] {
         assert_eq!(explanation(&forged(raw(Encoding::Json, query, "{}"))).is_covered, is_covered, "{query:?}");
     }
@@ -98,10 +98,10 @@ fn an_explanation_says_whether_anything_would_cover_the_body() {
 }
 
 #[test]
-fn an_explanation_holds_the_message_that_matched_or_the_first_that_was_tried() {
+fn explanation_shows_the_matching_message_or_the_first_one_tried() {
     let expected = |signed_url: &str| {
         let SignedText { url, fields } = explanation(&signed(form(FORM), signed_url, &decoded(FORM))).expected;
-        assert_eq!(fields, in_order(decoded(FORM)));
+        assert_eq!(fields, in_signing_order(decoded(FORM)));
         url
     };
     for url in [format!("{BASE}{ROUTE}"), format!("{BASE}:443{ROUTE}")] {
@@ -112,7 +112,7 @@ fn an_explanation_holds_the_message_that_matched_or_the_first_that_was_tried() {
 
 proptest! {
     #[test]
-    fn a_callback_in_order_has_no_near_miss(
+    fn correctly_signed_callback_has_no_near_miss(
         fields in prop::collection::vec(("[a-zA-Z]{1,6}", "[ -~]{0,8}"), 0..6),
         query in prop::option::of("[!-~&&[^#]]{0,24}"),
     ) {
@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_diagnosis_panic_or_find_what_was_never_signed(
+    fn diagnosis_of_any_bytes_neither_panics_nor_finds_anything(
         body in prop::collection::vec(any::<u8>(), 0..256),
         query in prop::option::of("\\PC{0,64}"),
         host in prop::collection::vec(any::<u8>(), 0..64),

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn each_other_query_is_told_without_its_values() {
+fn each_different_query_is_reported_without_its_values() {
     let cases = [
         ("a=b%20c", Some("a=b+c"), "+ for %20"),
         ("a=b+c", Some("a=b%20c"), "%20 for +"),
@@ -15,8 +15,8 @@ fn each_other_query_is_told_without_its_values() {
         ("a=1", None, "a query that was not signed"),
         ("", None, "bare ?"),
     ];
-    for (arrived, given, words) in cases {
-        let url = given.map_or(format!("{BASE}{ROUTE}"), |query| format!("{BASE}{ROUTE}?{query}"));
+    for (arrived, original, words) in cases {
+        let url = original.map_or(format!("{BASE}{ROUTE}"), |query| format!("{BASE}{ROUTE}?{query}"));
         for (encoding, body) in [(Encoding::Form, FORM), (Encoding::Query, "")] {
             let raw = signed(raw(encoding, Some(arrived), body), &url, &decoded(body));
             let (kind, text) = diagnosis(BASE, &raw);
@@ -27,12 +27,12 @@ fn each_other_query_is_told_without_its_values() {
 }
 
 #[test]
-fn a_query_that_was_lost_or_signed_twice_is_told() {
+fn query_that_was_lost_or_signed_twice_is_reported() {
     let bare = signed(form(FORM), &format!("{BASE}{ROUTE}?"), &decoded(FORM));
     assert!(diagnosis(BASE, &bare).1.contains("bare ?"));
-    for (arrived, given) in [(None, ""), (Some(""), ""), (Some("a=1"), "?a=1")] {
+    for (arrived, original) in [(None, ""), (Some(""), ""), (Some("a=1"), "?a=1")] {
         for (encoding, body) in [(Encoding::Json, "{}"), (Encoding::Query, "")] {
-            let url = url_with_body_hash(&format!("{BASE}{ROUTE}{given}"), body.as_bytes());
+            let url = url_with_body_hash(&format!("{BASE}{ROUTE}{original}"), body.as_bytes());
             let (kind, text) = diagnosis(BASE, &signed(raw(encoding, arrived, body), &url, &[]));
             assert_eq!(kind, NearMissKind::Query, "{text}");
             assert!(text.contains("without the bodySHA256"), "{text}");
@@ -46,22 +46,22 @@ fn a_query_that_was_lost_or_signed_twice_is_told() {
 }
 
 #[test]
-fn a_rewritten_query_with_the_hash_of_the_body_may_be_all_that_was_signed() {
+fn rewritten_query_with_the_hash_of_the_body_may_be_signed_alone() {
     let hash = url_with_body_hash("", FORM.as_bytes()).replace('?', "&");
-    let (arrived, given) = (format!("a=b+c{hash}"), format!("{BASE}{ROUTE}?a=b%20c{hash}"));
+    let (arrived, original) = (format!("a=b+c{hash}"), format!("{BASE}{ROUTE}?a=b%20c{hash}"));
     for fields in [vec![], decoded(FORM)] {
-        let raw = signed(raw(Encoding::Form, Some(&arrived), FORM), &given, &fields);
+        let raw = signed(raw(Encoding::Form, Some(&arrived), FORM), &original, &fields);
         assert!(diagnosis(BASE, &raw).1.contains("%20 for +"));
     }
     let unhashed = signed(raw(Encoding::Form, Some("a=b+c"), FORM), &format!("{BASE}{ROUTE}?a=b%20c"), &[]);
-    assert_eq!(verifier(BASE).diagnose(&unhashed), None, "two differences at a time are not looked for");
+    assert_eq!(verifier(BASE).diagnose(&unhashed), None, "two simultaneous differences are not searched for");
 }
 
 #[test]
-fn each_other_body_is_told_without_its_values() {
+fn each_different_body_is_reported_without_its_values() {
     let in_order_of_body = |text: &str| vec![(b"Z".to_vec(), text.into()), (b"A".to_vec(), b"1".to_vec())];
     let cases = [
-        ("A=1&Z=secret", vec![], "URL alone"),
+        ("A=1&Z=secret", vec![], "only the URL"),
         ("A=+secret%20", decoded("A=secret"), "white space"),
         ("A=secret%0D%0A", decoded("A=secret%0A"), "LF for CRLF"),
         ("A=secret%0Ax", decoded("A=secret%0D%0Ax"), "CRLF for LF"),
@@ -69,11 +69,11 @@ fn each_other_body_is_told_without_its_values() {
         ("A=secret%C3%BC", decoded("A=secret%FC"), "arrived in UTF-8"),
         ("A=secret%FC", decoded("A=secret%EF%BF%BD"), "U+FFFD"),
         ("A=secret&B=", decoded("A=secret"), "empty"),
-        ("A=secret&A=secret", [decoded("A=secret"), decoded("A=secret")].concat(), "repeats"),
+        ("A=secret&A=secret", [decoded("A=secret"), decoded("A=secret")].concat(), "repeated values"),
         ("A=x&A=secret&B=1", decoded("A=secret&B=1"), "last value"),
         ("Z=secret&A=1", in_order_of_body("secret"), "not sorted"),
         ("A=secret%2B+", vec![(b"A".to_vec(), b"secret%2B+".to_vec())], "percent-encoded"),
-        ("A=secret+x", vec![(b"A".to_vec(), b"secret+x".to_vec())], "+ not read"),
+        ("A=secret+x", vec![(b"A".to_vec(), b"secret+x".to_vec())], "+ not decoded"),
         ("A=1&secret=2&Z=3", decoded("A=1&Z=3"), "number 2"),
     ];
     for (body, fields, words) in cases {
@@ -88,13 +88,13 @@ fn each_other_body_is_told_without_its_values() {
 }
 
 #[test]
-fn a_json_body_that_was_changed_is_told_with_what_changed() {
+fn changed_json_body_is_reported_with_the_change() {
     let url = |body: &str| url_with_body_hash(&format!("{BASE}{ROUTE}"), body.as_bytes());
     let cases = [
-        ("{}\n", "{}", "with a line end"),
-        ("{}\r\n", "{}", "with a line end"),
-        ("{}", "{}\n", "without the line end"),
-        ("{}", "{}\r\n", "without the line end"),
+        ("{}\n", "{}", "with a line ending"),
+        ("{}\r\n", "{}", "with a line ending"),
+        ("{}", "{}\n", "without the line ending"),
+        ("{}", "{}\r\n", "without the line ending"),
         (" {} ", "{}", "white space around it"),
         ("{\r\n}", "{\n}", "LF for CRLF"),
         ("{\n}", "{\r\n}", "CRLF for LF"),
@@ -111,7 +111,7 @@ fn a_json_body_that_was_changed_is_told_with_what_changed() {
         assert!(text.contains(words), "{text}");
     }
     let alone = signed(raw(Encoding::Json, None, "{}"), &format!("{BASE}{ROUTE}"), &[]);
-    assert!(diagnosis(BASE, &alone).1.contains("nothing covers the body"));
+    assert!(diagnosis(BASE, &alone).1.contains("does not cover the body"));
     let relabelled = signed(raw(Encoding::Json, None, FORM), &format!("{BASE}{ROUTE}"), &decoded(FORM));
     assert!(diagnosis(BASE, &relabelled).1.contains("Content-Type"));
 }

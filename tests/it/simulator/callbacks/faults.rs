@@ -8,7 +8,7 @@ use std::{
 use trusthub_bridge::{
     domain::{Construction, KeyAge, ProfileSid, RejectReason, Status},
     simulator::{Announcement, CallbackFault, CallbackFaultRates, CallbackSender, Percent, SenderOptions},
-    verify::Match,
+    verify::SignatureMatch,
 };
 
 use super::{NEWER, announcement, call, endings, receiver::Receiver, sender, sender_with, settled};
@@ -95,7 +95,7 @@ async fn get_with_doubled_hash_looks_like_the_captured_one_and_is_accepted() {
     assert_eq!(names, ["bodySHA256", "bodySHA256", "AccountSid", "BundleSid", "Status", "FailureReason"]);
     let hashes: Vec<_> = query.split('&').take(2).collect();
     assert_eq!((hashes[0], hashes[0].len()), (hashes[1], "bodySHA256=".len() + 64));
-    assert_eq!(receiver.verify(), Ok(Match { construction: Construction::Query, key: KeyAge::Current }));
+    assert_eq!(receiver.verify(), Ok(SignatureMatch { construction: Construction::Query, key: KeyAge::Current }));
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn wrong_signature_is_rejected() {
 async fn old_token_is_the_second_one_of_the_account() {
     let receiver = Receiver::answering(204);
     call(&always(CallbackFaultRates { old_token: Percent::ALL, ..none() }), &receiver.url("")).await;
-    assert_eq!(receiver.verify(), Ok(Match { construction: Construction::Form, key: KeyAge::Previous }));
+    assert_eq!(receiver.verify(), Ok(SignatureMatch { construction: Construction::Form, key: KeyAge::Previous }));
 }
 
 #[tokio::test]

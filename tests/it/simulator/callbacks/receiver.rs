@@ -9,7 +9,7 @@ use std::{
 
 use trusthub_bridge::{
     domain::{AccountSid, Encoding, PublicUrl, RawCallback, RejectReason, Resource, SIGNATURE_HEADER},
-    verify::{Keyring, Match, Verifier},
+    verify::{Keyring, SignatureMatch, Verifier},
 };
 
 use super::{NEWER, OLDER, account};
@@ -58,7 +58,7 @@ impl Received {
     }
 
     /// The result of the service's verifier.
-    fn verify(&self, base: &str, tokens: &[&str]) -> Result<Match, RejectReason> {
+    fn verify(&self, base: &str, tokens: &[&str]) -> Result<SignatureMatch, RejectReason> {
         let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
         assert_eq!(path, ROUTE);
         let raw = RawCallback {
@@ -132,7 +132,7 @@ impl Receiver {
     }
 
     /// The result of the service's verifier for the only request.
-    pub(super) fn verify(&self) -> Result<Match, RejectReason> {
+    pub(super) fn verify(&self) -> Result<SignatureMatch, RejectReason> {
         let received = self.received();
         assert_eq!(received.len(), 1, "{received:?}");
         received[0].verify(&self.base(), &[NEWER, OLDER])

@@ -1,6 +1,6 @@
-//! A profile as Trust Hub told it → [`Event`]: the second door, for a change that no callback made known.
+//! Creates the [`Event`] for a change that reconciliation found in Trust Hub and that no callback announced.
 //!
-//! Only what the authenticated client fetched can become an event:
+//! Only a profile that the authenticated client fetched can become an event:
 //!
 //! ```compile_fail
 //! # use trusthub_bridge::{domain::Timestamp, normalize::event_from_profile, trusthub::Profile};
@@ -20,50 +20,51 @@ use crate::{
     trusthub::{Fetched, Profile},
 };
 
-/// Makes the event of a profile that was asked for at this moment, when the last record of its key stood there.
+/// Creates the event for the status of a fetched profile.
 ///
-/// Whoever finds the same difference behind the same record makes an event with the same id.
+/// `fetched_at` is the time of the request to Trust Hub, `last` the position of the last record for this profile at that
+/// time. Processes that find the same difference after the same record create events with the same id.
 #[must_use]
-pub fn event_from_profile(found: &Fetched, asked_at: Timestamp, last: Option<RecordPosition>) -> Event {
-    let fingerprint = fingerprint(found, last);
+pub fn event_from_profile(profile: &Fetched, fetched_at: Timestamp, last: Option<RecordPosition>) -> Event {
+    let fingerprint = fingerprint(profile, last);
     Event {
         id: fingerprint.to_string(),
         fingerprint,
         is_test: false,
         trace_parent: None,
         data: ProfileStatusChanged {
-            account_sid: found.account_sid.clone(),
-            profile_sid: found.sid.clone(),
-            resource: found.resource,
-            status: found.status,
-            raw_status: found.raw_status.clone(),
+            account_sid: profile.account_sid.clone(),
+            profile_sid: profile.sid.clone(),
+            resource: profile.resource,
+            status: profile.status,
+            raw_status: profile.raw_status.clone(),
             failure_reason: None,
-            errors: found.error_codes.iter().copied().map(RejectionReason::from).collect(),
-            valid_until: found.valid_until.clone(),
-            received_at: asked_at,
+            errors: profile.error_codes.iter().copied().map(RejectionReason::from).collect(),
+            valid_until: profile.valid_until.clone(),
+            received_at: fetched_at,
             origin: Origin::Reconciliation,
             idempotency_token: None,
             extra: BTreeMap::new(),
             profile: Some(ProfileDetails {
-                friendly_name: found.friendly_name.clone(),
-                policy_sid: found.policy_sid.clone(),
-                date_created: found.date_created,
-                date_updated: found.date_updated,
+                friendly_name: profile.friendly_name.clone(),
+                policy_sid: profile.policy_sid.clone(),
+                date_created: profile.date_created,
+                date_updated: profile.date_updated,
             }),
         },
     }
 }
 
-fn fingerprint(found: &Profile, last: Option<RecordPosition>) -> Fingerprint {
+fn fingerprint(profile: &Profile, last: Option<RecordPosition>) -> Fingerprint {
     let position = last.map(|last| format!("{}:{}", last.partition, last.offset)).unwrap_or_default();
-    let updated = found.date_updated.to_string();
+    let updated = profile.date_updated.to_string();
     let parts = [
-        // Callbacks never have this where their resource stands.
+        // A callback has its resource here, which never has this value.
         "reconciliation",
-        found.resource.as_str(),
-        found.account_sid.as_str(),
-        found.sid.as_str(),
-        &found.raw_status,
+        profile.resource.as_str(),
+        profile.account_sid.as_str(),
+        profile.sid.as_str(),
+        &profile.raw_status,
         &updated,
         &position,
     ];
@@ -101,12 +102,12 @@ mod tests {
 
     const LAST: RecordPosition = RecordPosition { partition: 3, offset: 14 };
 
-    fn id(profile: Profile, asked_at: u64, last: Option<RecordPosition>) -> String {
-        event_from_profile(&Fetched::invented(profile), at(asked_at), last).id
+    fn id(profile: Profile, fetched_at: u64, last: Option<RecordPosition>) -> String {
+        event_from_profile(&Fetched::invented(profile), at(fetched_at), last).id
     }
 
     #[test]
-    fn the_event_has_what_trust_hub_told_and_the_time_of_the_question() {
+    fn event_has_the_fetched_data_and_the_time_of_the_request() {
         let event = event_from_profile(&Fetched::invented(profile()), at(100), Some(LAST));
         let json = serde_json::to_value(&event.data).unwrap();
         let expected = serde_json::json!({
@@ -125,17 +126,17 @@ mod tests {
                 "date_created": "1970-01-01T00:00:10.000Z", "date_updated": "1970-01-01T00:00:50.000Z",
             },
         });
-        assert_eq!(json, expected, "no e-mail address is in it");
+        assert_eq!(json, expected, "the event contains no email address");
     }
 
     #[test]
-    fn whoever_finds_the_same_difference_behind_the_same_record_gives_it_the_same_id() {
+    fn same_difference_after_the_same_record_has_the_same_id() {
         let renamed = Profile { friendly_name: None, ..profile() };
         assert_eq!(id(profile(), 100, Some(LAST)), id(renamed, 200, Some(LAST)));
     }
 
     #[test]
-    fn another_difference_or_another_record_before_it_gives_another_id() {
+    fn different_difference_or_previous_record_has_a_different_id() {
         let ids = [
             id(profile(), 100, Some(LAST)),
             id(profile(), 100, None),

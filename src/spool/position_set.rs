@@ -1,14 +1,14 @@
-//! A set of positions, kept as ranges.
+//! A set of positions, stored as ranges.
 
 use std::collections::BTreeMap;
 
-/// Positions. Ranges that touch are merged, so that positions which follow each other cost nothing.
+/// A set of positions. Adjacent ranges are merged, so that consecutive positions take no extra memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Ranges(BTreeMap<u64, u64>);
+pub(super) struct PositionSet(BTreeMap<u64, u64>);
 
-impl Ranges {
-    /// All positions from `first` through `last`.
-    pub(super) fn of(first: u64, last: u64) -> Self {
+impl PositionSet {
+    /// The positions from `first` through `last`.
+    pub(super) fn from_range(first: u64, last: u64) -> Self {
         let mut ranges = Self::default();
         ranges.insert(first, last);
         ranges
@@ -20,7 +20,7 @@ impl Ranges {
             return;
         }
         let (mut first, mut last) = (first, last);
-        // Backwards from the first range that begins too late to touch.
+        // Walk backward from the last range that begins early enough to touch.
         while let Some((&start, &end)) = self.0.range(..=last.saturating_add(1)).next_back() {
             if end < first.saturating_sub(1) {
                 break;
@@ -35,9 +35,9 @@ impl Ranges {
         self.0.range(..=position).next_back().is_some_and(|(_, last)| *last >= position)
     }
 
-    /// What is missing between `first` and `last`.
-    pub(super) fn missing(&self, first: u64, last: u64) -> Ranges {
-        let mut missing = Ranges::default();
+    /// The positions from `first` through `last` that are not in this set.
+    pub(super) fn missing_between(&self, first: u64, last: u64) -> PositionSet {
+        let mut missing = PositionSet::default();
         let mut next = first;
         let before = self.0.range(..first).next_back();
         for (&start, &end) in before.into_iter().chain(self.0.range(first..=last.max(first))) {
@@ -56,7 +56,7 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    /// Each range as its first and last position, ascending.
+    /// The ranges in ascending order, each as its first and last position.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         self.0.iter().map(|(first, last)| (*first, *last))
     }
@@ -72,8 +72,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_hold_what_a_set_holds(inserted: Vec<(u8, u8)>, first: u8, last: u8) {
-            let (mut ranges, mut set) = (Ranges::default(), BTreeSet::new());
+        fn position_set_agrees_with_a_plain_set(inserted: Vec<(u8, u8)>, first: u8, last: u8) {
+            let (mut ranges, mut set) = (PositionSet::default(), BTreeSet::new());
             for (first, last) in inserted {
                 ranges.insert(first.into(), last.into());
                 set.extend(u64::from(first)..=u64::from(last));
@@ -81,8 +81,8 @@ mod tests {
             for position in 0..=300 {
                 prop_assert_eq!(ranges.contains(position), set.contains(&position));
             }
-            let missing: Vec<u64> = ranges.missing(first.into(), last.into()).iter().flat_map(|(a, b)| a..=b).collect();
-            let expected: Vec<u64> = (u64::from(first)..=u64::from(last)).filter(|one| !set.contains(one)).collect();
+            let missing: Vec<u64> = ranges.missing_between(first.into(), last.into()).iter().flat_map(|(a, b)| a..=b).collect();
+            let expected: Vec<u64> = (u64::from(first)..=u64::from(last)).filter(|position| !set.contains(position)).collect();
             prop_assert_eq!(missing, expected);
             let bounds: Vec<(u64, u64)> = ranges.iter().collect();
             prop_assert!(bounds.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0), "{:?} are not merged", bounds);
