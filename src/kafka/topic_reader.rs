@@ -176,7 +176,7 @@ impl TopicReader {
         history_start(self.partitions.values(), self.retention, now).and_then(Timestamp::from_unix_millis)
     }
 
-    /// Closes the consumer, and waits for at most [`CLOSE_TIMEOUT`].
+    /// Closes the consumer, and waits for at most five seconds.
     pub async fn close(self) {
         // Otherwise a request is in progress whose caller has stopped waiting. The consumer closes when that request
         // ends.

@@ -89,7 +89,7 @@ impl TopicTail {
         self.consumer.recv().await.map(|message| ConsumedRecord::from_message(&message))
     }
 
-    /// Closes the consumer, and waits for at most [`CLOSE_TIMEOUT`].
+    /// Closes the consumer, and waits for at most five seconds.
     pub async fn close(self) {
         self.consumer.close(CLOSE_TIMEOUT).await;
     }

@@ -56,7 +56,7 @@ fn hanging_lookups_stop_no_probe_and_accumulate_no_clients() {
         ("LD_PRELOAD", machine.variables()[0].1),
         ("MACHINE", machine.variables()[1].1),
     ]);
-    bridge.wait_for_log("could not be created");
+    bridge.wait_for_log("cannot create topic");
     machine.wait_for_hanging_lookup();
     let slow = r#"trusthub_slow_operations_total{operation="kafka_close"}"#;
     wait_for("as many clients as may hang do", || (bridge.metric(slow) == 8.0).then_some(()));

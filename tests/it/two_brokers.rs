@@ -61,7 +61,7 @@ fn unreported_topic_setting_is_unknown_and_not_an_alert() {
         let mut lines = bridge.log().into_iter();
         lines.find(|line| line.contains("the loss of one broker can lose acknowledged events"))
     });
-    assert!(line.contains("it is not known whether") && line.contains(r#""level":"INFO""#), "{line}");
+    assert!(line.contains("it is unknown whether") && line.contains(r#""level":"INFO""#), "{line}");
     assert_eq!(bridge.metric("trusthub_topic_durability_known"), 0.0);
     assert_eq!(bridge.metric("trusthub_kafka_up"), 1.0);
 }

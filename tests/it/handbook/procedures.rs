@@ -79,7 +79,10 @@ fn moving_the_public_url_loses_no_callback() {
     machine.set("NEW_URL", &new);
     machine.run("Start", 0);
     let output = machine.run("Install", 0);
-    assert!(output.contains("refused: 403") && output.contains("published as"), "{output}");
+    assert!(
+        output.contains("rejected a forged callback: 403") && output.contains("accepted a signed callback as"),
+        "{output}"
+    );
     let [reviewed, edited] = [(); 2].map(|()| hub.create(&format!("{old}/callbacks/customer-profiles")));
     hub.submit(&reviewed);
     hub.settle();
@@ -87,7 +90,7 @@ fn moving_the_public_url_loses_no_callback() {
     machine.run("Move the public URL", 0);
     restart(&mut machine);
     let output = machine.run("Move the public URL", 1);
-    assert!(output.contains("1 are in review"), "{output}");
+    assert!(output.contains("1 are under review"), "{output}");
     hub.control(&reviewed, "approve", "");
     hub.submit(&edited);
     hub.settle();

@@ -25,7 +25,7 @@ fn first_run_publishes_no_past_changes_without_baseline() {
     let run = fixture.reconcile(&[]);
     assert_eq!((run.published(), run.rows.len()), (0, 3), "{run:?}");
     assert!(run.rows.iter().all(|row| row.contains("history too short")), "{run:?}");
-    assert!(run.told.contains("3 last changed before the topic's history begins"), "{run:?}");
+    assert!(run.told.contains("3 last changed before the topic's history starts"), "{run:?}");
 
     assert_eq!(fixture.reconcile(&["--baseline"]).published(), 3, "a draft without history is no difference");
     let records = fixture.bridge.events(3);
@@ -179,5 +179,5 @@ fn profiles_with_events_of_bundles_are_not_compared() {
     fixture.advance_clock();
     let run = fixture.reconcile(&[]);
     assert_eq!((run.published(), run.rows.len()), (0, 1));
-    assert!(run.rows[0].contains("not compared") && run.told.contains("is their callback URL right?"), "{run:?}");
+    assert!(run.rows[0].contains("not compared") && run.told.contains("check their callback URL"), "{run:?}");
 }
