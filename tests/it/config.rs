@@ -258,7 +258,7 @@ fn former_name_of_a_variable_still_sets_its_value_with_a_warning() {
     assert_eq!(loaded.warnings, [warning]);
 
     let problems = load(&[("HTTP_MAX_CONNECTIONS", "0")]).unwrap_err().to_string();
-    assert!(problems.contains("HTTP_MAX_CONNECTIONS: is not a number in its range"), "{problems}");
+    assert!(problems.contains("HTTP_MAX_CONNECTIONS: is not a number in range"), "{problems}");
 }
 
 #[test]
