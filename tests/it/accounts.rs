@@ -131,7 +131,7 @@ fn bound_token_beside_the_file_adds_an_account_and_an_unbound_one_none() {
     assert_eq!(bound.send(&callback_of(&sid(2), &token(2))).status, 204);
     assert_eq!(bound.send(&callback_of(&sid(2), "own")).status, 403);
     let unbound = Bridge::start_with(&variables);
-    unbound.wait_for_log("TWILIO_AUTH_TOKEN is not used beside TWILIO_ACCOUNTS_FILE");
+    unbound.wait_for_log("TWILIO_AUTH_TOKEN is not used with TWILIO_ACCOUNTS_FILE");
     assert_eq!(unbound.send(&callback_of(ACCOUNT, "own")).status, 403);
     assert_eq!(rejected(&unbound, "unknown_account"), 1.0);
 }
