@@ -138,7 +138,7 @@ fn sighup_reloads_the_keys_and_does_nothing_else() {
 fn sighup_without_key_files_is_reported() {
     let bridge = Bridge::start();
     bridge.signal("HUP");
-    bridge.wait_for_log("no file of keys is configured");
+    bridge.wait_for_log("no credential file is configured");
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
 }
 
