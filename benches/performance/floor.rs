@@ -72,7 +72,7 @@ struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher with the properties that `src/publish/client.rs` gives its producer.
+    /// A publisher with the properties that `src/kafka/client_config.rs` gives its producer.
     fn new() -> Self {
         let producer = ClientConfig::new()
             .set("bootstrap.servers", variable("KAFKA_BOOTSTRAP_SERVERS"))

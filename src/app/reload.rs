@@ -1,6 +1,6 @@
 //! Reloads the files of tokens and accounts when they change, so that credentials can be rotated without a restart.
 //!
-//! The files are polled once a second. A changed file is read when it has not changed between two polls, and it is checked
+//! The files are polled twice a second. A changed file is read when it has not changed between two polls, and it is checked
 //! once more after it was read, so that a half-written file is not used. An invalid file changes nothing. The keyring is
 //! replaced as a whole.
 //!

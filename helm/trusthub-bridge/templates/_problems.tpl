@@ -52,7 +52,7 @@ reconcile.intervalSecs: requires an account; write twilio.accountSid or twilio.a
 {{- define "trusthub-bridge.problems.kafka" -}}
 {{- with .Values.kafka }}
 {{- if not .bootstrapServers }}
-kafka.bootstrapServers: is required but not set; write the brokers as host:port with commas between
+kafka.bootstrapServers: is required but not set; write the brokers as host:port separated by commas
 {{- end }}
 {{- if eq .topic .deadLetterTopic }}
 kafka.deadLetterTopic: is the same topic as kafka.topic; write another topic, because its records have a different format
@@ -63,7 +63,7 @@ kafka.deadLetterTopic: is the same topic as kafka.topic; write another topic, be
 {{- define "trusthub-bridge.problems.sasl" -}}
 {{- $protocol := .Values.kafka.securityProtocol }}
 {{- $isUsed := hasPrefix "sasl_" $protocol }}
-{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512" "username" "the user that logs in to Kafka" "existingSecret" "the name of a Secret that holds the user's password" }}
+{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
 {{- range $key, $text := $instead }}
 {{- $value := get $.Values.kafka.sasl $key }}
 {{- if and $isUsed (not $value) }}
@@ -85,7 +85,7 @@ kafka.tls.{{ $key }}: contradicts kafka.securityProtocol {{ $protocol }}, which 
 {{- end }}
 {{- end }}
 {{- if and .ca.existingSecret .ca.existingConfigMap }}
-kafka.tls.ca.existingConfigMap: contradicts kafka.tls.ca.existingSecret, which is set too; remove one of them
+kafka.tls.ca.existingConfigMap: contradicts kafka.tls.ca.existingSecret, which is also set; remove one of them
 {{- end }}
 {{- end }}
 {{- end }}

@@ -29,7 +29,7 @@ Prints one line for each profile that differs. Only one process reconciles a top
 exits. Exit codes: 0 done; 1 a profile could not be compared or published; 2 invalid usage or configuration; 3 only with
 --exit-code.
 
-With --set-callback the command compares nothing. It sets the status callback URL of every profile instead.";
+With --set-callback the command compares nothing. It sets the status callback URL of every profile that has none instead.";
 
 /// Log messages of `deliver` mention the spool, which a command does not have.
 const LOG_FILTER: &str = "warn,trusthub_bridge::deliver=off";
