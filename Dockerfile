@@ -22,8 +22,6 @@ RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
     && rm -r src
 
 FROM dependencies AS build
-# The crate documentation includes this file.
-COPY docs/architecture.md docs/
 COPY build.rs ./
 COPY src src
 RUN cargo build --release --locked

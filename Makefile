@@ -10,7 +10,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Run a profile through the whole service, with nothing else installed
+demo: ## Run a profile through the whole service, without installing Kafka or anything else
 	@scripts/setup demo
 	@cargo run --locked -- dev --once
 
@@ -38,7 +38,7 @@ chart: ## Update the chart's table of values and its rendered examples
 	@scripts/helm >/dev/null
 	UPDATE_CHART=1 cargo test --locked --test it chart::
 
-dashboard: ## Redraw docs/dashboard.svg from a test that plays a day in four minutes
+dashboard: ## Redraw docs/dashboard.svg from a test that simulates a day in four minutes
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
@@ -71,7 +71,7 @@ reconcile: ## Reconcile 200 random streams of callbacks, and 100,000 profiles; t
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench reconcile
 
-soak: ## Inject random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; or run CASES="outages deaths"
+soak: ## Inject random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; or run CASES="outages kills"
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench soak -- $(CASES)

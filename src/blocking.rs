@@ -1,6 +1,6 @@
 //! Runs each blocking call on a thread of its own.
 //!
-//! A name look-up, a file, a socket or librdkafka can block the calling thread without limit. Such a call is never made on a
+//! A name lookup, a file, a socket or librdkafka can block the calling thread without limit. Such a call is never made on a
 //! worker, on the runtime or under a lock. It is made through [`run`], by callers that wait for one call before they make the
 //! next. So there are never more such threads than callers, and a call that hangs delays only its own caller. Tokio's pool of
 //! blocking threads does not guarantee this, because all callers share it.
@@ -21,8 +21,8 @@ pub enum BlockingError {
     Panicked,
 }
 
-/// Runs `work` on a new thread called `name` (the system shows at most 15 bytes of it). The work starts at once and runs to
-/// completion whether or not the future is awaited. A process that exits does not wait for it.
+/// Runs `work` on a new thread called `name` (the system shows at most 15 bytes of it). The work starts immediately and
+/// runs to completion whether or not the future is awaited. A process that exits does not wait for it.
 ///
 /// # Errors
 /// [`BlockingError`] when there was no thread for the work, or when it panicked.

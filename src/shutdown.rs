@@ -1,6 +1,7 @@
 //! The signals of the process, and the flag that tells the rest of the service that it is shutting down.
 //!
-//! The first SIGTERM or SIGINT starts the shutdown. A second one ends the process at once. SIGHUP reloads the credential files.
+//! The first SIGTERM or SIGINT starts the shutdown. A second one ends the process immediately. SIGHUP reloads the
+//! credential files.
 //!
 //! A shutdown has these steps, which `app::Service::stop` makes:
 //!

@@ -33,42 +33,42 @@ pub(crate) const CASES: &[Case] = &[
         one_broker_after_the_other(soak, |soak, broker| soak.kafka.kill(broker))
     }),
     case("outages: rolling restart, twice", rolling_restart),
-    case("deaths: 25 kill -9 while publishing", |soak| restarts(soak, 25, kill, |_, _| {})),
-    case("deaths: 25 kill -9 while Kafka is away", |soak| {
+    case("kills: 25 kill -9 while publishing", |soak| restarts(soak, 25, kill, |_, _| {})),
+    case("kills: 25 kill -9 while Kafka is unreachable", |soak| {
         restarts(soak, 25, kill, |soak, _| soak.proxy.set(Fault::Cut))
     }),
-    case("deaths: 25 kill -9 while Kafka flaps", |soak| restarts(soak, 25, kill, flap)),
-    case("deaths: 25 kill -9 while it drains", |soak| restarts_while_draining(soak, 25, kill)),
-    case("deaths: 20 SIGTERM while publishing", |soak| restarts(soak, 20, stop, |_, _| {})),
-    case("deaths: 15 SIGTERM while Kafka flaps", |soak| restarts(soak, 15, stop, flap)),
-    case("deaths: 15 SIGTERM while it drains", |soak| restarts_while_draining(soak, 15, stop)),
-    case("proxy: cut for 20 s", |soak| network(soak, Fault::Cut, 20)),
-    case("proxy: 2 s latency each way for 30 s", |soak| network(soak, Fault::Delay(Duration::from_secs(2)), 30)),
-    case("proxy: 1 kB/s for 30 s", |soak| network(soak, Fault::Throttle(1000), 30)),
-    case("proxy: requests reset half way for 30 s", |soak| network(soak, Fault::Reset, 30)),
-    case("proxy: half-open for 30 s", |soak| network(soak, Fault::Swallow, 30)),
-    case("proxy: flapping every second for 5 min", flapping),
-    case("machine: SIGSTOP for 20 s", stopped),
-    case("machine: disk full and freed, twice", |soak| disk(soak, DiskError::Full)),
-    case("machine: read-only and back, twice", |soak| disk(soak, DiskError::ReadOnly)),
-    case("machine: writes fail, twice", |soak| disk(soak, DiskError::Io)),
-    case("machine: syncs fail, twice", failing_syncs),
-    case("machine: 500 ms for each sync, Kafka away for 20 s", slow_disk),
-    case("machine: clock back a day, ahead half an hour", clock),
-    case("names: look-ups hang for 60 s, all three brokers killed", hanging_lookups),
-    case("names: look-ups of one broker hang, 2 s each, for 60 s", hanging_lookups_of_one),
-    case("names: look-ups hang, 10 SIGTERM", stops_while_lookups_hang),
+    case("kills: 25 kill -9 while Kafka flaps", |soak| restarts(soak, 25, kill, flap)),
+    case("kills: 25 kill -9 while the spool drains", |soak| restarts_while_draining(soak, 25, kill)),
+    case("kills: 20 SIGTERM while publishing", |soak| restarts(soak, 20, stop, |_, _| {})),
+    case("kills: 15 SIGTERM while Kafka flaps", |soak| restarts(soak, 15, stop, flap)),
+    case("kills: 15 SIGTERM while the spool drains", |soak| restarts_while_draining(soak, 15, stop)),
+    case("network: cut for 20 s", |soak| network(soak, Fault::Cut, 20)),
+    case("network: 2 s latency each way for 30 s", |soak| network(soak, Fault::Delay(Duration::from_secs(2)), 30)),
+    case("network: 1 kB/s for 30 s", |soak| network(soak, Fault::Throttle(1000), 30)),
+    case("network: requests reset halfway for 30 s", |soak| network(soak, Fault::Reset, 30)),
+    case("network: half-open for 30 s", |soak| network(soak, Fault::Swallow, 30)),
+    case("network: flapping every second for 5 min", flapping),
+    case("suspension: SIGSTOP for 20 s", suspended),
+    case("disk: full and freed, twice", |soak| disk(soak, DiskError::Full)),
+    case("disk: read-only and back, twice", |soak| disk(soak, DiskError::ReadOnly)),
+    case("disk: writes fail, twice", |soak| disk(soak, DiskError::Io)),
+    case("disk: syncs fail, twice", failing_syncs),
+    case("disk: 500 ms for each sync, Kafka unreachable for 20 s", slow_disk),
+    case("clock: back a day, ahead half an hour", clock),
+    case("lookups: all hang for 60 s, all three brokers killed", hanging_lookups),
+    case("lookups: those of one broker hang, 2 s each, for 60 s", hanging_lookups_of_one),
+    case("lookups: all hang, 10 SIGTERM", stops_while_lookups_hang),
     case("log: not read for 20 s, 2,000 forged callbacks", unread_log),
-    case("limits: records grow too old for their topic, five times", too_old),
-    case("crowds: 512 callers more, none of whom rests, for 60 s", |soak| {
+    case("limits: records grow too old for their topic, five times", records_too_old),
+    case("floods: 512 more callers that never pause, for 60 s", |soak| {
         soak.flood(512, Duration::ZERO, seconds(60));
         assert_back_to_normal(soak);
     }),
-    case("crowds: 4 times as much as may be worked on, for 60 s", four_times),
-    case("crowds: idle connections, 60 s", |soak| with_hostile_clients(soak, hostile_clients::idle)),
-    case("crowds: slow bodies, 60 s", |soak| with_hostile_clients(soak, hostile_clients::slow_body)),
-    case("crowds: huge heads, 60 s", |soak| with_hostile_clients(soak, hostile_clients::huge_head)),
-    case("crowds: endless chunks, resets, half-closed, smuggling, 60 s", |soak| {
+    case("floods: 4 times the capacity, for 60 s", four_times_the_capacity),
+    case("floods: idle connections, 60 s", |soak| with_hostile_clients(soak, hostile_clients::idle)),
+    case("floods: slow bodies, 60 s", |soak| with_hostile_clients(soak, hostile_clients::slow_body)),
+    case("floods: huge heads, 60 s", |soak| with_hostile_clients(soak, hostile_clients::huge_head)),
+    case("floods: endless chunks, resets, half-closed, smuggling, 60 s", |soak| {
         with_hostile_clients(soak, hostile_clients::hostile)
     }),
     case(RANDOM, random::play),
@@ -143,7 +143,7 @@ fn flapping(soak: &mut SoakFixture) {
     }
 }
 
-fn stopped(soak: &mut SoakFixture) {
+fn suspended(soak: &mut SoakFixture) {
     soak.patience += seconds(20);
     soak.bridge.signal("STOP");
     std::thread::sleep(seconds(20));
@@ -194,23 +194,23 @@ fn clock(soak: &mut SoakFixture) {
 fn hanging_lookups(soak: &mut SoakFixture) {
     soak.machine.hang_lookups(seconds(30));
     kill_all_brokers_for(soak, 60);
-    soak.recover_names();
+    soak.recover_lookups();
 }
 
-/// Each look-up eventually fails, so purges return and new connection attempts begin, repeatedly.
+/// Each lookup eventually fails, so purges return and new connection attempts begin, repeatedly.
 fn hanging_lookups_of_one(soak: &mut SoakFixture) {
     let broker = soak.kafka.leader(&soak.bridge.topic);
     soak.machine.hang_lookups_of(soak.proxy.port(broker), seconds(2));
     soak.proxy.set_one(broker, Fault::Cut);
     soak.wait(seconds(60));
-    soak.recover_names();
+    soak.recover_lookups();
 }
 
 fn stops_while_lookups_hang(soak: &mut SoakFixture) {
     soak.machine.hang_lookups(seconds(30));
     soak.proxy.set(Fault::Cut);
     restarts(soak, 10, stop_in_time, |_, _| {});
-    soak.recover_names();
+    soak.recover_lookups();
 }
 
 fn unread_log(soak: &mut SoakFixture) {
@@ -218,7 +218,7 @@ fn unread_log(soak: &mut SoakFixture) {
 }
 
 /// Such records are published in order, with the time of publishing as their timestamp.
-fn too_old(soak: &mut SoakFixture) {
+fn records_too_old(soak: &mut SoakFixture) {
     soak.limit_age(Some(seconds(2)));
     for _ in 0..5 {
         soak.proxy.set(Fault::Cut);
@@ -230,7 +230,7 @@ fn too_old(soak: &mut SoakFixture) {
 
 /// With 32 callbacks in flight and 50 ms for an acknowledgement, the service can accept 640 per second. The flood sends four
 /// times as many.
-fn four_times(soak: &mut SoakFixture) {
+fn four_times_the_capacity(soak: &mut SoakFixture) {
     soak.restart(stop, &[("HTTP_MAX_IN_FLIGHT", "32")]);
     soak.proxy.set(Fault::Delay(Duration::from_millis(25)));
     soak.flood(256, Duration::from_millis(100), seconds(60));

@@ -134,8 +134,8 @@ impl<'a> SoakFixture<'a> {
         }
     }
 
-    /// Also makes name look-ups work again.
-    pub(crate) fn recover_names(&mut self) {
+    /// Also makes name lookups work again.
+    pub(crate) fn recover_lookups(&mut self) {
         self.machine.hang_lookups(Duration::ZERO);
         self.recover();
     }

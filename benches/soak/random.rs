@@ -46,7 +46,7 @@ const FAULTS: &[NamedFault] = &[
         std::thread::sleep(Duration::from_millis(time));
         soak.bridge.signal("CONT");
     }),
-    ("the disk is full and Kafka unreachable", |soak| {
+    ("the disk is full and Kafka is unreachable", |soak| {
         soak.proxy.set(Fault::Cut);
         soak.machine.fail_writes(Some(DiskError::Full));
     }),
@@ -54,28 +54,28 @@ const FAULTS: &[NamedFault] = &[
         soak.proxy.set(Fault::Cut);
         soak.machine.fail_syncs(Some(DiskError::Io));
     }),
-    ("the disk is slow and Kafka unreachable", |soak| {
+    ("the disk is slow and Kafka is unreachable", |soak| {
         soak.proxy.set(Fault::Cut);
         soak.machine.delay_syncs(Duration::from_millis(200));
     }),
-    ("the spool is small and Kafka unreachable", |soak| {
+    ("the spool is small and Kafka is unreachable", |soak| {
         soak.proxy.set(Fault::Cut);
         soak.restart(kill, &[("SPOOL_MAX_BYTES", "1000000")]);
         let time = soak.random.below(12_000);
         soak.wait(Duration::from_millis(time));
         soak.restart(kill, &[("SPOOL_MAX_BYTES", "1000000000")]);
     }),
-    ("look-ups hang and Kafka is unreachable", |soak| {
+    ("lookups hang and Kafka is unreachable", |soak| {
         let time = any_lookup(soak);
         soak.machine.hang_lookups(time);
         soak.proxy.set(Fault::Cut);
     }),
-    ("look-ups of an unreachable broker hang", |soak| {
+    ("lookups of an unreachable broker hang", |soak| {
         let (broker, time) = (any_broker(soak), any_lookup(soak));
         soak.machine.hang_lookups_of(soak.proxy.port(broker), time);
         soak.proxy.set_one(broker, Fault::Cut);
     }),
-    ("look-ups hang, and the program is stopped", |soak| {
+    ("lookups hang, and the program is stopped", |soak| {
         let time = any_lookup(soak);
         soak.machine.hang_lookups(time);
         soak.proxy.set(Fault::Cut);
@@ -113,7 +113,7 @@ fn any_network(soak: &mut SoakFixture) -> Fault {
     soak.random.pick(&[Fault::Cut, Fault::Delay(delay), Fault::Throttle(rate), Fault::Reset, Fault::Swallow])
 }
 
-/// Injects one fault after the other, with time to recover between them.
+/// Injects one fault after another, with time to recover between them.
 pub(crate) fn play(soak: &mut SoakFixture) {
     let (began, length) = (Instant::now(), Duration::from_secs(variable("SOAK_SECONDS").unwrap_or(AN_HOUR)));
     let mut last_report = began;

@@ -74,7 +74,7 @@ pub fn load(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result
 ///
 /// The runtime's pool of blocking threads is small, because callbacks, probes and the reload of keys do not depend on it: they
 /// make blocking calls on threads of their own (`blocking::run`). Only the HTTP client of the reconciliation uses the pool, for
-/// name look-ups.
+/// name lookups.
 ///
 /// # Errors
 /// An I/O error if the system cannot create the threads.
@@ -139,7 +139,7 @@ pub enum StartError {
     #[error("SPOOL_DIR: {0}")]
     Spool(#[from] OpenError),
     /// The folder of the spool does not exist.
-    #[error("SPOOL_DIR: {} is not a folder; name the spool folder of the service", .0.display())]
+    #[error("SPOOL_DIR: {} is not a folder; write the path of the service's spool folder", .0.display())]
     NoSpool(PathBuf),
     /// The client for Trust Hub cannot be created.
     #[error(transparent)]
@@ -253,7 +253,7 @@ impl Service {
         self.admin.address
     }
 
-    /// Reloads the files of tokens and accounts at once, changed or not.
+    /// Reloads the files of tokens and accounts immediately, changed or not.
     pub fn reload_keys(&self) {
         self.reload_request.notify_one();
     }

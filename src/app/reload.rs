@@ -58,7 +58,7 @@ impl CredentialReloader {
         Self { twilio, urls, live, accounts, metrics, request: Arc::default(), read, seen }
     }
 
-    /// The notification that makes [`run`](Self::run) read the files at once, changed or not.
+    /// The notification that makes [`run`](Self::run) read the files immediately, changed or not.
     pub(super) fn request(&self) -> Arc<Notify> {
         Arc::clone(&self.request)
     }
@@ -68,7 +68,7 @@ impl CredentialReloader {
         self.accounts.subscribe()
     }
 
-    /// Polls the files until it is dropped, and reads them at once when notified.
+    /// Polls the files until it is dropped, and reads them immediately when notified.
     pub(super) async fn run(self) {
         let request = self.request();
         while self.read.is_empty() {

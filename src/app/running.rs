@@ -74,7 +74,7 @@ impl RunningServer {
     /// they accepted are then finished without them.
     pub(super) async fn stop(mut self, limit: Duration) {
         if timeout(limit, self.handle.stop(true)).await.is_err() {
-            // This ends the workers at once.
+            // This ends the workers immediately.
             self.task.abort();
         }
         match timeout(GRACE_PERIOD, &mut self.task).await {

@@ -39,7 +39,7 @@ struct Arguments {
 enum CliCommand {
     /// Run the service, configured by environment variables
     Serve,
-    /// Run the bridge, a Trust Hub simulator and Kafka in one process, with nothing installed
+    /// Run the bridge, a Trust Hub simulator and Kafka in one process, without installing anything
     #[command(long_about = dev::LONG)]
     Dev(dev::Arguments),
     /// Run a Trust Hub simulator: Twilio's API for profiles, reviews on demand, signed callbacks
@@ -59,7 +59,7 @@ enum CliCommand {
     Spool(spool::SpoolCommand),
     /// Print the effective configuration with secrets redacted, or every problem in it
     Config,
-    /// Check whether the service is alive, by a request to its admin port; for images without a shell
+    /// Ask the admin port whether the service is alive or ready; for images without a shell
     Healthcheck(healthcheck::Arguments),
     /// Test a running service with a forged callback, which it must reject
     #[command(long_about = probe::LONG)]

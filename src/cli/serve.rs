@@ -33,8 +33,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
     stop(service, &mut signals).await
 }
 
-/// Stops the service. A second signal ends the process at once, as a kill would. That loses nothing, because every callback
-/// that was answered 204 is already durable.
+/// Stops the service. A second signal ends the process immediately, as a kill would. That loses nothing, because every
+/// callback that was answered 204 is already durable.
 pub(super) async fn stop(service: Service, signals: &mut StopSignals) -> Result<(), Failure> {
     // A task, so that a second signal does not drop the service here: dropping a Kafka client can take long.
     let stopped = tokio::spawn(service.stop());
@@ -42,7 +42,10 @@ pub(super) async fn stop(service: Service, signals: &mut StopSignals) -> Result<
         stopped = stopped => stopped.map_err(Failure::failed),
         signal = signals.next() => {
             let name = signal.name();
-            tracing::error!(signal = name, "received a second signal while stopping; exiting at once without draining");
+            tracing::error!(
+                signal = name,
+                "received a second signal while stopping; exiting immediately without draining"
+            );
             Err(Failure::Interrupted(signal.exit_code()))
         }
     }

@@ -62,7 +62,7 @@ variables! {
     TWILIO_ACCOUNTS_FILE: OPEN, ABSENT,
         "path of a JSON file with the tokens of many accounts, `{\"AC…\": [\"token\", …], …}`; read again when it changes; callbacks without `AccountSid` or of an account that is not listed are rejected";
     SIGNATURE_MODE: OPEN, "enforce",
-        "`enforce`, or `report-only` for the first days: a callback whose signature does not match is answered 204 and, within limits, published to the dead-letter topic, but never as an event";
+        "`enforce`, or `report-only` for the first days: within limits, a callback whose signature does not match is answered 204 and published to the dead-letter topic, but never as an event";
     DEDUP_WINDOW_SECS: OPEN, "600",
         "time during which a repeated callback is recognized and not published again, 0 (never) to 86400; at most 100000 callbacks are remembered";
     KAFKA_BOOTSTRAP_SERVERS: OPEN, REQUIRED,

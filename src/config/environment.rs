@@ -66,8 +66,7 @@ impl Environment {
         let vars = self.values.iter().map(|(name, text)| ((*name).to_owned(), text.clone()));
         let section = envy::prefixed(prefix).from_iter(vars).ok();
         if section.is_none() {
-            validator
-                .report_combined(prefix, "cannot be parsed; compare the variables with this prefix with the reference");
+            validator.report_combined(prefix, "cannot be parsed; compare these variables with docs/configuration.md");
         }
         section
     }

@@ -86,7 +86,7 @@ impl RustSection {
         if log_filter(&text).is_none() {
             validator.report(
                 &RUST_LOG,
-                "is not a log filter; write a level such as info, or target=level with commas between",
+                "is not a log filter; write a level such as info, or target=level pairs separated by commas",
             );
         }
         Some(text)

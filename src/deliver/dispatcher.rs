@@ -227,7 +227,7 @@ impl Dispatcher {
     ) {
         if state.mode == DeliveryMode::Direct
             && record.outbound.is_dead_letter()
-            && is_limited_to_dead_letter_topic(reason)
+            && may_concern_dead_letters_only(reason)
         {
             state.accepts_dead_letters = false;
             self.changed.notify_one();
@@ -364,7 +364,7 @@ impl DispatchState {
 
 /// Whether the failure of a dead letter says nothing about events: each topic has its own leaders and permissions, and if
 /// Kafka as a whole is unreachable, an event or a probe shows it.
-fn is_limited_to_dead_letter_topic(reason: PublishFailure) -> bool {
+fn may_concern_dead_letters_only(reason: PublishFailure) -> bool {
     match reason.class() {
         FailureClass::Topic | FailureClass::Outage => reason != PublishFailure::QueueFull,
         FailureClass::Record | FailureClass::Time | FailureClass::Fatal => false,

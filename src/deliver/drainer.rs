@@ -211,7 +211,7 @@ impl Drainer {
         }
     }
 
-    /// Sets a record aside that cannot be published, so that it does not block those behind it. It stays in the spool.
+    /// Parks a record that cannot be published, so that it does not block those behind it. It stays in the spool.
     async fn park(&mut self, entry: &Entry, why: &str, interrupts: &Interrupts) -> DrainStep {
         tracing::error!(
             position = ?entry.position,

@@ -24,7 +24,7 @@ use crate::{
     kafka::Availability,
 };
 
-/// How often deadlines are checked: a twentieth of the acknowledgement time-out, within these limits.
+/// How often deadlines are checked: a twentieth of the acknowledgement timeout, within these limits.
 const MIN_TICK: Duration = Duration::from_millis(5);
 const MAX_TICK: Duration = Duration::from_millis(100);
 

@@ -43,7 +43,7 @@
 //!   neither the drain nor direct publishing starts before the purge has returned.
 //! - **Repeats, never reordering.** A purged record may have been written. It is then published again with the same `ce_id`.
 //! - **The service's own deadline.** A record may wait for Kafka for `KAFKA_ACK_TIMEOUT_MS` from its submission, and within
-//!   Twilio's 15 s from the head of its request. librdkafka's own time-outs fire late while it waits to reconnect.
+//!   Twilio's 15 s from the head of its request. librdkafka's own timeouts fire late while it waits to reconnect.
 //! - **One owner.** A record that is neither durable nor in the spool is owned by the dispatcher, or by the controller
 //!   while it publishes records one at a time. A record becomes durable, or fails, whether or not its [`Delivery`] is polled:
 //!   dropping a `Delivery` loses only the answer. A caller that needs the answer must therefore await it, or detach the wait
@@ -73,7 +73,7 @@
 //!
 //! | Call | Thread | Lock | Bound |
 //! |---|---|---|---|
-//! | `Sink::enqueue`, `Spool::append`, `Spool::append_parked` | the caller's | the dispatcher's | return at once: they only queue |
+//! | `Sink::enqueue`, `Spool::append`, `Spool::append_parked` | the caller's | the dispatcher's | return immediately: they only queue |
 //! | `Sink::purge` | its own | none | none; the wait for it is at most half a second, after which records are spooled |
 //! | `Sink::renew` | its own | none | none; the controller stops waiting for it as for a purge |
 //! | `Spool::read`, `Spool::remove_through`, `Spool::park` | the spool's | none | none; the drainer stops waiting when the service stops or buffered records reach their deadline. `spool drain` has neither and waits as long as the disk takes |

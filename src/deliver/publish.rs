@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long the controller waits for a purge before it spools the records anyway. A purge usually takes less than a
-/// millisecond, but as long as a name look-up while a connection is being established.
+/// millisecond, but as long as a name lookup while a connection is being established.
 pub(super) const PURGE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The conditions that end every wait.

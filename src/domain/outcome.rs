@@ -135,7 +135,7 @@ closed_set! {
 /// | [`Time`](Self::Time) | the time of the record, or a clock | for one more attempt | it is published with the current time instead of the time of receipt. If that is rejected as well, it is an outage until the clock is corrected; an event is never parked because of its time |
 /// | [`Topic`](Self::Topic) | an operator creates the topic or grants the permission | without limit | an event waits in the spool. A dead letter is parked and retried every minute, because events must not wait for its topic |
 /// | [`Outage`](Self::Outage) | Kafka recovers, with or without the help of an operator | without limit | it waits in the spool |
-/// | [`Fatal`](Self::Fatal) | the producer is replaced | not at all | the producer is replaced at once, and the record goes through the spool |
+/// | [`Fatal`](Self::Fatal) | the producer is replaced | not at all | the producer is replaced immediately, and the record goes through the spool |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureClass {
     /// The record is at fault. Other records are not affected.
@@ -169,7 +169,7 @@ impl PublishFailure {
         }
     }
 
-    /// Whether records may be accepted at once if they are published one at a time, in another form where necessary.
+    /// Whether records may be accepted immediately if they are published one at a time, in another form where necessary.
     #[must_use]
     pub fn is_resolved_by_another_form(self) -> bool {
         matches!(self.class(), FailureClass::Record | FailureClass::Time)

@@ -1,8 +1,9 @@
 //! Limits the connections to a port, and evicts the one that has been idle longest when there are too many.
 //!
-//! A connection is *idle* until a request on it is complete, and *active* until that request is answered. An idle connection
-//! costs its caller nothing, so a caller can open thousands. When there are too many connections, the one that has been idle
-//! longest is evicted. An active connection is never evicted. When too many are active, further requests are rejected at once.
+//! A connection is *idle* until a request on it is complete, and *active* until that request is answered. An idle
+//! connection costs its caller nothing, so a caller can open thousands. When there are too many connections, the one that
+//! has been idle longest is evicted. An active connection is never evicted. When too many are active, further requests are
+//! rejected immediately.
 //!
 //! # States
 //!
@@ -37,7 +38,7 @@
 //!
 //! | What fails | What follows |
 //! |---|---|
-//! | the system has no second descriptor for a connection | the connection is shut down at once |
+//! | the system has no second descriptor for a connection | the connection is shut down immediately |
 //! | too many connections | the one that has been idle longest is shut down |
 //! | too many active requests, or too many bytes | [`ConnectionSlot::activate`] returns `None` |
 //! | the first head is late | the connection is answered 400 and shut down |
@@ -128,7 +129,7 @@ impl ConnectionTable {
     /// Gives a new connection a slot. If there are too many connections, evicts the one that has been idle longest.
     ///
     /// Returns `None` when the system has no second descriptor, through which the connection could be evicted. Such a
-    /// connection is shut down at once: otherwise its caller could keep it open without limit.
+    /// connection is shut down immediately: otherwise its caller could keep it open without limit.
     pub fn admit(self: &Arc<Self>, stream: &impl AsFd) -> Option<ConnectionSlot> {
         let Ok(second) = stream.as_fd().try_clone_to_owned() else {
             let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::ReadWrite);

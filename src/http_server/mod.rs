@@ -7,9 +7,9 @@
 //!
 //! | Call | Thread | Lock | Bound |
 //! |---|---|---|---|
-//! | `dup` of a socket | the worker of the connection | none | returns at once |
-//! | `shutdown` of a socket | the worker of the connection, or of the connection for which it is evicted | none | returns at once |
-//! | one `send` on a non-blocking socket | the worker of the connection | none | returns at once |
+//! | `dup` of a socket | the worker of the connection | none | returns immediately |
+//! | `shutdown` of a socket | the worker of the connection, or of the connection for which it is evicted | none | returns immediately |
+//! | one `send` on a non-blocking socket | the worker of the connection | none | returns immediately |
 
 mod connections;
 mod limits;

@@ -13,12 +13,12 @@ use crate::config::{KafkaConfig, Security, Tls};
 /// The time after which librdkafka fails a record. The service's own deadline is far shorter and expires first.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The smallest connection time-out that librdkafka accepts.
+/// The smallest connection timeout that librdkafka accepts.
 const MIN_SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a connection may be idle. librdkafka then closes it, and opens a new one for the next record. Load
 /// balancers and firewalls drop idle connections silently: Azure after 240 s, AWS after 350 s, Google Cloud after 600
-/// s. A record sent on such a connection is lost, so its callback would wait for the full acknowledgement time-out and
+/// s. A record sent on such a connection is lost, so its callback would wait for the full acknowledgement timeout and
 /// the service would fail over to the spool. The probe keeps only one connection busy. librdkafka does not report such
 /// a close as an error.
 const MAX_IDLE: Duration = Duration::from_secs(180);
@@ -34,7 +34,7 @@ const BATCH_BYTES: &str = "131072";
 /// The size of the queue of unacknowledged records, 128 MiB.
 const QUEUE_KBYTES: &str = "131072";
 
-/// The properties that all clients share: addresses, security, time-outs, and `KAFKA_PROPERTIES`.
+/// The properties that all clients share: addresses, security, timeouts, and `KAFKA_PROPERTIES`.
 pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
     let timeout = kafka.ack_timeout.max(MIN_SETUP_TIMEOUT).as_millis().to_string();
     let mut config = ClientConfig::new();

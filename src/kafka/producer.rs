@@ -3,7 +3,7 @@
 //! | Call into librdkafka | Thread | Bound |
 //! |---|---|---|
 //! | `rd_kafka_producev` | the callback's or the failover task's; under the dispatcher's lock | does not wait: it queues the record, and a full queue is an error |
-//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for every connection, including its name look-up. Callers wait at most half a second before they proceed without Kafka |
+//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for every connection, including its name lookup. Callers wait at most half a second before they proceed without Kafka |
 //! | `rd_kafka_new` and `rd_kafka_destroy` of a failed producer | its own, `kafka-renew` | none; a replacement waits until the previous one has ended |
 //! | `rd_kafka_flush` and `rd_kafka_destroy` at shutdown | its own, `kafka-close` | the rest of `SHUTDOWN_TIMEOUT_SECS`; after that the process exits without them |
 //! | delivery reports, log and error callbacks | librdkafka's polling thread | they take the dispatcher's lock or a short lock of their own, and never wait |

@@ -1,6 +1,6 @@
 //! Short-lived clients of librdkafka that never block the thread that drops them.
 //!
-//! Dropping a client waits for its threads, and a thread that connects can be in a name look-up until the name server
+//! Dropping a client waits for its threads, and a thread that connects can be in a name lookup until the name server
 //! answers. So a [`TemporaryClient`] is closed on a thread of its own. While [`MAX_CLOSING`] clients are being closed, no
 //! further client is created: the request to Kafka fails and is retried later, so threads do not accumulate.
 //!
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// A client whose close hangs until the test releases it, as in a name look-up.
+    /// A client whose close hangs until the test releases it, as in a name lookup.
     struct HangingClient(Mutex<mpsc::Receiver<()>>);
 
     impl Drop for HangingClient {

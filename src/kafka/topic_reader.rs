@@ -225,7 +225,7 @@ impl TopicReader {
     }
 }
 
-/// The time until the deadline, at least 1 ms, because librdkafka does not send a request with a time-out of zero.
+/// The time until the deadline, at least 1 ms, because librdkafka does not send a request with a timeout of zero.
 fn time_left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }

@@ -92,7 +92,7 @@ impl DedupWindow {
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {
-        // No code that holds the lock can panic half-way through a change.
+        // No code that holds the lock can panic halfway through a change.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -199,7 +199,7 @@ pub(super) struct FirstClaim {
 }
 
 impl FirstClaim {
-    /// Records that the callback is durable. From now on its repeats are answered at once.
+    /// Records that the callback is durable. From now on its repeats are answered immediately.
     pub(super) fn mark_durable(self) {
         let mut cache = self.window.lock();
         cache.window(self.fingerprint).mark_durable(self.fingerprint.bytes(), self.claimed);

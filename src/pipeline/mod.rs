@@ -176,7 +176,7 @@ impl Pipeline {
         }
     }
 
-    /// Verifies and submits a callback without an await point, so it cannot be cancelled half-way. Returns the work that
+    /// Verifies and submits a callback without an await point, so it cannot be cancelled halfway. Returns the work that
     /// waits for the outcome.
     ///
     /// # Errors
@@ -280,7 +280,7 @@ impl Pipeline {
     /// Publishes the status of a profile that was fetched from Trust Hub, without a callback: the event of
     /// [`event_from_profile`]. Returns the id of the event.
     ///
-    /// The event has the time `asked_at`, so a callback that arrived later counts as newer, whatever their order in the topic.
+    /// The event has the time `fetched_at`, so a callback that arrived later counts as newer, whatever their order in the topic.
     /// Once this future is polled, the event is made durable and counted even if the reconciliation is cancelled.
     ///
     /// # Errors
@@ -288,10 +288,10 @@ impl Pipeline {
     pub async fn publish_fetched_profile(
         self: &Arc<Self>,
         fetched: &Fetched,
-        asked_at: Timestamp,
+        fetched_at: Timestamp,
         last: Option<RecordPosition>,
     ) -> Result<String, DeliveryError> {
-        let event = event_from_profile(fetched, asked_at, last);
+        let event = event_from_profile(fetched, fetched_at, last);
         let delivery = self.deliver.submit_event_without_request(&event);
         let this = Arc::clone(self);
         let rest = async move {

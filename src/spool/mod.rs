@@ -42,11 +42,11 @@
 //! | Failure | Consequence |
 //! |---|---|
 //! | a write or a sync fails | the appends of that group fail, the store is closed and reopened, and the same sync is never retried |
-//! | the disk is full, or a limit is reached | appends fail at once until there is space; reads and removals continue |
-//! | the disk hangs | waiting appends fail after 13 s; once a call has taken 12 s, new appends fail at once and [`Spool::has_space`] is false until the call returns |
-//! | more appends wait than the thread can store | appends beyond 8,192 or 32 MiB fail at once |
+//! | the disk is full, or a limit is reached | appends fail immediately until there is space; reads and removals continue |
+//! | the disk hangs | waiting appends fail after 13 s; once a call has taken 12 s, new appends fail immediately and [`Spool::has_space`] is false until the call returns |
+//! | more appends wait than the thread can store | appends beyond 8,192 or 32 MiB fail immediately |
 //! | one record is damaged | it is parked |
-//! | the store is damaged | it is quarantined, a fresh store accepts new records at once, and the intact records of the damaged store are put back before them; if the tombstone log is damaged as well, removed records may be read again |
+//! | the store is damaged | it is quarantined, a fresh store accepts new records immediately, and the intact records of the damaged store are put back before them; if the tombstone log is damaged as well, removed records may be read again |
 //! | the process dies | every record whose append resolved to [`Ok`] is there; a record whose removal was not synced is read again |
 //!
 //! # Threads
@@ -221,7 +221,7 @@ impl Spool {
     /// Appends the entries to the queue, in the order of the calls: all of them or none. Never blocks; the future resolves
     /// once they are durable.
     ///
-    /// Fails at once when the disk hangs or too many appends are waiting for it.
+    /// Fails immediately when the disk hangs or too many appends are waiting for it.
     pub fn append(&self, entries: Vec<Vec<u8>>) -> PendingAppend {
         self.append_to(SpoolTable::Queue, entries)
     }

@@ -183,7 +183,7 @@ impl<D: Disk> StoreSupervisor<D> {
         } else {
             error!(
                 records = restored,
-                "salvaged only part of the damaged store; keep its file, and run `trusthub-bridge reconcile` to publish \
+                "salvaged only part of the damaged spool store; keep its file, and run `trusthub-bridge reconcile` to publish \
                  what is missing"
             );
         }

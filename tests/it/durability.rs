@@ -17,7 +17,7 @@ const NOWHERE: &str = "127.0.0.1:1";
 /// Enough callbacks for every caller to have several answers.
 const SOME: usize = 100;
 
-/// Settings with a shorter acknowledgment time-out than usual, to shorten the tests.
+/// Settings with a shorter acknowledgement timeout than usual, to shorten the tests.
 fn settings(bootstrap: &str) -> [(&str, &str); 2] {
     [("KAFKA_BOOTSTRAP_SERVERS", bootstrap), ("KAFKA_ACK_TIMEOUT_MS", "1000")]
 }

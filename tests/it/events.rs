@@ -21,7 +21,7 @@ fn texts<L: Label>() -> Vec<&'static str> {
 
 #[test]
 fn reference_lists_exactly_the_resources_statuses_and_reasons_of_the_code() {
-    assert_eq!(first_cells("| `resource` | Of |"), texts::<Resource>());
+    assert_eq!(first_cells("| `resource` | Source of the event |"), texts::<Resource>());
     assert_eq!(first_cells("| `status` | Meaning |"), texts::<Status>());
     assert_eq!(first_cells("| `reason` | When |"), texts::<DeadLetterReason>());
 }

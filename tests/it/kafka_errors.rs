@@ -132,7 +132,7 @@ fn full_producer_queue_is_spooled_at_once() {
             scope.spawn(move || assert_eq!(bridge.send(&Request::change(status)).status, 204));
         }
     });
-    assert!(began.elapsed() < Duration::from_secs(10), "the callbacks waited for the acknowledgment time-out");
+    assert!(began.elapsed() < Duration::from_secs(10), "the callbacks waited for the acknowledgement timeout");
     assert_eq!(failovers(&bridge, "queue_full"), 1.0);
     assert_eq!(bridge.metric("trusthub_spool_events"), 2.0);
 }

@@ -104,7 +104,7 @@ fn second_signal_ends_the_process_at_once() {
         bridge.signal(second);
         assert_eq!(bridge.wait().code(), Some(code));
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-        let line = &bridge.lines("received a second signal while stopping; exiting at once without draining")[0];
+        let line = &bridge.lines("received a second signal while stopping; exiting immediately without draining")[0];
         assert_eq!(line["signal"], format!("SIG{second}"));
     }
 }

@@ -44,7 +44,7 @@ impl Time {
     }
 }
 
-/// The variables of a program with an acknowledgment time-out longer than a stop may take.
+/// The variables of a program with an acknowledgement timeout longer than a stop may take.
 fn with_long_ack_timeout(bootstrap: &str) -> Vec<(&str, &str)> {
     [&[("KAFKA_BOOTSTRAP_SERVERS", bootstrap), ("KAFKA_ACK_TIMEOUT_MS", "10000")][..], &SHORT.variables()].concat()
 }

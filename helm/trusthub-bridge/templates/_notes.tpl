@@ -56,7 +56,7 @@ trusthub_signatures_verified_total grows, trusthub_callbacks_rejected_total does
 {{- if and .Values.ingress.enabled (not .Values.ingress.tls) (contains "https://" .Values.publicUrl) }}
 
 WARNING: ingress.tls is empty. The default certificate of the ingress controller must be valid for the host of publicUrl;
-otherwise Twilio does not call.
+otherwise Twilio cannot connect.
 {{- end }}
 {{- if not (or .Values.ingress.enabled .Values.gateway.enabled) }}
 

@@ -1,6 +1,6 @@
 {{/* Problems that values.schema.json cannot detect. Each line names a value and says what to write instead. */}}
 
-{{/* Fails with every problem at once. */}}
+{{/* Fails with a list of all problems. */}}
 {{- define "trusthub-bridge.check" -}}
 {{- $lines := list }}
 {{- range $part := list "url" "keys" "kafka" "sasl" "tls" "spool" "stop" "routing" "environment" "monitoring" }}
@@ -52,7 +52,7 @@ reconcile.intervalSecs: requires an account; write twilio.accountSid or twilio.a
 {{- define "trusthub-bridge.problems.kafka" -}}
 {{- with .Values.kafka }}
 {{- if not .bootstrapServers }}
-kafka.bootstrapServers: is required but not set; write the brokers as host:port separated by commas
+kafka.bootstrapServers: is required but not set; write the brokers as host:port, separated by commas
 {{- end }}
 {{- if eq .topic .deadLetterTopic }}
 kafka.deadLetterTopic: is the same topic as kafka.topic; write another topic, because its records have a different format

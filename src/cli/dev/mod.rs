@@ -1,4 +1,4 @@
-//! `dev`: the whole system in one process, with nothing installed.
+//! `dev`: the whole system in one process, without installing anything.
 
 mod format;
 mod scenario;
@@ -35,7 +35,7 @@ const PARTITIONS: i32 = 3;
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What `dev --help` says.
-pub(super) const LONG: &str = "Run the bridge, a Trust Hub simulator and Kafka in one process, with nothing installed
+pub(super) const LONG: &str = "Run the bridge, a Trust Hub simulator and Kafka in one process, without installing anything
 
 It listens on HTTP_BIND, ADMIN_BIND and SIMULATOR_BIND, on loopback by default, prints these addresses and the commands to
 try, and shows every callback and every event until Ctrl-C. Nothing is kept when it exits.";

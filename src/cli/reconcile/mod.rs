@@ -22,8 +22,8 @@ pub(super) const LONG: &str = "Compare Trust Hub with the event topic, and publi
 
 Compares the profiles of every account, from TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, with the last status that
 consumers of KAFKA_TOPIC have. Publishes an event with the origin \"reconciliation\" for each profile whose status in Trust
-Hub differs, and for each profile that has no event although it changed since the topic's history starts. A change within
-the last two minutes is left to its callback.
+Hub differs, and for each profile that has no event although it changed since the topic's history starts. Changes of the
+last two minutes are ignored, because their callbacks may still arrive.
 
 Prints one line for each profile that differs. Only one process reconciles a topic at a time; a second one says so and
 exits. Exit codes: 0 done; 1 a profile could not be compared or published; 2 invalid usage or configuration; 3 only with

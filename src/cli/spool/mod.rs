@@ -26,7 +26,7 @@ access to the folder; use them for a service that will not start again.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SpoolCommand {
-    /// List the records in the spool and the quarantined stores, which were moved aside because they are damaged
+    /// List the records in the spool, and the damaged stores that were quarantined
     Ls,
     /// Show one record
     Show {

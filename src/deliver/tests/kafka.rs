@@ -22,7 +22,7 @@ pub(super) enum Behavior {
     Hang,
     /// Writes them, but never acknowledges them.
     WriteOnly,
-    /// Writes them at once, and acknowledges them after this time.
+    /// Writes them immediately, and acknowledges them after this time.
     AcknowledgeAfter(Duration),
     /// Completes them with this failure.
     Fail(PublishFailure),

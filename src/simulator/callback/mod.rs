@@ -100,7 +100,7 @@ impl CallbackSender {
         Ok(Self { inner: Arc::new(inner), runtime: Handle::try_current()? })
     }
 
-    /// Queues a callback and returns at once. Its attempts appear in the journal.
+    /// Queues a callback and returns immediately. Its attempts appear in the journal.
     pub fn announce(&self, announcement: &Announcement) {
         self.announce_with(announcement, self.faults());
     }

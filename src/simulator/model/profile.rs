@@ -149,7 +149,7 @@ impl SimulatedProfile {
         if is_allowed { Ok(()) } else { Err(self.forbidden()) }
     }
 
-    /// Submits the profile: a complete one goes into review at once, an incomplete one is rejected at once.
+    /// Submits the profile: a complete one goes into review immediately, an incomplete one is rejected immediately.
     fn submit(&mut self) -> Vec<StatusChange> {
         let missing = self.missing();
         let submitted = self.set_status(Status::PendingReview);

@@ -1,8 +1,8 @@
 //! An in-memory disk that loses power, fails and loses unsynced writes like a real one.
 //!
-//! Every reader sees a write at once, but only a sync makes it durable. When the power fails, each sector written since the
-//! last sync may or may not be durable. A failed sync has the same effect on the sectors that it should have written, and
-//! the next sync ignores them, as on Linux.
+//! Every reader sees a write immediately, but only a sync makes it durable. When the power fails, each sector written since
+//! the last sync may or may not be durable. A failed sync has the same effect on the sectors that it should have written,
+//! and the next sync ignores them, as on Linux.
 
 use std::{
     io,

@@ -22,7 +22,7 @@ fn quarantined(temp: &TempSpool) -> Vec<(PathBuf, SalvageState)> {
 async fn removed_records_of_a_damaged_store_stay_removed_and_parked_ones_return() {
     let temp = TempSpool::new();
     let spool = temp.open();
-    // Each record fills a page, which later records do not overwrite at once.
+    // Each record fills a page, which later records do not overwrite immediately.
     let long = |texts: &[&str]| texts.iter().map(|text| format!("{text:3000}").into_bytes()).collect();
     spool.append(long(&["sent", "also sent", "parked", "sent later", "waits"])).await.unwrap();
     spool.append_parked(long(&["sent from the parked", "parked at once"])).await.unwrap();

@@ -243,7 +243,7 @@ mod tests {
         assert!(log.queue.state().waiting.len() <= MAX_BYTES);
         let began = Instant::now();
         log.queue.flush(Duration::from_millis(20));
-        assert!(began.elapsed() >= Duration::from_millis(20), "flush waits for the output, up to its time-out");
+        assert!(began.elapsed() >= Duration::from_millis(20), "flush waits for the output, up to its timeout");
 
         log.accept_everything();
         assert_eq!(

@@ -15,7 +15,7 @@ const SLOW_AFTER: Duration = Duration::from_secs(1);
 closed_set! {
     /// A call whose duration depends on something outside the process.
     pub enum Operation {
-        /// Purge of unacknowledged records. It waits for every connection, including its name look-up.
+        /// Purge of unacknowledged records. It waits for every connection, including its name lookup.
         KafkaPurge => "kafka_purge",
         /// Wait for the last acknowledgements at shutdown.
         KafkaFlush => "kafka_flush",

@@ -38,7 +38,7 @@ fn time_of(bridge: &Bridge, callback: &Request) -> Duration {
     began.elapsed()
 }
 
-/// Far longer than a callback takes on an idle machine, far shorter than any time-out of a connection.
+/// Far longer than a callback takes on an idle machine, far shorter than any timeout of a connection.
 const PROMPT: Duration = Duration::from_secs(4);
 
 #[test]

@@ -14,7 +14,7 @@ fn framed(callback: &Request, lines: &str, rest: &str) -> String {
     format!("{head}{lines}\r\n{rest}")
 }
 
-/// All responses until the program closes the connection, as it must within the request time-out.
+/// All responses until the program closes the connection, as it must within the request timeout.
 fn rejected(bridge: &Bridge, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     let began = Instant::now();
     let answers = answers(sent(bridge, bytes));

@@ -10,7 +10,7 @@ use std::{
 use super::{PATH, assert_healthy, genuine, sent_to, settled};
 use crate::support::Bridge;
 
-/// Far longer than a response takes on an idle machine, far shorter than any time-out of a connection.
+/// Far longer than a response takes on an idle machine, far shorter than any timeout of a connection.
 const PROMPT: Duration = Duration::from_secs(4);
 
 /// More than either port may hold, and than a usual limit of open files allows.

@@ -22,7 +22,7 @@ fn callbacks_of_disconnected_callers_count_until_they_are_durable() {
     let own =
         [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "500"), ("HTTP_MAX_IN_FLIGHT", "8")];
     let bridge = Bridge::launch(&[&own[..], &machine.variables()].concat());
-    // From here on Kafka is known to be unreachable, so callbacks are spooled at once.
+    // From here on Kafka is known to be unreachable, so callbacks are spooled immediately.
     assert_eq!(bridge.send(&genuine(0)).status, 204);
     machine.delay_syncs(Duration::from_secs(3));
     let mut most = 0.0_f64;

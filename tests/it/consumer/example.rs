@@ -128,7 +128,7 @@ impl Drop for Consumer {
     }
 }
 
-/// Reads a pipe, which has no time-out, in a thread, and only as far as the receiver asks.
+/// Reads a pipe, which has no timeout, in a thread, and only as far as the receiver asks.
 fn lines_of(stdout: ChildStdout) -> Receiver<Value> {
     let (sender, receiver) = mpsc::sync_channel(0);
     let mut stdout = BufReader::new(stdout);

@@ -9,7 +9,7 @@ use crate::support::{
     wait_for,
 };
 
-/// A short one, and one long enough for every time-out of the client to expire.
+/// A short one, and one long enough for every timeout of the client to expire.
 const OUTAGES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
 #[test]

@@ -25,7 +25,7 @@ fn program_that_is_suspended_for_seconds_loses_nothing() {
     for _ in 0..2 {
         load.wait_for_answers(SOME);
         bridge.signal("STOP");
-        // Longer than the acknowledgment time-out. Nothing can be observed meanwhile.
+        // Longer than the acknowledgement timeout. Nothing can be observed meanwhile.
         thread::sleep(Duration::from_secs(3));
         bridge.signal("CONT");
     }

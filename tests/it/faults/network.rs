@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{SOME, one_broker, publishing_to, recover, spooled};
 use crate::support::{Load, kafka::FaultProxy, proxy::Fault};
 
-/// Long enough for every time-out of the client to expire.
+/// Long enough for every timeout of the client to expire.
 const FAULT: Duration = Duration::from_secs(4);
 
 #[test]

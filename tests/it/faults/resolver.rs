@@ -1,4 +1,4 @@
-//! Name look-ups hang, as they do while a cluster's name server restarts. librdkafka makes them on its broker threads,
+//! Name lookups hang, as they do while a cluster's name server restarts. librdkafka makes them on its broker threads,
 //! and a purge waits for these threads.
 
 use std::{
@@ -15,11 +15,11 @@ use crate::support::{
     proxy::Fault,
 };
 
-/// How long a look-up hangs; longer than each test runs with the fault.
+/// How long a lookup hangs; longer than each test runs with the fault.
 const HANG: Duration = Duration::from_secs(30);
-/// How long callbacks are answered during the fault: several times the acknowledgment time-out.
+/// How long callbacks are answered during the fault: several times the acknowledgement timeout.
 const FAULT: Duration = Duration::from_secs(6);
-/// The acknowledgment time-out of one second, one second to fail over, and as much again for a busy machine.
+/// The acknowledgement timeout of one second, one second to fail over, and as much again for a busy machine.
 const WITH_FAILOVER: Duration = Duration::from_secs(4);
 /// The longest wait for an answer that does not need Kafka, on a busy machine.
 const WITHOUT_KAFKA: Duration = Duration::from_secs(2);
@@ -85,7 +85,7 @@ fn hanging_lookups_of_one_of_three_brokers_delay_no_callback() {
     assert_settled(load, &bridge, kafka.direct(), outage);
 }
 
-/// For a while callbacks are answered, forged ones are rejected at once, and probes succeed. Returns the period from
+/// For a while callbacks are answered, forged ones are rejected immediately, and probes succeed. Returns the period from
 /// when the program knew that Kafka is unreachable.
 fn assert_serves_in_outage(bridge: &Bridge, load: &Load) -> Range<Instant> {
     let end = Instant::now() + FAULT;
@@ -115,7 +115,7 @@ fn slow_kafka_calls(bridge: &Bridge) -> f64 {
     slow.iter().filter(|(series, _)| series.contains(r#"operation="kafka_"#)).map(|(_, count)| count).sum()
 }
 
-/// Look-ups are answered again: every callback that was answered 204 is in its topic, in order. A metric has counted
+/// Lookups are answered again: every callback that was answered 204 is in its topic, in order. A metric has counted
 /// the calls that hung.
 fn assert_settled(load: Load, bridge: &Bridge, kafka: &Broker, outage: Range<Instant>) {
     recover(&load, bridge);

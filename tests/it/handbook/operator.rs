@@ -37,7 +37,7 @@ pub(super) const EXECUTED_BLOCKS: [(&str, usize); 13] = [
     ("Read the metrics", 1),
     ("TrusthubTopicNotDurable", 1),
     ("A spool from another disk", 1),
-    ("A spool that was set aside", 1),
+    ("A quarantined spool store", 1),
     ("Scale", 1),
     ("Personal data", 2),
 ];

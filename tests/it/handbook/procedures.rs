@@ -153,7 +153,7 @@ fn damaged_spool_is_published_unchanged() {
     let all = events(&machine, STATUSES.len() + 1);
     assert_eq!(as_exported(&all[..STATUSES.len()]), undamaged);
     assert_eq!(statuses(&all[STATUSES.len()..]), ["twilio-approved"]);
-    let output = machine.run("A spool that was set aside", 0);
+    let output = machine.run("A quarantined spool store", 0);
     assert!(output.contains("0 records queued for Kafka\ndamaged store, salvaged: "), "{output}");
     machine.run("Stop", 0);
 }

@@ -1,5 +1,5 @@
 //! A simulated machine for one program: its clock jumps, its disk is full, read-only, broken or slow, and its name
-//! look-ups hang, all on demand. It needs no privileges: `preload.c` intercepts the program's system calls.
+//! lookups hang, all on demand. It needs no privileges: `preload.c` intercepts the program's system calls.
 
 use std::{
     fs::{self, File},
@@ -66,21 +66,21 @@ impl Machine {
         self.set(3, i64::try_from(delay.as_millis()).unwrap());
     }
 
-    /// Makes each name look-up hang for this time and then fail. Zero ends it, also for look-ups that hang already.
+    /// Makes each name lookup hang for this time and then fail. Zero ends it, also for lookups that hang already.
     pub(crate) fn hang_lookups(&self, time: Duration) {
         self.hang_lookups_of(0, time);
     }
 
-    /// The same for the look-ups of one port only, as when one of several hosts is unknown.
+    /// The same for the lookups of one port only, as when one of several hosts is unknown.
     pub(crate) fn hang_lookups_of(&self, port: u16, time: Duration) {
         self.set(6, 0);
         self.set(5, port.into());
         self.set(4, i64::try_from(time.as_millis()).unwrap());
     }
 
-    /// Waits until a look-up hangs or has hung since the last change, so that the test exercises one.
+    /// Waits until a lookup hangs or has hung since the last change, so that the test exercises one.
     pub(crate) fn wait_for_hanging_lookup(&self) {
-        wait_for("a look-up that hangs", || (self.get(6) > 0).then_some(()));
+        wait_for("a lookup that hangs", || (self.get(6) > 0).then_some(()));
     }
 
     fn set(&self, field: u64, value: i64) {

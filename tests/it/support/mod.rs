@@ -11,7 +11,7 @@
 //! | use an in-process Kafka that returns errors | [`mock_cluster`] |
 //! | send callbacks continuously and prove that none is lost | [`Load`], [`ledger::Ledger`] |
 //! | derive each profile's status as a consumer does | [`latest_statuses`], [`view`] |
-//! | break the clock, the disk or name look-ups of a program | [`machine::Machine`], [`name_server::NameServer`] |
+//! | break the clock, the disk or name lookups of a program | [`machine::Machine`], [`name_server::NameServer`] |
 //! | put nginx in front of one instance, or of several as an ingress | [`nginx::Nginx`], [`ingress::Ingress`] |
 //! | check signatures and API answers with Twilio's own libraries | [`oracle::Oracle`], [`random::random_callback`] |
 //! | evaluate alert rules and deliver alerts | [`prometheus::Monitoring`] |

@@ -21,8 +21,8 @@ const PORT: u16 = 53;
 /// The interval at which the server's thread checks whether it is still needed.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// As in a pod, except for the time-out: five attempts of one second take as long as the usual two of five seconds, and
-/// a look-up notices sooner that the server answers again.
+/// As in a pod, except for the timeout: five attempts of one second take as long as the usual two of five seconds, and
+/// a lookup notices sooner that the server answers again.
 const SEARCH: &str =
     "search a.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:1 attempts:5\n";
 
@@ -83,7 +83,7 @@ impl NameServer {
         self.state.answers.store(true, Ordering::Relaxed);
     }
 
-    /// Proves that a look-up hangs here, independently of the program under test.
+    /// Proves that a lookup hangs here, independently of the program under test.
     fn check(&self) {
         let wrapper = self.wrapper();
         let look_up = ["timeout", "1", "getent", "ahosts", NAME];
@@ -92,7 +92,7 @@ impl NameServer {
         assert_eq!(
             output.status.code(),
             Some(124),
-            "a look-up does not hang: {} (this test mounts files for one program and needs the permission to do so, as \
+            "a lookup does not hang: {} (this test mounts files for one program and needs the permission to do so, as \
              root has)",
             String::from_utf8_lossy(&output.stderr)
         );

@@ -1,5 +1,5 @@
 /* Simulates a faulty machine for the program that loads this library: the fields of the file that MACHINE names control
- * its wall clock, writes, syncs and name look-ups. It needs no privileges, only the C compiler that links Rust. */
+ * its wall clock, writes, syncs and name lookups. It needs no privileges, only the C compiler that links Rust. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,11 +22,11 @@ struct machine {
     volatile long write_error;
     volatile long sync_error;
     volatile long sync_delay_ms;
-    /* how long a name look-up hangs before it fails; 0 means success, also for look-ups that hang already */
+    /* how long a name lookup hangs before it fails; 0 means success, also for lookups that hang already */
     volatile long lookup_hang_ms;
-    /* only look-ups for this port hang; 0 means every port */
+    /* only lookups for this port hang; 0 means every port */
     volatile long lookup_port;
-    /* the number of look-ups that have hung; the only field that this library writes */
+    /* the number of lookups that have hung; the only field that this library writes */
     volatile long lookups_hung;
 };
 

@@ -37,7 +37,7 @@ read -r _
 kill -KILL $!; wait $!; rm -rf "$0"
 "#;
 
-/// Alertmanager notifies for each alert separately and at once, also when it resolves.
+/// Alertmanager notifies for each alert separately and immediately, also when it resolves.
 const ALERTMANAGER_CONFIG: &str = "\
 route:
   receiver: pager

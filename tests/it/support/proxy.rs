@@ -21,13 +21,13 @@ use super::wait_for;
 pub(crate) enum Fault {
     /// No fault.
     None,
-    /// Connections close, and new ones close at once.
+    /// Connections close, and new ones close immediately.
     Cut,
     /// Each byte is delayed by this time, in each direction.
     Delay(Duration),
     /// This many bytes per second at limit, in each direction of each connection.
     Throttle(u64),
-    /// The next request or response stops half way: its sender sees a reset (RST).
+    /// The next request or response stops halfway: its sender sees a reset (RST).
     Reset,
     /// Packets vanish and connections stay open. What TCP would retransmit arrives after the fault ends, even when the
     /// other side has given up long before.
