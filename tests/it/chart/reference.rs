@@ -145,5 +145,9 @@ fn named(text: &str, values: &Value) -> Vec<String> {
     let has_children = |word: &str| word.split_once('.').is_some_and(|(first, _)| values[first].is_object());
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".-_/".contains(c)));
     let words = words.map(|word| word.trim_start_matches(".Values.").trim_end_matches('.'));
-    words.filter(|word| has_children(word) && !word.contains(['/', '_', '-'])).map(str::to_owned).collect()
+    let is_file = |word: &str| word.ends_with(".md");
+    words
+        .filter(|word| has_children(word) && !is_file(word) && !word.contains(['/', '_', '-']))
+        .map(str::to_owned)
+        .collect()
 }

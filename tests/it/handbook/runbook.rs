@@ -14,8 +14,7 @@ const PARTS: [&str; 4] = ["Meaning**: ", "Causes**: ", "Action**: ", "Resolved w
 #[test]
 fn every_alert_has_an_entry_and_every_entry_an_alert() {
     let entries: BTreeSet<_> = entries().into_iter().map(|(alert, _)| alert).collect();
-    let files =
-        ["alerts.yaml", "alerts-no-callback.yaml"].map(|file| read(&format!("helm/trusthub-bridge/files/{file}")));
+    let files = alert_files();
     let alerts = files.iter().flat_map(|file| file.lines()).filter_map(|line| line.trim().strip_prefix("- alert: "));
     assert_eq!(entries, alerts.map(str::to_owned).collect(), "docs/operations.md (left) and the alerts (right)");
 }
@@ -65,6 +64,38 @@ fn log_patterns_of_the_runbook_are_in_the_source() {
     for part in patterns.iter().flat_map(|pattern| pattern.split('|')) {
         assert!(output.iter().any(|text| text.contains(part)), "no message contains {part:?}");
     }
+}
+
+#[test]
+fn log_patterns_of_the_alerts_are_in_the_source() {
+    let output = texts().all;
+    let files = alert_files().map(|file| file.split_whitespace().collect::<Vec<_>>().join(" "));
+    let patterns: Vec<_> = files.iter().flat_map(|file| file.split("| grep ").skip(1)).map(searched).collect();
+    assert!(!patterns.is_empty());
+    for text in patterns.iter().flat_map(|pattern| pattern.split('|')).filter(|text| !is_json(text)) {
+        // The alerts search for parts of words without regard to case.
+        let text = text.to_lowercase();
+        assert!(output.iter().any(|known| known.to_lowercase().contains(&text)), "no message contains {text:?}");
+    }
+}
+
+/// Whether it is a field of a line in JSON: a name and a label, which other tests hold against the source.
+fn is_json(text: &str) -> bool {
+    text.starts_with('"') && text.ends_with('"')
+}
+
+/// What a `grep` searches for, given the text behind its name.
+fn searched(command: &str) -> &str {
+    let is_option = |word: &&str| word.starts_with('-');
+    let command = command.split_once(' ').filter(|(word, _)| is_option(word)).map_or(command, |(_, rest)| rest);
+    match command.strip_prefix('\'') {
+        Some(quoted) => quoted.split('\'').next().unwrap_or_default(),
+        None => command.split(' ').next().unwrap_or_default(),
+    }
+}
+
+fn alert_files() -> [String; 2] {
+    ["alerts.yaml", "alerts-no-callback.yaml"].map(|file| read(&format!("helm/trusthub-bridge/files/{file}")))
 }
 
 /// The pattern of a command such as `grep -E 'one|two' bridge.log`.
