@@ -43,7 +43,7 @@ fn contradictory_value_is_named_with_a_replacement() {
         (kafka(json!({ "bootstrapServers": "" })), "kafka.bootstrapServers", "write the brokers as host:port"),
         (kafka(json!({ "topic": "a", "deadLetterTopic": "a" })), "kafka.deadLetterTopic", "write another"),
         (kafka(json!({ "securityProtocol": "sasl_ssl" })), "kafka.sasl.mechanism", "write PLAIN, SCRAM-SHA-256"),
-        (kafka(json!({ "securityProtocol": "sasl_ssl" })), "kafka.sasl.username", "write the user that logs in"),
+        (kafka(json!({ "securityProtocol": "sasl_ssl" })), "kafka.sasl.username", "write the Kafka user"),
         (kafka(json!({ "securityProtocol": "sasl_plaintext" })), "kafka.sasl.existingSecret", "write the name of a"),
         (kafka(json!({ "sasl": { "username": "bridge" } })), "kafka.sasl.username", "kafka.securityProtocol sasl_ssl"),
         (kafka(json!({ "sasl": { "existingSecret": "x" } })), "kafka.sasl.existingSecret", "remove it, or write"),
