@@ -11,18 +11,20 @@ FROM ${BUILD_IMAGE} AS dependencies
 WORKDIR /build
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
-# Cargo requires every target in the manifest, so the benchmarks are removed from it and the program is replaced by a
-# stub. The build output of the stub is removed, because Cargo would consider it newer than the source.
+COPY crates/twilio-signature/Cargo.toml crates/twilio-signature/
+# Cargo requires every target in the manifests, so the benchmarks are removed from them, and the program and the crates
+# are replaced by stubs. The build output of the stubs is removed, because Cargo would consider it newer than the source.
 RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
-    && mkdir src \
-    && echo '//! A stub of the library.' >src/lib.rs \
+    && mkdir src crates/twilio-signature/src \
+    && echo '//! A stub of a library.' | tee src/lib.rs >crates/twilio-signature/src/lib.rs \
     && printf '//! A stub of the program.\nfn main() {}\n' >src/main.rs \
     && cargo build --release --locked \
-    && cargo clean --release --locked --package trusthub-bridge \
-    && rm -r src
+    && cargo clean --release --locked --package trusthub-bridge --package twilio-signature \
+    && rm -r src crates
 
 FROM dependencies AS build
 COPY build.rs ./
+COPY crates crates
 COPY src src
 RUN cargo build --release --locked
 # The files of the image: the program; the one library that the runtime image lacks, with its license and its package

@@ -19,13 +19,13 @@ test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
 	@scripts/helm >/dev/null
-	cargo test --locked
+	cargo test --locked --workspace
 
 lint: ## Check format, code, documentation and dependencies
 	@scripts/setup lint
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	scripts/deny
 
 schemas: ## Write the event's JSON Schema from its Rust type
@@ -90,7 +90,7 @@ image: ## Build the container image without Docker, and test it by running it; n
 
 fmt: ## Format the code
 	@scripts/setup lint
-	cargo fmt
+	cargo fmt --all
 
 clean-tools: ## Remove the cached Kafka, Python and Node libraries and cargo tools
 	rm -rf "$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/trusthub-bridge"

@@ -17,8 +17,9 @@ use std::{
 use common::{ACCOUNTS, account, callback, forged, verifier, widest_verifier};
 use trusthub_bridge::{
     domain::{Encoding, RawCallback},
-    verify::{MAX_FIELDS, Verifier},
+    verify::VerifiedCallback,
 };
+use twilio_signature::{MAX_FIELDS, Verifier};
 
 const ROUNDS: usize = 101;
 const CALLS_PER_ROUND: u32 = 50;
@@ -38,7 +39,7 @@ struct Case {
 impl Case {
     fn new(name: &'static str, accounts: u32, callback: RawCallback) -> Self {
         let verifier = verifier(accounts);
-        let is_genuine = verifier.verify(callback.clone()).is_ok();
+        let is_genuine = VerifiedCallback::verify(&verifier, callback.clone()).is_ok();
         Self { name, verifier, callback, is_genuine, times: Vec::new() }
     }
 
@@ -46,7 +47,7 @@ impl Case {
         let callbacks: Vec<_> = (0..CALLS_PER_ROUND).map(|_| self.callback.clone()).collect();
         let began = Instant::now();
         for callback in callbacks {
-            assert_eq!(black_box(self.verifier.verify(callback)).is_ok(), self.is_genuine);
+            assert_eq!(black_box(VerifiedCallback::verify(&self.verifier, callback)).is_ok(), self.is_genuine);
         }
         self.times.push(began.elapsed() / CALLS_PER_ROUND);
     }
@@ -124,7 +125,7 @@ fn median_diagnosis(verifier: &Verifier, forged: &RawCallback) -> Duration {
     let mut times: Vec<_> = (0..DIAGNOSES)
         .map(|_| {
             let began = Instant::now();
-            assert_eq!(black_box(verifier.diagnose(forged)), None);
+            assert_eq!(black_box(verifier.diagnose(&forged.as_request())), None);
             began.elapsed()
         })
         .collect();

@@ -4,6 +4,7 @@
 //! these stages and gives every request exactly one outcome. 204 is answered only when all in-sync replicas of Kafka have
 //! the event, or when it is synced to disk.
 //!
+//! - The crate [`twilio_signature`] checks signatures and explains them; it knows nothing of Trust Hub.
 //! - [`domain`] holds the values that every module uses; it does no I/O.
 //! - [`reconcile`] finds changes that no callback has announced, by asking [`trusthub`].
 //! - [`app`] connects the modules, and [`cli`] is the program's interface.

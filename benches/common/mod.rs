@@ -1,10 +1,8 @@
 //! Callbacks and keyrings that the benchmarks of single steps share.
 
 use secrecy::SecretString;
-use trusthub_bridge::{
-    domain::{AccountSid, Encoding, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER},
-    verify::{Keyring, SigningKey, Verifier, decode_form, sign},
-};
+use trusthub_bridge::domain::{AccountSid, Encoding, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER};
+use twilio_signature::{Keyring, SigningKey, Verifier, decode_form, sign};
 
 pub(crate) const ACCOUNTS: u32 = 25_000;
 
@@ -21,7 +19,7 @@ fn token(number: u32) -> SecretString {
 
 pub(crate) fn verifier(accounts: u32) -> Verifier {
     let accounts: Vec<_> = (0..accounts).map(|number| (account(number), vec![token(number)])).collect();
-    let keyring = Keyring::of_accounts(accounts.iter().map(|(sid, tokens)| (sid, tokens.as_slice()))).unwrap();
+    let keyring = Keyring::of_accounts(accounts.iter().map(|(sid, tokens)| (sid.as_str(), tokens.as_slice()))).unwrap();
     Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring)
 }
 
@@ -31,7 +29,7 @@ pub(crate) fn verifier(accounts: u32) -> Verifier {
 pub(crate) fn widest_verifier(urls: u32, keys: u32) -> Verifier {
     let urls = (0..urls).map(|number| PublicUrl::parse(&format!("https://hooks-{number}.example.com:8443/p")).unwrap());
     let tokens: Vec<_> = (0..keys).map(token).collect();
-    Verifier::new(urls.collect(), Keyring::new(Some(account(0)), &tokens).unwrap())
+    Verifier::new(urls.collect(), Keyring::new(Some(account(0).as_str()), &tokens).unwrap())
 }
 
 /// A callback with this body and query, many headers that hint at other URLs, and an invalid signature.

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use trusthub_bridge::verify::{SigningKey, decode_form, sign};
+use twilio_signature::{SigningKey, decode_form, sign};
 
 use crate::support::{PUBLIC_URL, TOKEN};
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trusthub_bridge_fuzz::verify::{MAX_FIELDS, Pair, decode_form};
+use twilio_signature::{MAX_FIELDS, Pair, decode_form};
 
 /// Escapes every byte. Without format macros, because the fuzzer spends most of its time here.
 fn encode(pairs: &[Pair]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trusthub_bridge_fuzz::verify::Signature;
+use twilio_signature::Signature;
 
 fuzz_target!(|data: &[u8]| {
     if let Some(signature) = Signature::parse(data) {

@@ -36,13 +36,14 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use twilio_signature::{EmptyKey, Keyring, Verifier};
 
 use crate::{
     admin::{self, AdminState},
     blocking,
     config::{self, Config, KafkaConfig, LoadedConfig, ShutdownConfig, TwilioConfig},
     deliver::{Deliver, FailoverController},
-    domain::SignatureMode,
+    domain::{AccountSid, SignatureMode},
     kafka::{self, KafkaSink, Sink, Topics},
     liveness::Liveness,
     pipeline::{EventClock, Pipeline, PipelineConfig},
@@ -50,7 +51,6 @@ use crate::{
     shutdown::ShutdownFlag,
     spool::{OpenError, Spool, SpoolLimits},
     telemetry::{Metrics, Operations},
-    verify::{EmptyKey, Keyring, Verifier},
 };
 pub use fd_limit::fit_descriptors;
 pub use reconcile::{ReconcileError, reconcile, set_callbacks};
@@ -373,7 +373,7 @@ fn serve_admin(
 /// The configured keys: those of the listed accounts, or else those of one account or of any account.
 fn keyring(twilio: &TwilioConfig) -> Result<Keyring, EmptyKey> {
     match twilio.listed_accounts() {
-        Some(accounts) => Keyring::of_accounts(accounts),
-        None => Keyring::new(twilio.account_sid.clone(), &twilio.auth_tokens),
+        Some(accounts) => Keyring::of_accounts(accounts.map(|(sid, tokens)| (sid.as_str(), tokens))),
+        None => Keyring::new(twilio.account_sid.as_ref().map(AccountSid::as_str), &twilio.auth_tokens),
     }
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::{runtime::Handle, sync::watch};
+use twilio_signature::Verifier;
 
 use super::{BackgroundTask, StartError, close, keyring, metrics, open_sink, spool_commands::CLOSE_TIMEOUT};
 use crate::{
@@ -19,7 +20,6 @@ use crate::{
     spool::Spool,
     telemetry::Metrics,
     trusthub::{ApiLimits, TrustHub},
-    verify::Verifier,
 };
 
 /// Why a reconciliation failed.

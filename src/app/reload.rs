@@ -22,6 +22,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{MissedTickBehavior, interval},
 };
+use twilio_signature::{Keyring, LiveKeyring};
 
 use super::keyring;
 use crate::{
@@ -29,7 +30,6 @@ use crate::{
     config::{Config, CredentialFiles, Credentials, TwilioConfig},
     domain::PublicUrl,
     telemetry::{Metrics, Operation},
-    verify::{Keyring, LiveKeyring},
 };
 
 /// The time between two polls. A change takes effect after one to two of them.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::{
-    domain::{AccountSid, ProfileSid, PublicUrl, PublishFailure, Resource, Status},
+    domain::{ProfileSid, PublicUrl, PublishFailure, Resource, Status},
     kafka::{Availability, Completion, Record},
     trusthub::{Fetched, Profile},
 };

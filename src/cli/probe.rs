@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use twilio_signature::{SigningKey, decode_form, sign};
+
 use super::{
     Variables,
     http::send,
@@ -10,7 +12,6 @@ use super::{
 use crate::{
     config::{self, ProbeConfig},
     domain::{AccountSid, Label as _, Resource, TEST_EVENT_TYPE},
-    verify::{SigningKey, decode_form, sign},
 };
 
 /// The text of `probe --help`.

@@ -8,15 +8,13 @@ use std::{
 
 use clap::ValueEnum;
 use secrecy::SecretString;
+use twilio_signature::{Pair, SigningKey, decode_form, sign, url_with_body_hash};
 
 use super::{
     Variables,
     output::{Failure, print, say},
 };
-use crate::{
-    config,
-    verify::{Pair, SigningKey, decode_form, sign, url_with_body_hash},
-};
+use crate::config;
 
 /// The text of `sign --help`.
 pub(super) const LONG: &str = "Print the X-Twilio-Signature header for a request

@@ -1,9 +1,8 @@
 //! A callback as it arrived. Nothing in it is trusted.
 
-use super::{Headers, Resource};
+use twilio_signature::{Encoding, Headers, WebhookRequest};
 
-/// The name of the signature header, in lower case.
-pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
+use super::Resource;
 
 /// The HTTP method of a callback. Twilio documents `POST`, but also sends `GET`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +22,6 @@ impl Verb {
             Self::Post => "POST",
         }
     }
-}
-
-/// Which part of a callback contains the fields, and in which encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// The query of a `GET`.
-    Query,
-    /// A body of type `application/x-www-form-urlencoded`.
-    Form,
-    /// A body of type `application/json`.
-    Json,
 }
 
 /// A request to a callback path: raw bytes, limited in size by the HTTP layer, not verified.
@@ -71,6 +59,19 @@ impl RawCallback {
         match self.verb() {
             Verb::Get => self.query.as_deref().unwrap_or_default().as_bytes(),
             Verb::Post => &self.body,
+        }
+    }
+
+    /// The parts that the signature may cover, and those that hint at the signed URL.
+    #[must_use]
+    pub fn as_request(&self) -> WebhookRequest<'_> {
+        WebhookRequest {
+            path: self.target.split('?').next().unwrap_or_default(),
+            route: self.route,
+            query: self.query.as_deref(),
+            encoding: self.encoding,
+            headers: &self.headers,
+            body: &self.body,
         }
     }
 

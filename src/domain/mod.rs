@@ -6,12 +6,10 @@ mod destination;
 pub mod error_code;
 mod event;
 mod fingerprint;
-mod headers;
 mod label;
 mod members;
 mod outcome;
 mod position;
-mod public_url;
 mod resource;
 #[cfg(test)]
 mod schema;
@@ -21,13 +19,12 @@ mod status;
 mod time;
 mod trace;
 
-pub use callback::{Encoding, RawCallback, SIGNATURE_HEADER, Verb};
+pub use callback::{RawCallback, Verb};
 pub use destination::Destination;
 pub use event::{
     DATA_SCHEMA, EVENT_TYPE, Event, Origin, ProfileDetails, ProfileStatusChanged, RejectionReason, TEST_EVENT_TYPE,
 };
 pub use fingerprint::Fingerprint;
-pub use headers::Headers;
 pub(crate) use label::closed_set;
 pub use label::{Label, serialize_label};
 pub use members::Members;
@@ -36,10 +33,10 @@ pub use outcome::{
     RejectReason, ReportOnlyLimit,
 };
 pub use position::RecordPosition;
-pub use public_url::{PublicUrl, PublicUrlError};
 pub use resource::Resource;
 pub use sid::{AccountSid, ProfileSid, SidError, is_sid};
-pub use signature::{Construction, KeyAge, SignatureMode};
+pub use signature::SignatureMode;
 pub use status::Status;
 pub use time::{Timestamp, TimestampError};
 pub use trace::TraceParent;
+pub use twilio_signature::{Construction, Encoding, Headers, KeyAge, PublicUrl, PublicUrlError, SIGNATURE_HEADER};

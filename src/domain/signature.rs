@@ -1,30 +1,30 @@
 //! Closed sets that describe signatures.
 
-use super::label::closed_set;
+use twilio_signature::{Construction, KeyAge};
 
-closed_set! {
-    /// How the signed message was built. Constructions are tried in this order.
-    pub enum Construction {
-        /// The URL with its query, followed by each name and value of the form, sorted.
-        Form => "form",
-        /// Only the URL with its query, whose `bodySHA256` is the hash of the body.
-        BodyHash => "body_hash",
-        /// Like `form`, without `bodySHA256` in the query.
-        FormWithoutHash => "form_without_hash",
-        /// A `GET`: the URL with its query.
-        Query => "query",
-        /// A `GET`: the URL with its query, without `bodySHA256`.
-        QueryWithoutHash => "query_without_hash",
+use super::label::{Label, closed_set};
+
+impl Label for Construction {
+    const ALL: &'static [Self] = Construction::ALL;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn as_str(self) -> &'static str {
+        Construction::as_str(self)
     }
 }
 
-closed_set! {
-    /// Which of the keys of an account matched.
-    pub enum KeyAge {
-        /// The first configured key.
-        Current => "current",
-        /// Any later key. It can be removed once it no longer matches.
-        Previous => "previous",
+impl Label for KeyAge {
+    const ALL: &'static [Self] = KeyAge::ALL;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn as_str(self) -> &'static str {
+        KeyAge::as_str(self)
     }
 }
 
@@ -35,5 +35,20 @@ closed_set! {
         Enforce => "enforce",
         /// The callback becomes a dead letter, never an event. For the first days, until the public URL is correct.
         ReportOnly => "report-only",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_indexed<L: Label>() {
+        assert!(L::ALL.iter().enumerate().all(|(index, label)| label.index() == index));
+    }
+
+    #[test]
+    fn index_of_a_label_is_its_place_in_the_list() {
+        assert_indexed::<Construction>();
+        assert_indexed::<KeyAge>();
     }
 }

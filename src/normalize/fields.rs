@@ -3,8 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
-
-use crate::verify::{Pair, Payload, is_named};
+use twilio_signature::{Pair, Payload, is_named};
 
 /// The meaning of a field. Names are compared without case and underscores.
 ///

@@ -20,6 +20,7 @@ mod profile_event;
 use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
+use twilio_signature::ClaimedAccount;
 
 use self::fields::{ExtraFields, Field, FieldMeaning};
 pub use self::profile_event::event_from_profile;
@@ -28,7 +29,7 @@ use crate::{
         AccountSid, DeadLetterReason, Event, Fingerprint, Label as _, Origin, ProfileSid, ProfileStatusChanged,
         RawCallback, RejectionReason, Resource, Status, Timestamp, TraceParent,
     },
-    verify::{ClaimedAccount, VerifiedCallback},
+    verify::VerifiedCallback,
 };
 
 /// The header that identifies the deliveries of one callback, in lower case.
@@ -127,7 +128,7 @@ pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, Norm
 
 fn read_account(claimed: &ClaimedAccount) -> Result<AccountSid, DeadLetterReason> {
     match claimed {
-        ClaimedAccount::Account(sid) => Ok(sid.clone()),
+        ClaimedAccount::Account(sid) => AccountSid::parse(sid).map_err(|_| DeadLetterReason::InvalidAccountSid),
         ClaimedAccount::Missing => Err(DeadLetterReason::MissingAccountSid),
         ClaimedAccount::Invalid => Err(DeadLetterReason::InvalidAccountSid),
         ClaimedAccount::Conflicting => Err(DeadLetterReason::ConflictingAccountSid),

@@ -1,10 +1,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
+use twilio_signature::{Keyring, SigningKey, Verifier, sign, url_with_body_hash};
+
 use super::*;
-use crate::{
-    domain::{Encoding, PublicUrl, SIGNATURE_HEADER},
-    verify::{Keyring, SigningKey, Verifier, sign, url_with_body_hash},
-};
+use crate::domain::{Encoding, PublicUrl, SIGNATURE_HEADER};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const PROFILE: &str = "BU00000000000000000000000000000002";
@@ -38,7 +37,8 @@ fn verified(encoding: Encoding, body: &str, headers: &[(&str, &str)]) -> Verifie
     let signature = sign(&key, &format!("{BASE}{ROUTE}?{query}"), &[]).to_string();
     let headers = [headers, &[(SIGNATURE_HEADER, signature.as_str())]].concat();
     let raw = request(encoding, Some(query), body, &headers);
-    Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring).verify(raw).unwrap()
+    let verifier = Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring);
+    VerifiedCallback::verify(&verifier, raw).unwrap()
 }
 
 fn at_receipt(verified: &VerifiedCallback) -> Result<Event, NormalizeError> {

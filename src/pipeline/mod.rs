@@ -47,7 +47,7 @@
 //!
 //! | Call | Thread | Lock | Bound |
 //! |---|---|---|---|
-//! | diagnosis of a signature: CPU time, no I/O | `diagnosis`, one at a time | none | a budget of work, see `verify::diagnose`; no answer waits for it |
+//! | diagnosis of a signature: CPU time, no I/O | `diagnosis`, one at a time | none | a budget of work, see `Verifier::diagnose`; no answer waits for it |
 //! | write and sync of the event time | `event-time` | that of its file | see `clock`; no callback waits for it |
 //! | [`EventClock::open`]: reads a small file | the caller's, before anything is served | none | none |
 //!
@@ -68,6 +68,7 @@ use std::{
 
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
+use twilio_signature::Verifier;
 
 pub use self::{
     clock::{EventClock, EventTimeWriter},
@@ -89,7 +90,7 @@ use crate::{
     normalize::{event_from_profile, normalize},
     telemetry::Metrics,
     trusthub::Fetched,
-    verify::{VerifiedCallback, Verifier},
+    verify::VerifiedCallback,
 };
 
 /// How the pipeline treats callbacks.
@@ -188,7 +189,7 @@ impl Pipeline {
         permit: impl Send + 'static,
     ) -> Result<DetachOnDrop<Outcome>, Outcome> {
         let raw = Arc::new(raw);
-        let accepted = match self.verifier.verify(Arc::clone(&raw)) {
+        let accepted = match VerifiedCallback::verify(&self.verifier, Arc::clone(&raw)) {
             Ok(verified) => self.submit_verified(&mut guard, verified),
             Err(reason) => return self.reject(guard, raw, reason, permit),
         };

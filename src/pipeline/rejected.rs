@@ -1,7 +1,7 @@
 //! Handles callbacks without a valid signature: the answer, a diagnosis for the operator, and `SIGNATURE_MODE=report-only`.
 //!
 //! The answer never waits for a diagnosis. Diagnoses run one at a time, each on a thread of its own, and their work is bounded
-//! before it starts (see `verify::diagnose`). The outcome is counted and logged after the diagnosis, exactly once.
+//! before it starts (see `Verifier::diagnose`). The outcome is counted and logged after the diagnosis, exactly once.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -137,7 +137,7 @@ impl Pipeline {
         let search = blocking::run("diagnosis", move || {
             let _permit = permit;
             let _operation = this.metrics.operations.begin(Operation::Diagnosis);
-            this.verifier.diagnose(&raw)
+            this.verifier.diagnose(&raw.as_request())
         });
         // If the system has no thread for it, only the diagnosis is lost.
         let Ok(Some(near_miss)) = search.await else { return reason };

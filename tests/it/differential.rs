@@ -10,7 +10,7 @@ mod tampering;
 
 use std::collections::BTreeSet;
 
-use trusthub_bridge::domain::{Construction, Encoding, Label as _};
+use trusthub_bridge::domain::{Construction, Encoding};
 
 use self::{
     case::Case,

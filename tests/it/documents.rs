@@ -7,8 +7,8 @@ use std::{
 };
 
 /// Folders of the repository. A code span that begins with one of them is the path of a file or folder.
-const FOLDERS: [&str; 9] =
-    ["benches/", "dashboards/", "docs/", "examples/", "fuzz/", "helm/", "schemas/", "scripts/", "src/"];
+const FOLDERS: [&str; 10] =
+    ["benches/", "crates/", "dashboards/", "docs/", "examples/", "fuzz/", "helm/", "schemas/", "scripts/", "src/"];
 
 /// Paths that exist only after something was run, or that no longer exist.
 const NOT_TRACKED: [&str; 3] = ["docs/development.md", "fuzz/artifacts", "fuzz/corpus"];
@@ -19,10 +19,16 @@ fn root() -> &'static Path {
 
 /// Paths of all documents below the root, sorted.
 fn documents() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md", "helm/trusthub-bridge/README.md"]
-            .map(PathBuf::from)
-            .into();
+    let mut found: Vec<PathBuf> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "crates/twilio-signature/README.md",
+        "fuzz/README.md",
+        "helm/trusthub-bridge/README.md",
+    ]
+    .map(PathBuf::from)
+    .into();
     found.extend(pages("docs"));
     found.extend(pages("docs/decisions"));
     found.sort();

@@ -5,7 +5,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use trusthub_bridge::verify::{SigningKey, decode_form, sign, url_with_body_hash};
+use twilio_signature::{SigningKey, decode_form, sign, url_with_body_hash};
 
 use crate::support::{ACCOUNT, PUBLIC_URL, TOKEN, program};
 

@@ -1,7 +1,7 @@
-//! Rules for the source that the compiler does not check.
+//! Rules for the source that the compiler does not check. Cargo already checks which crate of the workspace uses which.
 //!
 //! - [`arrows`]: which module may name which other module and which foreign crate, and that no permission is unused.
-//! - [`names`]: no two types of the crate have the same name.
+//! - [`names`]: no two types of a crate have the same name.
 //! - [`vocabulary`]: words that the project has replaced by standard terms do not return.
 //! - this file: how long a source file may be.
 //!
@@ -19,15 +19,17 @@ const MAX_LINES: usize = 400;
 
 #[test]
 fn source_files_are_short_enough_to_read_at_once() {
-    let long: Vec<_> = sources()
+    let root = project_root();
+    let long: Vec<_> = ["src", "crates"]
         .iter()
-        .map(|source| (source.path.display().to_string(), source.text.lines().count()))
+        .flat_map(|folder| rust_files_below(&root.join(folder)))
+        .map(|path| (path.strip_prefix(root).unwrap().display().to_string(), read(&path).lines().count()))
         .filter(|(_, lines)| *lines > MAX_LINES)
         .collect();
     assert!(long.is_empty(), "longer than {MAX_LINES} lines: {long:?}");
 }
 
-/// A Rust source file of the crate.
+/// A Rust source file of a package.
 struct Source {
     /// Below `src`.
     path: PathBuf,
@@ -39,10 +41,19 @@ fn project_root() -> &'static Path {
 }
 
 fn sources() -> Vec<Source> {
-    let root = project_root().join("src");
+    sources_below("src")
+}
+
+fn sources_below(folder: &str) -> Vec<Source> {
+    let root = project_root().join(folder);
+    rust_files_below(&root)
+        .map(|path| Source { text: read(&path), path: path.strip_prefix(&root).unwrap().to_owned() })
+        .collect()
+}
+
+fn rust_files_below(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let is_rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
-    let sources = files_below(&root).into_iter().filter(is_rust);
-    sources.map(|path| Source { text: read(&path), path: path.strip_prefix(&root).unwrap().to_owned() }).collect()
+    files_below(path).into_iter().filter(is_rust)
 }
 
 /// The path itself if it is a file, otherwise every file below it, in alphabetical order.

@@ -1,12 +1,12 @@
 //! The tokens that `explain` tries, with names that do not reveal them.
 
 use secrecy::SecretString;
+use twilio_signature::{ClaimedAccount, SigningKey};
 
 use crate::{
     cli::{Variables, output::Failure},
     config,
     domain::{AccountSid, KeyAge},
-    verify::{ClaimedAccount, SigningKey},
 };
 
 /// A signing key with a name for the output.
@@ -33,7 +33,7 @@ impl NamedKey {
     pub(super) fn is_for(&self, claimed: &ClaimedAccount) -> bool {
         match (&self.scope, claimed) {
             (KeyScope::Single(account) | KeyScope::Listed(account), ClaimedAccount::Account(claimed)) => {
-                account == claimed
+                account.as_str() == claimed
             }
             (KeyScope::Any | KeyScope::Single(_), _) => true,
             (KeyScope::Listed(_), _) => false,

@@ -6,6 +6,8 @@ mod request;
 
 use std::path::{Path, PathBuf};
 
+use twilio_signature::{Signature, WebhookRequest, explain};
+
 pub use self::request::{RawRequest, RequestError, parse_request};
 use self::{keys::NamedKey, request::parse_header};
 use super::{
@@ -13,10 +15,7 @@ use super::{
     output::{Failure, print},
     sign::{self, Method},
 };
-use crate::{
-    domain::{Encoding, Headers, PublicUrl, SIGNATURE_HEADER},
-    verify::{CapturedRequest, Signable, Signature, explain},
-};
+use crate::domain::{Encoding, Headers, PublicUrl, SIGNATURE_HEADER};
 
 /// The text of `explain --help`.
 pub(super) const LONG: &str = "Explain why the X-Twilio-Signature of a captured request matches or does not
@@ -82,14 +81,15 @@ fn explain_input(input: &ExplainInput, keys: Vec<NamedKey>) -> Result<(bool, Vec
     };
     let (path, query) =
         input.target.split_once('?').map_or((input.target.as_str(), None), |(path, query)| (path, Some(query)));
-    let request = Signable {
+    let request = WebhookRequest {
+        path,
         route: route(path, &input.urls),
         query,
         encoding: encoding(input),
+        headers: &input.headers,
         body: if input.method == Method::Get { &[] } else { &input.body },
     };
-    let captured = CapturedRequest { request, path, headers: &input.headers };
-    let Ok(account) = captured.account() else {
+    let Ok(account) = request.account() else {
         let problem = "The request has more fields than a callback may have; the service rejects it before checking its signature.";
         return Ok((false, vec![report::NO_MATCH.to_owned(), problem.to_owned()]));
     };
@@ -97,7 +97,7 @@ fn explain_input(input: &ExplainInput, keys: Vec<NamedKey>) -> Result<(bool, Vec
     let own = keys.len();
     keys.extend(others);
     let signing: Vec<_> = keys.iter().map(|key| key.key.clone()).collect();
-    let explanation = explain(&captured, &input.urls, &signing, own, &signature).map_err(Failure::failed)?;
+    let explanation = explain(&request, &input.urls, &signing, own, &signature).map_err(Failure::failed)?;
     Ok(report::lines(&explanation, &account, &keys, own, &signature))
 }
 

@@ -1,7 +1,8 @@
 //! The output of `explain`: the result, its reason, and the signed message with non-printable bytes escaped.
 
+use twilio_signature::{ClaimedAccount, Explanation, MatchResult, NearMiss, Signature, SignedText};
+
 use super::keys::NamedKey;
-use crate::verify::{ClaimedAccount, Explanation, MatchResult, NearMiss, Signature, SignedText};
 
 /// The first line when the service would reject the signature.
 pub(super) const NO_MATCH: &str = "does not match";

@@ -3,12 +3,12 @@
 use std::{fmt::Display, str::FromStr};
 
 use actix_web::{Error, error::PayloadError, web::Bytes};
+use twilio_signature::decode_form;
 
 use super::error::ApiError;
 use crate::{
     domain::{Label, Status, is_sid},
     simulator::callback::is_callback_url,
-    verify::decode_form,
 };
 
 /// The limit on request bodies. No form of the API needs as much.

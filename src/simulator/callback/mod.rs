@@ -20,16 +20,14 @@ use tokio::{
     sync::broadcast,
     time::sleep,
 };
+use twilio_signature::EmptyKey;
 
 use self::sender::{OutgoingCallback, SenderInner};
 pub use self::{
     faults::{CallbackFault, CallbackFaultRates, DelayRange, DelayRangeError, Percent, PercentError},
     journal::{Attempt, AttemptOutcome, CallbackFailure, CallbackInfo},
 };
-use crate::{
-    domain::{AccountSid, Construction, ProfileSid, Status},
-    verify::EmptyKey,
-};
+use crate::domain::{AccountSid, Construction, ProfileSid, Status};
 
 /// A status change to announce.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,12 +2,10 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::Url;
+use twilio_signature::{Pair, SigningKey, sign, url_with_body_hash};
 
 use super::Announcement;
-use crate::{
-    domain::{Construction, Label as _, Verb},
-    verify::{Pair, SigningKey, sign, url_with_body_hash},
-};
+use crate::domain::{Construction, Label as _, Verb};
 
 /// The characters that are percent-encoded in a form. Twilio does not encode these four.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');

@@ -16,6 +16,7 @@ use tokio::{
     sync::{Semaphore, mpsc::UnboundedReceiver},
     time::{Instant, timeout},
 };
+use twilio_signature::{EmptyKey, SigningKey};
 
 use super::{
     Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackFault, CallbackFaultRates, CallbackInfo,
@@ -27,10 +28,7 @@ use super::{
     queues::{Permit, Permits, ProfileQueues},
     request::{CallbackRequest, RequestShape, TargetUrl},
 };
-use crate::{
-    domain::{AccountSid, Construction, ProfileSid},
-    verify::{EmptyKey, SigningKey},
-};
+use crate::domain::{AccountSid, Construction, ProfileSid};
 
 /// The maximum number of callbacks that are being sent at the same time.
 const CONCURRENCY: usize = 512;

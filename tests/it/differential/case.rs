@@ -1,7 +1,9 @@
 //! One request: the signed form of it, and the form in which it arrives.
 
-use trusthub_bridge::domain::{Construction, Encoding, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER};
-use trusthub_bridge::verify::{Keyring, Pair, SigningKey, Verifier, decode_form, sign, url_with_body_hash};
+use twilio_signature::{
+    Construction, Encoding, Headers, Keyring, Pair, PublicUrl, SIGNATURE_HEADER, SigningKey, Verifier, WebhookRequest,
+    decode_form, sign, url_with_body_hash,
+};
 
 use super::tampering::TAMPERINGS;
 use crate::support::TOKEN;
@@ -96,7 +98,8 @@ impl Case {
     pub(super) fn accepted_construction(&self) -> Option<Construction> {
         let keyring = Keyring::new(None, &[TOKEN.into()]).unwrap();
         let verifier = Verifier::new(vec![self.received.public_url.clone()], keyring);
-        let verified = verifier.verify(self.received.raw(&self.signature())).ok()?;
+        let headers = [(SIGNATURE_HEADER, self.signature())].into_iter().collect();
+        let verified = verifier.verify(&self.received.request(&headers)).ok()?;
         Some(verified.matched().construction)
     }
 
@@ -140,15 +143,14 @@ impl Received {
         joined(self.public_url.as_str(), self.route, query.as_deref())
     }
 
-    fn raw(&self, signature: &str) -> RawCallback {
-        RawCallback {
-            resource: Resource::CustomerProfile,
+    fn request<'a>(&'a self, headers: &'a Headers) -> WebhookRequest<'a> {
+        WebhookRequest {
+            path: self.route,
             route: self.route,
-            target: joined("", self.route, self.query.as_deref()),
-            query: self.query.clone(),
+            query: self.query.as_deref(),
             encoding: self.encoding,
-            headers: [(SIGNATURE_HEADER, signature)].into_iter().collect(),
-            body: self.body.clone(),
+            headers,
+            body: &self.body,
         }
     }
 }

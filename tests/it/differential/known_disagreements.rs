@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode_str;
 use trusthub_bridge::domain::Encoding;
-use trusthub_bridge::verify::{MAX_FIELDS, Pair, decode_form};
+use twilio_signature::{MAX_FIELDS, Pair, decode_form};
 
 use super::case::Case;
 use crate::support::oracle::Library::{self, Node, Python};

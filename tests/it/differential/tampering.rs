@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use trusthub_bridge::domain::Encoding;
-use trusthub_bridge::verify::decode_form;
+use twilio_signature::decode_form;
 
 use super::case::Case;
 use crate::support::random::Random;

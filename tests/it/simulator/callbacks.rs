@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use trusthub_bridge::{
     domain::{AccountSid, Construction, KeyAge, Label as _, ProfileSid, Status},
     simulator::{Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackSender, SenderOptions},
-    verify::SignatureMatch,
 };
+use twilio_signature::SignatureMatch;
 
 use self::receiver::{Receiver, Reply};
 use crate::support::{ACCOUNT, PROFILE, TIMEOUT};

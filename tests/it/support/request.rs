@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use trusthub_bridge::verify::{SigningKey, decode_form, sign, url_with_body_hash};
+use twilio_signature::{SigningKey, decode_form, sign, url_with_body_hash};
 
 use super::{Answer, Connection, PUBLIC_URL, TOKEN};
 

@@ -1,4 +1,4 @@
-//! No two types of the crate have the same name, so that a name in code, a message or a document has one meaning.
+//! No two types of a crate have the same name, so that a name in code, a message or a document has one meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use syn::buffer::{Cursor, TokenBuffer};
 use syn::visit::{self, Visit};
 
-use super::sources;
+use super::sources_below;
 
 /// Names that several types below this folder of `src` may have; the empty path is the whole crate.
 const ALLOWED: &[(&str, &str)] = &[
@@ -17,11 +17,13 @@ const ALLOWED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn type_names_are_unique_in_the_crate() {
-    let sources = sources();
-    let files: Vec<_> = sources.iter().map(|source| (source.path.as_path(), source.text.as_str())).collect();
-    let repeated = repeated(&files);
-    assert!(repeated.is_empty(), "several types have the same name:\n{}", repeated.join("\n"));
+fn type_names_are_unique_in_each_crate() {
+    for folder in ["src", "crates/twilio-signature/src"] {
+        let sources = sources_below(folder);
+        let files: Vec<_> = sources.iter().map(|source| (source.path.as_path(), source.text.as_str())).collect();
+        let repeated = repeated(&files);
+        assert!(repeated.is_empty(), "{folder}: several types have the same name:\n{}", repeated.join("\n"));
+    }
 }
 
 /// The names that several types in these files have, with the files below `src`, one line each.

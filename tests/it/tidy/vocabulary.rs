@@ -55,6 +55,7 @@ const CHECKED: &[&str] = &[
     "Makefile",
     "README.md",
     "benches",
+    "crates",
     "docs",
     "examples",
     "fuzz",

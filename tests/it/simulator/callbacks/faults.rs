@@ -6,10 +6,10 @@ use std::{
 };
 
 use trusthub_bridge::{
-    domain::{Construction, KeyAge, ProfileSid, RejectReason, Status},
+    domain::{Construction, KeyAge, ProfileSid, Status},
     simulator::{Announcement, CallbackFault, CallbackFaultRates, CallbackSender, Percent, SenderOptions},
-    verify::SignatureMatch,
 };
+use twilio_signature::{SignatureMatch, VerifyError};
 
 use super::{NEWER, announcement, call, endings, receiver::Receiver, sender, sender_with, settled};
 
@@ -102,7 +102,7 @@ async fn get_with_doubled_hash_looks_like_the_captured_one_and_is_accepted() {
 async fn wrong_signature_is_rejected() {
     let receiver = Receiver::answering(403);
     call(&always(CallbackFaultRates { wrong_signature: Percent::ALL, ..none() }), &receiver.url("")).await;
-    assert_eq!(receiver.verify(), Err(RejectReason::SignatureMismatch));
+    assert_eq!(receiver.verify(), Err(VerifyError::SignatureMismatch));
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn old_token_of_an_account_with_one_token_is_never_valid() {
     let sender = sender_with(&[NEWER], SenderOptions::default());
     sender.set_faults(CallbackFaultRates { old_token: Percent::ALL, ..none() });
     call(&sender, &receiver.url("")).await;
-    assert_eq!(receiver.verify(), Err(RejectReason::SignatureMismatch));
+    assert_eq!(receiver.verify(), Err(VerifyError::SignatureMismatch));
 }
 
 #[tokio::test]

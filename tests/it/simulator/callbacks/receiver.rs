@@ -7,9 +7,8 @@ use std::{
     thread,
 };
 
-use trusthub_bridge::{
-    domain::{AccountSid, Encoding, PublicUrl, RawCallback, RejectReason, Resource, SIGNATURE_HEADER},
-    verify::{Keyring, SignatureMatch, Verifier},
+use twilio_signature::{
+    Encoding, Headers, Keyring, PublicUrl, SIGNATURE_HEADER, SignatureMatch, Verifier, VerifyError, WebhookRequest,
 };
 
 use super::{NEWER, OLDER, account};
@@ -58,23 +57,23 @@ impl Received {
     }
 
     /// The result of the service's verifier.
-    fn verify(&self, base: &str, tokens: &[&str]) -> Result<SignatureMatch, RejectReason> {
+    fn verify(&self, base: &str, tokens: &[&str]) -> Result<SignatureMatch, VerifyError> {
         let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
         assert_eq!(path, ROUTE);
-        let raw = RawCallback {
-            resource: Resource::CustomerProfile,
+        let headers: Headers = self.headers.iter().cloned().collect();
+        assert_eq!(headers.values(SIGNATURE_HEADER).count(), 1);
+        let request = WebhookRequest {
+            path,
             route: ROUTE,
-            target: self.target.clone(),
-            query: query.map(str::to_owned),
+            query,
             encoding: if self.verb == "GET" { Encoding::Query } else { Encoding::Form },
-            headers: self.headers.iter().cloned().collect(),
-            body: self.body.clone().into(),
+            headers: &headers,
+            body: self.body.as_bytes(),
         };
-        assert_eq!(raw.headers.values(SIGNATURE_HEADER).count(), 1);
         let tokens: Vec<_> = tokens.iter().map(|token| (*token).into()).collect();
-        let keyring = Keyring::new(Some(AccountSid::clone(&account())), &tokens).unwrap();
+        let keyring = Keyring::new(Some(account().as_str()), &tokens).unwrap();
         let verifier = Verifier::new(vec![PublicUrl::parse(base).unwrap()], keyring);
-        verifier.verify(raw).map(|verified| verified.matched())
+        verifier.verify(&request).map(|verified| verified.matched())
     }
 }
 
@@ -132,7 +131,7 @@ impl Receiver {
     }
 
     /// The result of the service's verifier for the only request.
-    pub(super) fn verify(&self) -> Result<SignatureMatch, RejectReason> {
+    pub(super) fn verify(&self) -> Result<SignatureMatch, VerifyError> {
         let received = self.received();
         assert_eq!(received.len(), 1, "{received:?}");
         received[0].verify(&self.base(), &[NEWER, OLDER])

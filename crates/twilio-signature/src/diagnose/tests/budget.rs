@@ -1,9 +1,9 @@
 use super::*;
-use crate::verify::{diagnose::rewrites::REWRITES, key::HASHED};
+use crate::{diagnose::rewrites::REWRITES, key::HASHED};
 
 /// Searches with the keys of these tokens; returns the result and the remaining budget.
 fn search(
-    raw: &RawCallback,
+    raw: &OwnedRequest,
     urls: &[&str],
     tokens: &[&str],
     own: usize,
@@ -11,18 +11,18 @@ fn search(
 ) -> (Option<FoundNearMiss>, Budget) {
     let urls: Vec<_> = urls.iter().map(|url| PublicUrl::parse(url).unwrap()).collect();
     let keys: Vec<_> = tokens.iter().map(|token| SigningKey::from_auth_token(&(*token).into()).unwrap()).collect();
-    let signature = read_signature(raw).unwrap();
-    let captured = CapturedRequest::from(raw);
-    let payload = Payload::decode(captured.request).unwrap();
-    let messages = MessageBuilder::new(&captured.request, &payload);
+    let request = raw.as_request();
+    let signature = read_signature(&request).unwrap();
+    let payload = Payload::decode(&request).unwrap();
+    let messages = MessageBuilder::new(&request, &payload);
     let (payload, messages, signature, mut left) = (&payload, &messages, &signature, budget);
-    let mut search = Search { captured, payload, messages, urls: &urls, keys: &keys, signature, budget: &mut left };
+    let mut search = Search { request, payload, messages, urls: &urls, keys: &keys, signature, budget: &mut left };
     let found = search.run_own_first(own);
     (found, left)
 }
 
 /// The remaining budget of a diagnosis that finds nothing.
-fn left(raw: RawCallback, urls: &[&str], tokens: &[&str]) -> Budget {
+fn left(raw: OwnedRequest, urls: &[&str], tokens: &[&str]) -> Budget {
     let (found, left) = search(&forged(raw), urls, tokens, tokens.len(), Budget::DIAGNOSIS);
     assert!(found.is_none());
     left
@@ -34,7 +34,7 @@ fn unsuccessful_search_stays_within_its_budget() {
     assert!((1..Budget::DIAGNOSIS.signatures).contains(&typical.signatures) && !typical.exceeded, "{typical:?}");
     let hints = (0..100).map(|n| ("host", format!("h{n}.example:{n}"))).collect();
     let query = format!("a=1&{}", url_with_body_hash("", b"").trim_start_matches('?'));
-    let many = RawCallback { headers: hints, ..raw(Encoding::Form, Some(&query), &"A=1&".repeat(900)) };
+    let many = OwnedRequest { headers: hints, ..raw(Encoding::Form, Some(&query), &"A=1&".repeat(900)) };
     let many = left(many, &[BASE, "https://b.example/p", "http://c.example:81"], &["1", "2", "3"]);
     assert!(many.signatures == 0 && many.exceeded, "{many:?}");
     let large = left(form(&format!("A={}", "x".repeat(MAX_REWRITTEN_BYTES * 4))), &[BASE], &["1"]);
@@ -78,7 +78,7 @@ fn near_miss_with_the_token_of_another_account_is_found() {
 
 #[test]
 fn bodies_and_queries_are_rewritten_up_to_a_size() {
-    let is_found = |raw: &RawCallback| search(raw, &[BASE], &[TOKEN], 1, Budget::EXPLANATION).0.is_some();
+    let is_found = |raw: &OwnedRequest| search(raw, &[BASE], &[TOKEN], 1, Budget::EXPLANATION).0.is_some();
     let url = format!("{BASE}{ROUTE}");
     for (size, rewritten) in
         [(MAX_REWRITTEN_BYTES - 1, true), (MAX_REWRITTEN_BYTES, true), (MAX_REWRITTEN_BYTES + 1, false)]
@@ -90,8 +90,8 @@ fn bodies_and_queries_are_rewritten_up_to_a_size() {
     }
 }
 
-/// Diagnoses a forged callback with four URLs and two keys; returns the hashed bytes, the rewrites and the remaining budget.
-fn cost(raw: RawCallback) -> (usize, usize, Budget) {
+/// Diagnoses a forged request with four URLs and two keys; returns the hashed bytes, the rewrites and the remaining budget.
+fn cost(raw: OwnedRequest) -> (usize, usize, Budget) {
     let urls = (0..4).map(|number| PublicUrl::parse(&format!("https://hooks-{number}.example.com:8443/p")).unwrap());
     let keyring = Keyring::new(None, &[TOKEN.into(), "previous-token".into()]).unwrap();
     let verifier = Verifier::new(urls.collect(), keyring);
@@ -99,7 +99,7 @@ fn cost(raw: RawCallback) -> (usize, usize, Budget) {
     HASHED.set(0);
     REWRITES.set(0);
     let mut budget = Budget::DIAGNOSIS;
-    assert_eq!(verifier.diagnose_within(&raw, &mut budget), None);
+    assert_eq!(verifier.diagnose_within(&raw.as_request(), &mut budget), None);
     (HASHED.get(), REWRITES.get(), budget)
 }
 

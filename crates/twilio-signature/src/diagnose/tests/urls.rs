@@ -1,5 +1,5 @@
 use super::*;
-use crate::verify::diagnose::urls::MAX_HINT_BYTES;
+use crate::diagnose::urls::MAX_HINT_BYTES;
 
 /// Diagnoses a form that was signed for another URL.
 fn url_diagnosis(configured: &str, signed_url: &str, headers: &[(&str, &str)]) -> (NearMissKind, String) {
@@ -89,6 +89,6 @@ fn header_that_cannot_be_part_of_a_url_is_ignored() {
     ] {
         let mut raw = signed(form(FORM), &format!("{signed_url}{ROUTE}"), &decoded(FORM));
         raw.headers.push(name, value.as_bytes());
-        assert_eq!(verifier(BASE).diagnose(&raw), None, "{signed_url}");
+        assert_eq!(verifier(BASE).diagnose(&raw.as_request()), None, "{signed_url}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Typical total size of the headers of a callback behind a proxy, in bytes.
+/// Typical total size of the headers of a request behind a proxy, in bytes.
 const TYPICAL_BYTES: usize = 1_024;
 /// Typical number of headers.
 const TYPICAL_COUNT: usize = 24;

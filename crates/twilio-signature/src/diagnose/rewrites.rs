@@ -5,11 +5,8 @@ use std::{borrow::Cow, collections::HashSet};
 use percent_encoding::percent_decode;
 
 use crate::{
-    domain::Encoding,
-    verify::{
-        message::Signable,
-        payload::{Pair, decode_form},
-    },
+    Encoding, WebhookRequest,
+    payload::{Pair, decode_form},
 };
 
 /// Maximum number of parameters or fields that are omitted one by one.
@@ -38,7 +35,7 @@ impl<T> Rewrite<T> {
 }
 
 /// The description of a rewrite, and the function that computes the fields from the request and its decoded body.
-type FieldRule = (&'static str, fn(&Signable<'_>, &[Pair]) -> Vec<Pair>);
+type FieldRule = (&'static str, fn(&WebhookRequest<'_>, &[Pair]) -> Vec<Pair>);
 
 const JSON_RULES: [FieldRule; 2] = [
     ("only the URL was signed, so the signature does not cover the body", |_, _| Vec::new()),
@@ -89,7 +86,7 @@ const FORM_RULES: [FieldRule; 14] = [
 /// Rewrites of the fields, each in the order in which they are signed. Each rewrite is computed on demand, in time
 /// proportional to the size of the request.
 pub(super) fn field_rewrites<'r>(
-    request: Signable<'r>,
+    request: WebhookRequest<'r>,
     pairs: &'r [Pair],
 ) -> impl Iterator<Item = Rewrite<Vec<Pair>>> + 'r {
     let (rules, omitted): (&[FieldRule], usize) = match request.encoding {

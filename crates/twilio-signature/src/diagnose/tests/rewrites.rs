@@ -54,7 +54,11 @@ fn rewritten_query_with_the_hash_of_the_body_may_be_signed_alone() {
         assert!(diagnosis(BASE, &raw).1.contains("%20 for +"));
     }
     let unhashed = signed(raw(Encoding::Form, Some("a=b+c"), FORM), &format!("{BASE}{ROUTE}?a=b%20c"), &[]);
-    assert_eq!(verifier(BASE).diagnose(&unhashed), None, "two simultaneous differences are not searched for");
+    assert_eq!(
+        verifier(BASE).diagnose(&unhashed.as_request()),
+        None,
+        "two simultaneous differences are not searched for"
+    );
 }
 
 #[test]

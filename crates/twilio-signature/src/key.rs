@@ -8,12 +8,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 use thiserror::Error;
 
-/// Length of an HMAC-SHA1, the only algorithm that Twilio currently uses for callbacks.
+/// Length of an HMAC-SHA1, the only algorithm that Twilio currently uses for webhooks.
 const SIGNATURE_LEN: usize = 20;
 
 /// The decoded value of an `X-Twilio-Signature` header. It proves nothing until it is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signature(pub(super) [u8; SIGNATURE_LEN]);
+pub struct Signature(pub(crate) [u8; SIGNATURE_LEN]);
 
 impl Signature {
     /// Parses the value of the header: standard base64 with padding and zero trailing bits, as Twilio writes it.
@@ -32,7 +32,7 @@ impl fmt::Display for Signature {
 }
 
 /// The parts of a signed message, in order. They are hashed one after another without being concatenated.
-pub(super) type MessageParts<'a> = [&'a [u8]];
+pub(crate) type MessageParts<'a> = [&'a [u8]];
 
 /// A signing key is empty, so that anyone could forge a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -42,7 +42,7 @@ pub struct EmptyKey;
 #[cfg(test)]
 thread_local! {
     /// Number of bytes that this thread has signed or verified.
-    pub(super) static HASHED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    pub(crate) static HASHED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// A key and its algorithm. Currently always an auth token with HMAC-SHA1.
@@ -76,12 +76,12 @@ impl SigningKey {
         mac
     }
 
-    pub(super) fn sign(&self, message: &MessageParts<'_>) -> Signature {
+    pub(crate) fn sign(&self, message: &MessageParts<'_>) -> Signature {
         Signature(self.mac(message).finalize().into_bytes().into())
     }
 
     /// Whether this key signed the message. Compares in constant time.
-    pub(super) fn verifies(&self, message: &MessageParts<'_>, signature: &Signature) -> bool {
+    pub(crate) fn verifies(&self, message: &MessageParts<'_>, signature: &Signature) -> bool {
         self.mac(message).verify_slice(&signature.0).is_ok()
     }
 }

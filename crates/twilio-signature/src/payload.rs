@@ -1,22 +1,21 @@
-//! The decoded fields of a callback. Verification builds the message from them, normalization reads them.
+//! The decoded fields of a request. Verification builds the message from them, and the application reads them.
 
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use super::message::Signable;
-use crate::domain::{AccountSid, Encoding, Members, RejectReason};
+use crate::{Encoding, TooManyFields, WebhookRequest, members::Members};
 
-/// Maximum number of fields in one callback. Twilio sends a handful.
+/// Maximum number of fields in one request. Twilio sends a few dozen at most.
 pub const MAX_FIELDS: usize = 1000;
 
-/// Initial capacity: enough for most callbacks.
+/// Initial capacity: enough for most requests.
 const TYPICAL_FIELDS: usize = 8;
 
 /// The field with the account SID, in the spelling that [`is_named`] expects.
 const ACCOUNT_FIELD: &str = "accountsid";
 
 /// The query parameter with the hash of the body. It belongs to the signature and is not a field.
-pub(super) const BODY_HASH_PARAMETER: &str = "bodySHA256";
+pub(crate) const BODY_HASH_PARAMETER: &str = "bodySHA256";
 
 /// Whether a field has this name, ignoring case and underscores. `folded` is in lower case without underscores.
 #[must_use]
@@ -39,23 +38,21 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// Decodes the fields of a callback.
+    /// Decodes the fields of a request.
     ///
     /// # Errors
-    /// [`RejectReason::Malformed`] when there are more than [`MAX_FIELDS`] fields, since every field costs time before the
-    /// signature is verified.
-    pub(super) fn decode<'a>(request: impl Into<Signable<'a>>) -> Result<Self, RejectReason> {
-        let request = request.into();
+    /// [`TooManyFields`] when there are more than [`MAX_FIELDS`].
+    pub(crate) fn decode(request: &WebhookRequest<'_>) -> Result<Self, TooManyFields> {
         let payload = match request.encoding {
             Encoding::Form | Encoding::Query => Self::Pairs(decode_form(request.fields())?),
-            Encoding::Json => serde_json::from_slice::<Members<Value>>(request.fields())
+            Encoding::Json => serde_json::from_slice::<Members>(request.fields())
                 .map_or(Self::Unreadable, |members| Self::Json(members.0)),
         };
         Ok(payload)
     }
 
-    /// The account that the callback claims.
-    pub(super) fn account(&self) -> ClaimedAccount {
+    /// The account that the request claims.
+    pub(crate) fn account(&self) -> ClaimedAccount {
         let texts: Vec<&str> = match self {
             Self::Pairs(pairs) => pairs
                 .iter()
@@ -73,17 +70,17 @@ impl Payload {
     }
 }
 
-/// The account that a callback claims. Untrusted until the signature is verified with a key of that account.
+/// The account that a request claims. Untrusted until the signature is verified with a key of that account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimedAccount {
-    /// The callback names no account.
+    /// The request names no account.
     Missing,
-    /// The value is not an account SID.
+    /// The value is not an account SID: `AC` and 32 hexadecimal digits.
     Invalid,
-    /// The callback names several accounts.
+    /// The request names several accounts.
     Conflicting,
-    /// The callback names this account.
-    Account(AccountSid),
+    /// The request names the account with this SID.
+    Account(String),
 }
 
 impl ClaimedAccount {
@@ -93,19 +90,24 @@ impl ClaimedAccount {
         if texts.any(|other| other != first) {
             return Self::Conflicting;
         }
-        AccountSid::parse(first).map_or(Self::Invalid, Self::Account)
+        if is_account_sid(first) { Self::Account(first.to_owned()) } else { Self::Invalid }
     }
+}
+
+fn is_account_sid(text: &str) -> bool {
+    text.strip_prefix("AC")
+        .is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 /// Decodes a form or a query; keeps the order of the fields.
 ///
 /// # Errors
-/// [`RejectReason::Malformed`] when there are more than [`MAX_FIELDS`] fields.
-pub fn decode_form(bytes: &[u8]) -> Result<Vec<Pair>, RejectReason> {
+/// [`TooManyFields`] when there are more than [`MAX_FIELDS`].
+pub fn decode_form(bytes: &[u8]) -> Result<Vec<Pair>, TooManyFields> {
     let mut pairs = Vec::with_capacity(TYPICAL_FIELDS);
     for piece in bytes.split(|b| *b == b'&').filter(|piece| !piece.is_empty()) {
         if pairs.len() == MAX_FIELDS {
-            return Err(RejectReason::Malformed);
+            return Err(TooManyFields);
         }
         let mut halves = piece.splitn(2, |b| *b == b'=');
         let mut half = || decode_component(halves.next().unwrap_or_default());
@@ -149,7 +151,7 @@ mod tests {
     fn more_fields_than_the_limit_are_rejected() {
         let many = |count: usize| vec!["a"; count].join("&");
         assert_eq!(decode_form(many(MAX_FIELDS).as_bytes()).unwrap().len(), MAX_FIELDS);
-        assert_eq!(decode_form(many(MAX_FIELDS + 1).as_bytes()), Err(RejectReason::Malformed));
+        assert_eq!(decode_form(many(MAX_FIELDS + 1).as_bytes()), Err(TooManyFields));
     }
 
     #[test]
@@ -157,11 +159,13 @@ mod tests {
         let sid = format!("AC{}", "0".repeat(32));
         let other = format!("AC{}", "1".repeat(32));
         let claimed = |text: String| Payload::Pairs(decode_form(text.as_bytes()).unwrap()).account();
-        let account = ClaimedAccount::Account(AccountSid::parse(&sid).unwrap());
+        let account = ClaimedAccount::Account(sid.clone());
         assert_eq!(claimed(format!("AccountSid={sid}")), account);
         assert_eq!(claimed(format!("ACCOUNT_SID={sid}&accountSID=&AccountSid=+{sid}")), account);
         assert_eq!(claimed("Status=draft".into()), ClaimedAccount::Missing);
-        assert_eq!(claimed("AccountSid=AC1".into()), ClaimedAccount::Invalid);
+        for invalid in ["AC1", &sid.replace("AC", "BU"), &format!("{sid}0"), &sid.replace("00", "0g")] {
+            assert_eq!(claimed(format!("AccountSid={invalid}")), ClaimedAccount::Invalid);
+        }
         assert_eq!(claimed(format!("AccountSid={sid}&account_sid={other}")), ClaimedAccount::Conflicting);
     }
 
@@ -172,16 +176,9 @@ mod tests {
             let Members(members) = serde_json::from_str(&json).unwrap();
             Payload::Json(members).account()
         };
-        let account = ClaimedAccount::Account(AccountSid::parse(&sid).unwrap());
+        let account = ClaimedAccount::Account(sid.clone());
         assert_eq!(claimed(format!(r#"{{"account_sid": "{sid}", "AccountSid": null, "Status": "draft"}}"#)), account);
         assert_eq!(claimed(r#"{"AccountSid": null, "Status": "draft"}"#.into()), ClaimedAccount::Missing);
         assert_eq!(claimed(r#"{"AccountSid": 1}"#.into()), ClaimedAccount::Invalid);
-    }
-
-    #[test]
-    fn repeated_members_of_a_json_object_are_preserved() {
-        let Members(members) = serde_json::from_str(r#"{"a": 1, "b": null, "a": "2"}"#).unwrap();
-        assert_eq!(members, [("a".into(), 1.into()), ("b".into(), Value::Null), ("a".into(), "2".into())]);
-        assert!(serde_json::from_str::<Members<Value>>("[]").is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, iter::once_with};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use super::rewrites::{MAX_OMITTED, Rewrite};
-use crate::verify::{
+use crate::{
     message::body_hash_parameter,
     payload::{MAX_FIELDS, Pair, decode_form},
 };
@@ -33,7 +33,7 @@ const TEXT_RULES: [QueryRule; 7] = [
     ("the query was signed decoded", |query| Some(decode(&query.replace('+', " ")))),
 ];
 
-/// Applied only when the query has at most as many parameters as a callback may have fields.
+/// Applied only when the query has at most as many parameters as a request may have fields.
 const PARAMETER_RULES: [QueryRule; 4] = [
     ("the query was signed in another percent-encoding", |query| Some(encode(query, "%20"))),
     ("the query was signed in another percent-encoding, with + for spaces", |query| Some(encode(query, "+"))),

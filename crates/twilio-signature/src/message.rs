@@ -1,47 +1,18 @@
 //! The message that Twilio signs, for each construction.
 //!
 //! Source: Twilio's security documentation and its official validators. The URL consists of the configured public URL, the
-//! canonical route and the raw query as received. It is never built from the received path or from the `Host` header.
+//! route and the raw query as received. It is never built from the received path or from the `Host` header.
 
 use sha2::{Digest as _, Sha256};
 
-use super::{
+use crate::{
+    Construction, Encoding, WebhookRequest,
     key::{Signature, SigningKey},
     payload::{BODY_HASH_PARAMETER, Pair, Payload},
 };
-use crate::domain::{Construction, Encoding, RawCallback};
 
-/// The parts of a request that its signature may cover.
-#[derive(Debug, Clone, Copy)]
-pub struct Signable<'a> {
-    /// The path below the public URL.
-    pub route: &'a str,
-    /// The raw query without its question mark; `None` when there was no question mark.
-    pub query: Option<&'a str>,
-    /// Which part of the request carries the fields.
-    pub encoding: Encoding,
-    /// The raw body.
-    pub body: &'a [u8],
-}
-
-impl<'a> From<&'a RawCallback> for Signable<'a> {
-    fn from(raw: &'a RawCallback) -> Self {
-        Self { route: raw.route, query: raw.query.as_deref(), encoding: raw.encoding, body: &raw.body }
-    }
-}
-
-impl<'a> Signable<'a> {
-    /// The raw bytes that carry the fields.
-    pub(super) fn fields(&self) -> &'a [u8] {
-        match self.encoding {
-            Encoding::Query => self.query.unwrap_or_default().as_bytes(),
-            Encoding::Form | Encoding::Json => self.body,
-        }
-    }
-}
-
-/// Builds the messages of all constructions for one callback.
-pub(super) struct MessageBuilder<'a> {
+/// Builds the messages of all constructions for one request.
+pub(crate) struct MessageBuilder<'a> {
     route: &'a str,
     query: Option<&'a str>,
     query_without_hash: Option<String>,
@@ -52,7 +23,7 @@ pub(super) struct MessageBuilder<'a> {
 
 /// The result of comparing `bodySHA256` in the query with the hash of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyHashCheck {
+pub(crate) enum BodyHashCheck {
     /// The query has no `bodySHA256`.
     Absent,
     /// Every `bodySHA256` is the hash of the body.
@@ -62,8 +33,8 @@ pub(super) enum BodyHashCheck {
 }
 
 impl<'a> MessageBuilder<'a> {
-    pub(super) fn new(request: &Signable<'a>, payload: &'a Payload) -> Self {
-        let &Signable { route, query, encoding, body } = request;
+    pub(crate) fn new(request: &WebhookRequest<'a>, payload: &'a Payload) -> Self {
+        let &WebhookRequest { route, query, encoding, body, .. } = request;
         let body_hash = check_body_hash(query.unwrap_or_default(), body);
         Self {
             route,
@@ -82,12 +53,12 @@ impl<'a> MessageBuilder<'a> {
         }
     }
 
-    pub(super) fn body_hash(&self) -> BodyHashCheck {
+    pub(crate) fn body_hash(&self) -> BodyHashCheck {
         self.body_hash
     }
 
-    /// The constructions that are possible for this callback, in the order in which they are tried.
-    pub(super) fn constructions(&self) -> &'static [Construction] {
+    /// The constructions that are possible for this request, in the order in which they are tried.
+    pub(crate) fn constructions(&self) -> &'static [Construction] {
         use Construction::{BodyHash, Form, FormWithoutHash, Query, QueryWithoutHash};
         match (self.encoding, self.body_hash) {
             (Encoding::Form, BodyHashCheck::Absent) => &[Form],
@@ -101,7 +72,7 @@ impl<'a> MessageBuilder<'a> {
     }
 
     /// The parts of the message for one spelling of the public URL.
-    pub(super) fn message<'b>(&'b self, construction: Construction, base: &'b str) -> Vec<&'b [u8]> {
+    pub(crate) fn message<'b>(&'b self, construction: Construction, base: &'b str) -> Vec<&'b [u8]> {
         let mut parts: Vec<&[u8]> = vec![base.as_bytes(), self.route.as_bytes()];
         if let Some(query) = self.query(construction) {
             parts.extend([b"?".as_slice(), query.as_bytes()]);
@@ -111,7 +82,7 @@ impl<'a> MessageBuilder<'a> {
     }
 
     /// The query that this construction signs.
-    pub(super) fn query(&self, construction: Construction) -> Option<&str> {
+    pub(crate) fn query(&self, construction: Construction) -> Option<&str> {
         match construction {
             Construction::Form | Construction::BodyHash | Construction::Query => self.query,
             Construction::FormWithoutHash | Construction::QueryWithoutHash => self.query_without_hash.as_deref(),
@@ -119,7 +90,7 @@ impl<'a> MessageBuilder<'a> {
     }
 
     /// The names and values that this construction signs after the URL, as a flat list of alternating names and values.
-    pub(super) fn fields(&self, construction: Construction) -> &[&'a [u8]] {
+    pub(crate) fn fields(&self, construction: Construction) -> &[&'a [u8]] {
         match construction {
             Construction::Form | Construction::FormWithoutHash => &self.sorted_fields,
             Construction::BodyHash | Construction::Query | Construction::QueryWithoutHash => &[],
@@ -128,7 +99,7 @@ impl<'a> MessageBuilder<'a> {
 }
 
 /// Sorts the pairs by bytes and removes duplicates; returns a flat list of alternating names and values.
-pub(super) fn sort_distinct(pairs: &[Pair]) -> Vec<&[u8]> {
+pub(crate) fn sort_distinct(pairs: &[Pair]) -> Vec<&[u8]> {
     let mut pairs: Vec<&Pair> = pairs.iter().collect();
     pairs.sort_unstable();
     pairs.dedup();
@@ -151,12 +122,12 @@ fn without_body_hash(query: &str) -> Option<String> {
     Some(without)
 }
 
-pub(super) fn check_body_hash(query: &str, body: &[u8]) -> BodyHashCheck {
+pub(crate) fn check_body_hash(query: &str, body: &[u8]) -> BodyHashCheck {
     compare_body_hash(query, || body_digest(body))
 }
 
 /// Like [`check_body_hash`], with a digest that is computed only when the query states one.
-pub(super) fn compare_body_hash(query: &str, digest: impl FnOnce() -> String) -> BodyHashCheck {
+pub(crate) fn compare_body_hash(query: &str, digest: impl FnOnce() -> String) -> BodyHashCheck {
     let mut stated = query.split('&').filter_map(body_hash_value).peekable();
     if stated.peek().is_none() {
         return BodyHashCheck::Absent;
@@ -166,7 +137,7 @@ pub(super) fn compare_body_hash(query: &str, digest: impl FnOnce() -> String) ->
 }
 
 /// The `bodySHA256` of this body.
-pub(super) fn body_digest(body: &[u8]) -> String {
+pub(crate) fn body_digest(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
 }
 
@@ -183,7 +154,7 @@ pub fn url_with_body_hash(url: &str, body: &[u8]) -> String {
 }
 
 /// The query parameter that states this digest.
-pub(super) fn body_hash_parameter(digest: &str) -> String {
+pub(crate) fn body_hash_parameter(digest: &str) -> String {
     format!("{BODY_HASH_PARAMETER}={digest}")
 }
 

@@ -2,25 +2,44 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::domain::closed_set;
+/// The part in which a request differs from the one that was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NearMissKind {
+    /// `http` instead of `https`, or the reverse.
+    Scheme,
+    /// Another port.
+    Port,
+    /// Another host, or another spelling of the host.
+    Host,
+    /// Another path before the route.
+    Prefix,
+    /// A slash at the end of the path.
+    TrailingSlash,
+    /// Another query, or another encoding of the query.
+    Query,
+    /// Another body, other fields, or another encoding of the fields.
+    Body,
+}
 
-closed_set! {
-    /// The part in which a request differs from the one that was signed.
-    pub enum NearMissKind {
-        /// `http` instead of `https`, or the reverse.
-        Scheme => "scheme",
-        /// Another port.
-        Port => "port",
-        /// Another host, or another spelling of the host.
-        Host => "host",
-        /// Another path before the route.
-        Prefix => "prefix",
-        /// A slash at the end of the path.
-        TrailingSlash => "trailing_slash",
-        /// Another query, or another encoding of the query.
-        Query => "query",
-        /// Another body, other fields, or another encoding of the fields.
-        Body => "body",
+impl NearMissKind {
+    /// A stable name in `snake_case`, such as `trailing_slash`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheme => "scheme",
+            Self::Port => "port",
+            Self::Host => "host",
+            Self::Prefix => "prefix",
+            Self::TrailingSlash => "trailing_slash",
+            Self::Query => "query",
+            Self::Body => "body",
+        }
+    }
+}
+
+impl fmt::Display for NearMissKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -40,6 +59,7 @@ impl Difference {
 /// The request that the signature would match, described by its differences from the received request.
 ///
 /// Suitable for the log: its text contains no token, no field and no query value.
+/// The text calls the configured public URL `PUBLIC_URL`, the usual name of such a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearMiss {
     pub(super) kind: NearMissKind,

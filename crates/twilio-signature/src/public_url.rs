@@ -1,4 +1,4 @@
-//! The base URL at which Twilio calls this service.
+//! The base URL at which Twilio calls the service.
 
 use std::fmt;
 

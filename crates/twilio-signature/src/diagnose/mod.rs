@@ -1,7 +1,7 @@
 //! Finds out why a signature does not match: searches for a similar request (a near miss) that it would match.
 //!
 //! The result is shown only to the operator and accepts nothing. A candidate is created only when it is tried, and its cost
-//! is charged before: a [`Budget`] counts signatures and everything that is copied, rewritten or hashed. While callbacks are
+//! is charged before: a [`Budget`] counts signatures and everything that is copied, rewritten or hashed. While requests are
 //! served, the budget is a few milliseconds of CPU time, whatever the request, the URLs and the keys are.
 //! [`Verifier::diagnose`] computes without waiting; the caller provides the thread.
 
@@ -22,69 +22,39 @@ use self::{
     rewrites::{BODY_RULES, Rewrite, field_rewrites, in_signing_order},
     urls::CandidateUrls,
 };
-use super::{
-    Verifier, find_match,
+use crate::{
+    Construction, Encoding, PublicUrl, WebhookRequest,
     key::{Signature, SigningKey},
-    message::{BodyHashCheck, MessageBuilder, Signable, body_digest, check_body_hash, compare_body_hash},
-    payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload},
-    read_signature,
+    message::{BodyHashCheck, MessageBuilder, body_digest, check_body_hash, compare_body_hash},
+    payload::{MAX_FIELDS, Pair, Payload},
+    verifier::{Verifier, find_match, read_signature},
 };
-use crate::domain::{Construction, Encoding, Headers, PublicUrl, RawCallback, RejectReason};
 
 /// The largest body or query that is rewritten.
 const MAX_REWRITTEN_BYTES: usize = 64 << 10;
 
-/// A request as it arrived, with the path and the headers, which may hint at the URL that was configured at Twilio.
-#[derive(Debug, Clone, Copy)]
-pub struct CapturedRequest<'a> {
-    /// The parts that the signature may cover.
-    pub request: Signable<'a>,
-    /// The path as received, including the prefix.
-    pub path: &'a str,
-    /// All headers. They are untrusted and only used to form candidates.
-    pub headers: &'a Headers,
-}
-
-impl<'a> From<&'a RawCallback> for CapturedRequest<'a> {
-    fn from(raw: &'a RawCallback) -> Self {
-        let path = raw.target.split('?').next().unwrap_or_default();
-        Self { request: Signable::from(raw), path, headers: &raw.headers }
-    }
-}
-
-impl CapturedRequest<'_> {
-    /// The account that the request names.
-    ///
-    /// # Errors
-    /// [`RejectReason::Malformed`] when the request has more fields than a callback may have.
-    pub fn account(&self) -> Result<ClaimedAccount, RejectReason> {
-        Payload::decode(self.request).map(|payload| payload.account())
-    }
-}
-
 impl Verifier {
-    /// Finds a similar request that the signature of this callback matches.
+    /// Finds a similar request that the signature of this request matches.
     ///
-    /// Also returns `None` when the signature matches the callback. The cost is bounded, but higher than that of
+    /// Also returns `None` when the signature matches the request itself. The cost is bounded, but higher than that of
     /// [`Verifier::verify`].
     #[must_use]
-    pub fn diagnose(&self, raw: &RawCallback) -> Option<NearMiss> {
+    pub fn diagnose(&self, request: &WebhookRequest<'_>) -> Option<NearMiss> {
         let mut budget = Budget::DIAGNOSIS;
-        self.diagnose_within(raw, &mut budget)
+        self.diagnose_within(request, &mut budget)
     }
 
-    fn diagnose_within(&self, raw: &RawCallback, budget: &mut Budget) -> Option<NearMiss> {
-        let signature = read_signature(raw).ok()?;
-        let captured = CapturedRequest::from(raw);
-        if !budget.rewrite(captured.request.fields().len(), 0) {
+    fn diagnose_within(&self, request: &WebhookRequest<'_>, budget: &mut Budget) -> Option<NearMiss> {
+        let signature = read_signature(request).ok()?;
+        if !budget.rewrite(request.fields().len(), 0) {
             return None;
         }
-        let payload = Payload::decode(captured.request).ok()?;
+        let payload = Payload::decode(request).ok()?;
         let keyring = self.keyring.load();
-        let keys = keyring.keys(&payload.account()).ok()?;
-        let messages = MessageBuilder::new(&captured.request, &payload);
+        let keys = keyring.keys(&payload.account())?;
+        let messages = MessageBuilder::new(request, &payload);
         let (urls, payload, messages, signature) = (&self.urls, &payload, &messages, &signature);
-        let mut search = Search { captured, payload, messages, urls, keys, signature, budget };
+        let mut search = Search { request: *request, payload, messages, urls, keys, signature, budget };
         if !search.charge_match() || find_match(urls, messages, keys, signature).is_ok() {
             return None;
         }
@@ -127,7 +97,7 @@ impl<'c> CandidateMessage<'c> {
 
 /// A search for a near miss.
 struct Search<'a> {
-    captured: CapturedRequest<'a>,
+    request: WebhookRequest<'a>,
     payload: &'a Payload,
     messages: &'a MessageBuilder<'a>,
     urls: &'a [PublicUrl],
@@ -143,8 +113,8 @@ impl<'a> Search<'a> {
         let bases = || self.urls.iter().flat_map(PublicUrl::bases);
         let fields = constructions.iter().map(|construction| self.messages.fields(*construction));
         let fields = fields.max_by_key(|fields| fields.len()).unwrap_or_default();
-        let url = bases().map(String::len).max().unwrap_or_default() + self.captured.request.route.len();
-        let query = self.captured.request.query.map_or(0, |query| "?".len() + query.len());
+        let url = bases().map(String::len).max().unwrap_or_default() + self.request.route.len();
+        let query = self.request.query.map_or(0, |query| "?".len() + query.len());
         let bytes = url + query + fields.iter().map(|part| part.len()).sum::<usize>();
         self.budget.sign_all(constructions.len() * bases().count() * self.keys.len(), bytes, fields.len())
     }
@@ -165,7 +135,7 @@ impl<'a> Search<'a> {
 
     /// Tries single differences first, then several differences in the URL.
     fn run(&mut self) -> Option<FoundNearMiss> {
-        let urls: Vec<_> = self.urls.iter().map(|url| CandidateUrls::new(url, &self.captured)).collect();
+        let urls: Vec<_> = self.urls.iter().map(|url| CandidateUrls::new(url, &self.request)).collect();
         self.try_changed_body()
             .or_else(|| urls.iter().find_map(|urls| self.try_urls(urls, 1)))
             .or_else(|| self.try_queries())
@@ -176,7 +146,7 @@ impl<'a> Search<'a> {
 
     /// Tries the URL alone: it matches with its `bodySHA256` when only the body was changed.
     fn try_changed_body(&mut self) -> Option<FoundNearMiss> {
-        let request = self.captured.request;
+        let request = self.request;
         if self.messages.body_hash() != BodyHashCheck::Mismatch || request.encoding == Encoding::Query {
             return None;
         }
@@ -192,7 +162,7 @@ impl<'a> Search<'a> {
     fn describe_changed_body(&mut self) -> &'static str {
         const UNKNOWN: &str =
             "the body is not the one that was signed: its hash differs from the bodySHA256 of the URL";
-        let Signable { query, body, .. } = self.captured.request;
+        let WebhookRequest { query, body, .. } = self.request;
         let is_signed = |body: &[u8]| check_body_hash(query.unwrap_or_default(), body) == BodyHashCheck::Match;
         let mut charge_one = || self.budget.rewrite(body.len(), 1) && self.budget.digest(body.len());
         let rule = BODY_RULES.iter().take_while(|_| charge_one()).find(|(_, rewrite)| is_signed(&rewrite(body)));
@@ -224,7 +194,7 @@ impl<'a> Search<'a> {
     }
 
     fn try_queries(&mut self) -> Option<FoundNearMiss> {
-        let request = self.captured.request;
+        let request = self.request;
         let received = request.query.unwrap_or_default();
         if received.len() > MAX_REWRITTEN_BYTES || !self.budget.digest(request.body.len()) {
             return None;
@@ -255,7 +225,7 @@ impl<'a> Search<'a> {
 
     /// Tries the query of a `GET` as the fields of a `POST`: a client that follows a redirect repeats a `POST` as a `GET`.
     fn try_redirect(&mut self) -> Option<FoundNearMiss> {
-        let request = self.captured.request;
+        let request = self.request;
         let Payload::Pairs(pairs) = self.payload else { return None };
         let bytes = request.fields().len();
         let is_rewritten = request.encoding == Encoding::Query && bytes <= MAX_REWRITTEN_BYTES;
@@ -270,7 +240,7 @@ impl<'a> Search<'a> {
     }
 
     fn try_fields(&mut self) -> Option<FoundNearMiss> {
-        let request = self.captured.request;
+        let request = self.request;
         if request.body.len() > MAX_REWRITTEN_BYTES {
             return None;
         }
@@ -304,7 +274,7 @@ impl<'a> Search<'a> {
     ) -> Option<FoundNearMiss> {
         let urls = self.urls;
         urls.iter().find_map(|url| {
-            let url = format!("{url}{}", self.captured.request.route);
+            let url = format!("{url}{}", self.request.route);
             let (signed, key) = self.try_with_keys(CandidateMessage { url: &url, query, fields })?;
             Some(FoundNearMiss::new(signed, key, vec![difference.clone()], None))
         })

@@ -1,10 +1,7 @@
 //! Candidate URLs: URLs that may be configured at Twilio instead of the expected one.
 
-use super::{
-    CapturedRequest,
-    near_miss::{Difference, NearMissKind},
-};
-use crate::domain::PublicUrl;
+use super::near_miss::{Difference, NearMissKind};
+use crate::{PublicUrl, WebhookRequest};
 
 /// Ports that are common in development and behind proxies.
 const COMMON_PORTS: [&str; 7] = ["80", "443", "8080", "8443", "3000", "5000", "8000"];
@@ -121,7 +118,7 @@ pub(super) struct CandidateUrls<'a> {
 
 impl<'a> CandidateUrls<'a> {
     /// Derives the variants from common mistakes and from the headers and the path of the request.
-    pub(super) fn new(url: &PublicUrl, captured: &CapturedRequest<'a>) -> Self {
+    pub(super) fn new(url: &PublicUrl, request: &WebhookRequest<'a>) -> Self {
         let configured = ConfiguredUrl::split(url);
         let schemes = schemes(&configured).into_iter().map(|scheme| {
             let spellings = port_spellings(&configured, &scheme.text);
@@ -129,9 +126,9 @@ impl<'a> CandidateUrls<'a> {
         });
         Self {
             schemes: schemes.collect(),
-            authorities: authorities(&configured, captured),
-            paths: paths(&configured, captured),
-            route: captured.request.route,
+            authorities: authorities(&configured, request),
+            paths: paths(&configured, request),
+            route: request.route,
         }
     }
 
@@ -163,13 +160,13 @@ fn port_spellings(configured: &ConfiguredUrl<'_>, scheme: &str) -> Vec<PartVaria
     spellings.into_iter().flatten().map(PartVariant::configured).collect()
 }
 
-fn authorities(configured: &ConfiguredUrl<'_>, captured: &CapturedRequest<'_>) -> Vec<PartVariant> {
-    let hints = hosts(captured);
+fn authorities(configured: &ConfiguredUrl<'_>, request: &WebhookRequest<'_>) -> Vec<PartVariant> {
+    let hints = hosts(request);
     let names = hints.iter().copied().flat_map(|hint| [hint, split_port(hint).0]);
     let mut variants: Vec<_> = names.filter_map(|authority| host_variant(configured, authority)).collect();
     let lower = configured.host.to_ascii_lowercase();
     variants.extend(host_variant(configured, &lower));
-    let ports = hints.iter().filter_map(|hint| split_port(hint).1).chain(header_values(captured, PORT_HEADER));
+    let ports = hints.iter().filter_map(|hint| split_port(hint).1).chain(header_values(request, PORT_HEADER));
     let ports = ports.filter(|port| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()));
     let ports = ports.chain(COMMON_PORTS).filter(|port| Some(*port) != configured.port);
     variants.extend(ports.map(|port| port_variant(configured, port)));
@@ -194,8 +191,8 @@ fn port_variant(configured: &ConfiguredUrl<'_>, port: &str) -> PartVariant {
     PartVariant::different(format!("{}:{port}", configured.host), NearMissKind::Port, description)
 }
 
-fn paths(configured: &ConfiguredUrl<'_>, captured: &CapturedRequest<'_>) -> Vec<PartVariant> {
-    let (prefix, route) = (configured.prefix, captured.request.route);
+fn paths(configured: &ConfiguredUrl<'_>, request: &WebhookRequest<'_>) -> Vec<PartVariant> {
+    let (prefix, route) = (configured.prefix, request.route);
     let own = format!("{prefix}{route}");
     let slash_variant = |text: &str, description| {
         PartVariant::different(text, NearMissKind::TrailingSlash, format!("the URL at Twilio {description}"))
@@ -205,10 +202,10 @@ fn paths(configured: &ConfiguredUrl<'_>, captured: &CapturedRequest<'_>) -> Vec<
         None => slash_variant(&format!("{own}/"), "has a slash at its end"),
     };
     let forwarded =
-        header_values(captured, PREFIX_HEADER).map(|prefix| format!("{}{route}", prefix.trim_end_matches('/')));
-    let original = PATH_HEADERS.iter().flat_map(|header| header_values(captured, header));
+        header_values(request, PREFIX_HEADER).map(|prefix| format!("{}{route}", prefix.trim_end_matches('/')));
+    let original = PATH_HEADERS.iter().flat_map(|header| header_values(request, header));
     let original = original.map(|target| target.split('?').next().unwrap_or_default().to_owned());
-    let others = [route.to_owned(), format!("{prefix}{own}"), captured.path.to_owned()].into_iter();
+    let others = [route.to_owned(), format!("{prefix}{own}"), request.path.to_owned()].into_iter();
     let others = others.chain(forwarded.chain(original).filter(|path| path.starts_with('/')));
     let others = others.map(|path| path_variant(configured, route, path));
     without_repeats([PartVariant::configured(own), slash].into_iter().chain(others).collect())
@@ -234,14 +231,14 @@ fn without_repeats(variants: Vec<PartVariant>) -> Vec<PartVariant> {
     unique
 }
 
-fn hosts<'a>(captured: &CapturedRequest<'a>) -> Vec<&'a str> {
+fn hosts<'a>(request: &WebhookRequest<'a>) -> Vec<&'a str> {
     let plain = |host: &&str| !host.contains(['/', '?', '#', '@', '\\', '"', '\'', '<', '>', ';', '%']);
-    HOST_HEADERS.iter().flat_map(|header| header_values(captured, header)).filter(plain).collect()
+    HOST_HEADERS.iter().flat_map(|header| header_values(request, header)).filter(plain).collect()
 }
 
 /// The first values of a header that are short and printable. The header may come from an attacker.
-fn header_values<'a>(captured: &CapturedRequest<'a>, header: &str) -> impl Iterator<Item = &'a str> {
-    let texts = captured.headers.values(header).filter_map(|value| {
+fn header_values<'a>(request: &WebhookRequest<'a>, header: &str) -> impl Iterator<Item = &'a str> {
+    let texts = request.headers.values(header).filter_map(|value| {
         // A list of valid hints is shorter; the rest is ignored.
         let start = value.get(..MAX_HEADER_BYTES).unwrap_or(value);
         std::str::from_utf8(start).ok()

@@ -1,14 +1,12 @@
 //! Explains the signature of a captured request, including the signed message.
 
-use super::{Budget, CapturedRequest, FoundNearMiss, NearMiss, Search, to_pairs};
+use super::{Budget, FoundNearMiss, NearMiss, Search, to_pairs};
 use crate::{
-    domain::{Construction, PublicUrl, RejectReason},
-    verify::{
-        find_match,
-        key::{Signature, SigningKey},
-        message::MessageBuilder,
-        payload::{Pair, Payload},
-    },
+    Construction, PublicUrl, TooManyFields, WebhookRequest,
+    key::{Signature, SigningKey},
+    message::MessageBuilder,
+    payload::{Pair, Payload},
+    verifier::find_match,
 };
 
 /// A signed message: the URL with its query, followed by names and values.
@@ -83,29 +81,29 @@ pub struct Explanation {
 /// account of the request, and finally with the other keys, within a bounded amount of work.
 ///
 /// # Errors
-/// [`RejectReason::Malformed`] when the request has more fields than a callback may have.
+/// [`TooManyFields`] when the request has more than [`MAX_FIELDS`](crate::MAX_FIELDS) fields.
 pub fn explain(
-    captured: &CapturedRequest<'_>,
+    request: &WebhookRequest<'_>,
     urls: &[PublicUrl],
     keys: &[SigningKey],
     own: usize,
     signature: &Signature,
-) -> Result<Explanation, RejectReason> {
-    let payload = Payload::decode(captured.request)?;
-    let messages = MessageBuilder::new(&captured.request, &payload);
+) -> Result<Explanation, TooManyFields> {
+    let payload = Payload::decode(request)?;
+    let messages = MessageBuilder::new(request, &payload);
     let result = match find_match(urls, &messages, keys, signature) {
         Ok((construction, key)) => MatchResult::Matches { construction, key },
         Err(_) => {
             let mut budget = Budget::EXPLANATION;
-            let (captured, payload, messages) = (*captured, &payload, &messages);
-            let mut search = Search { captured, payload, messages, urls, keys, signature, budget: &mut budget };
+            let (request, payload, messages) = (*request, &payload, &messages);
+            let mut search = Search { request, payload, messages, urls, keys, signature, budget: &mut budget };
             match search.run_own_first(own) {
                 Some(FoundNearMiss { near_miss, key, signed }) => MatchResult::NearMiss { near_miss, key, signed },
                 None => MatchResult::Unexplained { is_exhaustive: !budget.exceeded },
             }
         }
     };
-    let expected = expected_message(&result, captured.request.route, &messages, urls, keys, signature);
+    let expected = expected_message(&result, request.route, &messages, urls, keys, signature);
     let is_covered = !messages.constructions().is_empty();
     Ok(Explanation { result, expected, is_covered })
 }

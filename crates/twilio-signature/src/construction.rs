@@ -1,0 +1,92 @@
+//! How a signature was made: from which message, and with which of the keys.
+
+use std::fmt;
+
+/// How the signed message was built. Constructions are tried in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Construction {
+    /// The URL with its query, followed by each name and value of the form, sorted.
+    Form,
+    /// Only the URL with its query, whose `bodySHA256` is the hash of the body.
+    BodyHash,
+    /// Like `form`, without `bodySHA256` in the query.
+    FormWithoutHash,
+    /// A `GET`: the URL with its query.
+    Query,
+    /// A `GET`: the URL with its query, without `bodySHA256`.
+    QueryWithoutHash,
+}
+
+impl Construction {
+    /// All constructions, in the order of their declaration.
+    pub const ALL: &'static [Self] =
+        &[Self::Form, Self::BodyHash, Self::FormWithoutHash, Self::Query, Self::QueryWithoutHash];
+
+    /// A stable name in `snake_case`, such as `body_hash`, for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::BodyHash => "body_hash",
+            Self::FormWithoutHash => "form_without_hash",
+            Self::Query => "query",
+            Self::QueryWithoutHash => "query_without_hash",
+        }
+    }
+}
+
+impl fmt::Display for Construction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which of the keys of an account matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyAge {
+    /// The first configured key.
+    Current,
+    /// Any later key. It can be removed once it no longer matches.
+    Previous,
+}
+
+impl KeyAge {
+    /// All values, in the order of their declaration.
+    pub const ALL: &'static [Self] = &[Self::Current, Self::Previous];
+
+    /// A stable name, `current` or `previous`, for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Previous => "previous",
+        }
+    }
+}
+
+impl fmt::Display for KeyAge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The construction and the key that produced a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignatureMatch {
+    /// How the message was built.
+    pub construction: Construction,
+    /// Whether the current or an earlier key signed it.
+    pub key: KeyAge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_values_are_listed_in_the_order_of_their_declaration() {
+        let constructions: Vec<_> = Construction::ALL.iter().map(|construction| *construction as usize).collect();
+        assert_eq!(constructions, [0, 1, 2, 3, Construction::QueryWithoutHash as usize]);
+        assert_eq!(KeyAge::ALL, [KeyAge::Current, KeyAge::Previous]);
+    }
+}

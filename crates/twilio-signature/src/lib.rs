@@ -1,0 +1,52 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # How a signature is verified
+//!
+//! The message is built only from raw bytes and the configured public URL. The following list of constructions is closed
+//! and ordered; a request is accepted only if one of them matches for a spelling of the URL and a key of the account.
+//!
+//! | Construction | Used for | Signed message |
+//! |---|---|---|
+//! | `form` | form | URL with query, then each distinct name and value, sorted |
+//! | `body_hash` | form or JSON with `bodySHA256` in the query | URL with query; in addition, `bodySHA256` must be the hash of the body |
+//! | `form_without_hash` | form with `bodySHA256` in the query | as `form`, without `bodySHA256` |
+//! | `query` | `GET` | URL with query |
+//! | `query_without_hash` | `GET` with `bodySHA256` in the query | as `query`, without `bodySHA256` |
+//!
+//! # Invariants
+//!
+//! - A JSON body is accepted only with `bodySHA256`: otherwise the signature does not cover it.
+//! - Signatures are compared in constant time.
+//! - A diagnosis ([`Verifier::diagnose`], [`explain`]) describes a near miss to the operator. It never accepts a request,
+//!   its cost is bounded, and the text of a [`NearMiss`] contains no token, no field and no query value.
+//!
+//! All functions compute without waiting and without I/O.
+
+#![forbid(unsafe_code)]
+
+mod construction;
+mod diagnose;
+mod error;
+mod headers;
+mod key;
+mod keyring;
+mod members;
+mod message;
+mod payload;
+mod public_url;
+mod request;
+#[cfg(test)]
+mod test_request;
+mod verifier;
+
+pub use construction::{Construction, KeyAge, SignatureMatch};
+pub use diagnose::{Explanation, MatchResult, NearMiss, NearMissKind, SignedText, explain};
+pub use error::{TooManyFields, VerifyError};
+pub use headers::Headers;
+pub use key::{EmptyKey, Signature, SigningKey};
+pub use keyring::{Keyring, LiveKeyring};
+pub use message::{sign, url_with_body_hash};
+pub use payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload, decode_form, is_named};
+pub use public_url::{PublicUrl, PublicUrlError};
+pub use request::{Encoding, SIGNATURE_HEADER, WebhookRequest};
+pub use verifier::{VerifiedPayload, Verifier};

@@ -1,0 +1,59 @@
+//! A webhook as it arrived. Nothing in it is trusted.
+
+use crate::{
+    error::TooManyFields,
+    headers::Headers,
+    payload::{ClaimedAccount, Payload},
+};
+
+/// The name of the signature header, in lower case.
+pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
+
+/// Which part of a request contains the fields, and in which encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// The query of a `GET`.
+    Query,
+    /// A body of type `application/x-www-form-urlencoded`.
+    Form,
+    /// A body of type `application/json`.
+    Json,
+}
+
+/// The raw parts of a request, as they arrived: neither decoded nor normalized.
+///
+/// The URL that Twilio signed consists of the configured [`PublicUrl`](crate::PublicUrl), the route and the query. It is
+/// never built from the received path or from the `Host` header.
+#[derive(Debug, Clone, Copy)]
+pub struct WebhookRequest<'a> {
+    /// The path as received, including the prefix. Only a diagnosis uses it.
+    pub path: &'a str,
+    /// The path below the public URL. Choose it from the paths that are configured at Twilio.
+    pub route: &'a str,
+    /// The raw query without its question mark; `None` when there was no question mark.
+    pub query: Option<&'a str>,
+    /// Which part of the request carries the fields.
+    pub encoding: Encoding,
+    /// All headers. Verification reads [`SIGNATURE_HEADER`]; a diagnosis also looks for hints at the original URL.
+    pub headers: &'a Headers,
+    /// The raw body; empty for a `GET`.
+    pub body: &'a [u8],
+}
+
+impl<'a> WebhookRequest<'a> {
+    /// The account that the request names.
+    ///
+    /// # Errors
+    /// [`TooManyFields`] when the request has more than [`MAX_FIELDS`](crate::MAX_FIELDS) fields.
+    pub fn account(&self) -> Result<ClaimedAccount, TooManyFields> {
+        Payload::decode(self).map(|payload| payload.account())
+    }
+
+    /// The raw bytes that carry the fields.
+    pub(crate) fn fields(&self) -> &'a [u8] {
+        match self.encoding {
+            Encoding::Query => self.query.unwrap_or_default().as_bytes(),
+            Encoding::Form | Encoding::Json => self.body,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Verifies callbacks: turns a [`RawCallback`] into a [`VerifiedCallback`], which proves that Twilio sent it.
+//!
+//! [`twilio_signature`] checks the signature and never waits. This module joins its proof to the callback, and gives each
+//! reason for a rejection the name that it has in metrics and logs.
+
+use std::sync::Arc;
+
+use twilio_signature::{ClaimedAccount, Payload, SignatureMatch, VerifiedPayload, Verifier, VerifyError};
+
+use crate::domain::{RawCallback, RejectReason};
+
+/// A callback that Twilio signed. Only [`VerifiedCallback::verify`] creates one. A verified payload alone is not
+/// enough, because nothing joins it to a callback:
+///
+/// ```compile_fail
+/// # use std::sync::Arc;
+/// # use trusthub_bridge::{domain::RawCallback, verify::VerifiedCallback};
+/// # use twilio_signature::VerifiedPayload;
+/// fn forge(raw: Arc<RawCallback>, verified: VerifiedPayload) -> VerifiedCallback {
+///     VerifiedCallback { raw, verified }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct VerifiedCallback {
+    raw: Arc<RawCallback>,
+    verified: VerifiedPayload,
+}
+
+impl VerifiedCallback {
+    /// Verifies that Twilio sent the callback.
+    ///
+    /// # Errors
+    /// The [`RejectReason`] to count and log. The response to the sender must not reveal it.
+    pub fn verify(verifier: &Verifier, raw: impl Into<Arc<RawCallback>>) -> Result<Self, RejectReason> {
+        let raw = raw.into();
+        let verified = verifier.verify(&raw.as_request())?;
+        Ok(Self { raw, verified })
+    }
+
+    /// The callback as it arrived.
+    #[must_use]
+    pub fn raw(&self) -> &Arc<RawCallback> {
+        &self.raw
+    }
+
+    /// The decoded fields.
+    #[must_use]
+    pub fn payload(&self) -> &Payload {
+        self.verified.payload()
+    }
+
+    /// The account that the callback names.
+    #[must_use]
+    pub fn account(&self) -> &ClaimedAccount {
+        self.verified.account()
+    }
+
+    /// The construction and the key that matched.
+    #[must_use]
+    pub fn matched(&self) -> SignatureMatch {
+        self.verified.matched()
+    }
+}
+
+impl From<VerifyError> for RejectReason {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::MissingSignature => Self::MissingSignature,
+            VerifyError::MalformedSignature => Self::MalformedSignature,
+            VerifyError::TooManyFields(_) => Self::Malformed,
+            VerifyError::UnknownAccount => Self::UnknownAccount,
+            VerifyError::SignatureMismatch => Self::SignatureMismatch,
+            VerifyError::BodyHashMismatch => Self::BodyHashMismatch,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use twilio_signature::{Keyring, MAX_FIELDS, SigningKey, decode_form, sign};
+
+    use super::*;
+    use crate::domain::{Encoding, Headers, PublicUrl, Resource, SIGNATURE_HEADER};
+
+    const BASE: &str = "https://hooks.example.com";
+    const ROUTE: &str = "/callbacks/customer-profiles";
+    const TOKEN: &str = "token";
+
+    fn verify(body: &str, headers: Headers) -> Result<VerifiedCallback, RejectReason> {
+        let keyring = Keyring::new(None, &[TOKEN.into()]).unwrap();
+        let verifier = Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring);
+        let raw = RawCallback {
+            resource: Resource::CustomerProfile,
+            route: ROUTE,
+            target: ROUTE.to_owned(),
+            query: None,
+            encoding: Encoding::Form,
+            headers,
+            body: body.into(),
+        };
+        VerifiedCallback::verify(&verifier, raw)
+    }
+
+    #[test]
+    fn verified_callback_has_the_request_and_its_fields() {
+        let key = SigningKey::from_auth_token(&TOKEN.into()).unwrap();
+        let fields = decode_form(b"Status=draft").unwrap();
+        let signature = sign(&key, &format!("{BASE}{ROUTE}"), &fields).to_string();
+        let verified = verify("Status=draft", [(SIGNATURE_HEADER, signature)].into_iter().collect()).unwrap();
+        assert_eq!(verified.raw().body, b"Status=draft");
+        assert_eq!(verified.payload(), &Payload::Pairs(fields));
+    }
+
+    #[test]
+    fn callback_without_a_valid_signature_is_rejected_with_its_reason() {
+        let signed = |signature: &str| [(SIGNATURE_HEADER, signature)].into_iter().collect();
+        let forged = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let reason = |body: &str, headers| verify(body, headers).unwrap_err();
+        assert_eq!(reason("", Headers::default()), RejectReason::MissingSignature);
+        assert_eq!(reason("", signed("x")), RejectReason::MalformedSignature);
+        assert_eq!(reason("", signed(forged)), RejectReason::SignatureMismatch);
+        assert_eq!(reason(&"a&".repeat(MAX_FIELDS + 1), signed(forged)), RejectReason::Malformed);
+    }
+}
