@@ -9,7 +9,9 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/base-nossl-debian13:nonroot@sha256:8c563c1fb
 # changes.
 FROM ${BUILD_IMAGE} AS dependencies
 WORKDIR /build
-COPY .cargo .cargo
+# librdkafka is built with CMake, which the official Rust image lacks.
+RUN command -v cmake >/dev/null \
+    || { apt-get update && apt-get install --yes --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*; }
 COPY Cargo.toml Cargo.lock ./
 COPY crates/twilio-signature/Cargo.toml crates/twilio-signature/
 # Cargo requires every target in the manifests, so the benchmarks are removed from them, and the program and the crates
@@ -18,15 +20,14 @@ RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
     && mkdir src crates/twilio-signature/src \
     && echo '//! A stub of a library.' | tee src/lib.rs >crates/twilio-signature/src/lib.rs \
     && printf '//! A stub of the program.\nfn main() {}\n' >src/main.rs \
-    && cargo build --release --locked \
+    && cargo build --release --locked --features vendored-openssl \
     && cargo clean --release --locked --package trusthub-bridge --package twilio-signature \
     && rm -r src crates
 
 FROM dependencies AS build
-COPY build.rs ./
 COPY crates crates
 COPY src src
-RUN cargo build --release --locked
+RUN cargo build --release --locked --features vendored-openssl
 # The files of the image: the program; the one library that the runtime image lacks, with its license and its package
 # metadata for image scanners; and the folder whose content a new volume copies.
 RUN install -D --target-directory=/image/usr/local/bin target/release/trusthub-bridge \

@@ -11,10 +11,12 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run a profile through the whole service, without installing Kafka or anything else
+	@echo "Builds the program, the first time in about 2 minutes on 2 cores, and runs a profile through the service."
 	@scripts/setup demo
 	@cargo run --locked -- dev --once
 
 test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
+	@echo "Builds and runs every test: 15 to 20 minutes on 2 cores, and about 10 more the first time."
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
@@ -45,9 +47,9 @@ dashboard: ## Redraw docs/dashboard.svg from a test that simulates a day in four
 	UPDATE_DASHBOARD=1 cargo test --locked --test it monitoring::dashboard
 	scripts/dashboard
 
-figures: ## Measure start-up time and idle memory of the release build
+figures: ## Measure start-up time, idle memory and size of the program as in the image
 	@scripts/setup figures
-	cargo build --locked --release
+	cargo build --locked --release --features vendored-openssl
 	@scripts/figures
 
 bench: ## Compare with the floor, FastAPI and Express, and scale the load; takes an hour, or PARTS="compare memory"

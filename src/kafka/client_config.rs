@@ -146,4 +146,19 @@ mod tests {
             "KAFKA_PROPERTIES overrides it"
         );
     }
+
+    /// librdkafka knows the names of all properties, but rejects those whose library its build lacks.
+    #[test]
+    fn librdkafka_was_built_with_openid_connect_and_all_compressions() {
+        for property in [
+            ("sasl.oauthbearer.method", "oidc"),
+            ("https.ca.location", "probe"),
+            ("compression.type", "gzip"),
+            ("compression.type", "lz4"),
+            ("compression.type", "snappy"),
+            ("compression.type", "zstd"),
+        ] {
+            assert_eq!(check_properties(&kafka(&[property])), Ok(()), "{property:?}");
+        }
+    }
 }
