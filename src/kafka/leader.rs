@@ -46,6 +46,8 @@ const DEAD_MEMBER_WAIT: Duration = Duration::from_secs(9);
 const MEMBER_POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the group may take to assign its partitions.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long a leader whose work failed waits to learn whether it was replaced, and by whom.
+const TAKEOVER_WAIT: Duration = Duration::from_secs(5);
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a rebalance waits for a lease to end. It is longer than the time that a piece of work waits for Kafka.
@@ -195,6 +197,17 @@ impl LeaderElection {
                 return Ok(LeaseGuard(Arc::clone(&self.gate)));
             }
         }
+    }
+
+    /// Whether another member leads now. A process that was suspended learns this only from its next heartbeat, so this
+    /// waits for it, and then for the group to assign its partitions: [`TAKEOVER_WAIT`] each at most.
+    pub async fn is_taken_over(&self) -> bool {
+        let mut leadership = self.leadership.clone();
+        if timeout(TAKEOVER_WAIT, leadership.wait_for(|now| *now != Leadership::Leader)).await.is_err() {
+            return false;
+        }
+        let standby = timeout(TAKEOVER_WAIT, leadership.wait_for(|now| *now == Leadership::Standby)).await;
+        matches!(standby, Ok(Ok(_)))
     }
 
     /// Leaves the group, so that the next leader need not wait until Kafka considers this member dead.

@@ -148,7 +148,7 @@ impl Reconciler {
             let mut run = ReconcileRun { reconciler: self, topic, election: election.as_ref(), view: View::default() };
             let result = run.compare(accounts, options, observer).await;
             run.topic.close().await;
-            result.map(Some)
+            result_of_leader(result, election.as_ref()).await.map(Some)
         } else {
             topic.close().await;
             Ok(None)
@@ -157,6 +157,15 @@ impl Reconciler {
             election.resign().await;
         }
         result
+    }
+}
+
+/// A process that was suspended finds that its deadlines have passed, and fails for that reason, before it learns that
+/// another process has taken over meanwhile and does the rest of the work.
+async fn result_of_leader<T>(result: Result<T, RunError>, election: Option<&LeaderElection>) -> Result<T, RunError> {
+    match (result, election) {
+        (Err(_), Some(election)) if election.is_taken_over().await => Err(RunError::TakenOver),
+        (result, _) => result,
     }
 }
 
