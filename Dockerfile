@@ -13,15 +13,22 @@ WORKDIR /build
 RUN command -v cmake >/dev/null \
     || { apt-get update && apt-get install --yes --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*; }
 COPY Cargo.toml Cargo.lock ./
+COPY crates/trusthub-client/Cargo.toml crates/trusthub-client/
+COPY crates/trusthub-events/Cargo.toml crates/trusthub-events/
 COPY crates/twilio-signature/Cargo.toml crates/twilio-signature/
-# Cargo requires every target in the manifests, so the benchmarks are removed from them, and the program and the crates
-# are replaced by stubs. The build output of the stubs is removed, because Cargo would consider it newer than the source.
+COPY examples/consumer/Cargo.toml examples/consumer/
+# Cargo requires every package of the workspace and every target in its manifest, so the benchmarks are removed, and the
+# packages are replaced by stubs. The build output of the stubs is removed, because Cargo would consider it newer than the
+# source. The stub of the example, which the program does not need, remains.
 RUN sed -i '/^\[\[bench\]\]/,/^$/d' Cargo.toml \
-    && mkdir src crates/twilio-signature/src \
-    && echo '//! A stub of a library.' | tee src/lib.rs >crates/twilio-signature/src/lib.rs \
-    && printf '//! A stub of the program.\nfn main() {}\n' >src/main.rs \
+    && for package in . crates/*; do \
+        mkdir "$package/src" && echo '//! A stub of a library.' >"$package/src/lib.rs" || exit; \
+    done \
+    && for package in . examples/consumer; do \
+        mkdir -p "$package/src" && printf '//! A stub of a program.\nfn main() {}\n' >"$package/src/main.rs" || exit; \
+    done \
     && cargo build --release --locked --features vendored-openssl \
-    && cargo clean --release --locked --package trusthub-bridge --package twilio-signature \
+    && cargo clean --release --locked --package trusthub-bridge $(printf -- '--package %s ' $(ls crates)) \
     && rm -r src crates
 
 FROM dependencies AS build

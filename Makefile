@@ -32,7 +32,7 @@ lint: ## Check format, code, documentation and dependencies
 
 schemas: ## Write the event's JSON Schema from its Rust type
 	@scripts/setup lint
-	UPDATE_SCHEMAS=1 cargo test --locked --lib schema
+	UPDATE_SCHEMAS=1 cargo test --locked --package trusthub-events --lib schema
 
 chart: ## Update the chart's table of values and its rendered examples
 	@scripts/setup test

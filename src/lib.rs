@@ -5,8 +5,10 @@
 //! the event, or when it is synced to disk.
 //!
 //! - The crate [`twilio_signature`] checks signatures and explains them; it knows nothing of Trust Hub.
+//! - The crate [`trusthub_events`] has the events and the rules that consumers share with this service.
 //! - [`domain`] holds the values that every module uses; it does no I/O.
-//! - [`reconcile`] finds changes that no callback has announced, by asking [`trusthub`].
+//! - [`reconcile`] finds changes that no callback has announced, by asking Trust Hub through the crate
+//!   [`trusthub_client`].
 //! - [`app`] connects the modules, and [`cli`] is the program's interface.
 //! - [`simulator`] is a Trust Hub for tests. No module that serves callbacks uses it.
 //!
@@ -34,4 +36,3 @@ pub mod reconcile;
 pub mod shutdown;
 pub mod simulator;
 pub mod telemetry;
-pub mod trusthub;

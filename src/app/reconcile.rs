@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::{runtime::Handle, sync::watch};
+use trusthub_client::{ApiLimits, Credentials};
 use twilio_signature::Verifier;
 
 use super::{BackgroundTask, StartError, close, keyring, metrics, open_sink, spool_commands::CLOSE_TIMEOUT};
 use crate::{
-    config::{Config, Credentials, Problems, ReconcileCommandConfig, TrustHubAccess},
+    config::{Config, Problems, ReconcileCommandConfig, TrustHubAccess},
     deliver::Deliver,
     domain::SignatureMode,
     kafka::KafkaSink,
@@ -19,7 +20,6 @@ use crate::{
     },
     spool::Spool,
     telemetry::Metrics,
-    trusthub::{ApiLimits, TrustHub},
 };
 
 /// Why a reconciliation failed.
@@ -43,7 +43,7 @@ pub(super) fn schedule(
 ) -> Result<Option<Schedule>, Problems> {
     let Some(interval) = config.reconcile.interval else { return Ok(None) };
     metrics.reconcile.interval.set(i64::try_from(interval.as_secs()).unwrap_or(i64::MAX));
-    let trusthub = TrustHub::new(&config.trusthub, ApiLimits::default())?;
+    let trusthub = config.trusthub.client(ApiLimits::default())?;
     let reconciler = Reconciler::new(trusthub, config.kafka.clone(), Arc::clone(pipeline), Arc::clone(metrics));
     let (health, spool) = (Arc::clone(sink.health()), spool.clone());
     // Changes that wait in the spool must not count as missed.
@@ -63,7 +63,7 @@ pub async fn reconcile(
     let ReconcileCommandConfig { access, kafka } = config;
     // These components require metrics, but this command does not expose them.
     let metrics = metrics(kafka)?;
-    let trusthub = TrustHub::new(&access.trusthub, ApiLimits::default()).map_err(StartError::from)?;
+    let trusthub = access.trusthub.client(ApiLimits::default()).map_err(StartError::from)?;
     let sink = open_sink(kafka, &metrics)?;
     let spool = Spool::disabled(Arc::clone(&metrics));
     let (deliver, failover) = super::deliver(&sink, &spool, &metrics, kafka);
@@ -107,7 +107,7 @@ pub async fn set_callbacks(
     callbacks: &UrlUpdater,
     report: impl FnMut(Result<UrlUpdate, ListFailure>),
 ) -> Result<(), Problems> {
-    let trusthub = TrustHub::new(&access.trusthub, ApiLimits::default())?;
+    let trusthub = access.trusthub.client(ApiLimits::default())?;
     let accounts: Vec<_> = access.twilio.credentials().collect();
     callbacks.run(&trusthub, &accounts, report).await;
     Ok(())

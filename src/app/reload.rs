@@ -22,12 +22,13 @@ use tokio::{
     sync::{Notify, watch},
     time::{MissedTickBehavior, interval},
 };
+use trusthub_client::Credentials;
 use twilio_signature::{Keyring, LiveKeyring};
 
 use super::keyring;
 use crate::{
     blocking,
-    config::{Config, CredentialFiles, Credentials, TwilioConfig},
+    config::{Config, CredentialFiles, TwilioConfig},
     domain::PublicUrl,
     telemetry::{Metrics, Operation},
 };

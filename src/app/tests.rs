@@ -7,12 +7,12 @@ use std::{
 };
 
 use tokio::sync::watch;
+use trusthub_client::{Fetched, Profile};
 
 use super::*;
 use crate::{
     domain::{ProfileSid, PublicUrl, PublishFailure, Resource, Status},
     kafka::{Availability, Completion, Record},
-    trusthub::{Fetched, Profile},
 };
 
 /// Far longer than any step of these tests takes, far shorter than [`LONG`].

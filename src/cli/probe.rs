@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{self, ProbeConfig},
-    domain::{AccountSid, Label as _, Resource, TEST_EVENT_TYPE},
+    domain::{AccountSid, Label as _, Resource, TEST_EVENT_TYPE, callback_route},
 };
 
 /// The text of `probe --help`.
@@ -71,7 +71,8 @@ impl ProbeTarget {
         let rest = url.strip_prefix("http://").ok_or(usage)?;
         let (authority, path) = rest.split_once('/').ok_or(usage)?;
         let path = format!("/{path}");
-        let route = Resource::ALL.iter().filter_map(|resource| resource.route()).find(|route| path.ends_with(route));
+        let route =
+            Resource::ALL.iter().filter_map(|resource| callback_route(*resource)).find(|route| path.ends_with(route));
         let authority = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
         Ok(Self { authority, path, route: route.ok_or(usage)? })
     }

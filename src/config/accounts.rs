@@ -9,9 +9,10 @@ use std::{
 
 use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
+use twilio_signature::Members;
 
 use super::{catalogue::TWILIO_ACCOUNTS_FILE, validate::Validator};
-use crate::domain::{AccountSid, Members, is_sid};
+use crate::domain::{AccountSid, is_sid};
 
 /// The size limit of the file. It is far above what any number of accounts needs, and keeps a wrong path from filling the
 /// memory.

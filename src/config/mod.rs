@@ -38,7 +38,7 @@ use serde::de::DeserializeOwned;
 pub use simulator::{SimulateCommandConfig, SimulatorConfig};
 pub use spool::SpoolConfig;
 pub use trusthub::TrustHubConfig;
-pub use twilio::{Credentials, ProbeConfig, TwilioConfig};
+pub use twilio::{ProbeConfig, TwilioConfig};
 
 use crate::domain::PublicUrl;
 use environment::Environment;

@@ -3,9 +3,13 @@
 use std::net::IpAddr;
 
 use serde::Deserialize;
+use trusthub_client::{ApiLimits, SetupError, TrustHub};
 
-use super::{Row, catalogue::TRUSTHUB_BASE_URL, validate::Validator};
+use super::{Problems, Row, catalogue::TRUSTHUB_BASE_URL, validate::Validator};
 use crate::domain::{PublicUrl, PublicUrlError};
+
+/// Identifies this program in requests.
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// Trust Hub's REST API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,22 @@ fn problem(error: PublicUrlError) -> &'static str {
 }
 
 impl TrustHubConfig {
+    /// Creates the client for this API. It opens no connection yet.
+    ///
+    /// # Errors
+    /// [`Problems`] when the base URL is not valid, or when it needs certificate authorities and the system has none.
+    pub fn client(&self, limits: ApiLimits) -> Result<TrustHub, Problems> {
+        TrustHub::new(&self.base_url, USER_AGENT, limits).map_err(|error| {
+            let problem = match error {
+                SetupError::BaseUrl => "is not a valid URL; write https://trusthub.twilio.com".to_owned(),
+                SetupError::Http(cause) => {
+                    format!("cannot be used ({cause}); install certificate authorities (ca-certificates)")
+                }
+            };
+            Problems::one(TRUSTHUB_BASE_URL.name, problem)
+        })
+    }
+
     /// Warns about plain HTTP to another machine, because every request contains credentials.
     pub(super) fn warning(&self) -> Option<String> {
         let authority = self.base_url.strip_prefix("http://")?.split('/').next()?;
@@ -72,4 +92,16 @@ fn is_loopback(authority: &str) -> bool {
     };
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_url_that_cannot_be_called_is_a_configuration_problem() {
+        let config = TrustHubConfig { base_url: "http://1.2.3.999".to_owned() };
+        let problems = config.client(ApiLimits::default()).unwrap_err().to_string();
+        assert!(problems.contains("TRUSTHUB_BASE_URL: is not a valid URL; write https://"), "{problems}");
+    }
 }

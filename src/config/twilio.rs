@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use trusthub_client::Credentials;
 
 use super::{
     Row,
@@ -38,17 +39,6 @@ pub struct TwilioConfig {
     pub accounts: Option<AccountsFile>,
     /// A snapshot of the token file and the accounts file, taken before they were read.
     pub files: CredentialFiles,
-}
-
-/// The HTTP Basic credentials of an account for the REST API.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// The account that they give access to.
-    pub account: AccountSid,
-    /// The user name: the SID of the account or of its API key.
-    pub user: String,
-    /// The password: the auth token or the secret of the API key.
-    pub password: SecretString,
 }
 
 /// What `probe` signs its test callback with.
@@ -247,8 +237,8 @@ impl TwilioConfig {
 
     /// Returns the REST API credentials of each account whose SID is configured.
     pub fn credentials(&self) -> impl Iterator<Item = Credentials> {
-        let listed = self.accounts.iter().flat_map(|accounts| &accounts.list).filter_map(Credentials::from_listed);
-        let own = self.account_sid.as_ref().and_then(|sid| Credentials::from_token(sid, &self.auth_tokens));
+        let listed = self.accounts.iter().flat_map(|accounts| &accounts.list).filter_map(listed_credentials);
+        let own = self.account_sid.as_ref().and_then(|sid| token_credentials(sid, &self.auth_tokens));
         listed.chain(own)
     }
 
@@ -292,19 +282,16 @@ impl TwilioConfig {
     }
 }
 
-impl Credentials {
-    fn from_listed(account: &AccountConfig) -> Option<Self> {
-        match account.api_key.clone() {
-            Some(key) => Some(Self { account: account.sid.clone(), user: key.sid, password: key.secret }),
-            None => Self::from_token(&account.sid, &account.tokens),
-        }
+fn listed_credentials(account: &AccountConfig) -> Option<Credentials> {
+    match account.api_key.clone() {
+        Some(key) => Some(Credentials::from_api_key(account.sid.clone(), key.sid, key.secret)),
+        None => token_credentials(&account.sid, &account.tokens),
     }
+}
 
-    /// Uses the current token, because Twilio may already have revoked the others.
-    fn from_token(sid: &AccountSid, tokens: &[SecretString]) -> Option<Self> {
-        let password = tokens.first()?.clone();
-        Some(Self { account: sid.clone(), user: sid.to_string(), password })
-    }
+/// Uses the current token, because Twilio may already have revoked the others.
+fn token_credentials(sid: &AccountSid, tokens: &[SecretString]) -> Option<Credentials> {
+    tokens.first().map(|token| Credentials::from_token(sid.clone(), token.clone()))
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -24,6 +24,17 @@ impl Verb {
     }
 }
 
+/// The path, relative to the public URL, of the callbacks for profiles of this kind. `None` for [`Resource::Unknown`].
+#[must_use]
+pub fn callback_route(resource: Resource) -> Option<&'static str> {
+    match resource {
+        Resource::CustomerProfile => Some("/callbacks/customer-profiles"),
+        Resource::TrustProduct => Some("/callbacks/trust-products"),
+        Resource::RegulatoryBundle => Some("/callbacks/regulatory-bundles"),
+        Resource::Unknown => None,
+    }
+}
+
 /// A request to a callback path: raw bytes, limited in size by the HTTP layer, not verified.
 #[derive(Debug, Clone)]
 pub struct RawCallback {

@@ -1,6 +1,6 @@
 //! The destination of a record.
 
-use super::label::closed_set;
+use super::closed_set;
 
 closed_set! {
     /// The role of a topic. The configuration maps it to a topic name.

@@ -1,6 +1,6 @@
 //! The outcome of a callback, and the closed sets of reasons for it.
 
-use super::label::closed_set;
+use super::closed_set;
 
 closed_set! {
     /// Why a callback was rejected. Metrics and logs show the reason; the caller sees only a status code.

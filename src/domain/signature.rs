@@ -2,29 +2,43 @@
 
 use twilio_signature::{Construction, KeyAge};
 
-use super::label::{Label, closed_set};
+use super::{Label, closed_set};
 
-impl Label for Construction {
-    const ALL: &'static [Self] = Construction::ALL;
+/// How the signed message was built, as a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConstructionLabel(pub Construction);
+
+/// Which key signed the message, as a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyAgeLabel(pub KeyAge);
+
+impl Label for ConstructionLabel {
+    const ALL: &'static [Self] = &[
+        Self(Construction::Form),
+        Self(Construction::BodyHash),
+        Self(Construction::FormWithoutHash),
+        Self(Construction::Query),
+        Self(Construction::QueryWithoutHash),
+    ];
 
     fn index(self) -> usize {
-        self as usize
+        self.0 as usize
     }
 
     fn as_str(self) -> &'static str {
-        Construction::as_str(self)
+        self.0.as_str()
     }
 }
 
-impl Label for KeyAge {
-    const ALL: &'static [Self] = KeyAge::ALL;
+impl Label for KeyAgeLabel {
+    const ALL: &'static [Self] = &[Self(KeyAge::Current), Self(KeyAge::Previous)];
 
     fn index(self) -> usize {
-        self as usize
+        self.0 as usize
     }
 
     fn as_str(self) -> &'static str {
-        KeyAge::as_str(self)
+        self.0.as_str()
     }
 }
 
@@ -42,13 +56,14 @@ closed_set! {
 mod tests {
     use super::*;
 
-    fn assert_indexed<L: Label>() {
+    fn assert_indexed<L: Label>(count: usize) {
+        assert_eq!(L::ALL.len(), count);
         assert!(L::ALL.iter().enumerate().all(|(index, label)| label.index() == index));
     }
 
     #[test]
-    fn index_of_a_label_is_its_place_in_the_list() {
-        assert_indexed::<Construction>();
-        assert_indexed::<KeyAge>();
+    fn every_value_is_a_label_whose_index_is_its_place_in_the_list() {
+        assert_indexed::<ConstructionLabel>(Construction::ALL.len());
+        assert_indexed::<KeyAgeLabel>(KeyAge::ALL.len());
     }
 }

@@ -3,7 +3,7 @@
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use serde::Deserialize;
 
-use crate::domain::{EVENT_TYPE, ProfileSid, RecordPosition, Resource, Status, Timestamp};
+use crate::domain::{ProfileSid, RecordPosition, Resource, Status, Timestamp, cloud_events};
 
 /// The parts of an event that a consumer's rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,15 +42,15 @@ fn unknown() -> Resource {
 impl PublishedEvent {
     /// Parses a record. `None` for a record that consumers ignore: one of another type, or one that cannot be parsed.
     pub(super) fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
-        if header(message, "ce_type")? != EVENT_TYPE {
+        if header(message, cloud_events::TYPE_HEADER)? != cloud_events::EVENT_TYPE {
             return None;
         }
         let value: EventPayload = serde_json::from_slice(message.payload()?).ok()?;
         Some(Self {
             profile: value.profile_sid,
             position: RecordPosition { partition: message.partition(), offset: message.offset() },
-            id: header(message, "ce_id")?.to_owned(),
-            time: header(message, "ce_time")?.parse().ok()?,
+            id: header(message, cloud_events::ID_HEADER)?.to_owned(),
+            time: header(message, cloud_events::TIME_HEADER)?.parse().ok()?,
             resource: value.resource,
             status: value.status,
             raw_status: value.raw_status,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::{
-    DATA_SCHEMA, DeadLetterReason, Destination, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER,
-    Timestamp, TraceParent, serialize_label,
+    DeadLetterReason, Destination, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER, Timestamp,
+    TraceParent, cloud_events, serialize_label,
 };
 
 /// Request headers that dead letters omit, because they can authenticate the sender.
@@ -47,19 +47,19 @@ impl Record {
     pub fn event(event: &Event) -> serde_json::Result<Self> {
         let data = &event.data;
         let mut headers = vec![
-            ("ce_specversion".into(), "1.0".into()),
-            ("ce_id".into(), event.id.clone().into()),
-            ("ce_source".into(), event.source().into()),
-            ("ce_type".into(), event.event_type().into()),
-            ("ce_subject".into(), data.profile_sid.to_string().into()),
-            ("ce_time".into(), data.received_at.to_string().into()),
-            ("ce_dataschema".into(), DATA_SCHEMA.into()),
-            ("content-type".into(), "application/json".into()),
+            (cloud_events::SPEC_VERSION_HEADER.into(), cloud_events::SPEC_VERSION.into()),
+            (cloud_events::ID_HEADER.into(), event.id.clone().into()),
+            (cloud_events::SOURCE_HEADER.into(), data.source().into()),
+            (cloud_events::TYPE_HEADER.into(), event.event_type().into()),
+            (cloud_events::SUBJECT_HEADER.into(), data.subject().to_owned().into()),
+            (cloud_events::TIME_HEADER.into(), data.received_at.to_string().into()),
+            (cloud_events::DATA_SCHEMA_HEADER.into(), cloud_events::DATA_SCHEMA.into()),
+            content_type(),
         ];
         headers.extend(trace_header(event.trace_parent.as_ref()));
         Ok(Self {
             destination: Destination::Events,
-            key: Some(data.profile_sid.to_string()),
+            key: Some(data.subject().to_owned()),
             headers,
             payload: to_raw_value(data)?,
             timestamp: data.received_at,
@@ -76,8 +76,7 @@ impl Record {
         profile: Option<&ProfileSid>,
         received_at: Timestamp,
     ) -> serde_json::Result<Self> {
-        let mut headers =
-            vec![("reason".into(), reason.as_str().into()), ("content-type".into(), "application/json".into())];
+        let mut headers = vec![("reason".into(), reason.as_str().into()), content_type()];
         headers.extend(trace_header(raw.header_text("traceparent").and_then(TraceParent::parse).as_ref()));
         Ok(Self {
             destination: Destination::DeadLetters,
@@ -104,6 +103,10 @@ impl Record {
         let payload = to_raw_value(&complete.cut(self.payload.get().len())).ok()?;
         Some(Self { payload, headers: self.headers.clone(), key: self.key.clone(), ..*self })
     }
+}
+
+fn content_type() -> (Cow<'static, str>, Cow<'static, str>) {
+    (cloud_events::CONTENT_TYPE_HEADER.into(), cloud_events::CONTENT_TYPE.into())
 }
 
 fn trace_header(trace: Option<&TraceParent>) -> Option<(Cow<'static, str>, Cow<'static, str>)> {

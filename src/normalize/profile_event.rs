@@ -3,21 +3,20 @@
 //! Only a profile that the authenticated client fetched can become an event:
 //!
 //! ```compile_fail
-//! # use trusthub_bridge::{domain::Timestamp, normalize::event_from_profile, trusthub::Profile};
+//! # use trusthub_bridge::{domain::Timestamp, normalize::event_from_profile};
+//! # use trusthub_client::Profile;
 //! fn skip_the_fetch(profile: &Profile, now: Timestamp) {
 //!     let _ = event_from_profile(profile, now, None);
 //! }
 //! ```
 
 use std::collections::BTreeMap;
+use trusthub_client::{Fetched, Profile};
 
 use super::hash;
-use crate::{
-    domain::{
-        Event, Fingerprint, Label as _, Origin, ProfileDetails, ProfileStatusChanged, RecordPosition, RejectionReason,
-        Timestamp,
-    },
-    trusthub::{Fetched, Profile},
+use crate::domain::{
+    Event, Fingerprint, Label as _, Origin, ProfileDetails, ProfileStatusChanged, RecordPosition, RejectionReason,
+    Timestamp,
 };
 
 /// Creates the event for the status of a fetched profile.

@@ -74,6 +74,8 @@ pub use self::{
     clock::{EventClock, EventTimeWriter},
     outcome_guard::OutcomeGuard,
 };
+use trusthub_client::Fetched;
+
 use self::{
     dedup::{Claim, DedupWindow, FirstClaim, Repeat},
     detach::DetachOnDrop,
@@ -84,12 +86,11 @@ use self::{
 use crate::{
     deliver::{Deliver, Delivery},
     domain::{
-        DeadLetterReason, DeliveryError, Durability, Event, Outcome, RawCallback, RecordPosition, Resource,
-        SignatureMode, Timestamp,
+        ConstructionLabel, DeadLetterReason, DeliveryError, Durability, Event, KeyAgeLabel, Outcome, RawCallback,
+        RecordPosition, Resource, SignatureMode, Timestamp,
     },
     normalize::{event_from_profile, normalize},
     telemetry::Metrics,
-    trusthub::Fetched,
     verify::VerifiedCallback,
 };
 
@@ -205,7 +206,7 @@ impl Pipeline {
     fn submit_verified(&self, guard: &mut OutcomeGuard, verified: VerifiedCallback) -> Accepted {
         guard.mark_verified();
         let matched = verified.matched();
-        self.metrics.signatures.of(matched.construction, matched.key).inc();
+        self.metrics.signatures.of(ConstructionLabel(matched.construction), KeyAgeLabel(matched.key)).inc();
         let normalized = normalize(&verified);
         // No panic can leave the clock half-changed.
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! Finds the callback path of a request.
 
-use crate::domain::{Label as _, PublicUrl, Resource};
+use crate::domain::{Label as _, PublicUrl, Resource, callback_route};
 
 /// A callback path, relative to the public URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Routes {
 
 fn route(path: &str) -> Option<Route> {
     Resource::ALL.iter().find_map(|resource| {
-        resource.route().filter(|route| *route == path).map(|path| Route { path, resource: *resource })
+        callback_route(*resource).filter(|route| *route == path).map(|path| Route { path, resource: *resource })
     })
 }
 

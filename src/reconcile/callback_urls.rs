@@ -4,13 +4,10 @@ use std::{mem, pin::pin};
 
 use futures_util::{TryStreamExt as _, future::join_all};
 use thiserror::Error;
+use trusthub_client::{AccountClient, Collection, Credentials, Listing, Profile, TrustHub, Update};
 
 use super::ListFailure;
-use crate::{
-    config::Credentials,
-    domain::{AccountSid, Label as _, ProfileSid, PublicUrl, PublicUrlError, Resource},
-    trusthub::{self, AccountClient, Collection, Listing, Profile, TrustHub, Update},
-};
+use crate::domain::{AccountSid, Label as _, ProfileSid, PublicUrl, PublicUrlError, Resource, callback_route};
 
 /// Asks Twilio to retry after every transient failure. Twilio reads the fragment and does not send it, as its
 /// documentation of connection overrides for webhooks says. Whether Trust Hub honors it is not proven.
@@ -56,7 +53,7 @@ pub enum CallbackUrlError {
 }
 
 fn routes() -> String {
-    let routes = Collection::ALL.iter().filter_map(|collection| collection.resource().route());
+    let routes = Collection::ALL.iter().filter_map(|collection| callback_route(collection.resource()));
     routes.map(|route| format!("https://…{route}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -79,7 +76,7 @@ impl CallbackUrl {
     #[must_use]
     pub fn for_resource(&self, resource: Resource) -> Option<String> {
         let url = match &self.scope {
-            UrlScope::Base(base) => format!("{base}{}", resource.route()?),
+            UrlScope::Base(base) => format!("{base}{}", callback_route(resource)?),
             UrlScope::Only(only, url) => (*only == resource).then(|| url.clone())?,
         };
         Some(if self.fragment.is_empty() { url } else { format!("{url}#{}", self.fragment) })
@@ -87,7 +84,8 @@ impl CallbackUrl {
 }
 
 fn parse_scope(url: String) -> Result<UrlScope, CallbackUrlError> {
-    let named = Resource::ALL.iter().find(|resource| resource.route().is_some_and(|route| url.ends_with(route)));
+    let named =
+        Resource::ALL.iter().find(|resource| callback_route(**resource).is_some_and(|route| url.ends_with(route)));
     match named {
         Some(Resource::RegulatoryBundle) => Err(CallbackUrlError::Bundles),
         Some(resource) => Ok(UrlScope::Only(*resource, url)),
@@ -98,7 +96,8 @@ fn parse_scope(url: String) -> Result<UrlScope, CallbackUrlError> {
 
 /// Whether a segment of the URL is a segment of a callback path. A public URL does not contain one by chance.
 fn is_nearly_a_route(url: &str) -> bool {
-    let parts = Resource::ALL.iter().filter_map(|resource| resource.route()).flat_map(|route| route.split('/'));
+    let parts =
+        Resource::ALL.iter().filter_map(|resource| callback_route(*resource)).flat_map(|route| route.split('/'));
     let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
     url.split('/').any(|segment| parts.iter().any(|part| part.eq_ignore_ascii_case(segment)))
 }
@@ -204,7 +203,7 @@ impl UrlUpdater {
                 let update = Update { status_callback: Some(url.to_owned()), ..Update::default() };
                 match account.update(collection, &profile.sid, &update).await {
                     Ok(_) => planned,
-                    Err(trusthub::Error::NotEditable) => UrlChange::Locked,
+                    Err(trusthub_client::Error::NotEditable) => UrlChange::Locked,
                     Err(error) => UrlChange::Failed(error.to_string()),
                 }
             }

@@ -1,12 +1,12 @@
 //! Builders for the tests of this module.
 
 use std::time::{Duration, UNIX_EPOCH};
+use trusthub_client::Profile;
 
 use super::view::Belief;
 use crate::{
     domain::{AccountSid, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
     kafka::PublishedEvent,
-    trusthub::Profile,
 };
 
 /// A time, in seconds after the Unix epoch.

@@ -26,6 +26,7 @@ mod tests;
 mod view;
 
 use thiserror::Error;
+use trusthub_client::{AccountClient, Collection, Profile};
 
 use self::repair::RepairCandidate;
 pub use self::{
@@ -37,7 +38,6 @@ pub use self::{
 use crate::{
     domain::{AccountSid, DeliveryError, ProfileSid, Resource, Status, Timestamp},
     kafka::{LeaderElectionError, LeadershipLost, TopicReadError},
-    trusthub::{self, AccountClient, Collection, Profile},
 };
 
 /// Why a run ended early. The events that it published until then are durable, and the next run does the rest.
@@ -129,11 +129,11 @@ pub struct ListFailure {
     /// The kind of profile.
     pub resource: Resource,
     /// The error that ended the list, or that one profile caused.
-    pub error: trusthub::Error,
+    pub error: trusthub_client::Error,
 }
 
 impl ListFailure {
-    fn new(account: &AccountClient, collection: Collection, error: trusthub::Error) -> Self {
+    fn new(account: &AccountClient, collection: Collection, error: trusthub_client::Error) -> Self {
         Self { account: account.sid().clone(), resource: collection.resource(), error }
     }
 }

@@ -1,12 +1,10 @@
 //! Classifies the difference between Trust Hub and the topic for one profile. Pure functions only.
 
 use std::time::Duration;
+use trusthub_client::Profile;
 
 use super::view::Belief;
-use crate::{
-    domain::{Resource, Status, Timestamp, closed_set},
-    trusthub::Profile,
-};
+use crate::domain::{Resource, Status, Timestamp, closed_set};
 
 /// How long after a change no event is published, because its callback may still arrive.
 const GRACE: Duration = Duration::from_secs(120);

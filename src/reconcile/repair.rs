@@ -9,6 +9,7 @@
 //! consumers converges to Trust Hub, but not the order of events.
 
 use futures_util::future::join_all;
+use trusthub_client::{AccountClient, Collection, Error, Fetched};
 
 use super::{
     Action, Finding, RunError,
@@ -18,7 +19,6 @@ use super::{
 use crate::{
     domain::{DeliveryError, ProfileSid, RecordPosition, Status, Timestamp},
     kafka::{LeadershipLost, TopicReadError},
-    trusthub::{AccountClient, Collection, Error, Fetched},
 };
 
 /// How often a run fetches one profile at most. If a callback arrived each time in between, callbacks keep the profile

@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures_util::TryStreamExt as _;
+use trusthub_client::{AccountClient, Collection, Credentials, Error, Fetched, Listing, Profile, TrustHub};
 
 use super::{
     Action, Finding, ListFailure, Observer, RunError,
@@ -16,12 +17,11 @@ use super::{
     view::View,
 };
 use crate::{
-    config::{Credentials, KafkaConfig},
+    config::KafkaConfig,
     domain::{DeliveryError, ReconcileResult, RecordPosition, Timestamp},
     kafka::{LeaderElection, LeadershipLost, LeaseGuard, TopicReadError, TopicReader},
     pipeline::Pipeline,
     telemetry::Metrics,
-    trusthub::{AccountClient, Collection, Error, Fetched, Listing, Profile, TrustHub},
 };
 
 /// How many profiles are fetched and published concurrently.

@@ -3,12 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::sleep};
+use trusthub_client::Credentials;
 
 use super::{Action, Finding, ListFailure, Observer, ReconcileProgress, ReconcileSummary, Reconciler};
-use crate::{
-    config::Credentials,
-    domain::{Label as _, Status},
-};
+use crate::domain::{Label as _, Status};
 
 /// The first run starts within this time after startup, because callbacks may have been lost while the service was down.
 const MAX_FIRST_DELAY: Duration = Duration::from_secs(60);

@@ -5,11 +5,11 @@ use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
+use trusthub_client::Profile;
 
 use crate::{
     domain::{ProfileSid, RecordPosition, Resource, Status, Timestamp},
     kafka::PublishedEvent,
-    trusthub::Profile,
 };
 
 /// How long the ids of events are kept. A later repeat of an event is older than the last applied event, so it is

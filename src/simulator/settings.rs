@@ -9,7 +9,7 @@ use super::{
     callback::{CallbackFaultRates, DelayRangeError, Percent, PercentError},
     instance::ApiFaultRates,
 };
-use crate::domain::{Construction, Label, serialize_label};
+use crate::domain::Construction;
 
 /// All settings, under the names that the control API and the command line use.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +21,6 @@ pub struct SimulatorSettings {
     /// The share of automatic reviews that end in a rejection.
     pub auto_reject: Percent,
     /// How callbacks are signed.
-    #[serde(serialize_with = "serialize_label")]
     pub construction: Construction,
     /// The faults of callbacks.
     #[serde(flatten)]
@@ -64,8 +63,9 @@ const SETTERS: &[(&str, Setter)] = &[
     }),
     ("auto_reject", |all, text| set_percent(&mut all.auto_reject, text)),
     ("construction", |all, text| {
-        let problem = || format!("write one of {}", Label::list(Construction::ALL));
-        all.construction = Construction::named(text).ok_or_else(problem)?;
+        let names: Vec<_> = Construction::ALL.iter().map(|construction| construction.as_str()).collect();
+        let named = Construction::ALL.iter().find(|construction| construction.as_str() == text);
+        all.construction = *named.ok_or_else(|| format!("write one of {}", names.join(", ")))?;
         Ok(())
     }),
     ("drop", |all, text| set_percent(&mut all.callbacks.drop, text)),

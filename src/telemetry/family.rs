@@ -18,9 +18,13 @@ pub type Counters<L> = Family<L, IntCounter>;
 /// Gauges with one label.
 pub type Gauges<L> = Family<L, IntGauge>;
 /// Counters with two labels.
-pub type PairedCounters<A, B> = Family<(A, B), IntCounter>;
+pub type PairedCounters<A, B> = Family<LabelPair<A, B>, IntCounter>;
 /// Gauges with two labels.
-pub type PairedGauges<A, B> = Family<(A, B), IntGauge>;
+pub type PairedGauges<A, B> = Family<LabelPair<A, B>, IntGauge>;
+
+/// Two labels of one family. A type of this crate, which no other crate can make a [`Label`].
+#[derive(Debug)]
+pub struct LabelPair<A, B>(PhantomData<(A, B)>);
 
 impl<L: Label, S> Family<L, S> {
     /// The series of this label value.
@@ -33,7 +37,7 @@ impl<L: Label, S> Family<L, S> {
     }
 }
 
-impl<A: Label, B: Label, S> Family<(A, B), S> {
+impl<A: Label, B: Label, S> Family<LabelPair<A, B>, S> {
     /// The series of this pair of label values.
     ///
     /// # Panics
@@ -107,7 +111,7 @@ pub(super) fn paired<A: Label, B: Label, V: MetricVec>(
     help: &str,
     labels: [&str; 2],
     text: impl Fn(A) -> String,
-) -> prometheus::Result<Family<(A, B), V::Series>> {
+) -> prometheus::Result<Family<LabelPair<A, B>, V::Series>> {
     let vector = register::<V>(registry, name, help, &labels)?;
     let pairs = A::ALL.iter().flat_map(|first| B::ALL.iter().map(move |second| (*first, *second)));
     let series = pairs.map(|(first, second)| vector.series(&[&text(first), second.as_str()])).collect();

@@ -15,7 +15,7 @@ use rdkafka::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use trusthub_bridge::domain::EVENT_TYPE;
+use trusthub_events::{cloud_events::EVENT_TYPE, view};
 
 use self::{
     example::{Consumer, Language},
@@ -24,7 +24,7 @@ use self::{
 use crate::support::{
     ACCOUNT, PROFILE, TIMEOUT, applied_statuses,
     kafka::{self, broker, unique_topic},
-    latest_statuses, view, wait_for,
+    latest_statuses, wait_for,
 };
 
 const OTHER_PROFILE: &str = "BUffffffffffffffffffffffffffffffff";

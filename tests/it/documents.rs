@@ -23,6 +23,8 @@ fn documents() -> Vec<PathBuf> {
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "crates/trusthub-client/README.md",
+        "crates/trusthub-events/README.md",
         "crates/twilio-signature/README.md",
         "fuzz/README.md",
         "helm/trusthub-bridge/README.md",

@@ -38,5 +38,4 @@ mod stopping;
 mod support;
 mod tidy;
 mod topics;
-mod trusthub;
 mod two_brokers;

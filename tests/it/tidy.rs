@@ -1,7 +1,8 @@
-//! Rules for the source that the compiler does not check. Cargo already checks which crate of the workspace uses which.
+//! Rules for the source that the compiler does not check.
 //!
 //! - [`arrows`]: which module may name which other module and which foreign crate, and that no permission is unused.
 //! - [`names`]: no two types of a crate have the same name.
+//! - [`packages`]: which packages each package of the workspace consists of.
 //! - [`vocabulary`]: words that the project has replaced by standard terms do not return.
 //! - this file: how long a source file may be.
 //!
@@ -10,6 +11,7 @@
 mod arrows;
 mod inspector;
 mod names;
+mod packages;
 mod vocabulary;
 
 use std::fs;
@@ -20,7 +22,7 @@ const MAX_LINES: usize = 400;
 #[test]
 fn source_files_are_short_enough_to_read_at_once() {
     let root = project_root();
-    let long: Vec<_> = ["src", "crates"]
+    let long: Vec<_> = ["src", "crates", "examples"]
         .iter()
         .flat_map(|folder| rust_files_below(&root.join(folder)))
         .map(|path| (path.strip_prefix(root).unwrap().display().to_string(), read(&path).lines().count()))

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// How the signed message was built. Constructions are tried in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Construction {
@@ -38,6 +40,13 @@ impl Construction {
 impl fmt::Display for Construction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Construction {
+    /// Serializes the name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -45,6 +45,7 @@ pub use error::{TooManyFields, VerifyError};
 pub use headers::Headers;
 pub use key::{EmptyKey, Signature, SigningKey};
 pub use keyring::{Keyring, LiveKeyring};
+pub use members::Members;
 pub use message::{sign, url_with_body_hash};
 pub use payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload, decode_form, is_named};
 pub use public_url::{PublicUrl, PublicUrlError};

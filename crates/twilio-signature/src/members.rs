@@ -1,29 +1,40 @@
 //! JSON objects that preserve the order of their members and repeated names.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde::{
+    Deserialize,
+    de::{Deserializer, MapAccess, Visitor},
+};
 
 /// The members of a JSON object in their original order, including repeated names, which a map would drop.
-pub(crate) struct Members(pub(crate) Vec<(String, Value)>);
+///
+/// ```
+/// use twilio_signature::Members;
+///
+/// let Members(members) = serde_json::from_str::<Members<u8>>(r#"{"b": 1, "a": 2, "b": 3}"#)?;
+/// assert_eq!(members, [("b".to_owned(), 1), ("a".to_owned(), 2), ("b".to_owned(), 3)]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Members<T>(pub Vec<(String, T)>);
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
+        deserializer.deserialize_map(MembersVisitor(PhantomData))
     }
 }
 
-struct MembersVisitor;
+struct MembersVisitor<T>(PhantomData<T>);
 
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for MembersVisitor<T> {
+    type Value = Members<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<T>, A::Error> {
         let mut members = Vec::new();
         while let Some(member) = map.next_entry()? {
             members.push(member);
@@ -34,12 +45,14 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
     fn repeated_members_of_a_json_object_are_preserved() {
-        let Members(members) = serde_json::from_str(r#"{"a": 1, "b": null, "a": "2"}"#).unwrap();
+        let Members(members) = serde_json::from_str::<Members<Value>>(r#"{"a": 1, "b": null, "a": "2"}"#).unwrap();
         assert_eq!(members, [("a".into(), 1.into()), ("b".into(), Value::Null), ("a".into(), "2".into())]);
-        assert!(serde_json::from_str::<Members>("[]").is_err());
+        assert!(serde_json::from_str::<Members<Value>>("[]").is_err());
     }
 }

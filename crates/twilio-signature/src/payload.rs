@@ -45,7 +45,7 @@ impl Payload {
     pub(crate) fn decode(request: &WebhookRequest<'_>) -> Result<Self, TooManyFields> {
         let payload = match request.encoding {
             Encoding::Form | Encoding::Query => Self::Pairs(decode_form(request.fields())?),
-            Encoding::Json => serde_json::from_slice::<Members>(request.fields())
+            Encoding::Json => serde_json::from_slice::<Members<Value>>(request.fields())
                 .map_or(Self::Unreadable, |members| Self::Json(members.0)),
         };
         Ok(payload)
@@ -173,7 +173,7 @@ mod tests {
     fn account_of_a_json_body_is_read_in_the_same_way() {
         let sid = format!("AC{}", "0".repeat(32));
         let claimed = |json: String| {
-            let Members(members) = serde_json::from_str(&json).unwrap();
+            let Members(members) = serde_json::from_str::<Members<Value>>(&json).unwrap();
             Payload::Json(members).account()
         };
         let account = ClaimedAccount::Account(sid.clone());

@@ -9,6 +9,7 @@ use std::{
 
 use fastrand::Rng;
 use secrecy::SecretString;
+use trusthub_client::{AccountClient, ApiLimits, Collection, Credentials, Error, Fetched, Profile, TrustHub};
 
 use super::super::{
     Action, Finding,
@@ -18,10 +19,8 @@ use super::super::{
     view::View,
 };
 use crate::{
-    config::{self, Credentials},
     domain::{AccountSid, DeliveryError, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
     kafka::{LeadershipLost, PublishedEvent, TopicReadError},
-    trusthub::{AccountClient, ApiLimits, Collection, Error, Fetched, Profile, TrustHub},
 };
 
 /// The start of a history, in milliseconds since the Unix epoch.
@@ -343,10 +342,9 @@ fn profile_in_trust_hub(number: u32, status: Status, updated: i64) -> Profile {
 
 /// The account's client is never used: the fake backend answers instead.
 fn account() -> AccountClient {
-    let config = config::TrustHubConfig { base_url: "http://127.0.0.1:1".to_owned() };
-    let trusthub = TrustHub::new(&config, ApiLimits::default()).unwrap();
+    let trusthub = TrustHub::new("http://127.0.0.1:1", "test/1.0", ApiLimits::default()).unwrap();
     let account = AccountSid::parse(&format!("AC{}", "1".repeat(32))).unwrap();
-    trusthub.account(Credentials { user: account.to_string(), account, password: SecretString::from("password") })
+    trusthub.account(Credentials::from_token(account, SecretString::from("password")))
 }
 
 fn candidate(profile: &ProfileSid) -> RepairCandidate {

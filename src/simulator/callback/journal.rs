@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 
 use super::CallbackFault;
-use crate::domain::{AccountSid, Construction, ProfileSid, Status, Timestamp, Verb, closed_set, serialize_label};
+use crate::domain::{AccountSid, Construction, ProfileSid, Status, Timestamp, Verb, closed_set};
 
 /// The number of attempts that a subscriber can lag behind before it misses some.
 const MAX_LAG: usize = 1024;
@@ -68,7 +68,6 @@ pub struct CallbackInfo {
     /// The announced status.
     pub status: Status,
     /// How the signed message was built.
-    #[serde(serialize_with = "serialize_label")]
     pub construction: Construction,
     /// The UUID that identifies this callback; a duplicate has the same one.
     pub idempotency_token: String,

@@ -19,8 +19,8 @@ pub use self::{
 };
 use super::family::{Counters, Gauges, PairedCounters, PairedGauges, family, paired, register};
 use crate::domain::{
-    Construction, Destination, KeyAge, Label as _, OutcomeKind, PublishFailure, RejectReason, Resource, Status,
-    closed_set, error_code::CodeLabel,
+    ConstructionLabel, Destination, KeyAgeLabel, Label as _, OutcomeKind, PublishFailure, RejectReason, Resource,
+    Status, closed_set, error_code::CodeLabel,
 };
 
 closed_set! {
@@ -50,7 +50,7 @@ pub struct Metrics {
     /// The outcome of each request to a callback path.
     pub outcome: Counters<OutcomeKind>,
     /// Accepted signatures, by construction and key.
-    pub signatures: PairedCounters<Construction, KeyAge>,
+    pub signatures: PairedCounters<ConstructionLabel, KeyAgeLabel>,
     /// 1 when the last change of a credential file could not be loaded.
     pub accounts_reload_failed: IntGauge,
     /// Durable status changes.

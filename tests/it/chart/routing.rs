@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trusthub_bridge::domain::{PublicUrl, Resource};
+use trusthub_bridge::domain::{PublicUrl, Resource, callback_route};
 
 use super::rendering::{Example, example, examples, list, text};
 
@@ -17,7 +17,7 @@ fn expected(example: &Example) -> Routed {
     for url in example.settings()["PUBLIC_URL"].split(',').map(|url| PublicUrl::parse(url.trim()).unwrap()) {
         let authority = url.as_str().split('/').nth(2).unwrap();
         let host = authority.split(':').next().unwrap().to_lowercase();
-        let paths = RESOURCES.iter().map(|resource| format!("{}{}", url.prefix(), resource.route().unwrap()));
+        let paths = RESOURCES.iter().map(|resource| format!("{}{}", url.prefix(), callback_route(*resource).unwrap()));
         routed.entry(host).or_default().extend(paths);
     }
     routed
@@ -74,7 +74,8 @@ fn routes_match_the_public_urls() {
 #[test]
 fn during_a_move_each_host_has_its_own_prefixes() {
     let paths = |prefixes: &[&str]| {
-        let each = |prefix| RESOURCES.iter().map(move |resource| format!("{prefix}{}", resource.route().unwrap()));
+        let each =
+            |prefix| RESOURCES.iter().map(move |resource| format!("{prefix}{}", callback_route(*resource).unwrap()));
         prefixes.iter().flat_map(each).collect::<BTreeSet<_>>()
     };
     let routed = [

@@ -10,9 +10,10 @@ use std::{
 };
 
 use serde_json::Value;
+use trusthub_events::view::View;
 
 use super::{Record, Topic};
-use crate::support::{TIMEOUT, kafka::broker, oracle::libraries, view::View};
+use crate::support::{TIMEOUT, kafka::broker, oracle::libraries};
 
 /// The language of an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +72,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Cargo builds the examples before it runs all tests, next to the folder of the test binaries.
+/// Cargo builds the example for the tests of its own package, before it runs all tests of the workspace.
 fn built_example() -> PathBuf {
     let tests = env::current_exe().unwrap();
-    let path = tests.ancestors().nth(2).unwrap().join("examples/consumer");
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
+    let path = tests.ancestors().nth(2).unwrap().join("example-consumer");
+    assert!(path.exists(), "{} is missing: run `cargo build --package example-consumer` first", path.display());
     path
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::json;
-use trusthub_bridge::domain::{EVENT_TYPE, Timestamp};
+use trusthub_events::{Timestamp, cloud_events::EVENT_TYPE};
 
 use super::{Record, value};
 use crate::support::random::Random;

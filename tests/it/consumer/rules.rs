@@ -1,7 +1,7 @@
 //! The rules of both examples, one by one.
 
 use serde_json::{Value, json};
-use trusthub_bridge::domain::EVENT_TYPE;
+use trusthub_events::cloud_events::EVENT_TYPE;
 
 use super::{OTHER_PROFILE, Record, example::Language, value};
 use crate::support::PROFILE;

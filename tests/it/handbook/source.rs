@@ -33,9 +33,12 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "telemetry/metrics/spool.rs",
     // docs/configuration.md.
     "config/catalogue.rs",
+    // The configuration reports them as problems of its own.
+    "trusthub-client/setup_error.rs",
+    // Why a consumer skips a record, see docs/events.md.
+    "trusthub-events/view.rs",
     // Causes of values that cannot be parsed. Their callers report the place instead.
-    "domain/members.rs",
-    "domain/time.rs",
+    "trusthub-events/time.rs",
     "kafka/record.rs",
     "twilio-signature/members.rs",
 ];
@@ -54,9 +57,14 @@ pub(super) struct Texts {
     pub(super) messages: BTreeSet<String>,
 }
 
-/// The library of the program, and the other crate of the workspace that it consists of. Paths in that crate begin with
+/// The library of the program, and the other crates of the workspace that it consists of. Paths in such a crate begin with
 /// its name.
-const CRATES: [(&str, &str); 2] = [("", "src"), ("twilio-signature", "crates/twilio-signature/src")];
+const CRATES: [(&str, &str); 4] = [
+    ("", "src"),
+    ("trusthub-client", "crates/trusthub-client/src"),
+    ("trusthub-events", "crates/trusthub-events/src"),
+    ("twilio-signature", "crates/twilio-signature/src"),
+];
 
 /// All texts of the program without its tests.
 pub(super) fn texts() -> Texts {

@@ -3,11 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::TryStreamExt as _;
-use trusthub_bridge::{
-    config::{self, Credentials},
-    domain::{AccountSid, ProfileSid, Status},
-    trusthub::{AccountClient, ApiLimits, Collection, Error, Listing, TrustHub, Update},
-};
+use trusthub_client::{AccountClient, ApiLimits, Collection, Credentials, Error, Listing, TrustHub, Update};
+use trusthub_events::{AccountSid, ProfileSid, Status};
 
 use crate::support::{ACCOUNT, TOKEN, simulator::Simulator};
 
@@ -15,9 +12,9 @@ const PROFILES: Collection = Collection::CustomerProfiles;
 
 fn account(simulator: &Simulator, password: &str) -> AccountClient {
     let account = AccountSid::parse(ACCOUNT).unwrap();
-    let credentials = Credentials { user: account.to_string(), account, password: password.into() };
+    let credentials = Credentials::from_token(account, password.into());
     let limits = ApiLimits { first_pause: Duration::from_millis(1), ..ApiLimits::default() };
-    TrustHub::new(&config::TrustHubConfig { base_url: simulator.url() }, limits).unwrap().account(credentials)
+    TrustHub::new(&simulator.url(), "test/1.0", limits).unwrap().account(credentials)
 }
 
 fn sid(text: &str) -> ProfileSid {

@@ -1,10 +1,11 @@
-//! The state that a consumer derives from a topic, by the rules of the Rust example.
+//! The state that a consumer derives from a topic, by the rules of `trusthub_events`.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use trusthub_events::view;
 
-use super::{kafka, view};
+use super::kafka;
 
 /// The latest status of every profile, when these records are read in partition order.
 pub(crate) fn latest_statuses(records: &[kafka::Record]) -> BTreeMap<String, String> {

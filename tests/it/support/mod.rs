@@ -10,7 +10,7 @@
 //! | use a Kafka that requires TLS or a login | [`kafka::SecureBroker`] |
 //! | use an in-process Kafka that returns errors | [`mock_cluster`] |
 //! | send callbacks continuously and prove that none is lost | [`Load`], [`ledger::Ledger`] |
-//! | derive each profile's status as a consumer does | [`latest_statuses`], [`view`] |
+//! | derive each profile's status as a consumer does | [`latest_statuses`] |
 //! | break the clock, the disk or name lookups of a program | [`machine::Machine`], [`name_server::NameServer`] |
 //! | put nginx in front of one instance, or of several as an ingress | [`nginx::Nginx`], [`ingress::Ingress`] |
 //! | check signatures and API answers with Twilio's own libraries | [`oracle::Oracle`], [`random::random_callback`] |
@@ -36,8 +36,6 @@ pub(crate) mod proxy;
 pub(crate) mod random;
 mod request;
 pub(crate) mod simulator;
-#[path = "../../../examples/consumer/view.rs"]
-pub(crate) mod view;
 
 use std::{
     thread,

@@ -23,8 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "domain"]),
     // Joins the proof of `twilio_signature` to a raw callback.
     ("verify", &["domain"]),
-    // Accepts only callbacks that `verify` has verified, and profiles that `trusthub` has fetched.
-    ("normalize", &["domain", "trusthub", "verify"]),
+    // Accepts only callbacks that `verify` has verified, and profiles that the client of Trust Hub has fetched.
+    ("normalize", &["domain", "verify"]),
     // Reads the Kafka section of the configuration, so that no other module knows librdkafka's property names.
     ("kafka", &["blocking", "config", "domain", "telemetry"]),
     // Stores bytes on disk and is independent of events.
@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Makes an event durable, in Kafka or in the spool.
     ("deliver", &["domain", "kafka", "spool", "telemetry"]),
     // Connects the steps; independent of HTTP and Kafka.
-    ("pipeline", &["blocking", "deliver", "domain", "normalize", "telemetry", "trusthub", "verify"]),
+    ("pipeline", &["blocking", "deliver", "domain", "normalize", "telemetry", "verify"]),
     // Runs each blocking call on a separate thread.
     ("blocking", &[]),
     // Reports whether every loop of the process is alive.
@@ -45,10 +45,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("http_server", &["liveness"]),
     // Signals the other modules when to stop, without naming them.
     ("shutdown", &[]),
-    // Fetches profiles from Twilio's REST API.
-    ("trusthub", &["config", "domain"]),
     // Compares Trust Hub with the topic and publishes through the pipeline.
-    ("reconcile", &["config", "domain", "pipeline", "kafka", "telemetry", "trusthub"]),
+    ("reconcile", &["config", "domain", "pipeline", "kafka", "telemetry"]),
     // Simulates Twilio; signs with the crate that also verifies, so it needs no module of the service.
     ("simulator", &["domain"]),
     // Connects all modules of the service, but neither the simulator nor the command line.
@@ -68,7 +66,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "reconcile",
             "spool",
             "telemetry",
-            "trusthub",
         ],
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
@@ -85,16 +82,18 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("crc32fast", &["spool"]),
     ("envy", &["config"]),
-    ("fastrand", &["reconcile", "simulator", "trusthub"]),
+    ("fastrand", &["reconcile", "simulator"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["kafka", "simulator"]),
     ("redb", &["spool"]),
-    ("reqwest", &["simulator", "trusthub"]),
+    ("reqwest", &["simulator"]),
     ("rlimit", &["app"]),
     ("rustix", &["app", "http_server", "spool"]),
-    ("rustls", &["simulator", "trusthub"]),
+    ("rustls", &["simulator"]),
     ("tower", &["simulator"]),
-    ("twilio_signature", &["app", "cli", "domain", "normalize", "pipeline", "simulator", "verify"]),
+    ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
+    ("trusthub_events", &["domain"]),
+    ("twilio_signature", &["app", "cli", "config", "domain", "normalize", "pipeline", "simulator", "verify"]),
 ];
 
 /// `main.rs` and `lib.rs` are not modules of the library, but have an entry in the table of arrows.

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &str)] = &[
 
 #[test]
 fn type_names_are_unique_in_each_crate() {
-    for folder in ["src", "crates/twilio-signature/src"] {
+    for folder in ["src", "crates/trusthub-client/src", "crates/trusthub-events/src", "crates/twilio-signature/src"] {
         let sources = sources_below(folder);
         let files: Vec<_> = sources.iter().map(|source| (source.path.as_path(), source.text.as_str())).collect();
         let repeated = repeated(&files);

@@ -20,7 +20,7 @@ fn assert_clean(path: &str, text: &str) {
 fn forbidden_use_is_reported_with_file_path_and_rule() {
     assert_eq!(
         violation("normalize/fields.rs", "use crate::kafka::Record;"),
-        r#"src/normalize/fields.rs: `crate::kafka::Record`: normalize may name ["domain", "trusthub", "verify"] only"#
+        r#"src/normalize/fields.rs: `crate::kafka::Record`: normalize may name ["domain", "verify"] only"#
     );
 }
 

@@ -1,0 +1,47 @@
+//! The CloudEvents attributes of an event: the names of their headers in a record, and the values that are fixed.
+//!
+//! Records use the binary mode of the [Kafka protocol binding]: each attribute is a header, and the data is the value of
+//! the record. [`ProfileStatusChanged`](crate::ProfileStatusChanged) derives the attributes that depend on the data.
+//!
+//! [Kafka protocol binding]: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+
+/// The header with the version of CloudEvents, [`SPEC_VERSION`].
+pub const SPEC_VERSION_HEADER: &str = "ce_specversion";
+
+/// The header with the `id`, which all repeats of an event share.
+pub const ID_HEADER: &str = "ce_id";
+
+/// The header with the `source`, the account in Trust Hub.
+pub const SOURCE_HEADER: &str = "ce_source";
+
+/// The header with the `type`, such as [`EVENT_TYPE`].
+pub const TYPE_HEADER: &str = "ce_type";
+
+/// The header with the `subject`, the SID of the profile.
+pub const SUBJECT_HEADER: &str = "ce_subject";
+
+/// The header with the `time` of the receipt, or of the fetch.
+pub const TIME_HEADER: &str = "ce_time";
+
+/// The header with the `dataschema`, [`DATA_SCHEMA`].
+pub const DATA_SCHEMA_HEADER: &str = "ce_dataschema";
+
+/// The header with the `datacontenttype`, which has no prefix: [`CONTENT_TYPE`].
+pub const CONTENT_TYPE_HEADER: &str = "content-type";
+
+/// The version of CloudEvents.
+pub const SPEC_VERSION: &str = "1.0";
+
+/// The `type` of [`ProfileStatusChanged`](crate::ProfileStatusChanged). An incompatible change increments the version at
+/// its end.
+pub const EVENT_TYPE: &str = "io.trusthub-bridge.profile.status-changed.v1";
+
+/// The `type` of an event that tests an installation. Its data is a
+/// [`ProfileStatusChanged`](crate::ProfileStatusChanged) that never happened; consumers ignore it like any unknown type.
+pub const TEST_EVENT_TYPE: &str = "io.trusthub-bridge.test.v1";
+
+/// The `dataschema`, which identifies the JSON Schema in `schemas/`.
+pub const DATA_SCHEMA: &str = "urn:trusthub-bridge:profile-status-changed:v1";
+
+/// The `datacontenttype`: the value of a record is JSON.
+pub const CONTENT_TYPE: &str = "application/json";

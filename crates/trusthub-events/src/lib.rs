@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Overview
+//!
+//! - [`ProfileStatusChanged`] is the value of a record, and [`cloud_events`] has the names and values of its headers.
+//! - [`Resource`], [`Status`] and [`Origin`] have a variant for what this version does not know, so that a newer bridge
+//!   does not stop an older consumer. [`error_code::CATALOG`] lists the error codes of rejections.
+//! - [`AccountSid`], [`ProfileSid`] and [`Timestamp`] are parsed once; a value of these types is valid.
+//! - [`view`] has the rules by which a consumer skips repeats and events that are out of order.
+//! - [`Label`] and [`closed_set!`] are for closed sets of values, such as metric labels.
+//!
+//! The JSON Schema of the value is `schemas/profile-status-changed.v1.json` in the repository. A test holds it equal to
+//! the type, and another one compatible with the frozen schema of this version.
+
+#![forbid(unsafe_code)]
+
+pub mod cloud_events;
+pub mod error_code;
+mod event;
+mod label;
+mod resource;
+#[cfg(test)]
+mod schema;
+mod sid;
+mod status;
+mod time;
+pub mod view;
+
+pub use event::{Origin, ProfileDetails, ProfileStatusChanged, RejectionReason};
+pub use label::{Label, serialize_label};
+pub use resource::Resource;
+pub use sid::{AccountSid, ProfileSid, SidError, is_sid};
+pub use status::Status;
+pub use time::{Timestamp, TimestampError};

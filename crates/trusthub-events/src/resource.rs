@@ -1,0 +1,23 @@
+//! The kind of a profile.
+
+use serde::{Deserialize, Serialize};
+
+use crate::closed_set;
+
+closed_set! {
+    /// The kind of a profile. The path of the callback determines it; the payload does not contain it.
+    #[derive(Serialize, Deserialize)]
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Resource {
+        /// A customer profile of Trust Hub.
+        CustomerProfile => "customer-profile",
+        /// A trust product of Trust Hub.
+        TrustProduct => "trust-product",
+        /// A bundle of the regulatory compliance API.
+        RegulatoryBundle => "regulatory-bundle",
+        /// A kind that this version does not know.
+        #[serde(other)]
+        Unknown => "unknown",
+    }
+}

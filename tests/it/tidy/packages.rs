@@ -1,0 +1,53 @@
+//! Which packages each package of the workspace consists of, as Cargo resolves them.
+
+use std::{collections::BTreeSet, process::Command};
+
+use super::project_root;
+
+/// What a package needs, also indirectly.
+struct Wall {
+    package: &'static str,
+    /// All other packages of this workspace that it needs.
+    own: &'static [&'static str],
+    /// Foreign packages that it must do without.
+    without: &'static [&'static str],
+}
+
+const WALLS: &[Wall] = &[
+    // A program that calls Trust Hub needs no HTTP server and no Kafka.
+    Wall { package: "trusthub-client", own: &["trusthub-events"], without: &["actix-web", "rdkafka"] },
+    // A consumer links neither an HTTP server nor a Kafka client nor a runtime.
+    Wall { package: "trusthub-events", own: &[], without: &["actix-web", "rdkafka", "reqwest", "tokio"] },
+    // The service that uses it brings its own server and runtime.
+    Wall { package: "twilio-signature", own: &[], without: &["actix-web", "rdkafka", "reqwest", "tokio"] },
+    // An example that other consumers can copy has a Kafka client, and no more of this project than they need.
+    Wall { package: "example-consumer", own: &["trusthub-events"], without: &["actix-web", "reqwest"] },
+];
+
+#[test]
+fn packages_need_only_the_permitted_packages() {
+    for Wall { package, own, without } in WALLS {
+        let (members, foreign) = needed_by(package);
+        let own: BTreeSet<_> = own.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(members, own, "packages of this workspace that {package} needs");
+        let unwanted: Vec<_> = without.iter().filter(|name| foreign.contains(**name)).collect();
+        assert!(unwanted.is_empty(), "{package} needs {unwanted:?}");
+    }
+}
+
+/// The names of all packages that a package needs: those of the workspace, and the foreign ones.
+fn needed_by(package: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let arguments = ["tree", "--locked", "--offline", "--edges", "normal,build", "--prefix", "none", "--package"];
+    let output = Command::new(env!("CARGO")).args(arguments).arg(package).current_dir(project_root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (mut members, mut foreign) = (BTreeSet::new(), BTreeSet::new());
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let name = line.split(' ').next().unwrap().to_owned();
+        let is_member = line.contains(&format!("({}", project_root().display()));
+        if name != package {
+            let _ = if is_member { members.insert(name) } else { foreign.insert(name) };
+        }
+    }
+    assert!(!foreign.is_empty(), "cargo tree lists dependencies of {package}");
+    (members, foreign)
+}
