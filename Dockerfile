@@ -15,6 +15,7 @@ RUN command -v cmake >/dev/null \
 COPY Cargo.toml Cargo.lock ./
 COPY crates/trusthub-client/Cargo.toml crates/trusthub-client/
 COPY crates/trusthub-events/Cargo.toml crates/trusthub-events/
+COPY crates/trusthub-simulator/Cargo.toml crates/trusthub-simulator/
 COPY crates/twilio-signature/Cargo.toml crates/twilio-signature/
 COPY examples/consumer/Cargo.toml examples/consumer/
 # Cargo requires every package of the workspace and every target in its manifest, so the benchmarks are removed, and the

@@ -10,7 +10,7 @@
 //! - [`reconcile`] finds changes that no callback has announced, by asking Trust Hub through the crate
 //!   [`trusthub_client`].
 //! - [`app`] connects the modules, and [`cli`] is the program's interface.
-//! - [`simulator`] is a Trust Hub for tests. No module that serves callbacks uses it.
+//! - The crate [`trusthub_simulator`] is a Trust Hub for tests. Only the commands `dev` and `simulate` use it.
 //!
 //! `docs/architecture.md` says what each module must and must not do, `docs/decisions` why, and `docs/glossary.md` explains
 //! the terms. `tests/it/tidy.rs` checks which module uses which.
@@ -34,5 +34,4 @@ pub mod http_server;
 pub mod liveness;
 pub mod reconcile;
 pub mod shutdown;
-pub mod simulator;
 pub mod telemetry;

@@ -12,8 +12,10 @@ use crate::{
     app::block_on,
     config::{self, AccountConfig, SimulateCommandConfig},
     shutdown::StopSignals,
-    simulator::{self, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings, StateFile, model::MAX_PROFILES},
     telemetry::init_logging,
+};
+use trusthub_simulator::{
+    self as simulator, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings, StateFile, model::MAX_PROFILES,
 };
 
 /// What `simulate --help` says.

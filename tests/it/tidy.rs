@@ -53,6 +53,16 @@ fn sources_below(folder: &str) -> Vec<Source> {
         .collect()
 }
 
+/// The source folders of all packages: `src`, and that of every crate.
+fn source_folders() -> Vec<String> {
+    let crates = fs::read_dir(project_root().join("crates")).unwrap();
+    let mut folders: Vec<_> =
+        crates.map(|entry| format!("crates/{}/src", entry.unwrap().file_name().to_str().unwrap())).collect();
+    folders.push("src".to_owned());
+    folders.sort();
+    folders
+}
+
 fn rust_files_below(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let is_rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
     files_below(path).into_iter().filter(is_rust)

@@ -11,8 +11,8 @@ use super::scenario::{ACCOUNT, POLICY};
 use crate::{
     domain::{Label as _, Status},
     kafka::ConsumedRecord,
-    simulator::{Attempt, AttemptOutcome},
 };
+use trusthub_simulator::{Attempt, AttemptOutcome};
 
 /// Formats the addresses of all parts, and the commands to try.
 pub(super) fn welcome(

@@ -20,9 +20,9 @@ use crate::{
     domain::{AccountSid, Label as _, Status},
     kafka::TopicTail,
     shutdown::StopSignals,
-    simulator::{self, Attempt, AttemptOutcome, EmbeddedKafka, Simulator, SimulatorAccount},
     telemetry::init_logging,
 };
+use trusthub_simulator::{self as simulator, Attempt, AttemptOutcome, EmbeddedKafka, Simulator, SimulatorAccount};
 
 /// The auth token of the simulated account. It is not a secret.
 const TOKEN: &str = "dev-auth-token";

@@ -1,12 +1,11 @@
 //! The scenario that `dev --once` runs: the changes of one profile from its creation to its approval.
 
-use crate::{
-    domain::{AccountSid, ProfileSid, Status},
-    simulator::{
-        Announcement, CallbackFaultRates, Percent, Simulator,
-        model::{ModelError, NewProfile, ProfileEdit, ProfileKind, ReviewDecision},
-    },
+use trusthub_simulator::{
+    Announcement, CallbackFaultRates, Percent, Simulator,
+    model::{ModelError, NewProfile, ProfileEdit, ProfileKind, ReviewDecision},
 };
+
+use crate::domain::{AccountSid, ProfileSid, Status};
 
 /// The account of `dev`. Twilio assigns no such SID.
 pub(super) const ACCOUNT: &str = "AC000000000000000000000000000000de";

@@ -8,10 +8,8 @@ mod retries;
 use std::collections::HashMap;
 
 use tokio::time::timeout;
-use trusthub_bridge::{
-    domain::{AccountSid, Construction, KeyAge, Label as _, ProfileSid, Status},
-    simulator::{Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackSender, SenderOptions},
-};
+use trusthub_bridge::domain::{AccountSid, Construction, KeyAge, Label as _, ProfileSid, Status};
+use trusthub_simulator::{Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackSender, SenderOptions};
 use twilio_signature::SignatureMatch;
 
 use self::receiver::{Receiver, Reply};

@@ -47,8 +47,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     // Compares Trust Hub with the topic and publishes through the pipeline.
     ("reconcile", &["config", "domain", "pipeline", "kafka", "telemetry"]),
-    // Simulates Twilio; signs with the crate that also verifies, so it needs no module of the service.
-    ("simulator", &["domain"]),
     // Connects all modules of the service, but neither the simulator nor the command line.
     (
         "app",
@@ -69,7 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
-    ("cli", &["app", "config", "domain", "shutdown", "kafka", "reconcile", "simulator", "spool", "telemetry"]),
+    ("cli", &["app", "config", "domain", "shutdown", "kafka", "reconcile", "spool", "telemetry"]),
     // The exit code only.
     (MAIN, &["cli"]),
     // The crate's root: declares the modules.
@@ -78,22 +76,20 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Foreign crates that only these modules may name, because they share the same task.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("actix_web", &["admin", "http_server", "receive", "simulator"]),
+    ("actix_web", &["admin", "http_server", "receive"]),
     ("clap", &["cli"]),
     ("crc32fast", &["spool"]),
     ("envy", &["config"]),
-    ("fastrand", &["reconcile", "simulator"]),
+    ("fastrand", &["reconcile"]),
     ("prometheus", &["telemetry"]),
-    ("rdkafka", &["kafka", "simulator"]),
+    ("rdkafka", &["kafka"]),
     ("redb", &["spool"]),
-    ("reqwest", &["simulator"]),
     ("rlimit", &["app"]),
     ("rustix", &["app", "http_server", "spool"]),
-    ("rustls", &["simulator"]),
-    ("tower", &["simulator"]),
     ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
     ("trusthub_events", &["domain"]),
-    ("twilio_signature", &["app", "cli", "config", "domain", "normalize", "pipeline", "simulator", "verify"]),
+    ("trusthub_simulator", &["cli"]),
+    ("twilio_signature", &["app", "cli", "config", "domain", "normalize", "pipeline", "verify"]),
 ];
 
 /// `main.rs` and `lib.rs` are not modules of the library, but have an entry in the table of arrows.

@@ -6,7 +6,7 @@ use std::path::Path;
 use syn::buffer::{Cursor, TokenBuffer};
 use syn::visit::{self, Visit};
 
-use super::sources_below;
+use super::{source_folders, sources_below};
 
 /// Names that several types below this folder of `src` may have; the empty path is the whole crate.
 const ALLOWED: &[(&str, &str)] = &[
@@ -18,8 +18,8 @@ const ALLOWED: &[(&str, &str)] = &[
 
 #[test]
 fn type_names_are_unique_in_each_crate() {
-    for folder in ["src", "crates/trusthub-client/src", "crates/trusthub-events/src", "crates/twilio-signature/src"] {
-        let sources = sources_below(folder);
+    for folder in source_folders() {
+        let sources = sources_below(&folder);
         let files: Vec<_> = sources.iter().map(|source| (source.path.as_path(), source.text.as_str())).collect();
         let repeated = repeated(&files);
         assert!(repeated.is_empty(), "{folder}: several types have the same name:\n{}", repeated.join("\n"));

@@ -18,6 +18,12 @@ const WALLS: &[Wall] = &[
     Wall { package: "trusthub-client", own: &["trusthub-events"], without: &["actix-web", "rdkafka"] },
     // A consumer links neither an HTTP server nor a Kafka client nor a runtime.
     Wall { package: "trusthub-events", own: &[], without: &["actix-web", "rdkafka", "reqwest", "tokio"] },
+    // A simulator for any receiver of callbacks, not only for this one.
+    Wall {
+        package: "trusthub-simulator",
+        own: &["trusthub-events", "twilio-signature"],
+        without: &["prometheus", "redb"],
+    },
     // The service that uses it brings its own server and runtime.
     Wall { package: "twilio-signature", own: &[], without: &["actix-web", "rdkafka", "reqwest", "tokio"] },
     // An example that other consumers can copy has a Kafka client, and no more of this project than they need.

@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use trusthub_bridge::{
-    domain::{Construction, KeyAge, ProfileSid, Status},
-    simulator::{Announcement, CallbackFault, CallbackFaultRates, CallbackSender, Percent, SenderOptions},
-};
+use trusthub_bridge::domain::{Construction, KeyAge, ProfileSid, Status};
+use trusthub_simulator::{Announcement, CallbackFault, CallbackFaultRates, CallbackSender, Percent, SenderOptions};
 use twilio_signature::{SignatureMatch, VerifyError};
 
 use super::{NEWER, announcement, call, endings, receiver::Receiver, sender, sender_with, settled};

@@ -90,7 +90,7 @@ fn permitted_paths_are_not_reported() {
     assert_clean("domain/mod.rs", "fn f(redb: u8) -> u8 { redb }");
     assert_clean("receive/mod.rs", r#"fn f() { tracing::warn!(target: "rdkafka::client", "crate::kafka"); }"#);
     assert_clean("main.rs", "fn main() -> std::process::ExitCode { trusthub_bridge::cli::run() }");
-    assert_clean("cli/dev.rs", "fn f() { crate::kafka::start(); crate::simulator::play(); }");
+    assert_clean("cli/dev.rs", "fn f() { crate::kafka::start(); crate::app::play(); }");
 }
 
 const ARROWS: &Table = &[("domain", &[]), ("normalize", &["domain", "verify"]), ("main", &["cli"])];

@@ -3,26 +3,22 @@
 //! Invariant: callbacks are queued while the lock on the model is held, so that they are sent in the order of the changes.
 //! No lock is held across an `.await`, and no call under a lock blocks, except the write to the state file.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
 use tracing::error;
+use trusthub_events::{AccountSid, Status, closed_set};
 
 use super::{
-    callback::{Announcement, CallbackSender, CallbackSenderError, Percent, SenderOptions},
+    api_faults::{ApiFault, ApiFaultRates},
+    callback::{Announcement, CallbackSender, CallbackSenderError, SenderOptions},
     model::{
         AutoReview, ModelError, NewProfile, ProfileEdit, ProfileKind, ProfileUpdate, ReviewDecision, SimulatedProfile,
         StateFile, TrustHubModel,
     },
     settings::SimulatorSettings,
 };
-use crate::domain::{AccountSid, Status, closed_set};
 
 /// How often the simulator checks for reviews and approvals that are due.
 const TICK: Duration = Duration::from_millis(50);
@@ -74,30 +70,6 @@ impl Default for SeedRequest {
     fn default() -> Self {
         Self { count: 1, account: None, status: SeedStatus::Draft, policy: None, status_callback: None }
     }
-}
-
-/// How often the API fails on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ApiFaultRates {
-    /// The share of requests that are answered 429.
-    pub too_many_requests: Percent,
-    /// The value of `Retry-After` in these answers, in seconds.
-    pub retry_after_secs: u32,
-    /// The share of requests that are answered 500.
-    pub server_errors: Percent,
-}
-
-impl Default for ApiFaultRates {
-    fn default() -> Self {
-        Self { too_many_requests: Percent::default(), retry_after_secs: 1, server_errors: Percent::default() }
-    }
-}
-
-/// How one request fails on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ApiFault {
-    TooManyRequests { retry_after_secs: u32 },
-    ServerError,
 }
 
 /// Everything that the simulator consists of, except its HTTP server.
@@ -162,7 +134,7 @@ impl Simulator {
 
     /// Locks the model.
     pub(super) fn model(&self) -> MutexGuard<'_, TrustHubModel> {
-        lock(&self.model)
+        self.model.lock()
     }
 
     /// Applies a change to the model and announces the resulting status changes in their order.
@@ -228,7 +200,7 @@ impl Simulator {
 
     /// Decides at random whether and how this request fails on purpose.
     pub(super) fn draw_api_fault(&self) -> Option<ApiFault> {
-        let (rates, random) = &mut *lock(&self.api_faults);
+        let (rates, random) = &mut *self.api_faults.lock();
         // Both are drawn, so that one percentage does not change what is drawn for the other.
         let (limited, broken) = (rates.too_many_requests.draw(random), rates.server_errors.draw(random));
         if limited {
@@ -248,7 +220,7 @@ impl Simulator {
             auto_reject: reject,
             construction: self.sender.construction(),
             callbacks: self.sender.faults(),
-            api: lock(&self.api_faults).0,
+            api: self.api_faults.lock().0,
         }
     }
 
@@ -260,7 +232,7 @@ impl Simulator {
         &self,
         change: impl FnOnce(SimulatorSettings) -> Result<SimulatorSettings, E>,
     ) -> Result<SimulatorSettings, E> {
-        let _one_at_a_time = lock(&self.changing_settings);
+        let _one_at_a_time = self.changing_settings.lock();
         let settings = change(self.settings())?;
         self.set(settings.clone());
         Ok(settings)
@@ -273,7 +245,7 @@ impl Simulator {
         model.set_auto_review(AutoReview { after, reject: settings.auto_reject });
         self.sender.set_construction(settings.construction);
         self.sender.set_faults(settings.callbacks);
-        lock(&self.api_faults).0 = settings.api;
+        self.api_faults.lock().0 = settings.api;
     }
 
     /// Runs the timers until it is dropped: automatic reviews, and approvals that expire.
@@ -313,9 +285,4 @@ fn create_in_status(model: &mut TrustHubModel, new: NewProfile, status: SeedStat
         SeedStatus::Draft | SeedStatus::InReview => return Ok(()),
     };
     model.decide(&sid, decision).map(drop)
-}
-
-/// Locks a mutex, even if a thread panicked while it held the lock: no value here is ever left half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

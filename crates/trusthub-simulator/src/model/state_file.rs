@@ -16,9 +16,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use trusthub_events::ProfileSid;
 
-use super::SimulatedProfile;
-use crate::domain::ProfileSid;
+use super::profile::SimulatedProfile;
 
 /// The first line of the file. It prevents any other file from being taken for a state file and overwritten.
 const HEADER: &[u8] = b"trusthub-bridge simulator, version 1\n";

@@ -6,29 +6,30 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use fastrand::Rng;
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 use tokio::{
     sync::{Semaphore, mpsc::UnboundedReceiver},
     time::{Instant, timeout},
 };
+use trusthub_events::{AccountSid, ProfileSid};
+use twilio_signature::Construction;
 use twilio_signature::{EmptyKey, SigningKey};
 
 use super::{
-    Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackFault, CallbackFaultRates, CallbackInfo,
-    CallbackSenderError, SenderOptions,
+    announcement::Announcement,
     client::{AttemptTimeouts, CallbackClient, ReceiverResponse},
-    faults::DrawnFaults,
-    journal::Journal,
+    faults::{CallbackFault, CallbackFaultRates, DrawnFaults},
+    journal::{Attempt, AttemptOutcome, CallbackFailure, CallbackInfo, Journal},
+    options::{CallbackSenderError, SenderOptions},
     overrides::ConnectionOverrides,
     queues::{Permit, Permits, ProfileQueues},
     request::{CallbackRequest, RequestShape, TargetUrl},
 };
-use crate::domain::{AccountSid, Construction, ProfileSid};
 
 /// The maximum number of callbacks that are being sent at the same time.
 const CONCURRENCY: usize = 512;
@@ -105,7 +106,7 @@ impl SenderInner {
     }
 
     pub(super) fn settings(&self) -> MutexGuard<'_, SenderSettings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.settings.lock()
     }
 
     /// Returns the callback to send and its delay. If there is nothing to send, the journal says why.

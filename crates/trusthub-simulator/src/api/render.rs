@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::model::{EntityAssignment, ProfileKind, SimulatedProfile};
+use crate::model::{EntityAssignment, ProfileKind, SimulatedProfile};
 
 impl ProfileKind {
     /// Returns the last segment of the collection's path.

@@ -3,13 +3,11 @@
 use std::{fmt::Display, str::FromStr};
 
 use actix_web::{Error, error::PayloadError, web::Bytes};
+use trusthub_events::{Label, Status, is_sid};
 use twilio_signature::decode_form;
 
 use super::error::ApiError;
-use crate::{
-    domain::{Label, Status, is_sid},
-    simulator::callback::is_callback_url,
-};
+use crate::callback::is_callback_url;
 
 /// The limit on request bodies. No form of the API needs as much.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;

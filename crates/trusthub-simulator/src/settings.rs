@@ -4,12 +4,12 @@ use std::{num::NonZeroU32, str::FromStr};
 
 use serde::Serialize;
 use thiserror::Error;
+use twilio_signature::Construction;
 
 use super::{
+    api_faults::ApiFaultRates,
     callback::{CallbackFaultRates, DelayRangeError, Percent, PercentError},
-    instance::ApiFaultRates,
 };
-use crate::domain::Construction;
 
 /// All settings, under the names that the control API and the command line use.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,9 +63,8 @@ const SETTERS: &[(&str, Setter)] = &[
     }),
     ("auto_reject", |all, text| set_percent(&mut all.auto_reject, text)),
     ("construction", |all, text| {
-        let names: Vec<_> = Construction::ALL.iter().map(|construction| construction.as_str()).collect();
-        let named = Construction::ALL.iter().find(|construction| construction.as_str() == text);
-        all.construction = *named.ok_or_else(|| format!("write one of {}", names.join(", ")))?;
+        let named = Construction::ALL.iter().copied().find(|construction| construction.as_str() == text);
+        all.construction = named.ok_or_else(|| format!("write one of {}", construction_names()))?;
         Ok(())
     }),
     ("drop", |all, text| set_percent(&mut all.callbacks.drop, text)),
@@ -83,6 +82,10 @@ const SETTERS: &[(&str, Setter)] = &[
     ("retry_after_secs", |all, text| set(&mut all.api.retry_after_secs, text, "a whole number of seconds")),
     ("server_errors", |all, text| set_percent(&mut all.api.server_errors, text)),
 ];
+
+fn construction_names() -> String {
+    Construction::ALL.iter().map(|construction| construction.as_str()).collect::<Vec<_>>().join(", ")
+}
 
 fn set_percent(target: &mut Percent, text: &str) -> Result<(), String> {
     *target = text.parse().map_err(|error: PercentError| error.to_string())?;

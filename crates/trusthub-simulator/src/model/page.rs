@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{ProfileKind, SimulatedProfile};
-use crate::domain::{AccountSid, ProfileSid, Status};
+use trusthub_events::{AccountSid, ProfileSid, Status};
+
+use super::profile::{ProfileKind, SimulatedProfile};
 
 /// Which profiles a list contains. A profile must match every criterion that is set.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,7 @@
 //! Twilio's requests for a profile and its assignments.
 
 use actix_web::HttpResponse;
+use trusthub_events::is_sid;
 
 use super::{
     call::ApiCall,
@@ -9,10 +10,7 @@ use super::{
     parameters::{Parameters, RawBody},
     render,
 };
-use crate::{
-    domain::is_sid,
-    simulator::model::{NewProfile, ProfileEdit},
-};
+use crate::model::{NewProfile, ProfileEdit};
 
 /// `POST /v1/CustomerProfiles`
 pub(super) async fn create(call: ApiCall, body: RawBody) -> ApiResult {

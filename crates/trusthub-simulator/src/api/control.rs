@@ -8,6 +8,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use serde_json::json;
+use trusthub_events::{AccountSid, Label, ProfileSid};
 
 use super::{
     call::base_url,
@@ -16,12 +17,9 @@ use super::{
     render,
 };
 use crate::{
-    domain::{AccountSid, Label, ProfileSid},
-    simulator::{
-        instance::{SeedRequest, SeedStatus, Simulator},
-        model::{MAX_PROFILES, ModelError, ProfileUpdate, ReviewDecision, TrustHubModel},
-        settings::SimulatorSettings,
-    },
+    instance::{SeedRequest, SeedStatus, Simulator},
+    model::{MAX_PROFILES, ModelError, ProfileUpdate, ReviewDecision, TrustHubModel},
+    settings::SimulatorSettings,
 };
 
 fn change_profile(

@@ -5,8 +5,7 @@ use std::{str::FromStr, time::Duration};
 use fastrand::Rng;
 use serde::Serialize;
 use thiserror::Error;
-
-use crate::domain::{Label as _, closed_set};
+use trusthub_events::{Label as _, closed_set};
 
 closed_set! {
     /// A way in which a callback goes wrong on purpose.
@@ -102,7 +101,7 @@ impl Percent {
     pub const ALL: Self = Self(100);
 
     /// Returns `true` with this probability.
-    pub(in crate::simulator) fn draw(self, random: &mut Rng) -> bool {
+    pub(crate) fn draw(self, random: &mut Rng) -> bool {
         random.u8(0..100) < self.0
     }
 }

@@ -7,8 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-
-use crate::domain::Timestamp;
+use trusthub_events::Timestamp;
 
 /// A simulated time, in milliseconds since the Unix epoch. It is displayed as Twilio does, in whole seconds
 /// (`2019-07-30T22:29:24Z`).

@@ -124,7 +124,7 @@ impl RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Label as _;
+    use trusthub_events::Label as _;
 
     fn parse(fragment: &str) -> ConnectionOverrides {
         ConnectionOverrides::parse(fragment).unwrap()

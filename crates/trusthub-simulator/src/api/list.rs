@@ -10,7 +10,7 @@ use super::{
     parameters::Parameters,
     render,
 };
-use crate::simulator::model::{PageStart, ProfileFilter};
+use crate::model::{PageStart, ProfileFilter};
 
 const MAX_PAGE_SIZE: usize = 1000;
 const DEFAULT_PAGE_SIZE: usize = 50;

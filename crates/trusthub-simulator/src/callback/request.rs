@@ -2,15 +2,26 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::Url;
+use trusthub_events::{Label as _, closed_set};
+use twilio_signature::Construction;
 use twilio_signature::{Pair, SigningKey, sign, url_with_body_hash};
 
-use super::Announcement;
-use crate::domain::{Construction, Label as _, Verb};
+use super::announcement::Announcement;
 
 /// The characters that are percent-encoded in a form. Twilio does not encode these four.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
 
-/// The verb of a request, and what is signed.
+closed_set! {
+    /// The HTTP method of a callback. Twilio documents `POST`, but also sends `GET`.
+    pub enum CallbackMethod {
+        /// The fields are in the query.
+        Get => "GET",
+        /// The fields are in the body.
+        Post => "POST",
+    }
+}
+
+/// The method of a request, and what is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestShape {
     pub(super) construction: Construction,
@@ -30,10 +41,10 @@ impl RequestShape {
     /// The shape of the `GET` that was captured from Twilio.
     pub(super) const WITH_DOUBLED_HASH: Self = Self { construction: Construction::Query, hashes: 2 };
 
-    pub(super) fn verb(self) -> Verb {
+    pub(super) fn verb(self) -> CallbackMethod {
         match self.construction {
-            Construction::Form | Construction::BodyHash | Construction::FormWithoutHash => Verb::Post,
-            Construction::Query | Construction::QueryWithoutHash => Verb::Get,
+            Construction::Form | Construction::BodyHash | Construction::FormWithoutHash => CallbackMethod::Post,
+            Construction::Query | Construction::QueryWithoutHash => CallbackMethod::Get,
         }
     }
 }
@@ -64,7 +75,7 @@ fn is_callable(url: &Url) -> bool {
 /// A signed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallbackRequest {
-    pub(super) verb: Verb,
+    pub(super) verb: CallbackMethod,
     pub(super) url: String,
     /// The encoded fields. They are the body of a `POST`; the URL of a `GET` already contains them.
     pub(super) fields: String,
@@ -78,8 +89,8 @@ impl CallbackRequest {
         let fields = encode(&pairs);
         let hashed = (0..shape.hashes).fold(url.to_owned(), |url, _| url_with_body_hash(&url, fields.as_bytes()));
         let sent = match shape.verb() {
-            Verb::Post => hashed,
-            Verb::Get => with_query(&hashed, &fields),
+            CallbackMethod::Post => hashed,
+            CallbackMethod::Get => with_query(&hashed, &fields),
         };
         let signature = match shape.construction {
             Construction::Form => sign(key, &sent, &pairs),
@@ -95,7 +106,7 @@ impl CallbackRequest {
     pub(super) fn redirected(&self, location: &str) -> Option<Self> {
         let location = Url::parse(&self.url).ok()?.join(location).ok()?;
         let TargetUrl { url, fragment: _ } = TargetUrl::parse(location.as_str())?;
-        Some(Self { verb: Verb::Get, url: with_query(&url, &self.fields), ..self.clone() })
+        Some(Self { verb: CallbackMethod::Get, url: with_query(&url, &self.fields), ..self.clone() })
     }
 }
 

@@ -1,12 +1,17 @@
-//! A Trust Hub simulator. Unlike Twilio's Trust Hub, it rejects a profile on demand.
+#![doc = include_str!("../README.md")]
+//!
+//! # Overview
 //!
 //! - `model` holds the rules of Trust Hub, without a network.
 //! - `api` serves them over HTTP as Twilio does, and has control requests for what Twilio offers no request for.
-//! - `callback` announces status changes, signed with the signer of the [`verify`](crate::verify) module.
+//! - `callback` announces status changes, signed with [`twilio_signature::sign`].
 //! - `instance` connects the three.
-//! - `embedded_kafka` runs librdkafka's in-process Kafka cluster for `dev`.
+//! - `embedded_kafka` runs librdkafka's in-process Kafka cluster for demonstrations.
+
+#![forbid(unsafe_code)]
 
 mod api;
+mod api_faults;
 mod callback;
 mod embedded_kafka;
 mod instance;
@@ -14,11 +19,13 @@ pub mod model;
 mod settings;
 
 pub use api::{OPENAPI, Server, server};
+pub use api_faults::ApiFaultRates;
 pub use callback::{
     Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackFault, CallbackFaultRates, CallbackInfo,
-    CallbackSender, CallbackSenderError, DelayRange, DelayRangeError, Percent, PercentError, SenderOptions,
+    CallbackMethod, CallbackSender, CallbackSenderError, DelayRange, DelayRangeError, Percent, PercentError,
+    SenderOptions,
 };
 pub use embedded_kafka::EmbeddedKafka;
-pub use instance::{ApiFaultRates, SeedRequest, SeedStatus, Simulator, SimulatorAccount};
+pub use instance::{SeedRequest, SeedStatus, Simulator, SimulatorAccount};
 pub use model::{StateFile, StateFileError};
 pub use settings::{SettingError, SimulatorSettings};

@@ -3,79 +3,31 @@
 //! Timeouts, retries, connection overrides in the URL's fragment, and redirects are Twilio's. The callbacks of one profile
 //! are sent one after another, unless a [`CallbackFault`] changes that. Every attempt is recorded in a journal.
 
+mod announcement;
 mod client;
 mod faults;
 mod journal;
+mod options;
 mod overrides;
 mod queues;
 mod request;
 mod sender;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use secrecy::SecretString;
-use thiserror::Error;
-use tokio::{
-    runtime::{Handle, TryCurrentError},
-    sync::broadcast,
-    time::sleep,
-};
-use twilio_signature::EmptyKey;
+use tokio::{runtime::Handle, sync::broadcast, time::sleep};
+use trusthub_events::{AccountSid, ProfileSid};
+use twilio_signature::Construction;
 
 use self::sender::{OutgoingCallback, SenderInner};
 pub use self::{
+    announcement::Announcement,
     faults::{CallbackFault, CallbackFaultRates, DelayRange, DelayRangeError, Percent, PercentError},
     journal::{Attempt, AttemptOutcome, CallbackFailure, CallbackInfo},
+    options::{CallbackSenderError, SenderOptions},
+    request::CallbackMethod,
 };
-use crate::domain::{AccountSid, Construction, ProfileSid, Status};
-
-/// A status change to announce.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announcement {
-    /// The account of the profile. Its token signs the callback.
-    pub account: AccountSid,
-    /// The profile whose status changed.
-    pub profile: ProfileSid,
-    /// The new status.
-    pub status: Status,
-    /// The reason of a rejection; empty for other statuses.
-    pub failure_reason: String,
-    /// The `StatusCallback` as configured, with its fragment.
-    pub url: String,
-}
-
-/// The options of a [`CallbackSender`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SenderOptions {
-    /// The seed of the random faults; `None` for a different sequence in each run.
-    pub seed: Option<u64>,
-    /// How long [`CallbackFault::Reorder`] holds a callback while it waits for a later one.
-    pub reorder_timeout: Duration,
-    /// The maximum number of pending callbacks, including delayed ones.
-    pub capacity: usize,
-    /// The number of attempts that the journal keeps.
-    pub journal_capacity: usize,
-}
-
-impl Default for SenderOptions {
-    fn default() -> Self {
-        Self { seed: None, reorder_timeout: Duration::from_secs(5), capacity: 10_000, journal_capacity: 10_000 }
-    }
-}
-
-/// Why a [`CallbackSender`] could not be created.
-#[derive(Debug, Error)]
-pub enum CallbackSenderError {
-    /// An account has no token, or an empty one.
-    #[error(transparent)]
-    EmptyKey(#[from] EmptyKey),
-    /// The HTTP client cannot be created.
-    #[error("cannot create the HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
-    /// There is no tokio runtime.
-    #[error(transparent)]
-    Runtime(#[from] TryCurrentError),
-}
 
 /// Sends callbacks. A clone is another handle to the same sender.
 #[derive(Clone)]

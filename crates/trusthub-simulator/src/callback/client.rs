@@ -11,8 +11,8 @@ use tokio::{
 };
 use tower::{BoxError, util::MapFutureLayer};
 
+use super::request::CallbackMethod;
 use super::{journal::CallbackFailure, request::CallbackRequest};
-use crate::domain::Verb;
 
 task_local! {
     /// The connection attempt of the request that this task sends. It is task-local because reqwest has a connection
@@ -82,8 +82,8 @@ impl CallbackClient {
 
     fn builder(&self, request: &CallbackRequest, token: &str) -> reqwest::RequestBuilder {
         let builder = match request.verb {
-            Verb::Get => self.0.request(Method::GET, &request.url),
-            Verb::Post => self
+            CallbackMethod::Get => self.0.request(Method::GET, &request.url),
+            CallbackMethod::Post => self
                 .0
                 .request(Method::POST, &request.url)
                 .header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")

@@ -18,6 +18,8 @@ use std::{
     time::Duration,
 };
 
+use trusthub_events::{AccountSid, ProfileSid, Status};
+
 use self::{
     clock::SimClock,
     page::{ListKey, ProfileList},
@@ -31,7 +33,6 @@ pub use self::{
     state_file::{StateFile, StateFileError},
 };
 use super::callback::Percent;
-use crate::domain::{AccountSid, ProfileSid, Status};
 
 /// The parameters of a new profile.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::simulator::model::ModelError;
+use crate::model::ModelError;
 
 /// The result of a handler.
 pub(super) type ApiResult = Result<HttpResponse, ApiError>;

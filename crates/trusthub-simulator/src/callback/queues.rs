@@ -2,17 +2,14 @@
 //!
 //! The callbacks of one profile are sent one after another, those of different profiles concurrently.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
+use parking_lot::Mutex;
 use tokio::sync::{
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     watch,
 };
-
-use crate::domain::ProfileSid;
+use trusthub_events::ProfileSid;
 
 /// A queue for each profile that has waiting callbacks. [`Permits`] limits their total length.
 pub(super) struct ProfileQueues<T>(Mutex<HashMap<ProfileSid, UnboundedSender<T>>>);
@@ -26,7 +23,7 @@ impl<T> Default for ProfileQueues<T> {
 impl<T> ProfileQueues<T> {
     /// Appends an item. Returns the receiver if this opened a new queue; the caller must then drain and close that queue.
     pub(super) fn push(&self, profile: &ProfileSid, item: T) -> Option<UnboundedReceiver<T>> {
-        let mut open = self.lock();
+        let mut open = self.0.lock();
         if let Some(queue) = open.get(profile) {
             // The receiver lives as long as its sender is in the map, so this does not fail.
             let _ = queue.send(item);
@@ -40,16 +37,12 @@ impl<T> ProfileQueues<T> {
 
     /// Closes a queue if it is empty, and returns whether it did. The next item opens a new queue.
     pub(super) fn close(&self, profile: &ProfileSid, items: &UnboundedReceiver<T>) -> bool {
-        let mut open = self.lock();
+        let mut open = self.0.lock();
         let is_empty = items.is_empty();
         if is_empty {
             open.remove(profile);
         }
         is_empty
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ProfileSid, UnboundedSender<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

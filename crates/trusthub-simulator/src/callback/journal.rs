@@ -1,15 +1,15 @@
 //! The journal: the latest attempts to send a callback, and their outcomes.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
-use serde::{Serialize, Serializer};
+use parking_lot::Mutex;
+use serde::Serialize;
 use tokio::sync::broadcast;
+use trusthub_events::{AccountSid, ProfileSid, Status, Timestamp, closed_set, serialize_label};
+use twilio_signature::Construction;
 
-use super::CallbackFault;
-use crate::domain::{AccountSid, Construction, ProfileSid, Status, Timestamp, Verb, closed_set};
+use super::faults::CallbackFault;
+use super::request::CallbackMethod;
 
 /// The number of attempts that a subscriber can lag behind before it misses some.
 const MAX_LAG: usize = 1024;
@@ -88,8 +88,8 @@ pub struct Attempt {
     #[serde(flatten)]
     pub callback: CallbackInfo,
     /// The HTTP method.
-    #[serde(serialize_with = "verb")]
-    pub verb: Verb,
+    #[serde(serialize_with = "serialize_label")]
+    pub verb: CallbackMethod,
     /// The URL without its fragment.
     pub url: String,
     /// 1 for the first try, more for retries; 0 if nothing was sent.
@@ -101,10 +101,6 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     /// The duration of the request.
     pub milliseconds: u64,
-}
-
-fn verb<S: Serializer>(verb: &Verb, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(verb.as_str())
 }
 
 /// The latest attempts, up to a fixed number.
@@ -128,7 +124,7 @@ impl Journal {
 
     /// Records an attempt under the next id, and removes the oldest one if the journal is full.
     pub(super) fn write(&self, attempt: impl FnOnce(u64) -> Attempt) {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         entries.last_id += 1;
         let attempt = attempt(entries.last_id);
         // This fails if there are no subscribers, which is fine.
@@ -140,17 +136,13 @@ impl Journal {
     }
 
     pub(super) fn latest(&self, profile: Option<&ProfileSid>, limit: usize) -> Vec<Attempt> {
-        let entries = self.lock();
+        let entries = self.entries.lock();
         let of_profile = |attempt: &&Attempt| profile.is_none_or(|profile| attempt.callback.profile_sid == *profile);
         entries.attempts.iter().rev().filter(of_profile).take(limit).cloned().collect()
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Attempt> {
         self.subscribers.subscribe()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, JournalEntries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -180,7 +172,7 @@ mod tests {
             id,
             time: UNIX_EPOCH.into(),
             callback,
-            verb: Verb::Post,
+            verb: CallbackMethod::Post,
             url: "https://h/".to_owned(),
             number: 1,
             redirects: 0,

@@ -9,14 +9,13 @@ use actix_web::{
     web,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use trusthub_events::{AccountSid, ProfileSid};
 
 use super::error::ApiError;
 use crate::{
-    domain::{AccountSid, ProfileSid},
-    simulator::{
-        instance::{ApiFault, Simulator},
-        model::{ModelError, ProfileKind, ProfileUpdate, SimulatedProfile, TrustHubModel},
-    },
+    api_faults::ApiFault,
+    instance::Simulator,
+    model::{ModelError, ProfileKind, ProfileUpdate, SimulatedProfile, TrustHubModel},
 };
 
 /// An authenticated request to Twilio's API.

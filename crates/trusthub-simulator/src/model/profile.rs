@@ -1,12 +1,12 @@
 //! A profile, and which changes of its status Trust Hub allows.
 
 use serde::{Deserialize, Serialize};
+use trusthub_events::{AccountSid, ProfileSid, Status, error_code::meaning};
 
 use super::{
     clock::SimTime,
     policy::{Requirement, missing, rejection_reason},
 };
-use crate::domain::{AccountSid, ProfileSid, Status, error_code::meaning};
 
 /// The kind of a profile, which is also the collection that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ pub enum ReviewDecision {
 
 impl ReviewDecision {
     /// Returns the rejection with the most common reason: the registration number could not be verified.
-    pub(in crate::simulator) fn default_rejection() -> Self {
+    pub(crate) fn default_rejection() -> Self {
         Self::Reject { codes: vec![18602], reason: String::new() }
     }
 }

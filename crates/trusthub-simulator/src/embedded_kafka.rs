@@ -1,4 +1,4 @@
-//! librdkafka's in-process Kafka cluster. `dev` uses it, so that nothing has to be installed.
+//! librdkafka's in-process Kafka cluster. Demonstrations need nothing else to be installed then.
 
 use rdkafka::{error::KafkaError, mocking::MockCluster, producer::DefaultProducerContext};
 
