@@ -13,6 +13,7 @@ WORKDIR /build
 RUN command -v cmake >/dev/null \
     || { apt-get update && apt-get install --yes --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*; }
 COPY Cargo.toml Cargo.lock ./
+COPY crates/durable-spool/Cargo.toml crates/durable-spool/
 COPY crates/trusthub-client/Cargo.toml crates/trusthub-client/
 COPY crates/trusthub-events/Cargo.toml crates/trusthub-events/
 COPY crates/trusthub-simulator/Cargo.toml crates/trusthub-simulator/

@@ -19,12 +19,13 @@ use std::{
 };
 
 use common::{ACCOUNTS, account, callback, verifier};
+use durable_spool::{Spool, SpoolLimits};
 use tokio::runtime::Builder;
 use trusthub_bridge::{
     domain::{Event, RawCallback},
     kafka::Record,
     normalize::normalize,
-    spool::{Spool, SpoolLimits},
+    spool::{APPEND_TIMEOUT, SpoolReporter},
     telemetry::Metrics,
     verify::VerifiedCallback,
 };
@@ -185,8 +186,8 @@ fn all_three(calls: u32) -> Duration {
 fn append(group: u32, groups: u32) -> Duration {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("instructions-{}", process::id()));
     let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
-    let limits = SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0 };
-    let spool = Spool::open(&folder, limits, Arc::new(metrics)).unwrap();
+    let limits = SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0, append_timeout: APPEND_TIMEOUT };
+    let spool = Spool::open(&folder, limits, SpoolReporter::new(Arc::new(metrics))).unwrap();
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let records = || (0..group).map(|_| vec![b'x'; RECORD_BYTES]).collect();
     let time = timed(groups, || runtime.block_on(spool.append(records())).unwrap());

@@ -29,12 +29,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use durable_spool::{ReadLimit, Spool, SpoolLimits};
 use support::{ACCOUNT, Bridge, Connection, Request, kafka::Broker, wait_for};
 use tokio::runtime::Builder;
-use trusthub_bridge::{
-    spool::{ReadLimit, Spool, SpoolLimits},
-    telemetry::Metrics,
-};
+use trusthub_bridge::spool::APPEND_TIMEOUT;
 
 const CALLERS: u64 = 64;
 const PERIOD: Duration = Duration::from_secs(10);
@@ -197,8 +195,8 @@ fn fill(bridge: &Bridge, sample: &[u8]) {
 }
 
 fn open(bridge: &Bridge) -> Spool {
-    let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
-    Spool::open(bridge.spool(), SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0 }, Arc::new(metrics)).unwrap()
+    let limits = SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0, append_timeout: APPEND_TIMEOUT };
+    Spool::open(bridge.spool(), limits, Arc::new(())).unwrap()
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {

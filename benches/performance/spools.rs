@@ -2,11 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
+use durable_spool::{ReadLimit, Spool, SpoolLimits};
 use tokio::runtime::Builder;
-use trusthub_bridge::{
-    spool::{ReadLimit, Spool, SpoolLimits},
-    telemetry::Metrics,
-};
+use trusthub_bridge::spool::APPEND_TIMEOUT;
 
 use crate::{
     contender::{Contender, Kind},
@@ -37,12 +35,11 @@ fn cut_off(spool: &Path) -> Contender {
 /// Fills the spool with copies of a record that the service itself wrote.
 fn fill(folder: &Path, events: usize) {
     drop(cut_off(folder));
-    let metrics = Metrics::new(|destination| destination.to_string()).unwrap();
-    let limits = SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0 };
-    let spool = Spool::open(folder, limits, Arc::new(metrics)).unwrap();
+    let limits = SpoolLimits { max_bytes: u64::MAX, min_free_bytes: 0, append_timeout: APPEND_TIMEOUT };
+    let spool = Spool::open(folder, limits, Arc::new(())).unwrap();
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let sample = runtime.block_on(spool.read(None, ReadLimit { entries: 1, bytes: 1 })).unwrap().remove(0).bytes;
-    while (spool.events() as usize) < events {
+    while (spool.queued() as usize) < events {
         runtime.block_on(spool.append(vec![sample.clone(); GROUP])).unwrap();
     }
     spool.close();

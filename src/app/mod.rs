@@ -29,6 +29,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use durable_spool::{OpenError, Spool, SpoolLimits};
 use thiserror::Error;
 use tokio::{
     runtime::{Builder, Handle},
@@ -49,7 +50,7 @@ use crate::{
     pipeline::{EventClock, Pipeline, PipelineConfig},
     receive::{self, CallbackHandler},
     shutdown::ShutdownFlag,
-    spool::{OpenError, Spool, SpoolLimits},
+    spool::{APPEND_TIMEOUT, SpoolReporter},
     telemetry::{Metrics, Operations},
 };
 pub use fd_limit::fit_descriptors;
@@ -341,11 +342,11 @@ async fn close(sink: Arc<KafkaSink>, spool: Spool, timeout: Duration) {
 
 /// Opens the spool to drain it. Parked records are put back into the queue, so that they are tried once more.
 fn open_spool(spool: &config::SpoolConfig, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
-    Ok(Spool::open_and_unpark(&spool.folder, limits(spool), Arc::clone(metrics))?)
+    Ok(Spool::open_and_unpark(&spool.folder, limits(spool), SpoolReporter::new(Arc::clone(metrics)))?)
 }
 
 fn limits(spool: &config::SpoolConfig) -> SpoolLimits {
-    SpoolLimits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes }
+    SpoolLimits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes, append_timeout: APPEND_TIMEOUT }
 }
 
 fn deliver(

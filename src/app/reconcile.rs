@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use durable_spool::Spool;
 use thiserror::Error;
 use tokio::{runtime::Handle, sync::watch};
 use trusthub_client::{ApiLimits, Credentials};
@@ -18,7 +19,6 @@ use crate::{
     reconcile::{
         ListFailure, Observer, ReconcileSummary, Reconciler, RunError, RunOptions, Schedule, UrlUpdate, UrlUpdater,
     },
-    spool::Spool,
     telemetry::Metrics,
 };
 
@@ -65,7 +65,7 @@ pub async fn reconcile(
     let metrics = metrics(kafka)?;
     let trusthub = access.trusthub.client(ApiLimits::default()).map_err(StartError::from)?;
     let sink = open_sink(kafka, &metrics)?;
-    let spool = Spool::disabled(Arc::clone(&metrics));
+    let spool = Spool::disabled();
     let (deliver, failover) = super::deliver(&sink, &spool, &metrics, kafka);
     let pipeline = pipeline(access, deliver, &metrics)?;
     let failover = BackgroundTask::start(&Liveness::default(), "the failover controller", |stop| failover.run(stop));

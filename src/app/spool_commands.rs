@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use durable_spool::Spool;
 use thiserror::Error;
 
 use super::{BackgroundTask, StartError, close, deliver, limits, metrics, open_sink, open_spool};
@@ -10,7 +11,7 @@ use crate::{
     deliver::DrainFailed,
     kafka,
     liveness::Liveness,
-    spool::Spool,
+    spool::SpoolReporter,
     telemetry::Metrics,
 };
 
@@ -37,7 +38,7 @@ pub fn open_idle_spool(spool: &config::SpoolConfig) -> Result<Spool, StartError>
     check_existence(spool)?;
     let metrics = Metrics::new(|destination| destination.to_string());
     let metrics = metrics.map_err(|error| StartError::Metrics(error.to_string()))?;
-    Ok(Spool::open_to_inspect(&spool.folder, limits(spool), Arc::new(metrics))?)
+    Ok(Spool::open_to_inspect(&spool.folder, limits(spool), SpoolReporter::new(Arc::new(metrics)))?)
 }
 
 /// Checks that the folder exists. A missing folder is a mistake of the user, so it is not created.

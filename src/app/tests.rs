@@ -66,7 +66,7 @@ type Unacknowledged = mpsc::Receiver<Completion>;
 /// A pipeline with a [`ManualKafka`] and without a spool.
 fn pipeline(metrics: &Arc<Metrics>) -> (Arc<Pipeline>, Unacknowledged) {
     let (sender, unacknowledged) = mpsc::channel();
-    let (sink, spool) = (Arc::new(ManualKafka(sender)), Spool::disabled(Arc::clone(metrics)));
+    let (sink, spool) = (Arc::new(ManualKafka(sender)), Spool::disabled());
     let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(metrics), LONG);
     let pipeline_config = PipelineConfig {
         signature_mode: SignatureMode::Enforce,

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use durable_spool::{AppendError, PendingAppend};
 use tokio::{sync::oneshot, time::timeout_at};
 
-use crate::{
-    domain::{DeliveryError, Durability},
-    spool::{AppendError, PendingAppend},
-};
+use crate::domain::{DeliveryError, Durability};
 
 /// Twilio waits 15 s from the head of the request. A callback that is not durable within this time is answered 503, so that
 /// its caller learns that it was not accepted.

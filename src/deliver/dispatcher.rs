@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use durable_spool::Spool;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,6 @@ use super::{
 use crate::{
     domain::{DeliveryError, Durability, FailureClass, PublishFailure},
     kafka::{Completion, OnCompleted, Sink},
-    spool::Spool,
     telemetry::Metrics,
 };
 

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use durable_spool::{Entry, Position, ReadLimit, Spool, SpoolUnavailable};
 use thiserror::Error;
 use tokio::{sync::watch, time::sleep};
 
@@ -21,7 +22,6 @@ use super::{
 use crate::{
     domain::{FailureClass, PublishFailure},
     kafka::{Availability, Record, Sink},
-    spool::{Entry, Position, ReadLimit, Spool, SpoolUnavailable},
     telemetry::Metrics,
 };
 
@@ -247,7 +247,7 @@ impl Drainer {
                 DrainStep::Drained(records) => {
                     drained += records as u64;
                     last_progress = Instant::now();
-                    progress(self.spool.events());
+                    progress(self.spool.queued());
                     continue;
                 }
                 DrainStep::Parked => {
@@ -259,7 +259,7 @@ impl Drainer {
                 DrainStep::SpoolFailed | DrainStep::Interrupted => None,
             };
             if last_progress.elapsed() >= stall_timeout {
-                return Err(DrainFailed { left: self.spool.events(), reason });
+                return Err(DrainFailed { left: self.spool.queued(), reason });
             }
             self.pause(pending(), interrupts).await;
         }

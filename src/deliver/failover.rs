@@ -68,7 +68,7 @@ impl FailoverController {
         let interrupts = self.dispatcher.interrupts(stop);
         if !self.dispatcher.spool.is_empty() {
             self.outage = Some(Outage::begin());
-            let records = self.dispatcher.spool.events();
+            let records = self.dispatcher.spool.queued();
             tracing::info!(records, "the spool is not empty; its records are published first");
         }
         while !interrupts.stop.is_cancelled() {
@@ -219,7 +219,7 @@ impl FailoverController {
             outage.drained += records as u64;
         }
         // The remaining records fit into the next step, so callbacks are buffered for a short time only.
-        if self.dispatcher.spool.events() <= self.drainer.window as u64 {
+        if self.dispatcher.spool.queued() <= self.drainer.window as u64 {
             self.dispatcher.go_recovering();
         }
     }

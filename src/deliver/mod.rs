@@ -94,6 +94,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use durable_spool::Spool;
+
 pub use delivery::Delivery;
 pub use drainer::DrainFailed;
 pub use failover::FailoverController;
@@ -102,7 +104,6 @@ use self::{dispatcher::Dispatcher, outbound::OutboundRecord};
 use crate::{
     domain::{DeadLetterReason, Event, ProfileSid, RawCallback, Timestamp},
     kafka::{Record, Sink},
-    spool::Spool,
     telemetry::Metrics,
 };
 

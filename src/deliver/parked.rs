@@ -6,14 +6,11 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use durable_spool::{Entry, Position, ReadLimit};
 use tokio::time::sleep;
 
 use super::{dispatcher::Dispatcher, outbound::OutboundRecord, publish::publish_unordered};
-use crate::{
-    domain::FailureClass,
-    kafka::Record,
-    spool::{Entry, Position, ReadLimit},
-};
+use crate::{domain::FailureClass, kafka::Record};
 
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@ mod show;
 use std::{ops::ControlFlow, path::PathBuf, time::Duration};
 
 use clap::Subcommand;
+use durable_spool::{Entry, OpenError, Position, ReadLimit, SalvageState, Spool, SpoolTable, StoreFile};
 
 use super::{
     Variables,
@@ -13,7 +14,6 @@ use super::{
 use crate::{
     app::{self, StartError, block_on},
     config,
-    spool::{self, Entry, OpenError, Position, ReadLimit, SalvageState, Spool, SpoolTable, StoreFile},
     telemetry::init_logging,
 };
 
@@ -77,7 +77,7 @@ impl RecordSource {
     async fn read(&self, table: SpoolTable, after: Option<Position>, limit: ReadLimit) -> Result<Vec<Entry>, Failure> {
         match self {
             Self::Idle(spool) => spool.inspect(table, after, limit).await.map_err(Failure::failed),
-            Self::Running(folder) => spool::inspect(folder, table, after, limit).map_err(|error| {
+            Self::Running(folder) => durable_spool::inspect(folder, table, after, limit).map_err(|error| {
                 let folder = folder.display();
                 Failure::Failed(format!("{folder} is in use by a process that does not serve its records: {error}"))
             }),
@@ -106,7 +106,7 @@ fn with_source(
     let config = config::load_spool(variables).map_err(Failure::usage)?;
     let source = RecordSource::open(&config)?;
     // Opening may quarantine a damaged store, so list the files afterward.
-    let files = spool::list_stores(&config.folder).map_err(Failure::failed)?;
+    let files = durable_spool::list_stores(&config.folder).map_err(Failure::failed)?;
     let result = block_on(work(&source, &files)).map_err(Failure::failed)?;
     if let RecordSource::Idle(spool) = source {
         spool.close();
@@ -155,7 +155,7 @@ async fn export(source: &RecordSource, files: &[StoreFile]) -> Result<(), Failur
 
 fn salvage(file: &StoreFile) -> Result<(), Failure> {
     let mut printed = Ok(());
-    let summary = spool::salvage(&file.path, |entry| {
+    let summary = durable_spool::salvage(&file.path, |entry| {
         printed = print(&show::json_line(&entry, "salvaged"));
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });

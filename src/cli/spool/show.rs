@@ -1,8 +1,9 @@
 //! Formats spool records for people and for programs.
 
+use durable_spool::{Entry, SalvageState, SpoolTable, StoreFile};
 use serde_json::{Value, json};
 
-use crate::spool::{Entry, SalvageState, SpoolTable, StoreFile};
+use crate::domain::Timestamp;
 
 /// The header line of `ls`.
 pub(super) fn headings() -> String {
@@ -19,7 +20,7 @@ pub(super) fn row(entry: &Entry, table: SpoolTable) -> String {
         Some("events") => ("event", record.pointer("/payload/status").and_then(Value::as_str)),
         _ => ("unknown", None),
     };
-    let (position, stored_at) = (entry.position.number().to_string(), entry.stored_at.to_string());
+    let (position, stored_at) = (entry.position.number().to_string(), Timestamp::from(entry.stored_at).to_string());
     let stored_at = stored_at.get(..16).unwrap_or(&stored_at).replace('T', " ");
     format_row([&position, state(table), &stored_at, kind, text("key").unwrap_or("-"), detail.unwrap_or("-")])
 }
@@ -51,7 +52,7 @@ pub(super) fn pretty_json(entry: &Entry) -> String {
 /// A record with its position, time and state as one line of JSON.
 pub(super) fn json_line(entry: &Entry, state: &str) -> String {
     let position = entry.position.number();
-    let mut line = json!({ "position": position, "stored_at": entry.stored_at, "state": state });
+    let mut line = json!({ "position": position, "stored_at": Timestamp::from(entry.stored_at), "state": state });
     if let (Some(line), Value::Object(content)) = (line.as_object_mut(), content(entry)) {
         line.extend(content);
     }

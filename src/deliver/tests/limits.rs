@@ -91,7 +91,7 @@ async fn buffered_delivery_ends_before_twilio_stops_waiting() {
 #[tokio::test]
 async fn recovery_does_not_need_to_read_an_empty_spool() {
     let (kafka, metrics) = (FakeKafka::new(), Arc::new(Metrics::new(|destination| destination.to_string()).unwrap()));
-    let spool = Spool::disabled(Arc::clone(&metrics));
+    let spool = Spool::disabled();
     let (deliver, failover) = Deliver::new(Arc::new(Arc::clone(&kafka)), spool, metrics, LONG);
     let failover = tokio::spawn(failover.run(CancellationToken::new()));
     let submit =

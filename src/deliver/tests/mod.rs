@@ -7,6 +7,7 @@ mod random;
 
 use std::{path::PathBuf, time::UNIX_EPOCH};
 
+use durable_spool::SpoolLimits;
 use serde_json::{json, value::to_raw_value};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use super::{dispatcher::DeliveryMode, outbound::SpooledRecord, *};
 use crate::{
     domain::{DeliveryError, Destination, Durability, FailureClass, Label as _, PublishFailure},
     kafka::Availability,
-    spool::SpoolLimits,
+    spool::{APPEND_TIMEOUT, SpoolReporter},
 };
 
 const LONG: Duration = Duration::from_secs(600);
@@ -41,8 +42,8 @@ impl Fixture {
 
     fn open_in(folder: PathBuf, ack_timeout: Duration, max_bytes: u64, kafka: &Arc<FakeKafka>) -> Self {
         let metrics = Arc::new(Metrics::new(|destination| destination.to_string()).unwrap());
-        let limits = SpoolLimits { max_bytes, min_free_bytes: 0 };
-        let spool = Spool::open_and_unpark(&folder, limits, Arc::clone(&metrics)).unwrap();
+        let limits = SpoolLimits { max_bytes, min_free_bytes: 0, append_timeout: APPEND_TIMEOUT };
+        let spool = Spool::open_and_unpark(&folder, limits, SpoolReporter::new(Arc::clone(&metrics))).unwrap();
         let sink = Arc::new(Arc::clone(kafka)) as Arc<dyn Sink>;
         let (deliver, failover) = Deliver::new(sink, spool.clone(), Arc::clone(&metrics), ack_timeout);
         let stop = CancellationToken::new();

@@ -27,9 +27,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("normalize", &["domain", "verify"]),
     // Reads the Kafka section of the configuration, so that no other module knows librdkafka's property names.
     ("kafka", &["blocking", "config", "domain", "telemetry"]),
-    // Stores bytes on disk and is independent of events.
+    // Joins the queue of `durable_spool` to the metrics.
     ("spool", &["domain", "telemetry"]),
-    // Makes an event durable, in Kafka or in the spool.
+    // Makes an event durable, in Kafka or in `durable_spool`; its tests also check the spool's metrics.
     ("deliver", &["domain", "kafka", "spool", "telemetry"]),
     // Connects the steps; independent of HTTP and Kafka.
     ("pipeline", &["blocking", "deliver", "domain", "normalize", "telemetry", "verify"]),
@@ -67,7 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
-    ("cli", &["app", "config", "domain", "shutdown", "kafka", "reconcile", "spool", "telemetry"]),
+    ("cli", &["app", "config", "domain", "shutdown", "kafka", "reconcile", "telemetry"]),
     // The exit code only.
     (MAIN, &["cli"]),
     // The crate's root: declares the modules.
@@ -78,14 +78,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     ("actix_web", &["admin", "http_server", "receive"]),
     ("clap", &["cli"]),
-    ("crc32fast", &["spool"]),
+    ("durable_spool", &["app", "cli", "deliver", "spool"]),
     ("envy", &["config"]),
     ("fastrand", &["reconcile"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["kafka"]),
-    ("redb", &["spool"]),
     ("rlimit", &["app"]),
-    ("rustix", &["app", "http_server", "spool"]),
+    ("rustix", &["app", "http_server"]),
     ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
     ("trusthub_events", &["domain"]),
     ("trusthub_simulator", &["cli"]),
