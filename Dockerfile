@@ -14,6 +14,7 @@ RUN command -v cmake >/dev/null \
     || { apt-get update && apt-get install --yes --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*; }
 COPY Cargo.toml Cargo.lock ./
 COPY crates/durable-spool/Cargo.toml crates/durable-spool/
+COPY crates/test-support/Cargo.toml crates/test-support/
 COPY crates/trusthub-client/Cargo.toml crates/trusthub-client/
 COPY crates/trusthub-events/Cargo.toml crates/trusthub-events/
 COPY crates/trusthub-simulator/Cargo.toml crates/trusthub-simulator/

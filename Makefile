@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas chart dashboard figures bench instructions outage reconcile soak fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas records chart dashboard figures bench instructions outage reconcile soak fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,19 +32,24 @@ lint: ## Check format, code, documentation and dependencies
 
 schemas: ## Write the event's JSON Schema from its Rust type
 	@scripts/setup lint
-	UPDATE_SCHEMAS=1 cargo test --locked --package trusthub-events --lib schema
+	UPDATE_GOLDEN=1 cargo test --locked --package trusthub-events --lib schema
+
+records: ## Update the snapshots of the records that callbacks become
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	INSTA_UPDATE=always cargo test --locked --test it callback::
 
 chart: ## Update the chart's table of values and its rendered examples
 	@scripts/setup test
 	@scripts/oracles >/dev/null
 	@scripts/helm >/dev/null
-	UPDATE_CHART=1 cargo test --locked --test it chart::
+	INSTA_UPDATE=always UPDATE_GOLDEN=1 cargo test --locked --test it chart::
 
 dashboard: ## Redraw docs/dashboard.svg from a test that simulates a day in four minutes
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
-	UPDATE_DASHBOARD=1 cargo test --locked --test it monitoring::dashboard
+	UPDATE_GOLDEN=1 cargo test --locked --test it monitoring::dashboard
 	scripts/dashboard
 
 figures: ## Measure start-up time, idle memory and size of the program as in the image

@@ -2,7 +2,7 @@
 //! `benches/baseline.json`, and measures the time on this machine. A count is the difference of two runs, one with twice as
 //! many calls as the other, so that it excludes the start of the program.
 //!
-//! `make instructions` runs it. It fails at more than 10 % above the baseline; `UPDATE_BASELINE=1` updates the baseline.
+//! `make instructions` runs it. It fails at more than 10 % above the baseline; `UPDATE_GOLDEN=1` updates the baseline.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -84,7 +84,7 @@ fn check() -> ExitCode {
         println!("{:<34} {count:>12} {known:>12} {shown:>8} {:>9.2} µs", case.name, microseconds(case));
         grown.extend(ratio.is_none_or(|ratio| ratio > MOST).then_some(case.name));
     }
-    if env::var_os("UPDATE_BASELINE").is_some() {
+    if test_support::golden::is_updating() {
         baseline.insert(env::consts::ARCH.to_owned(), counts);
         fs::write(BASELINE, serde_json::to_string_pretty(&baseline).unwrap() + "\n").unwrap();
         return ExitCode::SUCCESS;
@@ -93,7 +93,7 @@ fn check() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!(
-        "\nmore than {:.0} % above the baseline, or without one: {}\nUPDATE_BASELINE=1 make instructions updates it",
+        "\nmore than {:.0} % above the baseline, or without one: {}\nUPDATE_GOLDEN=1 make instructions updates it",
         (MOST - 1.0) * 100.0,
         grown.join("; ")
     );

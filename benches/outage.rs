@@ -10,14 +10,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::print_stdout,
-    // Uses only a part of the test support.
-    dead_code,
-    unused_imports
+    clippy::print_stdout
 )]
-
-#[path = "../tests/it/support/mod.rs"]
-mod support;
 
 use std::{
     fs,
@@ -30,7 +24,7 @@ use std::{
 };
 
 use durable_spool::{ReadLimit, Spool, SpoolLimits};
-use support::{ACCOUNT, Bridge, Connection, Request, kafka::Broker, wait_for};
+use test_support::{ACCOUNT, Bridge, Connection, Request, kafka::Broker, wait_for};
 use tokio::runtime::Builder;
 use trusthub_bridge::spool::APPEND_TIMEOUT;
 

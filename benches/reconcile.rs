@@ -10,29 +10,19 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::print_stdout,
-    // Uses only a part of the test support.
-    dead_code,
-    unused_imports
+    clippy::print_stdout
 )]
-
-#[path = "../tests/it/reconcile/fixture.rs"]
-mod fixture;
-#[path = "../tests/it/reconcile/streams.rs"]
-mod streams;
-#[path = "../tests/it/support/mod.rs"]
-mod support;
 
 use std::{
     env, fs,
     io::Read as _,
-    process::{Child, Stdio},
+    process::Child,
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use fixture::{Fixture, QUIET};
+use test_support::reconcile::{Fixture, QUIET, play};
 
 const STREAMS: u64 = 200;
 /// Streams that run concurrently; they mostly wait.
@@ -60,7 +50,7 @@ fn play_streams(first: u64, count: u64) {
                     if number >= first + count {
                         return;
                     }
-                    streams::play(number);
+                    play(number);
                     println!("stream {number}: the view is correct");
                 }
             });

@@ -2,13 +2,12 @@
 
 use std::{
     fmt::Write as _,
-    ops::Range,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use twilio_signature::{SigningKey, decode_form, sign};
 
-use crate::support::{PUBLIC_URL, TOKEN};
+use test_support::{PUBLIC_URL, TOKEN};
 
 const ROUTE: &str = "/callbacks/customer-profiles";
 /// The number of profiles, enough to spread over the partitions.

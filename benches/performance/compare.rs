@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use test_support::kafka::Broker;
+
 use crate::{
     callbacks::Shape,
     contender::{Contender, Kind},
     load::{Answers, Clients},
     report::{Cell, Report, Spread},
     setting,
-    support::kafka::Broker,
 };
 
 const KINDS: [Kind; 6] = [Kind::HttpFloor, Kind::Floor, Kind::Bridge, Kind::QuietBridge, Kind::FastApi, Kind::Express];

@@ -7,20 +7,15 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::LazyLock,
-    time::Instant,
 };
 
-use crate::{
-    callbacks::Shape,
-    floor::Floor,
-    load::Clients,
-    process::cpu_seconds,
-    support::{
-        Connection, PUBLIC_URL, Request, TIMEOUT, TOKEN,
-        kafka::{Broker, free_port, unique_topic},
-        program, wait_for,
-    },
+use test_support::{
+    Connection, PUBLIC_URL, Request, TIMEOUT, TOKEN,
+    kafka::{Broker, free_port, unique_topic},
+    program, wait_for,
 };
+
+use crate::{callbacks::Shape, floor::Floor, load::Clients, process::cpu_seconds};
 
 /// The service's default number of partitions.
 pub(crate) const PARTITIONS: i32 = 6;

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use test_support::kafka::{Broker, unique_topic};
+
 use crate::{
     callbacks::{Shape, sid, token},
     compare::{Rounds, Settings, interleaved, measure_full, ratio, spread},
@@ -12,7 +14,6 @@ use crate::{
     process::resident_mib,
     report::{Cell, Report},
     spools,
-    support::kafka::{Broker, unique_topic},
 };
 
 const ACCOUNTS: [u64; 3] = [1, 100, 25_000];

@@ -11,10 +11,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::print_stdout,
-    // Uses only a part of the test support.
-    dead_code,
-    unused_imports
+    clippy::print_stdout
 )]
 
 mod callbacks;
@@ -28,8 +25,6 @@ mod process;
 mod report;
 mod spools;
 mod steady;
-#[path = "../../tests/it/support/mod.rs"]
-mod support;
 
 use std::{env, process::ExitCode, str::FromStr};
 

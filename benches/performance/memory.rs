@@ -3,13 +3,14 @@
 
 use std::{thread, time::Duration};
 
+use test_support::kafka::{Broker, unique_topic};
+
 use crate::{
     callbacks::Shape,
     contender::{Contender, Kind, PARTITIONS},
     load::Clients,
     process::{peak_mib, resident_mib},
     report::{Cell, Report},
-    support::kafka::{Broker, unique_topic},
 };
 
 const REST: Duration = Duration::from_secs(10);

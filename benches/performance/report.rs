@@ -30,8 +30,6 @@ pub(crate) enum Cell {
     Number(f64, usize),
     /// Median and extremes, with this many decimals.
     Spread(Spread, usize),
-    /// A value that was not measured.
-    Nothing,
 }
 
 impl Cell {
@@ -44,7 +42,6 @@ impl Cell {
             Self::Text(text) => json!(text),
             Self::Number(number, _) => json!(number),
             Self::Spread(Spread { median, least, most }, _) => json!({"median": median, "least": least, "most": most}),
-            Self::Nothing => Value::Null,
         }
     }
 }
@@ -57,7 +54,6 @@ impl fmt::Display for Cell {
             Self::Spread(Spread { median, least, most }, decimals) => {
                 write!(formatter, "{median:.decimals$} ({least:.decimals$}–{most:.decimals$})")
             }
-            Self::Nothing => write!(formatter, "–"),
         }
     }
 }

@@ -6,10 +6,9 @@ use durable_spool::{ReadLimit, Spool, SpoolLimits};
 use tokio::runtime::Builder;
 use trusthub_bridge::spool::APPEND_TIMEOUT;
 
-use crate::{
-    contender::{Contender, Kind},
-    support::kafka::free_port,
-};
+use test_support::kafka::free_port;
+
+use crate::contender::{Contender, Kind};
 
 pub(crate) const EVENTS: [usize; 3] = [0, 100_000, 1_000_000];
 /// The number of records that are synced together.

@@ -2,6 +2,8 @@
 
 use std::{thread, time::Duration};
 
+use test_support::kafka::Broker;
+
 use crate::{
     callbacks::Shape,
     contender::{Contender, Kind},
@@ -9,7 +11,6 @@ use crate::{
     process::{descriptors, resident_mib, threads},
     report::{Cell, Report, Spread},
     setting,
-    support::kafka::Broker,
 };
 
 const CONNECTIONS: usize = 64;

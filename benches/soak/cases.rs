@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use test_support::{Bridge, machine::DiskError, proxy::Fault};
+
 use crate::{
     fixture::{COMPRESSION, SoakFixture, kill, stop, stop_in_time},
     hostile_clients::{self, HostileClients},
     random,
-    support::{Bridge, machine::DiskError, proxy::Fault},
 };
 
 /// The case that runs when none is named.

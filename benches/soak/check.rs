@@ -9,10 +9,9 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{
-    recorder,
-    support::{kafka::Record, ledger::PROFILES_PER_CALLER},
-};
+use test_support::{kafka::Record, ledger::PROFILES_PER_CALLER};
+
+use crate::recorder;
 
 /// How many problems of a kind are listed.
 const FEW: usize = 5;

@@ -9,18 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use test_support::{
+    Bridge, Connection, Request,
+    kafka::{Cluster, FaultProxy},
+    ledger::Load,
+    machine::Machine,
+    proxy::Fault,
+    random::Random,
+    wait_for,
+};
+
 use crate::{
     check::{Findings, Measured, Topic},
     recorder::FileRecorder,
-    support::{
-        Bridge, Connection, Request,
-        kafka::{Cluster, FaultProxy},
-        ledger::Load,
-        machine::Machine,
-        proxy::Fault,
-        random::Random,
-        wait_for,
-    },
 };
 
 const CALLERS: u64 = 64;

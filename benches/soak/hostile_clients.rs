@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Request, TIMEOUT};
+use test_support::{Request, TIMEOUT};
 
 /// The number of connections, if there are enough file descriptors.
 const SIZE: u64 = 10_000;

@@ -11,10 +11,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::print_stdout,
-    // Uses only a part of the test support.
-    dead_code,
-    unused_imports
+    clippy::print_stdout
 )]
 
 mod cases;
@@ -23,8 +20,6 @@ mod fixture;
 mod hostile_clients;
 mod random;
 mod recorder;
-#[path = "../../tests/it/support/mod.rs"]
-mod support;
 
 use std::{
     env, fs,
@@ -34,9 +29,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use test_support::kafka::{Cluster, FaultProxy, unique_topic};
+
 use cases::{CASES, Case};
 use fixture::SoakFixture;
-use support::kafka::{Cluster, FaultProxy, unique_topic};
 
 const HEAD: &str = "| Case | Load | Answered 204 / 503 / not | In topic | Lost | Order | p50, p99, slowest | Memory |\n\
                     | --- | --- | --- | --- | --- | --- | --- | --- |";

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use test_support::{machine::DiskError, proxy::Fault};
+
 use crate::{
     fixture::{SoakFixture, kill, stop, stop_in_time},
-    print_line,
-    support::{machine::DiskError, proxy::Fault},
-    variable,
+    print_line, variable,
 };
 
 const AN_HOUR: u64 = 3600;

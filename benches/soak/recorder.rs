@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crate::support::ledger::{Call, CallRecorder};
+use test_support::ledger::{Call, CallRecorder};
 
 /// The number, the status (0 without an answer), milliseconds from the start to the call, microseconds to the answer.
 const FIELDS: usize = 4;

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{ACCOUNT, Bridge, Connection, PROFILE, PUBLIC_URL, Request, kafka::unique_topic, wait_for};
+use test_support::{ACCOUNT, Bridge, Connection, PROFILE, PUBLIC_URL, Request, kafka::unique_topic, wait_for};
 
 const PATH: &str = "/callbacks/customer-profiles";
 const FAILED: &str = "trusthub_accounts_reload_failed";

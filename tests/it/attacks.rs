@@ -11,7 +11,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
-use crate::support::{Bridge, Request, TIMEOUT, wait_for};
+use test_support::{Bridge, Request, TIMEOUT, wait_for};
 
 const PATH: &str = "/callbacks/customer-profiles";
 

@@ -5,12 +5,18 @@ use std::{collections::BTreeSet, fs, path::PathBuf, time::SystemTime};
 use serde_json::{Value, json};
 use trusthub_bridge::domain::Timestamp;
 
-use crate::support::{ACCOUNT, Bridge, PROFILE, Request, kafka::Record};
+use test_support::{ACCOUNT, Bridge, PROFILE, Request, kafka::Record, wait_for};
+
+use crate::snapshots::assert_snapshot;
+
+/// The folder with the requests, and with the snapshots of their records.
+const FIXTURES: &str = "tests/fixtures/callbacks";
 
 fn fixtures() -> Vec<(String, Value)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/callbacks");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FIXTURES);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "json"))
         .map(|file| {
             let text = fs::read_to_string(&file).unwrap();
             (file.file_stem().unwrap().to_str().unwrap().to_owned(), serde_json::from_str(&text).unwrap())
@@ -20,12 +26,12 @@ fn fixtures() -> Vec<(String, Value)> {
 
 /// The signed request of a fixture. `body_hash_in_query` adds the hash to the URL, as Twilio does for JSON.
 fn request(fixture: &Value) -> Request {
-    let text = |name: &str| fixture["request"][name].as_str().unwrap();
-    let request = match fixture["request"]["body_hash_in_query"].as_bool() {
+    let text = |name: &str| fixture[name].as_str().unwrap();
+    let request = match fixture["body_hash_in_query"].as_bool() {
         Some(true) => Request { headers: vec![], ..Request::json(text("target"), text("body")) },
         _ => Request::new(text("method"), text("target"), &[], text("body")),
     };
-    let headers = fixture["request"]["headers"].as_array().unwrap();
+    let headers = fixture["headers"].as_array().unwrap();
     let request = headers
         .iter()
         .fold(request, |request, header| request.with(header[0].as_str().unwrap(), header[1].as_str().unwrap()));
@@ -40,7 +46,7 @@ fn sign_as_form(request: Request) -> Request {
     request.with(&signature.0, &signature.1)
 }
 
-/// A record in the form of a fixture. Values that differ between runs are checked and replaced by a fixed text.
+/// A record in the form of a snapshot. Values that differ between runs are checked and replaced by a fixed text.
 fn golden(record: &Record, role: &str, began: Timestamp) -> Value {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut value: Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
@@ -61,6 +67,7 @@ fn golden(record: &Record, role: &str, began: Timestamp) -> Value {
     })
 }
 
+/// `make records` updates the snapshots.
 #[test]
 fn each_request_becomes_its_golden_record() {
     for (name, fixture) in fixtures() {
@@ -68,10 +75,16 @@ fn each_request_becomes_its_golden_record() {
         let began = SystemTime::now().into();
         let answer = bridge.send(&request(&fixture));
         assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{name}");
-        let role = fixture["record"]["topic"].as_str().unwrap();
-        let records = if role == "events" { bridge.events(1) } else { bridge.dead_letters(1) };
-        assert_eq!(golden(&records[0], role, began), fixture["record"], "{name}");
-        assert_eq!((bridge.events(0).len() + bridge.dead_letters(0).len(), records.len()), (1, 1), "{name}");
+        let (events, dead_letters) = wait_for("a record", || {
+            let (events, dead_letters) = (bridge.events(0), bridge.dead_letters(0));
+            (events.len() + dead_letters.len() > 0).then_some((events, dead_letters))
+        });
+        let (role, record) = match (&events[..], &dead_letters[..]) {
+            ([event], []) => ("events", event),
+            ([], [dead_letter]) => ("dead_letters", dead_letter),
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_snapshot(FIXTURES, &name, &format!("{:#}", golden(record, role, began)));
     }
 }
 
@@ -110,7 +123,7 @@ fn prefix_of_the_public_url_may_be_stripped_or_kept() {
     let kept = Request { target: "/twilio/in/callbacks/customer-profiles".into(), ..Request::change("draft") };
     let signed = |status: &str| {
         let unsigned = Request { headers: vec![], ..Request::change(status) };
-        unsigned.with("Content-Type", "application/x-www-form-urlencoded").signed_with(crate::support::TOKEN, base)
+        unsigned.with("Content-Type", "application/x-www-form-urlencoded").signed_with(test_support::TOKEN, base)
     };
     let stripped = signed("draft");
     assert_eq!(bridge.send(&stripped).status, 204);
@@ -144,7 +157,7 @@ fn rejected_callbacks_leave_no_record() {
     let foreign = format!("AccountSid=AC{}&BundleSid={PROFILE}&Status=draft", "9".repeat(32));
     for rejected in [
         unsigned.clone(),
-        unsigned.clone().signed_with("another-token", crate::support::PUBLIC_URL),
+        unsigned.clone().signed_with("another-token", test_support::PUBLIC_URL),
         unsigned.with("X-Twilio-Signature", "x"),
         Request { body: b"Status=draft".to_vec(), ..change.clone() },
         Request::form("/callbacks/customer-profiles", &foreign).signed(),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use trusthub_bridge::domain::TEST_EVENT_TYPE;
 
-use crate::support::{Bridge, Request, TOKEN, latest_statuses, program, wait_for};
+use test_support::{Bridge, Request, TOKEN, latest_statuses, program, wait_for};
 
 /// Enough space for a few events.
 const SMALL_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8192");

@@ -17,14 +17,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use trusthub_events::{cloud_events::EVENT_TYPE, view};
 
-use self::{
-    example::{Consumer, Language},
-    history::{History, Meaning},
-};
-use crate::support::{
+use test_support::{
     ACCOUNT, PROFILE, TIMEOUT, applied_statuses,
     kafka::{self, broker, unique_topic},
     latest_statuses, wait_for,
+};
+
+use self::{
+    example::{Consumer, Language},
+    history::{History, Meaning},
 };
 
 const OTHER_PROFILE: &str = "BUffffffffffffffffffffffffffffffff";

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Bridge, PUBLIC_URL, Request, TOKEN, kafka::unique_topic, wait_for};
+use test_support::{Bridge, PUBLIC_URL, Request, TOKEN, kafka::unique_topic, wait_for};
 
 fn signed_with(token: &str, url: &str) -> Request {
     let genuine = Request::change("twilio-rejected");
@@ -60,10 +60,10 @@ fn wrong_signatures_are_diagnosed_at_most_once_per_second() {
     for _ in 0..50 {
         assert_eq!(bridge.send(&signed_for_http()).status, 403);
     }
-    let seconds = began.elapsed().as_secs_f64();
     // The response is sent before the diagnosis, and the outcome is counted after it.
     let all = || rejected(&bridge, "url_mismatch") + rejected(&bridge, "signature_mismatch");
     wait_for("every callback is counted", || (all() >= 50.0).then_some(()));
+    let seconds = began.elapsed().as_secs_f64();
     assert_eq!(all(), 50.0);
     let diagnosed = rejected(&bridge, "url_mismatch");
     assert!((1.0..=1.0 + seconds).contains(&diagnosed), "{diagnosed} in {seconds} s");
@@ -123,7 +123,7 @@ fn costliest_forgery_each_second_delays_no_rotation_and_no_probe() {
     });
     fs::remove_file(&file).unwrap();
     // Two polls of the file take one second; the rest is for a busy machine.
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(bridge.metric(r#"trusthub_slow_operations_total{operation="diagnosis"}"#), 0.0);
     assert_eq!(bridge.metric("trusthub_kafka_up"), 1.0);
 }

@@ -12,12 +12,13 @@ use std::collections::BTreeSet;
 
 use trusthub_bridge::domain::{Construction, Encoding};
 
+use test_support::TOKEN;
+use test_support::oracle::{Claim, Content, Library, Oracle};
+
 use self::{
     case::Case,
     known_disagreements::{Decision, KNOWN_DISAGREEMENTS, KnownDisagreement},
 };
-use crate::support::TOKEN;
-use crate::support::oracle::{Claim, Content, Library, Oracle};
 
 const CASES: u64 = 6_000;
 

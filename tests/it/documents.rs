@@ -24,6 +24,7 @@ fn documents() -> Vec<PathBuf> {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "crates/durable-spool/README.md",
+        "crates/test-support/README.md",
         "crates/trusthub-client/README.md",
         "crates/trusthub-events/README.md",
         "crates/trusthub-simulator/README.md",

@@ -4,7 +4,7 @@ use std::thread;
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::support::{Bridge, Request, mock_cluster};
+use test_support::{Bridge, Request, mock_cluster};
 
 /// Less space than any event needs.
 const NO_SPACE_FOR_AN_EVENT: (&str, &str) = ("SPOOL_MAX_BYTES", "1024");
@@ -95,7 +95,7 @@ fn forged_callback_does_not_make_a_genuine_one_a_repeat() {
     let genuine = Request::change("in-review").with(TOKEN_HEADER, "one");
     let mut forged = genuine.clone();
     forged.headers.retain(|(name, _)| name != "X-Twilio-Signature");
-    assert_eq!(bridge.send(&forged.signed_with("another-token", crate::support::PUBLIC_URL)).status, 403);
+    assert_eq!(bridge.send(&forged.signed_with("another-token", test_support::PUBLIC_URL)).status, 403);
     assert_eq!(bridge.send(&genuine).status, 204);
     assert_eq!(outcome(&bridge, "published"), 1.0);
 }

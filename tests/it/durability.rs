@@ -9,7 +9,7 @@ mod outages;
 mod sizes;
 mod slow_disk;
 
-use crate::support::{Bridge, Load, kafka::Broker};
+use test_support::{Bridge, Load, kafka::Broker};
 
 /// No process listens on this address.
 const NOWHERE: &str = "127.0.0.1:1";

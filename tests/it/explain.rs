@@ -7,7 +7,7 @@ use std::{
 
 use twilio_signature::{SigningKey, decode_form, sign, url_with_body_hash};
 
-use crate::support::{ACCOUNT, PUBLIC_URL, TOKEN, program};
+use test_support::{ACCOUNT, PUBLIC_URL, TOKEN, program};
 
 const ROUTE: &str = "/callbacks/customer-profiles";
 const OTHER_TOKEN: &str = "fedcba9876543210fedcba9876543210";

@@ -11,7 +11,7 @@ mod timestamps;
 
 use std::sync::LazyLock;
 
-use crate::support::{Bridge, Load, kafka::Cluster};
+use test_support::{Bridge, Load, kafka::Cluster};
 
 /// Enough callbacks for every caller to have several answers.
 const SOME: usize = 100;

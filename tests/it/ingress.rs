@@ -1,7 +1,7 @@
 //! The service behind a real ingress: nginx terminates TLS and strips the path prefix, or keeps it.
 
-use crate::support::nginx::{Nginx, Prefix};
-use crate::support::{ACCOUNT, Bridge, PROFILE, Request, TOKEN};
+use test_support::nginx::{Nginx, Prefix};
+use test_support::{ACCOUNT, Bridge, PROFILE, Request, TOKEN};
 
 const ORIGIN: &str = "https://hooks.example.com";
 const PUBLIC_URL: &str = "https://hooks.example.com/twilio";

@@ -5,9 +5,9 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use crate::support::oracle::{Claim, Content, Library, Oracle};
-use crate::support::random::{Callback, Covered, random_callback};
-use crate::support::{Bridge, Request, TOKEN, program};
+use test_support::oracle::{Claim, Content, Library, Oracle};
+use test_support::random::{Callback, Covered, random_callback};
+use test_support::{Bridge, Request, TOKEN, program};
 
 const CALLBACKS: u64 = 300;
 const OTHER_TOKEN: &str = "fedcba9876543210fedcba9876543210";

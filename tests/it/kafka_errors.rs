@@ -7,7 +7,7 @@ use std::{
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::support::{Bridge, Connection, MockCluster, Request, mock_cluster, wait_for};
+use test_support::{Bridge, Connection, MockCluster, Request, mock_cluster, wait_for};
 
 /// A service and its cluster, which can inject errors. The service gives up after a second.
 fn bridge_and_cluster() -> (Bridge, MockCluster) {

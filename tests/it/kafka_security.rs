@@ -1,6 +1,6 @@
 //! Kafka with TLS and each of the three logins; configuration mistakes are reported in one line.
 
-use crate::support::{
+use test_support::{
     Bridge, Request, TIMEOUT,
     kafka::{Authentication, Certificate, SecureBroker},
     machine::Machine,

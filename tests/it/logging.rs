@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::support::{Bridge, Connection, PUBLIC_URL, Request, wait_for};
+use test_support::{Bridge, Connection, PUBLIC_URL, Request, wait_for};
 
 const DROPPED: &str = "trusthub_log_lines_dropped_total";
 
@@ -95,7 +95,6 @@ fn rejected_callbacks_are_logged_in_part_and_all_counted() {
     let bridge = Bridge::start();
     let began = Instant::now();
     forge(&bridge, 200);
-    let seconds = began.elapsed().as_secs_f64();
     let lines = |message: &str| bridge.lines(message);
     let counted = || {
         let others = lines("suppressed the log lines of further rejected callbacks");
@@ -103,6 +102,7 @@ fn rejected_callbacks_are_logged_in_part_and_all_counted() {
         others + lines("callback").len() as u64
     };
     wait_for("each rejection is in the log once", || (counted() == 200).then_some(()));
+    let seconds = began.elapsed().as_secs_f64();
     let in_full = lines("callback").len() as f64;
     // Ten in each second that the loop touched, and a diagnosed one.
     assert!(in_full <= 11.0 * (seconds + 2.0).floor(), "{in_full} lines in {seconds} s");

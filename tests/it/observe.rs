@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{Bridge, Connection, PROFILE, Request, TOKEN, kafka, program};
+use test_support::{Bridge, Connection, PROFILE, Request, TOKEN, kafka, program};
 
 const PATH: &str = "/callbacks/customer-profiles";
 

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::{Bridge, Request, TIMEOUT, kafka::Broker, wait_for};
+use test_support::{Bridge, Request, TIMEOUT, kafka::Broker, wait_for};
 
 /// An address on which no process listens.
 fn nowhere() -> String {

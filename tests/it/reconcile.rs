@@ -3,7 +3,6 @@
 mod callbacks;
 mod command;
 mod converges;
-mod fixture;
 mod histories;
 mod one_at_a_time;
 mod service;
@@ -11,7 +10,7 @@ mod streams;
 
 use serde_json::Value;
 
-use crate::support::kafka::Record;
+use test_support::kafka::Record;
 
 /// The value of a record.
 fn value(record: &Record) -> Value {

@@ -14,7 +14,7 @@ use reqwest::{Certificate, Client};
 use rustls::crypto::ring;
 use serde_json::Value;
 
-use crate::support::{
+use test_support::{
     ACCOUNT, Bridge, Connection, Request, TIMEOUT, TOKEN,
     ingress::{Ingress, Instance},
     kafka::{broker, unique_topic},

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{ACCOUNT, Bridge, PROFILE, PUBLIC_URL, Request, wait_for};
+use test_support::{ACCOUNT, Bridge, PROFILE, PUBLIC_URL, Request, wait_for};
 
 #[test]
 fn report_only_mode_dead_letters_wrong_signatures_and_publishes_no_event() {

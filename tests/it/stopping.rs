@@ -3,25 +3,24 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{
-    faults::one_broker,
-    support::{
-        ACCOUNT, Bridge, Load,
-        kafka::{Broker, broker},
-        machine::Machine,
-        name_server::NameServer,
-        proxy::{Fault, TcpProxy},
-        simulator::Simulator,
-        wait_for,
-    },
+use test_support::{
+    ACCOUNT, Bridge, Load,
+    kafka::{Broker, broker},
+    machine::Machine,
+    name_server::NameServer,
+    proxy::{Fault, TcpProxy},
+    simulator::Simulator,
+    wait_for,
 };
+
+use crate::faults::one_broker;
 
 /// An address without a listener.
 const NOWHERE: &str = "127.0.0.1:1";
 /// Enough callbacks for every caller to have an answer.
 const SOME: usize = 8;
-/// The time that the exit of a process may take in addition to its configured time.
-const GRACE: Duration = Duration::from_secs(1);
+/// The time that a stop may take in addition to its configured time. Kubernetes kills the pod after five seconds.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The configured time of a stop, in seconds.
 #[derive(Clone, Copy)]

@@ -3,6 +3,8 @@
 //! - [`arrows`]: which module may name which other module and which foreign crate, and that no permission is unused.
 //! - [`names`]: no two types of a crate have the same name.
 //! - [`packages`]: which packages each package of the workspace consists of.
+//! - [`support`]: `test-support` makes only public what tests or benchmarks use.
+//! - [`test_names`]: how long the name of a test may be.
 //! - [`vocabulary`]: words that the project has replaced by standard terms do not return.
 //! - this file: how long a source file may be.
 //!
@@ -12,6 +14,8 @@ mod arrows;
 mod inspector;
 mod names;
 mod packages;
+mod support;
+mod test_names;
 mod vocabulary;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use crate::support::{
+use test_support::{
     ACCOUNT, Bridge, Request, TIMEOUT,
     kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
     machine::Machine,

@@ -60,7 +60,7 @@ fn committed() -> Value {
 
 #[test]
 fn schema_file_matches_the_event_type() {
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(file(), format!("{:#}\n", generated())).unwrap();
     }
     assert_eq!(committed(), generated(), "run `make schemas` and commit the result");

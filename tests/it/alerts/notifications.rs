@@ -12,11 +12,10 @@ use std::{
 
 use serde_json::Value;
 
+use test_support::{TIMEOUT, kafka::unique_topic, prometheus::Daemon, wait_for};
+
 use super::rules::rules;
-use crate::{
-    chart::rendering::{read, root, text},
-    support::{TIMEOUT, kafka::unique_topic, prometheus::Daemon, wait_for},
-};
+use crate::chart::rendering::{read, root, text};
 
 const EXAMPLE: &str = "examples/alertmanager/alertmanager.yml";
 /// The folder of the secrets in the example.

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use test_support::{Bridge, Request};
+
 use super::{PATH, answers, assert_healthy, exchange, genuine, published, sent, settled};
-use crate::support::{Bridge, Request};
 
 /// A signed callback with other framing headers in place of its length, and the bytes that follow its head.
 fn framed(callback: &Request, lines: &str, rest: &str) -> String {

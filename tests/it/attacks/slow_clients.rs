@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use test_support::{Bridge, Request, wait_for};
+
 use super::{PATH, answers, assert_healthy, exchange, genuine, published, sent, settled, total};
-use crate::support::{Bridge, Request, wait_for};
 
 fn bytes_of(requests: &[Request]) -> Vec<u8> {
     requests.iter().flat_map(Request::bytes).collect()

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use trusthub_bridge::config::{self, VARIABLES};
 
-use crate::support::{kafka::unique_topic, program};
+use test_support::{kafka::unique_topic, program};
 
 use super::rendering::{Example, Pod, RELEASE, example, examples, list, objects, template, text};
 

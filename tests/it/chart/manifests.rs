@@ -1,12 +1,10 @@
 //! Tests the manifests: they are valid for Kubernetes and equal to the committed ones.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
-use super::rendering::{
-    Example, KUBERNETES, chart, examples, files_of, helm, is_updating, objects, read, root, template,
-};
+use crate::snapshots::assert_snapshot;
+
+use super::rendering::{Example, KUBERNETES, chart, examples, files_of, helm, objects, read, root, template};
 
 #[test]
 fn every_example_is_valid_for_the_oldest_and_newest_kubernetes() {
@@ -35,19 +33,15 @@ fn helm_lint_accepts_every_example() {
     }
 }
 
-/// `UPDATE_CHART=1` updates the committed manifests.
+/// `make chart` updates the committed manifests.
 #[test]
 fn every_example_renders_the_committed_manifest() {
-    let folder = root().join("tests/fixtures/chart");
+    const FOLDER: &str = "tests/fixtures/chart";
     for Example { name, text, .. } in examples() {
-        let file = folder.join(format!("{name}.yaml"));
-        if is_updating() {
-            fs::create_dir_all(&folder).unwrap();
-            fs::write(&file, text).unwrap();
-        }
-        assert!(read(&file) == *text, "{name} does not render {}; UPDATE_CHART=1 updates it", file.display());
+        assert_snapshot(FOLDER, name, text);
     }
-    let committed: Vec<_> = files_of(&folder).iter().map(|file| file.file_stem().unwrap().to_owned()).collect();
+    let files = files_of(&root().join(FOLDER)).into_iter().filter(|file| file.extension().is_some_and(|e| e == "snap"));
+    let committed: Vec<_> = files.map(|file| file.file_stem().unwrap().to_owned()).collect();
     let rendered: Vec<_> = examples().iter().map(|example| example.name.as_str()).collect();
     assert_eq!(committed, rendered, "committed examples (left) and those of the chart (right)");
 }

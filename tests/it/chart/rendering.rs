@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    fs,
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::oracle::{harness, libraries};
+use test_support::oracle::{harness, libraries};
 
 /// Versions of Kubernetes: the oldest that the chart is for, one that is in support, and the newest.
 pub(crate) const KUBERNETES: [&str; 3] = ["1.27", "1.35", "1.37"];
@@ -152,11 +152,6 @@ pub(crate) fn files_of(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
     files.sort();
     files
-}
-
-/// Whether to update committed files instead of comparing them.
-pub(crate) fn is_updating() -> bool {
-    env::var_os("UPDATE_CHART").is_some()
 }
 
 /// The output of `helm template` with these arguments and values, or its error output.

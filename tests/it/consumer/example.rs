@@ -12,8 +12,9 @@ use std::{
 use serde_json::Value;
 use trusthub_events::view::View;
 
+use test_support::{TIMEOUT, kafka::broker, oracle::libraries};
+
 use super::{Record, Topic};
-use crate::support::{TIMEOUT, kafka::broker, oracle::libraries};
 
 /// The language of an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use std::{
 use serde_json::json;
 use trusthub_events::{Timestamp, cloud_events::EVENT_TYPE};
 
+use test_support::random::Random;
+
 use super::{Record, value};
-use crate::support::random::Random;
 
 /// 2026-11-20T11:00:00Z, in milliseconds.
 const START: u64 = 1_795_172_400_000;

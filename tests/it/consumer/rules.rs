@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use trusthub_events::cloud_events::EVENT_TYPE;
 
+use test_support::PROFILE;
+
 use super::{OTHER_PROFILE, Record, example::Language, value};
-use crate::support::PROFILE;
 
 const NOON: &str = "2026-11-20T12:00:00.000Z";
 const LATER: &str = "2026-11-20T12:00:00.001Z";

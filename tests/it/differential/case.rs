@@ -5,9 +5,10 @@ use twilio_signature::{
     decode_form, sign, url_with_body_hash,
 };
 
+use test_support::TOKEN;
+use test_support::random::{Callback, Covered, Random, random_callback};
+
 use super::tampering::TAMPERINGS;
-use crate::support::TOKEN;
-use crate::support::random::{Callback, Covered, Random, random_callback};
 
 /// Base URLs as operators configure them.
 const PUBLIC_URLS: [&str; 9] = [

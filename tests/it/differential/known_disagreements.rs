@@ -5,8 +5,9 @@ use percent_encoding::percent_decode_str;
 use trusthub_bridge::domain::Encoding;
 use twilio_signature::{MAX_FIELDS, Pair, decode_form};
 
+use test_support::oracle::Library::{self, Node, Python};
+
 use super::case::Case;
-use crate::support::oracle::Library::{self, Node, Python};
 
 /// The decision of this service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

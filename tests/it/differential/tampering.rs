@@ -5,8 +5,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use trusthub_bridge::domain::Encoding;
 use twilio_signature::decode_form;
 
+use test_support::random::Random;
+
 use super::case::Case;
-use crate::support::random::Random;
 
 /// Changes one part. Without that part, the request stays unchanged.
 pub(super) type Tampering = fn(&mut Case, &mut Random);

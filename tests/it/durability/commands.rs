@@ -4,8 +4,9 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use test_support::{Bridge, PROFILE, Request, kafka::broker};
+
 use super::{NOWHERE, settings, spooled, without_kafka};
-use crate::support::{Bridge, PROFILE, Request, kafka::broker};
 
 /// The number of lines that `ls` prints above its rows.
 pub(super) const HEADINGS: usize = 1;

@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use test_support::{Bridge, Request, kafka::broker, wait_for};
+
 use super::{
     NOWHERE,
     commands::{statuses, stopped_with},
     settings, spooled,
 };
-use crate::support::{Bridge, Request, kafka::broker, wait_for};
 
 /// The part that a careless copy or a bad block may destroy: the header of the store, but no record.
 const HEADER: usize = 4096;

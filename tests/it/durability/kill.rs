@@ -2,15 +2,16 @@
 
 use std::thread;
 
+use test_support::{
+    Bridge, Load,
+    kafka::{Broker, broker},
+    wait_for,
+};
+
 use super::{
     SOME,
     commands::{HEADINGS, succeeded},
     publishing_to, settings, settle_with_204_or_nothing, spooled, without_kafka,
-};
-use crate::support::{
-    Bridge, Load,
-    kafka::{Broker, broker},
-    wait_for,
 };
 
 const KILLS: usize = 5;

@@ -2,8 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
 
+use test_support::{Bridge, Load, PUBLIC_URL, Request, TOKEN, kafka::Broker, program, wait_for};
+
 use super::{NOWHERE, SOME, settings, without_kafka};
-use crate::support::{Bridge, Load, PUBLIC_URL, Request, TOKEN, kafka::Broker, program, wait_for};
 
 /// Space for a few dozen events.
 const SMALL: (&str, &str) = ("SPOOL_MAX_BYTES", "65536");

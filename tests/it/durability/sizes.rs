@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{settings, without_kafka};
-use crate::support::{
+use test_support::{
     ACCOUNT, Bridge, PROFILE, Request,
     kafka::{Record, broker, unique_topic},
 };
+
+use super::{settings, without_kafka};
 
 /// Large enough for an event of the usual size, but not for ten of them in one batch.
 const MAX_MESSAGE_BYTES: usize = 4096;

@@ -1,14 +1,12 @@
 //! The dead-letter topic is missing, and the service may not create it. Events have a separate topic and must not be
 //! affected.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use crate::support::{
-    ACCOUNT, Bridge, PROFILE, Request,
+use test_support::{
+    ACCOUNT, Bridge, PROFILE, Request, TIMEOUT,
     kafka::{Record, broker, unique_topic},
-    wait_within,
+    wait_for,
 };
 
 /// The number of events; a dead letter follows every fourth of them.
@@ -16,7 +14,6 @@ const EVENTS: usize = 20;
 const PER_DEAD_LETTER: usize = 4;
 /// The size limit of the topic that rejects an event.
 const MAX_MESSAGE_BYTES: usize = 4096;
-const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
 #[test]
 fn missing_dead_letter_topic_sends_no_event_through_the_spool() {
@@ -48,9 +45,9 @@ fn rejected_event_without_dead_letter_topic_blocks_no_other_event() {
         assert_eq!(bridge.send(&event(number, size)).status, 204, "{number}");
     }
     let others: Vec<_> = (0..EVENTS).filter(|number| *number != REJECTED).collect();
-    assert_eq!(numbers(&broker().wait_for_records(&topic, others.len(), LONG_ENOUGH)), others);
+    assert_eq!(numbers(&broker().wait_for_records(&topic, others.len(), TIMEOUT)), others);
     let mut later = EVENTS..;
-    wait_within(LONG_ENOUGH, "an event is published directly again", || {
+    wait_for("an event is published directly again", || {
         let before = outcomes(&bridge, "published");
         assert_eq!(bridge.send(&event(later.next()?, 1)).status, 204);
         (outcomes(&bridge, "published") > before).then_some(())
@@ -82,7 +79,7 @@ fn dead_letters_after_restart(bridge: &mut Bridge, at_least: usize) -> Vec<Recor
     bridge.restart(&[]);
     bridge.wait_until_publishing();
     assert_eq!(bridge.metric("trusthub_spool_parked"), 0.0);
-    broker().wait_for_records(&bridge.dead_letter_topic, at_least, LONG_ENOUGH)
+    broker().wait_for_records(&bridge.dead_letter_topic, at_least, TIMEOUT)
 }
 
 fn event(number: usize, size: usize) -> Request {

@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{SOME, publishing_to, recover, spooled};
-use crate::support::{
+use test_support::{
     Bridge, Load, TIMEOUT,
     kafka::broker,
     machine::{DiskError, Machine},
     wait_for,
 };
+
+use super::{SOME, publishing_to, recover, spooled};
 
 const HOUR: i64 = 3600;
 /// No process listens on this address.

@@ -1,29 +1,25 @@
 //! Topics that reject records by their timestamp: older or newer than their brokers allow.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{collections::BTreeSet, time::UNIX_EPOCH};
 
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{one_broker, publishing_to};
-use crate::support::{
+use test_support::{
     Bridge, Request, TIMEOUT,
     kafka::{FaultProxy, Record, unique_topic},
     machine::Machine,
     proxy::Fault,
-    wait_for, wait_within,
+    wait_for,
 };
+
+use super::{one_broker, publishing_to};
 
 /// The maximum age of a record when it reaches the topic.
 const LIMIT_MS: i64 = 3000;
 /// The same, for tests in which only a clock that is far off exceeds the limit.
 const WIDE_LIMIT_MS: i64 = 60_000;
 const HOUR: i64 = 3600;
-/// Much longer than a drain takes whose first record is rejected at first.
-const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
 #[test]
 fn records_too_old_after_the_spool_are_published_in_order() {
@@ -80,8 +76,8 @@ fn is_an_outage_while_the_clock_is_wrong(offset: i64) {
         assert_eq!(bridge.send(&Request::change(status)).status, 204);
     }
     proxy.set(Fault::None);
-    wait_within(LONG_ENOUGH, "a record is rejected for its timestamp", || (failures(&bridge) > 0.0).then_some(()));
-    wait_within(LONG_ENOUGH, "a line that names the present cause", || {
+    wait_for("a record is rejected for its timestamp", || (failures(&bridge) > 0.0).then_some(()));
+    wait_for("a line that names the present cause", || {
         bridge.log().into_iter().find(|line| line.contains("invalid_timestamp"))
     });
     assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
@@ -121,7 +117,7 @@ fn topic_with_limit(limit_ms: i64) -> String {
 }
 
 fn drains(bridge: &Bridge) {
-    wait_within(LONG_ENOUGH, "the spool is empty", || (bridge.metric("trusthub_spool_events") == 0.0).then_some(()));
+    wait_for("the spool is empty", || (bridge.metric("trusthub_spool_events") == 0.0).then_some(()));
     assert_eq!(bridge.metric("trusthub_spool_parked"), 0.0);
 }
 
@@ -132,7 +128,7 @@ fn failures(bridge: &Bridge) -> f64 {
 
 /// The first occurrence of each event, in order, once there are at least this many records; none is a dead letter.
 fn events(bridge: &Bridge, at_least: usize) -> Vec<Record> {
-    let mut records = one_broker().direct().wait_for_records(&bridge.topic, at_least, LONG_ENOUGH);
+    let mut records = one_broker().direct().wait_for_records(&bridge.topic, at_least, TIMEOUT);
     let mut seen = BTreeSet::new();
     records.retain(|record| seen.insert(record.header("ce_id").unwrap().to_owned()));
     for record in &records {

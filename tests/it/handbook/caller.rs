@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{ACCOUNT, PROFILE, PUBLIC_URL, Request, wait_for};
+use test_support::{ACCOUNT, PROFILE, PUBLIC_URL, Request, wait_for};
 
 /// The pause between two callbacks.
 const PACE: Duration = Duration::from_millis(5);

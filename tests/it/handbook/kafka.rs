@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use super::operator::OperatorMachine;
-use crate::support::{
+use test_support::{
     ACCOUNT, PROFILE, Request, TIMEOUT,
     kafka::{Broker, USER, USER_PASSWORD, broker},
     simulator::Simulator,
     wait_for,
 };
+
+use super::operator::OperatorMachine;
 
 /// The administrator of a restricted broker of the tests.
 const ADMINISTRATOR: &str = "\

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use test_support::Bridge;
+
 use super::document::{METRICS, Row, code, rows};
-use crate::support::Bridge;
 
 /// Metrics by name.
 type Catalogue = BTreeMap<String, Metric>;

@@ -13,11 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::document::{OPERATIONS, blocks};
-use crate::support::{
+use test_support::{
     PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{broker, free_port, unique_topic},
 };
+
+use super::document::{OPERATIONS, blocks};
 
 /// An address without a listener: Kafka during an outage.
 pub(super) const UNREACHABLE: &str = "127.0.0.1:1";

@@ -9,15 +9,16 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{
-    caller::{Caller, change},
-    operator::{OperatorMachine, UNREACHABLE},
-};
-use crate::support::{
+use test_support::{
     ACCOUNT, Request, TIMEOUT, TOKEN,
     kafka::{Record, broker},
     simulator::Simulator,
     wait_for,
+};
+
+use super::{
+    caller::{Caller, change},
+    operator::{OperatorMachine, UNREACHABLE},
 };
 
 const STATUSES: [&str; 3] = ["draft", "in-review", "twilio-rejected"];
@@ -59,7 +60,7 @@ fn account_is_added_without_a_restart() {
     machine.set("NEW_TOKEN", "another");
     let body = format!("AccountSid={ANOTHER}&BundleSid=BU00000000000000000000000000000007&Status=draft");
     let callback = Request::form("/callbacks/trust-products", &body);
-    let callback = callback.signed_with("another", crate::support::PUBLIC_URL);
+    let callback = callback.signed_with("another", test_support::PUBLIC_URL);
     assert_eq!(callback.send(machine.public).status, 403);
     machine.run("Add an account", 0);
     wait_for("the new account is accepted", || (callback.send(machine.public).status == 204).then_some(()));
@@ -208,7 +209,7 @@ fn damage(machine: &OperatorMachine) {
 
 /// The key, headers and value of each record in the spool.
 fn exported(machine: &OperatorMachine) -> Vec<Value> {
-    let mut export = crate::support::program();
+    let mut export = test_support::program();
     let output = export.args(["spool", "export"]).env("SPOOL_DIR", machine.path("spool")).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["record"].take());

@@ -1,19 +1,21 @@
 //! Runs every query of the dashboard on a Prometheus that has data for all of them.
 //!
-//! With `UPDATE_DASHBOARD`, the test plays the day for some minutes and writes the results of the queries to
+//! With `UPDATE_GOLDEN`, the test plays the day for some minutes and writes the results of the queries to
 //! `target/dashboard-data.json`, from which `scripts/dashboard` draws docs/dashboard.svg.
 
-use std::{env, fs, path::Path};
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
+
+use test_support::{
+    golden::is_updating,
+    prometheus::{Monitoring, NAMESPACE, now},
+    wait_for,
+};
 
 use super::{
     full_day::{FullDay, Pace},
     time_scale::{SCRAPES, seconds, shorten_durations},
-};
-use crate::support::{
-    prometheus::{Monitoring, NAMESPACE, now},
-    wait_for,
 };
 
 /// The installed dashboard.
@@ -111,7 +113,7 @@ fn placeholders(format: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_query_of_every_panel_has_data_after_a_full_day() {
-    let pace = if env::var_os("UPDATE_DASHBOARD").is_some() { Pace::Minutes } else { Pace::AtOnce };
+    let pace = if is_updating() { Pace::Minutes } else { Pace::AtOnce };
     let day = FullDay::play(pace);
     let queries = DashboardQueries { monitoring: &day.fixture.monitoring, start: day.fixture.since };
     let dashboard = dashboard();

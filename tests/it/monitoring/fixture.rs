@@ -1,6 +1,6 @@
 //! Two instances, and a Prometheus that monitors them.
 
-use crate::support::{
+use test_support::{
     Answer, Bridge, Request,
     kafka::{free_port, unique_topic},
     prometheus::{Monitoring, now},

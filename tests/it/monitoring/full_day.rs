@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::fixture::MonitoringFixture;
-use crate::support::{
+use test_support::{
     ACCOUNT, PUBLIC_URL, Request, TOKEN,
     kafka::{Cluster, FaultProxy, free_port},
     machine::Machine,
@@ -16,6 +15,8 @@ use crate::support::{
     simulator::Simulator,
     wait_for,
 };
+
+use super::fixture::MonitoringFixture;
 
 const PREVIOUS: &str = "fedcba9876543210fedcba9876543210";
 const KINDS: [&str; 3] = ["customer-profiles", "trust-products", "regulatory-bundles"];

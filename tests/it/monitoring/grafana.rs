@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{
+use test_support::{
     kafka::unique_topic,
     oracle::{harness, libraries},
 };

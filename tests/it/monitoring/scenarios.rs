@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use super::fixture::MonitoringFixture;
-use crate::support::{
+use test_support::{
     ACCOUNT, Bridge, PROFILE, PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{Cluster, unique_topic},
     prometheus::NAMESPACE,
     proxy::Fault,
     wait_for,
 };
+
+use super::fixture::MonitoringFixture;
 
 const PATH: &str = "/callbacks/customer-profiles";
 

@@ -4,8 +4,9 @@ use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
+use test_support::kafka::unique_topic;
+
 use super::dashboard::{dashboard, filled, panels, text};
-use crate::support::kafka::unique_topic;
 
 /// An instance and the samples of its series, one per minute, in promtool's notation: `3x59` is 3 for an hour, `_` is no
 /// sample.

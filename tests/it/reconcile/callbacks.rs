@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::support::simulator::POLICY;
-
-use super::fixture::{Fixture, Run};
+use test_support::{
+    reconcile::{Fixture, Run},
+    simulator::POLICY,
+};
 
 const RETRIES: &str = "#rc=5&rp=ct,rt,5xx";
 

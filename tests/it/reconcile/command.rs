@@ -1,15 +1,13 @@
 //! The command as a user types it.
 
-use crate::support::{
+use test_support::{
     ACCOUNT, TOKEN,
     kafka::{broker, unique_topic},
     program,
+    reconcile::{Fixture, Run},
 };
 
-use super::{
-    fixture::{Fixture, Run},
-    found,
-};
+use super::found;
 
 /// The variables that the command requires, with a Trust Hub that is unreachable.
 fn unreachable() -> Vec<(&'static str, String)> {

@@ -1,14 +1,18 @@
 //! Reconciliation makes the consumers' view equal to Trust Hub's.
 
-use crate::{
-    consumer::views,
-    support::{kafka::broker, wait_for},
+use std::time::Duration;
+
+use test_support::{
+    kafka::broker,
+    reconcile::{Fixture, QUIET},
+    wait_for,
 };
 
-use super::{
-    fixture::{Fixture, QUIET, RUN_TIMEOUT},
-    found,
-};
+use super::found;
+use crate::consumer::views;
+
+/// More than a run of the command takes.
+const RUN_TIMEOUT: Duration = Duration::from_secs(120);
 
 const PROFILES: usize = 10_000;
 

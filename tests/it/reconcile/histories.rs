@@ -8,13 +8,15 @@ use rdkafka::{
 use serde_json::{Value, json};
 use trusthub_bridge::domain::EVENT_TYPE;
 
-use crate::support::{
+use test_support::{
     ACCOUNT, Bridge, Request, TIMEOUT, TOKEN,
     kafka::{Broker, broker, unique_topic},
-    latest_statuses, wait_for,
+    latest_statuses,
+    reconcile::Fixture,
+    wait_for,
 };
 
-use super::{fixture::Fixture, found};
+use super::found;
 
 #[test]
 fn first_run_publishes_no_past_changes_without_baseline() {

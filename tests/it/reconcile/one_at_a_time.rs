@@ -15,12 +15,14 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
 };
 
-use crate::support::{Bridge, kafka::broker, wait_for};
-
-use super::{
-    fixture::{Fixture, QUIET, Run},
-    found,
+use test_support::{
+    Bridge,
+    kafka::broker,
+    reconcile::{Fixture, QUIET, Run},
+    wait_for,
 };
+
+use super::found;
 
 /// A consumer that leads the group in place of the program.
 struct CompetingConsumer {

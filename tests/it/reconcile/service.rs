@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{ACCOUNT, TOKEN, kafka::unique_topic, wait_for};
+use test_support::{ACCOUNT, TOKEN, kafka::unique_topic, reconcile::Fixture, wait_for};
 
-use super::{fixture::Fixture, found};
+use super::found;
 
 const MISSED: &str = r#"trusthub_reconcile_missed_total{resource="customer-profile"}"#;
 const SUCCESS: &str = r#"trusthub_reconcile_runs_total{result="success"}"#;

@@ -12,8 +12,9 @@ use trusthub_bridge::domain::{AccountSid, Construction, KeyAge, Label as _, Prof
 use trusthub_simulator::{Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackSender, SenderOptions};
 use twilio_signature::SignatureMatch;
 
+use test_support::{ACCOUNT, PROFILE, TIMEOUT};
+
 use self::receiver::{Receiver, Reply};
-use crate::support::{ACCOUNT, PROFILE, TIMEOUT};
 
 /// The tokens of the account.
 const NEWER: &str = "newer-token";

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use trusthub_client::{AccountClient, ApiLimits, Collection, Credentials, Error, Listing, TrustHub, Update};
 use trusthub_events::{AccountSid, ProfileSid, Status};
 
-use crate::support::{ACCOUNT, TOKEN, simulator::Simulator};
+use test_support::{ACCOUNT, TOKEN, simulator::Simulator};
 
 const PROFILES: Collection = Collection::CustomerProfiles;
 

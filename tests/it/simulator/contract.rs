@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use test_support::{Answer, Request, simulator::Simulator};
+
 use self::facts::{Endpoint, Facts, Operation, form, keys};
-use crate::support::{Answer, Request, simulator::Simulator};
 
 /// Parameters that the simulator accepts and ignores, because it has no objects that they could select.
 const IGNORED: [&str; 3] = ["ObjectType", "ChannelEndpointSid", "ChannelEndpointSids"];

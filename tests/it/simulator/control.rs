@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::support::{
+use test_support::{
     ACCOUNT, Bridge, Request, TOKEN,
     kafka::{free_port, unique_topic},
     nginx::Nginx,

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::support::{
+use test_support::{
     ACCOUNT, Request, TOKEN,
     kafka::unique_topic,
     oracle::{harness, libraries},

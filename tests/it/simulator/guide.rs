@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{ACCOUNT, oracle::libraries, simulator::Simulator};
+use test_support::{ACCOUNT, oracle::libraries, simulator::Simulator};
 
 const GUIDE: &str = include_str!("../../../docs/simulator.md");
 /// The token of the account in the guide.

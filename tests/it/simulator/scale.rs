@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Request, simulator::Simulator};
+use test_support::{Request, simulator::Simulator};
 
 const PROFILES: usize = 100_000;
 const PAGE: usize = 1_000;

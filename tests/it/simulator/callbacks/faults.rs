@@ -66,7 +66,7 @@ async fn delayed_callback_arrives_later_and_is_overtaken() {
 async fn reordered_callback_is_sent_after_the_next_one() {
     let receiver = Receiver::answering(204);
     let sender =
-        sender_with(&[NEWER], SenderOptions { reorder_timeout: crate::support::TIMEOUT, ..SenderOptions::default() });
+        sender_with(&[NEWER], SenderOptions { reorder_timeout: test_support::TIMEOUT, ..SenderOptions::default() });
     sender.set_faults(CallbackFaultRates { reorder: Percent::ALL, ..none() });
     assert_eq!(two(&sender, &receiver).await, ["in-review", "pending-review"]);
 }

@@ -14,12 +14,13 @@ use rustls::{
     pki_types::{CertificateDer, PrivatePkcs8KeyDer},
 };
 
+use test_support::kafka::unique_topic;
+
 use super::{
     call, endings,
     receiver::{Receiver, Reply, drain, serve},
     sender,
 };
-use crate::support::kafka::unique_topic;
 
 /// The URL of a port on which no process listens.
 fn closed_port() -> String {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use test_support::{Request, simulator::Simulator};
+
 use super::{Endpoint, Facts, Subject, keys, simulator};
-use crate::support::{Request, simulator::Simulator};
 
 const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
 

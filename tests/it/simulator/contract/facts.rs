@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::simulator::POLICY;
+use test_support::simulator::POLICY;
 
 const FIXTURE: &str = include_str!("../../../fixtures/trusthub-api.json");
 

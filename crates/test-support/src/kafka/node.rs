@@ -1,0 +1,255 @@
+//! One Kafka process: its command line, folder, ports and lifetime.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{fs, iter};
+
+use crate::program::{project_root, temporary_folder};
+
+/// The user of a restricted broker, with no permission except those that a test grants.
+pub const USER: &str = "alice";
+/// The password of [`USER`].
+pub const USER_PASSWORD: &str = "alice-secret";
+
+/// The login with which a librdkafka client is the administrator of a restricted broker.
+pub(super) const ADMIN_CLIENT: [(&str, &str); 4] = [
+    ("security.protocol", "SASL_PLAINTEXT"),
+    ("sasl.mechanism", "PLAIN"),
+    ("sasl.username", "admin"),
+    ("sasl.password", "admin-secret"),
+];
+
+/// The same for a Java client, and for the broker when it calls itself.
+const ADMIN_LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required \
+                           username=admin password=admin-secret";
+
+/// A combined broker and controller with a single replica of everything.
+const PROPERTIES: &str = "\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=CLIENT
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+auto.create.topics.enable=false
+min.insync.replicas=1
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+num.network.threads=2
+num.io.threads=2
+";
+
+/// Starts and stops the broker, whose folder is `$0` and whose command line is `$@`, following the lines that it reads.
+/// Its input ends when the test process does, however that happens.
+const SUPERVISOR: &str = r#"
+while read -r command; do
+    case $command in
+        start) "$@" </dev/null >>"$0/broker.log" 2>&1 & ;;
+        stop) kill $!; wait $!; echo ;;
+        kill) kill -KILL $!; wait $!; echo ;;
+        pause) kill -STOP $!; echo ;;
+        resume) kill -CONT $!; echo ;;
+    esac
+done
+kill -KILL $!; wait $!; rm -rf "$0"
+"#;
+
+/// Enough for the error of a broker that does not start, with its stack trace.
+const LOG_LINES: usize = 100;
+
+/// A private Kafka process. Dropping it ends the process and removes its folder.
+pub(super) struct Node {
+    supervisor: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Node {
+    /// Starts a broker with these properties in addition to the usual ones. It is not ready when this returns.
+    pub(super) fn launch(name: &str, properties: &[(&str, &str)]) -> Self {
+        let mut node = Self::prepare(name, properties);
+        node.start();
+        node
+    }
+
+    /// The same without starting it.
+    pub(super) fn prepare(name: &str, properties: &[(&str, &str)]) -> Self {
+        Self::prepare_with(name, properties, &[])
+    }
+
+    /// The same, with more arguments for the tool that formats its storage.
+    pub(super) fn prepare_with(name: &str, properties: &[(&str, &str)], format: &[&str]) -> Self {
+        let folder = temporary_folder().join(name);
+        fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
+        let (port, controller) = (free_port(), free_port());
+        let addresses = format!(
+            "controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             log.dirs={}\n",
+            folder.join("data").display()
+        );
+        let settings = folder.join("server.properties");
+        write(&settings, &[PROPERTIES, &addresses, &lines(properties)].concat());
+        // The supervisor starts first: from here on the folder is removed in every case.
+        let supervisor = supervise(java("kafka.Kafka").arg(&settings), &folder);
+        let node = Self { supervisor, folder, port };
+        let cluster = ["format", "--cluster-id", "trusthub-bridge-tests", "--config"];
+        run(java("kafka.tools.StorageTool").args(cluster).arg(settings).args(format));
+        node
+    }
+
+    /// Starts a broker that authenticates its users by password and authorizes only its administrator.
+    pub(super) fn launch_restricted(name: &str) -> Self {
+        let users = format!("{ADMIN_LOGIN} user_admin=admin-secret user_{USER}={USER_PASSWORD};");
+        let properties = [
+            ("listener.security.protocol.map", "CLIENT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"),
+            ("sasl.enabled.mechanisms", "PLAIN"),
+            ("sasl.mechanism.inter.broker.protocol", "PLAIN"),
+            ("listener.name.client.plain.sasl.jaas.config", &users),
+            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+            ("allow.everyone.if.no.acl.found", "false"),
+            // The broker calls the controller anonymously, on a separate listener.
+            ("super.users", "User:admin;User:ANONYMOUS"),
+        ];
+        Self::launch(name, &properties)
+    }
+
+    /// The bootstrap address for clients.
+    pub(super) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the process.
+    pub(super) fn start(&mut self) {
+        self.command("start");
+    }
+
+    /// Shuts the process down and waits until it exits. A clean shutdown, because a killed broker cannot rejoin its
+    /// cluster until its session expires.
+    pub(super) fn stop(&mut self) {
+        self.command("stop");
+        self.wait_until_done();
+    }
+
+    /// Kills the process as a crash would, and waits until it exits.
+    pub(super) fn kill(&mut self) {
+        self.command("kill");
+        self.wait_until_done();
+    }
+
+    /// Suspends the process: its connections stay open, and nothing is answered.
+    pub(super) fn pause(&mut self) {
+        self.command("pause");
+        self.wait_until_done();
+    }
+
+    /// Resumes the process.
+    pub(super) fn resume(&mut self) {
+        self.command("resume");
+        self.wait_until_done();
+    }
+
+    fn wait_until_done(&mut self) {
+        let answer = self.supervisor.stdout.as_mut().expect("stdout is piped").read_exact(&mut [0]);
+        answer.expect("the supervisor lives until it is dropped");
+    }
+
+    /// Grants [`USER`] a permission on a `topic` or a `group`.
+    pub(super) fn allow(&self, operation: &str, kind: &str, name: &str) {
+        let settings = self.folder.join("admin.properties");
+        let [protocol, mechanism, ..] = ADMIN_CLIENT;
+        write(&settings, &lines(&[protocol, mechanism, ("sasl.jaas.config", &format!("{ADMIN_LOGIN};"))]));
+        run(java("org.apache.kafka.tools.AclCommand")
+            .args(["--bootstrap-server", &self.bootstrap(), "--command-config"])
+            .arg(settings)
+            .args(["--add", "--allow-principal", &format!("User:{USER}")])
+            .args(["--operation", operation, &format!("--{kind}"), name]));
+    }
+
+    /// The last lines of the broker's log.
+    pub(super) fn end_of_log(&self) -> String {
+        let log = fs::read(self.folder.join("broker.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    fn command(&mut self, command: &str) {
+        let stdin = self.supervisor.stdin.as_mut().expect("stdin is piped");
+        writeln!(stdin, "{command}").expect("the supervisor lives until it is dropped");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Closes its input first, which tells it to exit.
+        let _ = self.supervisor.wait();
+    }
+}
+
+fn supervise(broker: &Command, folder: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", SUPERVISOR])
+        .arg(folder)
+        .args(iter::once(broker.get_program()).chain(broker.get_args()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // Ctrl-C must not end it with the tests: it has to clean up.
+        .process_group(0)
+        .spawn()
+        .expect("sh starts")
+}
+
+/// A JVM with a small heap that starts fast and runs for a short time.
+fn java(class: &str) -> Command {
+    let logging = project_root().join("tests/kafka/log4j2.properties");
+    let logging = format!("-Dlog4j2.configurationFile={}", logging.display());
+    let mut java = Command::new("java");
+    java.args(["-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", &logging, "-cp", &CLASS_PATH, class]);
+    java
+}
+
+static CLASS_PATH: LazyLock<String> = LazyLock::new(|| {
+    let folder = run(&mut Command::new(project_root().join("scripts/kafka")));
+    format!("{}/*", folder.trim_end())
+});
+
+/// Returns what the command prints; panics with all of it if the command fails.
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let diagnostics = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} fails: {}\n{printed}{diagnostics}", output.status);
+    printed
+}
+
+/// A port below the ephemeral range, so that no other process takes it while its broker is stopped.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = process::id().wrapping_mul(64);
+    let candidates = iter::repeat_with(|| start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000 + 10_000);
+    candidates
+        .map(|port| u16::try_from(port).expect("30,000 is a port"))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("there is always another candidate")
+}
+
+fn lines(properties: &[(&str, &str)]) -> String {
+    properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap_or_else(|error| panic!("{} cannot be written: {error}", path.display()));
+}

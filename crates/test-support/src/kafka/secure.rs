@@ -1,0 +1,207 @@
+//! A broker configured like a managed Kafka: it accepts only TLS, and only clients that log in.
+
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{program::temporary_folder, wait_for};
+
+use super::{
+    Broker,
+    node::{Node, USER, USER_PASSWORD},
+    unique_topic,
+};
+
+/// How clients authenticate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// SASL/SCRAM over TLS.
+    Scram,
+    /// SASL/PLAIN over TLS.
+    Plain,
+    /// MutualTls TLS.
+    MutualTls,
+}
+
+impl Authentication {
+    fn mechanism(self) -> Option<&'static str> {
+        match self {
+            Self::Scram => Some("SCRAM-SHA-512"),
+            Self::Plain => Some("PLAIN"),
+            Self::MutualTls => None,
+        }
+    }
+}
+
+/// The host of the broker's certificate and its validity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    /// Valid for two days.
+    Valid,
+    /// Valid for ten days.
+    Renewed,
+    /// Issued for another host.
+    WrongHost,
+}
+
+/// The broker and the folder of its certificates, which is removed when this is dropped.
+pub struct SecureBroker {
+    /// The broker, as its administrator uses it.
+    pub broker: Broker,
+    folder: PathBuf,
+    authentication: Authentication,
+}
+
+impl SecureBroker {
+    /// Starts a broker with a valid certificate.
+    pub fn start(authentication: Authentication) -> Self {
+        let folder = temporary_folder().join(unique_topic("certificates"));
+        fs::create_dir_all(&folder).unwrap();
+        make_authority(&folder);
+        certify(&folder, "broker", Certificate::Valid);
+        certify(&folder, "client", Certificate::Valid);
+        let properties = properties(authentication, &folder);
+        let properties: Vec<_> = properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let user = format!("SCRAM-SHA-512=[name={USER},password={USER_PASSWORD}]");
+        let mut node = Node::prepare_with(&unique_topic("secure"), &properties, &["--add-scram", &user]);
+        node.start();
+        let login: Vec<_> =
+            login(authentication, &folder).into_iter().map(|(name, value)| (property(name), value)).collect();
+        let login: Vec<_> = login.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Self { broker: Broker::ready(node.bootstrap(), &login, Some(node)), folder, authentication }
+    }
+
+    /// The variables with which the program can log in.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let more = [
+            ("KAFKA_BOOTSTRAP_SERVERS", self.broker.bootstrap().to_owned()),
+            ("KAFKA_ACK_TIMEOUT_MS", "2000".to_owned()),
+        ];
+        more.into_iter().chain(login(self.authentication, &self.folder)).collect()
+    }
+
+    /// Restarts the broker with this certificate; clients may reject it.
+    pub fn restart_with(&mut self, certificate: Certificate) {
+        self.broker.stop();
+        certify(&self.folder, "broker", certificate);
+        self.broker.node.as_mut().expect("this broker was started here").start();
+        match certificate {
+            Certificate::Valid | Certificate::Renewed => self.broker.wait_until_ready(),
+            Certificate::WrongHost => {
+                wait_for("the broker listens", || TcpStream::connect(self.broker.bootstrap()).ok());
+            }
+        }
+    }
+}
+
+impl Drop for SecureBroker {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn properties(authentication: Authentication, folder: &Path) -> Vec<(String, String)> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let protocol = if authentication == Authentication::MutualTls { "SSL" } else { "SASL_SSL" };
+    let mut properties = vec![
+        ("listener.security.protocol.map".to_owned(), format!("CLIENT:{protocol},CONTROLLER:PLAINTEXT")),
+        ("ssl.keystore.type".to_owned(), "PEM".to_owned()),
+        ("ssl.keystore.location".to_owned(), file("broker-store.pem")),
+        ("ssl.truststore.type".to_owned(), "PEM".to_owned()),
+        ("ssl.truststore.location".to_owned(), file("authority.pem")),
+        // For a client whose clock is days ahead.
+        ("log.message.timestamp.after.max.ms".to_owned(), i64::MAX.to_string()),
+    ];
+    match authentication.mechanism() {
+        Some(mechanism) => {
+            let module = match authentication {
+                Authentication::Plain => "plain.PlainLoginModule",
+                _ => "scram.ScramLoginModule",
+            };
+            let users = if authentication == Authentication::Plain {
+                format!(" user_{USER}={USER_PASSWORD}")
+            } else {
+                String::new()
+            };
+            let login = format!(
+                "org.apache.kafka.common.security.{module} required username={USER} password={USER_PASSWORD}{users};"
+            );
+            let listener = format!("listener.name.client.{}.sasl.jaas.config", mechanism.to_lowercase());
+            properties.extend([
+                ("sasl.enabled.mechanisms".to_owned(), mechanism.to_owned()),
+                ("sasl.mechanism.inter.broker.protocol".to_owned(), mechanism.to_owned()),
+                (listener, login),
+            ]);
+        }
+        None => properties.push(("ssl.client.auth".to_owned(), "required".to_owned())),
+    }
+    properties
+}
+
+/// The variables of a login.
+fn login(authentication: Authentication, folder: &Path) -> Vec<(&'static str, String)> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let mut login = vec![("KAFKA_SSL_CA_LOCATION", file("authority.pem"))];
+    match authentication.mechanism() {
+        Some(mechanism) => login.extend([
+            ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl".to_owned()),
+            ("KAFKA_SASL_MECHANISM", mechanism.to_owned()),
+            ("KAFKA_SASL_USERNAME", USER.to_owned()),
+            ("KAFKA_SASL_PASSWORD", USER_PASSWORD.to_owned()),
+        ]),
+        None => login.extend([
+            ("KAFKA_SECURITY_PROTOCOL", "ssl".to_owned()),
+            ("KAFKA_SSL_CERTIFICATE_LOCATION", file("client.pem")),
+            ("KAFKA_SSL_KEY_LOCATION", file("client-key.pem")),
+        ]),
+    }
+    login
+}
+
+/// librdkafka's name for a variable.
+fn property(variable: &str) -> String {
+    variable.trim_start_matches("KAFKA_").to_lowercase().replace('_', ".")
+}
+
+fn make_authority(folder: &Path) {
+    openssl(
+        folder,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=authority \
+         -keyout authority-key.pem -out authority.pem",
+    );
+}
+
+/// Creates `NAME.pem` and `NAME-key.pem`, and `NAME-store.pem` with both, the format that Kafka requires.
+fn certify(folder: &Path, name: &str, certificate: Certificate) {
+    let (names, days) = match certificate {
+        Certificate::Valid => ("IP:127.0.0.1", 2),
+        Certificate::Renewed => ("IP:127.0.0.1", 10),
+        Certificate::WrongHost => ("DNS:elsewhere.example", 2),
+    };
+    fs::write(folder.join("names.cnf"), format!("subjectAltName={names}\n")).unwrap();
+    openssl(
+        folder,
+        &format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={name} -keyout {name}-key.pem \
+             -out {name}-request.pem"
+        ),
+    );
+    openssl(
+        folder,
+        &format!(
+            "x509 -req -in {name}-request.pem -CA authority.pem -CAkey authority-key.pem -CAcreateserial -days {days} \
+             -extfile names.cnf -out {name}.pem"
+        ),
+    );
+    let parts = ["{}-key.pem", "{}.pem"].map(|part| fs::read(folder.join(part.replace("{}", name))).unwrap());
+    fs::write(folder.join(format!("{name}-store.pem")), parts.concat()).unwrap();
+}
+
+fn openssl(folder: &Path, arguments: &str) {
+    let output = Command::new("openssl").args(arguments.split_whitespace()).current_dir(folder).output();
+    let output = output.expect("openssl starts; scripts/setup installs it");
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}

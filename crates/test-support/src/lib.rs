@@ -1,0 +1,92 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Overview
+//!
+//! | To | Use |
+//! | --- | --- |
+//! | run the program and read its log, metrics and records | [`Bridge`], [`program`] |
+//! | build, sign and send a request; read a response | [`Request`], [`Connection`], [`Answer`] |
+//! | wait for a condition | [`wait_for`], [`wait_within`] |
+//! | use a real Kafka: the shared broker or a private one | [`kafka::broker`], [`kafka::Broker`] |
+//! | use several brokers, and break the network to them | [`kafka::Cluster`], [`kafka::FaultProxy`], [`proxy::Fault`] |
+//! | use a Kafka that requires TLS or a login | [`kafka::SecureBroker`] |
+//! | use an in-process Kafka that returns errors | [`mock_cluster`] |
+//! | send callbacks continuously and prove that none is lost | [`Load`], [`ledger::Ledger`] |
+//! | derive each profile's status as a consumer does | [`latest_statuses`] |
+//! | break the clock, the disk or name lookups of a program | [`machine::Machine`], [`name_server::NameServer`] |
+//! | put nginx in front of one instance, or of several as an ingress | [`nginx::Nginx`], [`ingress::Ingress`] |
+//! | check signatures and API answers with Twilio's own libraries | [`oracle::Oracle`], [`random::random_callback`] |
+//! | evaluate alert rules and deliver alerts | [`prometheus::Monitoring`] |
+//! | run the Trust Hub simulator | [`simulator::Simulator`] |
+//! | reconcile with a Trust Hub that loses callbacks | [`reconcile::Fixture`], [`reconcile::play`] |
+//! | compare a committed document with a generated one | [`golden::assert_golden`] |
+//!
+//! Every helper blocks. One that cannot do its work panics with the reason. A test that hangs ends the whole process after
+//! 20 minutes and is named; `TEST_TIME_LIMIT_SECS` is another limit in seconds.
+//!
+//! The rules for this crate:
+//!
+//! - It finds the program at run time and knows its outside only: the command line, the environment, HTTP, Kafka and the
+//!   spool's folder. What a test needs from the library of the program belongs in `tests/it`.
+//! - Only what `tests/it` or a benchmark uses is public; a test of `tests/it` checks it, since the compiler cannot.
+//! - Unlike in the crates of the program, `unwrap`, `expect`, `panic!`, indexing and slicing are permitted everywhere.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+mod bridge;
+mod consumer_view;
+pub mod golden;
+mod http;
+pub mod ingress;
+pub mod kafka;
+pub mod ledger;
+mod log;
+pub mod machine;
+mod mock;
+pub mod name_server;
+pub mod nginx;
+pub mod oracle;
+mod program;
+pub mod prometheus;
+pub mod proxy;
+pub mod random;
+pub mod reconcile;
+mod request;
+pub mod simulator;
+mod watchdog;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use self::{
+    bridge::{Bridge, PUBLIC_URL, TOKEN},
+    consumer_view::{applied_statuses, latest_statuses},
+    http::{Answer, Connection},
+    ledger::Load,
+    mock::{MockCluster, mock_cluster},
+    program::program,
+    request::{ACCOUNT, PROFILE, Request},
+};
+
+/// Far longer than any operation takes here; only a broken program takes this long.
+pub const TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Polls until there is a result; panics with `what` when the time is over.
+pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    wait_within(TIMEOUT, what, ask)
+}
+
+/// The same with another time limit.
+pub fn wait_within<T>(timeout: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    watchdog::watch_this_test();
+    let deadline = Instant::now() + timeout;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "timed out after {timeout:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
