@@ -18,6 +18,7 @@ COPY crates/test-support/Cargo.toml crates/test-support/
 COPY crates/trusthub-client/Cargo.toml crates/trusthub-client/
 COPY crates/trusthub-events/Cargo.toml crates/trusthub-events/
 COPY crates/trusthub-simulator/Cargo.toml crates/trusthub-simulator/
+COPY crates/twilio-accounts/Cargo.toml crates/twilio-accounts/
 COPY crates/twilio-signature/Cargo.toml crates/twilio-signature/
 COPY examples/consumer/Cargo.toml examples/consumer/
 # Cargo requires every package of the workspace and every target in its manifest, so the benchmarks are removed, and the

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trusthub_bridge_fuzz::config::parse_accounts;
+use twilio_accounts::parse_accounts;
 
 fuzz_target!(|data: &[u8]| {
     match parse_accounts(data) {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trusthub_bridge_fuzz::request::parse_request;
+use twilio_signature::parse_request;
 
 fuzz_target!(|data: &[u8]| {
     let _ = parse_request(data);

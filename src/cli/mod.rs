@@ -20,7 +20,6 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-pub use self::explain::{RawRequest, RequestError, parse_request};
 use self::output::say;
 use crate::telemetry::flush_logs;
 

@@ -25,7 +25,7 @@ mod validate;
 
 use std::ffi::OsString;
 
-pub use accounts::{AccountConfig, AccountsFile, ApiKey, parse_accounts};
+pub use accounts::AccountsFile;
 pub use callbacks::CallbackConfig;
 pub use catalogue::{VARIABLES, Variable};
 pub use files::CredentialFiles;
@@ -39,6 +39,7 @@ pub use simulator::{SimulateCommandConfig, SimulatorConfig};
 pub use spool::SpoolConfig;
 pub use trusthub::TrustHubConfig;
 pub use twilio::{ProbeConfig, TwilioConfig};
+pub use twilio_accounts::{AccountConfig, ApiKey};
 
 use crate::domain::PublicUrl;
 use environment::Environment;

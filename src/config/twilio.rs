@@ -7,8 +7,8 @@ use serde::Deserialize;
 use trusthub_client::Credentials;
 
 use super::{
-    Row,
-    accounts::{AccountConfig, AccountsFile},
+    AccountConfig, Row,
+    accounts::AccountsFile,
     catalogue::{
         PUBLIC_URL, TWILIO_ACCOUNT_SID, TWILIO_ACCOUNTS_FILE, TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE, Variable,
     },

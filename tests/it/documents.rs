@@ -28,6 +28,7 @@ fn documents() -> Vec<PathBuf> {
         "crates/trusthub-client/README.md",
         "crates/trusthub-events/README.md",
         "crates/trusthub-simulator/README.md",
+        "crates/twilio-accounts/README.md",
         "crates/twilio-signature/README.md",
         "fuzz/README.md",
         "helm/trusthub-bridge/README.md",

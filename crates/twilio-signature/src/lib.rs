@@ -34,6 +34,7 @@ mod members;
 mod message;
 mod payload;
 mod public_url;
+mod raw_request;
 mod request;
 #[cfg(test)]
 mod test_request;
@@ -49,5 +50,6 @@ pub use members::Members;
 pub use message::{sign, url_with_body_hash};
 pub use payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload, decode_form, is_named};
 pub use public_url::{PublicUrl, PublicUrlError};
+pub use raw_request::{RawRequest, RequestError, parse_header, parse_request};
 pub use request::{Encoding, SIGNATURE_HEADER, WebhookRequest};
 pub use verifier::{VerifiedPayload, Verifier};

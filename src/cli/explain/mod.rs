@@ -2,14 +2,12 @@
 
 mod keys;
 mod report;
-mod request;
 
 use std::path::{Path, PathBuf};
 
-use twilio_signature::{Signature, WebhookRequest, explain};
+use twilio_signature::{RawRequest, RequestError, Signature, WebhookRequest, explain, parse_header, parse_request};
 
-pub use self::request::{RawRequest, RequestError, parse_request};
-use self::{keys::NamedKey, request::parse_header};
+use self::keys::NamedKey;
 use super::{
     Variables,
     output::{Failure, print},
@@ -151,7 +149,10 @@ fn from_arguments(url: &str, arguments: &Arguments, urls: Option<Vec<PublicUrl>>
 fn from_stdin(urls: Vec<PublicUrl>) -> Result<ExplainInput, Failure> {
     let invalid = |error: &dyn std::fmt::Display| Failure::Usage(format!("the request on stdin {error}"));
     let text = sign::read(Path::new("-")).map_err(|error| invalid(&format!("cannot be read: {error}")))?;
-    let RawRequest { method, target, mut headers, body } = parse_request(&text).map_err(|error| invalid(&error))?;
+    let RawRequest { method, target, mut headers, body } = parse_request(&text).map_err(|error| match error {
+        RequestError::Empty => invalid(&format!("{error}, or pass the URL with --url")),
+        error => invalid(&error),
+    })?;
     let method = match method.as_str() {
         "GET" => Method::Get,
         "POST" => Method::Post,

@@ -59,12 +59,13 @@ pub(super) struct Texts {
 
 /// The library of the program, and the other crates of the workspace that it consists of. Paths in such a crate begin with
 /// its name.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
     ("", "src"),
     ("durable-spool", "crates/durable-spool/src"),
     ("trusthub-client", "crates/trusthub-client/src"),
     ("trusthub-events", "crates/trusthub-events/src"),
     ("trusthub-simulator", "crates/trusthub-simulator/src"),
+    ("twilio-accounts", "crates/twilio-accounts/src"),
     ("twilio-signature", "crates/twilio-signature/src"),
 ];
 

@@ -88,7 +88,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
     ("trusthub_events", &["domain"]),
     ("trusthub_simulator", &["cli"]),
-    ("twilio_signature", &["app", "cli", "config", "domain", "normalize", "pipeline", "verify"]),
+    ("twilio_accounts", &["config"]),
+    ("twilio_signature", &["app", "cli", "domain", "normalize", "pipeline", "verify"]),
 ];
 
 /// `main.rs` and `lib.rs` are not modules of the library, but have an entry in the table of arrows.

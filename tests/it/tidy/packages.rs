@@ -24,6 +24,11 @@ const WALLS: &[Wall] = &[
         own: &["trusthub-events", "twilio-signature"],
         without: &["prometheus", "redb"],
     },
+    Wall {
+        package: "twilio-accounts",
+        own: &["trusthub-events", "twilio-signature"],
+        without: &["actix-web", "rdkafka", "reqwest", "tokio"],
+    },
     // The service that uses it brings its own server and runtime.
     Wall { package: "twilio-signature", own: &[], without: &["actix-web", "rdkafka", "reqwest", "tokio"] },
     // An example that other consumers can copy has a Kafka client, and no more of this project than they need.

@@ -1,8 +1,8 @@
-//! Parses a captured raw HTTP request.
+//! Parses a captured raw HTTP request, such as the one that a proxy or a packet sniffer has recorded.
 
 use thiserror::Error;
 
-use crate::domain::Headers;
+use crate::Headers;
 
 /// The parts of an HTTP request, not interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct RawRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RequestError {
     /// The text is empty.
-    #[error("is empty; pass a request line, headers, an empty line and the body, or pass the URL with --url")]
+    #[error("is empty; pass a request line, headers, an empty line and the body")]
     Empty,
     /// The first line does not consist of method, target and version.
     #[error("does not begin with a request line; write it as POST /callbacks/customer-profiles HTTP/1.1")]
@@ -43,6 +43,14 @@ pub enum RequestError {
 }
 
 /// Parses a raw request. Lines may end with LF or CRLF.
+///
+/// ```
+/// let request = twilio_signature::parse_request(b"POST /myapp.php?foo=1 HTTP/1.1\nHost: mycompany.com\n\nDigits=1234")?;
+/// assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/myapp.php?foo=1"));
+/// assert_eq!(request.headers.values("host").next(), Some(b"mycompany.com".as_slice()));
+/// assert_eq!(request.body, b"Digits=1234");
+/// # Ok::<(), twilio_signature::RequestError>(())
+/// ```
 ///
 /// # Errors
 /// [`RequestError`], whose text names the problem and never repeats the request.
@@ -84,8 +92,9 @@ fn request_line(line: &[u8]) -> Option<(String, String)> {
     (version && plain && words.next().is_none()).then(|| (method.to_owned(), target.to_owned()))
 }
 
-/// Parses `Name: value`.
-pub(super) fn parse_header(line: &[u8]) -> Option<(&str, &[u8])> {
+/// Parses a header line, `Name: value`; `None` when it has no colon, or a name that is not plain ASCII.
+#[must_use]
+pub fn parse_header(line: &[u8]) -> Option<(&str, &[u8])> {
     let mut halves = line.splitn(2, |b| *b == b':');
     let name = std::str::from_utf8(halves.next()?).ok()?;
     let value = halves.next()?.trim_ascii();
