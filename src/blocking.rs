@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 /// Why a blocking call gave no result.
 #[derive(Debug, Error)]
-pub enum BlockingError {
+pub(crate) enum BlockingError {
     /// The system cannot create a thread.
     #[error("cannot start a thread: {0}")]
     NoThread(#[from] io::Error),
@@ -26,7 +26,7 @@ pub enum BlockingError {
 ///
 /// # Errors
 /// [`BlockingError`] when there was no thread for the work, or when it panicked.
-pub fn run<T: Send + 'static>(
+pub(crate) fn run<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> impl Future<Output = Result<T, BlockingError>> + Send + 'static {

@@ -18,21 +18,22 @@
 
 pub mod domain;
 
-pub mod deliver;
+mod deliver;
 pub mod kafka;
 pub mod normalize;
-pub mod pipeline;
-pub mod receive;
+mod pipeline;
+mod receive;
 pub mod spool;
 pub mod verify;
 
-pub mod admin;
-pub mod app;
-pub mod blocking;
+mod admin;
+mod app;
+pub use app::initial_metrics_page;
+mod blocking;
 pub mod cli;
 pub mod config;
-pub mod http_server;
-pub mod liveness;
-pub mod reconcile;
-pub mod shutdown;
+mod http_server;
+mod liveness;
+mod reconcile;
+mod shutdown;
 pub mod telemetry;

@@ -7,23 +7,24 @@
 use std::{
     future::Future,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// A loop that has not ticked for this long is stuck.
-pub const STUCK_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// The time between two ticks.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The loops of the process. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Liveness {
+pub(crate) struct Liveness {
     start: Instant,
     loops: Arc<Mutex<Vec<Loop>>>,
 }
@@ -44,7 +45,7 @@ impl Default for Liveness {
 impl Liveness {
     /// Registers a loop. It must tick from now on, until its heartbeat is dropped.
     #[must_use]
-    pub fn register(&self, name: &'static str) -> Heartbeat {
+    pub(crate) fn register(&self, name: &'static str) -> Heartbeat {
         let heartbeat = Heartbeat {
             liveness: self.clone(),
             this: Loop { name, ticked: Arc::new(self.millis(Instant::now()).into()) },
@@ -55,7 +56,7 @@ impl Liveness {
 
     /// Finds the stuck loop that has not ticked for the longest time.
     #[must_use]
-    pub fn find_stuck(&self, now: Instant) -> Option<&'static str> {
+    pub(crate) fn find_stuck(&self, now: Instant) -> Option<&'static str> {
         let now = self.millis(now);
         let since_tick = |this: &Loop| now.saturating_sub(this.ticked.load(Relaxed));
         let (longest, name) = self.loops().iter().map(|this| (since_tick(this), this.name)).max()?;
@@ -68,25 +69,25 @@ impl Liveness {
 
     fn loops(&self) -> MutexGuard<'_, Vec<Loop>> {
         // No code that holds the lock can panic.
-        self.loops.lock().unwrap_or_else(PoisonError::into_inner)
+        self.loops.lock()
     }
 }
 
 /// The heartbeat of one loop.
 #[derive(Debug)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     liveness: Liveness,
     this: Loop,
 }
 
 impl Heartbeat {
     /// Records a tick.
-    pub fn beat(&self) {
+    pub(crate) fn beat(&self) {
         self.this.ticked.store(self.liveness.millis(Instant::now()), Relaxed);
     }
 
     /// Ticks every second until `work` is finished. `work` runs on the same task, so the ticks stop when it blocks.
-    pub async fn beat_while<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn beat_while<T>(&self, work: impl Future<Output = T>) -> T {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut work = std::pin::pin!(work);

@@ -27,24 +27,24 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Whether the service is shutting down. Clones share one flag.
 #[derive(Debug, Clone, Default)]
-pub struct ShutdownFlag(Arc<AtomicBool>);
+pub(crate) struct ShutdownFlag(Arc<AtomicBool>);
 
 impl ShutdownFlag {
     /// Starts the shutdown: from now on the service is not ready.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
     /// Whether [`begin`](Self::begin) was called.
     #[must_use]
-    pub fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// A signal that requests a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopSignal {
+pub(crate) enum StopSignal {
     /// SIGINT, which Ctrl-C sends.
     Interrupt,
     /// SIGTERM, which Kubernetes, Docker and systemd send.
@@ -54,7 +54,7 @@ pub enum StopSignal {
 impl StopSignal {
     /// The name of the signal, such as `SIGTERM`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
@@ -64,7 +64,7 @@ impl StopSignal {
     /// The exit code of a process that this signal ended before its shutdown was complete: 128 plus the number of the signal,
     /// as shells report it.
     #[must_use]
-    pub fn exit_code(self) -> u8 {
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
@@ -75,7 +75,7 @@ impl StopSignal {
 /// Listens for the signals that request a shutdown. To be created before any port listens: a signal during the start must not
 /// end the service without a drain.
 #[derive(Debug)]
-pub struct StopSignals {
+pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
@@ -85,12 +85,12 @@ impl StopSignals {
     ///
     /// # Errors
     /// An I/O error if a signal handler cannot be installed.
-    pub fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Waits for the next of these signals.
-    pub async fn next(&mut self) -> StopSignal {
+    pub(crate) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.terminate.recv() => StopSignal::Terminate,
             _ = self.interrupt.recv() => StopSignal::Interrupt,
@@ -100,19 +100,19 @@ impl StopSignals {
 
 /// Listens for SIGHUP, which requests a reload of the credential files. A terminal sends it as well when it is closed.
 #[derive(Debug)]
-pub struct ReloadSignals(Signal);
+pub(crate) struct ReloadSignals(Signal);
 
 impl ReloadSignals {
     /// Installs a handler for SIGHUP, which no longer ends the process then. Needs a Tokio runtime.
     ///
     /// # Errors
     /// An I/O error if the signal handler cannot be installed.
-    pub fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
     }
 
     /// Waits for the next SIGHUP.
-    pub async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         self.0.recv().await;
     }
 }

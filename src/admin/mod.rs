@@ -36,7 +36,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// The state of the service that the admin port shows.
 #[derive(Clone)]
-pub struct AdminState {
+pub(crate) struct AdminState {
     /// The metrics behind `/metrics`.
     pub metrics: Arc<Metrics>,
     /// Whether the service is ready: a callback could be made durable now, and the service is not shutting down.
@@ -47,7 +47,7 @@ pub struct AdminState {
 
 /// The largest number of descriptors that the admin port needs.
 #[must_use]
-pub fn max_descriptors() -> usize {
+pub(crate) fn max_descriptors() -> usize {
     LIMITS.descriptors()
 }
 
@@ -55,7 +55,7 @@ pub fn max_descriptors() -> usize {
 ///
 /// # Errors
 /// An I/O error if the listener cannot be used.
-pub fn server(listener: TcpListener, admin: AdminState) -> io::Result<Server> {
+pub(crate) fn server(listener: TcpListener, admin: AdminState) -> io::Result<Server> {
     let admin = web::Data::new(admin);
     let app = move || {
         watch_worker(&admin.liveness, "the worker of the admin port");

@@ -4,7 +4,7 @@ use crate::{admin, config, receive};
 
 /// Raises the limit of open files to what the configured number of callbacks in progress needs. If the system does not allow
 /// that, lowers the number of callbacks instead: without a descriptor, no connection could be admitted or evicted.
-pub fn fit_descriptors(http: &mut config::HttpConfig) {
+pub(crate) fn fit_descriptors(http: &mut config::HttpConfig) {
     let wanted = descriptors(http);
     let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_else(|error| {
         tracing::warn!(%error, wanted, "cannot determine the limit of open files");

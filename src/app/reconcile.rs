@@ -8,23 +8,28 @@ use tokio::{runtime::Handle, sync::watch};
 use trusthub_client::{ApiLimits, Credentials};
 use twilio_signature::Verifier;
 
-use super::{BackgroundTask, StartError, close, keyring, metrics, open_sink, spool_commands::CLOSE_TIMEOUT};
+use super::{
+    parts::{close, deliver, keyring, metrics, open_sink},
+    running::BackgroundTask,
+    spool_commands::CLOSE_TIMEOUT,
+    start_error::StartError,
+};
 use crate::{
     config::{Config, Problems, ReconcileCommandConfig, TrustHubAccess},
     deliver::Deliver,
     domain::SignatureMode,
     kafka::KafkaSink,
     liveness::Liveness,
-    pipeline::{EventClock, Pipeline, PipelineConfig},
+    pipeline::{EventClock, Pipeline, PipelineConfig, PipelineMetrics},
     reconcile::{
-        ListFailure, Observer, ReconcileSummary, Reconciler, RunError, RunOptions, Schedule, UrlUpdate, UrlUpdater,
+        ListFailure, Observer, ReconcileMetrics, ReconcileSummary, Reconciler, RunError, RunOptions, Schedule,
+        UrlUpdate, UrlUpdater,
     },
-    telemetry::Metrics,
 };
 
 /// Why a reconciliation failed.
 #[derive(Debug, Error)]
-pub enum ReconcileError {
+pub(crate) enum ReconcileError {
     /// The reconciliation could not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -38,11 +43,11 @@ pub(super) fn schedule(
     config: &Config,
     accounts: watch::Receiver<Vec<Credentials>>,
     pipeline: &Arc<Pipeline>,
-    metrics: &Arc<Metrics>,
+    metrics: &Arc<ReconcileMetrics>,
     (sink, spool): (&Arc<KafkaSink>, &Spool),
 ) -> Result<Option<Schedule>, Problems> {
     let Some(interval) = config.reconcile.interval else { return Ok(None) };
-    metrics.reconcile.interval.set(i64::try_from(interval.as_secs()).unwrap_or(i64::MAX));
+    metrics.interval.set(i64::try_from(interval.as_secs()).unwrap_or(i64::MAX));
     let trusthub = config.trusthub.client(ApiLimits::default())?;
     let reconciler = Reconciler::new(trusthub, config.kafka.clone(), Arc::clone(pipeline), Arc::clone(metrics));
     let (health, spool) = (Arc::clone(sink.health()), spool.clone());
@@ -55,7 +60,7 @@ pub(super) fn schedule(
 ///
 /// # Errors
 /// [`ReconcileError`] when the reconciliation cannot start or ends early. Events that were published before are durable.
-pub async fn reconcile(
+pub(crate) async fn reconcile(
     config: &ReconcileCommandConfig,
     mode: RunOptions,
     observer: &mut dyn Observer,
@@ -64,13 +69,13 @@ pub async fn reconcile(
     // These components require metrics, but this command does not expose them.
     let metrics = metrics(kafka)?;
     let trusthub = access.trusthub.client(ApiLimits::default()).map_err(StartError::from)?;
-    let sink = open_sink(kafka, &metrics)?;
+    let sink = open_sink(kafka, &metrics.kafka)?;
     let spool = Spool::disabled();
-    let (deliver, failover) = super::deliver(&sink, &spool, &metrics, kafka);
-    let pipeline = pipeline(access, deliver, &metrics)?;
+    let (deliver, failover) = deliver(&sink, &spool, &metrics.shared, kafka);
+    let pipeline = pipeline(access, deliver, &metrics.pipeline)?;
     let failover = BackgroundTask::start(&Liveness::default(), "the failover controller", |stop| failover.run(stop));
     let accounts: Vec<_> = access.twilio.credentials().collect();
-    let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics);
+    let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics.reconcile);
     let result = reconciler.run(&accounts, mode, observer).await;
     failover.stop(CLOSE_TIMEOUT).await;
     drop(reconciler);
@@ -79,7 +84,11 @@ pub async fn reconcile(
 }
 
 /// A pipeline that publishes fetched profiles only: no callbacks arrive, so it has no URLs.
-fn pipeline(access: &TrustHubAccess, deliver: Deliver, metrics: &Arc<Metrics>) -> Result<Arc<Pipeline>, StartError> {
+fn pipeline(
+    access: &TrustHubAccess,
+    deliver: Deliver,
+    metrics: &Arc<PipelineMetrics>,
+) -> Result<Arc<Pipeline>, StartError> {
     let pipeline_config = PipelineConfig {
         signature_mode: SignatureMode::Enforce,
         dedup_window: Duration::ZERO,
@@ -102,7 +111,7 @@ fn pipeline(access: &TrustHubAccess, deliver: Deliver, metrics: &Arc<Metrics>) -
 ///
 /// # Errors
 /// [`Problems`] when the client for Trust Hub cannot be created.
-pub async fn set_callbacks(
+pub(crate) async fn set_callbacks(
     access: &TrustHubAccess,
     callbacks: &UrlUpdater,
     report: impl FnMut(Result<UrlUpdate, ListFailure>),

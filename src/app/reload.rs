@@ -12,12 +12,9 @@
 //!
 //! The size of each file is limited. The configuration checks it when it reads them.
 
-use std::{
-    error::Error,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{error::Error, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
     time::{MissedTickBehavior, interval},
@@ -25,12 +22,12 @@ use tokio::{
 use trusthub_client::Credentials;
 use twilio_signature::{Keyring, LiveKeyring};
 
-use super::keyring;
+use super::{metrics::ServiceMetrics, parts::keyring};
 use crate::{
     blocking,
     config::{Config, CredentialFiles, TwilioConfig},
     domain::PublicUrl,
-    telemetry::{Metrics, Operation},
+    telemetry::{IntGauge, Operation, Operations},
 };
 
 /// The time between two polls. A change takes effect after one to two of them.
@@ -42,7 +39,8 @@ pub(super) struct CredentialReloader {
     urls: Vec<PublicUrl>,
     live: LiveKeyring,
     accounts: watch::Sender<Vec<Credentials>>,
-    metrics: Arc<Metrics>,
+    reload_failed: IntGauge,
+    operations: Arc<Operations>,
     /// Notified when the files must be read at once.
     request: Arc<Notify>,
     /// The state of the files when they were read last, whether or not they were valid.
@@ -52,11 +50,13 @@ pub(super) struct CredentialReloader {
 }
 
 impl CredentialReloader {
-    pub(super) fn new(config: &Config, live: LiveKeyring, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(config: &Config, live: LiveKeyring, metrics: &ServiceMetrics) -> Self {
         let (twilio, urls) = (config.twilio.clone(), config.public_urls.clone());
         let (read, seen) = (twilio.files.clone(), twilio.files.clone());
         let accounts = watch::Sender::new(twilio.credentials().collect());
-        Self { twilio, urls, live, accounts, metrics, request: Arc::default(), read, seen }
+        let (reload_failed, operations) =
+            (metrics.accounts_reload_failed.clone(), Arc::clone(&metrics.shared.operations));
+        Self { twilio, urls, live, accounts, reload_failed, operations, request: Arc::default(), read, seen }
     }
 
     /// The notification that makes [`run`](Self::run) read the files immediately, changed or not.
@@ -76,7 +76,7 @@ impl CredentialReloader {
             request.notified().await;
             tracing::info!("no credential file is configured, so there is nothing to reload");
         }
-        let operations = Arc::clone(&self.metrics.operations);
+        let operations = Arc::clone(&self.operations);
         let this = Arc::new(Mutex::new(self));
         let mut polls = interval(POLL_INTERVAL);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,7 +90,7 @@ impl CredentialReloader {
                 let _operation = operations.begin(Operation::KeyFiles);
                 // Only polls take the lock, one at a time. A poll that panicked has replaced the keyring as a whole or not at
                 // all.
-                let mut this = this.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut this = this.lock();
                 if at_once { this.reload_at_once() } else { this.poll() }
             });
             if let Err(error) = polled.await {
@@ -127,7 +127,7 @@ impl CredentialReloader {
         match loaded {
             Ok((twilio, keyring)) => self.replace(twilio, keyring),
             Err(error) => {
-                self.metrics.accounts_reload_failed.set(1);
+                self.reload_failed.set(1);
                 tracing::error!(%error, "keys are not reloaded; the previous ones stay in use");
             }
         }
@@ -142,7 +142,7 @@ impl CredentialReloader {
     fn replace(&mut self, twilio: TwilioConfig, keyring: Keyring) {
         self.live.replace(keyring);
         self.accounts.send_replace(twilio.credentials().collect());
-        self.metrics.accounts_reload_failed.set(0);
+        self.reload_failed.set(0);
         let accounts = twilio.listed_accounts().map(Iterator::count);
         tracing::info!(accounts, tokens = twilio.auth_tokens.len(), "reloaded the keys");
         self.twilio = twilio;

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use durable_spool::Spool;
 use thiserror::Error;
 
-use super::{BackgroundTask, StartError, close, deliver, limits, metrics, open_sink, open_spool};
+use super::{
+    parts::{close, deliver, limits, metrics, open_sink, open_spool},
+    running::BackgroundTask,
+    start_error::StartError,
+};
 use crate::{
     config::{self, KafkaConfig},
     deliver::DrainFailed,
@@ -20,7 +24,7 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a spool could not be drained.
 #[derive(Debug, Error)]
-pub enum DrainError {
+pub(crate) enum DrainError {
     /// The drain could not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -34,10 +38,9 @@ pub enum DrainError {
 /// # Errors
 /// [`StartError::NoSpool`] when there is no such folder, and [`StartError::Spool`] when the spool cannot be opened, also
 /// because the service is running.
-pub fn open_idle_spool(spool: &config::SpoolConfig) -> Result<Spool, StartError> {
+pub(crate) fn open_idle_spool(spool: &config::SpoolConfig) -> Result<Spool, StartError> {
     check_existence(spool)?;
-    let metrics = Metrics::new(|destination| destination.to_string());
-    let metrics = metrics.map_err(|error| StartError::Metrics(error.to_string()))?;
+    let metrics = Metrics::new(|destination| destination.to_string())?;
     Ok(Spool::open_to_inspect(&spool.folder, limits(spool), SpoolReporter::new(Arc::new(metrics)))?)
 }
 
@@ -51,7 +54,7 @@ fn check_existence(spool: &config::SpoolConfig) -> Result<(), StartError> {
 ///
 /// # Errors
 /// [`DrainError`] when the drain cannot start or records remain. They stay in the spool.
-pub async fn drain(
+pub(crate) async fn drain(
     spool: &config::SpoolConfig,
     kafka: &KafkaConfig,
     stall_timeout: Duration,
@@ -60,9 +63,9 @@ pub async fn drain(
     check_existence(spool)?;
     // These components require metrics, but this command does not expose them.
     let metrics = metrics(kafka)?;
-    let spool = open_spool(spool, &metrics)?;
-    let sink = open_sink(kafka, &metrics)?;
-    let (_, failover) = deliver(&sink, &spool, &metrics, kafka);
+    let spool = open_spool(spool, &metrics.shared)?;
+    let sink = open_sink(kafka, &metrics.kafka)?;
+    let (_, failover) = deliver(&sink, &spool, &metrics.shared, kafka);
     // The probe also creates missing topics.
     let (probed, kafka) = (Arc::clone(&sink), kafka.clone());
     let probe = BackgroundTask::start(&Liveness::default(), "the Kafka probe", |stop| {

@@ -6,13 +6,18 @@ use std::{
     time::SystemTime,
 };
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use trusthub_client::{Fetched, Profile};
+use twilio_signature::Keyring;
 
-use super::*;
+use super::{metrics::ServiceMetrics, *};
 use crate::{
-    domain::{ProfileSid, PublicUrl, PublishFailure, Resource, Status},
-    kafka::{Availability, Completion, Record},
+    admin::{self, AdminState},
+    deliver::Deliver,
+    domain::{AccountSid, ProfileSid, PublicUrl, PublishFailure, Resource, Status},
+    kafka::{Availability, Completion, Record, Sink},
+    pipeline::{EventClock, PipelineConfig},
+    receive::{self, CallbackHandler},
 };
 
 /// Far longer than any step of these tests takes, far shorter than [`LONG`].
@@ -64,10 +69,10 @@ fn fetched() -> Fetched {
 type Unacknowledged = mpsc::Receiver<Completion>;
 
 /// A pipeline with a [`ManualKafka`] and without a spool.
-fn pipeline(metrics: &Arc<Metrics>) -> (Arc<Pipeline>, Unacknowledged) {
+fn pipeline(metrics: &ServiceMetrics) -> (Arc<Pipeline>, Unacknowledged) {
     let (sender, unacknowledged) = mpsc::channel();
     let (sink, spool) = (Arc::new(ManualKafka(sender)), Spool::disabled());
-    let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(metrics), LONG);
+    let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(&metrics.shared), LONG);
     let pipeline_config = PipelineConfig {
         signature_mode: SignatureMode::Enforce,
         dedup_window: Duration::ZERO,
@@ -79,14 +84,14 @@ fn pipeline(metrics: &Arc<Metrics>) -> (Arc<Pipeline>, Unacknowledged) {
         verifier,
         deliver,
         EventClock::default(),
-        Arc::clone(metrics),
+        Arc::clone(&metrics.pipeline),
         Handle::current(),
     );
     (Arc::new(pipeline), unacknowledged)
 }
 
-fn test_metrics() -> Arc<Metrics> {
-    Arc::new(Metrics::new(|destination| destination.to_string()).unwrap())
+fn test_metrics() -> ServiceMetrics {
+    ServiceMetrics::new(|destination| destination.to_string()).unwrap()
 }
 
 #[tokio::test]
@@ -99,7 +104,7 @@ async fn event_of_a_cancelled_reconciliation_is_finished() {
     drop(publishing);
     unacknowledged.recv().unwrap().complete(Ok(()));
     pipeline.drain(TIMEOUT).await;
-    assert_eq!(metrics.status_changes.of(Resource::TrustProduct, Status::TwilioApproved).get(), 1);
+    assert_eq!(metrics.pipeline.status_changes.of(Resource::TrustProduct, Status::TwilioApproved).get(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +139,10 @@ async fn every_worker_of_both_ports_has_a_heartbeat() {
     let servers = [
         serve_public(pipeline, public.clone()),
         RunningServer::start(TcpListener::bind("127.0.0.1:0").unwrap(), |listener| {
-            admin::server(listener, AdminState { metrics, ready: Arc::new(|| true), liveness: admin.clone() })
+            admin::server(
+                listener,
+                AdminState { metrics: Arc::clone(&metrics.shared), ready: Arc::new(|| true), liveness: admin.clone() },
+            )
         })
         .unwrap(),
     ];
@@ -165,7 +173,7 @@ async fn stop_cancels_a_handler_that_takes_longer() {
     let head = "POST /callbacks/trust-products HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n";
     caller.write_all(format!("{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n").as_bytes()).unwrap();
     let began = Instant::now();
-    while metrics.received.of(Resource::TrustProduct).get() == 0 {
+    while metrics.pipeline.received.of(Resource::TrustProduct).get() == 0 {
         assert!(began.elapsed() < TIMEOUT, "the head is read");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -1,8 +1,8 @@
 //! `config`: prints the effective configuration.
 
 use super::{
-    Variables,
-    output::{Failure, print, say},
+    output::{Failure, print, warn_all},
+    variables::Variables,
 };
 use crate::{app, config::LoadedConfig};
 
@@ -13,8 +13,6 @@ pub(super) fn load(variables: Variables) -> Result<LoadedConfig, Failure> {
 
 pub(super) fn run(variables: Variables) -> Result<(), Failure> {
     let LoadedConfig { config, warnings } = load(variables)?;
-    for warning in warnings {
-        say(&format!("warning: {warning}"));
-    }
+    warn_all(&warnings);
     config.describe().iter().try_for_each(|(name, value)| print(&format!("{name}={value}")))
 }

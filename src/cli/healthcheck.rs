@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Variables, http::send, output::Failure};
+use super::{http::send, output::Failure, variables::Variables};
 use crate::config;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,11 +23,11 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     let address = SocketAddr::new(local_address(bind.ip()), bind.port());
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let status = send(address, &request, TIMEOUT)
-        .map_err(|error| Failure::Failed(format!("http://{address}{path}: {error}")))?;
+        .map_err(|error| Failure::failed(format!("http://{address}{path}: {error}")))?;
     if status.split(' ').nth(1) == Some("200") {
         Ok(())
     } else {
-        Err(Failure::Failed(format!("http://{address}{path}: {}", status.trim_end())))
+        Err(Failure::failed(format!("http://{address}{path}: {}", status.trim_end())))
     }
 }
 

@@ -15,16 +15,14 @@ mod serve;
 mod sign;
 mod simulate;
 mod spool;
+mod variables;
 
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use self::output::say;
+use self::{output::say, variables::Variables};
 use crate::telemetry::flush_logs;
-
-/// The environment variables of the process.
-type Variables = Vec<(OsString, OsString)>;
 
 /// Receive Twilio Trust Hub status callbacks, verify them, and publish typed events to Kafka
 #[derive(Debug, Parser)]
@@ -89,7 +87,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(text) = failure.text() {
-                say(text);
+                say(&text);
             }
             failure.code()
         }

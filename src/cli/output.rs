@@ -1,22 +1,26 @@
 //! Output and exit codes of the commands.
 
 use std::{
+    error::Error,
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use thiserror::Error;
+use thiserror::Error as DeriveError;
+
+/// Any error, or a text.
+type BoxedError = Box<dyn Error + Send + Sync>;
 
 /// Why a command ends early, and with which exit code.
-#[derive(Debug, Error)]
+#[derive(Debug, DeriveError)]
 pub(super) enum Failure {
     /// The command failed: exit code 1.
-    #[error("{0}")]
-    Failed(String),
+    #[error(transparent)]
+    Failed(BoxedError),
     /// The usage or the configuration is not valid: exit code 2.
-    #[error("{0}")]
-    Usage(String),
+    #[error(transparent)]
+    Usage(BoxedError),
     /// Events are missing, as the printed result shows: exit code 3.
     #[error("something is missing")]
     Missing,
@@ -29,17 +33,18 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn failed(error: impl ToString) -> Self {
-        Self::Failed(error.to_string())
+    pub(super) fn failed(error: impl Into<BoxedError>) -> Self {
+        Self::Failed(error.into())
     }
 
-    pub(super) fn usage(error: impl ToString) -> Self {
-        Self::Usage(error.to_string())
+    pub(super) fn usage(error: impl Into<BoxedError>) -> Self {
+        Self::Usage(error.into())
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    /// The text to print, if the command has not printed everything already.
+    pub(super) fn text(&self) -> Option<String> {
         match self {
-            Self::Failed(text) | Self::Usage(text) => Some(text),
+            Self::Failed(error) | Self::Usage(error) => Some(error.to_string()),
             Self::Missing | Self::Interrupted(_) | Self::ClosedPipe => None,
         }
     }
@@ -66,6 +71,11 @@ pub(super) fn print(line: &str) -> Result<(), Failure> {
 /// Prints a diagnostic on stderr. A closed stderr is ignored.
 pub(super) fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints each warning on stderr.
+pub(super) fn warn_all(warnings: &[String]) {
+    warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
 }
 
 /// Prints help, the version, or the error in the arguments, and returns the exit code.

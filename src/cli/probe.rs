@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use twilio_signature::{SigningKey, decode_form, sign};
 
 use super::{
-    Variables,
     http::send,
     output::{Failure, print},
+    variables::Variables,
 };
 use crate::{
     config::{self, ProbeConfig},
@@ -39,10 +39,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
-    let target = ProbeTarget::parse(&arguments.url).map_err(|error| Failure::Usage(format!("--url: {error}")))?;
+    let target = ProbeTarget::parse(&arguments.url).map_err(|error| Failure::usage(format!("--url: {error}")))?;
     let forged = target.post(&body(UNKNOWN_ACCOUNT), FORGED_SIGNATURE)?;
     if forged != 403 {
-        return Err(Failure::Failed(format!("the service answered a forged callback with {forged} instead of 403")));
+        return Err(Failure::failed(format!("the service answered a forged callback with {forged} instead of 403")));
     }
     print("the service rejected a forged callback: 403")?;
     if !arguments.publish {
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     let config = config::load_probe(variables).map_err(Failure::usage)?;
     let signed = target.post_signed(&config)?;
     if signed != 204 {
-        return Err(Failure::Failed(format!(
+        return Err(Failure::failed(format!(
             "the service answered a signed callback with {signed} instead of 204; see its log"
         )));
     }
@@ -96,7 +96,7 @@ impl ProbeTarget {
             body.len(),
             idempotency_token()
         );
-        let failed = |reason: &dyn std::fmt::Display| Failure::Failed(format!("http://{authority}{path}: {reason}"));
+        let failed = |reason: &dyn std::fmt::Display| Failure::failed(format!("http://{authority}{path}: {reason}"));
         let line = send(authority.as_str(), &request, TIMEOUT).map_err(|error| failed(&error))?;
         line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(|| failed(&"the response is not HTTP"))
     }

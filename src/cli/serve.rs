@@ -1,6 +1,6 @@
 //! `serve`: the service.
 
-use super::{Variables, output::Failure};
+use super::{output::Failure, variables::Variables};
 use crate::{
     app::{Ports, Service, block_on, fit_descriptors},
     config::{Config, LoadedConfig},

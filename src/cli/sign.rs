@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use twilio_signature::{Pair, SigningKey, decode_form, sign, url_with_body_hash};
 
 use super::{
-    Variables,
     output::{Failure, print, say},
+    variables::Variables,
 };
 use crate::config;
 
@@ -88,7 +88,7 @@ fn read_token(argument: Option<&str>, variables: Variables) -> Result<SecretStri
 fn read_body(arguments: &Arguments) -> Result<Vec<u8>, Failure> {
     match (&arguments.body, &arguments.body_file) {
         (Some(body), _) => Ok(body.clone().into()),
-        (None, Some(file)) => read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display()))),
+        (None, Some(file)) => read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display()))),
         (None, None) => Ok(Vec::new()),
     }
 }
@@ -119,7 +119,7 @@ fn form_fields(params: &[String], body: &[u8]) -> Result<Vec<Pair>, Failure> {
     }
     let pair = |param: &String| match param.split_once('=') {
         Some((name, value)) => Ok((name.into(), value.into())),
-        None => Err(Failure::Usage(format!("--param {param}: write NAME=VALUE"))),
+        None => Err(Failure::usage(format!("--param {param}: write NAME=VALUE"))),
     };
     params.iter().map(pair).collect()
 }

@@ -5,8 +5,8 @@ use std::{fmt::Display, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use super::{
-    Variables,
-    output::{Failure, say},
+    output::{Failure, say, warn_all},
+    variables::Variables,
 };
 use crate::{
     app::block_on,
@@ -49,9 +49,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let config = config::load_simulate(variables).map_err(Failure::usage)?;
     init_logging(config.logging.format, &config.logging.filter).map_err(Failure::failed)?;
-    for warning in &config.warnings {
-        say(&format!("warning: {warning}"));
-    }
+    warn_all(&config.warnings);
     block_on(simulate(arguments, config)).map_err(Failure::failed)?
 }
 
@@ -59,7 +57,7 @@ async fn simulate(arguments: &Arguments, config: SimulateCommandConfig) -> Resul
     let mut signals = StopSignals::listen().map_err(Failure::failed)?;
     let bind = config.simulator.bind;
     let listener =
-        TcpListener::bind(bind).map_err(|error| Failure::Failed(format!("SIMULATOR_BIND: {bind}: {error}")))?;
+        TcpListener::bind(bind).map_err(|error| Failure::failed(format!("SIMULATOR_BIND: {bind}: {error}")))?;
     let address = listener.local_addr().map_err(Failure::failed)?;
     let simulator = Arc::new(create(arguments, config)?);
     tokio::select! {
@@ -83,7 +81,7 @@ async fn simulate(arguments: &Arguments, config: SimulateCommandConfig) -> Resul
 
 fn create(arguments: &Arguments, config: SimulateCommandConfig) -> Result<Simulator, Failure> {
     let state = config.simulator.state.as_deref().map(StateFile::open).transpose();
-    let state = state.map_err(|error| Failure::Failed(format!("SIMULATOR_STATE: {error}")))?;
+    let state = state.map_err(|error| Failure::failed(format!("SIMULATOR_STATE: {error}")))?;
     let accounts: Vec<_> = config.accounts.into_iter().map(account).collect();
     let simulator = Simulator::new(accounts, state, arguments.seed).map_err(Failure::failed)?;
     apply_settings(&simulator, &arguments.settings)?;
@@ -96,7 +94,7 @@ fn account(account: AccountConfig) -> SimulatorAccount {
 }
 
 fn apply_settings(simulator: &Simulator, settings: &[String]) -> Result<(), Failure> {
-    let usage = |problem: &dyn Display| Failure::Usage(format!("--set: {problem}"));
+    let usage = |problem: &dyn Display| Failure::usage(format!("--set: {problem}"));
     let change = |all| {
         settings.iter().try_fold(all, |all: SimulatorSettings, setting| {
             let (name, value) = setting.split_once('=').ok_or_else(|| usage(&"write NAME=VALUE"))?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    Row,
     catalogue::{DEDUP_WINDOW_SECS, SIGNATURE_MODE},
+    describe::Row,
     validate::Validator,
 };
 use crate::domain::SignatureMode;

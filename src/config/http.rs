@@ -5,11 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use serde::Deserialize;
 
 use super::{
-    Row,
     catalogue::{
         ADMIN_BIND, HTTP_BIND, HTTP_KEEP_ALIVE_SECS, HTTP_MAX_BODY_BYTES, HTTP_MAX_CONNECTIONS, HTTP_MAX_IN_FLIGHT,
         HTTP_REQUEST_TIMEOUT_MS,
     },
+    describe::Row,
     validate::Validator,
 };
 

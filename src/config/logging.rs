@@ -6,8 +6,8 @@ use serde::Deserialize;
 use tracing_subscriber::filter::Targets;
 
 use super::{
-    Row,
     catalogue::{LOG_FORMAT, RUST_LOG, SHUTDOWN_DELAY_SECS, SHUTDOWN_TIMEOUT_SECS},
+    describe::Row,
     validate::Validator,
 };
 

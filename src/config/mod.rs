@@ -9,6 +9,7 @@
 mod accounts;
 mod callbacks;
 mod catalogue;
+mod describe;
 mod environment;
 mod files;
 mod http;
@@ -42,6 +43,7 @@ pub use twilio::{ProbeConfig, TwilioConfig};
 pub use twilio_accounts::{AccountConfig, ApiKey};
 
 use crate::domain::PublicUrl;
+use describe::joined;
 use environment::Environment;
 use validate::Validator;
 
@@ -98,7 +100,7 @@ pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Load
 ///
 /// # Errors
 /// [`Problems`] of that variable.
-pub fn load_admin(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<AdminConfig, Problems> {
+pub(crate) fn load_admin(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<AdminConfig, Problems> {
     load_section(vars, "ADMIN_", |section: http::AdminSection, validator| section.validate(None, validator))
 }
 
@@ -106,7 +108,7 @@ pub fn load_admin(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Resul
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<TwilioConfig, Problems> {
+pub(crate) fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<TwilioConfig, Problems> {
     load_section(vars, "TWILIO_", twilio::TwilioSection::validate)
 }
 
@@ -129,7 +131,7 @@ fn read_probe(environment: &Environment, validator: &mut Validator) -> Option<Pr
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_spool(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<SpoolConfig, Problems> {
+pub(crate) fn load_spool(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<SpoolConfig, Problems> {
     load_section(vars, "SPOOL_", spool::SpoolSection::validate)
 }
 
@@ -153,7 +155,9 @@ fn read_drain(environment: &Environment, validator: &mut Validator) -> Option<(S
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_simulate(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<SimulateCommandConfig, Problems> {
+pub(crate) fn load_simulate(
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<SimulateCommandConfig, Problems> {
     let (simulate, mut warnings) = load_with(vars, read_simulate)?;
     warnings.extend(simulate.simulator.warning());
     Ok(SimulateCommandConfig { warnings, ..simulate })
@@ -171,7 +175,9 @@ fn read_simulate(environment: &Environment, validator: &mut Validator) -> Option
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_trusthub_access(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<TrustHubAccess, Problems> {
+pub(crate) fn load_trusthub_access(
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<TrustHubAccess, Problems> {
     load_with(vars, read_trusthub_access).map(|(access, warnings)| access.with_warnings(warnings))
 }
 
@@ -179,7 +185,7 @@ pub fn load_trusthub_access(vars: impl IntoIterator<Item = (OsString, OsString)>
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_reconcile(
+pub(crate) fn load_reconcile(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<ReconcileCommandConfig, Problems> {
     let ((access, kafka), warnings) = load_with(vars, |environment, validator| {
@@ -297,11 +303,4 @@ impl Config {
         ]
         .concat()
     }
-}
-
-/// One line of [`Config::describe`].
-type Row = (&'static str, String);
-
-fn joined(items: &[impl ToString]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    KafkaConfig, LoggingConfig, Row, TrustHubConfig, TwilioConfig, catalogue::RECONCILE_INTERVAL_SECS,
+    KafkaConfig, LoggingConfig, TrustHubConfig, TwilioConfig, catalogue::RECONCILE_INTERVAL_SECS, describe::Row,
     validate::Validator,
 };
 

@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::Deserialize;
 
 use super::{
-    AccountConfig, LoggingConfig, Row, TwilioConfig,
+    AccountConfig, LoggingConfig, TwilioConfig,
     catalogue::{SIMULATOR_BIND, SIMULATOR_STATE},
+    describe::Row,
     validate::Validator,
 };
 

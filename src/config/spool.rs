@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{
-    Row,
     catalogue::{SPOOL_DIR, SPOOL_MAX_BYTES, SPOOL_MIN_FREE_BYTES},
+    describe::Row,
     validate::Validator,
 };
 

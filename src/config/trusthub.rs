@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use trusthub_client::{ApiLimits, SetupError, TrustHub};
 
-use super::{Problems, Row, catalogue::TRUSTHUB_BASE_URL, validate::Validator};
+use super::{Problems, catalogue::TRUSTHUB_BASE_URL, describe::Row, validate::Validator};
 use crate::domain::{PublicUrl, PublicUrlError};
 
 /// Identifies this program in requests.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::Deserialize;
 use trusthub_client::Credentials;
+use twilio_accounts::AccountConfig;
 
 use super::{
-    AccountConfig, Row,
     accounts::AccountsFile,
     catalogue::{
         PUBLIC_URL, TWILIO_ACCOUNT_SID, TWILIO_ACCOUNTS_FILE, TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE, Variable,
     },
+    describe::Row,
     files::CredentialFiles,
     problems::Problems,
     validate::{SecretText, Validator},

@@ -13,7 +13,7 @@ const RESPONSE_BUDGET: Duration = Duration::from_millis(14_500);
 
 /// A submitted record. It becomes durable, or fails, whether or not this is polled.
 #[must_use = "only waiting tells whether the record became durable"]
-pub struct Delivery {
+pub(crate) struct Delivery {
     state: DeliveryState,
     /// When the head of its request was read.
     received: Instant,
@@ -58,7 +58,7 @@ impl Delivery {
     /// # Errors
     /// The reason why the record is not durable. A record that was on its way to the broker or to the disk may still become
     /// durable after this error.
-    pub async fn wait_until_durable(self) -> Result<Durability, DeliveryError> {
+    pub(crate) async fn wait_until_durable(self) -> Result<Durability, DeliveryError> {
         let limit = self.received + RESPONSE_BUDGET;
         // A disk that hangs does not even return an error.
         timeout_at(limit.into(), self.settled()).await.unwrap_or(Err(DeliveryError::SpoolFailed))

@@ -81,7 +81,7 @@ pub(super) enum DrainStep {
 /// The spool could not be emptied.
 #[derive(Debug, Error)]
 #[error("{left} records remain in the spool: {}", .reason.map_or_else(|| "it cannot be read".to_owned(), |reason| format!("Kafka does not accept them ({reason})")))]
-pub struct DrainFailed {
+pub(crate) struct DrainFailed {
     /// The number of records that are still in the spool.
     pub left: u64,
     /// Why Kafka does not accept the next record; `None` when the spool cannot be read.

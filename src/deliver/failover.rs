@@ -31,7 +31,7 @@ const MAX_TICK: Duration = Duration::from_millis(100);
 /// Makes every transition between modes except the first one, `Direct → FailingOver`. It purges the producer when Kafka does
 /// not accept records, drains the spool, and returns to direct publishing when the spool is empty.
 #[must_use = "records leave the spool only while the controller runs"]
-pub struct FailoverController {
+pub(crate) struct FailoverController {
     dispatcher: Arc<Dispatcher>,
     availability: watch::Receiver<Availability>,
     drainer: Drainer,
@@ -64,7 +64,7 @@ impl FailoverController {
     }
 
     /// Runs until `stop` is cancelled. Records that are in the spool then stay there for the next start.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let interrupts = self.dispatcher.interrupts(stop);
         if !self.dispatcher.spool.is_empty() {
             self.outage = Some(Outage::begin());
@@ -87,7 +87,11 @@ impl FailoverController {
     ///
     /// # Errors
     /// [`DrainFailed`] when records remain. They stay in the spool.
-    pub async fn drain_all(self, stall_timeout: Duration, progress: impl FnMut(u64)) -> Result<u64, DrainFailed> {
+    pub(crate) async fn drain_all(
+        self,
+        stall_timeout: Duration,
+        progress: impl FnMut(u64),
+    ) -> Result<u64, DrainFailed> {
         self.drainer.drain_all(stall_timeout, progress, &Interrupts::none()).await
     }
 

@@ -96,9 +96,9 @@ use std::{
 
 use durable_spool::Spool;
 
-pub use delivery::Delivery;
-pub use drainer::DrainFailed;
-pub use failover::FailoverController;
+pub(crate) use delivery::Delivery;
+pub(crate) use drainer::DrainFailed;
+pub(crate) use failover::FailoverController;
 
 use self::{dispatcher::Dispatcher, outbound::OutboundRecord};
 use crate::{
@@ -108,14 +108,15 @@ use crate::{
 };
 
 /// Makes records durable.
-pub struct Deliver {
+#[derive(Clone)]
+pub(crate) struct Deliver {
     dispatcher: Arc<Dispatcher>,
 }
 
 impl Deliver {
     /// Creates a `Deliver` that gives Kafka `ack_timeout` to acknowledge each record, counted from its submission. The
     /// returned [`FailoverController`] must run for as long as records are submitted.
-    pub fn new(
+    pub(crate) fn new(
         sink: Arc<dyn Sink>,
         spool: Spool,
         metrics: Arc<Metrics>,
@@ -127,17 +128,17 @@ impl Deliver {
 
     /// Submits the event of a callback without waiting. The events of one profile become durable, and reach Kafka, in the
     /// order of these calls. `received` is when the head of the request was read.
-    pub fn submit_event(&self, event: &Event, raw: &Arc<RawCallback>, received: Instant) -> Delivery {
+    pub(crate) fn submit_event(&self, event: &Event, raw: &Arc<RawCallback>, received: Instant) -> Delivery {
         self.submit(OutboundRecord::event(event, raw), received)
     }
 
     /// Submits an event that has no request. If its topic rejects it, there is no dead letter to publish instead.
-    pub fn submit_event_without_request(&self, event: &Event) -> Delivery {
+    pub(crate) fn submit_event_without_request(&self, event: &Event) -> Delivery {
         self.submit(Record::event(event).map(OutboundRecord::without_fallback), Instant::now())
     }
 
     /// Submits a dead letter without waiting. `received` is when the head of the request was read.
-    pub fn submit_dead_letter(
+    pub(crate) fn submit_dead_letter(
         &self,
         raw: &RawCallback,
         (reason, profile): (DeadLetterReason, Option<&ProfileSid>),
@@ -149,7 +150,7 @@ impl Deliver {
     }
 
     /// Stops waiting for Kafka. Records that Kafka has not acknowledged are spooled, and so are all later ones.
-    pub fn stop_waiting(&self) {
+    pub(crate) fn stop_waiting(&self) {
         self.dispatcher.stop_waiting.cancel();
     }
 

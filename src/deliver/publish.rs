@@ -5,10 +5,11 @@ use std::{
     borrow::Cow,
     future::pending,
     iter,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep_until, timeout, timeout_at},
@@ -342,7 +343,7 @@ impl BatchResults {
 impl InFlightBatch {
     fn results(&self) -> MutexGuard<'_, BatchResults> {
         // No code that holds the lock can panic.
-        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+        self.results.lock()
     }
 
     fn completion(self: &Arc<Self>) -> Completion {

@@ -14,7 +14,7 @@ const MAX_HEAD_BYTES: usize = 128 * 1024;
 
 /// The limits of the connections to a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnectionLimits {
+pub(crate) struct ConnectionLimits {
     /// Requests in progress at the same time. Each counts until it is finished, even if its connection is closed before.
     pub active: usize,
     /// Bytes that those requests hold together.
@@ -30,7 +30,7 @@ pub struct ConnectionLimits {
 impl ConnectionLimits {
     /// Limits that allow `active` requests in progress, with bodies of up to `max_body` bytes.
     #[must_use]
-    pub fn for_requests(active: usize, max_body: usize) -> Self {
+    pub(crate) fn for_requests(active: usize, max_body: usize) -> Self {
         let reserve = (active / 4).max(MIN_RESERVE);
         let held = active.saturating_add(reserve);
         let largest = max_body.saturating_add(MAX_HEAD_BYTES).saturating_mul(MAX_SIZE_REQUESTS);
@@ -40,7 +40,7 @@ impl ConnectionLimits {
 
     /// The largest number of descriptors that these connections need: each has a second one, through which it is shut down.
     #[must_use]
-    pub fn descriptors(&self) -> usize {
+    pub(crate) fn descriptors(&self) -> usize {
         self.open.saturating_mul(2)
     }
 }

@@ -14,6 +14,10 @@
 mod connections;
 mod limits;
 #[cfg(test)]
+mod model;
+mod primitives;
+mod table;
+#[cfg(test)]
 mod tests;
 
 use std::{any::Any, future::pending, sync::Arc, time::Duration};
@@ -21,10 +25,7 @@ use std::{any::Any, future::pending, sync::Arc, time::Duration};
 use actix_web::{HttpRequest, dev::Extensions, http::header};
 use tokio::{net::TcpStream, task::spawn_local};
 
-pub use self::{
-    connections::{ActiveRequest, ConnectionSlot, ConnectionTable},
-    limits::ConnectionLimits,
-};
+pub(crate) use self::{connections::ConnectionSlot, limits::ConnectionLimits, table::ConnectionTable};
 use crate::liveness::Liveness;
 
 /// Returns the hook that a server calls for each new connection. It gives the connection a slot in `table`, and its first
@@ -32,7 +33,7 @@ use crate::liveness::Liveness;
 ///
 /// actix also has a time limit for the head, but it checks that limit before it reads. A worker that was busy for that long
 /// would answer 408 to callers who sent the head in time. The caller must therefore switch that limit off.
-pub fn admit_into(table: Arc<ConnectionTable>, head_timeout: Duration) -> impl Fn(&dyn Any, &mut Extensions) {
+pub(crate) fn admit_into(table: Arc<ConnectionTable>, head_timeout: Duration) -> impl Fn(&dyn Any, &mut Extensions) {
     move |stream, data| {
         let Some(stream) = stream.downcast_ref::<TcpStream>() else { return };
         if let Some(slot) = table.admit(stream) {
@@ -44,14 +45,14 @@ pub fn admit_into(table: Arc<ConnectionTable>, head_timeout: Duration) -> impl F
 
 /// Registers the worker on whose thread this is called, so that `name` counts as stuck while that thread is blocked. To be
 /// called from the application factory, which each worker calls on its own thread.
-pub fn watch_worker(liveness: &Liveness, name: &'static str) {
+pub(crate) fn watch_worker(liveness: &Liveness, name: &'static str) {
     let heartbeat = liveness.register(name);
     spawn_local(async move { heartbeat.beat_while(pending::<()>()).await });
 }
 
 /// Whether a body follows the head of a request. The body may be endless.
 #[must_use]
-pub fn has_body(request: &HttpRequest) -> bool {
+pub(crate) fn has_body(request: &HttpRequest) -> bool {
     let headers = request.headers();
     let has_length = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     has_length || headers.contains_key(header::TRANSFER_ENCODING)

@@ -107,7 +107,7 @@ fn set_tls(config: &mut ClientConfig, tls: &Tls) {
 ///
 /// # Errors
 /// A message that names the property. It does not contain the values of secrets.
-pub fn check_properties(kafka: &KafkaConfig) -> Result<(), String> {
+pub(crate) fn check_properties(kafka: &KafkaConfig) -> Result<(), String> {
     use rdkafka::error::KafkaError::ClientConfig as InvalidProperty;
     match producer(kafka).create_native_config() {
         Ok(_) => Ok(()),

@@ -2,14 +2,15 @@
 
 use std::{
     fmt::Display,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::Availability;
-use crate::{domain::PublishFailure, telemetry::Metrics};
+use super::{metrics::KafkaMetrics, sink::Availability};
+use crate::domain::PublishFailure;
 
 /// How long successful probes are ignored after a failed produce. A cluster can answer metadata requests and accept no
 /// records.
@@ -17,10 +18,10 @@ const PROBE_HOLDOFF: Duration = Duration::from_secs(5);
 
 /// Whether Kafka accepts records now. Reading is cheap, and subscribers are notified of every change.
 #[derive(Debug)]
-pub struct KafkaHealth {
+pub(crate) struct KafkaHealth {
     availability: watch::Sender<Availability>,
     state: Mutex<HealthState>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<KafkaMetrics>,
 }
 
 #[derive(Debug, Default)]
@@ -33,13 +34,13 @@ struct HealthState {
 impl KafkaHealth {
     /// Creates a health that is unknown until the first probe or record.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(metrics: Arc<KafkaMetrics>) -> Self {
         Self { availability: watch::Sender::new(Availability::Unknown), state: Mutex::default(), metrics }
     }
 
     /// Whether Kafka accepts records now.
     #[must_use]
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         *self.availability.borrow() == Availability::Up
     }
 
@@ -101,16 +102,17 @@ impl KafkaHealth {
     }
 
     fn state(&self) -> MutexGuard<'_, HealthState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Metrics;
 
     fn health() -> KafkaHealth {
-        KafkaHealth::new(Arc::new(Metrics::new(|destination| destination.to_string()).unwrap()))
+        KafkaHealth::new(KafkaMetrics::register(&Metrics::new(|destination| destination.to_string()).unwrap()).unwrap())
     }
 
     #[test]

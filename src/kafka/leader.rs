@@ -14,13 +14,14 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rdkafka::{
     ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
@@ -63,7 +64,7 @@ const LEADER_PARTITION: i32 = 0;
 
 /// Why it is unknown which process leads.
 #[derive(Debug, Error)]
-pub enum LeaderElectionError {
+pub(crate) enum LeaderElectionError {
     /// The right is missing.
     #[error("the Kafka user is not authorized to READ on consumer group {group}; grant the permission with kafka-acls")]
     NotAllowed {
@@ -76,6 +77,7 @@ pub enum LeaderElectionError {
         /// The consumer group.
         group: String,
         /// The error of the client.
+        #[source]
         reason: KafkaError,
     },
     /// The group did not assign its partitions in time.
@@ -101,7 +103,7 @@ enum Leadership {
 
 /// How a leader lost its leadership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeadershipLost {
+pub(crate) enum LeadershipLost {
     /// Another member leads now and does the rest of the work.
     ToAnother,
     /// The group has not elected a new leader.
@@ -118,14 +120,14 @@ struct LeaseGate {
 impl LeaseGate {
     /// No code that holds the lock can panic.
     fn lock(&self) -> MutexGuard<'_, bool> {
-        self.is_leased.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_leased.lock()
     }
 }
 
 /// Keeps the leadership for one piece of work, as long as this process does not stall. Dropping it ends the lease.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the lease"]
-pub struct LeaseGuard(Arc<LeaseGate>);
+pub(crate) struct LeaseGuard(Arc<LeaseGate>);
 
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
@@ -139,7 +141,7 @@ type MemberExit = Pin<Box<dyn Future<Output = Result<Result<(), KafkaError>, Blo
 
 /// The leadership of this process, until this is dropped or the group elects another leader.
 #[must_use = "dropping it gives up the leadership"]
-pub struct LeaderElection {
+pub(crate) struct LeaderElection {
     leadership: watch::Receiver<Leadership>,
     gate: Arc<LeaseGate>,
     leave: Arc<AtomicBool>,
@@ -153,7 +155,7 @@ impl LeaderElection {
     ///
     /// # Errors
     /// [`LeaderElectionError`].
-    pub async fn campaign(
+    pub(crate) async fn campaign(
         kafka: &KafkaConfig,
         operations: &Arc<Operations>,
     ) -> Result<Option<Self>, LeaderElectionError> {
@@ -183,7 +185,7 @@ impl LeaderElection {
     ///
     /// # Errors
     /// [`LeadershipLost`] when this process does not lead any more.
-    pub async fn acquire_lease(&self) -> Result<LeaseGuard, LeadershipLost> {
+    pub(crate) async fn acquire_lease(&self) -> Result<LeaseGuard, LeadershipLost> {
         loop {
             match self.decision().await {
                 Leadership::Leader => {}
@@ -201,7 +203,7 @@ impl LeaderElection {
 
     /// Whether another member leads now. A process that was suspended learns this only from its next heartbeat, so this
     /// waits for it, and then for the group to assign its partitions: [`TAKEOVER_WAIT`] each at most.
-    pub async fn is_taken_over(&self) -> bool {
+    pub(crate) async fn is_taken_over(&self) -> bool {
         let mut leadership = self.leadership.clone();
         if timeout(TAKEOVER_WAIT, leadership.wait_for(|now| *now != Leadership::Leader)).await.is_err() {
             return false;
@@ -211,7 +213,7 @@ impl LeaderElection {
     }
 
     /// Leaves the group, so that the next leader need not wait until Kafka considers this member dead.
-    pub async fn resign(mut self) {
+    pub(crate) async fn resign(mut self) {
         self.leave.store(true, Ordering::Relaxed);
         if let Some(left) = self.member.take() {
             let _ = timeout(LEAVE_TIMEOUT, left).await;
@@ -344,10 +346,9 @@ struct RebalanceListener {
 impl RebalanceListener {
     /// Prevents new leases, and waits for the current one to end. Kafka reassigns the partition only after this returns.
     fn revoke(&self) {
-        let is_leased = self.gate.lock();
+        let mut is_leased = self.gate.lock();
         self.leadership.send_replace(Leadership::Undecided);
-        let waited = self.gate.released.wait_timeout_while(is_leased, MAX_LEASE_WAIT, |is_leased| *is_leased);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.gate.released.wait_while_for(&mut is_leased, |is_leased| *is_leased, MAX_LEASE_WAIT);
     }
 }
 

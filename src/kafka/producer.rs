@@ -9,10 +9,11 @@
 //! | delivery reports, log and error callbacks | librdkafka's polling thread | they take the dispatcher's lock or a short lock of their own, and never wait |
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use rdkafka::{
     ClientContext,
     config::RDKafkaLogLevel,
@@ -26,12 +27,13 @@ use tokio::sync::{oneshot, watch};
 use super::{
     Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink, client_config,
     error::{classify, explain},
+    metrics::{AclOperation, KafkaMetrics},
 };
 use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
     domain::{Destination, FailureClass, Label as _, PublishFailure},
-    telemetry::{AclOperation, Metrics, Operation},
+    telemetry::Operation,
 };
 
 /// The context of a client whose callers receive all errors as results. It logs at debug level only.
@@ -64,7 +66,7 @@ pub(super) struct DeliveryContext {
 
 impl DeliveryContext {
     fn cause(&self) -> MutexGuard<'_, Option<String>> {
-        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cause.lock()
     }
 }
 
@@ -112,7 +114,7 @@ impl ProducerContext for DeliveryContext {
 type Producer = ThreadedProducer<DeliveryContext>;
 
 /// An idempotent producer for both topics.
-pub struct KafkaSink {
+pub(crate) struct KafkaSink {
     shared: Arc<SharedProducer>,
 }
 
@@ -130,12 +132,12 @@ struct SharedProducer {
 struct DeliveryReporter {
     topics: Topics,
     health: Arc<KafkaHealth>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<KafkaMetrics>,
 }
 
 /// The names of both topics.
 #[derive(Debug, Clone)]
-pub struct Topics {
+pub(crate) struct Topics {
     events: String,
     dead_letters: String,
 }
@@ -143,13 +145,13 @@ pub struct Topics {
 impl Topics {
     /// The configured names.
     #[must_use]
-    pub fn of(kafka: &KafkaConfig) -> Self {
+    pub(crate) fn of(kafka: &KafkaConfig) -> Self {
         Self { events: kafka.topic.clone(), dead_letters: kafka.dead_letter_topic.clone() }
     }
 
     /// The name of the topic for a destination.
     #[must_use]
-    pub fn name(&self, destination: Destination) -> &str {
+    pub(crate) fn name(&self, destination: Destination) -> &str {
         match destination {
             Destination::Events => &self.events,
             Destination::DeadLetters => &self.dead_letters,
@@ -163,7 +165,7 @@ impl KafkaSink {
     ///
     /// # Errors
     /// When librdkafka rejects the configuration, for example because a certificate cannot be read.
-    pub fn new(kafka: &KafkaConfig, metrics: Arc<Metrics>) -> Result<Self, KafkaError> {
+    pub(crate) fn new(kafka: &KafkaConfig, metrics: Arc<KafkaMetrics>) -> Result<Self, KafkaError> {
         let health = Arc::new(KafkaHealth::new(Arc::clone(&metrics)));
         let reporter = Arc::new(DeliveryReporter { topics: Topics::of(kafka), health, metrics });
         let producer = RwLock::new(create_producer(kafka, &reporter)?);
@@ -173,11 +175,11 @@ impl KafkaSink {
 
     /// The health of Kafka.
     #[must_use]
-    pub fn health(&self) -> &Arc<KafkaHealth> {
+    pub(crate) fn health(&self) -> &Arc<KafkaHealth> {
         &self.shared.reporter.health
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
+    pub(super) fn metrics(&self) -> &KafkaMetrics {
         &self.shared.reporter.metrics
     }
 
@@ -195,7 +197,7 @@ impl KafkaSink {
     ///
     /// A producer that does not finish in time is leaked until the process exits. Destroying it would purge it and wait
     /// for all its connections, including one that is looking up a name.
-    pub async fn close(self: Arc<Self>, deadline: Instant) {
+    pub(crate) async fn close(self: Arc<Self>, deadline: Instant) {
         let health = Arc::clone(self.health());
         let remaining = deadline.saturating_duration_since(Instant::now());
         let closed = blocking::run("kafka-close", move || {
@@ -226,7 +228,7 @@ fn create_producer(kafka: &KafkaConfig, reporter: &Arc<DeliveryReporter>) -> Res
 impl SharedProducer {
     /// No code that holds the lock can panic or wait.
     fn producer(&self) -> RwLockReadGuard<'_, Arc<Producer>> {
-        self.producer.read().unwrap_or_else(PoisonError::into_inner)
+        self.producer.read()
     }
 
     fn purge(&self) {
@@ -237,7 +239,7 @@ impl SharedProducer {
 
     /// Replaces the producer, calls `replaced`, and destroys the former producer, which waits for its threads.
     fn renew(&self, replaced: impl FnOnce()) {
-        let _serialized = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        let _serialized = self.renewal.lock();
         let _operation = self.reporter.metrics.operations.begin(Operation::KafkaClose);
         let fresh = match create_producer(&self.kafka, &self.reporter) {
             Ok(fresh) => fresh,
@@ -246,7 +248,7 @@ impl SharedProducer {
                 return replaced();
             }
         };
-        let failed = std::mem::replace(&mut *self.producer.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        let failed = std::mem::replace(&mut *self.producer.write(), fresh);
         tracing::warn!("replaced the producer after a fatal error");
         replaced();
         drop(failed);

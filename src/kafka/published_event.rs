@@ -7,7 +7,7 @@ use crate::domain::{ProfileSid, RecordPosition, Resource, Status, Timestamp, clo
 
 /// The parts of an event that a consumer's rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublishedEvent {
+pub(crate) struct PublishedEvent {
     /// The SID of the profile.
     pub profile: ProfileSid,
     /// The partition and offset of the record.

@@ -9,7 +9,7 @@ use crate::domain::PublishFailure;
 
 /// Whether Kafka accepts events, as far as the service knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Availability {
+pub(crate) enum Availability {
     /// Not known yet.
     Unknown,
     /// Kafka answers, has the event topic, and accepted the last event.
@@ -24,7 +24,7 @@ pub enum Availability {
 }
 
 /// Receives the results of the records that it handed to a [`Sink`].
-pub trait OnCompleted: Send + Sync {
+pub(crate) trait OnCompleted: Send + Sync {
     /// Called when all in-sync replicas have the record, or when this attempt has certainly failed.
     ///
     /// Runs on a thread of the Kafka client, in no particular order. It must neither block nor panic.
@@ -32,7 +32,7 @@ pub trait OnCompleted: Send + Sync {
 }
 
 /// The receiver of one record's result. It is called once, or never if the client is destroyed first.
-pub struct Completion {
+pub(crate) struct Completion {
     number: u64,
     receiver: Arc<dyn OnCompleted>,
 }
@@ -40,12 +40,12 @@ pub struct Completion {
 impl Completion {
     /// Reports the result to `receiver` under this number.
     #[must_use]
-    pub fn new(number: u64, receiver: Arc<dyn OnCompleted>) -> Self {
+    pub(crate) fn new(number: u64, receiver: Arc<dyn OnCompleted>) -> Self {
         Self { number, receiver }
     }
 
     /// Reports the result of the record.
-    pub fn complete(self, result: Result<(), PublishFailure>) {
+    pub(crate) fn complete(self, result: Result<(), PublishFailure>) {
         self.receiver.on_completed(self.number, result);
     }
 }
@@ -57,10 +57,10 @@ impl fmt::Debug for Completion {
 }
 
 /// A call that has started and runs to completion whether or not it is awaited.
-pub type BackgroundCall = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type BackgroundCall = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Accepts records in order and reports the result of each.
-pub trait Sink: Send + Sync {
+pub(crate) trait Sink: Send + Sync {
     /// Hands a record over without waiting. Records with the same key reach Kafka in the order of these calls. The
     /// completion is called on another thread, so the caller may hold a lock.
     ///

@@ -11,11 +11,12 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use rdkafka::{
     admin::{ConfigResourceResult, NewTopic, ResourceSpecifier, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
@@ -31,13 +32,14 @@ use super::{
     creation_error::{TopicSpec, creation_error},
     durability::{TopicDurability, min_in_sync},
     error,
+    metrics::AclOperation,
     producer::not_authorized,
 };
 use crate::{
     blocking,
     config::KafkaConfig,
     domain::{Destination, Label as _, PublishFailure},
-    telemetry::{AclOperation, Operation, OperationGuard},
+    telemetry::{Operation, OperationGuard},
 };
 
 /// The pause between probes while Kafka is available.
@@ -55,15 +57,15 @@ const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(5);
 const PROPAGATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Probes Kafka until `stop`, even while no callbacks arrive. Never fails: results go to metrics and logs.
-pub async fn monitor_topics(sink: Arc<KafkaSink>, kafka: KafkaConfig, stop: CancellationToken) {
+pub(crate) async fn monitor_topics(sink: Arc<KafkaSink>, kafka: KafkaConfig, stop: CancellationToken) {
     let health = Arc::clone(sink.health());
     let monitor = Arc::new(Mutex::new(TopicMonitor::new(sink, kafka)));
     let mut is_failing = false;
     loop {
         let monitor = Arc::clone(&monitor);
         let probe = blocking::run("kafka-probe", move || {
-            // A poisoned lock is harmless: the next probe checks everything again.
-            monitor.lock().unwrap_or_else(PoisonError::into_inner).probe();
+            // A probe that panicked leaves nothing behind: the next one checks everything again.
+            monitor.lock().probe();
         });
         let Some(probed) = stop.run_until_cancelled(probe).await else { return };
         if let (Err(error), false) = (&probed, is_failing) {

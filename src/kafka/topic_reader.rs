@@ -50,7 +50,7 @@ const FETCH_BYTES: &str = "1048576";
 
 /// Why the topic cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum TopicReadError {
+pub(crate) enum TopicReadError {
     /// The topic does not exist.
     #[error("topic {topic} does not exist; start the service, which creates it, or create it yourself")]
     NoTopic {
@@ -58,12 +58,13 @@ pub enum TopicReadError {
         topic: String,
     },
     /// Kafka does not answer, or rejects a request.
-    #[error("cannot read topic {topic}: {reason}")]
+    #[error("cannot read topic {topic}: {}", code_or_text(.reason))]
     Kafka {
         /// The name of the topic.
         topic: String,
         /// The error of the client.
-        reason: String,
+        #[source]
+        reason: KafkaError,
     },
     /// The right is missing.
     #[error("the Kafka user is not authorized to READ on topic {topic}; grant the permission with kafka-acls")]
@@ -82,7 +83,7 @@ pub enum TopicReadError {
 type TopicConsumer = TemporaryClient<StreamConsumer<QuietContext>>;
 
 /// Reads the event topic and tracks the read position.
-pub struct TopicReader {
+pub(crate) struct TopicReader {
     consumer: Arc<TopicConsumer>,
     operations: Arc<Operations>,
     topic: String,
@@ -108,7 +109,7 @@ impl TopicReader {
     ///
     /// # Errors
     /// [`TopicReadError`].
-    pub async fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<Self, TopicReadError> {
+    pub(crate) async fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<Self, TopicReadError> {
         let (config, counted, runtime) = (kafka.clone(), Arc::clone(operations), Handle::current());
         let opened = blocking::run("kafka-history", move || {
             // Creating the consumer spawns a task on the runtime.
@@ -116,7 +117,7 @@ impl TopicReader {
             open(&config, &counted)
         });
         let (consumer, starts) =
-            opened.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&kafka.topic, &error))?;
+            opened.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&kafka.topic, error))?;
         if starts.is_empty() {
             return Err(TopicReadError::NoTopic { topic: kafka.topic.clone() });
         }
@@ -138,7 +139,7 @@ impl TopicReader {
     ///
     /// # Errors
     /// [`TopicReadError`]. The events read until then have been passed to `each`.
-    pub async fn read_to_end(
+    pub(crate) async fn read_to_end(
         &mut self,
         mut each: impl FnMut(PublishedEvent),
         mut progress: impl FnMut(u64, u64),
@@ -171,13 +172,13 @@ impl TopicReader {
 
     /// The time since which the topic contains every published event; `None` if the topic never had a record.
     #[must_use]
-    pub fn history_start(&self) -> Option<Timestamp> {
+    pub(crate) fn history_start(&self) -> Option<Timestamp> {
         let now = Timestamp::from(SystemTime::now()).unix_millis();
         history_start(self.partitions.values(), self.retention, now).and_then(Timestamp::from_unix_millis)
     }
 
     /// Closes the consumer, and waits for at most five seconds.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         // Otherwise a request is in progress whose caller has stopped waiting. The consumer closes when that request
         // ends.
         if let Some(consumer) = Arc::into_inner(self.consumer) {
@@ -203,7 +204,7 @@ impl TopicReader {
             }
             Ok(ends)
         });
-        fetched.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&self.topic, &error))
+        fetched.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&self.topic, error))
     }
 
     /// The number of offsets that are still to be read.
@@ -283,9 +284,13 @@ fn record_position(partitions: &mut BTreeMap<i32, PartitionProgress>, message: &
     }
 }
 
-fn kafka_error(topic: &str, error: &KafkaError) -> TopicReadError {
-    let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+fn kafka_error(topic: &str, reason: KafkaError) -> TopicReadError {
     TopicReadError::Kafka { topic: topic.to_owned(), reason }
+}
+
+/// The error code, or the text of an error that has none.
+fn code_or_text(error: &KafkaError) -> String {
+    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
 /// The time since which the partitions contain every record that was written to them.

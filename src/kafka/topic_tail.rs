@@ -28,7 +28,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A record as consumed from Kafka.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ConsumedRecord {
+pub(crate) struct ConsumedRecord {
     /// The name of the topic.
     pub topic: String,
     /// The number of the partition.
@@ -61,7 +61,7 @@ impl ConsumedRecord {
 }
 
 /// A consumer without a group: it receives every record and leaves no state in the cluster.
-pub struct TopicTail {
+pub(crate) struct TopicTail {
     consumer: TemporaryClient<StreamConsumer<QuietContext>>,
 }
 
@@ -70,7 +70,7 @@ impl TopicTail {
     ///
     /// # Errors
     /// When Kafka is unreachable or rejects a request.
-    pub async fn open(kafka: &KafkaConfig, topics: &[&str]) -> Result<Self, KafkaError> {
+    pub(crate) async fn open(kafka: &KafkaConfig, topics: &[&str]) -> Result<Self, KafkaError> {
         let (kafka, runtime) = (kafka.clone(), Handle::current());
         let topics: Vec<_> = topics.iter().map(|topic| (*topic).to_owned()).collect();
         let opened = blocking::run("kafka-tail", move || {
@@ -85,12 +85,12 @@ impl TopicTail {
     ///
     /// # Errors
     /// When Kafka reports an error. The next call may succeed.
-    pub async fn next(&self) -> Result<ConsumedRecord, KafkaError> {
+    pub(crate) async fn next(&self) -> Result<ConsumedRecord, KafkaError> {
         self.consumer.recv().await.map(|message| ConsumedRecord::from_message(&message))
     }
 
     /// Closes the consumer, and waits for at most five seconds.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.consumer.close(CLOSE_TIMEOUT).await;
     }
 }

@@ -15,6 +15,7 @@
 
 mod codes;
 mod fields;
+mod hash;
 mod profile_event;
 
 use std::collections::HashSet;
@@ -22,8 +23,11 @@ use std::collections::HashSet;
 use sha2::{Digest as _, Sha256};
 use twilio_signature::ClaimedAccount;
 
-use self::fields::{ExtraFields, Field, FieldMeaning};
 pub use self::profile_event::event_from_profile;
+use self::{
+    fields::{ExtraFields, Field, FieldMeaning},
+    hash::hash,
+};
 use crate::{
     domain::{
         AccountSid, DeadLetterReason, Event, Fingerprint, Label as _, Origin, ProfileSid, ProfileStatusChanged,
@@ -223,16 +227,6 @@ fn event_id(fingerprint: Fingerprint, received_at: Timestamp) -> String {
     let window = received_at.unix_seconds() / REPEAT_WINDOW_SECONDS;
     let hash = hash(&[fingerprint.to_string().as_bytes(), &window.to_be_bytes()]);
     Fingerprint::new(hash, false).to_string()
-}
-
-/// Hashes each part with its length, so that different lists of parts never yield the same input.
-fn hash(parts: &[&[u8]]) -> u128 {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use trusthub_client::{Fetched, Profile};
 
-use super::hash;
+use super::hash::hash;
 use crate::domain::{
     Event, Fingerprint, Label as _, Origin, ProfileDetails, ProfileStatusChanged, RecordPosition, RejectionReason,
     Timestamp,

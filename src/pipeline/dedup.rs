@@ -7,10 +7,11 @@
 use std::{
     collections::{HashMap, VecDeque},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::domain::{DeliveryError, Fingerprint};
@@ -93,13 +94,13 @@ impl DedupWindow {
 
     fn lock(&self) -> MutexGuard<'_, Cache> {
         // No code that holds the lock can panic halfway through a change.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock()
     }
 }
 
 fn add_waiter(waiters: &Waiters) -> oneshot::Receiver<FirstOutcome> {
     let (sender, outcome) = oneshot::channel();
-    waiters.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+    waiters.lock().push(sender);
     outcome
 }
 
@@ -216,7 +217,7 @@ impl FirstClaim {
     /// No more waiters are added at this point: the claim is no longer pending.
     fn notify_waiters(mut self, outcome: FirstOutcome) {
         self.has_outcome = true;
-        for waiter in mem::take(&mut *self.waiters.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for waiter in mem::take(&mut *self.waiters.lock()) {
             // The waiter may have been cancelled.
             let _ = waiter.send(outcome);
         }

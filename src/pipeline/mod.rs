@@ -54,32 +54,37 @@
 //! Verification and normalization run on the worker that read the request. They are CPU work with a bounded input.
 
 mod clock;
+mod dead_letter;
 mod dedup;
 mod detach;
+mod metrics;
 mod outcome_guard;
 mod rejected;
 mod rejection_log;
 mod unverified;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use twilio_signature::Verifier;
 
-pub use self::{
+pub(crate) use self::{
     clock::{EventClock, EventTimeWriter},
+    metrics::PipelineMetrics,
     outcome_guard::OutcomeGuard,
 };
 use trusthub_client::Fetched;
 
 use self::{
+    dead_letter::wait_for_dead_letter,
     dedup::{Claim, DedupWindow, FirstClaim, Repeat},
     detach::DetachOnDrop,
-    rejected::DiagnosisLimiter,
+    rejected::RejectionHandler,
     rejection_log::RejectionLog,
     unverified::ReportOnlyLimiter,
 };
@@ -90,13 +95,12 @@ use crate::{
         RecordPosition, Resource, SignatureMode, Timestamp,
     },
     normalize::{event_from_profile, normalize},
-    telemetry::Metrics,
     verify::VerifiedCallback,
 };
 
 /// How the pipeline treats callbacks.
 #[derive(Debug, Clone, Copy)]
-pub struct PipelineConfig {
+pub(crate) struct PipelineConfig {
     /// What happens to a callback whose signature does not match.
     pub signature_mode: SignatureMode,
     /// How long after a callback an identical one counts as its repeat.
@@ -106,17 +110,15 @@ pub struct PipelineConfig {
 }
 
 /// Gives every callback its outcome.
-pub struct Pipeline {
-    config: PipelineConfig,
-    verifier: Verifier,
+pub(crate) struct Pipeline {
+    verifier: Arc<Verifier>,
     dedup: DedupWindow,
     deliver: Deliver,
-    metrics: Arc<Metrics>,
+    metrics: Arc<PipelineMetrics>,
     /// Locked from the moment at which an event's time is taken until the event is submitted: topic order is `ce_time` order,
     /// and consumers may skip events that are older than the last one they applied.
     clock: Mutex<EventClock>,
-    diagnosis_limiter: DiagnosisLimiter,
-    report_only: ReportOnlyLimiter,
+    rejections: Arc<RejectionHandler>,
     rejection_log: Arc<RejectionLog>,
     tasks: TaskTracker,
     runtime: Handle,
@@ -126,38 +128,35 @@ impl Pipeline {
     /// Creates a pipeline whose events have the time of `clock`. Accepted work whose caller has stopped waiting is finished on
     /// `runtime`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         config: PipelineConfig,
         verifier: Verifier,
         deliver: Deliver,
         clock: EventClock,
-        metrics: Arc<Metrics>,
+        metrics: Arc<PipelineMetrics>,
         runtime: Handle,
     ) -> Self {
-        let now = Instant::now();
+        let (verifier, tasks) = (Arc::new(verifier), TaskTracker::new());
+        let report_only =
+            ReportOnlyLimiter::new(Arc::clone(&metrics.shared), config.callbacks_in_progress, Instant::now());
+        let parts = (Arc::clone(&verifier), deliver.clone(), Arc::clone(&metrics.shared.operations));
+        let rejections =
+            RejectionHandler::new(config.signature_mode, parts, report_only, tasks.clone(), runtime.clone());
         Self {
-            config,
             verifier,
             dedup: DedupWindow::new(config.dedup_window),
             deliver,
-            diagnosis_limiter: DiagnosisLimiter::new(now),
-            report_only: ReportOnlyLimiter::new(Arc::clone(&metrics), config.callbacks_in_progress, now),
+            rejections: Arc::new(rejections),
             rejection_log: RejectionLog::new(runtime.clone()),
             metrics,
             clock: Mutex::new(clock),
-            tasks: TaskTracker::new(),
+            tasks,
             runtime,
         }
     }
 
-    /// The verifier, whose keyring can be replaced.
-    #[must_use]
-    pub fn verifier(&self) -> &Verifier {
-        &self.verifier
-    }
-
     /// Starts to track a request to a callback path. `received` is when its head was read.
-    pub fn start_request(&self, resource: Resource, received: Instant) -> OutcomeGuard {
+    pub(crate) fn start_request(&self, resource: Resource, received: Instant) -> OutcomeGuard {
         OutcomeGuard::open(Arc::clone(&self.metrics), Arc::clone(&self.rejection_log), resource, received)
     }
 
@@ -166,7 +165,7 @@ impl Pipeline {
     /// Once this future is polled, the callback reaches its outcome even if the caller stops waiting: an HTTP handler is
     /// cancelled when its connection breaks, and Twilio's callback must not be lost with it. `permit` bounds how many
     /// callbacks are in progress. It is dropped when this callback has its outcome, whether or not the caller still waits.
-    pub async fn accept(
+    pub(crate) async fn accept(
         self: &Arc<Self>,
         guard: OutcomeGuard,
         raw: RawCallback,
@@ -192,7 +191,7 @@ impl Pipeline {
         let raw = Arc::new(raw);
         let accepted = match VerifiedCallback::verify(&self.verifier, Arc::clone(&raw)) {
             Ok(verified) => self.submit_verified(&mut guard, verified),
-            Err(reason) => return self.reject(guard, raw, reason, permit),
+            Err(reason) => return self.rejections.reject(guard, raw, reason, permit),
         };
         let this = Arc::clone(self);
         let rest = async move {
@@ -209,7 +208,7 @@ impl Pipeline {
         self.metrics.signatures.of(ConstructionLabel(matched.construction), KeyAgeLabel(matched.key)).inc();
         let normalized = normalize(&verified);
         // No panic can leave the clock half-changed.
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clock = self.clock.lock();
         let received_at = clock.next_time(SystemTime::now().into());
         self.metrics.last_callback.set(received_at.unix_seconds());
         let accepted = match normalized {
@@ -275,8 +274,8 @@ impl Pipeline {
     /// The time of an event that is made now. A caller that turns an answer of Trust Hub into an event takes this time before
     /// it asks.
     #[must_use]
-    pub fn event_time(&self) -> Timestamp {
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner).next_time(SystemTime::now().into())
+    pub(crate) fn event_time(&self) -> Timestamp {
+        self.clock.lock().next_time(SystemTime::now().into())
     }
 
     /// Publishes the status of a profile that was fetched from Trust Hub, without a callback: the event of
@@ -287,7 +286,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// The reason why the event is not durable.
-    pub async fn publish_fetched_profile(
+    pub(crate) async fn publish_fetched_profile(
         self: &Arc<Self>,
         fetched: &Fetched,
         fetched_at: Timestamp,
@@ -317,12 +316,12 @@ impl Pipeline {
     }
 
     /// Stops waiting for Kafka: records that it has not acknowledged are spooled.
-    pub fn stop_waiting(&self) {
+    pub(crate) fn stop_waiting(&self) {
         self.deliver.stop_waiting();
     }
 
     /// Waits until every accepted callback has its outcome, for at most `timeout`.
-    pub async fn drain(&self, timeout: Duration) {
+    pub(crate) async fn drain(&self, timeout: Duration) {
         self.tasks.close();
         if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
             tracing::error!(callbacks = self.tasks.len(), "stopped before these callbacks had an outcome");
@@ -345,12 +344,4 @@ enum Accepted {
 struct AcceptedEvent {
     event: Event,
     claim: FirstClaim,
-}
-
-async fn wait_for_dead_letter(reason: DeadLetterReason, delivery: Delivery) -> Outcome {
-    match delivery.wait_until_durable().await {
-        Ok(Durability::Published | Durability::DeadLettered) => Outcome::DeadLettered(reason),
-        Ok(Durability::Spooled) => Outcome::Spooled,
-        Err(error) => Outcome::Unavailable(error),
-    }
 }

@@ -5,17 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::rejection_log::RejectionLog;
-use crate::{
-    domain::{DeliveryError, Label as _, Outcome, ProfileSid, RejectReason, ReportOnlyLimit, Resource, Status},
-    telemetry::Metrics,
-};
+use super::{metrics::PipelineMetrics, rejection_log::RejectionLog};
+use crate::domain::{DeliveryError, Label as _, Outcome, ProfileSid, RejectReason, ReportOnlyLimit, Resource, Status};
 
 /// Tracks one request to a callback path from its head to its outcome. [`finish`](Self::finish) records the outcome. A guard
 /// that is dropped without it records the outcome of an abandoned request, so every request has exactly one outcome.
 #[must_use = "a request whose guard is dropped counts as abandoned"]
-pub struct OutcomeGuard {
-    metrics: Arc<Metrics>,
+pub(crate) struct OutcomeGuard {
+    metrics: Arc<PipelineMetrics>,
     rejection_log: Arc<RejectionLog>,
     resource: Resource,
     received: Instant,
@@ -34,12 +31,12 @@ pub struct OutcomeGuard {
 impl OutcomeGuard {
     /// When the head of the request was read.
     #[must_use]
-    pub fn received(&self) -> Instant {
+    pub(crate) fn received(&self) -> Instant {
         self.received
     }
 
     pub(super) fn open(
-        metrics: Arc<Metrics>,
+        metrics: Arc<PipelineMetrics>,
         rejection_log: Arc<RejectionLog>,
         resource: Resource,
         received: Instant,
@@ -103,7 +100,7 @@ impl OutcomeGuard {
     }
 
     /// Counts and logs the outcome, and returns it.
-    pub fn finish(mut self, outcome: Outcome) -> Outcome {
+    pub(crate) fn finish(mut self, outcome: Outcome) -> Outcome {
         self.if_abandoned = None;
         self.record(outcome);
         outcome

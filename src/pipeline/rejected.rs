@@ -4,31 +4,42 @@
 //! before it starts (see `Verifier::diagnose`). The outcome is counted and logged after the diagnosis, exactly once.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::task::TaskTracker;
+use twilio_signature::Verifier;
 
-use super::{OutcomeGuard, Pipeline, detach::DetachOnDrop, unverified::ReportOnlyPermit, wait_for_dead_letter};
+use super::{
+    dead_letter::wait_for_dead_letter,
+    detach::DetachOnDrop,
+    outcome_guard::OutcomeGuard,
+    unverified::{ReportOnlyLimiter, ReportOnlyPermit},
+};
 use crate::{
     blocking,
-    deliver::Delivery,
+    deliver::{Deliver, Delivery},
     domain::{DeadLetterReason, Outcome, RawCallback, RejectReason, SignatureMode},
-    telemetry::Operation,
+    telemetry::{Operation, Operations},
 };
 
 /// The shortest time from the start of one diagnosis to the next, which bounds what forged callbacks can cost.
 const DIAGNOSIS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lets one diagnosis run at a time.
-pub(super) struct DiagnosisLimiter {
+struct DiagnosisLimiter {
     running: Arc<Semaphore>,
     next: Mutex<Instant>,
 }
 
 impl DiagnosisLimiter {
-    pub(super) fn new(now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
         Self { running: Arc::new(Semaphore::new(1)), next: Mutex::new(now) }
     }
 
@@ -36,7 +47,7 @@ impl DiagnosisLimiter {
     /// [`DIAGNOSIS_INTERVAL`] at the earliest.
     fn try_start(&self, now: Instant) -> Option<OwnedSemaphorePermit> {
         let permit = Arc::clone(&self.running).try_acquire_owned().ok()?;
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock();
         if now < *next {
             return None;
         }
@@ -52,7 +63,31 @@ struct Rejection {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Pipeline {
+/// Gives callbacks without a valid signature their outcome.
+pub(super) struct RejectionHandler {
+    signature_mode: SignatureMode,
+    verifier: Arc<Verifier>,
+    deliver: Deliver,
+    operations: Arc<Operations>,
+    diagnosis_limiter: DiagnosisLimiter,
+    report_only: ReportOnlyLimiter,
+    tasks: TaskTracker,
+    runtime: Handle,
+}
+
+impl RejectionHandler {
+    /// Creates a handler that finishes its work in `tasks`, on `runtime`.
+    pub(super) fn new(
+        signature_mode: SignatureMode,
+        (verifier, deliver, operations): (Arc<Verifier>, Deliver, Arc<Operations>),
+        report_only: ReportOnlyLimiter,
+        tasks: TaskTracker,
+        runtime: Handle,
+    ) -> Self {
+        let diagnosis_limiter = DiagnosisLimiter::new(Instant::now());
+        Self { signature_mode, verifier, deliver, operations, diagnosis_limiter, report_only, tasks, runtime }
+    }
+
     /// Rejects a callback, or keeps it as a dead letter in report-only mode. `active` is its place among the callbacks in
     /// progress.
     ///
@@ -91,7 +126,7 @@ impl Pipeline {
         raw: &RawCallback,
         reason: RejectReason,
     ) -> Option<(Delivery, ReportOnlyPermit)> {
-        let is_kept = match self.config.signature_mode {
+        let is_kept = match self.signature_mode {
             SignatureMode::Enforce => false,
             SignatureMode::ReportOnly => reason.is_unauthenticated(),
         };
@@ -136,7 +171,7 @@ impl Pipeline {
         let this = Arc::clone(self);
         let search = blocking::run("diagnosis", move || {
             let _permit = permit;
-            let _operation = this.metrics.operations.begin(Operation::Diagnosis);
+            let _operation = this.operations.begin(Operation::Diagnosis);
             this.verifier.diagnose(&raw.as_request())
         });
         // If the system has no thread for it, only the diagnosis is lost.

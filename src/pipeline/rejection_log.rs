@@ -3,10 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
 /// The number of rejected callbacks in each second that have a log line of their own.
@@ -72,7 +73,7 @@ impl RejectionLog {
 
     fn second(&self) -> MutexGuard<'_, LogSecond> {
         // No code that holds the lock can panic.
-        self.second.lock().unwrap_or_else(PoisonError::into_inner)
+        self.second.lock()
     }
 }
 

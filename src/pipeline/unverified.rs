@@ -7,9 +7,11 @@
 //! genuine callbacks wait leaves the rest of the spool to them.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     domain::{RawCallback, ReportOnlyLimit},
@@ -128,7 +130,7 @@ impl Drop for ReportOnlyPermit {
 
 fn lock(state: &Mutex<LimiterState>) -> MutexGuard<'_, LimiterState> {
     // No code that holds the lock can panic.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    state.lock()
 }
 
 /// An upper bound of the size of the record, in JSON. `None` when the request alone is larger than any record.

@@ -36,7 +36,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use actix_web::dev::{Server, ServerHandle};
+pub(crate) use actix_web::dev::{Server, ServerHandle};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
     http::{Method, StatusCode},
@@ -68,7 +68,7 @@ const MAX_WORKERS: usize = 4;
 const HEALTH_PATH: &str = "/healthz";
 
 /// Handles the requests of the public port. All workers share it.
-pub struct CallbackHandler {
+pub(crate) struct CallbackHandler {
     pipeline: Arc<Pipeline>,
     routes: Routes,
     limits: RequestLimits,
@@ -78,7 +78,7 @@ pub struct CallbackHandler {
 impl CallbackHandler {
     /// Creates a handler that passes callbacks to `pipeline`, for the callback paths below `urls`.
     #[must_use]
-    pub fn new(pipeline: Arc<Pipeline>, urls: &[PublicUrl], http: &HttpConfig, shutdown: ShutdownFlag) -> Self {
+    pub(crate) fn new(pipeline: Arc<Pipeline>, urls: &[PublicUrl], http: &HttpConfig, shutdown: ShutdownFlag) -> Self {
         let limits = RequestLimits { max_bytes: http.max_body_bytes, timeout: http.request_timeout };
         Self { pipeline, routes: Routes::new(urls), limits, shutdown }
     }
@@ -152,7 +152,7 @@ fn limits(http: &HttpConfig) -> ConnectionLimits {
 
 /// The largest number of descriptors that the public port needs.
 #[must_use]
-pub fn max_descriptors(http: &HttpConfig) -> usize {
+pub(crate) fn max_descriptors(http: &HttpConfig) -> usize {
     limits(http).descriptors()
 }
 
@@ -161,7 +161,7 @@ pub fn max_descriptors(http: &HttpConfig) -> usize {
 ///
 /// # Errors
 /// An I/O error if the listener cannot be used.
-pub fn server(
+pub(crate) fn server(
     listener: TcpListener,
     http: &HttpConfig,
     shutdown_timeout: Duration,

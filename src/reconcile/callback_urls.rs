@@ -6,7 +6,7 @@ use futures_util::{TryStreamExt as _, future::join_all};
 use thiserror::Error;
 use trusthub_client::{AccountClient, Collection, Credentials, Listing, Profile, TrustHub, Update};
 
-use super::ListFailure;
+use super::finding::ListFailure;
 use crate::domain::{AccountSid, Label as _, ProfileSid, PublicUrl, PublicUrlError, Resource, callback_route};
 
 /// Asks Twilio to retry after every transient failure. Twilio reads the fragment and does not send it, as its
@@ -18,7 +18,7 @@ const BATCH: usize = 64;
 
 /// The URL that profiles should have as status callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallbackUrl {
+pub(crate) struct CallbackUrl {
     scope: UrlScope,
     /// The text after the `#`; may be empty.
     fragment: String,
@@ -34,7 +34,7 @@ enum UrlScope {
 
 /// Why a URL is not valid as status callback, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum CallbackUrlError {
+pub(crate) enum CallbackUrlError {
     /// Twilio cannot call the URL.
     #[error("{0}")]
     Url(#[from] PublicUrlError),
@@ -63,7 +63,7 @@ impl CallbackUrl {
     ///
     /// # Errors
     /// [`CallbackUrlError`].
-    pub fn parse(text: &str, retries: bool) -> Result<Self, CallbackUrlError> {
+    pub(crate) fn parse(text: &str, retries: bool) -> Result<Self, CallbackUrlError> {
         let (url, fragment) = match text.split_once('#') {
             Some((url, fragment)) => (url, fragment),
             None => (text, if retries { RETRIES } else { "" }),
@@ -74,7 +74,7 @@ impl CallbackUrl {
 
     /// The status callback URL for this kind of profile; `None` if this URL does not apply to it.
     #[must_use]
-    pub fn for_resource(&self, resource: Resource) -> Option<String> {
+    pub(crate) fn for_resource(&self, resource: Resource) -> Option<String> {
         let url = match &self.scope {
             UrlScope::Base(base) => format!("{base}{}", callback_route(resource)?),
             UrlScope::Only(only, url) => (*only == resource).then(|| url.clone())?,
@@ -104,7 +104,7 @@ fn is_nearly_a_route(url: &str) -> bool {
 
 /// The result for the status callback URL of one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UrlChange {
+pub(crate) enum UrlChange {
     /// The profile had this URL already.
     Unchanged,
     /// The profile had no URL and has this one now.
@@ -121,7 +121,7 @@ pub enum UrlChange {
 
 /// One profile and the result of the update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UrlUpdate {
+pub(crate) struct UrlUpdate {
     /// The account of the profile.
     pub account: AccountSid,
     /// The SID of the profile.
@@ -136,7 +136,7 @@ pub struct UrlUpdate {
 
 /// Sets the status callback URLs of all profiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UrlUpdater {
+pub(crate) struct UrlUpdater {
     /// The URL to set.
     pub url: CallbackUrl,
     /// Whether to replace other URLs.
@@ -147,7 +147,7 @@ pub struct UrlUpdater {
 
 impl UrlUpdater {
     /// Updates all profiles of these accounts. Passes each result, and each list that could not be read, to `report`.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         trusthub: &TrustHub,
         accounts: &[Credentials],

@@ -9,11 +9,13 @@
 //! consumers converges to Trust Hub, but not the order of events.
 
 use futures_util::future::join_all;
-use trusthub_client::{AccountClient, Collection, Error, Fetched};
+use trusthub_client::{Error, Fetched};
 
 use super::{
-    Action, Finding, RunError,
+    candidate::RepairCandidate,
+    finding::{Action, Finding},
     plan::{Comparison, classify},
+    run_error::RunError,
     view::View,
 };
 use crate::{
@@ -24,14 +26,6 @@ use crate::{
 /// How often a run fetches one profile at most. If a callback arrived each time in between, callbacks keep the profile
 /// current.
 const MAX_ROUNDS: u32 = 5;
-
-/// A profile whose status consumers probably do not have.
-#[derive(Debug, Clone)]
-pub(super) struct RepairCandidate {
-    pub(super) account: AccountClient,
-    pub(super) collection: Collection,
-    pub(super) profile: ProfileSid,
-}
 
 /// The external services that a repair uses: Trust Hub, the topic, the leader election and the pipeline.
 pub(super) trait Backend {

@@ -11,9 +11,13 @@ use futures_util::TryStreamExt as _;
 use trusthub_client::{AccountClient, Collection, Credentials, Error, Fetched, Listing, Profile, TrustHub};
 
 use super::{
-    Action, Finding, ListFailure, Observer, RunError,
+    candidate::RepairCandidate,
+    finding::{Action, Finding, ListFailure},
+    metrics::ReconcileMetrics,
+    observer::{Observer, ReconcileProgress},
     plan::{Comparison, classify},
-    repair::{Backend, RepairCandidate, repair},
+    repair::{Backend, repair},
+    run_error::RunError,
     view::View,
 };
 use crate::{
@@ -21,7 +25,6 @@ use crate::{
     domain::{DeliveryError, ReconcileResult, RecordPosition, Timestamp},
     kafka::{LeaderElection, LeadershipLost, LeaseGuard, TopicReadError, TopicReader},
     pipeline::Pipeline,
-    telemetry::Metrics,
 };
 
 /// How many profiles are fetched and published concurrently.
@@ -29,25 +32,16 @@ const BATCH: usize = 64;
 
 /// The options of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// Only report; publish nothing.
     pub dry_run: bool,
     /// Also publish profiles that last changed before the topic's history starts.
     pub baseline: bool,
 }
 
-/// The progress of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReconcileProgress {
-    /// The number of records read, and their total.
-    Reading(u64, u64),
-    /// The number of profiles compared, and the number of missed changes among them.
-    Comparing(u64, u64),
-}
-
 /// The result of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReconcileSummary {
+pub(crate) struct ReconcileSummary {
     /// Accounts whose profiles were listed.
     pub accounts: usize,
     /// Profiles compared.
@@ -90,17 +84,22 @@ impl ReconcileSummary {
 }
 
 /// Compares Trust Hub with the topic, and publishes missed changes through the pipeline.
-pub struct Reconciler {
+pub(crate) struct Reconciler {
     trusthub: TrustHub,
     kafka: KafkaConfig,
     pipeline: Arc<Pipeline>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<ReconcileMetrics>,
 }
 
 impl Reconciler {
     /// Creates a reconciler. `kafka` must be the configuration of the cluster to which `pipeline` publishes.
     #[must_use]
-    pub fn new(trusthub: TrustHub, kafka: KafkaConfig, pipeline: Arc<Pipeline>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        trusthub: TrustHub,
+        kafka: KafkaConfig,
+        pipeline: Arc<Pipeline>,
+        metrics: Arc<ReconcileMetrics>,
+    ) -> Self {
         Self { trusthub, kafka, pipeline, metrics }
     }
 
@@ -108,7 +107,7 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`RunError`]. The next run does the rest.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         accounts: &[Credentials],
         options: RunOptions,
@@ -118,7 +117,7 @@ impl Reconciler {
             Err(RunError::TakenOver) => Ok(None),
             result => result,
         };
-        let reconcile = &self.metrics.reconcile;
+        let reconcile = &self.metrics;
         let run_result = match &result {
             Ok(None) => ReconcileResult::Elsewhere,
             Ok(Some(summary)) if summary.failed == 0 => ReconcileResult::Success,
@@ -308,7 +307,7 @@ impl Backend for ReconcileRun<'_> {
 /// Counts the findings, and passes them to the observer.
 struct Reporter<'t> {
     summary: ReconcileSummary,
-    metrics: &'t Metrics,
+    metrics: &'t ReconcileMetrics,
     observer: &'t mut dyn Observer,
 }
 
@@ -323,7 +322,7 @@ impl Reporter<'_> {
         match &finding.action {
             Action::NotPublished(comparison) if !comparison.is_reported() => return,
             Action::NotPublished(_) | Action::Failed(_) => {}
-            Action::Published => self.metrics.reconcile.missed.of(finding.resource).inc(),
+            Action::Published => self.metrics.missed.of(finding.resource).inc(),
         }
         self.observer.found(finding);
     }

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::sleep};
 use trusthub_client::Credentials;
 
-use super::{Action, Finding, ListFailure, Observer, ReconcileProgress, ReconcileSummary, Reconciler};
+use super::{
+    finding::{Action, Finding, ListFailure},
+    observer::{Observer, ReconcileProgress},
+    run::{ReconcileSummary, Reconciler, RunOptions},
+};
 use crate::domain::{Label as _, Status};
 
 /// The first run starts within this time after startup, because callbacks may have been lost while the service was down.
@@ -20,7 +24,7 @@ const JITTER: f64 = 0.1;
 type IsIdle = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Starts a run after each interval, one at a time.
-pub struct Schedule {
+pub(crate) struct Schedule {
     reconciler: Reconciler,
     accounts: watch::Receiver<Vec<Credentials>>,
     interval: Duration,
@@ -31,7 +35,7 @@ impl Schedule {
     /// Schedules a run for each `interval`. A run starts only when `is_idle` returns true, with the accounts configured
     /// then.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         reconciler: Reconciler,
         accounts: watch::Receiver<Vec<Credentials>>,
         interval: Duration,
@@ -41,7 +45,7 @@ impl Schedule {
     }
 
     /// Runs until the future is dropped.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         let mut pause = self.interval.min(MAX_FIRST_DELAY).mul_f64(fastrand::f64());
         loop {
             sleep(pause).await;
@@ -55,7 +59,7 @@ impl Schedule {
 
     async fn run_once(&self) {
         let accounts = self.accounts.borrow().clone();
-        match self.reconciler.run(&accounts, super::RunOptions::default(), &mut LogObserver).await {
+        match self.reconciler.run(&accounts, RunOptions::default(), &mut LogObserver).await {
             Ok(Some(summary)) => log(&summary),
             Ok(None) => tracing::info!("skipped the reconciliation: another process is running it"),
             Err(error) => tracing::error!(%error, "reconciliation ended early; the next run does the rest"),

@@ -5,7 +5,8 @@ mod logging;
 mod metrics;
 
 pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
-pub use logging::{flush_logs, init_logging};
-pub use metrics::{
-    AclOperation, AgeGauge, Metrics, Operation, OperationGuard, Operations, ReconcileMetrics, SpoolMetrics,
-};
+pub(crate) use logging::{flush_logs, init_logging};
+pub use metrics::{AgeGauge, Metrics, Operation, OperationGuard, Operations, SpoolMetrics};
+/// Two metrics have the same name.
+pub use prometheus::Error as MetricsError;
+pub(crate) use prometheus::{Histogram, IntCounter, IntGauge};

@@ -1,6 +1,7 @@
 //! Rules for the source that the compiler does not check.
 //!
 //! - [`arrows`]: which module may name which other module and which foreign crate, and that no permission is unused.
+//! - [`circles`]: no file uses, directly or through other files, a file that uses it.
 //! - [`names`]: no two types of a crate have the same name.
 //! - [`packages`]: which packages each package of the workspace consists of.
 //! - [`support`]: `test-support` makes only public what tests or benchmarks use.
@@ -11,6 +12,7 @@
 //! Each rule has unit tests with small sources that break it.
 
 mod arrows;
+mod circles;
 mod inspector;
 mod names;
 mod packages;

@@ -2,12 +2,7 @@
 
 use thiserror::Error;
 
-use crate::payload::MAX_FIELDS;
-
-/// A form or query has more than [`MAX_FIELDS`] fields. Every field costs time before the signature is verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the request has more than {MAX_FIELDS} fields")]
-pub struct TooManyFields;
+use crate::limits::TooManyFields;
 
 /// Why a request is rejected. It is for the operator: the response to the sender must not reveal it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -26,10 +26,12 @@
 
 mod construction;
 mod diagnose;
+mod encoding;
 mod error;
 mod headers;
 mod key;
 mod keyring;
+mod limits;
 mod members;
 mod message;
 mod payload;
@@ -42,14 +44,16 @@ mod verifier;
 
 pub use construction::{Construction, KeyAge, SignatureMatch};
 pub use diagnose::{Explanation, MatchResult, NearMiss, NearMissKind, SignedText, explain};
-pub use error::{TooManyFields, VerifyError};
+pub use encoding::Encoding;
+pub use error::VerifyError;
 pub use headers::Headers;
 pub use key::{EmptyKey, Signature, SigningKey};
 pub use keyring::{Keyring, LiveKeyring};
+pub use limits::{MAX_FIELDS, TooManyFields};
 pub use members::Members;
 pub use message::{sign, url_with_body_hash};
-pub use payload::{ClaimedAccount, MAX_FIELDS, Pair, Payload, decode_form, is_named};
+pub use payload::{ClaimedAccount, Pair, Payload, decode_form, is_named};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use raw_request::{RawRequest, RequestError, parse_header, parse_request};
-pub use request::{Encoding, SIGNATURE_HEADER, WebhookRequest};
+pub use request::{SIGNATURE_HEADER, WebhookRequest};
 pub use verifier::{VerifiedPayload, Verifier};

@@ -3,10 +3,11 @@
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use crate::{Encoding, TooManyFields, WebhookRequest, members::Members};
-
-/// Maximum number of fields in one request. Twilio sends a few dozen at most.
-pub const MAX_FIELDS: usize = 1000;
+use crate::{
+    encoding::Encoding,
+    limits::{MAX_FIELDS, TooManyFields},
+    members::Members,
+};
 
 /// Initial capacity: enough for most requests.
 const TYPICAL_FIELDS: usize = 8;
@@ -38,14 +39,14 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// Decodes the fields of a request.
+    /// Decodes the raw bytes that carry the fields.
     ///
     /// # Errors
     /// [`TooManyFields`] when there are more than [`MAX_FIELDS`].
-    pub(crate) fn decode(request: &WebhookRequest<'_>) -> Result<Self, TooManyFields> {
-        let payload = match request.encoding {
-            Encoding::Form | Encoding::Query => Self::Pairs(decode_form(request.fields())?),
-            Encoding::Json => serde_json::from_slice::<Members<Value>>(request.fields())
+    pub(crate) fn decode(encoding: Encoding, fields: &[u8]) -> Result<Self, TooManyFields> {
+        let payload = match encoding {
+            Encoding::Form | Encoding::Query => Self::Pairs(decode_form(fields)?),
+            Encoding::Json => serde_json::from_slice::<Members<Value>>(fields)
                 .map_or(Self::Unreadable, |members| Self::Json(members.0)),
         };
         Ok(payload)

@@ -1,24 +1,14 @@
 //! A webhook as it arrived. Nothing in it is trusted.
 
 use crate::{
-    error::TooManyFields,
+    encoding::Encoding,
     headers::Headers,
+    limits::TooManyFields,
     payload::{ClaimedAccount, Payload},
 };
 
 /// The name of the signature header, in lower case.
 pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
-
-/// Which part of a request contains the fields, and in which encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// The query of a `GET`.
-    Query,
-    /// A body of type `application/x-www-form-urlencoded`.
-    Form,
-    /// A body of type `application/json`.
-    Json,
-}
 
 /// The raw parts of a request, as they arrived: neither decoded nor normalized.
 ///
@@ -46,7 +36,15 @@ impl<'a> WebhookRequest<'a> {
     /// # Errors
     /// [`TooManyFields`] when the request has more than [`MAX_FIELDS`](crate::MAX_FIELDS) fields.
     pub fn account(&self) -> Result<ClaimedAccount, TooManyFields> {
-        Payload::decode(self).map(|payload| payload.account())
+        self.decode().map(|payload| payload.account())
+    }
+
+    /// Decodes the fields.
+    ///
+    /// # Errors
+    /// [`TooManyFields`] when there are more than [`MAX_FIELDS`](crate::MAX_FIELDS).
+    pub(crate) fn decode(&self) -> Result<Payload, TooManyFields> {
+        Payload::decode(self.encoding, self.fields())
     }
 
     /// The raw bytes that carry the fields.

@@ -10,9 +10,9 @@ use std::{
 use tokio::{sync::broadcast, time::timeout};
 
 use super::{
-    Variables,
     output::{Failure, print, say},
     serve,
+    variables::Variables,
 };
 use crate::{
     app::{self, Ports, Service, StartError},
@@ -143,7 +143,7 @@ impl DevEnvironment {
     async fn expect_event(&self, status: Status) -> Result<(), Failure> {
         let event = in_time("event", self.topic_tail.next()).await?.map_err(Failure::failed)?;
         if event.value.get("status").is_none_or(|consumed| consumed != status.as_str()) {
-            return Err(Failure::Failed(format!("expected an event with status {status}, but consumed {event:?}")));
+            return Err(Failure::failed(format!("expected an event with status {status}, but consumed {event:?}")));
         }
         print(&serde_json::to_string(&event).map_err(Failure::failed)?)
     }
@@ -196,7 +196,7 @@ impl DevEnvironment {
 
 async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> Result<T, Failure> {
     let seconds = STEP_TIMEOUT.as_secs();
-    timeout(STEP_TIMEOUT, work).await.map_err(|_| Failure::Failed(format!("no {what} arrived within {seconds} s")))
+    timeout(STEP_TIMEOUT, work).await.map_err(|_| Failure::failed(format!("no {what} arrived within {seconds} s")))
 }
 
 fn url(listener: &TcpListener) -> Result<String, Failure> {
@@ -204,7 +204,7 @@ fn url(listener: &TcpListener) -> Result<String, Failure> {
 }
 
 fn listen(variable: &'static str, address: &str) -> Result<TcpListener, Failure> {
-    let wrong = || Failure::Usage(format!("{variable}: write an IP address and a port, such as 127.0.0.1:8080"));
+    let wrong = || Failure::usage(format!("{variable}: write an IP address and a port, such as 127.0.0.1:8080"));
     let address = address.parse().map_err(|_| wrong())?;
     TcpListener::bind(address).map_err(|error| Failure::failed(StartError::Listen { variable, address, error }))
 }

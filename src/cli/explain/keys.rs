@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use twilio_signature::{ClaimedAccount, SigningKey};
 
 use crate::{
-    cli::{Variables, output::Failure},
+    cli::{output::Failure, variables::Variables},
     config,
     domain::{AccountSid, KeyAge},
 };

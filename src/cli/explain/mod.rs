@@ -9,9 +9,9 @@ use twilio_signature::{RawRequest, RequestError, Signature, WebhookRequest, expl
 
 use self::keys::NamedKey;
 use super::{
-    Variables,
     output::{Failure, print},
     sign::{self, Method},
+    variables::Variables,
 };
 use crate::domain::{Encoding, Headers, PublicUrl, SIGNATURE_HEADER};
 
@@ -120,7 +120,7 @@ fn public_urls(arguments: &Arguments, variables: &Variables) -> Result<Option<Ve
 }
 
 fn public_url(source: &str, text: &str) -> Result<PublicUrl, Failure> {
-    PublicUrl::parse(text).map_err(|error| Failure::Usage(format!("{source}: {error}")))
+    PublicUrl::parse(text).map_err(|error| Failure::usage(format!("{source}: {error}")))
 }
 
 fn from_arguments(url: &str, arguments: &Arguments, urls: Option<Vec<PublicUrl>>) -> Result<ExplainInput, Failure> {
@@ -139,7 +139,7 @@ fn from_arguments(url: &str, arguments: &Arguments, urls: Option<Vec<PublicUrl>>
     let body = match (&arguments.body, &arguments.body_file) {
         (Some(body), _) => body.clone().into_bytes(),
         (None, Some(file)) => {
-            sign::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?
+            sign::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?
         }
         (None, None) => Vec::new(),
     };
@@ -147,7 +147,7 @@ fn from_arguments(url: &str, arguments: &Arguments, urls: Option<Vec<PublicUrl>>
 }
 
 fn from_stdin(urls: Vec<PublicUrl>) -> Result<ExplainInput, Failure> {
-    let invalid = |error: &dyn std::fmt::Display| Failure::Usage(format!("the request on stdin {error}"));
+    let invalid = |error: &dyn std::fmt::Display| Failure::usage(format!("the request on stdin {error}"));
     let text = sign::read(Path::new("-")).map_err(|error| invalid(&format!("cannot be read: {error}")))?;
     let RawRequest { method, target, mut headers, body } = parse_request(&text).map_err(|error| match error {
         RequestError::Empty => invalid(&format!("{error}, or pass the URL with --url")),

@@ -1,11 +1,11 @@
 //! `reconcile --set-callback`: sets the status callback URL of every profile.
 
-use super::{Arguments, table::list_failure, warn};
+use super::{arguments::Arguments, table::list_failure};
 use crate::{
     app::{self, block_on},
     cli::{
-        Variables,
-        output::{Failure, Rows, say},
+        output::{Failure, Rows, say, warn_all},
+        variables::Variables,
     },
     config,
     reconcile::{CallbackUrl, ListFailure, UrlChange, UrlUpdate, UrlUpdater},
@@ -13,9 +13,9 @@ use crate::{
 
 pub(super) fn run(url: &str, arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let url = CallbackUrl::parse(url, !arguments.no_retries)
-        .map_err(|error| Failure::Usage(format!("--set-callback: {error}")))?;
+        .map_err(|error| Failure::usage(format!("--set-callback: {error}")))?;
     let access = config::load_trusthub_access(variables).map_err(Failure::usage)?;
-    warn(&access.warnings);
+    warn_all(&access.warnings);
     let updater = UrlUpdater { url, replace: arguments.replace, dry_run: arguments.dry_run };
     let mut report = UrlUpdateReport::new(&updater);
     let updated = block_on(app::set_callbacks(&access, &updater, |result| report.add(result)));
@@ -97,7 +97,7 @@ impl UrlUpdateReport {
             ));
         }
         if self.failed > 0 {
-            return Err(Failure::Failed(format!("{} profiles or lists failed, see above", self.failed)));
+            return Err(Failure::failed(format!("{} profiles or lists failed, see above", self.failed)));
         }
         Ok(())
     }

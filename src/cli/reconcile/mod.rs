@@ -1,14 +1,14 @@
 //! `reconcile`: compares Trust Hub with the event topic.
 
+mod arguments;
 mod callbacks;
 mod table;
 
-use clap::Args;
-
+pub(super) use self::arguments::Arguments;
 use self::table::FindingTable;
 use super::{
-    Variables,
-    output::{Failure, say},
+    output::{Failure, say, warn_all},
+    variables::Variables,
 };
 use crate::{
     app::{self, ReconcileError, block_on},
@@ -34,42 +34,14 @@ With --set-callback the command compares nothing. It sets the status callback UR
 /// Log messages of `deliver` mention the spool, which a command does not have.
 const LOG_FILTER: &str = "warn,trusthub_bridge::deliver=off";
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Report what would be published or changed, without doing it
-    #[arg(long)]
-    dry_run: bool,
-    /// With --dry-run: exit with code 3 if an event is missing
-    #[arg(long, requires = "dry_run", conflicts_with = "set_callback")]
-    exit_code: bool,
-    /// Also publish profiles that last changed before the topic's history starts
-    #[arg(long, conflicts_with = "set_callback")]
-    baseline: bool,
-    /// Set this status callback URL on every profile that has none: either the public URL, to which the path for each
-    /// kind of profile is added, or the URL of one such path. Asks Twilio to retry (#rc=5&rp=ct,rt,5xx) unless the URL
-    /// has a fragment
-    #[arg(long, value_name = "URL")]
-    set_callback: Option<String>,
-    /// With --set-callback: also replace other URLs
-    #[arg(long, requires = "set_callback")]
-    replace: bool,
-    /// With --set-callback: do not ask Twilio to retry
-    #[arg(long, requires = "set_callback")]
-    no_retries: bool,
-}
-
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     init_logging(None, LOG_FILTER).map_err(Failure::failed)?;
     if let Some(url) = &arguments.set_callback {
         return callbacks::run(url, arguments, variables);
     }
     let config = config::load_reconcile(variables).map_err(Failure::usage)?;
-    warn(&config.access.warnings);
+    warn_all(&config.access.warnings);
     block_on(compare(arguments, config)).map_err(Failure::failed)?
-}
-
-fn warn(warnings: &[String]) {
-    warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
 }
 
 async fn compare(arguments: &Arguments, config: ReconcileCommandConfig) -> Result<(), Failure> {
@@ -78,7 +50,7 @@ async fn compare(arguments: &Arguments, config: ReconcileCommandConfig) -> Resul
     let result = app::reconcile(&config, options, &mut table).await;
     table.finish()?;
     let summary = result.map_err(|error| match error {
-        ReconcileError::Run(_) => Failure::Failed(format!("{error}; correct this and run the command again")),
+        ReconcileError::Run(_) => Failure::failed(format!("{error}; correct this and run the command again")),
         ReconcileError::Start(_) => Failure::failed(error),
     })?;
     let Some(summary) = summary else {
@@ -87,7 +59,7 @@ async fn compare(arguments: &Arguments, config: ReconcileCommandConfig) -> Resul
     };
     say(&table::summary_text(&summary, options));
     if summary.failed > 0 {
-        return Err(Failure::Failed(format!("{} profiles or lists failed, see above", summary.failed)));
+        return Err(Failure::failed(format!("{} profiles or lists failed, see above", summary.failed)));
     }
     if arguments.exit_code && has_missing_events(&summary, options) { Err(Failure::Missing) } else { Ok(()) }
 }

@@ -8,8 +8,8 @@ use clap::Subcommand;
 use durable_spool::{Entry, OpenError, Position, ReadLimit, SalvageState, Spool, SpoolTable, StoreFile};
 
 use super::{
-    Variables,
     output::{Failure, ProgressLine, print, say},
+    variables::Variables,
 };
 use crate::{
     app::{self, StartError, block_on},
@@ -79,7 +79,7 @@ impl RecordSource {
             Self::Idle(spool) => spool.inspect(table, after, limit).await.map_err(Failure::failed),
             Self::Running(folder) => durable_spool::inspect(folder, table, after, limit).map_err(|error| {
                 let folder = folder.display();
-                Failure::Failed(format!("{folder} is in use by a process that does not serve its records: {error}"))
+                Failure::failed(format!("{folder} is in use by a process that does not serve its records: {error}"))
             }),
         }
     }
@@ -137,7 +137,7 @@ async fn show(source: &RecordSource, position: u64) -> Result<(), Failure> {
             return print(&show::pretty_json(entry));
         }
     }
-    Err(Failure::Failed(format!("no record at position {position}; `trusthub-bridge spool ls` lists the positions")))
+    Err(Failure::failed(format!("no record at position {position}; `trusthub-bridge spool ls` lists the positions")))
 }
 
 async fn export(source: &RecordSource, files: &[StoreFile]) -> Result<(), Failure> {
@@ -160,7 +160,7 @@ fn salvage(file: &StoreFile) -> Result<(), Failure> {
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     printed?;
-    let summary = summary.map_err(|error| Failure::Failed(format!("{}: {error}", file.path.display())))?;
+    let summary = summary.map_err(|error| Failure::failed(format!("{}: {error}", file.path.display())))?;
     say(&format!("{}: recovered {}", file.path.display(), show::records(summary.found)));
     Ok(())
 }

@@ -11,11 +11,11 @@ pub use properties::{REFUSED_PROPERTIES, RefusedProperty};
 pub use security::{ClientCertificate, SaslMechanism, Security, Tls};
 
 use super::{
-    Row,
     catalogue::{
         KAFKA_ACK_TIMEOUT_MS, KAFKA_BOOTSTRAP_SERVERS, KAFKA_CREATE_TOPICS, KAFKA_DEAD_LETTER_TOPIC, KAFKA_PROPERTIES,
         KAFKA_TOPIC, KAFKA_TOPIC_PARTITIONS, KAFKA_TOPIC_REPLICATION, Variable,
     },
+    describe::Row,
     environment::Environment,
     validate::Validator,
 };

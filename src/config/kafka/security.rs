@@ -6,12 +6,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::config::{
-    Row,
     catalogue::{
         KAFKA_SASL_MECHANISM, KAFKA_SASL_PASSWORD, KAFKA_SASL_PASSWORD_FILE, KAFKA_SASL_USERNAME,
         KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_CA_LOCATION, KAFKA_SSL_CERTIFICATE_LOCATION, KAFKA_SSL_KEY_LOCATION,
         Variable,
     },
+    describe::Row,
     validate::Validator,
 };
 

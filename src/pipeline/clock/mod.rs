@@ -9,25 +9,23 @@
 //! If the service used it, consumers would skip the events of all other replicas for that long.
 
 mod file;
+mod latest;
 mod writer;
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
-use tokio::sync::Notify;
-
-pub use self::writer::EventTimeWriter;
+pub(crate) use self::writer::EventTimeWriter;
 use self::{
     file::{EventTimeFile, SavedTime},
+    latest::LatestTime,
     writer::INTERVAL,
 };
-use crate::{domain::Timestamp, telemetry::Metrics};
+use super::metrics::PipelineMetrics;
+use crate::domain::Timestamp;
 
 /// How far the saved time may be ahead of the system clock.
 const MAX_LEAD: Duration = Duration::from_secs(3600);
@@ -39,7 +37,7 @@ const MARGIN: Duration = INTERVAL.saturating_add(Duration::from_secs(1));
 
 /// The time of events: the system clock, except that it never goes back.
 #[derive(Debug)]
-pub struct EventClock {
+pub(crate) struct EventClock {
     latest: Timestamp,
     is_ahead: bool,
     latest_issued: Arc<LatestTime>,
@@ -56,7 +54,7 @@ impl EventClock {
     /// Creates a clock that continues where the previous process in `folder` stopped, and the writer that saves its time
     /// there. `now` is the time of the system clock. Blocks while it reads a small file, so it is to be called at start, before
     /// anything is served.
-    pub fn open(folder: &Path, now: Timestamp, metrics: Arc<Metrics>) -> (Self, EventTimeWriter) {
+    pub(crate) fn open(folder: &Path, now: Timestamp, metrics: Arc<PipelineMetrics>) -> (Self, EventTimeWriter) {
         let file = EventTimeFile::in_folder(folder);
         let saved = file.read().unwrap_or_else(|error| {
             let file = file.path().display().to_string();
@@ -103,37 +101,6 @@ impl EventClock {
 /// The earliest time of the next event.
 fn first_time(saved: SavedTime) -> Timestamp {
     if saved.is_final { saved.time } else { saved.time.after(MARGIN) }
-}
-
-/// The latest event time, shared with the writer.
-#[derive(Debug)]
-struct LatestTime {
-    /// Milliseconds since the Unix epoch.
-    latest: AtomicI64,
-    raised: Notify,
-}
-
-impl Default for LatestTime {
-    fn default() -> Self {
-        Self { latest: AtomicI64::new(i64::MIN), raised: Notify::new() }
-    }
-}
-
-impl LatestTime {
-    /// Stores a later time and wakes the writer. Costs at most two atomic operations unless the writer waits, which it does
-    /// only after [`INTERVAL`] without events. The callers hold the lock of the clock, so only one thread calls this at a time.
-    fn raise(&self, time: Timestamp) {
-        let millis = time.unix_millis();
-        if self.latest.swap(millis, Relaxed) != millis {
-            self.raised.notify_one();
-        }
-    }
-
-    /// `None` before the first event.
-    fn latest(&self) -> Option<Timestamp> {
-        let millis = self.latest.load(Relaxed);
-        if millis == i64::MIN { None } else { Timestamp::from_unix_millis(millis) }
-    }
 }
 
 #[cfg(test)]

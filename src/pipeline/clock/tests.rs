@@ -3,13 +3,14 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{self, Command},
-    sync::atomic::AtomicU32,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
     time::Instant,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::telemetry::Metrics;
 
 const NOON: u64 = 1_795_176_000;
 const HOUR: u64 = 3600;
@@ -41,8 +42,9 @@ impl ClockFolder {
         EventTimeFile::in_folder(&self.0).read().unwrap()
     }
 
-    fn open(&self, now: Timestamp) -> (EventClock, EventTimeWriter, Arc<Metrics>) {
-        let metrics = Arc::new(Metrics::new(|destination| destination.to_string()).unwrap());
+    fn open(&self, now: Timestamp) -> (EventClock, EventTimeWriter, Arc<PipelineMetrics>) {
+        let metrics =
+            PipelineMetrics::register(&Arc::new(Metrics::new(|destination| destination.to_string()).unwrap())).unwrap();
         let (clock, writer) = EventClock::open(&self.0, now, Arc::clone(&metrics));
         (clock, writer, metrics)
     }

@@ -7,23 +7,21 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    LatestTime,
     file::{EventTimeFile, SavedTime},
+    latest::LatestTime,
 };
-use crate::{
-    blocking,
-    telemetry::{Metrics, Operation},
-};
+use crate::{blocking, pipeline::metrics::PipelineMetrics, telemetry::Operation};
 
 /// The pause between the end of one write and the start of the next.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
@@ -33,22 +31,22 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes the time of the last event to the disk while the service runs, and once more when it stops.
 #[must_use = "the event time is saved only while the writer runs"]
-pub struct EventTimeWriter {
+pub(crate) struct EventTimeWriter {
     file: Arc<Mutex<EventTimeFile>>,
     latest_issued: Arc<LatestTime>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<PipelineMetrics>,
     /// Whether the last write failed. A failing disk is logged once, when it starts to fail.
     is_failing: AtomicBool,
 }
 
 impl EventTimeWriter {
-    pub(super) fn new(file: EventTimeFile, latest_issued: Arc<LatestTime>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(file: EventTimeFile, latest_issued: Arc<LatestTime>, metrics: Arc<PipelineMetrics>) -> Self {
         Self { file: Arc::new(Mutex::new(file)), latest_issued, metrics, is_failing: AtomicBool::new(false) }
     }
 
     /// Writes after the first event, and then at most once a second while there are more. After `stop`, when no more events
     /// may follow, it writes once more. Returns within a second of `stop`, whatever the disk does.
-    pub async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         // A running write finishes on its own thread, and the last write waits there for the lock of the file.
         stop.run_until_cancelled(self.write_changes()).await;
         if timeout(STOP_TIMEOUT, self.write(true)).await.is_err() {
@@ -70,11 +68,11 @@ impl EventTimeWriter {
     async fn write(&self, is_final: bool) -> bool {
         let Some(time) = self.latest_issued.latest() else { return true };
         let file = Arc::clone(&self.file);
-        let operation = self.metrics.operations.begin(Operation::EventTime);
+        let operation = self.metrics.shared.operations.begin(Operation::EventTime);
         let written = blocking::run("event-time", move || {
             let _operation = operation;
             // No code that holds the lock can panic.
-            file.lock().unwrap_or_else(PoisonError::into_inner).write(SavedTime { time, is_final })
+            file.lock().write(SavedTime { time, is_final })
         });
         let written = written.await.map_err(io::Error::other).flatten();
         self.report(&written);

@@ -12,10 +12,11 @@ use secrecy::SecretString;
 use trusthub_client::{AccountClient, ApiLimits, Collection, Credentials, Error, Fetched, Profile, TrustHub};
 
 use super::super::{
-    Action, Finding,
+    candidate::RepairCandidate,
+    finding::{Action, Finding},
     fixtures::{at, profile, sid},
     plan::classify,
-    repair::{Backend, RepairCandidate, repair},
+    repair::{Backend, repair},
     view::View,
 };
 use crate::{

@@ -45,7 +45,7 @@ static LOG: OnceLock<Arc<LogQueue>> = OnceLock::new();
 ///
 /// # Errors
 /// When the system cannot start a thread.
-pub fn init_logging(format: Option<LogFormat>, filter: &str) -> io::Result<()> {
+pub(crate) fn init_logging(format: Option<LogFormat>, filter: &str) -> io::Result<()> {
     if LOG.get().is_some() {
         return Ok(());
     }
@@ -69,7 +69,7 @@ pub fn init_logging(format: Option<LogFormat>, filter: &str) -> io::Result<()> {
 }
 
 /// Waits until all logged lines are written, for at most half a second.
-pub fn flush_logs() {
+pub(crate) fn flush_logs() {
     if let Some(queue) = LOG.get() {
         queue.flush(EXIT_FLUSH_TIMEOUT);
     }

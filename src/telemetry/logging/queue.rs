@@ -3,11 +3,12 @@
 use std::{
     io::{self, Write},
     mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use prometheus::IntCounter;
 
 /// The most bytes that wait, which is some thousands of lines. The writer may hold as many again. All waiting lines
@@ -77,7 +78,7 @@ impl LogQueue {
     fn take_batch(&self, batch: &mut Vec<u8>) {
         let mut state = self.state();
         while state.waiting.is_empty() {
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.filled.wait(&mut state);
         }
         mem::swap(batch, &mut state.waiting);
         state.is_writing = true;
@@ -110,17 +111,14 @@ impl LogQueue {
         let deadline = Instant::now() + timeout;
         let mut state = self.state();
         while !state.waiting.is_empty() || state.is_writing {
-            let remaining = deadline.saturating_duration_since(Instant::now());
-            if remaining.is_zero() {
+            if self.emptied.wait_until(&mut state, deadline).timed_out() {
                 return;
             }
-            state = self.emptied.wait_timeout(state, remaining).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
-        // No code that holds the lock can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

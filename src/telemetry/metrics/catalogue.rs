@@ -1,53 +1,103 @@
-//! Helpers that create and register metrics.
+//! Helpers that create and register metrics. Labels come from closed sets only, so no request can create a series.
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::super::family::{Counters, Gauges, PairedCounters, family, paired};
-use crate::domain::Label;
+use super::super::family::{Counters, Gauges, PairedCounters, PairedGauges, family, paired, register};
+use crate::domain::{Destination, Label};
 
 /// Histogram buckets in seconds, from 1 ms to Twilio's limit of 15 s.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 5.0, 15.0];
 
 /// Creates metrics and registers them with the registry.
-pub(super) struct Catalogue<'a>(pub(super) &'a Registry);
+#[derive(Clone, Copy)]
+pub(crate) struct Catalogue<'a> {
+    pub(super) registry: &'a Registry,
+    topics: &'a [String],
+}
 
-impl Catalogue<'_> {
-    pub(super) fn counters<L: Label>(&self, name: &str, help: &str, label: &str) -> prometheus::Result<Counters<L>> {
-        family::<_, IntCounterVec>(self.0, name, help, label, |value: L| value.as_str().to_owned())
+impl<'a> Catalogue<'a> {
+    /// `topics` has the name of each topic, by the index of its destination.
+    pub(super) fn new(registry: &'a Registry, topics: &'a [String]) -> Self {
+        Self { registry, topics }
     }
 
-    pub(super) fn gauges<L: Label>(&self, name: &str, help: &str, label: &str) -> prometheus::Result<Gauges<L>> {
-        family::<_, IntGaugeVec>(self.0, name, help, label, |value: L| value.as_str().to_owned())
+    fn topic(self, destination: Destination) -> String {
+        self.topics.get(destination.index()).cloned().unwrap_or_default()
     }
 
-    pub(super) fn paired_counters<A: Label, B: Label>(
+    /// Counters with one series for each topic.
+    pub(crate) fn topic_counters(self, name: &str, help: &str) -> prometheus::Result<Counters<Destination>> {
+        family::<_, IntCounterVec>(self.registry, name, help, "topic", |destination| self.topic(destination))
+    }
+
+    /// Gauges with one series for each topic.
+    pub(crate) fn topic_gauges(self, name: &str, help: &str) -> prometheus::Result<Gauges<Destination>> {
+        family::<_, IntGaugeVec>(self.registry, name, help, "topic", |destination| self.topic(destination))
+    }
+
+    /// Gauges with one series for each topic and value of the label.
+    pub(crate) fn paired_topic_gauges<B: Label>(
+        self,
+        name: &str,
+        help: &str,
+        label: &str,
+    ) -> prometheus::Result<PairedGauges<Destination, B>> {
+        paired::<_, _, IntGaugeVec>(self.registry, name, help, ["topic", label], |destination| self.topic(destination))
+    }
+
+    /// Counters with one label, and one more series of the same metric, whose value is not in the set of the label.
+    pub(crate) fn counters_and_one<L: Label>(
+        self,
+        name: &str,
+        help: &str,
+        label: &str,
+        one: &'static str,
+    ) -> prometheus::Result<(Counters<L>, IntCounter)> {
+        let vector: IntCounterVec = register(self.registry, name, help, &[label])?;
+        let one = vector.with_label_values(&[one]);
+        Ok((Counters::from_vector(&vector, |value: L| value.as_str().to_owned()), one))
+    }
+
+    /// Counters with one label.
+    pub(crate) fn counters<L: Label>(self, name: &str, help: &str, label: &str) -> prometheus::Result<Counters<L>> {
+        family::<_, IntCounterVec>(self.registry, name, help, label, |value: L| value.as_str().to_owned())
+    }
+
+    pub(super) fn gauges<L: Label>(self, name: &str, help: &str, label: &str) -> prometheus::Result<Gauges<L>> {
+        family::<_, IntGaugeVec>(self.registry, name, help, label, |value: L| value.as_str().to_owned())
+    }
+
+    /// Counters with two labels.
+    pub(crate) fn paired_counters<A: Label, B: Label>(
         &self,
         name: &str,
         help: &str,
         labels: [&str; 2],
     ) -> prometheus::Result<PairedCounters<A, B>> {
-        paired::<_, _, IntCounterVec>(self.0, name, help, labels, |value: A| value.as_str().to_owned())
+        paired::<_, _, IntCounterVec>(self.registry, name, help, labels, |value: A| value.as_str().to_owned())
     }
 
-    pub(super) fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+    pub(super) fn counter(self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
         self.register_counter(IntCounter::new(name, help)?)
     }
 
     /// Registers a counter that was created elsewhere.
-    pub(super) fn register_counter(&self, counter: IntCounter) -> prometheus::Result<IntCounter> {
-        self.0.register(Box::new(counter.clone()))?;
+    pub(super) fn register_counter(self, counter: IntCounter) -> prometheus::Result<IntCounter> {
+        self.registry.register(Box::new(counter.clone()))?;
         Ok(counter)
     }
 
-    pub(super) fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+    /// A gauge without labels.
+    pub(crate) fn gauge(self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
         let gauge = IntGauge::new(name, help)?;
-        self.0.register(Box::new(gauge.clone()))?;
+        self.registry.register(Box::new(gauge.clone()))?;
         Ok(gauge)
     }
 
-    pub(super) fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
+    /// A histogram of seconds.
+    pub(crate) fn histogram(self, name: &str, help: &str) -> prometheus::Result<Histogram> {
         let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()))?;
-        self.0.register(Box::new(histogram.clone()))?;
+        self.registry.register(Box::new(histogram.clone()))?;
         Ok(histogram)
     }
 }

@@ -2,9 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::super::family::Counters;
 use crate::domain::{Label as _, closed_set};
@@ -102,7 +104,7 @@ impl Operations {
 
     fn ongoing(&self) -> MutexGuard<'_, OngoingCalls> {
         // No code that holds the lock can panic.
-        self.ongoing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ongoing.lock()
     }
 }
 

@@ -76,7 +76,7 @@ impl SpoolMetrics {
 
     pub(super) fn new(catalogue: &Catalogue<'_>) -> prometheus::Result<Self> {
         let seconds = Gauge::new("trusthub_spool_oldest_seconds", "Age of the oldest record in the spool.")?;
-        catalogue.0.register(Box::new(seconds.clone()))?;
+        catalogue.registry.register(Box::new(seconds.clone()))?;
         Ok(Self {
             events: catalogue.gauge("trusthub_spool_events", "Records in the spool that wait for Kafka.")?,
             bytes: catalogue.gauge("trusthub_spool_bytes", "Size of the records in the spool that wait for Kafka.")?,

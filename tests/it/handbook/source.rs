@@ -22,14 +22,18 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "cli/explain/report.rs",
     // The reasons for a rejection; docs/errors.md has the name that each of them has in metrics and logs.
     "twilio-signature/error.rs",
+    "twilio-signature/limits.rs",
     // Tables of profiles and records.
     "cli/reconcile/callbacks.rs",
     "cli/reconcile/table.rs",
     "cli/spool/show.rs",
     // docs/metrics.md.
+    "app/metrics.rs",
+    "kafka/metrics.rs",
+    "pipeline/metrics.rs",
+    "reconcile/metrics.rs",
     "telemetry/metrics/log.rs",
     "telemetry/metrics/mod.rs",
-    "telemetry/metrics/reconcile.rs",
     "telemetry/metrics/spool.rs",
     // docs/configuration.md.
     "config/catalogue.rs",

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
-use trusthub_bridge::telemetry::Metrics;
+use trusthub_bridge::initial_metrics_page;
 
 use super::{
     dashboard::{dashboard, list, panels, text},
@@ -38,7 +38,7 @@ fn metrics_in(text: &str) -> impl Iterator<Item = &str> {
 
 /// The metrics page of a fresh process.
 fn metrics_page() -> String {
-    Metrics::new(|destination| destination.to_string()).unwrap().render().unwrap()
+    initial_metrics_page().unwrap()
 }
 
 /// The names of all metrics. A histogram has one name.

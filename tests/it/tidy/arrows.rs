@@ -81,6 +81,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("durable_spool", &["app", "cli", "deliver", "spool"]),
     ("envy", &["config"]),
     ("fastrand", &["reconcile"]),
+    ("loom", &["http_server"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["kafka"]),
     ("rlimit", &["app"]),

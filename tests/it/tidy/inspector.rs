@@ -1,4 +1,4 @@
-//! Finds the modules of the library and the crates that a source file names.
+//! Finds the paths in a source file, and the modules of the library and the crates that they name.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use syn::buffer::{Cursor, TokenBuffer};
 use syn::visit::{self, Visit};
 
 /// Names of the library's root: inside the library, and from `main.rs`.
-const ROOTS: [&str; 2] = ["crate", "trusthub_bridge"];
+pub(super) const ROOTS: [&str; 2] = ["crate", "trusthub_bridge"];
 
 /// A path in the source of the module `from`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +24,55 @@ impl Use {
     }
 }
 
-/// All paths in the file at this path below `src`.
+/// A path as a source file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NamedPath {
+    /// The modules within the file that contain it.
+    pub(super) modules: Vec<String>,
+    pub(super) segments: Vec<String>,
+    /// Whether it is part of the tests only.
+    pub(super) is_for_tests: bool,
+}
+
+/// What the paths in the file at this path below `src` lead to.
 pub(super) fn uses(path: &Path, text: &str) -> Vec<Use> {
-    let file = syn::parse_file(text).unwrap_or_else(|error| panic!("src/{}: {error}", path.display()));
     let modules = module_path(path);
-    let mut inspector = Inspector {
-        module: modules.first().cloned().unwrap_or_else(|| path.with_extension("").display().to_string()),
-        depth: modules.len(),
-        uses: Vec::new(),
-    };
-    inspector.visit_file(&file);
-    inspector.uses
+    let module = modules.first().cloned().unwrap_or_else(|| path.with_extension("").display().to_string());
+    let paths = named_paths(&parse(path, text));
+    paths.iter().filter_map(|named| resolve(&module, modules.len() + named.modules.len(), &named.segments)).collect()
+}
+
+/// What a path in this top-level module leads to. `depth` is the number of `super` segments from there to the root.
+fn resolve(module: &str, depth: usize, segments: &[String]) -> Option<Use> {
+    let (from, path) = (module.to_owned(), segments.join("::"));
+    match below_root(depth, segments) {
+        Some(below) => Some(Use::Module { from, target: below.first().cloned().unwrap_or_default(), path }),
+        None => Some(Use::Crate { from, krate: segments.first()?.clone(), path }),
+    }
+}
+
+/// The part of the path below the crate's root, if it starts there.
+fn below_root(depth: usize, path: &[String]) -> Option<&[String]> {
+    let supers = path.iter().take_while(|segment| *segment == "super").count();
+    if supers > 0 {
+        return (supers >= depth).then(|| &path[supers..]);
+    }
+    path.split_first().and_then(|(first, below)| ROOTS.contains(&first.as_str()).then_some(below))
+}
+
+pub(super) fn parse(path: &Path, text: &str) -> syn::File {
+    syn::parse_file(text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// All paths in a file.
+pub(super) fn named_paths(file: &syn::File) -> Vec<NamedPath> {
+    let mut inspector = Inspector::default();
+    inspector.visit_file(file);
+    inspector.paths
 }
 
 /// `receive/mod.rs` is `receive`, `receive/body.rs` is `receive::body`; `lib.rs` and `main.rs` are the empty path.
-fn module_path(path: &Path) -> Vec<String> {
+pub(super) fn module_path(path: &Path) -> Vec<String> {
     let mut modules: Vec<_> = path
         .with_extension("")
         .iter()
@@ -52,35 +86,28 @@ fn module_path(path: &Path) -> Vec<String> {
 }
 
 /// Walks one file and records every path in it: `use` lines, expressions, types, attributes, and tokens of macro calls.
+#[derive(Default)]
 struct Inspector {
-    module: String,
-    /// The number of `super` segments from here to the crate's root.
-    depth: usize,
-    uses: Vec<Use>,
+    modules: Vec<String>,
+    is_in_tests: bool,
+    paths: Vec<NamedPath>,
 }
 
 impl Inspector {
     fn record(&mut self, segments: &[String]) {
-        let (from, path) = (self.module.clone(), segments.join("::"));
-        match self.below_root(segments) {
-            Some(below) => {
-                let target = below.first().cloned().unwrap_or_default();
-                self.uses.push(Use::Module { from, target, path });
-            }
-            None => {
-                let Some(krate) = segments.first().cloned() else { return };
-                self.uses.push(Use::Crate { from, krate, path });
-            }
-        }
+        self.paths.push(NamedPath {
+            modules: self.modules.clone(),
+            segments: segments.to_vec(),
+            is_for_tests: self.is_in_tests,
+        });
     }
 
-    /// The part of the path below the crate's root, if it starts there.
-    fn below_root<'p>(&self, path: &'p [String]) -> Option<&'p [String]> {
-        let supers = path.iter().take_while(|segment| *segment == "super").count();
-        if supers > 0 {
-            return (supers >= self.depth).then(|| &path[supers..]);
-        }
-        path.split_first().and_then(|(first, below)| ROOTS.contains(&first.as_str()).then_some(below))
+    /// Visits an item, which is part of the tests if an attribute says so.
+    fn visit_with(&mut self, attributes: &[syn::Attribute], visit: impl FnOnce(&mut Self)) {
+        let before = self.is_in_tests;
+        self.is_in_tests |= is_for_tests(attributes);
+        visit(self);
+        self.is_in_tests = before;
     }
 
     /// Records a path outside `use` lines. A single segment is a local name, or the `crate` of `pub(crate)`.
@@ -106,10 +133,22 @@ impl Inspector {
 }
 
 impl<'ast> Visit<'ast> for Inspector {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        self.visit_with(attributes(item), |this| visit::visit_item(this, item));
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.visit_with(&item.attrs, |this| visit::visit_impl_item_fn(this, item));
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        self.visit_with(&field.attrs, |this| visit::visit_field(this, field));
+    }
+
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
-        self.depth += 1;
+        self.modules.push(module.ident.to_string());
         visit::visit_item_mod(self, module);
-        self.depth -= 1;
+        self.modules.pop();
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
@@ -117,6 +156,9 @@ impl<'ast> Visit<'ast> for Inspector {
             self.record(&path);
         }
     }
+
+    /// A visibility names a module without using it.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.record_qualified(&segments(path));
@@ -135,6 +177,31 @@ impl<'ast> Visit<'ast> for Inspector {
             self.record_qualified(&path);
         }
         visit::visit_meta_list(self, attribute);
+    }
+}
+
+/// Whether these are the attributes of an item that is compiled for tests only.
+pub(super) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
+    let is_test = |attribute: &syn::Attribute| {
+        attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+    };
+    attributes.iter().any(is_test)
+}
+
+fn attributes(item: &syn::Item) -> &[syn::Attribute] {
+    match item {
+        syn::Item::Const(item) => &item.attrs,
+        syn::Item::Enum(item) => &item.attrs,
+        syn::Item::Fn(item) => &item.attrs,
+        syn::Item::Impl(item) => &item.attrs,
+        syn::Item::Macro(item) => &item.attrs,
+        syn::Item::Mod(item) => &item.attrs,
+        syn::Item::Static(item) => &item.attrs,
+        syn::Item::Struct(item) => &item.attrs,
+        syn::Item::Trait(item) => &item.attrs,
+        syn::Item::Type(item) => &item.attrs,
+        syn::Item::Use(item) => &item.attrs,
+        _ => &[],
     }
 }
 

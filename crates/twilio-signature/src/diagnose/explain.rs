@@ -1,44 +1,17 @@
 //! Explains the signature of a captured request, including the signed message.
 
-use super::{Budget, FoundNearMiss, NearMiss, Search, to_pairs};
+use super::{
+    budget::Budget,
+    near_miss::NearMiss,
+    search::{FoundNearMiss, Search},
+    signed_text::{SignedText, to_pairs},
+};
 use crate::{
     Construction, PublicUrl, TooManyFields, WebhookRequest,
     key::{Signature, SigningKey},
     message::MessageBuilder,
-    payload::{Pair, Payload},
     verifier::find_match,
 };
-
-/// A signed message: the URL with its query, followed by names and values.
-///
-/// It contains the fields of the request, including personal data, so show it only to a user who has the request.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SignedText {
-    /// The URL with its query.
-    pub url: String,
-    /// The names and values, in the order in which they are signed.
-    pub fields: Vec<Pair>,
-}
-
-impl SignedText {
-    pub(super) fn new(url: &str, query: Option<&str>, fields: Vec<Pair>) -> Self {
-        let url = query.map_or_else(|| url.to_owned(), |query| format!("{url}?{query}"));
-        Self { url, fields }
-    }
-
-    /// The parts of the message, in the order in which they are signed.
-    #[must_use]
-    pub fn message(&self) -> Vec<&[u8]> {
-        let fields = self.fields.iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]);
-        std::iter::once(self.url.as_bytes()).chain(fields).collect()
-    }
-
-    /// Signs the message with this key.
-    #[must_use]
-    pub fn sign(&self, key: &SigningKey) -> Signature {
-        key.sign(&self.message())
-    }
-}
 
 /// Whether the signature of a captured request matches.
 pub enum MatchResult {
@@ -89,7 +62,7 @@ pub fn explain(
     own: usize,
     signature: &Signature,
 ) -> Result<Explanation, TooManyFields> {
-    let payload = Payload::decode(request)?;
+    let payload = request.decode()?;
     let messages = MessageBuilder::new(request, &payload);
     let result = match find_match(urls, &messages, keys, signature) {
         Ok((construction, key)) => MatchResult::Matches { construction, key },

@@ -6,8 +6,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::rewrites::{MAX_OMITTED, Rewrite};
 use crate::{
+    limits::MAX_FIELDS,
     message::body_hash_parameter,
-    payload::{MAX_FIELDS, Pair, decode_form},
+    payload::{Pair, decode_form},
 };
 
 /// Encodes all but the unreserved characters of RFC 3986.

@@ -70,7 +70,7 @@ impl Verifier {
     /// The [`VerifyError`] to count and log. The response to the sender must not reveal it.
     pub fn verify(&self, request: &WebhookRequest<'_>) -> Result<VerifiedPayload, VerifyError> {
         let signature = read_signature(request)?;
-        let payload = Payload::decode(request)?;
+        let payload = request.decode()?;
         let account = payload.account();
         let keyring = self.keyring.load();
         let keys = keyring.keys(&account).ok_or(VerifyError::UnknownAccount)?;

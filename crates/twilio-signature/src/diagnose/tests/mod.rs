@@ -4,8 +4,17 @@ mod urls;
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::{Headers, Keyring, SIGNATURE_HEADER, decode_form, sign, test_request::OwnedRequest, url_with_body_hash};
+use super::{
+    budget::Budget,
+    rewrites::in_signing_order,
+    search::{FoundNearMiss, MAX_REWRITTEN_BYTES, Search},
+    *,
+};
+use crate::{
+    Encoding, Headers, Keyring, PublicUrl, SIGNATURE_HEADER, SigningKey, Verifier, decode_form,
+    message::MessageBuilder, payload::Pair, sign, test_request::OwnedRequest, url_with_body_hash,
+    verifier::read_signature,
+};
 
 const BASE: &str = "https://hooks.example.com";
 const ROUTE: &str = "/callbacks/customer-profiles";

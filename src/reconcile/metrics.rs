@@ -1,26 +1,36 @@
 //! Metrics of reconciliation.
 
-use prometheus::IntGauge;
+use std::sync::Arc;
 
-use super::{super::family::Counters, catalogue::Catalogue};
-use crate::domain::{ReconcileResult, Resource};
+use crate::{
+    domain::{ReconcileResult, Resource},
+    telemetry::{Counters, IntGauge, Metrics, MetricsError, Operations},
+};
 
 /// Metrics of reconciliation: the comparison of Trust Hub with the event topic.
 #[derive(Debug)]
-pub struct ReconcileMetrics {
+pub(crate) struct ReconcileMetrics {
+    /// Tracks the calls out of the process.
+    pub(super) operations: Arc<Operations>,
     /// Runs, by result.
-    pub runs: Counters<ReconcileResult>,
+    pub(crate) runs: Counters<ReconcileResult>,
     /// Missed changes, counted once their events are durable.
-    pub missed: Counters<Resource>,
+    pub(crate) missed: Counters<Resource>,
     /// The time of the last successful run, in seconds since the Unix epoch.
-    pub last_success: IntGauge,
+    pub(crate) last_success: IntGauge,
     /// The configured interval in seconds; 0 when this process does not reconcile.
-    pub interval: IntGauge,
+    pub(crate) interval: IntGauge,
 }
 
 impl ReconcileMetrics {
-    pub(super) fn new(catalogue: &Catalogue<'_>) -> prometheus::Result<Self> {
-        Ok(Self {
+    /// Registers the metrics, with each series at 0.
+    ///
+    /// # Errors
+    /// When they are registered already.
+    pub(crate) fn register(shared: &Metrics) -> Result<Arc<Self>, MetricsError> {
+        let catalogue = shared.catalogue();
+        Ok(Arc::new(Self {
+            operations: Arc::clone(&shared.operations),
             runs: catalogue.counters(
                 "trusthub_reconcile_runs_total",
                 "Comparisons of Trust Hub with the event topic, by result; elsewhere: another process was running one.",
@@ -39,6 +49,6 @@ impl ReconcileMetrics {
                 "trusthub_reconcile_interval_seconds",
                 "Interval between comparisons; 0 when this process makes none.",
             )?,
-        })
+        }))
     }
 }

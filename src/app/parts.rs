@@ -1,0 +1,69 @@
+//! Creates and closes the parts that the service and the commands have in common.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use durable_spool::{Spool, SpoolLimits};
+use twilio_signature::{EmptyKey, Keyring};
+
+use super::{metrics::ServiceMetrics, start_error::StartError};
+use crate::{
+    blocking,
+    config::{KafkaConfig, SpoolConfig, TwilioConfig},
+    deliver::{Deliver, FailoverController},
+    domain::AccountSid,
+    kafka::{KafkaMetrics, KafkaSink, Sink, Topics},
+    spool::{APPEND_TIMEOUT, SpoolReporter},
+    telemetry::Metrics,
+};
+
+pub(super) fn metrics(kafka: &KafkaConfig) -> Result<ServiceMetrics, StartError> {
+    let topics = Topics::of(kafka);
+    Ok(ServiceMetrics::new(|destination| topics.name(destination).to_owned())?)
+}
+
+pub(super) fn open_sink(kafka: &KafkaConfig, metrics: &Arc<KafkaMetrics>) -> Result<Arc<KafkaSink>, StartError> {
+    let sink = KafkaSink::new(kafka, Arc::clone(metrics));
+    sink.map(Arc::new).map_err(StartError::Kafka)
+}
+
+/// Closes the producer and the spool at the same time, within `timeout`.
+pub(super) async fn close(sink: Arc<KafkaSink>, spool: Spool, timeout: Duration) {
+    let deadline = Instant::now() + timeout;
+    let spool_closed = blocking::run("spool-close", move || spool.close_within(timeout));
+    sink.close(deadline).await;
+    match tokio::time::timeout_at(deadline.into(), spool_closed).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the spool could not be closed"),
+        Err(_late) => tracing::warn!("the spool could not be closed in time; the next start checks it"),
+    }
+}
+
+/// Opens the spool to drain it. Parked records are put back into the queue, so that they are tried once more.
+pub(super) fn open_spool(spool: &SpoolConfig, metrics: &Arc<Metrics>) -> Result<Spool, StartError> {
+    Ok(Spool::open_and_unpark(&spool.folder, limits(spool), SpoolReporter::new(Arc::clone(metrics)))?)
+}
+
+pub(super) fn limits(spool: &SpoolConfig) -> SpoolLimits {
+    SpoolLimits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes, append_timeout: APPEND_TIMEOUT }
+}
+
+pub(super) fn deliver(
+    sink: &Arc<KafkaSink>,
+    spool: &Spool,
+    metrics: &Arc<Metrics>,
+    kafka: &KafkaConfig,
+) -> (Deliver, FailoverController) {
+    let sink = Arc::clone(sink) as Arc<dyn Sink>;
+    Deliver::new(sink, spool.clone(), Arc::clone(metrics), kafka.ack_timeout)
+}
+
+/// The configured keys: those of the listed accounts, or else those of one account or of any account.
+pub(super) fn keyring(twilio: &TwilioConfig) -> Result<Keyring, EmptyKey> {
+    match twilio.listed_accounts() {
+        Some(accounts) => Keyring::of_accounts(accounts.map(|(sid, tokens)| (sid.as_str(), tokens))),
+        None => Keyring::new(twilio.account_sid.as_ref().map(AccountSid::as_str), &twilio.auth_tokens),
+    }
+}

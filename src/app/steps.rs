@@ -1,0 +1,115 @@
+//! The steps in which the service starts, see [`Service::start`](super::Service::start).
+
+use std::{
+    io,
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::runtime::Handle;
+use twilio_signature::Verifier;
+
+use super::{
+    reload::CredentialReloader,
+    running::{BackgroundTask, RunningServer},
+};
+use crate::{
+    admin::{self, AdminState},
+    config::{Config, KafkaConfig},
+    deliver::{Deliver, FailoverController},
+    kafka::{self, KafkaSink},
+    liveness::Liveness,
+    pipeline::{EventClock, EventTimeWriter, Pipeline, PipelineConfig, PipelineMetrics},
+    receive::{self, CallbackHandler},
+    reconcile::Schedule,
+    shutdown::ShutdownFlag,
+    telemetry::Metrics,
+};
+use durable_spool::Spool;
+
+/// Creates the pipeline, with a clock that continues where the previous process stopped, and the writer of its time.
+pub(super) fn connect_pipeline(
+    config: &Config,
+    verifier: Verifier,
+    deliver: Deliver,
+    metrics: &Arc<PipelineMetrics>,
+) -> (Arc<Pipeline>, EventTimeWriter) {
+    let pipeline_config = PipelineConfig {
+        signature_mode: config.callbacks.signature_mode,
+        dedup_window: config.callbacks.dedup_window,
+        callbacks_in_progress: config.http.max_in_flight,
+    };
+    let (clock, writer) = EventClock::open(&config.spool.folder, SystemTime::now().into(), Arc::clone(metrics));
+    let pipeline = Pipeline::new(pipeline_config, verifier, deliver, clock, Arc::clone(metrics), Handle::current());
+    (Arc::new(pipeline), writer)
+}
+
+/// Serves the admin port.
+pub(super) fn serve_admin(
+    listener: TcpListener,
+    metrics: Arc<Metrics>,
+    (sink, spool): (&Arc<KafkaSink>, &Spool),
+    shutdown_flag: &ShutdownFlag,
+    liveness: &Liveness,
+) -> io::Result<RunningServer> {
+    let (health, spool, shutdown_flag) = (Arc::clone(sink.health()), spool.clone(), shutdown_flag.clone());
+    let ready = Arc::new(move || (spool.has_space() || health.is_up()) && !shutdown_flag.has_begun());
+    let state = AdminState { metrics, ready, liveness: liveness.clone() };
+    RunningServer::start(listener, |listener| admin::server(listener, state))
+}
+
+/// Serves the public port.
+pub(super) fn serve_callbacks(
+    listener: TcpListener,
+    config: &Config,
+    pipeline: &Arc<Pipeline>,
+    shutdown_flag: &ShutdownFlag,
+    liveness: &Liveness,
+) -> io::Result<RunningServer> {
+    let handler = CallbackHandler::new(Arc::clone(pipeline), &config.public_urls, &config.http, shutdown_flag.clone());
+    RunningServer::start(listener, |listener| {
+        receive::server(listener, &config.http, config.shutdown.timeout, handler, liveness.clone())
+    })
+}
+
+/// Reports once a second which blocking calls have become slow.
+pub(super) fn report_slow_operations(liveness: &Liveness, metrics: &Metrics) -> BackgroundTask {
+    let operations = Arc::clone(&metrics.operations);
+    BackgroundTask::start(liveness, "the slow-operation reporter", |stop| async move {
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        while stop.run_until_cancelled(seconds.tick()).await.is_some() {
+            operations.report(Instant::now());
+        }
+    })
+}
+
+/// Probes Kafka, and creates and checks the topics.
+pub(super) fn probe_kafka(liveness: &Liveness, sink: &Arc<KafkaSink>, config: KafkaConfig) -> BackgroundTask {
+    let sink = Arc::clone(sink);
+    BackgroundTask::start(liveness, "the Kafka probe", |stop| kafka::monitor_topics(sink, config, stop))
+}
+
+/// Changes between Kafka and the spool.
+pub(super) fn control_failover(liveness: &Liveness, failover: FailoverController) -> BackgroundTask {
+    BackgroundTask::start(liveness, "the failover controller", |stop| failover.run(stop))
+}
+
+/// Reloads the credential files when they change.
+pub(super) fn reload_credentials(liveness: &Liveness, reloader: CredentialReloader) -> BackgroundTask {
+    BackgroundTask::start(liveness, "the credential reloader", |stop| async move {
+        stop.run_until_cancelled(reloader.run()).await;
+    })
+}
+
+/// Saves the time of the last event.
+pub(super) fn write_event_time(liveness: &Liveness, writer: EventTimeWriter) -> BackgroundTask {
+    BackgroundTask::start(liveness, "the event-time writer", |stop| writer.run(stop))
+}
+
+/// Reconciles after each interval.
+pub(super) fn reconcile_periodically(liveness: &Liveness, schedule: Schedule) -> BackgroundTask {
+    BackgroundTask::start(liveness, "reconciliation", |stop| async move {
+        stop.run_until_cancelled(schedule.run()).await;
+    })
+}

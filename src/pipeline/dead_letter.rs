@@ -1,0 +1,15 @@
+//! The outcome of a callback that became a dead letter.
+
+use crate::{
+    deliver::Delivery,
+    domain::{DeadLetterReason, Durability, Outcome},
+};
+
+/// Waits until the dead letter is durable. Returns the outcome of its callback.
+pub(super) async fn wait_for_dead_letter(reason: DeadLetterReason, delivery: Delivery) -> Outcome {
+    match delivery.wait_until_durable().await {
+        Ok(Durability::Published | Durability::DeadLettered) => Outcome::DeadLettered(reason),
+        Ok(Durability::Spooled) => Outcome::Spooled,
+        Err(error) => Outcome::Unavailable(error),
+    }
+}
