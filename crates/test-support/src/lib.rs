@@ -32,6 +32,8 @@
 //! - Unlike in the crates of the program, `unwrap`, `expect`, `panic!`, indexing and slicing are permitted everywhere.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+// A fixture is created for its effects, and `Machine::default()` would hide them.
+#![allow(clippy::new_without_default)]
 
 mod bridge;
 mod consumer_view;
