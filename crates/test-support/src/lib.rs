@@ -4,9 +4,9 @@
 //!
 //! | To | Use |
 //! | --- | --- |
-//! | run the program and read its log, metrics and records | [`Bridge`], [`program`] |
+//! | run the program and read its log, metrics and records | [`Bridge`], [`program()`] |
 //! | build, sign and send a request; read a response | [`Request`], [`Connection`], [`Answer`] |
-//! | wait for a condition | [`wait_for`], [`wait_within`] |
+//! | wait for a condition | [`wait_for`] |
 //! | use a real Kafka: the shared broker or a private one | [`kafka::broker`], [`kafka::Broker`] |
 //! | use several brokers, and break the network to them | [`kafka::Cluster`], [`kafka::FaultProxy`], [`proxy::Fault`] |
 //! | use a Kafka that requires TLS or a login | [`kafka::SecureBroker`] |
@@ -32,7 +32,7 @@
 //! - Unlike in the crates of the program, `unwrap`, `expect`, `panic!`, indexing and slicing are permitted everywhere.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
-// A fixture is created for its effects, and `Machine::default()` would hide them.
+// A value that starts a process or creates a file is no default.
 #![allow(clippy::new_without_default)]
 
 mod bridge;
@@ -81,7 +81,7 @@ pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The same with another time limit.
-pub fn wait_within<T>(timeout: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_within<T>(timeout: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     watchdog::watch_this_test();
     let deadline = Instant::now() + timeout;
     loop {

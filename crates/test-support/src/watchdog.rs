@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tests_beyond_the_limit_are_overdue() {
+    fn tests_beyond_the_limit_are_overdue() {
         let (now, limit) = (Instant::now(), Duration::from_secs(2));
         let running = [("old".to_owned(), now), ("new".to_owned(), now + limit)].into();
         assert_eq!(overdue(&running, limit, now + limit), Vec::<String>::new());

@@ -72,7 +72,7 @@ fn routes_match_the_public_urls() {
 }
 
 #[test]
-fn during_a_move_each_host_has_its_own_prefixes() {
+fn hosts_have_their_own_prefixes_during_a_move() {
     let paths = |prefixes: &[&str]| {
         let each =
             |prefix| RESOURCES.iter().map(move |resource| format!("{prefix}{}", callback_route(*resource).unwrap()));

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_functions_with_the_attribute_of_a_test_count() {
+    fn functions_without_the_attribute_of_a_test_do_not_count() {
         let text = "#[cfg(test)]\nmod tests {\n    fn helper() {}\n\n    #[test]\n    /// Why.\n    #[should_panic]\n    fn \
                     first() {}\n}\n#[tokio::test(flavor = \"multi_thread\")]\nasync fn second() {}\nfn last() {}\n";
         assert_eq!(test_names(text), ["first", "second"]);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_only_a_failed_connection_is_retried_and_only_once() {
+    fn failed_connection_alone_is_retried_by_default_and_only_once() {
         assert_eq!(parse(""), ConnectionOverrides::default());
         let ConnectionOverrides { connect, read, total, retries, .. } = parse("");
         assert_eq!([connect, read, total].map(|limit| limit.as_secs()), [5, 15, 15]);
