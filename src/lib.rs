@@ -1,6 +1,6 @@
 //! Receives Twilio Trust Hub status callbacks, verifies their signatures, and publishes them as typed events on Kafka.
 //!
-//! A callback passes [`receive`] → [`verify`] → [`normalize`] → [`deliver`] → [`kafka`] or [`durable_spool`]; [`pipeline`] connects
+//! A callback passes `receive` → [`verify`] → [`normalize`] → `deliver` → [`kafka`] or [`durable_spool`]; `pipeline` connects
 //! these stages and gives every request exactly one outcome. 204 is answered only when all in-sync replicas of Kafka have
 //! the event, or when it is synced to disk.
 //!
@@ -8,9 +8,9 @@
 //! - The crate [`trusthub_events`] has the events and the rules that consumers share with this service.
 //! - The crate [`durable_spool`] is the queue on disk; [`spool`] joins it to the metrics and the log.
 //! - [`domain`] holds the values that every module uses; it does no I/O.
-//! - [`reconcile`] finds changes that no callback has announced, by asking Trust Hub through the crate
+//! - `reconcile` finds changes that no callback has announced, by asking Trust Hub through the crate
 //!   [`trusthub_client`].
-//! - [`app`] connects the modules, and [`cli`] is the program's interface.
+//! - `app` connects the modules, and [`cli`] is the program's interface.
 //! - The crate [`trusthub_simulator`] is a Trust Hub for tests. Only the commands `dev` and `simulate` use it.
 //!
 //! `docs/architecture.md` says what each module must and must not do, `docs/decisions` why, and `docs/glossary.md` explains
