@@ -77,7 +77,7 @@ fn connection_is_either_active_or_evicted() {
 }
 
 #[test]
-fn evicted_connection_stays_evicted_although_its_request_was_just_finished() {
+fn evicted_connection_stays_evicted_when_its_request_just_finished() {
     explore(|| {
         let table = table_for(2, 1);
         let (first, _) = table.add("first");

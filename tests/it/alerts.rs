@@ -11,8 +11,6 @@ use std::{
     process::Command,
 };
 
-use trusthub_bridge::telemetry::Metrics;
-
 use self::{
     expression::{Selector, form_of, metrics_in, selectors_in},
     rules::{FILES, Rule, rules},
@@ -133,7 +131,7 @@ fn every_alert_links_to_its_runbook_entry() {
 
 /// The series that the program serves from its start.
 fn series() -> Vec<Selector> {
-    let page = Metrics::new(|destination| destination.to_string()).unwrap().render().unwrap();
+    let page = trusthub_bridge::initial_metrics_page().unwrap();
     let lines = page.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.rsplit_once(' ')).flat_map(|(series, _)| selectors_in(series)).collect()
 }

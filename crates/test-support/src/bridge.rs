@@ -14,17 +14,13 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Answer, Request, TIMEOUT,
+    Answer, PUBLIC_URL, Request, TIMEOUT, TOKEN,
+    executable::{kill, temporary_folder},
     kafka::{Record, broker, unique_topic},
     log::{HeldLog, Log},
-    program::{kill, program, temporary_folder},
+    program::program,
     wait_for,
 };
-
-/// The auth token of [`ACCOUNT`](super::ACCOUNT).
-pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-/// The URL as it is configured at Twilio.
-pub const PUBLIC_URL: &str = "https://hooks.example.com";
 
 /// `trusthub-bridge serve` on free ports, with its own topics and spool. It is killed when the value is dropped.
 pub struct Bridge {

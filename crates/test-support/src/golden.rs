@@ -4,7 +4,7 @@
 
 use std::{env, fs};
 
-use super::program::project_root;
+use super::executable::project_root;
 
 /// Whether `UPDATE_GOLDEN` asks for the documents to be written.
 pub fn is_updating() -> bool {

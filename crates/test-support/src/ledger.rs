@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::{
     ACCOUNT, Bridge, Connection, Request, TIMEOUT,
     kafka::{Broker, Record},
-    wait_within,
+    wait::wait_within,
 };
 
 /// The number of concurrent callers, each with its own connection.

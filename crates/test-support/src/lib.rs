@@ -37,6 +37,7 @@
 
 mod bridge;
 mod consumer_view;
+mod executable;
 pub mod golden;
 mod http;
 pub mod ingress;
@@ -55,40 +56,16 @@ pub mod random;
 pub mod reconcile;
 mod request;
 pub mod simulator;
+mod wait;
 mod watchdog;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
-
 pub use self::{
-    bridge::{Bridge, PUBLIC_URL, TOKEN},
+    bridge::Bridge,
     consumer_view::{applied_statuses, latest_statuses},
     http::{Answer, Connection},
     ledger::Load,
     mock::{MockCluster, mock_cluster},
     program::program,
-    request::{ACCOUNT, PROFILE, Request},
+    request::{ACCOUNT, PROFILE, PUBLIC_URL, Request, TOKEN},
+    wait::{TIMEOUT, wait_for},
 };
-
-/// Far longer than any operation takes here; only a broken program takes this long.
-pub const TIMEOUT: Duration = Duration::from_secs(180);
-
-/// Polls until there is a result; panics with `what` when the time is over.
-pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    wait_within(TIMEOUT, what, ask)
-}
-
-/// The same with another time limit.
-pub(crate) fn wait_within<T>(timeout: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    watchdog::watch_this_test();
-    let deadline = Instant::now() + timeout;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "timed out after {timeout:?}: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}

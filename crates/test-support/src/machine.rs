@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{kafka::unique_topic, program::temporary_folder, wait_for};
+use super::{executable::temporary_folder, kafka::unique_topic, wait_for};
 
 /// The number of fields in the file; `preload.c` has the same list.
 const FIELDS: u64 = 7;

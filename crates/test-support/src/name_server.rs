@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::{kafka::unique_topic, program::temporary_folder, wait_for};
+use super::{executable::temporary_folder, kafka::unique_topic, wait_for};
 
 /// The only name that the server knows, as a pod in Kubernetes would write it.
 const NAME: &str = "kafka-0.kafka";

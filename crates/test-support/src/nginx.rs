@@ -14,8 +14,8 @@ use std::{
 
 use super::{
     Bridge,
+    executable::temporary_folder,
     kafka::{free_port, unique_topic},
-    program::temporary_folder,
     wait_for,
 };
 

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::program::project_root;
+use super::executable::project_root;
 
 /// Keeps a line below about one megabyte.
 const CLAIMS_PER_LINE: usize = 500;

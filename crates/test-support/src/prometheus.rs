@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 
 use super::{
     TIMEOUT,
+    executable::temporary_folder,
     kafka::{free_port, unique_topic},
-    program::temporary_folder,
     wait_for,
 };
 

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::wait_for;
+use super::wait::wait_for;
 
 /// A fault that applies to every connection, open or new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

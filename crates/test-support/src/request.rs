@@ -4,7 +4,12 @@ use std::net::SocketAddr;
 
 use twilio_signature::{SigningKey, decode_form, sign, url_with_body_hash};
 
-use super::{Answer, Connection, PUBLIC_URL, TOKEN};
+use super::{Answer, Connection};
+
+/// The auth token of [`ACCOUNT`](super::ACCOUNT).
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// The URL as it is configured at Twilio.
+pub const PUBLIC_URL: &str = "https://hooks.example.com";
 
 /// The account of the callbacks.
 pub const ACCOUNT: &str = "AC00000000000000000000000000000001";

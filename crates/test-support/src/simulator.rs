@@ -9,11 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{
-    ACCOUNT, Answer, Request, TOKEN,
-    program::{kill, program},
-    wait_for,
-};
+use super::{ACCOUNT, Answer, Request, TOKEN, executable::kill, program::program, wait_for};
 
 /// A policy that requires only the parameters.
 pub const POLICY: &str = "RN00000000000000000000000000000000";

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::program;
+use super::executable;
 
 /// Many times as long as the longest test takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -95,8 +95,8 @@ fn kill_programs() {
         children.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
     });
     for child in children {
-        if fs::read_link(format!("/proc/{child}/exe")).is_ok_and(|file| file == program::path()) {
-            program::kill("KILL", child);
+        if fs::read_link(format!("/proc/{child}/exe")).is_ok_and(|file| file == executable::path()) {
+            executable::kill("KILL", child);
         }
     }
 }

@@ -81,3 +81,5 @@ macro_rules! closed_set {
         }
     };
 }
+// Other files of this crate find the macro here, as all other items of this file.
+pub(crate) use closed_set;

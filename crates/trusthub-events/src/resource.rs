@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::closed_set;
+use crate::label::closed_set;
 
 closed_set! {
     /// The kind of a profile. The path of the callback determines it; the payload does not contain it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Label, closed_set};
+use crate::label::{Label, closed_set};
 
 closed_set! {
     /// A status of Trust Hub, the `provisionally-approved` of regulatory bundles, or `unknown`.

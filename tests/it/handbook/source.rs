@@ -13,8 +13,7 @@ use syn::{
 
 /// Modules whose texts are results, or are documented on other pages.
 const DOCUMENTED_ELSEWHERE: &[&str] = &[
-    // The simulator for tests, whose answers say what to write.
-    "simulator",
+    // The commands of the simulator, whose answers say what to write.
     "cli/simulate.rs",
     "cli/dev",
     // Diagnoses, see docs/signatures.md.
@@ -62,13 +61,12 @@ pub(super) struct Texts {
 }
 
 /// The library of the program, and the other crates of the workspace that it consists of. Paths in such a crate begin with
-/// its name.
-const CRATES: [(&str, &str); 7] = [
+/// its name. The simulator is left out: its answers are Twilio's.
+const CRATES: [(&str, &str); 6] = [
     ("", "src"),
     ("durable-spool", "crates/durable-spool/src"),
     ("trusthub-client", "crates/trusthub-client/src"),
     ("trusthub-events", "crates/trusthub-events/src"),
-    ("trusthub-simulator", "crates/trusthub-simulator/src"),
     ("twilio-accounts", "crates/twilio-accounts/src"),
     ("twilio-signature", "crates/twilio-signature/src"),
 ];

@@ -12,9 +12,9 @@ use std::{
 use rdkafka::consumer::Consumer as _;
 
 use super::{
-    Broker, SHORT_SESSION, START_DEADLINE,
+    broker::{Broker, SHORT_SESSION, START_DEADLINE, unique_topic},
     node::{Node, free_port},
-    records, unique_topic,
+    records,
 };
 use crate::{
     proxy::{Fault, TcpProxy},

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, iter};
 
-use crate::program::{project_root, temporary_folder};
+use crate::executable::{project_root, temporary_folder};
 
 /// The user of a restricted broker, with no permission except those that a test grants.
 pub const USER: &str = "alice";

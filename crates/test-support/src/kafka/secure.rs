@@ -7,12 +7,11 @@ use std::{
     process::Command,
 };
 
-use crate::{program::temporary_folder, wait_for};
+use crate::{executable::temporary_folder, wait_for};
 
 use super::{
-    Broker,
+    broker::{Broker, unique_topic},
     node::{Node, USER, USER_PASSWORD},
-    unique_topic,
 };
 
 /// How clients authenticate.

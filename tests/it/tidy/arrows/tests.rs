@@ -76,7 +76,7 @@ fn forbidden_module_named_by_the_binary_is_reported() {
 fn foreign_crate_outside_its_modules_is_reported() {
     assert_eq!(
         violation("deliver/mod.rs", "use rdkafka::producer::FutureProducer;"),
-        r#"src/deliver/mod.rs: `rdkafka::producer::FutureProducer`: rdkafka is for ["kafka", "simulator"] only"#
+        r#"src/deliver/mod.rs: `rdkafka::producer::FutureProducer`: rdkafka is for ["kafka"] only"#
     );
     violation("pipeline.rs", "fn f() -> actix_web::HttpResponse { todo!() }");
     violation("config.rs", "#[derive(Debug, clap::Args)] struct Http;");
