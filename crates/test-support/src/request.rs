@@ -6,7 +6,7 @@ use twilio_signature::{SigningKey, decode_form, sign, url_with_body_hash};
 
 use super::{Answer, Connection};
 
-/// The auth token of [`ACCOUNT`](super::ACCOUNT).
+/// The auth token of [`ACCOUNT`].
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// The URL as it is configured at Twilio.
 pub const PUBLIC_URL: &str = "https://hooks.example.com";

@@ -34,7 +34,7 @@ pub fn serialize_label<L: Label, S: Serializer>(label: &L, serializer: S) -> Res
     serializer.serialize_str(label.as_str())
 }
 
-/// Declares an enum with its [`Label`](crate::Label) implementation and its `Display`.
+/// Declares an enum with its `Label` implementation and its `Display`.
 ///
 /// ```
 /// use trusthub_events::{Label as _, closed_set};

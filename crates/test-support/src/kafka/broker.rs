@@ -63,7 +63,7 @@ impl Broker {
         Self::ready(node.bootstrap(), &[], Some(node))
     }
 
-    /// Starts a broker with `SASL_PLAINTEXT` and `PLAIN`, where [`USER`] has no permission until [`Broker::allow`]
+    /// Starts a broker with `SASL_PLAINTEXT` and `PLAIN`, where [`USER`](super::USER) has no permission until [`Broker::allow`]
     /// grants one. The methods of this type act as its administrator.
     pub fn start_restricted(name: &str) -> Self {
         let node = Node::launch_restricted(&unique_topic(name));
@@ -108,7 +108,7 @@ impl Broker {
         self.wait_until_ready();
     }
 
-    /// Permits [`USER`] an operation, such as `Create` or `Write`, on a topic of this restricted broker.
+    /// Permits [`USER`](super::USER) an operation, such as `Create` or `Write`, on a topic of this restricted broker.
     pub fn allow(&self, operation: &str, topic: &str) {
         self.node.as_ref().expect("this broker was started here").allow(operation, "topic", topic);
     }
