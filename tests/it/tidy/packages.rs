@@ -1,8 +1,8 @@
 //! Which packages each package of the workspace consists of, as Cargo resolves them.
 
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
-use super::project_root;
+use super::{project_root, source_folders, sources_below};
 
 /// What a package needs, also indirectly.
 struct Wall {
@@ -61,4 +61,24 @@ fn needed_by(package: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     }
     assert!(!foreign.is_empty(), "cargo tree lists dependencies of {package}");
     (members, foreign)
+}
+
+#[test]
+fn each_dependency_is_named_in_the_source_of_its_package() {
+    for folder in source_folders() {
+        let sources = sources_below(&folder);
+        let manifest = project_root().join(&folder).with_file_name("Cargo.toml");
+        let dependencies = dependencies(&fs::read_to_string(&manifest).unwrap());
+        assert!(!dependencies.is_empty(), "{}", manifest.display());
+        let is_named = |name: &String| sources.iter().any(|source| source.text.contains(&name.replace('-', "_")));
+        let unused: Vec<_> = dependencies.iter().filter(|name| !is_named(name)).collect();
+        assert!(unused.is_empty(), "{folder} does not use {unused:?}; tests need them below [dev-dependencies]");
+    }
+}
+
+/// The names below `[dependencies]`.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    let names = lines.take_while(|line| !line.starts_with('[')).filter(|line| line.contains('='));
+    names.map(|line| line.split(['.', ' ']).next().unwrap().to_owned()).collect()
 }
