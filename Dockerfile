@@ -41,6 +41,10 @@ FROM dependencies AS build
 COPY crates crates
 COPY src src
 RUN cargo build --release --locked --features vendored-openssl
+# The names of functions get a file of their own. Profilers and debuggers find the program of a file by its build ID.
+RUN mkdir /symbols \
+    && objcopy --only-keep-debug target/release/trusthub-bridge /symbols/trusthub-bridge.debug \
+    && strip --strip-all target/release/trusthub-bridge
 # The files of the image: the program; the one library that the runtime image lacks, with its license and its package
 # metadata for image scanners; and the folder whose content a new volume copies.
 RUN install -D --target-directory=/image/usr/local/bin target/release/trusthub-bridge \
@@ -50,6 +54,10 @@ RUN install -D --target-directory=/image/usr/local/bin target/release/trusthub-b
     && install -d /image/var/lib/dpkg/status.d \
     && dpkg --status libgcc-s1 >/image/var/lib/dpkg/status.d/libgcc-s1 \
     && install -d --mode=700 --owner=65532 --group=65532 /image/var/lib/trusthub-bridge
+
+# Built with `--target symbols` only.
+FROM scratch AS symbols
+COPY --from=build /symbols /
 
 FROM ${RUNTIME_IMAGE}
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/trusthub-bridge/
