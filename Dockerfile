@@ -12,7 +12,8 @@ WORKDIR /build
 # librdkafka is built with CMake, which the official Rust image lacks.
 RUN command -v cmake >/dev/null \
     || { apt-get update && apt-get install --yes --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*; }
-COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY crates/durable-spool/Cargo.toml crates/durable-spool/
 COPY crates/test-support/Cargo.toml crates/test-support/
 COPY crates/trusthub-client/Cargo.toml crates/trusthub-client/

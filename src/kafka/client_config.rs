@@ -118,6 +118,14 @@ pub(crate) fn check_properties(kafka: &KafkaConfig) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, time::Instant};
+
+    use rdkafka::{
+        ClientContext,
+        consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+        error::{KafkaError, RDKafkaErrorCode},
+    };
+
     use super::*;
 
     fn kafka(properties: &[(&str, &str)]) -> KafkaConfig {
@@ -159,6 +167,31 @@ mod tests {
             ("compression.type", "zstd"),
         ] {
             assert_eq!(check_properties(&kafka(&[property])), Ok(()), "{property:?}");
+        }
+    }
+
+    /// Sends the codes of the client's errors.
+    struct ErrorContext(mpsc::Sender<RDKafkaErrorCode>);
+
+    impl ClientContext for ErrorContext {
+        fn error(&self, error: KafkaError, _detail: &str) {
+            error.rdkafka_error_code().into_iter().for_each(|code| drop(self.0.send(code)));
+        }
+    }
+
+    impl ConsumerContext for ErrorContext {}
+
+    /// Shows that librdkafka was built with the flags of `.cargo/config.toml`. Nothing listens on this port.
+    #[test]
+    fn librdkafka_reports_that_all_brokers_are_down() {
+        let (sender, codes) = mpsc::channel();
+        let config = common(&KafkaConfig { bootstrap_servers: "127.0.0.1:1".to_owned(), ..kafka(&[]) });
+        let client: BaseConsumer<ErrorContext> = config.create_with_context(ErrorContext(sender)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let is_reported = || codes.try_iter().any(|code| code == RDKafkaErrorCode::AllBrokersDown);
+        while !is_reported() {
+            assert!(Instant::now() < deadline, "the client did not report that its only broker is down");
+            client.poll(Duration::from_millis(20));
         }
     }
 }
