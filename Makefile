@@ -11,12 +11,12 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run a profile through the whole service, without installing Kafka or anything else
-	@echo "Builds the program, the first time in about 2 minutes on 2 cores, and runs a profile through the service."
+	@echo "Builds the program, the first time in about 2 minutes on 2 cores, and runs a profile through the service." >&2
 	@scripts/setup demo
 	@cargo run --locked -- dev --once
 
 test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
-	@echo "Builds and runs every test: 15 to 20 minutes on 2 cores, and about 10 more the first time."
+	@echo "Builds and runs every test: 15 to 20 minutes on 2 cores, and about 5 more the first time." >&2
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null

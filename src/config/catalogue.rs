@@ -118,7 +118,7 @@ variables! {
     LOG_FORMAT: OPEN, ABSENT,
         "`json` or `pretty`; by default `pretty` on a terminal and `json` elsewhere";
     RUST_LOG: OPEN, "info,actix_server=warn,actix_http=off",
-        "log filter: a level, or directives such as `info,trusthub_bridge=debug`";
+        "log filter: a level, or directives such as `info,trusthub_bridge=debug`; the spool logs as `durable_spool`, the client of Trust Hub as `trusthub_client`";
 }
 
 /// The former name of [`HTTP_MAX_IN_FLIGHT`].

@@ -104,4 +104,9 @@ mod tests {
         let problems = config.client(ApiLimits::default()).unwrap_err().to_string();
         assert!(problems.contains("TRUSTHUB_BASE_URL: is not a valid URL; write https://"), "{problems}");
     }
+
+    #[test]
+    fn requests_name_this_program_and_its_version() {
+        assert_eq!(USER_AGENT, format!("trusthub-bridge/{}", env!("CARGO_PKG_VERSION")));
+    }
 }

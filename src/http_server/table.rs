@@ -66,7 +66,8 @@ pub(crate) struct ConnectionTable<S = TcpStream> {
 
 #[derive(Debug)]
 struct HeldConnections<S> {
-    /// The connections that were not evicted, by the sequence number with which they were admitted.
+    /// The connections that were not evicted, by the sequence number with which they were admitted. Ordered, because loom
+    /// needs the same order in each run.
     connections: BTreeMap<Sequence, Arc<Connection<S>>>,
     /// The connections that had been idle longest at the last search: since when, and with which number they were admitted.
     /// One that has been active since then has another `idle_since`, and all other idle connections became idle later.

@@ -122,7 +122,7 @@ mod tests {
 
     use rdkafka::{
         ClientContext,
-        consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+        consumer::{BaseConsumer, ConsumerContext},
         error::{KafkaError, RDKafkaErrorCode},
     };
 
@@ -175,7 +175,9 @@ mod tests {
 
     impl ClientContext for ErrorContext {
         fn error(&self, error: KafkaError, _detail: &str) {
-            error.rdkafka_error_code().into_iter().for_each(|code| drop(self.0.send(code)));
+            if let Some(code) = error.rdkafka_error_code() {
+                let _ = self.0.send(code);
+            }
         }
     }
 

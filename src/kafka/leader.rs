@@ -65,7 +65,7 @@ const LEADER_PARTITION: i32 = 0;
 /// Why it is unknown which process leads.
 #[derive(Debug, Error)]
 pub(crate) enum LeaderElectionError {
-    /// The right is missing.
+    /// The permission is missing.
     #[error("the Kafka user is not authorized to READ on consumer group {group}; grant the permission with kafka-acls")]
     NotAllowed {
         /// The consumer group.

@@ -38,7 +38,7 @@ pub(crate) struct KafkaMetrics {
     pub(crate) topic_durable: IntGauge,
     /// 1 when `topic_durable` is known.
     pub(crate) topic_durability_known: IntGauge,
-    /// Rights that the service was found to lack.
+    /// Operations for which the service is not authorized.
     pub(crate) topic_permission_missing: PairedGauges<Destination, AclOperation>,
     /// 1 when the topic exists in the cluster.
     pub(crate) topic_present: Gauges<Destination>,

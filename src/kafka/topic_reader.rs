@@ -66,7 +66,7 @@ pub(crate) enum TopicReadError {
         #[source]
         reason: KafkaError,
     },
-    /// The right is missing.
+    /// The permission is missing.
     #[error("the Kafka user is not authorized to READ on topic {topic}; grant the permission with kafka-acls")]
     NotAllowed {
         /// The name of the topic.

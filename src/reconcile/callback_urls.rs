@@ -6,7 +6,7 @@ use futures_util::{TryStreamExt as _, future::join_all};
 use thiserror::Error;
 use trusthub_client::{AccountClient, Collection, Credentials, Listing, Profile, TrustHub, Update};
 
-use super::finding::ListFailure;
+use super::{client_error::describe, finding::ListFailure};
 use crate::domain::{AccountSid, Label as _, ProfileSid, PublicUrl, PublicUrlError, Resource, callback_route};
 
 /// Asks Twilio to retry after every transient failure. Twilio reads the fragment and does not send it, as its
@@ -177,7 +177,7 @@ impl UrlUpdater {
             let at_end = matches!(listed, Ok(None));
             match listed {
                 Ok(profile) => batch.extend(profile),
-                Err(error) => report(Err(ListFailure::new(account, collection, error))),
+                Err(error) => report(Err(ListFailure::new(account, collection, &error))),
             }
             if at_end || batch.len() >= BATCH {
                 let profiles = mem::take(&mut batch);
@@ -204,7 +204,7 @@ impl UrlUpdater {
                 match account.update(collection, &profile.sid, &update).await {
                     Ok(_) => planned,
                     Err(trusthub_client::Error::NotEditable) => UrlChange::Locked,
-                    Err(error) => UrlChange::Failed(error.to_string()),
+                    Err(error) => UrlChange::Failed(describe(&error)),
                 }
             }
             change => change,

@@ -2,7 +2,7 @@
 
 use trusthub_client::{AccountClient, Collection, Profile};
 
-use super::{candidate::RepairCandidate, plan::Comparison};
+use super::{candidate::RepairCandidate, client_error::describe, plan::Comparison};
 use crate::domain::{AccountSid, ProfileSid, Resource, Status, Timestamp};
 
 /// What a run did about a profile.
@@ -65,11 +65,11 @@ pub(crate) struct ListFailure {
     /// The kind of profile.
     pub resource: Resource,
     /// The error that ended the list, or that one profile caused.
-    pub error: trusthub_client::Error,
+    pub error: String,
 }
 
 impl ListFailure {
-    pub(super) fn new(account: &AccountClient, collection: Collection, error: trusthub_client::Error) -> Self {
-        Self { account: account.sid().clone(), resource: collection.resource(), error }
+    pub(super) fn new(account: &AccountClient, collection: Collection, error: &trusthub_client::Error) -> Self {
+        Self { account: account.sid().clone(), resource: collection.resource(), error: describe(error) }
     }
 }

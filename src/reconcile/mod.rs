@@ -17,6 +17,7 @@
 
 mod callback_urls;
 mod candidate;
+mod client_error;
 mod finding;
 #[cfg(test)]
 mod fixtures;

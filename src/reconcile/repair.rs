@@ -13,6 +13,7 @@ use trusthub_client::{Error, Fetched};
 
 use super::{
     candidate::RepairCandidate,
+    client_error::describe,
     finding::{Action, Finding},
     plan::{Comparison, classify},
     run_error::RunError,
@@ -134,7 +135,7 @@ fn decide<B: Backend>(backend: &B, fetched: FetchedCandidate, baseline: bool) ->
     let profile = match response {
         Ok(profile) => profile,
         Err(error) => {
-            return NextStep::Report(Finding::of_candidate(&candidate, believed, Action::Failed(error.to_string())));
+            return NextStep::Report(Finding::of_candidate(&candidate, believed, Action::Failed(describe(&error))));
         }
     };
     let comparison = classify(&profile, belief, backend.history_start(), backend.time());

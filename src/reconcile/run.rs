@@ -147,7 +147,11 @@ impl Reconciler {
             let mut run = ReconcileRun { reconciler: self, topic, election: election.as_ref(), view: View::default() };
             let result = run.compare(accounts, options, observer).await;
             run.topic.close().await;
-            result_of_leader(result, election.as_ref()).await.map(Some)
+            let is_taken_over = async || match &election {
+                Some(election) => election.is_taken_over().await,
+                None => false,
+            };
+            result_after_takeover(result, is_taken_over).await.map(Some)
         } else {
             topic.close().await;
             Ok(None)
@@ -161,10 +165,16 @@ impl Reconciler {
 
 /// A process that was suspended finds that its deadlines have passed, and fails for that reason, before it learns that
 /// another process has taken over meanwhile and does the rest of the work.
-async fn result_of_leader<T>(result: Result<T, RunError>, election: Option<&LeaderElection>) -> Result<T, RunError> {
-    match (result, election) {
-        (Err(_), Some(election)) if election.is_taken_over().await => Err(RunError::TakenOver),
-        (result, _) => result,
+async fn result_after_takeover<T>(
+    result: Result<T, RunError>,
+    is_taken_over: impl AsyncFnOnce() -> bool,
+) -> Result<T, RunError> {
+    match result {
+        Err(error) if error.may_follow_from_a_suspension() && is_taken_over().await => {
+            tracing::warn!(%error, "another process has taken over the reconciliation, and does the rest of this run");
+            Err(RunError::TakenOver)
+        }
+        result => result,
     }
 }
 
@@ -329,6 +339,27 @@ impl Reporter<'_> {
 
     fn list_failed(&mut self, account: &AccountClient, collection: Collection, error: Error) {
         self.summary.failed += 1;
-        self.observer.list_failed(&ListFailure::new(account, collection, error));
+        self.observer.list_failed(&ListFailure::new(account, collection, &error));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_durable() -> Result<(), RunError> {
+        Err(RunError::NotDurable(DeliveryError::SpoolFailed))
+    }
+
+    #[tokio::test]
+    async fn failure_after_a_takeover_is_a_takeover() {
+        assert!(matches!(result_after_takeover(not_durable(), async || true).await, Err(RunError::TakenOver)));
+        assert!(matches!(result_after_takeover(not_durable(), async || false).await, Err(RunError::NotDurable(_))));
+    }
+
+    #[tokio::test]
+    async fn success_does_not_wait_for_a_takeover() {
+        let never = async || std::future::pending().await;
+        assert!(result_after_takeover(Ok(()), never).await.is_ok());
     }
 }

@@ -27,11 +27,39 @@ pub(crate) enum RunError {
     NotDurable(DeliveryError),
 }
 
+impl RunError {
+    /// Whether this happens to a process that was suspended until its deadlines had passed.
+    pub(super) fn may_follow_from_a_suspension(&self) -> bool {
+        match self {
+            Self::NotDurable(_)
+            | Self::TopicReader(TopicReadError::Kafka { .. } | TopicReadError::Stalled { .. })
+            | Self::LeadershipLost => true,
+            Self::TopicReader(TopicReadError::NoTopic { .. } | TopicReadError::NotAllowed { .. })
+            | Self::LeaderElection(_)
+            | Self::TakenOver => false,
+        }
+    }
+}
+
 impl From<LeadershipLost> for RunError {
     fn from(lost: LeadershipLost) -> Self {
         match lost {
             LeadershipLost::ToAnother => Self::TakenOver,
             LeadershipLost::Undecided => Self::LeadershipLost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_topic_and_permission_do_not_follow_from_a_suspension() {
+        let topic = || "events".to_owned();
+        assert!(RunError::NotDurable(DeliveryError::SpoolFailed).may_follow_from_a_suspension());
+        assert!(RunError::from(TopicReadError::Stalled { topic: topic() }).may_follow_from_a_suspension());
+        assert!(!RunError::from(TopicReadError::NoTopic { topic: topic() }).may_follow_from_a_suspension());
+        assert!(!RunError::from(TopicReadError::NotAllowed { topic: topic() }).may_follow_from_a_suspension());
     }
 }

@@ -19,8 +19,9 @@ use crate::faults::one_broker;
 const NOWHERE: &str = "127.0.0.1:1";
 /// Enough callbacks for every caller to have an answer.
 const SOME: usize = 8;
-/// The time that a stop may take in addition to its configured time. Kubernetes kills the pod after five seconds.
-const GRACE: Duration = Duration::from_secs(5);
+/// The time that a stop may take in addition to its configured time, on a busy machine. Kubernetes kills the pod after five
+/// seconds.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// The configured time of a stop, in seconds.
 #[derive(Clone, Copy)]

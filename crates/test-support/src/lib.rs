@@ -21,7 +21,7 @@
 //! | reconcile with a Trust Hub that loses callbacks | [`reconcile::Fixture`], [`reconcile::play`] |
 //! | compare a committed document with a generated one | [`golden::assert_golden`] |
 //!
-//! Every helper blocks. One that cannot do its work panics with the reason. A test that hangs ends the whole process after
+//! Every helper blocks. One that cannot do its work panics with the reason. A test of `tests/it` that hangs ends the whole process after
 //! 20 minutes and is named; `TEST_TIME_LIMIT_SECS` is another limit in seconds.
 //!
 //! The rules for this crate:

@@ -39,8 +39,9 @@ fn time_of(bridge: &Bridge, callback: &Request) -> Duration {
     began.elapsed()
 }
 
-/// Far longer than a callback takes, also on a busy machine; shorter than any timeout of a connection.
-const PROMPT: Duration = Duration::from_secs(8);
+/// Far longer than a callback takes, also on a busy machine; shorter than the timeouts of a head and of an
+/// acknowledgement, which are five seconds.
+const PROMPT: Duration = Duration::from_millis(4_500);
 
 #[test]
 fn idle_connections_do_not_delay_genuine_callers() {

@@ -11,8 +11,9 @@ use test_support::Bridge;
 
 use super::{PATH, assert_healthy, genuine, sent_to, settled};
 
-/// Far longer than a response takes, also on a busy machine; shorter than any timeout of a connection.
-const PROMPT: Duration = Duration::from_secs(8);
+/// Far longer than a response takes, also on a busy machine; shorter than the timeouts of a head and of an
+/// acknowledgement, which are five seconds.
+const PROMPT: Duration = Duration::from_millis(4_500);
 
 /// More than either port may hold, and than a usual limit of open files allows.
 const FLOOD_SIZE: usize = 700;

@@ -19,7 +19,7 @@ fn in_progress(bridge: &Bridge) -> f64 {
 #[test]
 fn callbacks_of_disconnected_callers_count_until_they_are_durable() {
     // A few more than the limit: on a slow machine, too, the last one comes before the program gives up the first append.
-    const CALLERS: usize = 12;
+    const CALLERS: usize = 24;
     let machine = Machine::new();
     let own =
         [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "500"), ("HTTP_MAX_IN_FLIGHT", "8")];

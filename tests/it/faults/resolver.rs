@@ -22,9 +22,9 @@ const HANG: Duration = Duration::from_secs(30);
 const FAULT: Duration = Duration::from_secs(6);
 /// The acknowledgement timeout of one second, one second to fail over, and several times as much for a busy machine. Far
 /// shorter than a lookup that hangs.
-const WITH_FAILOVER: Duration = Duration::from_secs(10);
+const WITH_FAILOVER: Duration = Duration::from_secs(6);
 /// The longest wait for an answer that does not need Kafka, on a busy machine.
-const WITHOUT_KAFKA: Duration = Duration::from_secs(8);
+const WITHOUT_KAFKA: Duration = Duration::from_secs(4);
 
 #[test]
 fn silent_name_server_at_the_start_delays_no_callback() {

@@ -14,6 +14,8 @@ struct Wall {
 }
 
 const WALLS: &[Wall] = &[
+    // Records are bytes, whatever they mean.
+    Wall { package: "durable-spool", own: &[], without: &["actix-web", "prometheus", "rdkafka", "reqwest"] },
     // A program that calls Trust Hub needs no HTTP server and no Kafka.
     Wall { package: "trusthub-client", own: &["trusthub-events"], without: &["actix-web", "rdkafka"] },
     // A consumer links neither an HTTP server nor a Kafka client nor a runtime.
@@ -44,6 +46,27 @@ fn packages_need_only_the_permitted_packages() {
         let unwanted: Vec<_> = without.iter().filter(|name| foreign.contains(**name)).collect();
         assert!(unwanted.is_empty(), "{package} needs {unwanted:?}");
     }
+}
+
+#[test]
+fn each_crate_has_a_wall() {
+    // Only tests need it.
+    const WITHOUT: &str = "test-support";
+    let crates = source_folders().into_iter().filter_map(|folder| Some(folder.split('/').nth(1)?.to_owned()));
+    let crates: BTreeSet<_> = crates.filter(|name| name != WITHOUT).collect();
+    let walls = WALLS.iter().map(|wall| wall.package.to_owned());
+    assert_eq!(walls.filter(|name| name != "example-consumer").collect::<BTreeSet<_>>(), crates);
+}
+
+/// The feature lets tests create what otherwise only a response of Trust Hub creates.
+#[test]
+fn program_is_built_without_the_features_for_tests() {
+    let arguments =
+        ["tree", "--locked", "--offline", "--edges", "normal,build,features", "--package", "trusthub-bridge"];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(project_root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    assert!(tree.contains("trusthub-client feature") && !tree.contains("test-util"), "{tree}");
 }
 
 /// The names of all packages that a package needs: those of the workspace, and the foreign ones.
