@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use durable_spool::Spool;
 use tokio::runtime::Handle;
 use twilio_signature::Verifier;
 
@@ -26,7 +27,6 @@ use crate::{
     shutdown::ShutdownFlag,
     telemetry::Metrics,
 };
-use durable_spool::Spool;
 
 /// Creates the pipeline, with a clock that continues where the previous process stopped, and the writer of its time.
 pub(super) fn connect_pipeline(

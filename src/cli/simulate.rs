@@ -3,6 +3,9 @@
 use std::{fmt::Display, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
+use trusthub_simulator::{
+    self as simulator, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings, StateFile, model::MAX_PROFILES,
+};
 
 use super::{
     output::{Failure, say, warn_all},
@@ -13,9 +16,6 @@ use crate::{
     config::{self, AccountConfig, SimulateCommandConfig},
     shutdown::StopSignals,
     telemetry::init_logging,
-};
-use trusthub_simulator::{
-    self as simulator, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings, StateFile, model::MAX_PROFILES,
 };
 
 /// What `simulate --help` says.

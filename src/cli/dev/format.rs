@@ -6,13 +6,13 @@ use std::{
 };
 
 use serde_json::Value;
+use trusthub_simulator::{Attempt, AttemptOutcome};
 
 use super::scenario::{ACCOUNT, POLICY};
 use crate::{
     domain::{Label as _, Status},
     kafka::ConsumedRecord,
 };
-use trusthub_simulator::{Attempt, AttemptOutcome};
 
 /// Formats the addresses of all parts, and the commands to try.
 pub(super) fn welcome(

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tokio::{sync::broadcast, time::timeout};
+use trusthub_simulator::{self as simulator, Attempt, AttemptOutcome, EmbeddedKafka, Simulator, SimulatorAccount};
 
 use super::{
     output::{Failure, print, say},
@@ -22,7 +23,6 @@ use crate::{
     shutdown::StopSignals,
     telemetry::init_logging,
 };
-use trusthub_simulator::{self as simulator, Attempt, AttemptOutcome, EmbeddedKafka, Simulator, SimulatorAccount};
 
 /// The auth token of the simulated account. It is not a secret.
 const TOKEN: &str = "dev-auth-token";
