@@ -11,18 +11,20 @@ use std::{
     process::Command,
 };
 
+use test_support::project_root;
+
 use self::{
     expression::{Selector, form_of, metrics_in, selectors_in},
     rules::{FILES, Rule, rules},
 };
-use crate::chart::rendering::{files_of, list, objects, read, root, text};
+use crate::chart::rendering::{files_of, list, objects, read, text};
 
 const RUNBOOK: &str = "docs/operations.md";
 
 /// Runs promtool in the root of the project; panics with its output when it fails.
 fn promtool(arguments: &[&str]) {
     let mut command = Command::new("promtool");
-    let output = command.current_dir(root()).args(arguments).output();
+    let output = command.current_dir(project_root()).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("promtool does not start, see scripts/setup: {error}"));
     let text = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
@@ -30,7 +32,7 @@ fn promtool(arguments: &[&str]) {
 
 /// The files of promtool's unit tests.
 fn cases() -> Vec<PathBuf> {
-    files_of(&root().join("tests/fixtures/alerts"))
+    files_of(&project_root().join("tests/fixtures/alerts"))
 }
 
 fn test_rules(name: &str) {
@@ -116,7 +118,7 @@ fn every_alert_has_a_severity_and_a_first_command() {
 
 #[test]
 fn every_alert_links_to_its_runbook_entry() {
-    let runbook = read(&root().join(RUNBOOK));
+    let runbook = read(&project_root().join(RUNBOOK));
     let headings: BTreeSet<_> = runbook.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let mut names = BTreeSet::new();
     for Rule { name, body, .. } in rules().iter().filter(|rule| rule.is_alert) {
@@ -212,8 +214,8 @@ fn every_target_is_selected_by_the_same_part_of_its_job() {
 #[test]
 fn dashboards_folder_links_to_the_files_of_the_chart() {
     for file in FILES {
-        let source = root().join(file);
-        let link = root().join("dashboards").join(source.file_name().unwrap());
+        let source = project_root().join(file);
+        let link = project_root().join("dashboards").join(source.file_name().unwrap());
         let target = fs::read_link(&link).unwrap_or_else(|error| panic!("{} is not a link: {error}", link.display()));
         assert!(target.is_relative(), "{}", target.display());
         assert_eq!(link.canonicalize().unwrap(), source.canonicalize().unwrap(), "{}", Path::new(file).display());

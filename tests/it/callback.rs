@@ -1,11 +1,11 @@
 //! The path of a callback, from the request to the record that a consumer reads from a real Kafka.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, time::SystemTime};
+use std::{collections::BTreeSet, fs, time::SystemTime};
 
 use serde_json::{Value, json};
 use trusthub_bridge::domain::Timestamp;
 
-use test_support::{ACCOUNT, Bridge, PROFILE, Request, kafka::Record, wait_for};
+use test_support::{ACCOUNT, Bridge, PROFILE, Request, kafka::Record, project_root, wait_for};
 
 use crate::snapshots::assert_snapshot;
 
@@ -13,7 +13,7 @@ use crate::snapshots::assert_snapshot;
 const FIXTURES: &str = "tests/fixtures/callbacks";
 
 fn fixtures() -> Vec<(String, Value)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FIXTURES);
+    let folder = project_root().join(FIXTURES);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
         .filter(|file| file.extension().is_some_and(|extension| extension == "json"))

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use trusthub_bridge::domain::TEST_EVENT_TYPE;
 
-use test_support::{Bridge, Request, TOKEN, latest_statuses, program, wait_for};
+use test_support::{Bridge, Request, TOKEN, kill, latest_statuses, program, wait_for};
 
 /// Enough space for a few events.
 const SMALL_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8192");
@@ -237,8 +237,7 @@ fn dev_prints_what_to_type_and_each_callback_with_its_answer_and_event() {
     for part in ["204 POST BU", "Z BU", "submit it again:", "twilio-rejected (18602)"] {
         wait_for(part, || shown.lock().unwrap().iter().any(|line| line.contains(part)).then_some(()));
     }
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    kill("INT", child.id());
     assert!(child.wait().unwrap().success());
 }
 

@@ -6,6 +6,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use test_support::project_root;
+
 /// Folders of the repository. A code span that begins with one of them is the path of a file or folder.
 const FOLDERS: [&str; 10] =
     ["benches/", "crates/", "dashboards/", "docs/", "examples/", "fuzz/", "helm/", "schemas/", "scripts/", "src/"];
@@ -13,28 +15,14 @@ const FOLDERS: [&str; 10] =
 /// Paths that exist only after something was run, or that no longer exist.
 const NOT_TRACKED: [&str; 3] = ["docs/development.md", "fuzz/artifacts", "fuzz/corpus"];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// Paths of all documents below the root, sorted.
 fn documents() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "crates/durable-spool/README.md",
-        "crates/test-support/README.md",
-        "crates/trusthub-client/README.md",
-        "crates/trusthub-events/README.md",
-        "crates/trusthub-simulator/README.md",
-        "crates/twilio-accounts/README.md",
-        "crates/twilio-signature/README.md",
-        "fuzz/README.md",
-        "helm/trusthub-bridge/README.md",
-    ]
-    .map(PathBuf::from)
-    .into();
+    let mut found: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md", "helm/trusthub-bridge/README.md"]
+            .map(PathBuf::from)
+            .into();
+    let crates = fs::read_dir(project_root().join("crates")).unwrap();
+    found.extend(crates.map(|entry| Path::new("crates").join(entry.unwrap().file_name()).join("README.md")));
     found.extend(pages("docs"));
     found.extend(pages("docs/decisions"));
     found.sort();
@@ -43,13 +31,13 @@ fn documents() -> Vec<PathBuf> {
 
 /// Paths of the documents in a folder, without its subfolders.
 fn pages(folder: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+    let entries = fs::read_dir(project_root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
     let names = entries.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".md"));
     names.map(|name| Path::new(folder).join(name)).collect()
 }
 
 fn read(document: &Path) -> String {
-    fs::read_to_string(root().join(document)).unwrap_or_else(|error| panic!("{}: {error}", document.display()))
+    fs::read_to_string(project_root().join(document)).unwrap_or_else(|error| panic!("{}: {error}", document.display()))
 }
 
 /// The text without its code blocks, so that no shell comment counts as a heading.
@@ -98,7 +86,7 @@ fn broken(document: &Path, link: &str) -> Option<String> {
     let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
     let folder = document.parent().unwrap();
     let target = if path.is_empty() { document.to_owned() } else { normalized(&folder.join(path)) };
-    if !root().join(&target).exists() {
+    if !project_root().join(&target).exists() {
         return Some(format!("{} links to {link}, which is no file", document.display()));
     }
     let is_document = target.extension().is_some_and(|extension| extension == "md");
@@ -123,7 +111,7 @@ fn paths_in_code_spans_exist() {
         for span in prose(&read(&document)).split('`').skip(1).step_by(2) {
             let is_path = FOLDERS.iter().chain(&["tests/"]).any(|folder| span.starts_with(folder))
                 && span.chars().all(|character| character.is_ascii_alphanumeric() || "./_-".contains(character));
-            if is_path && !NOT_TRACKED.contains(&span) && !root().join(span).exists() {
+            if is_path && !NOT_TRACKED.contains(&span) && !project_root().join(span).exists() {
                 missing.push(format!("{} names {span}", document.display()));
             }
         }

@@ -1,6 +1,6 @@
 //! Snapshots: texts that were checked once, are committed, and that only tests read.
 
-use std::path::Path;
+use test_support::project_root;
 
 /// Asserts that the committed snapshot of this name, in this folder below the project's root, is this text.
 ///
@@ -8,7 +8,7 @@ use std::path::Path;
 /// `*.snap.new` beside the snapshot.
 pub(crate) fn assert_snapshot(folder: &str, name: &str, text: &str) {
     let mut settings = insta::Settings::new();
-    settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+    settings.set_snapshot_path(project_root().join(folder));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, text));

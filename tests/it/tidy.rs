@@ -23,6 +23,8 @@ mod vocabulary;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use test_support::project_root;
+
 const MAX_LINES: usize = 400;
 
 #[test]
@@ -42,10 +44,6 @@ struct Source {
     /// Below `src`.
     path: PathBuf,
     text: String,
-}
-
-fn project_root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn sources() -> Vec<Source> {

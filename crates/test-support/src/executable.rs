@@ -44,7 +44,7 @@ pub(crate) fn temporary_folder() -> &'static Path {
 }
 
 /// The root of the project's repository.
-pub(crate) fn project_root() -> &'static Path {
+pub fn project_root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
         root.expect("this crate is two folders below the root").to_owned()
@@ -53,7 +53,7 @@ pub(crate) fn project_root() -> &'static Path {
 }
 
 /// Sends a signal, such as `TERM`, to a process.
-pub(crate) fn kill(signal: &str, process: u32) {
+pub fn kill(signal: &str, process: u32) {
     let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().unwrap();
     assert!(sent.success());
 }

@@ -6,7 +6,7 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Child,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +17,7 @@ use std::{
 
 use super::{
     Connection, Request,
+    executable::kill,
     kafka::free_port,
     nginx::{make_folder, pid, supervise},
     wait_for,
@@ -130,8 +131,7 @@ fn follow(folder: &Path, instances: &Mutex<Vec<Instance>>, routed: &Mutex<Vec<In
     if has_changed {
         route(folder, &ready);
         let pid = pid(folder).expect("nginx runs");
-        let signaled = Command::new("kill").args(["-HUP", pid.trim()]).status().unwrap();
-        assert!(signaled.success());
+        kill("HUP", pid.trim().parse().expect("nginx writes a number"));
         *routed.lock().unwrap() = ready;
     }
 }

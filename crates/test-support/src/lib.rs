@@ -62,6 +62,7 @@ mod watchdog;
 pub use self::{
     bridge::Bridge,
     consumer_view::{applied_statuses, latest_statuses},
+    executable::{kill, project_root},
     http::{Answer, Connection},
     ledger::Load,
     mock::{MockCluster, mock_cluster},

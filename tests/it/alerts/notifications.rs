@@ -12,10 +12,10 @@ use std::{
 
 use serde_json::Value;
 
-use test_support::{TIMEOUT, kafka::unique_topic, prometheus::Daemon, wait_for};
+use test_support::{TIMEOUT, kafka::unique_topic, project_root, prometheus::Daemon, wait_for};
 
 use super::rules::rules;
-use crate::chart::rendering::{read, root, text};
+use crate::chart::rendering::{read, text};
 
 const EXAMPLE: &str = "examples/alertmanager/alertmanager.yml";
 /// The folder of the secrets in the example.
@@ -24,7 +24,7 @@ const SECRETS: &str = "/etc/alertmanager/secrets/trusthub";
 /// Runs amtool in the root of the project and returns its output.
 fn amtool(arguments: &[&str]) -> String {
     let mut command = Command::new("amtool");
-    let output = command.current_dir(root()).args(arguments).output();
+    let output = command.current_dir(project_root()).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("amtool does not start, see scripts/setup: {error}"));
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
@@ -33,8 +33,8 @@ fn amtool(arguments: &[&str]) -> String {
 
 #[test]
 fn operations_page_shows_the_alertmanager_example() {
-    let page = read(&root().join("docs/operations.md"));
-    let example = read(&root().join(EXAMPLE));
+    let page = read(&project_root().join("docs/operations.md"));
+    let example = read(&project_root().join(EXAMPLE));
     assert!(page.contains(&format!("```yaml\n{example}```\n")), "docs/operations.md does not show {EXAMPLE}");
 }
 
@@ -89,7 +89,7 @@ impl Alertmanager {
         fs::write(secrets.join("slack-url"), format!("http://{}/slack", receiver.address)).unwrap();
         fs::write(secrets.join("pagerduty-key"), "pagerduty-key-of-the-test").unwrap();
         let pagerduty = format!("global:\n  pagerduty_url: http://{}/pagerduty\n", receiver.address);
-        let mut config = read(&root().join(EXAMPLE)).replace(SECRETS, secrets.to_str().unwrap());
+        let mut config = read(&project_root().join(EXAMPLE)).replace(SECRETS, secrets.to_str().unwrap());
         config = config.replacen("global:\n", &pagerduty, 1);
         for pause in ["group_wait: 30s", "group_wait: 10s", "group_interval: 5m"] {
             assert!(config.contains(pause), "{EXAMPLE} has no {pause}");

@@ -4,7 +4,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::chart::rendering::{list, objects, read, root, text};
+use test_support::project_root;
+
+use crate::chart::rendering::{list, objects, read, text};
 
 /// The rule files: the main one, and the one that is off by default.
 pub(super) const FILES: [&str; 2] =
@@ -35,7 +37,7 @@ impl Rule {
 pub(super) fn rules() -> &'static [Rule] {
     static RULES: OnceLock<Vec<Rule>> = OnceLock::new();
     RULES.get_or_init(|| {
-        let files = FILES.iter().flat_map(|file| objects(&read(&root().join(file)), &[]).unwrap());
+        let files = FILES.iter().flat_map(|file| objects(&read(&project_root().join(file)), &[]).unwrap());
         let groups: Vec<Value> = files.flat_map(|file| list(&file["groups"]).cloned().collect::<Vec<_>>()).collect();
         groups.iter().flat_map(|group| list(&group["rules"])).map(Rule::new).collect()
     })

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use test_support::project_root;
+
 use crate::snapshots::assert_snapshot;
 
-use super::rendering::{Example, KUBERNETES, chart, examples, files_of, helm, objects, read, root, template};
+use super::rendering::{Example, KUBERNETES, chart, examples, files_of, helm, objects, read, template};
 
 #[test]
 fn every_example_is_valid_for_the_oldest_and_newest_kubernetes() {
@@ -40,7 +42,8 @@ fn every_example_renders_the_committed_manifest() {
     for Example { name, text, .. } in examples() {
         assert_snapshot(FOLDER, name, text);
     }
-    let files = files_of(&root().join(FOLDER)).into_iter().filter(|file| file.extension().is_some_and(|e| e == "snap"));
+    let files =
+        files_of(&project_root().join(FOLDER)).into_iter().filter(|file| file.extension().is_some_and(|e| e == "snap"));
     let committed: Vec<_> = files.map(|file| file.file_stem().unwrap().to_owned()).collect();
     let rendered: Vec<_> = examples().iter().map(|example| example.name.as_str()).collect();
     assert_eq!(committed, rendered, "committed examples (left) and those of the chart (right)");

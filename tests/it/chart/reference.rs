@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use test_support::golden::assert_golden;
+use test_support::{golden::assert_golden, project_root};
 
-use super::rendering::{chart, objects, read, root, texts};
+use super::rendering::{chart, objects, read, texts};
 
 const HEADING: &str = "| Value | Default | Description |\n| --- | --- | --- |\n";
 
@@ -128,7 +128,7 @@ fn documents_name_only_existing_values() {
     let values = values();
     let mut found = 0;
     for file in ["docs/kubernetes.md", "helm/trusthub-bridge/README.md", "helm/trusthub-bridge/templates/_notes.tpl"] {
-        for name in named(&read(&root().join(file)), &values) {
+        for name in named(&read(&project_root().join(file)), &values) {
             assert!(at(&values, &name).is_some(), "{file} names {name}");
             found += 1;
         }

@@ -11,7 +11,10 @@ use std::{
 
 use serde_json::Value;
 
-use test_support::oracle::{harness, libraries};
+use test_support::{
+    oracle::{harness, libraries},
+    project_root,
+};
 
 /// Versions of Kubernetes: the oldest that the chart is for, one that is in support, and the newest.
 pub(crate) const KUBERNETES: [&str; 3] = ["1.27", "1.35", "1.37"];
@@ -135,11 +138,7 @@ pub(crate) fn texts(value: &Value) -> BTreeSet<&str> {
 }
 
 pub(crate) fn chart() -> PathBuf {
-    root().join("helm/trusthub-bridge")
-}
-
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    project_root().join("helm/trusthub-bridge")
 }
 
 pub(crate) fn read(path: &Path) -> String {
@@ -182,7 +181,7 @@ pub(crate) fn helm(arguments: &[&str], input: &str) -> Output {
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let output = run(&mut Command::new(root().join("scripts/helm")), "");
+        let output = run(&mut Command::new(project_root().join("scripts/helm")), "");
         assert!(output.status.success(), "helm cannot be built:\n{}", String::from_utf8_lossy(&output.stderr));
         PathBuf::from(String::from_utf8(output.stdout).expect("the path of helm is UTF-8").trim_end())
     })

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use trusthub_events::view::View;
 
-use test_support::{TIMEOUT, kafka::broker, oracle::libraries};
+use test_support::{TIMEOUT, kafka::broker, kill, oracle::libraries, project_root};
 
 use super::{Record, Topic};
 
@@ -27,7 +27,7 @@ impl Language {
     fn example(self) -> Command {
         match self {
             Self::Rust => Command::new(built_example()),
-            Self::Python => python(&root().join("examples/consumer-python/consumer.py")),
+            Self::Python => python(&project_root().join("examples/consumer-python/consumer.py")),
         }
     }
 
@@ -46,7 +46,7 @@ fn decided_in_rust(records: &[Record]) -> Vec<Value> {
 }
 
 fn decided_in_python(partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
-    let mut feed = python(&root().join("tests/it/consumer/feed.py"));
+    let mut feed = python(&project_root().join("tests/it/consumer/feed.py"));
     let mut process = feed.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
     let mut answers = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -65,12 +65,11 @@ fn decided_in_python(partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
 /// Runs a Python program that imports modules of the Python example.
 fn python(program: &Path) -> Command {
     let mut command = Command::new(libraries().join("python/bin/python"));
-    command.arg(program).env("PYTHONPATH", root().join("examples/consumer-python")).env("PYTHONDONTWRITEBYTECODE", "1");
     command
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .arg(program)
+        .env("PYTHONPATH", project_root().join("examples/consumer-python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command
 }
 
 /// Cargo builds the example for the tests of its own package, before it runs all tests of the workspace.
@@ -108,8 +107,7 @@ impl Consumer {
 
     /// Terminates it as an orchestrator does, and returns the unread decisions and its standard error.
     pub(super) fn stop(mut self) -> (Vec<Value>, String) {
-        let signaled = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(signaled.success());
+        kill("TERM", self.process.id());
         let mut stderr = String::new();
         self.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         assert!(self.process.wait().unwrap().success(), "{stderr}");

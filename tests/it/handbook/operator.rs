@@ -16,6 +16,7 @@ use std::{
 use test_support::{
     PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{broker, free_port, unique_topic},
+    project_root,
 };
 
 use super::document::{OPERATIONS, blocks};
@@ -207,7 +208,7 @@ fn lines_of(bash: &mut Child) -> Receiver<String> {
 fn create_tools(bin: &Path) {
     fs::create_dir(bin).unwrap();
     symlink(env!("CARGO_BIN_EXE_trusthub-bridge"), bin.join("trusthub-bridge")).unwrap();
-    let jars = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka");
+    let jars = project_root().join("scripts/kafka");
     for (name, class) in KAFKA_TOOLS {
         let tool = bin.join(name);
         let call = format!("exec java -Xmx256m -XX:TieredStopAtLevel=1 -cp \"$({})/*\" {class} \"$@\"", jars.display());

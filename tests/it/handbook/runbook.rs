@@ -1,6 +1,8 @@
 //! Checks that the runbook has an entry for each alert, and that every link of the handbook resolves.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
+
+use test_support::project_root;
 
 use super::{
     document::{ERRORS, METRICS, OPERATIONS, Page, blocks, code, headings},
@@ -118,7 +120,7 @@ fn resolves(page: Page, target: &str) -> bool {
     let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
     let file = format!("docs/{}", if file.is_empty() { page.name } else { file });
     if anchor.is_empty() {
-        return root().join(file).exists();
+        return project_root().join(file).exists();
     }
     headings(&read(&file)).iter().any(|(_, title)| anchor_of(title) == anchor)
 }
@@ -129,10 +131,6 @@ fn anchor_of(title: &str) -> String {
     title.chars().filter(|character| character.is_alphanumeric() || "-_".contains(*character)).collect()
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn read(file: &str) -> String {
-    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    fs::read_to_string(project_root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }

@@ -11,6 +11,8 @@ use syn::{
     buffer::{Cursor, TokenBuffer},
 };
 
+use test_support::project_root;
+
 /// Modules whose texts are results, or are documented on other pages.
 const DOCUMENTED_ELSEWHERE: &[&str] = &[
     // The commands of the simulator, whose answers say what to write.
@@ -74,7 +76,7 @@ const CRATES: [(&str, &str); 6] = [
 /// All texts of the program without its tests.
 pub(super) fn texts() -> Texts {
     CRATES.iter().fold(Texts::default(), |texts, (name, folder)| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let root = project_root().join(folder);
         let mut reader = Reader { name, root: root.clone(), texts, is_documented_elsewhere: false };
         reader.read_module(&root.join("lib.rs"), &root);
         reader.texts

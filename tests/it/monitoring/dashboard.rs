@@ -3,12 +3,13 @@
 //! With `UPDATE_GOLDEN`, the test plays the day for some minutes and writes the results of the queries to
 //! `target/dashboard-data.json`, from which `scripts/dashboard` draws docs/dashboard.svg.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use serde_json::{Value, json};
 
 use test_support::{
     golden::is_updating,
+    project_root,
     prometheus::{Monitoring, NAMESPACE, now},
     wait_for,
 };
@@ -124,7 +125,7 @@ fn every_query_of_every_panel_has_data_after_a_full_day() {
     totals_are_those_of_the_instances(&day, &queries, &dashboard);
     if pace == Pace::Minutes {
         let data = json!({ "start": queries.start, "end": now(), "panels": panels, "annotations": annotations });
-        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dashboard-data.json"), data.to_string()).unwrap();
+        fs::write(project_root().join("target/dashboard-data.json"), data.to_string()).unwrap();
     }
 }
 

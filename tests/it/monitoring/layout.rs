@@ -1,9 +1,11 @@
 //! Tests the dashboard as a document: Grafana can show it, and readers can understand it.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 use trusthub_bridge::initial_metrics_page;
+
+use test_support::project_root;
 
 use super::{
     dashboard::{dashboard, list, panels, text},
@@ -47,7 +49,7 @@ fn metrics_of_the_program(page: &str) -> BTreeSet<&str> {
 }
 
 fn repository(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path = project_root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -18,6 +18,7 @@ use rdkafka::{
 use test_support::{
     Bridge,
     kafka::broker,
+    kill,
     reconcile::{Fixture, QUIET, Run},
     wait_for,
 };
@@ -105,11 +106,11 @@ fn process_without_leadership_stops_and_the_next_run_publishes_the_rest() {
     fixture.advance_clock();
     let suspended = fixture.bridge.spawn(&["reconcile"]);
     wait_for("the first batch", || (found(&fixture.bridge.events(1)).len() > 20).then_some(()));
-    signal("STOP", suspended.id());
+    kill("STOP", suspended.id());
     let before = found(&fixture.bridge.events(1)).len();
     let competitor = CompetingConsumer::of(&fixture.bridge);
     competitor.wait_until_leading();
-    signal("CONT", suspended.id());
+    kill("CONT", suspended.id());
     let run = Run::of(suspended.wait_with_output().unwrap());
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.told.contains("another process is reconciling this topic"), "{run:?}");
@@ -118,9 +119,4 @@ fn process_without_leadership_stops_and_the_next_run_publishes_the_rest() {
 
     drop(competitor);
     assert_eq!(fixture.reconcile(&[]).published() + after, 2_000);
-}
-
-fn signal(signal: &str, process: u32) {
-    let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status();
-    assert!(sent.unwrap().success());
 }
