@@ -91,7 +91,7 @@ mod tests {
         let verifier = Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring);
         let raw = RawCallback {
             resource: Resource::CustomerProfile,
-            route: ROUTE,
+            route: ROUTE.into(),
             target: ROUTE.to_owned(),
             query: None,
             encoding: Encoding::Form,

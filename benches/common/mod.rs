@@ -66,7 +66,7 @@ pub(crate) fn callback(body: &str, signer: u32) -> RawCallback {
     let signature = sign(&key, &format!("{BASE}{ROUTE}"), &fields).to_string();
     RawCallback {
         resource: Resource::CustomerProfile,
-        route: ROUTE,
+        route: ROUTE.into(),
         target: ROUTE.into(),
         query: None,
         encoding: Encoding::Form,

@@ -1,5 +1,7 @@
 //! A callback as it arrived. Nothing in it is trusted.
 
+use std::borrow::Cow;
+
 use twilio_signature::{Encoding, Headers, WebhookRequest};
 
 use super::Resource;
@@ -40,8 +42,9 @@ pub fn callback_route(resource: Resource) -> Option<&'static str> {
 pub struct RawCallback {
     /// The kind of profile that the path names.
     pub resource: Resource,
-    /// The path relative to the public URL, in its canonical spelling, such as `/callbacks/customer-profiles`.
-    pub route: &'static str,
+    /// The path relative to the public URL, as requested. It is a [`callback_route`], or differs from it only in its slashes
+    /// and in letter case. Twilio signs this spelling.
+    pub route: Cow<'static, str>,
     /// The path and query as received, including the prefix.
     pub target: String,
     /// The raw query without its question mark; `None` when there was no question mark.
@@ -55,6 +58,12 @@ pub struct RawCallback {
 }
 
 impl RawCallback {
+    /// The callback path as documented, if the request spells it otherwise.
+    #[must_use]
+    pub fn expected_route(&self) -> Option<&'static str> {
+        callback_route(self.resource).filter(|route| *route != self.route)
+    }
+
     /// The method, derived from the encoding.
     #[must_use]
     pub fn verb(&self) -> Verb {
@@ -78,7 +87,7 @@ impl RawCallback {
     pub fn as_request(&self) -> WebhookRequest<'_> {
         WebhookRequest {
             path: self.target.split('?').next().unwrap_or_default(),
-            route: self.route,
+            route: &self.route,
             query: self.query.as_deref(),
             encoding: self.encoding,
             headers: &self.headers,

@@ -167,7 +167,7 @@ mod tests {
     fn raw(body: &[u8]) -> RawCallback {
         RawCallback {
             resource: Resource::CustomerProfile,
-            route: "/callbacks/customer-profiles",
+            route: "/callbacks/customer-profiles".into(),
             target: "/prefix/callbacks/customer-profiles?a=%20".into(),
             query: Some("a=%20".into()),
             encoding: Encoding::Form,

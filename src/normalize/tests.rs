@@ -15,7 +15,7 @@ const RECEIVED: Duration = Duration::from_millis(1_795_172_640_123);
 fn request(encoding: Encoding, query: Option<String>, body: &str, headers: &[(&str, &str)]) -> RawCallback {
     RawCallback {
         resource: Resource::CustomerProfile,
-        route: ROUTE,
+        route: ROUTE.into(),
         target: ROUTE.into(),
         query,
         encoding,

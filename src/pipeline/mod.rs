@@ -59,6 +59,7 @@ mod dedup;
 mod detach;
 mod metrics;
 mod outcome_guard;
+mod path_warnings;
 mod rejected;
 mod rejection_log;
 mod unverified;
@@ -84,6 +85,7 @@ use self::{
     dead_letter::wait_for_dead_letter,
     dedup::{Claim, DedupWindow, FirstClaim, Repeat},
     detach::DetachOnDrop,
+    path_warnings::PathWarnings,
     rejected::RejectionHandler,
     rejection_log::RejectionLog,
     unverified::ReportOnlyLimiter,
@@ -120,6 +122,7 @@ pub(crate) struct Pipeline {
     clock: Mutex<EventClock>,
     rejections: Arc<RejectionHandler>,
     rejection_log: Arc<RejectionLog>,
+    path_warnings: PathWarnings,
     tasks: TaskTracker,
     runtime: Handle,
 }
@@ -148,6 +151,7 @@ impl Pipeline {
             deliver,
             rejections: Arc::new(rejections),
             rejection_log: RejectionLog::new(runtime.clone()),
+            path_warnings: PathWarnings::default(),
             metrics,
             clock: Mutex::new(clock),
             tasks,
@@ -204,6 +208,7 @@ impl Pipeline {
 
     fn submit_verified(&self, guard: &mut OutcomeGuard, verified: VerifiedCallback) -> Accepted {
         guard.mark_verified();
+        self.path_warnings.check(verified.raw(), Instant::now());
         let matched = verified.matched();
         self.metrics.signatures.of(ConstructionLabel(matched.construction), KeyAgeLabel(matched.key)).inc();
         let normalized = normalize(&verified);

@@ -166,7 +166,7 @@ mod tests {
     fn callback(body: &[u8]) -> RawCallback {
         RawCallback {
             resource: Resource::CustomerProfile,
-            route: "/callbacks/customer-profiles",
+            route: "/callbacks/customer-profiles".into(),
             target: "/callbacks/customer-profiles".into(),
             query: None,
             encoding: Encoding::Form,

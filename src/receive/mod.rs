@@ -3,8 +3,8 @@
 //!
 //! # Invariants
 //!
-//! - Every request to a callback path has an outcome, which the pipeline counts. Requests to other paths are answered 404, and
-//!   those to `/healthz` 200; both count nowhere.
+//! - Every request to a callback path, in any spelling of its slashes and letters, has an outcome, which the pipeline counts.
+//!   Requests to other paths are answered 404, and those to `/healthz` 200; both count nowhere.
 //! - The size of a request and the time to read it are limited, and its content is not interpreted.
 //! - The body of a response is a fixed short text that never explains a rejection.
 //! - No response is a redirect: Twilio would follow it with a `GET` that its signature does not match.
@@ -91,7 +91,7 @@ impl CallbackHandler {
         }
     }
 
-    async fn outcome(&self, request: &HttpRequest, payload: &mut web::Payload, route: Route) -> Outcome {
+    async fn outcome(&self, request: &HttpRequest, payload: &mut web::Payload, route: Route<'_>) -> Outcome {
         const OVERLOADED: Outcome = Outcome::Unavailable(DeliveryError::Overloaded);
         let guard = self.pipeline.start_request(route.resource, Instant::now());
         // A connection has no slot when the system is short of descriptors.

@@ -30,7 +30,7 @@ pub(super) struct RequestLimits {
 pub(super) async fn read(
     request: &HttpRequest,
     payload: &mut web::Payload,
-    route: Route,
+    route: Route<'_>,
     limits: RequestLimits,
     received: Instant,
 ) -> Result<RawCallback, RejectReason> {
@@ -39,7 +39,7 @@ pub(super) async fn read(
     let body = timeout_at(deadline, read_body(request, payload, limits.max_bytes)).await;
     let raw = RawCallback {
         resource: route.resource,
-        route: route.path,
+        route: route.spelling(),
         target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         query: request.uri().query().map(str::to_owned),
         encoding,

@@ -1,12 +1,27 @@
 //! Finds the callback path of a request.
 
+use std::borrow::Cow;
+
 use crate::domain::{Label as _, PublicUrl, Resource, callback_route};
 
-/// A callback path, relative to the public URL.
+/// The longest spelling of a callback path that is recognized, in bytes. It leaves room for more slashes than a mistake adds.
+const MAX_SPELLING_BYTES: usize = 128;
+
+/// A callback path, relative to the public URL, as requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Route {
-    pub(super) path: &'static str,
+pub(super) struct Route<'a> {
     pub(super) resource: Resource,
+    /// The documented path.
+    documented: &'static str,
+    /// The path as requested.
+    requested: &'a str,
+}
+
+impl Route<'_> {
+    /// The path as requested, which is what Twilio signed. It is copied only when it is not the documented one.
+    pub(super) fn spelling(&self) -> Cow<'static, str> {
+        if self.requested == self.documented { self.documented.into() } else { self.requested.to_owned().into() }
+    }
 }
 
 /// The callback paths, each without a prefix and with each configured prefix: an ingress may or may not strip it.
@@ -24,42 +39,103 @@ impl Routes {
         Self { prefixes }
     }
 
-    /// Finds the route of a raw path. The path is neither decoded nor normalized: Twilio calls exactly the configured URL.
-    pub(super) fn find(&self, path: &str) -> Option<Route> {
-        let mut bare = self.prefixes.iter().filter_map(|prefix| path.strip_prefix(prefix.as_str()));
-        bare.find_map(route)
+    /// Finds the route of a raw path. The path is never decoded. The prefix is compared exactly, because it is configured; the
+    /// rest may have other slashes and letters than the documented path, because the URL at Twilio may have them.
+    pub(super) fn find<'a>(&self, path: &'a str) -> Option<Route<'a>> {
+        self.prefixes.iter().filter_map(|prefix| path.strip_prefix(prefix.as_str())).find_map(route)
     }
 }
 
-fn route(path: &str) -> Option<Route> {
+fn route(requested: &str) -> Option<Route<'_>> {
+    if requested.len() > MAX_SPELLING_BYTES || !requested.starts_with('/') {
+        return None;
+    }
     Resource::ALL.iter().find_map(|resource| {
-        callback_route(*resource).filter(|route| *route == path).map(|path| Route { path, resource: *resource })
+        let documented = callback_route(*resource).filter(|documented| is_spelling_of(documented, requested))?;
+        Some(Route { resource: *resource, documented, requested })
     })
+}
+
+/// Whether the paths are equal, ignoring doubled and trailing slashes and the case of ASCII letters.
+fn is_spelling_of(documented: &str, requested: &str) -> bool {
+    let mut requested = segments(requested);
+    segments(documented).all(|segment| requested.next().is_some_and(|other| segment.eq_ignore_ascii_case(other)))
+        && requested.next().is_none()
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn routes() -> Routes {
+        let urls = ["https://a.example", "https://b.example/twilio/in"].map(|url| PublicUrl::parse(url).unwrap());
+        Routes::new(&urls)
+    }
+
     #[test]
     fn route_is_found_bare_and_below_each_prefix_and_at_no_other_path() {
-        let urls = ["https://a.example", "https://b.example/twilio/in"].map(|url| PublicUrl::parse(url).unwrap());
-        let routes = Routes::new(&urls);
+        let routes = routes();
         let found = |path: &str| routes.find(path).map(|route| route.resource);
         assert_eq!(found("/callbacks/customer-profiles"), Some(Resource::CustomerProfile));
         assert_eq!(found("/twilio/in/callbacks/trust-products"), Some(Resource::TrustProduct));
         assert_eq!(found("/twilio/in/callbacks/regulatory-bundles"), Some(Resource::RegulatoryBundle));
         for path in [
+            "",
             "/",
             "/callbacks",
-            "/callbacks/customer-profiles/",
-            "//callbacks/customer-profiles",
-            "/Callbacks/customer-profiles",
+            "callbacks/customer-profiles",
+            "/callbacks/customer-profiles/x",
+            "/callbacks/./customer-profiles",
             "/callbacks/customer%2Dprofiles",
+            "/callbacks%2Fcustomer-profiles",
+            "/callbacks/customer_profiles",
+            "/callbacks\\customer-profiles",
             "/twilio/callbacks/customer-profiles",
+            "/Twilio/in/callbacks/customer-profiles",
+            "/twilio//in/callbacks/customer-profiles",
+            "//twilio/in/callbacks/customer-profiles",
+            "/twilio/incallbacks/customer-profiles",
             "/twilio/in/twilio/in/callbacks/customer-profiles",
         ] {
             assert_eq!(found(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn other_slashes_and_letters_are_the_same_route_and_are_kept() {
+        let routes = routes();
+        for spelling in [
+            "/callbacks/customer-profiles",
+            "/callbacks/customer-profiles/",
+            "/callbacks/customer-profiles//",
+            "//callbacks/customer-profiles",
+            "///callbacks///customer-profiles/",
+            "/Callbacks/Customer-Profiles",
+            "/CALLBACKS/CUSTOMER-PROFILES/",
+        ] {
+            for path in [spelling.to_owned(), format!("/twilio/in{spelling}")] {
+                let route = routes.find(&path).unwrap_or_else(|| panic!("{path}"));
+                assert_eq!((route.resource, &*route.spelling()), (Resource::CustomerProfile, spelling));
+            }
+        }
+    }
+
+    #[test]
+    fn documented_spelling_is_not_copied() {
+        let is_copied = |path: &str| matches!(routes().find(path).unwrap().spelling(), Cow::Owned(_));
+        assert!(!is_copied("/twilio/in/callbacks/trust-products"));
+        assert!(is_copied("/callbacks/trust-products/"));
+    }
+
+    #[test]
+    fn endless_slashes_are_no_route() {
+        let with_slashes = |count: usize| format!("{}callbacks/trust-products", "/".repeat(count));
+        let fitting = MAX_SPELLING_BYTES - "callbacks/trust-products".len();
+        assert!(routes().find(&with_slashes(fitting)).is_some());
+        assert_eq!(routes().find(&with_slashes(fitting + 1)), None);
     }
 }

@@ -200,7 +200,7 @@ fn url_of_any_service_is_explained() {
     };
     with(url).ends(0, "matches: construction form, current key (token 1 of --token)");
     with(&url.replace("https", "http")).ends(1, "does not match").says("near miss (scheme)");
-    with(&url.replace(".php", ".php/")).ends(1, "does not match").says("near miss (trailing_slash)");
+    with(&url.replace(".php", ".php/")).ends(1, "does not match").says("near miss (path_spelling)");
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub enum NearMissKind {
     Prefix,
     /// A slash at the end of the path.
     TrailingSlash,
+    /// Another spelling of the path: doubled or trailing slashes, or upper case.
+    PathSpelling,
     /// Another query, or another encoding of the query.
     Query,
     /// Another body, other fields, or another encoding of the fields.
@@ -31,6 +33,7 @@ impl NearMissKind {
             Self::Host => "host",
             Self::Prefix => "prefix",
             Self::TrailingSlash => "trailing_slash",
+            Self::PathSpelling => "path_spelling",
             Self::Query => "query",
             Self::Body => "body",
         }
@@ -89,6 +92,9 @@ impl NearMiss {
     pub fn remedy(&self) -> String {
         match (&self.public_url, self.kind) {
             (Some(url), _) => format!("set PUBLIC_URL={url}, or correct the callback URL at Twilio"),
+            (None, NearMissKind::PathSpelling) => {
+                "configure the proxy in front of this service to forward the path unchanged".to_owned()
+            }
             (None, NearMissKind::Query) => {
                 "configure the proxy in front of this service to forward the query unchanged".to_owned()
             }

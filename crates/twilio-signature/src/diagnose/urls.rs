@@ -56,8 +56,10 @@ impl CandidateUrl<'_> {
     /// The value of `PUBLIC_URL` with which the request would have been accepted, if there is one.
     pub(super) fn public_url(&self) -> Option<String> {
         let difference = self.path.difference.as_ref();
-        let has_other_slash = difference.is_some_and(|difference| difference.kind == NearMissKind::TrailingSlash);
-        let prefix = self.path.text.strip_suffix(self.route).filter(|_| !has_other_slash);
+        let is_other_route = difference.is_some_and(|difference| {
+            matches!(difference.kind, NearMissKind::TrailingSlash | NearMissKind::PathSpelling)
+        });
+        let prefix = self.path.text.strip_suffix(self.route).filter(|_| !is_other_route);
         prefix.map(|prefix| format!("{}{prefix}", self.base()))
     }
 }
@@ -201,6 +203,7 @@ fn paths(configured: &ConfiguredUrl<'_>, request: &WebhookRequest<'_>) -> Vec<Pa
         Some(without) => slash_variant(without, "has no slash at its end"),
         None => slash_variant(&format!("{own}/"), "has a slash at its end"),
     };
+    let plain = plain_spelling(prefix, route);
     let forwarded =
         header_values(request, PREFIX_HEADER).map(|prefix| format!("{}{route}", prefix.trim_end_matches('/')));
     let original = PATH_HEADERS.iter().flat_map(|header| header_values(request, header));
@@ -208,7 +211,17 @@ fn paths(configured: &ConfiguredUrl<'_>, request: &WebhookRequest<'_>) -> Vec<Pa
     let others = [route.to_owned(), format!("{prefix}{own}"), request.path.to_owned()].into_iter();
     let others = others.chain(forwarded.chain(original).filter(|path| path.starts_with('/')));
     let others = others.map(|path| path_variant(configured, route, path));
-    without_repeats([PartVariant::configured(own), slash].into_iter().chain(others).collect())
+    without_repeats([PartVariant::configured(own)].into_iter().chain(plain).chain([slash]).chain(others).collect())
+}
+
+/// The path without doubled and trailing slashes and in lower case, if it is spelled differently: the sender may have signed
+/// that, and a proxy changed it.
+fn plain_spelling(prefix: &str, route: &str) -> Option<PartVariant> {
+    let segments = route.split('/').filter(|segment| !segment.is_empty());
+    let plain: String = segments.flat_map(|segment| ["/", segment]).collect::<String>().to_ascii_lowercase();
+    let path = format!("{prefix}{plain}");
+    let description = format!("the request has the path {route}, but another spelling of the path was signed, {plain}");
+    (plain != route).then(|| PartVariant::different(path, NearMissKind::PathSpelling, description))
 }
 
 fn path_variant(configured: &ConfiguredUrl<'_>, route: &str, path: String) -> PartVariant {

@@ -78,6 +78,29 @@ fn each_different_url_is_reported_by_its_differences() {
 }
 
 #[test]
+fn other_spelling_of_the_path_is_reported_with_the_one_that_was_signed() {
+    for (prefix, route) in [
+        ("", "//callbacks/customer-profiles"),
+        ("", "/callbacks/customer-profiles/"),
+        ("/twilio", "/callbacks//customer-profiles//"),
+        ("/twilio", "/Callbacks/Customer-Profiles"),
+    ] {
+        let base = format!("{BASE}{prefix}");
+        let mut raw = signed(form(FORM), &format!("{base}{ROUTE}"), &decoded(FORM));
+        (raw.route, raw.target) = (route, format!("{prefix}{route}"));
+        // A proxy may say what it received, which is the path that was signed.
+        raw.headers.push("x-original-uri", format!("{prefix}{ROUTE}").as_bytes());
+        let (kind, text) = diagnosis(&base, &raw);
+        assert_eq!(kind, NearMissKind::PathSpelling, "{text}");
+        let expected = format!(
+            "signature would match {base}{ROUTE}: the request has the path {route}, but another spelling of the path was \
+             signed, {ROUTE}; configure the proxy in front of this service to forward the path unchanged"
+        );
+        assert_eq!(text, expected);
+    }
+}
+
+#[test]
 fn header_that_cannot_be_part_of_a_url_is_ignored() {
     let long = format!("{}.example", "h".repeat(MAX_HINT_BYTES));
     for (signed_url, name, value) in [
