@@ -5,9 +5,12 @@
 
 use std::sync::Arc;
 
-use twilio_signature::{ClaimedAccount, Payload, SignatureMatch, VerifiedPayload, Verifier, VerifyError};
+use twilio_signature::{
+    BODY_HASH_PARAMETER, ClaimedAccount, Pair, Payload, SignatureMatch, VerifiedPayload, Verifier, VerifyError,
+    decode_form,
+};
 
-use crate::domain::{RawCallback, RejectReason};
+use crate::domain::{RawCallback, RejectReason, Verb};
 
 /// A callback that Twilio signed. Only [`VerifiedCallback::verify`] creates one. A verified payload alone is not
 /// enough, because nothing joins it to a callback:
@@ -17,13 +20,14 @@ use crate::domain::{RawCallback, RejectReason};
 /// # use trusthub_bridge::{domain::RawCallback, verify::VerifiedCallback};
 /// # use twilio_signature::VerifiedPayload;
 /// fn forge(raw: Arc<RawCallback>, verified: VerifiedPayload) -> VerifiedCallback {
-///     VerifiedCallback { raw, verified }
+///     VerifiedCallback { raw, verified, parameters: Vec::new() }
 /// }
 /// ```
 #[derive(Debug)]
 pub struct VerifiedCallback {
     raw: Arc<RawCallback>,
     verified: VerifiedPayload,
+    parameters: Vec<Pair>,
 }
 
 impl VerifiedCallback {
@@ -34,7 +38,8 @@ impl VerifiedCallback {
     pub fn verify(verifier: &Verifier, raw: impl Into<Arc<RawCallback>>) -> Result<Self, RejectReason> {
         let raw = raw.into();
         let verified = verifier.verify(&raw.as_request())?;
-        Ok(Self { raw, verified })
+        let parameters = query_parameters(&raw)?;
+        Ok(Self { raw, verified, parameters })
     }
 
     /// The callback as it arrived.
@@ -49,6 +54,12 @@ impl VerifiedCallback {
         self.verified.payload()
     }
 
+    /// The query parameters of a `POST` in the order received, except those of the signature scheme. They are not fields.
+    #[must_use]
+    pub fn parameters(&self) -> &[Pair] {
+        &self.parameters
+    }
+
     /// The account that the callback names.
     #[must_use]
     pub fn account(&self) -> &ClaimedAccount {
@@ -60,6 +71,17 @@ impl VerifiedCallback {
     pub fn matched(&self) -> SignatureMatch {
         self.verified.matched()
     }
+}
+
+/// Decodes the query of a `POST`, which may have as many parameters as the body has fields.
+fn query_parameters(raw: &RawCallback) -> Result<Vec<Pair>, RejectReason> {
+    let query = match raw.verb() {
+        Verb::Get => "",
+        Verb::Post => raw.query.as_deref().unwrap_or_default(),
+    };
+    let mut parameters = decode_form(query.as_bytes()).map_err(|_| RejectReason::Malformed)?;
+    parameters.retain(|(name, _)| name != BODY_HASH_PARAMETER.as_bytes());
+    Ok(parameters)
 }
 
 impl From<VerifyError> for RejectReason {

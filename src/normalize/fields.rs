@@ -1,14 +1,16 @@
 //! Maps field names to their meaning. The only place that lists the spellings that Twilio uses.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::Value;
-use twilio_signature::{Pair, Payload, is_named};
+use twilio_signature::{BODY_HASH_PARAMETER, Pair, Payload, is_named};
+
+use crate::domain::{ProfileSid, Verb};
 
 /// The meaning of a field. Names are compared without case and underscores.
-///
-/// Twilio documents and sends `BundleSid`, `AccountSid`, `Status` and `FailureReason`. The other spellings occur in
-/// handlers that are in use, and supporting them costs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldMeaning {
     Account,
@@ -18,35 +20,55 @@ pub(super) enum FieldMeaning {
     FailureReason,
     Errors,
     ValidUntil,
-    BodyHash,
     /// Not sent by Twilio: marks a test callback, which a holder of the token sends to check an installation.
     Test,
     Unknown,
 }
 
+/// How sure it is that a name has its meaning. A name counts only if no name of a lower rank gives the value; otherwise a
+/// field that means something else could contradict it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum NameRank {
+    /// Twilio documents or sends `BundleSid`, `AccountSid`, `Status` and `FailureReason`. The others of this rank occur in
+    /// handlers that are in use.
+    Known,
+    /// Occurs in a few public handlers. As the profile, it must be a profile SID.
+    Rare,
+    /// May be the SID of anything. As the profile, it must be a profile SID.
+    Generic,
+}
+
 /// All spellings, in lower case and without underscores.
-const SPELLINGS: [(&str, FieldMeaning); 14] = [
-    ("accountsid", FieldMeaning::Account),
-    ("bundlesid", FieldMeaning::Profile),
-    ("customerprofilesid", FieldMeaning::Profile),
-    ("trustproductsid", FieldMeaning::Profile),
-    ("sid", FieldMeaning::Sid),
-    ("status", FieldMeaning::Status),
-    ("failurereason", FieldMeaning::FailureReason),
-    ("rejectionreason", FieldMeaning::FailureReason),
-    ("errors", FieldMeaning::Errors),
-    ("errorcode", FieldMeaning::Errors),
-    ("errorcodes", FieldMeaning::Errors),
-    ("validuntil", FieldMeaning::ValidUntil),
-    ("bodysha256", FieldMeaning::BodyHash),
-    ("trusthubbridgetest", FieldMeaning::Test),
+const SPELLINGS: [(&str, FieldMeaning, NameRank); 21] = [
+    ("accountsid", FieldMeaning::Account, NameRank::Known),
+    ("bundlesid", FieldMeaning::Profile, NameRank::Known),
+    ("customerprofilesid", FieldMeaning::Profile, NameRank::Known),
+    ("trustproductsid", FieldMeaning::Profile, NameRank::Known),
+    ("sid", FieldMeaning::Sid, NameRank::Known),
+    ("resourcesid", FieldMeaning::Profile, NameRank::Rare),
+    ("objectsid", FieldMeaning::Profile, NameRank::Rare),
+    ("registrationid", FieldMeaning::Profile, NameRank::Rare),
+    ("id", FieldMeaning::Profile, NameRank::Generic),
+    ("status", FieldMeaning::Status, NameRank::Known),
+    ("bundlestatus", FieldMeaning::Status, NameRank::Rare),
+    ("customerprofilestatus", FieldMeaning::Status, NameRank::Rare),
+    ("failurereason", FieldMeaning::FailureReason, NameRank::Known),
+    ("rejectionreason", FieldMeaning::FailureReason, NameRank::Known),
+    ("rejectreason", FieldMeaning::FailureReason, NameRank::Rare),
+    ("errormessage", FieldMeaning::FailureReason, NameRank::Rare),
+    ("errors", FieldMeaning::Errors, NameRank::Known),
+    ("errorcode", FieldMeaning::Errors, NameRank::Known),
+    ("errorcodes", FieldMeaning::Errors, NameRank::Known),
+    ("validuntil", FieldMeaning::ValidUntil, NameRank::Known),
+    ("trusthubbridgetest", FieldMeaning::Test, NameRank::Known),
 ];
 
-impl FieldMeaning {
-    fn of(name: &str) -> Self {
-        let spelling = SPELLINGS.iter().find(|(folded, _)| is_named(name.as_bytes(), folded));
-        spelling.map_or(Self::Unknown, |(_, meaning)| *meaning)
-    }
+/// The meanings that have names of several ranks.
+const RANKED: [FieldMeaning; 3] = [FieldMeaning::Profile, FieldMeaning::Status, FieldMeaning::FailureReason];
+
+fn lookup(name: &str) -> (FieldMeaning, NameRank) {
+    let spelling = SPELLINGS.iter().find(|(folded, ..)| is_named(name.as_bytes(), folded));
+    spelling.map_or((FieldMeaning::Unknown, NameRank::Known), |(_, meaning, rank)| (*meaning, *rank))
 }
 
 /// One field with its value as text. JSON values other than strings are kept in JSON form.
@@ -55,17 +77,22 @@ pub(super) struct Field<'a> {
     pub(super) name: Cow<'a, str>,
     pub(super) meaning: FieldMeaning,
     pub(super) value: Cow<'a, str>,
+    rank: NameRank,
 }
 
 impl<'a> Field<'a> {
     fn new(name: Cow<'a, str>, value: Cow<'a, str>) -> Self {
-        let meaning = match FieldMeaning::of(&name) {
+        let (meaning, rank) = lookup(&name);
+        let meaning = match (meaning, rank) {
             // The name is so common that it may refer to something else.
-            FieldMeaning::Sid if value.trim().starts_with("BU") => FieldMeaning::Profile,
-            FieldMeaning::Sid => FieldMeaning::Unknown,
-            meaning => meaning,
+            (FieldMeaning::Sid, _) if value.trim().starts_with("BU") => FieldMeaning::Profile,
+            (FieldMeaning::Sid, _) => FieldMeaning::Unknown,
+            (FieldMeaning::Profile, NameRank::Rare | NameRank::Generic) if profile_sid(&value).is_none() => {
+                FieldMeaning::Unknown
+            }
+            (meaning, _) => meaning,
         };
-        Self { name, meaning, value }
+        Self { name, meaning, value, rank }
     }
 
     /// The value without surrounding white space; `None` when it is empty, since Twilio sends absent fields as empty ones.
@@ -74,24 +101,74 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Returns all fields in the order received; `None` when the payload is unreadable.
-pub(super) fn read(payload: &Payload) -> Option<Vec<Field<'_>>> {
-    match payload {
-        Payload::Pairs(pairs) => Some(pairs.iter().map(pair_field).collect()),
-        Payload::Json(members) => Some(members.iter().flat_map(|(name, value)| json_fields(name, value)).collect()),
-        Payload::Unreadable => None,
+fn profile_sid(text: &str) -> Option<ProfileSid> {
+    ProfileSid::parse(text.trim()).ok()
+}
+
+/// Returns all fields in the order received; `None` when the payload is unreadable. `verb` says where the fields were: the
+/// query of a `GET` also has the parameter of the signature scheme, which is not a field.
+pub(super) fn read(payload: &Payload, verb: Verb) -> Option<Vec<Field<'_>>> {
+    let mut fields: Vec<_> = match payload {
+        Payload::Pairs(pairs) => {
+            let is_field = |(name, _): &&Pair| verb == Verb::Post || name != BODY_HASH_PARAMETER.as_bytes();
+            pairs.iter().filter(is_field).map(pair_field).collect()
+        }
+        Payload::Json(members) => members.iter().flat_map(|(name, value)| json_fields(name, value)).collect(),
+        Payload::Unreadable => return None,
+    };
+    RANKED.iter().for_each(|meaning| keep_lowest_rank(&mut fields, *meaning));
+    Some(fields)
+}
+
+/// Makes fields unknown if names of a lower rank give the value.
+fn keep_lowest_rank(fields: &mut [Field<'_>], meaning: FieldMeaning) {
+    let with_value = fields.iter().filter(|field| field.meaning == meaning && field.text().is_some());
+    let lowest = with_value.map(|field| field.rank).min().unwrap_or(NameRank::Known);
+    for field in fields.iter_mut().filter(|field| field.meaning == meaning && field.rank > NameRank::Known) {
+        if field.rank > lowest || field.text().is_none() {
+            field.meaning = FieldMeaning::Unknown;
+        }
     }
 }
 
-fn pair_field((name, value): &Pair) -> Field<'_> {
-    Field::new(String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+/// The profile of a payload without a field for it: the only profile SID among all values, however often it occurs. `None`
+/// when there is none or there are several.
+pub(super) fn only_profile(payload: &Payload) -> Option<ProfileSid> {
+    let mut sids = BTreeSet::new();
+    match payload {
+        Payload::Pairs(pairs) => {
+            sids.extend(pairs.iter().filter_map(|(_, value)| profile_sid(str::from_utf8(value).ok()?)))
+        }
+        Payload::Json(members) => members.iter().for_each(|(_, value)| collect_profiles(value, &mut sids)),
+        Payload::Unreadable => {}
+    }
+    sids.pop_first().filter(|_| sids.is_empty())
+}
+
+/// The depth is limited by the JSON parser.
+fn collect_profiles(value: &Value, sids: &mut BTreeSet<ProfileSid>) {
+    match value {
+        Value::String(text) => sids.extend(profile_sid(text)),
+        Value::Array(items) => items.iter().for_each(|item| collect_profiles(item, sids)),
+        Value::Object(members) => members.values().for_each(|member| collect_profiles(member, sids)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn pair_field(pair: &Pair) -> Field<'_> {
+    let (name, value) = pair_texts(pair);
+    Field::new(name, value)
+}
+
+fn pair_texts((name, value): &Pair) -> (Cow<'_, str>, Cow<'_, str>) {
+    (String::from_utf8_lossy(name), String::from_utf8_lossy(value))
 }
 
 /// Treats an array as a repeated field, as in a form, except `errors`, which is one structure.
 fn json_fields<'a>(name: &'a str, value: &'a Value) -> Vec<Field<'a>> {
     let field = |value: &'a Value| Field::new(name.into(), json_text(value));
     match value {
-        Value::Array(items) if FieldMeaning::of(name) != FieldMeaning::Errors => items.iter().map(field).collect(),
+        Value::Array(items) if lookup(name).0 != FieldMeaning::Errors => items.iter().map(field).collect(),
         value => vec![field(value)],
     }
 }
@@ -110,7 +187,17 @@ pub(super) struct ExtraFields(BTreeMap<String, Vec<String>>);
 
 impl ExtraFields {
     pub(super) fn add(&mut self, field: &Field<'_>) {
-        self.0.entry(field.name.to_string()).or_default().push(field.value.to_string());
+        self.push(&field.name, &field.value);
+    }
+
+    /// Adds a parameter of the query of a `POST`, whatever its name: the fields are only in the body.
+    pub(super) fn add_parameter(&mut self, parameter: &Pair) {
+        let (name, value) = pair_texts(parameter);
+        self.push(&name, &value);
+    }
+
+    fn push(&mut self, name: &str, value: &str) {
+        self.0.entry(name.to_owned()).or_default().push(value.to_owned());
     }
 
     pub(super) fn into_inner(self) -> BTreeMap<String, Vec<String>> {

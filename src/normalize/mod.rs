@@ -1,7 +1,8 @@
 //! Normalizes callbacks: turns a [`VerifiedCallback`] into an [`Event`] of one fixed form.
 //!
 //! Field names match regardless of case and underscores. An empty value counts as absent. An unknown status still becomes an
-//! event, and unknown fields are preserved. This module does no I/O and does not read the clock.
+//! event, and unknown fields are preserved, and so are the query parameters of a `POST`. This module does no I/O and does not
+//! read the clock.
 //!
 //! Only a verified callback can become an event:
 //!
@@ -21,7 +22,7 @@ mod profile_event;
 use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
-use twilio_signature::ClaimedAccount;
+use twilio_signature::{ClaimedAccount, Pair, Payload};
 
 pub use self::profile_event::event_from_profile;
 use self::{
@@ -105,14 +106,15 @@ impl NormalizedCallback {
 /// [`NormalizeError`] when the account, the profile or the status is missing, invalid or contradictory.
 pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, NormalizeError> {
     let without_profile = |reason| NormalizeError { reason, profile: None };
-    let fields = fields::read(verified.payload()).ok_or(without_profile(DeadLetterReason::InvalidJson))?;
-    let profile = read_profile(&fields).map_err(without_profile)?;
+    let fields = fields::read(verified.payload(), verified.raw().verb())
+        .ok_or(without_profile(DeadLetterReason::InvalidJson))?;
+    let profile = read_profile(&fields, verified.payload()).map_err(without_profile)?;
     let with_profile = |reason| NormalizeError { reason, profile: Some(profile.clone()) };
     let account = read_account(verified.account()).map_err(with_profile)?;
     let raw_status = read_status(&fields).map_err(with_profile)?;
     let raw = verified.raw();
     let idempotency_token = raw.header_text(IDEMPOTENCY_HEADER).map(str::to_owned);
-    let details = read_details(&fields);
+    let details = read_details(&fields, verified.parameters());
     Ok(NormalizedCallback {
         fingerprint: fingerprint(raw, &account, &profile, idempotency_token.as_deref()),
         resource: raw.resource,
@@ -143,10 +145,13 @@ fn texts<'a>(fields: &'a [Field<'_>], meaning: FieldMeaning) -> impl Iterator<It
     fields.iter().filter(move |field| field.meaning == meaning).filter_map(Field::text)
 }
 
-fn read_profile(fields: &[Field<'_>]) -> Result<ProfileSid, DeadLetterReason> {
+fn read_profile(fields: &[Field<'_>], payload: &Payload) -> Result<ProfileSid, DeadLetterReason> {
     let mut texts = texts(fields, FieldMeaning::Profile);
-    let first = texts.next().ok_or(DeadLetterReason::MissingProfileSid)?;
-    if texts.any(|other| other != first) {
+    let Some(first) = texts.next() else {
+        return fields::only_profile(payload).ok_or(DeadLetterReason::MissingProfileSid);
+    };
+    // The digits of a SID have no case.
+    if texts.any(|other| !other.eq_ignore_ascii_case(first)) {
         return Err(DeadLetterReason::ConflictingProfileSid);
     }
     ProfileSid::parse(first).map_err(|_| DeadLetterReason::InvalidProfileSid)
@@ -170,7 +175,7 @@ struct Details {
     extra: ExtraFields,
 }
 
-fn read_details(fields: &[Field<'_>]) -> Details {
+fn read_details(fields: &[Field<'_>], parameters: &[Pair]) -> Details {
     let mut details = Details::default();
     for field in fields {
         match field.meaning {
@@ -178,13 +183,10 @@ fn read_details(fields: &[Field<'_>]) -> Details {
             FieldMeaning::ValidUntil => keep_first(&mut details.valid_until, &mut details.extra, field),
             FieldMeaning::Errors => read_errors(&mut details, field),
             FieldMeaning::Unknown | FieldMeaning::Sid => details.extra.add(field),
-            FieldMeaning::Account
-            | FieldMeaning::Profile
-            | FieldMeaning::Status
-            | FieldMeaning::BodyHash
-            | FieldMeaning::Test => {}
+            FieldMeaning::Account | FieldMeaning::Profile | FieldMeaning::Status | FieldMeaning::Test => {}
         }
     }
+    parameters.iter().for_each(|parameter| details.extra.add_parameter(parameter));
     let prose = details.failure_reason.as_deref().unwrap_or_default();
     details.codes.extend(codes::from_prose(prose).collect::<Vec<_>>());
     let mut seen = HashSet::new();

@@ -1,3 +1,6 @@
+mod names;
+mod parameters;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use twilio_signature::{Keyring, SigningKey, Verifier, sign, url_with_body_hash};

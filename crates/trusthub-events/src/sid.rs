@@ -1,4 +1,6 @@
 //! Twilio's string identifiers (SIDs): two letters for the kind, then 32 hexadecimal digits.
+//!
+//! Twilio does not distinguish the digits by case, and writes them in lower case. So do these types: one profile has one key.
 
 use std::fmt;
 
@@ -26,6 +28,14 @@ fn check(text: &str, prefix: &'static str) -> Result<(), SidError> {
     if is_sid(text) && text.starts_with(prefix) { Ok(()) } else { Err(SidError { prefix }) }
 }
 
+/// Converts the digits of a checked SID to lower case.
+fn canonical(mut sid: String) -> String {
+    if let Some((_kind, digits)) = sid.split_at_mut_checked(2) {
+        digits.make_ascii_lowercase();
+    }
+    sid
+}
+
 macro_rules! sid {
     ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
         $(#[$meta])*
@@ -39,10 +49,10 @@ macro_rules! sid {
             /// # Errors
             /// [`SidError`] when the prefix, the length or a digit is wrong.
             pub fn parse(text: &str) -> Result<Self, SidError> {
-                check(text, $prefix).map(|()| Self(text.to_owned()))
+                check(text, $prefix).map(|()| Self(canonical(text.to_owned())))
             }
 
-            /// The SID as Twilio wrote it.
+            /// The SID, with its digits in lower case.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -53,7 +63,7 @@ macro_rules! sid {
             type Error = SidError;
 
             fn try_from(text: String) -> Result<Self, SidError> {
-                check(&text, $prefix).map(|()| Self(text))
+                check(&text, $prefix).map(|()| Self(canonical(text)))
             }
         }
 
@@ -102,6 +112,15 @@ mod tests {
         ] {
             assert!(ProfileSid::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn sid_has_one_spelling_whatever_the_case_of_its_digits() {
+        let (lower, upper) = (format!("BU{}", "0a".repeat(16)), format!("BU{}", "0A".repeat(16)));
+        assert_eq!(ProfileSid::parse(&upper).unwrap().as_str(), lower);
+        let read: ProfileSid = serde_json::from_value(upper.clone().into()).unwrap();
+        assert_eq!(read, ProfileSid::parse(&lower).unwrap());
+        assert!(ProfileSid::parse(&upper.replace("BU", "bu")).is_err());
     }
 
     #[test]

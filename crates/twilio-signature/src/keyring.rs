@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::{
     key::{EmptyKey, SigningKey},
-    payload::ClaimedAccount,
+    payload::{ClaimedAccount, canonical_sid},
 };
 
 /// The configured keys. Accounts are named by their SIDs, such as `AC` and 32 hexadecimal digits.
@@ -28,8 +28,8 @@ enum AccountKeys {
 }
 
 impl Keyring {
-    /// Creates a keyring from auth tokens, the current one first. They are valid for any account, or only for `account`, which
-    /// is compared as text.
+    /// Creates a keyring from auth tokens, the current one first. They are valid for any account, or only for `account`, whose
+    /// digits have no case.
     ///
     /// A request that names no valid account is verified with them as well: look at
     /// [`VerifiedPayload::account`](crate::VerifiedPayload::account) where the account matters.
@@ -39,7 +39,7 @@ impl Keyring {
     pub fn new(account: Option<&str>, tokens: &[SecretString]) -> Result<Self, EmptyKey> {
         let keys = signing_keys(tokens)?;
         let keys = match account {
-            Some(account) => AccountKeys::Single(account.to_owned(), keys),
+            Some(account) => AccountKeys::Single(canonical_sid(account), keys),
             None => AccountKeys::Any(keys),
         };
         Ok(Self { keys })
@@ -52,7 +52,7 @@ impl Keyring {
     pub fn of_accounts<'a>(
         accounts: impl IntoIterator<Item = (&'a str, &'a [SecretString])>,
     ) -> Result<Self, EmptyKey> {
-        let accounts = accounts.into_iter().map(|(sid, tokens)| Ok((sid.to_owned(), signing_keys(tokens)?)));
+        let accounts = accounts.into_iter().map(|(sid, tokens)| Ok((canonical_sid(sid), signing_keys(tokens)?)));
         let accounts = accounts.collect::<Result<HashMap<_, _>, _>>()?;
         if accounts.is_empty() { Err(EmptyKey) } else { Ok(Self { keys: AccountKeys::PerAccount(accounts) }) }
     }

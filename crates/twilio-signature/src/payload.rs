@@ -16,7 +16,7 @@ const TYPICAL_FIELDS: usize = 8;
 const ACCOUNT_FIELD: &str = "accountsid";
 
 /// The query parameter with the hash of the body. It belongs to the signature and is not a field.
-pub(crate) const BODY_HASH_PARAMETER: &str = "bodySHA256";
+pub const BODY_HASH_PARAMETER: &str = "bodySHA256";
 
 /// Whether a field has this name, ignoring case and underscores. `folded` is in lower case without underscores.
 #[must_use]
@@ -80,7 +80,7 @@ pub enum ClaimedAccount {
     Invalid,
     /// The request names several accounts.
     Conflicting,
-    /// The request names the account with this SID.
+    /// The request names the account with this SID, whose digits are in lower case.
     Account(String),
 }
 
@@ -88,10 +88,18 @@ impl ClaimedAccount {
     fn from_texts(texts: &[&str]) -> Self {
         let mut texts = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
         let Some(first) = texts.next() else { return Self::Missing };
-        if texts.any(|other| other != first) {
+        if texts.any(|other| canonical_sid(other) != canonical_sid(first)) {
             return Self::Conflicting;
         }
-        if is_account_sid(first) { Self::Account(first.to_owned()) } else { Self::Invalid }
+        if is_account_sid(first) { Self::Account(canonical_sid(first)) } else { Self::Invalid }
+    }
+}
+
+/// The SID with its digits in lower case: Twilio does not distinguish them by case. The two letters before them are kept.
+pub(crate) fn canonical_sid(sid: &str) -> String {
+    match sid.split_at_checked(2) {
+        Some((kind, digits)) => format!("{kind}{}", digits.to_ascii_lowercase()),
+        None => sid.to_owned(),
     }
 }
 
@@ -162,6 +170,9 @@ mod tests {
         let claimed = |text: String| Payload::Pairs(decode_form(text.as_bytes()).unwrap()).account();
         let account = ClaimedAccount::Account(sid.clone());
         assert_eq!(claimed(format!("AccountSid={sid}")), account);
+        let (lower, upper) = (format!("AC{}", "0a".repeat(16)), format!("AC{}", "0A".repeat(16)));
+        let any_case = claimed(format!("AccountSid={upper}&account_sid={lower}"));
+        assert_eq!(any_case, ClaimedAccount::Account(lower));
         assert_eq!(claimed(format!("ACCOUNT_SID={sid}&accountSID=&AccountSid=+{sid}")), account);
         assert_eq!(claimed("Status=draft".into()), ClaimedAccount::Missing);
         for invalid in ["AC1", &sid.replace("AC", "BU"), &format!("{sid}0"), &sid.replace("00", "0g")] {
