@@ -33,6 +33,7 @@ pub fn callback_route(resource: Resource) -> Option<&'static str> {
         Resource::CustomerProfile => Some("/callbacks/customer-profiles"),
         Resource::TrustProduct => Some("/callbacks/trust-products"),
         Resource::RegulatoryBundle => Some("/callbacks/regulatory-bundles"),
+        Resource::ComplianceRegistration => Some("/callbacks/compliance-registrations"),
         Resource::Unknown => None,
     }
 }

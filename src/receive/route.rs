@@ -83,6 +83,7 @@ mod tests {
         assert_eq!(found("/callbacks/customer-profiles"), Some(Resource::CustomerProfile));
         assert_eq!(found("/twilio/in/callbacks/trust-products"), Some(Resource::TrustProduct));
         assert_eq!(found("/twilio/in/callbacks/regulatory-bundles"), Some(Resource::RegulatoryBundle));
+        assert_eq!(found("/callbacks/compliance-registrations"), Some(Resource::ComplianceRegistration));
         for path in [
             "",
             "/",

@@ -50,6 +50,12 @@ pub(crate) enum CallbackUrlError {
         routes()
     )]
     Bundles,
+    /// The URL is for compliance registrations, which reconciliation does not list.
+    #[error(
+        "is for compliance registrations, which reconciliation does not list; write the public URL alone, or one of {}",
+        routes()
+    )]
+    Registrations,
 }
 
 fn routes() -> String {
@@ -88,6 +94,7 @@ fn parse_scope(url: String) -> Result<UrlScope, CallbackUrlError> {
         Resource::ALL.iter().find(|resource| callback_route(**resource).is_some_and(|route| url.ends_with(route)));
     match named {
         Some(Resource::RegulatoryBundle) => Err(CallbackUrlError::Bundles),
+        Some(Resource::ComplianceRegistration) => Err(CallbackUrlError::Registrations),
         Some(resource) => Ok(UrlScope::Only(*resource, url)),
         None if is_nearly_a_route(&url) => Err(CallbackUrlError::Route),
         None => Ok(UrlScope::Base(url)),
@@ -283,6 +290,7 @@ mod tests {
             );
         }
         assert!(wrong("https://a.example/callbacks/regulatory-bundles").contains("not in Trust Hub"));
+        assert!(wrong("https://a.example/callbacks/compliance-registrations").contains("does not list"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(super) fn classify(
 ) -> Comparison {
     let is_too_recent = profile.date_updated.until(now) < GRACE;
     match belief {
-        Some(belief) if !is_in_trust_hub(belief.resource) => Comparison::NotCompared,
+        Some(belief) if !is_listed(belief.resource) => Comparison::NotCompared,
         Some(belief) if belief.matches(profile) => Comparison::Same,
         None if profile.status == Status::Draft => Comparison::Untouched,
         _ if is_too_recent => Comparison::TooRecent,
@@ -67,11 +67,11 @@ pub(super) fn classify(
     }
 }
 
-/// Whether the resource is in Trust Hub. Bundles have a separate API.
-fn is_in_trust_hub(resource: Resource) -> bool {
+/// Whether the client lists the resource. Bundles have a separate API, and so have registrations.
+fn is_listed(resource: Resource) -> bool {
     match resource {
         Resource::CustomerProfile | Resource::TrustProduct => true,
-        Resource::RegulatoryBundle | Resource::Unknown => false,
+        Resource::RegulatoryBundle | Resource::ComplianceRegistration | Resource::Unknown => false,
     }
 }
 
@@ -134,8 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn bundles_and_unknown_resources_are_not_compared() {
-        for resource in [Resource::RegulatoryBundle, Resource::Unknown] {
+    fn resources_that_are_not_listed_are_not_compared() {
+        for resource in [Resource::RegulatoryBundle, Resource::ComplianceRegistration, Resource::Unknown] {
             let belief = Belief { resource, ..belief(Status::InReview) };
             let comparison = classify(&profile(Status::TwilioApproved, at(100)), Some(&belief), Some(at(10)), at(NOON));
             assert_eq!(comparison, Comparison::NotCompared);

@@ -96,6 +96,7 @@ fn every_method_and_encoding_is_accepted_on_every_path() {
         ("/callbacks/customer-profiles", "customer-profile"),
         ("/callbacks/trust-products", "trust-product"),
         ("/callbacks/regulatory-bundles", "regulatory-bundle"),
+        ("/callbacks/compliance-registrations", "compliance-registration"),
     ] {
         let fields = |status: &str| format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status={status}");
         let json = json!({"AccountSid": ACCOUNT, "BundleSid": PROFILE, "Status": "in-review"}).to_string();

@@ -47,8 +47,12 @@ impl Callback {
     }
 }
 
-const ROUTES: [&str; 3] =
-    ["/callbacks/customer-profiles", "/callbacks/trust-products", "/callbacks/regulatory-bundles"];
+const ROUTES: [&str; 4] = [
+    "/callbacks/customer-profiles",
+    "/callbacks/trust-products",
+    "/callbacks/regulatory-bundles",
+    "/callbacks/compliance-registrations",
+];
 
 const STATUSES: [&str; 8] = [
     "draft",

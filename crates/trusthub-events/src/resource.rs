@@ -16,6 +16,8 @@ closed_set! {
         TrustProduct => "trust-product",
         /// A bundle of the regulatory compliance API.
         RegulatoryBundle => "regulatory-bundle",
+        /// A compliance registration of Trust Hub, a successor of the other kinds in private beta.
+        ComplianceRegistration => "compliance-registration",
         /// A kind that this version does not know.
         #[serde(other)]
         Unknown => "unknown",

@@ -89,7 +89,7 @@ sid!(
 sid!(
     /// The SID of a compliance profile or bundle: `BU` and 32 hexadecimal digits.
     ///
-    /// Customer profiles, trust products and regulatory bundles share this namespace.
+    /// Customer profiles, trust products, regulatory bundles and compliance registrations share this namespace.
     ProfileSid,
     "BU"
 );

@@ -16,18 +16,20 @@
 
 {{/* The callback paths below a public URL. */}}
 {{- define "trusthub-bridge.routes" -}}
-{{- list "/callbacks/customer-profiles" "/callbacks/trust-products" "/callbacks/regulatory-bundles" | toJson }}
+{{- $kinds := list "customer-profiles" "trust-products" "regulatory-bundles" "compliance-registrations" }}
+{{- $routes := list }}
+{{- range $kinds }}
+{{- $routes = append $routes (print "/callbacks/" .) }}
+{{- end }}
+{{- toJson $routes }}
 {{- end }}
 
-{{/* Each host with the paths to route there: the paths of every public URL with this host. */}}
+{{/* Each host with the paths to route there, with everything below them: the folder of the callback paths of every public URL
+     with this host. The service also accepts callbacks whose path has a slash too many, which exact paths would not let in. */}}
 {{- define "trusthub-bridge.hosts" -}}
-{{- $routes := include "trusthub-bridge.routes" . | fromJsonArray }}
 {{- $hosts := dict }}
 {{- range $url := include "trusthub-bridge.urls" . | fromJsonArray }}
-{{- $paths := get $hosts $url.host | default list }}
-{{- range $routes }}
-{{- $paths = append $paths (print $url.prefix .) }}
-{{- end }}
+{{- $paths := append (get $hosts $url.host | default list) (print $url.prefix "/callbacks/") }}
 {{- $_ := set $hosts $url.host (uniq $paths) }}
 {{- end }}
 {{- toJson $hosts }}

@@ -33,7 +33,7 @@ fn notes_name_the_exact_callback_urls() {
         ("https://Hooks.example.com:8443", vec!["https://Hooks.example.com:8443"]),
         ("https://a.example.com/x, http://b.example.org", vec!["https://a.example.com/x", "http://b.example.org"]),
     ] {
-        let kinds = ["customer-profiles", "trust-products", "regulatory-bundles"];
+        let kinds = ["customer-profiles", "trust-products", "regulatory-bundles", "compliance-registrations"];
         let expected: Vec<_> =
             bases.iter().flat_map(|base| kinds.map(|kind| format!("{base}/callbacks/{kind}"))).collect();
         assert_eq!(urls(&notes(json!({ "publicUrl": public_url }))), expected);

@@ -1,15 +1,16 @@
-//! Tests the routes: the callback paths of the public URLs, at their hosts, and nothing else.
+//! Tests the routes: the folder of the callback paths of each public URL, at its host, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trusthub_bridge::domain::{PublicUrl, Resource, callback_route};
+use trusthub_bridge::domain::{Label as _, PublicUrl, Resource, callback_route};
 
 use super::rendering::{Example, example, examples, list, text};
 
 /// The paths at each host.
 type Routed = BTreeMap<String, BTreeSet<String>>;
 
-const RESOURCES: [Resource; 3] = [Resource::CustomerProfile, Resource::TrustProduct, Resource::RegulatoryBundle];
+/// The folder of all callback paths.
+const FOLDER: &str = "/callbacks/";
 
 /// The routes that follow from the program's own parsing of the public URLs.
 fn expected(example: &Example) -> Routed {
@@ -17,8 +18,7 @@ fn expected(example: &Example) -> Routed {
     for url in example.settings()["PUBLIC_URL"].split(',').map(|url| PublicUrl::parse(url.trim()).unwrap()) {
         let authority = url.as_str().split('/').nth(2).unwrap();
         let host = authority.split(':').next().unwrap().to_lowercase();
-        let paths = RESOURCES.iter().map(|resource| format!("{}{}", url.prefix(), callback_route(*resource).unwrap()));
-        routed.entry(host).or_default().extend(paths);
+        routed.entry(host).or_default().insert(format!("{}{FOLDER}", url.prefix()));
     }
     routed
 }
@@ -29,7 +29,7 @@ fn by_ingress(example: &Example) -> Option<Routed> {
     assert!(ingress["spec"]["defaultBackend"].is_null(), "{}", example.name);
     let rules = list(&ingress["spec"]["rules"]).map(|rule| {
         let paths = list(&rule["http"]["paths"]).map(|path| {
-            assert_eq!(path["pathType"], "Exact", "{}", example.name);
+            assert_eq!(path["pathType"], "Prefix", "{}", example.name);
             assert_eq!(path["backend"]["service"]["name"], *service, "{}", example.name);
             text(&path["path"]).to_owned()
         });
@@ -47,7 +47,7 @@ fn by_gateway(example: &Example) -> Option<Routed> {
         let ([host], [rule]) = (&hosts[..], &rules[..]) else { panic!("{}: {spec}", example.name) };
         assert_eq!(rule["backendRefs"][0]["name"], *service, "{}", example.name);
         let paths = list(&rule["matches"]).map(|condition| {
-            assert_eq!(condition["path"]["type"], "Exact", "{}", example.name);
+            assert_eq!(condition["path"]["type"], "PathPrefix", "{}", example.name);
             text(&condition["path"]["value"]).to_owned()
         });
         (text(host).to_owned(), paths.collect())
@@ -72,12 +72,15 @@ fn routes_match_the_public_urls() {
 }
 
 #[test]
+fn every_callback_path_is_in_the_routed_folder() {
+    let routes: Vec<_> = Resource::ALL.iter().filter_map(|resource| callback_route(*resource)).collect();
+    assert_eq!(routes.len(), Resource::ALL.len() - 1, "only the unknown resource has no path");
+    assert!(routes.iter().all(|route| route.starts_with(FOLDER)), "{routes:?}");
+}
+
+#[test]
 fn hosts_have_their_own_prefixes_during_a_move() {
-    let paths = |prefixes: &[&str]| {
-        let each =
-            |prefix| RESOURCES.iter().map(move |resource| format!("{prefix}{}", callback_route(*resource).unwrap()));
-        prefixes.iter().flat_map(each).collect::<BTreeSet<_>>()
-    };
+    let paths = |prefixes: &[&str]| prefixes.iter().map(|prefix| format!("{prefix}{FOLDER}")).collect::<BTreeSet<_>>();
     let routed = [
         ("hooks.example.com".to_owned(), paths(&["", "/old"])),
         ("hooks.example.org".to_owned(), paths(&["/trust-hub"])),
