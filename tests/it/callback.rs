@@ -110,7 +110,7 @@ fn every_method_and_encoding_is_accepted_on_every_path() {
         expected
             .extend(["draft", "in-review", "twilio-approved"].map(|status| (resource.to_owned(), status.to_owned())));
     }
-    let values = bridge.events(9).into_iter().map(|record| {
+    let values = bridge.events(12).into_iter().map(|record| {
         let value: Value = serde_json::from_slice(&record.payload.unwrap()).unwrap();
         (value["resource"].as_str().unwrap().to_owned(), value["status"].as_str().unwrap().to_owned())
     });

@@ -70,9 +70,7 @@ fn callback_with_too_many_fields_is_malformed() {
 #[test]
 fn other_paths_are_not_found_and_never_redirected() {
     let bridge = Bridge::start();
-    for path in
-        ["/", "/callbacks", "/callbacks/customer-profiles/", "//callbacks/customer-profiles", "/metrics", "/livez"]
-    {
+    for path in ["/", "/callbacks", "/callbacks/customer-profiles/x", "/metrics", "/livez"] {
         for request in [Request { target: path.into(), ..Request::change("draft") }, Request::get(path)] {
             let answer = bridge.send(&request);
             assert_eq!((answer.status, answer.body.as_str()), (404, "Not Found"), "{path}");

@@ -62,6 +62,27 @@ fn every_kind_of_callback_is_accepted_with_a_stripped_or_kept_prefix() {
 }
 
 #[test]
+fn every_spelling_of_a_path_passes_nginx_as_it_was_signed() {
+    let bridge = Bridge::start_with(&[("PUBLIC_URL", PUBLIC_URL)]);
+    let nginx = Nginx::in_front_of(&bridge);
+    let spellings = [format!("/{ROUTE}"), format!("{ROUTE}/"), ROUTE.to_uppercase()];
+    for prefix in BOTH {
+        for spelling in &spellings {
+            // Each is another callback, not a repeat.
+            let body = format!("{}&Note={prefix:?}+{spelling}", fields());
+            let signed = signed_for(PUBLIC_URL, Request::form(spelling, &body));
+            let answer = nginx.send(prefix, "1_3", &bytes(&signed, "hooks.example.com"));
+            assert_eq!(answer, 204, "{prefix:?}: {spelling}");
+            let plain = signed_for(PUBLIC_URL, Request::form(ROUTE, &body));
+            let changed = Request { target: format!("/twilio{spelling}"), ..plain };
+            let answer = nginx.send(prefix, "1_3", &bytes(&changed, "hooks.example.com"));
+            assert_eq!(answer, 403, "{prefix:?}: {spelling}, signed in its documented spelling");
+        }
+    }
+    assert_eq!(bridge.events(6).len(), BOTH.len() * spellings.len());
+}
+
+#[test]
 fn port_of_the_public_url_is_optional_in_the_signed_url() {
     let bridge = Bridge::start_with(&[("PUBLIC_URL", "https://hooks.example.com:8443/twilio")]);
     let nginx = Nginx::in_front_of(&bridge);

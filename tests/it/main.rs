@@ -29,6 +29,7 @@ mod logging;
 mod monitoring;
 mod observe;
 mod outage;
+mod paths;
 mod reconcile;
 mod rolling;
 mod shutdown;

@@ -31,6 +31,7 @@ events {}
 http {
     include own.conf;
     keepalive_timeout 0;
+    merge_slashes off;
 
     proxy_http_version 1.1;
     proxy_set_header Host $http_host;

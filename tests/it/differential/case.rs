@@ -49,7 +49,7 @@ pub(super) struct Signed {
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) public_url: PublicUrl,
-    pub(super) route: &'static str,
+    pub(super) route: String,
     pub(super) query: Option<String>,
     pub(super) encoding: Encoding,
     pub(super) body: Vec<u8>,
@@ -86,7 +86,7 @@ impl Case {
             number,
             tampering: None,
             signed: Signed { token: TOKEN.to_owned(), base, route: route.to_owned(), query: given, form },
-            received: Received { public_url, route, query: arrived, encoding, body },
+            received: Received { public_url, route: route.to_owned(), query: arrived, encoding, body },
             forged: None,
         }
     }
@@ -102,6 +102,13 @@ impl Case {
         let headers = [(SIGNATURE_HEADER, self.signature())].into_iter().collect();
         let verified = verifier.verify(&self.received.request(&headers)).ok()?;
         Some(verified.matched().construction)
+    }
+
+    /// Changes the configured path, so that it is signed as it arrives.
+    pub(super) fn configure_route(&mut self, change: impl Fn(&str) -> String) {
+        for route in [&mut self.signed.route, &mut self.received.route] {
+            *route = change(route);
+        }
     }
 
     /// Changes the configured query, so that it is signed as it arrives.
@@ -134,20 +141,20 @@ impl Signed {
 impl Received {
     /// The URL that a caller of an official library passes to it.
     pub(super) fn url(&self) -> String {
-        joined(self.public_url.as_str(), self.route, self.query.as_deref())
+        joined(self.public_url.as_str(), &self.route, self.query.as_deref())
     }
 
     pub(super) fn url_without_hash(&self) -> String {
         let query = self.query.iter().flat_map(|query| query.split('&'));
         let rest: Vec<_> = query.filter(|parameter| !parameter.starts_with("bodySHA256=")).collect();
         let query = (!rest.is_empty()).then(|| rest.join("&"));
-        joined(self.public_url.as_str(), self.route, query.as_deref())
+        joined(self.public_url.as_str(), &self.route, query.as_deref())
     }
 
     fn request<'a>(&'a self, headers: &'a Headers) -> WebhookRequest<'a> {
         WebhookRequest {
-            path: self.route,
-            route: self.route,
+            path: &self.route,
+            route: &self.route,
             query: self.query.as_deref(),
             encoding: self.encoding,
             headers,

@@ -17,6 +17,10 @@ const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 /// The bytes that may occur in the query of a request line.
 const URL_BYTES: &[u8] = b"ABCDEFXYZabcdefxyz0123456789-._~!$'()*+,;:@/?%&=";
 
+/// The spellings of a callback path that the service takes as requested.
+const PATH_SPELLINGS: [fn(&str) -> String; 3] =
+    [|path| format!("{path}/"), |path| format!("/{path}"), str::to_uppercase];
+
 pub(super) const TAMPERINGS: &[(&str, Tampering)] = &[
     // Twilio has another URL than the service.
     ("another scheme", |case, _| case.signed.base = another_scheme(&case.signed.base)),
@@ -42,6 +46,13 @@ pub(super) const TAMPERINGS: &[(&str, Tampering)] = &[
     ("path in upper case", |case, _| case.signed.route = case.signed.route.to_uppercase()),
     ("path escaped", |case, _| case.signed.route = case.signed.route.replace('-', "%2D")),
     ("a fragment in the path", |case, _| case.signed.route.push_str("%23rc=5")),
+    ("configured with another path spelling", |case, random| {
+        let spelled = random.pick(&PATH_SPELLINGS);
+        case.configure_route(spelled);
+    }),
+    ("another path spelling arrives", |case, random| {
+        case.received.route = random.pick(&PATH_SPELLINGS)(&case.received.route);
+    }),
     ("configured with a bare question mark", |case, _| {
         for query in [&mut case.signed.query, &mut case.received.query] {
             query.get_or_insert_default();
