@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::domain::{Label as _, PublicUrl, Resource, callback_route};
 
-/// The longest spelling of a callback path that is recognized, in bytes. It leaves room for more slashes than a mistake adds.
+/// The longest spelling of a callback path that is recognized, in bytes. A mistake adds a few slashes, not dozens.
 const MAX_SPELLING_BYTES: usize = 128;
 
 /// A callback path, relative to the public URL, as requested.

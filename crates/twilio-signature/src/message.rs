@@ -1,7 +1,7 @@
 //! The message that Twilio signs, for each construction.
 //!
 //! Source: Twilio's security documentation and its official validators. The URL consists of the configured public URL, the
-//! route and the raw query as received. It is never built from the received path or from the `Host` header.
+//! route and the raw query as received. Its scheme, host, port and prefix never come from the request.
 
 use sha2::{Digest as _, Sha256};
 

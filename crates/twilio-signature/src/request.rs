@@ -12,13 +12,14 @@ pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
 
 /// The raw parts of a request, as they arrived: neither decoded nor normalized.
 ///
-/// The URL that Twilio signed consists of the configured [`PublicUrl`](crate::PublicUrl), the route and the query. It is
-/// never built from the received path or from the `Host` header.
+/// The URL that Twilio signed consists of the configured [`PublicUrl`](crate::PublicUrl), the route and the query. Its
+/// scheme, host, port and prefix never come from the request.
 #[derive(Debug, Clone, Copy)]
 pub struct WebhookRequest<'a> {
     /// The path as received, including the prefix. Only a diagnosis uses it.
     pub path: &'a str,
-    /// The path below the public URL. Choose it from the paths that are configured at Twilio.
+    /// The path below the public URL. Choose it from the paths that are configured at Twilio; a path that differs from one of
+    /// them only in its slashes or letter case may also be taken as requested, since the signature covers it.
     pub route: &'a str,
     /// The raw query without its question mark; `None` when there was no question mark.
     pub query: Option<&'a str>,
