@@ -151,6 +151,15 @@ mod tests {
     }
 
     #[test]
+    fn configured_account_has_digits_without_case() {
+        let (lower, upper) = (account('a'), account('A'));
+        let claimed = || ClaimedAccount::Account(lower.clone());
+        assert_eq!(key_count(&Keyring::new(Some(&upper), &["a".into()]).unwrap(), claimed()), Some(1));
+        let listed = Keyring::of_accounts([(upper.as_str(), ["a".into()].as_slice())]).unwrap();
+        assert_eq!(key_count(&listed, claimed()), Some(1));
+    }
+
+    #[test]
     fn keyring_without_an_account_or_without_a_key_is_rejected() {
         let sid = account('1');
         assert_eq!(Keyring::of_accounts([]).unwrap_err(), EmptyKey);
