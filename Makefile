@@ -30,9 +30,9 @@ lint: ## Check format, code, documentation and dependencies
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	scripts/deny
 
-schemas: ## Write the event's JSON Schema from its Rust type
+schemas: ## Write the event's JSON Schema, docs/rejections.md and the text of its alert from the Rust types
 	@scripts/setup lint
-	UPDATE_GOLDEN=1 cargo test --locked --package trusthub-events --lib schema
+	UPDATE_GOLDEN=1 cargo test --locked --package trusthub-events --lib
 
 records: ## Update the snapshots of the records that callbacks become
 	@scripts/setup test

@@ -85,6 +85,15 @@ mod tests {
         }
     }
 
+    /// docs/metrics.md states the size and the limit.
+    #[test]
+    fn scrape_is_smaller_than_one_hundred_kilobytes() {
+        let page = rendered();
+        let of_rejections = page.lines().filter(|line| line.starts_with("trusthub_profile_rejections_total{"));
+        let rejections: usize = of_rejections.map(|line| line.len() + 1).sum();
+        assert!(page.len() < 100_000, "{} bytes, of which {rejections} are rejections", page.len());
+    }
+
     #[test]
     fn each_label_counts_in_its_own_series() {
         let metrics = ServiceMetrics::new(|destination| destination.to_string()).unwrap();

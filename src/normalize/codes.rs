@@ -53,12 +53,12 @@ fn join(parts: impl Iterator<Item = ErrorCodes>) -> ErrorCodes {
     })
 }
 
-/// Finds the known codes in a text. Unknown five-digit numbers are ignored, since they may be postal codes.
+/// Finds the codes of rejections in a text. Other five-digit numbers are ignored, since they may be postal codes.
 pub(super) fn from_prose(text: &str) -> impl Iterator<Item = u32> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| word.len() == 5)
         .filter_map(|word| word.parse().ok())
-        .filter(|code| error_code::meaning(*code).is_some())
+        .filter(|code| error_code::is_rejection_code(*code))
 }
 
 #[cfg(test)]
@@ -97,8 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn only_known_codes_are_read_from_prose() {
+    fn only_codes_of_rejections_are_read_from_prose() {
         let found: Vec<u32> = from_prose("(18602) at 90210 Example Street; error18603, 118604 and 18601.").collect();
         assert_eq!(found, [18602, 18601]);
+        assert_eq!(from_prose("60711 Frankfurt, not 60311").count(), 0, "a postal code and an error of requests");
     }
 }

@@ -115,8 +115,12 @@ mod tests {
             "resource": "trust-product", "status": "twilio-rejected", "raw_status": "twilio-rejected",
             "failure_reason": null,
             "errors": [
-                {"code": 18602, "meaning": "business_registration_number_not_verified"},
-                {"code": 10001, "meaning": null},
+                {
+                    "code": 18602,
+                    "meaning": "business_registration_number_not_verified",
+                    "message": "The registration number of the business could not be verified.",
+                },
+                {"code": 10001, "meaning": null, "message": null},
             ],
             "valid_until": "2027-07-30T22:29:24Z", "received_at": "1970-01-01T00:01:40.000Z",
             "origin": "reconciliation", "idempotency_token": null, "extra": {},

@@ -70,7 +70,11 @@ fn documented_form_becomes_an_event() {
         "account_sid": ACCOUNT, "profile_sid": PROFILE, "resource": "customer-profile",
         "status": "twilio-rejected", "raw_status": "twilio-rejected",
         "failure_reason": "Number not verified (18602)",
-        "errors": [{"code": 18602, "meaning": "business_registration_number_not_verified"}],
+        "errors": [{
+            "code": 18602,
+            "meaning": "business_registration_number_not_verified",
+            "message": "The registration number of the business could not be verified.",
+        }],
         "valid_until": null, "received_at": "2026-11-20T11:04:00.123Z", "origin": "callback",
         "idempotency_token": "11111111-2222-3333-4444-555555555555", "extra": {"HomeRegion": ["us1"]},
     });
@@ -220,4 +224,12 @@ fn valid_traceparent_is_forwarded_and_an_invalid_one_is_not() {
     };
     assert_eq!(trace(valid).as_deref(), Some(valid));
     assert_eq!(trace("nonsense"), None);
+}
+
+#[test]
+fn codes_of_error_fields_precede_those_of_the_failure_reason() {
+    let reason = "FailureReason=18610+and+18601,+18602";
+    let body = with(&format!("Status=twilio-rejected&{reason}&ErrorCodes=90210,18603&ErrorCode=18602"));
+    let codes: Vec<_> = change(&body).errors.iter().map(|error| error.code).collect();
+    assert_eq!(codes, [90210, 18603, 18602, 18610, 18601]);
 }

@@ -6,12 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountSid, Label as _, ProfileSid, Resource, Status, Timestamp,
-    error_code::{CodeLabel, meaning},
+    error_code::{self, CodeLabel},
 };
 
 /// How this service learned of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// Twilio sent a callback.
@@ -19,7 +18,6 @@ pub enum Origin {
     /// Reconciliation found it by comparing Trust Hub with the published events.
     Reconciliation,
     /// An origin that this version does not know. Never written.
-    #[cfg_attr(test, schemars(skip))]
     #[serde(other)]
     Unknown,
 }
@@ -27,16 +25,26 @@ pub enum Origin {
 /// One reason for a rejection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+// Generators of code name the class after it.
+#[cfg_attr(test, schemars(title = "RejectionReason"))]
 pub struct RejectionReason {
     /// Twilio's error code.
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::code"))]
     pub code: u32,
     /// The meaning of the code in snake case; `null` for an unknown code.
     pub meaning: Option<String>,
+    /// What is wrong, in one sentence for people; `null` for an unknown code. The wording may change.
+    pub message: Option<String>,
 }
 
 impl From<u32> for RejectionReason {
     fn from(code: u32) -> Self {
-        Self { code, meaning: meaning(code).map(str::to_owned) }
+        let entry = error_code::entry(code);
+        Self {
+            code,
+            meaning: entry.map(|entry| entry.meaning.to_owned()),
+            message: entry.map(|entry| entry.message.to_owned()),
+        }
     }
 }
 
@@ -50,45 +58,51 @@ pub struct ProfileStatusChanged {
     /// The profile whose status changed.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^BU[0-9a-fA-F]{32}$")))]
     pub profile_sid: ProfileSid,
-    /// The kind of the profile.
+    /// The kind of the profile. The examples are the known values; consumers must accept others.
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::resource"))]
     pub resource: Resource,
-    /// The new status.
+    /// The new status. The examples are the known values; consumers must accept others.
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::status"))]
     pub status: Status,
     /// The status as Twilio wrote it.
     pub raw_status: String,
     /// Why the profile was rejected, in Twilio's words. May contain personal data such as names and addresses.
     pub failure_reason: Option<String>,
-    /// The distinct error codes of the rejection, in the order of their appearance.
+    /// The distinct error codes of the rejection: first those of the error fields, then others in the failure reason.
     pub errors: Vec<RejectionReason>,
     /// When the approval expires, as Twilio wrote it.
     pub valid_until: Option<String>,
     /// When the callback arrived, or when the profile was fetched.
-    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::timestamp"))]
     pub received_at: Timestamp,
-    /// How this service learned of the change.
+    /// How this service learned of the change. The examples are the known values; consumers must accept others.
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::origin"))]
     pub origin: Origin,
     /// Twilio's token, which all deliveries of one callback share.
     pub idempotency_token: Option<String>,
     /// All other fields, under the names received.
     pub extra: BTreeMap<String, Vec<String>>,
     /// Details that only Trust Hub provides. Absent when the change arrived in a callback.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "ProfileDetails"))]
     pub profile: Option<ProfileDetails>,
 }
 
 /// The details of a profile, as fetched from Trust Hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+// Generators of code name the class after it.
+#[cfg_attr(test, schemars(title = "ProfileDetails"))]
 pub struct ProfileDetails {
     /// The name that the owner gave the profile. May be the name of a person, which is personal data.
     pub friendly_name: Option<String>,
     /// The SID of the policy under which the profile is reviewed.
     pub policy_sid: Option<String>,
     /// When the profile was created.
-    #[cfg_attr(test, schemars(with = "Option<String>", extend("format" = "date-time")))]
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::timestamp_or_null"))]
     pub date_created: Option<Timestamp>,
     /// When the profile was last changed, by its owner or by a review.
-    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::timestamp"))]
     pub date_updated: Timestamp,
 }
 
@@ -163,6 +177,7 @@ mod tests {
         json["resource"] = "brand".into();
         json["origin"] = "replay".into();
         json["new_field"] = 1.into();
+        json["errors"] = serde_json::json!([{"code": 18602, "meaning": null}]);
         let read: ProfileStatusChanged = serde_json::from_value(json).unwrap();
         assert_eq!((read.status, read.resource, read.origin), (Status::Unknown, Resource::Unknown, Origin::Unknown));
     }

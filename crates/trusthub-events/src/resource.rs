@@ -7,7 +7,6 @@ use crate::label::closed_set;
 closed_set! {
     /// The kind of a profile. The path of the callback determines it; the payload does not contain it.
     #[derive(Serialize, Deserialize)]
-    #[cfg_attr(test, derive(schemars::JsonSchema))]
     #[serde(rename_all = "kebab-case")]
     pub enum Resource {
         /// A customer profile of Trust Hub.

@@ -10,7 +10,6 @@ closed_set! {
     /// The sequence of statuses is not monotonic: approved profiles are rejected when they expire, and rejected ones are
     /// edited and resubmitted.
     #[derive(Serialize, Deserialize)]
-    #[cfg_attr(test, derive(schemars::JsonSchema))]
     #[serde(rename_all = "kebab-case")]
     pub enum Status {
         /// Being edited; not submitted.

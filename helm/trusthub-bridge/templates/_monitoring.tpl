@@ -59,6 +59,10 @@ metricRelabelings:
 {{- if not (has $rule.alert $settings.disabled) }}
 {{- with $rule.annotations }}
 {{- $_ := set . "runbook_url" (replace "docs/operations.md#" (print $.Values.monitoring.runbookBaseUrl "#") .runbook_url) }}
+{{- if hasSuffix "/operations.md" $.Values.monitoring.runbookBaseUrl }}
+{{- $rejections := print (trimSuffix "operations.md" $.Values.monitoring.runbookBaseUrl) "rejections.md#" }}
+{{- $_ := set . "description" (replace "docs/rejections.md#" $rejections .description) }}
+{{- end }}
 {{- end }}
 {{- $rules = append $rules $rule }}
 {{- end }}

@@ -68,6 +68,13 @@ fn alerts_link_to_the_configured_runbook() {
         let anchor = text(&rule["alert"]).to_lowercase();
         let link = format!("https://git.example.com/tools/trusthub-bridge/docs/operations.md#{anchor}");
         assert_eq!(rule["annotations"]["runbook_url"], link);
+        let description = text(&rule["annotations"]["description"]);
+        let linked = "See https://git.example.com/tools/trusthub-bridge/docs/rejections.md#";
+        let is_linked = description.matches("See ").count() == description.matches(linked).count();
+        assert!(
+            rule["alert"] != "TrusthubProfileRejected" || is_linked && description.contains(linked),
+            "{description}"
+        );
     }
 }
 

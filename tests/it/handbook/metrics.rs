@@ -46,7 +46,19 @@ fn values(rows: &[Row], label: &str, metric: &str) -> BTreeSet<String> {
     };
     let meant: Vec<_> = rows.iter().filter(is_meant).collect();
     let [row] = meant[..] else { panic!("{label} of {metric} is in {} rows", meant.len()) };
-    code(row.get("Values").unwrap()).into_iter().collect()
+    row.get("Values").unwrap().split(',').flat_map(values_in).collect()
+}
+
+/// The values in a part of a cell: one, several, or all numbers from one `to` another.
+fn values_in(part: &str) -> Vec<String> {
+    let spans = code(part);
+    match &spans[..] {
+        [first, last] if part.contains("` to `") => {
+            let range = first.parse::<u32>().unwrap()..=last.parse().unwrap();
+            range.map(|number| number.to_string()).collect()
+        }
+        _ => spans,
+    }
 }
 
 fn served() -> Catalogue {

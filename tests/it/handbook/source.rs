@@ -40,6 +40,8 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "config/catalogue.rs",
     // The configuration reports them as problems of its own.
     "trusthub-client/setup_error.rs",
+    // docs/rejections.md, which is generated from it.
+    "trusthub-events/error_code",
     // Why a consumer skips a record, see docs/events.md.
     "trusthub-events/view.rs",
     // Causes of values that cannot be parsed. Their callers report the place instead.

@@ -55,7 +55,9 @@ fn every_change_of_a_profile_is_announced_in_order_and_becomes_an_event() {
     assert_eq!(announced(&simulator, &sid, statuses.len()), statuses.map(|status| (status.to_owned(), json!(204))));
     let events = events(&bridge, statuses.len());
     assert_eq!(events.iter().map(|event| event["status"].as_str().unwrap()).collect::<Vec<_>>(), statuses);
-    assert_eq!(events[2]["failure_reason"], "Unknown address");
+    assert_eq!(events[2]["failure_reason"], "Unknown address (18602, 18603)");
+    let codes = [&events[2]["errors"][0]["code"], &events[2]["errors"][1]["code"]];
+    assert_eq!(codes, [18602, 18603]);
 }
 
 #[test]
@@ -241,7 +243,9 @@ fn mistake_in_a_control_request_is_reported_and_changes_nothing() {
     let of = |action: &str| format!("/simulator/profiles/{sid}/{action}");
     for (path, form, named) in [
         (of("reject"), "codes=18602", "codes: unknown parameter; write one of code, reason"),
-        (of("reject"), "code=1", "code: write a number of five digits"),
+        (of("reject"), "code=018602", "code: write a number of five digits"),
+        (of("reject"), "code=18602&code=90210", "code: 90210 is not an error code of a rejection; write one"),
+        (of("reject"), "code=60711", "code: 60711 is not an error code of a rejection; write one"),
         (of("approve"), "valid_for=5", "valid_for: unknown parameter; write one of valid_for_secs"),
         ("/simulator/profiles".into(), "count=0", "count: write a number from 1 to "),
         ("/simulator/profiles".into(), "count=1&status=pending-review", "status: write one of draft, "),

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use test_support::{ACCOUNT, oracle::libraries, simulator::Simulator};
+use serde_json::{Value, json};
+
+use test_support::{ACCOUNT, Bridge, kafka::free_port, oracle::libraries, simulator::Simulator};
 
 const GUIDE: &str = include_str!("../../../docs/simulator.md");
 /// The token of the account in the guide.
@@ -14,13 +16,11 @@ fn blocks(language: &str) -> Vec<&'static str> {
     GUIDE.split(&start[..]).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
-/// A simulator started like the one in the guide, and the text with its address.
-fn simulator_for(text: &str) -> (Simulator, String) {
+/// A simulator started like the one in the guide, and the text with its address and that of the receiver of callbacks.
+fn simulator_for(text: &str, receiver: &str) -> (Simulator, String) {
     let simulator = Simulator::start_with(&[], &[("TWILIO_AUTH_TOKEN", TOKEN)]);
     let text = text.replace("127.0.0.1:8090", &simulator.address.to_string());
-    // No process listens on this port.
-    let text = text.replace("127.0.0.1:8080", "127.0.0.1:1");
-    (simulator, text)
+    (simulator, text.replace("127.0.0.1:8080", receiver))
 }
 
 fn output(command: &mut Command) -> String {
@@ -32,7 +32,10 @@ fn output(command: &mut Command) -> String {
 #[test]
 fn curl_lines_of_the_guide_take_a_profile_from_draft_to_approval() {
     let lines = blocks("sh").into_iter().find(|block| block.contains("sid=$(")).unwrap();
-    let (simulator, lines) = simulator_for(lines);
+    let receiver = format!("127.0.0.1:{}", free_port());
+    let url = format!("http://{receiver}");
+    let bridge = Bridge::start_with(&[("HTTP_BIND", &receiver), ("PUBLIC_URL", &url), ("TWILIO_AUTH_TOKEN", TOKEN)]);
+    let (simulator, lines) = simulator_for(lines, &receiver);
     let mut shell = Command::new("sh");
     shell.args(["-ec", &lines]).env("TWILIO_ACCOUNT_SID", ACCOUNT).env("TWILIO_AUTH_TOKEN", TOKEN);
     let said = output(&mut shell);
@@ -41,13 +44,26 @@ fn curl_lines_of_the_guide_take_a_profile_from_draft_to_approval() {
         assert!(attempts.contains(status), "{attempts}");
     }
     assert!(said.contains(r#""errors":[{"code":18602}]"#) && said.contains("twilio-approved"), "{said}");
+    let events = bridge.events(6).into_iter().map(|record| record.payload.unwrap());
+    let events: Vec<Value> = events.map(|value| serde_json::from_slice(&value).unwrap()).collect();
+    let statuses: Vec<_> = events.iter().map(|event| event["status"].as_str().unwrap()).collect();
+    let round = ["pending-review", "in-review"];
+    assert_eq!(statuses, [&round[..], &["twilio-rejected"], &round, &["twilio-approved"]].concat());
+    assert_eq!(events[2]["failure_reason"], "Not in the register (18602)");
+    let errors = json!([{
+        "code": 18602,
+        "meaning": "business_registration_number_not_verified",
+        "message": "The registration number of the business could not be verified.",
+    }]);
+    assert_eq!(events[2]["errors"], errors);
     drop(simulator);
 }
 
 #[test]
 fn python_lines_of_the_guide_print_what_it_says() {
     let [lines] = blocks("python")[..] else { panic!("one example") };
-    let (_simulator, lines) = simulator_for(lines);
+    // No process listens on this port.
+    let (_simulator, lines) = simulator_for(lines, "127.0.0.1:1");
     let said = output(Command::new(libraries().join("python/bin/python")).args(["-c", &lines]));
     let promised = lines.lines().filter_map(|line| line.strip_prefix("print(")?.split_once("# "));
     let promised: Vec<_> = promised.map(|(_, comment)| comment.split(": an").next().unwrap()).collect();

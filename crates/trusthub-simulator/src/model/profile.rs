@@ -1,7 +1,7 @@
 //! A profile, and which changes of its status Trust Hub allows.
 
 use serde::{Deserialize, Serialize};
-use trusthub_events::{AccountSid, ProfileSid, Status, error_code::meaning};
+use trusthub_events::{AccountSid, ProfileSid, Status, error_code};
 
 use super::{
     clock::SimTime,
@@ -88,7 +88,7 @@ pub enum ReviewDecision {
     Reject {
         /// Twilio's error codes.
         codes: Vec<u32>,
-        /// The failure reason; if it is empty, it is made of the codes and their meanings.
+        /// The failure reason, without or with the codes; if it is empty, it is made of the codes and their meanings.
         reason: String,
     },
 }
@@ -180,7 +180,7 @@ impl SimulatedProfile {
                 self.set_status(Status::TwilioApproved)
             }
             (ReviewDecision::Reject { codes, reason }, Status::InReview | Status::TwilioApproved) => {
-                let reason = if reason.is_empty() { describe(&codes) } else { reason };
+                let reason = reason_with_codes(reason, &codes);
                 self.reject(codes, reason)
             }
             _ => return Err(self.forbidden()),
@@ -260,7 +260,37 @@ impl SimulatedProfile {
     }
 }
 
+/// The failure reason of a callback, which names each code, as nothing else in the callback does.
+fn reason_with_codes(reason: String, codes: &[u32]) -> String {
+    let is_named = |code: &u32| reason.split(|c: char| !c.is_alphanumeric()).any(|word| word == code.to_string());
+    let unnamed: Vec<_> = codes.iter().filter(|code| !is_named(code)).map(u32::to_string).collect();
+    match (reason.is_empty(), unnamed.is_empty()) {
+        (true, _) => describe(codes),
+        (false, true) => reason,
+        (false, false) => format!("{reason} ({})", unnamed.join(", ")),
+    }
+}
+
 fn describe(codes: &[u32]) -> String {
-    let one = |code: &u32| format!("{} ({code})", meaning(*code).unwrap_or("unknown").replace('_', " "));
-    codes.iter().map(one).collect::<Vec<_>>().join(", ")
+    let meaning = |code: u32| error_code::entry(code).map_or("unknown", |entry| entry.meaning).replace('_', " ");
+    codes.iter().map(|code| format!("{} ({code})", meaning(*code))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_reason_names_each_code_once() {
+        for (reason, expected) in [
+            ("", "business registration number not verified (18602), address not verified (18603)"),
+            ("Unknown", "Unknown (18602, 18603)"),
+            ("Unknown address (18603)", "Unknown address (18603) (18602)"),
+            ("18602/18603", "18602/18603"),
+            ("118602 and 18603", "118602 and 18603 (18602)"),
+        ] {
+            assert_eq!(reason_with_codes(reason.to_owned(), &[18602, 18603]), expected);
+        }
+        assert_eq!(reason_with_codes("No code".to_owned(), &[]), "No code");
+    }
 }
