@@ -1,5 +1,6 @@
 //! Checks the alerts: with promtool, against the metrics of the program, and against the runbook.
 
+mod codes;
 mod expression;
 mod notifications;
 mod rules;

@@ -32,6 +32,7 @@ mod outage;
 mod paths;
 mod reconcile;
 mod rolling;
+mod schema_tools;
 mod shutdown;
 mod signature_mode;
 mod simulator;

@@ -13,7 +13,7 @@ mod secure;
 pub use self::{
     broker::{Broker, SHORT_SESSION, broker, unique_topic},
     cluster::{Cluster, FaultProxy},
-    node::{USER, USER_PASSWORD, free_port},
+    node::{USER, USER_PASSWORD, class_path, free_port},
     records::Record,
     secure::{Authentication, Certificate, SecureBroker},
 };

@@ -217,14 +217,18 @@ fn java(class: &str) -> Command {
     let logging = project_root().join("tests/kafka/log4j2.properties");
     let logging = format!("-Dlog4j2.configurationFile={}", logging.display());
     let mut java = Command::new("java");
-    java.args(["-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", &logging, "-cp", &CLASS_PATH, class]);
+    java.args(["-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", &logging, "-cp", class_path(), class]);
     java
 }
 
-static CLASS_PATH: LazyLock<String> = LazyLock::new(|| {
-    let folder = run(&mut Command::new(project_root().join("scripts/kafka")));
-    format!("{}/*", folder.trim_end())
-});
+/// The class path of Kafka, which also has its libraries, such as Jackson.
+pub fn class_path() -> &'static str {
+    static CLASS_PATH: LazyLock<String> = LazyLock::new(|| {
+        let folder = run(&mut Command::new(project_root().join("scripts/kafka")));
+        format!("{}/*", folder.trim_end())
+    });
+    &CLASS_PATH
+}
 
 /// Returns what the command prints; panics with all of it if the command fails.
 fn run(command: &mut Command) -> String {
