@@ -51,7 +51,7 @@ pub use key::{EmptyKey, Signature, SigningKey};
 pub use keyring::{Keyring, LiveKeyring};
 pub use limits::{MAX_FIELDS, TooManyFields};
 pub use members::Members;
-pub use message::{sign, url_with_body_hash};
+pub use message::{SignedContent, sign, url_with_body_hash};
 pub use payload::{BODY_HASH_PARAMETER, ClaimedAccount, Pair, Payload, decode_form, is_named};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use raw_request::{RawRequest, RequestError, parse_header, parse_request};

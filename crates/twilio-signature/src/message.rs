@@ -21,6 +21,22 @@ pub(crate) struct MessageBuilder<'a> {
     body_hash: BodyHashCheck,
 }
 
+/// The SHA-256 of the bytes that were signed, from the route on: the route, the query as the matching construction signs it,
+/// and the sorted fields.
+///
+/// It rests on the signed bytes alone. So it is equal for all requests that one signature is valid for, however their bodies
+/// are encoded, ordered or cut into fields, whichever headers they have, and whichever spelling of the public URL was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignedContent([u8; 32]);
+
+impl SignedContent {
+    /// The bytes of the digest.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// The result of comparing `bodySHA256` in the query with the hash of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyHashCheck {
@@ -79,6 +95,15 @@ impl<'a> MessageBuilder<'a> {
         }
         parts.extend(self.fields(construction));
         parts
+    }
+
+    /// The digest of the message from the route on. It does not depend on the spelling of the public URL.
+    pub(crate) fn content(&self, construction: Construction) -> SignedContent {
+        let mut hash = Sha256::new();
+        for part in self.message(construction, "") {
+            hash.update(part);
+        }
+        SignedContent(hash.finalize().into())
     }
 
     /// The query that this construction signs.

@@ -4,17 +4,22 @@ use crate::{
     Construction, KeyAge, PublicUrl, SIGNATURE_HEADER, SignatureMatch, VerifyError, WebhookRequest,
     key::{Signature, SigningKey},
     keyring::{Keyring, LiveKeyring},
-    message::{BodyHashCheck, MessageBuilder},
+    message::{BodyHashCheck, MessageBuilder, SignedContent},
     payload::{ClaimedAccount, Payload},
 };
 
 /// The fields of a request that Twilio signed. Only [`Verifier::verify`] creates one.
 ///
 /// ```compile_fail
-/// use twilio_signature::{ClaimedAccount, Payload, SignatureMatch, VerifiedPayload};
+/// use twilio_signature::{ClaimedAccount, Payload, SignatureMatch, SignedContent, VerifiedPayload};
 ///
-/// fn forge(payload: Payload, account: ClaimedAccount, matched: SignatureMatch) -> VerifiedPayload {
-///     VerifiedPayload { payload, account, matched }
+/// fn forge(
+///     payload: Payload,
+///     account: ClaimedAccount,
+///     matched: SignatureMatch,
+///     signed_content: SignedContent,
+/// ) -> VerifiedPayload {
+///     VerifiedPayload { payload, account, matched, signed_content }
 /// }
 /// ```
 #[derive(Debug)]
@@ -22,6 +27,7 @@ pub struct VerifiedPayload {
     payload: Payload,
     account: ClaimedAccount,
     matched: SignatureMatch,
+    signed_content: SignedContent,
 }
 
 impl VerifiedPayload {
@@ -41,6 +47,12 @@ impl VerifiedPayload {
     #[must_use]
     pub fn matched(&self) -> SignatureMatch {
         self.matched
+    }
+
+    /// The digest of the bytes that were signed, which identifies repeats of the request.
+    #[must_use]
+    pub fn signed_content(&self) -> SignedContent {
+        self.signed_content
     }
 }
 
@@ -74,11 +86,12 @@ impl Verifier {
         let account = payload.account();
         let keyring = self.keyring.load();
         let keys = keyring.keys(&account).ok_or(VerifyError::UnknownAccount)?;
-        let (construction, position) =
-            find_match(&self.urls, &MessageBuilder::new(request, &payload), keys, &signature)?;
+        let messages = MessageBuilder::new(request, &payload);
+        let (construction, position) = find_match(&self.urls, &messages, keys, &signature)?;
+        let signed_content = messages.content(construction);
         let key = if position == 0 { KeyAge::Current } else { KeyAge::Previous };
         let matched = SignatureMatch { construction, key };
-        Ok(VerifiedPayload { payload, account, matched })
+        Ok(VerifiedPayload { payload, account, matched, signed_content })
     }
 }
 

@@ -279,3 +279,62 @@ mod properties {
         }
     }
 }
+
+fn content(raw: &OwnedRequest) -> SignedContent {
+    verifier("https://hooks.example.com:8443/in", None).verify(&raw.as_request()).unwrap().signed_content()
+}
+
+fn content_signed_for(base: &str, request: &UnsignedRequest, form: &str) -> SignedContent {
+    content(&request.signed(TOKEN, &request.url(base), form))
+}
+
+#[test]
+fn signed_content_is_the_digest_of_the_message_from_the_route_on() {
+    use sha2::{Digest as _, Sha256};
+    let request = UnsignedRequest { query: Some("a=%20".to_owned()), ..UnsignedRequest::form("B=2&A=1&B=2&B=1") };
+    let expected: [u8; 32] = Sha256::digest(b"/callbacks/customer-profiles?a=%20A1B1B2").into();
+    for base in
+        ["https://hooks.example.com:8443/in", "https://hooks.example.com/in", "https://hooks.example.com:443/in"]
+    {
+        assert_eq!(content_signed_for(base, &request, &request.body).as_bytes(), &expected, "{base}");
+    }
+}
+
+#[test]
+fn every_spelling_that_one_signature_covers_has_the_same_content() {
+    let base = "https://hooks.example.com/in";
+    let signed = UnsignedRequest::form("A=1 2&B=x");
+    let expected = content_signed_for(base, &signed, &signed.body);
+    for spelling in ["B=x&A=1+2", "A=1%202&B=%78", "A=1+2&&B=x&B=x&", "A=1+2B&x=", "A1=+2&B=x", "A1+2Bx", "A1+2B=x"] {
+        let request = UnsignedRequest { body: spelling.to_owned(), ..signed.clone() };
+        assert_eq!(content_signed_for(base, &request, &signed.body), expected, "{spelling}");
+    }
+    let hashed = signed.clone().hashed();
+    let without_hash = content(&hashed.signed(TOKEN, &signed.url(base), &signed.body));
+    assert_eq!(without_hash, expected, "a hash that was added to the query is not part of what was signed");
+}
+
+#[test]
+fn other_signed_bytes_have_another_content() {
+    let base = "https://hooks.example.com/in";
+    let form = UnsignedRequest::form("A=1");
+    let with_query = UnsignedRequest { query: Some("A=1".to_owned()), ..form.clone() };
+    let requests = [
+        form.clone(),
+        UnsignedRequest::form("A=2"),
+        UnsignedRequest::form("A=1&B="),
+        with_query.clone(),
+        UnsignedRequest { query: Some(String::new()), ..form.clone() },
+        form.hashed(),
+        UnsignedRequest::get("A=1"),
+        UnsignedRequest::get("A=%31"),
+        UnsignedRequest::json("{}"),
+        UnsignedRequest::json("{ }"),
+    ];
+    let contents = requests.map(|request| {
+        let form = if request.encoding == Encoding::Form { request.body.clone() } else { String::new() };
+        content_signed_for(base, &request, &form)
+    });
+    let distinct: std::collections::HashSet<_> = contents.iter().collect();
+    assert_eq!(distinct.len(), contents.len());
+}
