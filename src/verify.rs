@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use twilio_signature::{
-    BODY_HASH_PARAMETER, ClaimedAccount, Pair, Payload, SignatureMatch, VerifiedPayload, Verifier, VerifyError,
-    decode_form,
+    BODY_HASH_PARAMETER, ClaimedAccount, Pair, Payload, SignatureMatch, SignedContent, VerifiedPayload, Verifier,
+    VerifyError, decode_form,
 };
 
 use crate::domain::{RawCallback, RejectReason, Verb};
@@ -70,6 +70,12 @@ impl VerifiedCallback {
     #[must_use]
     pub fn matched(&self) -> SignatureMatch {
         self.verified.matched()
+    }
+
+    /// The digest of the bytes that were signed.
+    #[must_use]
+    pub fn signed_content(&self) -> SignedContent {
+        self.verified.signed_content()
     }
 }
 

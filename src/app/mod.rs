@@ -143,7 +143,7 @@ impl Service {
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reloader = CredentialReloader::new(&config, verifier.keyring(), &metrics);
         warn_if_report_only(config.callbacks.signature_mode);
-        let (pipeline, event_time_writer) = steps::connect_pipeline(&config, verifier, deliver, &metrics.pipeline);
+        let (pipeline, event_time_writer) = steps::connect_pipeline(&config, verifier, deliver, &metrics.pipeline)?;
         let schedule =
             reconcile::schedule(&config, reloader.accounts(), &pipeline, &metrics.reconcile, (&sink, &spool))?;
 

@@ -20,7 +20,7 @@ use crate::{
     domain::SignatureMode,
     kafka::KafkaSink,
     liveness::Liveness,
-    pipeline::{EventClock, Pipeline, PipelineConfig, PipelineMetrics},
+    pipeline::{EventClock, Pipeline, PipelineConfig, PipelineMetrics, ProcessId},
     reconcile::{
         ListFailure, Observer, ReconcileMetrics, ReconcileSummary, Reconciler, RunError, RunOptions, Schedule,
         UrlUpdate, UrlUpdater,
@@ -93,6 +93,7 @@ fn pipeline(
         signature_mode: SignatureMode::Enforce,
         dedup_window: Duration::ZERO,
         callbacks_in_progress: 0,
+        process: ProcessId::random().map_err(StartError::from)?,
     };
     let verifier = Verifier::new(Vec::new(), keyring(&access.twilio)?);
     let pipeline = Pipeline::new(

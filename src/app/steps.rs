@@ -21,7 +21,7 @@ use crate::{
     deliver::{Deliver, FailoverController},
     kafka::{self, KafkaSink},
     liveness::Liveness,
-    pipeline::{EventClock, EventTimeWriter, Pipeline, PipelineConfig, PipelineMetrics},
+    pipeline::{EventClock, EventTimeWriter, Pipeline, PipelineConfig, PipelineMetrics, ProcessId},
     receive::{self, CallbackHandler},
     reconcile::Schedule,
     shutdown::ShutdownFlag,
@@ -29,20 +29,24 @@ use crate::{
 };
 
 /// Creates the pipeline, with a clock that continues where the previous process stopped, and the writer of its time.
+///
+/// # Errors
+/// When the system has no random numbers.
 pub(super) fn connect_pipeline(
     config: &Config,
     verifier: Verifier,
     deliver: Deliver,
     metrics: &Arc<PipelineMetrics>,
-) -> (Arc<Pipeline>, EventTimeWriter) {
+) -> io::Result<(Arc<Pipeline>, EventTimeWriter)> {
     let pipeline_config = PipelineConfig {
         signature_mode: config.callbacks.signature_mode,
         dedup_window: config.callbacks.dedup_window,
         callbacks_in_progress: config.http.max_in_flight,
+        process: ProcessId::random()?,
     };
     let (clock, writer) = EventClock::open(&config.spool.folder, SystemTime::now().into(), Arc::clone(metrics));
     let pipeline = Pipeline::new(pipeline_config, verifier, deliver, clock, Arc::clone(metrics), Handle::current());
-    (Arc::new(pipeline), writer)
+    Ok((Arc::new(pipeline), writer))
 }
 
 /// Serves the admin port.

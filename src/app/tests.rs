@@ -16,7 +16,7 @@ use crate::{
     deliver::Deliver,
     domain::{AccountSid, ProfileSid, PublicUrl, PublishFailure, Resource, Status},
     kafka::{Availability, Completion, Record, Sink},
-    pipeline::{EventClock, PipelineConfig},
+    pipeline::{EventClock, PipelineConfig, ProcessId},
     receive::{self, CallbackHandler},
 };
 
@@ -77,6 +77,7 @@ fn pipeline(metrics: &ServiceMetrics) -> (Arc<Pipeline>, Unacknowledged) {
         signature_mode: SignatureMode::Enforce,
         dedup_window: Duration::ZERO,
         callbacks_in_progress: 16,
+        process: ProcessId::random().unwrap(),
     };
     let verifier = Verifier::new(Vec::new(), Keyring::new(None, &["token".into()]).unwrap());
     let pipeline = Pipeline::new(

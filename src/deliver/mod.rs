@@ -102,7 +102,7 @@ pub(crate) use failover::FailoverController;
 
 use self::{dispatcher::Dispatcher, outbound::OutboundRecord};
 use crate::{
-    domain::{DeadLetterReason, Event, ProfileSid, RawCallback, Timestamp},
+    domain::{DeadLetterAttributes, Event, RawCallback},
     kafka::{Record, Sink},
     telemetry::Metrics,
 };
@@ -141,11 +141,10 @@ impl Deliver {
     pub(crate) fn submit_dead_letter(
         &self,
         raw: &RawCallback,
-        (reason, profile): (DeadLetterReason, Option<&ProfileSid>),
-        received_at: Timestamp,
+        attributes: &DeadLetterAttributes,
         received: Instant,
     ) -> Delivery {
-        let record = Record::dead_letter(raw, reason, profile, received_at);
+        let record = Record::dead_letter(raw, attributes);
         self.submit(record.map(OutboundRecord::without_fallback), received)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{DeadLetterReason, Destination, Event, ProfileSid, RawCallback, Timestamp},
+    domain::{DeadLetterAttributes, Destination, Event, RawCallback},
     kafka::Record,
 };
 
@@ -18,7 +18,7 @@ pub(super) struct OutboundRecord {
 /// What is published instead of a record that its topic rejects.
 enum Fallback {
     /// The dead letter of the event's request. It is built only when it is needed.
-    Request { raw: Arc<RawCallback>, profile: ProfileSid, received_at: Timestamp },
+    Request { raw: Arc<RawCallback>, attributes: Box<DeadLetterAttributes> },
     /// A dead letter that has been built already: that of an event in the spool.
     DeadLetter(Record),
     /// Nothing. The only other form of a dead letter is its cut one, and an event of a reconciliation has no other form.
@@ -38,8 +38,7 @@ impl OutboundRecord {
     pub(super) fn event(event: &Event, raw: &Arc<RawCallback>) -> serde_json::Result<Self> {
         let fallback = Fallback::Request {
             raw: Arc::clone(raw),
-            profile: event.data.profile_sid.clone(),
-            received_at: event.data.received_at,
+            attributes: Box::new(DeadLetterAttributes::of_rejected_event(event)),
         };
         Ok(Self { record: Record::event(event)?, fallback })
     }
@@ -74,9 +73,7 @@ impl OutboundRecord {
 impl Fallback {
     fn dead_letter(&self) -> Option<Record> {
         match self {
-            Self::Request { raw, profile, received_at } => {
-                Record::dead_letter(raw, DeadLetterReason::RefusedByTopic, Some(profile), *received_at).ok()
-            }
+            Self::Request { raw, attributes } => Record::dead_letter(raw, attributes).ok(),
             Self::DeadLetter(record) => Some(record.clone()),
             Self::None => None,
         }

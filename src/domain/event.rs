@@ -2,19 +2,19 @@
 
 use trusthub_events::cloud_events::{EVENT_TYPE, TEST_EVENT_TYPE};
 
-use super::{Fingerprint, ProfileStatusChanged, TraceParent};
+use super::{Construction, DeadLetterReason, ProfileSid, ProfileStatusChanged, Timestamp, TraceParent};
 
 /// A [`ProfileStatusChanged`] with its CloudEvents attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The CloudEvents `id`, which repeats of one event share on every replica.
     pub id: String,
-    /// Identifies repeats of the same callback.
-    pub fingerprint: Fingerprint,
     /// Whether this is a test event: its type is [`TEST_EVENT_TYPE`], and no status changed.
     pub is_test: bool,
     /// The trace context of the request.
     pub trace_parent: Option<TraceParent>,
+    /// How the signed message of the callback was built; `None` for an event without a callback.
+    pub construction: Option<Construction>,
     /// The change itself.
     pub data: ProfileStatusChanged,
 }
@@ -24,5 +24,34 @@ impl Event {
     #[must_use]
     pub fn event_type(&self) -> &'static str {
         if self.is_test { TEST_EVENT_TYPE } else { EVENT_TYPE }
+    }
+}
+
+/// What a dead letter says beside the request: its reason, and what the event would have had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterAttributes {
+    /// Why the callback did not become an event.
+    pub reason: DeadLetterReason,
+    /// The profile, if it could be read.
+    pub profile: Option<ProfileSid>,
+    /// The CloudEvents `id` that the event would have had.
+    pub event_id: String,
+    /// The time of receipt, which is the CloudEvents `time` that the event would have had.
+    pub received_at: Timestamp,
+    /// How the signed message was built; `None` if no construction matched.
+    pub construction: Option<Construction>,
+}
+
+impl DeadLetterAttributes {
+    /// The attributes of the dead letter that is published instead of an event that its topic rejects.
+    #[must_use]
+    pub fn of_rejected_event(event: &Event) -> Self {
+        Self {
+            reason: DeadLetterReason::RefusedByTopic,
+            profile: Some(event.data.profile_sid.clone()),
+            event_id: event.id.clone(),
+            received_at: event.data.received_at,
+            construction: event.construction,
+        }
     }
 }

@@ -1,36 +1,29 @@
-//! Identifies repeats of the same callback.
+//! Identifies what was signed.
 
 use std::fmt;
 
-/// A hash of resource, account, profile, idempotency token and payload, equal for repeats of one callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint {
-    hash: u128,
-    has_token: bool,
-}
+/// A hash of a callback's resource and of the bytes that were signed, from the path on: the first 128 bits of a SHA-256.
+///
+/// It is equal for all requests that one signature is valid for, on every replica, and different for any other signed bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// Creates a fingerprint from a hash. `has_token`: whether the hash covers an idempotency token.
+    /// Creates a fingerprint from a hash.
     #[must_use]
-    pub fn new(hash: u128, has_token: bool) -> Self {
-        Self { hash, has_token }
+    pub fn new(hash: u128) -> Self {
+        Self(hash)
     }
 
     /// The bytes of the hash, in big-endian order.
     #[must_use]
     pub fn bytes(self) -> [u8; 16] {
-        self.hash.to_be_bytes()
-    }
-
-    /// Whether the callback had an idempotency token. Without one, an identical callback may also be a new change.
-    #[must_use]
-    pub fn has_token(self) -> bool {
-        self.has_token
+        self.0.to_be_bytes()
     }
 }
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.hash)
+        write!(f, "{:032x}", self.0)
     }
 }

@@ -15,7 +15,7 @@ mod trace;
 
 pub use callback::{RawCallback, Verb, callback_route};
 pub use destination::Destination;
-pub use event::Event;
+pub use event::{DeadLetterAttributes, Event};
 pub use fingerprint::Fingerprint;
 pub use outcome::{
     DeadLetterReason, DeliveryError, Durability, FailureClass, Outcome, OutcomeKind, PublishFailure, ReconcileResult,

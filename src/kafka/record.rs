@@ -7,12 +7,18 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::{
-    DeadLetterReason, Destination, Event, Label as _, ProfileSid, RawCallback, SIGNATURE_HEADER, Timestamp,
+    ConstructionLabel, DeadLetterAttributes, Destination, Event, Label as _, RawCallback, SIGNATURE_HEADER, Timestamp,
     TraceParent, cloud_events, serialize_label,
 };
 
 /// Request headers that dead letters omit, because they can authenticate the sender.
 const SECRET_HEADERS: [&str; 4] = [SIGNATURE_HEADER, "authorization", "proxy-authorization", "cookie"];
+
+/// The header of a dead letter that says why the callback did not become an event.
+const REASON_HEADER: &str = "reason";
+
+/// The header of a dead letter that says how its signed message was built.
+const CONSTRUCTION_HEADER: &str = "construction";
 
 /// The length to which each text of a dead letter is cut, in characters.
 const CUT_CHARS: usize = 256;
@@ -66,24 +72,29 @@ impl Record {
         })
     }
 
-    /// Encodes the request as it was received, without the headers that authenticate its sender. The reason is a header.
+    /// Encodes the request as it was received, without the headers that authenticate its sender. The reason is a header, and so
+    /// are the id and the time of the event that it would have been.
     ///
     /// # Errors
     /// Never for the types of this crate. Serde's signature requires a result.
-    pub fn dead_letter(
-        raw: &RawCallback,
-        reason: DeadLetterReason,
-        profile: Option<&ProfileSid>,
-        received_at: Timestamp,
-    ) -> serde_json::Result<Self> {
-        let mut headers = vec![("reason".into(), reason.as_str().into()), content_type()];
+    pub fn dead_letter(raw: &RawCallback, attributes: &DeadLetterAttributes) -> serde_json::Result<Self> {
+        let DeadLetterAttributes { reason, profile, event_id, received_at, construction } = attributes;
+        let mut headers = vec![
+            (REASON_HEADER.into(), reason.as_str().into()),
+            (cloud_events::ID_HEADER.into(), event_id.clone().into()),
+            (cloud_events::TIME_HEADER.into(), received_at.to_string().into()),
+            content_type(),
+        ];
+        headers.extend(
+            construction.map(|matched| (CONSTRUCTION_HEADER.into(), ConstructionLabel(matched).as_str().into())),
+        );
         headers.extend(trace_header(raw.header_text("traceparent").and_then(TraceParent::parse).as_ref()));
         Ok(Self {
             destination: Destination::DeadLetters,
-            key: profile.map(ToString::to_string),
+            key: profile.as_ref().map(ToString::to_string),
             headers,
-            payload: to_raw_value(&DeadLetter::of(raw, received_at))?,
-            timestamp: received_at,
+            payload: to_raw_value(&DeadLetter::of(raw, *received_at))?,
+            timestamp: *received_at,
         })
     }
 
@@ -162,7 +173,16 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
-    use crate::domain::{Encoding, Resource};
+    use crate::domain::{Construction, DeadLetterReason, Encoding, Resource};
+
+    fn attributes(reason: DeadLetterReason) -> DeadLetterAttributes {
+        let event_id = "0123".to_owned();
+        DeadLetterAttributes { reason, profile: None, event_id, received_at: UNIX_EPOCH.into(), construction: None }
+    }
+
+    fn dead_letter(raw: &RawCallback, reason: DeadLetterReason) -> Record {
+        Record::dead_letter(raw, &attributes(reason)).unwrap()
+    }
 
     fn raw(body: &[u8]) -> RawCallback {
         RawCallback {
@@ -185,8 +205,7 @@ mod tests {
 
     #[test]
     fn dead_letter_is_the_request_without_headers_that_authenticate() {
-        let record =
-            Record::dead_letter(&raw(b"a=b"), DeadLetterReason::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
+        let record = dead_letter(&raw(b"a=b"), DeadLetterReason::MissingStatus);
         let value: serde_json::Value = serde_json::from_str(record.payload.get()).unwrap();
         let expected = serde_json::json!({
             "method": "POST", "path_and_query": "/prefix/callbacks/customer-profiles?a=%20",
@@ -194,15 +213,27 @@ mod tests {
             "received_at": "1970-01-01T00:00:00.000Z",
         });
         assert_eq!(value, expected);
-        let headers = [("reason", "missing_status"), ("content-type", "application/json")];
+        let headers = [
+            ("reason", "missing_status"),
+            ("ce_id", "0123"),
+            ("ce_time", "1970-01-01T00:00:00.000Z"),
+            ("content-type", "application/json"),
+        ];
         assert_eq!(record.headers, headers.map(|(name, value)| (name.into(), value.into())));
         assert_eq!((record.key, record.destination), (None, Destination::DeadLetters));
     }
 
     #[test]
+    fn dead_letter_names_the_construction_that_matched() {
+        let construction = Some(Construction::FormWithoutHash);
+        let attributes = DeadLetterAttributes { construction, ..attributes(DeadLetterReason::MissingStatus) };
+        let record = Record::dead_letter(&raw(b"a=b"), &attributes).unwrap();
+        assert_eq!(record.headers.last(), Some(&("construction".into(), "form_without_hash".into())));
+    }
+
+    #[test]
     fn body_that_is_not_utf8_is_kept_in_base64() {
-        let record =
-            Record::dead_letter(&raw(&[0xff, 0x00]), DeadLetterReason::InvalidJson, None, UNIX_EPOCH.into()).unwrap();
+        let record = dead_letter(&raw(&[0xff, 0x00]), DeadLetterReason::InvalidJson);
         let value: serde_json::Value = serde_json::from_str(record.payload.get()).unwrap();
         assert_eq!((&value["body"], &value["body_base64"]), (&serde_json::Value::Null, &"/wA=".into()));
     }
@@ -210,7 +241,7 @@ mod tests {
     #[test]
     fn oversized_dead_letter_is_cut_but_still_identifies_its_request() {
         let raw = raw("ß".repeat(100_000).as_bytes());
-        let complete = Record::dead_letter(&raw, DeadLetterReason::RefusedByTopic, None, UNIX_EPOCH.into()).unwrap();
+        let complete = dead_letter(&raw, DeadLetterReason::RefusedByTopic);
         let cut = complete.cut().unwrap();
         let value: serde_json::Value = serde_json::from_str(cut.payload.get()).unwrap();
         let expected = serde_json::json!({
@@ -224,8 +255,7 @@ mod tests {
 
     #[test]
     fn record_survives_the_spool_unchanged() {
-        let record =
-            Record::dead_letter(&raw(b"a=\"b\""), DeadLetterReason::MissingStatus, None, UNIX_EPOCH.into()).unwrap();
+        let record = dead_letter(&raw(b"a=\"b\""), DeadLetterReason::MissingStatus);
         let restored: Record = serde_json::from_slice(&serde_json::to_vec(&record).unwrap()).unwrap();
         assert_eq!(format!("{restored:?}"), format!("{record:?}"));
     }

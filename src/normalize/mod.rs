@@ -10,38 +10,37 @@
 //! # use std::time::SystemTime;
 //! # use trusthub_bridge::{domain::RawCallback, normalize::normalize};
 //! fn skip_verification(raw: RawCallback) {
-//!     let _ = normalize(&raw).map(|callback| callback.at(SystemTime::now().into()));
+//!     let _ = normalize(&raw).map(|callback| callback.at(String::new(), SystemTime::now().into()));
 //! }
 //! ```
 
 mod codes;
 mod fields;
 mod hash;
+mod identity;
 mod profile_event;
+#[cfg(test)]
+mod test_form;
 
 use std::collections::HashSet;
 
-use sha2::{Digest as _, Sha256};
 use twilio_signature::{ClaimedAccount, Pair, Payload};
 
-pub use self::profile_event::event_from_profile;
 use self::{
     fields::{ExtraFields, Field, FieldMeaning},
-    hash::hash,
+    identity::IDEMPOTENCY_HEADER,
+};
+pub use self::{
+    identity::{CallbackIdentity, Receipt},
+    profile_event::event_from_profile,
 };
 use crate::{
     domain::{
-        AccountSid, DeadLetterReason, Event, Fingerprint, Label as _, Origin, ProfileSid, ProfileStatusChanged,
-        RawCallback, RejectionReason, Resource, Status, Timestamp, TraceParent,
+        AccountSid, Construction, DeadLetterReason, Event, Origin, ProfileSid, ProfileStatusChanged, RejectionReason,
+        Resource, Status, Timestamp, TraceParent,
     },
     verify::VerifiedCallback,
 };
-
-/// The header that identifies the deliveries of one callback, in lower case.
-const IDEMPOTENCY_HEADER: &str = "i-twilio-idempotency-token";
-
-/// Length of the time window in which identical callbacks without an idempotency token get the same event id.
-const REPEAT_WINDOW_SECONDS: i64 = 30;
 
 /// A verified callback that cannot become an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,21 +65,33 @@ pub struct NormalizedCallback {
     errors: Vec<RejectionReason>,
     valid_until: Option<String>,
     extra: ExtraFields,
-    fingerprint: Fingerprint,
+    construction: Construction,
     idempotency_token: Option<String>,
     trace_parent: Option<TraceParent>,
     is_test: bool,
 }
 
 impl NormalizedCallback {
-    /// Creates the event of the callback with this time of receipt.
+    /// The profile.
     #[must_use]
-    pub fn at(self, received_at: Timestamp) -> Event {
+    pub fn profile(&self) -> &ProfileSid {
+        &self.profile
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Creates the event of the callback with this id and time of receipt.
+    #[must_use]
+    pub fn at(self, id: String, received_at: Timestamp) -> Event {
         Event {
-            id: event_id(self.fingerprint, received_at),
-            fingerprint: self.fingerprint,
+            id,
             is_test: self.is_test,
             trace_parent: self.trace_parent,
+            construction: Some(self.construction),
             data: ProfileStatusChanged {
                 account_sid: self.account,
                 profile_sid: self.profile,
@@ -116,7 +127,7 @@ pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, Norm
     let idempotency_token = raw.header_text(IDEMPOTENCY_HEADER).map(str::to_owned);
     let details = read_details(&fields, verified.parameters());
     Ok(NormalizedCallback {
-        fingerprint: fingerprint(raw, &account, &profile, idempotency_token.as_deref()),
+        construction: verified.matched().construction,
         resource: raw.resource,
         status: Status::from_name(&Status::canonical(raw_status)),
         raw_status: raw_status.to_owned(),
@@ -211,24 +222,6 @@ fn read_errors(details: &mut Details, field: &Field<'_>) {
     if !found.is_complete {
         details.extra.add(field);
     }
-}
-
-/// Computes the fingerprint, which is equal for repeats of a callback on every replica.
-fn fingerprint(raw: &RawCallback, account: &AccountSid, profile: &ProfileSid, token: Option<&str>) -> Fingerprint {
-    let body = Sha256::digest(raw.fields());
-    let [resource, account, profile, token_text] =
-        [raw.resource.as_str(), account.as_str(), profile.as_str(), token.unwrap_or_default()].map(str::as_bytes);
-    Fingerprint::new(hash(&[resource, account, profile, token_text, &body]), token.is_some())
-}
-
-/// Computes the CloudEvents id. Without a token, an identical callback counts as a repeat only within a time window.
-fn event_id(fingerprint: Fingerprint, received_at: Timestamp) -> String {
-    if fingerprint.has_token() {
-        return fingerprint.to_string();
-    }
-    let window = received_at.unix_seconds() / REPEAT_WINDOW_SECONDS;
-    let hash = hash(&[fingerprint.to_string().as_bytes(), &window.to_be_bytes()]);
-    Fingerprint::new(hash, false).to_string()
 }
 
 #[cfg(test)]

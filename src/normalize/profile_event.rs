@@ -15,8 +15,7 @@ use trusthub_client::{Fetched, Profile};
 
 use super::hash::hash;
 use crate::domain::{
-    Event, Fingerprint, Label as _, Origin, ProfileDetails, ProfileStatusChanged, RecordPosition, RejectionReason,
-    Timestamp,
+    Event, Label as _, Origin, ProfileDetails, ProfileStatusChanged, RecordPosition, RejectionReason, Timestamp,
 };
 
 /// Creates the event for the status of a fetched profile.
@@ -25,12 +24,11 @@ use crate::domain::{
 /// time. Processes that find the same difference after the same record create events with the same id.
 #[must_use]
 pub fn event_from_profile(profile: &Fetched, fetched_at: Timestamp, last: Option<RecordPosition>) -> Event {
-    let fingerprint = fingerprint(profile, last);
     Event {
-        id: fingerprint.to_string(),
-        fingerprint,
+        id: event_id(profile, last),
         is_test: false,
         trace_parent: None,
+        construction: None,
         data: ProfileStatusChanged {
             account_sid: profile.account_sid.clone(),
             profile_sid: profile.sid.clone(),
@@ -54,11 +52,11 @@ pub fn event_from_profile(profile: &Fetched, fetched_at: Timestamp, last: Option
     }
 }
 
-fn fingerprint(profile: &Profile, last: Option<RecordPosition>) -> Fingerprint {
+fn event_id(profile: &Profile, last: Option<RecordPosition>) -> String {
     let position = last.map(|last| format!("{}:{}", last.partition, last.offset)).unwrap_or_default();
     let updated = profile.date_updated.to_string();
     let parts = [
-        // A callback has its resource here, which never has this value.
+        // A callback has its fingerprint or its resource here, which are never this text.
         "reconciliation",
         profile.resource.as_str(),
         profile.account_sid.as_str(),
@@ -67,7 +65,7 @@ fn fingerprint(profile: &Profile, last: Option<RecordPosition>) -> Fingerprint {
         &updated,
         &position,
     ];
-    Fingerprint::new(hash(&parts.map(str::as_bytes)), true)
+    format!("{:032x}", hash(&parts.map(str::as_bytes)))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use twilio_signature::{Keyring, SigningKey, Verifier, sign, url_with_body_hash};
 
 use super::*;
-use crate::domain::{Encoding, PublicUrl, SIGNATURE_HEADER};
+use crate::domain::{Encoding, PublicUrl, RawCallback, SIGNATURE_HEADER};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const PROFILE: &str = "BU00000000000000000000000000000002";
@@ -14,6 +14,7 @@ const OTHER: &str = "BU00000000000000000000000000000003";
 const BASE: &str = "https://hooks.example.com";
 const ROUTE: &str = "/callbacks/customer-profiles";
 const RECEIVED: Duration = Duration::from_millis(1_795_172_640_123);
+const RECEIPT: Receipt = Receipt { process: [1; 16], number: 7 };
 
 fn request(encoding: Encoding, query: Option<String>, body: &str, headers: &[(&str, &str)]) -> RawCallback {
     RawCallback {
@@ -45,7 +46,8 @@ fn verified(encoding: Encoding, body: &str, headers: &[(&str, &str)]) -> Verifie
 }
 
 fn at_receipt(verified: &VerifiedCallback) -> Result<Event, NormalizeError> {
-    normalize(verified).map(|callback| callback.at((UNIX_EPOCH + RECEIVED).into()))
+    let id = CallbackIdentity::of(verified).event_id(&RECEIPT);
+    normalize(verified).map(|callback| callback.at(id, (UNIX_EPOCH + RECEIVED).into()))
 }
 
 fn form(body: &str) -> Result<Event, NormalizeError> {
@@ -193,26 +195,6 @@ fn every_received_field_is_preserved() {
         "Errors": ["oops"], "RejectionReason": ["b"], "Email": ["x@example.com"], "Empty": [""], "Twice": ["1", "2"],
     });
     assert_eq!(extra, expected);
-}
-
-#[test]
-fn repeats_share_their_id_and_other_callbacks_do_not() {
-    let id = |body: &str, token: &str| {
-        at_receipt(&verified(Encoding::Form, body, &[(IDEMPOTENCY_HEADER, token)])).unwrap().id
-    };
-    let draft = with("Status=draft");
-    assert_eq!(id(&draft, "t1"), id(&draft, "t1"));
-    assert_ne!(id(&draft, "t1"), id(&draft, "t2"));
-    assert_ne!(id(&draft, "t1"), id(&with("Status=in-review"), "t1"));
-    assert_eq!(id(&draft, "t1").len(), 32);
-}
-
-#[test]
-fn repeats_without_a_token_share_their_id_for_thirty_seconds() {
-    let fingerprint = form(&with("Status=draft")).unwrap().fingerprint;
-    let id = |seconds: u64| event_id(fingerprint, (UNIX_EPOCH + Duration::from_secs(seconds)).into());
-    assert_eq!(id(0), id(29));
-    assert_ne!(id(0), id(30));
 }
 
 #[test]

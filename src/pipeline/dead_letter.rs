@@ -8,8 +8,15 @@ use crate::{
 /// Waits until the dead letter is durable. Returns the outcome of its callback.
 pub(super) async fn wait_for_dead_letter(reason: DeadLetterReason, delivery: Delivery) -> Outcome {
     match delivery.wait_until_durable().await {
-        Ok(Durability::Published | Durability::DeadLettered) => Outcome::DeadLettered(reason),
-        Ok(Durability::Spooled) => Outcome::Spooled,
+        Ok(durability) => outcome_of_dead_letter(reason, durability),
         Err(error) => Outcome::Unavailable(error),
+    }
+}
+
+/// The outcome of a callback whose dead letter is durable.
+pub(super) fn outcome_of_dead_letter(reason: DeadLetterReason, durability: Durability) -> Outcome {
+    match durability {
+        Durability::Published | Durability::DeadLettered => Outcome::DeadLettered(reason),
+        Durability::Spooled => Outcome::Spooled,
     }
 }

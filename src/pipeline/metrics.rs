@@ -24,6 +24,8 @@ pub(crate) struct PipelineMetrics {
     pub(crate) outcome: Counters<OutcomeKind>,
     /// Accepted signatures, by construction and key.
     pub(crate) signatures: PairedCounters<ConstructionLabel, KeyAgeLabel>,
+    /// Durable callbacks whose signed bytes came before with another idempotency token.
+    pub(crate) resigned: IntCounter,
     /// Durable status changes.
     pub(crate) status_changes: PairedCounters<Resource, Status>,
     /// Durable rejections of profiles, counted once for each of their codes.
@@ -67,6 +69,10 @@ impl PipelineMetrics {
                 "trusthub_signatures_verified_total",
                 "Accepted signatures by construction and age of the matching key.",
                 ["construction", "key"],
+            )?,
+            resigned: catalogue.counter(
+                "trusthub_callbacks_resigned_total",
+                "Callbacks whose signed bytes came before, within the dedup window, with another idempotency token.",
             )?,
             status_changes: catalogue.paired_counters(
                 "trusthub_profile_status_changes_total",

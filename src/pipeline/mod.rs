@@ -10,9 +10,11 @@
 //!       │
 //!    verify ── invalid ──► report-only mode, within its limits? ── no ──► Rejected
 //!       │                               │ yes
-//!    normalize ── error ──► dead letter ┴──────────────────────────────► DeadLettered | Spooled
+//!    normalize                     dead letter ────────────────────────► DeadLettered | Spooled
 //!       │
 //!    dedup ── repeat ──► wait for the first callback ──────────────────► Duplicate
+//!       │
+//!    normalized? ── no ──► dead letter ────────────────────────────────► DeadLettered | Spooled
 //!       │
 //!    submit the event ─────────────────────────────────────────────────► Published | Spooled | DeadLettered
 //! ```
@@ -28,7 +30,8 @@
 //!   of an event is taken, and the event is submitted, under one lock. Everything that takes long happens before: reading the
 //!   body, verification and the reading of the fields. Only the events of a reconciliation have an earlier time: the time at
 //!   which Trust Hub was asked.
-//! - **Only verified callbacks enter the dedup window**, otherwise forged ones could make genuine ones look like repeats.
+//! - **Only verified callbacks enter the dedup window**, otherwise forged ones could make genuine ones look like repeats. What a
+//!   repeat is rests on the signed bytes, so it is decided before it matters whether the callback can be read as an event.
 //! - **Unauthenticated callers have small limits of their own**: diagnoses (`rejected`), log lines (`rejection_log`) and what
 //!   report-only mode keeps (`unverified`).
 //! - **Status changes are counted once, when they are durable.**
@@ -60,6 +63,7 @@ mod detach;
 mod metrics;
 mod outcome_guard;
 mod path_warnings;
+mod receipts;
 mod rejected;
 mod rejection_log;
 mod unverified;
@@ -78,14 +82,16 @@ pub(crate) use self::{
     clock::{EventClock, EventTimeWriter},
     metrics::PipelineMetrics,
     outcome_guard::OutcomeGuard,
+    receipts::ProcessId,
 };
 use trusthub_client::Fetched;
 
 use self::{
-    dead_letter::wait_for_dead_letter,
-    dedup::{Claim, DedupWindow, FirstClaim, Repeat},
+    dead_letter::outcome_of_dead_letter,
+    dedup::{Claim, DedupKey, DedupWindow, FirstClaim, Repeat},
     detach::DetachOnDrop,
     path_warnings::PathWarnings,
+    receipts::ReceiptCounter,
     rejected::RejectionHandler,
     rejection_log::RejectionLog,
     unverified::ReportOnlyLimiter,
@@ -93,10 +99,10 @@ use self::{
 use crate::{
     deliver::{Deliver, Delivery},
     domain::{
-        ConstructionLabel, DeadLetterReason, DeliveryError, Durability, Event, KeyAgeLabel, Outcome, RawCallback,
-        RecordPosition, Resource, SignatureMode, Timestamp,
+        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Durability, Event, KeyAgeLabel,
+        Outcome, RawCallback, RecordPosition, Resource, SignatureMode, Timestamp,
     },
-    normalize::{event_from_profile, normalize},
+    normalize::{CallbackIdentity, NormalizeError, NormalizedCallback, event_from_profile, normalize},
     verify::VerifiedCallback,
 };
 
@@ -109,11 +115,14 @@ pub(crate) struct PipelineConfig {
     pub dedup_window: Duration,
     /// The largest number of callbacks in progress at the same time.
     pub callbacks_in_progress: usize,
+    /// The random id of this process, for the ids of events.
+    pub process: ProcessId,
 }
 
 /// Gives every callback its outcome.
 pub(crate) struct Pipeline {
     verifier: Arc<Verifier>,
+    receipts: Arc<ReceiptCounter>,
     dedup: DedupWindow,
     deliver: Deliver,
     metrics: Arc<PipelineMetrics>,
@@ -142,11 +151,14 @@ impl Pipeline {
         let (verifier, tasks) = (Arc::new(verifier), TaskTracker::new());
         let report_only =
             ReportOnlyLimiter::new(Arc::clone(&metrics.shared), config.callbacks_in_progress, Instant::now());
-        let parts = (Arc::clone(&verifier), deliver.clone(), Arc::clone(&metrics.shared.operations));
+        let receipts = Arc::new(ReceiptCounter::new(config.process));
+        let operations = Arc::clone(&metrics.shared.operations);
+        let parts = (Arc::clone(&verifier), deliver.clone(), operations, Arc::clone(&receipts));
         let rejections =
             RejectionHandler::new(config.signature_mode, parts, report_only, tasks.clone(), runtime.clone());
         Self {
             verifier,
+            receipts,
             dedup: DedupWindow::new(config.dedup_window),
             deliver,
             rejections: Arc::new(rejections),
@@ -211,18 +223,24 @@ impl Pipeline {
         self.path_warnings.check(verified.raw(), Instant::now());
         let matched = verified.matched();
         self.metrics.signatures.of(ConstructionLabel(matched.construction), KeyAgeLabel(matched.key)).inc();
+        let identity = CallbackIdentity::of(&verified);
         let normalized = normalize(&verified);
+        match &normalized {
+            Ok(callback) => guard.set_subject(Some(callback.profile().clone()), Some(callback.status())),
+            Err(error) => guard.set_subject(error.profile.clone(), None),
+        }
         // No panic can leave the clock half-changed.
         let mut clock = self.clock.lock();
         let received_at = clock.next_time(SystemTime::now().into());
         self.metrics.last_callback.set(received_at.unix_seconds());
-        let accepted = match normalized {
-            Ok(callback) => self.submit_event(guard, &verified, callback.at(received_at)),
-            Err(error) => {
-                let why = (error.reason, error.profile.as_ref());
-                let delivery = self.deliver.submit_dead_letter(verified.raw(), why, received_at, guard.received());
-                guard.set_subject(error.profile, None);
-                Accepted::DeadLetter(error.reason, delivery)
+        let key =
+            DedupKey { fingerprint: identity.fingerprint(), token: identity.token_hash(), profile: guard.profile() };
+        let accepted = match self.dedup.claim(&key, Instant::now()) {
+            Claim::Repeat(repeat) => Accepted::Repeat(repeat),
+            Claim::First(claim) => {
+                let event_id = identity.event_id(&self.receipts.next());
+                let (submitted, delivery) = self.submit_first(guard, &verified, normalized, (event_id, received_at));
+                Accepted::First(Box::new(FirstCallback { submitted, claim }), delivery)
             }
         };
         drop(clock);
@@ -230,34 +248,50 @@ impl Pipeline {
         accepted
     }
 
-    fn submit_event(&self, guard: &mut OutcomeGuard, verified: &VerifiedCallback, event: Event) -> Accepted {
-        guard.set_subject(Some(event.data.profile_sid.clone()), Some(event.data.status));
-        match self.dedup.claim(event.fingerprint, Instant::now()) {
-            Claim::Repeat(repeat) => Accepted::Repeat(repeat),
-            Claim::First(claim) => {
+    fn submit_first(
+        &self,
+        guard: &OutcomeGuard,
+        verified: &VerifiedCallback,
+        normalized: Result<NormalizedCallback, NormalizeError>,
+        (event_id, received_at): (String, Timestamp),
+    ) -> (Submitted, Delivery) {
+        match normalized {
+            Ok(callback) => {
+                let event = callback.at(event_id, received_at);
                 let delivery = self.deliver.submit_event(&event, verified.raw(), guard.received());
-                Accepted::Event(Box::new(AcceptedEvent { event, claim }), delivery)
+                (Submitted::Event(event), delivery)
+            }
+            Err(NormalizeError { reason, profile }) => {
+                let construction = Some(verified.matched().construction);
+                let attributes = DeadLetterAttributes { reason, profile, event_id, received_at, construction };
+                let delivery = self.deliver.submit_dead_letter(verified.raw(), &attributes, guard.received());
+                (Submitted::DeadLetter(reason), delivery)
             }
         }
     }
 
     async fn wait_for_outcome(&self, accepted: Accepted) -> Outcome {
         match accepted {
-            Accepted::Event(event, delivery) => self.wait_for_event(event, delivery).await,
+            Accepted::First(first, delivery) => self.wait_for_first(first, delivery).await,
             Accepted::Repeat(repeat) => {
                 repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
             }
-            Accepted::DeadLetter(reason, delivery) => wait_for_dead_letter(reason, delivery).await,
         }
     }
 
-    async fn wait_for_event(&self, accepted: Box<AcceptedEvent>, delivery: Delivery) -> Outcome {
+    async fn wait_for_first(&self, first: Box<FirstCallback>, delivery: Delivery) -> Outcome {
         let result = delivery.wait_until_durable().await;
-        let AcceptedEvent { event, claim } = *accepted;
+        let FirstCallback { submitted, claim } = *first;
         match result {
             Ok(durability) => {
+                if claim.is_resigned() && !submitted.is_test() {
+                    self.metrics.resigned.inc();
+                }
                 claim.mark_durable();
-                self.count_event(&event, durability)
+                match submitted {
+                    Submitted::Event(event) => self.count_event(&event, durability),
+                    Submitted::DeadLetter(reason) => outcome_of_dead_letter(reason, durability),
+                }
             }
             Err(error) => {
                 claim.mark_failed(error);
@@ -337,16 +371,27 @@ impl Pipeline {
 
 /// An accepted callback that waits for its outcome.
 enum Accepted {
-    /// A submitted event.
-    Event(Box<AcceptedEvent>, Delivery),
+    /// The first callback of its kind, submitted.
+    First(Box<FirstCallback>, Delivery),
     /// A repeat of an earlier callback.
     Repeat(Repeat),
-    /// A submitted dead letter.
-    DeadLetter(DeadLetterReason, Delivery),
 }
 
-/// An event and its claim in the dedup window.
-struct AcceptedEvent {
-    event: Event,
+/// A submitted callback and its claim in the dedup window.
+struct FirstCallback {
+    submitted: Submitted,
     claim: FirstClaim,
+}
+
+/// The record of a callback.
+enum Submitted {
+    Event(Event),
+    DeadLetter(DeadLetterReason),
+}
+
+impl Submitted {
+    /// Whether it is a test event. `probe` and `helm test` send the same fields each time, with a fresh token.
+    fn is_test(&self) -> bool {
+        matches!(self, Self::Event(Event { is_test: true, .. }))
+    }
 }

@@ -68,6 +68,11 @@ impl OutcomeGuard {
         self.status = status;
     }
 
+    /// The profile that the log line names.
+    pub(super) fn profile(&self) -> Option<&ProfileSid> {
+        self.profile.as_ref()
+    }
+
     /// Marks the record of the callback as submitted to be made durable.
     pub(super) fn mark_submitted(&mut self) {
         self.submitted = Some(Instant::now());

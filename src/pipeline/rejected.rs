@@ -20,12 +20,13 @@ use super::{
     dead_letter::wait_for_dead_letter,
     detach::DetachOnDrop,
     outcome_guard::OutcomeGuard,
+    receipts::ReceiptCounter,
     unverified::{ReportOnlyLimiter, ReportOnlyPermit},
 };
 use crate::{
     blocking,
     deliver::{Deliver, Delivery},
-    domain::{DeadLetterReason, Outcome, RawCallback, RejectReason, SignatureMode},
+    domain::{DeadLetterAttributes, DeadLetterReason, Outcome, RawCallback, RejectReason, SignatureMode},
     telemetry::{Operation, Operations},
 };
 
@@ -69,6 +70,7 @@ pub(super) struct RejectionHandler {
     verifier: Arc<Verifier>,
     deliver: Deliver,
     operations: Arc<Operations>,
+    receipts: Arc<ReceiptCounter>,
     diagnosis_limiter: DiagnosisLimiter,
     report_only: ReportOnlyLimiter,
     tasks: TaskTracker,
@@ -79,13 +81,13 @@ impl RejectionHandler {
     /// Creates a handler that finishes its work in `tasks`, on `runtime`.
     pub(super) fn new(
         signature_mode: SignatureMode,
-        (verifier, deliver, operations): (Arc<Verifier>, Deliver, Arc<Operations>),
+        (verifier, deliver, operations, receipts): (Arc<Verifier>, Deliver, Arc<Operations>, Arc<ReceiptCounter>),
         report_only: ReportOnlyLimiter,
         tasks: TaskTracker,
         runtime: Handle,
     ) -> Self {
         let diagnosis_limiter = DiagnosisLimiter::new(Instant::now());
-        Self { signature_mode, verifier, deliver, operations, diagnosis_limiter, report_only, tasks, runtime }
+        Self { signature_mode, verifier, deliver, operations, receipts, diagnosis_limiter, report_only, tasks, runtime }
     }
 
     /// Rejects a callback, or keeps it as a dead letter in report-only mode. `active` is its place among the callbacks in
@@ -135,8 +137,14 @@ impl RejectionHandler {
         }
         match self.report_only.admit(raw, Instant::now()) {
             Ok(permit) => {
-                let (why, now) = ((DeadLetterReason::SignatureFailed, None), SystemTime::now().into());
-                Some((self.deliver.submit_dead_letter(raw, why, now, guard.received()), permit))
+                let attributes = DeadLetterAttributes {
+                    reason: DeadLetterReason::SignatureFailed,
+                    profile: None,
+                    event_id: self.receipts.next().unverified_id(),
+                    received_at: SystemTime::now().into(),
+                    construction: None,
+                };
+                Some((self.deliver.submit_dead_letter(raw, &attributes, guard.received()), permit))
             }
             Err(limit) => {
                 guard.set_report_only_limit(limit);

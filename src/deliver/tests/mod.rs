@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::kafka::{Behavior, FakeKafka};
 use super::{dispatcher::DeliveryMode, outbound::SpooledRecord, *};
 use crate::{
-    domain::{DeliveryError, Destination, Durability, FailureClass, Label as _, PublishFailure},
+    domain::{DeliveryError, Destination, Durability, FailureClass, Label as _, PublishFailure, Timestamp},
     kafka::Availability,
     spool::{APPEND_TIMEOUT, SpoolReporter},
 };

@@ -77,7 +77,8 @@ impl<'a> Catalogue<'a> {
         paired::<_, _, IntCounterVec>(self.registry, name, help, labels, |value: A| value.as_str().to_owned())
     }
 
-    pub(super) fn counter(self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+    /// A counter without labels.
+    pub(crate) fn counter(self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
         self.register_counter(IntCounter::new(name, help)?)
     }
 
