@@ -88,6 +88,10 @@ closed_set! {
         MissingStatus => "missing_status",
         /// The statuses contradict each other.
         ConflictingStatus => "conflicting_status",
+        /// What was signed also reads as another status, because forms are signed without delimiters.
+        AmbiguousForm => "ambiguous_form",
+        /// Trust Hub says that the profile belongs to another account.
+        AccountConflict => "account_conflict",
         /// The signature does not match, and `SIGNATURE_MODE` is `report-only`. The sender is therefore not proven.
         SignatureFailed => "signature_failed",
         /// The topic rejects the event as too large or as invalid.

@@ -28,7 +28,7 @@ pub(super) enum FieldMeaning {
 /// How sure it is that a name has its meaning. A name counts only if no name of a lower rank gives the value; otherwise a
 /// field that means something else could contradict it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum NameRank {
+pub(super) enum NameRank {
     /// Twilio documents or sends `BundleSid`, `AccountSid`, `Status` and `FailureReason`. The others of this rank occur in
     /// handlers that are in use.
     Known,
@@ -66,8 +66,9 @@ const SPELLINGS: [(&str, FieldMeaning, NameRank); 21] = [
 /// The meanings that have names of several ranks.
 const RANKED: [FieldMeaning; 3] = [FieldMeaning::Profile, FieldMeaning::Status, FieldMeaning::FailureReason];
 
-fn lookup(name: &str) -> (FieldMeaning, NameRank) {
-    let spelling = SPELLINGS.iter().find(|(folded, ..)| is_named(name.as_bytes(), folded));
+/// The meaning of a name, which may not be UTF-8, and how sure it is.
+pub(super) fn lookup(name: &[u8]) -> (FieldMeaning, NameRank) {
+    let spelling = SPELLINGS.iter().find(|(folded, ..)| is_named(name, folded));
     spelling.map_or((FieldMeaning::Unknown, NameRank::Known), |(_, meaning, rank)| (*meaning, *rank))
 }
 
@@ -82,7 +83,7 @@ pub(super) struct Field<'a> {
 
 impl<'a> Field<'a> {
     fn new(name: Cow<'a, str>, value: Cow<'a, str>) -> Self {
-        let (meaning, rank) = lookup(&name);
+        let (meaning, rank) = lookup(name.as_bytes());
         let meaning = match (meaning, rank) {
             // The name is so common that it may refer to something else.
             (FieldMeaning::Sid, _) if value.trim().starts_with("BU") => FieldMeaning::Profile,
@@ -168,7 +169,7 @@ fn pair_texts((name, value): &Pair) -> (Cow<'_, str>, Cow<'_, str>) {
 fn json_fields<'a>(name: &'a str, value: &'a Value) -> Vec<Field<'a>> {
     let field = |value: &'a Value| Field::new(name.into(), json_text(value));
     match value {
-        Value::Array(items) if lookup(name).0 != FieldMeaning::Errors => items.iter().map(field).collect(),
+        Value::Array(items) if lookup(name.as_bytes()).0 != FieldMeaning::Errors => items.iter().map(field).collect(),
         value => vec![field(value)],
     }
 }

@@ -14,6 +14,7 @@
 //! }
 //! ```
 
+mod ambiguity;
 mod codes;
 mod fields;
 mod hash;
@@ -27,6 +28,7 @@ use std::collections::HashSet;
 use twilio_signature::{ClaimedAccount, Pair, Payload};
 
 use self::{
+    ambiguity::is_ambiguous,
     fields::{ExtraFields, Field, FieldMeaning},
     identity::IDEMPOTENCY_HEADER,
 };
@@ -114,7 +116,8 @@ impl NormalizedCallback {
 /// Reads the fields of a callback.
 ///
 /// # Errors
-/// [`NormalizeError`] when the account, the profile or the status is missing, invalid or contradictory.
+/// [`NormalizeError`] when the account, the profile or the status is missing, invalid or contradictory, or when the signed text
+/// also reads as another status.
 pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, NormalizeError> {
     let without_profile = |reason| NormalizeError { reason, profile: None };
     let fields = fields::read(verified.payload(), verified.raw().verb())
@@ -123,13 +126,20 @@ pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, Norm
     let with_profile = |reason| NormalizeError { reason, profile: Some(profile.clone()) };
     let account = read_account(verified.account()).map_err(with_profile)?;
     let raw_status = read_status(&fields).map_err(with_profile)?;
+    let status = Status::from_name(&Status::canonical(raw_status));
+    if signs_fields(verified.matched().construction)
+        && let Payload::Pairs(pairs) = verified.payload()
+        && is_ambiguous(pairs, status)
+    {
+        return Err(with_profile(DeadLetterReason::AmbiguousForm));
+    }
     let raw = verified.raw();
     let idempotency_token = raw.header_text(IDEMPOTENCY_HEADER).map(str::to_owned);
     let details = read_details(&fields, verified.parameters());
     Ok(NormalizedCallback {
         construction: verified.matched().construction,
         resource: raw.resource,
-        status: Status::from_name(&Status::canonical(raw_status)),
+        status,
         raw_status: raw_status.to_owned(),
         failure_reason: details.failure_reason,
         errors: details.codes.into_iter().map(RejectionReason::from).collect(),
@@ -141,6 +151,14 @@ pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, Norm
         profile,
         idempotency_token,
     })
+}
+
+/// Whether this construction signs names and values without delimiters. The others sign the bytes of the query or the body.
+fn signs_fields(construction: Construction) -> bool {
+    match construction {
+        Construction::Form | Construction::FormWithoutHash => true,
+        Construction::BodyHash | Construction::Query | Construction::QueryWithoutHash => false,
+    }
 }
 
 fn read_account(claimed: &ClaimedAccount) -> Result<AccountSid, DeadLetterReason> {

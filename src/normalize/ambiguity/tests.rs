@@ -1,0 +1,248 @@
+use proptest::{prelude::*, sample::select};
+use twilio_signature::Payload;
+
+use super::{
+    super::{fields, read_profile, read_status, test_form::pair},
+    *,
+};
+use crate::domain::DeadLetterReason;
+
+const ACCOUNT: &str = "AC00000000000000000000000000000001";
+const PROFILE: &str = "BU00000000000000000000000000000002";
+
+/// Statuses as Twilio writes them, in other spellings, and ones of tomorrow.
+const STATUSES: [&str; 13] = [
+    "draft",
+    "pending-review",
+    "in-review",
+    "twilio-rejected",
+    "twilio-approved",
+    "provisionally-approved",
+    "TWILIO_APPROVED",
+    "Twilio Rejected",
+    "on-hold",
+    "paused",
+    "expired",
+    "twilio-approved-with-conditions",
+    "twilio-approved_with_conditions",
+];
+
+/// What a failure reason may consist of, to look like fields.
+const FRAGMENTS: [&str; 24] = [
+    "Status",
+    "status",
+    "STATUS",
+    "sta_tus",
+    "_",
+    "draft",
+    "twilio-approved",
+    "in-review",
+    "Pending Review",
+    "twilio-",
+    "rejected",
+    " ",
+    ": ",
+    "=",
+    "&",
+    "FailureReason",
+    "ValidUntil",
+    "Your",
+    "zzz",
+    "ed",
+    "\n",
+    "ü",
+    "was ",
+    "paused",
+];
+
+const EXTRAS: [(&str, &str); 8] = [
+    ("HomeRegion", "us1"),
+    ("Errors", r#"[{"code":18601}]"#),
+    ("ErrorCode", "18602"),
+    ("StatusCallback", "https://hooks.example.com/callbacks/customer-profiles"),
+    ("TrustProductSid", PROFILE),
+    ("ValidUntil", "2026-11-20T11:04:00Z"),
+    ("Version", "draft"),
+    ("Zone", ""),
+];
+
+/// The status that a form is read as, without regard to its account.
+fn read(pairs: &[Pair]) -> Result<Status, DeadLetterReason> {
+    let status = read_as_it_is(pairs)?;
+    if is_ambiguous(pairs, status) { Err(DeadLetterReason::AmbiguousForm) } else { Ok(status) }
+}
+
+fn read_as_it_is(pairs: &[Pair]) -> Result<Status, DeadLetterReason> {
+    let payload = Payload::Pairs(pairs.to_vec());
+    let fields = fields::read(&payload).unwrap();
+    read_profile(&fields)?;
+    Ok(Status::from_name(&Status::canonical(read_status(&fields)?)))
+}
+
+fn genuine(status: &str, failure_reason: Option<&str>, extras: &[(&str, &str)]) -> Vec<Pair> {
+    let mut pairs = vec![pair("AccountSid", ACCOUNT), pair("BundleSid", PROFILE), pair("Status", status)];
+    pairs.extend(failure_reason.map(|text| pair("FailureReason", text)));
+    pairs.extend(extras.iter().map(|(name, value)| pair(name, value)));
+    pairs
+}
+
+fn genuine_forms() -> impl Strategy<Value = Vec<Pair>> {
+    let text = prop::collection::vec(select(&FRAGMENTS[..]), 0..8).prop_map(|fragments| fragments.concat());
+    let extras = prop::sample::subsequence(&EXTRAS[..], 0..4);
+    (select(&STATUSES[..]), prop::option::of(text), extras)
+        .prop_map(|(status, text, extras)| genuine(status, text.as_deref(), &extras))
+}
+
+fn shown(pairs: &[Pair]) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{:?}", pairs.iter().map(|(name, value)| (text(name), text(value))).collect::<Vec<_>>())
+}
+
+fn status_of(genuine: &[Pair]) -> Status {
+    let (_, status) = genuine.iter().find(|(name, _)| name == b"Status").unwrap();
+    Status::from_name(&Status::canonical(std::str::from_utf8(status).unwrap()))
+}
+
+fn signed_text(pairs: &[Pair]) -> Vec<u8> {
+    SignedText::of(pairs).text
+}
+
+/// Where the words of this text begin and end: where a cut may make sense.
+fn boundaries(text: &str) -> Vec<usize> {
+    let words = FRAGMENTS.iter().chain(&STATUSES).chain(EXTRAS.iter().map(|(name, _)| name));
+    let mut found: Vec<usize> =
+        words.flat_map(|word| text.match_indices(word).flat_map(|(start, word)| [start, start + word.len()])).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// All ways to cut a form at some of these places, after its account and its profile, with the same signed text.
+fn cuts(genuine: &[Pair], places: &[usize]) -> Vec<Vec<Pair>> {
+    let text = signed_text(genuine);
+    let kept = [pair("AccountSid", ACCOUNT), pair("BundleSid", PROFILE)];
+    let rest = text[signed_text(&kept).len()..].to_vec();
+    let mut cuts = Vec::new();
+    let mut add = |places: &[usize]| {
+        let mut starts = vec![0];
+        starts.extend(places.iter().copied().filter(|place| *place <= rest.len()));
+        starts.push(rest.len());
+        let mut pieces: Vec<_> = starts.windows(2).map(|part| rest[part[0]..part[1].max(part[0])].to_vec()).collect();
+        if pieces.len() % 2 == 1 {
+            pieces.push(Vec::new());
+        }
+        let fields = pieces.chunks(2).map(|field| (field[0].clone(), field[1].clone()));
+        let pairs: Vec<Pair> = kept.iter().cloned().chain(fields).collect();
+        if signed_text(&pairs) == text {
+            cuts.push(pairs);
+        }
+    };
+    for (first, a) in places.iter().enumerate() {
+        add(&[*a]);
+        for (second, b) in places.iter().enumerate().skip(first) {
+            add(&[*a, *b]);
+            for (third, c) in places.iter().enumerate().skip(second) {
+                add(&[*a, *b, *c]);
+                for (fourth, d) in places.iter().enumerate().skip(third) {
+                    add(&[*a, *b, *c, *d]);
+                    for e in places.iter().skip(fourth) {
+                        add(&[*a, *b, *c, *d, *e]);
+                    }
+                }
+            }
+        }
+    }
+    cuts
+}
+
+fn text_after_profile(genuine: &[Pair]) -> String {
+    let kept = [pair("AccountSid", ACCOUNT), pair("BundleSid", PROFILE)];
+    String::from_utf8(signed_text(genuine)[signed_text(&kept).len()..].to_vec()).unwrap()
+}
+
+/// Without the fields whose names sort between account and profile, so that the kept fields begin the signed text.
+fn cuttable_forms() -> impl Strategy<Value = (Vec<Pair>, Vec<usize>)> {
+    genuine_forms().prop_flat_map(|form| {
+        let places = boundaries(&text_after_profile(&form));
+        let count = places.len().min(9);
+        (Just(form), prop::sample::subsequence(places, count))
+    })
+}
+
+proptest! {
+    #[test]
+    fn genuine_form_is_read_whatever_its_failure_reason_quotes(form in genuine_forms()) {
+        prop_assert_eq!(read(&form), Ok(status_of(&form)), "{}", shown(&form));
+    }
+
+    #[test]
+    fn no_cut_of_a_genuine_form_is_read_as_another_status((form, places) in cuttable_forms()) {
+        let status = status_of(&form);
+        for cut in cuts(&form, &places) {
+            let read = read(&cut);
+            prop_assert!(read.is_err() || read == Ok(status), "{} as {:?}", shown(&cut), read);
+        }
+    }
+}
+
+/// Each of these cuts would be an event with another status, or one with a text that Twilio never sent.
+#[test]
+fn cut_status_is_refused() {
+    let reason = |text: &str, name: &str, value: &str, rest: &[(&str, &str)]| {
+        let mut pairs = vec![pair("FailureReason", text), pair(name, value)];
+        pairs.extend(rest.iter().map(|(name, value)| pair(name, value)));
+        pairs
+    };
+    let forms = [
+        ("too short", reason("", "Status", "twilio-", &[("rejected", "")])),
+        ("too short, in another spelling", reason("", "Status", "TWILIO_", &[("rejected", "")])),
+        ("too long", reason("", "Status", "twilio-rejectedValidUntil2026", &[])),
+        ("too long, without a known status", reason("", "Status", "on-holdValidUntil2026", &[])),
+        ("a status of tomorrow, cut", reason("", "Status", "twilio-approved", &[("_with_conditions", "")])),
+        ("an unknown status, cut", reason("", "Status", "on-", &[("hold", "")])),
+        ("from the failure reason", reason("a ", "Status", "draft", &[("Zzz", "Statustwilio-rejected")])),
+        ("from the failure reason, directly", reason("a ", "Status", "draft", &[("Statustwilio-", "rejected")])),
+        ("in lower case", reason("your ", "status", " draft", &[("validuntil now", "Statusin-review")])),
+        ("over an unknown status", reason("", "Status", "draft", &[("Statuspaused", "")])),
+        ("of unknown text", reason("a ", "status", " was changed. Statustwilio-rejected", &[])),
+        ("from another name", reason("Statuspaused", "Status", "Callbackhttps://hooks.example.com", &[])),
+        ("swallowed by the one before", reason("", "Status", "", &[("pending-reviewX", ""), ("status", "draft")])),
+    ];
+    for (what, mut form) in forms {
+        form.extend([pair("AccountSid", ACCOUNT), pair("BundleSid", PROFILE)]);
+        assert!(read_as_it_is(&form).is_ok(), "{what}");
+        assert_eq!(read(&form), Err(DeadLetterReason::AmbiguousForm), "{what}");
+    }
+}
+
+#[test]
+fn cuts_of_a_quoting_failure_reason_are_all_refused() {
+    let text = "Your Status is no longer statustwilio-approvedzzz, but Statusdraft";
+    let form = genuine("twilio-rejected", Some(text), &[("ValidUntil", "2026")]);
+    let places = boundaries(&text_after_profile(&form));
+    let others: Vec<_> = cuts(&form, &places)
+        .into_iter()
+        .filter(|cut| read_as_it_is(cut).is_ok_and(|status| status != Status::TwilioRejected))
+        .collect();
+    assert!(others.len() > 100, "{}", others.len());
+    assert!(others.iter().all(|cut| read(cut) == Err(DeadLetterReason::AmbiguousForm)));
+}
+
+#[test]
+fn repeated_equal_statuses_are_not_ambiguous() {
+    let mut form = genuine("draft", None, &[]);
+    form.extend([pair("status", "DRAFT"), pair("STATUS", " draft\n")]);
+    assert_eq!(read(&form), Ok(Status::Draft));
+}
+
+/// The largest form of an attacker who has a token.
+#[test]
+fn cost_is_bounded_by_the_size_of_the_form() {
+    for part in ["status ", "Status", "s____", "status\u{3000}", "st_"] {
+        let form = genuine("on-hold", None, &[("Zone", &part.repeat(60_000 / part.len()))]);
+        let began = std::time::Instant::now();
+        let _ = read(&form);
+        // Quadratic work would take minutes.
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{part}: {:?}", began.elapsed());
+    }
+}
