@@ -31,11 +31,18 @@ class Event:
 
     ce_id: str
     ce_time: datetime
+    account_sid: str
     profile_sid: str
     status: str
 
     def outcome(self):
-        return {"applied": True, "profile_sid": self.profile_sid, "status": self.status, "ce_id": self.ce_id}
+        return {
+            "applied": True,
+            "account_sid": self.account_sid,
+            "profile_sid": self.profile_sid,
+            "status": self.status,
+            "ce_id": self.ce_id,
+        }
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,8 @@ class View:
             return Skipped(error.reason, record.ce_id, str(error))
 
     def _apply_event(self, event):
-        profile = self.profiles.setdefault(event.profile_sid, Profile(event))
+        # An event of one account must not change what is known about a profile of another account.
+        profile = self.profiles.setdefault((event.account_sid, event.profile_sid), Profile(event))
         if event.ce_id in profile.recent:
             return Skipped("repeat", event.ce_id)
         # Equal times are no reason to skip: within one millisecond the partition's order decides.
@@ -127,8 +135,9 @@ def read(record):
         raise UnknownType(f"is of the type {record.ce_type!r}")
     if record.ce_id is None:
         raise Unreadable("has no ce_id")
-    profile_sid, status = read_value(record.value)
-    return Event(record.ce_id, read_time(record.ce_time), profile_sid, status if status in STATUSES else "unknown")
+    account_sid, profile_sid, status = read_value(record.value)
+    known_status = status if status in STATUSES else "unknown"
+    return Event(record.ce_id, read_time(record.ce_time), account_sid, profile_sid, known_status)
 
 
 def read_time(text):
@@ -147,10 +156,10 @@ def read_time(text):
 def read_value(value):
     try:
         change = json.loads(value)
-        profile_sid, status = change["profile_sid"], change["status"]
+        texts = change["account_sid"], change["profile_sid"], change["status"]
     # Too deeply nested JSON is not a ValueError, but must not end the consumer either.
     except (ValueError, RecursionError, TypeError, KeyError) as error:
         raise Unreadable(f"has a value that is not an event: {error!r}") from error
-    if not isinstance(profile_sid, str) or not isinstance(status, str):
-        raise Unreadable("has a value that is not an event: profile_sid and status must be strings")
-    return profile_sid, status
+    if not all(isinstance(text, str) for text in texts):
+        raise Unreadable("has a value that is not an event: account_sid, profile_sid and status must be strings")
+    return texts

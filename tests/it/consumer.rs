@@ -30,6 +30,9 @@ use self::{
 
 const OTHER_PROFILE: &str = "BUffffffffffffffffffffffffffffffff";
 
+/// An account that sends events about profiles that it does not own.
+const FOREIGN_ACCOUNT: &str = "ACffffffffffffffffffffffffffffffff";
+
 /// The number of histories for the rules alone, and for a consumer that reads them from Kafka.
 const HISTORIES: u64 = 2_000;
 const HISTORIES_THROUGH_KAFKA: u64 = 5;
@@ -84,10 +87,15 @@ pub(crate) fn views(records: &[kafka::Record]) -> BTreeMap<String, String> {
     rust
 }
 
-/// The value of an event.
+/// The value of an event of [`ACCOUNT`].
 fn value(ce_time: &str, profile: &str, status: &str) -> Value {
+    value_of(ACCOUNT, ce_time, profile, status)
+}
+
+/// The value of an event of an account.
+fn value_of(account: &str, ce_time: &str, profile: &str, status: &str) -> Value {
     json!({
-        "account_sid": ACCOUNT, "profile_sid": profile, "resource": "customer-profile", "status": status,
+        "account_sid": account, "profile_sid": profile, "resource": "customer-profile", "status": status,
         "raw_status": status, "failure_reason": null, "errors": [], "valid_until": null, "received_at": ce_time,
         "origin": "callback", "idempotency_token": null, "extra": {},
     })
@@ -148,7 +156,11 @@ fn event(ce_id: &str, second: u32, profile: &str, status: &str) -> Record {
 }
 
 fn applied(profile: &str, status: &str, ce_id: &str) -> Value {
-    json!({ "applied": true, "profile_sid": profile, "status": status, "ce_id": ce_id })
+    applied_of(ACCOUNT, profile, status, ce_id)
+}
+
+fn applied_of(account: &str, profile: &str, status: &str, ce_id: &str) -> Value {
+    json!({ "applied": true, "account_sid": account, "profile_sid": profile, "status": status, "ce_id": ce_id })
 }
 
 fn skipped(reason: &str, ce_id: &str) -> Value {
@@ -283,15 +295,16 @@ fn assert_right(history: &History, decisions: &[Value]) {
             }
         };
         let repeat = !seen.insert(&event.ce_id);
-        let older = view.get(event.profile.as_str()).is_some_and(|(latest, _)| time < *latest);
+        let older = view.get(&event.key()).is_some_and(|(latest, _)| time < *latest);
         match decision["reason"].as_str() {
             Some("repeat") => assert!(repeat, "skipped as a repeat: {event:?} of {history:#?}"),
             Some("older") => assert!(older, "skipped as older: {event:?} of {history:#?}"),
             Some(reason) => panic!("skipped as {reason}: {event:?} of {history:#?}"),
             None => {
                 assert!(!repeat && !older, "applied, repeat {repeat}, older {older}: {event:?} of {history:#?}");
-                assert_eq!(decision, &applied(&event.profile, event.known_status(), &event.ce_id));
-                view.insert(event.profile.as_str(), (time, event.ce_id.as_str()));
+                let expected = applied_of(event.account, &event.profile, event.known_status(), &event.ce_id);
+                assert_eq!(decision, &expected);
+                view.insert(event.key(), (time, event.ce_id.as_str()));
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A [`View`] applies the rules of `docs/events.md`: a record whose `ce_id` it has seen is a repeat; one whose `ce_time` is
 //! earlier than that of the last event applied to the same profile is out of order; and one of another type, or one that
-//! cannot be read, is skipped as well.
+//! cannot be read, is skipped as well. A profile is known by its account and its SID, so that an event of one account never
+//! changes what the view says about a profile of another account.
 //!
 //! ```
 //! use trusthub_events::view::{Decision, Reason, Record, View};
@@ -19,7 +20,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::{ProfileSid, ProfileStatusChanged, Status, Timestamp, cloud_events::EVENT_TYPE};
+use crate::{AccountSid, ProfileSid, ProfileStatusChanged, Status, Timestamp, cloud_events::EVENT_TYPE};
 
 /// How much later than its first record a repeat of an event may have been received, in milliseconds. Twilio repeats a
 /// callback within minutes; the rest allows for differences between clocks.
@@ -38,11 +39,20 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
 }
 
+/// The profile of an event, as the account that the event names sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ProfileKey {
+    /// The account.
+    pub account: AccountSid,
+    /// The profile.
+    pub profile: ProfileSid,
+}
+
 /// How to treat a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The profile has a new status; act on it.
-    Applied(ProfileSid, Row),
+    Applied(ProfileKey, Row),
     /// There is nothing to do; the offset is still committed, or the partition would be blocked.
     Skipped(Reason),
 }
@@ -52,9 +62,10 @@ impl Decision {
     #[must_use]
     pub fn outcome(&self, record: &Record<'_>) -> Value {
         match self {
-            Self::Applied(profile, row) => {
-                json!({ "applied": true, "profile_sid": profile, "status": row.status, "ce_id": row.ce_id })
-            }
+            Self::Applied(ProfileKey { account, profile }, row) => json!({
+                "applied": true, "account_sid": account, "profile_sid": profile, "status": row.status,
+                "ce_id": row.ce_id,
+            }),
             Self::Skipped(reason) => json!({ "applied": false, "reason": reason.as_str(), "ce_id": record.ce_id }),
         }
     }
@@ -103,13 +114,13 @@ pub struct Row {
 /// transaction; then it may also stop between applying an event and committing its offset.
 #[derive(Debug, Default)]
 pub struct View {
-    profiles: HashMap<ProfileSid, Profile>,
+    profiles: HashMap<ProfileKey, Profile>,
 }
 
 impl View {
     /// The last event that was applied to this profile.
     #[must_use]
-    pub fn latest(&self, profile: &ProfileSid) -> Option<&Row> {
+    pub fn latest(&self, profile: &ProfileKey) -> Option<&Row> {
         self.profiles.get(profile).map(|known| &known.latest)
     }
 
@@ -121,7 +132,7 @@ impl View {
         }
     }
 
-    fn apply_row(&mut self, profile: ProfileSid, row: Row) -> Decision {
+    fn apply_row(&mut self, profile: ProfileKey, row: Row) -> Decision {
         let known = self.profiles.entry(profile.clone()).or_insert_with(|| Profile::new(&row));
         if known.recent.contains_key(&row.ce_id) {
             return Decision::Skipped(Reason::Repeat);
@@ -161,7 +172,7 @@ impl Profile {
 
 /// Parses a record. An unknown status becomes [`Status::Unknown`] and a new field is ignored, so that a newer bridge
 /// does not stop an older consumer.
-fn read(record: &Record<'_>) -> Result<(ProfileSid, Row), Reason> {
+fn read(record: &Record<'_>) -> Result<(ProfileKey, Row), Reason> {
     let broken = |what: &str| Reason::Unreadable(what.to_owned());
     let value = record.value.ok_or_else(|| broken("has no value"))?;
     if record.ce_type != Some(EVENT_TYPE) {
@@ -172,5 +183,6 @@ fn read(record: &Record<'_>) -> Result<(ProfileSid, Row), Reason> {
     let ce_time = serde_json::from_value(ce_time.into()).map_err(|_| broken("has an invalid ce_time"))?;
     let change: ProfileStatusChanged =
         serde_json::from_slice(value).map_err(|error| broken(&format!("has a value that is not an event: {error}")))?;
-    Ok((change.profile_sid, Row { status: change.status, ce_time, ce_id: ce_id.to_owned() }))
+    let profile = ProfileKey { account: change.account_sid, profile: change.profile_sid };
+    Ok((profile, Row { status: change.status, ce_time, ce_id: ce_id.to_owned() }))
 }

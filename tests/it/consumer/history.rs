@@ -1,4 +1,4 @@
-//! The history of some profiles, and the records that two replicas of the service write about it into one partition.
+//! The history of some profiles, some with a foreign account that sends events about them as well, and the records that two replicas of the service write about it into one partition.
 //!
 //! Generated from a seed: the same number is the same history.
 
@@ -10,9 +10,9 @@ use std::{
 use serde_json::json;
 use trusthub_events::{Timestamp, cloud_events::EVENT_TYPE};
 
-use test_support::random::Random;
+use test_support::{ACCOUNT, random::Random};
 
-use super::{Record, value};
+use super::{FOREIGN_ACCOUNT, Record, value_of};
 
 /// 2026-11-20T11:00:00Z, in milliseconds.
 const START: u64 = 1_795_172_400_000;
@@ -28,6 +28,7 @@ const STATUSES: [&str; 5] = ["draft", "pending-review", "twilio-rejected", "twil
 /// A change of a profile.
 #[derive(Debug)]
 pub(super) struct Event {
+    pub(super) account: &'static str,
     pub(super) profile: String,
     pub(super) ce_id: String,
     status: &'static str,
@@ -36,6 +37,11 @@ pub(super) struct Event {
 }
 
 impl Event {
+    /// What a consumer keeps apart.
+    pub(super) fn key(&self) -> (&str, &str) {
+        (self.account, &self.profile)
+    }
+
     /// The status as read by a consumer that does not know every status.
     pub(super) fn known_status(&self) -> &'static str {
         if self.status == "paused" { "unknown" } else { self.status }
@@ -43,7 +49,7 @@ impl Event {
 
     fn record(&self, received: u64, of_later_version: bool) -> Record {
         let ce_time = Timestamp::from(UNIX_EPOCH + Duration::from_millis(received)).to_string();
-        let mut value = value(&ce_time, &self.profile, self.status);
+        let mut value = value_of(self.account, &ce_time, &self.profile, self.status);
         if of_later_version {
             value["field_of_a_later_version"] = json!([{}]);
         }
@@ -93,11 +99,11 @@ impl History {
         self.partition.iter().map(|(record, _)| record.clone()).collect()
     }
 
-    /// The `ce_id` of each profile's latest event; of events with the same time, the one that is last in the partition.
-    pub(super) fn latest(&self) -> BTreeMap<&str, &str> {
+    /// The `ce_id` of the latest event of each account about each profile; of events with the same time, the one that is last in the partition.
+    pub(super) fn latest(&self) -> BTreeMap<(&str, &str), &str> {
         let mut order: Vec<_> = self.events.iter().map(|event| (event.time, self.position_of(event), event)).collect();
         order.sort_by_key(|(time, position, _)| (*time, *position));
-        order.into_iter().map(|(.., event)| (event.profile.as_str(), event.ce_id.as_str())).collect()
+        order.into_iter().map(|(.., event)| (event.key(), event.ce_id.as_str())).collect()
     }
 
     /// The position of the event's first occurrence.
@@ -114,18 +120,26 @@ impl History {
 fn random_events(random: &mut Random, number: u64) -> Vec<Event> {
     let mut events = Vec::new();
     for profile in 0..=random.below(4) {
-        let mut time = START;
-        for count in 0..=random.below(10) {
-            time += random.pick(&GAPS);
-            events.push(Event {
-                profile: format!("BU{number:024x}{profile:08x}"),
-                ce_id: format!("{number}-{profile}-{count}"),
-                status: random.pick(&STATUSES),
-                time,
-            });
+        events_of(random, &mut events, ACCOUNT, (number, profile));
+        if random.one_in(3) {
+            events_of(random, &mut events, FOREIGN_ACCOUNT, (number, profile));
         }
     }
     events
+}
+
+fn events_of(random: &mut Random, events: &mut Vec<Event>, account: &'static str, (number, profile): (u64, u64)) {
+    let mut time = START;
+    for count in 0..=random.below(10) {
+        time += random.pick(&GAPS);
+        events.push(Event {
+            account,
+            profile: format!("BU{number:024x}{profile:08x}"),
+            ce_id: format!("{account}-{number}-{profile}-{count}"),
+            status: random.pick(&STATUSES),
+            time,
+        });
+    }
 }
 
 /// Each callback goes to one of two replicas; some are repeated later, to the same replica or the other.

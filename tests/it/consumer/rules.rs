@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use trusthub_events::cloud_events::EVENT_TYPE;
 
-use test_support::PROFILE;
+use test_support::{ACCOUNT, PROFILE};
 
-use super::{OTHER_PROFILE, Record, example::Language, value};
+use super::{FOREIGN_ACCOUNT, OTHER_PROFILE, Record, example::Language, value, value_of};
 
 const NOON: &str = "2026-11-20T12:00:00.000Z";
 const LATER: &str = "2026-11-20T12:00:00.001Z";
@@ -37,6 +37,21 @@ fn event_older_than_the_last_one_of_its_profile_is_skipped() {
         event("3", NOON, OTHER_PROFILE, "pending-review"),
     ];
     assert_eq!(decisions(&records), ["in-review", "older", "pending-review"]);
+}
+
+#[test]
+fn event_of_another_account_changes_nothing_about_a_profile() {
+    let of = |account: &str, ce_id: &str, ce_time: &str, status: &str| {
+        let value = value_of(account, ce_time, PROFILE, status).to_string();
+        Record::of(EVENT_TYPE, ce_id, ce_time, Some(&value))
+    };
+    let records = [
+        of(ACCOUNT, "1", NOON, "in-review"),
+        of(FOREIGN_ACCOUNT, "2", HOURS_LATER, "twilio-approved"),
+        of(ACCOUNT, "3", LATER, "twilio-rejected"),
+        of(FOREIGN_ACCOUNT, "4", LATER, "draft"),
+    ];
+    assert_eq!(decisions(&records), ["in-review", "twilio-approved", "twilio-rejected", "older"]);
 }
 
 #[test]
