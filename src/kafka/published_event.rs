@@ -3,11 +3,13 @@
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use serde::Deserialize;
 
-use crate::domain::{ProfileSid, RecordPosition, Resource, Status, Timestamp, cloud_events};
+use crate::domain::{AccountSid, ProfileSid, RecordPosition, Resource, Status, Timestamp, cloud_events};
 
 /// The parts of an event that a consumer's rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublishedEvent {
+    /// The SID of the account that the event names.
+    pub account: AccountSid,
     /// The SID of the profile.
     pub profile: ProfileSid,
     /// The partition and offset of the record.
@@ -27,6 +29,7 @@ pub(crate) struct PublishedEvent {
 /// The used members of an event's value. Other versions of the schema may lack some or have more.
 #[derive(Deserialize)]
 struct EventPayload {
+    account_sid: AccountSid,
     profile_sid: ProfileSid,
     status: Status,
     #[serde(default)]
@@ -47,6 +50,7 @@ impl PublishedEvent {
         }
         let value: EventPayload = serde_json::from_slice(message.payload()?).ok()?;
         Some(Self {
+            account: value.account_sid,
             profile: value.profile_sid,
             position: RecordPosition { partition: message.partition(), offset: message.offset() },
             id: header(message, cloud_events::ID_HEADER)?.to_owned(),

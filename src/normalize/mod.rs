@@ -74,6 +74,18 @@ pub struct NormalizedCallback {
 }
 
 impl NormalizedCallback {
+    /// The account that the callback names.
+    #[must_use]
+    pub fn account(&self) -> &AccountSid {
+        &self.account
+    }
+
+    /// Whether it is a test, and not about a change.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.is_test
+    }
+
     /// The profile.
     #[must_use]
     pub fn profile(&self) -> &ProfileSid {

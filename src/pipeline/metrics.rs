@@ -26,6 +26,8 @@ pub(crate) struct PipelineMetrics {
     pub(crate) signatures: PairedCounters<ConstructionLabel, KeyAgeLabel>,
     /// Durable callbacks whose signed bytes came before with another idempotency token.
     pub(crate) resigned: IntCounter,
+    /// Callbacks of an account that conflicts with the owner of their profile, or with the account of the callback before.
+    pub(crate) account_conflicts: IntCounter,
     /// Durable status changes.
     pub(crate) status_changes: PairedCounters<Resource, Status>,
     /// Durable rejections of profiles, counted once for each of their codes.
@@ -73,6 +75,10 @@ impl PipelineMetrics {
             resigned: catalogue.counter(
                 "trusthub_callbacks_resigned_total",
                 "Callbacks whose signed bytes came before, within the dedup window, with another idempotency token.",
+            )?,
+            account_conflicts: catalogue.counter(
+                "trusthub_account_conflicts_total",
+                "Callbacks of another account than the owner of their profile, or than the last callback before the owner is known.",
             )?,
             status_changes: catalogue.paired_counters(
                 "trusthub_profile_status_changes_total",

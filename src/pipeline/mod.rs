@@ -14,7 +14,7 @@
 //!       │
 //!    dedup ── repeat ──► wait for the first callback ──────────────────► Duplicate
 //!       │
-//!    normalized? ── no ──► dead letter ────────────────────────────────► DeadLettered | Spooled
+//!    event of the owner? ── no ──► dead letter ────────────────────────► DeadLettered | Spooled
 //!       │
 //!    submit the event ─────────────────────────────────────────────────► Published | Spooled | DeadLettered
 //! ```
@@ -32,6 +32,8 @@
 //!   which Trust Hub was asked.
 //! - **Only verified callbacks enter the dedup window**, otherwise forged ones could make genuine ones look like repeats. What a
 //!   repeat is rests on the signed bytes, so it is decided before it matters whether the callback can be read as an event.
+//! - **Only Trust Hub says who owns a profile.** Events of another account become dead letters once reconciliation has listed the
+//!   profile. Before that, events of two accounts are both published, and counted.
 //! - **Unauthenticated callers have small limits of their own**: diagnoses (`rejected`), log lines (`rejection_log`) and what
 //!   report-only mode keeps (`unverified`).
 //! - **Status changes are counted once, when they are durable.**
@@ -56,12 +58,14 @@
 //!
 //! Verification and normalization run on the worker that read the request. They are CPU work with a bounded input.
 
+mod accepted;
 mod clock;
 mod dead_letter;
 mod dedup;
 mod detach;
 mod metrics;
 mod outcome_guard;
+mod owners;
 mod path_warnings;
 mod receipts;
 mod rejected;
@@ -84,12 +88,14 @@ pub(crate) use self::{
     outcome_guard::OutcomeGuard,
     receipts::ProcessId,
 };
-use trusthub_client::Fetched;
+use trusthub_client::{Fetched, Profile};
 
 use self::{
+    accepted::{Accepted, FirstCallback, Submitted},
     dead_letter::outcome_of_dead_letter,
-    dedup::{Claim, DedupKey, DedupWindow, FirstClaim, Repeat},
+    dedup::{Claim, DedupKey, DedupWindow},
     detach::DetachOnDrop,
+    owners::{Ownership, ProfileOwners},
     path_warnings::PathWarnings,
     receipts::ReceiptCounter,
     rejected::RejectionHandler,
@@ -124,6 +130,7 @@ pub(crate) struct Pipeline {
     verifier: Arc<Verifier>,
     receipts: Arc<ReceiptCounter>,
     dedup: DedupWindow,
+    owners: ProfileOwners,
     deliver: Deliver,
     metrics: Arc<PipelineMetrics>,
     /// Locked from the moment at which an event's time is taken until the event is submitted: topic order is `ce_time` order,
@@ -160,6 +167,7 @@ impl Pipeline {
             verifier,
             receipts,
             dedup: DedupWindow::new(config.dedup_window),
+            owners: ProfileOwners::new(),
             deliver,
             rejections: Arc::new(rejections),
             rejection_log: RejectionLog::new(runtime.clone()),
@@ -240,7 +248,7 @@ impl Pipeline {
             Claim::First(claim) => {
                 let event_id = identity.event_id(&self.receipts.next());
                 let (submitted, delivery) = self.submit_first(guard, &verified, normalized, (event_id, received_at));
-                Accepted::First(Box::new(FirstCallback { submitted, claim }), delivery)
+                Accepted::First(FirstCallback { submitted, claim }, delivery)
             }
         };
         drop(clock);
@@ -255,11 +263,11 @@ impl Pipeline {
         normalized: Result<NormalizedCallback, NormalizeError>,
         (event_id, received_at): (String, Timestamp),
     ) -> (Submitted, Delivery) {
-        match normalized {
+        match normalized.and_then(|callback| self.check_owner(callback)) {
             Ok(callback) => {
                 let event = callback.at(event_id, received_at);
                 let delivery = self.deliver.submit_event(&event, verified.raw(), guard.received());
-                (Submitted::Event(event), delivery)
+                (Submitted::Event(Box::new(event)), delivery)
             }
             Err(NormalizeError { reason, profile }) => {
                 let construction = Some(verified.matched().construction);
@@ -268,6 +276,31 @@ impl Pipeline {
                 (Submitted::DeadLetter(reason), delivery)
             }
         }
+    }
+
+    /// Rejects an event of another account than the owner of its profile.
+    fn check_owner(&self, callback: NormalizedCallback) -> Result<NormalizedCallback, NormalizeError> {
+        // Tests of all accounts are about the same invented profile.
+        if callback.is_test() {
+            return Ok(callback);
+        }
+        match self.owners.check(callback.profile(), callback.account()) {
+            Ownership::Consistent => Ok(callback),
+            Ownership::Contested => {
+                self.metrics.account_conflicts.inc();
+                Ok(callback)
+            }
+            Ownership::Foreign => {
+                self.metrics.account_conflicts.inc();
+                let profile = Some(callback.profile().clone());
+                Err(NormalizeError { reason: DeadLetterReason::AccountConflict, profile })
+            }
+        }
+    }
+
+    /// Remembers which account owns a profile that Trust Hub listed.
+    pub(crate) fn confirm_owner(&self, profile: &Profile) {
+        self.owners.confirm(&profile.sid, &profile.account_sid);
     }
 
     async fn wait_for_outcome(&self, accepted: Accepted) -> Outcome {
@@ -279,9 +312,9 @@ impl Pipeline {
         }
     }
 
-    async fn wait_for_first(&self, first: Box<FirstCallback>, delivery: Delivery) -> Outcome {
+    async fn wait_for_first(&self, first: FirstCallback, delivery: Delivery) -> Outcome {
         let result = delivery.wait_until_durable().await;
-        let FirstCallback { submitted, claim } = *first;
+        let FirstCallback { submitted, claim } = first;
         match result {
             Ok(durability) => {
                 if claim.is_resigned() && !submitted.is_test() {
@@ -366,32 +399,5 @@ impl Pipeline {
             tracing::error!(callbacks = self.tasks.len(), "stopped before these callbacks had an outcome");
         }
         self.rejection_log.report();
-    }
-}
-
-/// An accepted callback that waits for its outcome.
-enum Accepted {
-    /// The first callback of its kind, submitted.
-    First(Box<FirstCallback>, Delivery),
-    /// A repeat of an earlier callback.
-    Repeat(Repeat),
-}
-
-/// A submitted callback and its claim in the dedup window.
-struct FirstCallback {
-    submitted: Submitted,
-    claim: FirstClaim,
-}
-
-/// The record of a callback.
-enum Submitted {
-    Event(Event),
-    DeadLetter(DeadLetterReason),
-}
-
-impl Submitted {
-    /// Whether it is a test event. `probe` and `helm test` send the same fields each time, with a fresh token.
-    fn is_test(&self) -> bool {
-        matches!(self, Self::Event(Event { is_test: true, .. }))
     }
 }

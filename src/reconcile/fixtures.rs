@@ -18,10 +18,14 @@ pub(super) fn sid(number: u32) -> ProfileSid {
     ProfileSid::parse(&format!("BU{number:032x}")).unwrap()
 }
 
+pub(super) fn account() -> AccountSid {
+    AccountSid::parse(&format!("AC{}", "1".repeat(32))).unwrap()
+}
+
 pub(super) fn profile(status: Status, updated: Timestamp) -> Profile {
     Profile {
         sid: sid(1),
-        account_sid: AccountSid::parse(&format!("AC{}", "1".repeat(32))).unwrap(),
+        account_sid: account(),
         resource: Resource::CustomerProfile,
         status,
         raw_status: status.as_str().to_owned(),
@@ -42,6 +46,7 @@ pub(super) fn belief(status: Status) -> Belief {
 
 pub(super) fn published(number: u32, offset: i64, id: &str, time: Timestamp, status: Status) -> PublishedEvent {
     PublishedEvent {
+        account: account(),
         profile: sid(number),
         position: RecordPosition { partition: 0, offset },
         id: id.to_owned(),

@@ -17,10 +17,10 @@ use super::{
     finding::{Action, Finding},
     plan::{Comparison, classify},
     run_error::RunError,
-    view::View,
+    view::{ProfileHistory, View},
 };
 use crate::{
-    domain::{DeliveryError, ProfileSid, RecordPosition, Status, Timestamp},
+    domain::{DeliveryError, RecordPosition, Status, Timestamp},
     kafka::{LeadershipLost, TopicReadError},
 };
 
@@ -110,18 +110,22 @@ pub(super) async fn repair<B: Backend>(
         candidates.extend(publish(backend, due, report).await?);
     }
     for candidate in candidates {
-        let believed = believed(backend.view(), &candidate.profile);
+        let believed = believed(backend.view(), &candidate);
         report(Finding::of_candidate(&candidate, believed, Action::NotPublished(Comparison::TooRecent)));
     }
     Ok(())
 }
 
-fn believed(view: &View, profile: &ProfileSid) -> Option<Status> {
-    view.of(profile).map(|seen| seen.belief.status)
+fn believed(view: &View, candidate: &RepairCandidate) -> Option<Status> {
+    seen(view, candidate).map(|seen| seen.belief.status)
+}
+
+fn seen<'v>(view: &'v View, candidate: &RepairCandidate) -> Option<&'v ProfileHistory> {
+    view.of(candidate.account.sid(), &candidate.profile)
 }
 
 async fn fetch<B: Backend>(backend: &B, candidate: RepairCandidate) -> FetchedCandidate {
-    let last = backend.view().of(&candidate.profile).map(|seen| seen.last);
+    let last = seen(backend.view(), &candidate).map(|seen| seen.last);
     let fetched_at = backend.time();
     let response = backend.fetch(&candidate).await;
     FetchedCandidate { candidate, last, fetched_at, response }
@@ -129,7 +133,7 @@ async fn fetch<B: Backend>(backend: &B, candidate: RepairCandidate) -> FetchedCa
 
 fn decide<B: Backend>(backend: &B, fetched: FetchedCandidate, baseline: bool) -> NextStep {
     let FetchedCandidate { candidate, last, fetched_at, response } = fetched;
-    let seen = backend.view().of(&candidate.profile);
+    let seen = seen(backend.view(), &candidate);
     let belief = seen.map(|seen| &seen.belief);
     let believed = belief.map(|belief| belief.status);
     let profile = match response {
@@ -183,6 +187,6 @@ async fn publish<B: Backend>(
     }
     backend.read_to_end().await?;
     let view = backend.view();
-    published.retain(|(candidate, id)| view.has_another_since_mark(&candidate.profile, id));
+    published.retain(|(candidate, id)| view.has_another_since_mark(candidate.account.sid(), &candidate.profile, id));
     Ok(published.into_iter().map(|(candidate, _)| candidate).collect())
 }

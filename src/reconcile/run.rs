@@ -260,7 +260,8 @@ impl ReconcileRun<'_> {
         profile: Profile,
         reporter: &mut Reporter<'_>,
     ) -> Option<RepairCandidate> {
-        let belief = self.view.of(&profile.sid).map(|seen| &seen.belief);
+        self.reconciler.pipeline.confirm_owner(&profile);
+        let belief = self.view.of(account.sid(), &profile.sid).map(|seen| &seen.belief);
         let comparison = classify(&profile, belief, self.history_start(), self.time());
         reporter.count_compared();
         if comparison.needs_event(options.baseline) && !options.dry_run {

@@ -8,7 +8,7 @@ use std::{
 use trusthub_client::Profile;
 
 use crate::{
-    domain::{ProfileSid, RecordPosition, Resource, Status, Timestamp},
+    domain::{AccountSid, ProfileSid, RecordPosition, Resource, Status, Timestamp},
     kafka::PublishedEvent,
 };
 
@@ -57,21 +57,22 @@ pub(super) struct ProfileHistory {
 
 /// What consumers believe about all profiles.
 ///
+/// A profile is known by its account and its SID. The owner's view must not depend on what another account published.
+///
 /// Memory: about 300 bytes per profile, independent of the length of the topic.
 #[derive(Debug, Default)]
 pub(super) struct View {
-    /// Keyed by the number that the SID encodes.
-    profiles: HashMap<u128, ProfileHistory>,
+    profiles: HashMap<ProfileNumbers, ProfileHistory>,
     records: u64,
     /// The profiles and hashed ids of the events read since the mark; `None` before the first mark.
-    since_mark: Option<Vec<(u128, u64)>>,
+    since_mark: Option<Vec<(ProfileNumbers, u64)>>,
 }
 
 impl View {
     /// Applies the next event, as a consumer would. Events must be passed in the order of their partition.
     pub(super) fn apply(&mut self, published: &PublishedEvent) {
         self.records = self.records.saturating_add(1);
-        let (profile, id) = (number(&published.profile), hashed(&published.id));
+        let (profile, id) = (numbers(&published.account, &published.profile), hashed(&published.id));
         let millis = published.time.unix_millis();
         self.since_mark.iter_mut().for_each(|events| events.push((profile, id)));
         let seen = self.profiles.entry(profile).or_insert_with(|| ProfileHistory {
@@ -91,9 +92,9 @@ impl View {
         seen.recent.push((millis, id));
     }
 
-    /// The history of a profile; `None` if the topic has no event of it.
-    pub(super) fn of(&self, profile: &ProfileSid) -> Option<&ProfileHistory> {
-        self.profiles.get(&number(profile))
+    /// The history of a profile of this account; `None` if the topic has no event of it.
+    pub(super) fn of(&self, account: &AccountSid, profile: &ProfileSid) -> Option<&ProfileHistory> {
+        self.profiles.get(&numbers(account, profile))
     }
 
     /// Sets the mark: forgets earlier events, and remembers those that are read from now on.
@@ -102,8 +103,8 @@ impl View {
     }
 
     /// Whether an event of this profile with another id was read since the mark.
-    pub(super) fn has_another_since_mark(&self, profile: &ProfileSid, id: &str) -> bool {
-        let (profile, id) = (number(profile), hashed(id));
+    pub(super) fn has_another_since_mark(&self, account: &AccountSid, profile: &ProfileSid, id: &str) -> bool {
+        let (profile, id) = (numbers(account, profile), hashed(id));
         self.since_mark.iter().flatten().any(|(about, known)| *about == profile && *known != id)
     }
 
@@ -113,10 +114,16 @@ impl View {
     }
 }
 
-/// Decodes the 128-bit number in a SID, which follows two letters.
-fn number(profile: &ProfileSid) -> u128 {
-    let digits = profile.as_str().get(2..).unwrap_or_default();
-    u128::from_str_radix(digits, 16).unwrap_or_default()
+/// The 128-bit numbers in the SIDs of an account and of its profile.
+type ProfileNumbers = (u128, u128);
+
+fn numbers(account: &AccountSid, profile: &ProfileSid) -> ProfileNumbers {
+    (number(account.as_str()), number(profile.as_str()))
+}
+
+/// Decodes the number in a SID, which follows two letters.
+fn number(sid: &str) -> u128 {
+    u128::from_str_radix(sid.get(2..).unwrap_or_default(), 16).unwrap_or_default()
 }
 
 fn hashed(id: &str) -> u64 {
@@ -128,7 +135,7 @@ fn hashed(id: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::fixtures::{at, published, sid},
+        super::fixtures::{account, at, published, sid},
         *,
     };
 
@@ -137,8 +144,8 @@ mod tests {
         for (offset, (id, time, status)) in (0..).zip(events) {
             view.apply(&published(1, offset, id, at(*time), *status));
         }
-        let seen = view.of(&sid(1)).unwrap();
-        assert!(view.of(&sid(2)).is_none());
+        let seen = view.of(&account(), &sid(1)).unwrap();
+        assert!(view.of(&account(), &sid(2)).is_none());
         (seen.belief.status, seen.last.offset)
     }
 
@@ -146,6 +153,20 @@ mod tests {
     fn last_event_counts_even_with_the_time_of_the_one_before() {
         let events = [("1", 10, Status::Draft), ("2", 20, Status::InReview), ("3", 20, Status::TwilioApproved)];
         assert_eq!(believed(&events), (Status::TwilioApproved, 2));
+    }
+
+    #[test]
+    fn events_of_another_account_change_nothing_about_a_profile() {
+        let foreign = AccountSid::parse(&format!("AC{}", "f".repeat(32))).unwrap();
+        let mut view = View::default();
+        view.apply(&published(1, 0, "1", at(10), Status::InReview));
+        view.mark();
+        let stolen = published(1, 1, "2", at(20), Status::TwilioApproved);
+        view.apply(&PublishedEvent { account: foreign.clone(), ..stolen });
+        let seen = view.of(&account(), &sid(1)).unwrap();
+        assert_eq!((seen.belief.status, seen.last.offset), (Status::InReview, 0));
+        assert_eq!(view.of(&foreign, &sid(1)).unwrap().belief.status, Status::TwilioApproved);
+        assert!(!view.has_another_since_mark(&account(), &sid(1), "ours"));
     }
 
     #[test]
@@ -165,14 +186,14 @@ mod tests {
         for (offset, time) in [(0, 0), (1, 60), (2, 3_660), (3, 3_661)] {
             view.apply(&published(1, offset, &time.to_string(), at(time), Status::Draft));
         }
-        let times: Vec<_> = view.of(&sid(1)).unwrap().recent.iter().map(|(time, _)| time / 1_000).collect();
+        let times: Vec<_> = view.of(&account(), &sid(1)).unwrap().recent.iter().map(|(time, _)| time / 1_000).collect();
         assert_eq!((times, view.records()), (vec![3_660, 3_661], 4));
     }
 
     #[test]
     fn events_of_other_writers_since_a_mark_are_detected() {
         let mut view = View::default();
-        let others = |view: &View| view.has_another_since_mark(&sid(1), "ours");
+        let others = |view: &View| view.has_another_since_mark(&account(), &sid(1), "ours");
         view.apply(&published(1, 0, "theirs", at(1), Status::Draft));
         assert!(!others(&view), "before any mark");
         view.mark();

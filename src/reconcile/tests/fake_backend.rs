@@ -14,13 +14,13 @@ use trusthub_client::{AccountClient, ApiLimits, Collection, Credentials, Error, 
 use super::super::{
     candidate::RepairCandidate,
     finding::{Action, Finding},
-    fixtures::{at, profile, sid},
+    fixtures::{account, at, profile, sid},
     plan::classify,
     repair::{Backend, repair},
     view::View,
 };
 use crate::{
-    domain::{AccountSid, DeliveryError, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
+    domain::{DeliveryError, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
     kafka::{LeadershipLost, PublishedEvent, TopicReadError},
 };
 
@@ -244,7 +244,7 @@ impl FakeBackend {
         self.read_to_end().await.unwrap();
         let listed = self.list();
         let due = listed.iter().filter(|profile| {
-            let belief = self.view.of(&profile.sid).map(|seen| &seen.belief);
+            let belief = self.view.of(&profile.account_sid, &profile.sid).map(|seen| &seen.belief);
             classify(profile, belief, self.history_start(), self.time()).needs_event(false)
         });
         let candidates: Vec<_> = due.map(|profile| candidate(&profile.sid)).collect();
@@ -258,7 +258,9 @@ impl FakeBackend {
     pub(super) fn mismatches(&self) -> Vec<String> {
         let mut view = View::default();
         self.topic.borrow().iter().for_each(|event| view.apply(event));
-        let believed = |profile: &Profile| view.of(&profile.sid).map_or(Status::Draft, |seen| seen.belief.status);
+        let believed = |profile: &Profile| {
+            view.of(&profile.account_sid, &profile.sid).map_or(Status::Draft, |seen| seen.belief.status)
+        };
         let mismatches = self.list().into_iter().filter(|profile| believed(profile) != profile.status);
         mismatches
             .map(|profile| format!("{}: {} and not {}", profile.sid, believed(&profile), profile.status))
@@ -325,6 +327,7 @@ impl Backend for FakeBackend {
 
 pub(super) fn published_event(profile: u32, status: Status, time: Timestamp) -> PublishedEvent {
     PublishedEvent {
+        account: account(),
         profile: sid(profile),
         position: RecordPosition { partition: 0, offset: 0 },
         id: String::new(),
@@ -342,14 +345,13 @@ fn profile_in_trust_hub(number: u32, status: Status, updated: i64) -> Profile {
 }
 
 /// The account's client is never used: the fake backend answers instead.
-fn account() -> AccountClient {
+fn account_client() -> AccountClient {
     let trusthub = TrustHub::new("http://127.0.0.1:1", "test/1.0", ApiLimits::default()).unwrap();
-    let account = AccountSid::parse(&format!("AC{}", "1".repeat(32))).unwrap();
-    trusthub.account(Credentials::from_token(account, SecretString::from("password")))
+    trusthub.account(Credentials::from_token(account(), SecretString::from("password")))
 }
 
 fn candidate(profile: &ProfileSid) -> RepairCandidate {
-    thread_local! { static ACCOUNT: AccountClient = account(); }
+    thread_local! { static ACCOUNT: AccountClient = account_client(); }
     let account = ACCOUNT.with(Clone::clone);
     RepairCandidate { account, collection: Collection::CustomerProfiles, profile: profile.clone() }
 }
