@@ -24,7 +24,7 @@ use tokio::runtime::Builder;
 use trusthub_bridge::{
     domain::{Event, RawCallback},
     kafka::Record,
-    normalize::normalize,
+    normalize::{CallbackIdentity, Receipt, normalize},
     spool::{APPEND_TIMEOUT, SpoolReporter},
     telemetry::Metrics,
     verify::VerifiedCallback,
@@ -159,7 +159,8 @@ fn verified(verifier: &Verifier, raw: &Arc<RawCallback>) -> VerifiedCallback {
 }
 
 fn event(verified: &VerifiedCallback) -> Event {
-    normalize(verified).unwrap().at(SystemTime::UNIX_EPOCH.into())
+    let id = CallbackIdentity::of(verified).event_id(&Receipt { process: [0; 16], number: 0 });
+    normalize(verified).unwrap().at(id, SystemTime::UNIX_EPOCH.into())
 }
 
 fn verify(accounts: u32, calls: u32) -> Duration {

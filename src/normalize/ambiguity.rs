@@ -102,9 +102,11 @@ fn is_cut(text: &[u8], value: &[u8], status: Status) -> bool {
     value.get(length).is_none_or(|next| !is_separator(*next))
 }
 
-/// Whether a name is one that Twilio may have signed: a known one, or one in its usual spelling.
+/// Whether a name is one that Twilio may have signed, and not the rest of a status: a known one, or one that does not begin like
+/// the inside of a status. All statuses are ASCII.
 fn is_plausible_name(name: &[u8]) -> bool {
-    lookup(name).0 != FieldMeaning::Unknown || name.first().is_some_and(u8::is_ascii_uppercase)
+    lookup(name).0 != FieldMeaning::Unknown
+        || name.first().is_some_and(|first| first.is_ascii_uppercase() || !first.is_ascii())
 }
 
 /// Whether the text contains the name of the status followed by another known status than this one, or by an unknown one.

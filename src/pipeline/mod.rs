@@ -241,8 +241,12 @@ impl Pipeline {
         let mut clock = self.clock.lock();
         let received_at = clock.next_time(SystemTime::now().into());
         self.metrics.last_callback.set(received_at.unix_seconds());
-        let key =
-            DedupKey { fingerprint: identity.fingerprint(), token: identity.token_hash(), profile: guard.profile() };
+        let key = DedupKey {
+            fingerprint: identity.fingerprint(),
+            token: identity.token_hash(),
+            profile: guard.profile(),
+            is_event: normalized.is_ok(),
+        };
         let accepted = match self.dedup.claim(&key, Instant::now()) {
             Claim::Repeat(repeat) => Accepted::Repeat(repeat),
             Claim::First(claim) => {

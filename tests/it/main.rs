@@ -21,6 +21,7 @@ mod events;
 mod explain;
 mod faults;
 mod handbook;
+mod identity;
 mod ingress;
 mod interop;
 mod kafka_errors;

@@ -55,7 +55,7 @@ const FRAGMENTS: [&str; 24] = [
     "paused",
 ];
 
-const EXTRAS: [(&str, &str); 8] = [
+const EXTRAS: [(&str, &str); 9] = [
     ("HomeRegion", "us1"),
     ("Errors", r#"[{"code":18601}]"#),
     ("ErrorCode", "18602"),
@@ -64,6 +64,7 @@ const EXTRAS: [(&str, &str); 8] = [
     ("ValidUntil", "2026-11-20T11:04:00Z"),
     ("Version", "draft"),
     ("Zone", ""),
+    ("Übersicht", "ü"),
 ];
 
 /// The status that a form is read as, without regard to its account.

@@ -1,7 +1,7 @@
-//! The callbacks that the dedup window remembers. Pure: it knows no clock and wakes nobody.
+//! The callbacks that the dedup window remembers. Pure: it knows no clock and wakes no waiter.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     hash::{BuildHasher as _, RandomState},
     num::NonZeroU64,
     sync::Arc,
@@ -45,6 +45,8 @@ pub(in crate::pipeline) struct DedupKey<'a> {
     pub token: Option<NonZeroU64>,
     /// The profile, if it could be read.
     pub profile: Option<&'a ProfileSid>,
+    /// Whether the callback can be read as an event.
+    pub is_event: bool,
 }
 
 /// The remembered callbacks. A full cache makes up most of the service's memory, so entries are small.
@@ -65,6 +67,8 @@ pub(super) struct Cache {
     profile_hasher: RandomState,
     /// The entries that are not durable yet.
     pending: HashMap<Sequence, Waiters>,
+    /// The entries that cannot be read as events. They are few, so the entries have no room for it.
+    unreadable: HashSet<Sequence>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +100,7 @@ impl Cache {
             by_profile: HashMap::new(),
             profile_hasher: RandomState::new(),
             pending: HashMap::new(),
+            unreadable: HashSet::new(),
         }
     }
 
@@ -109,10 +114,11 @@ impl Cache {
     #[cfg(test)]
     pub(super) fn has_only_failed_entries(&self) -> bool {
         let indexes = [&self.by_token, &self.by_fingerprint, &self.by_profile];
-        indexes.into_iter().all(HashMap::is_empty) && self.pending.is_empty()
+        indexes.into_iter().all(HashMap::is_empty) && self.pending.is_empty() && self.unreadable.is_empty()
     }
 
-    /// The callback of which this one is a repeat, if it is one.
+    /// The callback of which this one is a repeat, if it is one. An event is no repeat of a dead letter: otherwise the
+    /// holder of a captured callback could cut it into unreadable fields, and deliver that before Twilio's.
     pub(super) fn find_first(&self, key: &DedupKey<'_>, now: Nanos) -> Option<Sequence> {
         let (sequence, window) = match (key.token, key.profile) {
             (Some(token), _) => (self.by_token.get(&token.get()), self.window),
@@ -122,7 +128,8 @@ impl Cache {
         let sequence = *sequence?;
         let entry = self.entry(sequence)?;
         let is_repeat = entry.fingerprint == key.fingerprint.bytes() && now.saturating_sub(entry.claimed) < window;
-        is_repeat.then_some(sequence)
+        let hides_an_event = key.is_event && self.unreadable.contains(&sequence);
+        (is_repeat && !hides_an_event).then_some(sequence)
     }
 
     /// Whether the last callback with this fingerprint had another idempotency token, or had one where this has none, or the
@@ -148,6 +155,9 @@ impl Cache {
         let profile = key.profile.map_or(0, |profile| self.profile_hash(profile));
         self.entries.push_back(Entry { claimed, fingerprint, token: key.token, profile });
         self.pending.insert(sequence, waiters);
+        if !key.is_event {
+            self.unreadable.insert(sequence);
+        }
         if let Some(token) = key.token {
             self.by_token.insert(token.get(), sequence);
         }
@@ -164,6 +174,7 @@ impl Cache {
     pub(super) fn forget(&mut self, inserted: Inserted) {
         let Inserted { sequence, of_fingerprint, of_profile } = inserted;
         self.pending.remove(&sequence);
+        self.unreadable.remove(&sequence);
         let Some(entry) = self.entry(sequence) else { return };
         self.unlink(sequence, entry);
         if let Some(index) = self.index(sequence)
@@ -190,6 +201,7 @@ impl Cache {
         let sequence = self.first;
         self.first += 1;
         self.pending.remove(&sequence);
+        self.unreadable.remove(&sequence);
         self.unlink(sequence, entry);
     }
 

@@ -10,6 +10,8 @@
 //! - Without one: the fingerprint that was accepted last for the profile, within 30 seconds. A profile can return to a status,
 //!   so after A and B, another A is news. If the profile cannot be read, the last callback with the fingerprint counts.
 //!
+//! A callback that reads as an event is no repeat of a dead letter, so no spelling of a captured callback hides a genuine one.
+//!
 //! A fingerprint that comes again under another token is no repeat, because a genuine second change looks the same as a replay
 //! under a fresh token. The claim says so, and the pipeline counts it.
 

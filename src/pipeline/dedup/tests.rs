@@ -13,13 +13,15 @@ fn profile(number: u64) -> ProfileSid {
 
 /// The callbacks of a test: each has a fingerprint, a token (0 for none) and a profile (0 if it cannot be read).
 struct Callbacks {
+    /// Whether the next callbacks are dead letters.
+    is_unreadable: bool,
     window: DedupWindow,
     now: Instant,
 }
 
 impl Callbacks {
     fn new() -> Self {
-        Self { window: DedupWindow::new(WINDOW), now: Instant::now() }
+        Self { is_unreadable: false, window: DedupWindow::new(WINDOW), now: Instant::now() }
     }
 
     fn claim_at(&self, seconds: u64, fingerprint: u64, token: u64, of_profile: u64) -> Claim {
@@ -27,7 +29,7 @@ impl Callbacks {
         // The index of a fingerprint is its first half.
         let fingerprint = Fingerprint::new(u128::from(fingerprint) << 64 | 1);
         let profile = (of_profile != 0).then_some(&sid);
-        let key = DedupKey { fingerprint, token: NonZeroU64::new(token), profile };
+        let key = DedupKey { fingerprint, token: NonZeroU64::new(token), profile, is_event: !self.is_unreadable };
         self.window.claim(&key, self.now + Duration::from_secs(seconds))
     }
 
@@ -119,6 +121,19 @@ fn only_the_last_callback_of_a_profile_is_repeated_without_a_token() {
     let published = [(a, 0), (a, 0), (b, 0), (a, 0), (a, 0), (b, 7), (a, 0), (b, 0)]
         .map(|(fingerprint, token)| callbacks.is_published(fingerprint, token, 1));
     assert_eq!(published, [true, false, true, true, false, true, true, true]);
+}
+
+#[test]
+fn dead_letter_is_repeated_by_dead_letters_but_hides_no_event() {
+    for token in [0, 7] {
+        let mut callbacks = Callbacks::new();
+        callbacks.is_unreadable = true;
+        assert!(callbacks.is_published(1, token, 1) && !callbacks.is_published(1, token, 1));
+        callbacks.is_unreadable = false;
+        assert!(callbacks.is_published(1, token, 1) && !callbacks.is_published(1, token, 1));
+        callbacks.is_unreadable = true;
+        assert!(!callbacks.is_published(1, token, 1), "a dead letter repeats an event");
+    }
 }
 
 #[test]
