@@ -28,11 +28,12 @@ const LATER_NAMES: [&[u8]; 3] = [b"trustproductsid", b"trusthubbridgetest", b"va
 pub(super) fn is_ambiguous(pairs: &[Pair], status: Status) -> bool {
     let text = SignedText::of(pairs);
     let rank_of = |field: &SignedField<'_>| match lookup(field.name) {
-        (FieldMeaning::Status, rank) => Some(rank).filter(|_| !field.value.trim_ascii().is_empty()),
+        (FieldMeaning::Status, rank) => Some(rank),
         _ => None,
     };
     // A name of a higher rank does not give the status if one of a lower rank does.
-    let rank = text.fields.iter().filter_map(rank_of).min();
+    let with_value = text.fields.iter().filter(|field| !field.value.trim_ascii().is_empty());
+    let rank = with_value.filter_map(rank_of).min();
     text.fields.iter().enumerate().any(|(index, field)| {
         let next = text.fields.get(index + 1).map(|next| next.name);
         rank_of(field).is_some_and(|own| Some(own) == rank)

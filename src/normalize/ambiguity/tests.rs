@@ -5,7 +5,7 @@ use super::{
     super::{fields, read_profile, read_status, test_form::pair},
     *,
 };
-use crate::domain::DeadLetterReason;
+use crate::domain::{DeadLetterReason, Verb};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const PROFILE: &str = "BU00000000000000000000000000000002";
@@ -55,7 +55,8 @@ const FRAGMENTS: [&str; 24] = [
     "paused",
 ];
 
-const EXTRAS: [(&str, &str); 9] = [
+const EXTRAS: [(&str, &str); 10] = [
+    ("BundleStatus", "in-review"),
     ("HomeRegion", "us1"),
     ("Errors", r#"[{"code":18601}]"#),
     ("ErrorCode", "18602"),
@@ -75,8 +76,8 @@ fn read(pairs: &[Pair]) -> Result<Status, DeadLetterReason> {
 
 fn read_as_it_is(pairs: &[Pair]) -> Result<Status, DeadLetterReason> {
     let payload = Payload::Pairs(pairs.to_vec());
-    let fields = fields::read(&payload).unwrap();
-    read_profile(&fields)?;
+    let fields = fields::read(&payload, Verb::Post).unwrap();
+    read_profile(&fields, &payload)?;
     Ok(Status::from_name(&Status::canonical(read_status(&fields)?)))
 }
 
