@@ -284,22 +284,15 @@ impl Pipeline {
 
     /// Rejects an event of another account than the owner of its profile.
     fn check_owner(&self, callback: NormalizedCallback) -> Result<NormalizedCallback, NormalizeError> {
-        // Tests of all accounts are about the same invented profile.
-        if callback.is_test() {
-            return Ok(callback);
+        let ownership = self.owners.check(&callback);
+        if ownership != Ownership::Consistent {
+            self.metrics.account_conflicts.inc();
         }
-        match self.owners.check(callback.profile(), callback.account()) {
-            Ownership::Consistent => Ok(callback),
-            Ownership::Contested => {
-                self.metrics.account_conflicts.inc();
-                Ok(callback)
-            }
-            Ownership::Foreign => {
-                self.metrics.account_conflicts.inc();
-                let profile = Some(callback.profile().clone());
-                Err(NormalizeError { reason: DeadLetterReason::AccountConflict, profile })
-            }
+        if ownership == Ownership::Foreign {
+            let (reason, profile) = (DeadLetterReason::AccountConflict, Some(callback.profile().clone()));
+            return Err(NormalizeError { reason, profile });
         }
+        Ok(callback)
     }
 
     /// Remembers which account owns a profile that Trust Hub listed.

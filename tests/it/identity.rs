@@ -213,7 +213,7 @@ fn event_of_another_account_than_the_confirmed_owner_is_a_dead_letter() {
         ],
     );
     let bridge = &fixture.bridge;
-    // Trust Hub does not know this profile, so both are published, whoever came first.
+    // Trust Hub does not know this profile, so both are published, in any order.
     send_by((THIEF, TOKEN_OF_THIEF), &fixture, PROFILE, "twilio-approved");
     send_by((ACCOUNT, TOKEN), &fixture, PROFILE, "in-review");
     assert_eq!((bridge.events(2).len(), bridge.metric(CONFLICTS)), (2, 1.0));

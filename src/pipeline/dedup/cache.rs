@@ -29,7 +29,7 @@ pub(super) type Waiters = Arc<Mutex<Vec<oneshot::Sender<FirstOutcome>>>>;
 pub(super) type Nanos = u64;
 
 /// The number of an entry. Entries are numbered in the order of their claims.
-pub(super) type Sequence = u64;
+pub(super) type EntryNumber = u64;
 
 type Hash = [u8; 16];
 
@@ -57,18 +57,18 @@ pub(super) struct Cache {
     /// All claims in their order, including those that have failed since.
     entries: VecDeque<Entry>,
     /// The number of the first entry.
-    first: Sequence,
+    first: EntryNumber,
     /// The entries with an idempotency token, by the hash of the token.
-    by_token: HashMap<u64, Sequence>,
+    by_token: HashMap<u64, EntryNumber>,
     /// The last entry of each fingerprint.
-    by_fingerprint: HashMap<u64, Sequence>,
+    by_fingerprint: HashMap<u64, EntryNumber>,
     /// The last entry of each profile, by a hash that differs between processes.
-    by_profile: HashMap<u64, Sequence>,
+    by_profile: HashMap<u64, EntryNumber>,
     profile_hasher: RandomState,
     /// The entries that are not durable yet.
-    pending: HashMap<Sequence, Waiters>,
-    /// The entries that cannot be read as events. They are few, so the entries have no room for it.
-    unreadable: HashSet<Sequence>,
+    pending: HashMap<EntryNumber, Waiters>,
+    /// The entries that cannot be read as events. They are few, so the entries do not say it themselves.
+    unreadable: HashSet<EntryNumber>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,9 +83,9 @@ struct Entry {
 /// The entry of a claim, and the entries that it replaced as the last ones of their kind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Inserted {
-    pub(super) sequence: Sequence,
-    of_fingerprint: Option<Sequence>,
-    of_profile: Option<Sequence>,
+    pub(super) sequence: EntryNumber,
+    of_fingerprint: Option<EntryNumber>,
+    of_profile: Option<EntryNumber>,
 }
 
 impl Cache {
@@ -110,6 +110,17 @@ impl Cache {
         self.entries.len()
     }
 
+    /// The bytes that the entries and the indexes of durable callbacks take. A hash table has a power of two of places, of which
+    /// it fills seven eighths, and a byte of its own for each.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let places: usize = [&self.by_token, &self.by_fingerprint, &self.by_profile]
+            .into_iter()
+            .map(|index| (index.capacity() * 8 / 7).next_power_of_two())
+            .sum();
+        self.entries.capacity() * size_of::<Entry>() + places * (size_of::<(u64, EntryNumber)>() + 1)
+    }
+
     /// Whether the indexes are empty.
     #[cfg(test)]
     pub(super) fn has_only_failed_entries(&self) -> bool {
@@ -119,7 +130,7 @@ impl Cache {
 
     /// The callback of which this one is a repeat, if it is one. An event is no repeat of a dead letter: otherwise the
     /// holder of a captured callback could cut it into unreadable fields, and deliver that before Twilio's.
-    pub(super) fn find_first(&self, key: &DedupKey<'_>, now: Nanos) -> Option<Sequence> {
+    pub(super) fn find_first(&self, key: &DedupKey<'_>, now: Nanos) -> Option<EntryNumber> {
         let (sequence, window) = match (key.token, key.profile) {
             (Some(token), _) => (self.by_token.get(&token.get()), self.window),
             (None, Some(profile)) => (self.by_profile.get(&self.profile_hash(profile)), self.window_without_token),
@@ -141,7 +152,7 @@ impl Cache {
     }
 
     /// The repeats that wait for this entry; `None` when it is durable.
-    pub(super) fn pending(&self, sequence: Sequence) -> Option<&Waiters> {
+    pub(super) fn pending(&self, sequence: EntryNumber) -> Option<&Waiters> {
         self.pending.get(&sequence)
     }
 
@@ -150,7 +161,7 @@ impl Cache {
             self.evict_oldest();
         }
         self.reserve();
-        let sequence = self.first + self.entries.len() as Sequence;
+        let sequence = self.first + self.entries.len() as EntryNumber;
         let fingerprint = key.fingerprint.bytes();
         let profile = key.profile.map_or(0, |profile| self.profile_hash(profile));
         self.entries.push_back(Entry { claimed, fingerprint, token: key.token, profile });
@@ -166,7 +177,7 @@ impl Cache {
     }
 
     /// Marks an entry as durable. It may have been evicted meanwhile.
-    pub(super) fn mark_durable(&mut self, sequence: Sequence) {
+    pub(super) fn mark_durable(&mut self, sequence: EntryNumber) {
         self.pending.remove(&sequence);
     }
 
@@ -206,8 +217,8 @@ impl Cache {
     }
 
     /// Removes what leads to this entry. Later entries may have taken its place.
-    fn unlink(&mut self, sequence: Sequence, entry: Entry) {
-        let remove = |index: &mut HashMap<u64, Sequence>, key: u64| {
+    fn unlink(&mut self, sequence: EntryNumber, entry: Entry) {
+        let remove = |index: &mut HashMap<u64, EntryNumber>, key: u64| {
             if index.get(&key) == Some(&sequence) {
                 index.remove(&key);
             }
@@ -227,16 +238,16 @@ impl Cache {
         }
     }
 
-    fn entry(&self, sequence: Sequence) -> Option<Entry> {
+    fn entry(&self, sequence: EntryNumber) -> Option<Entry> {
         self.entries.get(self.index(sequence)?).copied()
     }
 
-    fn index(&self, sequence: Sequence) -> Option<usize> {
+    fn index(&self, sequence: EntryNumber) -> Option<usize> {
         usize::try_from(sequence.checked_sub(self.first)?).ok()
     }
 
     /// An entry that is still in the cache and has not failed.
-    fn remembered(&self, sequence: Option<Sequence>) -> Option<Sequence> {
+    fn remembered(&self, sequence: Option<EntryNumber>) -> Option<EntryNumber> {
         sequence.filter(|sequence| self.entry(*sequence).is_some_and(|entry| entry.fingerprint != FAILED))
     }
 

@@ -218,3 +218,13 @@ fn cache_is_bounded_and_evicts_the_oldest_first() {
     assert_eq!(length(), MAX_ENTRIES, "failed claims are bounded, too");
     assert!(callbacks.window.lock().has_only_failed_entries(), "and leave nothing in the indexes");
 }
+
+#[test]
+fn full_window_takes_at_most_110_bytes_for_each_callback() {
+    let callbacks = Callbacks::new();
+    for number in 1..=MAX_ENTRIES as u64 {
+        assert!(callbacks.is_published(number, number, number));
+    }
+    let bytes = callbacks.window.lock().bytes() as f64 / MAX_ENTRIES as f64;
+    assert!((100.0..=110.0).contains(&bytes), "docs/performance.md says 107 bytes, and not {bytes}");
+}
