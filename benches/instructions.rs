@@ -24,7 +24,7 @@ use tokio::runtime::Builder;
 use trusthub_bridge::{
     domain::{Event, RawCallback},
     kafka::Record,
-    normalize::{CallbackIdentity, Receipt, normalize},
+    normalize::{CallbackIdentity, ReceiptId, normalize},
     spool::{APPEND_TIMEOUT, SpoolReporter},
     telemetry::Metrics,
     verify::VerifiedCallback,
@@ -159,7 +159,7 @@ fn verified(verifier: &Verifier, raw: &Arc<RawCallback>) -> VerifiedCallback {
 }
 
 fn event(verified: &VerifiedCallback) -> Event {
-    let id = CallbackIdentity::of(verified).event_id(&Receipt { process: [0; 16], number: 0 });
+    let id = CallbackIdentity::of(verified).event_id(&ReceiptId { process: [0; 16], number: 0 });
     normalize(verified).unwrap().at(id, SystemTime::UNIX_EPOCH.into())
 }
 

@@ -14,7 +14,7 @@ use super::{metrics::ServiceMetrics, *};
 use crate::{
     admin::{self, AdminState},
     deliver::Deliver,
-    domain::{AccountSid, ProfileSid, PublicUrl, PublishFailure, Resource, Status},
+    domain::{AccountSid, ProfileSid, PublicUrl, PublishFailure, RecordPosition, Resource, Status, TopicPosition},
     kafka::{Availability, Completion, Record, Sink},
     pipeline::{EventClock, PipelineConfig, ProcessId},
     receive::{self, CallbackHandler},
@@ -103,7 +103,8 @@ async fn event_of_a_cancelled_reconciliation_is_finished() {
     let mut publishing = Box::pin(pipeline.publish_fetched_profile(&profile, pipeline.event_time(), None));
     assert!(publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(publishing);
-    unacknowledged.recv().unwrap().complete(Ok(()));
+    let position = RecordPosition { partition: 0, offset: 0 };
+    unacknowledged.recv().unwrap().complete(Ok(TopicPosition { topic: "events".into(), position }));
     pipeline.drain(TIMEOUT).await;
     assert_eq!(metrics.pipeline.status_changes.of(Resource::TrustProduct, Status::TwilioApproved).get(), 1);
 }

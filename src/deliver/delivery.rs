@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use durable_spool::{AppendError, PendingAppend};
 use tokio::{sync::oneshot, time::timeout_at};
 
-use crate::domain::{DeliveryError, Durability};
+use crate::domain::{DeliveryError, Durability, Receipt};
 
 /// Twilio waits 15 s from the head of the request. A callback that is not durable within this time is answered 503, so that
 /// its caller learns that it was not accepted.
@@ -26,7 +26,7 @@ enum DeliveryState {
     /// From the spool, which is writing the record.
     Spooling(PendingAppend),
     /// The result is known.
-    Settled(Result<Durability, DeliveryError>),
+    Settled(Result<Receipt, DeliveryError>),
 }
 
 /// The dispatcher's last message about a record that leaves it.
@@ -34,7 +34,7 @@ pub(super) enum Handoff {
     /// The record was appended to the spool, which is writing it.
     Spooling(PendingAppend),
     /// The record is durable, or failed.
-    Settled(Result<Durability, DeliveryError>),
+    Settled(Result<Receipt, DeliveryError>),
 }
 
 impl Delivery {
@@ -58,13 +58,13 @@ impl Delivery {
     /// # Errors
     /// The reason why the record is not durable. A record that was on its way to the broker or to the disk may still become
     /// durable after this error.
-    pub(crate) async fn wait_until_durable(self) -> Result<Durability, DeliveryError> {
+    pub(crate) async fn wait_until_durable(self) -> Result<Receipt, DeliveryError> {
         let limit = self.received + RESPONSE_BUDGET;
         // A disk that hangs does not even return an error.
         timeout_at(limit.into(), self.settled()).await.unwrap_or(Err(DeliveryError::SpoolFailed))
     }
 
-    async fn settled(self) -> Result<Durability, DeliveryError> {
+    async fn settled(self) -> Result<Receipt, DeliveryError> {
         let Self { mut state, .. } = self;
         loop {
             state = match state {
@@ -81,9 +81,9 @@ impl Delivery {
 }
 
 /// Translates the spool's result for the callback.
-fn spooled(result: Result<(), AppendError>) -> Result<Durability, DeliveryError> {
+fn spooled(result: Result<(), AppendError>) -> Result<Receipt, DeliveryError> {
     match result {
-        Ok(()) => Ok(Durability::Spooled),
+        Ok(()) => Ok(Receipt { durability: Durability::Spooled, position: None }),
         Err(AppendError::Full) => Err(DeliveryError::SpoolFull),
         Err(AppendError::Failed) => Err(DeliveryError::SpoolFailed),
     }

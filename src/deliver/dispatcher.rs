@@ -20,7 +20,7 @@ use super::{
     publish::Interrupts,
 };
 use crate::{
-    domain::{DeliveryError, Durability, FailureClass, PublishFailure},
+    domain::{DeliveryError, Durability, FailureClass, PublishFailure, Receipt, TopicPosition},
     kafka::{Completion, OnCompleted, Sink},
     telemetry::Metrics,
 };
@@ -98,7 +98,7 @@ enum RecordState {
 pub(super) type Records = BTreeMap<u64, Box<InFlightRecord>>;
 
 impl InFlightRecord {
-    pub(super) fn settle(self, result: Result<Durability, DeliveryError>) {
+    pub(super) fn settle(self, result: Result<Receipt, DeliveryError>) {
         self.hand_off(Handoff::Settled(result));
     }
 
@@ -325,12 +325,12 @@ impl Dispatcher {
 }
 
 impl OnCompleted for Dispatcher {
-    fn on_completed(&self, number: u64, result: Result<(), PublishFailure>) {
+    fn on_completed(&self, number: u64, result: Result<TopicPosition, PublishFailure>) {
         let mut state = self.state();
         // A missing record went to the spool while a purge was still running.
         let Some(record) = state.records.remove(&number) else { return };
         let acknowledged = match result {
-            Ok(()) => Some(record),
+            Ok(position) => Some((record, position)),
             Err(reason) => {
                 self.on_failure(&mut state, number, record, reason);
                 None
@@ -341,8 +341,8 @@ impl OnCompleted for Dispatcher {
         }
         // Wakes the callback and frees the record without holding the lock.
         drop(state);
-        if let Some(record) = acknowledged {
-            record.settle(Ok(Durability::Published));
+        if let Some((record, position)) = acknowledged {
+            record.settle(Ok(Receipt { durability: Durability::Published, position: Some(position) }));
         }
     }
 }

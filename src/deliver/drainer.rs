@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    outbound::OutboundRecord,
+    outbound::{OutboundRecord, log_published},
     publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, Unpublished, current_time},
 };
 use crate::{
@@ -159,9 +159,10 @@ impl Drainer {
         let outbound = entries.iter().map_while(|entry| OutboundRecord::decode(&entry.bytes).ok());
         let records: Vec<Record> = outbound.map(|outbound| self.with_accepted_time(outbound.record)).collect();
         let deadline = Instant::now() + self.ack_timeout;
-        let (acknowledged, unpublished) = self.producer.publish(&records, deadline, interrupts).await;
-        if let Some(last) = entries.get(acknowledged.wrapping_sub(1)) {
-            return self.remove_through(last.position, acknowledged, interrupts).await;
+        let (positions, unpublished) = self.producer.publish(&records, deadline, interrupts).await;
+        records.iter().zip(&positions).for_each(|(record, position)| log_published(record, position));
+        if let Some(last) = entries.get(positions.len().wrapping_sub(1)) {
+            return self.remove_through(last.position, positions.len(), interrupts).await;
         }
         match unpublished {
             Some(Unpublished::Interrupted) => DrainStep::Interrupted,
@@ -178,7 +179,10 @@ impl Drainer {
         outbound.record = self.with_accepted_time(outbound.record);
         let (ack_timeout, accepts_dead_letters) = (self.ack_timeout, self.accepts_dead_letters);
         match self.producer.publish_with_fallbacks(&outbound, ack_timeout, accepts_dead_letters, interrupts).await {
-            PublishResult::Durable(_, time) => {
+            PublishResult::Durable(receipt, time) => {
+                if let Some(position) = &receipt.position {
+                    log_published(&outbound.record, position);
+                }
                 if time == RecordTime::Current {
                     self.record_time = RecordTime::Current;
                 }

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     domain::{DeliveryError, Label as _, PublishFailure},
     kafka::Availability,
+    telemetry::seconds,
 };
 
 /// How often deadlines are checked: a twentieth of the acknowledgement timeout, within these limits.
@@ -164,8 +165,8 @@ impl FailoverController {
             let result =
                 producer.publish_with_fallbacks(&record.outbound, ack_timeout, accepts_dead_letters, interrupts).await;
             let failure = match result {
-                PublishResult::Durable(durability, _) => {
-                    record.settle(Ok(durability));
+                PublishResult::Durable(receipt, _) => {
+                    record.settle(Ok(receipt));
                     continue;
                 }
                 PublishResult::Rejected => {
@@ -284,7 +285,7 @@ impl FailoverController {
 
     fn end_outage(&mut self) {
         if let Some(Outage { began, drained, .. }) = self.outage.take() {
-            let seconds = began.elapsed().as_secs_f64();
+            let seconds = seconds(began.elapsed());
             tracing::info!(seconds, drained, "Kafka accepts records again, and the spool is empty");
         }
         self.dispatcher.metrics.spool.show_cause(None);

@@ -79,6 +79,7 @@
 //! | `Spool::read`, `Spool::remove_through`, `Spool::park` | the spool's | none | none; the drainer stops waiting when the service stops or buffered records reach their deadline. `spool drain` has neither and waits as long as the disk takes |
 //! | wait for the result ([`Delivery::wait_until_durable`]) | none: asynchronous | none | 14.5 s from the head of the request |
 
+mod batch;
 mod delivery;
 mod dispatcher;
 mod drainer;

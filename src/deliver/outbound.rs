@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{DeadLetterAttributes, Destination, Event, RawCallback},
-    kafka::Record,
+    domain::{DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, cloud_events},
+    kafka::{DEAD_LETTER_REASON_HEADER, Record},
 };
 
 /// A record and its fallback.
@@ -78,4 +78,19 @@ impl Fallback {
             Self::None => None,
         }
     }
+}
+
+/// Logs where Kafka has written a record of the spool: the line of its callback only says that it was spooled. Names nothing
+/// of the callback but what the line of the callback names.
+pub(super) fn log_published(record: &Record, written: &TopicPosition) {
+    let TopicPosition { topic, position } = written;
+    tracing::info!(
+        ce_id = record.header(cloud_events::ID_HEADER),
+        profile_sid = record.key.as_deref(),
+        reason = record.header(DEAD_LETTER_REASON_HEADER),
+        topic = &**topic,
+        partition = position.partition,
+        offset = position.offset,
+        "published a record of the spool"
+    );
 }

@@ -9,7 +9,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use durable_spool::{Entry, Position, ReadLimit};
 use tokio::time::sleep;
 
-use super::{dispatcher::Dispatcher, outbound::OutboundRecord, publish::publish_unordered};
+use super::{
+    dispatcher::Dispatcher,
+    outbound::{OutboundRecord, log_published},
+    publish::publish_unordered,
+};
 use crate::{domain::FailureClass, kafka::Record};
 
 const MIN_PAUSE: Duration = Duration::from_secs(1);
@@ -74,7 +78,10 @@ impl ParkedRetry {
     async fn retry(&mut self, dispatcher: &Arc<Dispatcher>, entry: &Entry) -> RetryResult {
         for form in forms(entry) {
             match publish_unordered(&*dispatcher.sink, &form, dispatcher.ack_timeout).await {
-                Ok(()) => return self.remove(dispatcher, entry.position).await,
+                Ok(position) => {
+                    log_published(&form, &position);
+                    return self.remove(dispatcher, entry.position).await;
+                }
                 Err(reason) if reason.class() == FailureClass::Record => {}
                 Err(reason) => {
                     tracing::debug!(%reason, "the dead-letter topic does not accept parked dead letters");

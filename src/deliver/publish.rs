@@ -9,17 +9,16 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use parking_lot::{Mutex, MutexGuard};
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::outbound::OutboundRecord;
+use super::{batch::InFlightBatch, outbound::OutboundRecord};
 use crate::{
-    domain::{Destination, Durability, FailureClass, PublishFailure, Timestamp},
-    kafka::{BackgroundCall, Completion, OnCompleted, Record, Sink},
+    domain::{Destination, Durability, FailureClass, PublishFailure, Receipt, Timestamp, TopicPosition},
+    kafka::{BackgroundCall, Record, Sink},
 };
 
 /// How long the controller waits for a purge before it spools the records anyway. A purge usually takes less than a
@@ -139,8 +138,8 @@ impl ExclusiveProducer {
         }
     }
 
-    /// Publishes records in their order. Returns how many of them, counted from the first, Kafka has acknowledged, and why it
-    /// did not acknowledge the next one.
+    /// Publishes records in their order. Returns the positions of those that Kafka has acknowledged, counted from the first,
+    /// and why it did not acknowledge the next one.
     ///
     /// When this returns, the client holds none of the records, or [`wait_until_ready`](Self::wait_until_ready) waits until
     /// it does not. They can then be published again without a later record overtaking an earlier one. The future must not be
@@ -150,15 +149,15 @@ impl ExclusiveProducer {
         records: impl IntoIterator<Item = &'r Record>,
         deadline: Instant,
         interrupts: &Interrupts,
-    ) -> (usize, Option<Unpublished>) {
+    ) -> (Vec<TopicPosition>, Option<Unpublished>) {
         // An earlier purge must have returned first.
         tokio::select! {
             biased;
             () = self.wait_until_ready() => {}
-            () = interrupts.interrupted() => return (0, Some(Unpublished::Interrupted)),
+            () = interrupts.interrupted() => return (Vec::new(), Some(Unpublished::Interrupted)),
         }
         if interrupts.is_interrupted() {
-            return (0, Some(Unpublished::Interrupted));
+            return (Vec::new(), Some(Unpublished::Interrupted));
         }
         let batch = Arc::new(InFlightBatch::default());
         let not_queued = self.enqueue(records, &batch);
@@ -183,7 +182,7 @@ impl ExclusiveProducer {
         } else {
             Some(interrupted.unwrap_or_else(failed))
         };
-        (results.acknowledged, why)
+        (results.positions(), why)
     }
 
     /// Hands records to the client. Returns why it did not queue a record, if so; later records are not handed over then.
@@ -219,7 +218,9 @@ impl ExclusiveProducer {
                 return PublishResult::DeadLetterFailed(None);
             }
             match self.publish_with_accepted_time(&record, ack_timeout, interrupts).await {
-                Ok(time) => return PublishResult::Durable(durability, time),
+                Ok((position, time)) => {
+                    return PublishResult::Durable(Receipt { durability, position: Some(position) }, time);
+                }
                 Err(Unpublished::Interrupted) => return PublishResult::Interrupted,
                 Err(Unpublished::Failed(reason)) if reason.class() == FailureClass::Record => {}
                 Err(Unpublished::Failed(reason)) if record.destination == Destination::DeadLetters => {
@@ -238,15 +239,26 @@ impl ExclusiveProducer {
         record: &Record,
         ack_timeout: Duration,
         interrupts: &Interrupts,
-    ) -> Result<RecordTime, Unpublished> {
-        match self.publish([record], Instant::now() + ack_timeout, interrupts).await.1 {
-            None => return Ok(RecordTime::Original),
-            Some(Unpublished::Failed(reason)) if reason.class() == FailureClass::Time => {}
-            Some(unpublished) => return Err(unpublished),
+    ) -> Result<(TopicPosition, RecordTime), Unpublished> {
+        match self.publish_one(record, ack_timeout, interrupts).await {
+            Err(Unpublished::Failed(reason)) if reason.class() == FailureClass::Time => {
+                let position = self.publish_one(&record.at(current_time()), ack_timeout, interrupts).await?;
+                Ok((position, RecordTime::Current))
+            }
+            result => result.map(|position| (position, RecordTime::Original)),
         }
-        match self.publish([&record.at(current_time())], Instant::now() + ack_timeout, interrupts).await.1 {
-            None => Ok(RecordTime::Current),
-            Some(unpublished) => Err(unpublished),
+    }
+
+    async fn publish_one(
+        &mut self,
+        record: &Record,
+        ack_timeout: Duration,
+        interrupts: &Interrupts,
+    ) -> Result<TopicPosition, Unpublished> {
+        let (positions, unpublished) = self.publish([record], Instant::now() + ack_timeout, interrupts).await;
+        match (positions.into_iter().next(), unpublished) {
+            (Some(position), None) => Ok(position),
+            (_, unpublished) => Err(unpublished.unwrap_or(Unpublished::Interrupted)),
         }
     }
 }
@@ -254,7 +266,7 @@ impl ExclusiveProducer {
 /// The result of publishing one record.
 pub(super) enum PublishResult {
     /// Kafka acknowledged it, in this form and with this time.
-    Durable(Durability, RecordTime),
+    Durable(Receipt, RecordTime),
     /// No topic accepts it in any form.
     Rejected,
     /// It has to be published as a dead letter, and the dead-letter topic accepts no records now. Without a reason, this was
@@ -285,7 +297,7 @@ pub(super) async fn publish_unordered(
     sink: &dyn Sink,
     record: &Record,
     ack_timeout: Duration,
-) -> Result<(), PublishFailure> {
+) -> Result<TopicPosition, PublishFailure> {
     match publish_unordered_once(sink, record, ack_timeout).await {
         Err(reason) if reason.class() == FailureClass::Time => {
             publish_unordered_once(sink, &record.at(current_time()), ack_timeout).await
@@ -294,92 +306,18 @@ pub(super) async fn publish_unordered(
     }
 }
 
-async fn publish_unordered_once(sink: &dyn Sink, record: &Record, ack_timeout: Duration) -> Result<(), PublishFailure> {
+async fn publish_unordered_once(
+    sink: &dyn Sink,
+    record: &Record,
+    ack_timeout: Duration,
+) -> Result<TopicPosition, PublishFailure> {
     let deadline = Instant::now() + ack_timeout;
     let batch = Arc::new(InFlightBatch::default());
     sink.enqueue(record, batch.completion())?;
     let completed = timeout_at(deadline.into(), batch.wait_until(|results| results.incomplete == 0)).await;
-    let failure = batch.results().failure();
-    if completed.is_err() { Err(PublishFailure::TimedOut) } else { failure.map_or(Ok(()), Err) }
-}
-
-/// Records that were handed to the client together.
-#[derive(Default)]
-struct InFlightBatch {
-    results: Mutex<BatchResults>,
-    changed: Notify,
-}
-
-#[derive(Default)]
-struct BatchResults {
-    /// One result for each record, in their order; `None` until the record has completed.
-    each: Vec<Option<Result<(), PublishFailure>>>,
-    /// The number of acknowledged records before the first one that is not.
-    acknowledged: usize,
-    /// The number of records that have not completed.
-    incomplete: usize,
-}
-
-impl BatchResults {
-    fn complete(&mut self, number: u64, result: Result<(), PublishFailure>) {
-        let Some(slot) = usize::try_from(number).ok().and_then(|number| self.each.get_mut(number)) else { return };
-        *slot = Some(result);
-        self.incomplete = self.incomplete.saturating_sub(1);
-        while self.each.get(self.acknowledged) == Some(&Some(Ok(()))) {
-            self.acknowledged += 1;
-        }
-    }
-
-    fn are_all_acknowledged(&self) -> bool {
-        self.acknowledged == self.each.len()
-    }
-
-    /// The failure of the first record that is not acknowledged, if it is known.
-    fn failure(&self) -> Option<PublishFailure> {
-        self.each.get(self.acknowledged).copied().flatten().and_then(Result::err)
-    }
-}
-
-impl InFlightBatch {
-    fn results(&self) -> MutexGuard<'_, BatchResults> {
-        // No code that holds the lock can panic.
-        self.results.lock()
-    }
-
-    fn completion(self: &Arc<Self>) -> Completion {
-        let mut results = self.results();
-        results.each.push(None);
-        results.incomplete += 1;
-        Completion::new(results.each.len() as u64 - 1, Arc::clone(self) as Arc<dyn OnCompleted>)
-    }
-
-    /// Removes the last record, which the client did not queue.
-    fn withdraw_last(&self) {
-        let mut results = self.results();
-        results.each.pop();
-        results.incomplete -= 1;
-    }
-
-    async fn wait_until(&self, holds: impl Fn(&BatchResults) -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            if holds(&self.results()) {
-                return;
-            }
-            changed.await;
-        }
-    }
-}
-
-impl OnCompleted for InFlightBatch {
-    fn on_completed(&self, number: u64, result: Result<(), PublishFailure>) {
-        let mut results = self.results();
-        results.complete(number, result);
-        // Most completions acknowledge one record among many, and no task waits for those.
-        let is_awaited = results.incomplete == 0 || results.failure().is_some();
-        drop(results);
-        if is_awaited {
-            self.changed.notify_one();
-        }
+    let results = batch.results();
+    match results.positions().pop() {
+        Some(position) if completed.is_ok() => Ok(position),
+        _ => Err(results.failure().unwrap_or(PublishFailure::TimedOut)),
     }
 }

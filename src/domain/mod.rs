@@ -18,10 +18,10 @@ pub use destination::Destination;
 pub use event::{DeadLetterAttributes, Event};
 pub use fingerprint::Fingerprint;
 pub use outcome::{
-    DeadLetterReason, DeliveryError, Durability, FailureClass, Outcome, OutcomeKind, PublishFailure, ReconcileResult,
-    RejectReason, ReportOnlyLimit,
+    DeadLetterReason, DeliveryError, Durability, FailureClass, Outcome, OutcomeKind, PublishFailure, Receipt,
+    ReconcileResult, RejectReason, ReportOnlyLimit,
 };
-pub use position::RecordPosition;
+pub use position::{RecordPosition, TopicPosition};
 pub use signature::{ConstructionLabel, KeyAgeLabel, SignatureMode};
 pub use trace::TraceParent;
 pub(crate) use trusthub_events::closed_set;

@@ -1,6 +1,6 @@
 //! The outcome of a callback, and the closed sets of reasons for it.
 
-use super::closed_set;
+use super::{TopicPosition, closed_set};
 
 closed_set! {
     /// Why a callback was rejected. Metrics and logs show the reason; the caller sees only a status code.
@@ -205,6 +205,15 @@ pub enum Durability {
     Spooled,
     /// The topic of the record rejects it. All in-sync replicas have its dead letter instead.
     DeadLettered,
+}
+
+/// Proof that a record is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// How the record became durable.
+    pub durability: Durability,
+    /// Where Kafka has written the record, or the dead letter that was published instead; `None` if it was spooled.
+    pub position: Option<TopicPosition>,
 }
 
 /// The outcome of one callback. It decides the response, the metrics and the log level.

@@ -1,5 +1,7 @@
 //! The position of a record in its topic.
 
+use std::sync::Arc;
+
 /// The position of a record. Within a partition, offsets ascend with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RecordPosition {
@@ -7,4 +9,13 @@ pub struct RecordPosition {
     pub partition: i32,
     /// The offset in the partition.
     pub offset: i64,
+}
+
+/// Where Kafka has written a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicPosition {
+    /// The name of the topic.
+    pub topic: Arc<str>,
+    /// The position in the topic.
+    pub position: RecordPosition,
 }

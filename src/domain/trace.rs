@@ -20,6 +20,12 @@ impl TraceParent {
         (valid && nonzero(trace) && nonzero(parent)).then(|| Self(text.to_owned()))
     }
 
+    /// The trace id: 32 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        self.0.split('-').nth(1).unwrap_or_default()
+    }
+
     /// The value of the header.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -35,6 +41,7 @@ mod tests {
     fn only_a_valid_traceparent_is_accepted() {
         let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(TraceParent::parse(valid).unwrap().as_str(), valid);
+        assert_eq!(TraceParent::parse(valid).unwrap().trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
         for invalid in [
             "",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",

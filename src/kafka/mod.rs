@@ -36,6 +36,7 @@ pub(crate) use producer::{KafkaSink, Topics};
 pub(crate) use published_event::PublishedEvent;
 /// The error of librdkafka.
 pub(crate) use rdkafka::error::KafkaError as ClientError;
+pub(crate) use record::DEAD_LETTER_REASON_HEADER;
 pub use record::Record;
 pub(crate) use sink::{Availability, BackgroundCall, Completion, OnCompleted, Sink};
 pub(crate) use topic_monitor::monitor_topics;

@@ -19,7 +19,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::ConsumerContext,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, OwnedHeaders},
+    message::{DeliveryResult, Header, Message as _, OwnedHeaders},
     producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
 };
 use tokio::sync::{oneshot, watch};
@@ -32,7 +32,7 @@ use super::{
 use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
-    domain::{Destination, FailureClass, Label as _, PublishFailure},
+    domain::{Destination, FailureClass, Label as _, PublishFailure, RecordPosition, TopicPosition},
     telemetry::Operation,
 };
 
@@ -103,11 +103,16 @@ impl ProducerContext for DeliveryContext {
 
     fn delivery(&self, report: &DeliveryResult<'_>, record: Box<InFlight>) {
         let InFlight { destination, handed_over, completion } = *record;
-        let result = report.as_ref().map(drop).map_err(|(error, _message)| error);
-        if result.is_ok() {
-            self.reporter.metrics.publish_seconds.observe(handed_over.elapsed().as_secs_f64());
-        }
-        completion.complete(self.reporter.report(destination, result));
+        let result = match report {
+            Ok(message) => {
+                self.reporter.metrics.publish_seconds.observe(handed_over.elapsed().as_secs_f64());
+                self.reporter.report_success(destination);
+                let position = RecordPosition { partition: message.partition(), offset: message.offset() };
+                Ok(TopicPosition { topic: Arc::clone(self.reporter.topics.shared_name(destination)), position })
+            }
+            Err((error, _message)) => Err(self.reporter.report_failure(destination, error)),
+        };
+        completion.complete(result);
     }
 }
 
@@ -138,20 +143,24 @@ struct DeliveryReporter {
 /// The names of both topics.
 #[derive(Debug, Clone)]
 pub(crate) struct Topics {
-    events: String,
-    dead_letters: String,
+    events: Arc<str>,
+    dead_letters: Arc<str>,
 }
 
 impl Topics {
     /// The configured names.
     #[must_use]
     pub(crate) fn of(kafka: &KafkaConfig) -> Self {
-        Self { events: kafka.topic.clone(), dead_letters: kafka.dead_letter_topic.clone() }
+        Self { events: kafka.topic.as_str().into(), dead_letters: kafka.dead_letter_topic.as_str().into() }
     }
 
     /// The name of the topic for a destination.
     #[must_use]
     pub(crate) fn name(&self, destination: Destination) -> &str {
+        self.shared_name(destination)
+    }
+
+    fn shared_name(&self, destination: Destination) -> &Arc<str> {
         match destination {
             Destination::Events => &self.events,
             Destination::DeadLetters => &self.dead_letters,
@@ -256,16 +265,17 @@ impl SharedProducer {
 }
 
 impl DeliveryReporter {
-    /// Counts the result of a record, and updates the health of Kafka.
-    fn report(&self, destination: Destination, result: Result<(), &KafkaError>) -> Result<(), PublishFailure> {
-        let Err(error) = result else {
-            self.metrics.published.of(destination).inc();
-            self.metrics.topic_permission_missing.of(destination, AclOperation::Write).set(0);
-            if destination == Destination::Events {
-                self.health.record_succeeded();
-            }
-            return Ok(());
-        };
+    /// Counts an acknowledged record, and updates the health of Kafka.
+    fn report_success(&self, destination: Destination) {
+        self.metrics.published.of(destination).inc();
+        self.metrics.topic_permission_missing.of(destination, AclOperation::Write).set(0);
+        if destination == Destination::Events {
+            self.health.record_succeeded();
+        }
+    }
+
+    /// Counts a record that was not acknowledged, and updates the health of Kafka. Returns the class of the failure.
+    fn report_failure(&self, destination: Destination, error: &KafkaError) -> PublishFailure {
         let reason = classify(error);
         self.metrics.publish_failures.of(reason).inc();
         match reason.class() {
@@ -283,7 +293,7 @@ impl DeliveryReporter {
             is_denied.set(1);
             tracing::error!("{}", not_authorized(self.topics.name(destination), AclOperation::Write));
         }
-        Err(reason)
+        reason
     }
 }
 
@@ -318,7 +328,7 @@ impl Sink for KafkaSink {
         // Sent under the lock: a cloned reference could become the last one, and dropping it would destroy the producer
         // here.
         let sent = self.shared.producer().send(message);
-        sent.or_else(|(error, _record)| reporter.report(destination, Err(&error)))
+        sent.map_err(|(error, _record)| reporter.report_failure(destination, &error))
     }
 
     fn purge(&self) -> BackgroundCall {

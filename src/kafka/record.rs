@@ -11,11 +11,11 @@ use crate::domain::{
     TraceParent, cloud_events, serialize_label,
 };
 
+/// The header of a dead letter with the reason why it is no event.
+pub(crate) const DEAD_LETTER_REASON_HEADER: &str = "reason";
+
 /// Request headers that dead letters omit, because they can authenticate the sender.
 const SECRET_HEADERS: [&str; 4] = [SIGNATURE_HEADER, "authorization", "proxy-authorization", "cookie"];
-
-/// The header of a dead letter that says why the callback did not become an event.
-const REASON_HEADER: &str = "reason";
 
 /// The header of a dead letter that says how its signed message was built.
 const CONSTRUCTION_HEADER: &str = "construction";
@@ -80,7 +80,7 @@ impl Record {
     pub fn dead_letter(raw: &RawCallback, attributes: &DeadLetterAttributes) -> serde_json::Result<Self> {
         let DeadLetterAttributes { reason, profile, event_id, received_at, construction } = attributes;
         let mut headers = vec![
-            (REASON_HEADER.into(), reason.as_str().into()),
+            (DEAD_LETTER_REASON_HEADER.into(), reason.as_str().into()),
             (cloud_events::ID_HEADER.into(), event_id.clone().into()),
             (cloud_events::TIME_HEADER.into(), received_at.to_string().into()),
             content_type(),
@@ -96,6 +96,12 @@ impl Record {
             payload: to_raw_value(&DeadLetter::of(raw, *received_at))?,
             timestamp: *received_at,
         })
+    }
+
+    /// The value of a header; `None` if the record does not have it.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| &**value)
     }
 
     /// The same record with another timestamp. `ce_time` keeps the time of receipt.

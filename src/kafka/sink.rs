@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 
 use super::Record;
-use crate::domain::PublishFailure;
+use crate::domain::{PublishFailure, TopicPosition};
 
 /// Whether Kafka accepts events, as far as the service knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +25,10 @@ pub(crate) enum Availability {
 
 /// Receives the results of the records that it handed to a [`Sink`].
 pub(crate) trait OnCompleted: Send + Sync {
-    /// Called when all in-sync replicas have the record, or when this attempt has certainly failed.
+    /// Called with the position of the record when all in-sync replicas have it, or when this attempt has certainly failed.
     ///
     /// Runs on a thread of the Kafka client, in no particular order. It must neither block nor panic.
-    fn on_completed(&self, number: u64, result: Result<(), PublishFailure>);
+    fn on_completed(&self, number: u64, result: Result<TopicPosition, PublishFailure>);
 }
 
 /// The receiver of one record's result. It is called once, or never if the client is destroyed first.
@@ -45,7 +45,7 @@ impl Completion {
     }
 
     /// Reports the result of the record.
-    pub(crate) fn complete(self, result: Result<(), PublishFailure>) {
+    pub(crate) fn complete(self, result: Result<TopicPosition, PublishFailure>) {
         self.receiver.on_completed(self.number, result);
     }
 }

@@ -25,14 +25,14 @@ pub struct CallbackIdentity {
 
 /// The receipt of one callback by one process. It tells callbacks without an idempotency token apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Receipt {
+pub struct ReceiptId {
     /// The random id of the process.
     pub process: [u8; 16],
     /// The number of the receipt, unique in the process.
     pub number: u64,
 }
 
-impl Receipt {
+impl ReceiptId {
     /// The id of a dead letter whose signature does not match. No signed bytes are known that could identify it.
     #[must_use]
     pub fn unverified_id(&self) -> String {
@@ -65,15 +65,21 @@ impl CallbackIdentity {
         Some(NonZeroU64::new(high).unwrap_or(NonZeroU64::MAX))
     }
 
+    /// The CloudEvents `id` that all callbacks with this fingerprint and this idempotency token have; `None` without a token.
+    #[must_use]
+    pub fn shared_event_id(&self) -> Option<String> {
+        self.with_token.map(|id| format!("{id:032x}"))
+    }
+
     /// The CloudEvents `id` of the callback: equal for repeats with one token on every replica. Without a token it is different
     /// for each receipt, because a profile can return to a status.
     #[must_use]
-    pub fn event_id(&self, receipt: &Receipt) -> String {
-        let id = self.with_token.unwrap_or_else(|| {
+    pub fn event_id(&self, receipt: &ReceiptId) -> String {
+        self.shared_event_id().unwrap_or_else(|| {
             // Three parts, where a token has two.
-            hash(&[&self.fingerprint.bytes(), &receipt.process, &receipt.number.to_be_bytes()])
-        });
-        format!("{id:032x}")
+            let id = hash(&[&self.fingerprint.bytes(), &receipt.process, &receipt.number.to_be_bytes()]);
+            format!("{id:032x}")
+        })
     }
 }
 

@@ -33,7 +33,7 @@ use self::{
     identity::IDEMPOTENCY_HEADER,
 };
 pub use self::{
-    identity::{CallbackIdentity, Receipt},
+    identity::{CallbackIdentity, ReceiptId},
     profile_event::event_from_profile,
 };
 use crate::{

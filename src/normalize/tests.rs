@@ -14,7 +14,7 @@ const OTHER: &str = "BU00000000000000000000000000000003";
 const BASE: &str = "https://hooks.example.com";
 const ROUTE: &str = "/callbacks/customer-profiles";
 const RECEIVED: Duration = Duration::from_millis(1_795_172_640_123);
-const RECEIPT: Receipt = Receipt { process: [1; 16], number: 7 };
+const RECEIPT: ReceiptId = ReceiptId { process: [1; 16], number: 7 };
 
 fn request(encoding: Encoding, query: Option<String>, body: &str, headers: &[(&str, &str)]) -> RawCallback {
     RawCallback {

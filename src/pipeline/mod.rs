@@ -70,6 +70,7 @@ mod path_warnings;
 mod receipts;
 mod rejected;
 mod rejection_log;
+mod trail;
 mod unverified;
 
 use std::{
@@ -212,6 +213,7 @@ impl Pipeline {
         raw: RawCallback,
         permit: impl Send + 'static,
     ) -> Result<DetachOnDrop<Outcome>, Outcome> {
+        guard.set_request(&raw);
         let raw = Arc::new(raw);
         let accepted = match VerifiedCallback::verify(&self.verifier, Arc::clone(&raw)) {
             Ok(verified) => self.submit_verified(&mut guard, verified),
@@ -220,7 +222,7 @@ impl Pipeline {
         let this = Arc::clone(self);
         let rest = async move {
             let _permit = permit;
-            let outcome = this.wait_for_outcome(accepted).await;
+            let outcome = this.wait_for_outcome(accepted, &mut guard).await;
             guard.finish(outcome)
         };
         Ok(DetachOnDrop::new(rest, &self.tasks, &self.runtime))
@@ -248,7 +250,10 @@ impl Pipeline {
             is_event: normalized.is_ok(),
         };
         let accepted = match self.dedup.claim(&key, Instant::now()) {
-            Claim::Repeat(repeat) => Accepted::Repeat(repeat),
+            Claim::Repeat(repeat) => {
+                guard.set_repeated(identity.shared_event_id());
+                Accepted::Repeat(repeat)
+            }
             Claim::First(claim) => {
                 let event_id = identity.event_id(&self.receipts.next());
                 let (submitted, delivery) = self.submit_first(guard, &verified, normalized, (event_id, received_at));
@@ -262,7 +267,7 @@ impl Pipeline {
 
     fn submit_first(
         &self,
-        guard: &OutcomeGuard,
+        guard: &mut OutcomeGuard,
         verified: &VerifiedCallback,
         normalized: Result<NormalizedCallback, NormalizeError>,
         (event_id, received_at): (String, Timestamp),
@@ -270,12 +275,14 @@ impl Pipeline {
         match normalized.and_then(|callback| self.check_owner(callback)) {
             Ok(callback) => {
                 let event = callback.at(event_id, received_at);
+                guard.set_event(&event);
                 let delivery = self.deliver.submit_event(&event, verified.raw(), guard.received());
                 (Submitted::Event(Box::new(event)), delivery)
             }
             Err(NormalizeError { reason, profile }) => {
                 let construction = Some(verified.matched().construction);
                 let attributes = DeadLetterAttributes { reason, profile, event_id, received_at, construction };
+                guard.set_dead_letter(&attributes);
                 let delivery = self.deliver.submit_dead_letter(verified.raw(), &attributes, guard.received());
                 (Submitted::DeadLetter(reason), delivery)
             }
@@ -300,20 +307,22 @@ impl Pipeline {
         self.owners.confirm(&profile.sid, &profile.account_sid);
     }
 
-    async fn wait_for_outcome(&self, accepted: Accepted) -> Outcome {
+    async fn wait_for_outcome(&self, accepted: Accepted, guard: &mut OutcomeGuard) -> Outcome {
         match accepted {
-            Accepted::First(first, delivery) => self.wait_for_first(first, delivery).await,
+            Accepted::First(first, delivery) => self.wait_for_first(first, delivery, guard).await,
             Accepted::Repeat(repeat) => {
                 repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
             }
         }
     }
 
-    async fn wait_for_first(&self, first: FirstCallback, delivery: Delivery) -> Outcome {
+    async fn wait_for_first(&self, first: FirstCallback, delivery: Delivery, guard: &mut OutcomeGuard) -> Outcome {
         let result = delivery.wait_until_durable().await;
         let FirstCallback { submitted, claim } = first;
         match result {
-            Ok(durability) => {
+            Ok(receipt) => {
+                let durability = receipt.durability;
+                guard.set_receipt(receipt);
                 if claim.is_resigned() && !submitted.is_test() {
                     self.metrics.resigned.inc();
                 }
@@ -365,7 +374,7 @@ impl Pipeline {
         let delivery = self.deliver.submit_event_without_request(&event);
         let this = Arc::clone(self);
         let rest = async move {
-            match delivery.wait_until_durable().await? {
+            match delivery.wait_until_durable().await?.durability {
                 Durability::Published | Durability::Spooled => {
                     this.count_durable(&event);
                     Ok(event.id)

@@ -5,8 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{metrics::PipelineMetrics, rejection_log::RejectionLog};
-use crate::domain::{DeliveryError, Label as _, Outcome, ProfileSid, RejectReason, ReportOnlyLimit, Resource, Status};
+use super::{metrics::PipelineMetrics, rejection_log::RejectionLog, trail::Trail};
+use crate::domain::{
+    DeadLetterAttributes, DeliveryError, Event, Label as _, Outcome, ProfileSid, RawCallback, Receipt, RejectReason,
+    ReportOnlyLimit, Resource, Status,
+};
+use crate::telemetry::milliseconds;
 
 /// Tracks one request to a callback path from its head to its outcome. [`finish`](Self::finish) records the outcome. A guard
 /// that is dropped without it records the outcome of an abandoned request, so every request has exactly one outcome.
@@ -22,6 +26,7 @@ pub(crate) struct OutcomeGuard {
     submitted: Option<Instant>,
     status: Option<Status>,
     profile: Option<ProfileSid>,
+    trail: Trail,
     diagnosis: Option<String>,
     report_only_limit: Option<ReportOnlyLimit>,
     /// The outcome if the guard is dropped now; `None` once an outcome was recorded.
@@ -51,6 +56,7 @@ impl OutcomeGuard {
             submitted: None,
             status: None,
             profile: None,
+            trail: Trail::default(),
             diagnosis: None,
             report_only_limit: None,
             if_abandoned: Some(Outcome::Rejected(RejectReason::Incomplete)),
@@ -71,6 +77,31 @@ impl OutcomeGuard {
     /// The profile that the log line names.
     pub(super) fn profile(&self) -> Option<&ProfileSid> {
         self.profile.as_ref()
+    }
+
+    /// Sets the request whose trace the log line names.
+    pub(super) fn set_request(&mut self, raw: &RawCallback) {
+        self.trail.set_request(raw);
+    }
+
+    /// Sets the event that the log line leads to.
+    pub(super) fn set_event(&mut self, event: &Event) {
+        self.trail.set_event(event);
+    }
+
+    /// Sets the dead letter that the log line leads to. The line has its reason even if the dead letter was spooled.
+    pub(super) fn set_dead_letter(&mut self, attributes: &DeadLetterAttributes) {
+        self.trail.set_dead_letter(attributes);
+    }
+
+    /// Sets the event that the log line of a repeat leads to, if its id is known.
+    pub(super) fn set_repeated(&mut self, event_id: Option<String>) {
+        self.trail.event_id = event_id;
+    }
+
+    /// Sets where Kafka has written the record.
+    pub(super) fn set_receipt(&mut self, receipt: Receipt) {
+        self.trail.written = receipt.position;
     }
 
     /// Marks the record of the callback as submitted to be made durable.
@@ -140,9 +171,10 @@ impl OutcomeGuard {
         self.diagnosis.is_some() || self.rejection_log.admits(reason, Instant::now())
     }
 
-    /// Logs the line of the callback. Of its fields, only the profile's SID, which was parsed, and the diagnosis, which masks
-    /// what it quotes, hold input from outside.
+    /// Logs the line of the callback. Of its fields, only those that were parsed (the profile's SID, the codes and the trace id)
+    /// and the diagnosis, which masks what it quotes, hold input from outside. The words of a rejection can be personal data.
     fn log(&self, outcome: Outcome, duration: Duration) {
+        let written = self.trail.written.as_ref();
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -150,7 +182,13 @@ impl OutcomeGuard {
                     resource = self.resource.as_str(),
                     status = self.status.map(|status| status.as_str()),
                     profile_sid = self.profile.as_ref().map(ProfileSid::as_str),
-                    reason = outcome.reason(),
+                    codes = self.trail.codes.as_deref(),
+                    reason = outcome.reason().or(self.trail.dead_letter.map(|reason| reason.as_str())),
+                    ce_id = self.trail.event_id.as_deref(),
+                    topic = written.map(|written| &*written.topic),
+                    partition = written.map(|written| written.position.partition),
+                    offset = written.map(|written| written.position.offset),
+                    trace_id = self.trail.trace_id(),
                     diagnosis = self.diagnosis.as_deref(),
                     report_only_limit = self.report_only_limit.map(|limit| limit.as_str()),
                     duration_ms = milliseconds(duration),
@@ -160,15 +198,12 @@ impl OutcomeGuard {
             };
         }
         match outcome {
+            Outcome::Spooled if self.trail.dead_letter.is_some() => line!(warn),
             Outcome::Published | Outcome::Spooled | Outcome::Duplicate => line!(info),
             Outcome::DeadLettered(_) | Outcome::Rejected(_) => line!(warn),
             Outcome::Unavailable(_) => line!(error),
         }
     }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }
 
 impl Drop for OutcomeGuard {

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::normalize::Receipt;
+use crate::normalize::ReceiptId;
 
 /// A random id of the process. A number that starts again at 0 in each process, or a time, could repeat.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +35,8 @@ impl ReceiptCounter {
     }
 
     /// The receipt of one callback.
-    pub(super) fn next(&self) -> Receipt {
-        Receipt { process: self.process.0, number: self.next.fetch_add(1, Ordering::Relaxed) }
+    pub(super) fn next(&self) -> ReceiptId {
+        ReceiptId { process: self.process.0, number: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 }
 

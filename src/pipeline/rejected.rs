@@ -112,7 +112,7 @@ impl RejectionHandler {
         let this = Arc::clone(self);
         let rest = async move {
             let _active = active;
-            let outcome = wait_for_dead_letter(DeadLetterReason::SignatureFailed, delivery).await;
+            let outcome = wait_for_dead_letter(DeadLetterReason::SignatureFailed, delivery, &mut guard).await;
             drop(report_only_permit);
             this.follow_up(guard, Rejection { raw, reason, permit }, outcome);
             outcome
@@ -144,6 +144,7 @@ impl RejectionHandler {
                     received_at: SystemTime::now().into(),
                     construction: None,
                 };
+                guard.set_dead_letter(&attributes);
                 Some((self.deliver.submit_dead_letter(raw, &attributes, guard.received()), permit))
             }
             Err(limit) => {

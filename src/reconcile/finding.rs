@@ -10,8 +10,8 @@ use crate::domain::{AccountSid, ProfileSid, Resource, Status, Timestamp};
 pub(crate) enum Action {
     /// Published no event, because of the result of the comparison or because the run only reports.
     NotPublished(Comparison),
-    /// Published an event with the current status.
-    Published,
+    /// Published an event with the current status: the event with this id.
+    Published(String),
     /// Could not fetch the profile or publish its event, for this reason.
     Failed(String),
 }

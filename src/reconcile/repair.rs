@@ -172,7 +172,7 @@ async fn publish<B: Backend>(
     for (DueEvent { candidate, profile, believed, .. }, result) in due.into_iter().zip(results) {
         match result {
             Ok(id) => {
-                report(Finding::of_profile(&profile, believed, Action::Published));
+                report(Finding::of_profile(&profile, believed, Action::Published(id.clone())));
                 published.push((candidate, id));
             }
             Err(DeliveryError::RefusedByTopics) => {

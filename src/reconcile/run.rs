@@ -69,7 +69,7 @@ pub(crate) struct ReconcileSummary {
 impl ReconcileSummary {
     fn count(&mut self, finding: &Finding) {
         match finding.action {
-            Action::Published => {
+            Action::Published(_) => {
                 self.missed += 1;
                 self.published += 1;
             }
@@ -333,7 +333,7 @@ impl Reporter<'_> {
         match &finding.action {
             Action::NotPublished(comparison) if !comparison.is_reported() => return,
             Action::NotPublished(_) | Action::Failed(_) => {}
-            Action::Published => self.metrics.missed.of(finding.resource).inc(),
+            Action::Published(_) => self.metrics.missed.of(finding.resource).inc(),
         }
         self.observer.found(finding);
     }

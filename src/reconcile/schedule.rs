@@ -10,7 +10,10 @@ use super::{
     observer::{Observer, ReconcileProgress},
     run::{ReconcileSummary, Reconciler, RunOptions},
 };
-use crate::domain::{Label as _, Status};
+use crate::{
+    domain::{Label as _, Status},
+    telemetry::seconds,
+};
 
 /// The first run starts within this time after startup, because callbacks may have been lost while the service was down.
 const MAX_FIRST_DELAY: Duration = Duration::from_secs(60);
@@ -71,7 +74,7 @@ fn log(summary: &ReconcileSummary) {
     let ReconcileSummary { accounts, profiles, records, missed, published, too_recent, history_too_short, .. } =
         summary;
     let ReconcileSummary { not_compared, failed, requests, took, .. } = summary;
-    let seconds = took.as_secs_f64();
+    let seconds = seconds(*took);
     tracing::info!(
         accounts,
         profiles,
@@ -106,8 +109,9 @@ impl Observer for LogObserver {
         let status = actual.map(|(status, _)| status.as_str());
         let (profile_sid, account_sid, resource) = (profile.as_str(), account.as_str(), resource.as_str());
         match action {
-            Action::Published => {
+            Action::Published(id) => {
                 tracing::warn!(
+                    ce_id = id,
                     profile_sid,
                     account_sid,
                     resource,

@@ -3,6 +3,7 @@
 mod family;
 mod logging;
 mod metrics;
+mod rounded;
 
 pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
 pub(crate) use logging::{flush_logs, init_logging};
@@ -10,3 +11,4 @@ pub use metrics::{AgeGauge, Metrics, Operation, OperationGuard, Operations, Spoo
 /// Two metrics have the same name.
 pub use prometheus::Error as MetricsError;
 pub(crate) use prometheus::{Histogram, IntCounter, IntGauge};
+pub(crate) use rounded::{milliseconds, seconds};

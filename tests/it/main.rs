@@ -26,6 +26,7 @@ mod ingress;
 mod interop;
 mod kafka_errors;
 mod kafka_security;
+mod log_trail;
 mod logging;
 mod monitoring;
 mod observe;

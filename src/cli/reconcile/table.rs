@@ -42,7 +42,7 @@ impl Observer for FindingTable {
         let believed = believed.map_or("nothing", |status| status.as_str());
         let result = match action {
             Action::NotPublished(comparison) => comparison.as_str(),
-            Action::Published => "published",
+            Action::Published(_) => "published",
             Action::Failed(_) => "failed",
         };
         self.0.print(&row([profile.as_str(), result, believed, status, &changed, resource.as_str(), account.as_str()]));

@@ -19,7 +19,7 @@ fn letter(text: &str) -> OutboundRecord {
 }
 
 fn submit(fixture: &Fixture, outbound: OutboundRecord) -> JoinHandle<Result<Durability, DeliveryError>> {
-    tokio::spawn(fixture.deliver.submit(Ok(outbound), Instant::now()).wait_until_durable())
+    tokio::spawn(fixture.deliver.submit(Ok(outbound), Instant::now()).durability())
 }
 
 #[tokio::test]

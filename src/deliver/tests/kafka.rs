@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    domain::{Destination, PublishFailure, Timestamp},
+    domain::{Destination, PublishFailure, RecordPosition, Timestamp, TopicPosition},
     kafka::{Availability, BackgroundCall, Completion, Record, Sink},
 };
 
@@ -78,15 +78,20 @@ impl FakeKafkaState {
         }
     }
 
-    fn complete_all(&mut self, result: Result<(), PublishFailure>) {
+    fn complete_all(&mut self, result: Result<TopicPosition, PublishFailure>) {
         for unacknowledged in self.unacknowledged.drain(..) {
-            complete(unacknowledged.completion, result);
+            complete(unacknowledged.completion, result.clone());
         }
     }
 }
 
+/// A position that no test looks at.
+fn position() -> TopicPosition {
+    TopicPosition { topic: "topic".into(), position: RecordPosition { partition: 0, offset: 0 } }
+}
+
 /// Completes a record as the client does: not on the thread of the caller, which may hold a lock.
-fn complete(completion: Completion, result: Result<(), PublishFailure>) {
+fn complete(completion: Completion, result: Result<TopicPosition, PublishFailure>) {
     tokio::spawn(async move { completion.complete(result) });
 }
 
@@ -121,7 +126,7 @@ impl FakeKafka {
             state.write_all();
         }
         if behavior == Behavior::Acknowledge {
-            state.complete_all(Ok(()));
+            state.complete_all(Ok(position()));
         }
         drop(state);
         self.availability.send_replace(match behavior {
@@ -184,14 +189,14 @@ impl Sink for Arc<FakeKafka> {
         match state.behavior {
             Behavior::Acknowledge => {
                 state.written.push(record);
-                complete(completion, Ok(()));
+                complete(completion, Ok(position()));
             }
             Behavior::Fail(reason) | Behavior::RejectEnqueue(reason) => return Err(reason),
             Behavior::AcknowledgeAfter(time) => {
                 state.written.push(record);
                 tokio::spawn(async move {
                     tokio::time::sleep(time).await;
-                    completion.complete(Ok(()));
+                    completion.complete(Ok(position()));
                 });
             }
             behavior @ (Behavior::Hang | Behavior::WriteOnly) => {

@@ -38,7 +38,7 @@ async fn direct_publishing_waits_for_the_last_purge_of_single_records() {
         // The first is that of the failover, the second that of the event, the third that of its dead letter.
         state.purges_hang_from = Some(3);
     }
-    let rejected = fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).wait_until_durable();
+    let rejected = fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).durability();
     assert_eq!(rejected.await, Ok(Durability::Spooled), "it is parked");
     assert!(fixture.submit_in_task("a").await.unwrap().is_ok());
     assert_eq!(fixture.kafka.state.lock().unwrap().enqueued_while_purging, 0);
@@ -64,7 +64,7 @@ async fn slow_request_while_recovering_is_durable_within_its_own_deadline() {
     fixture.kafka.set_behavior(Behavior::Hang);
     fixture.wait_until("a is in flight", || fixture.kafka.in_flight() == 1).await;
     let late = OutboundRecord::without_fallback(record(Destination::Events, "b"));
-    let late = fixture.deliver.submit(Ok(late), long_ago()).wait_until_durable();
+    let late = fixture.deliver.submit(Ok(late), long_ago()).durability();
     assert_eq!(timeout(Duration::from_secs(5), late).await, Ok(Ok(Durability::Spooled)));
 }
 
@@ -74,10 +74,10 @@ async fn slow_request_in_a_failover_is_durable_within_its_own_deadline() {
     fixture.kafka.state.lock().unwrap().too_large = Some("large");
     fixture.kafka.set_behavior(Behavior::Hang);
     let _rejected =
-        tokio::spawn(fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).wait_until_durable());
+        tokio::spawn(fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).durability());
     fixture.wait_until("its dead letter is in flight", || fixture.kafka.in_flight() == 1).await;
     let late = OutboundRecord::without_fallback(record(Destination::Events, "b"));
-    let late = fixture.deliver.submit(Ok(late), long_ago()).wait_until_durable();
+    let late = fixture.deliver.submit(Ok(late), long_ago()).durability();
     assert_eq!(timeout(Duration::from_secs(5), late).await, Ok(Ok(Durability::Spooled)));
 }
 
@@ -85,7 +85,7 @@ async fn slow_request_in_a_failover_is_durable_within_its_own_deadline() {
 async fn buffered_delivery_ends_before_twilio_stops_waiting() {
     let (_sender_of_a_hanging_dispatcher, handoff) = oneshot::channel();
     let delivery = Delivery::dispatched(handoff, Instant::now() - Duration::from_secs(14));
-    assert!(timeout(Duration::from_secs(3), delivery.wait_until_durable()).await.is_ok());
+    assert!(timeout(Duration::from_secs(3), delivery.durability()).await.is_ok());
 }
 
 #[tokio::test]
@@ -97,10 +97,10 @@ async fn recovery_does_not_need_to_read_an_empty_spool() {
     let submit =
         || deliver.submit(Ok(OutboundRecord::without_fallback(record(Destination::Events, "a"))), Instant::now());
     kafka.set_behavior(Behavior::RejectEnqueue(PublishFailure::Unreachable));
-    assert_eq!(submit().wait_until_durable().await, Err(DeliveryError::SpoolFailed));
+    assert_eq!(submit().durability().await, Err(DeliveryError::SpoolFailed));
     kafka.set_behavior(Behavior::Acknowledge);
     let is_published = async {
-        while submit().wait_until_durable().await != Ok(Durability::Published) {
+        while submit().durability().await != Ok(Durability::Published) {
             tokio::time::sleep(SHORT).await;
         }
     };
@@ -116,7 +116,7 @@ async fn failing_dead_letter_of_a_rejected_event_does_not_spool_events() {
         fixture.kafka.set_behavior(Behavior::Acknowledge);
         fixture.kafka.state.lock().unwrap().too_large = Some("large");
         fixture.kafka.state.lock().unwrap().dead_letters_fail = Some(reason);
-        let rejected = fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).wait_until_durable();
+        let rejected = fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).durability();
         assert_eq!(rejected.await, Ok(Durability::Spooled));
         assert_eq!(fixture.submit_in_task("a").await.unwrap(), Ok(Durability::Published), "{reason}");
         assert_eq!(fixture.metrics.spool.failovers.of(reason).get(), 0, "{reason}");
@@ -141,10 +141,7 @@ async fn parked_dead_letter_too_old_for_its_topic_gets_the_current_time() {
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     fixture.kafka.state.lock().unwrap().dead_letters_fail = Some(PublishFailure::UnknownTopic);
     let letter = |text| OutboundRecord::without_fallback(record(Destination::DeadLetters, text));
-    assert_eq!(
-        fixture.deliver.submit(Ok(letter("a")), Instant::now()).wait_until_durable().await,
-        Ok(Durability::Spooled)
-    );
+    assert_eq!(fixture.deliver.submit(Ok(letter("a")), Instant::now()).durability().await, Ok(Durability::Spooled));
     // The topic exists again, but by now it rejects a record as old as this one.
     fixture.kafka.state.lock().unwrap().dead_letters_fail = None;
     fixture.kafka.state.lock().unwrap().oldest = Some(publish::current_time());

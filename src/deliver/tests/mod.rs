@@ -24,6 +24,12 @@ const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(50);
 
 /// A `Deliver` with its failover controller and a spool in a folder of its own.
+impl Delivery {
+    async fn durability(self) -> Result<Durability, DeliveryError> {
+        self.wait_until_durable().await.map(|receipt| receipt.durability)
+    }
+}
+
 struct Fixture {
     kafka: Arc<FakeKafka>,
     deliver: Deliver,
@@ -57,7 +63,7 @@ impl Fixture {
 
     /// Submits a record and waits for it in another task, as a callback does.
     fn submit_in_task(&self, text: &str) -> JoinHandle<Result<Durability, DeliveryError>> {
-        tokio::spawn(self.submit(text).wait_until_durable())
+        tokio::spawn(self.submit(text).durability())
     }
 
     async fn wait_until(&self, what: &str, mut holds: impl FnMut() -> bool) {
@@ -135,7 +141,7 @@ fn event(text: &str, dead_letter: &str) -> OutboundRecord {
 async fn delivery_is_durable_only_after_the_acknowledgement() {
     let fixture = Fixture::open("acknowledged", LONG);
     fixture.kafka.set_behavior(Behavior::Hang);
-    let mut delivery = Box::pin(fixture.submit("a").wait_until_durable());
+    let mut delivery = Box::pin(fixture.submit("a").durability());
     let answered = tokio::select! {
         biased;
         _ = &mut delivery => true,
@@ -152,7 +158,7 @@ async fn drain_gives_a_slow_kafka_more_time_than_callbacks_can() {
     let fixture = Fixture::open("slow", SHORT);
     fixture.kafka.set_behavior(Behavior::Hang);
     for text in ["a", "b", "c"] {
-        assert_eq!(fixture.submit(text).wait_until_durable().await, Ok(Durability::Spooled));
+        assert_eq!(fixture.submit(text).durability().await, Ok(Durability::Spooled));
     }
     fixture.kafka.set_behavior(Behavior::AcknowledgeAfter(SHORT * 5));
     fixture.wait_until("the spool is empty", || fixture.spool.is_empty()).await;
@@ -229,8 +235,7 @@ async fn rejected_event_becomes_a_dead_letter_and_its_neighbors_do_not() {
     let fixture = Fixture::open("rejected", LONG);
     fixture.kafka.state.lock().unwrap().too_large = Some("large");
     let before = fixture.submit_in_task("a");
-    let rejected =
-        tokio::spawn(fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).wait_until_durable());
+    let rejected = tokio::spawn(fixture.deliver.submit(Ok(event("large", "its request")), Instant::now()).durability());
     let after = fixture.submit_in_task("b");
     assert_eq!(before.await.unwrap(), Ok(Durability::Published));
     assert_eq!(rejected.await.unwrap(), Ok(Durability::DeadLettered));
@@ -247,7 +252,7 @@ async fn dead_letter_that_is_too_large_is_cut() {
     let fixture = Fixture::open("cut", LONG);
     fixture.kafka.state.lock().unwrap().too_large = Some("large");
     let body = format!("{}large", "x".repeat(1000));
-    let rejected = fixture.deliver.submit(Ok(event("large", &body)), Instant::now()).wait_until_durable();
+    let rejected = fixture.deliver.submit(Ok(event("large", &body)), Instant::now()).durability();
     assert_eq!(rejected.await, Ok(Durability::DeadLettered));
     let written = fixture.kafka.written().pop().unwrap();
     assert!(written.contains("cut_from_bytes") && written.contains("xxx"), "{written}");
@@ -258,12 +263,12 @@ async fn dead_letter_that_is_too_large_is_cut() {
 async fn record_rejected_in_every_form_fails_or_is_parked() {
     let fixture = Fixture::open("poison", LONG);
     fixture.kafka.state.lock().unwrap().too_large = Some("large");
-    let rejected = fixture.deliver.submit(Ok(event("large", "large")), Instant::now()).wait_until_durable();
+    let rejected = fixture.deliver.submit(Ok(event("large", "large")), Instant::now()).durability();
     assert_eq!(rejected.await, Err(DeliveryError::RefusedByTopics));
 
     fixture.kafka.set_behavior(Behavior::RejectEnqueue(PublishFailure::Unreachable));
     assert_eq!(fixture.submit_in_task("a").await.unwrap(), Ok(Durability::Spooled));
-    let poison = fixture.deliver.submit(Ok(event("large", "large")), Instant::now()).wait_until_durable();
+    let poison = fixture.deliver.submit(Ok(event("large", "large")), Instant::now()).durability();
     assert_eq!(poison.await, Ok(Durability::Spooled));
     fixture.spool.append(vec![b"not a record".to_vec()]).await.unwrap();
     assert_eq!(fixture.submit_in_task("b").await.unwrap(), Ok(Durability::Spooled));
@@ -279,7 +284,7 @@ async fn failing_dead_letter_topic_does_not_block_events() {
     let fixture = Fixture::open("forbidden", LONG);
     fixture.kafka.state.lock().unwrap().dead_letters_fail = Some(PublishFailure::Authorization);
     let letter = OutboundRecord::without_fallback(record(Destination::DeadLetters, "letter"));
-    assert_eq!(fixture.deliver.submit(Ok(letter), Instant::now()).wait_until_durable().await, Ok(Durability::Spooled));
+    assert_eq!(fixture.deliver.submit(Ok(letter), Instant::now()).durability().await, Ok(Durability::Spooled));
     assert!(fixture.submit_in_task("a").await.unwrap().is_ok());
     fixture.wait_until_written(&["a"]).await;
     fixture.wait_until("the dead letter is parked", || fixture.metrics.spool.parked.get() == 1).await;

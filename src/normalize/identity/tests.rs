@@ -6,7 +6,7 @@ use super::{
     *,
 };
 
-const RECEIPT: Receipt = Receipt { process: [1; 16], number: 1 };
+const RECEIPT: ReceiptId = ReceiptId { process: [1; 16], number: 1 };
 
 /// The identity, and the id, of a form that arrives as `body`. `signed` is what Twilio signed.
 fn identify(signed: &[Pair], body: &str, header: &str, token: &str) -> (CallbackIdentity, String) {
@@ -86,12 +86,12 @@ fn callbacks_without_a_token_differ_by_their_receipt() {
     let (identity, id) = identify_form(&form, "");
     assert_eq!((identity.token_hash(), id.len()), (None, 32));
     assert_eq!(identity.event_id(&RECEIPT), id, "fixed at receipt");
-    assert_ne!(identity.event_id(&Receipt { number: 2, ..RECEIPT }), id);
-    assert_ne!(identity.event_id(&Receipt { process: [2; 16], ..RECEIPT }), id);
+    assert_ne!(identity.event_id(&ReceiptId { number: 2, ..RECEIPT }), id);
+    assert_ne!(identity.event_id(&ReceiptId { process: [2; 16], ..RECEIPT }), id);
 }
 
 #[test]
 fn token_of_a_callback_replaces_its_receipt() {
     let (identity, id) = identify_form(&[pair("Status", "draft")], "t");
-    assert_eq!(identity.event_id(&Receipt { process: [2; 16], number: 2 }), id);
+    assert_eq!(identity.event_id(&ReceiptId { process: [2; 16], number: 2 }), id);
 }

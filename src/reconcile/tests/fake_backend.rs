@@ -249,7 +249,7 @@ impl FakeBackend {
         });
         let candidates: Vec<_> = due.map(|profile| candidate(&profile.sid)).collect();
         let mut published = 0;
-        let count = &mut |finding: Finding| published += usize::from(finding.action == Action::Published);
+        let count = &mut |finding: Finding| published += usize::from(matches!(finding.action, Action::Published(_)));
         repair(self, candidates, false, count).await.unwrap();
         published
     }

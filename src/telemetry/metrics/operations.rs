@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::super::family::Counters;
+use super::super::{family::Counters, rounded::seconds};
 use crate::domain::{Label as _, closed_set};
 
 /// A call that takes longer than this is counted and logged.
@@ -106,11 +106,6 @@ impl Operations {
         // No code that holds the lock can panic.
         self.ongoing.lock()
     }
-}
-
-/// Rounds to one decimal, which is precise enough for calls of more than a second.
-fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 10.0).round() / 10.0
 }
 
 /// Marks one call as ongoing.

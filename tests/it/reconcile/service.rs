@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use test_support::{ACCOUNT, TOKEN, kafka::unique_topic, reconcile::Fixture, wait_for};
 
-use super::found;
+use super::{found, value};
 
 const MISSED: &str = r#"trusthub_reconcile_missed_total{resource="customer-profile"}"#;
 const SUCCESS: &str = r#"trusthub_reconcile_runs_total{result="success"}"#;
@@ -29,6 +29,9 @@ fn missed_rejection_is_published_and_counted_like_an_announced_one() {
 
     let lines = fixture.bridge.lines("published a missed status change");
     assert_eq!((lines.len(), &lines[0]["profile_sid"], &lines[0]["level"]), (1, &sid.into(), &"WARN".into()));
+    let records = fixture.bridge.events(3);
+    let record = records.iter().find(|record| value(record)["origin"] == "reconciliation").unwrap();
+    assert_eq!(lines[0]["ce_id"].as_str(), record.header("ce_id"));
     let runs = fixture.bridge.metric(SUCCESS);
     wait_for("another run", || (fixture.bridge.metric(SUCCESS) > runs).then_some(()));
     assert_eq!((fixture.bridge.metric(MISSED), found(&fixture.bridge.events(3)).len()), (1.0, 1));
