@@ -11,17 +11,24 @@ use super::{
 };
 use crate::{
     config::{self, ProbeConfig},
-    domain::{AccountSid, Label as _, Resource, TEST_EVENT_TYPE, callback_route},
+    domain::{AccountSid, Label as _, RecordPosition, Resource, TEST_EVENT_TYPE, TopicPosition, callback_route},
+    kafka::{FoundRecord, RecordSearch},
 };
 
 /// The text of `probe --help`.
 pub(super) const LONG: &str = "Send a forged callback to a running service, which must reject it
 
-With --publish the command then sends a signed callback, which the service must answer with 204. The callback is marked as a
-test, so it becomes an event of the type io.trusthub-bridge.test.v1, which consumers ignore and the profile metrics do not
-count. It is signed for the first PUBLIC_URL with the first token, so the command needs the service's variables.";
+With --publish the command then sends a signed callback, and waits until its event comes out of the event topic. The callback is marked as a test, so it becomes an event of the type io.trusthub-bridge.test.v1, which consumers ignore and the profile metrics do not count.
+
+The callback is signed for the first PUBLIC_URL with the first token, and the topic is read with the KAFKA_ variables, so the command needs the service's variables. Its Kafka user needs READ on the event topic.
+
+Exit codes: 0 the service works; 1 it rejected the callback, or the test event did not come out of Kafka; 2 invalid usage or configuration.";
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long an accepted test event may take to come out of Kafka. The service has an acknowledgement already when it answers,
+/// unless it spooled the event.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A signature of the right length that matches no request.
 const FORGED_SIGNATURE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -33,14 +40,17 @@ pub(super) struct Arguments {
     /// The callback URL of the service, such as http://localhost:8080/callbacks/customer-profiles
     #[arg(long)]
     url: String,
-    /// Also send a signed callback, which the service publishes as a test event
+    /// Also send a signed callback, whose test event must come out of Kafka
     #[arg(long)]
     publish: bool,
+    /// With --publish: also succeed if the service accepted the test event but Kafka does not have it
+    #[arg(long, requires = "publish")]
+    allow_spooled: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let target = ProbeTarget::parse(&arguments.url).map_err(|error| Failure::usage(format!("--url: {error}")))?;
-    let forged = target.post(&body(UNKNOWN_ACCOUNT), FORGED_SIGNATURE)?;
+    let forged = target.post(&body(UNKNOWN_ACCOUNT), FORGED_SIGNATURE, &idempotency_token())?;
     if forged != 403 {
         return Err(Failure::failed(format!("the service answered a forged callback with {forged} instead of 403")));
     }
@@ -48,14 +58,62 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     if !arguments.publish {
         return Ok(());
     }
-    let config = config::load_probe(variables).map_err(Failure::usage)?;
-    let signed = target.post_signed(&config)?;
+    let config = config::load_probe(variables, !arguments.allow_spooled).map_err(Failure::usage)?;
+    publish(&target, &config, arguments.allow_spooled)
+}
+
+/// Sends a signed callback, and says what became of it.
+fn publish(target: &ProbeTarget, config: &ProbeConfig, allow_spooled: bool) -> Result<(), Failure> {
+    let token = idempotency_token();
+    let search = config.kafka.as_ref().map(RecordSearch::start);
+    let signed = target.post_signed(config, &token)?;
     if signed != 204 {
         return Err(Failure::failed(format!(
-            "the service answered a signed callback with {signed} instead of 204; see its log"
+            "the service answered a signed callback with {signed} instead of 204: {}",
+            cure(signed)
         )));
     }
-    print(&format!("the service accepted a signed callback as {TEST_EVENT_TYPE}: 204"))
+    print(&format!("the service accepted a signed callback as {TEST_EVENT_TYPE}: 204"))?;
+    let found = search.map(|search| search?.find(&token, EVENT_TIMEOUT));
+    let missing = match found {
+        Some(Ok(Some(record))) => return print(&came_out(&record)),
+        Some(Ok(None)) => {
+            let seconds = EVENT_TIMEOUT.as_secs();
+            format!(
+                "the test event did not come out of Kafka within {seconds} s: the service has spooled it, or kept it as a \
+                 dead letter; its log says why"
+            )
+        }
+        Some(Err(error)) => {
+            format!("cannot tell whether the test event came out of Kafka or was only spooled: {error}")
+        }
+        None => {
+            "KAFKA_BOOTSTRAP_SERVERS is not set, so whether the test event came out of Kafka was not checked".to_owned()
+        }
+    };
+    if allow_spooled { print(&missing) } else { Err(Failure::failed(missing)) }
+}
+
+fn came_out(record: &FoundRecord) -> String {
+    let TopicPosition { topic, position: RecordPosition { partition, offset } } = &record.written;
+    let id = record.event_id.as_deref().unwrap_or("unknown");
+    format!("the test event came out of Kafka: topic {topic}, partition {partition}, offset {offset}, ce_id {id}")
+}
+
+/// What to do about an answer to the signed callback. The service itself tells the caller nothing but the status.
+fn cure(status: u16) -> &'static str {
+    match status {
+        403 => {
+            "PUBLIC_URL, the token or the account of this command is not that of the service; the line `callback` of its log \
+             says which"
+        }
+        404 | 405 => "no callback path is routed there; check --url and the prefix of PUBLIC_URL",
+        503 => {
+            "it could make the event durable neither in Kafka nor in the spool, or was overloaded; the line `callback` of \
+                its log says why"
+        }
+        _ => "another server may have answered; check --url, and the line `callback` of the service's log",
+    }
 }
 
 /// The parsed URL of a callback path.
@@ -77,24 +135,23 @@ impl ProbeTarget {
         Ok(Self { authority, path, route: route.ok_or(usage)? })
     }
 
-    fn post_signed(&self, config: &ProbeConfig) -> Result<u16, Failure> {
+    fn post_signed(&self, config: &ProbeConfig, idempotency_token: &str) -> Result<u16, Failure> {
         let account = config.account.as_ref().map_or(UNKNOWN_ACCOUNT, AccountSid::as_str);
         let key = SigningKey::from_auth_token(&config.token).map_err(Failure::usage)?;
         let body = format!("{}&TrusthubBridgeTest=true", body(account));
         let form = decode_form(body.as_bytes()).map_err(|_| Failure::failed("cannot decode the form"))?;
         let url = format!("{}{}", config.public_url, self.route);
-        self.post(&body, &sign(&key, &url, &form).to_string())
+        self.post(&body, &sign(&key, &url, &form).to_string(), idempotency_token)
     }
 
     /// Sends the callback, and returns the status of the response.
-    fn post(&self, body: &str, signature: &str) -> Result<u16, Failure> {
+    fn post(&self, body: &str, signature: &str, idempotency_token: &str) -> Result<u16, Failure> {
         let Self { authority, path, .. } = self;
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
-             X-Twilio-Signature: {signature}\r\nI-Twilio-Idempotency-Token: {}\r\n\r\n{body}",
+             X-Twilio-Signature: {signature}\r\nI-Twilio-Idempotency-Token: {idempotency_token}\r\n\r\n{body}",
             body.len(),
-            idempotency_token()
         );
         let failed = |reason: &dyn std::fmt::Display| Failure::failed(format!("http://{authority}{path}: {reason}"));
         let line = send(authority.as_str(), &request, TIMEOUT).map_err(|error| failed(&error))?;

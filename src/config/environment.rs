@@ -71,6 +71,11 @@ impl Environment {
         section
     }
 
+    /// Whether the variable is set to a text that is not empty.
+    pub(super) fn is_set(&self, variable: &Variable) -> bool {
+        self.values.contains_key(variable.name)
+    }
+
     pub(super) fn into_warnings(self) -> Vec<String> {
         self.warnings
     }

@@ -112,19 +112,28 @@ pub(crate) fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) 
     load_section(vars, "TWILIO_", twilio::TwilioSection::validate)
 }
 
-/// Loads only what signing a test callback needs.
+/// Loads only what a test callback needs: its signature, and the Kafka cluster in which its event arrives. That cluster may be
+/// missing unless `requires_kafka`.
 ///
 /// # Errors
 /// [`Problems`] of those variables.
-pub fn load_probe(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<ProbeConfig, Problems> {
-    load_with(vars, read_probe).map(|(probe, _)| probe)
+pub fn load_probe(
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+    requires_kafka: bool,
+) -> Result<ProbeConfig, Problems> {
+    load_with(vars, |environment, validator| read_probe(environment, requires_kafka, validator)).map(|(probe, _)| probe)
 }
 
-fn read_probe(environment: &Environment, validator: &mut Validator) -> Option<ProbeConfig> {
+fn read_probe(environment: &Environment, requires_kafka: bool, validator: &mut Validator) -> Option<ProbeConfig> {
     let urls = environment.section::<twilio::PublicSection>("PUBLIC_", validator)?.validate(validator);
-    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?.validate(validator)?;
-    let (account, token) = twilio.first_signer()?;
-    Some(ProbeConfig { public_url: urls?.into_iter().next()?, account, token })
+    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?.validate(validator);
+    let kafka = if requires_kafka || environment.is_set(&catalogue::KAFKA_BOOTSTRAP_SERVERS) {
+        Some(kafka::KafkaSections::from(environment, validator)?.validate(validator)?)
+    } else {
+        None
+    };
+    let (account, token) = twilio?.first_signer()?;
+    Some(ProbeConfig { public_url: urls?.into_iter().next()?, account, token, kafka })
 }
 
 /// Loads only the spool section, for a command that inspects the spool.

@@ -14,6 +14,7 @@ use super::{
     },
     describe::Row,
     files::CredentialFiles,
+    kafka::KafkaConfig,
     problems::Problems,
     validate::{SecretText, Validator},
 };
@@ -51,6 +52,8 @@ pub struct ProbeConfig {
     pub account: Option<AccountSid>,
     /// The current token of the account.
     pub token: SecretString,
+    /// The Kafka cluster in which the test event is to arrive; `None` if it is not configured and not required.
+    pub kafka: Option<KafkaConfig>,
 }
 
 #[derive(Deserialize)]

@@ -10,9 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use trusthub_bridge::domain::TEST_EVENT_TYPE;
-
-use test_support::{Bridge, Request, TOKEN, kill, latest_statuses, program, wait_for};
+use test_support::{Bridge, Request, TOKEN, kill, program, wait_for};
 
 /// Enough space for a few events.
 const SMALL_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8192");
@@ -118,51 +116,6 @@ fn healthcheck_asks_the_admin_port() {
     assert!(stderr.contains("503"), "{stderr}");
     drop(bridge);
     assert_eq!(run(&["healthcheck"], &[("ADMIN_BIND", &admin)]).0, Some(1));
-}
-
-#[test]
-fn probe_reports_a_rejected_forgery_and_a_published_test_callback() {
-    let variables = [("PUBLIC_URL", "https://hooks.example.com/twilio"), ("TWILIO_AUTH_TOKEN", TOKEN)];
-    let bridge = Bridge::start_with(&variables);
-    let url = format!("http://{}/callbacks/trust-products", bridge.public);
-    let (code, stdout, stderr) = run(&["probe", "--url", &url], &[]);
-    assert_eq!(
-        (code, stdout.as_str(), stderr.as_str()),
-        (Some(0), "the service rejected a forged callback: 403\n", "")
-    );
-    for _ in 0..2 {
-        let (code, stdout, stderr) = run(&["probe", "--publish", "--url", &url], &variables);
-        assert_eq!(code, Some(0), "{stderr}");
-        assert!(
-            stdout.ends_with("the service accepted a signed callback as io.trusthub-bridge.test.v1: 204\n"),
-            "{stdout}"
-        );
-    }
-    let events = bridge.events(2);
-    assert!(events.iter().all(|event| event.header("ce_type") == Some(TEST_EVENT_TYPE)), "{events:?}");
-    let changes = bridge.series("trusthub_profile_status_changes_total");
-    assert!(changes.values().all(|count| *count == 0.0), "a test is not a status change: {changes:?}");
-    assert_eq!(latest_statuses(&events).len(), 0, "consumers ignore it");
-}
-
-#[test]
-fn probe_fails_if_a_forgery_is_accepted_or_a_signed_callback_rejected() {
-    let lenient = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
-    let url = format!("http://{}/callbacks/customer-profiles", lenient.public);
-    let (code, _, stderr) = run(&["probe", "--url", &url], &[]);
-    assert_eq!((code, stderr.as_str()), (Some(1), "the service answered a forged callback with 204 instead of 403\n"));
-    let strict = Bridge::start();
-    let url = format!("http://{}/callbacks/customer-profiles", strict.public);
-    let others = [("PUBLIC_URL", "https://other.example"), ("TWILIO_AUTH_TOKEN", TOKEN)];
-    let (code, _, stderr) = run(&["probe", "--publish", "--url", &url], &others);
-    assert!(
-        code == Some(1) && stderr.contains("the service answered a signed callback with 403 instead of 204"),
-        "{stderr}"
-    );
-    for wrong in ["https://localhost/callbacks/customer-profiles", "http://localhost:8080/", "localhost"] {
-        assert_eq!(run(&["probe", "--url", wrong], &[]).0, Some(2), "{wrong}");
-    }
-    assert_eq!(run(&["probe", "--url", "http://127.0.0.1:1/callbacks/customer-profiles"], &[]).0, Some(1));
 }
 
 #[test]

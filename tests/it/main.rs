@@ -32,6 +32,7 @@ mod monitoring;
 mod observe;
 mod outage;
 mod paths;
+mod probe;
 mod reconcile;
 mod rolling;
 mod schema_tools;

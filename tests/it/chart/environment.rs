@@ -114,7 +114,7 @@ fn drain_and_publishing_test_have_the_variables_of_the_replicas() {
     let publishing = example("everything");
     let test = Environment::of(&publishing.pod_of("test"));
     assert_eq!(test.variables, Environment::of(&publishing.pod_of("bridge")).variables);
-    assert_eq!(config::load_probe(test.variables()).unwrap().public_url.as_str(), "https://hooks.example.com");
+    assert_eq!(config::load_probe(test.variables(), true).unwrap().public_url.as_str(), "https://hooks.example.com");
     // Without --publish, the test needs no variables and no secrets.
     let test = example("minimal").pod_of("test");
     assert!(test.containers()[0]["env"].is_null() && test.spec()["volumes"].is_null());

@@ -1,0 +1,162 @@
+//! Waits for one record to come out of the event topic, for a command that has just caused it.
+//!
+//! | Call | Thread | Lock | Bound |
+//! | --- | --- | --- | --- |
+//! | create the consumer, fetch the partitions and their ends | the caller's, which blocks | none | [`REQUEST_TIMEOUT`] in total |
+//! | take the next record | the caller's, which blocks | none | the time limit of the search |
+//! | close the consumer | see [`temporary`](super::temporary) | none | the caller does not wait |
+
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers as _, Message as _},
+};
+
+use super::{
+    TopicReadError, client_config,
+    error::{classify, classify_code},
+    producer::QuietContext,
+    temporary::TemporaryClient,
+};
+use crate::{
+    config::KafkaConfig,
+    domain::{PublishFailure, RecordPosition, TopicPosition, cloud_events},
+};
+
+/// How long the requests that start a search may take together.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause between two looks at a topic that does not exist yet.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The record that a search has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundRecord {
+    /// The CloudEvents `id`, if the record has that header.
+    pub event_id: Option<String>,
+    /// Where the record is.
+    pub written: TopicPosition,
+}
+
+/// Finds a record of the event topic that was written after the search was started.
+pub(crate) struct RecordSearch {
+    consumer: TemporaryClient<BaseConsumer<QuietContext>>,
+    topic: String,
+    /// The end of each partition at the start of the search; empty if the topic did not exist.
+    ends: BTreeMap<i32, i64>,
+}
+
+impl RecordSearch {
+    /// Starts a search at the present end of the event topic. Blocks.
+    ///
+    /// # Errors
+    /// [`TopicReadError`] when Kafka is unreachable or rejects a request.
+    pub(crate) fn start(kafka: &KafkaConfig) -> Result<Self, TopicReadError> {
+        let mut config = client_config::common(kafka);
+        config
+            // The consumer joins no group, but librdkafka requires a group id.
+            .set("group.id", "trusthub-bridge-probe")
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("allow.auto.create.topics", "false")
+            .set("fetch.wait.max.ms", "20");
+        let topic = kafka.topic.clone();
+        let created = TemporaryClient::create(None, || config.create_with_context(QuietContext));
+        let mut search = match created {
+            Ok(consumer) => Self { consumer, topic, ends: BTreeMap::new() },
+            Err(reason) => return Err(TopicReadError::Kafka { topic, reason }),
+        };
+        search.ends = search.fetch_ends().map_err(|error| search.error(error))?;
+        Ok(search)
+    }
+
+    /// Waits for a record whose value contains this text; `None` if none arrives within `limit`. Blocks.
+    ///
+    /// # Errors
+    /// [`TopicReadError`] when Kafka rejects a request.
+    pub(crate) fn find(self, text: &str, limit: Duration) -> Result<Option<FoundRecord>, TopicReadError> {
+        let deadline = Instant::now() + limit;
+        if !self.assign(deadline).map_err(|error| self.error(error))? {
+            return Ok(None);
+        }
+        while Instant::now() < deadline {
+            match self.consumer.poll(deadline.saturating_duration_since(Instant::now())) {
+                Some(Ok(message)) if contains(&message, text) => return Ok(Some(FoundRecord::at(&message))),
+                Some(Err(error)) if classify(&error) == PublishFailure::Authorization => return Err(self.error(error)),
+                // A record of another callback, or an error after which the client tries again.
+                Some(_) | None => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Assigns all partitions from where they ended at the start. Returns whether the topic exists before the deadline.
+    fn assign(&self, deadline: Instant) -> Result<bool, KafkaError> {
+        loop {
+            let partitions = self.partitions(REQUEST_TIMEOUT)?;
+            if !partitions.is_empty() {
+                let mut all = TopicPartitionList::new();
+                for id in partitions {
+                    let offset = self.ends.get(&id).map_or(Offset::Beginning, |end| Offset::Offset(*end));
+                    all.add_partition_offset(&self.topic, id, offset)?;
+                }
+                self.consumer.assign(&all)?;
+                return Ok(true);
+            }
+            if Instant::now() + PAUSE >= deadline {
+                return Ok(false);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn fetch_ends(&self) -> Result<BTreeMap<i32, i64>, KafkaError> {
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let left = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let end = |id| self.consumer.fetch_watermarks(&self.topic, id, left()).map(|(_, end)| (id, end));
+        self.partitions(left())?.into_iter().map(end).collect()
+    }
+
+    /// The partitions of the topic; none if it does not exist.
+    fn partitions(&self, limit: Duration) -> Result<Vec<i32>, KafkaError> {
+        let metadata = self.consumer.fetch_metadata(Some(&self.topic), limit)?;
+        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == self.topic) else {
+            return Ok(Vec::new());
+        };
+        match topic.error().map(RDKafkaErrorCode::from) {
+            Some(code) if classify_code(code) != PublishFailure::UnknownTopic => Err(KafkaError::MetadataFetch(code)),
+            _ => Ok(topic.partitions().iter().map(|partition| partition.id()).collect()),
+        }
+    }
+
+    fn error(&self, reason: KafkaError) -> TopicReadError {
+        let topic = self.topic.clone();
+        match classify(&reason) {
+            PublishFailure::Authorization => TopicReadError::NotAllowed { topic },
+            _ => TopicReadError::Kafka { topic, reason },
+        }
+    }
+}
+
+impl FoundRecord {
+    fn at(message: &BorrowedMessage<'_>) -> Self {
+        let id = message.headers().and_then(|headers| {
+            let header = headers.iter().find(|header| header.key == cloud_events::ID_HEADER)?;
+            header.value.map(|value| String::from_utf8_lossy(value).into_owned())
+        });
+        let position = RecordPosition { partition: message.partition(), offset: message.offset() };
+        Self { event_id: id, written: TopicPosition { topic: message.topic().into(), position } }
+    }
+}
+
+/// Whether the value contains the text. It is not parsed, so that its format does not matter.
+fn contains(message: &BorrowedMessage<'_>, text: &str) -> bool {
+    let payload = message.payload().unwrap_or_default();
+    !text.is_empty() && payload.windows(text.len()).any(|part| part == text.as_bytes())
+}

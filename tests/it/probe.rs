@@ -1,0 +1,144 @@
+//! `probe`: what it says about an installation, and what it sees in Kafka.
+
+use std::process::Output;
+
+use trusthub_bridge::domain::TEST_EVENT_TYPE;
+
+use test_support::{
+    Bridge, PUBLIC_URL, TOKEN,
+    kafka::{Broker, USER, USER_PASSWORD, broker},
+    latest_statuses, program,
+};
+
+const REJECTED: &str = "the service rejected a forged callback: 403\n";
+const ACCEPTED: &str = "the service accepted a signed callback as io.trusthub-bridge.test.v1: 204\n";
+const SIGNER: [(&str, &str); 2] = [("PUBLIC_URL", PUBLIC_URL), ("TWILIO_AUTH_TOKEN", TOKEN)];
+
+/// The exit code, stdout and stderr of `probe` for the first callback path of the service.
+fn probe(bridge: &Bridge, options: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    probe_url(&format!("http://{}/callbacks/customer-profiles", bridge.public), options, variables)
+}
+
+fn probe_url(url: &str, options: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let mut command = program();
+    let command = command.args(["probe", "--url", url]).args(options).envs(variables.iter().copied());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn probe_reports_where_the_test_event_came_out_of_kafka() {
+    let prefixed = ("PUBLIC_URL", "https://hooks.example.com/twilio");
+    let bridge = Bridge::start_with(&[prefixed]);
+    assert_eq!(probe(&bridge, &[], &[]), (Some(0), REJECTED.to_owned(), String::new()));
+    let variables =
+        [prefixed, SIGNER[1], ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), ("KAFKA_TOPIC", &bridge.topic)];
+    let printed = [(); 2].map(|()| {
+        let (code, stdout, stderr) = probe(&bridge, &["--publish"], &variables);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+        stdout
+    });
+    let events = bridge.events(2);
+    let mut events: Vec<_> = events.iter().filter(|event| event.header("ce_type") == Some(TEST_EVENT_TYPE)).collect();
+    events.sort_by_key(|event| event.timestamp_ms);
+    for (event, printed) in events.iter().zip(&printed) {
+        let (topic, partition, offset) = (&event.topic, event.partition, event.offset);
+        let id = event.header("ce_id").unwrap();
+        let came_out = format!("topic {topic}, partition {partition}, offset {offset}, ce_id {id}\n");
+        assert_eq!(*printed, format!("{REJECTED}{ACCEPTED}the test event came out of Kafka: {came_out}"));
+    }
+    assert_eq!(events.len(), 2);
+    let changes = bridge.series("trusthub_profile_status_changes_total");
+    assert!(changes.values().all(|count| *count == 0.0), "a test is not a status change: {changes:?}");
+    assert_eq!(latest_statuses(&bridge.events(2)).len(), 0, "consumers ignore it");
+}
+
+#[test]
+fn spooled_test_event_fails_the_probe_unless_it_is_allowed() {
+    let kafka = Broker::not_started("probe");
+    let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()), ("KAFKA_ACK_TIMEOUT_MS", "300")]);
+    let variables = [
+        SIGNER[0],
+        SIGNER[1],
+        ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()),
+        ("KAFKA_TOPIC", &bridge.topic),
+        ("KAFKA_ACK_TIMEOUT_MS", "300"),
+    ];
+    let unknown = format!(
+        "cannot tell whether the test event came out of Kafka or was only spooled: cannot read topic {}: ",
+        bridge.topic
+    );
+    let (code, stdout, stderr) = probe(&bridge, &["--publish"], &variables);
+    assert_eq!((code, stdout), (Some(1), format!("{REJECTED}{ACCEPTED}")), "{stderr}");
+    assert!(stderr.starts_with(&unknown), "{stderr}");
+    let (code, stdout, stderr) = probe(&bridge, &["--publish", "--allow-spooled"], &variables);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.starts_with(&format!("{REJECTED}{ACCEPTED}{unknown}")), "{stdout}");
+    let (code, stdout, stderr) = probe(&bridge, &["--publish", "--allow-spooled"], &SIGNER);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.ends_with("so whether the test event came out of Kafka was not checked\n"), "{stdout}");
+    assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="spooled"}"#), 3.0);
+}
+
+#[test]
+fn test_event_that_only_the_spool_has_is_not_reported_as_published() {
+    // The service has another Kafka than the probe, which therefore reads a topic without the event.
+    let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "300")]);
+    broker().create_topic(&bridge.topic, 1);
+    let variables =
+        [SIGNER[0], SIGNER[1], ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), ("KAFKA_TOPIC", &bridge.topic)];
+    let (code, stdout, stderr) = probe(&bridge, &["--publish"], &variables);
+    assert_eq!((code, stdout), (Some(1), format!("{REJECTED}{ACCEPTED}")), "{stderr}");
+    assert!(stderr.starts_with("the test event did not come out of Kafka within 10 s"), "{stderr}");
+}
+
+#[test]
+fn publishing_probe_without_kafka_settings_is_a_mistake() {
+    let bridge = Bridge::start();
+    let (code, _, stderr) = probe(&bridge, &["--publish"], &SIGNER);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("KAFKA_BOOTSTRAP_SERVERS: "), "{stderr}");
+    assert_eq!(probe(&bridge, &["--allow-spooled"], &[]).0, Some(2), "it belongs to --publish");
+}
+
+#[test]
+fn probe_fails_if_a_forgery_is_accepted_or_a_signed_callback_rejected() {
+    let lenient = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
+    let (code, _, stderr) = probe(&lenient, &[], &[]);
+    assert_eq!((code, stderr.as_str()), (Some(1), "the service answered a forged callback with 204 instead of 403\n"));
+    let strict = Bridge::start();
+    let rejected =
+        "the service answered a signed callback with 403 instead of 204: PUBLIC_URL, the token or the account";
+    for wrong in [("PUBLIC_URL", "https://other.example"), ("TWILIO_AUTH_TOKEN", "another-token")] {
+        let variables = [SIGNER[0], SIGNER[1], ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), wrong];
+        for options in [&["--publish"][..], &["--publish", "--allow-spooled"]] {
+            let (code, _, stderr) = probe(&strict, options, &variables);
+            assert!(code == Some(1) && stderr.starts_with(rejected), "{stderr}");
+        }
+    }
+    for wrong in ["https://localhost/callbacks/customer-profiles", "http://localhost:8080/", "localhost"] {
+        assert_eq!(probe_url(wrong, &[], &[]).0, Some(2), "{wrong}");
+    }
+    assert_eq!(probe_url("http://127.0.0.1:1/callbacks/customer-profiles", &[], &[]).0, Some(1));
+}
+
+#[test]
+fn probe_that_may_not_read_the_topic_names_the_permission() {
+    let broker = Broker::start_restricted("probe-acl");
+    let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("KAFKA_ACK_TIMEOUT_MS", "300")]);
+    broker.create_topic(&bridge.topic, 1);
+    broker.allow("Describe", &bridge.topic);
+    let variables = [
+        SIGNER[0],
+        SIGNER[1],
+        ("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap()),
+        ("KAFKA_TOPIC", &bridge.topic),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+        ("KAFKA_SASL_MECHANISM", "PLAIN"),
+        ("KAFKA_SASL_USERNAME", USER),
+        ("KAFKA_SASL_PASSWORD", USER_PASSWORD),
+    ];
+    let (code, _, stderr) = probe(&bridge, &["--publish"], &variables);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("is not authorized to READ on topic"), "{stderr}");
+}
