@@ -145,6 +145,9 @@ impl CredentialReloader {
         self.reload_failed.set(0);
         let accounts = twilio.listed_accounts().map(Iterator::count);
         tracing::info!(accounts, tokens = twilio.auth_tokens.len(), "reloaded the keys");
+        for warning in twilio.warnings() {
+            tracing::warn!("{warning}");
+        }
         self.twilio = twilio;
     }
 }

@@ -20,6 +20,7 @@ mod reconcile;
 mod simulator;
 mod spool;
 mod suggest;
+mod token_form;
 mod trusthub;
 mod twilio;
 mod validate;
@@ -222,7 +223,7 @@ impl TrustHubAccess {
 }
 
 fn warnings_of(twilio: &TwilioConfig, trusthub: &TrustHubConfig) -> impl Iterator<Item = String> + use<> {
-    [twilio.warning(), trusthub.warning()].into_iter().flatten()
+    twilio.warnings().into_iter().chain(trusthub.warning())
 }
 
 /// Runs `read` on the variables. Returns its result with the warnings about the names of the variables.
@@ -233,7 +234,12 @@ fn load_with<T>(
     let mut validator = Validator::default();
     let environment = Environment::collect(vars, &mut validator);
     let value = read(&environment, &mut validator);
-    Ok((validator.finish(value)?, environment.into_warnings()))
+    let warnings = environment.into_warnings();
+    match validator.finish(value) {
+        Ok(value) => Ok((value, warnings)),
+        // A misspelt name can be the reason why a value is missing.
+        Err(problems) => Err(problems.with_warnings(warnings)),
+    }
 }
 
 fn load_section<S: DeserializeOwned, T>(

@@ -16,6 +16,7 @@ use super::{
     files::CredentialFiles,
     kafka::KafkaConfig,
     problems::Problems,
+    token_form,
     validate::{SecretText, Validator},
 };
 use crate::domain::{AccountSid, PublicUrl};
@@ -261,11 +262,22 @@ impl TwilioConfig {
         self.accounts.is_some() && self.account_sid.is_none()
     }
 
-    pub(super) fn warning(&self) -> Option<String> {
-        let unused = self.leaves_auth_tokens_unused() && !self.auth_tokens.is_empty();
+    /// Warnings about tokens that have no effect or cannot be Twilio's. None repeats a token.
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let Variable { name, .. } =
             if self.auth_token_file.is_some() { TWILIO_AUTH_TOKEN_FILE } else { TWILIO_AUTH_TOKEN };
-        unused.then(|| format!("{name} is not used with TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?"))
+        let own = (1..).zip(&self.auth_tokens).map(|(position, token)| (format!("{name}: token {position}"), token));
+        let listed =
+            self.accounts.iter().flat_map(|accounts| (1..).zip(&accounts.list)).flat_map(|(number, account)| {
+                let name = TWILIO_ACCOUNTS_FILE.name;
+                let tokens = (1..).zip(&account.tokens);
+                tokens.map(move |(position, token)| (format!("{name}: account {number}: token {position}"), token))
+            });
+        let mut warnings = token_form::warnings(own.chain(listed));
+        if self.leaves_auth_tokens_unused() && !self.auth_tokens.is_empty() {
+            warnings.push(format!("{name} is not used with TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?"));
+        }
+        warnings
     }
 
     pub(super) fn describe(&self) -> Vec<Row> {

@@ -245,6 +245,46 @@ fn near_spelling_of_a_variable_is_a_warning_and_is_not_read() {
 }
 
 #[test]
+fn near_spelling_of_any_variable_is_named_in_the_error() {
+    for variable in VARIABLES {
+        let near = format!("{}S", variable.name);
+        let expected = format!("warning: {near} is unknown and ignored; did you mean {}?", variable.name);
+        for missing in ["PUBLIC_URL", "KAFKA_BOOTSTRAP_SERVERS"] {
+            let error = load(&[(missing, ""), (near.as_str(), "not read")]).unwrap_err().to_string();
+            let lines: Vec<_> = error.lines().collect();
+            assert!(lines[1].starts_with(&format!("{missing}: ")) && lines[2..] == [&expected], "{error}");
+            assert!(!error.contains("not read"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn implausible_token_is_a_warning_without_its_value() {
+    let warnings = |tokens: &str| load(&[("TWILIO_AUTH_TOKEN", tokens)]).unwrap().warnings;
+    assert_eq!(warnings(&format!("{TOKEN},{}", TOKEN.to_ascii_uppercase())), [""; 0]);
+    let zeros = "0".repeat(32);
+    for token in ["…", "changeme", "<token>", "your-auth-token", "${TOKEN}", "*****", "xxxxxxxx", &zeros] {
+        let [warning] = &warnings(&format!("{TOKEN},{token}"))[..] else { panic!("{token}") };
+        assert!(warning.starts_with("TWILIO_AUTH_TOKEN: token 2 looks like a placeholder; write"), "{warning}");
+        assert!(!warning.contains(token), "{warning}");
+    }
+    let (long, short) = (format!("{TOKEN}0"), &TOKEN[1..]);
+    for token in ["secret", "SK00000000000000000000000000000001", &long, short] {
+        let [warning] = &warnings(token)[..] else { panic!("{token}") };
+        assert!(warning.starts_with("TWILIO_AUTH_TOKEN: token 1 is not 32 hexadecimal digits"), "{warning}");
+        assert!(!warning.contains(token), "{warning}");
+    }
+    let accounts: Vec<_> = (2..9).map(|number| format!(r#""AC{number:032}": ["a"]"#)).collect();
+    let accounts = format!(r#"{{"AC{:032}": ["{TOKEN}"], {}}}"#, 1, accounts.join(", "));
+    let path = file("implausible", accounts.as_bytes());
+    let file_only = [("TWILIO_AUTH_TOKEN", ""), ("TWILIO_ACCOUNTS_FILE", path.to_str().unwrap())];
+    let warnings = load(&file_only).unwrap().warnings;
+    assert_eq!(warnings.len(), 6, "{warnings:?}");
+    assert!(warnings[0].starts_with("TWILIO_ACCOUNTS_FILE: account 2: token 1 looks like"), "{warnings:?}");
+    assert_eq!(warnings[5], "2 more tokens have the same problem; check them in the same way");
+}
+
+#[test]
 fn former_name_of_a_variable_still_sets_its_value_with_a_warning() {
     let former = ("HTTP_MAX_CONNECTIONS", "7");
     let loaded = load(&[former]).unwrap();

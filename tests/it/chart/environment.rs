@@ -83,7 +83,9 @@ fn write_files(folder: &Path, source: &Value) {
         let file = text(&item["path"]);
         let content = match file {
             "twilio-auth-token" => "0123456789abcdef0123456789abcdef\n".to_owned(),
-            "twilio-accounts.json" => json!({ "AC00000000000000000000000000000002": ["token"] }).to_string(),
+            "twilio-accounts.json" => {
+                json!({ "AC00000000000000000000000000000002": ["fedcba9876543210fedcba9876543210"] }).to_string()
+            }
             "kafka-password" => "correct horse battery staple".to_owned(),
             other => format!("content of {other}"),
         };
