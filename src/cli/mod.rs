@@ -7,11 +7,13 @@ mod config;
 mod dev;
 mod explain;
 mod healthcheck;
+mod help;
 mod http;
 mod output;
 mod probe;
 mod reconcile;
 mod serve;
+mod shell;
 mod sign;
 mod simulate;
 mod spool;
@@ -19,7 +21,7 @@ mod variables;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::{output::say, variables::Variables};
 use crate::telemetry::flush_logs;
@@ -61,12 +63,20 @@ enum CliCommand {
     /// Test a running service with a forged callback, which it must reject
     #[command(long_about = probe::LONG)]
     Probe(probe::Arguments),
+    /// Print the completions for a shell
+    #[command(long_about = shell::COMPLETIONS)]
+    Completions(shell::CompletionsArguments),
+    /// Print the manual page
+    #[command(long_about = shell::MAN)]
+    Man(shell::ManArguments),
 }
 
 /// Runs the program with these arguments, of which the first is the program's name, and these environment variables.
 #[must_use]
 pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let command = help::wrap(Arguments::command(), help::width(&variables));
+    let matches = command.try_get_matches_from(arguments);
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(usage) => return output::usage(&usage),
     };
@@ -81,6 +91,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         CliCommand::Config => config::run(variables),
         CliCommand::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
         CliCommand::Probe(arguments) => probe::run(&arguments, variables),
+        CliCommand::Completions(arguments) => shell::completions(&arguments, Arguments::command()),
+        CliCommand::Man(arguments) => shell::man(&arguments, Arguments::command()),
     };
     flush_logs();
     match result {

@@ -118,10 +118,13 @@ impl Drop for ProgressLine {
     }
 }
 
-/// Prints rows as they arrive, below a header that is printed before the first row, together with a progress line.
+/// Prints rows as they arrive, below a header that is printed before the first row, together with a progress line. What
+/// successive rows have in common is a heading above them, which keeps the rows short.
 #[derive(Debug)]
 pub(super) struct Rows {
     header: Option<String>,
+    /// The heading above the last row.
+    group: String,
     progress: ProgressLine,
     /// The first error. No row is printed after it.
     failure: Option<Failure>,
@@ -129,12 +132,16 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn below(header: String) -> Self {
-        Self { header: Some(header), progress: ProgressLine::default(), failure: None }
+        Self { header: Some(header), group: String::new(), progress: ProgressLine::default(), failure: None }
     }
 
-    pub(super) fn print(&mut self, row: &str) {
+    /// Prints a row. A heading comes before it unless the last row had the same heading.
+    pub(super) fn print(&mut self, group: String, row: &str) {
         self.progress.clear();
-        for line in self.header.take().as_deref().into_iter().chain([row]) {
+        let is_new = self.group != group;
+        self.group = group;
+        let heading = is_new.then_some(self.group.as_str());
+        for line in self.header.take().as_deref().into_iter().chain(heading).chain([row]) {
             if self.failure.is_none() {
                 self.failure = print(line).err();
             }

@@ -18,11 +18,15 @@ use crate::{
 /// The text of `probe --help`.
 pub(super) const LONG: &str = "Send a forged callback to a running service, which must reject it
 
-With --publish the command then sends a signed callback, and waits until its event comes out of the event topic. The callback is marked as a test, so it becomes an event of the type io.trusthub-bridge.test.v1, which consumers ignore and the profile metrics do not count.
+With --publish the command then sends a signed callback, and waits until its event comes out of the event topic. The
+callback is marked as a test, so it becomes an event of the type io.trusthub-bridge.test.v1, which consumers ignore and the
+profile metrics do not count.
 
-The callback is signed for the first PUBLIC_URL with the first token, and the topic is read with the KAFKA_ variables, so the command needs the service's variables. Its Kafka user needs READ on the event topic.
+The callback is signed for the first PUBLIC_URL with the first token, and the topic is read with the KAFKA_ variables, so
+the command needs the service's variables. Its Kafka user needs READ on the event topic.
 
-Exit codes: 0 the service works; 1 it rejected the callback, or the test event did not come out of Kafka; 2 invalid usage or configuration.";
+Exit codes: 0 the service works; 1 it rejected the callback, or the test event did not come out of Kafka; 2 invalid usage
+or configuration.";
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 

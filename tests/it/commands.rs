@@ -136,9 +136,20 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
     assert_eq!(run(&[], &[]).0, Some(2));
     let (code, stdout, _) = run(&["--help"], &[]);
     assert_eq!(code, Some(0));
-    for command in
-        ["serve", "dev", "simulate", "sign", "explain", "reconcile", "spool", "config", "healthcheck", "probe"]
-    {
+    for command in [
+        "serve",
+        "dev",
+        "simulate",
+        "sign",
+        "explain",
+        "reconcile",
+        "spool",
+        "config",
+        "healthcheck",
+        "probe",
+        "completions",
+        "man",
+    ] {
         assert!(stdout.contains(command), "{command} is missing in\n{stdout}");
     }
 }

@@ -21,6 +21,7 @@ mod events;
 mod explain;
 mod faults;
 mod handbook;
+mod help;
 mod identity;
 mod ingress;
 mod interop;

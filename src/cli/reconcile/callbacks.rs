@@ -1,6 +1,9 @@
 //! `reconcile --set-callback`: sets the status callback URL of every profile.
 
-use super::{arguments::Arguments, table::list_failure};
+use super::{
+    arguments::Arguments,
+    table::{group, list_failure},
+};
 use crate::{
     app::{self, block_on},
     cli::{
@@ -39,7 +42,7 @@ impl UrlUpdateReport {
     fn new(updater: &UrlUpdater) -> Self {
         Self {
             dry_run: updater.dry_run,
-            rows: Rows::below(row(["PROFILE", "RESULT", "RESOURCE", "ACCOUNT", "PREVIOUS CALLBACK"])),
+            rows: Rows::below(row(["PROFILE", "RESULT", "PREVIOUS CALLBACK"])),
             profiles: 0,
             changed: 0,
             unchanged: 0,
@@ -76,8 +79,8 @@ impl UrlUpdateReport {
         };
         *count += 1;
         let before = update.before.as_deref().unwrap_or("none");
-        let [profile, account] = [update.profile.as_str(), update.account.as_str()];
-        self.rows.print(&row([profile, result, &update.resource.to_string(), account, before]));
+        let profile = update.profile.as_str();
+        self.rows.print(group(&update.account, update.resource), &row([profile, result, before]));
         if let UrlChange::Failed(reason) = &update.change {
             self.rows.say(&format!("{profile}: {reason}"));
         }
@@ -103,6 +106,6 @@ impl UrlUpdateReport {
     }
 }
 
-fn row([profile, result, resource, account, before]: [&str; 5]) -> String {
-    format!("{profile:34}  {result:17}  {resource:16}  {account:34}  {before}")
+fn row([profile, result, before]: [&str; 3]) -> String {
+    format!("{profile:34}  {result:17}  {before}")
 }

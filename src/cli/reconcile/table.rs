@@ -2,7 +2,7 @@
 
 use crate::{
     cli::output::{Failure, Rows},
-    domain::Label as _,
+    domain::{AccountSid, Label as _, Resource, Timestamp},
     reconcile::{Action, Finding, ListFailure, Observer, ReconcileProgress, ReconcileSummary, RunOptions},
 };
 
@@ -11,7 +11,7 @@ pub(super) struct FindingTable(Rows);
 
 impl Default for FindingTable {
     fn default() -> Self {
-        let head = ["PROFILE", "RESULT", "PUBLISHED", "TRUST HUB", "CHANGED", "RESOURCE", "ACCOUNT"];
+        let head = ["PROFILE", "RESULT", "PUBLISHED", "TRUST HUB", "CHANGED (UTC)"];
         Self(Rows::below(row(head)))
     }
 }
@@ -38,14 +38,14 @@ impl Observer for FindingTable {
     fn found(&mut self, finding: &Finding) {
         let Finding { account, profile, resource, believed, actual, action } = finding;
         let status = actual.map_or("?", |(status, _)| status.as_str());
-        let changed = actual.map_or_else(|| "?".to_owned(), |(_, changed)| changed.to_string());
+        let changed = actual.map_or_else(|| "?".to_owned(), |(_, changed)| minute(changed));
         let believed = believed.map_or("nothing", |status| status.as_str());
         let result = match action {
             Action::NotPublished(comparison) => comparison.as_str(),
             Action::Published(_) => "published",
             Action::Failed(_) => "failed",
         };
-        self.0.print(&row([profile.as_str(), result, believed, status, &changed, resource.as_str(), account.as_str()]));
+        self.0.print(group(account, *resource), &row([profile.as_str(), result, believed, status, &changed]));
         if let Action::Failed(reason) = action {
             self.0.say(&format!("{profile}: {reason}"));
         }
@@ -62,8 +62,20 @@ pub(super) fn list_failure(failure: &ListFailure) -> String {
     format!("{account}: cannot list {resource}s: {error}")
 }
 
-fn row([profile, result, published, actual, changed, resource, account]: [&str; 7]) -> String {
-    format!("{profile:34}  {result:17}  {published:15}  {actual:15}  {changed:24}  {resource:16}  {account}")
+/// The heading of the rows of one account and one kind of profile.
+pub(super) fn group(account: &AccountSid, resource: Resource) -> String {
+    format!("{account} {}", resource.as_str())
+}
+
+/// At most 100 characters for the statuses of Trust Hub. The longest result comes with a short status, `nothing`.
+fn row([profile, result, published, actual, changed]: [&str; 5]) -> String {
+    let known = format!("{result:16} {published}");
+    format!("{profile:34} {known:32} {actual:15} {changed}")
+}
+
+/// The minute in UTC, such as `2026-11-20 11:04`.
+fn minute(time: Timestamp) -> String {
+    time.to_string().chars().take(16).collect::<String>().replace('T', " ")
 }
 
 /// The result of the run in a few lines.

@@ -134,7 +134,8 @@ async fn show(source: &RecordSource, position: u64) -> Result<(), Failure> {
     for table in TABLES {
         let entries = source.read(table, before, one).await?;
         if let Some(entry) = entries.first().filter(|entry| entry.position.number() == position) {
-            return print(&show::pretty_json(entry));
+            say(&show::summary(entry, table));
+            return print(&show::pretty_json(entry, table));
         }
     }
     Err(Failure::failed(format!("no record at position {position}; `trusthub-bridge spool ls` lists the positions")))

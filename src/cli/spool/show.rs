@@ -1,33 +1,82 @@
 //! Formats spool records for people and for programs.
 
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
 use durable_spool::{Entry, SalvageState, SpoolTable, StoreFile};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::Timestamp;
 
+/// How much of a `ce_id` the list shows: enough to find it in the log.
+const ID_CHARS: usize = 12;
+
 /// The header line of `ls`.
 pub(super) fn headings() -> String {
-    format_row(["POSITION", "STATE", "STORED (UTC)", "TYPE", "PROFILE", "STATUS OR REASON"])
+    format_row(["POSITION", "STATE", "AGE", "TYPE", "CE_ID", "PROFILE", "STATUS OR REASON"])
 }
 
 /// A record as a row of `ls`.
 pub(super) fn row(entry: &Entry, table: SpoolTable) -> String {
     let content = content(entry);
-    let record = content.get("record").unwrap_or(&Value::Null);
-    let text = |name: &str| record.get(name).and_then(Value::as_str);
-    let (kind, detail) = match text("destination") {
-        Some("dead_letters") => ("dead letter", header(record, "reason")),
-        Some("events") => ("event", record.pointer("/payload/status").and_then(Value::as_str)),
-        _ => ("unknown", None),
-    };
-    let (position, stored_at) = (entry.position.number().to_string(), Timestamp::from(entry.stored_at).to_string());
-    let stored_at = stored_at.get(..16).unwrap_or(&stored_at).replace('T', " ");
-    format_row([&position, state(table), &stored_at, kind, text("key").unwrap_or("-"), detail.unwrap_or("-")])
+    let Facts { kind, profile, id, detail } = Facts::of(&content);
+    let (position, age) = (entry.position.number().to_string(), age(entry));
+    let id: String = id.unwrap_or("-").chars().take(ID_CHARS).collect();
+    format_row([&position, state(table), &age, kind, &id, profile.unwrap_or("-"), detail.unwrap_or("-")])
 }
 
 /// At most 100 characters, unless the position has more than eight digits or the reason is very long.
-fn format_row([position, state, stored_at, kind, profile, detail]: [&str; 6]) -> String {
-    format!("{position:<8} {state:<6} {stored_at:<16} {kind:<11} {profile:<34} {detail}")
+fn format_row([position, state, age, kind, id, profile, detail]: [&str; 7]) -> String {
+    format!("{position:<8} {state:<6} {age:>4} {kind:<11} {id:<12} {profile:<34} {detail}")
+}
+
+/// The record in one sentence.
+pub(super) fn summary(entry: &Entry, table: SpoolTable) -> String {
+    let content = content(entry);
+    let Facts { kind, profile, id, detail } = Facts::of(&content);
+    let (profile, id, detail) = (profile.unwrap_or("unknown"), id.unwrap_or("unknown"), detail.unwrap_or("unknown"));
+    format!("{kind} of profile {profile}: {detail}; ce_id {id}; {} for {}", state(table), age(entry))
+}
+
+/// What a person looks for in a record.
+struct Facts<'c> {
+    kind: &'static str,
+    profile: Option<&'c str>,
+    id: Option<&'c str>,
+    /// The status of an event, or the reason of a dead letter.
+    detail: Option<&'c str>,
+}
+
+impl<'c> Facts<'c> {
+    fn of(content: &'c Value) -> Self {
+        let record = content.get("record").unwrap_or(&Value::Null);
+        let text = |name: &str| record.get(name).and_then(Value::as_str);
+        let (kind, detail) = match text("destination") {
+            Some("dead_letters") => ("dead letter", header(record, "reason")),
+            Some("events") => ("event", record.pointer("/payload/status").and_then(Value::as_str)),
+            _ => ("unknown", None),
+        };
+        Self { kind, profile: text("key"), id: header(record, "ce_id"), detail }
+    }
+}
+
+/// How long the record has been in the spool, in the largest unit.
+fn age(entry: &Entry) -> String {
+    let age = SystemTime::now().duration_since(entry.stored_at).unwrap_or_default();
+    shortest(age)
+}
+
+fn shortest(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
 }
 
 fn header<'v>(record: &'v Value, name: &str) -> Option<&'v str> {
@@ -44,19 +93,51 @@ pub(super) fn state(table: SpoolTable) -> &'static str {
     }
 }
 
-/// The content of a record as indented JSON.
-pub(super) fn pretty_json(entry: &Entry) -> String {
-    format!("{:#}", content(entry))
+/// A record as indented JSON.
+pub(super) fn pretty_json(entry: &Entry, table: SpoolTable) -> String {
+    format!("{:#}", StoredLine::of(entry, state(table)))
 }
 
-/// A record with its position, time and state as one line of JSON.
+/// A record as one line of JSON.
 pub(super) fn json_line(entry: &Entry, state: &str) -> String {
-    let position = entry.position.number();
-    let mut line = json!({ "position": position, "stored_at": Timestamp::from(entry.stored_at), "state": state });
-    if let (Some(line), Value::Object(content)) = (line.as_object_mut(), content(entry)) {
-        line.extend(content);
+    format!("{}", StoredLine::of(entry, state))
+}
+
+/// A record as JSON. The record itself comes before the dead letter that it may become.
+#[derive(Serialize)]
+struct StoredLine<'s> {
+    position: u64,
+    stored_at: Timestamp,
+    state: &'s str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<Value>,
+    /// The content of a record that is not JSON, because it is damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Value>,
+}
+
+impl<'s> StoredLine<'s> {
+    fn of(entry: &Entry, state: &'s str) -> Self {
+        let mut content = content(entry);
+        let mut take = |name: &str| content.get_mut(name).map(Value::take);
+        Self {
+            position: entry.position.number(),
+            stored_at: Timestamp::from(entry.stored_at),
+            state,
+            record: take("record"),
+            fallback: take("fallback"),
+            text: take("text"),
+        }
     }
-    line.to_string()
+}
+
+impl fmt::Display for StoredLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let json = if f.alternate() { serde_json::to_string_pretty(self) } else { serde_json::to_string(self) };
+        f.write_str(&json.map_err(|_never| fmt::Error)?)
+    }
 }
 
 /// A count of records with the noun: `1 record`, `2 records`.
@@ -82,8 +163,21 @@ pub(super) fn totals([parked, queued]: [u64; 2], files: &[StoreFile]) -> String 
     text
 }
 
-/// The stored JSON object; anything else is shown as text.
+/// The stored JSON object of a record; anything else is shown as text.
 fn content(entry: &Entry) -> Value {
+    let is_record = |content: &Value| content.get("record").is_some();
     let text = || json!({ "text": String::from_utf8_lossy(&entry.bytes) });
-    serde_json::from_slice(&entry.bytes).ok().filter(Value::is_object).unwrap_or_else(text)
+    serde_json::from_slice(&entry.bytes).ok().filter(is_record).unwrap_or_else(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_has_at_most_four_characters() {
+        let of = |seconds| shortest(Duration::from_secs(seconds));
+        assert_eq!([0, 59, 60, 3_599, 3_600].map(of), ["0s", "59s", "1m", "59m", "1h"]);
+        assert_eq!([172_799, 172_800, 86_400 * 999].map(of), ["47h", "2d", "999d"]);
+    }
 }

@@ -61,6 +61,17 @@ fn spool_ls_and_show_work_while_the_program_is_running() {
         let shown: Value = serde_json::from_str(&succeeded(&bridge.command(&["spool", "show", position]))).unwrap();
         assert_eq!(shown["record"]["payload"]["status"], status);
     }
+    let events: Vec<_> = bridge.lines("callback").iter().map(|line| line["ce_id"].to_string()).collect();
+    for (row, id) in rows.iter().zip(events).take(STATUSES.len()) {
+        let words: Vec<_> = row.split_whitespace().collect();
+        assert!(words[2].ends_with('s') && words[4].len() == 12 && id.starts_with(&format!("\"{}", words[4])), "{row}");
+    }
+    let position = rows[0].split_whitespace().next().unwrap();
+    let output = bridge.command(&["spool", "show", position]);
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(said.starts_with(&format!("event of profile {PROFILE}: draft; ce_id ")), "{said}");
+    assert!(said.contains("; queued for "), "{said}");
+    assert_ordered(&succeeded(&output));
     let last = rows.last().unwrap();
     assert!(last.contains("dead letter") && last.ends_with("missing_profile_sid"), "{last}");
     assert_eq!(spooled(&bridge), 4.0, "nothing was changed");
@@ -113,9 +124,18 @@ pub(super) fn statuses(bridge: &Bridge, at_least: usize) -> Vec<String> {
     values.map(|value| value["status"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Checks that what a person looks for comes first, and the dead letter that the event may become last.
+fn assert_ordered(json: &str) {
+    let names = ["\"position\"", "\"stored_at\"", "\"state\"", "\"record\"", "\"payload\"", "\"fallback\""];
+    let places: Vec<_> =
+        names.iter().map(|name| json.find(name).unwrap_or_else(|| panic!("{name} in {json}"))).collect();
+    assert!(places.is_sorted() && places[0] < 5, "{json}");
+}
+
 /// State and status of each record that `export` prints.
 fn exported(bridge: &Bridge) -> Vec<String> {
     let lines = succeeded(&bridge.command(&["spool", "export"]));
+    lines.lines().for_each(assert_ordered);
     let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let texts = records.map(|record| {
         let (state, status) = (&record["state"], &record["record"]["payload"]["status"]);

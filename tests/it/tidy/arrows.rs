@@ -78,6 +78,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     ("actix_web", &["admin", "http_server", "receive"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("durable_spool", &["app", "cli", "deliver", "spool"]),
     ("envy", &["config"]),
     ("fastrand", &["reconcile"]),
@@ -85,7 +87,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["kafka"]),
     ("rlimit", &["app"]),
-    ("rustix", &["app", "http_server"]),
+    ("rustix", &["app", "cli", "http_server"]),
     ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
     ("trusthub_events", &["domain"]),
     ("trusthub_simulator", &["cli"]),

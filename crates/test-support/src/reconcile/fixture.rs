@@ -116,6 +116,8 @@ pub struct Run {
     pub code: Option<i32>,
     /// The lines of its table, without the heading.
     pub rows: Vec<String>,
+    /// The headings of the rows: the account and the kind of profile.
+    pub groups: Vec<String>,
     /// Its diagnostics.
     pub told: String,
 }
@@ -124,8 +126,10 @@ impl Run {
     /// The output of a command that has exited.
     pub fn of(output: Output) -> Self {
         let Output { status, stdout, stderr } = output;
-        let rows = String::from_utf8(stdout).unwrap().lines().skip(1).map(str::to_owned).collect();
-        Self { code: status.code(), rows, told: String::from_utf8(stderr).unwrap() }
+        let table = String::from_utf8(stdout).unwrap();
+        let rows = table.lines().skip(1).map(str::to_owned);
+        let (groups, rows) = rows.partition(|line: &String| line.starts_with("AC"));
+        Self { code: status.code(), groups, rows, told: String::from_utf8(stderr).unwrap() }
     }
 
     /// The reported number of missed and published changes.
