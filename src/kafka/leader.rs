@@ -322,7 +322,13 @@ async fn is_group_empty_soon(
             TemporaryClient::create(Some(&operations), || config.create_with_context(QuietContext))?;
         loop {
             let operation = operations.begin(Operation::KafkaMetadata);
-            let groups = consumer.fetch_group_list(Some(&group), REQUEST_TIMEOUT)?;
+            let groups = match consumer.fetch_group_list(Some(&group), REQUEST_TIMEOUT) {
+                // The embedded Kafka of `dev` has groups, but does not list them. Two leaders would only repeat work.
+                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) => {
+                    return Ok(true);
+                }
+                listed => listed?,
+            };
             drop(operation);
             if groups.groups().iter().all(|group| group.members().is_empty()) {
                 return Ok(true);

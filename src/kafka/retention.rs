@@ -29,7 +29,7 @@ pub(super) struct Retention {
 
 impl Retention {
     /// Nothing is known, because the permission is missing or Kafka did not respond.
-    const UNKNOWN: Self = Self { deletes: true, millis: None, has_size: true };
+    pub(super) const UNKNOWN: Self = Self { deletes: true, millis: None, has_size: true };
 
     fn from_settings(settings: &ConfigResource) -> Self {
         let value = |name: &str| settings.get(name).and_then(|entry| entry.value.as_deref());

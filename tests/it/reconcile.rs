@@ -3,6 +3,7 @@
 mod callbacks;
 mod command;
 mod converges;
+mod dev;
 mod histories;
 mod one_at_a_time;
 mod service;
