@@ -4,6 +4,7 @@ mod environment;
 mod manifests;
 mod monitoring;
 mod notes;
+mod parent;
 mod reference;
 pub(crate) mod rendering;
 mod replicas;

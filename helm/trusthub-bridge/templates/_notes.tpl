@@ -42,6 +42,11 @@ WARNING: persistence.enabled is false. Events that wait in the spool during an o
 it is evicted or restarted by an upgrade, or when its node fails. The risk lasts until the spool is drained after the outage.
 Stop or upgrade only while trusthub_spool_events is 0.
 {{- end }}
+{{- if .Values.drain.ordinals }}
+
+WARNING: Helm stores drain.ordinals with the release. With --reuse-values the next upgrade would drain the same volumes again,
+and would wait for those that were deleted. Reset it in the next upgrade: --set drain.ordinals=null
+{{- end }}
 {{- if lt (int .Values.replicaCount) 2 }}
 
 WARNING: replicaCount is {{ .Values.replicaCount }}. While the only replica restarts, the ingress answers callbacks with an error, and Twilio does

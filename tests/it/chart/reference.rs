@@ -101,13 +101,14 @@ fn schema_knows_exactly_the_values_with_a_default() {
 
 /// Compares keys wherever the schema lists all permitted keys.
 fn compare(root: &Value, schema: &Value, values: &Value, path: &str) {
-    // Optional fields of types that Kubernetes defines, and a value that Helm passes to every chart.
-    const WITHOUT_DEFAULT: [&str; 4] = ["claims", "global", "initialDelaySeconds", "successThreshold"];
+    // Optional fields of types that Kubernetes defines, a value that Helm passes to every chart, and one of parent charts.
+    const WITHOUT_DEFAULT: [&str; 5] = ["claims", "/enabled", "global", "initialDelaySeconds", "successThreshold"];
     let reference = schema["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
     let schema = reference.map_or(schema, |pointer| root.pointer(pointer).expect("a reference resolves"));
     let Some(properties) = schema["properties"].as_object() else { return };
     assert_eq!(schema["additionalProperties"], false, "{path}: a misspelled name goes unnoticed");
-    let optional = |key: &&str| !WITHOUT_DEFAULT.contains(key);
+    let place = |key: &str| if path.is_empty() && key == "enabled" { "/enabled".to_owned() } else { key.to_owned() };
+    let optional = |key: &&str| !WITHOUT_DEFAULT.contains(&place(key).as_str());
     let known: BTreeSet<_> = properties.keys().map(String::as_str).filter(optional).collect();
     let given: BTreeSet<_> = values.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(known, given, "{path}: keys of the schema (left) and of values.yaml (right)");

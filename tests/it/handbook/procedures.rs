@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use test_support::{
-    ACCOUNT, Request, TIMEOUT, TOKEN,
+    ACCOUNT, PROFILE, Request, TIMEOUT, TOKEN,
     kafka::{Record, broker},
     simulator::Simulator,
     wait_for,
@@ -116,6 +116,23 @@ fn moving_the_public_url_loses_no_callback() {
     assert_eq!(late.send(machine.public).status, 403, "the old URL is removed");
     machine.run("Stop", 0);
     assert_eq!(events(&machine, attempts.len() + 1).len(), attempts.len() + 1, "including the callback of the probe");
+}
+
+#[test]
+fn log_line_of_a_profile_leads_to_its_record() {
+    let mut machine = OperatorMachine::new(&[]);
+    machine.run("Start", 0);
+    for status in STATUSES {
+        assert_eq!(Request::change(status).send(machine.public).status, 204);
+    }
+    machine.set("PROFILE_SID", PROFILE);
+    wait_for("the lines", || (machine.log().matches(r#""offset""#).count() >= STATUSES.len()).then_some(()));
+    let output = machine.run("From a log line to the record", 0);
+    let record = output.lines().find(|line| line.contains("ce_specversion")).unwrap_or_else(|| panic!("{output}"));
+    let last = events(&machine, STATUSES.len()).into_iter().next_back().unwrap();
+    assert!(record.contains(&format!("ce_id:{}", last.header("ce_id").unwrap())), "{output}");
+    assert!(record.contains(r#""status":"twilio-rejected""#), "{output}");
+    machine.run("Stop", 0);
 }
 
 #[test]
