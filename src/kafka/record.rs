@@ -15,7 +15,7 @@ use crate::domain::{
 pub(crate) const DEAD_LETTER_REASON_HEADER: &str = "reason";
 
 /// Request headers that dead letters omit, because they can authenticate the sender.
-const SECRET_HEADERS: [&str; 4] = [SIGNATURE_HEADER, "authorization", "proxy-authorization", "cookie"];
+const SECRET_HEADERS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
 
 /// The header of a dead letter that says how its signed message was built.
 const CONSTRUCTION_HEADER: &str = "construction";
@@ -74,6 +74,7 @@ impl Record {
 
     /// Encodes the request as it was received, without the headers that authenticate its sender. The reason is a header, and so
     /// are the id and the time of the event that it would have been.
+    /// A signature that does not match proves nothing, so it is kept for `explain`.
     ///
     /// # Errors
     /// Never for the types of this crate. Serde's signature requires a result.
@@ -93,7 +94,7 @@ impl Record {
             destination: Destination::DeadLetters,
             key: profile.as_ref().map(ToString::to_string),
             headers,
-            payload: to_raw_value(&DeadLetter::of(raw, *received_at))?,
+            payload: to_raw_value(&DeadLetter::of(raw, *reason, *received_at))?,
             timestamp: *received_at,
         })
     }
@@ -147,8 +148,10 @@ struct DeadLetter<'a> {
 }
 
 impl<'a> DeadLetter<'a> {
-    fn of(raw: &'a RawCallback, received_at: Timestamp) -> Self {
-        let retained = raw.headers.iter().filter(|(name, _)| !SECRET_HEADERS.contains(name));
+    fn of(raw: &'a RawCallback, reason: DeadLetterReason, received_at: Timestamp) -> Self {
+        let keeps_signature = reason == DeadLetterReason::SignatureFailed;
+        let is_secret = |name| SECRET_HEADERS.contains(&name) || (name == SIGNATURE_HEADER && !keeps_signature);
+        let retained = raw.headers.iter().filter(|(name, _)| !is_secret(*name));
         let body = std::str::from_utf8(&raw.body).ok();
         Self {
             method: raw.verb().as_str().into(),
@@ -235,6 +238,16 @@ mod tests {
         let attributes = DeadLetterAttributes { construction, ..attributes(DeadLetterReason::MissingStatus) };
         let record = Record::dead_letter(&raw(b"a=b"), &attributes).unwrap();
         assert_eq!(record.headers.last(), Some(&("construction".into(), "form_without_hash".into())));
+    }
+
+    #[test]
+    fn signature_is_kept_only_if_it_does_not_match() {
+        for (reason, is_kept) in [(DeadLetterReason::SignatureFailed, true), (DeadLetterReason::RefusedByTopic, false)]
+        {
+            let record = dead_letter(&raw(b"a=b"), reason);
+            assert_eq!(record.payload.get().contains("x-twilio-signature"), is_kept, "{reason:?}");
+            assert!(!record.payload.get().contains("Basic secret"));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use durable_spool::{Entry, SalvageState, SpoolTable, StoreFile};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::domain::Timestamp;
+use crate::domain::{SIGNATURE_HEADER, Timestamp};
 
 /// How much of a `ce_id` the list shows: enough to find it in the log.
 const ID_CHARS: usize = 12;
@@ -93,9 +93,25 @@ pub(super) fn state(table: SpoolTable) -> &'static str {
     }
 }
 
-/// A record as indented JSON.
+/// A record as indented JSON, without the signature that some dead letters have.
 pub(super) fn pretty_json(entry: &Entry, table: SpoolTable) -> String {
-    format!("{:#}", StoredLine::of(entry, state(table)))
+    let mut line = StoredLine::of(entry, state(table));
+    line.record.iter_mut().chain(&mut line.fallback).for_each(redact_signatures);
+    format!("{line:#}")
+}
+
+/// Replaces the value of each signature header, wherever the record has it.
+fn redact_signatures(value: &mut Value) {
+    match value {
+        Value::Array(items) => match items.as_mut_slice() {
+            [Value::String(name), Value::String(text)] if name.eq_ignore_ascii_case(SIGNATURE_HEADER) => {
+                *text = "[redacted]".to_owned();
+            }
+            items => items.iter_mut().for_each(redact_signatures),
+        },
+        Value::Object(members) => members.values_mut().for_each(redact_signatures),
+        _ => {}
+    }
 }
 
 /// A record as one line of JSON.
