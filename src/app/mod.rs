@@ -46,7 +46,8 @@ use crate::{
 };
 pub(crate) use fd_limit::fit_descriptors;
 pub use metrics::initial_metrics_page;
-use parts::{close, deliver, keyring, metrics, open_sink, open_spool};
+pub(crate) use parts::keyring;
+use parts::{close, deliver, metrics, open_sink, open_spool};
 pub(crate) use reconcile::{ReconcileError, reconcile, set_callbacks};
 use reload::CredentialReloader;
 use running::{BackgroundTask, RunningServer};

@@ -61,7 +61,7 @@ pub(super) fn deliver(
 }
 
 /// The configured keys: those of the listed accounts, or else those of one account or of any account.
-pub(super) fn keyring(twilio: &TwilioConfig) -> Result<Keyring, EmptyKey> {
+pub(crate) fn keyring(twilio: &TwilioConfig) -> Result<Keyring, EmptyKey> {
     match twilio.listed_accounts() {
         Some(accounts) => Keyring::of_accounts(accounts.map(|(sid, tokens)| (sid.as_str(), tokens))),
         None => Keyring::new(twilio.account_sid.as_ref().map(AccountSid::as_str), &twilio.auth_tokens),

@@ -47,7 +47,7 @@ enum CliCommand {
     /// Print the X-Twilio-Signature header for a request
     #[command(long_about = sign::LONG)]
     Sign(sign::Arguments),
-    /// Explain why the X-Twilio-Signature of a captured request matches or does not
+    /// Say what the service would answer to a captured request, and why
     #[command(long_about = explain::LONG)]
     Explain(explain::Arguments),
     /// Compare Trust Hub with the published events, and publish the changes that were missed

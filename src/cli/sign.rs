@@ -75,6 +75,11 @@ pub(super) fn is_json(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok()
 }
 
+/// The content type of a body as `sign` treats it.
+pub(super) fn content_type(body: &[u8]) -> &'static str {
+    if is_json(body) { "application/json" } else { "application/x-www-form-urlencoded" }
+}
+
 fn read_token(argument: Option<&str>, variables: Variables) -> Result<SecretString, Failure> {
     match argument {
         Some(token) => Ok(token.into()),

@@ -33,12 +33,18 @@ pub(super) struct DedupSection {
 const MODES: [(&str, SignatureMode); 2] =
     [("enforce", SignatureMode::Enforce), ("report-only", SignatureMode::ReportOnly)];
 
+impl SignatureSection {
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<SignatureMode> {
+        validator.parse_choice(&SIGNATURE_MODE, self.mode, &MODES)
+    }
+}
+
 pub(super) fn validate(
     signature: SignatureSection,
     dedup: DedupSection,
     validator: &mut Validator,
 ) -> Option<CallbackConfig> {
-    let signature_mode = validator.parse_choice(&SIGNATURE_MODE, signature.mode, &MODES);
+    let signature_mode = signature.validate(validator);
     let dedup_window = validator.parse_number(&DEDUP_WINDOW_SECS, dedup.window_secs, 0..=86_400);
     Some(CallbackConfig { signature_mode: signature_mode?, dedup_window: Duration::from_secs(dedup_window?) })
 }

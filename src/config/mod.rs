@@ -43,7 +43,7 @@ pub use trusthub::TrustHubConfig;
 pub use twilio::{ProbeConfig, TwilioConfig};
 pub use twilio_accounts::{AccountConfig, ApiKey};
 
-use crate::domain::PublicUrl;
+use crate::domain::{PublicUrl, SignatureMode};
 use describe::joined;
 use environment::Environment;
 use validate::Validator;
@@ -75,6 +75,15 @@ pub struct Config {
     pub simulator: SimulatorConfig,
     /// The format and the filter of the log.
     pub logging: LoggingConfig,
+}
+
+/// The settings that decide about a captured request, besides its public URLs and accounts.
+#[derive(Debug, Clone, Copy)]
+pub struct ExplainConfig {
+    /// The size limit of a request body.
+    pub max_body_bytes: usize,
+    /// What happens to callbacks whose signature does not match.
+    pub signature_mode: SignatureMode,
 }
 
 /// A valid configuration, and warnings about its variables.
@@ -135,6 +144,20 @@ fn read_probe(environment: &Environment, requires_kafka: bool, validator: &mut V
     };
     let (account, token) = twilio?.first_signer()?;
     Some(ProbeConfig { public_url: urls?.into_iter().next()?, account, token, kafka })
+}
+
+/// Loads only the settings that decide about a captured request, besides its public URLs and accounts.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub(crate) fn load_explain(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<ExplainConfig, Problems> {
+    let read = |environment: &Environment, validator: &mut Validator| {
+        let http = environment.section::<http::HttpSection>("HTTP_", validator)?.validate(validator);
+        let signature = environment.section::<callbacks::SignatureSection>("SIGNATURE_", validator)?;
+        let signature_mode = signature.validate(validator);
+        Some(ExplainConfig { max_body_bytes: http?.max_body_bytes, signature_mode: signature_mode? })
+    };
+    load_with(vars, read).map(|(config, _)| config)
 }
 
 /// Loads only the spool section, for a command that inspects the spool.

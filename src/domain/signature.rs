@@ -2,7 +2,7 @@
 
 use twilio_signature::{Construction, KeyAge};
 
-use super::{Label, closed_set};
+use super::{Label, RejectReason, closed_set};
 
 /// How the signed message was built, as a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,17 @@ closed_set! {
         Enforce => "enforce",
         /// The callback becomes a dead letter, never an event. For the first days, until the public URL is correct.
         ReportOnly => "report-only",
+    }
+}
+
+impl SignatureMode {
+    /// Whether a callback that is rejected for this reason becomes a dead letter, within limits.
+    #[must_use]
+    pub fn keeps(self, reason: RejectReason) -> bool {
+        match self {
+            Self::Enforce => false,
+            Self::ReportOnly => reason.is_unauthenticated(),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::{
-    ConstructionLabel, DeadLetterAttributes, Destination, Event, Label as _, RawCallback, SIGNATURE_HEADER, Timestamp,
-    TraceParent, cloud_events, serialize_label,
+    ConstructionLabel, DeadLetterAttributes, DeadLetterReason, Destination, Event, Label as _, RawCallback,
+    SIGNATURE_HEADER, Timestamp, TraceParent, cloud_events, serialize_label,
 };
 
 /// The header of a dead letter with the reason why it is no event.

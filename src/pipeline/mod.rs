@@ -63,6 +63,7 @@ mod clock;
 mod dead_letter;
 mod dedup;
 mod detach;
+mod expected_outcome;
 mod metrics;
 mod outcome_guard;
 mod owners;
@@ -85,6 +86,7 @@ use twilio_signature::Verifier;
 
 pub(crate) use self::{
     clock::{EventClock, EventTimeWriter},
+    expected_outcome::expected_outcome,
     metrics::PipelineMetrics,
     outcome_guard::OutcomeGuard,
     receipts::ProcessId,

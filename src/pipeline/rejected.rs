@@ -128,11 +128,7 @@ impl RejectionHandler {
         raw: &RawCallback,
         reason: RejectReason,
     ) -> Option<(Delivery, ReportOnlyPermit)> {
-        let is_kept = match self.signature_mode {
-            SignatureMode::Enforce => false,
-            SignatureMode::ReportOnly => reason.is_unauthenticated(),
-        };
-        if !is_kept {
+        if !self.signature_mode.keeps(reason) {
             return None;
         }
         match self.report_only.admit(raw, Instant::now()) {

@@ -25,6 +25,9 @@
 //!
 //! None. Handlers run on the workers of the server: threads with a runtime of their own.
 
+mod decide;
+mod head;
+mod health;
 mod request;
 mod response;
 mod route;
@@ -37,13 +40,16 @@ use std::{
 };
 
 pub(crate) use actix_web::dev::{Server, ServerHandle};
-use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    http::{Method, StatusCode},
-    web,
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
+
+pub(crate) use self::{
+    decide::{Answer, CapturedRequest, Decider, Decision},
+    route::CallbackPath,
 };
 
 use self::{
+    health::{HEALTH_PATH, health},
     request::{RequestLimits, memory_bytes, read},
     response::{respond, status_of},
     route::{Route, Routes},
@@ -64,9 +70,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// microseconds.
 const MAX_WORKERS: usize = 4;
 
-/// The path of the load balancers' health checks. It is no callback path, so its requests count nowhere.
-const HEALTH_PATH: &str = "/healthz";
-
 /// Handles the requests of the public port. All workers share it.
 pub(crate) struct CallbackHandler {
     pipeline: Arc<Pipeline>,
@@ -86,7 +89,7 @@ impl CallbackHandler {
     async fn status(&self, request: &HttpRequest, payload: &mut web::Payload) -> StatusCode {
         match self.routes.find(request.uri().path()) {
             Some(route) => status_of(self.outcome(request, payload, route).await),
-            None if request.uri().path() == HEALTH_PATH => health(request),
+            None if request.uri().path() == HEALTH_PATH => health(request.method(), has_body(request)),
             None => StatusCode::NOT_FOUND,
         }
     }
@@ -106,15 +109,6 @@ impl CallbackHandler {
             (Some(active), Ok(raw)) => self.pipeline.accept(guard, raw, active).await,
             (Some(_active), Err(reason)) => guard.finish(Outcome::Rejected(reason)),
         }
-    }
-}
-
-/// The status of a health check. It does not depend on callbacks: an instance that is overloaded or stopping still answers.
-fn health(request: &HttpRequest) -> StatusCode {
-    match *request.method() {
-        Method::GET | Method::HEAD if has_body(request) => StatusCode::BAD_REQUEST,
-        Method::GET | Method::HEAD => StatusCode::OK,
-        _ => StatusCode::METHOD_NOT_ALLOWED,
     }
 }
 

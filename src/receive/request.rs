@@ -3,16 +3,15 @@
 use std::time::{Duration, Instant};
 
 use actix_web::{
-    HttpMessage as _, HttpRequest,
+    HttpRequest,
     body::{BodyStream, to_bytes_limited},
     error::PayloadError,
-    http::{Method, header},
     web,
 };
 use tokio::time::timeout_at;
 
-use super::route::Route;
-use crate::domain::{Encoding, RawCallback, RejectReason};
+use super::{head::RequestHead, route::Route};
+use crate::domain::{RawCallback, RejectReason};
 
 /// The limits of one request.
 #[derive(Debug, Clone, Copy)]
@@ -34,26 +33,13 @@ pub(super) async fn read(
     limits: RequestLimits,
     received: Instant,
 ) -> Result<RawCallback, RejectReason> {
-    let encoding = encoding(request)?;
+    let headers = request.headers().iter().map(|(name, value)| (name, value.as_bytes())).collect();
+    let head = RequestHead { method: request.method(), uri: request.uri(), headers };
+    let encoding = head.encoding()?;
+    head.check_stated_length(limits.max_bytes)?;
     let deadline = (received + limits.timeout).into();
-    let body = timeout_at(deadline, read_body(request, payload, limits.max_bytes)).await;
-    let raw = RawCallback {
-        resource: route.resource,
-        route: route.spelling(),
-        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
-        query: request.uri().query().map(str::to_owned),
-        encoding,
-        headers: request.headers().iter().map(|(name, value)| (name, value.as_bytes())).collect(),
-        body: body.unwrap_or(Err(RejectReason::TimedOut))?,
-    };
-    if raw.fields().len() > limits.max_bytes {
-        return Err(RejectReason::TooLarge);
-    }
-    // The body of a GET has no meaning and would not be covered by the signature.
-    if encoding == Encoding::Query && !raw.body.is_empty() {
-        return Err(RejectReason::Malformed);
-    }
-    Ok(raw)
+    let body = timeout_at(deadline, read_body(payload, limits.max_bytes)).await;
+    head.with_body(route, encoding, body.unwrap_or(Err(RejectReason::TimedOut))?, limits.max_bytes)
 }
 
 /// The memory that a callback holds until it is durable, in bytes. Its record, which is made from the same texts, is not
@@ -63,45 +49,7 @@ pub(super) fn memory_bytes(raw: &RawCallback) -> usize {
     raw.target.len() + query + raw.headers.bytes() + raw.body.len()
 }
 
-fn encoding(request: &HttpRequest) -> Result<Encoding, RejectReason> {
-    if upgrades_to_websocket(request) {
-        return Err(RejectReason::Malformed);
-    }
-    match *request.method() {
-        Method::GET => Ok(Encoding::Query),
-        Method::POST => body_encoding(request),
-        _ => Err(RejectReason::MethodNotAllowed),
-    }
-}
-
-/// Whether actix would read all bytes that follow as one body, whatever `Content-Length` says.
-fn upgrades_to_websocket(request: &HttpRequest) -> bool {
-    request
-        .headers()
-        .get_all(header::UPGRADE)
-        .any(|protocol| protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// Rejects a compressed body: its bytes are not those that were signed, and its decompressed size has no limit.
-fn body_encoding(request: &HttpRequest) -> Result<Encoding, RejectReason> {
-    let is_compressed = request
-        .headers()
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    match request.content_type().to_ascii_lowercase().as_str() {
-        _ if is_compressed => Err(RejectReason::UnsupportedMediaType),
-        "application/x-www-form-urlencoded" => Ok(Encoding::Form),
-        "application/json" => Ok(Encoding::Json),
-        _ => Err(RejectReason::UnsupportedMediaType),
-    }
-}
-
-async fn read_body(request: &HttpRequest, payload: &mut web::Payload, limit: usize) -> Result<Vec<u8>, RejectReason> {
-    let content_length =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if content_length.is_some_and(|length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
-        return Err(RejectReason::TooLarge);
-    }
+async fn read_body(payload: &mut web::Payload, limit: usize) -> Result<Vec<u8>, RejectReason> {
     match to_bytes_limited(BodyStream::new(payload), limit).await {
         Ok(Ok(body)) => Ok(body.into()),
         Ok(Err(PayloadError::Incomplete(_))) => Err(RejectReason::Incomplete),

@@ -17,7 +17,21 @@ pub(super) struct Route<'a> {
     requested: &'a str,
 }
 
+/// A callback path in two spellings, relative to the public URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CallbackPath {
+    /// The path as requested.
+    pub(crate) requested: String,
+    /// The documented path.
+    pub(crate) documented: &'static str,
+}
+
 impl Route<'_> {
+    /// The path as requested, with its documented spelling.
+    pub(super) fn callback_path(&self) -> CallbackPath {
+        CallbackPath { requested: self.requested.to_owned(), documented: self.documented }
+    }
+
     /// The path as requested, which is what Twilio signed. It is copied only when it is not the documented one.
     pub(super) fn spelling(&self) -> Cow<'static, str> {
         if self.requested == self.documented { self.documented.into() } else { self.requested.to_owned().into() }
@@ -43,6 +57,13 @@ impl Routes {
     /// rest may have other slashes and letters than the documented path, because the URL at Twilio may have them.
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<Route<'a>> {
         self.prefixes.iter().filter_map(|prefix| path.strip_prefix(prefix.as_str())).find_map(route)
+    }
+
+    /// The documented path at the end of a path that is no callback path because of its prefix. Only for advice.
+    pub(super) fn resembling(path: &str) -> Option<&'static str> {
+        let plain: String = segments(path).flat_map(|segment| ["/", segment]).collect::<String>().to_ascii_lowercase();
+        let mut documented = Resource::ALL.iter().filter_map(|resource| callback_route(*resource));
+        documented.find(|route| plain.ends_with(route))
     }
 }
 
@@ -138,5 +159,17 @@ mod tests {
         let fitting = MAX_SPELLING_BYTES - "callbacks/trust-products".len();
         assert!(routes().find(&with_slashes(fitting)).is_some());
         assert_eq!(routes().find(&with_slashes(fitting + 1)), None);
+    }
+}
+
+#[test]
+fn path_below_another_prefix_resembles_a_route() {
+    let routes = Routes::new(&[PublicUrl::parse("https://a.example").unwrap()]);
+    for path in ["/other/callbacks/trust-products", "//Other//Callbacks//Trust-Products/"] {
+        assert_eq!(routes.find(path), None, "{path}");
+        assert_eq!(Routes::resembling(path), Some("/callbacks/trust-products"), "{path}");
+    }
+    for path in ["/", "/callbacks", "/callbacks/trust-products/x", "/xcallbacks/trust-products"] {
+        assert_eq!(Routes::resembling(path), None, "{path}");
     }
 }

@@ -1,4 +1,9 @@
-//! `explain` as a user types it: why the signature of a captured request matches or does not.
+//! `explain` as a user types it: what the service would answer to a captured request, and why.
+
+mod answers;
+mod captures;
+mod formats;
+mod report_only;
 
 use std::{
     io::Write as _,
@@ -7,12 +12,15 @@ use std::{
 
 use twilio_signature::{SigningKey, decode_form, sign, url_with_body_hash};
 
-use test_support::{ACCOUNT, PUBLIC_URL, TOKEN, program};
+use test_support::{ACCOUNT, PROFILE, PUBLIC_URL, TOKEN, program};
 
 const ROUTE: &str = "/callbacks/customer-profiles";
 const OTHER_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000009";
-const FORM: &str = "Status=draft&FailureReason=Fifth+Avenue";
+const FORM: &str = "AccountSid=AC00000000000000000000000000000001&BundleSid=BU00000000000000000000000000000002&\
+                    FailureReason=Fifth+Avenue&Status=draft";
+const FORM_TYPE: &str = "Content-Type: application/x-www-form-urlencoded";
+const EVENT: &str = "would be answered 204: it becomes an event";
 
 /// The output of `explain`. It must not contain a token.
 struct Explanation {
@@ -22,8 +30,16 @@ struct Explanation {
 }
 
 impl Explanation {
+    /// The status code that the service would answer.
+    fn status(&self) -> u16 {
+        let code = self.stdout.strip_prefix("would be answered ").and_then(|rest| rest.get(..3));
+        code.and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("{}{}", self.stdout, self.stderr))
+    }
+
+    /// The line that says whether the signature matches.
     fn result(&self) -> &str {
-        self.stdout.lines().next().unwrap_or_default()
+        let is_result = |line: &&str| line.starts_with("matches") || *line == "does not match";
+        self.stdout.lines().find(is_result).unwrap_or_default()
     }
 
     #[track_caller]
@@ -60,7 +76,8 @@ fn header(token: &str, url: &str, form: &str) -> String {
 /// Explains a form that was signed for this URL, perhaps with other fields, and captured with these headers.
 fn explain_form(public_url: &str, url: &str, signed: &str, headers: &[&str]) -> Explanation {
     let signature = header(TOKEN, url, signed);
-    let request = format!("POST {ROUTE} HTTP/1.1\r\n{signature}\r\n{}\r\n\r\n{FORM}", headers.join("\r\n"));
+    let headers = headers.join("\r\n");
+    let request = format!("POST {ROUTE} HTTP/1.1\r\n{FORM_TYPE}\r\n{signature}\r\n{headers}\r\n\r\n{FORM}");
     let request = request.replace("\r\n\r\n\r\n", "\r\n\r\n");
     explain(&["--public-url", public_url], &[("TWILIO_AUTH_TOKEN", TOKEN)], request.as_bytes())
 }
@@ -71,20 +88,27 @@ fn matching_signature_is_explained_with_its_construction_and_key() {
     let explained =
         explain(&["--url", &url, "-H", &header(TOKEN, &url, FORM), "--body", FORM, "--token", TOKEN], &[], b"");
     explained.ends(0, "matches: construction form, current key (token 1 of --token)");
-    explained.says(&format!("  url    {url}\n  name   FailureReason\n  value  Fifth Avenue\n  name   Status\n"));
+    explained
+        .says(EVENT)
+        .says(&format!("  url    {url}\n  name   AccountSid\n  value  {ACCOUNT}\n  name   BundleSid\n"));
+    explained.says(&format!("  value  {PROFILE}\n  name   FailureReason\n  value  Fifth Avenue\n  name   Status\n"));
     assert_eq!(explained.stderr, "");
 }
 
 #[test]
 fn signatures_printed_by_sign_are_accepted_by_explain() {
     let url = format!("{PUBLIC_URL}{ROUTE}?a=%20b&c");
-    let json = r#"{"Status": "draft"}"#;
-    for arguments in
-        [vec!["--body", FORM], vec!["--body", json], vec!["--body", FORM, "--body-hash"], vec!["--method", "get"]]
-    {
-        let output = program().args(["sign", "--url", &url, "--token", TOKEN]).args(&arguments).output().unwrap();
+    let json = format!(r#"{{"AccountSid": "{ACCOUNT}", "BundleSid": "{PROFILE}", "Status": "draft"}}"#);
+    let query = format!("{PUBLIC_URL}{ROUTE}?{FORM}");
+    for (url, arguments) in [
+        (&url, vec!["--body", FORM]),
+        (&url, vec!["--body", &json]),
+        (&url, vec!["--body", FORM, "--body-hash"]),
+        (&query, vec!["--method", "get"]),
+    ] {
+        let output = program().args(["sign", "--url", url, "--token", TOKEN]).args(&arguments).output().unwrap();
         let [signature, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        let url = stderr.trim_end().strip_prefix("send it to ").unwrap_or(&url);
+        let url = stderr.trim_end().strip_prefix("send it to ").unwrap_or(url);
         let request = arguments.iter().filter(|argument| **argument != "--body-hash").copied();
         let request: Vec<_> = ["--url", url, "--header", signature.trim_end()].into_iter().chain(request).collect();
         let explained = explain(&request, &[("TWILIO_AUTH_TOKEN", TOKEN)], b"");
@@ -125,7 +149,13 @@ fn each_kind_of_near_miss_is_explained_with_the_setting_to_change() {
         (&prefixed, good.clone(), FORM, &[], ["(prefix)", "set PUBLIC_URL=https://hooks.example.com,"]),
         (PUBLIC_URL, format!("{good}/"), FORM, &[], ["(trailing_slash)", "correct the callback URL at Twilio"]),
         (PUBLIC_URL, format!("{good}?"), FORM, &[], ["(query)", "configure the proxy"]),
-        (PUBLIC_URL, good.clone(), "Status=draft", &[], ["(body)", "a field, number 2, that was not signed"]),
+        (
+            PUBLIC_URL,
+            good.clone(),
+            &FORM.replace("&FailureReason=Fifth+Avenue", ""),
+            &[],
+            ["(body)", "number 3, that was not signed"],
+        ),
         (
             PUBLIC_URL,
             format!("http://bridge.internal{ROUTE}"),
@@ -176,9 +206,9 @@ fn token_is_identified_by_its_position() {
 fn token_of_another_account_is_reported_and_does_not_match() {
     let file = format!("{}/accounts-of-explain.json", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&file, format!(r#"{{"{ACCOUNT}": ["{TOKEN}"], "{OTHER_ACCOUNT}": ["{OTHER_TOKEN}"]}}"#)).unwrap();
-    let (url, body) = (format!("{PUBLIC_URL}{ROUTE}"), format!("AccountSid={ACCOUNT}&Status=draft"));
+    let (url, body) = (format!("{PUBLIC_URL}{ROUTE}"), FORM);
     let with = |token: &str, public_url: &str| {
-        let arguments = ["--url", &url, "--header", &header(token, &url, &body), "--body", &body];
+        let arguments = ["--url", &url, "--header", &header(token, &url, body), "--body", body];
         let variables = [("TWILIO_ACCOUNTS_FILE", file.as_str()), ("PUBLIC_URL", public_url)];
         explain(&arguments, &variables, b"")
     };
@@ -198,7 +228,9 @@ fn url_of_any_service_is_explained() {
         let signature = "X-Twilio-Signature: RSOYDt4T1cUTdK1PDd93/VVr8B8=";
         explain(&["--url", url, "--token", "12345", "--header", signature, "--body", body], &[], b"")
     };
-    with(url).ends(0, "matches: construction form, current key (token 1 of --token)");
+    let explained = with(url);
+    explained.ends(1, "matches: construction form, current key (token 1 of --token)");
+    explained.says("would be answered 404: its path is no callback path\nNo callback path resembles /myapp.php.");
     with(&url.replace("https", "http")).ends(1, "does not match").says("near miss (scheme)");
     with(&url.replace(".php", ".php/")).ends(1, "does not match").says("near miss (path_spelling)");
 }
@@ -209,7 +241,8 @@ fn invisible_characters_are_escaped() {
     let body = "Note=a%00%1B[31m%0A%C3%BC%FF";
     let explained =
         explain(&["--url", &url, "-H", &header(TOKEN, &url, body), "--body", body, "--token", TOKEN], &[], b"");
-    explained.says(r"  value  a\x00\x1b[31m\n\xc3\xbc\xff").ends(0, explained.result());
+    explained.says(r"  value  a\x00\x1b[31m\n\xc3\xbc\xff").ends(1, explained.result());
+    explained.says("would be answered 204: it becomes a dead letter, with the reason missing_profile_sid");
 }
 
 /// Arguments, variables, stdin, and a part of the message.
@@ -220,13 +253,12 @@ fn wrong_usage_and_broken_requests_end_with_2_and_one_message() {
     let variables = [("TWILIO_AUTH_TOKEN", TOKEN), ("PUBLIC_URL", PUBLIC_URL)];
     let url = format!("{PUBLIC_URL}{ROUTE}");
     let request = format!("POST {ROUTE} HTTP/1.1\nA: b\n\n");
-    let cases: [Misuse<'_>; 9] = [
-        (&[], &variables, "", "the request on stdin is empty"),
+    let cases: [Misuse<'_>; 8] = [
+        (&[], &variables, "", "the capture (raw HTTP request) is empty"),
         (&[], &variables, "Status=draft", "does not begin with a request line"),
         (&[], &variables, "POST / HTTP/1.1\nno header", "has no header in line 2"),
-        (&[], &variables, "PUT / HTTP/1.1\n\n", "neither a GET nor a POST"),
-        (&[], &variables, &request, "no X-Twilio-Signature header"),
-        (&[], &variables[..1], &request, "PUBLIC_URL: is required for a raw request"),
+        (&["--url", &url, "--format", "har"], &variables, "", "cannot be used with"),
+        (&[], &variables[..1], &request, "PUBLIC_URL: is required for a captured request"),
         (&["--url", &url, "-H", "no header"], &variables, "", "--header: write it as"),
         (&["--url", "hooks.example.com"], &variables[..1], "", "--url: does not begin with https://"),
         (&["--url", &url, "-H", "X-Twilio-Signature: x"], &[], "", "TWILIO_AUTH_TOKEN: is required"),
@@ -241,13 +273,19 @@ fn wrong_usage_and_broken_requests_end_with_2_and_one_message() {
 #[test]
 fn malformed_or_contradicting_signatures_do_not_match() {
     let url = format!("{PUBLIC_URL}{ROUTE}");
-    let good = header(TOKEN, &url, "");
+    let good = header(TOKEN, &url, FORM);
     let with = |headers: &[&str]| {
         let headers = headers.iter().flat_map(|header| ["-H", header]);
-        let arguments: Vec<_> = ["--url", &url, "--token", TOKEN].into_iter().chain(headers).collect();
+        let arguments: Vec<_> = ["--url", &url, "--token", TOKEN, "--body", FORM].into_iter().chain(headers).collect();
         explain(&arguments, &[], b"")
     };
     with(&[&good, &good]).ends(0, "matches: construction form, current key (token 1 of --token)");
-    with(&[&good, "x-twilio-signature: x"]).ends(1, "does not match").says("several X-Twilio-Signature headers");
-    with(&["X-TWILIO-SIGNATURE: x"]).ends(1, "does not match").says("not base64 of 20 bytes");
+    for headers in [&[good.as_str(), "x-twilio-signature: x"][..], &["X-TWILIO-SIGNATURE: x"]] {
+        let explained = with(headers);
+        explained.ends(1, "").says("would be answered 403: it is rejected as malformed_signature");
+        explained.says("several X-Twilio-Signature headers that differ").says("not base64 of 20 bytes");
+    }
+    let unsigned = with(&[]);
+    unsigned.ends(1, "").says("would be answered 403: it is rejected as missing_signature\n");
+    unsigned.says("It has no X-Twilio-Signature header");
 }

@@ -15,6 +15,8 @@ pub struct RawRequest {
     pub headers: Headers,
     /// Everything after the headers, or as much as `Content-Length` says.
     pub body: Vec<u8>,
+    /// Number of bytes after the body, which `Content-Length` excludes.
+    pub excess: usize,
 }
 
 /// Why a text cannot be parsed as an HTTP request.
@@ -69,7 +71,8 @@ pub fn parse_request(bytes: &[u8]) -> Result<RawRequest, RequestError> {
         }
     }
     let body = body(rest, &headers)?.to_vec();
-    Ok(RawRequest { method, target, headers, body })
+    let excess = rest.len().saturating_sub(body.len());
+    Ok(RawRequest { method, target, headers, body, excess })
 }
 
 /// Splits off the next line, without its line ending; `None` at the end.
@@ -135,6 +138,9 @@ mod tests {
     fn content_length_limits_the_body() {
         let read = |text: &str| parse_request(text.as_bytes()).map(|request| request.body);
         assert_eq!(read("POST / HTTP/1.1\nContent-Length: 3\n\na=1\n"), Ok(b"a=1".to_vec()));
+        let excess = |text: &str| parse_request(text.as_bytes()).unwrap().excess;
+        assert_eq!(excess("POST / HTTP/1.1\nContent-Length: 3\n\na=1\r\n"), 2);
+        assert_eq!(excess("POST / HTTP/1.1\n\na=1\n"), 0);
         let truncated = RequestError::Truncated { stated: 9, actual: 3 };
         assert_eq!(read("POST / HTTP/1.1\nContent-Length: 9\n\na=1"), Err(truncated));
         assert_eq!(read("GET /"), Ok(vec![]));

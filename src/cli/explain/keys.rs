@@ -1,9 +1,10 @@
 //! The tokens that `explain` tries, with names that do not reveal them.
 
 use secrecy::SecretString;
-use twilio_signature::{ClaimedAccount, SigningKey};
+use twilio_signature::{ClaimedAccount, Keyring, SigningKey};
 
 use crate::{
+    app,
     cli::{output::Failure, variables::Variables},
     config,
     domain::{AccountSid, KeyAge},
@@ -41,22 +42,26 @@ impl NamedKey {
     }
 }
 
-/// Reads the tokens of the command line, or those of the environment when there are none.
-pub(super) fn read(tokens: &[String], variables: Variables) -> Result<Vec<NamedKey>, Failure> {
+/// Reads the tokens of the command line, or those of the environment when there are none. Also returns the keyring that the
+/// service would have.
+pub(super) fn read(tokens: &[String], variables: Variables) -> Result<(Vec<NamedKey>, Keyring), Failure> {
     let tokens: Vec<SecretString> = tokens.iter().map(|token| token.as_str().into()).collect();
     if !tokens.is_empty() {
-        return named_keys(&tokens, "--token", || KeyScope::Any);
+        let keyring = Keyring::new(None, &tokens).map_err(Failure::usage)?;
+        return Ok((named_keys(&tokens, "--token", || KeyScope::Any)?, keyring));
     }
     let twilio = config::load_twilio(variables).map_err(Failure::usage)?;
-    match (twilio.listed_accounts(), &twilio.account_sid) {
+    let keyring = app::keyring(&twilio).map_err(Failure::usage)?;
+    let keys = match (twilio.listed_accounts(), &twilio.account_sid) {
         (Some(accounts), _) => {
             let accounts = accounts.into_iter();
             let keys = accounts.map(|(sid, tokens)| named_keys(tokens, sid.as_str(), || KeyScope::Listed(sid.clone())));
-            Ok(keys.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+            keys.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
         }
-        (None, Some(sid)) => named_keys(&twilio.auth_tokens, sid.as_str(), || KeyScope::Single(sid.clone())),
-        (None, None) => named_keys(&twilio.auth_tokens, "TWILIO_AUTH_TOKEN", || KeyScope::Any),
-    }
+        (None, Some(sid)) => named_keys(&twilio.auth_tokens, sid.as_str(), || KeyScope::Single(sid.clone()))?,
+        (None, None) => named_keys(&twilio.auth_tokens, "TWILIO_AUTH_TOKEN", || KeyScope::Any)?,
+    };
+    Ok((keys, keyring))
 }
 
 fn named_keys(tokens: &[SecretString], source: &str, scope: impl Fn() -> KeyScope) -> Result<Vec<NamedKey>, Failure> {

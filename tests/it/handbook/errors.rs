@@ -40,7 +40,11 @@ fn every_reason_is_explained_in_the_section_of_its_outcome() {
 fn every_answer_is_explained() {
     let explained: BTreeSet<u16> =
         rows(ERRORS).iter().filter_map(|row| Some(row.get("Answer")?.parse().unwrap())).collect();
-    let given = [include_str!("../../../src/receive/response.rs"), include_str!("../../../src/receive/mod.rs")];
+    let given = [
+        include_str!("../../../src/receive/response.rs"),
+        include_str!("../../../src/receive/mod.rs"),
+        include_str!("../../../src/receive/health.rs"),
+    ];
     let given = given.iter().flat_map(|source| source.split("StatusCode::").skip(1)).filter_map(status_code);
     assert_eq!(explained, given.chain(ANSWERS_OF_ACTIX).collect());
 }

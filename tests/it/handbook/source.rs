@@ -20,6 +20,7 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "cli/dev",
     // Diagnoses, see docs/signatures.md.
     "twilio-signature/diagnose",
+    "cli/explain/answer.rs",
     "cli/explain/report.rs",
     // The reasons for a rejection; docs/errors.md has the name that each of them has in metrics and logs.
     "twilio-signature/error.rs",

@@ -67,7 +67,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
-    ("cli", &["app", "config", "domain", "shutdown", "kafka", "reconcile", "telemetry"]),
+    // `explain` asks `receive` what it would answer.
+    ("cli", &["app", "config", "domain", "shutdown", "kafka", "receive", "reconcile", "telemetry"]),
     // The exit code only.
     (MAIN, &["cli"]),
     // The crate's root: declares the modules.
@@ -92,7 +93,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("trusthub_events", &["domain"]),
     ("trusthub_simulator", &["cli"]),
     ("twilio_accounts", &["config"]),
-    ("twilio_signature", &["app", "cli", "domain", "normalize", "pipeline", "verify"]),
+    ("twilio_signature", &["app", "cli", "domain", "normalize", "pipeline", "receive", "verify"]),
 ];
 
 /// `main.rs` and `lib.rs` are not modules of the library, but have an entry in the table of arrows.

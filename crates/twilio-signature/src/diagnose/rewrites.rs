@@ -44,8 +44,12 @@ const JSON_RULES: [FieldRule; 2] = [
     }),
 ];
 
-const FORM_RULES: [FieldRule; 14] = [
+const FORM_RULES: [FieldRule; 15] = [
     ("only the URL was signed, without the fields of the body", |_, _| Vec::new()),
+    (
+        "the body ends with a line ending that was not signed: a proxy or the tool that captured it added the line ending",
+        |request, _| in_signing_order(decode_form(strip_line_end(request.body)).unwrap_or_default()),
+    ),
     ("the fields were signed without the white space around them", |_, pairs| {
         map_texts(pairs, |text| text.trim_ascii().to_vec())
     }),
@@ -156,10 +160,7 @@ type BodyRule = (&'static str, fn(&[u8]) -> Vec<u8>);
 /// Changes to a body that explain why its hash differs from `bodySHA256` although the signature of the URL matches.
 pub(super) const BODY_RULES: [BodyRule; 10] = [
     ("the body arrived with a line ending that was not signed", |body| strip_lf(body).to_vec()),
-    ("the body arrived with a line ending that was not signed", |body| {
-        let unended = strip_lf(body);
-        unended.strip_suffix(b"\r").unwrap_or(unended).to_vec()
-    }),
+    ("the body arrived with a line ending that was not signed", |body| strip_line_end(body).to_vec()),
     ("the body arrived without the line ending that was signed", |body| [body, b"\n"].concat()),
     ("the body arrived without the line ending that was signed", |body| [body, b"\r\n"].concat()),
     ("the body arrived with white space around it that was not signed", |body| body.trim_ascii().to_vec()),
@@ -174,4 +175,9 @@ pub(super) const BODY_RULES: [BodyRule; 10] = [
 
 fn strip_lf(body: &[u8]) -> &[u8] {
     body.strip_suffix(b"\n").unwrap_or(body)
+}
+
+fn strip_line_end(body: &[u8]) -> &[u8] {
+    let unended = strip_lf(body);
+    unended.strip_suffix(b"\r").unwrap_or(unended)
 }

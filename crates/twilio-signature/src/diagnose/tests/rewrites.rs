@@ -66,6 +66,8 @@ fn each_different_body_is_reported_without_its_values() {
     let in_order_of_body = |text: &str| vec![(b"Z".to_vec(), text.into()), (b"A".to_vec(), b"1".to_vec())];
     let cases = [
         ("A=1&Z=secret", vec![], "only the URL"),
+        ("A=secret\n", decoded("A=secret"), "ends with a line ending that was not signed"),
+        ("A=secret\r\n", decoded("A=secret"), "ends with a line ending that was not signed"),
         ("A=+secret%20", decoded("A=secret"), "white space"),
         ("A=secret%0D%0A", decoded("A=secret%0A"), "LF for CRLF"),
         ("A=secret%0Ax", decoded("A=secret%0D%0Ax"), "CRLF for LF"),

@@ -1,0 +1,112 @@
+//! The first lines of the output: what the service would answer, why, and what to change.
+
+use crate::{
+    domain::{Label as _, Outcome, RejectReason},
+    receive::{Answer, CallbackPath, Decision},
+};
+
+/// What the advice may name.
+pub(super) struct Facts<'a> {
+    /// The path as received.
+    pub(super) path: &'a str,
+    /// The limit of a body in bytes.
+    pub(super) max_bytes: usize,
+    /// The callback path, if it is not the documented one.
+    pub(super) spelling: Option<&'a CallbackPath>,
+    /// Whether the signature matches the path that the received one resembles.
+    pub(super) matches: bool,
+}
+
+/// What the service would answer.
+pub(super) fn lines(decision: &Decision, facts: &Facts<'_>) -> Vec<String> {
+    let (result, advice) = match decision.answer {
+        Answer::NotHttp => ("the HTTP server cannot parse it".to_owned(), Some(not_http())),
+        Answer::HealthCheck => ("it is a health check, and no callback".to_owned(), None),
+        Answer::OtherPath(resembling) => {
+            ("its path is no callback path".to_owned(), Some(other_path(resembling, facts)))
+        }
+        Answer::Outcome(outcome) => describe(outcome, facts),
+    };
+    let first = format!("would be answered {}: {result}", decision.status);
+    std::iter::once(first).chain(advice).collect()
+}
+
+fn not_http() -> String {
+    "The method, the path or a header has characters that HTTP does not allow, or there is no path.".to_owned()
+}
+
+fn other_path(resembling: Option<&str>, facts: &Facts<'_>) -> String {
+    let path = facts.path;
+    match resembling {
+        None => format!(
+            "No callback path resembles {path}. Correct the callback URL at Twilio, or the proxy, so that the path ends \
+             with one of the paths in docs/signatures.md."
+        ),
+        Some(route) if facts.matches => format!(
+            "Twilio signed the path {route}, but it arrived as {path}. Configure the proxy in front of this service to \
+             forward the path unchanged."
+        ),
+        Some(route) => format!(
+            "The service expects {route} alone or below the path of PUBLIC_URL, which is compared exactly, and {path} is \
+             neither. If Twilio was given this path, write the part before the route in PUBLIC_URL."
+        ),
+    }
+}
+
+/// The result and the advice.
+fn describe(outcome: Outcome, facts: &Facts<'_>) -> (String, Option<String>) {
+    match outcome {
+        Outcome::Published | Outcome::Spooled | Outcome::Duplicate => {
+            ("it becomes an event".to_owned(), facts.spelling.map(other_spelling))
+        }
+        Outcome::DeadLettered(reason) => {
+            let reason = reason.as_str();
+            let advice = "docs/events.md says what each reason means. The callback is kept, but becomes no event.";
+            (format!("it becomes a dead letter, with the reason {reason}"), Some(advice.to_owned()))
+        }
+        Outcome::Rejected(reason) => (format!("it is rejected as {}", reason.as_str()), rejected(reason, facts)),
+        Outcome::Unavailable(reason) => (format!("it cannot be stored ({})", reason.as_str()), None),
+    }
+}
+
+fn other_spelling(path: &CallbackPath) -> String {
+    let CallbackPath { requested, documented } = path;
+    format!(
+        "The service also logs a warning, because the path {requested} is another spelling of {documented}. Correct the \
+         callback URL at Twilio."
+    )
+}
+
+fn rejected(reason: RejectReason, facts: &Facts<'_>) -> Option<String> {
+    let advice = match reason {
+        RejectReason::MissingSignature => {
+            "It has no X-Twilio-Signature header: the sender is not Twilio, or the proxy or the capture drops the header."
+        }
+        RejectReason::MalformedSignature => {
+            "It has several X-Twilio-Signature headers that differ, or the header is not base64 of 20 bytes as Twilio \
+             writes it: 28 characters that end with =."
+        }
+        RejectReason::UnknownAccount => {
+            "No token is configured for the account of the request: set TWILIO_ACCOUNT_SID, or add the account to \
+             TWILIO_ACCOUNTS_FILE."
+        }
+        RejectReason::TooLarge => {
+            let limit = facts.max_bytes;
+            return Some(format!("Its body, or the query of a GET, has more than HTTP_MAX_BODY_BYTES={limit} bytes."));
+        }
+        RejectReason::UnsupportedMediaType => {
+            "Its Content-Type is neither application/x-www-form-urlencoded nor application/json, or it has a \
+             Content-Encoding. Configure the proxy to forward both headers unchanged."
+        }
+        RejectReason::Malformed => {
+            "It is a GET with a body, asks for another protocol with Upgrade, or has more than 1000 fields."
+        }
+        RejectReason::MethodNotAllowed => "Its method is neither POST nor GET. Choose one of them at Twilio.",
+        RejectReason::SignatureMismatch
+        | RejectReason::UrlMismatch
+        | RejectReason::BodyHashMismatch
+        | RejectReason::TimedOut
+        | RejectReason::Incomplete => return None,
+    };
+    Some(advice.to_owned())
+}

@@ -1,0 +1,38 @@
+//! The arguments of `explain`.
+
+use std::path::PathBuf;
+
+use super::capture::Format;
+use crate::cli::sign::Method;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// A file with the captured request; if omitted, or -, it is read from stdin
+    #[arg(conflicts_with = "url")]
+    pub(super) file: Option<PathBuf>,
+    /// The format of the capture, if it is not detected
+    #[arg(long, value_enum, conflicts_with = "url")]
+    pub(super) format: Option<Format>,
+    /// The URL configured at Twilio, with its query, instead of a capture
+    #[arg(long)]
+    pub(super) url: Option<String>,
+    /// The HTTP method
+    #[arg(long, value_enum, default_value_t = Method::Post, ignore_case = true, requires = "url")]
+    pub(super) method: Method,
+    /// A header as received; repeat the option for each header, and include X-Twilio-Signature
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", requires = "url")]
+    pub(super) headers: Vec<String>,
+    /// The body as received; it replaces that of a capture
+    #[arg(long)]
+    pub(super) body: Option<String>,
+    /// A file that contains the body as received, or - for stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "body")]
+    pub(super) body_file: Option<PathBuf>,
+    /// An auth token, the current one first; may be repeated. Other users can see command-line arguments, so prefer
+    /// TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE or TWILIO_ACCOUNTS_FILE
+    #[arg(long = "token", value_name = "TOKEN")]
+    pub(super) tokens: Vec<String>,
+    /// The PUBLIC_URL of the service; if neither this nor the variable is set, the part of --url before /callbacks/
+    #[arg(long, value_name = "URL")]
+    pub(super) public_url: Option<String>,
+}
