@@ -144,7 +144,7 @@ impl ProbeTarget {
         let key = SigningKey::from_auth_token(&config.token).map_err(Failure::usage)?;
         let body = format!("{}&TrusthubBridgeTest=true", body(account));
         let form = decode_form(body.as_bytes()).map_err(|_| Failure::failed("cannot decode the form"))?;
-        let url = format!("{}{}", config.public_url, self.route);
+        let url = format!("{}{}", config.public_url.as_str(), self.route);
         self.post(&body, &sign(&key, &url, &form).to_string(), idempotency_token)
     }
 

@@ -44,7 +44,7 @@ fn problem(error: PublicUrlError) -> &'static str {
             "does not start with https:// (or http:// for a simulator); write https://trusthub.twilio.com"
         }
         PublicUrlError::Host => "has no valid host; write https://trusthub.twilio.com",
-        PublicUrlError::UserInfo => {
+        PublicUrlError::UserInfo | PublicUrlError::Credentials => {
             "contains a user name or an '@'; set credentials in TWILIO_AUTH_TOKEN or TWILIO_ACCOUNTS_FILE, and write only \
              scheme, host, port and path here"
         }

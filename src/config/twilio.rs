@@ -80,7 +80,7 @@ impl PublicSection {
         let mut urls = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let position = index + 1;
-            match PublicUrl::parse(item) {
+            match PublicUrl::parse_with_credentials(item) {
                 Ok(url) if urls.contains(&url) => {
                     validator.report(&PUBLIC_URL, format!("item {position} repeats an earlier one; remove it"));
                 }

@@ -16,6 +16,9 @@ pub enum PublicUrlError {
     /// The URL contains `user:password@` before the host.
     #[error("contains a user name or an '@'; write only scheme, host, port and path")]
     UserInfo,
+    /// The user name and the password contain forbidden characters, or one of them is missing.
+    #[error("has no valid user name and password before its '@'; write it as https://user:password@hooks.example.com")]
+    Credentials,
     /// The port is not between 1 and 65535.
     #[error("has an invalid port; write a number from 1 to 65535 after the host, or omit the port")]
     Port,
@@ -31,19 +34,34 @@ pub enum PublicUrlError {
 ///
 /// The text is kept exactly as written, because Twilio signs the URL exactly as it is configured at Twilio. A URL parser
 /// would convert the host to lower case, drop default ports and re-encode the path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// It may have a user name and a password. `Debug`, `Display` and [`as_str`](Self::as_str) hide them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PublicUrl {
+    /// Without the user name and the password.
     configured: String,
     bases: Vec<String>,
     prefix: String,
+    /// `user:password`.
+    credentials: Option<String>,
 }
 
 impl PublicUrl {
     /// Parses a base URL such as `https://hooks.example.com:8443/twilio`. Drops a trailing slash.
     ///
     /// # Errors
-    /// [`PublicUrlError`] when the URL is invalid.
+    /// [`PublicUrlError`] when the URL is invalid, or has a user name.
     pub fn parse(text: &str) -> Result<Self, PublicUrlError> {
+        let url = Self::parse_with_credentials(text)?;
+        if url.credentials.is_some() { Err(PublicUrlError::UserInfo) } else { Ok(url) }
+    }
+
+    /// Like [`parse`](Self::parse), but accepts `https://user:password@hooks.example.com`. The caller sends the user name and
+    /// the password in a header. Whether the signed URL has them is not documented, so both spellings are candidates.
+    ///
+    /// # Errors
+    /// [`PublicUrlError`] when the URL is invalid.
+    pub fn parse_with_credentials(text: &str) -> Result<Self, PublicUrlError> {
         let (scheme, rest, default_port) = split_scheme(text)?;
         if rest.contains(['?', '#']) {
             return Err(PublicUrlError::Query);
@@ -52,20 +70,23 @@ impl PublicUrl {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
         };
+        let (credentials, authority) = split_credentials(authority)?;
         let (host, port) = split_authority(authority)?;
         let prefix = path.strip_suffix('/').unwrap_or(path);
         check_prefix(prefix)?;
+        let users = credentials.map(|credentials| format!("{credentials}@")).into_iter().chain([String::new()]);
+        let ports = port_spellings(port, default_port);
+        let bases =
+            users.flat_map(|user| ports.iter().map(move |port| format!("{scheme}://{user}{host}{port}{prefix}")));
         Ok(Self {
             configured: format!("{scheme}://{authority}{prefix}"),
-            bases: port_spellings(port, default_port)
-                .iter()
-                .map(|port| format!("{scheme}://{host}{port}{prefix}"))
-                .collect(),
+            bases: bases.collect(),
             prefix: prefix.to_owned(),
+            credentials: credentials.map(str::to_owned),
         })
     }
 
-    /// The URL as configured, without a trailing slash.
+    /// The URL as configured, without a user name and a password, and without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.configured
@@ -80,22 +101,53 @@ impl PublicUrl {
     /// The spellings of the URL: with the configured port, without a port and with the default port. Each is listed once,
     /// the configured one first.
     ///
-    /// Twilio is inconsistent about the port that it signs, and its own libraries try these spellings, too.
+    /// Twilio is inconsistent about the port that it signs, and its own libraries try these spellings, too. If the URL has a
+    /// user name and a password, they are in the first half of the list, so never show it.
     #[must_use]
     pub fn bases(&self) -> &[String] {
         &self.bases
     }
 
-    /// Number of [`bases`](Self::bases): 2 or 3.
+    /// Number of [`bases`](Self::bases): 2 or 3, and twice as many with a user name and a password.
     #[must_use]
     pub fn port_spellings(&self) -> usize {
         self.bases.len()
+    }
+
+    /// `user:password`, as in the URL.
+    pub(crate) fn credentials(&self) -> Option<&str> {
+        self.credentials.as_deref()
+    }
+
+    /// The bases with the configured port: with the user name and the password, and without.
+    pub(crate) fn configured_bases(&self) -> impl Iterator<Item = &str> {
+        let users = if self.credentials.is_some() { 2 } else { 1 };
+        self.bases.chunks(self.bases.len().div_ceil(users).max(1)).filter_map(|ports| ports.first()).map(String::as_str)
+    }
+}
+
+/// A URL with `[redacted]` for its user name and password.
+pub(crate) fn redact_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest.split_at_checked(end).and_then(|(authority, path)| Some((authority.rsplit_once('@')?.1, path))) {
+        Some((host, path)) => format!("{scheme}://[redacted]@{host}{path}"),
+        None => url.to_owned(),
     }
 }
 
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.configured)
+        match (self.credentials.is_some(), self.configured.split_once("://")) {
+            (true, Some((scheme, rest))) => write!(f, "{scheme}://[redacted]@{rest}"),
+            _ => f.write_str(&self.configured),
+        }
+    }
+}
+
+impl fmt::Debug for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicUrl({self})")
     }
 }
 
@@ -106,10 +158,18 @@ fn split_scheme(text: &str) -> Result<(&'static str, &str, u16), PublicUrlError>
         .ok_or(PublicUrlError::Scheme)
 }
 
-fn split_authority(authority: &str) -> Result<(&str, Option<u16>), PublicUrlError> {
-    if authority.contains('@') {
-        return Err(PublicUrlError::UserInfo);
+/// Splits `user:password@` off.
+fn split_credentials(authority: &str) -> Result<(Option<&str>, &str), PublicUrlError> {
+    let Some((credentials, host)) = authority.rsplit_once('@') else { return Ok((None, authority)) };
+    let (user, password) = credentials.split_once(':').ok_or(PublicUrlError::Credentials)?;
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"@,\"\\<>".contains(&byte));
+    if user.is_empty() || password.is_empty() || !is_plain(credentials) {
+        return Err(PublicUrlError::Credentials);
     }
+    Ok((Some(credentials), host))
+}
+
+fn split_authority(authority: &str) -> Result<(&str, Option<u16>), PublicUrlError> {
     let (host, port) = match authority.rsplit_once(':') {
         // A colon inside the brackets of an IPv6 address does not begin a port.
         Some((host, port)) if !port.contains(']') => (host, Some(parse_port(port)?)),
@@ -169,6 +229,27 @@ mod tests {
         let url = PublicUrl::parse("https://Hooks.Example.com/Twilio%20In/").unwrap();
         assert_eq!(url.as_str(), "https://Hooks.Example.com/Twilio%20In");
         assert_eq!(url.prefix(), "/Twilio%20In");
+    }
+
+    #[test]
+    fn credentials_are_candidates_and_are_never_shown() {
+        let url = PublicUrl::parse_with_credentials("https://user:s3cret@a.example:8443/x").unwrap();
+        assert_eq!(url.bases()[0], "https://user:s3cret@a.example:8443/x");
+        assert_eq!(url.bases()[3], "https://a.example:8443/x");
+        assert_eq!((url.port_spellings(), url.prefix()), (6, "/x"));
+        assert_eq!(url.configured_bases().collect::<Vec<_>>(), [&url.bases()[0], &url.bases()[3]]);
+        let shown = [url.to_string(), format!("{url:?}"), url.as_str().to_owned(), redact_credentials(&url.bases()[0])];
+        assert_eq!(shown[0], "https://[redacted]@a.example:8443/x");
+        assert!(shown.iter().all(|text| !text.contains("s3cret") && !text.contains("user")), "{shown:?}");
+        assert_eq!(redact_credentials("https://a.example/x@y"), "https://a.example/x@y");
+        for wrong in
+            ["https://@a", "https://user@a", "https://:b@a", "https://a:@a", "https://a:b@c@d", "https://a:b c@d"]
+        {
+            assert_eq!(PublicUrl::parse_with_credentials(wrong), Err(PublicUrlError::Credentials), "{wrong}");
+        }
+        assert_eq!(PublicUrl::parse_with_credentials("https://a:b@"), Err(PublicUrlError::Host));
+        let plain = PublicUrl::parse("https://a.example").unwrap();
+        assert_eq!(plain.configured_bases().collect::<Vec<_>>(), ["https://a.example"]);
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn url_of(url: &str) -> Result<Vec<PublicUrl>, Failure> {
 }
 
 fn public_url(source: &str, text: &str) -> Result<PublicUrl, Failure> {
-    PublicUrl::parse(text).map_err(|error| Failure::usage(format!("{source}: {error}")))
+    PublicUrl::parse_with_credentials(text).map_err(|error| Failure::usage(format!("{source}: {error}")))
 }
 
 fn read_body(arguments: &Arguments) -> Result<Option<Vec<u8>>, Failure> {

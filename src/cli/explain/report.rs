@@ -55,7 +55,7 @@ pub(super) fn lines(
         );
     }
     lines.extend([String::new(), "the message to be signed:".to_owned()]);
-    lines.extend(message_lines(expected));
+    lines.extend(message_lines(&expected.redacted()));
     lines.push(String::new());
     lines.push(match keys.first().filter(|_| own > 0) {
         Some(NamedKey { key, name, .. }) => format!("signature expected: {} ({name})", expected.sign(key)),
@@ -63,7 +63,7 @@ pub(super) fn lines(
     });
     lines.push(format!("signature given:    {given}"));
     if let MatchResult::NearMiss { signed, .. } = result {
-        lines.extend(difference(expected, signed));
+        lines.extend(difference(&expected.redacted(), &signed.redacted()));
     }
     (matches, lines)
 }

@@ -29,7 +29,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// For a diagnosis while requests are served: a few milliseconds.
-    pub(super) const DIAGNOSIS: Self = Self { signatures: 256, work: 2 << 20, exceeded: false };
+    pub(super) const DIAGNOSIS: Self = Self { signatures: 384, work: 2 << 20, exceeded: false };
     /// For the `explain` command: a few seconds, however many keys there are.
     pub(super) const EXPLANATION: Self = Self { signatures: 8_000_000, work: 6 << 30, exceeded: false };
 

@@ -7,12 +7,16 @@
 
 mod budget;
 mod explain;
+mod hints;
 mod near_miss;
+mod orders;
+mod paths;
 mod queries;
 mod rewrites;
 mod search;
 mod signed_text;
 mod urls;
+mod variant;
 
 pub use explain::{Explanation, MatchResult, explain};
 pub use near_miss::{NearMiss, NearMissKind};

@@ -17,6 +17,12 @@ pub enum NearMissKind {
     TrailingSlash,
     /// Another spelling of the path: doubled or trailing slashes, or upper case.
     PathSpelling,
+    /// A doubled slash within the path, which proxies merge.
+    Slashes,
+    /// Another letter case of the path.
+    LetterCase,
+    /// A user name and a password in the URL.
+    Credentials,
     /// Another query, or another encoding of the query.
     Query,
     /// Another body, other fields, or another encoding of the fields.
@@ -34,6 +40,9 @@ impl NearMissKind {
             Self::Prefix => "prefix",
             Self::TrailingSlash => "trailing_slash",
             Self::PathSpelling => "path_spelling",
+            Self::Slashes => "slashes",
+            Self::LetterCase => "letter_case",
+            Self::Credentials => "credentials",
             Self::Query => "query",
             Self::Body => "body",
         }
@@ -51,11 +60,13 @@ impl fmt::Display for NearMissKind {
 pub(super) struct Difference {
     pub(super) kind: NearMissKind,
     pub(super) text: Cow<'static, str>,
+    /// What to change, unless that follows from the kind.
+    pub(super) remedy: Option<&'static str>,
 }
 
 impl Difference {
     pub(super) fn new(kind: NearMissKind, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, text: text.into() }
+        Self { kind, text: text.into(), remedy: None }
     }
 }
 
@@ -72,6 +83,8 @@ pub struct NearMiss {
     pub(super) texts: Vec<Cow<'static, str>>,
     /// The public URL under which the request would have been accepted.
     pub(super) public_url: Option<String>,
+    /// What to change, if a difference says so.
+    pub(super) specific_remedy: Option<&'static str>,
 }
 
 impl NearMiss {
@@ -90,7 +103,13 @@ impl NearMiss {
     /// Tells the operator what to change.
     #[must_use]
     pub fn remedy(&self) -> String {
+        if let Some(remedy) = self.specific_remedy {
+            return remedy.to_owned();
+        }
         match (&self.public_url, self.kind) {
+            (None, NearMissKind::Credentials) => "write the user name and the password into PUBLIC_URL as well, as in \
+                 https://user:password@hooks.example.com, or remove them from the callback URL at Twilio"
+                .to_owned(),
             (Some(url), _) => format!("set PUBLIC_URL={url}, or correct the callback URL at Twilio"),
             (None, NearMissKind::PathSpelling) => {
                 "configure the proxy in front of this service to forward the path unchanged".to_owned()

@@ -34,6 +34,22 @@ const TEXT_RULES: [QueryRule; 7] = [
     ("the query was signed decoded", |query| Some(decode(&query.replace('+', " ")))),
 ];
 
+/// What to change if a client escaped characters after it had signed them.
+const ESCAPED_AFTER_SIGNING: &str = "write these characters escaped in the callback URL at Twilio, or use POST; if a proxy \
+                                     escapes them, configure it to forward the query unchanged";
+
+/// Characters that a query may contain, and that some clients escape after they have signed the query: all of RFC 3986, those
+/// that JavaScript's `encodeURIComponent` leaves, and the apostrophe, which browsers' URL parsers escape.
+const ESCAPE_RULES: [QueryRule; 5] = [
+    ("the query was signed with ' for %27", |query| Some(unescape(query, b"'"))),
+    ("the query was signed with the characters !'()* not escaped", |query| Some(unescape(query, b"!'()*"))),
+    ("the query was signed with the characters !$'()*,;:@/? not escaped", |query| {
+        Some(unescape(query, b"!$'()*,;:@/?-._~"))
+    }),
+    ("the query was signed with %27 for '", |query| Some(escape(query, b"'"))),
+    ("the query was signed with the characters !'()* escaped", |query| Some(escape(query, b"!'()*"))),
+];
+
 /// Applied only when the query has at most as many parameters as a request may have fields.
 const PARAMETER_RULES: [QueryRule; 4] = [
     ("the query was signed in another percent-encoding", |query| Some(encode(query, "%20"))),
@@ -56,10 +72,16 @@ pub(super) fn query_rewrites<'q>(
         Some(_) if parameters > MAX_FIELDS => (&TEXT_RULES, &[]),
         Some(_) => (&TEXT_RULES, &PARAMETER_RULES),
     };
+    let escape_rules: &[QueryRule] = if query.contains(['%', '!', '\'', '(', ')', '*']) { &ESCAPE_RULES } else { &[] };
+    let escapes = escape_rules.iter().map(move |(text, rewrite)| Rewrite {
+        remedy: Some(ESCAPED_AFTER_SIGNING),
+        ..Rewrite::new(rewrite(query), *text)
+    });
     let rules = text_rules.iter().chain(parameter_rules);
     let omitted = if parameter_rules.is_empty() { 0 } else { parameters.min(MAX_OMITTED) };
     rules
         .map(move |(text, rewrite)| Rewrite::new(rewrite(query), *text))
+        .chain(escapes)
         .chain((0..omitted).map(move |omitted| omit_parameter(query, omitted)))
         .chain(once_with(move || add_body_hash(query, digest)))
 }
@@ -87,6 +109,38 @@ fn convert_hex_digits(query: &str, convert: fn(&u8) -> u8) -> String {
             Ok(byte) if index < 2 && byte.is_ascii_hexdigit() => char::from(convert(&byte)),
             _ => c,
         }));
+    }
+    rewritten
+}
+
+/// Replaces the escapes of these characters by the characters.
+fn unescape(query: &str, characters: &[u8]) -> String {
+    let mut pieces = query.split('%');
+    let mut rewritten = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.filter(|byte| characters.contains(byte)).zip(piece.get(2..)) {
+            Some((byte, rest)) => {
+                rewritten.push(char::from(byte));
+                rewritten.push_str(rest);
+            }
+            None => {
+                rewritten.push('%');
+                rewritten.push_str(piece);
+            }
+        }
+    }
+    rewritten
+}
+
+/// Escapes these characters, and leaves escapes as they are.
+fn escape(query: &str, characters: &[u8]) -> String {
+    let mut rewritten = String::with_capacity(query.len());
+    for c in query.chars() {
+        match u8::try_from(c).ok().filter(|byte| characters.contains(byte)) {
+            Some(byte) => rewritten.push_str(&format!("%{byte:02X}")),
+            None => rewritten.push(c),
+        }
     }
     rewritten
 }

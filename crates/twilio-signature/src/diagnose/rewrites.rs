@@ -24,13 +24,15 @@ thread_local! {
 pub(super) struct Rewrite<T> {
     pub(super) signed: T,
     pub(super) text: Cow<'static, str>,
+    /// What to change, unless that follows from the kind.
+    pub(super) remedy: Option<&'static str>,
 }
 
 impl<T> Rewrite<T> {
     pub(super) fn new(signed: T, text: impl Into<Cow<'static, str>>) -> Self {
         #[cfg(test)]
         REWRITES.set(REWRITES.get() + 1);
-        Self { signed, text: text.into() }
+        Self { signed, text: text.into(), remedy: None }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     budget::Budget,
     near_miss::{Difference, NearMiss, NearMissKind},
+    orders::other_orders,
     queries::query_rewrites,
     rewrites::{BODY_RULES, Rewrite, field_rewrites, in_signing_order},
     signed_text::{SignedText, to_pairs},
@@ -14,6 +15,7 @@ use crate::{
     limits::MAX_FIELDS,
     message::{BodyHashCheck, MessageBuilder, body_digest, check_body_hash, compare_body_hash},
     payload::{Pair, Payload},
+    public_url::redact_credentials,
     verifier::{Verifier, find_match, read_signature},
 };
 
@@ -129,6 +131,7 @@ impl<'a> Search<'a> {
             .or_else(|| self.try_redirect())
             .or_else(|| self.try_fields())
             .or_else(|| urls.iter().find_map(|urls| self.try_urls(urls, 2).or_else(|| self.try_urls(urls, 3))))
+            .or_else(|| self.try_orders())
     }
 
     /// Tries the URL alone: it matches with its `bodySHA256` when only the body was changed.
@@ -191,18 +194,47 @@ impl<'a> Search<'a> {
         let pieces = received.split('&').count();
         let mut rewrites = query_rewrites(request.query, &digest);
         while self.budget.rewrite(received.len() + pieces, pieces.min(MAX_FIELDS))
-            && let Some(Rewrite { signed, text }) = rewrites.next()
+            && let Some(Rewrite { signed, text, remedy }) = rewrites.next()
         {
             if signed.as_deref() == request.query {
                 continue;
             }
-            let (query, difference) = (signed.as_deref(), Difference::new(NearMissKind::Query, text));
+            let (query, difference) = (signed.as_deref(), Difference { kind: NearMissKind::Query, text, remedy });
             // When the query covers the body, the fields may not be signed.
             let is_covered = compare_body_hash(query.unwrap_or_default(), || digest.clone()) == BodyHashCheck::Match;
             let fields = self.messages.fields(Construction::Form);
             let found = self.try_under_configured_urls(query, fields, &difference);
             let found =
                 found.or_else(|| is_covered.then(|| self.try_under_configured_urls(query, &[], &difference)).flatten());
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// Tries other orders of the parameters, of which there are many, so at last.
+    fn try_orders(&mut self) -> Option<FoundNearMiss> {
+        let request = self.request;
+        let received = request.query.filter(|query| query.len() <= MAX_REWRITTEN_BYTES)?;
+        let text = "the query was signed with its parameters in another order";
+        let difference = Difference::new(NearMissKind::Query, text);
+        let constructions = self.messages.constructions();
+        let fields = self.messages.fields(constructions.first().copied().unwrap_or(Construction::BodyHash));
+        let is_covered = self.messages.body_hash() == BodyHashCheck::Match;
+        let mut orders = other_orders(received);
+        while self.budget.rewrite(received.len(), 0)
+            && let Some(order) = orders.next()
+        {
+            if order == received {
+                continue;
+            }
+            let query = Some(order.as_str());
+            let found = self.try_under_configured_urls(query, fields, &difference);
+            let found = found.or_else(|| {
+                let is_other = is_covered && !fields.is_empty();
+                is_other.then(|| self.try_under_configured_urls(query, &[], &difference)).flatten()
+            });
             if found.is_some() {
                 return found;
             }
@@ -241,9 +273,9 @@ impl<'a> Search<'a> {
             (request.body.len() + query.len(), MAX_FIELDS.min(pairs.len() + parameter_count(query)));
         let mut rewrites = field_rewrites(request, pairs);
         while self.budget.rewrite(bytes, most_pairs)
-            && let Some(Rewrite { signed, text }) = rewrites.next()
+            && let Some(Rewrite { signed, text, remedy }) = rewrites.next()
         {
-            let difference = Difference::new(NearMissKind::Body, text);
+            let difference = Difference { kind: NearMissKind::Body, text, remedy };
             let found = self.try_under_configured_urls(request.query, &flatten(&signed), &difference);
             if found.is_some() {
                 return found;
@@ -260,8 +292,8 @@ impl<'a> Search<'a> {
         difference: &Difference,
     ) -> Option<FoundNearMiss> {
         let urls = self.urls;
-        urls.iter().find_map(|url| {
-            let url = format!("{url}{}", self.request.route);
+        urls.iter().flat_map(PublicUrl::configured_bases).find_map(|base| {
+            let url = format!("{base}{}", self.request.route);
             let (signed, key) = self.try_with_keys(CandidateMessage { url: &url, query, fields })?;
             Some(FoundNearMiss::new(signed, key, vec![difference.clone()], None))
         })
@@ -287,8 +319,9 @@ impl FoundNearMiss {
             signed.url.split_once('?').map_or((signed.url.as_str(), None), |(url, query)| (url, Some(query)));
         let near_miss = NearMiss {
             kind,
-            url: url.to_owned(),
+            url: redact_credentials(url),
             has_query: query.is_some(),
+            specific_remedy: differences.iter().find_map(|difference| difference.remedy),
             texts: differences.into_iter().map(|difference| difference.text).collect(),
             public_url,
         };

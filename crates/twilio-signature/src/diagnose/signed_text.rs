@@ -3,6 +3,7 @@
 use crate::{
     key::{Signature, SigningKey},
     payload::Pair,
+    public_url::redact_credentials,
 };
 
 /// A signed message: the URL with its query, followed by names and values.
@@ -27,6 +28,12 @@ impl SignedText {
     pub fn message(&self) -> Vec<&[u8]> {
         let fields = self.fields.iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]);
         std::iter::once(self.url.as_bytes()).chain(fields).collect()
+    }
+
+    /// The text with `[redacted]` for the user name and the password of the URL. Only for display: it is not what was signed.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        Self { url: redact_credentials(&self.url), fields: self.fields.clone() }
     }
 
     /// Signs the message with this key.

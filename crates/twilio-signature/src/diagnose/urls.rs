@@ -1,26 +1,25 @@
 //! Candidate URLs: URLs that may be configured at Twilio instead of the expected one.
 
-use super::near_miss::{Difference, NearMissKind};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use super::{
+    hints::{MAX_HINT_BYTES, header_values},
+    near_miss::{Difference, NearMissKind},
+    paths::path_variants,
+    variant::{PartVariant, without_repeats},
+};
 use crate::{PublicUrl, WebhookRequest};
+
+/// Encodes all but the unreserved characters of RFC 3986 in a user name and a password.
+const USER_INFO: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Ports that are common in development and behind proxies.
 const COMMON_PORTS: [&str; 7] = ["80", "443", "8080", "8443", "3000", "5000", "8000"];
 
 /// Headers that may name the original host. They are untrusted and only used to form candidates.
 const HOST_HEADERS: [&str; 3] = ["host", "x-forwarded-host", "x-original-host"];
-/// Headers in which a proxy reports the original path.
-const PATH_HEADERS: [&str; 5] =
-    ["x-forwarded-uri", "x-original-uri", "x-original-url", "x-rewrite-url", "x-envoy-original-path"];
-const PREFIX_HEADER: &str = "x-forwarded-prefix";
 const PORT_HEADER: &str = "x-forwarded-port";
-
-/// Maximum number of values that are used of one header.
-const MAX_HINTS: usize = 4;
-/// Maximum length of such a value.
-pub(super) const MAX_HINT_BYTES: usize = 255;
-
-/// Maximum number of bytes that are read of one header.
-const MAX_HEADER_BYTES: usize = MAX_HINTS * (MAX_HINT_BYTES + 2);
 
 /// A URL, without its query, that differs from the configured one. It is written out only when it is tried.
 pub(super) struct CandidateUrl<'a> {
@@ -56,32 +55,11 @@ impl CandidateUrl<'_> {
     /// The value of `PUBLIC_URL` with which the request would have been accepted, if there is one.
     pub(super) fn public_url(&self) -> Option<String> {
         let difference = self.path.difference.as_ref();
-        let is_other_route = difference.is_some_and(|difference| {
-            matches!(difference.kind, NearMissKind::TrailingSlash | NearMissKind::PathSpelling)
-        });
-        let prefix = self.path.text.strip_suffix(self.route).filter(|_| !is_other_route);
+        let is_prefix = difference.is_none_or(|difference| difference.kind == NearMissKind::Prefix);
+        // A user name and a password must not be shown.
+        let is_secret = self.authority.text.contains('@');
+        let prefix = self.path.text.strip_suffix(self.route).filter(|_| is_prefix && !is_secret);
         prefix.map(|prefix| format!("{}{prefix}", self.base()))
-    }
-}
-
-/// A variant of one part of the URL.
-struct PartVariant {
-    text: String,
-    /// `None` for the configured variant.
-    difference: Option<Difference>,
-}
-
-impl PartVariant {
-    fn differences(&self) -> usize {
-        usize::from(self.difference.is_some())
-    }
-
-    fn configured(text: impl Into<String>) -> Self {
-        Self { text: text.into(), difference: None }
-    }
-
-    fn different(text: impl Into<String>, kind: NearMissKind, description: impl Into<String>) -> Self {
-        Self { text: text.into(), difference: Some(Difference::new(kind, description.into())) }
     }
 }
 
@@ -91,13 +69,15 @@ struct ConfiguredUrl<'a> {
     host: &'a str,
     port: Option<&'a str>,
     prefix: &'a str,
+    /// `user:password`.
+    credentials: Option<&'a str>,
 }
 
 impl<'a> ConfiguredUrl<'a> {
     fn split(url: &'a PublicUrl) -> Self {
         let (scheme, rest) = url.as_str().split_once("://").unwrap_or_default();
         let (host, port) = split_port(rest.strip_suffix(url.prefix()).unwrap_or(rest));
-        Self { scheme, host, port, prefix: url.prefix() }
+        Self { scheme, host, port, prefix: url.prefix(), credentials: url.credentials() }
     }
 }
 
@@ -129,7 +109,7 @@ impl<'a> CandidateUrls<'a> {
         Self {
             schemes: schemes.collect(),
             authorities: authorities(&configured, request),
-            paths: paths(&configured, request),
+            paths: path_variants(configured.prefix, request),
             route: request.route,
         }
     }
@@ -139,7 +119,10 @@ impl<'a> CandidateUrls<'a> {
         self.schemes.iter().flat_map(move |(scheme, spellings)| {
             spellings.iter().chain(&self.authorities).flat_map(move |authority| {
                 let left = differences.checked_sub(scheme.differences() + authority.differences());
-                let paths = self.paths.iter().filter(move |path| Some(path.differences()) == left);
+                let paths = self
+                    .paths
+                    .iter()
+                    .filter(move |path| Some(path.differences()) == left && (differences == 1 || !path.is_single()));
                 paths.map(move |path| CandidateUrl { scheme, authority, path, route: self.route })
             })
         })
@@ -159,7 +142,11 @@ fn port_spellings(configured: &ConfiguredUrl<'_>, scheme: &str) -> Vec<PartVaria
     let default = if scheme == "https" { "443" } else { "80" };
     let explicit = configured.port.filter(|port| *port != default).map(|port| format!("{host}:{port}"));
     let spellings = [explicit, Some(host.to_owned()), Some(format!("{host}:{default}"))];
-    spellings.into_iter().flatten().map(PartVariant::configured).collect()
+    let spellings: Vec<_> = spellings.into_iter().flatten().collect();
+    let with_credentials = configured.credentials.map(|credentials| {
+        spellings.iter().map(move |authority| PartVariant::configured(format!("{credentials}@{authority}")))
+    });
+    with_credentials.into_iter().flatten().chain(spellings.iter().map(PartVariant::configured)).collect()
 }
 
 fn authorities(configured: &ConfiguredUrl<'_>, request: &WebhookRequest<'_>) -> Vec<PartVariant> {
@@ -172,7 +159,36 @@ fn authorities(configured: &ConfiguredUrl<'_>, request: &WebhookRequest<'_>) -> 
     let ports = ports.filter(|port| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()));
     let ports = ports.chain(COMMON_PORTS).filter(|port| Some(*port) != configured.port);
     variants.extend(ports.map(|port| port_variant(configured, port)));
+    variants.extend(
+        credentials(request).into_iter().flat_map(|credentials| credentials_variants(configured, &credentials)),
+    );
     without_repeats(variants)
+}
+
+/// `user:password` of the header with which a client sends those of a URL.
+fn credentials(request: &WebhookRequest<'_>) -> Option<String> {
+    let value = request.headers.values("authorization").next().filter(|value| value.len() <= MAX_HINT_BYTES)?;
+    let (scheme, encoded) = value.split_at_checked(6)?;
+    let decoded = STANDARD.decode(encoded).ok().filter(|_| scheme.eq_ignore_ascii_case(b"basic "))?;
+    String::from_utf8(decoded).ok().filter(|text| text.contains(':'))
+}
+
+/// The host with these credentials, as they are and percent-encoded.
+fn credentials_variants(configured: &ConfiguredUrl<'_>, credentials: &str) -> Vec<PartVariant> {
+    let encoded = |text: &str| percent_encode(text.as_bytes(), USER_INFO).to_string();
+    let (user, password) = credentials.split_once(':').unwrap_or_default();
+    let text = match configured.credentials {
+        None => "the URL at Twilio has a user name and a password, which were signed, and PUBLIC_URL has none",
+        Some(_) => "the URL at Twilio has another user name or password than PUBLIC_URL",
+    };
+    let authority = configured.port.map_or(configured.host.to_owned(), |port| format!("{}:{port}", configured.host));
+    [credentials.to_owned(), format!("{}:{}", encoded(user), encoded(password))]
+        .into_iter()
+        .filter(|credentials| Some(credentials.as_str()) != configured.credentials)
+        .map(|credentials| {
+            PartVariant::different(format!("{credentials}@{authority}"), NearMissKind::Credentials, text)
+        })
+        .collect()
 }
 
 fn host_variant(configured: &ConfiguredUrl<'_>, authority: &str) -> Option<PartVariant> {
@@ -193,71 +209,7 @@ fn port_variant(configured: &ConfiguredUrl<'_>, port: &str) -> PartVariant {
     PartVariant::different(format!("{}:{port}", configured.host), NearMissKind::Port, description)
 }
 
-fn paths(configured: &ConfiguredUrl<'_>, request: &WebhookRequest<'_>) -> Vec<PartVariant> {
-    let (prefix, route) = (configured.prefix, request.route);
-    let own = format!("{prefix}{route}");
-    let slash_variant = |text: &str, description| {
-        PartVariant::different(text, NearMissKind::TrailingSlash, format!("the URL at Twilio {description}"))
-    };
-    let slash = match own.strip_suffix('/') {
-        Some(without) => slash_variant(without, "has no slash at its end"),
-        None => slash_variant(&format!("{own}/"), "has a slash at its end"),
-    };
-    let plain = plain_spelling(prefix, route);
-    let forwarded =
-        header_values(request, PREFIX_HEADER).map(|prefix| format!("{}{route}", prefix.trim_end_matches('/')));
-    let original = PATH_HEADERS.iter().flat_map(|header| header_values(request, header));
-    let original = original.map(|target| target.split('?').next().unwrap_or_default().to_owned());
-    let others = [route.to_owned(), format!("{prefix}{own}"), request.path.to_owned()].into_iter();
-    let others = others.chain(forwarded.chain(original).filter(|path| path.starts_with('/')));
-    let others = others.map(|path| path_variant(configured, route, path));
-    without_repeats([PartVariant::configured(own)].into_iter().chain(plain).chain([slash]).chain(others).collect())
-}
-
-/// The path without doubled and trailing slashes and in lower case, if it is spelled differently: the sender may have signed
-/// that, and a proxy changed it.
-fn plain_spelling(prefix: &str, route: &str) -> Option<PartVariant> {
-    let segments = route.split('/').filter(|segment| !segment.is_empty());
-    let plain: String = segments.flat_map(|segment| ["/", segment]).collect::<String>().to_ascii_lowercase();
-    let path = format!("{prefix}{plain}");
-    let description = format!("the request has the path {route}, but another spelling of the path was signed, {plain}");
-    (plain != route).then(|| PartVariant::different(path, NearMissKind::PathSpelling, description))
-}
-
-fn path_variant(configured: &ConfiguredUrl<'_>, route: &str, path: String) -> PartVariant {
-    let named = |prefix: &str| match prefix {
-        "" => "no prefix".to_owned(),
-        prefix => format!("the prefix {prefix}"),
-    };
-    let actual = path.strip_suffix(route).map_or_else(|| format!("the path {path}"), named);
-    let description = format!("PUBLIC_URL has {}, but the URL at Twilio has {actual}", named(configured.prefix));
-    PartVariant::different(path, NearMissKind::Prefix, description)
-}
-
-fn without_repeats(variants: Vec<PartVariant>) -> Vec<PartVariant> {
-    let mut unique: Vec<PartVariant> = Vec::new();
-    for variant in variants {
-        if !unique.iter().any(|other| other.text == variant.text) {
-            unique.push(variant);
-        }
-    }
-    unique
-}
-
 fn hosts<'a>(request: &WebhookRequest<'a>) -> Vec<&'a str> {
     let plain = |host: &&str| !host.contains(['/', '?', '#', '@', '\\', '"', '\'', '<', '>', ';', '%']);
     HOST_HEADERS.iter().flat_map(|header| header_values(request, header)).filter(plain).collect()
-}
-
-/// The first values of a header that are short and printable. The header may come from an attacker.
-fn header_values<'a>(request: &WebhookRequest<'a>, header: &str) -> impl Iterator<Item = &'a str> {
-    let texts = request.headers.values(header).filter_map(|value| {
-        // A list of valid hints is shorter; the rest is ignored.
-        let start = value.get(..MAX_HEADER_BYTES).unwrap_or(value);
-        std::str::from_utf8(start).ok()
-    });
-    let values = texts.take(MAX_HINTS).flat_map(|text| text.split(',')).map(str::trim);
-    let plain =
-        |value: &&str| (1..=MAX_HINT_BYTES).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic());
-    values.filter(plain).take(MAX_HINTS).collect::<Vec<_>>().into_iter()
 }

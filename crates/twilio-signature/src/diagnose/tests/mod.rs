@@ -76,9 +76,12 @@ fn unrelated_signature_has_no_near_miss() {
 
 #[test]
 fn every_kind_except_body_concerns_the_url() {
-    let is_url = |kind| NearMiss { kind, url: BASE.into(), has_query: false, texts: vec![], public_url: None }.is_url();
+    let is_url = |kind| {
+        NearMiss { kind, url: BASE.into(), has_query: false, texts: vec![], public_url: None, specific_remedy: None }
+            .is_url()
+    };
     use NearMissKind::*;
-    for kind in [Scheme, Port, Host, Prefix, TrailingSlash, PathSpelling, Query] {
+    for kind in [Scheme, Port, Host, Prefix, TrailingSlash, PathSpelling, Slashes, LetterCase, Credentials, Query] {
         assert!(is_url(kind), "{kind}");
     }
     assert!(!is_url(Body));

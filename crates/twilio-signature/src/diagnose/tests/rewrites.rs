@@ -9,7 +9,14 @@ fn each_different_query_is_reported_without_its_values() {
         ("a=%2Fb", Some("a=%2fb"), "lower-case"),
         ("a=%C3%BC", Some("a=ü"), "percent-decoded"),
         ("a=[1]&b", Some("a=%5B1%5D&b="), "another percent-encoding"),
+        ("a=It%27s&b=%2F", Some("a=It's&b=%2F"), "with ' for %27"),
+        ("a=%27%28%29&b=%2F", Some("a='()&b=%2F"), "!'()* not escaped"),
+        ("a=%40x%3a&b=%2F%20", Some("a=@x:&b=/%20"), "@/? not escaped"),
+        ("a=It's&b=%2f", Some("a=It%27s&b=%2f"), "with %27 for '"),
+        ("a=(It's)&b=%2f", Some("a=%28It%27s%29&b=%2f"), "!'()* escaped"),
         ("b=2&a=1", Some("a=1&b=2"), "sorted"),
+        ("a=1&b=2&c=3&d=4", Some("c=3&a=1&d=4&b=2"), "another order"),
+        ("a=1&b=2&c=3&d=4&e=5&f=6", Some("b=2&c=3&d=4&e=5&f=6&a=1"), "another order"),
         ("a=1&b=2&a=1", Some("a=1&b=2"), "only once"),
         ("a=1&secret=2", Some("a=1"), "number 2"),
         ("a=1", None, "a query that was not signed"),
@@ -23,6 +30,30 @@ fn each_different_query_is_reported_without_its_values() {
             assert_eq!(kind, NearMissKind::Query, "{text}");
             assert!(text.contains(words) && !text.contains("b=2") && !text.contains("secret"), "{text}");
         }
+    }
+}
+
+#[test]
+fn remedy_for_an_escaped_character_is_at_twilio_and_for_an_order_at_the_proxy() {
+    let remedy = |arrived: &str, original: &str| {
+        let url = format!("{BASE}{ROUTE}?{original}");
+        verifier(BASE)
+            .diagnose(&signed(raw(Encoding::Query, Some(arrived), ""), &url, &[]).as_request())
+            .unwrap()
+            .remedy()
+    };
+    assert!(remedy("a=It%27s&b=%2F", "a=It's&b=%2F").starts_with("write these characters escaped in the callback URL"));
+    assert!(remedy("a=1&b=2&c=3", "c=3&b=2&a=1").starts_with("configure the proxy"));
+}
+
+#[test]
+fn query_with_a_hash_in_another_order_may_be_signed_without_the_fields() {
+    let hash = url_with_body_hash("", FORM.as_bytes()).replace('?', "");
+    for fields in [vec![], decoded(FORM)] {
+        let url = format!("{BASE}{ROUTE}?z=1&b=2&{hash}");
+        let arrived = format!("b=2&{hash}&z=1");
+        let raw = signed(raw(Encoding::Form, Some(&arrived), FORM), &url, &fields);
+        assert!(diagnosis(BASE, &raw).1.contains("another order"));
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::diagnose::urls::MAX_HINT_BYTES;
+use crate::diagnose::hints::MAX_HINT_BYTES;
 
 /// Diagnoses a form that was signed for another URL.
 fn url_diagnosis(configured: &str, signed_url: &str, headers: &[(&str, &str)]) -> (NearMissKind, String) {
@@ -114,4 +114,73 @@ fn header_that_cannot_be_part_of_a_url_is_ignored() {
         raw.headers.push(name, value.as_bytes());
         assert_eq!(verifier(BASE).diagnose(&raw.as_request()), None, "{signed_url}");
     }
+}
+
+#[test]
+fn path_with_other_slashes_or_case_is_corrected_at_twilio() {
+    use NearMissKind::*;
+    for (path, kind) in [
+        ("//callbacks/customer-profiles", Slashes),
+        ("/callbacks//customer-profiles", Slashes),
+        ("//callbacks//customer-profiles", Slashes),
+        ("/callbacks/customer-profiles//", Slashes),
+        ("/Callbacks/Customer-profiles", LetterCase),
+        ("/Callbacks/Customer-Profiles", LetterCase),
+        ("/CALLBACKS/CUSTOMER-PROFILES", LetterCase),
+    ] {
+        let (found, text) = url_diagnosis(BASE, &format!("{BASE}{path}"), &[]);
+        assert_eq!(found, kind, "{path}: {text}");
+        assert!(text.ends_with("; correct the callback URL at Twilio"), "{text}");
+    }
+    let hinted = [("x-original-uri", "/callbacks/Customer-profiles/")];
+    let (kind, text) = url_diagnosis(BASE, &format!("{BASE}/callbacks/Customer-profiles/"), &hinted);
+    assert!(kind == Slashes && text.ends_with("; correct the callback URL at Twilio"), "{kind}: {text}");
+}
+
+/// The header of a client that was given a URL with these credentials.
+fn basic(credentials: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    format!("Basic {}", STANDARD.encode(credentials))
+}
+
+#[test]
+fn credentials_in_the_signed_url_are_reported_and_not_shown() {
+    let header = basic("user:s3cr:t");
+    for signed_url in ["https://user:s3cr:t@hooks.example.com", "https://user:s3cr%3At@hooks.example.com"] {
+        let (kind, text) = url_diagnosis(BASE, &format!("{signed_url}{ROUTE}"), &[("authorization", header.as_str())]);
+        assert_eq!(kind, NearMissKind::Credentials, "{text}");
+        assert!(text.contains("PUBLIC_URL has none; write the user name and the password into PUBLIC_URL"), "{text}");
+        assert!(text.starts_with("signature would match https://[redacted]@hooks.example.com/callbacks"), "{text}");
+        assert!(!text.contains("s3cr"), "{text}");
+    }
+    let raw = signed(form(FORM), &format!("https://user:s3cr@hooks.example.com{ROUTE}"), &decoded(FORM));
+    assert_eq!(verifier(BASE).diagnose(&raw.as_request()), None, "no header says which credentials");
+}
+
+#[test]
+fn configured_credentials_are_tried_with_and_without_and_are_not_shown() {
+    const CONFIGURED: &str = "https://user:s3cr@hooks.example.com";
+    let url = PublicUrl::parse_with_credentials(CONFIGURED).unwrap();
+    let verifier = Verifier::new(vec![url], Keyring::new(None, &[TOKEN.into()]).unwrap());
+    let signed_for = |url: &str, fields: &str| signed(form(FORM), &format!("{url}{ROUTE}"), &decoded(fields));
+    for base in [CONFIGURED, BASE, "https://user:s3cr@hooks.example.com:443"] {
+        assert!(verifier.verify(&signed_for(base, FORM).as_request()).is_ok(), "{base}");
+    }
+    for (base, fields, kind) in [
+        ("http://user:s3cr@hooks.example.com", FORM, NearMissKind::Scheme),
+        (CONFIGURED, "Status=draft", NearMissKind::Body),
+        (CONFIGURED, "Status=draft&FailureReason=&Note=a+b&x=1", NearMissKind::Body),
+    ] {
+        let raw = signed_for(base, fields);
+        assert!(verifier.verify(&raw.as_request()).is_err());
+        let Some(near_miss) = verifier.diagnose(&raw.as_request()) else { continue };
+        assert_eq!(near_miss.kind(), kind, "{near_miss}");
+        assert!(!format!("{near_miss} {near_miss:?}").contains("s3cr"), "{near_miss:?}");
+    }
+    let mut other = signed_for("https://user:0ther@hooks.example.com", FORM);
+    other.headers.push("authorization", basic("user:0ther").as_bytes());
+    let near_miss = verifier.diagnose(&other.as_request()).unwrap();
+    assert!(near_miss.to_string().contains("another user name or password than PUBLIC_URL"), "{near_miss}");
+    assert!(!format!("{near_miss} {near_miss:?} {verifier:?}").contains("0ther"));
+    assert!(!format!("{verifier:?}").contains("s3cr"));
 }
