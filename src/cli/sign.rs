@@ -21,7 +21,8 @@ pub(super) const LONG: &str = "Print the X-Twilio-Signature header for a request
 
 Pass the header to curl:
 
-  curl -H \"$(trusthub-bridge sign --url URL --body 'Status=draft')\" -d 'Status=draft' URL";
+  curl -d 'Status=draft' URL \\
+    -H \"$(trusthub-bridge sign --url URL --body 'Status=draft')\"";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

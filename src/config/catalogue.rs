@@ -52,7 +52,7 @@ variables! {
     ADMIN_BIND: OPEN, "0.0.0.0:9090",
         "address and port of the listener for probes and metrics; never expose it to the internet";
     PUBLIC_URL: OPEN, REQUIRED,
-        "base URL as Twilio calls it, such as `https://hooks.example.com`, with its port and path prefix if it has them; a comma-separated list while you move to another URL";
+        "base URL as Twilio calls it, such as `https://hooks.example.com`, with its port and path prefix if it has them, and `user:password@` if the callback URL at Twilio has them (nothing shows them); a comma-separated list while you move to another URL";
     TWILIO_AUTH_TOKEN: SECRET, REQUIRED,
         "auth token that signs the callbacks, unless `TWILIO_AUTH_TOKEN_FILE` or `TWILIO_ACCOUNTS_FILE` is set; a comma-separated list during rotation, the current one first";
     TWILIO_AUTH_TOKEN_FILE: OPEN, ABSENT,

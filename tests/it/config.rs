@@ -190,16 +190,18 @@ fn both_listeners_may_use_any_free_port() {
 #[test]
 fn secrets_appear_neither_in_debug_nor_in_the_description() {
     let config = config(&[
-        ("TWILIO_AUTH_TOKEN", &format!("{TOKEN},another-token")),
+        ("TWILIO_AUTH_TOKEN", TOKEN),
+        ("PUBLIC_URL", "https://user:of-the-url@hooks.example.com"),
         ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"),
         ("KAFKA_SASL_MECHANISM", "PLAIN"),
         ("KAFKA_SASL_USERNAME", "bridge"),
         ("KAFKA_SASL_PASSWORD", PASSWORD),
     ]);
     let shown = format!("{config:?} {config:#?} {:?}", config.describe());
-    for secret in [TOKEN, "another-token", PASSWORD] {
+    for secret in [TOKEN, "of-the-url", PASSWORD] {
         assert!(!shown.contains(secret), "{shown}");
     }
+    assert_eq!(described(&config, "PUBLIC_URL"), "https://[redacted]@hooks.example.com");
     for variable in VARIABLES.iter().filter(|variable| variable.secret) {
         assert!(described(&config, variable.name).starts_with("[redacted"), "{}", variable.name);
     }

@@ -124,7 +124,7 @@ fn each_kind_of_near_miss_is_explained_with_the_setting_to_change() {
     let good = format!("{PUBLIC_URL}{ROUTE}");
     let host = ["Host: bridge.internal"];
     let prefixed = format!("{PUBLIC_URL}/twilio");
-    let cases: [NearMiss<'_>; 8] = [
+    let cases: [NearMiss<'_>; 10] = [
         (
             PUBLIC_URL,
             good.replace("https", "http"),
@@ -148,6 +148,20 @@ fn each_kind_of_near_miss_is_explained_with_the_setting_to_change() {
         ),
         (&prefixed, good.clone(), FORM, &[], ["(prefix)", "set PUBLIC_URL=https://hooks.example.com,"]),
         (PUBLIC_URL, format!("{good}/"), FORM, &[], ["(trailing_slash)", "correct the callback URL at Twilio"]),
+        (
+            PUBLIC_URL,
+            format!("{PUBLIC_URL}/{ROUTE}"),
+            FORM,
+            &[],
+            ["(slashes)", "which a proxy may merge; correct the callback URL at Twilio"],
+        ),
+        (
+            PUBLIC_URL,
+            good.replace("/callbacks", "/Callbacks"),
+            FORM,
+            &[],
+            ["(letter_case)", "spells the path /Callbacks/customer-profiles"],
+        ),
         (PUBLIC_URL, format!("{good}?"), FORM, &[], ["(query)", "configure the proxy"]),
         (
             PUBLIC_URL,
@@ -171,6 +185,55 @@ fn each_kind_of_near_miss_is_explained_with_the_setting_to_change() {
             explained.says(words);
         }
         explained.says("first difference").says("signature expected: ").says("signature given: ");
+    }
+}
+
+#[test]
+fn credentials_in_the_url_are_signed_and_explained_alike_and_never_shown() {
+    let url = format!("https://user:s3cr3t@hooks.example.com{ROUTE}");
+    let signed = program().args(["sign", "--url", &url, "--token", TOKEN, "--body", FORM]).output().unwrap();
+    let header = String::from_utf8(signed.stdout).unwrap();
+    let header = header.trim_end();
+    let arguments = ["--url", &url, "--header", header, "--body", FORM, "--token", TOKEN];
+    let public = ["--url", &format!("{PUBLIC_URL}{ROUTE}"), "--header", header, "--body", FORM, "--token", TOKEN];
+    let hinted = [&public[..], &["--header", "Authorization: Basic dXNlcjpzM2NyM3Q="]].concat();
+    let configured = [("PUBLIC_URL", "https://user:s3cr3t@hooks.example.com")];
+    let matching = [explain(&arguments, &[], b""), explain(&public, &configured, b"")];
+    for explained in &matching {
+        explained.ends(0, "matches: construction form, current key (token 1 of --token)");
+        explained.says("  url    https://[redacted]@hooks.example.com/callbacks/customer-profiles\n");
+    }
+    let near = explain(&hinted, &[], b"");
+    near.ends(1, "does not match").says("near miss (credentials)").says("write the user name and the password into");
+    for explained in matching.iter().chain([&near]) {
+        let shown = format!("{}{}", explained.stdout, explained.stderr);
+        assert!(!shown.contains("s3cr3t") && !shown.contains("dXNlcjpz"), "{shown}");
+    }
+}
+
+/// What the advice for a path says depends on who changed it.
+#[test]
+fn respelled_path_is_explained_with_the_cause_that_the_signature_proves() {
+    let received = format!("/{ROUTE}");
+    let explained = |signed_path: &str| {
+        let signature = header(TOKEN, &format!("{PUBLIC_URL}{signed_path}"), FORM);
+        let request = format!("POST {received} HTTP/1.1\r\n{FORM_TYPE}\r\n{signature}\r\n\r\n{FORM}");
+        explain(&["--public-url", PUBLIC_URL], &[("TWILIO_AUTH_TOKEN", TOKEN)], request.as_bytes())
+    };
+    let by_proxy = explained(ROUTE);
+    by_proxy.says("would be answered 404").says("Configure the proxy in front of this service to forward the path");
+    let at_twilio = explained(&received);
+    at_twilio.says("would be answered 404").says("no setting of this service changes that");
+    assert!(!at_twilio.stdout.contains("set PUBLIC_URL"), "{}", at_twilio.stdout);
+}
+
+#[test]
+fn help_examples_do_not_wrap_on_a_terminal_of_80_columns() {
+    for command in ["explain", "sign"] {
+        let output = program().args([command, "--help"]).output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        let about: Vec<_> = help.lines().take_while(|line| !line.starts_with("Usage:")).collect();
+        assert!(about.len() > 3 && about.iter().all(|line| line.chars().count() < 80), "{about:#?}");
     }
 }
 

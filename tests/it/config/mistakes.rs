@@ -70,6 +70,7 @@ fn invalid_public_url_or_token_is_reported() {
     assert_each_is_reported(&[
         (&[("PUBLIC_URL", "hooks.example.com")], "PUBLIC_URL", "write it as https://hooks.example.com"),
         (&[("PUBLIC_URL", "https://a.example/?x=1")], "PUBLIC_URL", "remove everything from the '?'"),
+        (&[("PUBLIC_URL", "https://user@a.example")], "PUBLIC_URL", "write it as https://user:password@"),
         (&[("PUBLIC_URL", "https://a.example,")], "PUBLIC_URL", "item 2 of the list is empty; write one value"),
         (
             &[("PUBLIC_URL", "https://a.example,https://a.example/")],

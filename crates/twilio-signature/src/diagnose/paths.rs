@@ -49,9 +49,11 @@ fn doubled_slashes(path: &str) -> Vec<String> {
     one.chain([path.replace('/', "//"), format!("{path}//")]).collect()
 }
 
-/// The route with capitals as people write them: at each segment, at each word, and throughout.
-fn letter_cases(prefix: &str, route: &str) -> [String; 3] {
-    [capitalize(route, &['/']), capitalize(route, &['/', '-', '_']), route.to_ascii_uppercase()]
+/// The route with capitals as people write them: at its start, at each segment, at each word, and throughout.
+fn letter_cases(prefix: &str, route: &str) -> [String; 4] {
+    let segments = capitalize(route, &['/']);
+    let only_first = segments.chars().take(2).chain(route.chars().skip(2)).collect();
+    [only_first, segments, capitalize(route, &['/', '-', '_']), route.to_ascii_uppercase()]
         .map(|route| format!("{prefix}{route}"))
 }
 

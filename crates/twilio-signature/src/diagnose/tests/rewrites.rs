@@ -34,7 +34,7 @@ fn each_different_query_is_reported_without_its_values() {
 }
 
 #[test]
-fn remedy_for_an_escaped_character_is_at_twilio_and_for_an_order_at_the_proxy() {
+fn remedy_for_an_escape_is_at_twilio_and_for_an_order_at_the_proxy() {
     let remedy = |arrived: &str, original: &str| {
         let url = format!("{BASE}{ROUTE}?{original}");
         verifier(BASE)

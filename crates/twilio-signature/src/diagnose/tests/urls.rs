@@ -124,6 +124,7 @@ fn path_with_other_slashes_or_case_is_corrected_at_twilio() {
         ("/callbacks//customer-profiles", Slashes),
         ("//callbacks//customer-profiles", Slashes),
         ("/callbacks/customer-profiles//", Slashes),
+        ("/Callbacks/customer-profiles", LetterCase),
         ("/Callbacks/Customer-profiles", LetterCase),
         ("/Callbacks/Customer-Profiles", LetterCase),
         ("/CALLBACKS/CUSTOMER-PROFILES", LetterCase),
