@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas records chart dashboard figures bench instructions outage reconcile soak fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas records chart dashboard figures bench instructions outage reconcile soak newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,7 @@ lint: ## Check format, code, documentation and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	cargo package --locked --allow-dirty --quiet --package twilio-signature
 	scripts/deny
 
 schemas: ## Write the event's JSON Schema, docs/rejections.md and the text of its alert from the Rust types
@@ -82,6 +83,10 @@ soak: ## Inject random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; or r
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench soak -- $(CASES)
+
+newcomer: ## Follow the README of twilio-signature in empty projects; needs the crate registry
+	@scripts/setup lint
+	@scripts/newcomer
 
 fuzz: ## Fuzz every parser for ten million executions each; needs a nightly compiler
 	@scripts/setup figures
