@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas records chart dashboard figures bench instructions outage reconcile soak newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas records chart dashboard figures bench instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,7 @@ test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
+	@scripts/interop >/dev/null
 	@scripts/helm >/dev/null
 	cargo test --locked --workspace
 
@@ -83,6 +84,12 @@ soak: ## Inject random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; or r
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench soak -- $(CASES)
+
+interop: ## Compare the checks of signatures with Twilio's Python, Node, Go and Java libraries
+	@scripts/setup test
+	@scripts/oracles >/dev/null
+	@scripts/interop >/dev/null
+	cargo test --locked --test it -- differential
 
 newcomer: ## Follow the README of twilio-signature in empty projects; needs the crate registry
 	@scripts/setup lint

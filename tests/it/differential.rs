@@ -1,5 +1,5 @@
 //! Thousands of requests, genuine or with one change, checked by this service's verifier and by Twilio's official
-//! Python and Node validators. The decisions must be equal, except for the constructions that this service accepts in
+//! Python, Node, Go and Java validators. The decisions must be equal, except for the constructions that this service accepts in
 //! addition and the disagreements listed in [`KNOWN_DISAGREEMENTS`].
 //!
 //! Every case is generated from a number, which a failure prints: `Case::numbered` reproduces it.
@@ -20,7 +20,7 @@ use self::{
     known_disagreements::{Decision, KNOWN_DISAGREEMENTS, KnownDisagreement},
 };
 
-const CASES: u64 = 6_000;
+const CASES: u64 = 10_000;
 
 /// Constructions that Twilio may use but its documentation does not describe: the body's hash in the URL of a form, and
 /// a hash that was added to the URL after signing.
@@ -35,6 +35,16 @@ fn decisions_equal_those_of_the_python_library_except_known_ones() {
 #[test]
 fn decisions_equal_those_of_the_node_library_except_known_ones() {
     compare_with(Library::Node);
+}
+
+#[test]
+fn decisions_equal_those_of_the_go_library_except_known_ones() {
+    compare_with(Library::Go);
+}
+
+#[test]
+fn decisions_equal_those_of_the_java_library_except_known_ones() {
+    compare_with(Library::Java);
 }
 
 fn compare_with(library: Library) {

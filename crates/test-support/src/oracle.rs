@@ -22,6 +22,10 @@ pub enum Library {
     Python,
     /// Published on npm.
     Node,
+    /// A Go module. Its oracle only validates.
+    Go,
+    /// Published on Maven Central. Its oracle only validates.
+    Java,
 }
 
 /// The part of a request that a caller passes to the library besides the URL, following Twilio's documentation.
@@ -129,22 +133,36 @@ pub fn command(library: Library, program: &str) -> Command {
             node.arg(harness(&format!("node/{program}.js"))).env("NODE_PATH", libraries().join("node/node_modules"));
             node
         }
+        Library::Go => Command::new(compiled().join(program)),
+        Library::Java => {
+            let mut java = Command::new("java");
+            java.arg("-classpath").arg(format!("{0}:{0}/*", compiled().join("java").display())).arg("Oracle");
+            java
+        }
     }
 }
 
 /// The directory with the installed libraries, created on first use on a machine.
 pub fn libraries() -> &'static Path {
     static LIBRARIES: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARIES.get_or_init(|| {
-        let script = project_root().join("scripts/oracles");
-        let output = Command::new(&script)
-            .output()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
-        let diagnostics = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "the libraries cannot be installed:\n{diagnostics}");
-        let printed = String::from_utf8(output.stdout).expect("the path of the libraries is UTF-8");
-        PathBuf::from(printed.trim_end())
-    })
+    LIBRARIES.get_or_init(|| printed_by("scripts/oracles"))
+}
+
+/// The directory with the oracles of Go and Java, which are compiled on first use on a machine.
+fn compiled() -> &'static Path {
+    static COMPILED: OnceLock<PathBuf> = OnceLock::new();
+    COMPILED.get_or_init(|| printed_by("scripts/interop"))
+}
+
+/// The directory that this script prints after it has installed libraries there.
+fn printed_by(script: &str) -> PathBuf {
+    let script = project_root().join(script);
+    let output =
+        Command::new(&script).output().unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
+    let diagnostics = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the libraries cannot be installed:\n{diagnostics}");
+    let printed = String::from_utf8(output.stdout).expect("the path of the libraries is UTF-8");
+    PathBuf::from(printed.trim_end())
 }
 
 /// A file of the libraries' test programs.

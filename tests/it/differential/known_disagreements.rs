@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use trusthub_bridge::domain::Encoding;
 use twilio_signature::{MAX_FIELDS, Pair, decode_form};
 
-use test_support::oracle::Library::{self, Node, Python};
+use test_support::oracle::Library::{self, Go, Java, Node, Python};
 
 use super::case::Case;
 
@@ -41,7 +41,7 @@ impl KnownDisagreement {
 pub(super) const KNOWN_DISAGREEMENTS: &[KnownDisagreement] = &[
     KnownDisagreement {
         what: "the URL has another port than the scheme's, and was signed with the scheme's",
-        libraries: &[Python, Node],
+        libraries: &[Python, Node, Go, Java],
         here: Accepted,
         why: "Twilio does not know that a proxy listens on another port, and may sign the default one",
         applies: |case| case.received.public_url.bases().get(2) == Some(&case.signed.base),
@@ -75,22 +75,64 @@ pub(super) const KNOWN_DISAGREEMENTS: &[KnownDisagreement] = &[
         applies: |case| !is_signed_as_received(case) && are_spellings_of_one_url(case),
     },
     KnownDisagreement {
+        what: "the URL was signed as `java.net.URI` writes it, not as it arrives",
+        libraries: &[Java],
+        here: Rejected,
+        why: "Java decodes the URL when it removes the port; here only the received bytes count",
+        applies: |case| !is_signed_as_received(case) && are_spellings_of_one_url(case),
+    },
+    KnownDisagreement {
+        what: "the URL was signed with another spelling of its port, and has characters that `net/url` writes otherwise",
+        libraries: &[Go],
+        here: Accepted,
+        why: "Go cuts an IPv6 address at its first colon and escapes the URL when it adds or removes the port",
+        applies: |case| has_another_port(case) && case.received.public_url.as_str().contains(['[', '{', 'ü']),
+    },
+    KnownDisagreement {
+        what: "the URL was signed with another spelling of its port, and has characters that `java.net.URI` writes otherwise",
+        libraries: &[Java],
+        here: Accepted,
+        why: "Java decodes the URL when it adds or removes the port, and cannot read every URL",
+        applies: |case| has_another_port(case) && case.received.url().contains(['%', '{', 'ü']),
+    },
+    KnownDisagreement {
+        what: "the URL has braces, and bodySHA256",
+        libraries: &[Java],
+        here: Accepted,
+        why: "Java cannot read the URL; Twilio signs it as it is configured",
+        applies: |case| case.received.public_url.as_str().contains('{') && hash_as_sent(case).is_some(),
+    },
+    KnownDisagreement {
+        what: "a field is repeated with other values, and signed",
+        libraries: &[Go, Java],
+        here: Accepted,
+        why: "these libraries take one value for each name, and Twilio signs all distinct ones",
+        applies: has_repeated_field,
+    },
+    KnownDisagreement {
+        what: "a field is repeated with other values, which were not signed",
+        libraries: &[Go, Java],
+        here: Rejected,
+        why: "these libraries take one value for each name, so anyone can add others",
+        applies: has_repeated_field,
+    },
+    KnownDisagreement {
         what: "bodySHA256 is in upper case",
-        libraries: &[Python, Node],
+        libraries: &[Python, Node, Go, Java],
         here: Accepted,
         why: "it is the same hash, and the signature covers its spelling",
         applies: |case| hash_as_sent(case).is_some_and(|hash| hash != hash.to_lowercase()),
     },
     KnownDisagreement {
         what: "bodySHA256 is repeated, and only the first is the body's hash",
-        libraries: &[Python, Node],
+        libraries: &[Python, Node, Go, Java],
         here: Rejected,
         why: "the libraries use the first; Twilio sends no request that contradicts itself",
         applies: |case| case.received.query.as_deref().is_some_and(|query| query.contains("bodySHA256=00")),
     },
     KnownDisagreement {
         what: "bodySHA256 is escaped",
-        libraries: &[Python, Node],
+        libraries: &[Python, Node, Go, Java],
         here: Rejected,
         why: "the libraries decode the query before they look for it; Twilio writes plain digits",
         applies: |case| hash_as_sent(case).is_none_or(|hash| hash.contains('%')) && hash_as_decoded(case).is_some(),
@@ -103,6 +145,13 @@ pub(super) const KNOWN_DISAGREEMENTS: &[KnownDisagreement] = &[
         applies: |case| hash_as_sent(case) == Some("") && hash_as_decoded(case).is_some(),
     },
     KnownDisagreement {
+        what: "a JSON body without bodySHA256",
+        libraries: &[Go],
+        here: Rejected,
+        why: "the signature does not cover a body, and Go reads it as a form",
+        applies: |case| case.received.encoding == Encoding::Json && hash_as_decoded(case).is_none(),
+    },
+    KnownDisagreement {
         what: "an empty JSON body without bodySHA256",
         libraries: &[Python],
         here: Rejected,
@@ -113,35 +162,35 @@ pub(super) const KNOWN_DISAGREEMENTS: &[KnownDisagreement] = &[
     },
     KnownDisagreement {
         what: "names or values above U+FFFF next to others from U+E000 on, signed in the order of their bytes",
-        libraries: &[Node],
+        libraries: &[Node, Java],
         here: Accepted,
-        why: "Python and this service sort by code point, Node by UTF-16 unit",
+        why: "Python, Go and this service sort by code point, Node and Java by UTF-16 unit",
         applies: reaches_beyond_the_basic_plane,
     },
     KnownDisagreement {
         what: "names or values above U+FFFF next to others from U+E000 on, signed in the order of UTF-16",
-        libraries: &[Node],
+        libraries: &[Node, Java],
         here: Rejected,
-        why: "Python and this service sort by code point, Node by UTF-16 unit",
+        why: "Python, Go and this service sort by code point, Node and Java by UTF-16 unit",
         applies: reaches_beyond_the_basic_plane,
     },
     KnownDisagreement {
         what: "a form with bytes that are not UTF-8, signed as they are",
-        libraries: &[Python, Node],
+        libraries: &[Python, Node, Java],
         here: Accepted,
         why: "the received bytes count; a web framework replaces them before the library gets them",
         applies: |case| !is_utf8(case),
     },
     KnownDisagreement {
         what: "a form with bytes that are not UTF-8, signed with U+FFFD in their place",
-        libraries: &[Python, Node],
+        libraries: &[Python, Node, Java],
         here: Rejected,
         why: "the received bytes count; a web framework replaces them before the library gets them",
         applies: |case| !is_utf8(case),
     },
     KnownDisagreement {
         what: "more than 1,000 fields",
-        libraries: &[Python, Node],
+        libraries: &[Python, Node, Go, Java],
         here: Rejected,
         why: "the cost of an unverified request is limited; Twilio sends a handful of fields",
         applies: |case| case.signed.form.len() > MAX_FIELDS,
@@ -160,6 +209,19 @@ fn hash_as_decoded(case: &Case) -> Option<Vec<u8>> {
 
 fn is_signed_as_received(case: &Case) -> bool {
     case.received.public_url.bases().contains(&case.signed.base) && case.signed.query == case.received.query
+}
+
+fn has_another_port(case: &Case) -> bool {
+    case.signed.base != case.received.public_url.as_str()
+}
+
+/// Whether two fields of the received form have the same name, and other values.
+fn has_repeated_field(case: &Case) -> bool {
+    let fields = if case.received.encoding == Encoding::Form { &*case.received.body } else { b"" };
+    let mut fields = decode_form(fields).unwrap_or_default();
+    fields.sort();
+    fields.dedup();
+    fields.windows(2).any(|pair| pair[0].0 == pair[1].0)
 }
 
 fn are_spellings_of_one_url(case: &Case) -> bool {
