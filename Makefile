@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas records chart dashboard figures bench instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas api records chart dashboard figures bench instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ lint: ## Check format, code, documentation and dependencies
 schemas: ## Write the event's JSON Schema, docs/rejections.md and the text of its alert from the Rust types
 	@scripts/setup lint
 	UPDATE_GOLDEN=1 cargo test --locked --package trusthub-events --lib
+
+api: ## Write the public interface of twilio-signature from its source
+	@scripts/setup test
+	UPDATE_GOLDEN=1 cargo test --locked --test it public_api
 
 records: ## Update the snapshots of the records that callbacks become
 	@scripts/setup test
@@ -111,5 +115,5 @@ fmt: ## Format the code
 	@scripts/setup lint
 	cargo fmt --all
 
-clean-tools: ## Remove the cached Kafka, Python and Node libraries and cargo tools
+clean-tools: ## Remove the cached Kafka, libraries of other languages and cargo tools
 	rm -rf "$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/trusthub-bridge"

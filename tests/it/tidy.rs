@@ -4,6 +4,7 @@
 //! - [`circles`]: no file uses, directly or through other files, a file that uses it.
 //! - [`names`]: no two types of a crate have the same name.
 //! - [`packages`]: which packages each package of the workspace consists of.
+//! - [`public_api`]: the interface of `twilio-signature` changes only with its snapshot.
 //! - [`support`]: `test-support` makes only public what tests or benchmarks use.
 //! - [`test_names`]: how long the name of a test may be.
 //! - [`vocabulary`]: words that the project has replaced by standard terms do not return.
@@ -16,6 +17,7 @@ mod circles;
 mod inspector;
 mod names;
 mod packages;
+mod public_api;
 mod support;
 mod test_names;
 mod vocabulary;

@@ -98,4 +98,22 @@ mod tests {
         assert_eq!(constructions, [0, 1, 2, 3, Construction::QueryWithoutHash as usize]);
         assert_eq!(KeyAge::ALL, [KeyAge::Current, KeyAge::Previous]);
     }
+    /// Programs outside this repository have these names in their logs and metrics.
+    #[test]
+    fn names_of_constructions_and_keys_stay_the_same() {
+        let constructions: Vec<_> = Construction::ALL.iter().map(|construction| construction.as_str()).collect();
+        assert_eq!(constructions, ["form", "body_hash", "form_without_hash", "query", "query_without_hash"]);
+        assert_eq!(KeyAge::ALL.iter().map(|age| age.as_str()).collect::<Vec<_>>(), ["current", "previous"]);
+    }
+
+    #[test]
+    fn name_is_what_is_printed_and_serialized() {
+        for construction in Construction::ALL {
+            assert_eq!(construction.to_string(), construction.as_str());
+            assert_eq!(serde_json::to_value(construction).unwrap(), construction.as_str());
+        }
+        for age in KeyAge::ALL {
+            assert_eq!(age.to_string(), age.as_str());
+        }
+    }
 }
