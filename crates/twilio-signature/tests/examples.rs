@@ -1,5 +1,7 @@
 //! Starts the examples as processes and sends them messages as Twilio does, and others.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},

@@ -91,7 +91,7 @@ fn declaration(mut item: Item, exported: &BTreeSet<String>) -> Option<(String, b
         Item::Impl(item) => (implementing(&item.self_ty)?, true, implementation(item)?),
         _ => return None,
     };
-    exported.contains(&name).then(|| (name, is_implementation, text))
+    exported.contains(&name).then_some((name, is_implementation, text))
 }
 
 /// The name of the type that an implementation is for.
