@@ -30,7 +30,11 @@ impl Example {
     fn start(name: &str) -> Self {
         let binary = env::current_exe().unwrap();
         let program = binary.ancestors().nth(2).unwrap().join("examples").join(name);
-        assert!(program.is_file(), "run cargo build --package twilio-signature --examples");
+        // `cargo test --test examples` does not build the examples.
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{name}.rs"));
+        let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let is_fresh = modified(&program) >= modified(&source);
+        assert!(is_fresh, "{name} is not built; run cargo build --package twilio-signature --examples");
         let mut command = Command::new(program);
         command.arg("127.0.0.1:0").env("PUBLIC_URL", ORIGIN).env("TWILIO_AUTH_TOKEN", TOKEN).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
@@ -99,4 +103,10 @@ fn quick_starts_of_the_readme_are_the_examples() {
         let (_, code) = example.split_once("\n\n").unwrap();
         assert!(readme.contains(&format!("```rust,no_run\n{code}```\n")), "README.md lacks the code of {name}");
     }
+}
+
+#[test]
+fn readme_names_the_rust_version_of_the_manifest() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.contains(concat!("\nRust ", env!("CARGO_PKG_RUST_VERSION"), ", which")));
 }
