@@ -8,4 +8,5 @@ mod contract;
 mod control;
 mod fuzz;
 mod guide;
+mod onboarding;
 mod scale;

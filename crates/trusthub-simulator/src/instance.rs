@@ -8,14 +8,14 @@ use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::error;
-use trusthub_events::{AccountSid, Status, closed_set};
+use trusthub_events::{AccountSid, ProfileSid, Status, closed_set};
 
 use super::{
     api_faults::{ApiFault, ApiFaultRates},
     callback::{Announcement, CallbackSender, CallbackSenderError, SenderOptions},
     model::{
-        AutoReview, ModelError, NewProfile, ProfileEdit, ProfileKind, ProfileUpdate, ReviewDecision, SimulatedProfile,
-        StateFile, TrustHubModel,
+        AutoReview, IdentityProof, ModelError, NewProfile, ProfileEdit, ProfileKind, ProfileUpdate, ReviewDecision,
+        SimulatedProfile, StateFile, StoredState, TrustHubModel,
     },
     settings::SimulatorSettings,
 };
@@ -82,14 +82,14 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Creates a simulator with these accounts and with the profiles of the state file. All random choices derive from
+    /// Creates a simulator with these accounts and with the contents of the state file. All random choices derive from
     /// `seed`.
     ///
     /// # Errors
     /// [`CallbackSenderError`].
     pub fn new(
         accounts: Vec<SimulatorAccount>,
-        state: Option<(StateFile, Vec<SimulatedProfile>)>,
+        state: Option<(StateFile, StoredState)>,
         seed: Option<u64>,
     ) -> Result<Self, CallbackSenderError> {
         let keys: HashMap<_, _> =
@@ -198,6 +198,25 @@ impl Simulator {
         Ok(self.model().len())
     }
 
+    /// Creates a primary profile with the objects that it requires. Its earlier status changes are not announced.
+    ///
+    /// # Errors
+    /// [`ModelError::Full`], [`ModelError::State`], and [`ModelError::Forbidden`] if the profile cannot reach the status
+    /// because the proof is incomplete.
+    pub fn create_primary(
+        &self,
+        new: NewProfile,
+        proof: IdentityProof,
+        status: SeedStatus,
+    ) -> Result<SimulatedProfile, ModelError> {
+        let mut model = self.model();
+        let sid = model.create(new)?.sid;
+        model.prove_identity(&sid, proof)?;
+        model.assign_required(&sid)?;
+        bring_to_status(&mut model, &sid, status)?;
+        model.get(&sid).cloned()
+    }
+
     /// Decides at random whether and how this request fails on purpose.
     pub(super) fn draw_api_fault(&self) -> Option<ApiFault> {
         let (rates, random) = &mut *self.api_faults.lock();
@@ -278,11 +297,19 @@ fn create_in_status(model: &mut TrustHubModel, new: NewProfile, status: SeedStat
         return Ok(());
     }
     model.assign_required(&sid)?;
-    model.edit(&sid, ProfileEdit { status: Some(Status::PendingReview), ..ProfileEdit::default() })?;
+    bring_to_status(model, &sid, status)
+}
+
+/// Submits a complete profile and decides about it, so that it has this status.
+fn bring_to_status(model: &mut TrustHubModel, sid: &ProfileSid, status: SeedStatus) -> Result<(), ModelError> {
+    if status == SeedStatus::Draft {
+        return Ok(());
+    }
+    model.edit(sid, ProfileEdit { status: Some(Status::PendingReview), ..ProfileEdit::default() })?;
     let decision = match status {
         SeedStatus::Approved => ReviewDecision::Approve { valid_until: None },
         SeedStatus::Rejected => ReviewDecision::default_rejection(),
         SeedStatus::Draft | SeedStatus::InReview => return Ok(()),
     };
-    model.decide(&sid, decision).map(drop)
+    model.decide(sid, decision).map(drop)
 }

@@ -27,5 +27,5 @@ pub use callback::{
 };
 pub use embedded_kafka::EmbeddedKafka;
 pub use instance::{SeedRequest, SeedStatus, Simulator, SimulatorAccount};
-pub use model::{StateFile, StateFileError};
+pub use model::{StateFile, StateFileError, StoredState};
 pub use settings::{SettingError, SimulatorSettings};

@@ -54,7 +54,7 @@ fn problems() -> Value {
     json!({
         "unauthenticated": problem(401, 20003, "Authenticate"),
         "unknown": problem(404, 20404, &unknown),
-        "wrong e-mail": problem(400, 20001, "Email: write an address such as name@example.com"),
+        "no e-mail": problem(400, 20001, "Missing required parameter Email in the post body"),
         "too many": problem(429, 20429, "Too Many Requests"),
     })
 }
@@ -82,7 +82,7 @@ fn scenario() -> Value {
         "valid": false,
         "dated": true,
     });
-    let incomplete = json!([{"code": 22214}, {"code": 22216}]);
+    let incomplete = json!([{"code": 22214}, {"code": 22216}, {"code": 18036}]);
     let not_verified = json!([{"code": 18602}]);
     let locked = problem(400, 60711, "Not allowed: it is in-review");
     let statuses = "draft, pending-review, in-review, twilio-rejected, twilio-approved";
@@ -109,12 +109,12 @@ fn scenario() -> Value {
 }
 
 fn sub_lists() -> Value {
-    let (end_user, document) = (format!("IT{}", "1".repeat(32)), format!("RD{}", "2".repeat(32)));
     json!({
-        "assigned": [document, end_user],
-        "fetched": [end_user, true],
+        "assigned": ["BU", "RD", "IT"],
+        "of a type": ["RD"],
+        "fetched": [true, true],
         "unassigned": true,
-        "left": [end_user],
+        "left": ["BU", "IT"],
         "gone": 20404,
         "evaluations": 0,
         "channel endpoints": 0,

@@ -18,7 +18,7 @@ use test_support::{
 const SEED: &str = "20240";
 
 /// Random requests for each operation, few enough for less than a minute.
-const EXAMPLES: &str = "10";
+const EXAMPLES: &str = "5";
 
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 

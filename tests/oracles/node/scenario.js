@@ -4,15 +4,16 @@
 
 const twilio = require("twilio");
 
-// Requires an end user and a supporting document.
-const POLICY = "RNdfbf3fae0e1107f8aded0e7cead80bf5";
-const OBJECTS = [`IT${"1".repeat(32)}`, `RD${"2".repeat(32)}`];
+// Requires an end user, an address and an approved primary profile.
+const POLICY = "RN806dd6cd175f314e1f96a9727ee271f4";
+const PERSON = { first_name: "Ada", last_name: "Sample", email: "ada@example.com", phone_number: "+15005550006" };
 const UNKNOWN = `BU${"f".repeat(32)}`;
 
 function clientOf(base, account, token) {
   const client = twilio(account, token);
   client.trusthub.baseUrl = base;
-  return client.trusthub.v1;
+  client.api.baseUrl = base;
+  return client;
 }
 
 // Controls the simulator: the actions have no request in Twilio's API.
@@ -21,6 +22,7 @@ async function control(base, path, form) {
   if (!answer.ok) {
     throw new Error(await answer.text());
   }
+  return answer.json();
 }
 
 function shown(profile) {
@@ -48,29 +50,56 @@ async function problem(action) {
   return null;
 }
 
-async function subLists(profiles, sid, kind) {
+// The SIDs of an end user, a document with an address, and an approved primary profile.
+async function parts(client, base) {
+  const address = await client.addresses.create({
+    customerName: "Shop",
+    street: "1 Main Street",
+    city: "Springfield",
+    region: "IL",
+    postalCode: "62701",
+    isoCountry: "US",
+  });
+  const api = client.trusthub.v1;
+  const person = await api.endUsers.create({
+    friendlyName: "Ada",
+    type: "starter_customer_profile_information",
+    attributes: PERSON,
+  });
+  const document = await api.supportingDocuments.create({
+    friendlyName: "Address",
+    type: "customer_profile_address",
+    attributes: { address_sids: address.sid },
+  });
+  const primary = await control(base, "/primary-profiles", { type: "business", status: "twilio-approved" });
+  return [person.sid, document.sid, primary.sid];
+}
+
+async function subLists(profiles, sid, kind, objects) {
   const context = profiles(sid);
   const assignments = context[`${kind}EntityAssignments`];
-  const objects = async () => (await assignments.list()).map((one) => one.objectSid);
-  const [first, second] = [
-    await assignments.create({ objectSid: OBJECTS[0] }),
-    await assignments.create({ objectSid: OBJECTS[1] }),
-  ];
+  const kinds = async (filter) => (await assignments.list(filter)).map((one) => one.objectSid.slice(0, 2));
+  const assigned = [];
+  for (const objectSid of objects) {
+    assigned.push(await assignments.create({ objectSid }));
+  }
+  const [first, second] = assigned;
   const fetched = await assignments.get(first.sid).fetch();
   const steps = {
-    assigned: await objects(),
-    fetched: [fetched.objectSid, fetched.dateCreated instanceof Date],
+    assigned: await kinds(),
+    "of a type": await kinds({ objectType: "customer_profile_address" }),
+    fetched: [fetched.objectSid === objects[0], fetched.dateCreated instanceof Date],
     unassigned: await assignments.get(second.sid).remove(),
-    left: await objects(),
+    left: await kinds(),
     gone: (await problem(() => assignments.get(second.sid).fetch())).code,
     evaluations: (await context[`${kind}Evaluations`].list()).length,
     "channel endpoints": (await context[`${kind}ChannelEndpointAssignment`].list()).length,
   };
-  await assignments.create({ objectSid: OBJECTS[1] });
+  await assignments.create({ objectSid: objects[1] });
   return steps;
 }
 
-async function scenario(profiles, kind, base) {
+async function scenario(client, profiles, kind, base) {
   const steps = {};
   const created = await profiles.create({
     friendlyName: "Shop",
@@ -90,7 +119,7 @@ async function scenario(profiles, kind, base) {
     await problem(() => profile.update({ status: "twilio-approved" })),
   ];
   steps["submitted incomplete"] = await update({ status: "pending-review" });
-  steps["sub-lists"] = await subLists(profiles, created.sid, kind);
+  steps["sub-lists"] = await subLists(profiles, created.sid, kind, await parts(client, base));
   steps.submitted = await update({ status: "pending-review" });
   steps.locked = [
     await problem(() => profile.update({ friendlyName: "Shop 3" })),
@@ -126,12 +155,12 @@ async function paging(profiles) {
 }
 
 async function problems(profiles, base, account) {
-  const unauthenticated = clientOf(base, account, "not the token").customerProfiles;
-  const wrong = { friendlyName: "Shop", email: "invalid", policySid: POLICY };
+  const unauthenticated = clientOf(base, account, "not the token").trusthub.v1.customerProfiles;
+  const wrong = { friendlyName: "Shop", email: "", policySid: POLICY };
   const seen = {
     unauthenticated: await problem(() => unauthenticated(UNKNOWN).fetch()),
     unknown: await problem(() => profiles(UNKNOWN).fetch()),
-    "wrong e-mail": await problem(() => profiles.create(wrong)),
+    "no e-mail": await problem(() => profiles.create(wrong)),
   };
   await control(base, "/settings", { too_many_requests: 100 });
   seen["too many"] = await problem(() => profiles(UNKNOWN).fetch());
@@ -140,11 +169,12 @@ async function problems(profiles, base, account) {
 }
 
 async function main([base, account, token]) {
-  const api = clientOf(base, account, token);
+  const client = clientOf(base, account, token);
+  const api = client.trusthub.v1;
   const transcript = {
     paging: await paging(api.customerProfiles),
-    "customer profile": await scenario(api.customerProfiles, "customerProfiles", base),
-    "trust product": await scenario(api.trustProducts, "trustProducts", base),
+    "customer profile": await scenario(client, api.customerProfiles, "customerProfiles", base),
+    "trust product": await scenario(client, api.trustProducts, "trustProducts", base),
     problems: await problems(api.customerProfiles, base, account),
   };
   console.log(JSON.stringify(transcript));

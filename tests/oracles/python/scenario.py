@@ -16,21 +16,22 @@ from urllib.request import urlopen
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-# Requires an end user and a supporting document.
-POLICY = "RNdfbf3fae0e1107f8aded0e7cead80bf5"
-OBJECTS = ["IT" + "1" * 32, "RD" + "2" * 32]
+# Requires an end user, an address and an approved primary profile.
+POLICY = "RN806dd6cd175f314e1f96a9727ee271f4"
+PERSON = {"first_name": "Ada", "last_name": "Sample", "email": "ada@example.com", "phone_number": "+15005550006"}
 UNKNOWN = "BU" + "f" * 32
 
 
 def client_of(base, account, token):
     client = Client(account, token)
-    client.trusthub.base_url = base
-    return client.trusthub.v1
+    client.trusthub.base_url = client.api.base_url = base
+    return client
 
 
 def control(base, path, **form):
     """Controls the simulator: the actions have no request in Twilio's API."""
-    urlopen(f"{base}/simulator{path}", urlencode(form).encode()).close()
+    with urlopen(f"{base}/simulator{path}", urlencode(form).encode()) as answer:
+        return json.load(answer)
 
 
 def shown(profile):
@@ -55,24 +56,44 @@ def problem(action):
     return None
 
 
-def sub_lists(profile, kind):
+def parts(client, base):
+    """The SIDs of an end user, a document with an address, and an approved primary profile."""
+    address = client.addresses.create(
+        customer_name="Shop",
+        street="1 Main Street",
+        city="Springfield",
+        region="IL",
+        postal_code="62701",
+        iso_country="US",
+    )
+    api = client.trusthub.v1
+    person = api.end_users.create(friendly_name="Ada", type="starter_customer_profile_information", attributes=PERSON)
+    document = api.supporting_documents.create(
+        friendly_name="Address", type="customer_profile_address", attributes={"address_sids": address.sid}
+    )
+    primary = control(base, "/primary-profiles", type="business", status="twilio-approved")
+    return [person.sid, document.sid, primary["sid"]]
+
+
+def sub_lists(profile, kind, parts):
     assignments = getattr(profile, f"{kind}_entity_assignments")
-    first, second = [assignments.create(object_sid=sid) for sid in OBJECTS]
+    first, second, _ = [assignments.create(object_sid=sid) for sid in parts]
     fetched = assignments(first.sid).fetch()
     steps = {
-        "assigned": [one.object_sid for one in assignments.list()],
-        "fetched": [fetched.object_sid, isinstance(fetched.date_created, datetime)],
+        "assigned": [one.object_sid[:2] for one in assignments.list()],
+        "of a type": [one.object_sid[:2] for one in assignments.list(object_type="customer_profile_address")],
+        "fetched": [fetched.object_sid == parts[0], isinstance(fetched.date_created, datetime)],
         "unassigned": assignments(second.sid).delete(),
-        "left": [one.object_sid for one in assignments.list()],
+        "left": [one.object_sid[:2] for one in assignments.list()],
         "gone": problem(assignments(second.sid).fetch)["code"],
         "evaluations": len(getattr(profile, f"{kind}_evaluations").list()),
         "channel endpoints": len(getattr(profile, f"{kind}_channel_endpoint_assignment").list()),
     }
-    assignments.create(object_sid=OBJECTS[1])
+    assignments.create(object_sid=parts[1])
     return steps
 
 
-def scenario(profiles, kind, base):
+def scenario(client, profiles, kind, base):
     steps = {}
     profile = profiles.create(
         friendly_name="Shop",
@@ -86,7 +107,7 @@ def scenario(profiles, kind, base):
     steps["updated"] = shown(profile.update(friendly_name="Shop 2", email="other@example.com", status_callback=""))
     steps["wrong status"] = [problem(lambda: profile.update(status=one)) for one in ("approved", "twilio-approved")]
     steps["submitted incomplete"] = shown(profile.update(status="pending-review"))
-    steps["sub-lists"] = sub_lists(profile, kind)
+    steps["sub-lists"] = sub_lists(profile, kind, parts(client, base))
     steps["submitted"] = shown(profile.update(status="pending-review"))
     steps["locked"] = [
         problem(action) for action in (lambda: profile.update(friendly_name="Shop 3"), profile.delete)
@@ -113,12 +134,12 @@ def paging(profiles):
 
 
 def problems(profiles, base, account):
-    unauthenticated = client_of(base, account, "not the token").customer_profiles
-    wrong = {"friendly_name": "Shop", "email": "invalid", "policy_sid": POLICY}
+    unauthenticated = client_of(base, account, "not the token").trusthub.v1.customer_profiles
+    wrong = {"friendly_name": "Shop", "email": "", "policy_sid": POLICY}
     seen = {
         "unauthenticated": problem(unauthenticated(UNKNOWN).fetch),
         "unknown": problem(profiles(UNKNOWN).fetch),
-        "wrong e-mail": problem(lambda: profiles.create(**wrong)),
+        "no e-mail": problem(lambda: profiles.create(**wrong)),
     }
     control(base, "/settings", too_many_requests=100)
     seen["too many"] = problem(profiles(UNKNOWN).fetch)
@@ -127,13 +148,14 @@ def problems(profiles, base, account):
 
 
 def main(base, account, token):
-    api = client_of(base, account, token)
+    client = client_of(base, account, token)
+    api = client.trusthub.v1
     print(
         json.dumps(
             {
                 "paging": paging(api.customer_profiles),
-                "customer profile": scenario(api.customer_profiles, "customer_profiles", base),
-                "trust product": scenario(api.trust_products, "trust_products", base),
+                "customer profile": scenario(client, api.customer_profiles, "customer_profiles", base),
+                "trust product": scenario(client, api.trust_products, "trust_products", base),
                 "problems": problems(api.customer_profiles, base, account),
             }
         )

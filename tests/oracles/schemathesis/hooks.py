@@ -1,12 +1,12 @@
 """Limits the cost of the requests that Schemathesis generates, and lets more of them refer to existing objects."""
 
+import re
 from itertools import count
 from urllib.parse import urlsplit
 
 import schemathesis
 
 MAX_SEEDED = 20
-NAMES = ["Sid", "Assignment"]
 
 requests = count()
 # The SIDs in the path of the last object, by the kind of object and the number of SIDs. "profiles", which the
@@ -19,18 +19,17 @@ def before_call(context, case, kwargs):
     if case.operation.definition.raw["operationId"] == "seed":
         limit_seeding(case.body)
     if case.path_parameters and next(requests) % 2:
-        key = kind_of(case.operation.path), len(case.path_parameters)
-        case.path_parameters.update(seen.get(key, {}))
+        names = re.findall("{(.*?)}", case.operation.path)
+        case.path_parameters.update(zip(names, seen.get((kind_of(case.operation.path), len(names)), [])))
 
 
 @schemathesis.hook
 def after_call(context, case, response):
     answer = response.json() if response.status_code in (200, 201) else {}
-    if "url" not in answer:
-        return
-    path = urlsplit(answer["url"]).path
-    sids = dict(zip(NAMES, path.split("/")[3::2]))
-    seen[kind_of(path), len(sids)] = sids
+    path = urlsplit(answer.get("url") or answer.get("uri") or "").path
+    sids = re.findall("[A-Z]{2}[0-9a-f]{32}", path)
+    if sids:
+        seen[kind_of(path), len(sids)] = sids
     if answer.get("status") in ("in-review", "twilio-approved"):
         seen["profiles", 1] = sids
 

@@ -11,14 +11,14 @@ use serde_json::json;
 use trusthub_events::{AccountSid, Label, ProfileSid, error_code::is_rejection_code};
 
 use super::{
-    call::base_url,
+    account_call::base_url,
     error::{ApiError, ApiResult},
-    parameters::{Parameters, RawBody},
+    parameters::{Parameters, RawBody, canonical_sid},
     render,
 };
 use crate::{
     instance::{SeedRequest, SeedStatus, Simulator},
-    model::{MAX_PROFILES, ModelError, ProfileUpdate, ReviewDecision, TrustHubModel},
+    model::{MAX_PROFILES, ModelError, OUTDATED, ProfileUpdate, REGULATION_CHANGED, ReviewDecision, TrustHubModel},
     settings::SimulatorSettings,
 };
 
@@ -28,7 +28,7 @@ fn change_profile(
     sid: &str,
     change: impl FnOnce(&mut TrustHubModel, &ProfileSid) -> Result<ProfileUpdate, ModelError>,
 ) -> ApiResult {
-    let sid = ProfileSid::parse(sid).map_err(|_| ApiError::not_found(request))?;
+    let sid = ProfileSid::parse(&canonical_sid(sid)).map_err(|_| ApiError::not_found(request))?;
     let update = simulator.apply(|model| change(model, &sid)).map_err(|error| ApiError::from_model(&error, request))?;
     Ok(HttpResponse::Ok().json(render::profile(&update.profile, &base_url(request))))
 }
@@ -71,9 +71,15 @@ fn rejection_code(text: &str) -> Result<u32, ApiError> {
     is_rejection_code(number).then_some(number).ok_or_else(unknown)
 }
 
-/// `POST /simulator/profiles/{Sid}/expire`
-pub(super) async fn expire(simulator: Data<Simulator>, request: HttpRequest, sid: Path<String>) -> ApiResult {
-    change_profile(&simulator, &request, &sid, TrustHubModel::expire)
+/// `POST /simulator/profiles/{Sid}/expire`, optionally with the `code` of the reason
+pub(super) async fn expire(
+    simulator: Data<Simulator>,
+    request: HttpRequest,
+    sid: Path<String>,
+    body: RawBody,
+) -> ApiResult {
+    let code = Parameters::from_body(body)?.only(&["code"])?.number("code", REGULATION_CHANGED, OUTDATED)?;
+    change_profile(&simulator, &request, &sid, |model, sid| model.expire(sid, code.unwrap_or(OUTDATED)))
 }
 
 /// `POST /simulator/profiles` with `count`, optionally with `status`, `account_sid`, `policy_sid` and `status_callback`:
@@ -89,20 +95,20 @@ pub(super) async fn seed(simulator: Data<Simulator>, request: HttpRequest, body:
         count,
         account,
         status: status.unwrap_or(SeedStatus::Draft),
-        policy: parameters.policy("policy_sid")?.map(str::to_owned),
+        policy: parameters.policy("policy_sid")?,
         status_callback: parameters.callback_url("status_callback")?.map(str::to_owned),
     };
     let profiles = simulator.seed(&seed).await.map_err(|error| ApiError::from_model(&error, &request))?;
     Ok(HttpResponse::Created().json(json!({ "created": count, "profiles": profiles })))
 }
 
-fn account(simulator: &Simulator, sid: &str) -> Result<AccountSid, ApiError> {
+pub(super) fn account(simulator: &Simulator, sid: &str) -> Result<AccountSid, ApiError> {
     let account = AccountSid::parse(sid).ok().and_then(|sid| simulator.account(Some(&sid)));
     let account = account.ok_or_else(|| ApiError::invalid("account_sid: write one of the simulator's accounts"));
     account.map(|account| account.sid.clone())
 }
 
-fn seed_status(name: &str) -> Result<SeedStatus, ApiError> {
+pub(super) fn seed_status(name: &str) -> Result<SeedStatus, ApiError> {
     let wrong = || ApiError::invalid(format!("status: write one of {}", Label::list(SeedStatus::ALL)));
     SeedStatus::named(name).ok_or_else(wrong)
 }

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::model::ModelError;
+use crate::model::{ModelError, ObjectKind};
 
 /// The result of a handler.
 pub(super) type ApiResult = Result<HttpResponse, ApiError>;
@@ -34,6 +34,39 @@ impl ApiError {
     /// A parameter is missing or wrong. The message names it and says what to write.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 20001, message.into())
+    }
+
+    fn refused(code: u32, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message.into())
+    }
+
+    /// The text and the status are Twilio's; its code is not known.
+    pub(super) fn primary_profile() -> Self {
+        Self::invalid("This operation is restricted via API for Primary Customer Profiles. Use Twilio Console instead.")
+    }
+
+    pub(super) fn primary_profile_not_approved() -> Self {
+        Self::refused(20003, "The primary compliance profile is not approved")
+    }
+
+    /// The text and the status are Twilio's; its code is not known.
+    pub(super) fn status_update_not_allowed() -> Self {
+        Self::refused(60711, "User cannot perform this status update")
+    }
+
+    pub(super) fn status_with_other_properties() -> Self {
+        Self::refused(22204, "Status: update it in a request of its own, without other properties")
+    }
+
+    pub(super) fn object_type_not_assignable() -> Self {
+        Self::refused(
+            22206,
+            "ObjectSid: write the SID of an end user (IT), a supporting document (RD) or a profile (BU)",
+        )
+    }
+
+    pub(super) fn attributes_not_json() -> Self {
+        Self::refused(22207, "Attributes: write a JSON object, such as {\"first_name\":\"Ada\"}")
     }
 
     pub(super) fn too_large() -> Self {
@@ -64,7 +97,15 @@ impl ApiError {
         match error {
             ModelError::NotFound => Self::not_found(request),
             ModelError::Full(_) => Self::invalid(error.to_string()),
-            ModelError::Forbidden(_) => Self::new(StatusCode::BAD_REQUEST, 60711, format!("Not allowed: {error}")),
+            ModelError::Forbidden(_) => Self::refused(60711, format!("Not allowed: {error}")),
+            ModelError::PartOf(_) => Self::refused(70002, format!("Not allowed: {error}")),
+            ModelError::Assigned(ObjectKind::EndUser) => Self::refused(21644, format!("Not allowed: {error}")),
+            ModelError::Assigned(_) => Self::refused(21645, format!("Not allowed: {error}")),
+            ModelError::UnknownObject | ModelError::AssignedBefore => {
+                Self::refused(22205, format!("Invalid SID: {error}"))
+            }
+            ModelError::NotCopyable(_) => Self::refused(18607, format!("Not allowed: {error}")),
+            ModelError::CopiedBefore => Self::refused(18608, format!("Not allowed: {error}")),
             ModelError::State(_) => {
                 tracing::error!(%error, "a request to the simulator failed");
                 Self::server_error()

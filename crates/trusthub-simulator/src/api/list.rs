@@ -5,100 +5,140 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{
+    account_call::AccountCall,
     call::ApiCall,
     error::{ApiError, ApiResult},
     parameters::Parameters,
     render,
 };
-use crate::model::{PageStart, ProfileFilter};
+use crate::model::{Page, PageStart, ProfileFilter};
 
 const MAX_PAGE_SIZE: usize = 1000;
 const DEFAULT_PAGE_SIZE: usize = 50;
 
-/// The page that a request asks for.
-struct PageRequest {
+/// A request for a page of a list.
+pub(super) struct ListRequest<'a> {
+    call: &'a AccountCall,
+    query: Parameters,
     size: usize,
     number: u64,
     start: PageStart,
 }
 
-impl PageRequest {
-    fn parse(query: &Parameters) -> Result<Self, ApiError> {
+/// The links between the pages of a list.
+pub(super) struct PageLinks {
+    pub(super) first: String,
+    pub(super) previous: Option<String>,
+    pub(super) own: String,
+    pub(super) next: Option<String>,
+}
+
+impl<'a> ListRequest<'a> {
+    pub(super) fn of(call: &'a AccountCall) -> Result<Self, ApiError> {
+        let query = Parameters::from_query(call.request.query_string())?;
         let size = query.number("PageSize", 1, MAX_PAGE_SIZE)?.unwrap_or(DEFAULT_PAGE_SIZE);
         let number = query.number("Page", 0, u64::MAX)?.unwrap_or(0);
         let token = query.get("PageToken").filter(|token| !token.is_empty());
         let newest = PageStart::Newest { skip: number.saturating_mul(size as u64) };
         let wrong = || ApiError::invalid("PageToken: write the token of a link in an earlier page");
         let start = token.map_or(Some(newest), PageStart::parse).ok_or_else(wrong)?;
-        Ok(Self { size, number, start })
+        Ok(Self { call, query, size, number, start })
+    }
+
+    /// Returns the largest number of entries on the page.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Returns the number of the page, counted from 0.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn start(&self) -> PageStart {
+        self.start
+    }
+
+    /// Returns a parameter of the query, such as a filter.
+    pub(super) fn query(&self) -> &Parameters {
+        &self.query
+    }
+
+    /// Returns the links without scheme and host.
+    pub(super) fn relative_links(&self, previous: Option<&str>, next: Option<&str>) -> PageLinks {
+        let token = self.query.get("PageToken");
+        PageLinks {
+            first: self.link(0, None),
+            previous: previous.map(|token| self.link(self.number.saturating_sub(1), Some(token))),
+            own: self.link(self.number, token),
+            next: next.map(|token| self.link(self.number.saturating_add(1), Some(token))),
+        }
+    }
+
+    fn link(&self, number: u64, token: Option<&str>) -> String {
+        let is_filter = |name: &str| !["PageSize", "Page", "PageToken"].contains(&name);
+        let filters = self.query.all().filter(|(name, _)| is_filter(name));
+        let mut link = format!("{}?", self.call.request.path());
+        for (name, value) in filters {
+            link.push_str(&format!("{}={}&", encoded(name), encoded(value)));
+        }
+        link.push_str(&format!("PageSize={}&Page={number}", self.size));
+        if let Some(token) = token.filter(|token| !token.is_empty()) {
+            link.push_str(&format!("&PageToken={}", encoded(token)));
+        }
+        link
+    }
+
+    fn meta(&self, key: &str, previous: Option<&str>, next: Option<&str>) -> Value {
+        let base = self.call.base_url();
+        let absolute = |link: String| format!("{base}{link}");
+        let links = self.relative_links(previous, next);
+        json!({
+            "page": self.number,
+            "page_size": self.size,
+            "first_page_url": absolute(links.first),
+            "previous_page_url": links.previous.map(absolute),
+            "url": absolute(links.own),
+            "next_page_url": links.next.map(absolute),
+            "key": key,
+        })
     }
 }
 
 /// `GET /v1/CustomerProfiles`
 pub(super) async fn profiles(call: ApiCall) -> ApiResult {
-    let query = Parameters::from_query(call.request.query_string())?;
+    let list = ListRequest::of(&call)?;
     let filter = ProfileFilter {
-        status: query.status()?,
-        friendly_name: query.get("FriendlyName").map(str::to_owned),
-        policy: query.policy("PolicySid")?.map(str::to_owned),
+        status: list.query.status()?,
+        friendly_name: list.query.get("FriendlyName").map(str::to_owned),
+        policy: list.query.policy("PolicySid")?,
     };
-    let requested = PageRequest::parse(&query)?;
-    let page = call.simulator.model().list(&call.account, call.kind, &filter, requested.start, requested.size);
+    let page = call.simulator.model().list(&call.account, call.kind, &filter, list.start, list.size);
     let base = call.base_url();
-    let profiles = page.profiles.iter().map(|profile| render::profile(profile, &base)).collect();
-    let links = PageLinks { call: &call, query: &query, size: requested.size };
-    let meta = links.meta(requested.number, page.previous.as_deref(), page.next.as_deref());
-    Ok(HttpResponse::Ok().json(json!({ "results": Value::Array(profiles), "meta": meta })))
+    Ok(response(&list, "results", page, |profile| render::profile(profile, &base)))
+}
+
+/// Responds with a page; `key` is the name of the field with the entries.
+pub(super) fn response<T>(
+    list: &ListRequest<'_>,
+    key: &str,
+    page: Page<T>,
+    render: impl Fn(&T) -> Value,
+) -> HttpResponse {
+    let entries: Vec<_> = page.entries.iter().map(render).collect();
+    let meta = list.meta(key, page.previous.as_deref(), page.next.as_deref());
+    HttpResponse::Ok().json(json!({ key: entries, "meta": meta }))
 }
 
 /// Returns the requested page of a list that is short enough to be built as a whole.
-pub(super) fn page_of(call: &ApiCall, results: Vec<Value>) -> ApiResult {
-    let query = Parameters::from_query(call.request.query_string())?;
-    let PageRequest { size, number, .. } = PageRequest::parse(&query)?;
-    let begin = usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(size).min(results.len());
-    let end = begin.saturating_add(size).min(results.len());
-    let links = PageLinks { call, query: &query, size };
+pub(super) fn page_of(call: &AccountCall, key: &str, entries: Vec<Value>) -> ApiResult {
+    let list = ListRequest::of(call)?;
+    let begin = usize::try_from(list.number).unwrap_or(usize::MAX).saturating_mul(list.size).min(entries.len());
+    let end = begin.saturating_add(list.size).min(entries.len());
     // The pages of this list need no token: the number of a page determines its start.
-    let meta = links.meta(number, (begin > 0).then_some(""), (end < results.len()).then_some(""));
-    let page: Vec<_> = results.into_iter().skip(begin).take(end - begin).collect();
-    Ok(HttpResponse::Ok().json(json!({ "results": page, "meta": meta })))
-}
-
-/// The links between the pages of a list.
-struct PageLinks<'a> {
-    call: &'a ApiCall,
-    query: &'a Parameters,
-    size: usize,
-}
-
-impl PageLinks<'_> {
-    fn meta(&self, number: u64, previous: Option<&str>, next: Option<&str>) -> Value {
-        let token = self.query.get("PageToken");
-        let before = number.saturating_sub(1);
-        json!({
-            "page": number,
-            "page_size": self.size,
-            "first_page_url": self.url(0, None),
-            "previous_page_url": previous.map(|token| self.url(before, Some(token))),
-            "url": self.url(number, token),
-            "next_page_url": next.map(|token| self.url(number.saturating_add(1), Some(token))),
-            "key": "results",
-        })
-    }
-
-    fn url(&self, number: u64, token: Option<&str>) -> String {
-        let is_filter = |name: &str| !["PageSize", "Page", "PageToken"].contains(&name);
-        let filters = self.query.all().filter(|(name, _)| is_filter(name));
-        let mut url = format!("{}{}?", self.call.base_url(), self.call.request.path());
-        for (name, value) in filters {
-            url.push_str(&format!("{}={}&", encoded(name), encoded(value)));
-        }
-        url.push_str(&format!("PageSize={}&Page={number}", self.size));
-        if let Some(token) = token.filter(|token| !token.is_empty()) {
-            url.push_str(&format!("&PageToken={}", encoded(token)));
-        }
-        url
-    }
+    let (previous, next) = ((begin > 0).then(String::new), (end < entries.len()).then(String::new));
+    let entries = entries.into_iter().skip(begin).take(end.saturating_sub(begin)).collect();
+    Ok(response(&list, key, Page { entries, previous, next }, Value::clone))
 }
 
 fn encoded(text: &str) -> String {

@@ -74,6 +74,11 @@ impl Parameters {
         self.get(name).filter(|value| !value.trim().is_empty()).ok_or_else(missing)
     }
 
+    /// Returns a parameter that can be missing but not empty.
+    pub(super) fn not_empty(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        self.get(name).map(|_| self.required(name)).transpose()
+    }
+
     /// Returns a number from `min` to `max`.
     pub(super) fn number<T: Number>(&self, name: &str, min: T, max: T) -> Result<Option<T>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
@@ -112,15 +117,17 @@ impl Parameters {
         self.checked(name, is_callback_url, wrong)
     }
 
-    /// Returns `Email`, which must be a mail address.
-    pub(super) fn email(&self) -> Result<Option<&str>, ApiError> {
-        self.checked("Email", is_email, || "Email: write an address such as name@example.com".to_owned())
+    /// Returns the SID of a policy.
+    pub(super) fn policy(&self, name: &str) -> Result<Option<String>, ApiError> {
+        let is_policy = |text: &str| text.starts_with("RN") && is_sid(text);
+        let sid = self.checked(name, is_policy, || format!("{name}: write RN followed by 32 hexadecimal digits"))?;
+        Ok(sid.map(canonical_sid))
     }
 
-    /// Returns the SID of a policy.
-    pub(super) fn policy(&self, name: &str) -> Result<Option<&str>, ApiError> {
-        let is_policy = |text: &str| text.starts_with("RN") && is_sid(text);
-        self.checked(name, is_policy, || format!("{name}: write RN followed by 32 hexadecimal digits"))
+    /// Returns a SID of any kind.
+    pub(super) fn sid(&self, name: &str) -> Result<Option<String>, ApiError> {
+        let wrong = || format!("{name}: write two letters followed by 32 hexadecimal digits");
+        Ok(self.checked(name, is_sid, wrong)?.map(canonical_sid))
     }
 
     /// Returns a parameter that must be valid if it is given.
@@ -147,15 +154,12 @@ fn body_error(error: &Error) -> ApiError {
 const STATUSES: [Status; 5] =
     [Status::Draft, Status::PendingReview, Status::InReview, Status::TwilioRejected, Status::TwilioApproved];
 
-fn is_email(text: &str) -> bool {
-    let is_forbidden = |c: char| c.is_whitespace() || c.is_control();
-    text.rsplit_once('@').is_some_and(|(name, domain)| {
-        !name.is_empty()
-            && !domain.starts_with('.')
-            && !domain.ends_with('.')
-            && domain.contains('.')
-            && !text.contains(is_forbidden)
-    })
+/// Returns a SID in the case in which the simulator stores it. Twilio compares the digits in any case.
+pub(super) fn canonical_sid(text: &str) -> String {
+    match text.split_at_checked(2) {
+        Some((kind, digits)) if is_sid(text) => format!("{kind}{}", digits.to_ascii_lowercase()),
+        _ => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -163,12 +167,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_address_has_a_name_and_a_domain() {
-        for good in ["a@b.c", "first.last+tag@mail.example.com", "\"a@b\"@example.com"] {
-            assert!(is_email(good), "{good}");
-        }
-        for bad in ["", "a", "@b.c", "a@b", "a@.c", "a@b.", "a b@c.d", "a@b.c\n"] {
-            assert!(!is_email(bad), "{bad}");
+    fn sid_is_found_in_any_case_of_its_digits_and_other_text_is_kept() {
+        let lower = format!("BU{}", "0af9".repeat(8));
+        assert_eq!(canonical_sid(&format!("BU{}", "0AF9".repeat(8))), lower);
+        for text in ["", "B", "BU0A", "ä", "CustomerProfiles"] {
+            assert_eq!(canonical_sid(text), text);
         }
     }
 }

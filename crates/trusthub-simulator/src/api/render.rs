@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{EntityAssignment, ProfileKind, SimulatedProfile};
+use super::render_objects;
+use crate::model::{ChannelEndpoint, EntityAssignment, Evaluation, ProfileKind, SimulatedProfile};
 
 impl ProfileKind {
     /// Returns the last segment of the collection's path.
@@ -56,6 +57,49 @@ pub(super) fn profile(profile: &SimulatedProfile, base: &str) -> Value {
         },
         "url": url,
     })
+}
+
+/// Renders an evaluation of a profile.
+pub(super) fn evaluation(evaluation: &Evaluation, profile: &SimulatedProfile, base: &str) -> Value {
+    let mut value = render_objects::evaluation(evaluation);
+    of_profile(&mut value, profile, &format!("{}/Evaluations/{}", url(base, profile), evaluation.sid));
+    value
+}
+
+/// Renders the assignment of an endpoint to a profile.
+pub(super) fn endpoint(endpoint: &ChannelEndpoint, profile: &SimulatedProfile, base: &str) -> Value {
+    let mut value = json!({
+        "sid": endpoint.sid,
+        "channel_endpoint_type": endpoint.endpoint_type,
+        "channel_endpoint_sid": endpoint.endpoint,
+        "date_created": endpoint.created.to_string(),
+    });
+    of_profile(&mut value, profile, &format!("{}/ChannelEndpointAssignments/{}", url(base, profile), endpoint.sid));
+    value
+}
+
+/// Renders the copy of a profile.
+pub(super) fn provisional_copy(copy: &SimulatedProfile, original: &SimulatedProfile, base: &str) -> Value {
+    let mut value = json!({
+        "policy_sid": copy.policy,
+        "friendly_name": copy.friendly_name,
+        "status": copy.status,
+        "email": copy.email,
+        "status_callback": copy.status_callback,
+        "valid_until": copy.valid_until.map(|moment| moment.to_string()),
+        "date_created": copy.created.to_string(),
+        "date_updated": copy.updated.to_string(),
+    });
+    of_profile(&mut value, copy, &format!("{}/ProvisionalCopy", url(base, original)));
+    value
+}
+
+/// Adds the fields that every part of a profile has.
+fn of_profile(value: &mut Value, profile: &SimulatedProfile, url: &str) {
+    let Some(fields) = value.as_object_mut() else { return };
+    fields.insert(format!("{}_sid", profile.kind.field_prefix()), json!(profile.sid));
+    fields.insert("account_sid".to_owned(), json!(profile.account));
+    fields.insert("url".to_owned(), json!(url));
 }
 
 pub(super) fn assignment(assignment: &EntityAssignment, profile: &SimulatedProfile, base: &str) -> Value {

@@ -3,13 +3,23 @@
 //! A change is written to the state file, if there is one, before it takes effect. If that write fails, the change does
 //! not happen and the caller gets [`ModelError::State`].
 
+mod assignment_rules;
 mod clock;
+mod endpoint;
+mod error;
+mod evaluation;
+mod object_rules;
+mod object_type;
+mod objects;
 mod page;
 mod policy;
 mod profile;
+mod review;
+mod sample;
 mod state_file;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -22,15 +32,27 @@ use trusthub_events::{AccountSid, ProfileSid, Status};
 
 use self::{
     clock::SimClock,
-    page::{ListKey, ProfileList},
+    objects::ObjectStore,
+    page::{ListKey, SerialList},
+    usage::UsageIndex,
 };
 pub use self::{
     clock::SimTime,
-    page::{PageStart, ProfileFilter, ProfilePage},
-    profile::{
-        EntityAssignment, ForbiddenInStatus, ProfileEdit, ProfileKind, ReviewDecision, SimulatedProfile, StatusChange,
+    endpoint::ChannelEndpoint,
+    error::ModelError,
+    evaluation::{Evaluation, EvaluationFailure, FieldResult, IdentityProof, RequirementResult},
+    object_type::{DOCUMENT_TYPES, END_USER_TYPES, Necessity, ObjectType, TypeField, named},
+    objects::{ComplianceObject, NewObject, ObjectEdit, ObjectKind, ObjectPage},
+    page::{Page, PageStart, ProfileFilter, ProfilePage},
+    policy::{
+        DocumentRequirement, POLICIES, PRIMARY_BUSINESS_POLICY, PRIMARY_INDIVIDUAL_POLICY, Policy, ProfileRequirement,
+        SECONDARY_BUSINESS_POLICY,
     },
-    state_file::{StateFile, StateFileError},
+    profile::{
+        EntityAssignment, ForbiddenInStatus, OUTDATED, ProfileEdit, ProfileKind, REGULATION_CHANGED, ReviewDecision,
+        SimulatedProfile, StatusChange,
+    },
+    state_file::{StateFile, StateFileError, StoredState},
 };
 use super::callback::Percent;
 
@@ -53,32 +75,6 @@ pub struct NewProfile {
 
 /// The limit on profiles, which take one to two gigabytes of memory then.
 pub const MAX_PROFILES: u32 = 1_000_000;
-/// The limit on assignments per profile. No policy requires as many.
-const MAX_ASSIGNMENTS: usize = 50;
-
-/// Why a change did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// The profile, the assignment or the account does not exist.
-    #[error("it does not exist")]
-    NotFound,
-    /// The current status of the profile does not allow the change.
-    #[error("it is {}", .0.status)]
-    Forbidden(ForbiddenInStatus),
-    /// A limit is reached; the text says which.
-    #[error("there are {0} already; remove some")]
-    Full(&'static str),
-    /// The state file cannot be written.
-    #[error("the state file cannot be written: {0}")]
-    State(#[from] io::Error),
-}
-
-impl From<ForbiddenInStatus> for ModelError {
-    fn from(forbidden: ForbiddenInStatus) -> Self {
-        Self::Forbidden(forbidden)
-    }
-}
-
 /// The result of a change: the profile and the status changes to announce.
 #[derive(Debug)]
 pub struct ProfileUpdate {
@@ -106,6 +102,10 @@ pub struct TrustHubModel {
     lists: HashMap<ListKey, BTreeMap<u64, ProfileSid>>,
     /// The profiles with an automatic change, in the order in which it is due.
     due: BTreeSet<(SimTime, ProfileSid)>,
+    objects: ObjectStore,
+    usage: UsageIndex,
+    /// The approved profiles that were made for the profiles of an account that require one, by their policy.
+    samples: HashMap<(AccountSid, &'static str), ProfileSid>,
     next_serial: u64,
     auto_review: AutoReview,
     random: fastrand::Rng,
@@ -113,27 +113,38 @@ pub struct TrustHubModel {
 }
 
 impl TrustHubModel {
-    /// Creates a model with the profiles of the state file, or without profiles. All random choices derive from `seed`.
+    /// Creates a model with the contents of the state file, or empty. All random choices derive from `seed`.
     #[must_use]
-    pub fn new(state: Option<(StateFile, Vec<SimulatedProfile>)>, speed: NonZeroU32, seed: u64) -> Self {
+    pub fn new(state: Option<(StateFile, StoredState)>, speed: NonZeroU32, seed: u64) -> Self {
         let (state, stored) = state.map_or_else(Default::default, |(state, stored)| (Some(state), stored));
         let mut model = Self {
             clock: SimClock::new(speed),
             profiles: HashMap::new(),
             lists: HashMap::new(),
             due: BTreeSet::new(),
+            objects: ObjectStore::default(),
+            usage: UsageIndex::default(),
+            samples: HashMap::new(),
             next_serial: 1,
             auto_review: AutoReview::default(),
             random: fastrand::Rng::with_seed(seed),
             state: None,
         };
-        for profile in stored {
-            model.clock.catch_up_with(profile.updated);
-            model.next_serial = model.next_serial.max(profile.serial.saturating_add(1));
+        for profile in stored.profiles {
+            model.restore(profile.updated, profile.serial);
             model.insert(profile);
+        }
+        for object in stored.objects {
+            model.restore(object.updated, object.serial);
+            model.objects.insert(object);
         }
         model.state = state;
         model
+    }
+
+    fn restore(&mut self, updated: SimTime, serial: u64) {
+        self.clock.catch_up_with(updated);
+        self.next_serial = self.next_serial.max(serial.saturating_add(1));
     }
 
     /// Returns the current simulated time.
@@ -188,7 +199,7 @@ impl TrustHubModel {
         let NewProfile { kind, account, policy, friendly_name, email, status_callback } = new;
         let profile = SimulatedProfile {
             sid: self.new_profile_sid(),
-            serial: self.next_serial,
+            serial: self.take_serial(),
             kind,
             account,
             policy,
@@ -202,8 +213,11 @@ impl TrustHubModel {
             errors: Vec::new(),
             assignments: Vec::new(),
             review_at: None,
+            evaluations: Vec::new(),
+            endpoints: Vec::new(),
+            provisional_copy: None,
+            identity: None,
         };
-        self.next_serial = self.next_serial.saturating_add(1);
         self.store(profile.clone())?;
         Ok(profile)
     }
@@ -228,7 +242,8 @@ impl TrustHubModel {
     ) -> ProfilePage {
         let empty = BTreeMap::new();
         let serials = self.lists.get(&(account.clone(), kind)).unwrap_or(&empty);
-        ProfileList { serials, profiles: &self.profiles, filter }.page(start, size)
+        let matches = |profile: &SimulatedProfile| filter.matches(profile);
+        SerialList { serials, entries: &self.profiles, matches }.page(start, size)
     }
 
     /// Applies a change that the owner of a profile requests.
@@ -236,7 +251,10 @@ impl TrustHubModel {
     /// # Errors
     /// [`ModelError`].
     pub fn edit(&mut self, sid: &ProfileSid, edit: ProfileEdit) -> Result<ProfileUpdate, ModelError> {
-        self.change(sid, |profile, now| profile.edit(edit, now))
+        let profile = self.get(sid)?;
+        let is_submission = edit.status == Some(Status::PendingReview);
+        let rejection = is_submission.then(|| self.rejection(profile)).flatten();
+        self.change(sid, |profile, now| profile.edit(edit, rejection, now))
     }
 
     /// Applies the decision of a reviewer.
@@ -247,50 +265,12 @@ impl TrustHubModel {
         self.change(sid, |profile, now| profile.decide(decision, now))
     }
 
-    /// Ends the approval of a profile.
+    /// Ends the approval of a profile, with [`OUTDATED`] or [`REGULATION_CHANGED`].
     ///
     /// # Errors
     /// [`ModelError`].
-    pub fn expire(&mut self, sid: &ProfileSid) -> Result<ProfileUpdate, ModelError> {
-        self.change(sid, SimulatedProfile::expire)
-    }
-
-    /// Assigns an object to a profile.
-    ///
-    /// # Errors
-    /// [`ModelError`].
-    pub fn assign(&mut self, sid: &ProfileSid, object: String) -> Result<EntityAssignment, ModelError> {
-        if self.get(sid)?.assignments.len() >= MAX_ASSIGNMENTS {
-            return Err(ModelError::Full("50 assignments"));
-        }
-        let assignment = EntityAssignment { sid: self.new_sid("BV"), object, created: self.now() };
-        self.change(sid, |profile, _| profile.assign(assignment.clone()).map(|()| Vec::new()))?;
-        Ok(assignment)
-    }
-
-    /// Assigns a new object for each unmet requirement of the profile's policy.
-    ///
-    /// # Errors
-    /// [`ModelError`].
-    pub fn assign_required(&mut self, sid: &ProfileSid) -> Result<(), ModelError> {
-        for missing in self.get(sid)?.missing() {
-            let object = self.new_sid(missing.prefix());
-            self.assign(sid, object)?;
-        }
-        Ok(())
-    }
-
-    /// Removes an assignment of a profile.
-    ///
-    /// # Errors
-    /// [`ModelError`].
-    pub fn unassign(&mut self, sid: &ProfileSid, assignment: &str) -> Result<(), ModelError> {
-        let mut found = false;
-        self.change(sid, |profile, _| {
-            found = profile.unassign(assignment)?;
-            Ok(Vec::new())
-        })?;
-        if found { Ok(()) } else { Err(ModelError::NotFound) }
+    pub fn expire(&mut self, sid: &ProfileSid, code: u32) -> Result<ProfileUpdate, ModelError> {
+        self.change(sid, |profile, now| profile.expire(code, now))
     }
 
     /// Deletes a profile that is not in review.
@@ -315,7 +295,7 @@ impl TrustHubModel {
         let decision = self.auto_decision();
         let update = self.change(&sid, |profile, now| match profile.status {
             Status::InReview => profile.decide(decision, now),
-            _ => profile.expire(now),
+            _ => profile.expire(OUTDATED, now),
         })?;
         Ok(Some(update))
     }
@@ -357,11 +337,13 @@ impl TrustHubModel {
         let key = (profile.account.clone(), profile.kind);
         self.lists.entry(key).or_default().insert(profile.serial, profile.sid.clone());
         self.due.extend(profile.due().map(|due| (due, profile.sid.clone())));
+        self.usage.insert(&profile);
         self.profiles.insert(profile.sid.clone(), profile);
     }
 
     fn remove(&mut self, sid: &ProfileSid) {
         let Some(profile) = self.profiles.remove(sid) else { return };
+        self.usage.remove(&profile);
         if let Some(due) = profile.due() {
             self.due.remove(&(due, profile.sid.clone()));
         }
@@ -378,6 +360,18 @@ impl TrustHubModel {
                 _ => {}
             }
         }
+    }
+
+    /// Returns the next position in the order of creation.
+    fn take_serial(&mut self) -> u64 {
+        let serial = self.next_serial;
+        self.next_serial = serial.saturating_add(1);
+        serial
+    }
+
+    /// Returns a random SID for something that is not stored.
+    pub fn random_sid(&mut self, prefix: &str) -> String {
+        self.new_sid(prefix)
     }
 
     fn new_sid(&mut self, prefix: &str) -> String {

@@ -1,8 +1,11 @@
 //! Lists of profiles, page by page.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+};
 
-use trusthub_events::{AccountSid, ProfileSid, Status};
+use trusthub_events::{AccountSid, Status};
 
 use super::profile::{ProfileKind, SimulatedProfile};
 
@@ -18,30 +21,30 @@ pub struct ProfileFilter {
 }
 
 impl ProfileFilter {
-    fn matches(&self, profile: &SimulatedProfile) -> bool {
+    pub(super) fn matches(&self, profile: &SimulatedProfile) -> bool {
         self.status.is_none_or(|status| status == profile.status)
             && self.friendly_name.as_ref().is_none_or(|name| *name == profile.friendly_name)
             && self.policy.as_ref().is_none_or(|policy| policy.eq_ignore_ascii_case(&profile.policy))
     }
 }
 
-/// Where a page starts. It refers to a profile's serial number and not to an offset, so that the pages of a list stay
-/// consistent while profiles are created and deleted.
+/// Where a page starts. It refers to an entry's serial number and not to an offset, so that the pages of a list stay
+/// consistent while entries are created and deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageStart {
-    /// At the newest profile, after skipping some.
+    /// At the newest entry, after skipping some.
     Newest {
-        /// The number of profiles to skip.
+        /// The number of entries to skip.
         skip: u64,
     },
-    /// After the profile with this serial number, with older ones.
+    /// After the entry with this serial number, with older ones.
     After(u64),
-    /// On the page that ends before the profile with this serial number, with newer ones.
+    /// On the page that ends before the entry with this serial number, with newer ones.
     Before(u64),
 }
 
 impl PageStart {
-    /// Parses a token of a [`ProfilePage`]. Returns `None` if it is not one.
+    /// Parses a token of a [`Page`]. Returns `None` if it is not one.
     #[must_use]
     pub fn parse(token: &str) -> Option<Self> {
         let number = |digits: &str| (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten();
@@ -52,61 +55,72 @@ impl PageStart {
 
 /// One page of a list.
 #[derive(Debug)]
-pub struct ProfilePage {
-    /// The profiles, newest first.
-    pub profiles: Vec<SimulatedProfile>,
-    /// The token of the page with newer profiles, if there are any.
+pub struct Page<T> {
+    /// The entries, newest first.
+    pub entries: Vec<T>,
+    /// The token of the page with newer entries, if there are any.
     pub previous: Option<String>,
-    /// The token of the page with older profiles, if there are any.
+    /// The token of the page with older entries, if there are any.
     pub next: Option<String>,
 }
 
-/// The profiles of one kind and account that match a filter.
-pub(super) struct ProfileList<'a> {
-    /// The SIDs of all profiles of this kind and account by serial number, so the oldest first.
-    pub(super) serials: &'a BTreeMap<u64, ProfileSid>,
-    pub(super) profiles: &'a HashMap<ProfileSid, SimulatedProfile>,
-    pub(super) filter: &'a ProfileFilter,
+/// One page of a list of profiles.
+pub type ProfilePage = Page<SimulatedProfile>;
+
+/// An entry of a list.
+pub(super) trait Listed: Clone {
+    /// Returns the position in the order of creation.
+    fn serial(&self) -> u64;
 }
 
-impl<'a> ProfileList<'a> {
-    /// Returns the profiles that are older than this one, newest first.
-    fn older(&self, serial: u64) -> impl Iterator<Item = &'a SimulatedProfile> {
+impl Listed for SimulatedProfile {
+    fn serial(&self) -> u64 {
+        self.serial
+    }
+}
+
+/// The entries of one kind and account that match a filter.
+pub(super) struct SerialList<'a, K, T, M> {
+    /// The SIDs of all entries of this kind and account by serial number, so the oldest first.
+    pub(super) serials: &'a BTreeMap<u64, K>,
+    pub(super) entries: &'a HashMap<K, T>,
+    pub(super) matches: M,
+}
+
+impl<'a, K: Eq + Hash, T: Listed, M: Fn(&T) -> bool> SerialList<'a, K, T, M> {
+    /// Returns the entries that are older than this one, newest first.
+    fn older(&self, serial: u64) -> impl Iterator<Item = &'a T> {
         self.matching(self.serials.range(..serial).rev())
     }
 
-    /// Returns the profiles that are newer than this one, oldest first.
-    fn newer(&self, serial: u64) -> impl Iterator<Item = &'a SimulatedProfile> {
+    /// Returns the entries that are newer than this one, oldest first.
+    fn newer(&self, serial: u64) -> impl Iterator<Item = &'a T> {
         self.matching(self.serials.range(serial.saturating_add(1)..))
     }
 
-    fn matching(
-        &self,
-        entries: impl Iterator<Item = (&'a u64, &'a ProfileSid)>,
-    ) -> impl Iterator<Item = &'a SimulatedProfile> {
-        let Self { profiles, filter, .. } = *self;
-        entries.filter_map(|(_, sid)| profiles.get(sid)).filter(|profile| filter.matches(profile))
+    fn matching(&self, serials: impl Iterator<Item = (&'a u64, &'a K)>) -> impl Iterator<Item = &'a T> {
+        serials.filter_map(|(_, sid)| self.entries.get(sid)).filter(|entry| (self.matches)(entry))
     }
 
-    pub(super) fn page(&self, start: PageStart, size: usize) -> ProfilePage {
-        let profiles: Vec<_> = match start {
+    pub(super) fn page(&self, start: PageStart, size: usize) -> Page<T> {
+        let entries: Vec<_> = match start {
             PageStart::Newest { skip } => {
                 let skip = usize::try_from(skip).unwrap_or(usize::MAX);
                 self.older(u64::MAX).skip(skip).take(size).collect()
             }
             PageStart::After(serial) => self.older(serial).take(size).collect(),
             PageStart::Before(serial) => {
-                let mut profiles: Vec<_> = self.newer(serial).take(size).collect();
-                profiles.reverse();
-                profiles
+                let mut entries: Vec<_> = self.newer(serial).take(size).collect();
+                entries.reverse();
+                entries
             }
         };
-        let newer = profiles.first().filter(|newest| self.newer(newest.serial).next().is_some());
-        let older = profiles.last().filter(|oldest| self.older(oldest.serial).next().is_some());
-        ProfilePage {
-            previous: newer.map(|newest| format!("PB{:016x}", newest.serial)),
-            next: older.map(|oldest| format!("PA{:016x}", oldest.serial)),
-            profiles: profiles.into_iter().cloned().collect(),
+        let newer = entries.first().filter(|newest| self.newer(newest.serial()).next().is_some());
+        let older = entries.last().filter(|oldest| self.older(oldest.serial()).next().is_some());
+        Page {
+            previous: newer.map(|newest| format!("PB{:016x}", newest.serial())),
+            next: older.map(|oldest| format!("PA{:016x}", oldest.serial())),
+            entries: entries.into_iter().cloned().collect(),
         }
     }
 }

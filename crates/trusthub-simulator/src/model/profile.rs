@@ -5,7 +5,8 @@ use trusthub_events::{AccountSid, ProfileSid, Status, error_code};
 
 use super::{
     clock::SimTime,
-    policy::{Requirement, missing, rejection_reason},
+    endpoint::ChannelEndpoint,
+    evaluation::{Evaluation, IdentityProof},
 };
 
 /// The kind of a profile, which is also the collection that it belongs to.
@@ -50,6 +51,18 @@ pub struct SimulatedProfile {
     pub assignments: Vec<EntityAssignment>,
     /// When an automatic review decides; `None` if only a reviewer does.
     pub(super) review_at: Option<SimTime>,
+    /// The evaluations, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluations: Vec<Evaluation>,
+    /// The phone numbers and other endpoints that are assigned to it, in the order of their assignment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<ChannelEndpoint>,
+    /// The profile that was made as a copy of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisional_copy: Option<ProfileSid>,
+    /// What Twilio's Console asks for in addition; `None` for all profiles but primary ones that it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityProof>,
 }
 
 /// The assignment of an object, such as an end user or a document, to a profile.
@@ -100,6 +113,18 @@ impl ReviewDecision {
     }
 }
 
+/// Why Twilio rejects a profile at its submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rejection {
+    pub(super) codes: Vec<u32>,
+    pub(super) reason: String,
+}
+
+/// Twilio's error code of an approval that ended because the information is outdated.
+pub const OUTDATED: u32 = 22601;
+/// Twilio's error code of an approval that ended because a regulation changed.
+pub const REGULATION_CHANGED: u32 = 22600;
+
 /// A change of status, which is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
@@ -117,11 +142,16 @@ pub struct ForbiddenInStatus {
 }
 
 impl SimulatedProfile {
-    /// Applies a change of the owner.
+    /// Applies a change of the owner. A submission ends in the rejection, if there is one.
     ///
     /// # Errors
     /// [`ForbiddenInStatus`] during a review, and if the status cannot become the requested one.
-    pub(super) fn edit(&mut self, edit: ProfileEdit, now: SimTime) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
+    pub(super) fn edit(
+        &mut self,
+        edit: ProfileEdit,
+        rejection: Option<Rejection>,
+        now: SimTime,
+    ) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
         self.check_editable()?;
         self.check_requested(edit.status)?;
         let ProfileEdit { friendly_name, email, status_callback, status } = edit;
@@ -132,7 +162,7 @@ impl SimulatedProfile {
         }
         self.updated = now;
         Ok(match status {
-            Some(Status::PendingReview) => self.submit(),
+            Some(Status::PendingReview) => self.submit(rejection),
             Some(Status::Draft) if self.status != Status::Draft => vec![self.set_status(Status::Draft)],
             _ => Vec::new(),
         })
@@ -150,19 +180,11 @@ impl SimulatedProfile {
     }
 
     /// Submits the profile: a complete one goes into review immediately, an incomplete one is rejected immediately.
-    fn submit(&mut self) -> Vec<StatusChange> {
-        let missing = self.missing();
-        let submitted = self.set_status(Status::PendingReview);
-        if missing.is_empty() {
-            return vec![submitted, self.set_status(Status::InReview)];
+    fn submit(&mut self, rejection: Option<Rejection>) -> Vec<StatusChange> {
+        if let Some(Rejection { codes, reason }) = rejection {
+            return vec![self.reject(codes, reason)];
         }
-        let codes = missing.iter().map(|missing| missing.code()).collect();
-        vec![self.reject(codes, rejection_reason(&missing))]
-    }
-
-    /// Returns the requirements of the policy that no assigned object meets.
-    pub(super) fn missing(&self) -> Vec<&'static Requirement> {
-        missing(&self.policy, self.assignments.iter().map(|assignment| assignment.object.as_str()))
+        vec![self.set_status(Status::PendingReview), self.set_status(Status::InReview)]
     }
 
     /// Applies the decision of a reviewer. An approved profile can still be rejected.
@@ -189,16 +211,16 @@ impl SimulatedProfile {
         Ok(vec![change])
     }
 
-    /// Ends the approval.
+    /// Ends the approval, with [`OUTDATED`] or [`REGULATION_CHANGED`].
     ///
     /// # Errors
     /// [`ForbiddenInStatus`] if the profile is not approved.
-    pub(super) fn expire(&mut self, now: SimTime) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
+    pub(super) fn expire(&mut self, code: u32, now: SimTime) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
         if self.status != Status::TwilioApproved {
             return Err(self.forbidden());
         }
         self.updated = now;
-        Ok(vec![self.reject(Vec::new(), "The approval has expired.".to_owned())])
+        Ok(vec![self.reject(vec![code], format!("The approval has expired ({code})."))])
     }
 
     /// Assigns an object to the profile.

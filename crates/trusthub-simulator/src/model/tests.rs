@@ -1,3 +1,5 @@
+mod content;
+
 use std::{env, fs, iter, path::PathBuf, process};
 
 use proptest::{collection::vec, prelude::*};
@@ -5,11 +7,8 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
-const BUSINESS: &str = "RNdfbf3fae0e1107f8aded0e7cead80bf5";
-const INDIVIDUAL: &str = "RN806dd6cd175f314e1f96a9727ee271f4";
 const SIMPLE: &str = "RN00000000000000000000000000000000";
 const END_USER: &str = "IT00000000000000000000000000000000";
-const DOCUMENT: &str = "RD00000000000000000000000000000000";
 
 fn account() -> AccountSid {
     AccountSid::parse(ACCOUNT).unwrap()
@@ -64,34 +63,6 @@ fn a_complete_profile_goes_into_review_and_is_locked() {
 }
 
 #[test]
-fn an_incomplete_profile_is_rejected_at_once_by_the_rules_of_its_policy() {
-    let mut model = model();
-    for (policy, missing, objects) in
-        [(BUSINESS, &[22214, 22216][..], &[END_USER, DOCUMENT][..]), (INDIVIDUAL, &[22214], &[END_USER])]
-    {
-        let sid = model.create(new_profile(policy)).unwrap().sid;
-        let rejected = model.edit(&sid, submit()).unwrap();
-        assert_eq!(statuses(&rejected), [Status::TwilioRejected]);
-        assert_eq!(rejected.profile.errors, missing);
-        assert!(missing.iter().all(|code| rejected.changes[0].reason.contains(&code.to_string())));
-        for object in objects {
-            model.assign(&sid, (*object).to_owned()).unwrap();
-        }
-        assert_eq!(model.edit(&sid, submit()).unwrap().profile.status, Status::InReview);
-    }
-}
-
-#[test]
-fn a_removed_assignment_is_missing_again() {
-    let mut model = model();
-    let sid = model.create(new_profile(INDIVIDUAL)).unwrap().sid;
-    let assignment = model.assign(&sid, END_USER.to_owned()).unwrap();
-    model.unassign(&sid, &assignment.sid).unwrap();
-    assert!(matches!(model.unassign(&sid, &assignment.sid), Err(ModelError::NotFound)));
-    assert_eq!(model.edit(&sid, submit()).unwrap().profile.status, Status::TwilioRejected);
-}
-
-#[test]
 fn a_rejected_profile_can_be_edited_resubmitted_and_approved() {
     let mut model = model();
     let sid = model.create(new_profile(SIMPLE)).unwrap().sid;
@@ -116,12 +87,13 @@ fn decisions_need_a_review_and_expiry_needs_an_approval() {
     let sid = model.create(new_profile(SIMPLE)).unwrap().sid;
     assert!(model.decide(&sid, approve()).is_err());
     assert!(model.decide(&sid, reject()).is_err());
-    assert!(model.expire(&sid).is_err());
+    assert!(model.expire(&sid, OUTDATED).is_err());
     model.edit(&sid, submit()).unwrap();
-    assert!(model.expire(&sid).is_err());
+    assert!(model.expire(&sid, OUTDATED).is_err());
     model.decide(&sid, approve()).unwrap();
     assert!(model.edit(&sid, submit()).is_err(), "there is nothing to submit");
-    assert_eq!(statuses(&model.expire(&sid).unwrap()), [Status::TwilioRejected]);
+    let expired = model.expire(&sid, REGULATION_CHANGED).unwrap();
+    assert_eq!((statuses(&expired), &expired.profile.errors[..]), (vec![Status::TwilioRejected], &[22600][..]));
 }
 
 #[test]
@@ -133,7 +105,8 @@ fn an_approval_expires_at_its_end_date() {
     model.decide(&sid, ReviewDecision::Approve { valid_until: Some(end) }).unwrap();
     assert!(model.run_next_due().unwrap().is_none());
     model.clock.catch_up_with(end);
-    assert_eq!(model.run_next_due().unwrap().unwrap().profile.status, Status::TwilioRejected);
+    let expired = model.run_next_due().unwrap().unwrap().profile;
+    assert_eq!((expired.status, &expired.errors[..]), (Status::TwilioRejected, &[22601][..]));
     assert!(model.run_next_due().unwrap().is_none(), "once");
 }
 
@@ -165,7 +138,7 @@ fn walk(
     let pages = iter::from_fn(|| {
         let page = model.list(&account(), ProfileKind::CustomerProfiles, filter, start?, size);
         start = on(&page).as_ref().map(|token| PageStart::parse(token).unwrap());
-        Some(page.profiles.iter().map(|profile| profile.serial).collect())
+        Some(page.entries.iter().map(|profile| profile.serial).collect())
     });
     pages.collect()
 }
@@ -208,7 +181,7 @@ fn pages_do_not_shift_when_profiles_are_created_or_deleted() {
     model.create(new_profile(SIMPLE)).unwrap();
     model.delete(&sids[4]).unwrap();
     let second = list(&model, PageStart::parse(&first.next.unwrap()).unwrap());
-    let listed: Vec<_> = second.profiles.iter().map(|profile| &profile.sid).collect();
+    let listed: Vec<_> = second.entries.iter().map(|profile| &profile.sid).collect();
     assert_eq!(listed, [&sids[3], &sids[2]]);
 }
 
@@ -219,10 +192,10 @@ fn lists_are_separate_per_account_and_kind() {
     let list = |account: &AccountSid, kind| {
         model.list(account, kind, &ProfileFilter::default(), PageStart::Newest { skip: 0 }, 9)
     };
-    assert_eq!(list(&account(), ProfileKind::CustomerProfiles).profiles.len(), 1);
-    assert_eq!(list(&account(), ProfileKind::TrustProducts).profiles.len(), 0);
+    assert_eq!(list(&account(), ProfileKind::CustomerProfiles).entries.len(), 1);
+    assert_eq!(list(&account(), ProfileKind::TrustProducts).entries.len(), 0);
     let other = AccountSid::parse("AC00000000000000000000000000000002").unwrap();
-    assert_eq!(list(&other, ProfileKind::CustomerProfiles).profiles.len(), 0);
+    assert_eq!(list(&other, ProfileKind::CustomerProfiles).entries.len(), 0);
 }
 
 /// The path of a file that only this test uses. Dropping it removes the file.

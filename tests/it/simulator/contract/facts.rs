@@ -9,8 +9,8 @@ use test_support::simulator::POLICY;
 
 const FIXTURE: &str = include_str!("../../../fixtures/trusthub-api.json");
 
-/// The example value of each parameter.
-const EXAMPLES: [(&str, &str); 11] = [
+/// The example value of each parameter. A name in braces stands for a SID of the subject.
+const EXAMPLES: &[(&str, &str)] = &[
     ("FriendlyName", "Shop"),
     ("Email", "shop@example.com"),
     ("PolicySid", POLICY),
@@ -18,10 +18,24 @@ const EXAMPLES: [(&str, &str); 11] = [
     ("Status", "draft"),
     ("PageSize", "20"),
     ("Page", "0"),
-    ("ObjectSid", "RD00000000000000000000000000000003"),
-    ("ObjectType", "business"),
+    ("ObjectSid", "{Document}"),
+    ("ObjectType", "customer_profile_address"),
+    ("ChannelEndpointType", "phone-number"),
     ("ChannelEndpointSid", "PN00000000000000000000000000000004"),
     ("ChannelEndpointSids", "PN00000000000000000000000000000004"),
+    ("Type", "customer_profile_address"),
+    ("Attributes", "%7B%22address_sids%22%3A%22%22%7D"),
+    ("CustomerName", "Shop"),
+    ("Street", "1+Main+Street"),
+    ("City", "Springfield"),
+    ("Region", "IL"),
+    ("PostalCode", "62701"),
+    ("IsoCountry", "US"),
+    ("PrimaryProfileSid", "{Primary}"),
+    ("TollfreePhoneNumber", "%2B18005550100"),
+    ("NotificationEmail", "shop@example.com"),
+    ("EndUserType", "Business"),
+    ("PhoneNumberType", "local"),
 ];
 
 /// Names, each with the form of its value.
@@ -36,8 +50,6 @@ pub(super) struct Facts {
     pub(super) meta: Forms,
     pub(super) paging: Forms,
     pub(super) operations: Vec<Operation>,
-    #[serde(rename = "not simulated")]
-    pub(super) not_simulated: Vec<Endpoint>,
 }
 
 /// An operation of the API.
@@ -53,6 +65,14 @@ pub(super) struct Operation {
     pub(super) answer: Option<String>,
     #[serde(rename = "list of")]
     pub(super) list_of: Option<String>,
+    #[serde(default = "results")]
+    pub(super) key: String,
+    /// A parameter that a request must not combine with others.
+    pub(super) alone: Option<String>,
+}
+
+fn results() -> String {
+    "results".to_owned()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -100,10 +120,11 @@ impl Facts {
     }
 
     /// Panics unless the value is a list of such resources as published.
-    pub(super) fn assert_list(&self, resource: &str, value: &Value) {
-        assert_eq!(keys(value), BTreeSet::from(["meta", "results"]));
+    pub(super) fn assert_list(&self, resource: &str, key: &str, value: &Value) {
+        assert_eq!(keys(value), BTreeSet::from(["meta", key]));
+        assert_eq!(value["meta"]["key"], key);
         self.assert_forms(&self.meta, &value["meta"], false);
-        value["results"].as_array().unwrap().iter().for_each(|one| self.assert_resource(resource, one));
+        value[key].as_array().unwrap().iter().for_each(|one| self.assert_resource(resource, one));
     }
 
     fn assert_forms(&self, forms: &Forms, value: &Value, nullable: bool) {
@@ -121,6 +142,8 @@ impl Facts {
             "string" => text.is_some(),
             "integer" => value.is_u64(),
             "array" => value.is_array(),
+            "object" => value.is_object(),
+            "boolean" => value.is_boolean(),
             "status" => text.is_some_and(|text| self.statuses.iter().any(|status| status == text)),
             "uri" => text.is_some_and(is_uri),
             "uri-map" => self.are_links(value),

@@ -1,0 +1,112 @@
+//! Twilio's requests for end users and supporting documents.
+
+use actix_web::HttpResponse;
+use serde_json::{Map, Value};
+
+use super::{
+    account_call::AccountCall,
+    error::{ApiError, ApiResult},
+    list::{ListRequest, response},
+    parameters::{Parameters, RawBody},
+    render_objects,
+};
+use crate::model::{NewObject, ObjectEdit, ObjectKind};
+
+/// `POST /v1/EndUsers`
+pub(super) async fn create_end_user(call: AccountCall, body: RawBody) -> ApiResult {
+    create(&call, ObjectKind::EndUser, &Parameters::from_body(body)?)
+}
+
+/// `GET /v1/EndUsers`
+pub(super) async fn list_end_users(call: AccountCall) -> ApiResult {
+    list(&call, ObjectKind::EndUser)
+}
+
+/// `GET /v1/EndUsers/{Sid}`
+pub(super) async fn fetch_end_user(call: AccountCall) -> ApiResult {
+    fetch(&call, ObjectKind::EndUser)
+}
+
+/// `POST /v1/EndUsers/{Sid}`
+pub(super) async fn update_end_user(call: AccountCall, body: RawBody) -> ApiResult {
+    update(&call, ObjectKind::EndUser, body)
+}
+
+/// `DELETE /v1/EndUsers/{Sid}`
+pub(super) async fn delete_end_user(call: AccountCall) -> ApiResult {
+    delete(&call, ObjectKind::EndUser)
+}
+
+/// `POST /v1/SupportingDocuments`
+pub(super) async fn create_document(call: AccountCall, body: RawBody) -> ApiResult {
+    create(&call, ObjectKind::SupportingDocument, &Parameters::from_body(body)?)
+}
+
+/// `GET /v1/SupportingDocuments`
+pub(super) async fn list_documents(call: AccountCall) -> ApiResult {
+    list(&call, ObjectKind::SupportingDocument)
+}
+
+/// `GET /v1/SupportingDocuments/{Sid}`
+pub(super) async fn fetch_document(call: AccountCall) -> ApiResult {
+    fetch(&call, ObjectKind::SupportingDocument)
+}
+
+/// `POST /v1/SupportingDocuments/{Sid}`
+pub(super) async fn update_document(call: AccountCall, body: RawBody) -> ApiResult {
+    update(&call, ObjectKind::SupportingDocument, body)
+}
+
+/// `DELETE /v1/SupportingDocuments/{Sid}`
+pub(super) async fn delete_document(call: AccountCall) -> ApiResult {
+    delete(&call, ObjectKind::SupportingDocument)
+}
+
+fn create(call: &AccountCall, kind: ObjectKind, parameters: &Parameters) -> ApiResult {
+    let new = NewObject {
+        kind,
+        account: call.account.clone(),
+        friendly_name: parameters.required("FriendlyName")?.to_owned(),
+        object_type: parameters.required("Type")?.to_owned(),
+        attributes: attributes(parameters)?.unwrap_or_default(),
+    };
+    let object = call.simulator.model().create_object(new).map_err(|error| call.model_error(&error))?;
+    Ok(HttpResponse::Created().json(render_objects::object(&object, &call.base_url())))
+}
+
+fn list(call: &AccountCall, kind: ObjectKind) -> ApiResult {
+    let list = ListRequest::of(call)?;
+    let page = call.simulator.model().list_objects(&call.account, kind, list.start(), list.size());
+    let base = call.base_url();
+    Ok(response(&list, "results", page, |object| render_objects::object(object, &base)))
+}
+
+fn fetch(call: &AccountCall, kind: ObjectKind) -> ApiResult {
+    let model = call.simulator.model();
+    let object = model.object(&call.account, kind, &call.path_segment("sid")).map_err(|_| call.not_found())?;
+    Ok(HttpResponse::Ok().json(render_objects::object(object, &call.base_url())))
+}
+
+fn update(call: &AccountCall, kind: ObjectKind, body: RawBody) -> ApiResult {
+    let parameters = Parameters::from_body(body)?;
+    let edit = ObjectEdit {
+        friendly_name: parameters.not_empty("FriendlyName")?.map(str::to_owned),
+        attributes: attributes(&parameters)?,
+    };
+    let object = call.simulator.model().edit_object(&call.account, kind, &call.path_segment("sid"), edit);
+    let object = object.map_err(|error| call.model_error(&error))?;
+    Ok(HttpResponse::Ok().json(render_objects::object(&object, &call.base_url())))
+}
+
+pub(super) fn delete(call: &AccountCall, kind: ObjectKind) -> ApiResult {
+    let result = call.simulator.model().delete_object(&call.account, kind, &call.path_segment("sid"));
+    result.map_err(|error| call.model_error(&error))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Returns `Attributes`, which must be the text of a JSON object.
+fn attributes(parameters: &Parameters) -> Result<Option<Map<String, Value>>, ApiError> {
+    let Some(text) = parameters.get("Attributes") else { return Ok(None) };
+    let attributes = serde_json::from_str(text).map_err(|_| ApiError::attributes_not_json())?;
+    Ok(Some(attributes))
+}

@@ -1,0 +1,129 @@
+//! The paths of the API and of the control requests.
+
+use actix_web::{
+    HttpResponse, Resource, ResponseError as _,
+    web::{self, ServiceConfig, delete, get, post},
+};
+
+use super::{
+    addresses, control, definitions, endpoints, error::ApiError, evaluations, inquiries, list, objects,
+    primary_profiles, profiles, provisional_copies,
+};
+
+/// Registers what profiles consist of and are evaluated by. Their paths also match that of a list of profiles, so they
+/// must be registered first.
+pub(super) fn profile_parts(config: &mut ServiceConfig) {
+    config
+        .service(resource("/v1/Policies").route(get().to(definitions::list_policies)))
+        .service(resource("/v1/Policies/{sid}").route(get().to(definitions::fetch_policy)))
+        .service(resource("/v1/EndUserTypes").route(get().to(definitions::list_end_user_types)))
+        .service(resource("/v1/EndUserTypes/{sid}").route(get().to(definitions::fetch_end_user_type)))
+        .service(resource("/v1/SupportingDocumentTypes").route(get().to(definitions::list_document_types)))
+        .service(resource("/v1/SupportingDocumentTypes/{sid}").route(get().to(definitions::fetch_document_type)))
+        .service(
+            resource("/v1/EndUsers")
+                .route(get().to(objects::list_end_users))
+                .route(post().to(objects::create_end_user)),
+        )
+        .service(
+            resource("/v1/EndUsers/{sid}")
+                .route(get().to(objects::fetch_end_user))
+                .route(post().to(objects::update_end_user))
+                .route(delete().to(objects::delete_end_user)),
+        )
+        .service(
+            resource("/v1/SupportingDocuments")
+                .route(get().to(objects::list_documents))
+                .route(post().to(objects::create_document)),
+        )
+        .service(
+            resource("/v1/SupportingDocuments/{sid}")
+                .route(get().to(objects::fetch_document))
+                .route(post().to(objects::update_document))
+                .route(delete().to(objects::delete_document)),
+        )
+        .configure(addresses_and_inquiries);
+}
+
+fn addresses_and_inquiries(config: &mut ServiceConfig) {
+    let accounts = |path: &str| resource(&format!("/2010-04-01/Accounts/{{account}}{path}"));
+    let inquiries = |path: &str| resource(&format!("/v1/ComplianceInquiries{path}/Initialize"));
+    config
+        .service(accounts("/Addresses.json").route(get().to(addresses::list)).route(post().to(addresses::create)))
+        .service(
+            accounts("/Addresses/{sid}.json")
+                .route(get().to(addresses::fetch))
+                .route(post().to(addresses::update))
+                .route(delete().to(addresses::delete)),
+        )
+        .service(inquiries("/Customers").route(post().to(inquiries::create_customer)))
+        .service(inquiries("/Customers/{sid}").route(post().to(inquiries::resume_customer)))
+        .service(inquiries("/Tollfree").route(post().to(inquiries::create_toll_free)))
+        .service(inquiries("/Registration/RegulatoryCompliance/GB").route(post().to(inquiries::create_registration)))
+        .service(
+            inquiries("/Registration/{sid}/RegulatoryCompliance/GB").route(post().to(inquiries::resume_registration)),
+        );
+}
+
+/// Registers profiles with their assignments and evaluations.
+pub(super) fn profiles(config: &mut ServiceConfig) {
+    let profiles = |path: &str| resource(&format!("/v1/{{kind}}{path}"));
+    config
+        .service(profiles("").route(get().to(list::profiles)).route(post().to(profiles::create)))
+        .service(
+            profiles("/{sid}")
+                .route(get().to(profiles::fetch))
+                .route(post().to(profiles::update))
+                .route(delete().to(profiles::delete)),
+        )
+        .service(
+            profiles("/{sid}/EntityAssignments")
+                .route(get().to(profiles::list_assignments))
+                .route(post().to(profiles::assign)),
+        )
+        .service(
+            profiles("/{sid}/EntityAssignments/{assignment}")
+                .route(get().to(profiles::fetch_assignment))
+                .route(delete().to(profiles::unassign)),
+        )
+        .service(
+            profiles("/{sid}/Evaluations").route(get().to(evaluations::list)).route(post().to(evaluations::create)),
+        )
+        .service(profiles("/{sid}/Evaluations/{evaluation}").route(get().to(evaluations::fetch)))
+        .service(
+            profiles("/{sid}/ChannelEndpointAssignments")
+                .route(get().to(endpoints::list))
+                .route(post().to(endpoints::assign)),
+        )
+        .service(
+            profiles("/{sid}/ChannelEndpointAssignments/{assignment}")
+                .route(get().to(endpoints::fetch))
+                .route(delete().to(endpoints::unassign)),
+        )
+        .service(
+            profiles("/{sid}/ProvisionalCopy")
+                .route(get().to(provisional_copies::fetch))
+                .route(post().to(provisional_copies::create)),
+        );
+}
+
+/// Registers the control requests.
+pub(super) fn control(config: &mut ServiceConfig) {
+    config
+        .service(resource("/simulator/profiles").route(post().to(control::seed)))
+        .service(resource("/simulator/primary-profiles").route(post().to(primary_profiles::create)))
+        .service(resource("/simulator/profiles/{sid}/submit").route(post().to(primary_profiles::submit)))
+        .service(resource("/simulator/profiles/{sid}/approve").route(post().to(control::approve)))
+        .service(resource("/simulator/profiles/{sid}/reject").route(post().to(control::reject)))
+        .service(resource("/simulator/profiles/{sid}/expire").route(post().to(control::expire)))
+        .service(resource("/simulator/settings").route(get().to(control::settings)).route(post().to(control::set)))
+        .service(resource("/simulator/callbacks").route(get().to(control::callbacks)));
+}
+
+fn resource(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(method_not_allowed))
+}
+
+async fn method_not_allowed() -> HttpResponse {
+    ApiError::method_not_allowed().error_response()
+}

@@ -1,0 +1,9 @@
+//! The parts of an onboarding over HTTP, with Twilio's shapes, pages and errors.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, clippy::panic)]
+
+mod hub;
+mod inquiries;
+mod objects;
+mod primary;
+mod profiles;
