@@ -88,7 +88,7 @@ async fn callback_is_a_signed_form_with_the_headers_of_twilio() {
     assert_eq!(request.header("X-Home-Region"), Some("us1"));
     assert_eq!(request.header("User-Agent"), Some("TwilioProxy/1.1"));
     assert_eq!(request.header("Content-Type"), Some("application/x-www-form-urlencoded; charset=utf-8"));
-    let encoded = "Address%3A%205%20%25%20off%20%26%20more%2C%20n%C3%BCr%20%E2%80%9Ea%2Bb%3Dc%E2%80%9C";
+    let encoded = "Address%3A+5+%25+off+%26+more%2C+n%C3%BCr+%E2%80%9Ea%2Bb%3Dc%E2%80%9C";
     let fields = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=twilio-rejected&FailureReason={encoded}");
     assert_eq!(request.body, fields);
     assert_eq!(receiver.verify(), Ok(SignatureMatch { construction: Construction::Form, key: KeyAge::Current }));

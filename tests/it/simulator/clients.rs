@@ -92,7 +92,7 @@ fn scenario() -> Value {
         "listed": [draft],
         "updated": changed("Shop 2", "draft", None),
         "wrong status": [
-            problem(400, 20001, &format!("Status: write one of {statuses}")),
+            problem(400, 22203, &format!("Status: write one of {statuses}")),
             problem(400, 20001, "Status: write draft or pending-review; only a reviewer sets the other statuses"),
         ],
         "submitted incomplete": changed("Shop 2", "twilio-rejected", Some(incomplete)),

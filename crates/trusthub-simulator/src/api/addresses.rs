@@ -31,6 +31,7 @@ pub(super) async fn create(call: AccountCall, body: RawBody) -> ApiResult {
         friendly_name: parameters.get("FriendlyName").unwrap_or_default().to_owned(),
         object_type: String::new(),
         attributes: given(&parameters),
+        mime_type: None,
     };
     let address = call.simulator.model().create_object(new).map_err(|error| call.model_error(&error))?;
     Ok(HttpResponse::Created().json(render_objects::address(&address)))

@@ -54,6 +54,10 @@ impl ApiError {
         Self::refused(60711, "User cannot perform this status update")
     }
 
+    pub(super) fn status_not_parsable(message: String) -> Self {
+        Self::refused(22203, message)
+    }
+
     pub(super) fn status_with_other_properties() -> Self {
         Self::refused(22204, "Status: update it in a request of its own, without other properties")
     }

@@ -10,6 +10,7 @@ mod error;
 mod evaluations;
 mod inquiries;
 mod list;
+mod multipart;
 mod objects;
 mod parameters;
 mod primary_profiles;

@@ -1,6 +1,6 @@
 //! Twilio's requests for end users and supporting documents.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use super::{
@@ -14,7 +14,7 @@ use crate::model::{NewObject, ObjectEdit, ObjectKind};
 
 /// `POST /v1/EndUsers`
 pub(super) async fn create_end_user(call: AccountCall, body: RawBody) -> ApiResult {
-    create(&call, ObjectKind::EndUser, &Parameters::from_body(body)?)
+    create(&call, ObjectKind::EndUser, &Parameters::from_body(body)?, None)
 }
 
 /// `GET /v1/EndUsers`
@@ -37,9 +37,11 @@ pub(super) async fn delete_end_user(call: AccountCall) -> ApiResult {
     delete(&call, ObjectKind::EndUser)
 }
 
-/// `POST /v1/SupportingDocuments`
+/// `POST /v1/SupportingDocuments`, optionally with a file
 pub(super) async fn create_document(call: AccountCall, body: RawBody) -> ApiResult {
-    create(&call, ObjectKind::SupportingDocument, &Parameters::from_body(body)?)
+    let content_type = call.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let (parameters, file_type) = Parameters::from_upload(content_type.unwrap_or_default(), body)?;
+    create(&call, ObjectKind::SupportingDocument, &parameters, file_type)
 }
 
 /// `GET /v1/SupportingDocuments`
@@ -62,13 +64,14 @@ pub(super) async fn delete_document(call: AccountCall) -> ApiResult {
     delete(&call, ObjectKind::SupportingDocument)
 }
 
-fn create(call: &AccountCall, kind: ObjectKind, parameters: &Parameters) -> ApiResult {
+fn create(call: &AccountCall, kind: ObjectKind, parameters: &Parameters, mime_type: Option<String>) -> ApiResult {
     let new = NewObject {
         kind,
         account: call.account.clone(),
         friendly_name: parameters.required("FriendlyName")?.to_owned(),
         object_type: parameters.required("Type")?.to_owned(),
         attributes: attributes(parameters)?.unwrap_or_default(),
+        mime_type,
     };
     let object = call.simulator.model().create_object(new).map_err(|error| call.model_error(&error))?;
     Ok(HttpResponse::Created().json(render_objects::object(&object, &call.base_url())))

@@ -6,7 +6,10 @@ use actix_web::{Error, error::PayloadError, web::Bytes};
 use trusthub_events::{Label, Status, is_sid};
 use twilio_signature::decode_form;
 
-use super::error::ApiError;
+use super::{
+    error::ApiError,
+    multipart::{MultipartForm, boundary},
+};
 use crate::callback::is_callback_url;
 
 /// The limit on request bodies. No form of the API needs as much.
@@ -14,6 +17,9 @@ pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The limit on one value, which bounds the memory that a profile takes. It is longer than any URL or name.
 const MAX_VALUE_BYTES: usize = 2048;
+
+/// The longest media type of a file that is kept.
+const MAX_MEDIA_TYPE_CHARS: usize = 100;
 
 /// A body as actix reads it, or the error of reading it.
 pub(super) type RawBody = Result<Bytes, Error>;
@@ -37,13 +43,28 @@ impl Parameters {
         Self::parse(&body.map_err(|error| body_error(&error))?)
     }
 
+    /// Parses a form that may have a file, and returns the media type of the file.
+    pub(super) fn from_upload(content_type: &str, body: RawBody) -> Result<(Self, Option<String>), ApiError> {
+        let Some(boundary) = boundary(content_type) else { return Ok((Self::from_body(body)?, None)) };
+        let body = body.map_err(|error| body_error(&error))?;
+        let wrong = || ApiError::invalid("The body is not a complete form with parts (multipart/form-data)");
+        let form = MultipartForm::parse(&body, boundary).ok_or_else(wrong)?;
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let file_type = form.file_type.map(|text| text.chars().take(MAX_MEDIA_TYPE_CHARS).collect());
+        Ok((Self::checked_lengths(form.fields.iter().map(owned).collect())?, file_type))
+    }
+
     fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
         let pairs = decode_form(bytes).map_err(|_| ApiError::invalid("There are too many parameters"))?;
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes).map_err(|_| ApiError::invalid("A parameter is not UTF-8; encode it as %XX"))
         };
         let parameters = pairs.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
-        let parameters = Self(parameters.collect::<Result<_, _>>()?);
+        Self::checked_lengths(parameters.collect::<Result<_, _>>()?)
+    }
+
+    fn checked_lengths(parameters: Vec<(String, String)>) -> Result<Self, ApiError> {
+        let parameters = Self(parameters);
         let too_long = parameters.all().find(|(_, value)| value.len() > MAX_VALUE_BYTES);
         let error =
             too_long.map(|(name, _)| ApiError::invalid(format!("{name}: write at most {MAX_VALUE_BYTES} bytes")));
@@ -89,15 +110,18 @@ impl Parameters {
 
     /// Returns `Status`, which must be one of Trust Hub's.
     pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
+        self.status_or(ApiError::invalid)
+    }
+
+    fn status_or(&self, error: impl FnOnce(String) -> ApiError) -> Result<Option<Status>, ApiError> {
         let Some(name) = self.get("Status") else { return Ok(None) };
         let known = Status::named(name).filter(|status| STATUSES.contains(status));
-        let wrong = || ApiError::invalid(format!("Status: write one of {}", Label::list(&STATUSES)));
-        known.map(Some).ok_or_else(wrong)
+        known.map(Some).ok_or_else(|| error(format!("Status: write one of {}", Label::list(&STATUSES))))
     }
 
     /// Returns `Status`, which must be one that an owner can request.
     pub(super) fn requested_status(&self) -> Result<Option<Status>, ApiError> {
-        match self.status()? {
+        match self.status_or(ApiError::status_not_parsable)? {
             status @ (Some(Status::Draft | Status::PendingReview) | None) => Ok(status),
             Some(_) => {
                 Err(ApiError::invalid("Status: write draft or pending-review; only a reviewer sets the other statuses"))

@@ -37,7 +37,7 @@ pub(super) fn object(object: &ComplianceObject, base: &str) -> Value {
         "url": format!("{base}/v1/{collection}/{}", object.sid),
     });
     if let (true, Some(fields)) = (is_document, value.as_object_mut()) {
-        fields.insert("mime_type".to_owned(), Value::Null);
+        fields.insert("mime_type".to_owned(), json!(object.mime_type));
         fields.insert("status".to_owned(), json!("DRAFT"));
     }
     value

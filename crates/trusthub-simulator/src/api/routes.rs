@@ -2,12 +2,12 @@
 
 use actix_web::{
     HttpResponse, Resource, ResponseError as _,
-    web::{self, ServiceConfig, delete, get, post},
+    web::{self, PayloadConfig, ServiceConfig, delete, get, post},
 };
 
 use super::{
-    addresses, control, definitions, endpoints, error::ApiError, evaluations, inquiries, list, objects,
-    primary_profiles, profiles, provisional_copies,
+    addresses, control, definitions, endpoints, error::ApiError, evaluations, inquiries, list,
+    multipart::MAX_UPLOAD_BYTES, objects, primary_profiles, profiles, provisional_copies,
 };
 
 /// Registers what profiles consist of and are evaluated by. Their paths also match that of a list of profiles, so they
@@ -33,6 +33,7 @@ pub(super) fn profile_parts(config: &mut ServiceConfig) {
         )
         .service(
             resource("/v1/SupportingDocuments")
+                .app_data(PayloadConfig::new(MAX_UPLOAD_BYTES))
                 .route(get().to(objects::list_documents))
                 .route(post().to(objects::create_document)),
         )

@@ -86,7 +86,11 @@ impl CallbackRequest {
     /// Builds and signs a request. `url` has no fragment.
     pub(super) fn new(announcement: &Announcement, url: &str, shape: RequestShape, key: &SigningKey) -> Self {
         let pairs = pairs(announcement);
-        let fields = encode(&pairs);
+        let fields = match shape.verb() {
+            // A form has a plus sign for a space. A percent sign is always encoded itself, so that no other text changes.
+            CallbackMethod::Post => encode(&pairs).replace("%20", "+"),
+            CallbackMethod::Get => encode(&pairs),
+        };
         let hashed = (0..shape.hashes).fold(url.to_owned(), |url, _| url_with_body_hash(&url, fields.as_bytes()));
         let sent = match shape.verb() {
             CallbackMethod::Post => hashed,

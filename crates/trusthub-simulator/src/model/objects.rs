@@ -51,6 +51,9 @@ pub struct ComplianceObject {
     pub object_type: String,
     /// The attributes, or the fields of an address, as the text of a JSON object.
     attributes: String,
+    /// The media type of the file that was uploaded with a document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
     /// The time of its creation.
     pub created: SimTime,
     /// The time of its last change.
@@ -70,6 +73,8 @@ pub struct NewObject {
     pub object_type: String,
     /// The attributes, or the fields of an address.
     pub attributes: Map<String, Value>,
+    /// The media type of the file that was uploaded with a document.
+    pub mime_type: Option<String>,
 }
 
 /// A change of an object. `None` leaves a part as it is.
@@ -83,9 +88,20 @@ pub struct ObjectEdit {
 
 impl ComplianceObject {
     pub(super) fn new(sid: String, serial: u64, new: NewObject, now: SimTime) -> Self {
-        let NewObject { kind, account, friendly_name, object_type, attributes } = new;
+        let NewObject { kind, account, friendly_name, object_type, attributes, mime_type } = new;
         let attributes = text(attributes);
-        Self { sid, serial, kind, account, friendly_name, object_type, attributes, created: now, updated: now }
+        Self {
+            sid,
+            serial,
+            kind,
+            account,
+            friendly_name,
+            object_type,
+            attributes,
+            mime_type,
+            created: now,
+            updated: now,
+        }
     }
 
     pub(super) fn edit(&mut self, edit: ObjectEdit, now: SimTime) {

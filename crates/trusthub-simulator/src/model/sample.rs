@@ -80,6 +80,7 @@ impl TrustHubModel {
             friendly_name: format!("Sample of {object_type}"),
             object_type: object_type.to_owned(),
             attributes,
+            mime_type: None,
         })?;
         self.assign(sid, object.sid).map(drop)
     }
@@ -137,5 +138,6 @@ fn address(account: AccountSid) -> NewObject {
         friendly_name: "Sample".to_owned(),
         object_type: String::new(),
         attributes: fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect(),
+        mime_type: None,
     }
 }

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use trusthub_events::AccountSid;
@@ -60,6 +60,12 @@ impl Hub {
         let status = response.status().as_u16();
         let body = response.text().await.unwrap();
         (status, if body.is_empty() { Value::Null } else { serde_json::from_str(&body).unwrap() })
+    }
+
+    pub(crate) async fn upload(&self, path: &str, content_type: &str, body: String) -> (u16, Value) {
+        let request = self.client.post(format!("{}{path}", self.base)).basic_auth(ACCOUNT, Some("secret"));
+        let response = request.header(CONTENT_TYPE, content_type).body(body).send().await.unwrap();
+        (response.status().as_u16(), serde_json::from_str(&response.text().await.unwrap()).unwrap())
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

@@ -124,3 +124,20 @@ async fn address_has_the_form_of_the_older_api() {
     assert_eq!(hub.delete(&path).await, (204, Value::Null));
     assert_eq!(hub.problem(Method::GET, &path, &[]).await, (404, json!(20404)));
 }
+
+#[tokio::test]
+async fn document_is_uploaded_with_its_file_as_at_the_upload_host() {
+    let hub = Hub::start();
+    let part = |head: &str, value: &str| format!("--x\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+    let fields = part("name=\"FriendlyName\"", "Register") + &part("name=\"Type\"", "business_registration");
+    let attributes = part("name=\"Attributes\"", r#"{"business_name": "Shop"}"#);
+    let file = part("name=\"File\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf", &"%PDF".repeat(100_000));
+    let upload = |body: String| hub.upload("/v1/SupportingDocuments", "multipart/form-data; boundary=x", body);
+    let (status, document) = upload(format!("{fields}{attributes}{file}--x--\r\n")).await;
+    assert_eq!((status, &document["mime_type"]), (201, &json!("application/pdf")));
+    assert_eq!(document["attributes"], json!({ "business_name": "Shop" }));
+    let (status, problem) = upload(format!("{fields}{file}")).await;
+    assert_eq!((status, &problem["code"]), (400, &json!(20001)), "cut off");
+    let (status, _) = upload("x".repeat(7 << 20)).await;
+    assert_eq!(status, 413);
+}

@@ -16,6 +16,7 @@ fn create(model: &mut TrustHubModel, kind: ObjectKind, object_type: &str, attrib
         friendly_name: "Part".into(),
         object_type: object_type.into(),
         attributes,
+        mime_type: None,
     };
     model.create_object(new).unwrap().sid
 }
@@ -96,6 +97,7 @@ fn deleted_address_is_missing_and_one_of_another_account_too() {
         friendly_name: String::new(),
         object_type: String::new(),
         attributes: Map::new(),
+        mime_type: None,
     };
     let foreign = model.create_object(foreign).unwrap().sid;
     let document = document(&mut model, &foreign);
@@ -147,7 +149,8 @@ fn stock_ticker_is_required_of_public_companies_only() {
 fn evaluation_shows_each_field_and_is_kept_until_ten_later_ones() {
     let mut model = model();
     let sid = model.create(new_profile(STARTER)).unwrap().sid;
-    let end_user = create(&mut model, ObjectKind::EndUser, STARTER_TYPE, json!({ "first_name": "Ada" }));
+    let partly_empty = json!({ "first_name": "Ada", "last_name": " ", "email": null, "phone_number": [] });
+    let end_user = create(&mut model, ObjectKind::EndUser, STARTER_TYPE, partly_empty);
     model.assign(&sid, end_user).unwrap();
     let first = model.evaluate(&sid, STARTER.to_owned()).unwrap();
     assert!(!first.is_compliant());
