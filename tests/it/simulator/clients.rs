@@ -11,6 +11,10 @@ use test_support::{
 
 const SEEDED: usize = 2_500;
 const DEFAULT_PAGE: usize = 50;
+/// The number of policies and types that the simulator has.
+const POLICIES: usize = 17;
+const END_USER_TYPES: usize = 9;
+const DOCUMENT_TYPES: usize = 3;
 
 #[test]
 fn python_library_pages_changes_profiles_and_maps_errors() {
@@ -28,6 +32,10 @@ fn assert_transcript(library: Library) {
     assert_eq!(seen["problems"], problems());
     assert_eq!(seen["customer profile"], scenario());
     assert_eq!(seen["trust product"], scenario());
+    assert_eq!(seen["parts"], parts());
+    assert_eq!(seen["approved profile"], approved());
+    assert_eq!(seen["approved product"], approved());
+    assert_eq!(seen["inquiries"], json!([true, true, "draft"]));
     assert_eq!(seen["paging"]["sizes"], json!(vec![DEFAULT_PAGE; SEEDED / DEFAULT_PAGE]));
     assert_eq!(seen["paging"]["before the last"], DEFAULT_PAGE);
     let newest_first: Vec<_> = (1..=SEEDED).rev().map(|number| format!("Seeded {number}")).collect();
@@ -118,5 +126,31 @@ fn sub_lists() -> Value {
         "gone": 20404,
         "evaluations": 0,
         "channel endpoints": 0,
+    })
+}
+
+/// Listed, fetched, changed and deleted, and then gone.
+fn life() -> Value {
+    json!([true, true, true, true, 20404])
+}
+
+fn parts() -> Value {
+    json!({
+        "address": life(),
+        "end user": life(),
+        "document": life(),
+        "end user of numbers": life(),
+        "bundle": life(),
+        "types": [vec![true; POLICIES], vec![true; END_USER_TYPES], vec![true; DOCUMENT_TYPES]],
+        "attributes": problem(400, 22207, r#"Attributes: write a JSON object, such as {"first_name":"Ada"}"#),
+    })
+}
+
+fn approved() -> Value {
+    json!({
+        "evaluation": ["noncompliant", "noncompliant", 1],
+        "endpoint": [true, true, true, 20404],
+        "copy": ["draft", "Shop", 18608],
+        "approved": problem(400, 60711, "User cannot perform this status update"),
     })
 }

@@ -13,6 +13,7 @@ function clientOf(base, account, token) {
   const client = twilio(account, token);
   client.trusthub.baseUrl = base;
   client.api.baseUrl = base;
+  client.numbers.baseUrl = base;
   return client;
 }
 
@@ -136,6 +137,96 @@ async function scenario(client, profiles, kind, base) {
   return steps;
 }
 
+// Lists, fetches, changes and deletes an object that exists.
+async function life(list, one, change) {
+  const { sid } = one;
+  const listed = await list.list();
+  const context = list.get ? list.get(sid) : list(sid);
+  const steps = [listed[0].sid === sid, (await context.fetch()).sid === sid];
+  if (change) {
+    const [name] = Object.keys(change);
+    const changed = await context.update(change);
+    steps.push(JSON.stringify(changed[name]) === JSON.stringify(change[name]));
+  }
+  return [...steps, await context.remove(), (await problem(() => context.fetch())).code];
+}
+
+async function fetched(types) {
+  const same = [];
+  for (const one of await types.list()) {
+    same.push((await types(one.sid).fetch()).friendlyName === one.friendlyName);
+  }
+  return same;
+}
+
+// The life of each kind of object.
+async function partsOf(client) {
+  const hub = client.trusthub.v1;
+  const numbers = client.numbers.v2.regulatoryCompliance;
+  const address = { customerName: "Shop", street: "1", city: "C", region: "R", postalCode: "1", isoCountry: "US" };
+  const created = { friendlyName: "Part", type: "individual", attributes: { first_name: "Ada" } };
+  const bundle = { friendlyName: "A", email: "a", regulationSid: `RN${"7".repeat(32)}` };
+  const { addresses } = client;
+  const { endUsers, supportingDocuments } = hub;
+  return {
+    address: await life(addresses, await addresses.create(address), { street: "2" }),
+    "end user": await life(endUsers, await endUsers.create(created), { attributes: { first_name: "Eve" } }),
+    document: await life(supportingDocuments, await supportingDocuments.create(created), { friendlyName: "B" }),
+    "end user of numbers": await life(numbers.endUsers, await numbers.endUsers.create(created), { friendlyName: "B" }),
+    bundle: await life(numbers.bundles, await numbers.bundles.create(bundle), { friendlyName: "B" }),
+    types: [await fetched(hub.policies), await fetched(hub.endUserTypes), await fetched(hub.supportingDocumentTypes)],
+    attributes: await problem(() => endUsers.create({ friendlyName: "A", type: "t", attributes: [1] })),
+  };
+}
+
+// What an approved profile can have.
+async function approved(client, profiles, kind, base) {
+  const created = await profiles.create({ friendlyName: "Shop", email: "a", policySid: `RN${"0".repeat(32)}` });
+  const profile = profiles(created.sid);
+  const evaluations = profile[`${kind}Evaluations`];
+  const evaluation = await evaluations.create({ policySid: POLICY });
+  const endpoints = profile[`${kind}ChannelEndpointAssignment`];
+  const number = await endpoints.create({
+    channelEndpointType: "phone-number",
+    channelEndpointSid: `PN${"1".repeat(32)}`,
+  });
+  await profile.update({ status: "pending-review" });
+  await control(base, `/profiles/${created.sid}/approve`, {});
+  const copies = client.trusthub.v1[`${kind}ProvisionalCopy`](created.sid);
+  const copy = await copies.create();
+  return {
+    evaluation: [
+      evaluation.status,
+      (await evaluations.get(evaluation.sid).fetch()).status,
+      (await evaluations.list()).length,
+    ],
+    endpoint: await life(endpoints, number),
+    copy: [copy.status, (await copies.fetch()).friendlyName, (await problem(() => copies.create())).code],
+    approved: await problem(() => profile.update({ status: "pending-review" })),
+  };
+}
+
+async function inquiries(client, base) {
+  const hub = client.trusthub.v1;
+  const primary = await control(base, "/primary-profiles", { type: "business", status: "twilio-approved" });
+  const primaryProfileSid = primary.sid;
+  const customer = await hub.complianceInquiries.create({ primaryProfileSid });
+  const resumed = await hub.complianceInquiries(customer.customerId).update({ primaryProfileSid });
+  const started = [
+    customer,
+    await hub.complianceTollfreeInquiries.create({
+      tollfreePhoneNumber: "+18005550100",
+      notificationEmail: "a@example.com",
+    }),
+    await hub.complianceRegistrationInquiries.create({ endUserType: "Business", phoneNumberType: "local" }),
+  ];
+  return [
+    resumed.customerId === customer.customerId,
+    started.every((one) => Boolean(one.inquiryId && one.inquirySessionToken)),
+    (await hub.customerProfiles(customer.customerId).fetch()).status,
+  ];
+}
+
 // Lists every seeded profile, with pages of 100 and with the default ones.
 async function paging(profiles) {
   const names = async (options) => (await profiles.list(options)).map((one) => one.friendlyName);
@@ -175,6 +266,10 @@ async function main([base, account, token]) {
     paging: await paging(api.customerProfiles),
     "customer profile": await scenario(client, api.customerProfiles, "customerProfiles", base),
     "trust product": await scenario(client, api.trustProducts, "trustProducts", base),
+    parts: await partsOf(client),
+    "approved profile": await approved(client, api.customerProfiles, "customerProfiles", base),
+    "approved product": await approved(client, api.trustProducts, "trustProducts", base),
+    inquiries: await inquiries(client, base),
     problems: await problems(api.customerProfiles, base, account),
   };
   console.log(JSON.stringify(transcript));

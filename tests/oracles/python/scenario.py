@@ -24,7 +24,7 @@ UNKNOWN = "BU" + "f" * 32
 
 def client_of(base, account, token):
     client = Client(account, token)
-    client.trusthub.base_url = client.api.base_url = base
+    client.trusthub.base_url = client.api.base_url = client.numbers.base_url = base
     return client
 
 
@@ -123,6 +123,85 @@ def scenario(client, profiles, kind, base):
     return steps
 
 
+def life(resource, **change):
+    """Lists, fetches, changes and deletes an object that exists."""
+    listed = [one.sid for one in resource[0].list()]
+    one = resource[0](resource[1].sid)
+    steps = [listed[0] == resource[1].sid, one.fetch().sid == resource[1].sid]
+    if change:
+        [name] = change
+        steps.append(getattr(one.update(**change), name) == change[name])
+    return [*steps, one.delete(), problem(one.fetch)["code"]]
+
+
+def parts_of(client):
+    """The life of each kind of object."""
+    hub, numbers = client.trusthub.v1, client.numbers.v2.regulatory_compliance
+    address = {"street": "1", "city": "C", "region": "R", "postal_code": "1", "iso_country": "US"}
+    new = {"friendly_name": "Part", "type": "individual", "attributes": {"first_name": "Ada"}}
+    return {
+        "address": life(
+            [client.addresses, client.addresses.create(customer_name="Shop", **address)], street="2"
+        ),
+        "end user": life([hub.end_users, hub.end_users.create(**new)], attributes={"first_name": "Eve"}),
+        "document": life([hub.supporting_documents, hub.supporting_documents.create(**new)], friendly_name="B"),
+        "end user of numbers": life([numbers.end_users, numbers.end_users.create(**new)], friendly_name="B"),
+        "bundle": life(
+            [
+                numbers.bundles,
+                numbers.bundles.create(friendly_name="A", email="a", regulation_sid="RN" + "7" * 32),
+            ],
+            friendly_name="B",
+        ),
+        "types": [
+            fetched(hub.policies),
+            fetched(hub.end_user_types),
+            fetched(hub.supporting_document_types),
+        ],
+        "attributes": problem(lambda: hub.end_users.create(friendly_name="A", type="t", attributes=[1])),
+    }
+
+
+def fetched(types):
+    listed = types.list()
+    return [types(one.sid).fetch().friendly_name == one.friendly_name for one in listed]
+
+
+def approved(client, profiles, kind, base):
+    """What an approved profile can have, and embedded onboarding."""
+    hub = client.trusthub.v1
+    profile = profiles.create(friendly_name="Shop", email="a", policy_sid="RN" + "0" * 32)
+    evaluations = getattr(profile, f"{kind}_evaluations")
+    evaluation = evaluations.create(policy_sid=POLICY)
+    endpoints = getattr(profile, f"{kind}_channel_endpoint_assignment")
+    number = endpoints.create(channel_endpoint_type="phone-number", channel_endpoint_sid="PN" + "1" * 32)
+    profile.update(status="pending-review")
+    control(base, f"/profiles/{profile.sid}/approve")
+    copies = getattr(hub, f"{kind}_provisional_copy")(profile.sid)
+    copy = copies.create()
+    return {
+        "evaluation": [evaluation.status, evaluations(evaluation.sid).fetch().status, len(evaluations.list())],
+        "endpoint": life([endpoints, number]),
+        "copy": [copy.status, copies.fetch().friendly_name, problem(copies.create)["code"]],
+        "approved": problem(lambda: profile.update(status="pending-review")),
+    }
+
+
+def inquiries(client, base):
+    hub = client.trusthub.v1
+    primary = control(base, "/primary-profiles", type="business", status="twilio-approved")["sid"]
+    customer = hub.compliance_inquiries.create(primary_profile_sid=primary)
+    resumed = hub.compliance_inquiries(customer.customer_id).update(primary_profile_sid=primary)
+    toll_free = hub.compliance_tollfree_inquiries.create("+18005550100", "a@example.com")
+    registration = hub.compliance_registration_inquiries.create("Business", "local")
+    started = [customer, toll_free, registration]
+    return [
+        resumed.customer_id == customer.customer_id,
+        all(one.inquiry_id and one.inquiry_session_token for one in started),
+        hub.customer_profiles(customer.customer_id).fetch().status,
+    ]
+
+
 def paging(profiles):
     """Lists every seeded profile, with pages of 100 and with the default ones."""
     page, sizes = profiles.page(), []
@@ -156,6 +235,10 @@ def main(base, account, token):
                 "paging": paging(api.customer_profiles),
                 "customer profile": scenario(client, api.customer_profiles, "customer_profiles", base),
                 "trust product": scenario(client, api.trust_products, "trust_products", base),
+                "parts": parts_of(client),
+                "approved profile": approved(client, api.customer_profiles, "customer_profiles", base),
+                "approved product": approved(client, api.trust_products, "trust_products", base),
+                "inquiries": inquiries(client, base),
                 "problems": problems(api.customer_profiles, base, account),
             }
         )

@@ -50,6 +50,13 @@ impl AccountCall {
         canonical_sid(self.request.match_info().get(name).unwrap_or_default())
     }
 
+    /// Returns the base URL of the links to end users and documents: the API for numbers has them under another path.
+    pub(super) fn parts_url(&self) -> String {
+        const NUMBERS: &str = "/v2/RegulatoryCompliance";
+        let api = if self.request.path().starts_with(NUMBERS) { NUMBERS } else { "/v1" };
+        format!("{}{api}", self.base_url())
+    }
+
     pub(super) fn not_found(&self) -> ApiError {
         ApiError::not_found(&self.request)
     }

@@ -36,7 +36,11 @@ impl FromRequest for ApiCall {
 
 impl ApiCall {
     fn new(call: AccountCall) -> Result<Self, ApiError> {
-        let kind = kind(&call.path_segment("kind")).ok_or_else(|| call.not_found())?;
+        // The paths of bundles have no such segment.
+        let kind = match call.request.match_info().get("kind") {
+            Some(name) => kind(name).ok_or_else(|| call.not_found())?,
+            None => ProfileKind::RegulatoryBundles,
+        };
         Ok(Self { call, kind })
     }
 
@@ -64,5 +68,7 @@ impl ApiCall {
 }
 
 fn kind(name: &str) -> Option<ProfileKind> {
-    [ProfileKind::CustomerProfiles, ProfileKind::TrustProducts].into_iter().find(|kind| kind.path() == name)
+    [ProfileKind::CustomerProfiles, ProfileKind::TrustProducts]
+        .into_iter()
+        .find(|kind| kind.collection() == format!("/v1/{name}"))
 }

@@ -9,6 +9,7 @@ use super::{
     parameters::{Parameters, RawBody},
     render,
 };
+use crate::model::ProfileKind;
 
 /// `GET /v1/CustomerProfiles/{Sid}/Evaluations`
 pub(super) async fn list(call: ApiCall) -> ApiResult {
@@ -21,7 +22,11 @@ pub(super) async fn list(call: ApiCall) -> ApiResult {
 pub(super) async fn create(call: ApiCall, body: RawBody) -> ApiResult {
     let profile = call.profile()?;
     let parameters = Parameters::from_body(body)?;
-    let policy = parameters.required("PolicySid").and(parameters.policy("PolicySid"))?.unwrap_or_default();
+    let policy = match profile.kind {
+        // A bundle is always compared with its own regulation.
+        ProfileKind::RegulatoryBundles => profile.policy.clone(),
+        _ => parameters.required("PolicySid").and(parameters.policy("PolicySid"))?.unwrap_or_default(),
+    };
     let evaluation = call.simulator.model().evaluate(&profile.sid, policy);
     let evaluation = evaluation.map_err(|error| call.model_error(&error))?;
     Ok(HttpResponse::Created().json(render::evaluation(&evaluation, &profile, &call.base_url())))

@@ -111,7 +111,7 @@ pub(super) async fn profiles(call: ApiCall) -> ApiResult {
     let filter = ProfileFilter {
         status: list.query.status()?,
         friendly_name: list.query.get("FriendlyName").map(str::to_owned),
-        policy: list.query.policy("PolicySid")?,
+        policy: list.query.policy(call.kind.policy_parameter())?,
     };
     let page = call.simulator.model().list(&call.account, call.kind, &filter, list.start, list.size);
     let base = call.base_url();

@@ -2,6 +2,7 @@
 
 mod account_call;
 mod addresses;
+mod bundles;
 mod call;
 mod control;
 mod definitions;
@@ -45,6 +46,7 @@ pub fn server(listener: TcpListener, simulator: Arc<Simulator>) -> io::Result<Se
             .app_data(simulator.clone())
             .app_data(PayloadConfig::new(MAX_BODY_BYTES))
             .configure(routes::profile_parts)
+            .configure(routes::bundles)
             .configure(routes::profiles)
             .configure(routes::control)
             .route("/openapi.json", web::get().to(openapi))

@@ -74,20 +74,20 @@ fn create(call: &AccountCall, kind: ObjectKind, parameters: &Parameters, mime_ty
         mime_type,
     };
     let object = call.simulator.model().create_object(new).map_err(|error| call.model_error(&error))?;
-    Ok(HttpResponse::Created().json(render_objects::object(&object, &call.base_url())))
+    Ok(HttpResponse::Created().json(render_objects::object(&object, &call.parts_url())))
 }
 
 fn list(call: &AccountCall, kind: ObjectKind) -> ApiResult {
     let list = ListRequest::of(call)?;
     let page = call.simulator.model().list_objects(&call.account, kind, list.start(), list.size());
-    let base = call.base_url();
+    let base = call.parts_url();
     Ok(response(&list, "results", page, |object| render_objects::object(object, &base)))
 }
 
 fn fetch(call: &AccountCall, kind: ObjectKind) -> ApiResult {
     let model = call.simulator.model();
     let object = model.object(&call.account, kind, &call.path_segment("sid")).map_err(|_| call.not_found())?;
-    Ok(HttpResponse::Ok().json(render_objects::object(object, &call.base_url())))
+    Ok(HttpResponse::Ok().json(render_objects::object(object, &call.parts_url())))
 }
 
 fn update(call: &AccountCall, kind: ObjectKind, body: RawBody) -> ApiResult {
@@ -98,7 +98,7 @@ fn update(call: &AccountCall, kind: ObjectKind, body: RawBody) -> ApiResult {
     };
     let object = call.simulator.model().edit_object(&call.account, kind, &call.path_segment("sid"), edit);
     let object = object.map_err(|error| call.model_error(&error))?;
-    Ok(HttpResponse::Ok().json(render_objects::object(&object, &call.base_url())))
+    Ok(HttpResponse::Ok().json(render_objects::object(&object, &call.parts_url())))
 }
 
 pub(super) fn delete(call: &AccountCall, kind: ObjectKind) -> ApiResult {

@@ -6,11 +6,36 @@ use super::render_objects;
 use crate::model::{ChannelEndpoint, EntityAssignment, Evaluation, ProfileKind, SimulatedProfile};
 
 impl ProfileKind {
-    /// Returns the last segment of the collection's path.
-    pub(super) fn path(self) -> &'static str {
+    /// Returns the path of the collection.
+    pub(super) fn collection(self) -> &'static str {
         match self {
-            Self::CustomerProfiles => "CustomerProfiles",
-            Self::TrustProducts => "TrustProducts",
+            Self::CustomerProfiles => "/v1/CustomerProfiles",
+            Self::TrustProducts => "/v1/TrustProducts",
+            Self::RegulatoryBundles => "/v2/RegulatoryCompliance/Bundles",
+        }
+    }
+
+    /// Returns the last segment of the path of assignments.
+    fn assignments(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles | Self::TrustProducts => "EntityAssignments",
+            Self::RegulatoryBundles => "ItemAssignments",
+        }
+    }
+
+    /// Returns the name of the field with the SID of the policy.
+    fn policy_field(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles | Self::TrustProducts => "policy_sid",
+            Self::RegulatoryBundles => "regulation_sid",
+        }
+    }
+
+    /// Returns the name of the parameter with the SID of the policy.
+    pub(super) fn policy_parameter(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles | Self::TrustProducts => "PolicySid",
+            Self::RegulatoryBundles => "RegulationSid",
         }
     }
 
@@ -19,6 +44,7 @@ impl ProfileKind {
         match self {
             Self::CustomerProfiles => "customer_profiles",
             Self::TrustProducts => "trust_products",
+            Self::RegulatoryBundles => "bundles",
         }
     }
 
@@ -27,15 +53,42 @@ impl ProfileKind {
         match self {
             Self::CustomerProfiles => "customer_profile",
             Self::TrustProducts => "trust_product",
+            Self::RegulatoryBundles => "bundle",
         }
     }
 }
 
 fn url(base: &str, profile: &SimulatedProfile) -> String {
-    format!("{base}/v1/{}/{}", profile.kind.path(), profile.sid)
+    format!("{base}{}/{}", profile.kind.collection(), profile.sid)
 }
 
+/// Renders a regulatory bundle, whose resource has no errors.
+fn bundle(bundle: &SimulatedProfile, base: &str) -> Value {
+    let url = url(base, bundle);
+    json!({
+        "sid": bundle.sid,
+        "account_sid": bundle.account,
+        "regulation_sid": (!bundle.policy.is_empty()).then_some(&bundle.policy),
+        "friendly_name": bundle.friendly_name,
+        "status": bundle.status,
+        "valid_until": bundle.valid_until.map(|moment| moment.to_string()),
+        "email": bundle.email,
+        "status_callback": bundle.status_callback,
+        "date_created": bundle.created.to_string(),
+        "date_updated": bundle.updated.to_string(),
+        "links": {
+            "evaluations": format!("{url}/Evaluations"),
+            "item_assignments": format!("{url}/ItemAssignments"),
+        },
+        "url": url,
+    })
+}
+
+/// Renders a profile of any kind.
 pub(super) fn profile(profile: &SimulatedProfile, base: &str) -> Value {
+    if profile.kind == ProfileKind::RegulatoryBundles {
+        return bundle(profile, base);
+    }
     let (url, prefix) = (url(base, profile), profile.kind.link_prefix());
     let errors: Vec<_> = profile.errors.iter().map(|code| json!({ "code": code })).collect();
     json!({
@@ -62,6 +115,10 @@ pub(super) fn profile(profile: &SimulatedProfile, base: &str) -> Value {
 /// Renders an evaluation of a profile.
 pub(super) fn evaluation(evaluation: &Evaluation, profile: &SimulatedProfile, base: &str) -> Value {
     let mut value = render_objects::evaluation(evaluation);
+    if let Some(fields) = value.as_object_mut() {
+        let policy = (!evaluation.policy.is_empty()).then_some(&evaluation.policy);
+        fields.insert(profile.kind.policy_field().to_owned(), json!(policy));
+    }
     of_profile(&mut value, profile, &format!("{}/Evaluations/{}", url(base, profile), evaluation.sid));
     value
 }
@@ -109,6 +166,6 @@ pub(super) fn assignment(assignment: &EntityAssignment, profile: &SimulatedProfi
         "account_sid": profile.account,
         "object_sid": assignment.object,
         "date_created": assignment.created.to_string(),
-        "url": format!("{}/EntityAssignments/{}", url(base, profile), assignment.sid),
+        "url": format!("{}/{}/{}", url(base, profile), profile.kind.assignments(), assignment.sid),
     })
 }

@@ -22,7 +22,7 @@ pub(super) const ADDRESS_FIELDS: [(&str, &str); 8] = [
     ("EmergencyEnabled", "emergency_enabled"),
 ];
 
-/// Renders an end user or a supporting document.
+/// Renders an end user or a supporting document. `base` is the URL of the API.
 pub(super) fn object(object: &ComplianceObject, base: &str) -> Value {
     let is_document = object.kind == ObjectKind::SupportingDocument;
     let collection = if is_document { "SupportingDocuments" } else { "EndUsers" };
@@ -34,7 +34,7 @@ pub(super) fn object(object: &ComplianceObject, base: &str) -> Value {
         "attributes": object.attributes(),
         "date_created": object.created.to_string(),
         "date_updated": object.updated.to_string(),
-        "url": format!("{base}/v1/{collection}/{}", object.sid),
+        "url": format!("{base}/{collection}/{}", object.sid),
     });
     if let (true, Some(fields)) = (is_document, value.as_object_mut()) {
         fields.insert("mime_type".to_owned(), json!(object.mime_type));
@@ -69,11 +69,10 @@ fn rfc_2822(time: SimTime) -> String {
     HttpDate::from(time).to_string().replace("GMT", "+0000")
 }
 
-/// Renders an evaluation, without the fields that refer to the profile.
+/// Renders an evaluation, without the fields that refer to the profile and its policy.
 pub(super) fn evaluation(evaluation: &Evaluation) -> Value {
     json!({
         "sid": evaluation.sid,
-        "policy_sid": evaluation.policy,
         "status": if evaluation.is_compliant() { "compliant" } else { "noncompliant" },
         "results": evaluation.results.iter().map(requirement_result).collect::<Vec<_>>(),
         "date_created": evaluation.created.to_string(),

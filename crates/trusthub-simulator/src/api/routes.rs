@@ -6,7 +6,7 @@ use actix_web::{
 };
 
 use super::{
-    addresses, control, definitions, endpoints, error::ApiError, evaluations, inquiries, list,
+    addresses, bundles, control, definitions, endpoints, error::ApiError, evaluations, inquiries, list,
     multipart::MAX_UPLOAD_BYTES, objects, primary_profiles, profiles, provisional_copies,
 };
 
@@ -20,30 +20,35 @@ pub(super) fn profile_parts(config: &mut ServiceConfig) {
         .service(resource("/v1/EndUserTypes/{sid}").route(get().to(definitions::fetch_end_user_type)))
         .service(resource("/v1/SupportingDocumentTypes").route(get().to(definitions::list_document_types)))
         .service(resource("/v1/SupportingDocumentTypes/{sid}").route(get().to(definitions::fetch_document_type)))
+        .configure(|config| end_users_and_documents(config, "/v1"))
+        .configure(addresses_and_inquiries);
+}
+
+/// Registers end users and documents. The API for numbers has the same ones as Trust Hub, under another path.
+fn end_users_and_documents(config: &mut ServiceConfig, api: &str) {
+    let resource = |path: &str| resource(&format!("{api}{path}"));
+    config
         .service(
-            resource("/v1/EndUsers")
-                .route(get().to(objects::list_end_users))
-                .route(post().to(objects::create_end_user)),
+            resource("/EndUsers").route(get().to(objects::list_end_users)).route(post().to(objects::create_end_user)),
         )
         .service(
-            resource("/v1/EndUsers/{sid}")
+            resource("/EndUsers/{sid}")
                 .route(get().to(objects::fetch_end_user))
                 .route(post().to(objects::update_end_user))
                 .route(delete().to(objects::delete_end_user)),
         )
         .service(
-            resource("/v1/SupportingDocuments")
+            resource("/SupportingDocuments")
                 .app_data(PayloadConfig::new(MAX_UPLOAD_BYTES))
                 .route(get().to(objects::list_documents))
                 .route(post().to(objects::create_document)),
         )
         .service(
-            resource("/v1/SupportingDocuments/{sid}")
+            resource("/SupportingDocuments/{sid}")
                 .route(get().to(objects::fetch_document))
                 .route(post().to(objects::update_document))
                 .route(delete().to(objects::delete_document)),
-        )
-        .configure(addresses_and_inquiries);
+        );
 }
 
 fn addresses_and_inquiries(config: &mut ServiceConfig) {
@@ -64,6 +69,36 @@ fn addresses_and_inquiries(config: &mut ServiceConfig) {
         .service(
             inquiries("/Registration/{sid}/RegulatoryCompliance/GB").route(post().to(inquiries::resume_registration)),
         );
+}
+
+/// Registers regulatory bundles of the API for numbers, with their parts.
+pub(super) fn bundles(config: &mut ServiceConfig) {
+    let regulatory = |path: &str| resource(&format!("/v2/RegulatoryCompliance{path}"));
+    config
+        .service(regulatory("/Bundles").route(get().to(list::profiles)).route(post().to(bundles::create)))
+        .service(
+            regulatory("/Bundles/{sid}")
+                .route(get().to(profiles::fetch))
+                .route(post().to(profiles::update))
+                .route(delete().to(profiles::delete)),
+        )
+        .service(
+            regulatory("/Bundles/{sid}/ItemAssignments")
+                .route(get().to(profiles::list_assignments))
+                .route(post().to(profiles::assign)),
+        )
+        .service(
+            regulatory("/Bundles/{sid}/ItemAssignments/{assignment}")
+                .route(get().to(profiles::fetch_assignment))
+                .route(delete().to(profiles::unassign)),
+        )
+        .service(
+            regulatory("/Bundles/{sid}/Evaluations")
+                .route(get().to(evaluations::list))
+                .route(post().to(evaluations::create)),
+        )
+        .service(regulatory("/Bundles/{sid}/Evaluations/{evaluation}").route(get().to(evaluations::fetch)))
+        .configure(|config| end_users_and_documents(config, "/v2/RegulatoryCompliance"));
 }
 
 /// Registers profiles with their assignments and evaluations.

@@ -16,6 +16,8 @@ pub enum ProfileKind {
     CustomerProfiles,
     /// `/v1/TrustProducts`
     TrustProducts,
+    /// `/v2/RegulatoryCompliance/Bundles` of the API for numbers
+    RegulatoryBundles,
 }
 
 /// A profile as Trust Hub stores it.

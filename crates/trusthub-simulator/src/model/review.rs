@@ -59,6 +59,7 @@ impl TrustHubModel {
         let noun = match profile.kind {
             ProfileKind::CustomerProfiles => "customer profile",
             ProfileKind::TrustProducts => "trust product",
+            ProfileKind::RegulatoryBundles => "regulatory bundle",
         };
         let mut contents = ProfileContents { noun, identity: profile.identity, ..ProfileContents::default() };
         for assignment in &profile.assignments {
