@@ -89,6 +89,8 @@ fn assert_as_published(facts: &Facts, operation: &Operation, answer: &Answer) {
     }
 }
 
+const BUNDLES: &str = "/v2/RegulatoryCompliance/Bundles";
+
 /// A simulator that sends no callbacks.
 fn simulator() -> Simulator {
     Simulator::start_with(&["--set", "drop=100"], &[])
@@ -112,6 +114,8 @@ impl Subject {
         let address = "CustomerName=Shop&Street=1&City=C&Region=R&PostalCode=1&IsoCountry=US";
         let assigned = create("/v1/SupportingDocuments", part);
         let endpoint = "ChannelEndpointType=phone-number&ChannelEndpointSid=PN00000000000000000000000000000009";
+        let bundle_sid = create(BUNDLES, &format!("FriendlyName=A&Email=a&RegulationSid={POLICY}"));
+        let bundle = format!("{BUNDLES}/{bundle_sid}");
         let sids = vec![
             ("Sid", sid.clone()),
             ("AccountSid", ACCOUNT.to_owned()),
@@ -124,6 +128,9 @@ impl Subject {
             ("EndUser", create("/v1/EndUsers", part)),
             ("Document", create("/v1/SupportingDocuments", part)),
             ("Address", create(&format!("/2010-04-01/Accounts/{ACCOUNT}/Addresses.json"), address)),
+            ("Item", create(&format!("{bundle}/ItemAssignments"), &format!("ObjectSid={assigned}"))),
+            ("BundleEvaluation", create(&format!("{bundle}/Evaluations"), "")),
+            ("Bundle", bundle_sid),
             ("Customer", create("/v1/CustomerProfiles", &profile)),
             ("Registration", sid.clone()),
             ("Primary", create("/simulator/primary-profiles", "type=business&status=twilio-approved")),

@@ -35,7 +35,8 @@ def after_call(context, case, response):
 
 
 def kind_of(path):
-    return path.split("/")[2]
+    """The name of the collection in a path, or in the template of one."""
+    return re.match("/(?:v1|v2/RegulatoryCompliance|2010-04-01/Accounts/[^/]*|simulator)/([^/.]*)", path)[1]
 
 
 def limit_seeding(body):

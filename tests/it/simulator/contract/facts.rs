@@ -36,6 +36,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("NotificationEmail", "shop@example.com"),
     ("EndUserType", "Business"),
     ("PhoneNumberType", "local"),
+    ("RegulationSid", POLICY),
+    ("NumberType", "local"),
 ];
 
 /// Names, each with the form of its value.
