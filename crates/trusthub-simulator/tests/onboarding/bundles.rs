@@ -22,7 +22,7 @@ async fn bundle_is_created_for_a_regulation_or_for_a_kind_of_number() {
     assert_eq!(without["regulation_sid"], Value::Null);
     assert_eq!(hub.problem(Method::POST, BUNDLES, &[&common[..], &kind[1..]].concat()).await, (400, json!(20001)));
     let listed = hub.list(&format!("{BUNDLES}?RegulationSid={REGULATION}"), "results").await;
-    assert_eq!(listed, [with_regulation.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&with_regulation));
     assert_eq!(hub.list(BUNDLES, "results").await, [without, with_regulation.clone()]);
     assert_eq!(hub.list("/v1/CustomerProfiles", "results").await, [Value::Null; 0]);
     let other = format!("/v1/CustomerProfiles/{}", with_regulation["sid"].as_str().unwrap());
