@@ -98,6 +98,8 @@ mod tests {
         for end in 0..BODY.len() - 4 {
             assert_eq!(MultipartForm::parse(&BODY[..end], "x"), None, "{end}");
         }
+        let unfinished = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nvalue--x--";
+        assert_eq!(MultipartForm::parse(unfinished, "x"), None, "no line ends before the delimiter");
         let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n";
         let form = |parts| format!("{}--x--", part.repeat(parts));
         assert!(MultipartForm::parse(form(MAX_PARTS - 1).as_bytes(), "x").is_some());

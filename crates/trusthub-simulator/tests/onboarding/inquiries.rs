@@ -21,6 +21,8 @@ async fn inquiry_of_a_customer_creates_a_profile_that_can_be_resumed() {
     hub.post(&format!("/simulator/profiles/{primary}/approve"), &[]).await;
     assert_eq!(hub.post(&resume, &form).await["customer_id"], customer);
     let another = hub.profile("CustomerProfiles", POLICY).await;
+    hub.post(&another, &[("Status", "pending-review")]).await;
+    hub.post(&format!("/simulator/profiles/{}/approve", &another[another.len() - 34..]), &[]).await;
     let wrong = [("PrimaryProfileSid", &another[another.len() - 34..])];
     assert_eq!(hub.problem(Method::POST, &resume, &wrong).await, (400, json!(20003)), "it is not primary");
     let unknown = format!("{base}/BU{}/Initialize", "0".repeat(32));

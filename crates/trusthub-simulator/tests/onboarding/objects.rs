@@ -138,6 +138,9 @@ async fn document_is_uploaded_with_its_file_as_at_the_upload_host() {
     assert_eq!(document["attributes"], json!({ "business_name": "Shop" }));
     let (status, problem) = upload(format!("{fields}{file}")).await;
     assert_eq!((status, &problem["code"]), (400, &json!(20001)), "cut off");
+    let long = part("name=\"FriendlyName\"", &"x".repeat(3000)) + &part("name=\"Type\"", "t");
+    let (status, problem) = upload(format!("{long}--x--\r\n")).await;
+    assert_eq!((status, &problem["code"]), (400, &json!(20001)), "too long a name");
     let (status, _) = upload("x".repeat(7 << 20)).await;
     assert_eq!(status, 413);
 }
