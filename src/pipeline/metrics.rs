@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
-        ConstructionLabel, KeyAgeLabel, Label as _, OutcomeKind, RejectReason, Resource, Status, error_code::CodeLabel,
+        ConstructionLabel, DeadLetterReason, Durability, Event, KeyAgeLabel, Label as _, Outcome, OutcomeKind,
+        RejectReason, Resource, Status, error_code::CodeLabel,
     },
     telemetry::{Counters, Histogram, IntCounter, IntGauge, Metrics, MetricsError, PairedCounters},
 };
@@ -103,5 +104,25 @@ impl PipelineMetrics {
                 "1 when the last events before startup were more than an hour ahead of the clock, so that new events are older.",
             )?,
         }))
+    }
+
+    /// Counts the change of an event that is durable, and returns the outcome of its callback.
+    pub(super) fn count_event(&self, event: &Event, durability: Durability) -> Outcome {
+        let outcome = match durability {
+            Durability::Published => Outcome::Published,
+            Durability::Spooled => Outcome::Spooled,
+            Durability::DeadLettered => return Outcome::DeadLettered(DeadLetterReason::RefusedByTopic),
+        };
+        self.count_change(event);
+        outcome
+    }
+
+    /// Counts a change of status that is durable.
+    pub(super) fn count_change(&self, event: &Event) {
+        let Event { data, is_test: false, .. } = event else { return };
+        self.status_changes.of(data.resource, data.status).inc();
+        for label in data.rejection_labels() {
+            self.rejections.of(data.resource, label).inc();
+        }
     }
 }

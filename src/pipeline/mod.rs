@@ -108,8 +108,8 @@ use self::{
 use crate::{
     deliver::{Deliver, Delivery},
     domain::{
-        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Durability, Event, KeyAgeLabel,
-        Outcome, RawCallback, RecordPosition, Resource, SignatureMode, Timestamp,
+        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Durability, KeyAgeLabel, Outcome,
+        RawCallback, RecordPosition, Resource, SignatureMode, Timestamp,
     },
     normalize::{CallbackIdentity, NormalizeError, NormalizedCallback, event_from_profile, normalize},
     verify::VerifiedCallback,
@@ -330,7 +330,7 @@ impl Pipeline {
                 }
                 claim.mark_durable();
                 match submitted {
-                    Submitted::Event(event) => self.count_event(&event, durability),
+                    Submitted::Event(event) => self.metrics.count_event(&event, durability),
                     Submitted::DeadLetter(reason) => outcome_of_dead_letter(reason, durability),
                 }
             }
@@ -339,16 +339,6 @@ impl Pipeline {
                 Outcome::Unavailable(error)
             }
         }
-    }
-
-    fn count_event(&self, event: &Event, durability: Durability) -> Outcome {
-        let outcome = match durability {
-            Durability::Published => Outcome::Published,
-            Durability::Spooled => Outcome::Spooled,
-            Durability::DeadLettered => return Outcome::DeadLettered(DeadLetterReason::RefusedByTopic),
-        };
-        self.count_durable(event);
-        outcome
     }
 
     /// The time of an event that is made now. A caller that turns an answer of Trust Hub into an event takes this time before
@@ -378,21 +368,13 @@ impl Pipeline {
         let rest = async move {
             match delivery.wait_until_durable().await?.durability {
                 Durability::Published | Durability::Spooled => {
-                    this.count_durable(&event);
+                    this.metrics.count_change(&event);
                     Ok(event.id)
                 }
                 Durability::DeadLettered => Err(DeliveryError::RefusedByTopics),
             }
         };
         DetachOnDrop::new(rest, &self.tasks, &self.runtime).await.unwrap_or(Err(DeliveryError::Abandoned))
-    }
-
-    fn count_durable(&self, event: &Event) {
-        let Event { data, is_test: false, .. } = event else { return };
-        self.metrics.status_changes.of(data.resource, data.status).inc();
-        for label in data.rejection_labels() {
-            self.metrics.rejections.of(data.resource, label).inc();
-        }
     }
 
     /// Stops waiting for Kafka: records that it has not acknowledged are spooled.

@@ -22,7 +22,7 @@ pub(super) fn headings() -> String {
 /// A record as a row of `ls`.
 pub(super) fn row(entry: &Entry, table: SpoolTable) -> String {
     let content = content(entry);
-    let Facts { kind, profile, id, detail } = Facts::of(&content);
+    let RecordFacts { kind, profile, id, detail } = RecordFacts::of(&content);
     let (position, age) = (entry.position.number().to_string(), age(entry));
     let id: String = id.unwrap_or("-").chars().take(ID_CHARS).collect();
     format_row([&position, state(table), &age, kind, &id, profile.unwrap_or("-"), detail.unwrap_or("-")])
@@ -36,13 +36,13 @@ fn format_row([position, state, age, kind, id, profile, detail]: [&str; 7]) -> S
 /// The record in one sentence.
 pub(super) fn summary(entry: &Entry, table: SpoolTable) -> String {
     let content = content(entry);
-    let Facts { kind, profile, id, detail } = Facts::of(&content);
+    let RecordFacts { kind, profile, id, detail } = RecordFacts::of(&content);
     let (profile, id, detail) = (profile.unwrap_or("unknown"), id.unwrap_or("unknown"), detail.unwrap_or("unknown"));
     format!("{kind} of profile {profile}: {detail}; ce_id {id}; {} for {}", state(table), age(entry))
 }
 
 /// What a person looks for in a record.
-struct Facts<'c> {
+struct RecordFacts<'c> {
     kind: &'static str,
     profile: Option<&'c str>,
     id: Option<&'c str>,
@@ -50,7 +50,7 @@ struct Facts<'c> {
     detail: Option<&'c str>,
 }
 
-impl<'c> Facts<'c> {
+impl<'c> RecordFacts<'c> {
     fn of(content: &'c Value) -> Self {
         let record = content.get("record").unwrap_or(&Value::Null);
         let text = |name: &str| record.get(name).and_then(Value::as_str);
