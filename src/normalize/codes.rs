@@ -53,12 +53,37 @@ fn join(parts: impl Iterator<Item = ErrorCodes>) -> ErrorCodes {
     })
 }
 
-/// Finds the codes of rejections in a text. Other five-digit numbers are ignored, since they may be postal codes.
+/// Finds the codes of rejections in a text. Other five-digit numbers are ignored, since they may be postal codes, and so are
+/// numbers that are written as US ZIP codes. A code that is written as another postal code cannot be told apart.
 pub(super) fn from_prose(text: &str) -> impl Iterator<Item = u32> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.len() == 5)
-        .filter_map(|word| word.parse().ok())
-        .filter(|code| error_code::is_rejection_code(*code))
+    let starts = text.char_indices().scan(None, |last: &mut Option<char>, (start, c)| {
+        let is_start = c.is_ascii_digit() && !last.is_some_and(char::is_alphanumeric);
+        *last = Some(c);
+        Some(is_start.then_some(start))
+    });
+    starts.flatten().filter_map(|start| code_at(text.split_at_checked(start)?))
+}
+
+/// The code of a rejection at the start of the second text.
+fn code_at((before, text): (&str, &str)) -> Option<u32> {
+    let end = text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len());
+    let (number, after) = text.split_at_checked(end).filter(|(number, _)| number.len() == 5)?;
+    let code = number.parse().ok().filter(|code| error_code::is_rejection_code(*code))?;
+    (!ends_with_state(before) && !begins_with_zip_extension(after)).then_some(code)
+}
+
+/// Whether a text ends like `Bethlehem PA `. `ID` is not counted: it says that an error follows more often than it means Idaho,
+/// whose ZIP codes begin with 83, and no code does.
+fn ends_with_state(text: &str) -> bool {
+    let words = text.trim_end_matches(' ');
+    let last = words.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    words.len() < text.len() && last.len() == 2 && last != "ID" && last.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// Whether a text begins like `-1234`, the second part of a ZIP+4 code.
+fn begins_with_zip_extension(text: &str) -> bool {
+    let digits = text.strip_prefix('-').map_or(0, |rest| rest.len() - rest.trim_start_matches(char::is_numeric).len());
+    digits == 4
 }
 
 #[cfg(test)]
@@ -101,5 +126,31 @@ mod tests {
         let found: Vec<u32> = from_prose("(18602) at 90210 Example Street; error18603, 118604 and 18601.").collect();
         assert_eq!(found, [18602, 18601]);
         assert_eq!(from_prose("60711 Frankfurt, not 60311").count(), 0, "a postal code and an error of requests");
+    }
+
+    #[test]
+    fn zip_code_of_the_us_is_not_an_error_code() {
+        for text in [
+            "Address 12 Main St, Bethlehem PA 18018 not verified",
+            "Berwick, PA  18603",
+            "FL 32801",
+            "Glen Oaks NY 11004-1234",
+            "Glen Oaks 11004-1234, NY",
+        ] {
+            assert_eq!(from_prose(text).count(), 0, "{text}");
+        }
+        for text in [
+            "error 18603",
+            "Error ID 18603",
+            "PA: 18603",
+            "Pa 18603",
+            "USA 18603",
+            "18603-12",
+            "18603-12345",
+            "18603 - 1234",
+            "ü18018 ü 18603",
+        ] {
+            assert_eq!(from_prose(text).collect::<Vec<_>>(), [18603], "{text}");
+        }
     }
 }

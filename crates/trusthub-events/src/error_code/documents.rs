@@ -39,7 +39,7 @@ const ENTRIES: &[CatalogEntry] = &[
         text: "18004",
         meaning: "document_redacted",
         message: "Parts of the document are redacted.",
-        cause: "Data was covered or blackened.",
+        cause: "Data was covered or blacked out.",
         cure: "Upload the document with all of its content visible, and submit again.",
     },
     CatalogEntry {

@@ -35,7 +35,8 @@ pub fn entry(code: u32) -> Option<&'static CatalogEntry> {
     CATALOG.iter().flat_map(|family| family.entries).find(|entry| entry.code == code)
 }
 
-/// Whether a number in the text of a failure reason is an error code. Any other number there may be a postal code.
+/// Whether a number in the text of a failure reason is an error code. Any other number there may be a postal code,
+/// and so may this one.
 #[must_use]
 pub fn is_rejection_code(code: u32) -> bool {
     rejection_codes().any(|entry| entry.code == code)

@@ -4,7 +4,7 @@ use super::entry::{CatalogEntry, CodeFamily};
 
 pub(super) const REQUESTS: CodeFamily = CodeFamily {
     title: "Errors of requests",
-    about: "Trust Hub's API answers these to a request. A rejection never has them, so they are no label of a \
+    about: "Trust Hub's API answers these to a request. A rejection never has them, so they are not a label of a \
             metric, and the service does not look for them in the text of a failure reason.",
     is_in_rejections: false,
     entries: ENTRIES,

@@ -36,8 +36,9 @@ and what to do about it. The texts are this project's own; the link of each code
 
 A code that is not on this page has the `meaning` `null` in the event and the label `other` in the metric, and is most
 likely newer than this version. Twilio explains it at `https://www.twilio.com/docs/api/errors/CODE`. A number that only
-the failure reason mentions becomes a code of the event only if it is a code of a rejection on this page, because any
-other number there may be a postal code.
+the failure reason mentions becomes a code of the event only if it is a code of a rejection on this page and is not
+written as a US ZIP code, such as `PA 18018` or `18018-1234`. It may still be a postal code: compare the `meaning` with
+the text.
 
 ### No code
 
