@@ -260,7 +260,7 @@ fn load_with<T>(
     let warnings = environment.into_warnings();
     match validator.finish(value) {
         Ok(value) => Ok((value, warnings)),
-        // A misspelt name can be the reason why a value is missing.
+        // A misspelled name can be the reason why a value is missing.
         Err(problems) => Err(problems.with_warnings(warnings)),
     }
 }

@@ -1,4 +1,4 @@
-//! Suggests the right name for a misspelt variable.
+//! Suggests the right name for a misspelled variable.
 
 use super::catalogue::VARIABLES;
 

@@ -38,7 +38,7 @@ pub(crate) enum Answer {
     NotHttp,
     /// The request is a health check.
     HealthCheck,
-    /// The path is no callback path. If it ends like one, this is it, relative to the public URL.
+    /// The path is not a callback path. If it ends like one, this is it, relative to the public URL.
     OtherPath(Option<&'static str>),
     /// The request has this outcome.
     Outcome(Outcome),

@@ -17,7 +17,7 @@ impl RequestHead<'_> {
     /// Where the request has its fields.
     ///
     /// # Errors
-    /// The [`RejectReason`] of a request that is no callback, whatever its body is.
+    /// The [`RejectReason`] of a request that is not a callback, whatever its body is.
     pub(super) fn encoding(&self) -> Result<Encoding, RejectReason> {
         if self.upgrades_to_websocket() {
             return Err(RejectReason::Malformed);

@@ -2,7 +2,7 @@
 
 use actix_web::http::{Method, StatusCode};
 
-/// The path of the health checks. It is no callback path, so its requests count nowhere.
+/// The path of the health checks. It is not a callback path, so its requests count nowhere.
 pub(super) const HEALTH_PATH: &str = "/healthz";
 
 /// The status of a health check. It does not depend on callbacks: an instance that is overloaded or stopping still answers.

@@ -25,7 +25,7 @@ pub(super) struct RequestLimits {
 /// Reads the whole request, whose head was read at `received`.
 ///
 /// # Errors
-/// The [`RejectReason`] of a request that is no callback, is too large, or does not arrive in time.
+/// The [`RejectReason`] of a request that is not a callback, is too large, or does not arrive in time.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: &mut web::Payload,

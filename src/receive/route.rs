@@ -59,7 +59,7 @@ impl Routes {
         self.prefixes.iter().filter_map(|prefix| path.strip_prefix(prefix.as_str())).find_map(route)
     }
 
-    /// The documented path at the end of a path that is no callback path because of its prefix. Only for advice.
+    /// The documented path at the end of a path that is not a callback path because of its prefix. Only for advice.
     pub(super) fn resembling(path: &str) -> Option<&'static str> {
         let plain: String = segments(path).flat_map(|segment| ["/", segment]).collect::<String>().to_ascii_lowercase();
         let mut documented = Resource::ALL.iter().filter_map(|resource| callback_route(*resource));

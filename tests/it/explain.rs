@@ -294,7 +294,7 @@ fn url_of_any_service_is_explained() {
     };
     let explained = with(url);
     explained.ends(1, "matches: construction form, current key (token 1 of --token)");
-    explained.says("would be answered 404: its path is no callback path\nNo callback path resembles /myapp.php.");
+    explained.says("would be answered 404: its path is not a callback path\nNo callback path resembles /myapp.php.");
     with(&url.replace("https", "http")).ends(1, "does not match").says("near miss (scheme)");
     with(&url.replace(".php", ".php/")).ends(1, "does not match").says("near miss (path_spelling)");
 }

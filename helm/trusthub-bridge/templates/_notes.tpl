@@ -65,7 +65,7 @@ otherwise Twilio cannot connect.
 {{- end }}
 {{- if not (or .Values.ingress.enabled .Values.gateway.enabled) }}
 
-WARNING: ingress.enabled and gateway.enabled are false. Route the folder of the paths above, and nothing else, to port {{ .Values.service.port }} of the Service
+WARNING: ingress.enabled and gateway.enabled are false. Route everything below /callbacks/, and nothing else, to port {{ .Values.service.port }} of the Service
 {{ include "trusthub-bridge.fullname" . }} yourself.
 {{- end }}
 {{- with ((.Values.resources).limits).memory }}

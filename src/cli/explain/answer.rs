@@ -21,9 +21,9 @@ pub(super) struct Facts<'a> {
 pub(super) fn lines(decision: &Decision, facts: &Facts<'_>) -> Vec<String> {
     let (result, advice) = match decision.answer {
         Answer::NotHttp => ("the HTTP server cannot parse it".to_owned(), Some(not_http())),
-        Answer::HealthCheck => ("it is a health check, and no callback".to_owned(), None),
+        Answer::HealthCheck => ("it is a health check, not a callback".to_owned(), None),
         Answer::OtherPath(resembling) => {
-            ("its path is no callback path".to_owned(), Some(other_path(resembling, facts)))
+            ("its path is not a callback path".to_owned(), Some(other_path(resembling, facts)))
         }
         Answer::Outcome(outcome) => describe(outcome, facts),
     };

@@ -25,9 +25,9 @@ consumers of KAFKA_TOPIC have. Publishes an event with the origin \"reconciliati
 Hub differs, and for each profile that has no event although it changed since the topic's history starts. Changes of the
 last two minutes are ignored, because their callbacks may still arrive.
 
-Prints one line for each profile that differs, below a line with its account and its kind. Only one process reconciles a topic at a time; a second one says so and
-exits. Exit codes: 0 done; 1 a profile could not be compared or published; 2 invalid usage or configuration; 3 only with
---exit-code.
+Prints one line for each profile that differs, below a line with its account and its kind. Only one process reconciles a
+topic at a time; a second one says so and exits. Exit codes: 0 done; 1 a profile could not be compared or published;
+2 invalid usage or configuration; 3 only with --exit-code.
 
 With --set-callback the command compares nothing. It sets the status callback URL of every profile that has none instead.";
 

@@ -28,7 +28,7 @@ pub(super) fn row(entry: &Entry, table: SpoolTable) -> String {
     format_row([&position, state(table), &age, kind, &id, profile.unwrap_or("-"), detail.unwrap_or("-")])
 }
 
-/// At most 100 characters, unless the position has more than eight digits or the reason is very long.
+/// About 100 characters, unless the position has more than eight digits or the reason is very long.
 fn format_row([position, state, age, kind, id, profile, detail]: [&str; 7]) -> String {
     format!("{position:<8} {state:<6} {age:>4} {kind:<11} {id:<12} {profile:<34} {detail}")
 }

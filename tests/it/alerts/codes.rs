@@ -57,7 +57,7 @@ fn reject_a_profile_for_each_code(callback: &str) {
     let profiles = simulator.list();
     assert_eq!(profiles.len(), count);
     for (profile, entry) in profiles.iter().zip(rejection_codes()) {
-        // The reason has another number of five digits, which is no code.
+        // The reason has another number of five digits, which is not a code.
         let form = format!("code={}&reason=Review+of+60711+and+90210", entry.code);
         simulator.control(profile["sid"].as_str().unwrap(), "reject", &form);
     }

@@ -78,7 +78,7 @@ fn notes_warn_of_risky_settings() {
         (json!({ "replicaCount": 1 }), "While the only replica restarts"),
         (json!({ "signatureMode": "report-only" }), "signatureMode is report-only"),
         (json!({ "ingress": { "tls": [] } }), "ingress.tls is empty"),
-        (json!({ "ingress": { "enabled": false } }), "Route the folder of the paths above"),
+        (json!({ "ingress": { "enabled": false } }), "Route everything below /callbacks/"),
         (json!({ "resources": { "limits": { "memory": "512Mi" } } }), "4096 takes 764Mi"),
     ] {
         let mut values = values;

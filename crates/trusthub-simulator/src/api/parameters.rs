@@ -71,7 +71,7 @@ impl Parameters {
         error.map_or(Ok(parameters), Err)
     }
 
-    /// Rejects parameters with any other name, because a misspelt name would change the effect of the request.
+    /// Rejects parameters with any other name, because a misspelled name would change the effect of the request.
     pub(super) fn only(self, known: &[&str]) -> Result<Self, ApiError> {
         let unknown = self.all().find(|(name, _)| !known.contains(name));
         let error = unknown.map(|(name, _)| {

@@ -213,7 +213,7 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// Tries other orders of the parameters, of which there are many, so at last.
+    /// Tries other orders of the parameters, of which there are many, so they come last.
     fn try_orders(&mut self) -> Option<FoundNearMiss> {
         let request = self.request;
         let received = request.query.filter(|query| query.len() <= MAX_REWRITTEN_BYTES)?;
