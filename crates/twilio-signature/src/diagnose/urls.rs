@@ -182,8 +182,11 @@ fn credentials_variants(configured: &ConfiguredUrl<'_>, credentials: &str) -> Ve
         Some(_) => "the URL at Twilio has another user name or password than PUBLIC_URL",
     };
     let authority = configured.port.map_or(configured.host.to_owned(), |port| format!("{}:{port}", configured.host));
-    [credentials.to_owned(), format!("{}:{}", encoded(user), encoded(password))]
+    // A URL cannot contain these characters before its host.
+    let plain = Some(credentials.to_owned()).filter(|credentials| !credentials.contains(['/', '?', '#']));
+    plain
         .into_iter()
+        .chain([format!("{}:{}", encoded(user), encoded(password))])
         .filter(|credentials| Some(credentials.as_str()) != configured.credentials)
         .map(|credentials| {
             PartVariant::different(format!("{credentials}@{authority}"), NearMissKind::Credentials, text)
@@ -212,4 +215,41 @@ fn port_variant(configured: &ConfiguredUrl<'_>, port: &str) -> PartVariant {
 fn hosts<'a>(request: &WebhookRequest<'a>) -> Vec<&'a str> {
     let plain = |host: &&str| !host.contains(['/', '?', '#', '@', '\\', '"', '\'', '<', '>', ';', '%']);
     HOST_HEADERS.iter().flat_map(|header| header_values(request, header)).filter(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Encoding, Headers, public_url::redact_credentials};
+
+    #[test]
+    fn credentials_that_a_request_names_are_redacted_in_every_candidate() {
+        let url = PublicUrl::parse("https://hooks.example.com/twilio").unwrap();
+        for (credentials, expected) in [
+            ("user:s3cret", "user:s3cret@"),
+            ("user:s3/cret", "user:s3%2Fcret@"),
+            ("us/er:s3cret", "us%2Fer:s3cret@"),
+            ("user:s3?cret", "user:s3%3Fcret@"),
+            ("user:#s3cret", "user:%23s3cret@"),
+            ("user:s3@cret", "user:s3%40cret@"),
+        ] {
+            let headers: Headers =
+                [("authorization", format!("Basic {}", STANDARD.encode(credentials)))].into_iter().collect();
+            let request = WebhookRequest {
+                path: "/twilio/callbacks",
+                route: "/callbacks",
+                query: None,
+                encoding: Encoding::Form,
+                headers: &headers,
+                body: b"",
+            };
+            let candidates = CandidateUrls::new(&url, &request);
+            let candidates: Vec<_> = (1..4).flat_map(|count| candidates.with_differences(count)).collect();
+            assert!(candidates.iter().any(|candidate| candidate.url().contains(expected)), "{credentials}");
+            for candidate in candidates {
+                let shown = format!("{} {:?}", redact_credentials(&candidate.url()), candidate.public_url());
+                assert!(!shown.contains("s3") && !shown.contains("us/er"), "{shown}");
+            }
+        }
+    }
 }
