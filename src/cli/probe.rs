@@ -10,9 +10,9 @@ use super::{
     variables::Variables,
 };
 use crate::{
-    config::{self, ProbeConfig},
+    config::{self, KafkaConfig, ProbeConfig},
     domain::{AccountSid, Label as _, RecordPosition, Resource, TEST_EVENT_TYPE, TopicPosition, callback_route},
-    kafka::{FoundRecord, RecordSearch},
+    kafka::{FoundRecord, RecordSearch, TopicReadError},
 };
 
 /// The text of `probe --help`.
@@ -23,7 +23,8 @@ callback is marked as a test, so it becomes an event of the type io.trusthub-bri
 profile metrics do not count.
 
 The callback is signed for the first PUBLIC_URL with the first token, and the topic is read with the KAFKA_ variables, so
-the command needs the service's variables. Its Kafka user needs READ on the event topic.
+the command needs the service's variables. Its Kafka user needs READ on the event topic. With READ on the dead-letter topic,
+too, the command says if the event became a dead letter.
 
 Exit codes: 0 the service works; 1 it rejected the callback, or the test event did not come out of Kafka; 2 invalid usage
 or configuration.";
@@ -33,6 +34,9 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an accepted test event may take to come out of Kafka. The service has an acknowledgement already when it answers,
 /// unless it spooled the event.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long reading a dead letter that is already in its topic may take.
+const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A signature of the right length that matches no request.
 const FORGED_SIGNATURE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -47,7 +51,7 @@ pub(super) struct Arguments {
     /// Also send a signed callback, whose test event must come out of Kafka
     #[arg(long)]
     publish: bool,
-    /// With --publish: also succeed if the service accepted the test event but Kafka does not have it
+    /// With --publish: also succeed if the service may have spooled the test event, and Kafka does not have it yet
     #[arg(long, requires = "publish")]
     allow_spooled: bool,
 }
@@ -69,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
 /// Sends a signed callback, and says what became of it.
 fn publish(target: &ProbeTarget, config: &ProbeConfig, allow_spooled: bool) -> Result<(), Failure> {
     let token = idempotency_token();
-    let search = config.kafka.as_ref().map(RecordSearch::start);
+    let search = config.kafka.as_ref().map(ProbeSearch::start);
     let signed = target.post_signed(config, &token)?;
     if signed != 204 {
         return Err(Failure::failed(format!(
@@ -78,24 +82,65 @@ fn publish(target: &ProbeTarget, config: &ProbeConfig, allow_spooled: bool) -> R
         )));
     }
     print(&format!("the service accepted a signed callback as {TEST_EVENT_TYPE}: 204"))?;
-    let found = search.map(|search| search?.find(&token, EVENT_TIMEOUT));
+    let found = search.map(|search| search?.find(&token));
     let missing = match found {
-        Some(Ok(Some(record))) => return print(&came_out(&record)),
-        Some(Ok(None)) => {
+        Some(Ok(Found::Event(record))) => return print(&came_out(&record)),
+        Some(Ok(Found::DeadLetter(record))) => return Err(Failure::failed(dead_letter(&record))),
+        Some(Err(error @ TopicReadError::NotAllowed { .. })) => return Err(Failure::failed(cannot_tell(&error))),
+        Some(Ok(Found::Nothing)) => {
             let seconds = EVENT_TIMEOUT.as_secs();
             format!(
                 "the test event did not come out of Kafka within {seconds} s: the service has spooled it, or kept it as a \
                  dead letter; its log says why"
             )
         }
-        Some(Err(error)) => {
-            format!("cannot tell whether the test event came out of Kafka or was only spooled: {error}")
-        }
+        Some(Err(error)) => cannot_tell(&error),
         None => {
             "KAFKA_BOOTSTRAP_SERVERS is not set, so whether the test event came out of Kafka was not checked".to_owned()
         }
     };
     if allow_spooled { print(&missing) } else { Err(Failure::failed(missing)) }
+}
+
+/// Searches both topics of the service for the test event.
+struct ProbeSearch {
+    events: RecordSearch,
+    /// `None` if this command cannot read the topic, which it does not need to.
+    dead_letters: Option<RecordSearch>,
+}
+
+enum Found {
+    Event(FoundRecord),
+    DeadLetter(FoundRecord),
+    Nothing,
+}
+
+impl ProbeSearch {
+    fn start(kafka: &KafkaConfig) -> Result<Self, TopicReadError> {
+        let events = RecordSearch::start(kafka, &kafka.topic)?;
+        Ok(Self { events, dead_letters: RecordSearch::start(kafka, &kafka.dead_letter_topic).ok() })
+    }
+
+    /// Waits for the event. The service answers when a dead letter is in its topic, so it is there already after that time.
+    fn find(self, token: &str) -> Result<Found, TopicReadError> {
+        if let Some(event) = self.events.find(token, EVENT_TIMEOUT)? {
+            return Ok(Found::Event(event));
+        }
+        let dead_letter = self.dead_letters.map(|search| search.find(token, DEAD_LETTER_TIMEOUT));
+        Ok(dead_letter.and_then(Result::ok).flatten().map_or(Found::Nothing, Found::DeadLetter))
+    }
+}
+
+fn cannot_tell(error: &TopicReadError) -> String {
+    format!("cannot tell whether the test event came out of Kafka or was only spooled: {error}")
+}
+
+fn dead_letter(record: &FoundRecord) -> String {
+    let TopicPosition { topic, position: RecordPosition { partition, offset } } = &record.written;
+    format!(
+        "the test event became a dead letter: topic {topic}, partition {partition}, offset \
+         {offset}; its header reason says why"
+    )
 }
 
 fn came_out(record: &FoundRecord) -> String {

@@ -1,4 +1,4 @@
-//! Waits for one record to come out of the event topic, for a command that has just caused it.
+//! Waits for one record to come out of a topic, for a command that has just caused it.
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
@@ -44,7 +44,7 @@ pub(crate) struct FoundRecord {
     pub written: TopicPosition,
 }
 
-/// Finds a record of the event topic that was written after the search was started.
+/// Finds a record of one topic that was written after the search was started.
 pub(crate) struct RecordSearch {
     consumer: TemporaryClient<BaseConsumer<QuietContext>>,
     topic: String,
@@ -53,11 +53,11 @@ pub(crate) struct RecordSearch {
 }
 
 impl RecordSearch {
-    /// Starts a search at the present end of the event topic. Blocks.
+    /// Starts a search at the present end of this topic. Blocks.
     ///
     /// # Errors
     /// [`TopicReadError`] when Kafka is unreachable or rejects a request.
-    pub(crate) fn start(kafka: &KafkaConfig) -> Result<Self, TopicReadError> {
+    pub(crate) fn start(kafka: &KafkaConfig, topic: &str) -> Result<Self, TopicReadError> {
         let mut config = client_config::common(kafka);
         config
             // The consumer joins no group, but librdkafka requires a group id.
@@ -66,7 +66,7 @@ impl RecordSearch {
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false")
             .set("fetch.wait.max.ms", "20");
-        let topic = kafka.topic.clone();
+        let topic = topic.to_owned();
         let created = TemporaryClient::create(None, || config.create_with_context(QuietContext));
         let mut search = match created {
             Ok(consumer) => Self { consumer, topic, ends: BTreeMap::new() },

@@ -6,7 +6,7 @@ use trusthub_bridge::domain::TEST_EVENT_TYPE;
 
 use test_support::{
     Bridge, PUBLIC_URL, TOKEN,
-    kafka::{Broker, USER, USER_PASSWORD, broker},
+    kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
     latest_statuses, program,
 };
 
@@ -138,7 +138,22 @@ fn probe_that_may_not_read_the_topic_names_the_permission() {
         ("KAFKA_SASL_USERNAME", USER),
         ("KAFKA_SASL_PASSWORD", USER_PASSWORD),
     ];
-    let (code, _, stderr) = probe(&bridge, &["--publish"], &variables);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("is not authorized to READ on topic"), "{stderr}");
+    for options in [&["--publish"][..], &["--publish", "--allow-spooled"]] {
+        let (code, _, stderr) = probe(&bridge, options, &variables);
+        assert_eq!(code, Some(1));
+        assert!(stderr.contains("is not authorized to READ on topic"), "{stderr}");
+    }
+}
+
+#[test]
+fn test_event_that_became_a_dead_letter_fails_the_probe() {
+    let [topic, dead_letters] = ["probe-narrow", "probe-narrow-dead"].map(unique_topic);
+    broker().create_narrow_topic(&topic, 300);
+    let topics = [("KAFKA_TOPIC", topic.as_str()), ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters)];
+    let bridge = Bridge::start_with(&topics);
+    let kafka = ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap());
+    let variables = [&SIGNER[..], &topics, &[kafka]].concat();
+    let (code, _, stderr) = probe(&bridge, &["--publish", "--allow-spooled"], &variables);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.starts_with("the test event became a dead letter: topic "), "{stderr}");
 }
