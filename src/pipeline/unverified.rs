@@ -70,7 +70,7 @@ impl ReportOnlyLimiter {
     /// # Errors
     /// The limit that the callback exceeds.
     pub(super) fn admit(&self, raw: &RawCallback, now: Instant) -> Result<ReportOnlyPermit, ReportOnlyLimit> {
-        let bytes = record_bytes(raw).filter(|bytes| *bytes <= MAX_RECORD_BYTES).ok_or(ReportOnlyLimit::Size)?;
+        let bytes = admitted_bytes(raw).ok_or(ReportOnlyLimit::Size)?;
         let mut state = lock(&self.state);
         if state.in_progress >= self.max_in_progress {
             return Err(ReportOnlyLimit::InProgress);
@@ -131,6 +131,16 @@ impl Drop for ReportOnlyPermit {
 fn lock(state: &Mutex<LimiterState>) -> MutexGuard<'_, LimiterState> {
     // No code that holds the lock can panic.
     state.lock()
+}
+
+/// Whether a callback is too large to be kept without a valid signature.
+pub(super) fn is_too_large(raw: &RawCallback) -> bool {
+    admitted_bytes(raw).is_none()
+}
+
+/// The size of the record that counts, unless it is larger than the limit.
+fn admitted_bytes(raw: &RawCallback) -> Option<u64> {
+    record_bytes(raw).filter(|bytes| *bytes <= MAX_RECORD_BYTES)
 }
 
 /// An upper bound of the size of the record, in JSON. `None` when the request alone is larger than any record.

@@ -221,7 +221,7 @@ fn respelled_path_is_explained_with_the_cause_that_the_signature_proves() {
         explain(&["--public-url", PUBLIC_URL], &[("TWILIO_AUTH_TOKEN", TOKEN)], request.as_bytes())
     };
     let by_proxy = explained(ROUTE);
-    by_proxy.says("would be answered 403: it is rejected as signature_mismatch").says("near miss (path_spelling)");
+    by_proxy.says("would be answered 403: it is rejected as url_mismatch").says("near miss (path_spelling)");
     by_proxy.says("configure the proxy in front of this service to forward the path unchanged");
     let at_twilio = explained(&received);
     at_twilio.says("would be answered 204: it becomes an event\nThe service also logs a warning, because the path");

@@ -1,7 +1,7 @@
 //! The first lines of the output: what the service would answer, why, and what to change.
 
 use crate::{
-    domain::{Label as _, Outcome, RejectReason},
+    domain::{Label as _, Outcome, PublicUrl, RejectReason},
     receive::{Answer, CallbackPath, Decision},
 };
 
@@ -46,11 +46,24 @@ fn other_path(resembling: Option<&str>, facts: &Facts<'_>) -> String {
             "Twilio signed the path {route}, but it arrived as {path}. Configure the proxy in front of this service to \
              forward the path unchanged."
         ),
+        Some(route) if !is_prefix_allowed(path, route) => format!(
+            "The service expects {route} alone or below the path of PUBLIC_URL, and PUBLIC_URL cannot have the part of {path} \
+             before the route. Correct the callback URL at Twilio, or the proxy."
+        ),
         Some(route) => format!(
             "The service expects {route} alone or below the path of PUBLIC_URL, which is compared exactly, and {path} is \
              neither. If Twilio was given this path, write the part before the route in PUBLIC_URL."
         ),
     }
+}
+
+/// Whether `PUBLIC_URL` may have the part of a path before the last segments, as many as the route has.
+fn is_prefix_allowed(path: &str, route: &str) -> bool {
+    let segments = route.matches('/').count();
+    let path = path.trim_end_matches('/');
+    let start = path.rmatch_indices('/').nth(segments.saturating_sub(1)).map_or(0, |(start, _)| start);
+    let prefix = path.get(..start).unwrap_or_default().trim_end_matches('/');
+    PublicUrl::parse(&format!("https://hooks.example.com{prefix}")).is_ok()
 }
 
 /// The result and the advice.
@@ -87,7 +100,7 @@ fn rejected(reason: RejectReason, facts: &Facts<'_>) -> Option<String> {
              writes it: 28 characters that end with =."
         }
         RejectReason::UnknownAccount => {
-            "No token is configured for the account of the request: set TWILIO_ACCOUNT_SID, or add the account to \
+            "The request names no account, or one that is not configured: correct TWILIO_ACCOUNT_SID, or add the account to \
              TWILIO_ACCOUNTS_FILE."
         }
         RejectReason::TooLarge => {

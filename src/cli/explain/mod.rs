@@ -8,7 +8,7 @@ mod keys;
 mod report;
 mod url;
 
-use twilio_signature::{Signature, Verifier, WebhookRequest, explain};
+use twilio_signature::{MatchResult, Signature, Verifier, WebhookRequest, explain};
 
 pub(super) use self::arguments::Arguments;
 use self::{answer::Facts, capture::Capture, input::ExplainInput, keys::NamedKey};
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config,
-    domain::{Encoding, Outcome, PublicUrl, SIGNATURE_HEADER},
+    domain::{Encoding, Outcome, PublicUrl, RejectReason, SIGNATURE_HEADER},
     receive::{Answer, CapturedRequest, Decider, Decision},
 };
 
@@ -44,8 +44,12 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     let decider = Decider::new(&input.urls, verifier, settings.signature_mode, settings.max_body_bytes);
     let ExplainInput { capture, urls } = &input;
     let Capture { method, target, headers, body, notes } = capture;
-    let decision = decider.decide(CapturedRequest { method, target, headers, body });
-    let (matches, signature) = explain_signature(capture, urls, keys, &decision)?;
+    let mut decision = decider.decide(CapturedRequest { method, target, headers, body });
+    let ExplainedSignature { matches, is_of_other_url, lines: signature } =
+        explain_signature(capture, urls, keys, &decision)?;
+    if is_of_other_url {
+        decision.answer = name_url_mismatch(decision.answer);
+    }
     let facts = Facts {
         path: url::split_target(target).0,
         max_bytes: settings.max_body_bytes,
@@ -60,15 +64,34 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     }
 }
 
-/// Whether the signature matches, and the lines about it. There are none for a request that has no readable signature.
+/// What `explain` finds about the signature. The default is that of a request without a readable signature.
+#[derive(Default)]
+struct ExplainedSignature {
+    /// Whether it matches.
+    matches: bool,
+    /// Whether a token of the account of the request signed another URL.
+    is_of_other_url: bool,
+    lines: Vec<String>,
+}
+
+/// The answer after the search for near misses, with the reason that the service then counts and logs.
+fn name_url_mismatch(answer: Answer) -> Answer {
+    match answer {
+        Answer::Outcome(Outcome::Rejected(RejectReason::SignatureMismatch | RejectReason::BodyHashMismatch)) => {
+            Answer::Outcome(Outcome::Rejected(RejectReason::UrlMismatch))
+        }
+        other => other,
+    }
+}
+
 fn explain_signature(
     capture: &Capture,
     urls: &[PublicUrl],
     keys: Vec<NamedKey>,
     decision: &Decision,
-) -> Result<(bool, Vec<String>), Failure> {
+) -> Result<ExplainedSignature, Failure> {
     let (Some(signature), Some(encoding)) = (read_signature(capture), encoding(capture)) else {
-        return Ok((false, Vec::new()));
+        return Ok(ExplainedSignature::default());
     };
     let (path, query) = url::split_target(&capture.target);
     let request = WebhookRequest {
@@ -79,13 +102,18 @@ fn explain_signature(
         headers: &capture.headers,
         body: if encoding == Encoding::Query { &[] } else { &capture.body },
     };
-    let Ok(account) = request.account() else { return Ok((false, Vec::new())) };
+    let Ok(account) = request.account() else { return Ok(ExplainedSignature::default()) };
     let (mut keys, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.is_for(&account));
     let own = keys.len();
     keys.extend(others);
     let signing: Vec<_> = keys.iter().map(|key| key.key.clone()).collect();
     let explanation = explain(&request, urls, &signing, own, &signature).map_err(Failure::failed)?;
-    Ok(report::lines(&explanation, &account, &keys, own, &signature))
+    let is_of_other_url = match &explanation.result {
+        MatchResult::NearMiss { near_miss, key, .. } => near_miss.is_url() && *key < own,
+        MatchResult::Matches { .. } | MatchResult::Unexplained { .. } => false,
+    };
+    let (matches, lines) = report::lines(&explanation, &account, &keys, own, &signature);
+    Ok(ExplainedSignature { matches, is_of_other_url, lines })
 }
 
 /// The route that was probably meant.

@@ -115,13 +115,15 @@ type Broken<'a> = (&'a [&'a str], &'a str, &'a str);
 
 #[test]
 fn broken_capture_is_an_error_that_names_the_format_and_what_is_missing() {
-    let cases: [Broken<'_>; 17] = [
+    let cases: [Broken<'_>; 19] = [
         (&[], "{", "the capture (JSON) is not JSON: EOF while parsing"),
         (&[], r#"{"a": 1}"#, "the capture (JSON) is JSON, but none of the known kinds; name the kind with --format"),
         (&[], "{\"value\": 1}\n{\"value\": 2}", "the capture (JSON) has 2 records; pass only one of them"),
         (&["--format", "curl-verbose"], "* Trying", "(output of curl -v) has no line that begins with >"),
         (&[], "> POST / HTTP/1.1\n> Content-Length: 4\n>", "curl -v does not print it, so pass it with --body"),
         (&[], "curl -X", "(curl command) has an option without its value, -X"),
+        (&[], "curl https://a | jq .", "(curl command) has | outside of quotes; quote the value"),
+        (&[], "curl https://a b", "(curl command) has a second URL, or a word that belongs to no option"),
         (&[], "curl --next a", "(curl command) has an option that explain does not know, --next"),
         (&[], "curl 'a", "(curl command) ends within a quoted text"),
         (&[], "curl a -d @b", "(curl command) reads its body from a file; pass the file with --body-file"),
@@ -146,6 +148,39 @@ fn broken_capture_is_an_error_that_names_the_format_and_what_is_missing() {
 }
 
 #[test]
+fn body_that_the_capture_lacks_or_cuts_is_replaced_by_the_argument() {
+    let request = Request::form(ROUTE, FORM).signed();
+    let (_, signature) = request.headers.last().unwrap();
+    let whole = String::from_utf8(request.bytes()).unwrap();
+    let (head, _) = whole.split_once("\r\n\r\n").unwrap();
+    let archive = |post_data: &str| {
+        let headers = format!(
+            r#"[{{"name": "content-type", "value": "application/x-www-form-urlencoded"}},
+                {{"name": "x-twilio-signature", "value": "{signature}"}}]"#
+        );
+        let request = format!(
+            r#"{{"method": "POST", "url": "http://a{ROUTE}", "bodySize": 9, "headers": {headers}{post_data}}}"#
+        );
+        format!(r#"{{"log": {{"entries": [{{"request": {request}}}]}}}}"#)
+    };
+    let captures = [
+        head.to_owned(),
+        format!("{head}\r\n\r\n"),
+        format!("\n{head}\r\n\r\n{}", &FORM[..40]),
+        whole.replace(FORM, "Status=other&a=b"),
+        archive(""),
+        archive(r#", "postData": {"mimeType": "a"}"#),
+        archive(r#", "postData": {"text": "a=b"}"#),
+    ];
+    for capture in captures {
+        let explained = explain(&["--body", FORM], &VARIABLES, capture.as_bytes());
+        explained.ends(0, "matches: construction form, current key (token 1 of TWILIO_AUTH_TOKEN)");
+    }
+    let cut = explain(&["--body", &FORM[..40]], &VARIABLES, head.as_bytes());
+    assert!(cut.stderr.contains("is truncated: the body has 40 bytes"), "{}", cut.stderr);
+}
+
+#[test]
 fn archive_with_several_signed_requests_is_not_explained() {
     let request = r#"{"request": {"method": "GET", "url": "https://a/", "headers": [{"name": "x-twilio-signature", "value": ""}]}}"#;
     let text = format!(r#"{{"log": {{"entries": [{request}, {request}]}}}}"#);
@@ -163,7 +198,7 @@ fn line_ending_that_the_capture_added_is_named_and_not_accepted() {
     let bytes = String::from_utf8(request.bytes()).unwrap();
     // With Content-Length, the line ending is known not to belong to the body.
     let explained = explain(&[], &VARIABLES, format!("{bytes}\n").as_bytes());
-    explained.says("note: the capture ends with 1 bytes that Content-Length excludes").ends(0, explained.result());
+    explained.says("note: the capture ends with 1 byte that Content-Length excludes").ends(0, explained.result());
     let length = format!("Content-Length: {}\r\n", FORM.len());
     for end in ["\n", "\r\n"] {
         let explained = explain(&[], &VARIABLES, (bytes.replace(&length, "") + end).as_bytes());

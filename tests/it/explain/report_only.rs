@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use test_support::{Bridge, PUBLIC_URL, Request, TOKEN, kafka::Record};
 
-use super::{FORM, ROUTE, explain};
+use super::{Explanation, FORM, ROUTE, explain};
 
 /// The record as `kcat -J` prints it.
 fn kcat_line(record: &Record) -> String {
@@ -33,13 +33,30 @@ fn dead_letter_of_an_unverified_callback_is_explained_with_its_cause() {
     let explained: Vec<_> =
         letters.iter().map(|letter| explain(&[], &variables, format!("{}\n", kcat_line(letter)).as_bytes())).collect();
     for explained in &explained {
-        explained.ends(1, "does not match").says("would be answered 403: it is rejected as signature_mismatch");
+        explained.ends(1, "does not match").says("would be answered 403: it is rejected as ");
     }
-    assert!(explained.iter().any(|explained| explained.stdout.contains("near miss (scheme)")));
-    assert!(explained.iter().any(|explained| explained.stdout.contains("Check that the token is the primary")));
+    let is_explained = |reason: &str, cause: &str| {
+        explained.iter().any(|Explanation { stdout, .. }| stdout.contains(reason) && stdout.contains(cause))
+    };
+    assert!(is_explained("rejected as url_mismatch", "near miss (scheme)"));
+    assert!(is_explained("rejected as signature_mismatch", "Check that the token is the primary"));
     let same_mode = [&variables[..], &[("SIGNATURE_MODE", "report-only")]].concat();
     let explained = explain(&[], &same_mode, &letters[0].payload.clone().unwrap());
     explained.ends(1, "does not match").says("204: it becomes a dead letter, with the reason signature_failed");
+}
+
+#[test]
+fn answer_to_an_unverified_callback_of_any_size_is_that_of_the_service() {
+    let mode = ("SIGNATURE_MODE", "report-only");
+    let bridge = Bridge::start_with(&[mode]);
+    for (bytes, status) in [(1000, 204), (20_000, 403)] {
+        let form = format!("{FORM}&a={}", "x".repeat(bytes));
+        let request = Request::form(ROUTE, &form).signed_with("another-token", PUBLIC_URL);
+        assert_eq!(bridge.send(&request).status, status);
+        let variables = [("PUBLIC_URL", PUBLIC_URL), ("TWILIO_AUTH_TOKEN", TOKEN), mode];
+        let explained = explain(&[], &variables, &request.bytes());
+        assert_eq!(explained.status(), status, "{}", explained.stdout);
+    }
 }
 
 #[test]

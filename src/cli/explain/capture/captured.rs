@@ -43,6 +43,10 @@ pub(in crate::cli::explain) enum CaptureError {
     UnknownOption(String),
     #[error("has an option without its value, {0}")]
     OptionWithoutValue(String),
+    #[error("has a second URL, or a word that belongs to no option; quote each value, and pass one request")]
+    SecondUrl,
+    #[error("has {0} outside of quotes; quote the value that contains it, or remove it and what follows")]
+    Operator(char),
     #[error("ends within a quoted text")]
     OpenQuote,
     #[error("reads its body from a file; pass the file with --body-file")]
@@ -81,7 +85,8 @@ impl Capture {
 
 /// The note for bytes after the body.
 pub(super) fn excess_note(bytes: usize) -> String {
-    format!("the capture ends with {bytes} bytes that Content-Length excludes, such as a line ending; they are ignored")
+    let count = if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") };
+    format!("the capture ends with {count} that Content-Length excludes, such as a line ending; they are ignored")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::domain::Headers;
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// Options that do not change the request.
-const IGNORED: [&str; 20] = [
+const IGNORED: [&str; 14] = [
     "--compressed",
     "--fail",
     "--globoff",
@@ -28,13 +28,9 @@ const IGNORED: [&str; 20] = [
     "--show-error",
     "--silent",
     "--verbose",
-    "-S",
-    "-f",
-    "-g",
-    "-i",
-    "-k",
-    "-L",
 ];
+/// Options of one letter and without a value that do not change the request.
+const IGNORED_LETTERS: &str = "sSfgikLv";
 /// Options with a value that do not change the request.
 const IGNORED_VALUES: [&str; 10] = [
     "--cacert",
@@ -85,27 +81,47 @@ impl Options {
         words: &mut impl Iterator<Item = String>,
         has_body: bool,
     ) -> Result<(), CaptureError> {
-        if !word.starts_with('-') || word == "-" {
-            self.url = Some(word.to_owned());
-            return Ok(());
-        }
-        let (option, attached) = split_option(word);
-        if IGNORED.contains(&option) || is_ignored_cluster(word) {
-            return Ok(());
-        }
-        let value = match attached {
-            _ if matches!(option, "--get" | "-G") => String::new(),
-            Some(value) => value.to_owned(),
-            None => words.next().ok_or_else(|| CaptureError::OptionWithoutValue(option.to_owned()))?,
+        let (option, attached) = match word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
+            None => return self.set_url(word.to_owned()),
+            Some("-get") => {
+                self.is_get = true;
+                return Ok(());
+            }
+            Some(_) if IGNORED.contains(&word) => return Ok(()),
+            Some(long) if long.starts_with('-') => split_long_option(word),
+            Some(letters) => match self.read_letters(letters) {
+                Some(option) => option,
+                None => return Ok(()),
+            },
         };
-        self.apply(option, value, has_body)
+        let value = match attached {
+            Some(value) => value.to_owned(),
+            None => words.next().ok_or_else(|| CaptureError::OptionWithoutValue(option.clone()))?,
+        };
+        self.apply(&option, value, has_body)
+    }
+
+    fn set_url(&mut self, url: String) -> Result<(), CaptureError> {
+        match self.url.replace(url) {
+            None => Ok(()),
+            Some(_) => Err(CaptureError::SecondUrl),
+        }
+    }
+
+    /// Reads a word of one-letter options, such as `-sSX` or `-kHName:value`. Returns the one that has a value, and the value if
+    /// it is attached.
+    fn read_letters<'w>(&mut self, letters: &'w str) -> Option<(String, Option<&'w str>)> {
+        let rest = letters.trim_start_matches(|letter| letter == 'G' || IGNORED_LETTERS.contains(letter));
+        self.is_get |= letters.strip_suffix(rest).is_some_and(|flags| flags.contains('G'));
+        let option = rest.chars().next()?;
+        let value = rest.strip_prefix(option).filter(|value| !value.is_empty());
+        Some((format!("-{option}"), value))
     }
 
     fn apply(&mut self, option: &str, value: String, has_body: bool) -> Result<(), CaptureError> {
         match option {
             "-X" | "--request" => self.method = Some(value),
-            "--url" => self.url = Some(value),
-            "-G" | "--get" => self.is_get = true,
+            "--url" => self.set_url(value)?,
             "-H" | "--header" => self.headers.extend(parse_header(value.as_bytes())),
             "-A" | "--user-agent" => self.headers.push("user-agent", value.as_bytes()),
             "-e" | "--referer" => self.headers.push("referer", value.as_bytes()),
@@ -161,20 +177,10 @@ impl Options {
     }
 }
 
-/// An option, and the value that is attached to it: `-XPOST`, `--request=POST`.
-fn split_option(word: &str) -> (&str, Option<&str>) {
-    if word.starts_with("--") {
-        return word.split_once('=').map_or((word, None), |(option, value)| (option, Some(value)));
-    }
-    match word.split_at_checked(2) {
-        Some((option, value)) if !value.is_empty() => (option, Some(value)),
-        _ => (word, None),
-    }
-}
-
-/// Whether a word consists of one-letter options that do not change the request, such as `-sSfv`.
-fn is_ignored_cluster(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|letters| !letters.is_empty() && letters.chars().all(|c| "sSfgikLv".contains(c)))
+/// An option, and the value that is attached to it: `--request=POST`.
+fn split_long_option(word: &str) -> (String, Option<&str>) {
+    let (option, value) = word.split_once('=').map_or((word, None), |(option, value)| (option, Some(value)));
+    (option.to_owned(), value)
 }
 
 /// The value of `--data-urlencode` as curl encodes it: `name=text`, `=text` or `text`.
@@ -183,5 +189,44 @@ fn encode(value: &str) -> String {
         Some(("", text)) => percent::encode(text),
         Some((name, text)) => format!("{name}={}", percent::encode(text)),
         None => percent::encode(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(command: &str) -> Result<(String, String, Vec<String>), CaptureError> {
+        let Capture { method, target, headers, .. } = read(command.as_bytes(), false)?;
+        Ok((method, target, headers.iter().map(|(name, _)| name.to_owned()).collect()))
+    }
+
+    #[test]
+    fn letters_before_an_option_with_a_value_are_options_as_well() {
+        for (options, method, header) in [
+            ("-iX PUT", "PUT", None),
+            ("-iXPUT", "PUT", None),
+            ("-X PUT", "PUT", None),
+            ("-kH 'a: b'", "GET", Some("a")),
+            ("-sSkHa:b", "GET", Some("a")),
+            ("-sSfgikLv", "GET", None),
+            ("-sG", "GET", None),
+        ] {
+            for command in [format!("curl {options} http://a/b"), format!("curl http://a/b {options}")] {
+                let (found, target, headers) = summary(&command).unwrap();
+                assert_eq!((found.as_str(), target.as_str()), (method, "http://a/b"), "{command}");
+                assert_eq!(headers.first().map(String::as_str), header, "{command}");
+            }
+        }
+        assert_eq!(summary("curl -sGd a=b http://a").unwrap().1, "http://a?a=b");
+        assert_eq!(summary("curl -kZ x http://a"), Err(CaptureError::UnknownOption("-Z".to_owned())));
+        assert_eq!(summary("curl http://a -kH"), Err(CaptureError::OptionWithoutValue("-H".to_owned())));
+    }
+
+    #[test]
+    fn second_word_without_an_option_is_an_error() {
+        for command in ["curl http://a b", "curl --url http://a http://b", "curl http://a -d x y", "curl http://a -"] {
+            assert_eq!(summary(command), Err(CaptureError::SecondUrl), "{command}");
+        }
     }
 }

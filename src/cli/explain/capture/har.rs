@@ -54,7 +54,8 @@ impl ArchiveRequest {
     }
 }
 
-pub(super) fn read(text: &[u8]) -> Result<Capture, CaptureError> {
+/// Reads an archive with one signed request. `has_body` says that the body is passed separately.
+pub(super) fn read(text: &[u8], has_body: bool) -> Result<Capture, CaptureError> {
     let Archive { log } = json::parse(text)?;
     let mut requests: Vec<_> = log.entries.into_iter().map(|entry| entry.request).collect();
     if requests.len() > 1 {
@@ -63,14 +64,15 @@ pub(super) fn read(text: &[u8]) -> Result<Capture, CaptureError> {
     let count = requests.len();
     let mut requests = requests.into_iter();
     match (requests.next(), count) {
-        (Some(request), 1) => capture(request),
+        (Some(request), 1) => capture(request, has_body),
         (None, _) => Err(CaptureError::Unsigned),
         (Some(_), several) => Err(CaptureError::Several(several)),
     }
 }
 
-fn capture(request: ArchiveRequest) -> Result<Capture, CaptureError> {
+fn capture(request: ArchiveRequest, has_body: bool) -> Result<Capture, CaptureError> {
     let body = match &request.post_data {
+        _ if has_body => Vec::new(),
         Some(PostData { text: Some(text), encoding }) => json::body(Some(text), encoding.as_deref() == Some("base64"))?,
         Some(PostData { text: None, .. }) => {
             return Err(CaptureError::Missing("postData.text, the body as it was sent"));

@@ -35,16 +35,17 @@ pub(super) fn detect(text: &[u8]) -> Result<Format, CaptureError> {
     Ok(if curl_verbose::is_output(text) { Format::CurlVerbose } else { Format::Http })
 }
 
-/// Reads a capture in this format. `body` replaces the body of the capture.
+/// Reads a capture in this format. `body` replaces the body of the capture, which may be missing or truncated.
 ///
 /// # Errors
 /// [`CaptureError`], which says what is missing.
 pub(super) fn read(format: Format, text: &[u8], body: Option<Vec<u8>>) -> Result<Capture, CaptureError> {
     let mut capture = match format {
+        Format::Http if body.is_some() => raw_http::read_head(text),
         Format::Http => raw_http::read(text),
         Format::CurlVerbose => curl_verbose::read(text),
         Format::CurlCommand => curl_command::read(text, body.is_some()),
-        Format::Har => har::read(text),
+        Format::Har => har::read(text, body.is_some()),
         Format::ApiGatewayV1 => api_gateway_v1::read(text),
         Format::ApiGatewayV2 => api_gateway_v2::read(text),
         Format::LoadBalancer => load_balancer::read(text),

@@ -19,6 +19,7 @@ pub(super) fn words(command: &str) -> Result<Vec<String>, CaptureError> {
             },
             '\'' => single_quoted(&mut rest, word.get_or_insert_default())?,
             '"' => double_quoted(&mut rest, word.get_or_insert_default())?,
+            '|' | ';' | '&' | '<' | '>' => return Err(CaptureError::Operator(c)),
             '$' if rest.next_if_eq(&'\'').is_some() => ansi_quoted(&mut rest, word.get_or_insert_default())?,
             other => word.get_or_insert_default().push(other),
         }
@@ -94,6 +95,18 @@ mod tests {
         assert_eq!(words(command).unwrap(), expected);
         for open in ["'a", "\"a", "$'a", "\"a\\", "$'a\\"] {
             assert_eq!(words(open), Err(CaptureError::OpenQuote), "{open}");
+        }
+    }
+
+    #[test]
+    fn unquoted_operator_of_the_shell_is_an_error() {
+        for operator in ['|', ';', '&', '<', '>'] {
+            for command in [format!("curl a {operator} b"), format!("curl a{operator}b"), format!("curl a 2{operator}")]
+            {
+                assert_eq!(words(&command), Err(CaptureError::Operator(operator)), "{command}");
+            }
+            let quoted = format!("curl 'a{operator}' \"{operator}\" \\{operator} $'{operator}'");
+            assert_eq!(words(&quoted).unwrap().len(), 5, "{quoted}");
         }
     }
 }
