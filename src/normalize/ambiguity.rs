@@ -1,19 +1,28 @@
-//! Refuses forms whose signed text would also read as another status.
+//! Refuses forms whose signed text would also read as another status, profile or account.
 //!
 //! The form scheme signs the sorted names and values without delimiters. So a captured form can be cut into other fields, under
-//! the same signature: `Status=twilio-rejected` into `Status=twilio-` and `rejected=`, or a failure reason that quotes a status
-//! into a field with that status. The signature does not say which cut Twilio signed. But the words do: names, statuses and SIDs
-//! have known forms, and a cut leaves their remains behind.
+//! the same signature: `Status=twilio-rejected` into `Status=twilio-` and `rejected=`, a failure reason that quotes a status
+//! into a field with that status, or `BundleSid=BU…` into the name of another field, so that a second SID becomes the profile.
+//! The signature does not say which cut Twilio signed. But the words do: names, statuses and SIDs have known forms, and a cut
+//! leaves their remains behind.
 //!
-//! The text from the status on is examined. The text that people write, the failure reason, has names that sort before the status
-//! in every spelling. So what it quotes is no false alarm, and a cut that reads a status from it has the true status among the
-//! text that follows. The text before the status is examined only for an unknown status that begins with an upper-case letter,
-//! unlike all of Twilio's: it may be the end of a longer name.
+//! **SIDs.** Twilio writes a SID directly behind the name of its field. The first SID behind a name of the profile has to be the
+//! profile that was read, and so has the account.
+//!
+//! **The text from the status on.** The text that people write, the failure reason, has names that sort before `Status`. So what
+//! it quotes is no false alarm, and a cut that reads a status from it has the true status among the text that follows. A
+//! failure reason that follows the status is exempt: one with a lower-case name behind a status that is written as documented,
+//! and any behind one of the rarer names of the status.
+//!
+//! **The text before the status** is examined for the rarer names of the status, which sort before the failure reason, and for a
+//! status that looks like the end of a longer name.
+
+use std::ops::RangeInclusive;
 
 use twilio_signature::Pair;
 
-use super::fields::{FieldMeaning, lookup};
-use crate::domain::{Label as _, Status};
+use super::fields::{FieldMeaning, NameRank, has_value, lookup};
+use crate::domain::{AccountSid, Label as _, ProfileSid, Status};
 
 /// The name of the status, in lower case and without underscores.
 const STATUS_NAME: &[u8] = b"status";
@@ -21,27 +30,63 @@ const STATUS_NAME: &[u8] = b"status";
 /// The name of the status as Twilio writes it.
 const DOCUMENTED_STATUS_NAME: &[u8] = b"Status";
 
+/// The rarer names of the status. They sort before `FailureReason` and `Status`.
+const RARE_STATUS_NAMES: [&[u8]; 2] = [b"bundlestatus", b"customerprofilestatus"];
+
 /// Known names that sort after the status. A status that contains one has swallowed the next field.
 const LATER_NAMES: [&[u8]; 3] = [b"trustproductsid", b"trusthubbridgetest", b"validuntil"];
 
-/// Whether the text that was signed for these fields also reads as another status than `status`.
-pub(super) fn is_ambiguous(pairs: &[Pair], status: Status) -> bool {
+const ACCOUNT_NAMES: [&[u8]; 1] = [b"accountsid"];
+
+/// The ends of the names that give the profile, the surest first. A group counts only if the text has no SID behind a name of
+/// the groups before it.
+const PROFILE_NAMES: [&[&[u8]]; 3] = [&[b"bundlesid", b"customerprofilesid", b"trustproductsid"], &[b"sid"], &[b"id"]];
+
+/// Whether the text that was signed for these fields also reads as another account, profile or status.
+pub(super) fn is_ambiguous(pairs: &[Pair], account: &AccountSid, profile: &ProfileSid, status: Status) -> bool {
     let text = SignedText::of(pairs);
+    let is_other = |signed: &[u8], read: &str| !signed.eq_ignore_ascii_case(read.as_bytes());
+    first_sid(&text.text, &ACCOUNT_NAMES, b"AC").is_some_and(|signed| is_other(signed, account.as_str()))
+        || first_profile(&text.text).is_some_and(|signed| is_other(signed, profile.as_str()))
+        || is_ambiguous_status(&text, status)
+}
+
+fn is_ambiguous_status(text: &SignedText<'_>, status: Status) -> bool {
     let rank_of = |field: &SignedField<'_>| match lookup(field.name) {
         (FieldMeaning::Status, rank) => Some(rank),
         _ => None,
     };
     // A name of a higher rank does not give the status if one of a lower rank does.
-    let with_value = text.fields.iter().filter(|field| !field.value.trim_ascii().is_empty());
-    let rank = with_value.filter_map(rank_of).min();
+    let rank = text.fields.iter().filter(|field| has_value(field.value)).filter_map(rank_of).min();
     text.fields.iter().enumerate().any(|(index, field)| {
         let next = text.fields.get(index + 1).map(|next| next.name);
-        rank_of(field).is_some_and(|own| Some(own) == rank)
-            && (is_cut(text.from(field.value_start), field.value, status)
-                || next.is_some_and(|name| !is_plausible_name(name))
-                || has_another_status(text.rest_after(field, status), status)
-                || text.is_cut_from_name(field, status))
+        rank_of(field).filter(|own| Some(*own) == rank).is_some_and(|rank| {
+            is_cut(text.from(field.value_start), field.value, status)
+                || next.is_some_and(|name| !is_plausible_name(name, status))
+                || text.has_another_status_after(field, rank, status)
+                || text.has_another_status_before(field, rank, status)
+        })
     })
+}
+
+/// The first SID behind the surest name of the profile, or the first of all if none has a known name.
+fn first_profile(text: &[u8]) -> Option<&[u8]> {
+    let named = PROFILE_NAMES.iter().find_map(|names| first_sid(text, names, b"BU"));
+    named.or_else(|| (0..text.len()).find_map(|start| sid_at(text.get(start..)?, b"BU")))
+}
+
+/// The first SID of this kind directly behind one of the names.
+fn first_sid<'a>(text: &'a [u8], names: &[&[u8]], kind: &[u8]) -> Option<&'a [u8]> {
+    let sid_after = |text: &'a [u8], name: &[u8]| sid_at(after_name(text, name)?, kind);
+    (0..text.len()).find_map(|start| {
+        let text = text.get(start..)?;
+        names.iter().find_map(|name| sid_after(text, name))
+    })
+}
+
+fn sid_at<'a>(text: &'a [u8], kind: &[u8]) -> Option<&'a [u8]> {
+    let digits = text.strip_prefix(kind)?.get(..32)?;
+    digits.iter().all(u8::is_ascii_hexdigit).then(|| text.get(..kind.len() + digits.len()))?
 }
 
 /// The fields in the order in which they are signed, and the text that they make up.
@@ -75,19 +120,41 @@ impl<'a> SignedText<'a> {
         self.text.get(start..).unwrap_or_default()
     }
 
-    /// Whether an unknown status looks like the end of another name, such as that of `StatusCallback`, and the true status may be
-    /// in the text before it.
-    fn is_cut_from_name(&self, field: &SignedField<'_>, status: Status) -> bool {
-        let before = self.text.get(..field.value_start.saturating_sub(field.name.len())).unwrap_or_default();
-        status == Status::Unknown
-            && field.value.first().is_some_and(u8::is_ascii_uppercase)
-            && has_another_status(before, status)
+    fn before(&self, field: &SignedField<'_>) -> &[u8] {
+        self.text.get(..field.value_start.saturating_sub(field.name.len())).unwrap_or_default()
     }
 
-    /// The text in which no other status may be. The text of an unknown status is part of it.
-    fn rest_after(&self, field: &SignedField<'_>, status: Status) -> &[u8] {
+    /// Whether another status is in the text before the status: behind a name that does not count beside this one, or anywhere
+    /// if this one looks like the end of another name, such as that of `StatusCallback`.
+    fn has_another_status_before(&self, field: &SignedField<'_>, rank: NameRank, status: Status) -> bool {
+        let before = self.before(field);
+        let has = |name: &&[u8]| other_statuses(before, name, status).next().is_some();
+        (rank == NameRank::Known && RARE_STATUS_NAMES.iter().any(has))
+            || (status == Status::Unknown && is_capitalized(field.value) && has(&STATUS_NAME))
+    }
+
+    /// Whether another status is in the text after the status, outside the values that may contain one. The text of an unknown
+    /// status is part of it.
+    fn has_another_status_after(&self, field: &SignedField<'_>, rank: NameRank, status: Status) -> bool {
         let skipped = if status == Status::Unknown { 0 } else { field.value.len() };
-        self.from(field.value_start + skipped)
+        let start = field.value_start + skipped;
+        let exempt = self.exempt_places(field, rank, status);
+        other_statuses(self.from(start), STATUS_NAME, status)
+            .any(|offset| !exempt.iter().any(|places| places.contains(&(start + offset))))
+    }
+
+    /// The values in which a status may be quoted although they follow the status: failure reasons in an unusual place.
+    fn exempt_places(&self, field: &SignedField<'_>, rank: NameRank, status: Status) -> Vec<RangeInclusive<usize>> {
+        let is_documented = field.name == DOCUMENTED_STATUS_NAME
+            && status != Status::Unknown
+            && field.value == status.as_str().as_bytes();
+        let is_exempt = |other: &&SignedField<'_>| {
+            let is_late = !other.name.first().is_some_and(u8::is_ascii_uppercase);
+            lookup(other.name).0 == FieldMeaning::FailureReason
+                && (rank > NameRank::Known || (is_documented && is_late))
+        };
+        let reasons = self.fields.iter().filter(is_exempt);
+        reasons.map(|reason| reason.value_start..=reason.value_start + reason.value.len()).collect()
     }
 }
 
@@ -104,23 +171,37 @@ fn is_cut(text: &[u8], value: &[u8], status: Status) -> bool {
 }
 
 /// Whether a name is one that Twilio may have signed, and not the rest of a status: a known one, or one that does not begin like
-/// the inside of a status. All statuses are ASCII.
-fn is_plausible_name(name: &[u8]) -> bool {
-    lookup(name).0 != FieldMeaning::Unknown
-        || name.first().is_some_and(|first| first.is_ascii_uppercase() || !first.is_ascii())
+/// the inside of a status. All statuses are ASCII. What follows a known status is the rest of a longer one only after a separator.
+fn is_plausible_name(name: &[u8], status: Status) -> bool {
+    let begins_inside = |first: &u8| match status {
+        Status::Unknown => first.is_ascii() && !first.is_ascii_uppercase(),
+        _ => is_separator(*first),
+    };
+    lookup(name).0 != FieldMeaning::Unknown || !name.first().is_none_or(begins_inside)
 }
 
-/// Whether the text contains the name of the status followed by another known status than this one, or by an unknown one.
-fn has_another_status(text: &[u8], status: Status) -> bool {
-    (0..text.len()).any(|start| {
-        let text = text.get(start..).unwrap_or_default();
-        let Some(value) = after_name(text, STATUS_NAME) else { return false };
-        match leading_status(value) {
+/// Where another status than this one begins behind the name: another known one, or an unknown one.
+fn other_statuses(text: &[u8], name: &[u8], status: Status) -> impl Iterator<Item = usize> {
+    (0..text.len()).filter_map(move |start| {
+        let from_name = text.get(start..)?;
+        let value = after_name(from_name, name)?;
+        let is_other = match leading_status(value) {
             Some((other, _)) => other != status,
             // `StatusCallback` and the like are other names.
-            None => text.starts_with(DOCUMENTED_STATUS_NAME) && value.first().is_some_and(u8::is_ascii_lowercase),
-        }
+            None => {
+                let is_lower_case = value.first().is_some_and(u8::is_ascii_lowercase);
+                let is_upper_case = value.first().is_some_and(u8::is_ascii_uppercase) && !is_capitalized(value);
+                is_upper_case
+                    || (is_lower_case && (name != STATUS_NAME || from_name.starts_with(DOCUMENTED_STATUS_NAME)))
+            }
+        };
+        is_other.then_some(text.len() - value.len())
     })
+}
+
+/// Whether the text begins like a word of a name, such as `Callback`, and unlike `ACTION_REQUIRED`.
+fn is_capitalized(text: &[u8]) -> bool {
+    text.first().is_some_and(u8::is_ascii_uppercase) && text.get(1).is_some_and(u8::is_ascii_lowercase)
 }
 
 fn has_name(text: &[u8], folded: &[u8]) -> bool {

@@ -98,21 +98,43 @@ impl<'a> Field<'a> {
 
     /// The value without surrounding white space; `None` when it is empty, since Twilio sends absent fields as empty ones.
     pub(super) fn text(&self) -> Option<&str> {
-        Some(self.value.trim()).filter(|text| !text.is_empty())
+        trimmed(&self.value)
     }
+}
+
+fn trimmed(value: &str) -> Option<&str> {
+    Some(value.trim()).filter(|text| !text.is_empty())
+}
+
+/// Whether [`Field::text`] of a field with this value is a text.
+pub(super) fn has_value(value: &[u8]) -> bool {
+    trimmed(&String::from_utf8_lossy(value)).is_some()
 }
 
 fn profile_sid(text: &str) -> Option<ProfileSid> {
     ProfileSid::parse(text.trim()).ok()
 }
 
-/// Returns all fields in the order received; `None` when the payload is unreadable. `verb` says where the fields were: the
-/// query of a `GET` also has the parameter of the signature scheme, which is not a field.
-pub(super) fn read(payload: &Payload, verb: Verb) -> Option<Vec<Field<'_>>> {
+/// The order in which fields are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FieldOrder {
+    /// As they arrived: the signature covers the bytes.
+    Received,
+    /// By name and value, as they were signed: the signature does not cover their order.
+    Signed,
+}
+
+/// Returns all fields; `None` when the payload is unreadable. `verb` says where the fields were: the query of a `GET` also has
+/// the parameter of the signature scheme, which is not a field.
+pub(super) fn read(payload: &Payload, verb: Verb, order: FieldOrder) -> Option<Vec<Field<'_>>> {
     let mut fields: Vec<_> = match payload {
         Payload::Pairs(pairs) => {
             let is_field = |(name, _): &&Pair| verb == Verb::Post || name != BODY_HASH_PARAMETER.as_bytes();
-            pairs.iter().filter(is_field).map(pair_field).collect()
+            let mut pairs: Vec<_> = pairs.iter().filter(is_field).collect();
+            if order == FieldOrder::Signed {
+                pairs.sort_unstable();
+            }
+            pairs.into_iter().map(pair_field).collect()
         }
         Payload::Json(members) => members.iter().flat_map(|(name, value)| json_fields(name, value)).collect(),
         Payload::Unreadable => return None,

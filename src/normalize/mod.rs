@@ -29,7 +29,7 @@ use twilio_signature::{ClaimedAccount, Pair, Payload};
 
 use self::{
     ambiguity::is_ambiguous,
-    fields::{ExtraFields, Field, FieldMeaning},
+    fields::{ExtraFields, Field, FieldMeaning, FieldOrder},
     identity::IDEMPOTENCY_HEADER,
 };
 pub use self::{
@@ -129,19 +129,20 @@ impl NormalizedCallback {
 ///
 /// # Errors
 /// [`NormalizeError`] when the account, the profile or the status is missing, invalid or contradictory, or when the signed text
-/// also reads as another status.
+/// also reads as another account, profile or status.
 pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, NormalizeError> {
     let without_profile = |reason| NormalizeError { reason, profile: None };
-    let fields = fields::read(verified.payload(), verified.raw().verb())
+    let order = order_of_fields(verified.matched().construction);
+    let fields = fields::read(verified.payload(), verified.raw().verb(), order)
         .ok_or(without_profile(DeadLetterReason::InvalidJson))?;
     let profile = read_profile(&fields, verified.payload()).map_err(without_profile)?;
     let with_profile = |reason| NormalizeError { reason, profile: Some(profile.clone()) };
     let account = read_account(verified.account()).map_err(with_profile)?;
     let raw_status = read_status(&fields).map_err(with_profile)?;
     let status = Status::from_name(&Status::canonical(raw_status));
-    if signs_fields(verified.matched().construction)
+    if order == FieldOrder::Signed
         && let Payload::Pairs(pairs) = verified.payload()
-        && is_ambiguous(pairs, status)
+        && is_ambiguous(pairs, &account, &profile, status)
     {
         return Err(with_profile(DeadLetterReason::AmbiguousForm));
     }
@@ -165,11 +166,11 @@ pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, Norm
     })
 }
 
-/// Whether this construction signs names and values without delimiters. The others sign the bytes of the query or the body.
-fn signs_fields(construction: Construction) -> bool {
+/// The forms sign sorted names and values, without delimiters. The other constructions sign the bytes of the query or the body.
+fn order_of_fields(construction: Construction) -> FieldOrder {
     match construction {
-        Construction::Form | Construction::FormWithoutHash => true,
-        Construction::BodyHash | Construction::Query | Construction::QueryWithoutHash => false,
+        Construction::Form | Construction::FormWithoutHash => FieldOrder::Signed,
+        Construction::BodyHash | Construction::Query | Construction::QueryWithoutHash => FieldOrder::Received,
     }
 }
 
@@ -187,15 +188,15 @@ fn texts<'a>(fields: &'a [Field<'_>], meaning: FieldMeaning) -> impl Iterator<It
 }
 
 fn read_profile(fields: &[Field<'_>], payload: &Payload) -> Result<ProfileSid, DeadLetterReason> {
-    let mut texts = texts(fields, FieldMeaning::Profile);
-    let Some(first) = texts.next() else {
+    let profiles: Result<Vec<_>, _> = texts(fields, FieldMeaning::Profile).map(ProfileSid::parse).collect();
+    let mut profiles = profiles.map_err(|_| DeadLetterReason::InvalidProfileSid)?.into_iter();
+    let Some(first) = profiles.next() else {
         return fields::only_profile(payload).ok_or(DeadLetterReason::MissingProfileSid);
     };
-    // The digits of a SID have no case.
-    if texts.any(|other| !other.eq_ignore_ascii_case(first)) {
+    if profiles.any(|other| other != first) {
         return Err(DeadLetterReason::ConflictingProfileSid);
     }
-    ProfileSid::parse(first).map_err(|_| DeadLetterReason::InvalidProfileSid)
+    Ok(first)
 }
 
 fn read_status<'a>(fields: &'a [Field<'_>]) -> Result<&'a str, DeadLetterReason> {

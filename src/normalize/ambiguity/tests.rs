@@ -2,16 +2,17 @@ use proptest::{prelude::*, sample::select};
 use twilio_signature::Payload;
 
 use super::{
-    super::{fields, read_profile, read_status, test_form::pair},
+    super::{fields, fields::FieldOrder, read_profile, read_status, test_form::pair},
     *,
 };
 use crate::domain::{DeadLetterReason, Verb};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const PROFILE: &str = "BU00000000000000000000000000000002";
+const OTHER: &str = "BU0000000000000000000000000000000a";
 
 /// Statuses as Twilio writes them, in other spellings, and ones of tomorrow.
-const STATUSES: [&str; 13] = [
+const STATUSES: [&str; 14] = [
     "draft",
     "pending-review",
     "in-review",
@@ -22,6 +23,7 @@ const STATUSES: [&str; 13] = [
     "Twilio Rejected",
     "on-hold",
     "paused",
+    "ACTION_REQUIRED",
     "expired",
     "twilio-approved-with-conditions",
     "twilio-approved_with_conditions",
@@ -55,9 +57,14 @@ const FRAGMENTS: [&str; 24] = [
     "paused",
 ];
 
-const EXTRAS: [(&str, &str); 10] = [
-    ("BundleStatus", "in-review"),
+/// The names of the status that sort before or after the failure reason.
+const STATUS_NAMES: [&str; 4] = ["Status", "Status", "BundleStatus", "CustomerProfileStatus"];
+
+const EXTRAS: [(&str, &str); 12] = [
     ("HomeRegion", "us1"),
+    ("PrimaryProfileSid", OTHER),
+    ("ResourceSid", OTHER),
+    ("SupportingCustomerProfileSid", OTHER),
     ("Errors", r#"[{"code":18601}]"#),
     ("ErrorCode", "18602"),
     ("StatusCallback", "https://hooks.example.com/callbacks/customer-profiles"),
@@ -70,15 +77,20 @@ const EXTRAS: [(&str, &str); 10] = [
 
 /// The status that a form is read as, without regard to its account.
 fn read(pairs: &[Pair]) -> Result<Status, DeadLetterReason> {
-    let status = read_as_it_is(pairs)?;
-    if is_ambiguous(pairs, status) { Err(DeadLetterReason::AmbiguousForm) } else { Ok(status) }
+    read_both(pairs).map(|(_, status)| status)
 }
 
-fn read_as_it_is(pairs: &[Pair]) -> Result<Status, DeadLetterReason> {
+fn read_both(pairs: &[Pair]) -> Result<(ProfileSid, Status), DeadLetterReason> {
+    let (profile, status) = read_as_it_is(pairs)?;
+    let is_ambiguous = is_ambiguous(pairs, &AccountSid::parse(ACCOUNT).unwrap(), &profile, status);
+    if is_ambiguous { Err(DeadLetterReason::AmbiguousForm) } else { Ok((profile, status)) }
+}
+
+fn read_as_it_is(pairs: &[Pair]) -> Result<(ProfileSid, Status), DeadLetterReason> {
     let payload = Payload::Pairs(pairs.to_vec());
-    let fields = fields::read(&payload, Verb::Post).unwrap();
-    read_profile(&fields, &payload)?;
-    Ok(Status::from_name(&Status::canonical(read_status(&fields)?)))
+    let fields = fields::read(&payload, Verb::Post, FieldOrder::Signed).unwrap();
+    let profile = read_profile(&fields, &payload)?;
+    Ok((profile, Status::from_name(&Status::canonical(read_status(&fields)?))))
 }
 
 fn genuine(status: &str, failure_reason: Option<&str>, extras: &[(&str, &str)]) -> Vec<Pair> {
@@ -88,11 +100,17 @@ fn genuine(status: &str, failure_reason: Option<&str>, extras: &[(&str, &str)]) 
     pairs
 }
 
+/// Forms under each name of the status.
 fn genuine_forms() -> impl Strategy<Value = Vec<Pair>> {
     let text = prop::collection::vec(select(&FRAGMENTS[..]), 0..8).prop_map(|fragments| fragments.concat());
     let extras = prop::sample::subsequence(&EXTRAS[..], 0..4);
-    (select(&STATUSES[..]), prop::option::of(text), extras)
-        .prop_map(|(status, text, extras)| genuine(status, text.as_deref(), &extras))
+    (select(&STATUSES[..]), select(&STATUS_NAMES[..]), prop::option::of(text), extras).prop_map(
+        |(status, name, text, extras)| {
+            let mut form = genuine(status, text.as_deref(), &extras);
+            form.iter_mut().filter(|(known, _)| known == b"Status").for_each(|(known, _)| *known = name.into());
+            form
+        },
+    )
 }
 
 fn shown(pairs: &[Pair]) -> String {
@@ -101,7 +119,7 @@ fn shown(pairs: &[Pair]) -> String {
 }
 
 fn status_of(genuine: &[Pair]) -> Status {
-    let (_, status) = genuine.iter().find(|(name, _)| name == b"Status").unwrap();
+    let (_, status) = genuine.iter().find(|(name, _)| STATUS_NAMES.contains(&str::from_utf8(name).unwrap())).unwrap();
     Status::from_name(&Status::canonical(std::str::from_utf8(status).unwrap()))
 }
 
@@ -111,7 +129,9 @@ fn signed_text(pairs: &[Pair]) -> Vec<u8> {
 
 /// Where the words of this text begin and end: where a cut may make sense.
 fn boundaries(text: &str) -> Vec<usize> {
-    let words = FRAGMENTS.iter().chain(&STATUSES).chain(EXTRAS.iter().map(|(name, _)| name));
+    let names = ["BundleSid", "Sid", PROFILE, OTHER];
+    let words = FRAGMENTS.iter().chain(&STATUSES).chain(&STATUS_NAMES).chain(&names);
+    let words = words.chain(EXTRAS.iter().map(|(name, _)| name));
     let mut found: Vec<usize> =
         words.flat_map(|word| text.match_indices(word).flat_map(|(start, word)| [start, start + word.len()])).collect();
     found.sort_unstable();
@@ -119,11 +139,14 @@ fn boundaries(text: &str) -> Vec<usize> {
     found
 }
 
-/// All ways to cut a form at some of these places, after its account and its profile, with the same signed text.
-fn cuts(genuine: &[Pair], places: &[usize]) -> Vec<Vec<Pair>> {
+fn account_and_profile() -> [Pair; 2] {
+    [pair("AccountSid", ACCOUNT), pair("BundleSid", PROFILE)]
+}
+
+/// All ways to cut a form at some of these places of the text after the kept fields, with the same signed text.
+fn cuts(genuine: &[Pair], kept: &[Pair], places: &[usize]) -> Vec<Vec<Pair>> {
     let text = signed_text(genuine);
-    let kept = [pair("AccountSid", ACCOUNT), pair("BundleSid", PROFILE)];
-    let rest = text[signed_text(&kept).len()..].to_vec();
+    let rest = text[signed_text(kept).len()..].to_vec();
     let mut cuts = Vec::new();
     let mut add = |places: &[usize]| {
         let mut starts = vec![0];
@@ -157,15 +180,14 @@ fn cuts(genuine: &[Pair], places: &[usize]) -> Vec<Vec<Pair>> {
     cuts
 }
 
-fn text_after_profile(genuine: &[Pair]) -> String {
-    let kept = [pair("AccountSid", ACCOUNT), pair("BundleSid", PROFILE)];
-    String::from_utf8(signed_text(genuine)[signed_text(&kept).len()..].to_vec()).unwrap()
+fn text_after(kept: &[Pair], genuine: &[Pair]) -> String {
+    String::from_utf8(signed_text(genuine)[signed_text(kept).len()..].to_vec()).unwrap()
 }
 
 /// Without the fields whose names sort between account and profile, so that the kept fields begin the signed text.
-fn cuttable_forms() -> impl Strategy<Value = (Vec<Pair>, Vec<usize>)> {
-    genuine_forms().prop_flat_map(|form| {
-        let places = boundaries(&text_after_profile(&form));
+fn cuttable_forms(kept: Vec<Pair>) -> impl Strategy<Value = (Vec<Pair>, Vec<usize>)> {
+    genuine_forms().prop_flat_map(move |form| {
+        let places = boundaries(&text_after(&kept, &form));
         let count = places.len().min(9);
         (Just(form), prop::sample::subsequence(places, count))
     })
@@ -174,16 +196,72 @@ fn cuttable_forms() -> impl Strategy<Value = (Vec<Pair>, Vec<usize>)> {
 proptest! {
     #[test]
     fn genuine_form_is_read_whatever_its_failure_reason_quotes(form in genuine_forms()) {
-        prop_assert_eq!(read(&form), Ok(status_of(&form)), "{}", shown(&form));
+        let expected = (ProfileSid::parse(PROFILE).unwrap(), status_of(&form));
+        prop_assert_eq!(read_both(&form), Ok(expected), "{}", shown(&form));
     }
 
     #[test]
-    fn no_cut_of_a_genuine_form_is_read_as_another_status((form, places) in cuttable_forms()) {
+    fn no_cut_of_a_genuine_form_is_read_as_another_status(
+        (form, places) in cuttable_forms(account_and_profile().to_vec())
+    ) {
         let status = status_of(&form);
-        for cut in cuts(&form, &places) {
+        for cut in cuts(&form, &account_and_profile(), &places) {
             let read = read(&cut);
             prop_assert!(read.is_err() || read == Ok(status), "{} as {:?}", shown(&cut), read);
         }
+    }
+
+    #[test]
+    fn no_cut_of_a_genuine_form_is_read_as_another_profile(
+        (form, places) in cuttable_forms(account_and_profile()[..1].to_vec())
+    ) {
+        let expected = (ProfileSid::parse(PROFILE).unwrap(), status_of(&form));
+        for cut in cuts(&form, &account_and_profile()[..1], &places) {
+            let read = read_both(&cut);
+            prop_assert!(read.is_err() || read.as_ref() == Ok(&expected), "{} as {:?}", shown(&cut), read);
+        }
+    }
+}
+
+#[test]
+fn cut_profile_is_refused() {
+    let hidden = format!("BundleSid{PROFILE}FailureReason");
+    let rare = format!("ResourceSid{PROFILE}Status");
+    let forms: [(&str, &[(&str, &str)]); 4] = [
+        ("only profile", &[(&hidden, ""), ("PrimaryProfileSid", OTHER), ("Status", "draft")]),
+        ("end of a name", &[(&format!("{hidden}PrimaryProfile"), ""), ("Sid", OTHER), ("Status", "draft")]),
+        ("failure reason", &[(&format!("{hidden}see "), OTHER), ("Status", "draft")]),
+        ("extra field", &[(&format!("BundleSid{PROFILE}"), ""), ("ResourceSid", OTHER), ("Status", "draft")]),
+    ];
+    for (what, form) in forms {
+        let mut form: Vec<_> = form.iter().map(|(name, value)| pair(name, value)).collect();
+        form.push(pair("AccountSid", ACCOUNT));
+        assert_eq!(read_as_it_is(&form).unwrap().0.as_str(), OTHER, "{what}");
+        assert_eq!(read(&form), Err(DeadLetterReason::AmbiguousForm), "{what}");
+    }
+    let without_name = [pair("Note", &rare), pair("Status", "draft"), pair("Zone", OTHER)];
+    assert_eq!(read(&without_name), Err(DeadLetterReason::AmbiguousForm), "rare name");
+}
+
+#[test]
+fn cut_account_is_refused() {
+    let form = [pair(&format!("AccountSid{}", ACCOUNT.replace('1', "9")), "x"), pair("ParentAccountSid", ACCOUNT)];
+    let form: Vec<_> = form.into_iter().chain([pair("BundleSid", PROFILE), pair("Status", "draft")]).collect();
+    assert_eq!(read(&form), Err(DeadLetterReason::AmbiguousForm));
+}
+
+#[test]
+fn genuine_form_of_another_style_is_read() {
+    let snake = [("account_sid", ACCOUNT), ("bundle_sid", PROFILE), ("status", "twilio-approved"), ("timestamp", "1")];
+    let quoted = "Your status draft is no longer in-review";
+    let lower = [("BundleSid", PROFILE), ("Status", "twilio-approved"), ("failureReason", quoted)];
+    let rare = [("BundleSid", PROFILE), ("BundleStatus", "twilio-approved"), ("FailureReason", quoted)];
+    let sid = format!("SID {OTHER} is a draft");
+    let words = [("FailureReason", sid.as_str()), ("Sid", PROFILE), ("Status", "twilio-approved")];
+    for form in [&snake[..], &lower, &rare, &words] {
+        let form: Vec<_> = form.iter().map(|(name, value)| pair(name, value)).collect();
+        let expected = (ProfileSid::parse(PROFILE).unwrap(), Status::TwilioApproved);
+        assert_eq!(read_both(&form), Ok(expected), "{}", shown(&form));
     }
 }
 
@@ -208,6 +286,9 @@ fn cut_status_is_refused() {
         ("over an unknown status", reason("", "Status", "draft", &[("Statuspaused", "")])),
         ("of unknown text", reason("a ", "status", " was changed. Statustwilio-rejected", &[])),
         ("from another name", reason("Statuspaused", "Status", "Callbackhttps://hooks.example.com", &[])),
+        ("over a rare name", reason("The ", "status", "= was not confirmed", &[("BundleStatus", "twilio-rejected")])),
+        ("over an upper-case status", reason("The ", "Status", "draft\n", &[("YourStatusACTION_REQUIRED", "")])),
+        ("beside white space", reason("", "BundleStatus", "draftValidUntil2026", &[("Status", "\u{3000}")])),
         ("swallowed by the one before", reason("", "Status", "", &[("pending-reviewX", ""), ("status", "draft")])),
     ];
     for (what, mut form) in forms {
@@ -221,10 +302,10 @@ fn cut_status_is_refused() {
 fn cuts_of_a_quoting_failure_reason_are_all_refused() {
     let text = "Your Status is no longer statustwilio-approvedzzz, but Statusdraft";
     let form = genuine("twilio-rejected", Some(text), &[("ValidUntil", "2026")]);
-    let places = boundaries(&text_after_profile(&form));
-    let others: Vec<_> = cuts(&form, &places)
+    let places = boundaries(&text_after(&account_and_profile(), &form));
+    let others: Vec<_> = cuts(&form, &account_and_profile(), &places)
         .into_iter()
-        .filter(|cut| read_as_it_is(cut).is_ok_and(|status| status != Status::TwilioRejected))
+        .filter(|cut| read_as_it_is(cut).is_ok_and(|(_, status)| status != Status::TwilioRejected))
         .collect();
     assert!(others.len() > 100, "{}", others.len());
     assert!(others.iter().all(|cut| read(cut) == Err(DeadLetterReason::AmbiguousForm)));

@@ -10,6 +10,29 @@ fn digits_of_a_profile_have_no_case() {
 }
 
 #[test]
+fn order_of_names_does_not_change_what_is_read() {
+    let invalid = PROFILE.replace("BU", "bu");
+    for names in [["BundleSid", "CustomerProfileSid"], ["CustomerProfileSid", "BundleSid"]] {
+        let body = format!("AccountSid={ACCOUNT}&Status=draft&{}={PROFILE}&{}={invalid}", names[0], names[1]);
+        assert_eq!(form(&body).unwrap_err().reason, DeadLetterReason::InvalidProfileSid, "{body}");
+    }
+    let pairs = [
+        ("AccountSid", ACCOUNT),
+        ("BundleSid", PROFILE),
+        ("Status", "draft"),
+        ("status", "DRAFT"),
+        ("FailureReason", "a"),
+        ("RejectionReason", "b"),
+    ]
+    .map(|(name, value)| test_form::pair(name, value));
+    let read = |body: &str| at_receipt(&test_form::verify_form(&pairs, body, &[]).unwrap()).unwrap().data;
+    let forward = read(&test_form::form_of(&pairs, |_| true));
+    let backward = read(&test_form::form_of(pairs.iter().rev(), |_| true));
+    assert_eq!(forward, backward);
+    assert_eq!((forward.raw_status.as_str(), forward.failure_reason.as_deref()), ("draft", Some("a")));
+}
+
+#[test]
 fn rare_names_count_when_no_known_name_gives_the_value() {
     for (profile, status, reason) in [
         ("ResourceSid", "BundleStatus", "RejectReason"),
