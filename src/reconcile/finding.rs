@@ -36,7 +36,7 @@ pub(crate) struct Finding {
 impl Finding {
     pub(super) fn of_candidate(candidate: &RepairCandidate, believed: Option<Status>, action: Action) -> Self {
         Self {
-            account: candidate.account.sid().clone(),
+            account: candidate.account.clone(),
             profile: candidate.profile.clone(),
             resource: candidate.collection.resource(),
             believed,

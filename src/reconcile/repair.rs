@@ -121,7 +121,7 @@ fn believed(view: &View, candidate: &RepairCandidate) -> Option<Status> {
 }
 
 fn seen<'v>(view: &'v View, candidate: &RepairCandidate) -> Option<&'v ProfileHistory> {
-    view.of(candidate.account.sid(), &candidate.profile)
+    view.of(&candidate.account, &candidate.profile)
 }
 
 async fn fetch<B: Backend>(backend: &B, candidate: RepairCandidate) -> FetchedCandidate {
@@ -187,6 +187,6 @@ async fn publish<B: Backend>(
     }
     backend.read_to_end().await?;
     let view = backend.view();
-    published.retain(|(candidate, id)| view.has_another_since_mark(candidate.account.sid(), &candidate.profile, id));
+    published.retain(|(candidate, id)| view.has_another_since_mark(&candidate.account, &candidate.profile, id));
     Ok(published.into_iter().map(|(candidate, _)| candidate).collect())
 }

@@ -254,18 +254,23 @@ impl ReconcileRun<'_> {
     /// Compares a listed profile. Returns it as a candidate if an event may be missing.
     fn compare_profile(
         &self,
-        account: &AccountClient,
+        client: &AccountClient,
         collection: Collection,
         options: RunOptions,
         profile: Profile,
         reporter: &mut Reporter<'_>,
     ) -> Option<RepairCandidate> {
         self.reconciler.pipeline.confirm_owner(&profile);
-        let belief = self.view.of(account.sid(), &profile.sid).map(|seen| &seen.belief);
+        let belief = self.view.of(&profile.account_sid, &profile.sid).map(|seen| &seen.belief);
         let comparison = classify(&profile, belief, self.history_start(), self.time());
         reporter.count_compared();
         if comparison.needs_event(options.baseline) && !options.dry_run {
-            return Some(RepairCandidate { account: account.clone(), collection, profile: profile.sid });
+            return Some(RepairCandidate {
+                client: client.clone(),
+                account: profile.account_sid,
+                collection,
+                profile: profile.sid,
+            });
         }
         let believed = belief.map(|belief| belief.status);
         reporter.found(&Finding::of_profile(&profile, believed, Action::NotPublished(comparison)));
@@ -281,7 +286,7 @@ impl Backend for ReconcileRun<'_> {
     }
 
     async fn fetch(&self, candidate: &RepairCandidate) -> Result<Fetched, Error> {
-        candidate.account.fetch(candidate.collection, &candidate.profile).await
+        candidate.client.fetch(candidate.collection, &candidate.profile).await
     }
 
     async fn read_to_end(&mut self) -> Result<(), TopicReadError> {

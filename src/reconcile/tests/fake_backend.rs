@@ -20,7 +20,7 @@ use super::super::{
     view::View,
 };
 use crate::{
-    domain::{DeliveryError, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
+    domain::{AccountSid, DeliveryError, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
     kafka::{LeadershipLost, PublishedEvent, TopicReadError},
 };
 
@@ -344,14 +344,19 @@ fn profile_in_trust_hub(number: u32, status: Status, updated: i64) -> Profile {
     Profile { sid: sid(number), ..profile(status, updated) }
 }
 
+/// The account of the configuration: its API key belongs to the subaccount that owns the profiles.
+fn parent_account() -> AccountSid {
+    AccountSid::parse(&format!("AC{}", "2".repeat(32))).unwrap()
+}
+
 /// The account's client is never used: the fake backend answers instead.
 fn account_client() -> AccountClient {
     let trusthub = TrustHub::new("http://127.0.0.1:1", "test/1.0", ApiLimits::default()).unwrap();
-    trusthub.account(Credentials::from_token(account(), SecretString::from("password")))
+    trusthub.account(Credentials::from_token(parent_account(), SecretString::from("password")))
 }
 
 fn candidate(profile: &ProfileSid) -> RepairCandidate {
-    thread_local! { static ACCOUNT: AccountClient = account_client(); }
-    let account = ACCOUNT.with(Clone::clone);
-    RepairCandidate { account, collection: Collection::CustomerProfiles, profile: profile.clone() }
+    thread_local! { static CLIENT: AccountClient = account_client(); }
+    let client = CLIENT.with(Clone::clone);
+    RepairCandidate { client, account: account(), collection: Collection::CustomerProfiles, profile: profile.clone() }
 }
