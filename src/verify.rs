@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use twilio_signature::{
-    BODY_HASH_PARAMETER, ClaimedAccount, Pair, Payload, SignatureMatch, SignedContent, VerifiedPayload, Verifier,
-    VerifyError, decode_form,
+    BODY_HASH_PARAMETER, ClaimedAccount, MAX_FIELDS, Pair, Payload, SignatureMatch, SignedContent, VerifiedPayload,
+    Verifier, VerifyError, decode_form,
 };
 
 use crate::domain::{RawCallback, RejectReason, Verb};
@@ -38,7 +38,7 @@ impl VerifiedCallback {
     pub fn verify(verifier: &Verifier, raw: impl Into<Arc<RawCallback>>) -> Result<Self, RejectReason> {
         let raw = raw.into();
         let verified = verifier.verify(&raw.as_request())?;
-        let parameters = query_parameters(&raw)?;
+        let parameters = query_parameters(&raw);
         Ok(Self { raw, verified, parameters })
     }
 
@@ -54,7 +54,8 @@ impl VerifiedCallback {
         self.verified.payload()
     }
 
-    /// The query parameters of a `POST` in the order received, except those of the signature scheme. They are not fields.
+    /// The first [`MAX_FIELDS`] query parameters of a `POST` in the order received, except those of the signature scheme. They
+    /// are not fields.
     #[must_use]
     pub fn parameters(&self) -> &[Pair] {
         &self.parameters
@@ -79,15 +80,16 @@ impl VerifiedCallback {
     }
 }
 
-/// Decodes the query of a `POST`, which may have as many parameters as the body has fields.
-fn query_parameters(raw: &RawCallback) -> Result<Vec<Pair>, RejectReason> {
+/// Decodes the query of a `POST` as far as [`MAX_FIELDS`]. The rest is ignored: a callback that Twilio signed is not rejected.
+fn query_parameters(raw: &RawCallback) -> Vec<Pair> {
     let query = match raw.verb() {
         Verb::Get => "",
         Verb::Post => raw.query.as_deref().unwrap_or_default(),
     };
-    let mut parameters = decode_form(query.as_bytes()).map_err(|_| RejectReason::Malformed)?;
+    let first: Vec<_> = query.split('&').filter(|piece| !piece.is_empty()).take(MAX_FIELDS).collect();
+    let mut parameters = decode_form(first.join("&").as_bytes()).unwrap_or_default();
     parameters.retain(|(name, _)| name != BODY_HASH_PARAMETER.as_bytes());
-    Ok(parameters)
+    parameters
 }
 
 impl From<VerifyError> for RejectReason {

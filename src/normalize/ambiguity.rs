@@ -1,21 +1,21 @@
 //! Refuses forms whose signed text would also read as another status, profile or account.
 //!
-//! The form scheme signs the sorted names and values without delimiters. So a captured form can be cut into other fields, under
-//! the same signature: `Status=twilio-rejected` into `Status=twilio-` and `rejected=`, a failure reason that quotes a status
-//! into a field with that status, or `BundleSid=BU…` into the name of another field, so that a second SID becomes the profile.
-//! The signature does not say which cut Twilio signed. But the words do: names, statuses and SIDs have known forms, and a cut
-//! leaves their remains behind.
+//! The form scheme signs the sorted names and values without delimiters. So a captured form can be cut into other
+//! fields, under the same signature: `Status=twilio-rejected` into `Status=twilio-` and `rejected=`, a failure reason
+//! that quotes a status into a field with that status, or `BundleSid=BU…` into the name of another field, so that a
+//! second SID becomes the profile. The signature does not say which cut Twilio signed. But the words do: names,
+//! statuses and SIDs have known forms, and a cut leaves their remains behind.
 //!
-//! **SIDs.** Twilio writes a SID directly behind the name of its field. The first SID behind a name of the profile has to be the
-//! profile that was read, and so has the account.
+//! **SIDs.** Twilio writes a SID directly behind the name of its field. The first SID behind a name of the profile has
+//! to be the profile that was read, and so has the account.
 //!
-//! **The text from the status on.** The text that people write, the failure reason, has names that sort before `Status`. So what
-//! it quotes is no false alarm, and a cut that reads a status from it has the true status among the text that follows. A
-//! failure reason that follows the status is exempt: one with a lower-case name behind a status that is written as documented,
-//! and any behind one of the rarer names of the status.
+//! **The text from the status on.** The text that people write, the failure reason, has names that sort before
+//! `Status`. So what it quotes is no false alarm, and a cut that reads a status from it has the true status among the
+//! text that follows. A failure reason that follows the status is exempt: one with a lower-case name behind a status
+//! that is written as documented, and any behind one of the rarer names of the status.
 //!
-//! **The text before the status** is examined for the rarer names of the status, which sort before the failure reason, and for a
-//! status that looks like the end of a longer name.
+//! **The text before the status** is examined for the rarer names of the status, which sort before the failure reason,
+//! and for a status that looks like the end of a longer name.
 
 use std::ops::RangeInclusive;
 
@@ -38,8 +38,8 @@ const LATER_NAMES: [&[u8]; 3] = [b"trustproductsid", b"trusthubbridgetest", b"va
 
 const ACCOUNT_NAMES: [&[u8]; 1] = [b"accountsid"];
 
-/// The ends of the names that give the profile, the surest first. A group counts only if the text has no SID behind a name of
-/// the groups before it.
+/// The ends of the names that give the profile, the surest first. A group counts only if the text has no SID behind a
+/// name of the groups before it.
 const PROFILE_NAMES: [&[&[u8]]; 3] = [&[b"bundlesid", b"customerprofilesid", b"trustproductsid"], &[b"sid"], &[b"id"]];
 
 /// Whether the text that was signed for these fields also reads as another account, profile or status.
@@ -124,8 +124,8 @@ impl<'a> SignedText<'a> {
         self.text.get(..field.value_start.saturating_sub(field.name.len())).unwrap_or_default()
     }
 
-    /// Whether another status is in the text before the status: behind a name that does not count beside this one, or anywhere
-    /// if this one looks like the end of another name, such as that of `StatusCallback`.
+    /// Whether another status is in the text before the status: behind a name that does not count beside this one, or
+    /// anywhere if this one looks like the end of another name, such as that of `StatusCallback`.
     fn has_another_status_before(&self, field: &SignedField<'_>, rank: NameRank, status: Status) -> bool {
         let before = self.before(field);
         let has = |name: &&[u8]| other_statuses(before, name, status).next().is_some();
@@ -133,8 +133,8 @@ impl<'a> SignedText<'a> {
             || (status == Status::Unknown && is_capitalized(field.value) && has(&STATUS_NAME))
     }
 
-    /// Whether another status is in the text after the status, outside the values that may contain one. The text of an unknown
-    /// status is part of it.
+    /// Whether another status is in the text after the status, outside the values that may contain one. The text of an
+    /// unknown status is part of it.
     fn has_another_status_after(&self, field: &SignedField<'_>, rank: NameRank, status: Status) -> bool {
         let skipped = if status == Status::Unknown { 0 } else { field.value.len() };
         let start = field.value_start + skipped;
@@ -170,8 +170,9 @@ fn is_cut(text: &[u8], value: &[u8], status: Status) -> bool {
     value.get(length).is_none_or(|next| !is_separator(*next))
 }
 
-/// Whether a name is one that Twilio may have signed, and not the rest of a status: a known one, or one that does not begin like
-/// the inside of a status. All statuses are ASCII. What follows a known status is the rest of a longer one only after a separator.
+/// Whether a name is one that Twilio may have signed, and not the rest of a status: a known one, or one that does not
+/// begin like the inside of a status. All statuses are ASCII. What follows a known status is the rest of a longer one
+/// only after a separator.
 fn is_plausible_name(name: &[u8], status: Status) -> bool {
     let begins_inside = |first: &u8| match status {
         Status::Unknown => first.is_ascii() && !first.is_ascii_uppercase(),
