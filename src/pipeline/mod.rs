@@ -32,8 +32,8 @@
 //!   which Trust Hub was asked.
 //! - **Only verified callbacks enter the dedup window**, otherwise forged ones could make genuine ones look like repeats. What a
 //!   repeat is rests on the signed bytes, so it is decided before it matters whether the callback can be read as an event.
-//! - **Only Trust Hub says who owns a profile.** Events of another account become dead letters once reconciliation has listed the
-//!   profile. Before that, events of two accounts are both published, and counted.
+//! - **Only Trust Hub says who owns a profile.** Events of another account become dead letters once reconciliation in this
+//!   process has listed the profile. Before that, and in other replicas, events of two accounts are both published, and counted.
 //! - **Unauthenticated callers have small limits of their own**: diagnoses (`rejected`), log lines (`rejection_log`) and what
 //!   report-only mode keeps (`unverified`).
 //! - **Status changes are counted once, when they are durable.**

@@ -17,7 +17,8 @@ use crate::{
 /// The largest number of profiles whose owner is known. They take 9 MiB at most.
 const MAX_CONFIRMED: usize = 200_000;
 
-/// The largest number of profiles without a known owner whose last account is remembered. They take 1 MiB at most.
+/// The largest number of profiles without a known owner whose last account is remembered. They take 1 MiB at most. The next
+/// profile makes the table forget them all, so that it does not stay full of old ones.
 const MAX_SEEN: usize = 10_000;
 
 /// What the account of an event means for its profile.
@@ -61,7 +62,9 @@ impl ProfileOwners {
 
     /// Remembers the owner that Trust Hub named.
     pub(super) fn confirm(&self, profile: &ProfileSid, owner: &AccountSid) {
-        self.confirmed.lock().set(number(profile.as_str()), number(owner.as_str()));
+        let profile = number(profile.as_str());
+        self.confirmed.lock().set(profile, number(owner.as_str()));
+        self.seen.lock().accounts.remove(&profile);
     }
 
     /// Compares the account of an event with what is known, and remembers it if the owner is not known.
@@ -79,7 +82,7 @@ impl ProfileOwners {
         match owner {
             Some(owner) if owner == account => Ownership::Consistent,
             Some(_) => Ownership::Foreign,
-            None => match self.seen.lock().set(profile, account) {
+            None => match self.seen.lock().set_or_start_over(profile, account) {
                 Some(before) if before != account => Ownership::Contested,
                 _ => Ownership::Consistent,
             },
@@ -105,6 +108,14 @@ impl OwnerTable {
             );
         }
         None
+    }
+
+    /// Sets the account of a profile, and returns the one before. A full table forgets all profiles for a new one.
+    fn set_or_start_over(&mut self, profile: SidNumber, account: SidNumber) -> Option<SidNumber> {
+        if self.accounts.len() >= self.limit && !self.accounts.contains_key(&profile) {
+            self.accounts.clear();
+        }
+        self.accounts.insert(profile, account)
     }
 }
 
@@ -145,8 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn full_table_keeps_what_it_has_and_remembers_nothing_new() {
-        let owners = ProfileOwners::with_limits(1, 1);
+    fn full_table_of_owners_keeps_what_it_has_and_that_of_others_starts_over() {
+        let owners = ProfileOwners::with_limits(1, 2);
         owners.confirm(&profile(1), &account(1));
         owners.confirm(&profile(2), &account(1));
         owners.confirm(&profile(1), &account(2));
@@ -155,9 +166,19 @@ mod tests {
             Ownership::Foreign,
             "a known profile can still change"
         );
-        let seen =
-            [(2, 1), (3, 1), (3, 2), (2, 2)].map(|(number, by)| owners.check_account(&profile(number), &account(by)));
+        let check = |number, by| owners.check_account(&profile(number), &account(by));
         use Ownership::{Consistent, Contested};
-        assert_eq!(seen, [Consistent, Consistent, Consistent, Contested]);
+        let seen = [(2, 1), (3, 1), (3, 2), (4, 1), (4, 2), (3, 1), (3, 2), (5, 1), (5, 2)];
+        let (no, yes) = (Consistent, Contested);
+        assert_eq!(seen.map(|(number, by)| check(number, by)), [no, no, yes, no, yes, no, yes, no, yes]);
+        assert!(owners.seen.lock().accounts.len() <= 2);
+    }
+
+    #[test]
+    fn confirmed_profile_leaves_the_table_of_those_without_an_owner() {
+        let owners = ProfileOwners::with_limits(2, 2);
+        assert_eq!(owners.check_account(&profile(1), &account(1)), Ownership::Consistent);
+        owners.confirm(&profile(1), &account(1));
+        assert!(owners.seen.lock().accounts.is_empty());
     }
 }
