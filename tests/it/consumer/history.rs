@@ -1,4 +1,5 @@
-//! The history of some profiles, some with a foreign account that sends events about them as well, and the records that two replicas of the service write about it into one partition.
+//! The history of some profiles, some with a foreign account that sends events about them as well, and the records
+//! that two replicas of the service write about it into one partition.
 //!
 //! Generated from a seed: the same number is the same history.
 
@@ -99,7 +100,8 @@ impl History {
         self.partition.iter().map(|(record, _)| record.clone()).collect()
     }
 
-    /// The `ce_id` of the latest event of each account about each profile; of events with the same time, the one that is last in the partition.
+    /// The `ce_id` of the latest event of each account about each profile; of events with the same time, the one that
+    /// is last in the partition.
     pub(super) fn latest(&self) -> BTreeMap<(&str, &str), &str> {
         let mut order: Vec<_> = self.events.iter().map(|event| (event.time, self.position_of(event), event)).collect();
         order.sort_by_key(|(time, position, _)| (*time, *position));
