@@ -83,6 +83,19 @@ fn every_spelling_of_a_path_passes_nginx_as_it_was_signed() {
 }
 
 #[test]
+fn every_spelling_passes_a_route_without_a_prefix() {
+    let bridge = Bridge::start_with(&[("PUBLIC_URL", ORIGIN)]);
+    let nginx = Nginx::in_front_of(&bridge);
+    let spellings = [ROUTE.to_owned(), format!("/{ROUTE}"), format!("{ROUTE}/"), ROUTE.replace("/cust", "//cust")];
+    for spelling in &spellings {
+        let body = format!("{}&Note={spelling}", fields());
+        let signed = Request::form(spelling, &body).signed_with(TOKEN, ORIGIN);
+        assert_eq!(nginx.send(Prefix::Absent, "1_3", &bytes(&signed, "hooks.example.com")), 204, "{spelling}");
+    }
+    assert_eq!(bridge.events(spellings.len()).len(), spellings.len());
+}
+
+#[test]
 fn port_of_the_public_url_is_optional_in_the_signed_url() {
     let bridge = Bridge::start_with(&[("PUBLIC_URL", "https://hooks.example.com:8443/twilio")]);
     let nginx = Nginx::in_front_of(&bridge);

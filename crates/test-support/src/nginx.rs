@@ -50,6 +50,13 @@ http {
             proxy_pass http://UPSTREAM/;
         }
     }
+    server {
+        listen unix:none.sock ssl;
+        merge_slashes on;
+        location /callbacks/ {
+            proxy_pass http://UPSTREAM;
+        }
+    }
 }
 ";
 
@@ -83,6 +90,8 @@ pub enum Prefix {
     Kept,
     /// nginx removes it.
     Stripped,
+    /// There is none: nginx routes `/callbacks/`.
+    Absent,
 }
 
 impl Prefix {
@@ -90,6 +99,7 @@ impl Prefix {
         match self {
             Self::Kept => "kept.sock",
             Self::Stripped => "stripped.sock",
+            Self::Absent => "none.sock",
         }
     }
 }

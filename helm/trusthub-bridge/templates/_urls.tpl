@@ -25,7 +25,8 @@
 {{- end }}
 
 {{/* Each host with the paths to route there, with everything below them: the folder of the callback paths of every public URL
-     with this host. The service also accepts callbacks whose path has a slash too many, which exact paths would not let in. */}}
+     with this host. The service also accepts callbacks whose path has a slash too many, which exact paths would not let in. A slash
+     before `callbacks` needs the route `/` with most proxies; see docs/proxies.md. */}}
 {{- define "trusthub-bridge.hosts" -}}
 {{- $hosts := dict }}
 {{- range $url := include "trusthub-bridge.urls" . | fromJsonArray }}
