@@ -74,7 +74,8 @@ impl Record {
 
     /// Encodes the request as it was received, without the headers that authenticate its sender. The reason is a header, and so
     /// are the id and the time of the event that it would have been.
-    /// A signature that does not match proves nothing, so it is kept for `explain`.
+    /// A signature that does not match is kept for `explain`. It may be Twilio's for another URL, and be accepted once that URL
+    /// is added to `PUBLIC_URL`.
     ///
     /// # Errors
     /// Never for the types of this crate. Serde's signature requires a result.
