@@ -41,7 +41,7 @@ fn printed(arguments: &[&str]) -> String {
 
 /// The lines of the help that may be wrapped: not the examples, not the synopsis, and not the text of clap's own command.
 fn prose(help: &str) -> impl Iterator<Item = &str> {
-    let examples = ["  trusthub-bridge ", "  curl ", "     -H \"", "Usage: ", "  help "];
+    let examples = ["  trusthub-bridge ", "  curl ", "    -H \"", "Usage: ", "  help "];
     help.lines().filter(move |line| !examples.iter().any(|example| line.starts_with(example)))
 }
 
