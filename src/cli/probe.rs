@@ -84,10 +84,10 @@ fn publish(target: &ProbeTarget, config: &ProbeConfig, allow_spooled: bool) -> R
     print(&format!("the service accepted a signed callback as {TEST_EVENT_TYPE}: 204"))?;
     let found = search.map(|search| search?.find(&token));
     let missing = match found {
-        Some(Ok(Found::Event(record))) => return print(&came_out(&record)),
-        Some(Ok(Found::DeadLetter(record))) => return Err(Failure::failed(dead_letter(&record))),
+        Some(Ok(ProbeFinding::Event(record))) => return print(&came_out(&record)),
+        Some(Ok(ProbeFinding::DeadLetter(record))) => return Err(Failure::failed(dead_letter(&record))),
         Some(Err(error @ TopicReadError::NotAllowed { .. })) => return Err(Failure::failed(cannot_tell(&error))),
-        Some(Ok(Found::Nothing)) => {
+        Some(Ok(ProbeFinding::Nothing)) => {
             let seconds = EVENT_TIMEOUT.as_secs();
             format!(
                 "the test event did not come out of Kafka within {seconds} s: the service has spooled it, or kept it as a \
@@ -109,7 +109,7 @@ struct ProbeSearch {
     dead_letters: Option<RecordSearch>,
 }
 
-enum Found {
+enum ProbeFinding {
     Event(FoundRecord),
     DeadLetter(FoundRecord),
     Nothing,
@@ -122,12 +122,12 @@ impl ProbeSearch {
     }
 
     /// Waits for the event. The service answers when a dead letter is in its topic, so it is there already after that time.
-    fn find(self, token: &str) -> Result<Found, TopicReadError> {
+    fn find(self, token: &str) -> Result<ProbeFinding, TopicReadError> {
         if let Some(event) = self.events.find(token, EVENT_TIMEOUT)? {
-            return Ok(Found::Event(event));
+            return Ok(ProbeFinding::Event(event));
         }
         let dead_letter = self.dead_letters.map(|search| search.find(token, DEAD_LETTER_TIMEOUT));
-        Ok(dead_letter.and_then(Result::ok).flatten().map_or(Found::Nothing, Found::DeadLetter))
+        Ok(dead_letter.and_then(Result::ok).flatten().map_or(ProbeFinding::Nothing, ProbeFinding::DeadLetter))
     }
 }
 

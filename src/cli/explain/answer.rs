@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What the advice may name.
-pub(super) struct Facts<'a> {
+pub(super) struct AnswerFacts<'a> {
     /// The path as received.
     pub(super) path: &'a str,
     /// The limit of a body in bytes.
@@ -18,7 +18,7 @@ pub(super) struct Facts<'a> {
 }
 
 /// What the service would answer.
-pub(super) fn lines(decision: &Decision, facts: &Facts<'_>) -> Vec<String> {
+pub(super) fn lines(decision: &Decision, facts: &AnswerFacts<'_>) -> Vec<String> {
     let (result, advice) = match decision.answer {
         Answer::NotHttp => ("the HTTP server cannot parse it".to_owned(), Some(not_http())),
         Answer::HealthCheck => ("it is a health check, not a callback".to_owned(), None),
@@ -35,7 +35,7 @@ fn not_http() -> String {
     "The method, the path or a header has characters that HTTP does not allow, or there is no path.".to_owned()
 }
 
-fn other_path(resembling: Option<&str>, facts: &Facts<'_>) -> String {
+fn other_path(resembling: Option<&str>, facts: &AnswerFacts<'_>) -> String {
     let path = facts.path;
     match resembling {
         None => format!(
@@ -67,7 +67,7 @@ fn is_prefix_allowed(path: &str, route: &str) -> bool {
 }
 
 /// The result and the advice.
-fn describe(outcome: Outcome, facts: &Facts<'_>) -> (String, Option<String>) {
+fn describe(outcome: Outcome, facts: &AnswerFacts<'_>) -> (String, Option<String>) {
     match outcome {
         Outcome::Published | Outcome::Spooled | Outcome::Duplicate => {
             ("it becomes an event".to_owned(), facts.spelling.map(other_spelling))
@@ -90,7 +90,7 @@ fn other_spelling(path: &CallbackPath) -> String {
     )
 }
 
-fn rejected(reason: RejectReason, facts: &Facts<'_>) -> Option<String> {
+fn rejected(reason: RejectReason, facts: &AnswerFacts<'_>) -> Option<String> {
     let advice = match reason {
         RejectReason::MissingSignature => {
             "It has no X-Twilio-Signature header: the sender is not Twilio, or the proxy or the capture drops the header."

@@ -11,7 +11,7 @@ mod url;
 use twilio_signature::{MatchResult, Signature, Verifier, WebhookRequest, explain};
 
 pub(super) use self::arguments::Arguments;
-use self::{answer::Facts, capture::Capture, input::ExplainInput, keys::NamedKey};
+use self::{answer::AnswerFacts, capture::Capture, input::ExplainInput, keys::NamedKey};
 use super::{
     output::{Failure, print},
     sign,
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     if is_of_other_url {
         decision.answer = name_url_mismatch(decision.answer);
     }
-    let facts = Facts {
+    let facts = AnswerFacts {
         path: url::split_target(target).0,
         max_bytes: settings.max_body_bytes,
         spelling: decision.path.as_ref().filter(|path| path.requested != path.documented),

@@ -105,7 +105,7 @@ fn account_that_is_not_configured_is_rejected_with_both_causes() {
 }
 
 #[test]
-fn signature_for_another_url_is_a_url_mismatch_with_an_own_token() {
+fn url_mismatch_is_the_reason_only_if_an_own_token_signed_another_url() {
     let file = format!("{}/accounts-of-explain-urls.json", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&file, format!(r#"{{"{ACCOUNT}": ["{TOKEN}"], "{OTHER_ACCOUNT}": ["another-token"]}}"#)).unwrap();
     let variables = [("PUBLIC_URL", PUBLIC_URL), ("TWILIO_ACCOUNTS_FILE", &file)];
