@@ -97,6 +97,10 @@ impl From<VerifyError> for RejectReason {
         match error {
             VerifyError::MissingSignature => Self::MissingSignature,
             VerifyError::MalformedSignature => Self::MalformedSignature,
+            VerifyError::MalformedSettings => Self::MalformedSignatureSettings,
+            VerifyError::UnknownAlgorithm => Self::UnknownAlgorithm,
+            VerifyError::UnknownSharedKey => Self::UnknownSharedKey,
+            VerifyError::AlgorithmNotAllowed => Self::AlgorithmNotAllowed,
             VerifyError::TooManyFields(_) => Self::Malformed,
             VerifyError::UnknownAccount => Self::UnknownAccount,
             VerifyError::SignatureMismatch => Self::SignatureMismatch,

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use trusthub_bridge::domain::{AccountSid, Encoding, PublicUrl, RawCallback, Resource, SIGNATURE_HEADER};
-use twilio_signature::{Keyring, SigningKey, Verifier, decode_form, sign};
+use twilio_signature::{AccountKeys, Keyring, SigningKey, Verifier, decode_form, sign};
 
 pub(crate) const ACCOUNTS: u32 = 25_000;
 
@@ -19,7 +19,8 @@ fn token(number: u32) -> SecretString {
 
 pub(crate) fn verifier(accounts: u32) -> Verifier {
     let accounts: Vec<_> = (0..accounts).map(|number| (account(number), vec![token(number)])).collect();
-    let keyring = Keyring::of_accounts(accounts.iter().map(|(sid, tokens)| (sid.as_str(), tokens.as_slice()))).unwrap();
+    let keys = accounts.iter().map(|(sid, tokens)| (sid.as_str(), AccountKeys::new(tokens, Vec::new()).unwrap()));
+    let keyring = Keyring::of_accounts(keys).unwrap();
     Verifier::new(vec![PublicUrl::parse(BASE).unwrap()], keyring)
 }
 

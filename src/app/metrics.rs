@@ -66,7 +66,7 @@ mod tests {
             r#"trusthub_callbacks_rejected_total{reason="signature_mismatch"} 0"#,
             r#"trusthub_callbacks_rejected_total{reason="unavailable"} 0"#,
             r#"trusthub_callbacks_outcome_total{outcome="published"} 0"#,
-            r#"trusthub_signatures_verified_total{construction="form",key="previous"} 0"#,
+            r#"trusthub_signatures_verified_total{algorithm="hmac_sha256",construction="form",key="shared"} 0"#,
             r#"trusthub_profile_status_changes_total{resource="trust-product",status="twilio-rejected"} 0"#,
             r#"trusthub_profile_rejections_total{code="none",resource="regulatory-bundle"} 0"#,
             r#"trusthub_events_published_total{topic="topic-of-events"} 0"#,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use durable_spool::{Spool, SpoolLimits};
-use twilio_signature::{EmptyKey, Keyring};
+use twilio_signature::{AccountKeys, EmptyKey, Keyring};
 
 use super::{metrics::ServiceMetrics, start_error::StartError};
 use crate::{
@@ -63,7 +63,10 @@ pub(super) fn deliver(
 /// The configured keys: those of the listed accounts, or else those of one account or of any account.
 pub(crate) fn keyring(twilio: &TwilioConfig) -> Result<Keyring, EmptyKey> {
     match twilio.listed_accounts() {
-        Some(accounts) => Keyring::of_accounts(accounts.map(|(sid, tokens)| (sid.as_str(), tokens))),
+        Some(accounts) => {
+            let keys = accounts.map(|(sid, tokens)| Ok((sid.as_str(), AccountKeys::new(tokens, Vec::new())?)));
+            Keyring::of_accounts(keys.collect::<Result<Vec<_>, EmptyKey>>()?)
+        }
         None => Keyring::new(twilio.account_sid.as_ref().map(AccountSid::as_str), &twilio.auth_tokens),
     }
 }

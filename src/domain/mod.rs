@@ -22,7 +22,7 @@ pub use outcome::{
     ReconcileResult, RejectReason, ReportOnlyLimit,
 };
 pub use position::{RecordPosition, TopicPosition};
-pub use signature::{ConstructionLabel, KeyAgeLabel, SignatureMode};
+pub use signature::{ConstructionLabel, SignatureMode, Signer};
 pub use trace::TraceParent;
 pub(crate) use trusthub_events::closed_set;
 pub use trusthub_events::{
@@ -31,4 +31,7 @@ pub use trusthub_events::{
     cloud_events::{self, DATA_SCHEMA, EVENT_TYPE, TEST_EVENT_TYPE},
     error_code, is_sid, serialize_label,
 };
-pub use twilio_signature::{Construction, Encoding, Headers, KeyAge, PublicUrl, PublicUrlError, SIGNATURE_HEADER};
+pub use twilio_signature::{
+    Algorithm, Construction, Encoding, Headers, KeyKind, PublicUrl, PublicUrlError, SIGNATURE_HEADER,
+    SIGNATURE_SETTINGS_HEADER,
+};

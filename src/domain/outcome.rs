@@ -7,8 +7,16 @@ closed_set! {
     pub enum RejectReason {
         /// The request has no `X-Twilio-Signature`.
         MissingSignature => "missing_signature",
-        /// The signature is not canonical base64 of the right length, or there are several that differ.
+        /// The signature is not canonical base64 of the length that its algorithm gives, or there are several that differ.
         MalformedSignature => "malformed_signature",
+        /// The header that names the SharedKey names no single one, or there are several that differ.
+        MalformedSignatureSettings => "malformed_signature_settings",
+        /// The algorithm that the request names is not known.
+        UnknownAlgorithm => "unknown_algorithm",
+        /// The SharedKey that the request names is not configured for its account.
+        UnknownSharedKey => "unknown_shared_key",
+        /// The SharedKey that the request names is bound to another algorithm.
+        AlgorithmNotAllowed => "algorithm_not_allowed",
         /// No construction, URL spelling and key produces this signature.
         SignatureMismatch => "signature_mismatch",
         /// A diagnosis found that the signature is valid for a URL that is not configured.
@@ -39,6 +47,10 @@ impl RejectReason {
         match self {
             Self::MissingSignature
             | Self::MalformedSignature
+            | Self::MalformedSignatureSettings
+            | Self::UnknownAlgorithm
+            | Self::UnknownSharedKey
+            | Self::AlgorithmNotAllowed
             | Self::SignatureMismatch
             | Self::UrlMismatch
             | Self::UnknownAccount

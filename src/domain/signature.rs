@@ -1,6 +1,6 @@
 //! Closed sets that describe signatures.
 
-use twilio_signature::{Construction, KeyAge};
+use twilio_signature::{Algorithm, Construction, KeyKind, SignatureMatch};
 
 use super::{Label, RejectReason, closed_set};
 
@@ -8,9 +8,44 @@ use super::{Label, RejectReason, closed_set};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConstructionLabel(pub Construction);
 
-/// Which key signed the message, as a metric label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyAgeLabel(pub KeyAge);
+closed_set! {
+    /// The kind of key that signed the message and its algorithm: two metric labels, in the combinations that are accepted.
+    pub enum Signer {
+        /// The first auth token, with HMAC-SHA1.
+        CurrentToken => "current_hmac_sha1",
+        /// Another auth token, with HMAC-SHA1.
+        PreviousToken => "previous_hmac_sha1",
+        /// A SharedKey with HMAC-SHA1.
+        SharedSha1 => "shared_hmac_sha1",
+        /// A SharedKey with HMAC-SHA256.
+        SharedSha256 => "shared_hmac_sha256",
+    }
+}
+
+impl Signer {
+    /// The values of the labels `key` and `algorithm`.
+    #[must_use]
+    pub fn labels(self) -> [&'static str; 2] {
+        match self {
+            Self::CurrentToken => ["current", "hmac_sha1"],
+            Self::PreviousToken => ["previous", "hmac_sha1"],
+            Self::SharedSha1 => ["shared", "hmac_sha1"],
+            Self::SharedSha256 => ["shared", "hmac_sha256"],
+        }
+    }
+}
+
+impl From<SignatureMatch> for Signer {
+    fn from(SignatureMatch { key, algorithm, .. }: SignatureMatch) -> Self {
+        match (key, algorithm) {
+            // Verification accepts auth tokens with HMAC-SHA1 only.
+            (KeyKind::Current, _) => Self::CurrentToken,
+            (KeyKind::Previous, _) => Self::PreviousToken,
+            (KeyKind::Shared, Algorithm::HmacSha1) => Self::SharedSha1,
+            (KeyKind::Shared, Algorithm::HmacSha256) => Self::SharedSha256,
+        }
+    }
+}
 
 impl Label for ConstructionLabel {
     const ALL: &'static [Self] = &[
@@ -20,18 +55,6 @@ impl Label for ConstructionLabel {
         Self(Construction::Query),
         Self(Construction::QueryWithoutHash),
     ];
-
-    fn index(self) -> usize {
-        self.0 as usize
-    }
-
-    fn as_str(self) -> &'static str {
-        self.0.as_str()
-    }
-}
-
-impl Label for KeyAgeLabel {
-    const ALL: &'static [Self] = &[Self(KeyAge::Current), Self(KeyAge::Previous)];
 
     fn index(self) -> usize {
         self.0 as usize
@@ -75,6 +98,17 @@ mod tests {
     #[test]
     fn every_value_is_a_label_whose_index_is_its_place_in_the_list() {
         assert_indexed::<ConstructionLabel>(Construction::ALL.len());
-        assert_indexed::<KeyAgeLabel>(KeyAge::ALL.len());
+    }
+
+    #[test]
+    fn labels_of_each_signer_are_the_names_of_its_key_and_algorithm() {
+        let construction = Construction::Form;
+        for &signer in Signer::ALL {
+            let [key, algorithm] = signer.labels();
+            assert_eq!(signer.as_str(), format!("{key}_{algorithm}"));
+            let key = *KeyKind::ALL.iter().find(|kind| kind.as_str() == key).unwrap();
+            let algorithm = Algorithm::parse(algorithm).unwrap();
+            assert_eq!(Signer::from(SignatureMatch { construction, key, algorithm }), signer);
+        }
     }
 }

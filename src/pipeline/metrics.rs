@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
-        ConstructionLabel, DeadLetterReason, Durability, Event, KeyAgeLabel, Label as _, Outcome, OutcomeKind,
-        RejectReason, Resource, Status, error_code::CodeLabel,
+        ConstructionLabel, DeadLetterReason, Durability, Event, Label as _, Outcome, OutcomeKind, RejectReason,
+        Resource, Signer, Status, error_code::CodeLabel,
     },
     telemetry::{Counters, Histogram, IntCounter, IntGauge, Metrics, MetricsError, PairedCounters},
 };
@@ -23,8 +23,8 @@ pub(crate) struct PipelineMetrics {
     pub(crate) rejected_unavailable: IntCounter,
     /// The outcome of each request to a callback path.
     pub(crate) outcome: Counters<OutcomeKind>,
-    /// Accepted signatures, by construction and key.
-    pub(crate) signatures: PairedCounters<ConstructionLabel, KeyAgeLabel>,
+    /// Accepted signatures, by construction, kind of key and algorithm.
+    pub(crate) signatures: PairedCounters<ConstructionLabel, Signer>,
     /// Durable callbacks whose signed bytes came before with another idempotency token.
     pub(crate) resigned: IntCounter,
     /// Callbacks of an account that conflicts with the owner of their profile, or with the account of the callback before.
@@ -68,10 +68,11 @@ impl PipelineMetrics {
                 "Requests to a callback path by outcome; each request has exactly one.",
                 "outcome",
             )?,
-            signatures: catalogue.paired_counters(
+            signatures: catalogue.split_counters(
                 "trusthub_signatures_verified_total",
-                "Accepted signatures by construction and age of the matching key.",
-                ["construction", "key"],
+                "Accepted signatures by construction, kind of key and algorithm.",
+                ["construction", "key", "algorithm"],
+                Signer::labels,
             )?,
             resigned: catalogue.counter(
                 "trusthub_callbacks_resigned_total",

@@ -108,8 +108,8 @@ use self::{
 use crate::{
     deliver::{Deliver, Delivery},
     domain::{
-        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Durability, KeyAgeLabel, Outcome,
-        RawCallback, RecordPosition, Resource, SignatureMode, Timestamp,
+        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Durability, Outcome, RawCallback,
+        RecordPosition, Resource, SignatureMode, Timestamp,
     },
     normalize::{CallbackIdentity, NormalizeError, NormalizedCallback, event_from_profile, normalize},
     verify::VerifiedCallback,
@@ -234,7 +234,7 @@ impl Pipeline {
         guard.mark_verified();
         self.path_warnings.check(verified.raw(), Instant::now());
         let matched = verified.matched();
-        self.metrics.signatures.of(ConstructionLabel(matched.construction), KeyAgeLabel(matched.key)).inc();
+        self.metrics.signatures.of(ConstructionLabel(matched.construction), matched.into()).inc();
         let identity = CallbackIdentity::of(&verified);
         let normalized = normalize(&verified);
         match &normalized {

@@ -14,7 +14,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::task::TaskTracker;
-use twilio_signature::Verifier;
+use twilio_signature::{Signature, Verifier};
 
 use super::{
     dead_letter::wait_for_dead_letter,
@@ -26,7 +26,9 @@ use super::{
 use crate::{
     blocking,
     deliver::{Deliver, Delivery},
-    domain::{DeadLetterAttributes, DeadLetterReason, Outcome, RawCallback, RejectReason, SignatureMode},
+    domain::{
+        DeadLetterAttributes, DeadLetterReason, Outcome, RawCallback, RejectReason, SIGNATURE_HEADER, SignatureMode,
+    },
     telemetry::{Operation, Operations},
 };
 
@@ -102,8 +104,7 @@ impl RejectionHandler {
         reason: RejectReason,
         active: impl Send + 'static,
     ) -> Result<DetachOnDrop<Outcome>, Outcome> {
-        let is_mismatch = matches!(reason, RejectReason::SignatureMismatch | RejectReason::BodyHashMismatch);
-        let permit = is_mismatch.then(|| self.diagnosis_limiter.try_start(Instant::now())).flatten();
+        let permit = is_diagnosed(&raw, reason).then(|| self.diagnosis_limiter.try_start(Instant::now())).flatten();
         let Some((delivery, report_only_permit)) = self.submit_report_only(&mut guard, &raw, reason) else {
             let outcome = Outcome::Rejected(reason);
             self.follow_up(guard, Rejection { raw, reason, permit }, outcome);
@@ -183,6 +184,24 @@ impl RejectionHandler {
         let Ok(Some(near_miss)) = search.await else { return reason };
         guard.set_diagnosis(near_miss.to_string());
         if near_miss.is_url() { RejectReason::UrlMismatch } else { reason }
+    }
+}
+
+/// Whether a near miss can explain the rejection. There is none without a signature that can be read.
+fn is_diagnosed(raw: &RawCallback, reason: RejectReason) -> bool {
+    match reason {
+        RejectReason::SignatureMismatch
+        | RejectReason::BodyHashMismatch
+        | RejectReason::MalformedSignatureSettings
+        | RejectReason::UnknownAlgorithm
+        | RejectReason::UnknownSharedKey
+        | RejectReason::AlgorithmNotAllowed => true,
+        // The signature may be readable, but longer or shorter than the one of the algorithm that the request names.
+        RejectReason::MalformedSignature => {
+            let mut signatures = raw.headers.values(SIGNATURE_HEADER).map(Signature::parse);
+            signatures.next().flatten().is_some()
+        }
+        _ => false,
     }
 }
 

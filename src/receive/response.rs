@@ -14,6 +14,10 @@ pub(super) fn status_of(outcome: Outcome) -> StatusCode {
         Outcome::Rejected(reason) => match reason {
             RejectReason::MissingSignature
             | RejectReason::MalformedSignature
+            | RejectReason::MalformedSignatureSettings
+            | RejectReason::UnknownAlgorithm
+            | RejectReason::UnknownSharedKey
+            | RejectReason::AlgorithmNotAllowed
             | RejectReason::SignatureMismatch
             | RejectReason::UrlMismatch
             | RejectReason::UnknownAccount

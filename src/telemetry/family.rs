@@ -48,7 +48,7 @@ impl<A: Label, B: Label, S> Family<LabelPair<A, B>, S> {
     }
 }
 
-// INVARIANT: `from_vector` and `paired` push one series per label value, in the order of the values' indexes.
+// INVARIANT: `from_vector` and `from_pairs` push one series per label value, in the order of the values' indexes.
 #[allow(clippy::indexing_slicing)]
 fn at<S>(series: &[S], index: usize) -> &S {
     &series[index]
@@ -93,6 +93,14 @@ impl<L: Label, S> Family<L, S> {
     }
 }
 
+impl<A: Label, B: Label, S> Family<LabelPair<A, B>, S> {
+    /// Creates the series of each pair of label values.
+    pub(super) fn from_pairs(series: impl Fn(A, B) -> S) -> Self {
+        let pairs = A::ALL.iter().flat_map(|first| B::ALL.iter().map(move |second| (*first, *second)));
+        Self { series: pairs.map(|(first, second)| series(first, second)).collect(), label: PhantomData }
+    }
+}
+
 /// Registers a family with one label. `text` returns the text of a label value.
 pub(super) fn family<L: Label, V: MetricVec>(
     registry: &Registry,
@@ -113,9 +121,7 @@ pub(super) fn paired<A: Label, B: Label, V: MetricVec>(
     text: impl Fn(A) -> String,
 ) -> prometheus::Result<Family<LabelPair<A, B>, V::Series>> {
     let vector = register::<V>(registry, name, help, &labels)?;
-    let pairs = A::ALL.iter().flat_map(|first| B::ALL.iter().map(move |second| (*first, *second)));
-    let series = pairs.map(|(first, second)| vector.series(&[&text(first), second.as_str()])).collect();
-    Ok(Family { series, label: PhantomData })
+    Ok(Family::from_pairs(|first: A, second: B| vector.series(&[&text(first), second.as_str()])))
 }
 
 pub(super) fn register<V: MetricVec>(

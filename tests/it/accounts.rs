@@ -223,8 +223,11 @@ fn token_is_rotated_in_its_file_and_the_metric_shows_uses_of_the_old_one() {
     let folder = Folder::new();
     let file = folder.write("token", "old\n");
     let bridge = Bridge::start_with(&[("TWILIO_AUTH_TOKEN", ""), ("TWILIO_AUTH_TOKEN_FILE", &file)]);
-    let verified =
-        |key: &str| bridge.metric(&format!(r#"trusthub_signatures_verified_total{{construction="form",key="{key}"}}"#));
+    let verified = |key: &str| {
+        bridge.metric(&format!(
+            r#"trusthub_signatures_verified_total{{algorithm="hmac_sha1",construction="form",key="{key}"}}"#
+        ))
+    };
     assert_eq!([status(&bridge, "old"), status(&bridge, "new")], [204, 403]);
     assert_eq!([verified("current"), verified("previous")], [1.0, 0.0]);
     folder.replace("token", "new, old\n");

@@ -143,7 +143,8 @@ fn old_and_new_public_urls_and_tokens_are_accepted_at_the_same_time() {
     for (base, token, key) in
         [(old, "old-token", "previous"), (new, "new-token", "current"), (new, "old-token", "previous")]
     {
-        let series = format!(r#"trusthub_signatures_verified_total{{construction="form",key="{key}"}}"#);
+        let series =
+            format!(r#"trusthub_signatures_verified_total{{algorithm="hmac_sha1",construction="form",key="{key}"}}"#);
         let before = bridge.metric(&series);
         assert_eq!(bridge.send(&unsigned.clone().signed_with(token, base)).status, 204, "{base} {token}");
         assert_eq!(bridge.metric(&series), before + 1.0);

@@ -69,7 +69,7 @@ fn published_rejection_is_counted_in_all_metrics_that_alerts_use() {
     for series in [
         r#"trusthub_callbacks_received_total{resource="customer-profile"}"#,
         r#"trusthub_callbacks_outcome_total{outcome="published"}"#,
-        r#"trusthub_signatures_verified_total{construction="form",key="current"}"#,
+        r#"trusthub_signatures_verified_total{algorithm="hmac_sha1",construction="form",key="current"}"#,
         r#"trusthub_profile_status_changes_total{resource="customer-profile",status="twilio-rejected"}"#,
         r#"trusthub_profile_rejections_total{code="18602",resource="customer-profile"}"#,
         r#"trusthub_profile_rejections_total{code="18603",resource="customer-profile"}"#,

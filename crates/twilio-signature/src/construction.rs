@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::algorithm::Algorithm;
+
 /// How the signed message was built. Constructions are tried in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Construction {
@@ -50,30 +52,33 @@ impl Serialize for Construction {
     }
 }
 
-/// Which of the keys of an account matched.
+/// Which kind of key of an account matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyAge {
-    /// The first configured key.
+pub enum KeyKind {
+    /// The first configured auth token.
     Current,
-    /// Any later key. It can be removed once it no longer matches.
+    /// Any later auth token. It can be removed once it no longer matches.
     Previous,
+    /// A SharedKey.
+    Shared,
 }
 
-impl KeyAge {
+impl KeyKind {
     /// All values, in the order of their declaration.
-    pub const ALL: &'static [Self] = &[Self::Current, Self::Previous];
+    pub const ALL: &'static [Self] = &[Self::Current, Self::Previous, Self::Shared];
 
-    /// A stable name, `current` or `previous`, for logs and metrics.
+    /// A stable name, `current`, `previous` or `shared`, for logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Current => "current",
             Self::Previous => "previous",
+            Self::Shared => "shared",
         }
     }
 }
 
-impl fmt::Display for KeyAge {
+impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -84,8 +89,10 @@ impl fmt::Display for KeyAge {
 pub struct SignatureMatch {
     /// How the message was built.
     pub construction: Construction,
-    /// Whether the current or an earlier key signed it.
-    pub key: KeyAge,
+    /// Which kind of key signed it.
+    pub key: KeyKind,
+    /// The algorithm of the signature.
+    pub algorithm: Algorithm,
 }
 
 #[cfg(test)]
@@ -96,7 +103,10 @@ mod tests {
     fn all_values_are_listed_in_the_order_of_their_declaration() {
         let constructions: Vec<_> = Construction::ALL.iter().map(|construction| *construction as usize).collect();
         assert_eq!(constructions, [0, 1, 2, 3, Construction::QueryWithoutHash as usize]);
-        assert_eq!(KeyAge::ALL, [KeyAge::Current, KeyAge::Previous]);
+        let kinds: Vec<_> = KeyKind::ALL.iter().map(|kind| *kind as usize).collect();
+        assert_eq!(kinds, [0, 1, KeyKind::Shared as usize]);
+        let algorithms: Vec<_> = Algorithm::ALL.iter().map(|algorithm| *algorithm as usize).collect();
+        assert_eq!(algorithms, [0, Algorithm::HmacSha256 as usize]);
     }
     /// Programs outside this repository have these names in their logs and metrics.
     #[test]

@@ -6,78 +6,117 @@ use arc_swap::{ArcSwap, Guard};
 use secrecy::SecretString;
 
 use crate::{
+    VerifyError,
     key::{EmptyKey, SigningKey},
     payload::{ClaimedAccount, canonical_sid},
+    settings::SignatureSettings,
+    shared_key::SharedKey,
 };
+
+/// The keys of one account: its auth tokens, its SharedKeys, or both.
+#[derive(Debug, Clone)]
+pub struct AccountKeys {
+    /// The auth tokens, the current one first.
+    tokens: Vec<SigningKey>,
+    shared: Vec<SharedKey>,
+}
+
+impl AccountKeys {
+    /// Creates the keys of an account from its auth tokens, the current one first, and its SharedKeys. Of SharedKeys with the
+    /// same id, the first one is used.
+    ///
+    /// # Errors
+    /// [`EmptyKey`] when there is no key at all, or a token is empty.
+    pub fn new(tokens: &[SecretString], shared: Vec<SharedKey>) -> Result<Self, EmptyKey> {
+        let tokens = tokens.iter().map(SigningKey::from_auth_token).collect::<Result<Vec<_>, _>>()?;
+        if tokens.is_empty() && shared.is_empty() { Err(EmptyKey) } else { Ok(Self { tokens, shared }) }
+    }
+
+    pub(crate) fn tokens(&self) -> &[SigningKey] {
+        &self.tokens
+    }
+
+    pub(crate) fn shared(&self) -> &[SharedKey] {
+        &self.shared
+    }
+
+    /// The keys to try: the SharedKey that the request names, with the algorithm that it names, or else the auth tokens.
+    ///
+    /// # Errors
+    /// [`VerifyError::UnknownSharedKey`] and [`VerifyError::AlgorithmNotAllowed`].
+    pub(crate) fn select(&self, settings: Option<SignatureSettings<'_>>) -> Result<&[SigningKey], VerifyError> {
+        let Some(SignatureSettings { key, algorithm }) = settings else { return Ok(&self.tokens) };
+        let shared = self.shared.iter().find(|shared| shared.id() == key).ok_or(VerifyError::UnknownSharedKey)?;
+        if !shared.allows(algorithm) {
+            return Err(VerifyError::AlgorithmNotAllowed);
+        }
+        Ok(std::slice::from_ref(shared.signing_key(algorithm)))
+    }
+}
 
 /// The configured keys. Accounts are named by their SIDs, such as `AC` and 32 hexadecimal digits.
 #[derive(Debug, Clone)]
 pub struct Keyring {
-    keys: AccountKeys,
+    accounts: KeysByAccount,
 }
 
-/// Keys by account. The keys of an account are in order, the current one first.
+/// Keys by account.
 #[derive(Debug, Clone)]
-enum AccountKeys {
+enum KeysByAccount {
     /// Keys for any account: the configuration does not name one.
-    Any(Vec<SigningKey>),
+    Any(AccountKeys),
     /// The keys of a single account.
-    Single(String, Vec<SigningKey>),
+    Single(String, AccountKeys),
     /// The keys of several accounts.
-    PerAccount(HashMap<String, Vec<SigningKey>>),
+    PerAccount(HashMap<String, AccountKeys>),
 }
 
 impl Keyring {
-    /// Creates a keyring from auth tokens, the current one first. They are valid for any account, or only for `account`, whose
-    /// digits have no case.
-    ///
-    /// A request that names no valid account is verified with them as well: look at
-    /// [`VerifiedPayload::account`](crate::VerifiedPayload::account) where the account matters.
+    /// Creates a keyring from auth tokens, the current one first: [`of_keys`](Self::of_keys) without SharedKeys.
     ///
     /// # Errors
     /// [`EmptyKey`] when there is no token or a token is empty.
     pub fn new(account: Option<&str>, tokens: &[SecretString]) -> Result<Self, EmptyKey> {
-        let keys = signing_keys(tokens)?;
-        let keys = match account {
-            Some(account) => AccountKeys::Single(canonical_sid(account), keys),
-            None => AccountKeys::Any(keys),
-        };
-        Ok(Self { keys })
+        Ok(Self::of_keys(account, AccountKeys::new(tokens, Vec::new())?))
     }
 
-    /// Creates a keyring from the tokens of several accounts; each account lists its current token first.
+    /// Creates a keyring of keys that are valid for any account, or only for `account`, whose digits have no case.
+    ///
+    /// A request that names no valid account is verified with them as well: look at
+    /// [`VerifiedPayload::account`](crate::VerifiedPayload::account) where the account matters.
+    #[must_use]
+    pub fn of_keys(account: Option<&str>, keys: AccountKeys) -> Self {
+        let accounts = match account {
+            Some(account) => KeysByAccount::Single(canonical_sid(account), keys),
+            None => KeysByAccount::Any(keys),
+        };
+        Self { accounts }
+    }
+
+    /// Creates a keyring from the keys of several accounts.
     ///
     /// # Errors
-    /// [`EmptyKey`] when there is no account, or an account has no token or an empty one.
-    pub fn of_accounts<'a>(
-        accounts: impl IntoIterator<Item = (&'a str, &'a [SecretString])>,
-    ) -> Result<Self, EmptyKey> {
-        let accounts = accounts.into_iter().map(|(sid, tokens)| Ok((canonical_sid(sid), signing_keys(tokens)?)));
-        let accounts = accounts.collect::<Result<HashMap<_, _>, _>>()?;
-        if accounts.is_empty() { Err(EmptyKey) } else { Ok(Self { keys: AccountKeys::PerAccount(accounts) }) }
+    /// [`EmptyKey`] when there is no account.
+    pub fn of_accounts<'a>(accounts: impl IntoIterator<Item = (&'a str, AccountKeys)>) -> Result<Self, EmptyKey> {
+        let accounts: HashMap<_, _> = accounts.into_iter().map(|(sid, keys)| (canonical_sid(sid), keys)).collect();
+        if accounts.is_empty() { Err(EmptyKey) } else { Ok(Self { accounts: KeysByAccount::PerAccount(accounts) }) }
     }
 
-    /// The keys to try for a claimed account.
+    /// The keys of a claimed account.
     ///
     /// Unless keys are listed per account, a request that names no valid account is tried with the configured keys as
     /// well: if one matches, Twilio sent the request, and the caller decides what to do with it. With keys per account, such
     /// a request has no keys.
     ///
     /// Returns `None` when there is no key for the claimed account.
-    pub(crate) fn keys(&self, claimed: &ClaimedAccount) -> Option<&[SigningKey]> {
-        let keys = match (&self.keys, claimed) {
-            (AccountKeys::Single(account, _), ClaimedAccount::Account(claimed)) if claimed != account => None,
-            (AccountKeys::Any(keys) | AccountKeys::Single(_, keys), _) => Some(keys),
-            (AccountKeys::PerAccount(accounts), ClaimedAccount::Account(claimed)) => accounts.get(claimed),
-            (AccountKeys::PerAccount(_), _) => None,
-        };
-        keys.map(Vec::as_slice)
+    pub(crate) fn keys(&self, claimed: &ClaimedAccount) -> Option<&AccountKeys> {
+        match (&self.accounts, claimed) {
+            (KeysByAccount::Single(account, _), ClaimedAccount::Account(claimed)) if claimed != account => None,
+            (KeysByAccount::Any(keys) | KeysByAccount::Single(_, keys), _) => Some(keys),
+            (KeysByAccount::PerAccount(accounts), ClaimedAccount::Account(claimed)) => accounts.get(claimed),
+            (KeysByAccount::PerAccount(_), _) => None,
+        }
     }
-}
-
-fn signing_keys(tokens: &[SecretString]) -> Result<Vec<SigningKey>, EmptyKey> {
-    let keys = tokens.iter().map(SigningKey::from_auth_token).collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() { Err(EmptyKey) } else { Ok(keys) }
 }
 
 /// The keyring in use. Clones share it.
@@ -110,14 +149,18 @@ mod tests {
     }
 
     fn key_count(keyring: &Keyring, claimed: ClaimedAccount) -> Option<usize> {
-        keyring.keys(&claimed).map(<[SigningKey]>::len)
+        keyring.keys(&claimed).map(|keys| keys.tokens().len())
+    }
+
+    fn tokens(tokens: &[&str]) -> AccountKeys {
+        let tokens: Vec<_> = tokens.iter().map(|token| (*token).into()).collect();
+        AccountKeys::new(&tokens, Vec::new()).unwrap()
     }
 
     /// A keyring with one token of account 1 and two tokens of account 2.
     fn two_accounts() -> Keyring {
         let (one, two) = (account('1'), account('2'));
-        let (tokens_of_one, tokens_of_two) = (["a".into()], ["b".into(), "c".into()]);
-        Keyring::of_accounts([(one.as_str(), tokens_of_one.as_slice()), (&two, &tokens_of_two)]).unwrap()
+        Keyring::of_accounts([(one.as_str(), tokens(&["a"])), (&two, tokens(&["b", "c"]))]).unwrap()
     }
 
     const WITHOUT_ACCOUNT: [ClaimedAccount; 3] =
@@ -155,16 +198,17 @@ mod tests {
         let (lower, upper) = (account('a'), account('A'));
         let claimed = || ClaimedAccount::Account(lower.clone());
         assert_eq!(key_count(&Keyring::new(Some(&upper), &["a".into()]).unwrap(), claimed()), Some(1));
-        let listed = Keyring::of_accounts([(upper.as_str(), ["a".into()].as_slice())]).unwrap();
+        let listed = Keyring::of_accounts([(upper.as_str(), tokens(&["a"]))]).unwrap();
         assert_eq!(key_count(&listed, claimed()), Some(1));
     }
 
     #[test]
     fn keyring_without_an_account_or_without_a_key_is_rejected() {
-        let sid = account('1');
+        let shared = || vec![SharedKey::parse("id=secret").unwrap()];
         assert_eq!(Keyring::of_accounts([]).unwrap_err(), EmptyKey);
-        assert_eq!(Keyring::of_accounts([(sid.as_str(), [].as_slice())]).unwrap_err(), EmptyKey);
-        assert_eq!(Keyring::of_accounts([(sid.as_str(), ["".into()].as_slice())]).unwrap_err(), EmptyKey);
+        assert_eq!(AccountKeys::new(&[], Vec::new()).unwrap_err(), EmptyKey);
+        assert_eq!(AccountKeys::new(&["".into()], shared()).unwrap_err(), EmptyKey);
+        assert!(AccountKeys::new(&[], shared()).is_ok());
     }
 
     #[test]

@@ -197,11 +197,16 @@ pub fn sign(key: &SigningKey, url: &str, form: &[Pair]) -> Signature {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Algorithm;
 
     const URL: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";
 
     fn signature(url: &str, form: &[(&str, &str)]) -> String {
-        let key = SigningKey::from_auth_token(&"12345".into()).unwrap();
+        signature_of(Algorithm::HmacSha1, url, form)
+    }
+
+    fn signature_of(algorithm: Algorithm, url: &str, form: &[(&str, &str)]) -> String {
+        let key = SigningKey::new(&"12345".into(), algorithm).unwrap();
         let form: Vec<Pair> = form.iter().map(|(name, value)| (Vec::from(*name), Vec::from(*value))).collect();
         sign(&key, url, &form).to_string()
     }
@@ -221,6 +226,13 @@ mod tests {
         let repeated =
             [("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")];
         assert_eq!(signature(URL, &repeated), "IK+Dwps556ElfBT0I3Rgjkr1wJU=");
+    }
+
+    #[test]
+    fn published_vector_of_each_algorithm_is_reproduced() {
+        assert_eq!(signature_of(Algorithm::HmacSha1, URL, &CALL), "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
+        let sha256 = "033hgUJA9M/hXIZsYjwkerEP/DBm35nEri5FhCYjA5s=";
+        assert_eq!(signature_of(Algorithm::HmacSha256, URL, &CALL), sha256);
     }
 
     #[test]

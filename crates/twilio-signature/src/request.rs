@@ -25,7 +25,8 @@ pub struct WebhookRequest<'a> {
     pub query: Option<&'a str>,
     /// Which part of the request carries the fields.
     pub encoding: Encoding,
-    /// All headers. Verification reads [`SIGNATURE_HEADER`]; a diagnosis also looks for hints at the original URL.
+    /// All headers. Verification reads [`SIGNATURE_HEADER`] and
+    /// [`SIGNATURE_SETTINGS_HEADER`](crate::SIGNATURE_SETTINGS_HEADER); a diagnosis also looks for hints at the original URL.
     pub headers: &'a Headers,
     /// The raw body; empty for a `GET`.
     pub body: &'a [u8],

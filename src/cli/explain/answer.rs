@@ -96,8 +96,25 @@ fn rejected(reason: RejectReason, facts: &AnswerFacts<'_>) -> Option<String> {
             "It has no X-Twilio-Signature header: the sender is not Twilio, or the proxy or the capture drops the header."
         }
         RejectReason::MalformedSignature => {
-            "It has several X-Twilio-Signature headers that differ, or the header is not base64 of 20 bytes as Twilio \
-             writes it: 28 characters that end with =."
+            "It has several X-Twilio-Signature headers that differ, or the header is not base64 as Twilio writes it: 28 \
+             characters that end with = for an auth token and for HMAC_SHA1, and 44 if the header \
+             X-Twilio-Webhooks-Signature-Settings names HMAC_SHA256."
+        }
+        RejectReason::MalformedSignatureSettings => {
+            "Its X-Twilio-Webhooks-Signature-Settings header names no single SharedKey: configure the proxy to forward the \
+             header unchanged, as in key=webhooks_sharedkey_…,algorithm=HMAC_SHA256."
+        }
+        RejectReason::UnknownAlgorithm => {
+            "Its X-Twilio-Webhooks-Signature-Settings header names an algorithm other than HMAC_SHA1 and HMAC_SHA256: \
+             select one of these at Twilio."
+        }
+        RejectReason::UnknownSharedKey => {
+            "The SharedKey that its X-Twilio-Webhooks-Signature-Settings header names is not configured for its account: \
+             add the key to TWILIO_SHARED_KEYS, or to the shared_keys of the account in TWILIO_ACCOUNTS_FILE."
+        }
+        RejectReason::AlgorithmNotAllowed => {
+            "Its SharedKey is bound to another algorithm: write the id without an algorithm in TWILIO_SHARED_KEYS or in the \
+             shared_keys of the account, or select the algorithm that the key is bound to at Twilio."
         }
         RejectReason::UnknownAccount => {
             "The request names no account, or one that is not configured: correct TWILIO_ACCOUNT_SID, or add the account to \

@@ -7,7 +7,7 @@ use crate::{
     app,
     cli::{output::Failure, variables::Variables},
     config,
-    domain::{AccountSid, KeyAge},
+    domain::{AccountSid, KeyKind},
 };
 
 /// A signing key with a name for the output.
@@ -15,7 +15,7 @@ pub(super) struct NamedKey {
     pub(super) key: SigningKey,
     /// Describes where the token is configured; never contains its value.
     pub(super) name: String,
-    pub(super) age: KeyAge,
+    pub(super) age: KeyKind,
     scope: KeyScope,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn read(tokens: &[String], variables: Variables) -> Result<(Vec<Named
 fn named_keys(tokens: &[SecretString], source: &str, scope: impl Fn() -> KeyScope) -> Result<Vec<NamedKey>, Failure> {
     let named_key = |(token, number): (&SecretString, usize)| {
         let key = SigningKey::from_auth_token(token).map_err(Failure::usage)?;
-        let age = if number == 1 { KeyAge::Current } else { KeyAge::Previous };
+        let age = if number == 1 { KeyKind::Current } else { KeyKind::Previous };
         Ok(NamedKey { key, name: format!("token {number} of {source}"), age, scope: scope() })
     };
     tokens.iter().zip(1..).map(named_key).collect()

@@ -77,6 +77,22 @@ impl<'a> Catalogue<'a> {
         paired::<_, _, IntCounterVec>(self.registry, name, help, labels, |value: A| value.as_str().to_owned())
     }
 
+    /// Counters with one label and two more, whose combinations are a closed set. `texts` returns the two values of a
+    /// combination.
+    pub(crate) fn split_counters<A: Label, B: Label>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; 3],
+        texts: impl Fn(B) -> [&'static str; 2],
+    ) -> prometheus::Result<PairedCounters<A, B>> {
+        let vector: IntCounterVec = register(self.registry, name, help, &labels)?;
+        Ok(PairedCounters::from_pairs(|first: A, second| {
+            let [second, third] = texts(second);
+            vector.with_label_values(&[first.as_str(), second, third])
+        }))
+    }
+
     /// A counter without labels.
     pub(crate) fn counter(self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
         self.register_counter(IntCounter::new(name, help)?)

@@ -8,7 +8,7 @@ mod retries;
 use std::collections::HashMap;
 
 use tokio::time::timeout;
-use trusthub_bridge::domain::{AccountSid, Construction, KeyAge, Label as _, ProfileSid, Status};
+use trusthub_bridge::domain::{AccountSid, Algorithm, Construction, KeyKind, Label as _, ProfileSid, Status};
 use trusthub_simulator::{Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackSender, SenderOptions};
 use twilio_signature::SignatureMatch;
 
@@ -91,7 +91,10 @@ async fn callback_is_a_signed_form_with_the_headers_of_twilio() {
     let encoded = "Address%3A+5+%25+off+%26+more%2C+n%C3%BCr+%E2%80%9Ea%2Bb%3Dc%E2%80%9C";
     let fields = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=twilio-rejected&FailureReason={encoded}");
     assert_eq!(request.body, fields);
-    assert_eq!(receiver.verify(), Ok(SignatureMatch { construction: Construction::Form, key: KeyAge::Current }));
+    assert_eq!(
+        receiver.verify(),
+        Ok(SignatureMatch { construction: Construction::Form, key: KeyKind::Current, algorithm: Algorithm::HmacSha1 })
+    );
     let [attempt] = &attempts[..] else { panic!("one attempt") };
     assert_eq!((attempt.url.as_str(), attempt.callback.idempotency_token.as_str()), (url.as_str(), token));
     assert_eq!((attempt.outcome, attempt.number, attempt.redirects), (AttemptOutcome::Answer(204), 1, 0));
@@ -113,7 +116,7 @@ async fn every_construction_is_verified_as_itself() {
             sender.set_construction(construction);
             let attempts = call(&sender, &receiver.url(rest)).await;
             let matched = receiver.verify().unwrap();
-            assert_eq!(matched.key, KeyAge::Current);
+            assert_eq!(matched.key, KeyKind::Current);
             assert_eq!(attempts.last().unwrap().callback.construction, construction);
             assert_eq!(matched.construction, construction);
         }

@@ -146,7 +146,9 @@ fn each_construction_is_accepted_by_the_bridge() {
         simulator.submit(&sid);
         let answers: Vec<_> = announced(&simulator, &sid, 2).into_iter().map(|(_, answer)| answer).collect();
         assert_eq!(answers, [204, 204], "{construction}");
-        let series = format!(r#"trusthub_signatures_verified_total{{construction="{construction}",key="current"}}"#);
+        let series = format!(
+            r#"trusthub_signatures_verified_total{{algorithm="hmac_sha1",construction="{construction}",key="current"}}"#
+        );
         assert_eq!(bridge.metric(&series), 2.0);
     }
 }

@@ -15,6 +15,7 @@ mod queries;
 mod rewrites;
 mod search;
 mod signed_text;
+mod signers;
 mod urls;
 mod variant;
 

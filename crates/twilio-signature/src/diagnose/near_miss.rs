@@ -27,6 +27,12 @@ pub enum NearMissKind {
     Query,
     /// Another body, other fields, or another encoding of the fields.
     Body,
+    /// Another SharedKey than the request names.
+    Key,
+    /// Another algorithm than the request names, or than its SharedKey is bound to.
+    Algorithm,
+    /// A SharedKey that the request does not name, or an auth token although it names a SharedKey.
+    SettingsHeader,
 }
 
 impl NearMissKind {
@@ -45,6 +51,9 @@ impl NearMissKind {
             Self::Credentials => "credentials",
             Self::Query => "query",
             Self::Body => "body",
+            Self::Key => "key",
+            Self::Algorithm => "algorithm",
+            Self::SettingsHeader => "settings_header",
         }
     }
 }
@@ -97,7 +106,8 @@ impl NearMiss {
     /// Whether the signed URL differs from the configured one.
     #[must_use]
     pub fn is_url(&self) -> bool {
-        self.kind != NearMissKind::Body
+        use NearMissKind::{Algorithm, Body, Key, SettingsHeader};
+        !matches!(self.kind, Body | Key | Algorithm | SettingsHeader)
     }
 
     /// Tells the operator what to change.

@@ -16,6 +16,7 @@ use crate::{
     message::{BodyHashCheck, MessageBuilder, body_digest, check_body_hash, compare_body_hash},
     payload::{Pair, Payload},
     public_url::redact_credentials,
+    settings::SignatureSettings,
     verifier::{Verifier, find_match, read_signature},
 };
 
@@ -40,14 +41,17 @@ impl Verifier {
         }
         let payload = request.decode().ok()?;
         let keyring = self.keyring.load();
-        let keys = keyring.keys(&payload.account())?;
+        let account_keys = keyring.keys(&payload.account())?;
+        let settings = SignatureSettings::read(request.headers);
+        let keys = settings.and_then(|settings| account_keys.select(settings)).unwrap_or_default();
         let messages = MessageBuilder::new(request, &payload);
         let (urls, payload, messages, signature) = (&self.urls, &payload, &messages, &signature);
         let mut search = Search { request: *request, payload, messages, urls, keys, signature, budget };
         if !search.charge_match() || find_match(urls, messages, keys, signature).is_ok() {
             return None;
         }
-        search.run().map(|found| found.near_miss)
+        let found = search.try_other_signers(account_keys, settings).or_else(|| search.run());
+        found.map(|found| found.near_miss)
     }
 }
 
@@ -124,6 +128,9 @@ impl<'a> Search<'a> {
 
     /// Tries single differences first, then several differences in the URL.
     fn run(&mut self) -> Option<FoundNearMiss> {
+        if self.keys.iter().all(|key| key.algorithm() != self.signature.algorithm()) {
+            return None;
+        }
         let urls: Vec<_> = self.urls.iter().map(|url| CandidateUrls::new(url, &self.request)).collect();
         self.try_changed_body()
             .or_else(|| urls.iter().find_map(|urls| self.try_urls(urls, 1)))
@@ -300,12 +307,13 @@ impl<'a> Search<'a> {
     }
 
     /// Returns the message and the index of the key that matches.
-    fn try_with_keys(&mut self, candidate: CandidateMessage<'_>) -> Option<(SignedText, usize)> {
+    pub(super) fn try_with_keys(&mut self, candidate: CandidateMessage<'_>) -> Option<(SignedText, usize)> {
         let (bytes, parts) = (candidate.len(), candidate.fields.len());
         let keys = self.keys;
         let mut message = None;
         let key = keys.iter().position(|key| {
-            self.budget.sign(bytes, parts)
+            key.algorithm() == self.signature.algorithm()
+                && self.budget.sign(bytes, parts)
                 && key.verifies(message.get_or_insert_with(|| candidate.message()), self.signature)
         })?;
         Some((SignedText::new(candidate.url, candidate.query, to_pairs(candidate.fields)), key))
@@ -313,7 +321,12 @@ impl<'a> Search<'a> {
 }
 
 impl FoundNearMiss {
-    fn new(signed: SignedText, key: usize, differences: Vec<Difference>, public_url: Option<String>) -> Self {
+    pub(super) fn new(
+        signed: SignedText,
+        key: usize,
+        differences: Vec<Difference>,
+        public_url: Option<String>,
+    ) -> Self {
         let kind = differences.first().map_or(NearMissKind::Body, |difference| difference.kind);
         let (url, query) =
             signed.url.split_once('?').map_or((signed.url.as_str(), None), |(url, query)| (url, Some(query)));

@@ -1,11 +1,12 @@
 //! Verifies signatures: turns a [`WebhookRequest`] into a [`VerifiedPayload`], which proves that Twilio signed it.
 
 use crate::{
-    Construction, KeyAge, PublicUrl, SIGNATURE_HEADER, SignatureMatch, VerifyError, WebhookRequest,
+    Algorithm, Construction, KeyKind, PublicUrl, SIGNATURE_HEADER, SignatureMatch, VerifyError, WebhookRequest,
     key::{Signature, SigningKey},
     keyring::{Keyring, LiveKeyring},
     message::{BodyHashCheck, MessageBuilder, SignedContent},
     payload::{ClaimedAccount, Payload},
+    settings::SignatureSettings,
 };
 
 /// The fields of a request that Twilio signed. Only [`Verifier::verify`] creates one.
@@ -82,15 +83,24 @@ impl Verifier {
     /// The [`VerifyError`] to count and log. The response to the sender must not reveal it.
     pub fn verify(&self, request: &WebhookRequest<'_>) -> Result<VerifiedPayload, VerifyError> {
         let signature = read_signature(request)?;
+        let settings = SignatureSettings::read(request.headers)?;
+        let algorithm = settings.map_or(Algorithm::HmacSha1, |settings| settings.algorithm);
+        if signature.algorithm() != algorithm {
+            return Err(VerifyError::MalformedSignature);
+        }
         let payload = request.decode()?;
         let account = payload.account();
         let keyring = self.keyring.load();
-        let keys = keyring.keys(&account).ok_or(VerifyError::UnknownAccount)?;
+        let keys = keyring.keys(&account).ok_or(VerifyError::UnknownAccount)?.select(settings)?;
         let messages = MessageBuilder::new(request, &payload);
         let (construction, position) = find_match(&self.urls, &messages, keys, &signature)?;
         let signed_content = messages.content(construction);
-        let key = if position == 0 { KeyAge::Current } else { KeyAge::Previous };
-        let matched = SignatureMatch { construction, key };
+        let key = match (settings, position) {
+            (Some(_), _) => KeyKind::Shared,
+            (None, 0) => KeyKind::Current,
+            (None, _) => KeyKind::Previous,
+        };
+        let matched = SignatureMatch { construction, key, algorithm };
         Ok(VerifiedPayload { payload, account, matched, signed_content })
     }
 }

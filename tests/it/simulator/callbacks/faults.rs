@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use trusthub_bridge::domain::{Construction, KeyAge, ProfileSid, Status};
+use trusthub_bridge::domain::{Algorithm, Construction, KeyKind, ProfileSid, Status};
 use trusthub_simulator::{Announcement, CallbackFault, CallbackFaultRates, CallbackSender, Percent, SenderOptions};
 use twilio_signature::{SignatureMatch, VerifyError};
 
@@ -93,7 +93,10 @@ async fn get_with_doubled_hash_looks_like_the_captured_one_and_is_accepted() {
     assert_eq!(names, ["bodySHA256", "bodySHA256", "AccountSid", "BundleSid", "Status", "FailureReason"]);
     let hashes: Vec<_> = query.split('&').take(2).collect();
     assert_eq!((hashes[0], hashes[0].len()), (hashes[1], "bodySHA256=".len() + 64));
-    assert_eq!(receiver.verify(), Ok(SignatureMatch { construction: Construction::Query, key: KeyAge::Current }));
+    assert_eq!(
+        receiver.verify(),
+        Ok(SignatureMatch { construction: Construction::Query, key: KeyKind::Current, algorithm: Algorithm::HmacSha1 })
+    );
 }
 
 #[tokio::test]
@@ -107,7 +110,10 @@ async fn wrong_signature_is_rejected() {
 async fn old_token_is_the_second_one_of_the_account() {
     let receiver = Receiver::answering(204);
     call(&always(CallbackFaultRates { old_token: Percent::ALL, ..none() }), &receiver.url("")).await;
-    assert_eq!(receiver.verify(), Ok(SignatureMatch { construction: Construction::Form, key: KeyAge::Previous }));
+    assert_eq!(
+        receiver.verify(),
+        Ok(SignatureMatch { construction: Construction::Form, key: KeyKind::Previous, algorithm: Algorithm::HmacSha1 })
+    );
 }
 
 #[tokio::test]

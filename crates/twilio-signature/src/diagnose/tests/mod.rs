@@ -1,5 +1,6 @@
 mod budget;
 mod rewrites;
+mod signers;
 mod urls;
 
 use proptest::prelude::*;
@@ -75,7 +76,7 @@ fn unrelated_signature_has_no_near_miss() {
 }
 
 #[test]
-fn every_kind_except_body_concerns_the_url() {
+fn every_kind_except_those_of_body_and_key_concerns_the_url() {
     let is_url = |kind| {
         NearMiss { kind, url: BASE.into(), has_query: false, texts: vec![], public_url: None, specific_remedy: None }
             .is_url()
@@ -84,7 +85,9 @@ fn every_kind_except_body_concerns_the_url() {
     for kind in [Scheme, Port, Host, Prefix, TrailingSlash, PathSpelling, Slashes, LetterCase, Credentials, Query] {
         assert!(is_url(kind), "{kind}");
     }
-    assert!(!is_url(Body));
+    for kind in [Body, Key, Algorithm, SettingsHeader] {
+        assert!(!is_url(kind), "{kind}");
+    }
 }
 
 fn explanation(raw: &OwnedRequest) -> Explanation {
