@@ -11,7 +11,7 @@ use twilio_signature::{AccountKeys, EmptyKey, Keyring};
 use super::{metrics::ServiceMetrics, start_error::StartError};
 use crate::{
     blocking,
-    config::{KafkaConfig, SpoolConfig, TwilioConfig},
+    config::{KafkaConfig, ListedAccount, SpoolConfig, TwilioConfig},
     deliver::{Deliver, FailoverController},
     domain::AccountSid,
     kafka::{KafkaMetrics, KafkaSink, Sink, Topics},
@@ -62,11 +62,12 @@ pub(super) fn deliver(
 
 /// The configured keys: those of the listed accounts, or else those of one account or of any account.
 pub(crate) fn keyring(twilio: &TwilioConfig) -> Result<Keyring, EmptyKey> {
-    match twilio.listed_accounts() {
-        Some(accounts) => {
-            let keys = accounts.map(|(sid, tokens)| Ok((sid.as_str(), AccountKeys::new(tokens, Vec::new())?)));
-            Keyring::of_accounts(keys.collect::<Result<Vec<_>, EmptyKey>>()?)
-        }
-        None => Keyring::new(twilio.account_sid.as_ref().map(AccountSid::as_str), &twilio.auth_tokens),
-    }
+    let Some(accounts) = twilio.listed_accounts() else {
+        let keys = AccountKeys::new(&twilio.auth_tokens, twilio.shared_keys.clone())?;
+        return Ok(Keyring::of_keys(twilio.account_sid.as_ref().map(AccountSid::as_str), keys));
+    };
+    let accounts = accounts.map(|ListedAccount { sid, tokens, shared_keys }| {
+        Ok((sid.as_str(), AccountKeys::new(tokens, shared_keys.to_vec())?))
+    });
+    Keyring::of_accounts(accounts.collect::<Result<Vec<_>, EmptyKey>>()?)
 }

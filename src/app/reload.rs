@@ -1,4 +1,4 @@
-//! Reloads the files of tokens and accounts when they change, so that credentials can be rotated without a restart.
+//! Reloads the files of tokens, SharedKeys and accounts when they change, so that credentials can be rotated without a restart.
 //!
 //! The files are polled twice a second. A changed file is read when it has not changed between two polls, and it is checked
 //! once more after it was read, so that a half-written file is not used. An invalid file changes nothing. The keyring is
@@ -144,7 +144,8 @@ impl CredentialReloader {
         self.accounts.send_replace(twilio.credentials().collect());
         self.reload_failed.set(0);
         let accounts = twilio.listed_accounts().map(Iterator::count);
-        tracing::info!(accounts, tokens = twilio.auth_tokens.len(), "reloaded the keys");
+        let (tokens, shared_keys) = (twilio.auth_tokens.len(), twilio.shared_keys.len());
+        tracing::info!(accounts, tokens, shared_keys, "reloaded the keys");
         for warning in twilio.warnings() {
             tracing::warn!("{warning}");
         }

@@ -1,4 +1,4 @@
-//! `sign`: prints the signature header that Twilio would send.
+//! `sign`: prints the headers that Twilio would sign a request with.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use clap::ValueEnum;
 use secrecy::SecretString;
-use twilio_signature::{Pair, SigningKey, decode_form, sign, url_with_body_hash};
+use twilio_signature::{Pair, SharedKey, SigningKey, decode_form, sign, url_with_body_hash};
 
 use super::{
     output::{Failure, print, say},
@@ -17,12 +17,13 @@ use super::{
 use crate::config;
 
 /// The text of `sign --help`.
-pub(super) const LONG: &str = "Print the X-Twilio-Signature header for a request
+pub(super) const LONG: &str = "Print the headers that sign a request
 
-Pass the header to curl:
+An auth token needs only X-Twilio-Signature. A SharedKey also needs
+X-Twilio-Webhooks-Signature-Settings. Pass the headers to curl:
 
-  curl -d 'Status=draft' URL \\
-    -H \"$(trusthub-bridge sign --url URL --body 'Status=draft')\"";
+  trusthub-bridge sign --url URL --body 'Status=draft' |
+    curl -d 'Status=draft' -H @- URL";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -48,6 +49,28 @@ pub(super) struct Arguments {
     /// whose first token is used
     #[arg(long)]
     token: Option<String>,
+    /// A SharedKey instead of an auth token, which signs with HMAC_SHA256, or with the algorithm in ID:HMAC_SHA1=SECRET.
+    /// TWILIO_SHARED_KEYS is safer: without a token, its first key is used
+    #[arg(long, value_name = "ID=SECRET", conflicts_with = "token")]
+    shared_key: Option<String>,
+}
+
+/// What signs the request.
+struct RequestSigner {
+    key: SigningKey,
+    /// The header that names a SharedKey.
+    settings: Option<String>,
+}
+
+impl RequestSigner {
+    fn from_auth_token(token: &SecretString) -> Result<Self, Failure> {
+        Ok(Self { key: SigningKey::from_auth_token(token).map_err(Failure::usage)?, settings: None })
+    }
+
+    fn from_shared_key(key: &SharedKey) -> Self {
+        let algorithm = key.default_algorithm();
+        Self { key: key.signing_key(algorithm).clone(), settings: Some(key.settings(algorithm)) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,8 +80,7 @@ pub(super) enum Method {
 }
 
 pub(super) fn run(arguments: Arguments, variables: Variables) -> Result<(), Failure> {
-    let key =
-        SigningKey::from_auth_token(&read_token(arguments.token.as_deref(), variables)?).map_err(Failure::usage)?;
+    let RequestSigner { key, settings } = read_signer(&arguments, variables)?;
     let body = read_body(&arguments)?;
     let (url, _fragment) = arguments.url.split_once('#').unwrap_or((&arguments.url, ""));
     let (url, form) = match arguments.method {
@@ -69,7 +91,8 @@ pub(super) fn run(arguments: Arguments, variables: Variables) -> Result<(), Fail
         Method::Post if arguments.body_hash || is_json(&body) => (add_body_hash(url, &body), Vec::new()),
         Method::Post => (url.to_owned(), form_fields(&arguments.params, &body)?),
     };
-    print(&format!("X-Twilio-Signature: {}", sign(&key, &url, &form)))
+    print(&format!("X-Twilio-Signature: {}", sign(&key, &url, &form)))?;
+    settings.map_or(Ok(()), |settings| print(&format!("X-Twilio-Webhooks-Signature-Settings: {settings}")))
 }
 
 pub(super) fn is_json(body: &[u8]) -> bool {
@@ -81,13 +104,19 @@ pub(super) fn content_type(body: &[u8]) -> &'static str {
     if is_json(body) { "application/json" } else { "application/x-www-form-urlencoded" }
 }
 
-fn read_token(argument: Option<&str>, variables: Variables) -> Result<SecretString, Failure> {
-    match argument {
-        Some(token) => Ok(token.into()),
-        None => {
-            let tokens = config::load_twilio(variables).map_err(Failure::usage)?.auth_tokens;
-            tokens.into_iter().next().ok_or_else(|| Failure::usage("TWILIO_AUTH_TOKEN: is required but not set"))
-        }
+fn read_signer(arguments: &Arguments, variables: Variables) -> Result<RequestSigner, Failure> {
+    if let Some(token) = &arguments.token {
+        return RequestSigner::from_auth_token(&token.as_str().into());
+    }
+    if let Some(setting) = &arguments.shared_key {
+        let key = SharedKey::parse(setting).map_err(|problem| Failure::usage(format!("--shared-key {problem}")))?;
+        return Ok(RequestSigner::from_shared_key(&key));
+    }
+    let twilio = config::load_twilio(variables).map_err(Failure::usage)?;
+    match (twilio.auth_tokens.first(), twilio.shared_keys.first()) {
+        (Some(token), _) => RequestSigner::from_auth_token(token),
+        (None, Some(key)) => Ok(RequestSigner::from_shared_key(key)),
+        (None, None) => Err(Failure::usage("TWILIO_AUTH_TOKEN: is required but not set")),
     }
 }
 

@@ -40,9 +40,9 @@ impl AccountsFile {
         self.list.iter().position(|account| account.sid == *sid).map(|index| index + 1)
     }
 
-    /// Returns the maximum number of tokens of one account, and the position of the first account with that many.
-    pub(super) fn most_tokens(&self) -> (usize, usize) {
-        let counts = self.list.iter().zip(1..).map(|(account, position)| (account.tokens.len(), position));
+    /// Returns the maximum of `count` for one account, and the position of the first account with that many.
+    pub(super) fn most(&self, count: impl Fn(&AccountConfig) -> usize) -> (usize, usize) {
+        let counts = self.list.iter().zip(1..).map(|(account, position)| (count(account), position));
         counts.fold((0, 0), |most, next| if next.0 > most.0 { next } else { most })
     }
 }

@@ -54,13 +54,17 @@ variables! {
     PUBLIC_URL: OPEN, REQUIRED,
         "base URL as Twilio calls it, such as `https://hooks.example.com`, with its port and path prefix if it has them, and `user:password@` if the callback URL at Twilio has them (nothing shows them); a comma-separated list while you move to another URL";
     TWILIO_AUTH_TOKEN: SECRET, REQUIRED,
-        "auth token that signs the callbacks, unless `TWILIO_AUTH_TOKEN_FILE` or `TWILIO_ACCOUNTS_FILE` is set; a comma-separated list during rotation, the current one first";
+        "auth token that signs the callbacks, unless `TWILIO_AUTH_TOKEN_FILE`, `TWILIO_ACCOUNTS_FILE` or `TWILIO_SHARED_KEYS` is set; a comma-separated list during rotation, the current one first";
     TWILIO_AUTH_TOKEN_FILE: OPEN, ABSENT,
         "path of a file with the value of `TWILIO_AUTH_TOKEN`; read again when it changes";
+    TWILIO_SHARED_KEYS: SECRET, ABSENT,
+        "keys of Twilio's Webhooks API that sign callbacks instead of an auth token, a comma-separated list of `webhooks_sharedkey_…=secret`, or `webhooks_sharedkey_…:HMAC_SHA256=secret` for a key that signs with this algorithm only; not with an accounts file, which has `shared_keys` of its own";
+    TWILIO_SHARED_KEYS_FILE: OPEN, ABSENT,
+        "path of a file with the value of `TWILIO_SHARED_KEYS`; read again when it changes";
     TWILIO_ACCOUNT_SID: OPEN, ABSENT,
-        "account that the token belongs to (`AC…`); callbacks of other accounts are rejected";
+        "account that the tokens and SharedKeys belong to (`AC…`); callbacks of other accounts are rejected";
     TWILIO_ACCOUNTS_FILE: OPEN, ABSENT,
-        "path of a JSON file with the tokens of many accounts, `{\"AC…\": [\"token\", …], …}`; read again when it changes; callbacks without `AccountSid` or of an account that is not listed are rejected";
+        "path of a JSON file with the keys of many accounts, `{\"AC…\": [\"token\", …], …}`; read again when it changes; callbacks without `AccountSid` or of an account that is not listed are rejected";
     SIGNATURE_MODE: OPEN, "enforce",
         "`enforce`, or `report-only` for the first days: within limits, a callback whose signature does not match is answered 204 and published to the dead-letter topic, but never as an event";
     DEDUP_WINDOW_SECS: OPEN, "600",

@@ -17,6 +17,7 @@ mod kafka;
 mod logging;
 mod problems;
 mod reconcile;
+mod shared_keys;
 mod simulator;
 mod spool;
 mod suggest;
@@ -40,7 +41,7 @@ use serde::de::DeserializeOwned;
 pub use simulator::{SimulateCommandConfig, SimulatorConfig};
 pub use spool::SpoolConfig;
 pub use trusthub::TrustHubConfig;
-pub use twilio::{ProbeConfig, TwilioConfig};
+pub use twilio::{ListedAccount, ProbeConfig, TwilioConfig};
 pub use twilio_accounts::{AccountConfig, ApiKey};
 
 use crate::domain::{PublicUrl, SignatureMode};
@@ -103,6 +104,9 @@ pub struct LoadedConfig {
 pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<LoadedConfig, Problems> {
     let (config, mut warnings) = load_with(vars, read_sections)?;
     warnings.extend(warnings_of(&config.twilio, &config.trusthub));
+    if config.reconcile.interval.is_some() {
+        warnings.extend(config.twilio.missing_credentials());
+    }
     Ok(LoadedConfig { config, warnings })
 }
 
@@ -234,6 +238,9 @@ fn read_trusthub_access(environment: &Environment, validator: &mut Validator) ->
     let trusthub = environment.section::<trusthub::TrustHubSection>("TRUSTHUB_", validator)?.validate(validator);
     let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?;
     let twilio = twilio.validate_with_account("the account whose profiles to read", validator);
+    if let Some(twilio) = &twilio {
+        twilio.check_credentials(validator);
+    }
     let logging = read_logging(environment, validator);
     Some(TrustHubAccess { trusthub: trusthub?, twilio: twilio?, logging: logging?, warnings: Vec::new() })
 }
@@ -241,6 +248,7 @@ fn read_trusthub_access(environment: &Environment, validator: &mut Validator) ->
 impl TrustHubAccess {
     fn with_warnings(self, mut warnings: Vec<String>) -> Self {
         warnings.extend(warnings_of(&self.twilio, &self.trusthub));
+        warnings.extend(self.twilio.missing_credentials());
         Self { warnings, ..self }
     }
 }

@@ -54,12 +54,17 @@ impl ReconcileSection {
 impl ReconcileConfig {
     /// Reports a problem if no account is configured: reconciliation needs at least one to authenticate with.
     pub(super) fn check_accounts(self, twilio: Option<&TwilioConfig>, validator: &mut Validator) {
-        if self.interval.is_some() && twilio.is_some_and(|twilio| twilio.credentials().next().is_none()) {
-            validator.report(
-                &RECONCILE_INTERVAL_SECS,
-                "needs an account to authenticate with; set TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, or write 0 here",
-            );
-        }
+        let Some(twilio) = twilio.filter(|twilio| self.interval.is_some() && twilio.credentials().next().is_none())
+        else {
+            return;
+        };
+        let problem = if twilio.account_sid.is_none() && twilio.accounts.is_none() {
+            "needs an account to authenticate with; set TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, or write 0 here"
+        } else {
+            "needs credentials for the REST API, which SharedKeys are not; set TWILIO_AUTH_TOKEN, or write api_key and \
+             api_secret into TWILIO_ACCOUNTS_FILE, or write 0 here"
+        };
+        validator.report(&RECONCILE_INTERVAL_SECS, problem);
     }
 
     pub(super) fn describe(self) -> Vec<Row> {

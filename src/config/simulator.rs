@@ -49,7 +49,12 @@ impl SimulatorSection {
 /// Returns the accounts in the file, and the account that `TWILIO_AUTH_TOKEN` belongs to.
 pub(super) fn accounts(twilio: TwilioConfig) -> Vec<AccountConfig> {
     let listed = twilio.accounts.map(|accounts| accounts.list);
-    let bound = twilio.account_sid.map(|sid| AccountConfig { sid, tokens: twilio.auth_tokens, api_key: None });
+    let bound = twilio.account_sid.map(|sid| AccountConfig {
+        sid,
+        tokens: twilio.auth_tokens,
+        shared_keys: twilio.shared_keys,
+        api_key: None,
+    });
     listed.into_iter().flatten().chain(bound).collect()
 }
 

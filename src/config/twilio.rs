@@ -10,38 +10,56 @@ use twilio_accounts::AccountConfig;
 use super::{
     accounts::AccountsFile,
     catalogue::{
-        PUBLIC_URL, TWILIO_ACCOUNT_SID, TWILIO_ACCOUNTS_FILE, TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE, Variable,
+        PUBLIC_URL, TWILIO_ACCOUNT_SID, TWILIO_ACCOUNTS_FILE, TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE,
+        TWILIO_SHARED_KEYS, TWILIO_SHARED_KEYS_FILE, Variable,
     },
     describe::Row,
     files::CredentialFiles,
     kafka::KafkaConfig,
     problems::Problems,
+    shared_keys::{self, SharedKeySettings},
     token_form,
     validate::{SecretText, Validator},
 };
-use crate::domain::{AccountSid, PublicUrl};
+use crate::domain::{AccountSid, PublicUrl, SharedKey};
 
-/// The maximum number of signatures to compute for one callback, so that rejecting a forged one stays cheap.
+/// The maximum number of signatures of one kind of key for one callback, so that rejecting a forged one stays cheap.
 const MAX_CANDIDATES: usize = 24;
 /// The maximum number of ways to build the signed message for one URL and one token.
 const CONSTRUCTIONS: usize = 3;
 
 const TOKEN_INSTRUCTION: &str = "the primary auth token of the account, or its path into TWILIO_AUTH_TOKEN_FILE, or \
-                                 the path of an accounts file into TWILIO_ACCOUNTS_FILE";
+                                 the path of an accounts file into TWILIO_ACCOUNTS_FILE, or SharedKeys into \
+                                 TWILIO_SHARED_KEYS";
 
-/// The accounts, and the tokens that prove that a callback comes from Twilio.
+/// The accounts, and the tokens and SharedKeys that prove that a callback comes from Twilio.
 #[derive(Debug, Clone)]
 pub struct TwilioConfig {
-    /// The tokens that verify callbacks, the current one first; at least one unless there is an accounts file.
+    /// The tokens that verify callbacks, the current one first; at least one unless there is an accounts file or a SharedKey.
     pub auth_tokens: Vec<SecretString>,
     /// The file that the tokens were read from.
     pub auth_token_file: Option<PathBuf>,
-    /// The account that the tokens belong to. If it is missing beside an accounts file, the tokens are not used.
+    /// The SharedKeys that verify callbacks, each id once; none beside an accounts file, which has those of each account.
+    pub shared_keys: Vec<SharedKey>,
+    /// The file that the SharedKeys were read from.
+    pub shared_keys_file: Option<PathBuf>,
+    /// The account that the tokens and the SharedKeys belong to. If it is missing beside an accounts file, the tokens are not used.
     pub account_sid: Option<AccountSid>,
-    /// The accounts file, in which each account has tokens of its own.
+    /// The accounts file, in which each account has tokens and SharedKeys of its own.
     pub accounts: Option<AccountsFile>,
-    /// A snapshot of the token file and the accounts file, taken before they were read.
+    /// A snapshot of the files of tokens, SharedKeys and accounts, taken before they were read.
     pub files: CredentialFiles,
+}
+
+/// The keys of an account whose callbacks are accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedAccount<'a> {
+    /// The account SID.
+    pub sid: &'a AccountSid,
+    /// Its auth tokens, the current one first.
+    pub tokens: &'a [SecretString],
+    /// Its SharedKeys.
+    pub shared_keys: &'a [SharedKey],
 }
 
 /// What `probe` signs its test callback with.
@@ -66,6 +84,8 @@ pub(super) struct PublicSection {
 pub(super) struct TwilioSection {
     auth_token: Option<String>,
     auth_token_file: Option<String>,
+    shared_keys: Option<String>,
+    shared_keys_file: Option<String>,
     account_sid: Option<String>,
     accounts_file: Option<String>,
 }
@@ -105,18 +125,24 @@ impl TwilioSection {
     pub(super) fn validate(self, validator: &mut Validator) -> Option<TwilioConfig> {
         let auth_token_file = self.auth_token_file.as_ref().map(PathBuf::from);
         let accounts_file = self.accounts_file.map(PathBuf::from);
-        let files = CredentialFiles::snapshot(auth_token_file.iter().chain(&accounts_file).cloned());
-        let may_lack_token = accounts_file.is_some() || validator.has_problem(&TWILIO_ACCOUNTS_FILE);
+        let shared_keys = SharedKeySettings::new(self.shared_keys, self.shared_keys_file);
+        let shared_keys_file = shared_keys.path();
+        let paths = [&auth_token_file, &shared_keys_file, &accounts_file];
+        let files = CredentialFiles::snapshot(paths.into_iter().flatten().cloned());
+        let has_accounts_file = accounts_file.is_some() || validator.has_problem(&TWILIO_ACCOUNTS_FILE);
+        let may_lack_token = has_accounts_file || shared_keys.is_given(validator);
         let auth_tokens = match [self.auth_token, self.auth_token_file] {
             [None, None] if may_lack_token => Some(Vec::new()),
             given => validator
                 .read_secret([&TWILIO_AUTH_TOKEN, &TWILIO_AUTH_TOKEN_FILE], given, TOKEN_INSTRUCTION)
                 .and_then(|secret| read_tokens(&secret, validator)),
         };
+        let shared_keys = shared_keys.read(has_accounts_file, validator);
         let account_sid = self.account_sid.and_then(|text| read_account_sid(&text, validator));
         let accounts = read_accounts(accounts_file, validator);
+        let (auth_tokens, shared_keys, accounts) = (auth_tokens?, shared_keys?, accounts?);
         let twilio =
-            TwilioConfig { auth_tokens: auth_tokens?, auth_token_file, account_sid, accounts: accounts?, files };
+            TwilioConfig { auth_tokens, auth_token_file, shared_keys, shared_keys_file, account_sid, accounts, files };
         twilio.check_account(validator);
         Some(twilio)
     }
@@ -165,33 +191,37 @@ pub(super) fn check_candidates(urls: Option<&[PublicUrl]>, twilio: Option<&Twili
         return;
     };
     let spellings: usize = urls.iter().map(PublicUrl::port_spellings).sum();
-    let mut check = |names: &'static str, tokens: usize, holder: &str| {
-        let candidates = spellings * CONSTRUCTIONS * tokens;
+    let mut check = |names: &'static str, (keys, kind): (usize, &str), holder: &str| {
+        let candidates = spellings * CONSTRUCTIONS * keys;
         if candidates > MAX_CANDIDATES {
             validator.report_combined(
                 names,
                 format!(
-                    "{spellings} spellings of the URLs × {CONSTRUCTIONS} constructions × {tokens} tokens{holder} make \
+                    "{spellings} spellings of the URLs × {CONSTRUCTIONS} constructions × {keys} {kind}s{holder} make \
                      {candidates} signatures to try for each callback, more than {MAX_CANDIDATES}; remove a URL that \
-                     Twilio no longer calls or a token that is no longer valid"
+                     Twilio no longer calls or a {kind} that is no longer valid"
                 ),
             );
         }
     };
     if !twilio.leaves_auth_tokens_unused() {
-        check("PUBLIC_URL and TWILIO_AUTH_TOKEN", twilio.auth_tokens.len(), "");
+        check("PUBLIC_URL and TWILIO_AUTH_TOKEN", (twilio.auth_tokens.len(), "token"), "");
     }
+    check("PUBLIC_URL and TWILIO_SHARED_KEYS", (twilio.shared_keys.len(), "SharedKey"), "");
     if let Some(accounts) = &twilio.accounts {
-        let (tokens, position) = accounts.most_tokens();
-        check("PUBLIC_URL and TWILIO_ACCOUNTS_FILE", tokens, &format!(" of account {position}"));
+        let names = "PUBLIC_URL and TWILIO_ACCOUNTS_FILE";
+        let (tokens, position) = accounts.most(|account| account.tokens.len());
+        check(names, (tokens, "token"), &format!(" of account {position}"));
+        let (keys, position) = accounts.most(|account| account.shared_keys.len());
+        check(names, (keys, "SharedKey"), &format!(" of account {position}"));
     }
 }
 
 impl TwilioConfig {
-    /// Reads the token file and the accounts file again. Everything else stays the same.
+    /// Reads the files of tokens, SharedKeys and accounts again. Everything else stays the same.
     ///
     /// # Errors
-    /// [`Problems`] of the files, or if their tokens and these URLs need too many signatures.
+    /// [`Problems`] of the files, or if their keys and these URLs need too many signatures.
     pub fn reload(&self, urls: &[PublicUrl]) -> Result<Self, Problems> {
         let mut validator = Validator::default();
         let fresh = self.read_files(&mut validator);
@@ -208,8 +238,12 @@ impl TwilioConfig {
             None => Some(self.auth_tokens.clone()),
         };
         let accounts = read_accounts(self.accounts.as_ref().map(|accounts| accounts.file.clone()), validator);
-        let (auth_token_file, account_sid) = (self.auth_token_file.clone(), self.account_sid.clone());
-        let fresh = Self { auth_tokens: auth_tokens?, auth_token_file, account_sid, accounts: accounts?, files };
+        let shared_keys = match self.shared_keys_file.clone() {
+            Some(file) => shared_keys::reread(file, validator),
+            None => Some(self.shared_keys.clone()),
+        };
+        let (auth_tokens, shared_keys, accounts) = (auth_tokens?, shared_keys?, accounts?);
+        let fresh = Self { auth_tokens, shared_keys, accounts, files, ..self.clone() };
         fresh.check_account(validator);
         Some(fresh)
     }
@@ -233,11 +267,43 @@ impl TwilioConfig {
         }
     }
 
-    /// Returns the accounts whose callbacks are accepted, with their tokens; `None` without an accounts file, when the
+    /// Returns the accounts whose callbacks are accepted, with their keys; `None` without an accounts file, when the
     /// accounts are not limited.
-    pub fn listed_accounts(&self) -> Option<impl Iterator<Item = (&AccountSid, &[SecretString])>> {
-        let accounts = self.accounts.as_ref()?.list.iter().map(|account| (&account.sid, account.tokens.as_slice()));
-        Some(accounts.chain(self.account_sid.as_ref().map(|sid| (sid, self.auth_tokens.as_slice()))))
+    pub fn listed_accounts(&self) -> Option<impl Iterator<Item = ListedAccount<'_>>> {
+        let accounts = self
+            .accounts
+            .as_ref()?
+            .list
+            .iter()
+            .map(|AccountConfig { sid, tokens, shared_keys, .. }| ListedAccount { sid, tokens, shared_keys });
+        let (tokens, shared_keys) = (self.auth_tokens.as_slice(), self.shared_keys.as_slice());
+        Some(accounts.chain(self.account_sid.as_ref().map(move |sid| ListedAccount { sid, tokens, shared_keys })))
+    }
+
+    /// Reports a problem if there are no credentials for the REST API.
+    pub(super) fn check_credentials(&self, validator: &mut Validator) {
+        if self.credentials().next().is_none() {
+            let instead = "an auth token of the account, or api_key and api_secret into TWILIO_ACCOUNTS_FILE, because \
+                           SharedKeys are no credentials for the REST API";
+            validator.report_missing(&TWILIO_AUTH_TOKEN, instead);
+        }
+    }
+
+    /// A warning if accounts cannot be reconciled, because they have only SharedKeys.
+    pub(super) fn missing_credentials(&self) -> Option<String> {
+        let list = self.accounts.iter().flat_map(|accounts| &accounts.list).zip(1_usize..);
+        let mut without =
+            list.filter(|(account, _)| listed_credentials(account).is_none()).map(|(_, position)| position);
+        let first = without.next()?;
+        let name = TWILIO_ACCOUNTS_FILE.name;
+        let others = match without.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!(
+            "{name}: account {first}{others} cannot be reconciled, because SharedKeys are no credentials for the REST API; \
+             write its api_key and api_secret, or its tokens"
+        ))
     }
 
     /// Returns the REST API credentials of each account whose SID is configured.
@@ -249,9 +315,10 @@ impl TwilioConfig {
 
     /// Returns the first account that verifies callbacks, with its current token.
     pub(super) fn first_signer(&self) -> Option<(Option<AccountSid>, SecretString)> {
-        let listed = self.listed_accounts().and_then(|mut accounts| accounts.next());
+        let listed =
+            self.listed_accounts().and_then(|mut accounts| accounts.find(|account| !account.tokens.is_empty()));
         match listed {
-            Some((account, tokens)) => Some((Some(account.clone()), tokens.first()?.clone())),
+            Some(ListedAccount { sid, tokens, .. }) => Some((Some(sid.clone()), tokens.first()?.clone())),
             None => Some((self.account_sid.clone(), self.auth_tokens.first()?.clone())),
         }
     }
@@ -281,17 +348,19 @@ impl TwilioConfig {
     }
 
     pub(super) fn describe(&self) -> Vec<Row> {
-        let tokens = match self.auth_tokens.len() {
+        let redacted = |count, noun| match count {
             0 => String::new(),
-            count => format!("[redacted, {}]", counted(count, "token")),
+            count => format!("[redacted, {}]", counted(count, noun)),
         };
         let accounts = self.accounts.as_ref().map(|accounts| {
             format!("{} [redacted, {}]", accounts.file.display(), counted(accounts.list.len(), "account"))
         });
-        let file = self.auth_token_file.as_ref();
+        let shown = |file: &Option<PathBuf>| file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         vec![
-            (TWILIO_AUTH_TOKEN.name, tokens),
-            (TWILIO_AUTH_TOKEN_FILE.name, file.map(|path| path.display().to_string()).unwrap_or_default()),
+            (TWILIO_AUTH_TOKEN.name, redacted(self.auth_tokens.len(), "token")),
+            (TWILIO_AUTH_TOKEN_FILE.name, shown(&self.auth_token_file)),
+            (TWILIO_SHARED_KEYS.name, redacted(self.shared_keys.len(), "SharedKey")),
+            (TWILIO_SHARED_KEYS_FILE.name, shown(&self.shared_keys_file)),
             (TWILIO_ACCOUNT_SID.name, self.account_sid.as_ref().map(ToString::to_string).unwrap_or_default()),
             (TWILIO_ACCOUNTS_FILE.name, accounts.unwrap_or_default()),
         ]

@@ -33,5 +33,5 @@ pub use trusthub_events::{
 };
 pub use twilio_signature::{
     Algorithm, Construction, Encoding, Headers, KeyKind, PublicUrl, PublicUrlError, SIGNATURE_HEADER,
-    SIGNATURE_SETTINGS_HEADER,
+    SIGNATURE_SETTINGS_HEADER, SharedKey,
 };

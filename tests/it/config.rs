@@ -2,6 +2,7 @@
 
 mod accounts;
 mod mistakes;
+mod shared_keys;
 
 use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
@@ -191,6 +192,7 @@ fn both_listeners_may_use_any_free_port() {
 fn secrets_appear_neither_in_debug_nor_in_the_description() {
     let config = config(&[
         ("TWILIO_AUTH_TOKEN", TOKEN),
+        ("TWILIO_SHARED_KEYS", "webhooks_sharedkey_1=of-the-key"),
         ("PUBLIC_URL", "https://user:of-the-url@hooks.example.com"),
         ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"),
         ("KAFKA_SASL_MECHANISM", "PLAIN"),
@@ -198,7 +200,7 @@ fn secrets_appear_neither_in_debug_nor_in_the_description() {
         ("KAFKA_SASL_PASSWORD", PASSWORD),
     ]);
     let shown = format!("{config:?} {config:#?} {:?}", config.describe());
-    for secret in [TOKEN, "of-the-url", PASSWORD] {
+    for secret in [TOKEN, "of-the-key", "of-the-url", PASSWORD] {
         assert!(!shown.contains(secret), "{shown}");
     }
     assert_eq!(described(&config, "PUBLIC_URL"), "https://[redacted]@hooks.example.com");

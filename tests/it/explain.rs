@@ -278,7 +278,7 @@ fn token_of_another_account_is_reported_and_does_not_match() {
     };
     with(TOKEN, PUBLIC_URL).ends(0, &format!("matches: construction form, current key (token 1 of {ACCOUNT})"));
     let whose = format!(
-        "another account's token: signed with token 1 of {OTHER_ACCOUNT}, but the request names account {ACCOUNT}"
+        "another account's key: signed with token 1 of {OTHER_ACCOUNT}, but the request names account {ACCOUNT}"
     );
     with(OTHER_TOKEN, PUBLIC_URL).ends(1, "does not match").says(&whose);
     with(OTHER_TOKEN, "http://hooks.example.com").ends(1, "does not match").says(&whose).says("near miss (scheme)");

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 use trusthub_events::{AccountSid, is_sid};
-use twilio_signature::Members;
+use twilio_signature::{Members, SharedKey};
 
 /// The number of problems that are reported. A file in another format has a problem in each account, and this many show the
 /// pattern.
@@ -20,8 +20,10 @@ const FORMAT: &str = r#"write {"AC…": ["token", …], …}"#;
 pub struct AccountConfig {
     /// The account SID: `AC` and 32 hexadecimal digits.
     pub sid: AccountSid,
-    /// The auth tokens that verify its callbacks, the current one first; at least one.
+    /// The auth tokens that verify its callbacks, the current one first; at least one unless there are SharedKeys.
     pub tokens: Vec<SecretString>,
+    /// The SharedKeys that verify its callbacks, each id once.
+    pub shared_keys: Vec<SharedKey>,
     /// The credentials for the REST API; without them, the current token is used.
     pub api_key: Option<ApiKey>,
 }
@@ -81,27 +83,35 @@ fn read_account(key: &str, value: Json, seen: &mut HashSet<AccountSid>) -> Resul
     if !seen.insert(sid.clone()) {
         return Err("repeats an earlier account; write all its tokens in one list".to_owned());
     }
-    let (tokens, api_key) = match value {
-        Json::List(tokens) => (tokens, None),
+    let AccountMembers { tokens, shared_keys, api_key } = match value {
+        Json::List(tokens) => AccountMembers { tokens: read_tokens(tokens)?, shared_keys: Vec::new(), api_key: None },
         Json::Object(members) => read_members(members)?,
         Json::Text(_) | Json::Other(_) => {
             return Err(r#"is neither a list nor an object; write ["token", …]"#.to_owned());
         }
     };
-    Ok(AccountConfig { sid, tokens: read_tokens(tokens)?, api_key })
+    Ok(AccountConfig { sid, tokens, shared_keys, api_key })
 }
 
-/// Reads the tokens and the API key of the object form.
-fn read_members(Members(members): Members<Json>) -> Result<(Vec<Json>, Option<ApiKey>), String> {
-    let (mut tokens, mut key, mut secret) = (None, None, None);
+/// What an account has besides its SID.
+struct AccountMembers {
+    tokens: Vec<SecretString>,
+    shared_keys: Vec<SharedKey>,
+    api_key: Option<ApiKey>,
+}
+
+/// Reads the object form.
+fn read_members(Members(members): Members<Json>) -> Result<AccountMembers, String> {
+    let (mut tokens, mut shared_keys, mut key, mut secret) = (None, None, None, None);
     for ((name, value), position) in members.into_iter().zip(1_usize..) {
         let member = match name.as_str() {
             "tokens" => &mut tokens,
+            "shared_keys" => &mut shared_keys,
             "api_key" => &mut key,
             "api_secret" => &mut secret,
             _ => {
                 return Err(format!(
-                    "has an unknown member at position {position}; write tokens, api_key or api_secret"
+                    "has an unknown member at position {position}; write tokens, shared_keys, api_key or api_secret"
                 ));
             }
         };
@@ -110,10 +120,34 @@ fn read_members(Members(members): Members<Json>) -> Result<(Vec<Json>, Option<Ap
         }
     }
     let api_key = read_api_key(key, secret)?;
-    match tokens {
-        Some(Json::List(tokens)) => Ok((tokens, api_key)),
-        _ => Err(r#"has no list of tokens; write "tokens": ["token", …]"#.to_owned()),
+    let shared_keys = shared_keys.map(read_shared_keys).transpose()?.unwrap_or_default();
+    let tokens = match tokens {
+        Some(Json::List(tokens)) => read_tokens(tokens)?,
+        None if !shared_keys.is_empty() => Vec::new(),
+        _ => return Err(r#"has no list of tokens; write "tokens": ["token", …], or "shared_keys""#.to_owned()),
+    };
+    Ok(AccountMembers { tokens, shared_keys, api_key })
+}
+
+fn read_shared_keys(value: Json) -> Result<Vec<SharedKey>, String> {
+    const FORM: &str = r#"write "shared_keys": {"webhooks_sharedkey_…": "secret"}"#;
+    let members = match value {
+        Json::Object(Members(members)) if !members.is_empty() => members,
+        _ => return Err(format!("has shared_keys that are not an object with at least one key; {FORM}")),
+    };
+    let mut keys: Vec<SharedKey> = Vec::with_capacity(members.len());
+    for ((name, value), position) in members.into_iter().zip(1_usize..) {
+        let Json::Text(secret) = value else {
+            return Err(format!("has a SharedKey at position {position} whose secret is not a string; {FORM}"));
+        };
+        let key = SharedKey::from_name(&name, &secret)
+            .map_err(|problem| format!("has a SharedKey at position {position} that {problem}"))?;
+        if keys.iter().any(|earlier| earlier.id() == key.id()) {
+            return Err(format!("repeats the id of a SharedKey at position {position}; remove one"));
+        }
+        keys.push(key);
     }
+    Ok(keys)
 }
 
 fn read_api_key(key: Option<Json>, secret: Option<Json>) -> Result<Option<ApiKey>, String> {
@@ -198,6 +232,37 @@ mod tests {
         assert_eq!(problems.len(), starts.len());
         assert!(problems.iter().zip(starts).all(|(problem, start)| problem.starts_with(start)), "{problems:?}");
         assert!(!problems.concat().contains("secret"));
+    }
+
+    #[test]
+    fn shared_keys_are_read_with_and_without_tokens() {
+        let keys = r#""shared_keys": {"webhooks_sharedkey_1": "s=1", "webhooks_sharedkey_2:HMAC_SHA256": "s2"}"#;
+        let both = format!(r#"{{"tokens": ["a"], {keys}}}"#);
+        let accounts = parse(&format!(r#"{{"{}": {both}, "{}": {{{keys}}}}}"#, sid("1"), sid("2"))).unwrap();
+        assert_eq!(accounts.iter().map(|account| account.tokens.len()).collect::<Vec<_>>(), [1, 0]);
+        for account in &accounts {
+            let keys: Vec<_> = account.shared_keys.iter().map(|key| (key.id(), key.bound())).collect();
+            let bound = Some(twilio_signature::Algorithm::HmacSha256);
+            assert_eq!(keys, [("webhooks_sharedkey_1", None), ("webhooks_sharedkey_2", bound)]);
+        }
+    }
+
+    #[test]
+    fn shared_key_problem_has_its_position_and_no_value() {
+        for (keys, problem) in [
+            ("{}", "account 1 has shared_keys that are not an object with at least one key;"),
+            (r#"["hunter2"]"#, "account 1 has shared_keys that are not an object with at least one key;"),
+            (r#"{"a": "s", "b": 2}"#, "account 1 has a SharedKey at position 2 whose secret is not a string;"),
+            (r#"{"a": "hunter2 "}"#, "account 1 has a SharedKey at position 1 that has a secret that is empty or"),
+            (r#"{"a b": "hunter2"}"#, "account 1 has a SharedKey at position 1 that has an id that is empty,"),
+            (r#"{"a:SHA": "hunter2"}"#, "account 1 has a SharedKey at position 1 that is bound to an unknown"),
+            (r#"{"a": "s", "a:HMAC_SHA1": "hunter2"}"#, "account 1 repeats the id of a SharedKey at position 2;"),
+        ] {
+            let problems = parse(&format!(r#"{{"{}": {{"shared_keys": {keys}}}}}"#, sid("1"))).unwrap_err().concat();
+            assert!(problems.starts_with(problem) && !problems.contains("hunter2"), "{problems}");
+        }
+        let empty = parse(&format!(r#"{{"{}": {{"tokens": [], "shared_keys": {{"a": "s"}}}}}}"#, sid("1")));
+        assert!(empty.unwrap_err().concat().starts_with("account 1 has no tokens;"));
     }
 
     #[test]

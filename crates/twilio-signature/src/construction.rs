@@ -108,12 +108,16 @@ mod tests {
         let algorithms: Vec<_> = Algorithm::ALL.iter().map(|algorithm| *algorithm as usize).collect();
         assert_eq!(algorithms, [0, Algorithm::HmacSha256 as usize]);
     }
+
     /// Programs outside this repository have these names in their logs and metrics.
     #[test]
     fn names_of_constructions_and_keys_stay_the_same() {
         let constructions: Vec<_> = Construction::ALL.iter().map(|construction| construction.as_str()).collect();
         assert_eq!(constructions, ["form", "body_hash", "form_without_hash", "query", "query_without_hash"]);
-        assert_eq!(KeyAge::ALL.iter().map(|age| age.as_str()).collect::<Vec<_>>(), ["current", "previous"]);
+        assert_eq!(
+            KeyKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+            ["current", "previous", "shared"]
+        );
     }
 
     #[test]
@@ -122,8 +126,8 @@ mod tests {
             assert_eq!(construction.to_string(), construction.as_str());
             assert_eq!(serde_json::to_value(construction).unwrap(), construction.as_str());
         }
-        for age in KeyAge::ALL {
-            assert_eq!(age.to_string(), age.as_str());
+        for kind in KeyKind::ALL {
+            assert_eq!(kind.to_string(), kind.as_str());
         }
     }
 }

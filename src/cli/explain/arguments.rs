@@ -32,6 +32,9 @@ pub(in crate::cli) struct Arguments {
     /// TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE or TWILIO_ACCOUNTS_FILE
     #[arg(long = "token", value_name = "TOKEN")]
     pub(super) tokens: Vec<String>,
+    /// A SharedKey, as in TWILIO_SHARED_KEYS, which is safer; may be repeated
+    #[arg(long = "shared-key", value_name = "ID=SECRET")]
+    pub(super) shared_keys: Vec<String>,
     /// The PUBLIC_URL of the service; if neither this nor the variable is set, the part of --url before /callbacks/
     #[arg(long, value_name = "URL")]
     pub(super) public_url: Option<String>,

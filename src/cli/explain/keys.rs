@@ -1,25 +1,29 @@
-//! The tokens that `explain` tries, with names that do not reveal them.
+//! The keys that `explain` tries, with names that do not reveal them.
 
 use secrecy::SecretString;
-use twilio_signature::{ClaimedAccount, Keyring, SigningKey};
+use twilio_signature::{AccountKeys, ClaimedAccount, Keyring, SharedKey, SignatureSettings, SigningKey};
 
+use super::Arguments;
 use crate::{
     app,
     cli::{output::Failure, variables::Variables},
-    config,
-    domain::{AccountSid, KeyKind},
+    config::{self, ListedAccount},
+    domain::{AccountSid, Algorithm, KeyKind},
 };
 
 /// A signing key with a name for the output.
 pub(super) struct NamedKey {
     pub(super) key: SigningKey,
-    /// Describes where the token is configured; never contains its value.
+    /// Describes where the key is configured; never contains its value.
     pub(super) name: String,
-    pub(super) age: KeyKind,
+    pub(super) kind: KeyKind,
     scope: KeyScope,
+    /// The id of a SharedKey, if the service accepts this algorithm of it.
+    accepted_id: Option<String>,
 }
 
 /// The accounts whose callbacks a key may sign.
+#[derive(Clone)]
 enum KeyScope {
     /// Every account.
     Any,
@@ -30,8 +34,8 @@ enum KeyScope {
 }
 
 impl NamedKey {
-    /// Whether the service would try this key for a request that claims this account.
-    pub(super) fn is_for(&self, claimed: &ClaimedAccount) -> bool {
+    /// Whether the key belongs to this account.
+    pub(super) fn is_of(&self, claimed: &ClaimedAccount) -> bool {
         match (&self.scope, claimed) {
             (KeyScope::Single(account) | KeyScope::Listed(account), ClaimedAccount::Account(claimed)) => {
                 account.as_str() == claimed
@@ -40,35 +44,74 @@ impl NamedKey {
             (KeyScope::Listed(_), _) => false,
         }
     }
+
+    /// Whether the service would try this key for a request with these settings; `None` if they cannot be read.
+    pub(super) fn is_selected_by(&self, settings: Option<Option<SignatureSettings<'_>>>) -> bool {
+        match settings {
+            None => false,
+            Some(None) => self.kind != KeyKind::Shared,
+            Some(Some(SignatureSettings { key, algorithm })) => {
+                self.accepted_id.as_deref() == Some(key) && self.key.algorithm() == algorithm
+            }
+        }
+    }
 }
 
-/// Reads the tokens of the command line, or those of the environment when there are none. Also returns the keyring that the
+/// Reads the keys of the command line, or those of the environment when there are none. Also returns the keyring that the
 /// service would have.
-pub(super) fn read(tokens: &[String], variables: Variables) -> Result<(Vec<NamedKey>, Keyring), Failure> {
-    let tokens: Vec<SecretString> = tokens.iter().map(|token| token.as_str().into()).collect();
-    if !tokens.is_empty() {
-        let keyring = Keyring::new(None, &tokens).map_err(Failure::usage)?;
-        return Ok((named_keys(&tokens, "--token", || KeyScope::Any)?, keyring));
+pub(super) fn read(arguments: &Arguments, variables: Variables) -> Result<(Vec<NamedKey>, Keyring), Failure> {
+    let tokens: Vec<SecretString> = arguments.tokens.iter().map(|token| token.as_str().into()).collect();
+    let shared_keys = read_shared_keys(&arguments.shared_keys)?;
+    if !tokens.is_empty() || !shared_keys.is_empty() {
+        let mut keys = named_tokens(&tokens, "--token", &KeyScope::Any)?;
+        keys.extend(named_shared_keys(&shared_keys, "--shared-key", &KeyScope::Any));
+        let keyring = Keyring::of_keys(None, AccountKeys::new(&tokens, shared_keys).map_err(Failure::usage)?);
+        return Ok((keys, keyring));
     }
     let twilio = config::load_twilio(variables).map_err(Failure::usage)?;
     let keyring = app::keyring(&twilio).map_err(Failure::usage)?;
-    let keys = match (twilio.listed_accounts(), &twilio.account_sid) {
-        (Some(accounts), _) => {
-            let accounts = accounts.into_iter();
-            let keys = accounts.map(|(sid, tokens)| named_keys(tokens, sid.as_str(), || KeyScope::Listed(sid.clone())));
-            keys.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+    if let Some(accounts) = twilio.listed_accounts() {
+        let mut keys = Vec::new();
+        for ListedAccount { sid, tokens, shared_keys } in accounts {
+            let scope = KeyScope::Listed(sid.clone());
+            keys.extend(named_tokens(tokens, sid.as_str(), &scope)?);
+            keys.extend(named_shared_keys(shared_keys, sid.as_str(), &scope));
         }
-        (None, Some(sid)) => named_keys(&twilio.auth_tokens, sid.as_str(), || KeyScope::Single(sid.clone()))?,
-        (None, None) => named_keys(&twilio.auth_tokens, "TWILIO_AUTH_TOKEN", || KeyScope::Any)?,
+        return Ok((keys, keyring));
+    }
+    let (scope, source) = match &twilio.account_sid {
+        Some(sid) => (KeyScope::Single(sid.clone()), Some(sid.as_str())),
+        None => (KeyScope::Any, None),
     };
+    let mut keys = named_tokens(&twilio.auth_tokens, source.unwrap_or("TWILIO_AUTH_TOKEN"), &scope)?;
+    keys.extend(named_shared_keys(&twilio.shared_keys, source.unwrap_or("TWILIO_SHARED_KEYS"), &scope));
     Ok((keys, keyring))
 }
 
-fn named_keys(tokens: &[SecretString], source: &str, scope: impl Fn() -> KeyScope) -> Result<Vec<NamedKey>, Failure> {
-    let named_key = |(token, number): (&SecretString, usize)| {
+fn read_shared_keys(settings: &[String]) -> Result<Vec<SharedKey>, Failure> {
+    let parse = |setting: &String| SharedKey::parse(setting);
+    let keys = settings.iter().map(parse).collect::<Result<_, _>>();
+    keys.map_err(|problem| Failure::usage(format!("--shared-key {problem}")))
+}
+
+fn named_tokens(tokens: &[SecretString], source: &str, scope: &KeyScope) -> Result<Vec<NamedKey>, Failure> {
+    let named = |(token, number): (&SecretString, usize)| {
         let key = SigningKey::from_auth_token(token).map_err(Failure::usage)?;
-        let age = if number == 1 { KeyKind::Current } else { KeyKind::Previous };
-        Ok(NamedKey { key, name: format!("token {number} of {source}"), age, scope: scope() })
+        let kind = if number == 1 { KeyKind::Current } else { KeyKind::Previous };
+        let name = format!("token {number} of {source}");
+        Ok(NamedKey { key, name, kind, scope: scope.clone(), accepted_id: None })
     };
-    tokens.iter().zip(1..).map(named_key).collect()
+    tokens.iter().zip(1..).map(named).collect()
+}
+
+/// Each SharedKey with each algorithm, also with one that it is not bound to: such a signature is a near miss.
+fn named_shared_keys(keys: &[SharedKey], source: &str, scope: &KeyScope) -> Vec<NamedKey> {
+    let named = |key: &SharedKey, algorithm: Algorithm| NamedKey {
+        key: key.signing_key(algorithm).clone(),
+        name: format!("{} of {source} with {algorithm}", key.id()),
+        kind: KeyKind::Shared,
+        scope: scope.clone(),
+        accepted_id: key.allows(algorithm).then(|| key.id().to_owned()),
+    };
+    keys.iter().flat_map(|key| Algorithm::ALL.iter().map(move |algorithm| named(key, *algorithm))).collect()
 }

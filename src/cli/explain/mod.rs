@@ -8,7 +8,7 @@ mod keys;
 mod report;
 mod url;
 
-use twilio_signature::{MatchResult, Signature, Verifier, WebhookRequest, explain};
+use twilio_signature::{MatchResult, Signature, SignatureSettings, Verifier, WebhookRequest, explain};
 
 pub(super) use self::arguments::Arguments;
 use self::{answer::AnswerFacts, capture::Capture, input::ExplainInput, keys::NamedKey};
@@ -28,7 +28,7 @@ pub(super) const LONG: &str = "Say what the service would answer to a captured r
 
 Exits with code 0 if the request would become an event, and with code 1 if it
 would become a dead letter or be rejected. The output contains the signed
-fields, but no token. The format of a capture is detected.
+fields, but no key. The format of a capture is detected.
 
   trusthub-bridge explain --public-url https://hooks.example.com request.txt
   trusthub-bridge explain --url URL --body BODY \\
@@ -39,7 +39,7 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let input = input::read(arguments, &variables)?;
     let settings = config::load_explain(variables.clone()).map_err(Failure::usage)?;
-    let (keys, keyring) = keys::read(&arguments.tokens, variables)?;
+    let (keys, keyring) = keys::read(arguments, variables)?;
     let verifier = Verifier::new(input.urls.clone(), keyring);
     let decider = Decider::new(&input.urls, verifier, settings.signature_mode, settings.max_body_bytes);
     let ExplainInput { capture, urls } = &input;
@@ -103,7 +103,9 @@ fn explain_signature(
         body: if encoding == Encoding::Query { &[] } else { &capture.body },
     };
     let Ok(account) = request.account() else { return Ok(ExplainedSignature::default()) };
-    let (mut keys, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.is_for(&account));
+    let settings = SignatureSettings::read(&capture.headers).ok();
+    let (mut keys, others): (Vec<_>, Vec<_>) =
+        keys.into_iter().partition(|key| key.is_of(&account) && key.is_selected_by(settings));
     let own = keys.len();
     keys.extend(others);
     let signing: Vec<_> = keys.iter().map(|key| key.key.clone()).collect();
@@ -112,7 +114,7 @@ fn explain_signature(
         MatchResult::NearMiss { near_miss, key, .. } => near_miss.is_url() && *key < own,
         MatchResult::Matches { .. } | MatchResult::Unexplained { .. } => false,
     };
-    let (matches, lines) = report::lines(&explanation, &account, &keys, own, &signature);
+    let (matches, lines) = report::lines(&explanation, &report::KeyClaim { account, settings }, &keys, own, &signature);
     Ok(ExplainedSignature { matches, is_of_other_url, lines })
 }
 

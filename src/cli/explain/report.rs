@@ -1,6 +1,6 @@
 //! The output of `explain`: the result, its reason, and the signed message with non-printable bytes escaped.
 
-use twilio_signature::{ClaimedAccount, Explanation, MatchResult, NearMiss, Signature, SignedText};
+use twilio_signature::{ClaimedAccount, Explanation, MatchResult, NearMiss, Signature, SignatureSettings, SignedText};
 
 use super::keys::NamedKey;
 
@@ -8,17 +8,24 @@ use super::keys::NamedKey;
 pub(super) const NO_MATCH: &str = "does not match";
 
 /// An additional line when the search was incomplete.
-const NOT_EXHAUSTIVE: &str = "not every candidate was tried with every token, because that would take too long: select \
-                              the tokens to try with --token";
+const NOT_EXHAUSTIVE: &str = "not every candidate was tried with every key, because that would take too long: select \
+                              the keys to try with --token or --shared-key";
+
+/// What the request says about the key that signed it. Nothing of it is proven.
+pub(super) struct KeyClaim<'a> {
+    pub(super) account: ClaimedAccount,
+    /// `None` if the header cannot be read.
+    pub(super) settings: Option<Option<SignatureSettings<'a>>>,
+}
 
 /// Number of bytes shown before and after the first difference.
 const BYTES_BEFORE: usize = 24;
 const BYTES_AFTER: usize = 24;
 
-/// Returns whether the signature matches, and the lines to print. The first `own` keys belong to the account of the request.
+/// Returns whether the signature matches, and the lines to print. The service would try the first `own` keys.
 pub(super) fn lines(
     explanation: &Explanation,
-    account: &ClaimedAccount,
+    claim: &KeyClaim<'_>,
     keys: &[NamedKey],
     own: usize,
     given: &Signature,
@@ -28,21 +35,21 @@ pub(super) fn lines(
     let mut lines = Vec::new();
     let matches = match result {
         MatchResult::Matches { construction, key } => {
-            if let Some(NamedKey { age, name, .. }) = own_key(*key) {
-                lines.push(format!("matches: construction {construction}, {age} key ({name})"));
+            if let Some(NamedKey { kind, name, .. }) = own_key(*key) {
+                lines.push(format!("matches: construction {construction}, {kind} key ({name})"));
             } else {
                 lines.push(NO_MATCH.to_owned());
             }
-            lines.extend(other_account(*key, account, keys, own));
+            lines.extend(other_key(*key, claim, keys, own));
             *key < own
         }
         MatchResult::NearMiss { near_miss, key, .. } => {
             lines.extend([NO_MATCH.to_owned(), describe_near_miss(near_miss, *key, keys)]);
-            lines.extend(other_account(*key, account, keys, own));
+            lines.extend(other_key(*key, claim, keys, own));
             false
         }
         MatchResult::Unexplained { is_exhaustive } => {
-            lines.extend([NO_MATCH.to_owned(), describe_unexplained(keys.len())]);
+            lines.extend([NO_MATCH.to_owned(), describe_unexplained(given, keys)]);
             if !is_exhaustive {
                 lines.push(NOT_EXHAUSTIVE.to_owned());
             }
@@ -59,7 +66,8 @@ pub(super) fn lines(
     lines.push(String::new());
     lines.push(match keys.first().filter(|_| own > 0) {
         Some(NamedKey { key, name, .. }) => format!("signature expected: {} ({name})", expected.sign(key)),
-        None => "signature expected: unknown, no token is configured for the account of the request".to_owned(),
+        None => "signature expected: unknown, no key is configured for the account and the SharedKey of the request"
+            .to_owned(),
     });
     lines.push(format!("signature given:    {given}"));
     if let MatchResult::NearMiss { signed, .. } = result {
@@ -73,27 +81,70 @@ fn describe_near_miss(near_miss: &NearMiss, key: usize, keys: &[NamedKey]) -> St
     format!("near miss ({}): with {name}, the {near_miss}", near_miss.kind())
 }
 
-/// The note for a key that does not belong to the account of the request.
-fn other_account(key: usize, account: &ClaimedAccount, keys: &[NamedKey], own: usize) -> Option<String> {
-    let NamedKey { name, .. } = keys.get(key).filter(|_| key >= own)?;
-    let claimed = match account {
+/// The note for a key that the service would not try.
+fn other_key(key: usize, claim: &KeyClaim<'_>, keys: &[NamedKey], own: usize) -> Option<String> {
+    let key = keys.get(key).filter(|_| key >= own)?;
+    let name = &key.name;
+    if key.is_of(&claim.account) {
+        let named = named_key(claim.settings);
+        return Some(format!("another key: signed with {name}, but the request {named}"));
+    }
+    let claimed = match &claim.account {
         ClaimedAccount::Account(sid) => format!("names account {sid}"),
         ClaimedAccount::Missing => "names no account".to_owned(),
         ClaimedAccount::Invalid => "names an account that is not an account SID".to_owned(),
         ClaimedAccount::Conflicting => "names several accounts".to_owned(),
     };
     Some(format!(
-        "another account's token: signed with {name}, but the request {claimed}; configure the primary auth token of \
-         each account"
+        "another account's key: signed with {name}, but the request {claimed}; configure the primary auth token or the \
+         SharedKeys of each account"
     ))
 }
 
-fn describe_unexplained(keys: usize) -> String {
-    let tokens = if keys == 1 { "the token".to_owned() } else { format!("any of the {keys} tokens") };
+/// What the request says about its key, and what to change.
+fn named_key(settings: Option<Option<SignatureSettings<'_>>>) -> String {
+    match settings {
+        None => {
+            "has no readable X-Twilio-Webhooks-Signature-Settings header; configure the proxy to forward the header \
+                 unchanged"
+                .to_owned()
+        }
+        Some(None) => {
+            "has no X-Twilio-Webhooks-Signature-Settings header, so that only auth tokens with HMAC_SHA1 are \
+                       tried; configure the proxy to forward the header"
+                .to_owned()
+        }
+        Some(Some(SignatureSettings { key, algorithm })) => {
+            let key = key.escape_debug();
+            format!(
+                "names the SharedKey {key} with {algorithm}, so that only this one is tried; correct the id or the \
+                 algorithm in TWILIO_SHARED_KEYS, or configure the proxy to forward the header \
+                 X-Twilio-Webhooks-Signature-Settings unchanged"
+            )
+        }
+    }
+}
+
+/// Only keys of the algorithm that the length of the signature shows were tried.
+fn describe_unexplained(given: &Signature, keys: &[NamedKey]) -> String {
+    let algorithm = given.algorithm();
+    let tried = keys.iter().filter(|key| key.key.algorithm() == algorithm).count();
+    let keys = match tried {
+        0 => {
+            return format!(
+                "near miss: none can be found, because the signature is one of {algorithm}, and no SharedKey is \
+                 configured. Add the key that the header X-Twilio-Webhooks-Signature-Settings names to \
+                 TWILIO_SHARED_KEYS."
+            );
+        }
+        1 => "the key".to_owned(),
+        tried => format!("any of the {tried} keys"),
+    };
     format!(
-        "near miss: none was found with {tokens}. Check that the token is the primary auth token of the account that \
-         owns the profile (a subaccount has its own token, and API keys do not sign), that the URL is exactly the one \
-         configured at Twilio, and that the body is exactly the one received."
+        "near miss: none was found with {keys}. Check that the key is the primary auth token of the account that owns the \
+         profile (a subaccount has its own token, and API keys do not sign), or the SharedKey that the header \
+         X-Twilio-Webhooks-Signature-Settings names, that the URL is exactly the one configured at Twilio, and that the \
+         body is exactly the one received."
     )
 }
 
@@ -139,7 +190,8 @@ mod tests {
             let expected = SignedText { url: "https://hooks.example.com".to_owned(), fields: Vec::new() };
             let result = MatchResult::Unexplained { is_exhaustive };
             let explanation = Explanation { result, expected, is_covered: true };
-            let (matches, lines) = lines(&explanation, &ClaimedAccount::Missing, &[], 0, &given);
+            let claim = KeyClaim { account: ClaimedAccount::Missing, settings: Some(None) };
+            let (matches, lines) = lines(&explanation, &claim, &[], 0, &given);
             assert!(!matches && lines.iter().any(|line| line == NOT_EXHAUSTIVE) != is_exhaustive, "{lines:?}");
         }
     }

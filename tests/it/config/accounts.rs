@@ -21,7 +21,9 @@ fn accounts_file(name: &str, content: impl ToString) -> String {
 /// Each listed account with its tokens, in order.
 fn listed(config: &Config) -> Vec<(&str, Vec<&str>)> {
     let accounts = config.twilio.listed_accounts().expect("accounts are listed");
-    accounts.map(|(sid, tokens)| (sid.as_str(), tokens.iter().map(ExposeSecret::expose_secret).collect())).collect()
+    accounts
+        .map(|account| (account.sid.as_str(), account.tokens.iter().map(ExposeSecret::expose_secret).collect()))
+        .collect()
 }
 
 #[test]
