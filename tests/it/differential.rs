@@ -6,18 +6,19 @@
 
 mod case;
 mod known_disagreements;
+mod settings;
 mod tampering;
 
 use std::collections::BTreeSet;
 
 use trusthub_bridge::domain::{Construction, Encoding};
 
-use test_support::TOKEN;
-use test_support::oracle::{Claim, Content, Library, Oracle};
+use test_support::oracle::{Claim, Content, KeyedClaim, Library, Oracle};
 
 use self::{
     case::Case,
     known_disagreements::{Decision, KNOWN_DISAGREEMENTS, KnownDisagreement},
+    settings::official_secret,
 };
 
 const CASES: u64 = 10_000;
@@ -60,8 +61,8 @@ fn compare_with(library: Library) {
 }
 
 fn decided_by(oracle: &mut Oracle, cases: Vec<Case>) -> Vec<(Case, bool)> {
-    let claims: Vec<_> = cases.iter().map(official_claim).collect();
-    let decisions = oracle.accepts(TOKEN, &claims);
+    let claims: Vec<_> = cases.iter().map(|case| keyed(case, official_claim(case))).collect();
+    let decisions = oracle.accepts_each(&claims);
     assert_eq!(decisions.len(), cases.len());
     cases.into_iter().zip(decisions).collect()
 }
@@ -109,6 +110,13 @@ fn official_claim(case: &Case) -> Claim<'_> {
     Claim { url: case.received.url(), content, signature: case.signature() }
 }
 
+/// The claim with the key that the caller selects by the header, and the header for the library to read.
+fn keyed<'a>(case: &'a Case, claim: Claim<'a>) -> KeyedClaim<'a> {
+    let settings = case.received.settings.as_deref();
+    // Without a key, the caller does not ask the library. No signature is valid under this secret.
+    KeyedClaim { claim, secret: official_secret(settings).unwrap_or("a secret that signs nothing"), settings }
+}
+
 /// Whether this is one of the additional constructions and the library accepts the signature for it.
 fn is_additional(oracle: &mut Oracle, case: &Case, found: Construction) -> bool {
     let official = official_claim(case);
@@ -119,5 +127,5 @@ fn is_additional(oracle: &mut Oracle, case: &Case, found: Construction) -> bool 
         }
         Construction::Form | Construction::Query => return false,
     };
-    oracle.accepts(TOKEN, &[claim]) == [true]
+    oracle.accepts_each(&[keyed(case, claim)]) == [true]
 }

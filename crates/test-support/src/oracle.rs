@@ -57,6 +57,17 @@ pub struct Claim<'a> {
     pub signature: String,
 }
 
+/// A claim, and the key that the caller selects for it.
+#[derive(Debug, Clone)]
+pub struct KeyedClaim<'a> {
+    /// The signature and its request.
+    pub claim: Claim<'a>,
+    /// The auth token, or the secret of the SharedKey that the request names.
+    pub secret: &'a str,
+    /// The header that names the SharedKey, from which the library reads the algorithm.
+    pub settings: Option<&'a str>,
+}
+
 /// One of the official libraries in a child process that answers each JSON line with a JSON line.
 ///
 /// Its methods block for well under a millisecond per signature.
@@ -91,13 +102,22 @@ impl Oracle {
 
     /// Whether the library accepts each signature for its request. An exception counts as a rejection.
     pub fn accepts(&mut self, token: &str, claims: &[Claim<'_>]) -> Vec<bool> {
-        claims.chunks(CLAIMS_PER_LINE).flat_map(|claims| self.accepts_line(token, claims)).collect()
+        let keyed = claims.iter().map(|claim| KeyedClaim { claim: claim.clone(), secret: token, settings: None });
+        self.accepts_each(&keyed.collect::<Vec<_>>())
     }
 
-    fn accepts_line(&mut self, token: &str, claims: &[Claim<'_>]) -> Vec<bool> {
-        let request = |Claim { url, content, signature }: &Claim<'_>| {
+    /// Like [`accepts`](Self::accepts), with a key for each claim.
+    pub fn accepts_each(&mut self, claims: &[KeyedClaim<'_>]) -> Vec<bool> {
+        claims.chunks(CLAIMS_PER_LINE).flat_map(|claims| self.accepts_line(claims)).collect()
+    }
+
+    fn accepts_line(&mut self, claims: &[KeyedClaim<'_>]) -> Vec<bool> {
+        let request = |KeyedClaim { claim: Claim { url, content, signature }, secret, settings }: &KeyedClaim<'_>| {
             let (field, bytes) = content.field();
-            json!({"op": "validate", "token": token, "url": url, "signature": signature, field: bytes})
+            let settings = settings.unwrap_or_default();
+            json!({
+                "op": "validate", "token": secret, "url": url, "signature": signature, "settings": settings, field: bytes
+            })
         };
         let answers = self.ask(&claims.iter().map(request).collect());
         let answers = answers.as_array().expect("an array is answered with an array");

@@ -1,14 +1,16 @@
 //! One request: the signed form of it, and the form in which it arrives.
 
 use twilio_signature::{
-    Construction, Encoding, Headers, Keyring, Pair, PublicUrl, SIGNATURE_HEADER, SigningKey, Verifier, WebhookRequest,
-    decode_form, sign, url_with_body_hash,
+    Algorithm, Construction, Encoding, Headers, Pair, PublicUrl, SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER,
+    SigningKey, Verifier, WebhookRequest, decode_form, sign, url_with_body_hash,
 };
 
-use test_support::TOKEN;
 use test_support::random::{Callback, Covered, Random, random_callback};
 
-use super::tampering::TAMPERINGS;
+use super::{
+    settings::{SETTINGS_TAMPERINGS, keyring, random_signer},
+    tampering::TAMPERINGS,
+};
 
 /// Base URLs as operators configure them.
 const PUBLIC_URLS: [&str; 9] = [
@@ -38,7 +40,9 @@ pub(super) struct Case {
 /// What Twilio signed: the URL as Twilio knows it, and the form if the signature covers it.
 #[derive(Debug)]
 pub(super) struct Signed {
+    /// The auth token, or the secret of a SharedKey.
     pub(super) token: String,
+    pub(super) algorithm: Algorithm,
     pub(super) base: String,
     pub(super) route: String,
     pub(super) query: Option<String>,
@@ -53,6 +57,8 @@ pub(super) struct Received {
     pub(super) query: Option<String>,
     pub(super) encoding: Encoding,
     pub(super) body: Vec<u8>,
+    /// The header that names the SharedKey.
+    pub(super) settings: Option<String>,
 }
 
 impl Case {
@@ -61,7 +67,8 @@ impl Case {
         let mut random = Random::from(!number);
         let mut case = Self::genuine(number, &mut random);
         if !random.one_in(4) {
-            let (name, tamper) = random.pick(TAMPERINGS);
+            let tamperings = if random.one_in(4) { SETTINGS_TAMPERINGS } else { TAMPERINGS };
+            let (name, tamper) = random.pick(tamperings);
             tamper(&mut case, &mut random);
             case.tampering = Some(name);
         }
@@ -82,11 +89,12 @@ impl Case {
             Covered::Fields if random.one_in(4) => (query, hashed),
             Covered::Fields => (query.clone(), query),
         };
+        let (token, algorithm, settings) = random_signer(random);
         Self {
             number,
             tampering: None,
-            signed: Signed { token: TOKEN.to_owned(), base, route: route.to_owned(), query: given, form },
-            received: Received { public_url, route: route.to_owned(), query: arrived, encoding, body },
+            signed: Signed { token, algorithm, base, route: route.to_owned(), query: given, form },
+            received: Received { public_url, route: route.to_owned(), query: arrived, encoding, body, settings },
             forged: None,
         }
     }
@@ -97,9 +105,9 @@ impl Case {
 
     /// The construction for which this service's verifier accepts the request, if any.
     pub(super) fn accepted_construction(&self) -> Option<Construction> {
-        let keyring = Keyring::new(None, &[TOKEN.into()]).unwrap();
-        let verifier = Verifier::new(vec![self.received.public_url.clone()], keyring);
-        let headers = [(SIGNATURE_HEADER, self.signature())].into_iter().collect();
+        let verifier = Verifier::new(vec![self.received.public_url.clone()], keyring());
+        let settings = self.received.settings.clone().map(|settings| (SIGNATURE_SETTINGS_HEADER, settings));
+        let headers = [(SIGNATURE_HEADER, self.signature())].into_iter().chain(settings).collect();
         let verified = verifier.verify(&self.received.request(&headers)).ok()?;
         Some(verified.matched().construction)
     }
@@ -133,7 +141,7 @@ impl Signed {
     }
 
     pub(super) fn signature(&self) -> String {
-        let key = SigningKey::from_auth_token(&self.token.as_str().into()).unwrap();
+        let key = SigningKey::new(&self.token.as_str().into(), self.algorithm).unwrap();
         sign(&key, &self.url(), &self.form).to_string()
     }
 }

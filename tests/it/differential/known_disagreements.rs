@@ -7,7 +7,10 @@ use twilio_signature::{MAX_FIELDS, Pair, decode_form};
 
 use test_support::oracle::Library::{self, Go, Java, Node, Python};
 
-use super::case::Case;
+use super::{
+    case::Case,
+    settings::{contradicts_itself, is_bound_to_another_algorithm},
+};
 
 /// The decision of this service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +190,20 @@ pub(super) const KNOWN_DISAGREEMENTS: &[KnownDisagreement] = &[
         here: Rejected,
         why: "the received bytes count; a web framework replaces them before the library gets them",
         applies: |case| !is_utf8(case),
+    },
+    KnownDisagreement {
+        what: "the SharedKey is bound to another algorithm than the request names, which signed it",
+        libraries: &[Python, Node],
+        here: Rejected,
+        why: "the operator has bound the key; the libraries take any algorithm that the request names",
+        applies: |case| is_bound_to_another_algorithm(case.received.settings.as_deref()),
+    },
+    KnownDisagreement {
+        what: "the header names two SharedKeys or two algorithms, and the first ones signed it",
+        libraries: &[Python, Node],
+        here: Rejected,
+        why: "the libraries use the first; Twilio sends no header that contradicts itself",
+        applies: |case| contradicts_itself(case.received.settings.as_deref()),
     },
     KnownDisagreement {
         what: "more than 1,000 fields",

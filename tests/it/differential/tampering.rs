@@ -387,7 +387,7 @@ fn decoded(signature: &str) -> Vec<u8> {
 
 /// Another spelling of the same bytes: the last character before the padding has two unused bits.
 fn with_stray_bits(signature: &str) -> String {
-    let (text, last) = signature.strip_suffix('=').unwrap().split_at(26);
+    let (text, last) = signature.strip_suffix('=').unwrap().split_at(signature.len() - 2);
     let position = BASE64.iter().position(|byte| *byte == last.as_bytes()[0]).unwrap();
     format!("{text}{}=", char::from(BASE64[position + 1]))
 }

@@ -25,11 +25,12 @@ const operations = {
     return { signature: twilio.getExpectedTwilioSignature(token, hashed, {}), url: hashed };
   },
 
-  validate({ token, signature, url, ...request }) {
+  validate({ token, signature, url, settings, ...request }) {
+    const algorithm = twilio.getSignatureAlgorithm(settings);
     const valid =
       request.form !== undefined
-        ? twilio.validateRequest(token, signature, url, paramsOf(request))
-        : twilio.validateRequestWithBody(token, signature, url, bodyOf(request));
+        ? twilio.validateRequest(token, signature, url, paramsOf(request), algorithm)
+        : twilio.validateRequestWithBody(token, signature, url, bodyOf(request), algorithm);
     return { valid };
   },
 };

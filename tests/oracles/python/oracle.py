@@ -8,6 +8,9 @@ responses:
     {"op": "validate", "token", "url", "signature", "form": base64} -> {"valid"}
     {"op": "validate", "token", "url", "signature", "body": base64} -> {"valid"}
 
+The library reads the algorithm of "validate" from "settings", the header X-Twilio-Webhooks-Signature-Settings. The caller
+selects the key: "token" is the auth token, or the secret of the SharedKey that the header names.
+
 The library gets the parameters of a form, as a web framework parses them, and any other body as text. Such a body is
 signed through its hash: the URL in the response is that of the request with `bodySHA256` appended.
 A failed request gets {"error"}.
@@ -20,7 +23,7 @@ from urllib.parse import parse_qsl
 
 # The library supports repeated parameters only in a mapping with `getall`; it depends on multidict itself.
 from multidict import MultiDict
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator, get_signature_algorithm
 
 
 def body_of(request):
@@ -43,7 +46,8 @@ def sign(validator, request):
 
 def validate(validator, request):
     received = params_of(request) if "form" in request else body_of(request)
-    return {"valid": validator.validate(request["url"], received, request["signature"])}
+    algorithm = get_signature_algorithm(request["settings"])
+    return {"valid": validator.validate(request["url"], received, request["signature"], algorithm)}
 
 
 OPERATIONS = {"sign": sign, "validate": validate}
