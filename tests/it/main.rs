@@ -37,6 +37,7 @@ mod probe;
 mod reconcile;
 mod rolling;
 mod schema_tools;
+mod shared_key_callbacks;
 mod shutdown;
 mod signature_mode;
 mod simulator;

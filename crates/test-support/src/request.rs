@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use twilio_signature::{SigningKey, decode_form, sign, url_with_body_hash};
+use twilio_signature::{Algorithm, SharedKey, SigningKey, decode_form, sign, url_with_body_hash};
 
 use super::{Answer, Connection};
 
@@ -78,10 +78,20 @@ impl Request {
     /// Signed with this token for this public URL.
     pub fn signed_with(self, token: &str, base: &str) -> Self {
         let key = SigningKey::from_auth_token(&token.into()).unwrap();
+        let signature = self.signature(&key, base);
+        self.with("X-Twilio-Signature", &signature)
+    }
+
+    /// Signed with this SharedKey, which the request names, for the default public URL.
+    pub fn signed_with_shared_key(self, key: &SharedKey, algorithm: Algorithm) -> Self {
+        let (signature, settings) = (self.signature(key.signing_key(algorithm), PUBLIC_URL), key.settings(algorithm));
+        self.with("X-Twilio-Signature", &signature).with("X-Twilio-Webhooks-Signature-Settings", &settings)
+    }
+
+    fn signature(&self, key: &SigningKey, base: &str) -> String {
         let is_form = self.headers.iter().any(|(_, value)| value == FORM);
         let form = if is_form { decode_form(&self.body).unwrap() } else { Vec::new() };
-        let signature = sign(&key, &format!("{base}{}", self.target), &form).to_string();
-        self.with("X-Twilio-Signature", &signature)
+        sign(key, &format!("{base}{}", self.target), &form).to_string()
     }
 
     /// The bytes on the wire.

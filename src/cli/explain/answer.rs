@@ -96,9 +96,9 @@ fn rejected(reason: RejectReason, facts: &AnswerFacts<'_>) -> Option<String> {
             "It has no X-Twilio-Signature header: the sender is not Twilio, or the proxy or the capture drops the header."
         }
         RejectReason::MalformedSignature => {
-            "It has several X-Twilio-Signature headers that differ, or the header is not base64 as Twilio writes it: 28 \
-             characters that end with = for an auth token and for HMAC_SHA1, and 44 if the header \
-             X-Twilio-Webhooks-Signature-Settings names HMAC_SHA256."
+            "It has several X-Twilio-Signature headers that differ, or the header is not base64 of 20 bytes as Twilio \
+             writes it: 28 characters that end with =. If its X-Twilio-Webhooks-Signature-Settings header names \
+             HMAC_SHA256, the signature has 32 bytes and 44 characters."
         }
         RejectReason::MalformedSignatureSettings => {
             "Its X-Twilio-Webhooks-Signature-Settings header names no single SharedKey: configure the proxy to forward the \

@@ -141,10 +141,10 @@ fn describe_unexplained(given: &Signature, keys: &[NamedKey]) -> String {
         tried => format!("any of the {tried} keys"),
     };
     format!(
-        "near miss: none was found with {keys}. Check that the key is the primary auth token of the account that owns the \
-         profile (a subaccount has its own token, and API keys do not sign), or the SharedKey that the header \
-         X-Twilio-Webhooks-Signature-Settings names, that the URL is exactly the one configured at Twilio, and that the \
-         body is exactly the one received."
+        "near miss: none was found with {keys}. Check that the token is the primary auth token of the account that owns \
+         the profile (a subaccount has its own token, and API keys do not sign), or that the SharedKey is the one that the \
+         header X-Twilio-Webhooks-Signature-Settings names, that the URL is exactly the one configured at Twilio, and that \
+         the body is exactly the one received."
     )
 }
 
