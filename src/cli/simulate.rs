@@ -4,7 +4,8 @@ use std::{fmt::Display, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use trusthub_simulator::{
-    self as simulator, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings, StateFile, model::MAX_PROFILES,
+    self as simulator, CallbackSignerError, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings, StateFile,
+    model::MAX_PROFILES,
 };
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     app::block_on,
     config::{self, AccountConfig, SimulateCommandConfig},
+    domain::AccountSid,
     shutdown::StopSignals,
     telemetry::init_logging,
 };
@@ -41,6 +43,10 @@ pub(super) struct Arguments {
     /// construction=body_hash or too_many_requests=5; can be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
+    /// What signs the callbacks of an account (by default the first): auth_token, the id of a SharedKey, or a list of
+    /// them that take turns; can be repeated
+    #[arg(long, value_name = "[ACCOUNT=]KEY,…")]
+    signed_by: Vec<String>,
     /// Seed of all random choices; the same number gives the same choices
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -83,14 +89,19 @@ fn create(arguments: &Arguments, config: SimulateCommandConfig) -> Result<Simula
     let state = config.simulator.state.as_deref().map(StateFile::open).transpose();
     let state = state.map_err(|error| Failure::failed(format!("SIMULATOR_STATE: {error}")))?;
     let accounts: Vec<_> = config.accounts.into_iter().map(account).collect();
+    let first = accounts.first().map(|account| account.sid.clone());
     let simulator = Simulator::new(accounts, state, arguments.seed).map_err(Failure::failed)?;
     apply_settings(&simulator, &arguments.settings)?;
+    for signers in &arguments.signed_by {
+        set_signers(&simulator, first.as_ref(), signers)
+            .map_err(|problem| Failure::usage(format!("--signed-by: {problem}")))?;
+    }
     Ok(simulator)
 }
 
 fn account(account: AccountConfig) -> SimulatorAccount {
     let api_key = account.api_key.map(|key| (key.sid, key.secret));
-    SimulatorAccount { sid: account.sid, tokens: account.tokens, api_key }
+    SimulatorAccount { sid: account.sid, tokens: account.tokens, api_key, shared_keys: Vec::new() }
 }
 
 fn apply_settings(simulator: &Simulator, settings: &[String]) -> Result<(), Failure> {
@@ -102,6 +113,19 @@ fn apply_settings(simulator: &Simulator, settings: &[String]) -> Result<(), Fail
         })
     };
     simulator.change_settings(change).map(drop)
+}
+
+/// Sets the signers of the account before the `=`, or of the first account.
+fn set_signers(simulator: &Simulator, first: Option<&AccountSid>, text: &str) -> Result<(), String> {
+    let (account, signers) = match text.split_once('=') {
+        Some((sid, signers)) => {
+            let wrong = |_| "write the SID of an account before the =, such as AC…=webhooks_sharedkey_1".to_owned();
+            (AccountSid::parse(sid).map_err(wrong)?, signers)
+        }
+        None => (first.cloned().ok_or("the simulator has no account")?, text),
+    };
+    let signers = signers.parse().map_err(|error: CallbackSignerError| error.to_string())?;
+    simulator.sender().set_account_signers(&account, signers).map_err(|error| error.to_string())
 }
 
 async fn seed(simulator: &Simulator, count: u32) -> Result<(), Failure> {

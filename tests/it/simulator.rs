@@ -10,3 +10,4 @@ mod fuzz;
 mod guide;
 mod onboarding;
 mod scale;
+mod signing;

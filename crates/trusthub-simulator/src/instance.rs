@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::error;
 use trusthub_events::{AccountSid, ProfileSid, Status, closed_set};
+use twilio_signature::SharedKey;
 
 use super::{
     api_faults::{ApiFault, ApiFaultRates},
@@ -28,10 +29,13 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct SimulatorAccount {
     /// The account SID, which is also a user name of the API.
     pub sid: AccountSid,
-    /// The auth tokens, the primary one first. Each of them is a password of the API; the first one signs callbacks.
+    /// The auth tokens, the primary one first. Each of them is a password of the API; the first one signs callbacks until
+    /// other signers are set. An account without tokens needs an API key and a SharedKey.
     pub tokens: Vec<SecretString>,
     /// An API key as user name and password: its SID and its secret.
     pub api_key: Option<(String, SecretString)>,
+    /// The SharedKeys that can sign callbacks. Without a token, the first one signs until other signers are set.
+    pub shared_keys: Vec<SharedKey>,
 }
 
 /// The policy of seeded profiles when the request names none. It has no requirements.
@@ -98,6 +102,11 @@ impl Simulator {
         let mut random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let sender =
             CallbackSender::new(&keys, SenderOptions { seed: Some(random.u64(..)), ..SenderOptions::default() })?;
+        for account in &accounts {
+            for key in &account.shared_keys {
+                sender.add_shared_key(&account.sid, key.clone())?;
+            }
+        }
         let api_faults = (ApiFaultRates::default(), random.fork());
         let model = TrustHubModel::new(state, NonZeroU32::MIN, random.u64(..));
         Ok(Self {
@@ -157,6 +166,19 @@ impl Simulator {
     /// [`ModelError::Full`] and [`ModelError::State`].
     pub fn create(&self, new: NewProfile) -> Result<SimulatedProfile, ModelError> {
         self.model().create(new)
+    }
+
+    /// Deletes a profile, and forgets what signed its callbacks.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub(super) fn delete(&self, sid: &ProfileSid) -> Result<(), ModelError> {
+        let mut model = self.model();
+        let account = model.get(sid)?.account.clone();
+        model.delete(sid)?;
+        // This fails only if the account is unknown, and then the profile has no signers.
+        let _ = self.sender.set_profile_signers(&account, sid, None);
+        Ok(())
     }
 
     fn announce(&self, ProfileUpdate { profile, changes }: &ProfileUpdate) {

@@ -22,8 +22,8 @@ pub use api::{OPENAPI, Server, server};
 pub use api_faults::ApiFaultRates;
 pub use callback::{
     Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackFault, CallbackFaultRates, CallbackInfo,
-    CallbackMethod, CallbackSender, CallbackSenderError, DelayRange, DelayRangeError, Percent, PercentError,
-    SenderOptions,
+    CallbackMethod, CallbackSender, CallbackSenderError, CallbackSigner, CallbackSignerError, DelayRange,
+    DelayRangeError, Percent, PercentError, SenderOptions, SignerList, SigningError,
 };
 pub use embedded_kafka::EmbeddedKafka;
 pub use instance::{SeedRequest, SeedStatus, Simulator, SimulatorAccount};

@@ -102,7 +102,12 @@ impl DevEnvironment {
         let spool = TemporaryFolder::new();
         let config = configuration(&base, &kafka, &spool)?;
         let account = AccountSid::parse(scenario::ACCOUNT).map_err(Failure::failed)?;
-        let owner = SimulatorAccount { sid: account.clone(), tokens: vec![TOKEN.into()], api_key: None };
+        let owner = SimulatorAccount {
+            sid: account.clone(),
+            tokens: vec![TOKEN.into()],
+            api_key: None,
+            shared_keys: Vec::new(),
+        };
         let simulator = Arc::new(Simulator::new(vec![owner], None, None).map_err(Failure::failed)?);
         let server = simulator::server(api, Arc::clone(&simulator)).map_err(Failure::failed)?;
         let environment = Self {

@@ -4,6 +4,7 @@ mod faults;
 mod receiver;
 mod redirects;
 mod retries;
+mod signers;
 
 use std::collections::HashMap;
 
@@ -197,8 +198,10 @@ async fn callback_without_a_valid_url_or_account_is_not_sent_but_in_the_journal(
 }
 
 #[tokio::test]
-async fn account_without_a_token_is_rejected() {
-    for tokens in [vec![], vec!["".into()]] {
-        assert!(CallbackSender::new(&HashMap::from([(account(), tokens)]), SenderOptions::default()).is_err());
-    }
+async fn empty_token_is_rejected_and_account_without_a_key_sends_nothing() {
+    let of = |tokens| CallbackSender::new(&HashMap::from([(account(), tokens)]), SenderOptions::default());
+    assert!(of(vec!["".into()]).is_err());
+    let receiver = Receiver::answering(204);
+    let attempts = call(&of(vec![]).unwrap(), &receiver.url("")).await;
+    assert_eq!((endings(&attempts), receiver.received()), (vec!["unknown_account".to_owned()], vec![]));
 }

@@ -20,6 +20,7 @@ mod provisional_copies;
 mod render;
 mod render_objects;
 mod routes;
+mod signing;
 
 use std::{io, net::TcpListener, sync::Arc};
 

@@ -71,7 +71,7 @@ fn check_not_primary(policy: &str) -> Result<(), ApiError> {
 /// `DELETE /v1/CustomerProfiles/{Sid}`
 pub(super) async fn delete(call: ApiCall) -> ApiResult {
     let sid = call.profile_sid()?;
-    call.simulator.model().delete(&sid).map_err(|error| call.model_error(&error))?;
+    call.simulator.delete(&sid).map_err(|error| call.model_error(&error))?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -7,7 +7,7 @@ use actix_web::{
 
 use super::{
     addresses, bundles, control, definitions, endpoints, error::ApiError, evaluations, inquiries, list,
-    multipart::MAX_UPLOAD_BYTES, objects, primary_profiles, profiles, provisional_copies,
+    multipart::MAX_UPLOAD_BYTES, objects, primary_profiles, profiles, provisional_copies, signing,
 };
 
 /// Registers what profiles consist of and are evaluated by. Their paths also match that of a list of profiles, so they
@@ -153,6 +153,10 @@ pub(super) fn control(config: &mut ServiceConfig) {
         .service(resource("/simulator/profiles/{sid}/reject").route(post().to(control::reject)))
         .service(resource("/simulator/profiles/{sid}/expire").route(post().to(control::expire)))
         .service(resource("/simulator/settings").route(get().to(control::settings)).route(post().to(control::set)))
+        .service(resource("/simulator/shared_keys").route(post().to(signing::add_shared_key)))
+        .service(
+            resource("/simulator/signers").route(get().to(signing::signers)).route(post().to(signing::set_signers)),
+        )
         .service(resource("/simulator/callbacks").route(get().to(control::callbacks)));
 }
 

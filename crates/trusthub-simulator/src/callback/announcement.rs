@@ -5,7 +5,7 @@ use trusthub_events::{AccountSid, ProfileSid, Status};
 /// A status change to announce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
-    /// The account of the profile. Its token signs the callback.
+    /// The account of the profile. One of its keys signs the callback.
     pub account: AccountSid,
     /// The profile whose status changed.
     pub profile: ProfileSid,

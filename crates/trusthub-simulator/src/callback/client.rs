@@ -11,8 +11,10 @@ use tokio::{
 };
 use tower::{BoxError, util::MapFutureLayer};
 
-use super::request::CallbackMethod;
-use super::{journal::CallbackFailure, request::CallbackRequest};
+use super::{
+    journal::CallbackFailure,
+    request::{CallbackMethod, CallbackRequest},
+};
 
 task_local! {
     /// The connection attempt of the request that this task sends. It is task-local because reqwest has a connection
@@ -25,6 +27,9 @@ struct Dial {
     deadline: Instant,
     connected: Arc<Notify>,
 }
+
+/// The settings header in Twilio's spelling.
+const SETTINGS: &str = "X-Twilio-Webhooks-Signature-Settings";
 
 /// The time limits of one request.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +93,10 @@ impl CallbackClient {
                 .request(Method::POST, &request.url)
                 .header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
                 .body(request.fields.clone()),
+        };
+        let builder = match &request.settings {
+            Some(settings) => builder.header(SETTINGS, settings),
+            None => builder,
         };
         builder
             .header("User-Agent", "TwilioProxy/1.1")

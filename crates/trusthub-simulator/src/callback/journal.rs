@@ -8,8 +8,7 @@ use tokio::sync::broadcast;
 use trusthub_events::{AccountSid, ProfileSid, Status, Timestamp, closed_set, serialize_label};
 use twilio_signature::Construction;
 
-use super::faults::CallbackFault;
-use super::request::CallbackMethod;
+use super::{faults::CallbackFault, request::CallbackMethod, signers::CallbackSigner};
 
 /// The number of attempts that a subscriber can lag behind before it misses some.
 const MAX_LAG: usize = 1024;
@@ -43,7 +42,7 @@ closed_set! {
         InvalidUrl => "invalid_url",
         /// Not sent: the URL's `rp` names an unknown kind of failure; Twilio's error 11243.
         InvalidRetryPolicy => "invalid_retry_policy",
-        /// Not sent: the simulator has no token of this account.
+        /// Not sent: the simulator has no key of this account.
         UnknownAccount => "unknown_account",
     }
 }
@@ -69,6 +68,8 @@ pub struct CallbackInfo {
     pub status: Status,
     /// How the signed message was built.
     pub construction: Construction,
+    /// What signed it, unless a fault chose another key; `None` if the simulator has no key of the account.
+    pub signed_by: Option<CallbackSigner>,
     /// The UUID that identifies this callback; a duplicate has the same one.
     pub idempotency_token: String,
     /// The faults that this callback has on purpose.
@@ -164,6 +165,7 @@ mod tests {
             profile_sid,
             status: Status::TwilioRejected,
             construction: Construction::BodyHash,
+            signed_by: Some(CallbackSigner::AUTH_TOKEN),
             idempotency_token: "t".to_owned(),
             faults: vec![CallbackFault::OldToken],
             ignored_overrides: vec!["rc=9".to_owned()],
@@ -211,7 +213,7 @@ mod tests {
         let expected = json!({
             "id": 1, "time": "1970-01-01T00:00:00.000Z", "account_sid": format!("AC{}", "0".repeat(32)),
             "profile_sid": profile('1'), "status": "twilio-rejected", "verb": "POST", "url": "https://h/",
-            "construction": "body_hash", "idempotency_token": "t", "faults": ["old_token"],
+            "construction": "body_hash", "signed_by": "auth_token", "idempotency_token": "t", "faults": ["old_token"],
             "ignored_overrides": ["rc=9"], "number": 1, "redirects": 0, "answer": 204, "milliseconds": 12,
         });
         assert_eq!(answered, expected);

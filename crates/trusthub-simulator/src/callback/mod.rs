@@ -7,26 +7,30 @@ mod announcement;
 mod client;
 mod faults;
 mod journal;
+mod keys;
 mod options;
 mod overrides;
 mod queues;
 mod request;
 mod sender;
+mod signers;
 
 use std::{collections::HashMap, sync::Arc};
 
 use secrecy::SecretString;
 use tokio::{runtime::Handle, sync::broadcast, time::sleep};
 use trusthub_events::{AccountSid, ProfileSid};
-use twilio_signature::Construction;
+use twilio_signature::{Construction, SharedKey};
 
 use self::sender::{OutgoingCallback, SenderInner};
 pub use self::{
     announcement::Announcement,
     faults::{CallbackFault, CallbackFaultRates, DelayRange, DelayRangeError, Percent, PercentError},
     journal::{Attempt, AttemptOutcome, CallbackFailure, CallbackInfo},
+    keys::SigningError,
     options::{CallbackSenderError, SenderOptions},
     request::CallbackMethod,
+    signers::{CallbackSigner, CallbackSignerError, SignerList},
 };
 
 /// Sends callbacks. A clone is another handle to the same sender.
@@ -37,8 +41,8 @@ pub struct CallbackSender {
 }
 
 impl CallbackSender {
-    /// Creates a sender that signs with these tokens, the primary one of each account first. It sends on the current tokio
-    /// runtime.
+    /// Creates a sender that signs with these tokens, the primary one of each account first. An account without a token
+    /// needs a SharedKey, or its callbacks are not sent. The sender sends on the current tokio runtime.
     ///
     /// # Errors
     /// [`CallbackSenderError`].
@@ -96,6 +100,43 @@ impl CallbackSender {
     /// Sets how callbacks are signed, from the next announcement on. The constructions of a query are sent as `GET`.
     pub fn set_construction(&self, construction: Construction) {
         self.inner.settings().construction = construction;
+    }
+
+    /// Adds a SharedKey to an account. It signs no callback until [`set_account_signers`](Self::set_account_signers) or
+    /// [`set_profile_signers`](Self::set_profile_signers) names it, unless the account has no other key.
+    ///
+    /// # Errors
+    /// [`SigningError`].
+    pub fn add_shared_key(&self, account: &AccountSid, key: SharedKey) -> Result<(), SigningError> {
+        self.inner.keys().add_shared_key(account, key)
+    }
+
+    /// Sets what signs the callbacks of an account, from the next announcement on. Without this, its auth token does.
+    ///
+    /// # Errors
+    /// [`SigningError`].
+    pub fn set_account_signers(&self, account: &AccountSid, signers: SignerList) -> Result<(), SigningError> {
+        self.inner.keys().set_account(account, signers)
+    }
+
+    /// Sets what signs the callbacks of one profile of this account, from the next announcement on; with `None`, the
+    /// signers of the account do again.
+    ///
+    /// # Errors
+    /// [`SigningError`].
+    pub fn set_profile_signers(
+        &self,
+        account: &AccountSid,
+        profile: &ProfileSid,
+        signers: Option<SignerList>,
+    ) -> Result<(), SigningError> {
+        self.inner.keys().set_profile(account, profile, signers)
+    }
+
+    /// Returns what signs the callbacks of a profile, or of an account; `None` if there is no such account.
+    #[must_use]
+    pub fn signers(&self, account: &AccountSid, profile: Option<&ProfileSid>) -> Option<SignerList> {
+        self.inner.keys().signers(account, profile).cloned()
     }
 
     /// Returns the latest attempts, of one profile or of all, newest first.

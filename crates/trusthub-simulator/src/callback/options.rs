@@ -6,6 +6,8 @@ use thiserror::Error;
 use tokio::runtime::TryCurrentError;
 use twilio_signature::EmptyKey;
 
+use super::keys::SigningError;
+
 /// The options of a [`CallbackSender`](super::CallbackSender).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SenderOptions {
@@ -28,9 +30,12 @@ impl Default for SenderOptions {
 /// Why a [`CallbackSender`](super::CallbackSender) could not be created.
 #[derive(Debug, Error)]
 pub enum CallbackSenderError {
-    /// An account has no token, or an empty one.
+    /// An account has an empty token.
     #[error(transparent)]
     EmptyKey(#[from] EmptyKey),
+    /// A SharedKey of an account is not valid.
+    #[error(transparent)]
+    SharedKey(#[from] SigningError),
     /// The HTTP client cannot be created.
     #[error("cannot create the HTTP client: {0}")]
     Client(#[from] reqwest::Error),

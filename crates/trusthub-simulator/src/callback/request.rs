@@ -3,10 +3,9 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::Url;
 use trusthub_events::{Label as _, closed_set};
-use twilio_signature::Construction;
-use twilio_signature::{Pair, SigningKey, sign, url_with_body_hash};
+use twilio_signature::{Construction, Pair, sign, url_with_body_hash};
 
-use super::announcement::Announcement;
+use super::{announcement::Announcement, keys::RequestSigner};
 
 /// The characters that are percent-encoded in a form. Twilio does not encode these four.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
@@ -80,11 +79,14 @@ pub(super) struct CallbackRequest {
     /// The encoded fields. They are the body of a `POST`; the URL of a `GET` already contains them.
     pub(super) fields: String,
     pub(super) signature: String,
+    /// The settings header of a request that is signed with a SharedKey.
+    pub(super) settings: Option<String>,
 }
 
 impl CallbackRequest {
     /// Builds and signs a request. `url` has no fragment.
-    pub(super) fn new(announcement: &Announcement, url: &str, shape: RequestShape, key: &SigningKey) -> Self {
+    pub(super) fn new(announcement: &Announcement, url: &str, shape: RequestShape, signer: RequestSigner) -> Self {
+        let RequestSigner { key, settings } = &signer;
         let pairs = pairs(announcement);
         let fields = match shape.verb() {
             // A form has a plus sign for a space. A percent sign is always encoded itself, so that no other text changes.
@@ -102,7 +104,7 @@ impl CallbackRequest {
             Construction::BodyHash | Construction::Query => sign(key, &sent, &[]),
             Construction::QueryWithoutHash => sign(key, &with_query(url, &fields), &[]),
         };
-        Self { verb: shape.verb(), url: sent, fields, signature: signature.to_string() }
+        Self { verb: shape.verb(), url: sent, fields, signature: signature.to_string(), settings: settings.clone() }
     }
 
     /// Returns the request that Twilio sends after a redirect: a `GET` with the same fields and the same signature, which

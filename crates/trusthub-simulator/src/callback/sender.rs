@@ -18,17 +18,18 @@ use tokio::{
 };
 use trusthub_events::{AccountSid, ProfileSid};
 use twilio_signature::Construction;
-use twilio_signature::{EmptyKey, SigningKey};
 
 use super::{
     announcement::Announcement,
     client::{AttemptTimeouts, CallbackClient, ReceiverResponse},
     faults::{CallbackFault, CallbackFaultRates, DrawnFaults},
     journal::{Attempt, AttemptOutcome, CallbackFailure, CallbackInfo, Journal},
+    keys::SignerKeys,
     options::{CallbackSenderError, SenderOptions},
     overrides::ConnectionOverrides,
     queues::{Permit, Permits, ProfileQueues},
     request::{CallbackRequest, RequestShape, TargetUrl},
+    signers::CallbackSigner,
 };
 
 /// The maximum number of callbacks that are being sent at the same time.
@@ -36,9 +37,6 @@ const CONCURRENCY: usize = 512;
 
 /// The maximum number of redirects that Twilio follows.
 const MAX_REDIRECTS: u32 = 10;
-
-/// Signs callbacks that must be rejected. It is not a secret.
-const NEVER_VALID: &str = "never-a-valid-token";
 
 /// A signed callback that waits in the queue of its profile.
 pub(super) struct OutgoingCallback {
@@ -72,8 +70,7 @@ impl SenderSettings {
 }
 
 pub(super) struct SenderInner {
-    keys: HashMap<AccountSid, Vec<SigningKey>>,
-    never_valid: SigningKey,
+    keys: Mutex<SignerKeys>,
     settings: Mutex<SenderSettings>,
     client: CallbackClient,
     pub(super) journal: Journal,
@@ -88,13 +85,11 @@ impl SenderInner {
         tokens: &HashMap<AccountSid, Vec<SecretString>>,
         options: SenderOptions,
     ) -> Result<Self, CallbackSenderError> {
-        let keys = tokens.iter().map(|(account, tokens)| Ok((account.clone(), signing_keys(tokens)?)));
         let random = options.seed.map_or_else(Rng::new, Rng::with_seed);
         let settings =
             SenderSettings { random, faults: CallbackFaultRates::default(), construction: Construction::Form };
         Ok(Self {
-            keys: keys.collect::<Result<_, EmptyKey>>()?,
-            never_valid: SigningKey::from_auth_token(&NEVER_VALID.into())?,
+            keys: Mutex::new(SignerKeys::new(tokens)?),
             settings: Mutex::new(settings),
             client: CallbackClient::new()?,
             journal: Journal::new(options.journal_capacity),
@@ -109,6 +104,10 @@ impl SenderInner {
         self.settings.lock()
     }
 
+    pub(super) fn keys(&self) -> MutexGuard<'_, SignerKeys> {
+        self.keys.lock()
+    }
+
     /// Returns the callback to send and its delay. If there is nothing to send, the journal says why.
     pub(super) fn prepare(
         &self,
@@ -116,7 +115,8 @@ impl SenderInner {
         faults: &CallbackFaultRates,
     ) -> Option<(OutgoingCallback, Option<Duration>)> {
         let (drawn, shape) = self.settings().draw(faults);
-        let info = callback_info(announcement, &drawn, shape);
+        let signer = self.keys().next_signer(&announcement.account, &announcement.profile);
+        let info = callback_info(announcement, &drawn, shape, signer);
         let permit = self.permits.acquire().ok_or(CallbackFailure::QueueFull);
         match permit.and_then(|permit| self.build(announcement, &info, shape, permit)) {
             Ok(callback) => Some((callback, drawn.delay)),
@@ -139,24 +139,15 @@ impl SenderInner {
         }
         let TargetUrl { url, fragment } = TargetUrl::parse(&announcement.url).ok_or(CallbackFailure::InvalidUrl)?;
         let overrides = ConnectionOverrides::parse(&fragment).map_err(|_| CallbackFailure::InvalidRetryPolicy)?;
-        let key = self.key(info).ok_or(CallbackFailure::UnknownAccount)?;
+        let signer = info.signed_by.as_ref();
+        let signer = signer.and_then(|signer| self.keys().request_signer(&info.account_sid, signer, &info.faults));
+        let signer = signer.ok_or(CallbackFailure::UnknownAccount)?;
         Ok(OutgoingCallback {
-            request: CallbackRequest::new(announcement, &url, shape, key),
+            request: CallbackRequest::new(announcement, &url, shape, signer),
             info: CallbackInfo { ignored_overrides: overrides.ignored.clone(), ..info.clone() },
             overrides,
             _permit: permit,
         })
-    }
-
-    fn key(&self, info: &CallbackInfo) -> Option<&SigningKey> {
-        let keys = self.keys.get(&info.account_sid)?;
-        if info.faults.contains(&CallbackFault::WrongSignature) {
-            Some(&self.never_valid)
-        } else if info.faults.contains(&CallbackFault::OldToken) {
-            keys.get(1).or(Some(&self.never_valid))
-        } else {
-            keys.first()
-        }
     }
 
     /// Sends the callbacks in the queue of a profile until the queue is empty, then closes it.
@@ -245,17 +236,18 @@ fn evaluate(
     }
 }
 
-fn signing_keys(tokens: &[SecretString]) -> Result<Vec<SigningKey>, EmptyKey> {
-    let keys = tokens.iter().map(SigningKey::from_auth_token).collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() { Err(EmptyKey) } else { Ok(keys) }
-}
-
-fn callback_info(announcement: &Announcement, drawn: &DrawnFaults, shape: RequestShape) -> CallbackInfo {
+fn callback_info(
+    announcement: &Announcement,
+    drawn: &DrawnFaults,
+    shape: RequestShape,
+    signed_by: Option<CallbackSigner>,
+) -> CallbackInfo {
     CallbackInfo {
         account_sid: announcement.account.clone(),
         profile_sid: announcement.profile.clone(),
         status: announcement.status,
         construction: shape.construction,
+        signed_by,
         idempotency_token: uuid(fastrand::u128(..)),
         faults: drawn.faults.clone(),
         ignored_overrides: Vec::new(),

@@ -56,8 +56,14 @@ impl Received {
         fields.split(['?', '&']).find_map(|field| field.strip_prefix("Status=")).unwrap()
     }
 
-    /// The result of the service's verifier.
+    /// The result of the service's verifier, with these tokens.
     fn verify(&self, base: &str, tokens: &[&str]) -> Result<SignatureMatch, VerifyError> {
+        let tokens: Vec<_> = tokens.iter().map(|token| (*token).into()).collect();
+        self.verify_with(base, Keyring::new(Some(account().as_str()), &tokens).unwrap())
+    }
+
+    /// The result of the service's verifier, with these keys.
+    pub(super) fn verify_with(&self, base: &str, keyring: Keyring) -> Result<SignatureMatch, VerifyError> {
         let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
         assert_eq!(path, ROUTE);
         let headers: Headers = self.headers.iter().cloned().collect();
@@ -70,8 +76,6 @@ impl Received {
             headers: &headers,
             body: self.body.as_bytes(),
         };
-        let tokens: Vec<_> = tokens.iter().map(|token| (*token).into()).collect();
-        let keyring = Keyring::new(Some(account().as_str()), &tokens).unwrap();
         let verifier = Verifier::new(vec![PublicUrl::parse(base).unwrap()], keyring);
         verifier.verify(&request).map(|verified| verified.matched())
     }
