@@ -24,8 +24,8 @@ use crate::{
 pub(super) const LONG: &str =
     "Run a Trust Hub simulator: Twilio's API for profiles, reviews on demand, signed callbacks
 
-It listens on SIMULATOR_BIND and serves the account TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or the accounts in
-TWILIO_ACCOUNTS_FILE. With SIMULATOR_STATE, it stores its profiles in that file. Twilio's client libraries work with it.
+It listens on SIMULATOR_BIND and serves the account TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN and TWILIO_SHARED_KEYS, or the
+accounts in TWILIO_ACCOUNTS_FILE. With SIMULATOR_STATE, it stores its profiles in that file. Twilio's client libraries work with it.
 These requests do what Twilio's API cannot:
 
   curl -d code=18602 http://127.0.0.1:8090/simulator/profiles/BU…/reject
@@ -101,7 +101,7 @@ fn create(arguments: &Arguments, config: SimulateCommandConfig) -> Result<Simula
 
 fn account(account: AccountConfig) -> SimulatorAccount {
     let api_key = account.api_key.map(|key| (key.sid, key.secret));
-    SimulatorAccount { sid: account.sid, tokens: account.tokens, api_key, shared_keys: Vec::new() }
+    SimulatorAccount { sid: account.sid, tokens: account.tokens, api_key, shared_keys: account.shared_keys }
 }
 
 fn apply_settings(simulator: &Simulator, settings: &[String]) -> Result<(), Failure> {

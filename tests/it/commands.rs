@@ -180,6 +180,18 @@ fn dev_once_plays_a_scenario_and_prints_each_event_read_from_kafka() {
 }
 
 #[test]
+fn dev_signs_with_a_shared_key_and_refuses_one_that_it_does_not_have() {
+    let (code, stdout, stderr) = run(&["dev", "--once", "--signed-by", "webhooks_sharedkey_dev"], &[]);
+    assert_eq!((code, stdout.lines().count()), (Some(0), 6), "{stderr}");
+    let (code, stdout, stderr) = run(&["dev", "--once", "--signed-by", "other"], &[]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert_eq!(
+        stderr,
+        "--signed-by: the account has no SharedKey other; write one of its SharedKeys, or add this one\n"
+    );
+}
+
+#[test]
 fn dev_prints_what_to_type_and_each_callback_with_its_answer_and_event() {
     let variables = [("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0"), ("SIMULATOR_BIND", "127.0.0.1:0")];
     let mut child = program().arg("dev").envs(variables).spawn().unwrap();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use trusthub_simulator::{Attempt, AttemptOutcome};
+use trusthub_simulator::{Attempt, AttemptOutcome, CallbackSigner};
 
 use super::scenario::{ACCOUNT, POLICY};
 use crate::{
@@ -52,7 +52,15 @@ pub(super) fn attempt(attempt: &Attempt) -> String {
     let callback = &attempt.callback;
     let faults: Vec<_> = callback.faults.iter().map(ToString::to_string).collect();
     let faults = if faults.is_empty() { String::new() } else { format!("  [{}]", faults.join(", ")) };
-    format!("  {} {} {} {}{faults}", outcome(attempt), attempt.verb.as_str(), callback.profile_sid, callback.status)
+    let signer = callback.signed_by.as_ref().filter(|signer| **signer != CallbackSigner::AUTH_TOKEN);
+    let signer = signer.map(|signer| format!("  signed by {signer}")).unwrap_or_default();
+    format!(
+        "  {} {} {} {}{signer}{faults}",
+        outcome(attempt),
+        attempt.verb.as_str(),
+        callback.profile_sid,
+        callback.status
+    )
 }
 
 /// Formats the outcome: a status code, or the reason why there is none.

@@ -8,7 +8,10 @@ use std::{
 };
 
 use tokio::{sync::broadcast, time::timeout};
-use trusthub_simulator::{self as simulator, Attempt, AttemptOutcome, EmbeddedKafka, Simulator, SimulatorAccount};
+use trusthub_simulator::{
+    self as simulator, Attempt, AttemptOutcome, EmbeddedKafka, SignerList, Simulator, SimulatorAccount,
+};
+use twilio_signature::SharedKey;
 
 use super::{
     output::{Failure, print, say},
@@ -26,6 +29,9 @@ use crate::{
 
 /// The auth token of the simulated account. It is not a secret.
 const TOKEN: &str = "dev-auth-token";
+
+/// The SharedKey of the simulated account, as in `TWILIO_SHARED_KEYS`. It is not a secret either.
+const SHARED_KEY: &str = "webhooks_sharedkey_dev=dev-shared-key";
 
 const EVENTS: &str = "trusthub.profile-status-changed";
 const DEAD_LETTERS: &str = "trusthub.callbacks-unprocessable";
@@ -45,17 +51,24 @@ pub(super) struct Arguments {
     /// Run one profile through its statuses, print each event from Kafka as a JSON line, and exit
     #[arg(long)]
     once: bool,
+    /// What signs the callbacks: auth_token, webhooks_sharedkey_dev, or both in turn, auth_token,webhooks_sharedkey_dev
+    #[arg(long, value_name = "KEY,…", default_value = "auth_token")]
+    signed_by: SignerList,
 }
 
 pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Failure> {
-    app::block_on(run_until_stopped(arguments.once, variables)).map_err(Failure::failed)?
+    app::block_on(run_until_stopped(arguments, variables)).map_err(Failure::failed)?
 }
 
-async fn run_until_stopped(once: bool, variables: &Variables) -> Result<(), Failure> {
+async fn run_until_stopped(arguments: &Arguments, variables: &Variables) -> Result<(), Failure> {
     let mut signals = StopSignals::listen().map_err(Failure::failed)?;
-    let (environment, api) = DevEnvironment::start(once, variables).await?;
+    let (environment, api) = DevEnvironment::start(arguments, variables).await?;
     let work = async {
-        if once { environment.run_scenario().await } else { environment.run_interactively(&mut signals).await }
+        if arguments.once {
+            environment.run_scenario().await
+        } else {
+            environment.run_interactively(&mut signals).await
+        }
     };
     let result = tokio::select! {
         result = work => result,
@@ -87,13 +100,14 @@ struct DevUrls {
 
 impl DevEnvironment {
     /// Starts everything. Returns the HTTP server of the simulator separately; it runs while it is awaited.
-    async fn start(once: bool, variables: &Variables) -> Result<(Self, simulator::Server), Failure> {
+    async fn start(arguments: &Arguments, variables: &Variables) -> Result<(Self, simulator::Server), Failure> {
         let given = |name: &str| {
             let found = variables.iter().find(|(variable, _)| variable == name);
             found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
         };
         init_logging(None, given("RUST_LOG").unwrap_or("error")).map_err(Failure::failed)?;
-        let listen = |name, default| listen(name, given(name).unwrap_or(if once { "127.0.0.1:0" } else { default }));
+        let listen =
+            |name, default| listen(name, given(name).unwrap_or(if arguments.once { "127.0.0.1:0" } else { default }));
         let public = listen("HTTP_BIND", "127.0.0.1:8080")?;
         let admin = listen("ADMIN_BIND", "127.0.0.1:9090")?;
         let api = listen("SIMULATOR_BIND", "127.0.0.1:8090")?;
@@ -102,13 +116,7 @@ impl DevEnvironment {
         let spool = TemporaryFolder::new();
         let config = configuration(&base, &kafka, &spool)?;
         let account = AccountSid::parse(scenario::ACCOUNT).map_err(Failure::failed)?;
-        let owner = SimulatorAccount {
-            sid: account.clone(),
-            tokens: vec![TOKEN.into()],
-            api_key: None,
-            shared_keys: Vec::new(),
-        };
-        let simulator = Arc::new(Simulator::new(vec![owner], None, None).map_err(Failure::failed)?);
+        let simulator = Arc::new(create_simulator(&account, arguments.signed_by.clone())?);
         let server = simulator::server(api, Arc::clone(&simulator)).map_err(Failure::failed)?;
         let environment = Self {
             topic_tail: TopicTail::open(&config.kafka, &[EVENTS, DEAD_LETTERS]).await.map_err(Failure::failed)?,
@@ -214,12 +222,28 @@ fn listen(variable: &'static str, address: &str) -> Result<TcpListener, Failure>
     TcpListener::bind(address).map_err(|error| Failure::failed(StartError::Listen { variable, address, error }))
 }
 
+/// Creates a simulator of one account, whose callbacks these keys sign.
+fn create_simulator(account: &AccountSid, signers: SignerList) -> Result<Simulator, Failure> {
+    let shared_key = SharedKey::parse(SHARED_KEY).map_err(Failure::failed)?;
+    let owner = SimulatorAccount {
+        sid: account.clone(),
+        tokens: vec![TOKEN.into()],
+        api_key: None,
+        shared_keys: vec![shared_key],
+    };
+    let simulator = Simulator::new(vec![owner], None, None).map_err(Failure::failed)?;
+    let set = simulator.sender().set_account_signers(account, signers);
+    set.map_err(|problem| Failure::usage(format!("--signed-by: {problem}")))?;
+    Ok(simulator)
+}
+
 /// Loads the configuration that `serve` would need to run with the embedded Kafka.
 fn configuration(base: &str, kafka: &EmbeddedKafka, spool: &TemporaryFolder) -> Result<Config, Failure> {
     let brokers = kafka.bootstrap_servers();
     let variables = [
         ("PUBLIC_URL", base),
         ("TWILIO_AUTH_TOKEN", TOKEN),
+        ("TWILIO_SHARED_KEYS", SHARED_KEY),
         ("KAFKA_BOOTSTRAP_SERVERS", &brokers),
         ("KAFKA_TOPIC", EVENTS),
         ("KAFKA_DEAD_LETTER_TOPIC", DEAD_LETTERS),

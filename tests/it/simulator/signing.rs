@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use test_support::{ACCOUNT, Answer, Request, simulator::Simulator};
+use test_support::{ACCOUNT, Answer, Request, program, simulator::Simulator};
 
 const KEYS: &str = "/simulator/shared_keys";
 const SIGNERS: &str = "/simulator/signers";
@@ -81,5 +81,30 @@ fn wrong_signers_and_keys_are_refused_with_what_to_write() {
     ] {
         let problem = problem(&simulator.ask(&Request::form(path, &form)));
         assert!(problem.starts_with(expected), "{path} {form}: {problem}");
+    }
+}
+
+#[test]
+fn simulate_has_the_configured_shared_keys_and_signers() {
+    let keys = [("TWILIO_SHARED_KEYS", "first=hidden,second:HMAC_SHA1=hidden")];
+    let simulator = Simulator::start_with(&["--signed-by", "first,second,auth_token"], &keys);
+    assert_eq!(simulator.get(SIGNERS)["signed_by"], json!(["first", "second", "auth_token"]));
+    let named = format!("{ACCOUNT}=second");
+    let simulator = Simulator::start_with(&["--signed-by", &named], &keys);
+    assert_eq!(simulator.get(SIGNERS)["signed_by"], json!(["second"]));
+    let simulator = Simulator::start_with(&[], &[keys[0], ("TWILIO_AUTH_TOKEN", "")]);
+    assert_eq!(simulator.get(SIGNERS)["signed_by"], json!(["first"]), "there is no token");
+    for (signers, expected) in [
+        ("third", "the account has no SharedKey third; write one of its SharedKeys"),
+        ("AC1=first", "write the SID of an account before the =,"),
+        ("AC99999999999999999999999999999999=first", "the simulator does not have this account"),
+        ("first:HMAC_SHA512", "write auth_token, the id of a SharedKey"),
+    ] {
+        let mut simulate = program();
+        let variables = [keys[0], ("TWILIO_ACCOUNT_SID", ACCOUNT), ("SIMULATOR_BIND", "127.0.0.1:0")];
+        let output = simulate.args(["simulate", "--signed-by", signers]).envs(variables).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.starts_with(&format!("--signed-by: {expected}")), "{signers}: {stderr}");
     }
 }

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn fault_of_the_key_keeps_the_settings_of_the_signer_except_for_the_old_token() {
+    fn wrong_signature_has_the_settings_header_and_old_token_has_none() {
         assert_eq!(signed_by(ID, &[CallbackFault::WrongSignature]), (Algorithm::HmacSha256, named("HMAC_SHA256")));
         assert_eq!(signed_by(ID, &[CallbackFault::OldToken]), (Algorithm::HmacSha1, None));
     }
