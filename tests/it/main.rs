@@ -38,6 +38,7 @@ mod reconcile;
 mod rolling;
 mod schema_tools;
 mod shared_key_callbacks;
+mod shared_keys;
 mod shutdown;
 mod signature_mode;
 mod simulator;
