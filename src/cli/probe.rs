@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use twilio_signature::{SigningKey, decode_form, sign};
+use twilio_signature::{Pair, SigningKey, decode_form, sign};
 
 use super::{
     http::send,
@@ -10,7 +10,7 @@ use super::{
     variables::Variables,
 };
 use crate::{
-    config::{self, KafkaConfig, ProbeConfig},
+    config::{self, KafkaConfig, ProbeConfig, ProbeKey},
     domain::{AccountSid, Label as _, RecordPosition, Resource, TEST_EVENT_TYPE, TopicPosition, callback_route},
     kafka::{FoundRecord, RecordSearch, TopicReadError},
 };
@@ -22,9 +22,9 @@ With --publish the command then sends a signed callback, and waits until its eve
 callback is marked as a test, so it becomes an event of the type io.trusthub-bridge.test.v1, which consumers ignore and the
 profile metrics do not count.
 
-The callback is signed for the first PUBLIC_URL with the first token, and the topic is read with the KAFKA_ variables, so
-the command needs the service's variables. Its Kafka user needs READ on the event topic. With READ on the dead-letter topic,
-too, the command says if the event became a dead letter.
+The callback is signed for the first PUBLIC_URL with the first token, or with the first SharedKey if there is no token, and
+the topic is read with the KAFKA_ variables, so the command needs the service's variables. Its Kafka user needs READ on the
+event topic. With READ on the dead-letter topic, too, the command says if the event became a dead letter.
 
 Exit codes: 0 the service works; 1 it rejected the callback, or the test event did not come out of Kafka; 2 invalid usage
 or configuration.";
@@ -54,11 +54,15 @@ pub(super) struct Arguments {
     /// With --publish: also succeed if the service may have spooled the test event, and Kafka does not have it yet
     #[arg(long, requires = "publish")]
     allow_spooled: bool,
+    /// With --publish: sign with this SharedKey, one of TWILIO_SHARED_KEYS or of the accounts file
+    #[arg(long, value_name = "ID", requires = "publish")]
+    shared_key: Option<String>,
 }
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
     let target = ProbeTarget::parse(&arguments.url).map_err(|error| Failure::usage(format!("--url: {error}")))?;
-    let forged = target.post(&body(UNKNOWN_ACCOUNT), FORGED_SIGNATURE, &idempotency_token())?;
+    let forged = CallbackHeaders::signature(FORGED_SIGNATURE);
+    let forged = target.post(&body(UNKNOWN_ACCOUNT), &forged, &idempotency_token())?;
     if forged != 403 {
         return Err(Failure::failed(format!("the service answered a forged callback with {forged} instead of 403")));
     }
@@ -66,7 +70,8 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     if !arguments.publish {
         return Ok(());
     }
-    let config = config::load_probe(variables, !arguments.allow_spooled).map_err(Failure::usage)?;
+    let config = config::load_probe(variables, !arguments.allow_spooled, arguments.shared_key.as_deref());
+    let config = config.map_err(Failure::usage)?;
     publish(&target, &config, arguments.allow_spooled)
 }
 
@@ -153,7 +158,7 @@ fn came_out(record: &FoundRecord) -> String {
 fn cure(status: u16) -> &'static str {
     match status {
         403 => {
-            "PUBLIC_URL, the token or the account of this command is not that of the service; the line `callback` of its log \
+            "PUBLIC_URL, the key or the account of this command is not that of the service; the line `callback` of its log \
              says which"
         }
         404 | 405 => "no callback path is routed there; check --url and the prefix of PUBLIC_URL",
@@ -185,26 +190,51 @@ impl ProbeTarget {
     }
 
     fn post_signed(&self, config: &ProbeConfig, idempotency_token: &str) -> Result<u16, Failure> {
-        let account = config.account.as_ref().map_or(UNKNOWN_ACCOUNT, AccountSid::as_str);
-        let key = SigningKey::from_auth_token(&config.token).map_err(Failure::usage)?;
+        let account = config.signer.account.as_ref().map_or(UNKNOWN_ACCOUNT, AccountSid::as_str);
         let body = format!("{}&TrusthubBridgeTest=true", body(account));
         let form = decode_form(body.as_bytes()).map_err(|_| Failure::failed("cannot decode the form"))?;
         let url = format!("{}{}", config.public_url.as_str(), self.route);
-        self.post(&body, &sign(&key, &url, &form).to_string(), idempotency_token)
+        self.post(&body, &CallbackHeaders::signed(&config.signer.key, &url, &form)?, idempotency_token)
     }
 
     /// Sends the callback, and returns the status of the response.
-    fn post(&self, body: &str, signature: &str, idempotency_token: &str) -> Result<u16, Failure> {
+    fn post(&self, body: &str, headers: &CallbackHeaders, idempotency_token: &str) -> Result<u16, Failure> {
         let Self { authority, path, .. } = self;
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
-             X-Twilio-Signature: {signature}\r\nI-Twilio-Idempotency-Token: {idempotency_token}\r\n\r\n{body}",
+             {}I-Twilio-Idempotency-Token: {idempotency_token}\r\n\r\n{body}",
             body.len(),
+            headers.0,
         );
         let failed = |reason: &dyn std::fmt::Display| Failure::failed(format!("http://{authority}{path}: {reason}"));
         let line = send(authority.as_str(), &request, TIMEOUT).map_err(|error| failed(&error))?;
         line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(|| failed(&"the response is not HTTP"))
+    }
+}
+
+/// The header lines with the signature of a callback.
+struct CallbackHeaders(String);
+
+impl CallbackHeaders {
+    fn signature(signature: &str) -> Self {
+        Self(format!("X-Twilio-Signature: {signature}\r\n"))
+    }
+
+    /// Signs a callback as Twilio does, which names the SharedKey in a header of its own.
+    fn signed(key: &ProbeKey, url: &str, form: &[Pair]) -> Result<Self, Failure> {
+        match key {
+            ProbeKey::AuthToken(token) => {
+                let key = SigningKey::from_auth_token(token).map_err(Failure::usage)?;
+                Ok(Self::signature(&sign(&key, url, form).to_string()))
+            }
+            ProbeKey::SharedKey(key) => {
+                let algorithm = key.default_algorithm();
+                let Self(signature) = Self::signature(&sign(key.signing_key(algorithm), url, form).to_string());
+                let settings = key.settings(algorithm);
+                Ok(Self(format!("{signature}X-Twilio-Webhooks-Signature-Settings: {settings}\r\n")))
+            }
+        }
     }
 }
 

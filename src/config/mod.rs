@@ -15,6 +15,7 @@ mod files;
 mod http;
 mod kafka;
 mod logging;
+mod probe;
 mod problems;
 mod reconcile;
 mod shared_keys;
@@ -35,13 +36,14 @@ pub use files::CredentialFiles;
 pub use http::{AdminConfig, HttpConfig};
 pub use kafka::{ClientCertificate, KafkaConfig, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
 pub use logging::{LogFormat, LoggingConfig, ShutdownConfig, log_filter};
+pub use probe::{ProbeConfig, ProbeKey, ProbeSigner};
 pub use problems::Problems;
 pub use reconcile::{ReconcileCommandConfig, ReconcileConfig, TrustHubAccess};
 use serde::de::DeserializeOwned;
 pub use simulator::{SimulateCommandConfig, SimulatorConfig};
 pub use spool::SpoolConfig;
 pub use trusthub::TrustHubConfig;
-pub use twilio::{ListedAccount, ProbeConfig, TwilioConfig};
+pub use twilio::{ListedAccount, TwilioConfig};
 pub use twilio_accounts::{AccountConfig, ApiKey};
 
 use crate::domain::{PublicUrl, SignatureMode};
@@ -134,20 +136,12 @@ pub(crate) fn load_twilio(vars: impl IntoIterator<Item = (OsString, OsString)>) 
 pub fn load_probe(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
     requires_kafka: bool,
+    shared_key: Option<&str>,
 ) -> Result<ProbeConfig, Problems> {
-    load_with(vars, |environment, validator| read_probe(environment, requires_kafka, validator)).map(|(probe, _)| probe)
-}
-
-fn read_probe(environment: &Environment, requires_kafka: bool, validator: &mut Validator) -> Option<ProbeConfig> {
-    let urls = environment.section::<twilio::PublicSection>("PUBLIC_", validator)?.validate(validator);
-    let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?.validate(validator);
-    let kafka = if requires_kafka || environment.is_set(&catalogue::KAFKA_BOOTSTRAP_SERVERS) {
-        Some(kafka::KafkaSections::from(environment, validator)?.validate(validator)?)
-    } else {
-        None
+    let read = |environment: &Environment, validator: &mut Validator| {
+        probe::read(environment, requires_kafka, shared_key, validator)
     };
-    let (account, token) = twilio?.first_signer()?;
-    Some(ProbeConfig { public_url: urls?.into_iter().next()?, account, token, kafka })
+    load_with(vars, read).map(|(probe, _)| probe)
 }
 
 /// Loads only the settings that decide about a captured request, besides its public URLs and accounts.

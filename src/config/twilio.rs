@@ -15,7 +15,6 @@ use super::{
     },
     describe::Row,
     files::CredentialFiles,
-    kafka::KafkaConfig,
     problems::Problems,
     shared_keys::{self, SharedKeySettings},
     token_form,
@@ -60,19 +59,6 @@ pub struct ListedAccount<'a> {
     pub tokens: &'a [SecretString],
     /// Its SharedKeys.
     pub shared_keys: &'a [SharedKey],
-}
-
-/// What `probe` signs its test callback with.
-#[derive(Debug, Clone)]
-pub struct ProbeConfig {
-    /// The first public URL.
-    pub public_url: PublicUrl,
-    /// The account that the token belongs to, if it is known.
-    pub account: Option<AccountSid>,
-    /// The current token of the account.
-    pub token: SecretString,
-    /// The Kafka cluster in which the test event is to arrive; `None` if it is not configured and not required.
-    pub kafka: Option<KafkaConfig>,
 }
 
 #[derive(Deserialize)]
@@ -311,16 +297,6 @@ impl TwilioConfig {
         let listed = self.accounts.iter().flat_map(|accounts| &accounts.list).filter_map(listed_credentials);
         let own = self.account_sid.as_ref().and_then(|sid| token_credentials(sid, &self.auth_tokens));
         listed.chain(own)
-    }
-
-    /// Returns the first account that verifies callbacks, with its current token.
-    pub(super) fn first_signer(&self) -> Option<(Option<AccountSid>, SecretString)> {
-        let listed =
-            self.listed_accounts().and_then(|mut accounts| accounts.find(|account| !account.tokens.is_empty()));
-        match listed {
-            Some(ListedAccount { sid, tokens, .. }) => Some((Some(sid.clone()), tokens.first()?.clone())),
-            None => Some((self.account_sid.clone(), self.auth_tokens.first()?.clone())),
-        }
     }
 
     /// Returns whether the auth tokens must not be used: with an accounts file and without `TWILIO_ACCOUNT_SID`, using them

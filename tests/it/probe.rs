@@ -1,11 +1,11 @@
 //! `probe`: what it says about an installation, and what it sees in Kafka.
 
-use std::process::Output;
+use std::{fs, path::Path, process::Output};
 
 use trusthub_bridge::domain::TEST_EVENT_TYPE;
 
 use test_support::{
-    Bridge, PUBLIC_URL, TOKEN,
+    ACCOUNT, Bridge, PUBLIC_URL, TOKEN,
     kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
     latest_statuses, program,
 };
@@ -107,8 +107,7 @@ fn probe_fails_if_a_forgery_is_accepted_or_a_signed_callback_rejected() {
     let (code, _, stderr) = probe(&lenient, &[], &[]);
     assert_eq!((code, stderr.as_str()), (Some(1), "the service answered a forged callback with 204 instead of 403\n"));
     let strict = Bridge::start();
-    let rejected =
-        "the service answered a signed callback with 403 instead of 204: PUBLIC_URL, the token or the account";
+    let rejected = "the service answered a signed callback with 403 instead of 204: PUBLIC_URL, the key or the account";
     for wrong in [("PUBLIC_URL", "https://other.example"), ("TWILIO_AUTH_TOKEN", "another-token")] {
         let variables = [SIGNER[0], SIGNER[1], ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), wrong];
         for options in [&["--publish"][..], &["--publish", "--allow-spooled"]] {
@@ -120,6 +119,44 @@ fn probe_fails_if_a_forgery_is_accepted_or_a_signed_callback_rejected() {
         assert_eq!(probe_url(wrong, &[], &[]).0, Some(2), "{wrong}");
     }
     assert_eq!(probe_url("http://127.0.0.1:1/callbacks/customer-profiles", &[], &[]).0, Some(1));
+}
+
+#[test]
+fn probe_signs_with_a_shared_key_if_there_is_no_token_or_if_it_is_named() {
+    const KEYS: &str = "webhooks_sharedkey_1=secret-1,webhooks_sharedkey_2:HMAC_SHA1=secret-2";
+    let bridge = Bridge::start_with(&[("TWILIO_SHARED_KEYS", KEYS)]);
+    let publish = |options: &[&str], tokens: &[(&'static str, &'static str)]| {
+        let kafka = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), ("KAFKA_TOPIC", bridge.topic.as_str())];
+        let variables = [&[SIGNER[0]], tokens, &kafka].concat();
+        probe(&bridge, &[&["--publish"], options].concat(), &variables)
+    };
+    let signed_by = |key: &str, algorithm: &str| {
+        let labels = format!(r#"algorithm="{algorithm}",construction="form",key="{key}""#);
+        bridge.metric(&format!("trusthub_signatures_verified_total{{{labels}}}"))
+    };
+    let (both, only) = ([SIGNER[1], ("TWILIO_SHARED_KEYS", KEYS)], [("TWILIO_SHARED_KEYS", KEYS)]);
+    for (options, keys, key, algorithm) in [
+        (&[][..], &both[..], "current", "hmac_sha1"),
+        (&[], &only, "shared", "hmac_sha256"),
+        (&["--shared-key", "webhooks_sharedkey_2"], &both, "shared", "hmac_sha1"),
+    ] {
+        let before = signed_by(key, algorithm);
+        let (code, stdout, stderr) = publish(options, keys);
+        assert!(code == Some(0) && stdout.contains("came out of Kafka: topic "), "{options:?}: {stdout}{stderr}");
+        assert_eq!(signed_by(key, algorithm), before + 1.0, "{options:?} {key} {algorithm}");
+    }
+    let (code, _, stderr) = publish(&["--shared-key", "webhooks_sharedkey_3"], &both);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("TWILIO_SHARED_KEYS: has no SharedKey with the id in --shared-key; add it"), "{stderr}");
+    let accounts = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("probe"));
+    fs::write(&accounts, format!(r#"{{"{ACCOUNT}": {{"shared_keys": {{"other": "secret-1"}}}}}}"#)).unwrap();
+    let file = [("TWILIO_ACCOUNTS_FILE", accounts.to_str().unwrap()), SIGNER[0]];
+    let (code, _, stderr) = probe(&bridge, &["--publish", "--allow-spooled", "--shared-key", "missing"], &file);
+    assert!(code == Some(2) && stderr.contains("TWILIO_ACCOUNTS_FILE: has no SharedKey"), "{stderr}");
+    let (code, _, stderr) = probe(&bridge, &["--publish", "--allow-spooled", "--shared-key", "other"], &file);
+    assert!(code == Some(1) && stderr.contains("403 instead of 204"), "the service has no key of this id: {stderr}");
+    fs::remove_file(accounts).unwrap();
+    assert_eq!(probe(&bridge, &["--shared-key", "webhooks_sharedkey_2"], &[]).0, Some(2), "it belongs to --publish");
 }
 
 #[test]

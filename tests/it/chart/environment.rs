@@ -86,6 +86,7 @@ fn write_files(folder: &Path, source: &Value) {
             "twilio-accounts.json" => {
                 json!({ "AC00000000000000000000000000000002": ["fedcba9876543210fedcba9876543210"] }).to_string()
             }
+            "twilio-shared-keys" => "webhooks_sharedkey_1=0123456789abcdef\n".to_owned(),
             "kafka-password" => "correct horse battery staple".to_owned(),
             other => format!("content of {other}"),
         };
@@ -116,7 +117,10 @@ fn drain_and_publishing_test_have_the_variables_of_the_replicas() {
     let publishing = example("everything");
     let test = Environment::of(&publishing.pod_of("test"));
     assert_eq!(test.variables, Environment::of(&publishing.pod_of("bridge")).variables);
-    assert_eq!(config::load_probe(test.variables(), true).unwrap().public_url.as_str(), "https://hooks.example.com");
+    assert_eq!(
+        config::load_probe(test.variables(), true, None).unwrap().public_url.as_str(),
+        "https://hooks.example.com"
+    );
     // Without --publish, the test needs no variables and no secrets.
     let test = example("minimal").pod_of("test");
     assert!(test.containers()[0]["env"].is_null() && test.spec()["volumes"].is_null());

@@ -35,6 +35,7 @@ impl Hub {
             sid: AccountSid::parse(sid).unwrap(),
             tokens: vec!["secret".into()],
             api_key: None,
+            shared_keys: Vec::new(),
         };
         let accounts = [ACCOUNT, OTHER_ACCOUNT].map(account).to_vec();
         let simulator = Arc::new(Simulator::new(accounts, None, Some(7)).unwrap());
