@@ -21,8 +21,8 @@ With --replace, profiles that have another one of these URLs move to the first.
 {{- end }}
 {{- end }}
 {{ else }}
-`trusthub-bridge reconcile --set-callback` sets it for all profiles that have none. It needs twilio.accountSid or
-twilio.accounts.existingSecret to know the account.
+`trusthub-bridge reconcile --set-callback` sets it for all profiles that have none. It needs twilio.accountSid
+and twilio.authToken.existingSecret, or twilio.accounts.existingSecret.
 {{ end }}
 Check the installation:
 

@@ -40,12 +40,15 @@ publicUrl: names the same URL twice; remove one
 
 {{- define "trusthub-bridge.problems.keys" -}}
 {{- with .Values.twilio }}
-{{- if not (or .authToken.existingSecret .accounts.existingSecret) }}
-twilio.authToken.existingSecret: is required but not set; write the name of a Secret that holds the auth token under the key {{ .authToken.key }}, or that of a list of accounts to twilio.accounts.existingSecret
+{{- if not (or .authToken.existingSecret .sharedKeys.existingSecret .accounts.existingSecret) }}
+twilio.authToken.existingSecret: is required but not set; write the name of a Secret that holds the auth token under the key {{ .authToken.key }}, or that of SharedKeys to twilio.sharedKeys.existingSecret, or that of a list of accounts to twilio.accounts.existingSecret
+{{- end }}
+{{- if and .sharedKeys.existingSecret .accounts.existingSecret }}
+twilio.sharedKeys.existingSecret: contradicts twilio.accounts.existingSecret, which is also set; write the keys of each account as "shared_keys" into the list of accounts, and remove it here
 {{- end }}
 {{- end }}
 {{- if and (gt (int .Values.reconcile.intervalSecs) 0) (not (include "trusthub-bridge.hasAccount" .)) }}
-reconcile.intervalSecs: requires an account; write twilio.accountSid or twilio.accounts.existingSecret, or 0 here
+reconcile.intervalSecs: requires an account and its auth token; write twilio.accountSid and twilio.authToken.existingSecret, or twilio.accounts.existingSecret, or 0 here
 {{- end }}
 {{- end }}
 
@@ -130,11 +133,15 @@ gateway.parentRefs: is required by gateway.enabled but empty; write the Gateway 
 {{/* If a variable is set twice, one value is not used, and other parts of the chart may depend on it. */}}
 {{- define "trusthub-bridge.problems.environment" -}}
 {{- $own := include "trusthub-bridge.environment" . | fromYaml }}
+{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" }}
 {{- range .Values.extraEnv }}
+{{- $name := .name }}
 {{- if hasKey $own .name }}
 extraEnv: {{ .name }} is set by a value of its own; write it there, and remove it here
-{{- else if has .name (list "TWILIO_AUTH_TOKEN" "KAFKA_SASL_PASSWORD") }}
-extraEnv: {{ .name }} would show a secret to everyone who can read the pod; write it into a Secret, and the name of the Secret to {{ eq .name "TWILIO_AUTH_TOKEN" | ternary "twilio.authToken.existingSecret" "kafka.sasl.existingSecret" }}
+{{- else }}
+{{- with get $secrets .name }}
+extraEnv: {{ $name }} would show a secret to everyone who can read the pod; write it into a Secret, and the name of the Secret to {{ . }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -22,6 +22,9 @@ ADMIN_BIND: {{ printf "%s:9090" .Values.bindAddress | quote }}
 {{- if .authToken.existingSecret }}
 TWILIO_AUTH_TOKEN_FILE: {{ $secrets }}/twilio-auth-token
 {{- end }}
+{{- if .sharedKeys.existingSecret }}
+TWILIO_SHARED_KEYS_FILE: {{ $secrets }}/twilio-shared-keys
+{{- end }}
 {{- if .accounts.existingSecret }}
 TWILIO_ACCOUNTS_FILE: {{ $secrets }}/twilio-accounts.json
 {{- end }}
@@ -83,9 +86,11 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- join ";" $pairs }}
 {{- end }}
 
-{{/* Whether an account is configured, which Trust Hub's API requires: "true" or nothing. */}}
+{{/* Whether an account and its auth token are configured, which Trust Hub's API requires: "true" or nothing. */}}
 {{- define "trusthub-bridge.hasAccount" -}}
-{{- if or .Values.twilio.accountSid .Values.twilio.accounts.existingSecret }}true{{ end }}
+{{- with .Values.twilio }}
+{{- if or (and .accountSid .authToken.existingSecret) .accounts.existingSecret }}true{{ end }}
+{{- end }}
 {{- end }}
 
 {{/* The seconds that a replica may take to stop, plus a margin for Kubernetes itself. */}}
@@ -97,6 +102,7 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- define "trusthub-bridge.secretSources" -}}
 {{- with .Values.twilio }}
 {{- include "trusthub-bridge.source" (list "secret" .authToken.existingSecret .authToken.key "twilio-auth-token") }}
+{{- include "trusthub-bridge.source" (list "secret" .sharedKeys.existingSecret .sharedKeys.key "twilio-shared-keys") }}
 {{- include "trusthub-bridge.source" (list "secret" .accounts.existingSecret .accounts.key "twilio-accounts.json") }}
 {{- end }}
 {{- with .Values.kafka }}

@@ -39,6 +39,28 @@ fn contradictory_value_is_named_with_a_replacement() {
             "twilio.authToken.existingSecret",
             "write the name of a Secret that holds the auth token",
         ),
+        (
+            json!({ "twilio": { "authToken": { "existingSecret": "" } } }),
+            "twilio.authToken.existingSecret",
+            "or that of SharedKeys to twilio.sharedKeys.existingSecret",
+        ),
+        (
+            json!({ "twilio": { "sharedKeys": { "existingSecret": "x" }, "accounts": { "existingSecret": "y" } } }),
+            "twilio.sharedKeys.existingSecret",
+            "write the keys of each account as \"shared_keys\"",
+        ),
+        (
+            json!({
+                "twilio": {
+                    "authToken": { "existingSecret": "" },
+                    "sharedKeys": { "existingSecret": "x" },
+                    "accountSid": "AC00000000000000000000000000000001",
+                },
+                "reconcile": { "intervalSecs": 60 },
+            }),
+            "reconcile.intervalSecs",
+            "requires an account and its auth token",
+        ),
         (json!({ "reconcile": { "intervalSecs": 60 } }), "reconcile.intervalSecs", "write twilio.accountSid"),
         (kafka(json!({ "bootstrapServers": "" })), "kafka.bootstrapServers", "write the brokers as host:port"),
         (kafka(json!({ "topic": "a", "deadLetterTopic": "a" })), "kafka.deadLetterTopic", "write another"),
@@ -86,6 +108,7 @@ fn contradictory_value_is_named_with_a_replacement() {
         (variable("PUBLIC_URL"), "extraEnv", "PUBLIC_URL is set by a value of its own; write it there"),
         (variable("SHUTDOWN_TIMEOUT_SECS"), "extraEnv", "SHUTDOWN_TIMEOUT_SECS is set by a value of its own"),
         (variable("TWILIO_AUTH_TOKEN"), "extraEnv", "the name of the Secret to twilio.authToken.existingSecret"),
+        (variable("TWILIO_SHARED_KEYS"), "extraEnv", "the name of the Secret to twilio.sharedKeys.existingSecret"),
         (variable("KAFKA_SASL_PASSWORD"), "extraEnv", "the name of the Secret to kafka.sasl.existingSecret"),
     ] {
         let errors = error_for(&values);
@@ -105,6 +128,7 @@ fn malformed_value_is_named_with_its_place() {
         (json!({ "publicURL": "https://hooks.example.com" }), "", "'publicURL' not allowed"),
         (json!({ "twilio": { "authToken": "0123456789abcdef" } }), "/twilio/authToken", "want object"),
         (json!({ "twilio": { "authToken": { "value": "x" } } }), "/twilio/authToken", "'value' not allowed"),
+        (json!({ "twilio": { "sharedKeys": { "secret": "x" } } }), "/twilio/sharedKeys", "'secret' not allowed"),
         (json!({ "twilio": { "accountSid": "SK1" } }), "/twilio/accountSid", "does not match"),
         (json!({ "kafka": { "bootstrapServers": "kafka" } }), "/kafka/bootstrapServers", "does not match"),
         (json!({ "kafka": { "bootstrapServers": "a:1,,b:2" } }), "/kafka/bootstrapServers", "does not match"),
