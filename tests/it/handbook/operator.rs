@@ -28,12 +28,13 @@ pub(super) const UNREACHABLE: &str = "127.0.0.1:1";
 const PROLOGUE: &str = "exec 2>&1; set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n";
 
 /// The sections whose blocks the tests run, each with its number of blocks.
-pub(super) const EXECUTED_BLOCKS: [(&str, usize); 14] = [
+pub(super) const EXECUTED_BLOCKS: [(&str, usize); 15] = [
     ("Start", 1),
     ("Stop", 1),
     ("Install", 1),
     ("Kafka permissions", 1),
     ("Rotate a token", 3),
+    ("Move to a SharedKey", 6),
     ("Move the public URL", 3),
     ("Add an account", 1),
     ("Read the metrics", 1),

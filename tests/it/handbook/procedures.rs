@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use twilio_signature::SharedKey;
 
 use test_support::{
     ACCOUNT, PROFILE, Request, TIMEOUT, TOKEN,
@@ -17,7 +18,7 @@ use test_support::{
 };
 
 use super::{
-    caller::{Caller, change},
+    caller::{CallbackKey, Caller},
     operator::{OperatorMachine, UNREACHABLE},
 };
 
@@ -29,22 +30,76 @@ fn token_rotation_rejects_no_callback() {
     let mut machine = with_keys("token", "TWILIO_AUTH_TOKEN_FILE", &format!("{TOKEN}\n"));
     machine.run("Start", 0);
     machine.set("NEW_TOKEN", NEW);
-    let caller = Caller::to(machine.public, TOKEN);
+    let (old, new) = (CallbackKey::AuthToken(TOKEN), CallbackKey::AuthToken(NEW));
+    let caller = Caller::to(machine.public, &[&old]);
     caller.wait_for_more_answers();
     machine.run("Rotate a token", 0);
     caller.wait_for_more_answers();
-    caller.sign_with(NEW);
+    caller.sign_with(&[&new]);
     caller.wait_for_more_answers();
     let counted = machine.run("Rotate a token", 1);
     assert!(counted.lines().any(|line| !line.ends_with(" 0")), "the old one was in use: {counted}");
     caller.wait_for_more_answers();
     assert_eq!(machine.run("Rotate a token", 1), counted, "the old token is not in use any more");
     machine.run("Rotate a token", 2);
-    wait_for("the old token is rejected", || (change(TOKEN).send(machine.public).status == 403).then_some(()));
+    wait_for("the old token is rejected", || (old.change().send(machine.public).status == 403).then_some(()));
     caller.wait_for_more_answers();
     let sent = caller.end();
     let output = machine.run("Read the metrics", 0);
     assert!(output.contains("trusthub_spool_events 0") && output.contains(r#"{outcome="published"}"#), "{output}");
+    machine.run("Stop", 0);
+    let published = events(&machine, sent.len()).iter().filter_map(idempotency_token).collect::<BTreeSet<_>>();
+    assert!(published.is_superset(&sent), "{:?} are lost", sent.difference(&published));
+}
+
+#[test]
+fn moving_to_a_shared_key_and_to_the_next_one_rejects_no_callback() {
+    const MOVE: &str = "Move to a SharedKey";
+    let ids = ["webhooks_sharedkey_1", "webhooks_sharedkey_2"];
+    let token = CallbackKey::AuthToken(TOKEN);
+    let shared_key =
+        |id: &str| CallbackKey::SharedKey(Box::new(SharedKey::parse(&format!("{id}=secret-of-{id}")).unwrap()));
+    let [first, second] = ids.map(shared_key);
+    let mut machine = OperatorMachine::new(&[]);
+    machine.run("Start", 0);
+    for (prefix, id) in ["", "NEW_"].iter().zip(ids) {
+        machine.set(&format!("{prefix}KEY_ID"), id);
+        machine.set(&format!("{prefix}KEY_SECRET"), &format!("secret-of-{id}"));
+    }
+    machine.run(MOVE, 0);
+    restart(&mut machine);
+    machine.run(MOVE, 1);
+    let caller = Caller::to(machine.public, &[&token]);
+    for keys in [&[&token, &first][..], &[&first]] {
+        caller.wait_for_more_answers();
+        caller.sign_with(keys);
+    }
+    caller.wait_for_more_answers();
+    let counted = |output: &str, key: &str| {
+        let lines = output.lines().filter(|line| line.contains(&format!("key=\"{key}\"")));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>()
+    };
+    let before = machine.run(MOVE, 2);
+    assert!(counted(&before, "current") > 0.0 && counted(&before, "shared") > 0.0, "{before}");
+    caller.wait_for_more_answers();
+    let after = machine.run(MOVE, 2);
+    assert_eq!(counted(&before, "current"), counted(&after, "current"), "the token is not in use any more");
+    let mut sent = caller.end();
+
+    machine.run(MOVE, 3);
+    restart(&mut machine);
+    assert_eq!(token.change().send(machine.public).status, 403, "the token is removed");
+    let caller = Caller::to(machine.public, &[&first]);
+    caller.wait_for_more_answers();
+    machine.run(MOVE, 4);
+    for keys in [&[&first, &second][..], &[&second]] {
+        caller.sign_with(keys);
+        caller.wait_for_more_answers();
+    }
+    machine.run(MOVE, 5);
+    wait_for("the first key is rejected", || (first.change().send(machine.public).status == 403).then_some(()));
+    caller.wait_for_more_answers();
+    sent.extend(caller.end());
     machine.run("Stop", 0);
     let published = events(&machine, sent.len()).iter().filter_map(idempotency_token).collect::<BTreeSet<_>>();
     assert!(published.is_superset(&sent), "{:?} are lost", sent.difference(&published));
@@ -64,7 +119,7 @@ fn account_is_added_without_a_restart() {
     assert_eq!(callback.send(machine.public).status, 403);
     machine.run("Add an account", 0);
     wait_for("the new account is accepted", || (callback.send(machine.public).status == 204).then_some(()));
-    assert_eq!(change(TOKEN).send(machine.public).status, 204);
+    assert_eq!(CallbackKey::AuthToken(TOKEN).change().send(machine.public).status, 204);
     machine.run("Stop", 0);
 }
 

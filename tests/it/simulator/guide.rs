@@ -60,6 +60,19 @@ fn curl_lines_of_the_guide_take_a_profile_from_draft_to_approval() {
 }
 
 #[test]
+fn shared_key_lines_of_the_guide_set_the_signers() {
+    let lines = blocks("sh").into_iter().find(|block| block.contains("/simulator/signers")).unwrap();
+    let simulator = Simulator::start();
+    let sid = simulator.create("http://127.0.0.1:1/callbacks/customer-profiles");
+    let mut shell = Command::new("sh");
+    let said = output(shell.args(["-ec", lines]).env("hub", simulator.url()).env("sid", &sid));
+    assert!(said.contains(r#""key_id":"webhooks_sharedkey_1","secret":"hidden""#), "{said}");
+    let signed_by = |query: &str| simulator.get(&format!("/simulator/signers{query}"))["signed_by"].clone();
+    assert_eq!(signed_by(""), json!(["auth_token", "webhooks_sharedkey_1"]));
+    assert_eq!(signed_by(&format!("?profile_sid={sid}")), json!(["webhooks_sharedkey_1:HMAC_SHA1"]));
+}
+
+#[test]
 fn python_lines_of_the_guide_print_what_it_says() {
     let [lines] = blocks("python")[..] else { panic!("one example") };
     // No process listens on this port.
