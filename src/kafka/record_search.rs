@@ -118,9 +118,21 @@ impl RecordSearch {
 
     fn fetch_ends(&self) -> Result<BTreeMap<i32, i64>, KafkaError> {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
-        let left = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let end = |id| self.consumer.fetch_watermarks(&self.topic, id, left()).map(|(_, end)| (id, end));
-        self.partitions(left())?.into_iter().map(end).collect()
+        let partitions = self.partitions(time_left(deadline))?;
+        partitions.into_iter().map(|id| Ok((id, self.fetch_end(id, deadline)?))).collect()
+    }
+
+    /// Fetches the end of a partition, as soon as it has a leader: for a moment, the brokers do not agree about those of a
+    /// topic that was just created.
+    fn fetch_end(&self, id: i32, deadline: Instant) -> Result<i64, KafkaError> {
+        loop {
+            match self.consumer.fetch_watermarks(&self.topic, id, time_left(deadline)) {
+                Ok((_, end)) => return Ok(end),
+                Err(error) if classify(&error) != PublishFailure::NotAvailable => return Err(error),
+                Err(error) if Instant::now() + PAUSE >= deadline => return Err(error),
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
     }
 
     /// The partitions of the topic; none if it does not exist.
@@ -142,6 +154,11 @@ impl RecordSearch {
             _ => TopicReadError::Kafka { topic, reason },
         }
     }
+}
+
+/// The time until the deadline. librdkafka takes zero for a time without a limit.
+fn time_left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }
 
 impl FoundRecord {

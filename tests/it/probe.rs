@@ -2,12 +2,13 @@
 
 use std::{fs, path::Path, process::Output};
 
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use trusthub_bridge::domain::TEST_EVENT_TYPE;
 
 use test_support::{
     ACCOUNT, Bridge, PUBLIC_URL, TOKEN,
     kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
-    latest_statuses, program,
+    latest_statuses, mock_cluster, program,
 };
 
 const REJECTED: &str = "the service rejected a forged callback: 403\n";
@@ -193,4 +194,16 @@ fn test_event_that_became_a_dead_letter_fails_the_probe() {
     let (code, _, stderr) = probe(&bridge, &["--publish", "--allow-spooled"], &variables);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.starts_with("the test event became a dead letter: topic "), "{stderr}");
+}
+
+#[test]
+fn probe_waits_until_the_partitions_of_a_new_topic_have_a_leader() {
+    let (cluster, kafka) = mock_cluster();
+    let kafka: Vec<_> = kafka.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let bridge = Bridge::launch(&kafka);
+    bridge.wait_until_publishing();
+    let no_leader = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 6];
+    cluster.request_errors(RDKafkaApiKey::ListOffsets, &no_leader);
+    let (code, stdout, stderr) = probe(&bridge, &["--publish"], &[&SIGNER[..], &kafka].concat());
+    assert!(code == Some(0) && stdout.contains("came out of Kafka: topic events"), "{stdout}{stderr}");
 }
