@@ -92,3 +92,16 @@ fn search_with_many_keys_stays_within_its_budget() {
         assert!(budget.exceeded && HASHED.get() <= Budget::DIAGNOSIS.work, "{budget:?}");
     }
 }
+
+#[test]
+fn other_key_is_no_near_miss_of_a_body_that_was_also_changed() {
+    let near_miss = |hashed: &[u8]| {
+        let url = url_with_body_hash(&format!("{BASE}{ROUTE}"), hashed);
+        let mut raw = raw(Encoding::Json, url.split_once('?').map(|(_, query)| query), "{}");
+        let key = SigningKey::new(&"secret-1".into(), Algorithm::HmacSha256).unwrap();
+        raw.headers.push(SIGNATURE_HEADER, sign(&key, &url, &[]).to_string().as_bytes());
+        with_shared_keys(&[TOKEN]).diagnose(&raw.as_request()).map(|near_miss| near_miss.kind())
+    };
+    assert_eq!(near_miss(b"{}"), Some(NearMissKind::SettingsHeader));
+    assert_eq!(near_miss(b"{ }"), None);
+}
