@@ -15,7 +15,8 @@
 //! that is written as documented, and any behind one of the rarer names of the status.
 //!
 //! **The text before the status** is examined for the rarer names of the status, which sort before the failure reason,
-//! and for a status that looks like the end of a longer name.
+//! unless the status is written as documented: then a field with such a name is a field of another meaning, which must not
+//! keep the callback from being an event. It is also examined for a status that looks like the end of a longer name.
 
 use std::ops::RangeInclusive;
 
@@ -129,7 +130,7 @@ impl<'a> SignedText<'a> {
     fn has_another_status_before(&self, field: &SignedField<'_>, rank: NameRank, status: Status) -> bool {
         let before = self.before(field);
         let has = |name: &&[u8]| other_statuses(before, name, status).next().is_some();
-        (rank == NameRank::Known && RARE_STATUS_NAMES.iter().any(has))
+        (rank == NameRank::Known && !is_documented(field, status) && RARE_STATUS_NAMES.iter().any(has))
             || (status == Status::Unknown && is_capitalized(field.value) && has(&STATUS_NAME))
     }
 
@@ -145,9 +146,7 @@ impl<'a> SignedText<'a> {
 
     /// The values in which a status may be quoted although they follow the status: failure reasons in an unusual place.
     fn exempt_places(&self, field: &SignedField<'_>, rank: NameRank, status: Status) -> Vec<RangeInclusive<usize>> {
-        let is_documented = field.name == DOCUMENTED_STATUS_NAME
-            && status != Status::Unknown
-            && field.value == status.as_str().as_bytes();
+        let is_documented = is_documented(field, status);
         let is_exempt = |other: &&SignedField<'_>| {
             let is_late = !other.name.first().is_some_and(u8::is_ascii_uppercase);
             lookup(other.name).0 == FieldMeaning::FailureReason
@@ -156,6 +155,11 @@ impl<'a> SignedText<'a> {
         let reasons = self.fields.iter().filter(is_exempt);
         reasons.map(|reason| reason.value_start..=reason.value_start + reason.value.len()).collect()
     }
+}
+
+/// Whether a field gives the status as Twilio documents it: in name and value.
+fn is_documented(field: &SignedField<'_>, status: Status) -> bool {
+    field.name == DOCUMENTED_STATUS_NAME && status != Status::Unknown && field.value == status.as_str().as_bytes()
 }
 
 /// Whether the value of a status was cut too short or too long. `text` is the signed text from the value on.

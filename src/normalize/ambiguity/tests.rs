@@ -108,6 +108,13 @@ fn genuine_forms() -> impl Strategy<Value = Vec<Pair>> {
         |(status, name, text, extras)| {
             let mut form = genuine(status, text.as_deref(), &extras);
             form.iter_mut().filter(|(known, _)| known == b"Status").for_each(|(known, _)| *known = name.into());
+            if name != "Status" {
+                // A reason that quotes a whole field as documented cannot be told from that field.
+                let reason = form.iter_mut().find(|(name, _)| name == b"FailureReason");
+                if let Some((_, text)) = reason {
+                    *text = String::from_utf8_lossy(text).replace("Status", "status").into_bytes();
+                }
+            }
             form
         },
     )

@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode_str;
 use trusthub_bridge::domain::Encoding;
-use twilio_signature::{MAX_FIELDS, Pair, decode_form};
+use twilio_signature::{Algorithm, MAX_FIELDS, Pair, decode_form};
 
 use test_support::oracle::Library::{self, Go, Java, Node, Python};
 
@@ -204,6 +204,20 @@ pub(super) const KNOWN_DISAGREEMENTS: &[KnownDisagreement] = &[
         here: Rejected,
         why: "the libraries use the first; Twilio sends no header that contradicts itself",
         applies: |case| contradicts_itself(case.received.settings.as_deref()),
+    },
+    KnownDisagreement {
+        what: "signed with HMAC-SHA256 and a SharedKey, as the request says",
+        libraries: &[Go, Java],
+        here: Accepted,
+        why: "Go and Java know neither SharedKeys nor HMAC-SHA256",
+        applies: |case| case.received.settings.is_some() && case.signed.algorithm == Algorithm::HmacSha256,
+    },
+    KnownDisagreement {
+        what: "signed with HMAC-SHA1 and the SharedKey that the request names, with settings that do not allow it",
+        libraries: &[Go, Java],
+        here: Rejected,
+        why: "Go and Java do not read the settings",
+        applies: |case| case.received.settings.is_some() && case.signed.algorithm == Algorithm::HmacSha1,
     },
     KnownDisagreement {
         what: "more than 1,000 fields",
