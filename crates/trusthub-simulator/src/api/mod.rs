@@ -33,8 +33,8 @@ use actix_web::{
 use self::{error::ApiError, parameters::MAX_BODY_BYTES};
 use super::instance::Simulator;
 
-/// The description of the API in the OpenAPI format.
-pub const OPENAPI: &str = include_str!("openapi.json");
+/// The description of the API in the OpenAPI format. The build script has removed its white space.
+pub const OPENAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 /// Creates the HTTP server. It runs while it is awaited.
 ///
@@ -62,4 +62,18 @@ async fn openapi() -> HttpResponse {
 
 async fn not_found(request: HttpRequest) -> HttpResponse {
     ApiError::not_found(&request).error_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn description_without_white_space_is_that_of_the_file() {
+        let value = |json: &str| serde_json::from_str::<Value>(json).unwrap();
+        assert_eq!(value(OPENAPI), value(include_str!("openapi.json")));
+        assert!(!OPENAPI.contains('\n'), "it is smaller");
+    }
 }
