@@ -53,6 +53,11 @@ mod tests {
     fn repeated_members_of_a_json_object_are_preserved() {
         let Members(members) = serde_json::from_str::<Members<Value>>(r#"{"a": 1, "b": null, "a": "2"}"#).unwrap();
         assert_eq!(members, [("a".into(), 1.into()), ("b".into(), Value::Null), ("a".into(), "2".into())]);
-        assert!(serde_json::from_str::<Members<Value>>("[]").is_err());
+    }
+
+    #[test]
+    fn error_says_what_was_expected() {
+        let error = serde_json::from_str::<Members<Value>>("[]").unwrap_err().to_string();
+        assert!(error.contains("expected a JSON object"), "{error}");
     }
 }

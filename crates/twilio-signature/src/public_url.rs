@@ -240,6 +240,7 @@ mod tests {
         assert_eq!(url.configured_bases().collect::<Vec<_>>(), [&url.bases()[0], &url.bases()[3]]);
         let shown = [url.to_string(), format!("{url:?}"), url.as_str().to_owned(), redact_credentials(&url.bases()[0])];
         assert_eq!(shown[0], "https://[redacted]@a.example:8443/x");
+        assert_eq!(shown[1], "PublicUrl(https://[redacted]@a.example:8443/x)");
         assert!(shown.iter().all(|text| !text.contains("s3cret") && !text.contains("user")), "{shown:?}");
         assert_eq!(redact_credentials("https://a.example/x@y"), "https://a.example/x@y");
         for wrong in
@@ -260,7 +261,10 @@ mod tests {
             ("HTTPS://hooks.example.com", Scheme),
             ("https://", Host),
             ("https://a b", Host),
+            ("https://a<b", Host),
+            ("https://a\u{7}b", Host),
             ("https://::1", Host),
+            ("https://[::1", Host),
             ("https://user:pw@hooks.example.com", UserInfo),
             ("https://hooks.example.com:", Port),
             ("https://hooks.example.com:0", Port),

@@ -154,6 +154,9 @@ mod tests {
             assert_eq!(broken(text), RequestError::RequestLine, "{text}");
         }
         assert_eq!(broken("POST / HTTP/1.1\nA: b\nno header"), RequestError::Header(3));
+        for line in [": no name", "a name with spaces: b"] {
+            assert_eq!(broken(&format!("POST / HTTP/1.1\n{line}")), RequestError::Header(2), "{line}");
+        }
         assert_eq!(broken("POST / HTTP/1.1\nTransfer-Encoding: Chunked\n\n0"), RequestError::Chunked);
     }
 
