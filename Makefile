@@ -103,7 +103,7 @@ fuzz: ## Fuzz every parser for ten million executions each; needs a nightly comp
 	@scripts/setup figures
 	@scripts/fuzz
 
-mutants: ## Check that a test fails for each mutation of the verification; takes ten minutes
+mutants: ## Check that a test fails for each mutation of the verification; takes 40 minutes
 	@scripts/setup figures
 	@scripts/mutants
 
