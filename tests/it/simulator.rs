@@ -2,6 +2,7 @@
 //! receiver.
 
 mod callbacks;
+mod ci;
 mod client;
 mod clients;
 mod contract;
