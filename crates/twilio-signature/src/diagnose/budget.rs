@@ -73,3 +73,52 @@ impl Budget {
 fn weigh(count: usize, weight: usize) -> usize {
     count.saturating_mul(weight)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: Budget = Budget { signatures: 3, work: 10_000, exceeded: false };
+
+    /// The signatures and the work that this charge takes from a full budget.
+    fn spent(charge: impl Fn(&mut Budget) -> bool) -> (usize, usize) {
+        let mut left = FULL;
+        assert!(charge(&mut left) && !left.exceeded);
+        (FULL.signatures - left.signatures, FULL.work - left.work)
+    }
+
+    #[test]
+    fn every_charge_takes_its_cost_from_the_budget() {
+        let signature = 100 + 6 * PART + SIGNATURE;
+        assert_eq!(spent(|budget| budget.sign(100, 6)), (1, signature));
+        assert_eq!(spent(|budget| budget.sign_all(4, 100, 6)), (0, 4 * signature));
+        assert_eq!(spent(|budget| budget.rewrite(100, 6)), (0, 100 * REWRITTEN_BYTE + 6 * REWRITTEN_PAIR));
+        assert_eq!(spent(|budget| budget.digest(100)), (0, 100 * DIGESTED_BYTE));
+    }
+
+    #[test]
+    fn charge_above_the_budget_is_refused_and_ends_the_search() {
+        let charges: [fn(&mut Budget, usize) -> bool; 4] = [
+            |budget, bytes| budget.sign(bytes, 0),
+            |budget, bytes| budget.sign_all(1, bytes, 0),
+            |budget, bytes| budget.rewrite(bytes, 0),
+            Budget::digest,
+        ];
+        for charge in charges {
+            let mut budget = FULL;
+            assert!(!charge(&mut budget, FULL.work + 1) && budget.exceeded);
+            assert!(!charge(&mut budget, 0), "an exceeded budget allows nothing more");
+            assert_eq!((budget.signatures, budget.work), (FULL.signatures, FULL.work));
+        }
+    }
+
+    #[test]
+    fn budget_suffices_for_exactly_its_size() {
+        let mut budget = FULL;
+        assert!((0..FULL.signatures).all(|_| budget.sign(0, 0)));
+        assert!(budget.digest(budget.work / DIGESTED_BYTE) && budget.work == 0);
+        assert!(!budget.sign(0, 0));
+        let mut budget = Budget { work: usize::MAX, ..FULL };
+        assert!((0..FULL.signatures).all(|_| budget.sign(0, 0)) && !budget.sign(0, 0));
+    }
+}

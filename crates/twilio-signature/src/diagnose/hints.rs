@@ -22,3 +22,42 @@ pub(super) fn header_values<'a>(request: &WebhookRequest<'a>, header: &str) -> i
         |value: &&str| (1..=MAX_HINT_BYTES).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic());
     values.filter(plain).take(MAX_HINTS).collect::<Vec<_>>().into_iter()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Encoding, Headers};
+
+    /// The hints in headers with these values.
+    fn hints(values: &[&str]) -> Vec<String> {
+        let headers: Headers = values.iter().map(|value| ("host", value)).collect();
+        let (path, route, query, encoding, body) = ("/", "/", None, Encoding::Form, b"".as_slice());
+        let request = WebhookRequest { path, route, query, encoding, headers: &headers, body };
+        header_values(&request, "host").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn hints_of_one_or_several_headers_are_the_first_four() {
+        assert_eq!(hints(&["a, b,c", "d", "e"]), ["a", "b", "c", "d"]);
+        assert_eq!(hints(&["", "", "", "", "a"]), [""; 0], "the fifth header is not read");
+    }
+
+    #[test]
+    fn hints_of_the_largest_length_are_all_read() {
+        let longest: Vec<_> = ["a", "b", "c", "d"].iter().map(|letter| letter.repeat(MAX_HINT_BYTES)).collect();
+        assert_eq!(hints(&[&longest.join(", ")]), longest);
+        assert_eq!(hints(&["a".repeat(MAX_HINT_BYTES + 1).as_str()]), [""; 0]);
+    }
+
+    #[test]
+    fn hint_after_the_limit_of_a_header_is_not_read() {
+        let hint = |before: usize| hints(&[&format!("{}a", ",".repeat(before))]);
+        assert_eq!(hint(4 * (255 + 2) - 1), ["a"]);
+        assert_eq!(hint(4 * (255 + 2)), [""; 0]);
+    }
+
+    #[test]
+    fn hint_with_white_space_or_other_bytes_than_ascii_is_ignored() {
+        assert_eq!(hints(&["a b, c\u{fc}, \u{7f}, d"]), ["d"]);
+    }
+}

@@ -141,3 +141,31 @@ impl fmt::Display for NearMiss {
         write!(f, "signature would match {}{query}: {}; {}", self.url, self.texts.join(" and "), self.remedy())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_kinds_are_stable_and_displayed() {
+        use NearMissKind::*;
+        for (kind, name) in [
+            (Scheme, "scheme"),
+            (Port, "port"),
+            (Host, "host"),
+            (Prefix, "prefix"),
+            (TrailingSlash, "trailing_slash"),
+            (PathSpelling, "path_spelling"),
+            (Slashes, "slashes"),
+            (LetterCase, "letter_case"),
+            (Credentials, "credentials"),
+            (Query, "query"),
+            (Body, "body"),
+            (Key, "key"),
+            (Algorithm, "algorithm"),
+            (SettingsHeader, "settings_header"),
+        ] {
+            assert_eq!((kind.as_str(), kind.to_string().as_str()), (name, name));
+        }
+    }
+}

@@ -9,8 +9,11 @@ const MAX_MOVED: usize = 8;
 /// The query in other orders of its parameters. Each is computed on demand; there are at most 64.
 pub(super) fn other_orders(query: &str) -> impl Iterator<Item = String> + '_ {
     let count = query.split('&').count();
-    let permutations = if count <= MAX_PERMUTED { (1..=count).product() } else { 0 };
-    let moves = if (MAX_PERMUTED + 1..=MAX_MOVED).contains(&count) { count * count } else { 0 };
+    let (permutations, moves) = match count {
+        ..=MAX_PERMUTED => ((1..=count).product(), 0),
+        _ if count <= MAX_MOVED => (0, count * count),
+        _ => (0, 0),
+    };
     let permuted = (0..permutations).map(move |number| permutation(query, number));
     permuted.chain((0..moves).map(move |number| moved(query, number / count, number % count)))
 }
@@ -29,8 +32,8 @@ fn permutation(query: &str, mut number: usize) -> String {
 
 fn moved(query: &str, from: usize, to: usize) -> String {
     let mut parameters: Vec<_> = query.split('&').collect();
-    if from < parameters.len() {
-        let parameter = parameters.remove(from);
+    if let Some(&parameter) = parameters.get(from) {
+        parameters.remove(from);
         parameters.insert(to.min(parameters.len()), parameter);
     }
     parameters.join("&")
@@ -49,5 +52,11 @@ mod tests {
         assert_eq!(orders("a&b&c&d&e"), 4 * 4 + 1);
         assert!(other_orders("a&b&c&d&e&f&g&h").any(|order| order == "b&c&d&e&f&g&h&a"));
         assert_eq!(orders(&["a"; 9].join("&")), 0);
+    }
+
+    #[test]
+    fn orders_of_any_query_are_at_most_64() {
+        let counts: Vec<_> = (1..=12).map(|count| other_orders(&vec!["a"; count].join("&")).count()).collect();
+        assert_eq!(counts, [1, 2, 6, 24, 25, 36, 49, 64, 0, 0, 0, 0]);
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::MAX_FIELDS;
 
 #[test]
 fn each_different_query_is_reported_without_its_values() {
@@ -30,6 +31,17 @@ fn each_different_query_is_reported_without_its_values() {
             assert_eq!(kind, NearMissKind::Query, "{text}");
             assert!(text.contains(words) && !text.contains("b=2") && !text.contains("secret"), "{text}");
         }
+    }
+}
+
+#[test]
+fn parameters_are_rewritten_up_to_the_maximum_number_of_fields() {
+    for (count, is_rewritten) in [(MAX_FIELDS, true), (MAX_FIELDS + 1, false), (MAX_FIELDS + 2, false)] {
+        let sorted: Vec<_> = (0..count).map(|number| format!("{number:04}")).collect();
+        let arrived = sorted.iter().rev().map(String::as_str).collect::<Vec<_>>().join("&");
+        let url = format!("{BASE}{ROUTE}?{}", sorted.join("&"));
+        let result = explanation(&signed(raw(Encoding::Form, Some(&arrived), FORM), &url, &decoded(FORM))).result;
+        assert_eq!(matches!(result, MatchResult::NearMiss { .. }), is_rewritten, "{count} parameters");
     }
 }
 
