@@ -58,6 +58,13 @@ const PARAMETER_RULES: [QueryRule; 4] = [
     ("the query arrived with parameters that were signed only once", |query| Some(remove_repeats(query))),
 ];
 
+/// The bytes and the parameters that one rewrite of this query costs.
+pub(super) fn query_size(query: &str) -> (usize, usize) {
+    let parameters = query.split('&').count();
+    // Each rewrite is split to search for a hash. Parameters are rewritten one by one only up to a number of them.
+    (query.len() + parameters, parameters.min(MAX_FIELDS))
+}
+
 /// Rewrites of the received query; some may equal it. Each rewrite is computed on demand, in time proportional to the length
 /// of the query.
 pub(super) fn query_rewrites<'q>(

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode;
 
 use crate::{
     Encoding, WebhookRequest,
+    limits::MAX_FIELDS,
     payload::{Pair, decode_form},
 };
 
@@ -88,6 +89,14 @@ const FORM_RULES: [FieldRule; 15] = [
         in_signing_order(split_pairs(request.body, <[u8]>::to_vec))
     }),
 ];
+
+/// The bytes and, at most, the pairs that one rewrite of the fields costs.
+pub(super) fn fields_size(request: &WebhookRequest<'_>, pairs: &[Pair]) -> (usize, usize) {
+    // One of the lists includes the query parameters, and a body that is not a form may be decoded as one.
+    let query = request.query.unwrap_or_default();
+    let parameters = query.split('&').filter(|parameter| !parameter.is_empty()).count();
+    (request.body.len() + query.len(), MAX_FIELDS.min(pairs.len() + parameters))
+}
 
 /// Rewrites of the fields, each in the order in which they are signed. Each rewrite is computed on demand, in time
 /// proportional to the size of the request.

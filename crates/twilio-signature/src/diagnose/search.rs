@@ -1,18 +1,19 @@
 //! The search for a near miss, within a budget.
 
+use std::iter::once;
+
 use super::{
     budget::Budget,
     near_miss::{Difference, NearMiss, NearMissKind},
     orders::other_orders,
-    queries::query_rewrites,
-    rewrites::{BODY_RULES, Rewrite, field_rewrites, in_signing_order},
+    queries::{query_rewrites, query_size},
+    rewrites::{BODY_RULES, Rewrite, field_rewrites, fields_size, in_signing_order},
     signed_text::{SignedText, to_pairs},
     urls::CandidateUrls,
 };
 use crate::{
     Construction, Encoding, PublicUrl, WebhookRequest,
     key::{Signature, SigningKey},
-    limits::MAX_FIELDS,
     message::{BodyHashCheck, MessageBuilder, body_digest, check_body_hash, compare_body_hash},
     payload::{Pair, Payload},
     public_url::redact_credentials,
@@ -74,17 +75,13 @@ pub(super) struct CandidateMessage<'c> {
 }
 
 impl<'c> CandidateMessage<'c> {
-    fn len(&self) -> usize {
-        let query = self.query.map_or(0, |query| "?".len() + query.len());
-        self.url.len() + query + self.fields.iter().map(|part| part.len()).sum::<usize>()
+    fn parts(&self) -> impl Iterator<Item = &'c [u8]> {
+        let query = self.query.into_iter().flat_map(|query| [b"?".as_slice(), query.as_bytes()]);
+        once(self.url.as_bytes()).chain(query).chain(self.fields.iter().copied())
     }
 
-    fn message(&self) -> Vec<&'c [u8]> {
-        let mut message = Vec::with_capacity(3 + self.fields.len());
-        message.push(self.url.as_bytes());
-        message.extend(self.query.iter().flat_map(|query| [b"?".as_slice(), query.as_bytes()]));
-        message.extend(self.fields);
-        message
+    fn len(&self) -> usize {
+        self.parts().map(<[u8]>::len).sum()
     }
 }
 
@@ -102,14 +99,16 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     /// Charges trying the unchanged request with every key.
     fn charge_match(&mut self) -> bool {
-        let constructions = self.messages.constructions();
-        let bases = || self.urls.iter().flat_map(PublicUrl::bases);
-        let fields = constructions.iter().map(|construction| self.messages.fields(*construction));
-        let fields = fields.max_by_key(|fields| fields.len()).unwrap_or_default();
-        let url = bases().map(String::len).max().unwrap_or_default() + self.request.route.len();
-        let query = self.request.query.map_or(0, |query| "?".len() + query.len());
-        let bytes = url + query + fields.iter().map(|part| part.len()).sum::<usize>();
-        self.budget.sign_all(constructions.len() * bases().count() * self.keys.len(), bytes, fields.len())
+        let (messages, urls) = (self.messages, self.urls);
+        let bases = || urls.iter().flat_map(PublicUrl::bases);
+        let longest = bases().max_by_key(|base| base.len()).map_or("", String::as_str);
+        let url = format!("{longest}{}", self.request.route);
+        let signatures = bases().count() * self.keys.len();
+        messages.constructions().iter().all(|construction| {
+            let (query, fields) = (messages.query(*construction), messages.fields(*construction));
+            let bytes = CandidateMessage { url: &url, query, fields }.len();
+            self.budget.sign_all(signatures, bytes, fields.len())
+        })
     }
 
     /// Tries all candidates with the first `own` keys before any other key, so that the others cannot use up the budget.
@@ -197,10 +196,9 @@ impl<'a> Search<'a> {
             return None;
         }
         let digest = body_digest(request.body);
-        // Each rewrite is split to search for a hash. Parameters are rewritten one by one only up to a number of them.
-        let pieces = received.split('&').count();
+        let (bytes, parameters) = query_size(received);
         let mut rewrites = query_rewrites(request.query, &digest);
-        while self.budget.rewrite(received.len() + pieces, pieces.min(MAX_FIELDS))
+        while self.budget.rewrite(bytes, parameters)
             && let Some(Rewrite { signed, text, remedy }) = rewrites.next()
         {
             if signed.as_deref() == request.query {
@@ -274,10 +272,7 @@ impl<'a> Search<'a> {
             Payload::Pairs(pairs) => pairs,
             Payload::Json(_) | Payload::Unreadable => &[],
         };
-        // One of the lists includes the query parameters, and a body that is not a form may be decoded as one.
-        let query = request.query.unwrap_or_default();
-        let (bytes, most_pairs) =
-            (request.body.len() + query.len(), MAX_FIELDS.min(pairs.len() + parameter_count(query)));
+        let (bytes, most_pairs) = fields_size(&request, pairs);
         let mut rewrites = field_rewrites(request, pairs);
         while self.budget.rewrite(bytes, most_pairs)
             && let Some(Rewrite { signed, text, remedy }) = rewrites.next()
@@ -314,7 +309,7 @@ impl<'a> Search<'a> {
         let key = keys.iter().position(|key| {
             key.algorithm() == self.signature.algorithm()
                 && self.budget.sign(bytes, parts)
-                && key.verifies(message.get_or_insert_with(|| candidate.message()), self.signature)
+                && key.verifies(message.get_or_insert_with(|| candidate.parts().collect::<Vec<_>>()), self.signature)
         })?;
         Some((SignedText::new(candidate.url, candidate.query, to_pairs(candidate.fields)), key))
     }
@@ -340,10 +335,6 @@ impl FoundNearMiss {
         };
         Self { near_miss, key, signed }
     }
-}
-
-fn parameter_count(query: &str) -> usize {
-    query.split('&').filter(|parameter| !parameter.is_empty()).count()
 }
 
 /// Converts pairs to a flat list of alternating names and values.

@@ -247,6 +247,7 @@ mod tests {
             let candidates: Vec<_> = (1..4).flat_map(|count| candidates.with_differences(count)).collect();
             assert!(candidates.iter().any(|candidate| candidate.url().contains(expected)), "{credentials}");
             for candidate in candidates {
+                assert_eq!(candidate.len(), candidate.url().len());
                 let shown = format!("{} {:?}", redact_credentials(&candidate.url()), candidate.public_url());
                 assert!(!shown.contains("s3") && !shown.contains("us/er"), "{shown}");
             }

@@ -1,5 +1,33 @@
 use super::*;
-use crate::{diagnose::rewrites::REWRITES, key::HASHED};
+use crate::{
+    diagnose::{
+        queries::query_size,
+        rewrites::{BODY_RULES, REWRITES, fields_size},
+        search::CandidateMessage,
+    },
+    key::HASHED,
+    limits::MAX_FIELDS,
+};
+
+/// Prepares a search with the keys of these tokens; returns what `run` finds and the remaining budget.
+fn search_with<T>(
+    raw: &OwnedRequest,
+    urls: &[&str],
+    tokens: &[&str],
+    budget: Budget,
+    run: impl FnOnce(&mut Search<'_>) -> T,
+) -> (T, Budget) {
+    let urls: Vec<_> = urls.iter().map(|url| PublicUrl::parse(url).unwrap()).collect();
+    let keys: Vec<_> = tokens.iter().map(|token| SigningKey::from_auth_token(&(*token).into()).unwrap()).collect();
+    let request = raw.as_request();
+    let signature = read_signature(&request).unwrap();
+    let payload = request.decode().unwrap();
+    let messages = MessageBuilder::new(&request, &payload);
+    let (payload, messages, signature, mut left) = (&payload, &messages, &signature, budget);
+    let mut search = Search { request, payload, messages, urls: &urls, keys: &keys, signature, budget: &mut left };
+    let found = run(&mut search);
+    (found, left)
+}
 
 /// Searches with the keys of these tokens; returns the result and the remaining budget.
 fn search(
@@ -9,16 +37,7 @@ fn search(
     own: usize,
     budget: Budget,
 ) -> (Option<FoundNearMiss>, Budget) {
-    let urls: Vec<_> = urls.iter().map(|url| PublicUrl::parse(url).unwrap()).collect();
-    let keys: Vec<_> = tokens.iter().map(|token| SigningKey::from_auth_token(&(*token).into()).unwrap()).collect();
-    let request = raw.as_request();
-    let signature = read_signature(&request).unwrap();
-    let payload = request.decode().unwrap();
-    let messages = MessageBuilder::new(&request, &payload);
-    let (payload, messages, signature, mut left) = (&payload, &messages, &signature, budget);
-    let mut search = Search { request, payload, messages, urls: &urls, keys: &keys, signature, budget: &mut left };
-    let found = search.run_own_first(own);
-    (found, left)
+    search_with(raw, urls, tokens, budget, |search| search.run_own_first(own))
 }
 
 /// The remaining budget of a diagnosis that finds nothing.
@@ -87,6 +106,8 @@ fn bodies_and_queries_are_rewritten_up_to_a_size() {
         assert_eq!(is_found(&signed(form(&text), &url, &[])), rewritten, "body of {size} bytes");
         let query = signed(raw(Encoding::Query, Some(&text), ""), &url, &[]);
         assert_eq!(is_found(&query), rewritten, "query of {size} bytes");
+        let redirected = signed(raw(Encoding::Query, Some(&text), ""), &url, &decoded(&text));
+        assert_eq!(is_found(&redirected), rewritten, "redirected POST with {size} bytes");
     }
 }
 
@@ -133,4 +154,71 @@ fn all_candidates_of_a_typical_request_fit_the_budget() {
         let left = left(raw(encoding, Some(query), body), &[BASE], &[TOKEN, "previous-token"]);
         assert!(!left.exceeded, "{encoding:?}: {left:?}");
     }
+}
+
+/// The work of a diagnosis that makes these charges.
+fn work(charge: impl FnOnce(&mut Budget) -> bool) -> usize {
+    let mut budget = Budget::DIAGNOSIS;
+    assert!(charge(&mut budget));
+    Budget::DIAGNOSIS.work - budget.work
+}
+
+#[test]
+fn unchanged_request_is_charged_for_each_construction_key_and_url() {
+    let urls = [BASE, "https://b.example:8443"].map(|url| PublicUrl::parse(url).unwrap());
+    let (spellings, longest) = (2 + 3, format!("{BASE}:443{ROUTE}"));
+    let verifier = Verifier::new(urls.into(), Keyring::new(None, &[TOKEN.into(), "2".into(), "3".into()]).unwrap());
+    let hashed = url_with_body_hash("?a=1", FORM.as_bytes()).replace('?', "");
+    let raw = signed(raw(Encoding::Form, Some(&hashed), FORM), &format!("{BASE}{ROUTE}?a=1"), &decoded(FORM));
+    let mut left = Budget::DIAGNOSIS;
+    assert_eq!(verifier.diagnose_within(&raw.as_request(), &mut left), None);
+    let expected = work(|budget| {
+        let mut charge = |query: &str, (bytes, parts)| {
+            budget.sign_all(spellings * 3, format!("{longest}?{query}").len() + bytes, parts)
+        };
+        let fields = ("StatusdraftFailureReasonNotea b".len(), 6);
+        charge(&hashed, fields) && charge(&hashed, (0, 0)) && charge("a=1", fields) && budget.rewrite(FORM.len(), 0)
+    });
+    assert_eq!((left.signatures, left.work), (Budget::DIAGNOSIS.signatures, Budget::DIAGNOSIS.work - expected));
+}
+
+#[test]
+fn every_rewrite_of_a_changed_body_is_charged() {
+    let (body, url) = ("x".repeat(1000), url_with_body_hash(&format!("{BASE}{ROUTE}"), b"another"));
+    let raw = signed(raw(Encoding::Json, url.split('?').nth(1), &body), &url, &[]);
+    let (found, left) = search(&raw, &[BASE], &[TOKEN], 1, Budget::DIAGNOSIS);
+    assert_eq!(found.unwrap().near_miss.kind(), NearMissKind::Body);
+    let expected = work(|budget| {
+        budget.sign(url.len(), 0) && BODY_RULES.iter().all(|_| budget.rewrite(1000, 1) && budget.digest(1000))
+    });
+    assert_eq!(left.work, Budget::DIAGNOSIS.work - expected);
+}
+
+#[test]
+fn message_is_charged_before_each_key_and_not_tried_beyond_the_budget() {
+    let (url, query, fields) = (format!("{BASE}{ROUTE}"), Some("a=1"), [b"Status".as_slice(), b"draft"]);
+    let raw = signed(form(FORM), &format!("{url}?a=1"), &decoded("Status=draft"));
+    let tried = |signatures| {
+        let budget = Budget { signatures, ..Budget::DIAGNOSIS };
+        search_with(&raw, &[BASE], &["another", TOKEN], budget, |search| {
+            search.try_with_keys(CandidateMessage { url: &url, query, fields: &fields }).map(|(_, key)| key)
+        })
+    };
+    let (found, left) = tried(2);
+    let one = work(|budget| budget.sign(format!("{url}?a=1Statusdraft").len(), 2));
+    assert_eq!((found, left.signatures, left.work), (Some(1), 0, Budget::DIAGNOSIS.work - 2 * one));
+    let (found, left) = tried(1);
+    assert!(found.is_none() && left.exceeded, "{left:?}");
+}
+
+#[test]
+fn rewrite_is_charged_by_the_sizes_of_what_it_reads() {
+    assert_eq!(query_size(""), (1, 1));
+    assert_eq!(query_size("a=1&b=2&c"), (9 + 3, 3));
+    let many = "&".repeat(MAX_FIELDS);
+    assert_eq!(query_size(&many), (MAX_FIELDS + MAX_FIELDS + 1, MAX_FIELDS));
+    let size = |query, body| fields_size(&raw(Encoding::Form, query, body).as_request(), &decoded(body));
+    assert_eq!(size(None, "A=1&B=2&C"), (9, 3));
+    assert_eq!(size(Some("a=1&&b=2"), "A=1&B=2&C"), (8 + 9, 2 + 3));
+    assert_eq!(size(Some(&"a&".repeat(MAX_FIELDS)), "A=1"), (2 * MAX_FIELDS + 3, MAX_FIELDS));
 }

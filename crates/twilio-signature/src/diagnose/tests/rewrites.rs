@@ -67,6 +67,8 @@ fn query_with_a_hash_in_another_order_may_be_signed_without_the_fields() {
         let raw = signed(raw(Encoding::Form, Some(&arrived), FORM), &url, &fields);
         assert!(diagnosis(BASE, &raw).1.contains("another order"));
     }
+    let unhashed = signed(raw(Encoding::Form, Some("b=2&c=3&a=1"), FORM), &format!("{BASE}{ROUTE}?c=3&b=2&a=1"), &[]);
+    assert_eq!(verifier(BASE).diagnose(&unhashed.as_request()), None, "the signature would cover no field");
 }
 
 #[test]
