@@ -105,3 +105,32 @@ fn signed_by_shared_key(key: &SharedKey, algorithm: Algorithm, settings: Setting
     };
     Some(Difference { remedy: Some(remedy), ..Difference::new(kind, text) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Headers, SIGNATURE_SETTINGS_HEADER};
+
+    #[test]
+    fn signers_are_the_keys_that_the_request_does_not_select() {
+        use Algorithm::{HmacSha1, HmacSha256};
+        use NearMissKind::{Algorithm as OtherAlgorithm, Key, SettingsHeader};
+        let shared = ["any=secret-1", "sha256:HMAC_SHA256=secret-2", "sha1:HMAC_SHA1=secret-3"];
+        let shared = shared.map(|setting| SharedKey::parse(setting).unwrap());
+        let account = AccountKeys::new(&["token".into()], shared.into()).unwrap();
+        for (settings, algorithm, kinds) in [
+            ("key=any,algorithm=HMAC_SHA256", HmacSha256, [Key, Key].as_slice()),
+            ("key=any,algorithm=HMAC_SHA1", HmacSha1, &[SettingsHeader, Key, Key]),
+            ("key=any,algorithm=HMAC_SHA1", HmacSha256, &[OtherAlgorithm, Key, Key]),
+            ("key=sha256,algorithm=HMAC_SHA1", HmacSha1, &[SettingsHeader, Key, OtherAlgorithm, Key]),
+            ("key=unknown,algorithm=HMAC_SHA256", HmacSha256, &[Key, Key, Key]),
+            ("key=", HmacSha1, &[SettingsHeader; 4]),
+            ("", HmacSha1, &[SettingsHeader; 3]),
+        ] {
+            let headers: Headers = [(SIGNATURE_SETTINGS_HEADER, settings)].into_iter().collect();
+            let signers = other_signers(&account, algorithm, SignatureSettings::read(&headers));
+            let found: Vec<_> = signers.map(|(_, difference)| difference.kind).collect();
+            assert_eq!(found, kinds, "{settings:?} {algorithm}");
+        }
+    }
+}

@@ -133,6 +133,10 @@ fn path_with_other_slashes_or_case_is_corrected_at_twilio() {
         assert_eq!(found, kind, "{path}: {text}");
         assert!(text.ends_with("; correct the callback URL at Twilio"), "{text}");
     }
+    for path in ["/callbacks//customer-profiles", "/CALLBACKS/CUSTOMER-PROFILES"] {
+        let raw = signed(form(FORM), &format!("http://hooks.example.com{path}"), &decoded(FORM));
+        assert_eq!(verifier(BASE).diagnose(&raw.as_request()), None, "{path} is not tried with another scheme");
+    }
     let hinted = [("x-original-uri", "/callbacks/Customer-profiles/")];
     let (kind, text) = url_diagnosis(BASE, &format!("{BASE}/callbacks/Customer-profiles/"), &hinted);
     assert!(kind == Slashes && text.ends_with("; correct the callback URL at Twilio"), "{kind}: {text}");
