@@ -26,8 +26,8 @@ pub use signature::{ConstructionLabel, SignatureMode, Signer};
 pub use trace::TraceParent;
 pub(crate) use trusthub_events::closed_set;
 pub use trusthub_events::{
-    AccountSid, Label, Origin, ProfileDetails, ProfileSid, ProfileStatusChanged, RejectionReason, Resource, SidError,
-    Status, Timestamp, TimestampError,
+    AccountSid, KnownPolicy, Label, Origin, ProfileDetails, ProfileSid, ProfileStatusChanged, ProfileTier, ProfileType,
+    RejectionReason, Resource, SidError, Status, Timestamp, TimestampError,
     cloud_events::{self, DATA_SCHEMA, EVENT_TYPE, TEST_EVENT_TYPE},
     error_code, is_sid, serialize_label,
 };

@@ -15,7 +15,8 @@ use trusthub_client::{Fetched, Profile};
 
 use super::hash::hash;
 use crate::domain::{
-    Event, Label as _, Origin, ProfileDetails, ProfileStatusChanged, RecordPosition, RejectionReason, Timestamp,
+    Event, KnownPolicy, Label as _, Origin, ProfileDetails, ProfileStatusChanged, RecordPosition, RejectionReason,
+    Timestamp,
 };
 
 /// Creates the event for the status of a fetched profile.
@@ -42,13 +43,21 @@ pub fn event_from_profile(profile: &Fetched, fetched_at: Timestamp, last: Option
             origin: Origin::Reconciliation,
             idempotency_token: None,
             extra: BTreeMap::new(),
-            profile: Some(ProfileDetails {
-                friendly_name: profile.friendly_name.clone(),
-                policy_sid: profile.policy_sid.clone(),
-                date_created: profile.date_created,
-                date_updated: profile.date_updated,
-            }),
+            profile: Some(details(profile)),
         },
+    }
+}
+
+fn details(profile: &Profile) -> ProfileDetails {
+    let policy = profile.policy_sid.as_deref().and_then(KnownPolicy::find);
+    let tier = policy.and_then(|policy| policy.tier);
+    ProfileDetails {
+        friendly_name: profile.friendly_name.clone(),
+        policy_sid: profile.policy_sid.clone(),
+        profile_type: policy.map(|policy| policy.profile_type.to_string()),
+        tier: tier.map(|tier| tier.to_string()),
+        date_created: profile.date_created,
+        date_updated: profile.date_updated,
     }
 }
 
@@ -123,11 +132,22 @@ mod tests {
             "valid_until": "2027-07-30T22:29:24Z", "received_at": "1970-01-01T00:01:40.000Z",
             "origin": "reconciliation", "idempotency_token": null, "extra": {},
             "profile": {
-                "friendly_name": "Ada's", "policy_sid": "RN33333333333333333333333333333333",
+                "friendly_name": "Ada's", "policy_sid": "RN33333333333333333333333333333333", "type": null, "tier": null,
                 "date_created": "1970-01-01T00:00:10.000Z", "date_updated": "1970-01-01T00:00:50.000Z",
             },
         });
         assert_eq!(json, expected, "the event contains no email address");
+    }
+
+    #[test]
+    fn event_has_the_type_and_tier_that_the_policy_determines() {
+        let type_of = |policy: &str| {
+            let details = details(&Profile { policy_sid: Some(policy.to_owned()), ..profile() });
+            (details.profile_type, details.tier)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(type_of("RNdfbf3fae0e1107f8aded0e7cead80bf5"), (text("business"), text("secondary")));
+        assert_eq!(type_of("RN806dd6cd175f314e1f96a9727ee271f4"), (text("starter"), None));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use trusthub_bridge::domain::{
-    DATA_SCHEMA, DeadLetterReason, EVENT_TYPE, Label, ProfileStatusChanged, RejectionReason, Resource, Status,
+    DATA_SCHEMA, DeadLetterReason, EVENT_TYPE, Label, ProfileStatusChanged, ProfileTier, ProfileType, RejectionReason,
+    Resource, Status,
 };
 
 const REFERENCE: &str = include_str!("../../docs/events.md");
@@ -20,9 +21,11 @@ fn texts<L: Label>() -> Vec<&'static str> {
 }
 
 #[test]
-fn reference_lists_exactly_the_resources_statuses_and_reasons_of_the_code() {
+fn reference_lists_exactly_the_values_of_the_code() {
     assert_eq!(first_cells("| `resource` | Source of the event |"), texts::<Resource>());
     assert_eq!(first_cells("| `status` | Meaning |"), texts::<Status>());
+    assert_eq!(first_cells("| `type` | Meaning |"), texts::<ProfileType>());
+    assert_eq!(first_cells("| `tier` | Meaning |"), texts::<ProfileTier>());
     assert_eq!(first_cells("| `reason` | When |"), texts::<DeadLetterReason>());
 }
 

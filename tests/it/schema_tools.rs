@@ -48,7 +48,8 @@ fn reconciled() -> Value {
     value["origin"] = "reconciliation".into();
     value["errors"] = [18602, 90210].map(|code| serde_json::to_value(RejectionReason::from(code)).unwrap()).into();
     value["profile"] = json!({
-        "friendly_name": null, "policy_sid": null, "date_created": RECEIVED, "date_updated": RECEIVED,
+        "friendly_name": null, "policy_sid": null, "type": "business", "tier": null, "date_created": RECEIVED,
+        "date_updated": RECEIVED,
     });
     let read: ProfileStatusChanged = serde_json::from_value(value.clone()).unwrap();
     assert_eq!(serde_json::to_value(read).unwrap(), value, "the program writes such values");
@@ -61,6 +62,7 @@ fn of_tomorrow() -> Value {
     for (field, text) in [("status", "on-hold"), ("resource", "brand"), ("origin", "event-stream")] {
         value[field] = text.into();
     }
+    value["profile"]["type"] = "cooperative".into();
     value["new_field"] = json!({"new": [1, null]});
     value["errors"][0]["severity"] = "high".into();
     value

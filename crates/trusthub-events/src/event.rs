@@ -96,8 +96,17 @@ pub struct ProfileStatusChanged {
 pub struct ProfileDetails {
     /// The name that the owner gave the profile. May be the name of a person, which is personal data.
     pub friendly_name: Option<String>,
-    /// The SID of the policy under which the profile is reviewed.
+    /// The SID of the policy under which the profile is reviewed, or of the regulation of a bundle.
     pub policy_sid: Option<String>,
+    /// The type of the profile; `null` if the policy is not known. The examples are the known values; consumers must accept
+    /// others.
+    #[serde(rename = "type")]
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::profile_type"))]
+    pub profile_type: Option<String>,
+    /// Whether it is the profile of the owner of the account or of a customer; `null` if its type has no tiers. The examples
+    /// are the known values; consumers must accept others.
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::profile_tier"))]
+    pub tier: Option<String>,
     /// When the profile was created.
     #[cfg_attr(test, schemars(schema_with = "crate::schema::timestamp_or_null"))]
     pub date_created: Option<Timestamp>,

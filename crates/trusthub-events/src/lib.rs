@@ -4,7 +4,8 @@
 //!
 //! - [`ProfileStatusChanged`] is the value of a record, and [`cloud_events`] has the names and values of its headers.
 //! - [`Resource`], [`Status`] and [`Origin`] have a variant for what this version does not know, so that a newer bridge
-//!   does not stop an older consumer. [`error_code::CATALOG`] lists the error codes of rejections.
+//!   does not stop an older consumer. [`error_code::CATALOG`] lists the error codes of rejections, and [`KnownPolicy`] the
+//!   policies of profiles.
 //! - [`AccountSid`], [`ProfileSid`] and [`Timestamp`] are parsed once; a value of these types is valid.
 //! - [`view`] has the rules by which a consumer skips repeats and events that are out of order.
 //! - [`Label`] and [`closed_set!`] are for closed sets of values, such as metric labels.
@@ -18,6 +19,7 @@ pub mod cloud_events;
 pub mod error_code;
 mod event;
 mod label;
+mod policy;
 mod resource;
 #[cfg(test)]
 mod schema;
@@ -28,6 +30,7 @@ pub mod view;
 
 pub use event::{Origin, ProfileDetails, ProfileStatusChanged, RejectionReason};
 pub use label::{Label, serialize_label};
+pub use policy::{KnownPolicy, ProfileTier, ProfileType};
 pub use resource::Resource;
 pub use sid::{AccountSid, ProfileSid, SidError, is_sid};
 pub use status::Status;

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::Value;
 
-use crate::{Label, ProfileStatusChanged, Resource, Status, cloud_events::DATA_SCHEMA};
+use crate::{Label, ProfileStatusChanged, ProfileTier, ProfileType, Resource, Status, cloud_events::DATA_SCHEMA};
 
 /// UTC, RFC 3339, milliseconds, as [`crate::Timestamp`] is written.
 const TIMESTAMP: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$";
@@ -18,6 +18,21 @@ const TIMESTAMP: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}
 fn open_set<L: Label>() -> Schema {
     let known: Vec<_> = L::ALL.iter().map(|value| value.as_str()).collect();
     json_schema!({"type": "string", "examples": known})
+}
+
+/// As [`open_set`], or `null`.
+fn open_set_or_null<L: Label>() -> Schema {
+    let mut schema = open_set::<L>();
+    schema.insert("type".to_owned(), serde_json::json!(["string", "null"]));
+    schema
+}
+
+pub(crate) fn profile_type(_: &mut SchemaGenerator) -> Schema {
+    open_set_or_null::<ProfileType>()
+}
+
+pub(crate) fn profile_tier(_: &mut SchemaGenerator) -> Schema {
+    open_set_or_null::<ProfileTier>()
 }
 
 pub(crate) fn resource(_: &mut SchemaGenerator) -> Schema {

@@ -246,3 +246,20 @@ impl Policy {
         self.profile_type.starts_with("primary_")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use trusthub_events::{KnownPolicy, ProfileTier};
+
+    use super::*;
+
+    #[test]
+    fn policies_and_primary_profiles_are_those_that_events_know() {
+        let simulated: BTreeMap<_, _> = POLICIES.iter().map(|policy| (policy.sid, policy.is_primary())).collect();
+        let is_primary = |policy: &KnownPolicy| policy.tier == Some(ProfileTier::Primary);
+        let known: BTreeMap<_, _> = KnownPolicy::ALL.iter().map(|policy| (policy.sid, is_primary(policy))).collect();
+        assert_eq!(simulated, known);
+    }
+}
