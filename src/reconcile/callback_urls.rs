@@ -44,12 +44,6 @@ pub(crate) enum CallbackUrlError {
         routes()
     )]
     Route,
-    /// The URL is for regulatory bundles, which are not in Trust Hub.
-    #[error(
-        "is for regulatory bundles, which are not in Trust Hub; write the public URL alone, or one of {}",
-        routes()
-    )]
-    Bundles,
     /// The URL is for compliance registrations, which reconciliation does not list.
     #[error(
         "is for compliance registrations, which reconciliation does not list; write the public URL alone, or one of {}",
@@ -93,7 +87,6 @@ fn parse_scope(url: String) -> Result<UrlScope, CallbackUrlError> {
     let named =
         Resource::ALL.iter().find(|resource| callback_route(**resource).is_some_and(|route| url.ends_with(route)));
     match named {
-        Some(Resource::RegulatoryBundle) => Err(CallbackUrlError::Bundles),
         Some(Resource::ComplianceRegistration) => Err(CallbackUrlError::Registrations),
         Some(resource) => Ok(UrlScope::Only(*resource, url)),
         None if is_nearly_a_route(&url) => Err(CallbackUrlError::Route),
@@ -210,7 +203,7 @@ impl UrlUpdater {
                 let update = Update { status_callback: Some(url.to_owned()), ..Update::default() };
                 match account.update(collection, &profile.sid, &update).await {
                     Ok(_) => planned,
-                    Err(trusthub_client::Error::NotEditable) => UrlChange::Locked,
+                    Err(trusthub_client::Error::NotEditable(_)) => UrlChange::Locked,
                     Err(error) => UrlChange::Failed(describe(&error)),
                 }
             }
@@ -253,6 +246,8 @@ mod tests {
         assert_eq!(url_for(url, Resource::CustomerProfile).as_deref(), Some(expected));
         let expected = "https://hooks.example.com/twilio/callbacks/trust-products#rc=5&rp=ct,rt,5xx";
         assert_eq!(url_for(url, Resource::TrustProduct).as_deref(), Some(expected));
+        let expected = "https://hooks.example.com/twilio/callbacks/regulatory-bundles#rc=5&rp=ct,rt,5xx";
+        assert_eq!(url_for(url, Resource::RegulatoryBundle).as_deref(), Some(expected));
     }
 
     #[test]
@@ -289,7 +284,6 @@ mod tests {
                 "{slip}"
             );
         }
-        assert!(wrong("https://a.example/callbacks/regulatory-bundles").contains("not in Trust Hub"));
         assert!(wrong("https://a.example/callbacks/compliance-registrations").contains("does not list"));
     }
 

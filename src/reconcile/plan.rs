@@ -16,7 +16,7 @@ closed_set! {
         Same => "same",
         /// The profile is a draft, and the topic has no event of it. No event is missing.
         Untouched => "untouched",
-        /// The events of the profile are of a resource that is not in Trust Hub.
+        /// The events of the profile are of a resource that no list has.
         NotCompared => "not compared",
         /// The profile changed so recently that its callback may still arrive.
         TooRecent => "too recent",
@@ -67,11 +67,11 @@ pub(super) fn classify(
     }
 }
 
-/// Whether the client lists the resource. Bundles have a separate API, and so have registrations.
+/// Whether the client lists the resource. Registrations have an API of their own, in private beta.
 fn is_listed(resource: Resource) -> bool {
     match resource {
-        Resource::CustomerProfile | Resource::TrustProduct => true,
-        Resource::RegulatoryBundle | Resource::ComplianceRegistration | Resource::Unknown => false,
+        Resource::CustomerProfile | Resource::TrustProduct | Resource::RegulatoryBundle => true,
+        Resource::ComplianceRegistration | Resource::Unknown => false,
     }
 }
 
@@ -135,10 +135,15 @@ mod tests {
 
     #[test]
     fn resources_that_are_not_listed_are_not_compared() {
-        for resource in [Resource::RegulatoryBundle, Resource::ComplianceRegistration, Resource::Unknown] {
+        let compare = |resource| {
             let belief = Belief { resource, ..belief(Status::InReview) };
-            let comparison = classify(&profile(Status::TwilioApproved, at(100)), Some(&belief), Some(at(10)), at(NOON));
-            assert_eq!(comparison, Comparison::NotCompared);
+            classify(&profile(Status::TwilioApproved, at(100)), Some(&belief), Some(at(10)), at(NOON))
+        };
+        for resource in [Resource::ComplianceRegistration, Resource::Unknown] {
+            assert_eq!(compare(resource), Comparison::NotCompared);
+        }
+        for resource in [Resource::CustomerProfile, Resource::TrustProduct, Resource::RegulatoryBundle] {
+            assert_eq!(compare(resource), Comparison::Missed);
         }
     }
 

@@ -56,7 +56,7 @@ pub(crate) struct ReconcileSummary {
     pub too_recent: u64,
     /// Unpublished profiles that last changed before the topic's history starts.
     pub history_too_short: u64,
-    /// Profiles whose events are of a resource that is not in Trust Hub.
+    /// Profiles whose events are of a resource that no list has.
     pub not_compared: u64,
     /// Profiles and lists of profiles that could not be read or published.
     pub failed: u64,

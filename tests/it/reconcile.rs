@@ -1,11 +1,13 @@
 //! Status changes without a callback: found by querying Trust Hub, and published.
 
+mod bundles;
 mod callbacks;
 mod command;
 mod converges;
 mod dev;
 mod histories;
 mod one_at_a_time;
+mod refusals;
 mod service;
 mod streams;
 

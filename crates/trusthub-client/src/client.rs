@@ -1,8 +1,8 @@
 //! The client that all accounts share, and the requests of one account.
 //!
 //! Responses are parsed into types at once: when a field is missing that Twilio leaves optional but the client requires,
-//! the [`Error`] names it. Credentials are sent to the configured origin only, so redirects are not followed and every page
-//! of a list must have the same origin as the first.
+//! the [`Error`] names it. Credentials are sent to the configured origin only, and for bundles to Twilio's own host for
+//! them, so redirects are not followed and every page of a list must have the same origin as the first.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -36,7 +36,8 @@ pub struct AccountClient {
 impl TrustHub {
     /// Creates the client. It opens no connection yet.
     ///
-    /// The base URL is Twilio's, `https://trusthub.twilio.com`, or that of a simulator; it may have a path prefix. The user
+    /// The base URL is Twilio's, `https://trusthub.twilio.com`, or that of a simulator; it may have a path prefix. Bundles
+    /// are requested from `numbers.twilio.com` if the base URL is Twilio's, and otherwise below the base URL, too. The user
     /// agent identifies the program in every request.
     ///
     /// # Errors

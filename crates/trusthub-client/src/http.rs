@@ -20,7 +20,6 @@ use crate::{
     setup_error::SetupError,
 };
 
-const VERSION: &str = "v1";
 /// A page of a thousand profiles has about 1.5 MB.
 const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -29,7 +28,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[derive(Debug)]
 pub(crate) struct ApiClient {
     client: Client,
-    base: Url,
+    /// The base URL of Trust Hub.
+    trust_hub: Url,
+    /// The base URL of the API for numbers, which has the regulatory bundles.
+    numbers: Url,
     permits: Semaphore,
     pub(crate) limits: ApiLimits,
     /// Requests sent so far, retries included.
@@ -48,15 +50,19 @@ impl ApiClient {
     pub(crate) fn new(base_url: &str, user_agent: &str, limits: ApiLimits) -> Result<Self, SetupError> {
         let base = Url::parse(base_url).map_err(|_| SetupError::BaseUrl)?;
         let client = client(&base, user_agent, &limits).map_err(|error| SetupError::Http(error.into()))?;
-        Ok(Self { client, base, permits: Semaphore::new(limits.concurrency), limits, requests: AtomicU64::new(0) })
+        let (permits, requests) = (Semaphore::new(limits.concurrency), AtomicU64::new(0));
+        Ok(Self { client, numbers: numbers_url(&base), trust_hub: base, permits, limits, requests })
     }
 
     /// The URL of a collection, or of one profile in it.
     pub(crate) fn url(&self, collection: Collection, sid: Option<&ProfileSid>) -> Url {
-        let prefix = self.base.path().trim_end_matches('/');
+        let mut url = match collection {
+            Collection::CustomerProfiles | Collection::TrustProducts => self.trust_hub.clone(),
+            Collection::RegulatoryBundles => self.numbers.clone(),
+        };
+        let prefix = url.path().trim_end_matches('/');
         let profile = sid.map(|sid| format!("/{sid}")).unwrap_or_default();
-        let mut url = self.base.clone();
-        url.set_path(&format!("{prefix}/{VERSION}/{}{profile}", collection.path()));
+        url.set_path(&format!("{prefix}/{}{profile}", collection.path()));
         url
     }
 
@@ -113,6 +119,18 @@ impl ApiClient {
     }
 }
 
+/// The base URL of the API for numbers. Twilio has a host for each API, also in its regions. A simulator or a gateway has
+/// all of them at one base URL.
+fn numbers_url(base: &Url) -> Url {
+    let mut numbers = base.clone();
+    let domain = base.host_str().and_then(|host| host.strip_prefix("trusthub."));
+    if let Some(domain) = domain.filter(|domain| *domain == "twilio.com" || domain.ends_with(".twilio.com")) {
+        // The host stays valid.
+        let _ = numbers.set_host(Some(&format!("numbers.{domain}")));
+    }
+    numbers
+}
+
 fn client(base: &Url, user_agent: &str, limits: &ApiLimits) -> reqwest::Result<Client> {
     // The provider is process-wide; another part of the process may already have installed the same one.
     let _ = ring::default_provider().install_default();
@@ -144,4 +162,29 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundles(base: &str) -> String {
+        let client = ApiClient::new(base, "test/1.0", ApiLimits::default()).unwrap();
+        client.url(Collection::RegulatoryBundles, None).to_string()
+    }
+
+    #[test]
+    fn bundles_are_at_the_host_for_numbers_of_twilio_and_at_the_only_host_of_others() {
+        const PATH: &str = "/v2/RegulatoryCompliance/Bundles";
+        for (base, expected) in [
+            ("https://trusthub.twilio.com", "https://numbers.twilio.com"),
+            ("https://trusthub.dublin.ie1.twilio.com:8443", "https://numbers.dublin.ie1.twilio.com:8443"),
+            ("https://trusthub.twilio.com.example.com", "https://trusthub.twilio.com.example.com"),
+            ("https://trusthub.nottwilio.com", "https://trusthub.nottwilio.com"),
+            ("http://127.0.0.1:8090", "http://127.0.0.1:8090"),
+            ("https://gateway.example.com/twilio/", "https://gateway.example.com/twilio"),
+        ] {
+            assert_eq!(bundles(base), format!("{expected}{PATH}"), "{base}");
+        }
+    }
 }

@@ -83,7 +83,10 @@ impl PageReader {
         let Some(url) = self.next.take().transpose()? else {
             return Ok(None);
         };
-        let body = self.http.get(&self.credentials, url.clone()).await?;
+        let body = self.http.get(&self.credentials, url.clone()).await.map_err(|error| match error {
+            Error::NotFound => Error::NoList,
+            error => error,
+        })?;
         let page = ListPage::read(&body, self.collection)?;
         self.next = page.next.map(|link| self.check_link(&url, &link));
         Ok(Some((page.profiles, self)))

@@ -7,24 +7,35 @@ use trusthub_events::{AccountSid, ProfileSid, Resource, Status, Timestamp};
 
 use crate::{codes::codes, error::Error, fields::JsonFields};
 
-/// The two collections of profiles in Trust Hub.
+/// The collections of profiles in Trust Hub, and of bundles in Twilio's API for numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Collection {
     /// Profiles of businesses and individuals.
     CustomerProfiles,
     /// The services that such a profile is trusted for, such as SHAKEN/STIR.
     TrustProducts,
+    /// What regulations require for phone numbers.
+    RegulatoryBundles,
 }
 
 impl Collection {
-    /// Both collections.
-    pub const ALL: [Self; 2] = [Self::CustomerProfiles, Self::TrustProducts];
+    /// All collections.
+    pub const ALL: [Self; 3] = [Self::CustomerProfiles, Self::TrustProducts, Self::RegulatoryBundles];
 
-    /// The path segment of the collection.
+    /// The path of the collection below the base URL of its API.
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::CustomerProfiles => "CustomerProfiles",
-            Self::TrustProducts => "TrustProducts",
+            Self::CustomerProfiles => "v1/CustomerProfiles",
+            Self::TrustProducts => "v1/TrustProducts",
+            Self::RegulatoryBundles => "v2/RegulatoryCompliance/Bundles",
+        }
+    }
+
+    /// The name of the field with what a profile is reviewed against.
+    fn policy_field(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles | Self::TrustProducts => "policy_sid",
+            Self::RegulatoryBundles => "regulation_sid",
         }
     }
 
@@ -34,6 +45,7 @@ impl Collection {
         match self {
             Self::CustomerProfiles => Resource::CustomerProfile,
             Self::TrustProducts => Resource::TrustProduct,
+            Self::RegulatoryBundles => Resource::RegulatoryBundle,
         }
     }
 }
@@ -59,7 +71,7 @@ pub struct Profile {
     pub date_updated: Timestamp,
     /// The time of creation.
     pub date_created: Option<Timestamp>,
-    /// The policy that the profile is reviewed against, `RN…`.
+    /// The policy that the profile is reviewed against, or the regulation of a bundle, `RN…`.
     pub policy_sid: Option<String>,
     /// The name that the account gave the profile.
     pub friendly_name: Option<String>,
@@ -69,7 +81,7 @@ pub struct Profile {
     pub status_callback: Option<String>,
     /// The end of the approval, as Twilio wrote it.
     pub valid_until: Option<String>,
-    /// The error codes of a rejection, in Twilio's order and without duplicates.
+    /// The error codes of a rejection, in Twilio's order and without duplicates. Twilio returns none for a bundle.
     pub error_codes: Vec<u32>,
 }
 
@@ -130,7 +142,7 @@ impl Profile {
             raw_status: raw_status.to_owned(),
             date_updated: fields.parsed("date_updated", str::parse)?,
             date_created: fields.timestamp("date_created")?,
-            policy_sid: fields.owned("policy_sid")?,
+            policy_sid: fields.owned(collection.policy_field())?,
             friendly_name: fields.owned("friendly_name")?,
             email: fields.owned("email")?,
             status_callback: fields.owned("status_callback")?,
@@ -191,6 +203,16 @@ mod tests {
         assert_eq!(profile.status_callback.as_deref(), Some("https://a.example/callbacks"));
         assert_eq!(profile.valid_until.as_deref(), Some("2027-07-30T22:29:24Z"));
         assert_eq!(profile.error_codes, [18601]);
+    }
+
+    #[test]
+    fn bundle_has_the_regulation_in_place_of_the_policy() {
+        let mut bundle = with("regulation_sid", json!(sid("RN")));
+        bundle.as_object_mut().unwrap().retain(|field, _| field != "policy_sid" && field != "errors");
+        bundle["status"] = json!("provisionally-approved");
+        let bundle = Profile::read(&bundle, Collection::RegulatoryBundles).unwrap();
+        assert_eq!((bundle.resource, bundle.status), (Resource::RegulatoryBundle, Status::ProvisionallyApproved));
+        assert_eq!((bundle.policy_sid, bundle.error_codes), (Some(sid("RN")), vec![]));
     }
 
     #[test]

@@ -79,10 +79,13 @@ fn is_retryable(error: &Error, method: &Method) -> bool {
     match error {
         Error::TooManyRequests { .. } | Error::Connect { .. } => true,
         Error::Server { .. } | Error::Timeout | Error::Broken { .. } => method.is_safe(),
-        Error::Unauthorized
+        Error::Unauthorized(_)
+        | Error::Forbidden(_)
+        | Error::ClientValidation(_)
         | Error::NotFound
-        | Error::NotEditable
-        | Error::Invalid { .. }
+        | Error::NoList
+        | Error::NotEditable(_)
+        | Error::Invalid(_)
         | Error::Unexpected { .. }
         | Error::Malformed { .. }
         | Error::TooLarge
@@ -114,7 +117,7 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::transport_error::TransportError;
+    use crate::{refusal::Refusal, transport_error::TransportError};
 
     const NOW: OffsetDateTime = datetime!(1994-11-06 08:49:00 UTC);
 
@@ -159,9 +162,12 @@ mod tests {
 
     #[test]
     fn permanent_error_is_not_retried() {
-        let invalid = Error::Invalid { status: 400, code: None, message: String::new() };
-        let redirect = Error::Unexpected { status: 302 };
-        for error in [Error::Unauthorized, Error::NotFound, Error::NotEditable, invalid, redirect, Error::TooLarge] {
+        let refusal = Refusal { status: 400, code: None, message: String::new() };
+        let refused =
+            [Error::Unauthorized, Error::Forbidden, Error::ClientValidation, Error::NotEditable, Error::Invalid];
+        let refused = refused.map(|error| error(refusal.clone()));
+        let others = [Error::NotFound, Error::NoList, Error::Unexpected { status: 302 }, Error::TooLarge];
+        for error in refused.into_iter().chain(others) {
             assert!(!is_retried(error.clone(), &Method::GET), "{error}");
         }
     }

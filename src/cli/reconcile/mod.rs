@@ -20,7 +20,7 @@ use crate::{
 /// The text of `reconcile --help`.
 pub(super) const LONG: &str = "Compare Trust Hub with the event topic, and publish the status changes that no callback announced
 
-Compares the profiles of every account, from TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, with the last status that
+Compares the profiles and regulatory bundles of every account, from TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, with the last status that
 consumers of KAFKA_TOPIC have. Publishes an event with the origin \"reconciliation\" for each profile whose status in Trust
 Hub differs, and for each profile that has no event although it changed since the topic's history starts. Changes of the
 last two minutes are ignored, because their callbacks may still arrive.

@@ -7,6 +7,8 @@ use test_support::{
     simulator::POLICY,
 };
 
+use super::bundles::{BUNDLES, create_bundle};
+
 const RETRIES: &str = "#rc=5&rp=ct,rt,5xx";
 
 fn callback_of(fixture: &Fixture, sid: &str) -> Value {
@@ -58,10 +60,13 @@ fn public_url_sets_the_path_of_each_resource_with_or_without_retries() {
     let profile = fixture.simulator.create("");
     let form = format!("FriendlyName=Shop&Email=a%40example.com&PolicySid={POLICY}");
     let product = fixture.simulator.post("/v1/TrustProducts", &form)["sid"].as_str().unwrap().to_owned();
+    let bundle = create_bundle(&fixture);
     assert_eq!(set(&fixture, base(&fixture), &["--no-retries"]).code, Some(0));
     assert_eq!(callback_of(&fixture, &profile), fixture.url);
     let product = fixture.simulator.get(&format!("/v1/TrustProducts/{product}"));
     assert_eq!(product["status_callback"], format!("{}/callbacks/trust-products", base(&fixture)));
+    let bundle = fixture.simulator.get(&format!("{BUNDLES}/{bundle}"));
+    assert_eq!(bundle["status_callback"], format!("{}/callbacks/regulatory-bundles", base(&fixture)));
 }
 
 #[test]

@@ -172,10 +172,10 @@ fn events_of_older_and_newer_schemas_count_and_unreadable_ones_do_not() {
 }
 
 #[test]
-fn profiles_with_events_of_bundles_are_not_compared() {
+fn profiles_with_events_of_registrations_are_not_compared() {
     let fixture = Fixture::new();
     let profile = fixture.create_missed();
-    let request = Request::form("/callbacks/regulatory-bundles", &callback_of(&profile));
+    let request = Request::form("/callbacks/compliance-registrations", &callback_of(&profile));
     let answer = fixture.bridge.send(&request.signed_with(TOKEN, base(&fixture)));
     assert_eq!(answer.status, 204);
     fixture.advance_clock();

@@ -42,7 +42,7 @@ async fn client_reads_profiles_and_distinguishes_rejections() {
 
     simulator.submit(&text);
     let locked = account.update(PROFILES, &profile, &elsewhere).await;
-    assert!(matches!(locked, Err(Error::NotEditable)), "{locked:?}");
+    assert!(matches!(locked, Err(Error::NotEditable(_))), "{locked:?}");
     simulator.control(&text, "reject", "code=18602");
     let rejected = account.fetch(PROFILES, &profile).await.unwrap();
     assert_eq!((rejected.status, &rejected.error_codes[..]), (Status::TwilioRejected, &[18602][..]));
@@ -53,7 +53,7 @@ async fn client_reads_profiles_and_distinguishes_rejections() {
     let missing = account.fetch(Collection::TrustProducts, &profile).await;
     assert!(matches!(missing, Err(Error::NotFound)), "{missing:?}");
     let wrong_password = self::account(&simulator, "another").fetch(PROFILES, &profile).await;
-    assert!(matches!(wrong_password, Err(Error::Unauthorized)), "{wrong_password:?}");
+    assert!(matches!(wrong_password, Err(Error::Unauthorized(_))), "{wrong_password:?}");
     simulator.set("too_many_requests=100&retry_after_secs=0");
     let limited = account.fetch(PROFILES, &profile).await;
     assert!(matches!(limited, Err(Error::TooManyRequests { .. })), "{limited:?}");

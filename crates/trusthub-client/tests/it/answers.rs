@@ -1,6 +1,6 @@
 //! How the client interprets responses.
 
-use trusthub_client::{Collection, Error, Profile, Update};
+use trusthub_client::{Collection, Error, Profile, Refusal, Update};
 use trusthub_events::Status;
 
 use super::{
@@ -30,12 +30,17 @@ async fn update_sends_only_the_changes_and_returns_the_updated_profile() {
 #[tokio::test]
 async fn errors_of_twilio_are_distinguished() {
     let message = "Invalid Email ada@example.com";
-    for (status, code, expected) in [
+    type Expected = fn(Refusal) -> Error;
+    let cases: [(u16, u32, Expected); 6] = [
         (401, 20003, Error::Unauthorized),
-        (404, 20404, Error::NotFound),
+        (403, 70051, Error::Forbidden),
+        (401, 70052, Error::ClientValidation),
+        (404, 20404, |_| Error::NotFound),
         (400, 60711, Error::NotEditable),
-        (400, 20001, Error::Invalid { status: 400, code: Some(20001), message: message.to_owned() }),
-    ] {
+        (400, 20001, Error::Invalid),
+    ];
+    for (status, code, expected) in cases {
+        let expected = expected(Refusal { status, code: Some(code), message: message.to_owned() });
         let server = Server::with_replies([rejection(status, code, message)]);
         let error = update(&server, &Update::default()).await.unwrap_err();
         assert_eq!(error, expected);

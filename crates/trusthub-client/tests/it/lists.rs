@@ -2,8 +2,8 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
-use trusthub_client::{AccountClient, ApiLimits, Collection, Error, Listing, Profile};
-use trusthub_events::Status;
+use trusthub_client::{AccountClient, ApiLimits, Collection, Error, Listing, Profile, Refusal};
+use trusthub_events::{Resource, Status};
 
 use super::{
     PASSWORD, account, basic, credentials, hub, limits, profile, profile_sid, rejection,
@@ -120,5 +120,23 @@ async fn unreadable_profile_does_not_hide_the_others() {
 async fn failed_page_ends_the_list() {
     let server = Server::with_replies([page([profile(1)], json!("?Page=1")), rejection(400, 20001, "Page")]);
     let found = list(&account(&server.url())).await;
-    assert!(matches!(&found[..], [Ok(_), Err(Error::Invalid { code: Some(20001), .. })]), "{found:?}");
+    assert!(matches!(&found[..], [Ok(_), Err(Error::Invalid(Refusal { code: Some(20001), .. }))]), "{found:?}");
+}
+
+#[tokio::test]
+async fn list_that_does_not_exist_is_no_missing_profile() {
+    let server = Server::with_replies([rejection(404, 20404, "The requested resource was not found")]);
+    assert_eq!(list(&account(&server.url())).await, [Err(Error::NoList)]);
+}
+
+#[tokio::test]
+async fn bundles_are_listed_from_the_api_for_numbers() {
+    let mut bundle = profile(1);
+    bundle["regulation_sid"] = json!(sid("RN", 7));
+    let server = Server::with_replies([page([bundle], Value::Null)]);
+    let account = account(&server.url());
+    let list = account.list(Collection::RegulatoryBundles, &Listing::default());
+    let [bundle] = &list.try_collect::<Vec<_>>().await.unwrap()[..] else { panic!("one bundle") };
+    assert_eq!((bundle.resource, bundle.policy_sid.clone()), (Resource::RegulatoryBundle, Some(sid("RN", 7))));
+    assert_eq!(server.asked()[0].line, "GET /v2/RegulatoryCompliance/Bundles?PageSize=1000");
 }
