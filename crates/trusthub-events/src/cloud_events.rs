@@ -5,6 +5,8 @@
 //!
 //! [Kafka protocol binding]: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
 
+use crate::AccountSid;
+
 /// The header with the version of CloudEvents, [`SPEC_VERSION`].
 pub const SPEC_VERSION_HEADER: &str = "ce_specversion";
 
@@ -40,8 +42,32 @@ pub const EVENT_TYPE: &str = "io.trusthub-bridge.profile.status-changed.v1";
 /// [`ProfileStatusChanged`](crate::ProfileStatusChanged) that never happened; consumers ignore it like any unknown type.
 pub const TEST_EVENT_TYPE: &str = "io.trusthub-bridge.test.v1";
 
-/// The `dataschema`, which identifies the JSON Schema in `schemas/`.
+/// The `type` of a [`ProfileDeleted`](crate::ProfileDeleted).
+pub const DELETED_EVENT_TYPE: &str = "io.trusthub-bridge.profile.deleted.v1";
+
+/// The `type` of a [`ProfileDescribed`](crate::ProfileDescribed).
+pub const DESCRIBED_EVENT_TYPE: &str = "io.trusthub-bridge.profile.described.v1";
+
+/// The `type` of a [`ProfileState`](crate::state::ProfileState), the record of the state topic.
+pub const STATE_TYPE: &str = "io.trusthub-bridge.profile.state.v1";
+
+/// The `dataschema` of a [`ProfileStatusChanged`](crate::ProfileStatusChanged). It identifies the JSON Schema in `schemas/`.
 pub const DATA_SCHEMA: &str = "urn:trusthub-bridge:profile-status-changed:v1";
+
+/// The `dataschema` of a [`ProfileDeleted`](crate::ProfileDeleted).
+pub const DELETED_DATA_SCHEMA: &str = "urn:trusthub-bridge:profile-deleted:v1";
+
+/// The `dataschema` of a [`ProfileDescribed`](crate::ProfileDescribed).
+pub const DESCRIBED_DATA_SCHEMA: &str = "urn:trusthub-bridge:profile-described:v1";
+
+/// The `dataschema` of a [`ProfileState`](crate::state::ProfileState).
+pub const STATE_DATA_SCHEMA: &str = "urn:trusthub-bridge:profile-state:v1";
 
 /// The `datacontenttype`: the value of a record is JSON.
 pub const CONTENT_TYPE: &str = "application/json";
+
+/// The `source` of an event about a profile of this account.
+#[must_use]
+pub fn source(account: &AccountSid) -> String {
+    format!("//trusthub.twilio.com/accounts/{account}")
+}

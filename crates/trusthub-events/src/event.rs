@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountSid, Label as _, ProfileSid, Resource, Status, Timestamp,
+    AccountSid, Label as _, ProfileSid, Resource, Status, Timestamp, cloud_events,
     error_code::{self, CodeLabel},
 };
 
@@ -119,7 +119,7 @@ impl ProfileStatusChanged {
     /// The CloudEvents `source`: the account in Trust Hub.
     #[must_use]
     pub fn source(&self) -> String {
-        format!("//trusthub.twilio.com/accounts/{}", self.account_sid)
+        cloud_events::source(&self.account_sid)
     }
 
     /// The CloudEvents `subject`, which is also the key of the record: the profile.

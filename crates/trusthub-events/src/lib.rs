@@ -8,6 +8,8 @@
 //!   policies of profiles.
 //! - [`AccountSid`], [`ProfileSid`] and [`Timestamp`] are parsed once; a value of these types is valid.
 //! - [`view`] has the rules by which a consumer skips repeats and events that are out of order.
+//! - [`state`] has the present state of a profile and how events change it, which is what the state topic contains.
+//!   [`ProfileDeleted`] and [`ProfileDescribed`] are events of reconciliation for that state.
 //! - [`Label`] and [`closed_set!`] are for closed sets of values, such as metric labels.
 //!
 //! The JSON Schema of the value is `schemas/profile-status-changed.v1.json` in the repository. A test holds it equal to
@@ -20,10 +22,12 @@ pub mod error_code;
 mod event;
 mod label;
 mod policy;
+mod reconciled;
 mod resource;
 #[cfg(test)]
 mod schema;
 mod sid;
+pub mod state;
 mod status;
 mod time;
 pub mod view;
@@ -31,6 +35,7 @@ pub mod view;
 pub use event::{Origin, ProfileDetails, ProfileStatusChanged, RejectionReason};
 pub use label::{Label, serialize_label};
 pub use policy::{KnownPolicy, ProfileTier, ProfileType};
+pub use reconciled::{ProfileDeleted, ProfileDescribed};
 pub use resource::Resource;
 pub use sid::{AccountSid, ProfileSid, SidError, is_sid};
 pub use status::Status;

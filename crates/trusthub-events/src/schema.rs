@@ -6,10 +6,12 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
-use serde_json::Value;
+use schemars::{JsonSchema as _, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde_json::{Value, json};
 
-use crate::{Label, ProfileStatusChanged, ProfileTier, ProfileType, Resource, Status, cloud_events::DATA_SCHEMA};
+use crate::{
+    Label, ProfileDetails, ProfileStatusChanged, ProfileTier, ProfileType, Resource, Status, cloud_events::DATA_SCHEMA,
+};
 
 /// UTC, RFC 3339, milliseconds, as [`crate::Timestamp`] is written.
 const TIMESTAMP: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$";
@@ -43,8 +45,27 @@ pub(crate) fn status(_: &mut SchemaGenerator) -> Schema {
     open_set::<Status>()
 }
 
+pub(crate) fn status_or_null(generator: &mut SchemaGenerator) -> Schema {
+    or_null(status(generator))
+}
+
+pub(crate) fn details_or_null(generator: &mut SchemaGenerator) -> Schema {
+    or_null(ProfileDetails::json_schema(generator))
+}
+
+/// The schema with `null` as one more type. A choice of two schemas is not understood by every generator of code.
+fn or_null(mut schema: Schema) -> Schema {
+    let kind = schema.get("type").cloned();
+    schema.insert("type".to_owned(), json!([kind, "null"]));
+    schema
+}
+
 pub(crate) fn origin(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "examples": ["callback", "reconciliation"]})
+}
+
+pub(crate) fn count(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "minimum": 0})
 }
 
 pub(crate) fn code(_: &mut SchemaGenerator) -> Schema {

@@ -24,7 +24,7 @@ use crate::{AccountSid, ProfileSid, ProfileStatusChanged, Status, Timestamp, clo
 
 /// How much later than its first record a repeat of an event may have been received, in milliseconds. Twilio repeats a
 /// callback within minutes; the rest allows for differences between clocks.
-const REPEATS_WITHIN: i64 = 60 * 60 * 1000;
+pub(crate) const REPEATS_WITHIN: i64 = 60 * 60 * 1000;
 
 /// The parts of a Kafka record on which the decision depends.
 #[derive(Debug, Clone, Copy, Default)]
