@@ -37,12 +37,15 @@
 //! ```
 
 mod bounds;
+mod codec;
+mod compact;
 mod event;
 mod fold;
 mod outcome;
 mod position;
 mod profile_state;
 
+pub use compact::CompactState;
 pub use event::StateEvent;
 pub use fold::{StateOptions, StateWrite, Transition};
 pub use outcome::StateOutcome;
