@@ -44,6 +44,8 @@ mod fold;
 mod outcome;
 mod position;
 mod profile_state;
+#[cfg(test)]
+mod tests;
 
 pub use compact::CompactState;
 pub use event::StateEvent;
