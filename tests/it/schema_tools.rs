@@ -117,6 +117,44 @@ fn ajv_and_jsonschema_accept_the_schema_and_every_record() {
     }
 }
 
+/// The example of the documentation, which a test of `trusthub-events` compares with the type.
+fn documented_state() -> Value {
+    let page = fs::read_to_string(project_root().join("docs/events.md")).unwrap();
+    let section = page.split("## The state of a profile\n").nth(1).unwrap();
+    serde_json::from_str(section.split("```json\n").nth(1).unwrap().split("```").next().unwrap()).unwrap()
+}
+
+#[test]
+fn ajv_and_jsonschema_accept_the_schemas_of_states_and_their_events() {
+    let state = documented_state();
+    let only = |fields: &[&str]| {
+        let fields = fields.iter().map(|field| ((*field).to_owned(), state[*field].clone()));
+        let mut event = Value::Object(fields.collect());
+        event["received_at"] = RECEIVED.into();
+        event["origin"] = "reconciliation".into();
+        event
+    };
+    let deleted = only(&["account_sid", "profile_sid", "resource"]);
+    let described = only(&["account_sid", "profile_sid", "resource", "status", "raw_status", "profile"]);
+    let mut without_details = state.clone();
+    for field in ["profile", "previous_status", "previous_since"] {
+        without_details[field] = Value::Null;
+    }
+    for (name, good) in [
+        ("profile-state.v1", vec![state.clone(), without_details]),
+        ("profile-deleted.v1", vec![deleted]),
+        ("profile-described.v1", vec![described]),
+    ] {
+        let text = fs::read_to_string(project_root().join(format!("schemas/{name}.json"))).unwrap();
+        let schema: Value = serde_json::from_str(&text).unwrap();
+        for mut validator in [ajv(), jsonschema()] {
+            assert_eq!(errors(&mut validator, &schema, &good), Ok(vec![Vec::new(); good.len()]), "{name}");
+            let bad = errors(&mut validator, &schema, &[json!({})]).unwrap();
+            assert!(!bad[0].is_empty(), "{name} requires fields");
+        }
+    }
+}
+
 #[test]
 fn ajv_and_jsonschema_report_values_that_the_program_never_writes() {
     let wrong = [

@@ -1,4 +1,4 @@
-//! Tests that the JSON Schema in `schemas/` matches the event type and stays compatible.
+//! Tests that the JSON Schemas in `schemas/` match the types of events and of the state, and stay compatible.
 //!
 //! The schema contains only what every tool understands: no `format`, which strict validators reject without a plugin and
 //! which code generators turn into types of other libraries; and no closed list of values, since a generated class would
@@ -10,7 +10,10 @@ use schemars::{JsonSchema as _, Schema, SchemaGenerator, generate::SchemaSetting
 use serde_json::{Value, json};
 
 use crate::{
-    Label, ProfileDetails, ProfileStatusChanged, ProfileTier, ProfileType, Resource, Status, cloud_events::DATA_SCHEMA,
+    Label, ProfileDeleted, ProfileDescribed, ProfileDetails, ProfileStatusChanged, ProfileTier, ProfileType, Resource,
+    Status,
+    cloud_events::{DATA_SCHEMA, DELETED_DATA_SCHEMA, DESCRIBED_DATA_SCHEMA, STATE_DATA_SCHEMA},
+    state::ProfileState,
 };
 
 /// UTC, RFC 3339, milliseconds, as [`crate::Timestamp`] is written.
@@ -80,15 +83,58 @@ pub(crate) fn timestamp_or_null(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": ["string", "null"], "pattern": TIMESTAMP})
 }
 
-fn file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../schemas/profile-status-changed.v1.json")
+/// A type with a schema of its own.
+struct Published {
+    /// The name of its file in `schemas/`, without the extension.
+    file: &'static str,
+    data_schema: &'static str,
+    root: fn(SchemaGenerator) -> Schema,
+}
+
+const PUBLISHED: [Published; 4] = [
+    Published {
+        file: "profile-status-changed.v1",
+        data_schema: DATA_SCHEMA,
+        root: SchemaGenerator::into_root_schema_for::<ProfileStatusChanged>,
+    },
+    Published {
+        file: "profile-state.v1",
+        data_schema: STATE_DATA_SCHEMA,
+        root: SchemaGenerator::into_root_schema_for::<ProfileState>,
+    },
+    Published {
+        file: "profile-deleted.v1",
+        data_schema: DELETED_DATA_SCHEMA,
+        root: SchemaGenerator::into_root_schema_for::<ProfileDeleted>,
+    },
+    Published {
+        file: "profile-described.v1",
+        data_schema: DESCRIBED_DATA_SCHEMA,
+        root: SchemaGenerator::into_root_schema_for::<ProfileDescribed>,
+    },
+];
+
+impl Published {
+    fn path(&self, extension: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{}.{extension}", self.file))
+    }
+
+    fn generated(&self) -> Value {
+        let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let mut schema = (self.root)(generator).to_value();
+        schema["$id"] = self.data_schema.into();
+        schema
+    }
+
+    fn committed(&self, extension: &str) -> Value {
+        let path = self.path(extension);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        serde_json::from_str(&text).unwrap()
+    }
 }
 
 fn generated() -> Value {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<ProfileStatusChanged>().to_value();
-    schema["$id"] = DATA_SCHEMA.into();
-    schema
+    PUBLISHED[0].generated()
 }
 
 /// Lists the changes that would break a consumer of the old schema.
@@ -127,16 +173,14 @@ fn breaking_changes(old: &Value, new: &Value, path: &str) -> Vec<String> {
     changes
 }
 
-fn committed() -> Value {
-    serde_json::from_str(&fs::read_to_string(file()).expect("schemas/ contains the schema")).unwrap()
-}
-
 #[test]
-fn schema_file_matches_the_event_type() {
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(file(), format!("{:#}\n", generated())).unwrap();
+fn schema_files_match_the_types() {
+    for published in PUBLISHED {
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(published.path("json"), format!("{:#}\n", published.generated())).unwrap();
+        }
+        assert_eq!(published.committed("json"), published.generated(), "run `make schemas` and commit the result");
     }
-    assert_eq!(committed(), generated(), "run `make schemas` and commit the result");
 }
 
 /// The keywords of a schema, also of those in it.
@@ -172,15 +216,18 @@ fn schema_has_only_keywords_that_every_tool_understands() {
         "title",
         "type",
     ];
-    assert_eq!(keywords(&generated()), BTreeSet::from(known.map(str::to_owned)));
+    let used: BTreeSet<_> = PUBLISHED.iter().flat_map(|published| keywords(&published.generated())).collect();
+    assert_eq!(used, BTreeSet::from(known.map(str::to_owned)));
 }
 
 #[test]
-fn schema_is_compatible_with_the_frozen_one_of_this_event_type() {
-    let frozen = file().with_file_name("profile-status-changed.v1.frozen.json");
-    let frozen: Value = serde_json::from_str(&fs::read_to_string(frozen).unwrap()).unwrap();
-    assert_eq!(frozen["$id"], DATA_SCHEMA, "a new version of the event freezes its own schema");
-    assert_eq!(breaking_changes(&frozen, &generated(), ""), Vec::<String>::new(), "requires a new ce_type version");
+fn schemas_are_compatible_with_the_frozen_ones_of_their_types() {
+    for published in PUBLISHED {
+        let frozen = published.committed("frozen.json");
+        assert_eq!(frozen["$id"], published.data_schema, "a new version freezes its own schema");
+        let breaking = breaking_changes(&frozen, &published.generated(), "");
+        assert_eq!(breaking, Vec::<String>::new(), "{} requires a new ce_type version", published.file);
+    }
 }
 
 #[test]

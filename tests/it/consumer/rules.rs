@@ -1,7 +1,9 @@
 //! The rules of both examples, one by one.
 
 use serde_json::{Value, json};
-use trusthub_events::cloud_events::EVENT_TYPE;
+use trusthub_events::cloud_events::{
+    DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, STATE_TYPE, TEST_EVENT_TYPE,
+};
 
 use test_support::{ACCOUNT, PROFILE};
 
@@ -107,7 +109,10 @@ fn unknown_status_and_unknown_field_are_applied() {
 #[test]
 fn record_of_an_unknown_type_is_skipped_without_reading_its_value() {
     let other = |ce_type| Record { ce_type, ..Record::of("", "1", NOON, Some("\u{1}")) };
-    assert_eq!(decisions(&[other(Some("io.trusthub-bridge.other.v1".to_owned())), other(None)]), ["unknown_type"; 2]);
+    let types = ["io.trusthub-bridge.other.v1", DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, STATE_TYPE, TEST_EVENT_TYPE];
+    let mut records: Vec<_> = types.map(|ce_type| other(Some(ce_type.to_owned()))).into();
+    records.push(other(None));
+    assert_eq!(decisions(&records), ["unknown_type"; 6]);
 }
 
 #[test]

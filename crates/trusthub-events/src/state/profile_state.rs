@@ -6,8 +6,7 @@ use super::position::Position;
 use crate::{AccountSid, ProfileDetails, ProfileSid, RejectionReason, Resource, Status, Timestamp, cloud_events};
 
 /// The present state of a profile. Absent values are `null`, never an empty string.
-///
-/// A field that a later version adds must have a default, because states of this version do not have it.
+// A field that a later version adds must have a default, because states of this version do not have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProfileState {

@@ -1,6 +1,7 @@
 //! What events become, rule by rule and for random histories.
 
 mod bounds;
+mod example;
 mod identity;
 mod model;
 mod ownership;
