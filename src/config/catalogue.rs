@@ -75,6 +75,10 @@ variables! {
         "topic of the events";
     KAFKA_DEAD_LETTER_TOPIC: OPEN, "trusthub.callbacks-unprocessable",
         "topic of dead letters: callbacks that cannot become an event";
+    KAFKA_PROFILES_TOPIC: OPEN, "trusthub.profiles",
+        "compacted topic with the present state of each profile, derived from the events; set it to an empty value to turn that off";
+    KAFKA_PROFILES_FAILURE_TEXT: OPEN, "true",
+        "`true` or `false`: whether the state of a profile has the reason for a rejection in Twilio's words, which can contain personal data";
     KAFKA_CREATE_TOPICS: OPEN, "true",
         "`true` or `false`: whether the service creates missing topics";
     KAFKA_TOPIC_PARTITIONS: OPEN, "6",
@@ -124,6 +128,9 @@ variables! {
     RUST_LOG: OPEN, "info,actix_server=warn,actix_http=off",
         "log filter: a level, or directives such as `info,trusthub_bridge=debug`; the spool logs as `durable_spool`, the client of Trust Hub as `trusthub_client`";
 }
+
+/// The variables whose empty value turns something off. For all others, an empty value counts as not set.
+pub(super) const OFF_IF_EMPTY: &[Variable] = &[KAFKA_PROFILES_TOPIC];
 
 /// The former name of [`HTTP_MAX_IN_FLIGHT`].
 pub(super) const HTTP_MAX_CONNECTIONS: Variable = Variable { name: "HTTP_MAX_CONNECTIONS", ..HTTP_MAX_IN_FLIGHT };

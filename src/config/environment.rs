@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString};
 use serde::de::DeserializeOwned;
 
 use super::{
-    catalogue::{RENAMED, Renamed, VARIABLES, Variable},
+    catalogue::{OFF_IF_EMPTY, RENAMED, Renamed, VARIABLES, Variable},
     suggest,
     validate::Validator,
 };
@@ -17,7 +17,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Collects the variables of the catalogue. An empty value counts as not set.
+    /// Collects the variables of the catalogue. An empty value counts as not set, except where it turns something off.
     pub(super) fn collect(vars: impl IntoIterator<Item = (OsString, OsString)>, validator: &mut Validator) -> Self {
         let mut environment = Self { values: BTreeMap::new(), warnings: Vec::new() };
         for (name, value) in vars {
@@ -35,7 +35,7 @@ impl Environment {
 
     fn insert(&mut self, variable: &'static Variable, value: OsString, validator: &mut Validator) {
         match value.into_string() {
-            Ok(text) if text.is_empty() => {}
+            Ok(text) if text.is_empty() && !OFF_IF_EMPTY.contains(variable) => {}
             Ok(text) => {
                 self.values.insert(variable.name, text);
             }

@@ -133,6 +133,8 @@ mod tests {
             bootstrap_servers: "kafka:9092".to_owned(),
             topic: "events".to_owned(),
             dead_letter_topic: "dead-letters".to_owned(),
+            profiles_topic: None,
+            profiles_failure_text: true,
             create_topics: false,
             topic_partitions: 1,
             topic_replication: None,

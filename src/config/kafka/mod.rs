@@ -12,8 +12,8 @@ pub use security::{ClientCertificate, SaslMechanism, Security, Tls};
 
 use super::{
     catalogue::{
-        KAFKA_ACK_TIMEOUT_MS, KAFKA_BOOTSTRAP_SERVERS, KAFKA_CREATE_TOPICS, KAFKA_DEAD_LETTER_TOPIC, KAFKA_PROPERTIES,
-        KAFKA_TOPIC, KAFKA_TOPIC_PARTITIONS, KAFKA_TOPIC_REPLICATION, Variable,
+        KAFKA_ACK_TIMEOUT_MS, KAFKA_BOOTSTRAP_SERVERS, KAFKA_CREATE_TOPICS, KAFKA_DEAD_LETTER_TOPIC,
+        KAFKA_PROFILES_FAILURE_TEXT, KAFKA_PROFILES_TOPIC, KAFKA_PROPERTIES, KAFKA_TOPIC, KAFKA_TOPIC_PARTITIONS, KAFKA_TOPIC_REPLICATION, Variable,
     },
     describe::Row,
     environment::Environment,
@@ -30,6 +30,10 @@ pub struct KafkaConfig {
     pub topic: String,
     /// The topic of the dead letters; never the same as `topic`.
     pub dead_letter_topic: String,
+    /// The topic with the state of each profile; `None` when it is turned off. Never the same as another topic.
+    pub profiles_topic: Option<String>,
+    /// Whether the state of a profile has the reason for a rejection in Twilio's words.
+    pub profiles_failure_text: bool,
     /// Whether the service creates missing topics.
     pub create_topics: bool,
     /// The number of partitions of a topic that the service creates.
@@ -49,6 +53,8 @@ struct KafkaSection {
     bootstrap_servers: Option<String>,
     topic: Option<String>,
     dead_letter_topic: Option<String>,
+    profiles_topic: Option<String>,
+    profiles_failure_text: Option<String>,
     create_topics: Option<String>,
     topic_partitions: Option<String>,
     topic_replication: Option<String>,
@@ -78,6 +84,9 @@ impl KafkaSections {
         let bootstrap_servers = bootstrap_servers(kafka.bootstrap_servers, validator);
         let topic = topic(&KAFKA_TOPIC, kafka.topic, validator);
         let dead_letter_topic = dead_letter_topic(kafka.dead_letter_topic, topic.as_deref(), validator);
+        let others = [topic.as_deref(), dead_letter_topic.as_deref()];
+        let profiles_topic = profiles_topic(kafka.profiles_topic, others, validator);
+        let profiles_failure_text = validator.parse_bool(&KAFKA_PROFILES_FAILURE_TEXT, kafka.profiles_failure_text);
         let create_topics = validator.parse_bool(&KAFKA_CREATE_TOPICS, kafka.create_topics);
         let topic_partitions = validator.parse_number(&KAFKA_TOPIC_PARTITIONS, kafka.topic_partitions, 1..=10_000);
         let topic_replication = validator.parse_number(&KAFKA_TOPIC_REPLICATION, kafka.topic_replication, 1..=32);
@@ -89,6 +98,8 @@ impl KafkaSections {
             bootstrap_servers: bootstrap_servers?,
             topic: topic?,
             dead_letter_topic: dead_letter_topic?,
+            profiles_topic,
+            profiles_failure_text: profiles_failure_text?,
             create_topics: create_topics?,
             topic_partitions: topic_partitions?,
             topic_replication,
@@ -148,6 +159,26 @@ fn dead_letter_topic(given: Option<String>, events: Option<&str>, validator: &mu
     name
 }
 
+/// An empty name turns the state of profiles off.
+fn profiles_topic(
+    given: Option<String>,
+    others: [Option<&str>; 2],
+    validator: &mut Validator,
+) -> Option<String> {
+    if given.as_deref() == Some("") {
+        return None;
+    }
+    let name = topic(&KAFKA_PROFILES_TOPIC, given, validator);
+    if name.is_some() && others.contains(&name.as_deref()) {
+        validator.report(
+            &KAFKA_PROFILES_TOPIC,
+            "is the same topic as KAFKA_TOPIC or KAFKA_DEAD_LETTER_TOPIC; write another one, because its records have \
+             another format",
+        );
+    }
+    name
+}
+
 impl KafkaConfig {
     pub(super) fn describe(&self) -> Vec<Row> {
         let replication = self.topic_replication.map(|count| count.to_string());
@@ -155,6 +186,8 @@ impl KafkaConfig {
             (KAFKA_BOOTSTRAP_SERVERS.name, self.bootstrap_servers.clone()),
             (KAFKA_TOPIC.name, self.topic.clone()),
             (KAFKA_DEAD_LETTER_TOPIC.name, self.dead_letter_topic.clone()),
+            (KAFKA_PROFILES_TOPIC.name, self.profiles_topic.clone().unwrap_or_default()),
+            (KAFKA_PROFILES_FAILURE_TEXT.name, self.profiles_failure_text.to_string()),
             (KAFKA_CREATE_TOPICS.name, self.create_topics.to_string()),
             (KAFKA_TOPIC_PARTITIONS.name, self.topic_partitions.to_string()),
             (KAFKA_TOPIC_REPLICATION.name, replication.unwrap_or_default()),
