@@ -6,6 +6,7 @@ use crate::{
     domain::Destination,
     kafka::KafkaMetrics,
     pipeline::PipelineMetrics,
+    projector::ProjectorMetrics,
     reconcile::ReconcileMetrics,
     telemetry::{IntGauge, Metrics, MetricsError},
 };
@@ -17,6 +18,7 @@ pub(super) struct ServiceMetrics {
     pub(super) pipeline: Arc<PipelineMetrics>,
     pub(super) kafka: Arc<KafkaMetrics>,
     pub(super) reconcile: Arc<ReconcileMetrics>,
+    pub(super) projector: Arc<ProjectorMetrics>,
     /// 1 when the last change of a credential file could not be loaded.
     pub(super) accounts_reload_failed: IntGauge,
 }
@@ -32,6 +34,7 @@ impl ServiceMetrics {
             pipeline: PipelineMetrics::register(&shared)?,
             kafka: KafkaMetrics::register(&shared)?,
             reconcile: ReconcileMetrics::register(&shared)?,
+            projector: ProjectorMetrics::register(&shared)?,
             accounts_reload_failed: shared.catalogue().gauge(
                 "trusthub_accounts_reload_failed",
                 "1 when a changed credential file is not valid, so that the previous keys stay in use.",
@@ -80,6 +83,12 @@ mod tests {
             r#"trusthub_reconcile_runs_total{result="success"} 0"#,
             r#"trusthub_reconcile_missed_total{resource="trust-product"} 0"#,
             "trusthub_reconcile_last_success_timestamp_seconds 0",
+            r#"trusthub_profiles_events_total{outcome="older"} 0"#,
+            r#"trusthub_profiles_problem{problem="partition_count"} 0"#,
+            r#"trusthub_profiles_transactions_total{result="committed"} 0"#,
+            "trusthub_profiles_lag 0",
+            "trusthub_profiles_owned 0",
+            "trusthub_profiles_partitions 0",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }

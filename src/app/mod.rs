@@ -42,6 +42,7 @@ use crate::{
     kafka::{self, KafkaSink},
     liveness::Liveness,
     pipeline::Pipeline,
+    projector::Projector,
     shutdown::ShutdownFlag,
 };
 pub(crate) use fd_limit::fit_descriptors;
@@ -84,6 +85,10 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
     Ok(result)
 }
 
+/// How long a stop waits until the projection has left its group. If that takes longer, Kafka notices later that its
+/// partitions have no owner.
+const MAX_PROJECTION_STOP: Duration = Duration::from_secs(5);
+
 /// The listening sockets of the service. Tests and `dev` create their own.
 pub(crate) struct Ports {
     /// The public port.
@@ -125,6 +130,7 @@ pub(crate) struct Service {
     credential_reloader: BackgroundTask,
     reload_request: Arc<Notify>,
     reconciliation: Option<BackgroundTask>,
+    projection: Option<BackgroundTask>,
     slow_operations: BackgroundTask,
     shutdown: ShutdownConfig,
 }
@@ -148,6 +154,8 @@ impl Service {
         let schedule =
             reconcile::schedule(&config, reloader.accounts(), &pipeline, &metrics.reconcile, (&sink, &spool))?;
 
+        let projector = Projector::new(&config.kafka, &metrics.projector);
+
         let (shutdown_flag, liveness) = (ShutdownFlag::default(), Liveness::default());
         let slow_operations = steps::report_slow_operations(&liveness, &metrics.shared);
         let admin = steps::serve_admin(ports.admin, metrics.shared, (&sink, &spool), &shutdown_flag, &liveness)?;
@@ -158,6 +166,7 @@ impl Service {
         let credential_reloader = steps::reload_credentials(&liveness, reloader);
         let event_time_writer = steps::write_event_time(&liveness, event_time_writer);
         let reconciliation = schedule.map(|schedule| steps::reconcile_periodically(&liveness, schedule));
+        let projection = projector.map(|projector| steps::project_profiles(&liveness, projector));
         tracing::info!(public = %public.address, admin = %admin.address, "listening");
         Ok(Self {
             public,
@@ -172,6 +181,7 @@ impl Service {
             credential_reloader,
             reload_request,
             reconciliation,
+            projection,
             slow_operations,
             shutdown: config.shutdown,
         })
@@ -197,6 +207,10 @@ impl Service {
         if let Some(reconciliation) = &self.reconciliation {
             reconciliation.cancel();
         }
+        // Another replica, or the next start, continues where the last transaction ended.
+        if let Some(projection) = &self.projection {
+            projection.cancel();
+        }
         tokio::time::sleep(self.shutdown.delay).await;
         let deadline = Instant::now() + self.shutdown.timeout;
         let remaining = || deadline.saturating_duration_since(Instant::now());
@@ -207,6 +221,9 @@ impl Service {
         let tasks = [self.credential_reloader, self.failover, self.kafka_probe];
         for task in self.reconciliation.into_iter().chain(tasks) {
             task.stop(remaining()).await;
+        }
+        if let Some(projection) = self.projection {
+            projection.stop(remaining().min(MAX_PROJECTION_STOP)).await;
         }
         drop(self.pipeline);
         self.event_time_writer.stop(remaining()).await;

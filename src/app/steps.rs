@@ -22,6 +22,7 @@ use crate::{
     kafka::{self, KafkaSink},
     liveness::Liveness,
     pipeline::{EventClock, EventTimeWriter, Pipeline, PipelineConfig, PipelineMetrics, ProcessId},
+    projector::Projector,
     receive::{self, CallbackHandler},
     reconcile::Schedule,
     shutdown::ShutdownFlag,
@@ -116,4 +117,9 @@ pub(super) fn reconcile_periodically(liveness: &Liveness, schedule: Schedule) ->
     BackgroundTask::start(liveness, "reconciliation", |stop| async move {
         stop.run_until_cancelled(schedule.run()).await;
     })
+}
+
+/// Projects the events to the states of profiles.
+pub(super) fn project_profiles(liveness: &Liveness, projector: Projector) -> BackgroundTask {
+    BackgroundTask::start(liveness, "the projection of profiles", |stop| projector.run(stop))
 }

@@ -29,7 +29,7 @@ pub use trusthub_events::{
     AccountSid, KnownPolicy, Label, Origin, ProfileDetails, ProfileSid, ProfileStatusChanged, ProfileTier, ProfileType,
     RejectionReason, Resource, SidError, Status, Timestamp, TimestampError,
     cloud_events::{self, DATA_SCHEMA, EVENT_TYPE, TEST_EVENT_TYPE},
-    error_code, is_sid, serialize_label,
+    error_code, is_sid, serialize_label, state, view,
 };
 pub use twilio_signature::{
     Algorithm, Construction, Encoding, Headers, KeyKind, PublicUrl, PublicUrlError, SIGNATURE_HEADER,

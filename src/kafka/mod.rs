@@ -7,6 +7,8 @@
 //! The consumer half reads the event topic back: `topic_reader` reads to its end for reconciliation, with
 //! `published_event` and `retention`; `topic_tail` follows it for `dev`; `leader` elects the process that reconciles.
 //!
+//! `projection` has the clients of the states of profiles, which use both a consumer group and transactions.
+//!
 //! Clients of both halves that live for one request or one run are `temporary`. Each module lists its blocking calls
 //! with their thread, lock and bound.
 
@@ -19,6 +21,7 @@ mod health;
 mod leader;
 mod metrics;
 mod producer;
+mod projection;
 mod published_event;
 mod record;
 mod record_search;
@@ -34,6 +37,11 @@ pub(crate) use health::KafkaHealth;
 pub(crate) use leader::{LeaderElection, LeaderElectionError, LeadershipLost, LeaseGuard};
 pub(crate) use metrics::KafkaMetrics;
 pub(crate) use producer::{KafkaSink, Topics};
+pub(crate) use projection::{
+    AssignmentChange, Committed, EventRecord, NextOffset, PartitionCounts, PartitionReader, Polled, ProjectionError,
+    ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter, TransactionError,
+    request_rebuild,
+};
 pub(crate) use published_event::PublishedEvent;
 /// The error of librdkafka.
 pub(crate) use rdkafka::error::KafkaError as ClientError;

@@ -38,6 +38,8 @@ pub struct Bridge {
     pub topic: String,
     /// The topic of dead letters.
     pub dead_letter_topic: String,
+    /// The topic with the states of profiles; instances with the same topic of events share it. Empty if it is turned off.
+    pub profiles_topic: String,
 }
 
 impl Bridge {
@@ -75,7 +77,10 @@ impl Bridge {
             ("SHUTDOWN_DELAY_SECS", "0"),
             ("LOG_FORMAT", "json"),
         ];
-        Self::run_as(wrapper.to_vec(), owned(&usual).chain(owned(variables)).collect(), spool)
+        let mut variables: BTreeMap<_, _> = owned(&usual).chain(owned(variables)).collect();
+        let profiles_topic = format!("profiles-of-{}", variables["KAFKA_TOPIC"]);
+        variables.entry("KAFKA_PROFILES_TOPIC".to_owned()).or_insert(profiles_topic);
+        Self::run_as(wrapper.to_vec(), variables, spool)
     }
 
     /// Starts the program again after it has exited, on the same spool and topics, with these variables changed.
@@ -94,7 +99,8 @@ impl Bridge {
         let (public, admin) = (address("public"), address("admin"));
         let (topic, dead_letter_topic) =
             (variables["KAFKA_TOPIC"].clone(), variables["KAFKA_DEAD_LETTER_TOPIC"].clone());
-        Self { wrapper, variables, spool, child, log, public, admin, topic, dead_letter_topic }
+        let profiles_topic = variables["KAFKA_PROFILES_TOPIC"].clone();
+        Self { wrapper, variables, spool, child, log, public, admin, topic, dead_letter_topic, profiles_topic }
     }
 
     /// Runs another command with the same variables until it exits.

@@ -13,7 +13,8 @@ pub use security::{ClientCertificate, SaslMechanism, Security, Tls};
 use super::{
     catalogue::{
         KAFKA_ACK_TIMEOUT_MS, KAFKA_BOOTSTRAP_SERVERS, KAFKA_CREATE_TOPICS, KAFKA_DEAD_LETTER_TOPIC,
-        KAFKA_PROFILES_FAILURE_TEXT, KAFKA_PROFILES_TOPIC, KAFKA_PROPERTIES, KAFKA_TOPIC, KAFKA_TOPIC_PARTITIONS, KAFKA_TOPIC_REPLICATION, Variable,
+        KAFKA_PROFILES_FAILURE_TEXT, KAFKA_PROFILES_TOPIC, KAFKA_PROPERTIES, KAFKA_TOPIC, KAFKA_TOPIC_PARTITIONS,
+        KAFKA_TOPIC_REPLICATION, Variable,
     },
     describe::Row,
     environment::Environment,
@@ -160,11 +161,7 @@ fn dead_letter_topic(given: Option<String>, events: Option<&str>, validator: &mu
 }
 
 /// An empty name turns the state of profiles off.
-fn profiles_topic(
-    given: Option<String>,
-    others: [Option<&str>; 2],
-    validator: &mut Validator,
-) -> Option<String> {
+fn profiles_topic(given: Option<String>, others: [Option<&str>; 2], validator: &mut Validator) -> Option<String> {
     if given.as_deref() == Some("") {
         return None;
     }

@@ -63,7 +63,8 @@ impl<'a> Catalogue<'a> {
         family::<_, IntCounterVec>(self.registry, name, help, label, |value: L| value.as_str().to_owned())
     }
 
-    pub(super) fn gauges<L: Label>(self, name: &str, help: &str, label: &str) -> prometheus::Result<Gauges<L>> {
+    /// Gauges with one label.
+    pub(crate) fn gauges<L: Label>(self, name: &str, help: &str, label: &str) -> prometheus::Result<Gauges<L>> {
         family::<_, IntGaugeVec>(self.registry, name, help, label, |value: L| value.as_str().to_owned())
     }
 

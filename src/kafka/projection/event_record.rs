@@ -1,0 +1,75 @@
+//! A record as the projection reads it.
+
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+
+use crate::domain::{
+    cloud_events,
+    state::{Position, StateEvent},
+    view,
+};
+
+/// A record of the event topic or of the state topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventRecord {
+    /// Its partition and offset.
+    pub position: Position,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; `None` for a tombstone.
+    pub value: Option<Vec<u8>>,
+    ce_id: Option<String>,
+    ce_type: Option<String>,
+    ce_time: Option<String>,
+}
+
+impl EventRecord {
+    pub(super) fn read(message: &BorrowedMessage<'_>) -> Self {
+        Self {
+            position: Position { partition: message.partition(), offset: message.offset() },
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            ce_id: header(message, cloud_events::ID_HEADER),
+            ce_type: header(message, cloud_events::TYPE_HEADER),
+            ce_time: header(message, cloud_events::TIME_HEADER),
+        }
+    }
+
+    /// A record of this type without a value, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_type(ce_type: &str, position: Position) -> Self {
+        Self { position, key: None, value: None, ce_id: None, ce_type: Some(ce_type.to_owned()), ce_time: None }
+    }
+
+    /// An event of this profile, for tests.
+    #[cfg(test)]
+    pub(crate) fn event(position: Position, key: &str, [ce_id, ce_time]: [&str; 2], value: &str) -> Self {
+        Self {
+            key: Some(key.into()),
+            value: Some(value.into()),
+            ce_id: Some(ce_id.to_owned()),
+            ce_time: Some(ce_time.to_owned()),
+            ..Self::of_type(cloud_events::EVENT_TYPE, position)
+        }
+    }
+
+    /// The CloudEvents `type`.
+    pub(crate) fn ce_type(&self) -> Option<&str> {
+        self.ce_type.as_deref()
+    }
+
+    /// What the rules of the state need.
+    pub(crate) fn as_event(&self) -> StateEvent<'_> {
+        let record = view::Record {
+            ce_id: self.ce_id.as_deref(),
+            ce_type: self.ce_type(),
+            ce_time: self.ce_time.as_deref(),
+            value: self.value.as_deref(),
+        };
+        StateEvent { key: self.key.as_deref(), record, position: self.position }
+    }
+}
+
+fn header(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
+    let header = message.headers()?.iter().find(|header| header.key == name)?;
+    std::str::from_utf8(header.value?).ok().map(str::to_owned)
+}

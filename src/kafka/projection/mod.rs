@@ -1,0 +1,33 @@
+//! The clients of the projection: they read the event topic as a consumer group, and write the states of profiles and
+//! the offsets of the group in one transaction.
+//!
+//! | Call | Thread | Lock | Bound |
+//! | --- | --- | --- | --- |
+//! | create a client (reads key and certificate files) | `profiles` | none | none |
+//! | one request: metadata, offsets, a seek | `profiles` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT) |
+//! | an admin request | `profiles` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT), see `admin` |
+//! | begin the first transaction of a producer | `profiles` | none | [`INIT_TIMEOUT`](limits::INIT_TIMEOUT) |
+//! | send offsets, commit or abort a transaction | `profiles` | none | [`TRANSACTION_TIMEOUT`](limits::TRANSACTION_TIMEOUT) each |
+//! | poll for records and for rebalances | `profiles` | that of the changes, which no one holds while waiting | the caller's `timeout` |
+//! | leave the group, close a client | `profiles` | none | none; a shutdown does not wait for it |
+//!
+//! The thread `profiles` waits for nothing else, and nothing of the path of callbacks waits for it.
+
+mod committed;
+mod control;
+mod event_record;
+mod group;
+mod limits;
+mod partition_reader;
+mod problem;
+mod topics;
+mod writer;
+
+pub(crate) use committed::PartitionCounts;
+pub(crate) use control::{REBUILD_TYPE, request_rebuild};
+pub(crate) use event_record::EventRecord;
+pub(crate) use group::{AssignmentChange, Committed, NextOffset, Polled, ProjectionGroup};
+pub(crate) use partition_reader::PartitionReader;
+pub(crate) use problem::{ProjectionError, ProjectionProblem};
+pub(crate) use topics::ProjectionTopics;
+pub(crate) use writer::{StateRecord, StateWriter, TransactionError};

@@ -1,0 +1,92 @@
+//! The metrics of the states of profiles.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{Label as _, closed_set, state::StateOutcome},
+    kafka::{ProjectionProblem, TransactionError},
+    telemetry::{Counters, Gauges, IntGauge, Metrics, MetricsError, Operations},
+};
+
+closed_set! {
+    /// How a transaction ended.
+    pub enum TransactionResult {
+        /// Kafka has the states and the offsets.
+        Committed => "committed",
+        /// Kafka has neither; the events are read again.
+        Aborted => "aborted",
+        /// It is not known; the states are read again.
+        Unknown => "unknown",
+    }
+}
+
+impl TransactionResult {
+    pub(super) fn of(result: &Result<(), TransactionError>) -> Self {
+        match result {
+            Ok(()) => Self::Committed,
+            Err(TransactionError::Aborted(_)) => Self::Aborted,
+            Err(TransactionError::Unknown(_)) => Self::Unknown,
+        }
+    }
+}
+
+/// The metrics of the states of profiles.
+#[derive(Debug)]
+pub(crate) struct ProjectorMetrics {
+    pub(super) operations: Arc<Operations>,
+    pub(super) events: Counters<StateOutcome>,
+    pub(super) lag: IntGauge,
+    pub(super) owned: IntGauge,
+    pub(super) partitions: IntGauge,
+    pub(super) problem: Gauges<ProjectionProblem>,
+    pub(super) transactions: Counters<TransactionResult>,
+}
+
+impl ProjectorMetrics {
+    /// Registers the metrics, with each series at 0.
+    ///
+    /// # Errors
+    /// When they are registered already.
+    pub(crate) fn register(shared: &Metrics) -> Result<Arc<Self>, MetricsError> {
+        let catalogue = shared.catalogue();
+        Ok(Arc::new(Self {
+            operations: Arc::clone(&shared.operations),
+            events: catalogue.counters(
+                "trusthub_profiles_events_total",
+                "Records of the event topic that were applied to the states of profiles, by outcome.",
+                "outcome",
+            )?,
+            lag: catalogue.gauge(
+                "trusthub_profiles_lag",
+                "Records of the partitions that this instance owns and has not yet applied to the states.",
+            )?,
+            owned: catalogue.gauge("trusthub_profiles_owned", "Profiles whose state this instance has in memory.")?,
+            partitions: catalogue
+                .gauge("trusthub_profiles_partitions", "Partitions whose states this instance updates.")?,
+            problem: catalogue.gauges(
+                "trusthub_profiles_problem",
+                "1 when the states of profiles are not updated because of this problem.",
+                "problem",
+            )?,
+            transactions: catalogue.counters(
+                "trusthub_profiles_transactions_total",
+                "Transactions with states and offsets, by result.",
+                "result",
+            )?,
+        }))
+    }
+
+    /// Sets the present problem; `None` if there is none.
+    pub(super) fn set_problem(&self, present: Option<ProjectionProblem>) {
+        for problem in ProjectionProblem::ALL {
+            self.problem.of(*problem).set(i64::from(present == Some(*problem)));
+        }
+    }
+
+    /// Counts nothing as owned any more.
+    pub(super) fn disown(&self) {
+        for gauge in [&self.lag, &self.owned, &self.partitions] {
+            gauge.set(0);
+        }
+    }
+}

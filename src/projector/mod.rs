@@ -1,0 +1,91 @@
+//! Projects the events to the present state of each profile: a record of the state topic.
+//!
+//! The instances of the service share the partitions of the event topic as one consumer group. The owner of a partition
+//! applies the rules of [`ProfileState`](crate::domain::state::ProfileState) to its records, and writes the states and the
+//! offsets in one transaction. It reads nothing but the two topics, and nothing of the path of callbacks depends on it.
+//!
+//! ```text
+//! mod ─► session ─┬─► partition ─► partition_states
+//!  (thread)       ├─► batch      (what the records of a transaction change)
+//!                 ├─► rebuild    (what differs from the events)
+//!                 └─► problems   (what keeps the states from being updated)
+//! ```
+//!
+//! All calls that block are made on the thread `profiles`, with the bounds that `kafka::projection` lists.
+
+mod batch;
+mod metrics;
+mod partition;
+mod partition_states;
+mod partitioner;
+mod problems;
+mod rebuild;
+mod session;
+mod wait;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{blocking, config::KafkaConfig, kafka::ProjectionError};
+pub(crate) use metrics::ProjectorMetrics;
+use problems::ProblemReporter;
+use session::Session;
+use wait::wait;
+
+/// The pause after the thread could not start or has panicked.
+const RESTART_PAUSE: Duration = Duration::from_secs(30);
+
+/// Projects the events to the states of profiles.
+#[derive(Debug, Clone)]
+pub(crate) struct Projector {
+    kafka: KafkaConfig,
+    topic: String,
+    metrics: Arc<ProjectorMetrics>,
+}
+
+impl Projector {
+    /// `None` if the configuration turns the states of profiles off.
+    #[must_use]
+    pub(crate) fn new(kafka: &KafkaConfig, metrics: &Arc<ProjectorMetrics>) -> Option<Self> {
+        let topic = kafka.profiles_topic.clone()?;
+        Some(Self { kafka: kafka.clone(), topic, metrics: Arc::clone(metrics) })
+    }
+
+    /// Projects until `stop`. Never fails: problems go to metrics and logs. Needs a Tokio runtime.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let (projector, stopping, runtime) = (self.clone(), stop.clone(), Handle::current());
+            let ended = blocking::run("profiles", move || projector.project(&stopping, &runtime)).await;
+            let Err(error) = ended else { return };
+            tracing::error!(%error, "the states of profiles are not updated; trying again after half a minute");
+            stop.run_until_cancelled(sleep(RESTART_PAUSE)).await;
+        }
+    }
+
+    fn project(&self, stop: &CancellationToken, runtime: &Handle) {
+        let mut problems = ProblemReporter::new(Arc::clone(&self.metrics), &self.topic);
+        while !stop.is_cancelled() {
+            let ended = self.run_session(stop, runtime, &mut problems);
+            self.metrics.disown();
+            if let Err(error) = ended {
+                wait(problems.failed(&error), stop);
+            }
+        }
+    }
+
+    fn run_session(
+        &self,
+        stop: &CancellationToken,
+        runtime: &Handle,
+        problems: &mut ProblemReporter,
+    ) -> Result<(), ProjectionError> {
+        let began = Session::begin(&self.kafka, &self.topic, &self.metrics, (stop, runtime), problems)?;
+        let Some(mut session) = began else { return Ok(()) };
+        while !stop.is_cancelled() {
+            session.step(problems)?;
+        }
+        Ok(())
+    }
+}
