@@ -34,6 +34,7 @@ mod observe;
 mod outage;
 mod paths;
 mod probe;
+mod profiles;
 mod reconcile;
 mod rolling;
 mod schema_tools;

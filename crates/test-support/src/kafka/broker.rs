@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use std::{env, process, thread};
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -118,6 +120,17 @@ impl Broker {
         self.node.as_ref().expect("this broker was started here").allow(operation, "group", group);
     }
 
+    /// Permits [`USER`](super::USER) every transaction.
+    pub fn allow_transactions(&self) {
+        self.node.as_ref().expect("this broker was started here").allow("All", "transactional-id", "*");
+    }
+
+    /// Adds partitions to a topic until it has this many.
+    pub fn add_partitions(&self, topic: &str, count: usize) {
+        let raised = block_on(self.admin().create_partitions(&[NewPartitions::new(topic, count)], &admin_options()));
+        assert!(matches!(raised.as_deref(), Ok([Ok(_)])), "topic {topic} cannot get more partitions: {raised:?}");
+    }
+
     /// Creates a topic and waits until its partitions can be used.
     pub fn create_topic(&self, name: &str, partitions: i32) {
         self.create(NewTopic::new(name, partitions, TopicReplication::Fixed(1)));
@@ -183,6 +196,11 @@ impl Broker {
         let mut records = self.gather(topic, at_least, timeout, Vec::<Record>::new());
         records.sort_by_key(|record| (record.partition, record.offset));
         records
+    }
+
+    /// Every committed record of a topic to which transactions write, ordered by partition and offset.
+    pub fn read_to_end(&self, topic: &str) -> Vec<Record> {
+        records::read_to_end(&self.consumer(), topic, Instant::now() + REQUEST_TIMEOUT)
     }
 
     /// The same for more records than fit into memory: each is passed on as it is read, in the order of its partition.

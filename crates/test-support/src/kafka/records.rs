@@ -144,3 +144,24 @@ fn assign_from_beginning(consumer: &BaseConsumer, topic: &str, partitions: &BTre
     }
     consumer.assign(&assignment).expect("the partitions exist");
 }
+
+/// Every record of the topic now, ordered by partition and offset. The end of a partition may have no records, because those
+/// of transactions are followed by markers.
+pub(super) fn read_to_end(consumer: &BaseConsumer, topic: &str, deadline: Instant) -> Vec<Record> {
+    let mut left = partitions(consumer, topic, deadline);
+    assign_from_beginning(consumer, topic, &left);
+    let mut records = Vec::new();
+    while !left.is_empty() {
+        match consumer.poll(POLL) {
+            Some(Ok(message)) => records.push(Record::from(&message)),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                left.remove(&partition);
+            }
+            // Temporary: it ends when the broker is reachable again.
+            Some(Err(_)) | None => {}
+        }
+        assert!(Instant::now() < deadline, "topic {topic} cannot be read to its end: {left:?}");
+    }
+    records.sort_by_key(|record| (record.partition, record.offset));
+    records
+}

@@ -1,0 +1,108 @@
+//! What keeps the states from being updated is one line and one metric, and never affects callbacks.
+
+use test_support::{
+    Bridge, Request, TIMEOUT,
+    kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
+    wait_for,
+};
+
+use super::{announce_all, wait_for_partitions, wait_for_states};
+
+fn problem(bridge: &Bridge, problem: &str) -> f64 {
+    bridge.metric(&format!(r#"trusthub_profiles_problem{{problem="{problem}"}}"#))
+}
+
+/// The problem is one line, and callbacks are published.
+fn assert_reported(bridge: &Bridge, kind: &str, line: &str) {
+    let reported = bridge.wait_for_log(line);
+    assert!(reported.contains(r#""level":"ERROR""#), "{reported}");
+    wait_for("the problem is a metric", || (problem(bridge, kind) == 1.0).then_some(()));
+    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
+    assert_eq!(bridge.ask_admin("/readyz").status, 200);
+    let lines = bridge.log().iter().filter(|logged| logged.contains(line)).count();
+    assert_eq!(lines, 1, "the problem is reported once");
+}
+
+#[test]
+fn state_topic_with_other_partitions_is_reported_until_it_has_the_same() {
+    let (events, states) = (unique_topic("events"), unique_topic("profiles"));
+    broker().create_topic(&events, 3);
+    broker().create_topic_with(&states, 2, &[("cleanup.policy", "compact")]);
+    let bridge = Bridge::start_with(&[("KAFKA_TOPIC", &events), ("KAFKA_PROFILES_TOPIC", &states)]);
+    let line = format!("run kafka-topics.sh --alter --topic {states} --partitions 3");
+    assert_reported(&bridge, "partition_count", &line);
+    broker().add_partitions(&states, 3);
+    // It has not projected before.
+    bridge.wait_for_log("projecting the states of profiles");
+    wait_for_states(&bridge);
+    assert_eq!(problem(&bridge, "partition_count"), 0.0);
+}
+
+#[test]
+fn state_topic_that_deletes_states_is_reported_until_it_is_compacted() {
+    let states = unique_topic("profiles");
+    broker().create_topic_with(&states, 3, &[("cleanup.policy", "delete")]);
+    let bridge = Bridge::start_with(&[("KAFKA_PROFILES_TOPIC", &states)]);
+    assert_reported(&bridge, "not_compacted", "has cleanup.policy=delete, with which Kafka deletes states");
+    broker().alter_topic(&states, &[("cleanup.policy", "compact")]);
+    bridge.wait_for_log("projecting the states of profiles");
+    wait_for_states(&bridge);
+}
+
+#[test]
+fn state_topic_that_must_not_be_created_is_reported_until_it_exists() {
+    let (events, dead_letters) = (unique_topic("events"), unique_topic("dead-letters"));
+    broker().create_topic(&events, 3);
+    broker().create_topic(&dead_letters, 1);
+    let bridge = Bridge::start_with(&[
+        ("KAFKA_TOPIC", &events),
+        ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters),
+        ("KAFKA_CREATE_TOPICS", "false"),
+    ]);
+    assert_reported(&bridge, "topic_missing", "create it with 3 partitions and cleanup.policy=compact");
+    broker().create_topic_with(&bridge.profiles_topic, 3, &[("cleanup.policy", "compact")]);
+    bridge.wait_for_log("projecting the states of profiles");
+    wait_for_states(&bridge);
+}
+
+#[test]
+fn state_topic_that_was_deleted_is_created_again_from_the_events() {
+    let bridge = Bridge::start();
+    announce_all(&bridge, 10, &["pending-review", "in-review"]);
+    wait_for_states(&bridge);
+    broker().delete_topic(&bridge.profiles_topic);
+    announce_all(&bridge, 10, &["twilio-approved"]);
+    wait_for("the topic exists again", || broker().has_topic(&bridge.profiles_topic).then_some(()));
+    wait_for_partitions(&bridge, 3);
+    wait_for_states(&bridge);
+}
+
+#[test]
+fn missing_permission_is_reported_until_it_is_granted() {
+    let kafka = Broker::start_restricted("profiles-restricted");
+    let [events, dead_letters, states] = ["events", "dead-letters", "profiles"].map(unique_topic);
+    kafka.allow("All", &events);
+    kafka.allow("All", &dead_letters);
+    kafka.allow("Create", &states);
+    kafka.allow("Describe", &states);
+    let bridge = Bridge::launch(&[
+        ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()),
+        ("KAFKA_TOPIC", &events),
+        ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters),
+        ("KAFKA_PROFILES_TOPIC", &states),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+        ("KAFKA_SASL_MECHANISM", "PLAIN"),
+        ("KAFKA_SASL_USERNAME", USER),
+        ("KAFKA_SASL_PASSWORD", USER_PASSWORD),
+    ]);
+    bridge.wait_until_publishing();
+    assert_reported(&bridge, "permission", "cannot begin transactions on topic");
+    assert_eq!(kafka.wait_for_records(&events, 1, TIMEOUT).len(), 1);
+    kafka.allow_transactions();
+    bridge.wait_for_log("as a member of consumer group trusthub-bridge-profiles.");
+    kafka.allow_group("Read", &format!("trusthub-bridge-profiles.{states}"));
+    kafka.allow("All", &states);
+    bridge.wait_for_log("projecting the states of profiles");
+    super::wait_for_states_in(&kafka, &bridge);
+    assert_eq!(problem(&bridge, "permission"), 0.0);
+}
