@@ -14,6 +14,7 @@
 mod fd_limit;
 mod metrics;
 mod parts;
+mod profiles;
 mod reconcile;
 mod reload;
 mod running;
@@ -36,6 +37,7 @@ use durable_spool::Spool;
 use tokio::{runtime::Builder, sync::Notify, task::JoinHandle};
 use twilio_signature::Verifier;
 
+pub(crate) use crate::projector::RebuildProgress;
 use crate::{
     config::{self, Config, LoadedConfig, ShutdownConfig},
     domain::SignatureMode,
@@ -49,6 +51,7 @@ pub(crate) use fd_limit::fit_descriptors;
 pub use metrics::initial_metrics_page;
 pub(crate) use parts::keyring;
 use parts::{close, deliver, metrics, open_sink, open_spool};
+pub(crate) use profiles::{RebuildError, rebuild_profiles};
 pub(crate) use reconcile::{ReconcileError, reconcile, set_callbacks};
 use reload::CredentialReloader;
 use running::{BackgroundTask, RunningServer};

@@ -11,6 +11,7 @@ mod help;
 mod http;
 mod output;
 mod probe;
+mod profiles;
 mod reconcile;
 mod serve;
 mod shell;
@@ -56,6 +57,9 @@ enum CliCommand {
     /// Inspect the spool, or publish the records in it
     #[command(subcommand, long_about = spool::LONG)]
     Spool(spool::SpoolCommand),
+    /// Work on the states of profiles
+    #[command(subcommand, long_about = profiles::LONG)]
+    Profiles(profiles::ProfilesCommand),
     /// Print the effective configuration with secrets redacted, or every problem in it
     Config,
     /// Ask the admin port whether the service is alive or ready; for images without a shell
@@ -88,6 +92,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         CliCommand::Explain(arguments) => explain::run(&arguments, variables),
         CliCommand::Reconcile(arguments) => reconcile::run(&arguments, variables),
         CliCommand::Spool(command) => spool::run(&command, variables),
+        CliCommand::Profiles(command) => profiles::run(&command, variables),
         CliCommand::Config => config::run(variables),
         CliCommand::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
         CliCommand::Probe(arguments) => probe::run(&arguments, variables),

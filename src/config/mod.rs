@@ -182,6 +182,17 @@ fn read_drain(environment: &Environment, validator: &mut Validator) -> Option<(S
     Some((spool?, kafka?))
 }
 
+/// Loads only the Kafka sections, for a command that works on topics.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub(crate) fn load_kafka(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<KafkaConfig, Problems> {
+    let loaded = load_with(vars, |environment, validator| {
+        kafka::KafkaSections::from(environment, validator)?.validate(validator)
+    });
+    loaded.map(|(kafka, _)| kafka)
+}
+
 /// Loads only what `simulate` needs.
 ///
 /// # Errors

@@ -5,21 +5,27 @@
 //! offsets in one transaction. It reads nothing but the two topics, and nothing of the path of callbacks depends on it.
 //!
 //! ```text
-//! mod ─► session ─┬─► partition ─► partition_states
-//!  (thread)       ├─► batch      (what the records of a transaction change)
-//!                 ├─► rebuild    (what differs from the events)
+//! mod ─► session ─┬─► ownership ─► partition ─► partition_states
+//!  (thread)       ├─► loader     (reads the states of a new partition) ─► rebuild (what differs from the events)
+//!                 ├─► batch      (what the records of a transaction change)
 //!                 └─► problems   (what keeps the states from being updated)
 //! ```
+//!
+//! [`RebuildRequest`] is a record of the event topic that makes the owners build the states again.
 //!
 //! All calls that block are made on the thread `profiles`, with the bounds that `kafka::projection` lists.
 
 mod batch;
+mod loader;
 mod metrics;
+mod ownership;
 mod partition;
 mod partition_states;
 mod partitioner;
 mod problems;
+mod random_id;
 mod rebuild;
+mod request;
 mod session;
 mod wait;
 
@@ -31,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{blocking, config::KafkaConfig, kafka::ProjectionError};
 pub(crate) use metrics::ProjectorMetrics;
 use problems::ProblemReporter;
+pub(crate) use request::{RebuildProgress, RebuildRequest};
 use session::Session;
 use wait::wait;
 

@@ -11,7 +11,7 @@ use crate::{
         ProfileSid,
         state::{ProfileState, StateWrite},
     },
-    kafka::{Committed, EventRecord, NextOffset, PartitionCounts},
+    kafka::{Committed, EventRecord, PartitionCounts},
 };
 
 /// How long the transaction of a former owner may stay open before it is logged.
@@ -59,12 +59,6 @@ pub(super) struct LoadedPartition {
     pub(super) counts: PartitionCounts,
     /// Whether the group delivers the records of the partition.
     pub(super) is_started: bool,
-}
-
-impl LoadedPartition {
-    pub(super) fn next_offset(&self, partition: i32, next: i64) -> NextOffset {
-        NextOffset { partition, next, counts: self.counts }
-    }
 }
 
 /// Takes a record of the state topic into account. One that is no state is ignored.

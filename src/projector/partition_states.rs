@@ -4,29 +4,29 @@ use std::collections::HashMap;
 
 use crate::domain::{
     ProfileSid,
-    state::{ProfileState, StateWrite},
+    state::{CompactState, ProfileState, StateWrite},
 };
 
 /// The states of the profiles of one partition.
 #[derive(Debug, Default)]
 pub(super) struct PartitionStates {
-    states: HashMap<ProfileSid, Box<[u8]>>,
+    states: HashMap<ProfileSid, CompactState>,
 }
 
 impl PartitionStates {
     /// The state of a profile, if it has one.
     pub(super) fn get(&self, profile: &ProfileSid) -> Option<ProfileState> {
-        serde_json::from_slice(self.states.get(profile)?).ok()
+        self.states.get(profile)?.decode()
     }
 
     /// Takes a record of the state topic into account, or a write that Kafka has committed.
     pub(super) fn set(&mut self, profile: ProfileSid, write: &StateWrite) {
         let encoded = match write {
-            StateWrite::Put(state) => serde_json::to_vec(state).ok(),
+            StateWrite::Put(state) => CompactState::encode(state).ok(),
             StateWrite::Tombstone => None,
         };
         match encoded {
-            Some(encoded) => drop(self.states.insert(profile, encoded.into())),
+            Some(encoded) => drop(self.states.insert(profile, encoded)),
             None => drop(self.states.remove(&profile)),
         }
     }

@@ -14,23 +14,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     batch::{Batch, state_record},
+    loader::{Loader, Loading},
     metrics::{ProjectorMetrics, TransactionResult},
-    partition::{Beginning, LoadedPartition, OwnedPartition, beginning, read_state},
-    partition_states::PartitionStates,
-    partitioner::partition_of,
+    ownership::Ownership,
     problems::ProblemReporter,
-    rebuild::Rebuild,
+    random_id::random_id,
     wait::wait,
 };
 use crate::{
     config::KafkaConfig,
-    domain::{
-        ProfileSid,
-        state::{StateOptions, StateWrite},
-    },
+    domain::state::StateOptions,
     kafka::{
-        AssignmentChange, EventRecord, NextOffset, PartitionCounts, PartitionReader, Polled, ProjectionError,
-        ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter, TransactionError,
+        EventRecord, NextOffset, Polled, ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics,
+        REBUILD_TYPE, StateRecord, StateWriter, TransactionError,
     },
 };
 
@@ -47,22 +43,13 @@ const MAX_ABORTS: u32 = 3;
 
 /// One membership in the consumer group.
 pub(super) struct Session<'s> {
-    kafka: &'s KafkaConfig,
-    /// The state topic.
-    topic: &'s str,
     metrics: &'s Arc<ProjectorMetrics>,
-    stop: &'s CancellationToken,
     options: StateOptions,
     group: ProjectionGroup,
     writer: StateWriter,
     topics: ProjectionTopics,
-    /// Exists while partitions are loaded.
-    reader: Option<PartitionReader>,
-    /// The number of partitions of both topics.
-    partitions: i32,
-    owned: BTreeMap<i32, OwnedPartition>,
-    /// The ends of the owned partitions of the event topic, when they were last asked for.
-    ends: BTreeMap<i32, i64>,
+    loader: Loader<'s>,
+    ownership: Ownership,
     has_joined: bool,
     aborts: u32,
     next_lag_check: Instant,
@@ -109,18 +96,13 @@ impl<'s> Session<'s> {
         group.join()?;
         let now = Instant::now();
         Ok(Some(Self {
-            kafka,
-            topic,
             metrics,
-            stop,
             options: StateOptions { failure_text: kafka.profiles_failure_text },
             group,
             writer,
             topics,
-            reader: None,
-            partitions,
-            owned: BTreeMap::new(),
-            ends: BTreeMap::new(),
+            loader: Loader { kafka, topic, stop, partitions, reader: None },
+            ownership: Ownership::default(),
             has_joined: false,
             aborts: 0,
             next_lag_check: now,
@@ -152,11 +134,13 @@ impl<'s> Session<'s> {
         for _ in 0..BATCH_RECORDS {
             let polled = self.group.poll(timeout);
             for change in self.group.take_changes() {
-                self.accept(change, &mut gathered.records);
+                self.ownership.accept(change, &mut gathered.records);
+                self.has_joined = true;
+                self.next_lag_check = Instant::now();
             }
             match polled {
                 Polled::Nothing => break,
-                Polled::Record(record) if !self.is_expected(&record) => {}
+                Polled::Record(record) if !self.ownership.is_expected(&record) => {}
                 Polled::Record(record) if record.ce_type() == Some(REBUILD_TYPE) => {
                     gathered.rebuild = Some((record.position.partition, record.position.offset));
                     break;
@@ -172,21 +156,6 @@ impl<'s> Session<'s> {
         Ok(gathered)
     }
 
-    fn accept(&mut self, change: AssignmentChange, records: &mut Vec<EventRecord>) {
-        self.has_joined = true;
-        match change {
-            AssignmentChange::Assigned(partitions) => {
-                self.owned.extend(partitions.into_iter().map(|partition| (partition, OwnedPartition::assigned())));
-            }
-            AssignmentChange::Revoked(partitions) => {
-                self.owned.retain(|partition, _| !partitions.contains(partition));
-                self.ends.retain(|partition, _| !partitions.contains(partition));
-                records.retain(|record| !partitions.contains(&record.position.partition));
-            }
-        }
-        self.next_lag_check = Instant::now();
-    }
-
     /// Returns the errors after which the session cannot continue.
     fn accept_error(&self, error: ProjectionError, problems: &ProblemReporter) -> Result<(), ProjectionError> {
         match error.problem {
@@ -200,60 +169,26 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Whether the record is the next one of a partition that is started. Others were fetched before that.
-    fn is_expected(&self, record: &EventRecord) -> bool {
-        let loaded = self.loaded(record.position.partition);
-        loaded.is_some_and(|loaded| loaded.is_started && record.position.offset >= loaded.next)
-    }
-
-    fn loaded(&self, partition: i32) -> Option<&LoadedPartition> {
-        match self.owned.get(&partition)? {
-            OwnedPartition::Loaded(loaded) => Some(loaded),
-            OwnedPartition::Assigned { .. } => None,
-        }
-    }
-
-    fn all_loaded(&mut self) -> impl Iterator<Item = (i32, &mut LoadedPartition)> {
-        self.owned.iter_mut().filter_map(|(partition, owned)| match owned {
-            OwnedPartition::Loaded(loaded) => Some((*partition, loaded)),
-            OwnedPartition::Assigned { .. } => None,
-        })
-    }
-
     /// Applies the records in one transaction. Returns whether Kafka has it; if not, the records are read again.
     fn apply(&mut self, records: &[EventRecord]) -> Result<bool, ProjectionError> {
         let mut batch = Batch::default();
         for record in records {
-            if let Some(loaded) = self.loaded(record.position.partition) {
+            if let Some(loaded) = self.ownership.loaded(record.position.partition) {
                 batch.apply(&loaded.states, record, &self.options);
             }
         }
         let next = batch.next_offsets().clone();
-        let offsets: Vec<_> = next.iter().filter_map(|(partition, next)| self.next_offset(*partition, *next)).collect();
+        let offsets: Vec<_> =
+            next.iter().filter_map(|(partition, next)| self.ownership.next_offset(*partition, *next)).collect();
         if !self.write(&batch.records(), &offsets)? {
             return Ok(false);
         }
         for outcome in batch.outcomes() {
             self.metrics.events.of(*outcome).inc();
         }
-        self.take(batch.into_writes());
-        for (partition, loaded) in self.all_loaded() {
-            loaded.next = next.get(&partition).copied().unwrap_or(loaded.next);
-        }
+        self.ownership.take(batch.into_writes());
+        self.ownership.advance(&next);
         Ok(true)
-    }
-
-    /// Changes the states in memory as Kafka has them now.
-    fn take(&mut self, writes: impl IntoIterator<Item = (i32, ProfileSid, StateWrite)>) {
-        for (partition, profile, write) in writes {
-            if let Some(OwnedPartition::Loaded(loaded)) = self.owned.get_mut(&partition) {
-                loaded.states.set(profile, &write);
-            }
-        }
-    }
-
-    fn next_offset(&self, partition: i32, next: i64) -> Option<NextOffset> {
-        self.loaded(partition).map(|loaded| loaded.next_offset(partition, next))
     }
 
     /// Writes states and offsets. Returns whether Kafka has them; if not, the partitions start again where they were.
@@ -285,7 +220,7 @@ impl<'s> Session<'s> {
             return Err(error);
         }
         tracing::debug!(%error, "a transaction was aborted");
-        for (partition, loaded) in self.all_loaded() {
+        for (partition, loaded) in self.ownership.all_loaded() {
             loaded.is_started &= offsets.iter().all(|offset| offset.partition != partition);
         }
         Ok(())
@@ -293,41 +228,24 @@ impl<'s> Session<'s> {
 
     /// Lets the group deliver the records of loaded partitions. One that is not ready for that is tried again.
     fn start_loaded(&mut self) {
-        for (partition, owned) in &mut self.owned {
-            let OwnedPartition::Loaded(loaded) = owned else { continue };
-            if !loaded.is_started {
-                match self.group.start(*partition, loaded.next) {
-                    Ok(()) => loaded.is_started = true,
-                    Err(error) => tracing::debug!(%error, partition, "cannot start the partition yet"),
-                }
+        for (partition, loaded) in self.ownership.all_loaded().filter(|(_, loaded)| !loaded.is_started) {
+            match self.group.start(partition, loaded.next) {
+                Ok(()) => loaded.is_started = true,
+                Err(error) => tracing::debug!(%error, partition, "cannot start the partition yet"),
             }
         }
     }
 
     /// Reads the states of a partition that was assigned.
     fn load_next(&mut self) -> Result<(), ProjectionError> {
-        let assigned = self.owned.iter().find(|(_, owned)| matches!(owned, OwnedPartition::Assigned { .. }));
-        let Some(partition) = assigned.map(|(partition, _)| *partition) else {
-            self.reader = None;
+        let Some((partition, assigned)) = self.ownership.first_assigned() else {
+            self.loader.close();
             return Ok(());
         };
-        match self.load(partition) {
-            Ok(Some(loaded)) => {
-                let rebuild_until = loaded.rebuild_until;
-                let offset = loaded.partition.next_offset(partition, loaded.partition.next);
-                self.owned.insert(partition, OwnedPartition::Loaded(loaded.partition));
-                let is_ready = match rebuild_until {
-                    Some(end) => self.rebuild(partition, end, end)?,
-                    // The next owner has to know the number of partitions even if no event arrives.
-                    None => self.write(&[], &[offset])?,
-                };
-                if !is_ready {
-                    self.owned.insert(partition, OwnedPartition::assigned());
-                }
-                Ok(())
-            }
+        match self.loader.load(&self.group, partition) {
+            Ok(Some(loading)) => self.begin_partition(partition, loading),
             Ok(None) => {
-                self.owned.entry(partition).and_modify(|owned| owned.report_open_transaction(partition));
+                assigned.report_open_transaction(partition);
                 Ok(())
             }
             // Kafka does not answer, or the former owner's offsets are part of an open transaction.
@@ -339,100 +257,50 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// `None` while a transaction of the former owner is open, or if the service stops.
-    fn load(&mut self, partition: i32) -> Result<Option<Loading>, ProjectionError> {
-        let committed = self.group.committed(self.partitions)?;
-        let beginning = beginning(partition, &committed, self.partitions);
-        if beginning == Beginning::Outdated {
-            return Err(ProjectionError::outdated("partitions were added to the event topic"));
-        }
-        let (topic, stop) = (self.topic, self.stop);
-        let reader = self.reader()?;
-        let extent = reader.extent(topic, partition)?;
-        if extent.stable < extent.end {
-            return Ok(None);
-        }
-        let mut states = PartitionStates::default();
-        reader.read((topic, partition, extent.end), stop, |record| read_state(&mut states, &record))?;
-        let end = self.group.end_of(&self.kafka.topic, partition)?;
-        if stop.is_cancelled() {
-            return Ok(None);
-        }
-        let next = match beginning {
-            Beginning::At(next) if next > end => {
-                tracing::warn!(
-                    partition,
-                    "the event topic was created again; its events are applied to the known states"
-                );
-                states.forget_positions();
-                0
-            }
-            // The state topic was created again.
-            Beginning::At(_) if extent.first == extent.end => 0,
-            Beginning::At(next) => next,
-            Beginning::Rebuild | Beginning::Outdated => 0,
+    fn begin_partition(&mut self, partition: i32, loading: Loading) -> Result<(), ProjectionError> {
+        let Loading { partition: loaded, rebuild_until } = loading;
+        let offset = NextOffset { partition, next: loaded.next, counts: loaded.counts };
+        self.ownership.insert(partition, loaded);
+        let is_ready = match rebuild_until {
+            Some(end) => self.rebuild(partition, end, end)?,
+            // The next owner has to know the number of partitions even if no event arrives.
+            None => self.write(&[], &[offset])?,
         };
-        let known = committed.get(&partition).and_then(|committed| committed.counts);
-        let initial = known.map_or(self.partitions, |counts| counts.initial);
-        let counts = PartitionCounts { now: self.partitions, initial };
-        let partition = LoadedPartition { states, next, state_end: extent.end, counts, is_started: false };
-        Ok(Some(Loading { partition, rebuild_until: (beginning == Beginning::Rebuild).then_some(end) }))
-    }
-
-    fn reader(&mut self) -> Result<&PartitionReader, ProjectionError> {
-        let reader = match self.reader.take() {
-            Some(reader) => reader,
-            None => PartitionReader::create(self.kafka, self.topic)?,
-        };
-        Ok(self.reader.insert(reader))
+        if !is_ready {
+            self.ownership.reset(partition);
+        }
+        Ok(())
     }
 
     /// Builds the states of a partition again from the events before `end`, and then continues at `next`. Returns whether
     /// Kafka has the states.
     fn rebuild(&mut self, partition: i32, end: i64, next: i64) -> Result<bool, ProjectionError> {
-        let (stop, options, partitions) = (self.stop, self.options, self.partitions);
-        let events = self.kafka.topic.as_str();
-        let belongs = |profile: &ProfileSid| partition_of(profile, partitions) == partition;
-        let mut rebuild = Rebuild::default();
-        // Profiles may have had another partition before partitions were added. The events in their present one are later.
-        let others = (0..partitions).filter(|other| *other != partition);
-        let reader = self.reader()?;
-        for source in others.chain([partition]) {
-            let extent = reader.extent(events, source)?;
-            let until = if source == partition { end } else { extent.end };
-            if extent.first > 0 {
-                rebuild.truncated();
-            }
-            reader.read((events, source, until), stop, |record| rebuild.apply(&record, &options, belongs))?;
-        }
-        let Some(loaded) = self.loaded(partition) else { return Ok(false) };
+        let rebuild = self.loader.read_events((partition, end), &self.options)?;
+        let Some(loaded) = self.ownership.loaded(partition) else { return Ok(false) };
         let (former, counts) = (loaded.next, loaded.counts);
-        let writes = rebuild.differences(&loaded.states, belongs);
-        if stop.is_cancelled() {
+        let writes = rebuild.differences(&loaded.states, |profile| self.loader.belongs(profile, partition));
+        if self.loader.stop.is_cancelled() {
             return Ok(false);
         }
         for chunk in writes.chunks(BATCH_RECORDS) {
-            let records: Vec<_> =
-                chunk.iter().map(|(profile, write)| state_record(partition, profile, write)).collect();
+            let records =
+                chunk.iter().map(|(profile, write)| state_record(partition, profile, write)).collect::<Vec<_>>();
             if !self.write(&records, &[NextOffset { partition, next: former, counts }])? {
                 return Ok(false);
             }
-            self.take(chunk.iter().map(|(profile, write)| (partition, profile.clone(), write.clone())));
+            self.ownership.take(chunk.iter().map(|(profile, write)| (partition, profile.clone(), write.clone())));
         }
         if !self.write(&[], &[NextOffset { partition, next, counts }])? {
             return Ok(false);
         }
-        if let Some(OwnedPartition::Loaded(loaded)) = self.owned.get_mut(&partition) {
-            loaded.next = next;
-        }
+        self.ownership.advance(&BTreeMap::from([(partition, next)]));
         tracing::info!(partition, changed = writes.len(), "built the states of profiles again from the events");
         Ok(true)
     }
 
     fn check_if_due(&mut self, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
         let now = Instant::now();
-        let is_loaded = self.owned.values().all(|owned| matches!(owned, OwnedPartition::Loaded(_)));
-        if self.has_joined && is_loaded && now >= self.next_lag_check {
+        if self.has_joined && self.ownership.first_assigned().is_none() && now >= self.next_lag_check {
             self.next_lag_check = now + LAG_INTERVAL;
             match self.fetch_ends() {
                 Ok(()) => problems.succeeded(),
@@ -449,57 +317,30 @@ impl<'s> Session<'s> {
     }
 
     fn fetch_ends(&mut self) -> Result<(), ProjectionError> {
-        for partition in self.owned.keys() {
-            self.ends.insert(*partition, self.group.end_of(&self.kafka.topic, *partition)?);
+        for partition in self.ownership.partitions() {
+            self.ownership.set_end(partition, self.group.end_of(&self.loader.kafka.topic, partition)?);
         }
         Ok(())
     }
 
     /// Checks whether the topics are still those with which the session began.
     fn check_topics(&mut self) -> Result<(), ProjectionError> {
-        if self.topics.check(&self.group)? != Some(self.partitions) {
+        if self.topics.check(&self.group)? != Some(self.loader.partitions) {
             return Err(ProjectionError::outdated("the number of partitions changed"));
         }
         self.topics.check_compaction()?;
-        for (partition, owned) in &self.owned {
-            if let OwnedPartition::Loaded(loaded) = owned
-                && self.group.end_of(self.topic, *partition)? < loaded.state_end
-            {
+        for (partition, loaded) in self.ownership.all_loaded() {
+            if self.group.end_of(self.loader.topic, partition)? < loaded.state_end {
                 return Err(ProjectionError::outdated("the state topic was created again"));
             }
         }
         Ok(())
     }
 
-    fn show(&mut self) {
-        let (mut profiles, mut partitions, mut lag) = (0_usize, 0, 0_i64);
-        let ends = std::mem::take(&mut self.ends);
-        for (partition, loaded) in self.all_loaded() {
-            profiles = profiles.saturating_add(loaded.states.len());
-            partitions += 1;
-            let end = ends.get(&partition).copied().unwrap_or_default();
-            lag = lag.saturating_add(end.saturating_sub(loaded.next).max(0));
-        }
-        self.ends = ends;
-        self.metrics.owned.set(i64::try_from(profiles).unwrap_or(i64::MAX));
-        self.metrics.partitions.set(partitions);
-        self.metrics.lag.set(lag);
+    fn show(&self) {
+        let totals = self.ownership.totals();
+        self.metrics.owned.set(i64::try_from(totals.profiles).unwrap_or(i64::MAX));
+        self.metrics.partitions.set(totals.partitions);
+        self.metrics.lag.set(totals.lag);
     }
-}
-
-/// A partition whose states were read.
-struct Loading {
-    partition: LoadedPartition,
-    /// The end of the events from which the states must be built again, if they must.
-    rebuild_until: Option<i64>,
-}
-
-/// Distinguishes the transactions of this session from those of all others.
-fn random_id() -> String {
-    let mut bytes = [0; 8];
-    // Without random numbers, the address of this value and the process id have to do.
-    if getrandom::getrandom(&mut bytes).is_err() {
-        bytes = u64::from(std::process::id()).to_be_bytes();
-    }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

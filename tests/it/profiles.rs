@@ -2,6 +2,7 @@
 
 mod owners;
 mod problems;
+mod rebuild;
 mod states;
 
 use std::collections::BTreeMap;

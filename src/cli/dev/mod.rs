@@ -35,6 +35,7 @@ const SHARED_KEY: &str = "webhooks_sharedkey_dev=dev-shared-key";
 
 const EVENTS: &str = "trusthub.profile-status-changed";
 const DEAD_LETTERS: &str = "trusthub.callbacks-unprocessable";
+const PROFILES: &str = "trusthub.profiles";
 const PARTITIONS: i32 = 3;
 
 /// How long `dev --once` waits for each event and each answer before it fails.
@@ -112,7 +113,7 @@ impl DevEnvironment {
         let admin = listen("ADMIN_BIND", "127.0.0.1:9090")?;
         let api = listen("SIMULATOR_BIND", "127.0.0.1:8090")?;
         let (base, trust_hub) = (url(&public)?, url(&api)?);
-        let kafka = EmbeddedKafka::start(&[EVENTS, DEAD_LETTERS], PARTITIONS).map_err(Failure::failed)?;
+        let kafka = EmbeddedKafka::start(&[EVENTS, DEAD_LETTERS, PROFILES], PARTITIONS).map_err(Failure::failed)?;
         let spool = TemporaryFolder::new();
         let config = configuration(&base, &kafka, &spool)?;
         let account = AccountSid::parse(scenario::ACCOUNT).map_err(Failure::failed)?;
@@ -247,6 +248,7 @@ fn configuration(base: &str, kafka: &EmbeddedKafka, spool: &TemporaryFolder) -> 
         ("KAFKA_BOOTSTRAP_SERVERS", &brokers),
         ("KAFKA_TOPIC", EVENTS),
         ("KAFKA_DEAD_LETTER_TOPIC", DEAD_LETTERS),
+        ("KAFKA_PROFILES_TOPIC", PROFILES),
         // The in-process cluster does not support CreateTopics requests.
         ("KAFKA_CREATE_TOPICS", "false"),
         ("SHUTDOWN_DELAY_SECS", "0"),

@@ -2,9 +2,13 @@
 
 use serde_json::Value;
 
-use test_support::{Bridge, PROFILE, Request, kafka::broker, wait_for};
+use test_support::{
+    Bridge, PROFILE, Request,
+    kafka::{Broker, broker},
+    mock_cluster, wait_for,
+};
 
-use super::{announce_all, last_states, wait_for_partitions, wait_for_states};
+use super::{announce_all, last_states, wait_for_partitions, wait_for_states, wait_for_states_in};
 
 #[test]
 fn state_of_a_profile_follows_its_callbacks() {
@@ -63,6 +67,18 @@ fn states_are_turned_off_by_an_empty_topic() {
     assert!(!broker().has_topic(&format!("profiles-of-{}", bridge.topic)));
     assert_eq!(bridge.lines("projecting the states of profiles").len(), 0);
     assert_eq!(bridge.metric("trusthub_profiles_partitions"), 0.0);
+}
+
+/// `dev` uses this cluster.
+#[test]
+fn in_process_cluster_has_states_too() {
+    let (cluster, variables) = mock_cluster();
+    cluster.create_topic("profiles", 1, 1).unwrap();
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let bridge = Bridge::launch(&[&variables[..], &[("KAFKA_PROFILES_TOPIC", "profiles")]].concat());
+    bridge.wait_until_publishing();
+    announce_all(&bridge, 3, &["pending-review", "in-review"]);
+    wait_for_states_in(&Broker::at(&cluster.bootstrap_servers()), &bridge);
 }
 
 #[test]

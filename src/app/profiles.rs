@@ -1,0 +1,100 @@
+//! The command that builds the states of profiles again.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use thiserror::Error;
+use tokio::{runtime::Handle, time::sleep};
+
+use super::{parts::metrics, start_error::StartError, steps::project_profiles};
+use crate::{
+    blocking::{self, BlockingError},
+    config::KafkaConfig,
+    kafka::ProjectionError,
+    liveness::Liveness,
+    projector::{Projector, RebuildProgress, RebuildRequest},
+};
+
+/// How long the command waits until the projection has left its group.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Why the states were not built again.
+#[derive(Debug, Error)]
+pub(crate) enum RebuildError {
+    /// The states of profiles are turned off.
+    #[error("KAFKA_PROFILES_TOPIC is empty, so there are no states; write the name of the service's topic")]
+    TurnedOff,
+    /// There are no events.
+    #[error("topic {0} does not exist; start the service, which creates it, or create it yourself")]
+    NoEvents(String),
+    /// Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] ProjectionError),
+    /// Not all partitions were done in time.
+    #[error(
+        "{} of {} partitions were built again, and none in the last {} s; the owners of the others continue",
+        .progress.done, .progress.total, .seconds
+    )]
+    Stalled {
+        /// How many partitions were done.
+        progress: RebuildProgress,
+        /// The time limit in seconds.
+        seconds: u64,
+    },
+    /// A part cannot be created.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A call could not be made.
+    #[error(transparent)]
+    Call(#[from] BlockingError),
+}
+
+/// Builds the states of all profiles again from the events, also when no service is running. Gives up when no partition is done
+/// for `stall_timeout`. Calls `progress` with the number of partitions that are done.
+///
+/// # Errors
+/// [`RebuildError`]. Owners of partitions that were not done continue.
+pub(crate) async fn rebuild_profiles(
+    kafka: &KafkaConfig,
+    stall_timeout: Duration,
+    mut progress: impl FnMut(RebuildProgress),
+) -> Result<RebuildProgress, RebuildError> {
+    // The projection requires metrics, but this command does not expose them.
+    let metrics = metrics(kafka)?.projector;
+    let projector = Projector::new(kafka, &metrics).ok_or(RebuildError::TurnedOff)?;
+    let topic = kafka.profiles_topic.clone().ok_or(RebuildError::TurnedOff)?;
+    let (published, runtime) = (kafka.clone(), Handle::current());
+    let request =
+        blocking::run("profiles-ask", move || RebuildRequest::publish(&published, &topic, &metrics, &runtime));
+    let request = Arc::new(request.await??.ok_or_else(|| RebuildError::NoEvents(kafka.topic.clone()))?);
+    let projection = project_profiles(&Liveness::default(), projector);
+    let done = wait_until_done(&request, stall_timeout, &mut progress).await;
+    projection.stop(STOP_TIMEOUT).await;
+    done
+}
+
+async fn wait_until_done(
+    request: &Arc<RebuildRequest>,
+    stall_timeout: Duration,
+    progress: &mut impl FnMut(RebuildProgress),
+) -> Result<RebuildProgress, RebuildError> {
+    let mut last = (0, Instant::now());
+    loop {
+        let asked = Arc::clone(request);
+        let now = blocking::run("profiles-ask", move || asked.progress()).await??;
+        progress(now);
+        if now.done == now.total {
+            return Ok(now);
+        }
+        if now.done > last.0 {
+            last = (now.done, Instant::now());
+        }
+        if last.1.elapsed() > stall_timeout {
+            return Err(RebuildError::Stalled { progress: now, seconds: stall_timeout.as_secs() });
+        }
+        sleep(PROGRESS_INTERVAL).await;
+    }
+}

@@ -1,0 +1,173 @@
+//! The partitions that this instance owns.
+
+use std::collections::BTreeMap;
+
+use super::partition::{LoadedPartition, OwnedPartition};
+use crate::{
+    domain::{ProfileSid, state::StateWrite},
+    kafka::{AssignmentChange, EventRecord, NextOffset},
+};
+
+/// The partitions that this instance owns.
+#[derive(Debug, Default)]
+pub(super) struct Ownership {
+    owned: BTreeMap<i32, OwnedPartition>,
+    /// The ends of these partitions of the event topic, when they were last asked for.
+    ends: BTreeMap<i32, i64>,
+}
+
+/// What the metrics show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) profiles: usize,
+    pub(super) partitions: i64,
+    /// The records that are not applied yet.
+    pub(super) lag: i64,
+}
+
+impl Ownership {
+    /// Takes a rebalance into account, and drops the records of revoked partitions.
+    pub(super) fn accept(&mut self, change: AssignmentChange, records: &mut Vec<EventRecord>) {
+        match change {
+            AssignmentChange::Assigned(partitions) => {
+                partitions.into_iter().for_each(|partition| self.reset(partition))
+            }
+            AssignmentChange::Revoked(partitions) => {
+                self.owned.retain(|partition, _| !partitions.contains(partition));
+                self.ends.retain(|partition, _| !partitions.contains(partition));
+                records.retain(|record| !partitions.contains(&record.position.partition));
+            }
+        }
+    }
+
+    /// The states of the partition are to be read.
+    pub(super) fn reset(&mut self, partition: i32) {
+        self.owned.insert(partition, OwnedPartition::assigned());
+    }
+
+    /// The states of the partition are in memory.
+    pub(super) fn insert(&mut self, partition: i32, loaded: LoadedPartition) {
+        self.owned.insert(partition, OwnedPartition::Loaded(loaded));
+    }
+
+    /// The first partition whose states are not in memory.
+    pub(super) fn first_assigned(&mut self) -> Option<(i32, &mut OwnedPartition)> {
+        let mut owned = self.owned.iter_mut().map(|(partition, owned)| (*partition, owned));
+        owned.find(|(_, owned)| matches!(owned, OwnedPartition::Assigned { .. }))
+    }
+
+    /// The partition, if its states are in memory.
+    pub(super) fn loaded(&self, partition: i32) -> Option<&LoadedPartition> {
+        match self.owned.get(&partition)? {
+            OwnedPartition::Loaded(loaded) => Some(loaded),
+            OwnedPartition::Assigned { .. } => None,
+        }
+    }
+
+    /// All partitions whose states are in memory.
+    pub(super) fn all_loaded(&mut self) -> impl Iterator<Item = (i32, &mut LoadedPartition)> {
+        self.owned.iter_mut().filter_map(|(partition, owned)| match owned {
+            OwnedPartition::Loaded(loaded) => Some((*partition, loaded)),
+            OwnedPartition::Assigned { .. } => None,
+        })
+    }
+
+    /// Whether the record is the next one of a partition that is started. Others were fetched before that.
+    pub(super) fn is_expected(&self, record: &EventRecord) -> bool {
+        let loaded = self.loaded(record.position.partition);
+        loaded.is_some_and(|loaded| loaded.is_started && record.position.offset >= loaded.next)
+    }
+
+    /// The offset to commit for a partition.
+    pub(super) fn next_offset(&self, partition: i32, next: i64) -> Option<NextOffset> {
+        self.loaded(partition).map(|loaded| NextOffset { partition, next, counts: loaded.counts })
+    }
+
+    /// Changes the states in memory as Kafka has them now.
+    pub(super) fn take(&mut self, writes: impl IntoIterator<Item = (i32, ProfileSid, StateWrite)>) {
+        for (partition, profile, write) in writes {
+            if let Some(OwnedPartition::Loaded(loaded)) = self.owned.get_mut(&partition) {
+                loaded.states.set(profile, &write);
+            }
+        }
+    }
+
+    /// Continues at these offsets.
+    pub(super) fn advance(&mut self, next: &BTreeMap<i32, i64>) {
+        for (partition, loaded) in self.all_loaded() {
+            loaded.next = next.get(&partition).copied().unwrap_or(loaded.next);
+        }
+    }
+
+    /// The numbers of the owned partitions.
+    pub(super) fn partitions(&self) -> Vec<i32> {
+        self.owned.keys().copied().collect()
+    }
+
+    pub(super) fn set_end(&mut self, partition: i32, end: i64) {
+        self.ends.insert(partition, end);
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = Totals { profiles: 0, partitions: 0, lag: 0 };
+        for (partition, owned) in &self.owned {
+            let OwnedPartition::Loaded(loaded) = owned else { continue };
+            let end = self.ends.get(partition).copied().unwrap_or_default();
+            totals.profiles = totals.profiles.saturating_add(loaded.states.len());
+            totals.partitions = totals.partitions.saturating_add(1);
+            totals.lag = totals.lag.saturating_add(end.saturating_sub(loaded.next).max(0));
+        }
+        totals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::state::Position, kafka::PartitionCounts, projector::partition_states::PartitionStates};
+
+    fn loaded(next: i64) -> LoadedPartition {
+        let counts = PartitionCounts { now: 3, initial: 3 };
+        LoadedPartition { states: PartitionStates::default(), next, state_end: 0, counts, is_started: true }
+    }
+
+    fn record(partition: i32, offset: i64) -> EventRecord {
+        EventRecord::of_type("io.example.v1", Position { partition, offset })
+    }
+
+    #[test]
+    fn records_of_a_revoked_partition_are_dropped() {
+        let mut ownership = Ownership::default();
+        ownership.insert(0, loaded(0));
+        ownership.insert(1, loaded(0));
+        let mut records = vec![record(0, 0), record(1, 0), record(0, 1)];
+        ownership.accept(AssignmentChange::Revoked(vec![0]), &mut records);
+        assert_eq!(records, [record(1, 0)]);
+        assert_eq!(ownership.partitions(), [1]);
+    }
+
+    #[test]
+    fn only_the_next_records_of_started_partitions_are_expected() {
+        let mut ownership = Ownership::default();
+        ownership.accept(AssignmentChange::Assigned(vec![0, 1]), &mut Vec::new());
+        assert!(!ownership.is_expected(&record(0, 5)), "its states are not in memory");
+        ownership.insert(0, loaded(5));
+        assert!(ownership.is_expected(&record(0, 5)) && !ownership.is_expected(&record(0, 4)));
+        ownership.insert(1, LoadedPartition { is_started: false, ..loaded(0) });
+        assert!(!ownership.is_expected(&record(1, 0)), "it is not started");
+    }
+
+    #[test]
+    fn lag_counts_the_records_of_loaded_partitions_that_are_not_applied() {
+        let mut ownership = Ownership::default();
+        ownership.accept(AssignmentChange::Assigned(vec![2]), &mut Vec::new());
+        ownership.insert(0, loaded(5));
+        ownership.insert(1, loaded(9));
+        for (partition, end) in [(0, 8), (1, 7), (2, 100)] {
+            ownership.set_end(partition, end);
+        }
+        assert_eq!(ownership.totals(), Totals { profiles: 0, partitions: 2, lag: 3 });
+        ownership.advance(&BTreeMap::from([(0, 8)]));
+        assert_eq!(ownership.totals().lag, 0);
+    }
+}

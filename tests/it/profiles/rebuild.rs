@@ -1,0 +1,109 @@
+//! The states are built again from the events: on request, and after partitions were added.
+
+use std::collections::BTreeMap;
+
+use trusthub_events::{ProfileSid, state::ProfileState};
+
+use test_support::{
+    ACCOUNT, Bridge, Request,
+    kafka::{Record, broker, unique_topic},
+    wait_for,
+};
+
+use super::{States, announce_all, expected_states, sid, wait_for_partitions, wait_for_states};
+
+/// Runs the command with these variables changed, and returns its diagnostics.
+fn rebuild(bridge: &Bridge, changes: &[(&str, &str)]) -> String {
+    let output = bridge.command_with(&["profiles", "rebuild"], changes);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b""[..]), "{told}");
+    told
+}
+
+#[test]
+fn rebuild_without_a_service_writes_only_the_states_that_differ() {
+    let mut bridge = Bridge::start();
+    announce_all(&bridge, 5, &["pending-review", "in-review"]);
+    let body = format!("AccountSid={ACCOUNT}&BundleSid={}&Status=twilio-rejected&FailureReason=Jane+Doe+moved", sid(1));
+    assert_eq!(bridge.send(&Request::form("/callbacks/customer-profiles", &body).signed()).status, 204);
+    let before = wait_for_states(&bridge).len();
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+
+    let without_text = [("KAFKA_PROFILES_FAILURE_TEXT", "false")];
+    let told = rebuild(&bridge, &without_text);
+    assert!(told.contains("the states in 3 partitions were built again from the events"), "{told}");
+    let after = broker().read_to_end(&bridge.profiles_topic);
+    assert_eq!(after.len(), before + 1);
+    let mut of_profile = after.iter().filter(|record| record.key.as_deref() == Some(sid(1).as_bytes()));
+    let last: ProfileState = serde_json::from_slice(of_profile.next_back().unwrap().payload.as_ref().unwrap()).unwrap();
+    assert_eq!((last.failure_reason, last.changes), (None, 3));
+
+    rebuild(&bridge, &without_text);
+    assert_eq!(broker().read_to_end(&bridge.profiles_topic).len(), after.len(), "nothing is left to write");
+}
+
+#[test]
+fn rebuild_beside_a_running_service_changes_no_correct_state() {
+    let bridge = Bridge::start();
+    announce_all(&bridge, 10, &["pending-review", "in-review"]);
+    let before = wait_for_states(&bridge).len();
+    rebuild(&bridge, &[]);
+    assert_eq!(wait_for_states(&bridge).len(), before);
+    announce_all(&bridge, 10, &["twilio-approved"]);
+    wait_for_partitions(&bridge, 3);
+    assert_eq!(wait_for_states(&bridge).len(), before + 10);
+}
+
+#[test]
+fn rebuild_says_what_is_missing() {
+    let mut bridge = Bridge::start();
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+    let fails = |changes: &[(&str, &str)]| {
+        let output = bridge.command_with(&["profiles", "rebuild"], changes);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, told) = fails(&[("KAFKA_PROFILES_TOPIC", "")]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("KAFKA_PROFILES_TOPIC is empty, so there are no states"), "{told}");
+    let missing = unique_topic("missing");
+    let (code, told) = fails(&[("KAFKA_TOPIC", &missing)]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains(&format!("topic {missing} does not exist")), "{told}");
+}
+
+/// The states by profile, each of which is in one partition only.
+fn states_in_one_partition(records: &[Record]) -> Option<States> {
+    let mut states = BTreeMap::new();
+    for record in records {
+        let profile = ProfileSid::parse(std::str::from_utf8(record.key.as_ref().unwrap()).unwrap()).unwrap();
+        let state = record.payload.as_ref().map(|value| serde_json::from_slice::<ProfileState>(value).unwrap());
+        states.insert((profile, record.partition), state);
+    }
+    let present = states.into_iter().filter_map(|((profile, _), state)| Some((profile, state?)));
+    let present: Vec<_> = present.collect();
+    let by_profile: States = present.iter().cloned().collect();
+    (by_profile.len() == present.len()).then_some(by_profile)
+}
+
+#[test]
+fn profiles_move_to_their_new_partitions_when_partitions_are_added() {
+    let bridge = Bridge::start();
+    announce_all(&bridge, 20, &["pending-review", "in-review"]);
+    wait_for_states(&bridge);
+    broker().add_partitions(&bridge.topic, 6);
+    bridge.wait_for_log(&format!("run kafka-topics.sh --alter --topic {} --partitions 6", bridge.profiles_topic));
+    broker().add_partitions(&bridge.profiles_topic, 6);
+    wait_for_partitions(&bridge, 6);
+    wait_for("the service publishes to all partitions", || {
+        announce_all(&bridge, 20, &["twilio-approved"]);
+        let events = broker().read_to_end(&bridge.topic);
+        events.iter().any(|record| record.partition > 2).then_some(())
+    });
+    let expected = expected_states(broker(), &bridge.topic);
+    wait_for("every profile has one state", || {
+        let states = states_in_one_partition(&broker().read_to_end(&bridge.profiles_topic));
+        (states.as_ref() == Some(&expected)).then_some(())
+    });
+}
