@@ -82,6 +82,8 @@ fn every_variable_reaches_its_setting() {
         ("KAFKA_SSL_CA_LOCATION", "probe"),
         ("KAFKA_TOPIC", "a"),
         ("KAFKA_DEAD_LETTER_TOPIC", "b"),
+        ("KAFKA_PROFILES_TOPIC", "c"),
+        ("KAFKA_PROFILES_FAILURE_TEXT", "false"),
         ("KAFKA_CREATE_TOPICS", "false"),
         ("KAFKA_TOPIC_PARTITIONS", "12"),
         ("KAFKA_TOPIC_REPLICATION", "3"),
@@ -112,6 +114,7 @@ fn every_variable_reaches_its_setting() {
     assert_eq!((callbacks.signature_mode, callbacks.dedup_window), (SignatureMode::ReportOnly, Duration::ZERO));
     assert_eq!(kafka.bootstrap_servers, "kafka-0:9092,[::1]:9093");
     assert_eq!((kafka.topic.as_str(), kafka.dead_letter_topic.as_str(), kafka.create_topics), ("a", "b", false));
+    assert_eq!((kafka.profiles_topic.as_deref(), kafka.profiles_failure_text), (Some("c"), false));
     assert_eq!((kafka.topic_partitions, kafka.topic_replication), (12, Some(3)));
     let property = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(kafka.properties, [property("compression.type", "zstd"), property("client.id", "a=b")]);
@@ -126,6 +129,12 @@ fn every_variable_reaches_its_setting() {
         ("[::1]:83".to_owned(), Some("/var/lib/trusthub".into()))
     );
     assert_eq!((logging.format, logging.filter.as_str()), (Some(LogFormat::Pretty), "warn,trusthub_bridge=debug"));
+}
+
+#[test]
+fn empty_profiles_topic_turns_the_states_off() {
+    assert_eq!(config(&[("KAFKA_PROFILES_TOPIC", "")]).kafka.profiles_topic, None);
+    assert_eq!(config(&[]).kafka.profiles_topic.as_deref(), Some("trusthub.profiles"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 use test_support::program;
 
 /// The commands, each with its arguments up to `--help`.
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 19] = [
     &[],
     &["serve"],
     &["dev"],
@@ -21,6 +21,8 @@ const COMMANDS: [&[&str]; 17] = [
     &["spool", "show"],
     &["spool", "export"],
     &["spool", "drain"],
+    &["profiles"],
+    &["profiles", "rebuild"],
     &["config"],
     &["healthcheck"],
     &["probe"],

@@ -57,6 +57,9 @@ reconcile.intervalSecs: requires an account and its auth token; write twilio.acc
 {{- if not .bootstrapServers }}
 kafka.bootstrapServers: is required but not set; write the brokers as host:port, separated by commas
 {{- end }}
+{{- if has .profilesTopic (list .topic .deadLetterTopic) }}
+kafka.profilesTopic: is the same topic as kafka.topic or kafka.deadLetterTopic; write another topic, because its records have a different format
+{{- end }}
 {{- if eq .topic .deadLetterTopic }}
 kafka.deadLetterTopic: is the same topic as kafka.topic; write another topic, because its records have a different format
 {{- end }}

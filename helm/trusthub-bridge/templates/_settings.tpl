@@ -52,6 +52,8 @@ RUST_LOG: {{ .Values.log.filter | quote }}
 KAFKA_BOOTSTRAP_SERVERS: {{ .bootstrapServers | quote }}
 KAFKA_TOPIC: {{ .topic | quote }}
 KAFKA_DEAD_LETTER_TOPIC: {{ .deadLetterTopic | quote }}
+KAFKA_PROFILES_TOPIC: {{ .profilesTopic | quote }}
+KAFKA_PROFILES_FAILURE_TEXT: {{ .profilesFailureText | quote }}
 KAFKA_CREATE_TOPICS: {{ .createTopics | quote }}
 KAFKA_TOPIC_PARTITIONS: {{ .topicPartitions | int64 | quote }}
 {{- with .topicReplication }}

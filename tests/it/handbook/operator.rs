@@ -92,6 +92,7 @@ impl OperatorMachine {
         let lines = format!(
             "HTTP_BIND={public}\nADMIN_BIND={admin}\nPUBLIC_URL={PUBLIC_URL}\nTWILIO_AUTH_TOKEN={TOKEN}\nSPOOL_DIR={spool}\n\
              KAFKA_BOOTSTRAP_SERVERS={kafka}\nKAFKA_TOPIC={topic}\nKAFKA_DEAD_LETTER_TOPIC={dead_letters}\n\
+             KAFKA_PROFILES_TOPIC=profiles-of-{topic}\n\
              KAFKA_TOPIC_PARTITIONS=3\nKAFKA_ACK_TIMEOUT_MS=1000\nSHUTDOWN_DELAY_SECS=0\nLOG_FORMAT=json\n"
         );
         fs::write(self.path("bridge.env"), lines).unwrap();

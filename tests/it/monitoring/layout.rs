@@ -15,12 +15,18 @@ use super::{
 /// The width of a dashboard in grid columns.
 const COLUMNS: u64 = 24;
 /// Metrics without a panel, and why.
-const EXCUSED: [(&str, &str); 6] = [
+const EXCUSED: [(&str, &str); 12] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
     ("trusthub_event_time_reset", "it concerns one start, which a log line at level error explains"),
     ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
     ("trusthub_callbacks_resigned_total", "usually 0; docs/metrics.md says what to do about many"),
     ("trusthub_account_conflicts_total", "usually 0; each event of another account than the owner is a dead letter"),
+    ("trusthub_profiles_events_total", "what became of each record shows in the states themselves"),
+    ("trusthub_profiles_lag", "usually 0; TrusthubProfilesStale reports anything else"),
+    ("trusthub_profiles_owned", "how the instances share the states concerns no one while they are up to date"),
+    ("trusthub_profiles_partitions", "the same"),
+    ("trusthub_profiles_problem", "usually 0; TrusthubProfilesStale reports anything else"),
+    ("trusthub_profiles_transactions_total", "an aborted transaction is repeated; one that fails again is a problem"),
     ("trusthub_log_lines_dropped_total", "the log reports it once it is read again"),
 ];
 /// The value of the variable `runbooks` in the file; the chart replaces it with the configured address.

@@ -47,6 +47,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     // Compares Trust Hub with the topic and publishes through the pipeline.
     ("reconcile", &["config", "domain", "pipeline", "kafka", "telemetry"]),
+    // Derives the states of profiles from the events; nothing of the path of callbacks.
+    ("projector", &["blocking", "config", "domain", "kafka", "telemetry"]),
     // Connects all modules of the service, but neither the simulator nor the command line.
     (
         "app",
@@ -60,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "liveness",
             "pipeline",
             "kafka",
+            "projector",
             "receive",
             "reconcile",
             "spool",
