@@ -3,6 +3,8 @@
 //! Results go to stdout, everything else to stderr. Exit codes: 0 success, 1 failure, 2 wrong usage or configuration,
 //! 3 only from `reconcile --exit-code`, 130 and 143 if a second signal arrives while the command stops.
 
+mod activity;
+mod color;
 mod config;
 mod dev;
 mod explain;

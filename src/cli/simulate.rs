@@ -1,14 +1,15 @@
 //! `simulate`: a Trust Hub simulator alone.
 
-use std::{fmt::Display, net::TcpListener, pin::pin, sync::Arc, time::Duration};
+use std::{fmt::Display, future, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use trusthub_simulator::{
-    self as simulator, CallbackSignerError, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings, StateFile,
-    model::MAX_PROFILES,
+    self as simulator, AllowedHost, CallbackSignerError, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings,
+    StateFile, model::MAX_PROFILES,
 };
 
 use super::{
+    activity::ActivityLog,
     output::{Failure, say, warn_all},
     variables::Variables,
 };
@@ -17,7 +18,7 @@ use crate::{
     config::{self, AccountConfig, SimulateCommandConfig},
     domain::AccountSid,
     shutdown::StopSignals,
-    telemetry::init_logging,
+    telemetry::{init_logging, write_line},
 };
 
 /// What `simulate --help` says.
@@ -30,9 +31,10 @@ These requests do what Twilio's API cannot:
 
   curl -d code=18602 http://127.0.0.1:8090/simulator/profiles/BU…/reject
   curl -X POST http://127.0.0.1:8090/simulator/profiles/BU…/approve
+  curl http://127.0.0.1:8090/simulator/profiles
   curl http://127.0.0.1:8090/simulator/callbacks
 
-All settings can also be changed while it runs, with POST /simulator/settings; /openapi.json describes all requests.";
+It shows each request and each callback on stderr, with times in UTC and without queries and bodies. All settings can also be changed while it runs, with POST /simulator/settings; /openapi.json describes all requests.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -50,16 +52,23 @@ pub(super) struct Arguments {
     /// Seed of all random choices; the same number gives the same choices
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// A host name under which the simulator may be addressed in addition to IP addresses, names without a dot and
+    /// *.localhost, so that pages of other names cannot control it; can be repeated
+    #[arg(long = "allowed-host", value_name = "NAME")]
+    allowed_hosts: Vec<AllowedHost>,
+    /// Do not show requests and callbacks
+    #[arg(long)]
+    quiet: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Failure> {
-    let config = config::load_simulate(variables).map_err(Failure::usage)?;
+    let config = config::load_simulate(variables.clone()).map_err(Failure::usage)?;
     init_logging(config.logging.format, &config.logging.filter).map_err(Failure::failed)?;
     warn_all(&config.warnings);
-    block_on(simulate(arguments, config)).map_err(Failure::failed)?
+    block_on(simulate(arguments, config, &variables)).map_err(Failure::failed)?
 }
 
-async fn simulate(arguments: &Arguments, config: SimulateCommandConfig) -> Result<(), Failure> {
+async fn simulate(arguments: &Arguments, config: SimulateCommandConfig, variables: &Variables) -> Result<(), Failure> {
     let mut signals = StopSignals::listen().map_err(Failure::failed)?;
     let bind = config.simulator.bind;
     let listener =
@@ -70,19 +79,36 @@ async fn simulate(arguments: &Arguments, config: SimulateCommandConfig) -> Resul
         seeded = seed(&simulator, arguments.profiles) => seeded?,
         _ = signals.next() => return Ok(()),
     }
-    let mut server = pin!(simulator::server(listener, Arc::clone(&simulator)).map_err(Failure::failed)?);
+    let server = simulator::server(listener, Arc::clone(&simulator), arguments.allowed_hosts.clone());
+    let mut server = pin!(server.map_err(Failure::failed)?);
+    let mut activity = (!arguments.quiet).then(|| ActivityLog::of(&simulator, variables));
     let handle = server.as_ref().handle();
     say(&format!(
-        "The Trust Hub simulator listens on http://{address}; /openapi.json describes its API, Ctrl-C stops it."
+        "The Trust Hub simulator listens on http://{address}; Ctrl-C stops it.\nWhat to type: curl http://{address}"
     ));
     tokio::select! {
         ended = &mut server => return ended.map_err(Failure::failed),
         () = Arc::clone(&simulator).run_timers() => {}
+        () = show(activity.as_mut()) => {}
         _ = signals.next() => {}
     }
     let (_, ended) = tokio::join!(handle.stop(true), server);
-    finish_callbacks(&simulator, signals).await;
+    tokio::select! {
+        () = finish_callbacks(&simulator, signals) => {}
+        () = show(activity.as_mut()) => {}
+    }
+    if let Some(activity) = activity {
+        activity.finish();
+    }
     ended.map_err(Failure::failed)
+}
+
+/// Shows what happens until it is dropped.
+async fn show(activity: Option<&mut ActivityLog>) {
+    match activity {
+        Some(activity) => activity.run().await,
+        None => future::pending().await,
+    }
 }
 
 fn create(arguments: &Arguments, config: SimulateCommandConfig) -> Result<Simulator, Failure> {
@@ -143,13 +169,13 @@ async fn finish_callbacks(simulator: &Simulator, mut signals: StopSignals) {
     if pending == 0 {
         return;
     }
-    say(&format!("{pending} callbacks are pending; press Ctrl-C again to exit without sending them."));
+    write_line(&format!("{pending} callbacks are pending; press Ctrl-C again to exit without sending them."));
     tokio::select! {
         _ = timeout(TIMEOUT, simulator.sender().wait_until_idle()) => {}
         _ = signals.next() => {}
     }
     let unsent = simulator.sender().pending();
     if unsent > 0 {
-        say(&format!("{unsent} callbacks were not sent."));
+        write_line(&format!("{unsent} callbacks were not sent."));
     }
 }

@@ -196,7 +196,7 @@ fn dev_prints_what_to_type_and_each_callback_with_its_answer_and_event() {
     let variables = [("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0"), ("SIMULATOR_BIND", "127.0.0.1:0")];
     let mut child = program().arg("dev").envs(variables).spawn().unwrap();
     let said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<_> = said.take_while(|line| line != "Callbacks and events:").collect();
+    let said: Vec<_> = said.take_while(|line| line != "Requests, callbacks and events:").collect();
     let parts =
         ["Trust Hub  http://127.0.0.1:", "callbacks  http://127.0.0.1:", "metrics    http://127.0.0.1:", "kcat -b"];
     for part in parts {

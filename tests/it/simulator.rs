@@ -1,6 +1,7 @@
 //! The Trust Hub simulator as its users see it: over HTTP, with Twilio's own libraries, and with the bridge as
 //! receiver.
 
+mod activity;
 mod callbacks;
 mod ci;
 mod client;
@@ -10,5 +11,7 @@ mod control;
 mod fuzz;
 mod guide;
 mod onboarding;
+mod origins;
+mod overview;
 mod scale;
 mod signing;

@@ -25,7 +25,7 @@ pub struct Request {
     pub method: String,
     /// Path and query, as they are written into the request line.
     pub target: String,
-    /// The headers besides `Host` and `Content-Length`.
+    /// The headers besides `Content-Length`. Without a `Host`, the request has that of the host behind the public URL.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -96,7 +96,10 @@ impl Request {
 
     /// The bytes on the wire.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: internal.example\r\n", self.method, self.target);
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        if !self.headers.iter().any(|(name, _)| name == "Host") {
+            head.push_str("Host: internal.example\r\n");
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

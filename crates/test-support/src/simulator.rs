@@ -34,10 +34,11 @@ impl Simulator {
         let variables = usual.iter().chain(variables).copied();
         let mut child = program().arg("simulate").args(arguments).envs(variables).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("the simulator does not print its address: {line}"));
+        let mut said = String::new();
+        // Warnings come first.
+        while !said.contains("http://") && stderr.read_line(&mut said).unwrap() > 0 {}
+        let address = said.split("http://").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("the simulator does not print its address: {said}"));
         Self { child, stderr, address }
     }
 
@@ -68,7 +69,12 @@ impl Simulator {
     /// Sends an API request as this user.
     pub fn ask_as(&self, user: &str, password: &str, request: &Request) -> Answer {
         let credentials = STANDARD.encode(format!("{user}:{password}"));
-        request.clone().with("Authorization", &format!("Basic {credentials}")).send(self.address)
+        self.send(&request.clone().with("Authorization", &format!("Basic {credentials}")))
+    }
+
+    /// Sends a request without credentials.
+    pub fn send(&self, request: &Request) -> Answer {
+        request.clone().with("Host", &self.address.to_string()).send(self.address)
     }
 
     /// The JSON at this path.

@@ -7,6 +7,7 @@ use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::broadcast;
 use tracing::error;
 use trusthub_events::{AccountSid, ProfileSid, Status, closed_set};
 use twilio_signature::SharedKey;
@@ -18,6 +19,7 @@ use super::{
         AutoReview, IdentityProof, ModelError, NewProfile, ProfileEdit, ProfileKind, ProfileUpdate, ReviewDecision,
         SimulatedProfile, StateFile, StoredState, TrustHubModel,
     },
+    request_feed::{AnsweredRequest, RequestFeed},
     settings::SimulatorSettings,
 };
 
@@ -39,7 +41,7 @@ pub struct SimulatorAccount {
 }
 
 /// The policy of seeded profiles when the request names none. It has no requirements.
-const ANY_POLICY: &str = "RN00000000000000000000000000000000";
+pub(super) const ANY_POLICY: &str = "RN00000000000000000000000000000000";
 
 closed_set! {
     /// The statuses that seeded profiles can have. `pending-review` is missing because a profile never stays in it.
@@ -82,6 +84,7 @@ pub struct Simulator {
     model: Mutex<TrustHubModel>,
     sender: CallbackSender,
     api_faults: Mutex<(ApiFaultRates, fastrand::Rng)>,
+    requests: RequestFeed,
     changing_settings: Mutex<()>,
 }
 
@@ -114,6 +117,7 @@ impl Simulator {
             model: Mutex::new(model),
             sender,
             api_faults: Mutex::new(api_faults),
+            requests: RequestFeed::default(),
             changing_settings: Mutex::default(),
         })
     }
@@ -139,6 +143,16 @@ impl Simulator {
     #[must_use]
     pub fn sender(&self) -> &CallbackSender {
         &self.sender
+    }
+
+    /// Subscribes to the requests that are answered from now on. A receiver that is too slow misses some.
+    #[must_use]
+    pub fn subscribe_to_requests(&self) -> broadcast::Receiver<AnsweredRequest> {
+        self.requests.subscribe()
+    }
+
+    pub(super) fn requests(&self) -> &RequestFeed {
+        &self.requests
     }
 
     /// Locks the model.

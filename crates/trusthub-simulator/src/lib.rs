@@ -16,9 +16,10 @@ mod callback;
 mod embedded_kafka;
 mod instance;
 pub mod model;
+mod request_feed;
 mod settings;
 
-pub use api::{OPENAPI, Server, server};
+pub use api::{AllowedHost, AllowedHostError, OPENAPI, Server, server};
 pub use api_faults::ApiFaultRates;
 pub use callback::{
     Announcement, Attempt, AttemptOutcome, CallbackFailure, CallbackFault, CallbackFaultRates, CallbackInfo,
@@ -28,4 +29,5 @@ pub use callback::{
 pub use embedded_kafka::EmbeddedKafka;
 pub use instance::{SeedRequest, SeedStatus, Simulator, SimulatorAccount};
 pub use model::{StateFile, StateFileError, StoredState};
+pub use request_feed::{AnsweredRequest, Refusal};
 pub use settings::{SettingError, SimulatorSettings};

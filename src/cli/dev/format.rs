@@ -1,14 +1,14 @@
 //! The texts that `dev` prints on a terminal.
 
-use std::{
-    io::{self, IsTerminal as _},
-    net::SocketAddr,
-};
+use std::net::SocketAddr;
 
 use serde_json::Value;
-use trusthub_simulator::{Attempt, AttemptOutcome, CallbackSigner};
+use trusthub_simulator::{AnsweredRequest, Attempt};
 
-use super::scenario::{ACCOUNT, POLICY};
+use super::{
+    super::{activity, color::Colors},
+    scenario::{ACCOUNT, POLICY},
+};
 use crate::{
     domain::{Label as _, Status},
     kafka::ConsumedRecord,
@@ -42,34 +42,30 @@ Or add the faults that Twilio's callbacks have; {trust_hub}/openapi.json describ
 
   curl -d drop=30 -d duplicate=20 -d wrong_signature=10 {trust_hub}/simulator/settings
 
-Callbacks and events:
+Requests, callbacks and events:
 "
     )
 }
 
-/// Formats a callback and its outcome.
-pub(super) fn attempt(attempt: &Attempt) -> String {
-    let callback = &attempt.callback;
-    let faults: Vec<_> = callback.faults.iter().map(ToString::to_string).collect();
-    let faults = if faults.is_empty() { String::new() } else { format!("  [{}]", faults.join(", ")) };
-    let signer = callback.signed_by.as_ref().filter(|signer| **signer != CallbackSigner::AUTH_TOKEN);
-    let signer = signer.map(|signer| format!("  signed by {signer}")).unwrap_or_default();
-    format!(
-        "  {} {} {} {}{signer}{faults}",
-        outcome(attempt),
-        attempt.verb.as_str(),
-        callback.profile_sid,
-        callback.status
-    )
+/// Formats a request to Trust Hub.
+pub(super) fn request(request: &AnsweredRequest, colors: Colors) -> String {
+    let line = format!("  request  {}", activity::request_line(request, colors));
+    match activity::refusal(request) {
+        Some(refusal) => format!("{line}\n           {refusal}"),
+        None => line,
+    }
 }
 
-/// Formats the outcome: a status code, or the reason why there is none.
-pub(super) fn outcome(attempt: &Attempt) -> String {
-    match attempt.outcome {
-        AttemptOutcome::Answer(status @ 200..300) => colored(&status.to_string(), GREEN),
-        AttemptOutcome::Answer(status) => colored(&status.to_string(), RED),
-        AttemptOutcome::Failure(failure) => colored(failure.as_str(), RED),
-    }
+/// Formats a callback and its outcome.
+pub(super) fn attempt(attempt: &Attempt, colors: Colors) -> String {
+    format!(
+        "  callback {} {} {} {}{}",
+        activity::outcome(attempt, colors),
+        attempt.verb.as_str(),
+        attempt.callback.profile_sid,
+        attempt.callback.status,
+        activity::peculiarities(attempt)
+    )
 }
 
 /// Formats the commands to try after this status was announced.
@@ -92,20 +88,25 @@ pub(super) fn next_step(attempt: &Attempt, trust_hub: &str, token: &str) -> Opti
 }
 
 /// Formats the essential fields of an event, or the reason of a dead letter, as one line.
-pub(super) fn event(event: &ConsumedRecord) -> String {
+pub(super) fn event(event: &ConsumedRecord, colors: Colors) -> String {
     let field = |name: &str| event.value.get(name).and_then(Value::as_str).unwrap_or("–");
     if event.headers.contains_key("reason") {
         let reason = event.headers.get("reason").and_then(Value::as_str).unwrap_or("–");
-        return format!("    dead letter: {}", colored(reason, RED));
+        return format!("    dead letter: {}", colors.red(reason));
     }
     let status = field("status");
+    let paint = |status| match status {
+        "twilio-rejected" => colors.red(status),
+        "twilio-approved" => colors.green(status),
+        _ => colors.yellow(status),
+    };
     let codes: Vec<String> = errors(event).filter_map(|error| error.get("code")).map(Value::to_string).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
     format!(
         "    {} {} {}{codes}  {}[{}]@{}",
         field("received_at"),
         field("profile_sid"),
-        colored(status, color(status)),
+        paint(status),
         event.topic,
         event.partition,
         event.offset
@@ -114,20 +115,4 @@ pub(super) fn event(event: &ConsumedRecord) -> String {
 
 fn errors(event: &ConsumedRecord) -> impl Iterator<Item = &Value> {
     event.value.get("errors").and_then(Value::as_array).into_iter().flatten()
-}
-
-const RED: u8 = 31;
-const GREEN: u8 = 32;
-const YELLOW: u8 = 33;
-
-fn color(status: &str) -> u8 {
-    match status {
-        "twilio-rejected" => RED,
-        "twilio-approved" => GREEN,
-        _ => YELLOW,
-    }
-}
-
-fn colored(text: &str, color: u8) -> String {
-    if io::stdout().is_terminal() { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
 }

@@ -9,11 +9,13 @@ use std::{
 
 use tokio::{sync::broadcast, time::timeout};
 use trusthub_simulator::{
-    self as simulator, Attempt, AttemptOutcome, EmbeddedKafka, SignerList, Simulator, SimulatorAccount,
+    self as simulator, AllowedHost, Attempt, AttemptOutcome, EmbeddedKafka, SignerList, Simulator, SimulatorAccount,
 };
 use twilio_signature::SharedKey;
 
 use super::{
+    activity,
+    color::Colors,
     output::{Failure, print, say},
     serve,
     variables::Variables,
@@ -45,7 +47,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) const LONG: &str = "Run the bridge, a Trust Hub simulator and Kafka in one process, without installing anything
 
 It listens on HTTP_BIND, ADMIN_BIND and SIMULATOR_BIND, on loopback by default, prints these addresses and the commands to
-try, and shows every callback and every event until Ctrl-C. Nothing is kept when it exits.";
+try, and shows every request to Trust Hub, every callback and every event until Ctrl-C. Nothing is kept when it exits.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -55,6 +57,10 @@ pub(super) struct Arguments {
     /// What signs the callbacks: auth_token, webhooks_sharedkey_dev, or both in turn, auth_token,webhooks_sharedkey_dev
     #[arg(long, value_name = "KEY,…", default_value = "auth_token")]
     signed_by: SignerList,
+    /// A host name under which the simulator may be addressed in addition to IP addresses, names without a dot and
+    /// *.localhost, so that pages of other names cannot control it; can be repeated
+    #[arg(long = "allowed-host", value_name = "NAME")]
+    allowed_hosts: Vec<AllowedHost>,
 }
 
 pub(super) fn run(arguments: &Arguments, variables: &Variables) -> Result<(), Failure> {
@@ -88,6 +94,8 @@ struct DevEnvironment {
     simulator: Arc<Simulator>,
     account: AccountSid,
     urls: DevUrls,
+    /// Of stdout.
+    colors: Colors,
     _spool: TemporaryFolder,
     /// The last field, because it must be dropped after its clients.
     kafka: EmbeddedKafka,
@@ -118,13 +126,15 @@ impl DevEnvironment {
         let config = configuration(&base, &kafka, &spool)?;
         let account = AccountSid::parse(scenario::ACCOUNT).map_err(Failure::failed)?;
         let simulator = Arc::new(create_simulator(&account, arguments.signed_by.clone())?);
-        let server = simulator::server(api, Arc::clone(&simulator)).map_err(Failure::failed)?;
+        let server = simulator::server(api, Arc::clone(&simulator), arguments.allowed_hosts.clone());
+        let server = server.map_err(Failure::failed)?;
         let environment = Self {
             topic_tail: TopicTail::open(&config.kafka, &[EVENTS, DEAD_LETTERS]).await.map_err(Failure::failed)?,
             service: Service::start(config, Ports { public, admin }).map_err(Failure::failed)?,
             simulator,
             account,
             urls: DevUrls { callbacks: format!("{base}/callbacks/customer-profiles"), trust_hub },
+            colors: Colors::of_stdout(variables),
             _spool: spool,
             kafka,
         };
@@ -146,7 +156,10 @@ impl DevEnvironment {
         let mut attempts = self.simulator.sender().subscribe();
         scenario::send_forged_callback(&self.simulator, self.account.clone(), profile, self.urls.callbacks.clone());
         let attempt = in_time("answer", attempts.recv()).await?.map_err(Failure::failed)?;
-        say(&format!("  a forged callback, not signed with the token, is sent: {}", format::outcome(&attempt)));
+        say(&format!(
+            "  a forged callback, not signed with the token, is sent: {}",
+            activity::outcome(&attempt, self.colors)
+        ));
         match attempt.outcome {
             AttemptOutcome::Answer(403) => Ok(()),
             _ => Err(Failure::failed("the forged callback should have been answered 403")),
@@ -162,7 +175,7 @@ impl DevEnvironment {
         print(&serde_json::to_string(&event).map_err(Failure::failed)?)
     }
 
-    /// Prints what to try, then every callback and every event until a signal arrives.
+    /// Prints what to try, then every request, every callback and every event until a signal arrives.
     async fn run_interactively(&self, signals: &mut StopSignals) -> Result<(), Failure> {
         let DevUrls { callbacks, trust_hub } = &self.urls;
         say(&format::welcome(
@@ -176,13 +189,15 @@ impl DevEnvironment {
         tokio::select! {
             result = self.print_events() => result,
             result = self.print_callbacks() => result,
+            result = self.print_requests() => result,
             _ = signals.next() => Ok(()),
         }
     }
 
     async fn print_events(&self) -> Result<(), Failure> {
         loop {
-            print(&format::event(&self.topic_tail.next().await.map_err(Failure::failed)?))?;
+            let event = self.topic_tail.next().await.map_err(Failure::failed)?;
+            print(&format::event(&event, self.colors))?;
         }
     }
 
@@ -199,8 +214,21 @@ impl DevEnvironment {
         }
     }
 
+    async fn print_requests(&self) -> Result<(), Failure> {
+        let mut requests = self.simulator.subscribe_to_requests();
+        loop {
+            match requests.recv().await {
+                Ok(request) => print(&format::request(&request, self.colors))?,
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    print(&format!("  … {missed} more requests, not shown"))?;
+                }
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+
     fn print_attempt(&self, attempt: &Attempt) -> Result<(), Failure> {
-        print(&format::attempt(attempt))?;
+        print(&format::attempt(attempt, self.colors))?;
         match format::next_step(attempt, &self.urls.trust_hub, TOKEN) {
             Some(text) => print(&text),
             None => Ok(()),

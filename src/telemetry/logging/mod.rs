@@ -68,6 +68,13 @@ pub(crate) fn init_logging(format: Option<LogFormat>, filter: &str) -> io::Resul
     Ok(())
 }
 
+/// Writes a line to stderr as it is, in its order among the lines of the log and without waiting, like these.
+pub(crate) fn write_line(line: &str) {
+    if let Some(queue) = LOG.get() {
+        queue.push(format!("{line}\n").as_bytes());
+    }
+}
+
 /// Waits until all logged lines are written, for at most half a second.
 pub(crate) fn flush_logs() {
     if let Some(queue) = LOG.get() {

@@ -48,7 +48,7 @@ impl LogQueue {
     }
 
     /// Appends a line, or drops it if the queue is full.
-    fn push(&self, line: &[u8]) {
+    pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.state();
         if state.waiting.len() + line.len() > MAX_BYTES {
             self.drop_lines(&mut state, 1);

@@ -15,7 +15,8 @@ use test_support::project_root;
 
 /// Modules whose texts are results, or are documented on other pages.
 const DOCUMENTED_ELSEWHERE: &[&str] = &[
-    // The commands of the simulator, whose answers say what to write.
+    // The commands of the simulator, whose answers say what to write; docs/simulator.md has the lines of their activity.
+    "cli/activity.rs",
     "cli/simulate.rs",
     "cli/dev",
     // Diagnoses, see docs/signatures.md.

@@ -25,7 +25,7 @@ impl Dev {
         let dev = program().arg("dev").envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = dev.unwrap();
         let said = lines(child.stderr.take().unwrap());
-        let welcome = said.take_while(|line| line != "Callbacks and events:").collect();
+        let welcome = said.take_while(|line| line != "Requests, callbacks and events:").collect();
         let (shown, output) = (Arc::new(Mutex::new(Vec::new())), lines(child.stdout.take().unwrap()));
         let collected = Arc::clone(&shown);
         thread::spawn(move || output.for_each(|line| collected.lock().unwrap().push(line)));

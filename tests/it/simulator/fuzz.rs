@@ -41,7 +41,7 @@ fn invalid_requests_are_rejected() {
     let simulator = Simulator::start();
     let list = "/v1/CustomerProfiles";
     for header in ["", "Basic", "Basic \u{ff}", "Basic QQ", "Basic QQ==", "Basic ////", "Basic Og==", "Bearer Og=="] {
-        let answer = Request::get(list).with("Authorization", header).send(simulator.address);
+        let answer = simulator.send(&Request::get(list).with("Authorization", header));
         assert_eq!(answer.status, 401, "{header:?}: {}", answer.body);
     }
     for (status, request) in [

@@ -8,6 +8,7 @@ use actix_web::{
 };
 use serde_json::json;
 
+use super::allowed_host::AllowedHost;
 use crate::model::{ModelError, ObjectKind};
 
 /// The result of a handler.
@@ -25,6 +26,15 @@ pub(super) struct ApiError {
 impl ApiError {
     const fn new(status: StatusCode, code: u32, message: String) -> Self {
         Self { status, code, message, retry_after_secs: None }
+    }
+
+    /// Returns Twilio's error code.
+    pub(super) fn code(&self) -> u32 {
+        self.code
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(super) fn unauthenticated() -> Self {
@@ -71,6 +81,32 @@ impl ApiError {
 
     pub(super) fn attributes_not_json() -> Self {
         Self::refused(22207, "Attributes: write a JSON object, such as {\"first_name\":\"Ada\"}")
+    }
+
+    fn forbidden(message: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, 20403, message)
+    }
+
+    pub(super) fn host_missing() -> Self {
+        Self::forbidden("Host: send this header once".to_owned())
+    }
+
+    /// `host` is the host of the request, if it is one.
+    pub(super) fn unknown_host(host: Option<&str>) -> Self {
+        let name = host.and_then(|host| host.parse::<AllowedHost>().ok());
+        Self::forbidden(match name.as_ref().map(AllowedHost::as_str) {
+            Some(name) => format!(
+                "Host: {name} is not known to be the simulator; if nobody else controls this name, start it with \
+                 --allowed-host {name}"
+            ),
+            None => "Host: write an address or a name of the simulator, such as 127.0.0.1:8090".to_owned(),
+        })
+    }
+
+    pub(super) fn other_origin() -> Self {
+        Self::forbidden(
+            "A page of another origin sent this request; only programs and the simulator's own page may".to_owned(),
+        )
     }
 
     pub(super) fn too_large() -> Self {

@@ -109,7 +109,7 @@ impl<'a> ListRequest<'a> {
 pub(super) async fn profiles(call: ApiCall) -> ApiResult {
     let list = ListRequest::of(&call)?;
     let filter = ProfileFilter {
-        status: list.query.status()?,
+        status: list.query.status("Status")?,
         friendly_name: list.query.get("FriendlyName").map(str::to_owned),
         policy: list.query.policy(call.kind.policy_parameter())?,
     };
@@ -141,6 +141,7 @@ pub(super) fn page_of(call: &AccountCall, key: &str, entries: Vec<Value>) -> Api
     Ok(response(&list, key, Page { entries, previous, next }, Value::clone))
 }
 
-fn encoded(text: &str) -> String {
+/// Encodes a text as the value of a parameter in a query.
+pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

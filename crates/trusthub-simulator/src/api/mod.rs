@@ -2,6 +2,7 @@
 
 mod account_call;
 mod addresses;
+mod allowed_host;
 mod bundles;
 mod call;
 mod control;
@@ -9,28 +10,38 @@ mod definitions;
 mod endpoints;
 mod error;
 mod evaluations;
+mod guard;
 mod inquiries;
 mod list;
 mod multipart;
 mod objects;
+mod observe;
 mod parameters;
 mod primary_profiles;
+mod profile_list;
 mod profiles;
 mod provisional_copies;
 mod render;
 mod render_objects;
 mod routes;
 mod signing;
+mod welcome;
 
 use std::{io, net::TcpListener, sync::Arc};
 
 pub use actix_web::dev::Server;
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer, ResponseError as _,
+    App, HttpRequest, HttpResponse, HttpServer,
+    middleware::from_fn,
     web::{self, Data, PayloadConfig},
 };
 
-use self::{error::ApiError, parameters::MAX_BODY_BYTES};
+pub use self::allowed_host::{AllowedHost, AllowedHostError};
+use self::{
+    error::{ApiError, ApiResult},
+    guard::RequestGuard,
+    parameters::MAX_BODY_BYTES,
+};
 use super::instance::Simulator;
 
 /// The description of the API in the OpenAPI format. The build script has removed its white space.
@@ -38,19 +49,29 @@ pub const OPENAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json")
 
 /// Creates the HTTP server. It runs while it is awaited.
 ///
+/// A request must name one of these hosts in `Host`, an address of the server, or a name that exists only on this machine
+/// or in its network: one without a dot, one that ends in `.localhost`, or the name that containers have for the machine
+/// that runs them. Requests of web pages of other origins are refused.
+///
 /// # Errors
 /// [`io::Error`] if the listener cannot be used.
-pub fn server(listener: TcpListener, simulator: Arc<Simulator>) -> io::Result<Server> {
+pub fn server(listener: TcpListener, simulator: Arc<Simulator>, allowed_hosts: Vec<AllowedHost>) -> io::Result<Server> {
     let simulator = Data::from(simulator);
+    let guard = Data::new(RequestGuard::new(listener.local_addr()?, allowed_hosts));
     let app = move || {
         App::new()
             .app_data(simulator.clone())
+            .app_data(guard.clone())
             .app_data(PayloadConfig::new(MAX_BODY_BYTES))
+            // The last one sees each request first, also those that the guard refuses.
+            .wrap(from_fn(guard::guard))
+            .wrap(from_fn(observe::observe))
             .configure(routes::profile_parts)
             .configure(routes::bundles)
             .configure(routes::profiles)
             .configure(routes::control)
             .route("/openapi.json", web::get().to(openapi))
+            .route("/", web::get().to(welcome::welcome))
             .default_service(web::to(not_found))
     };
     Ok(HttpServer::new(app).workers(2).disable_signals().shutdown_timeout(1).listen(listener)?.run())
@@ -60,8 +81,8 @@ async fn openapi() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(OPENAPI)
 }
 
-async fn not_found(request: HttpRequest) -> HttpResponse {
-    ApiError::not_found(&request).error_response()
+async fn not_found(request: HttpRequest) -> ApiResult {
+    Err(ApiError::not_found(&request))
 }
 
 #[cfg(test)]

@@ -108,20 +108,20 @@ impl Parameters {
         number.map(Some).ok_or_else(wrong)
     }
 
-    /// Returns `Status`, which must be one of Trust Hub's.
-    pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
-        self.status_or(ApiError::invalid)
+    /// Returns a status, which must be one of Trust Hub's.
+    pub(super) fn status(&self, name: &str) -> Result<Option<Status>, ApiError> {
+        self.status_or(name, ApiError::invalid)
     }
 
-    fn status_or(&self, error: impl FnOnce(String) -> ApiError) -> Result<Option<Status>, ApiError> {
-        let Some(name) = self.get("Status") else { return Ok(None) };
-        let known = Status::named(name).filter(|status| STATUSES.contains(status));
-        known.map(Some).ok_or_else(|| error(format!("Status: write one of {}", Label::list(&STATUSES))))
+    fn status_or(&self, name: &str, error: impl FnOnce(String) -> ApiError) -> Result<Option<Status>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let known = Status::named(text).filter(|status| STATUSES.contains(status));
+        known.map(Some).ok_or_else(|| error(format!("{name}: write one of {}", Label::list(&STATUSES))))
     }
 
     /// Returns `Status`, which must be one that an owner can request.
     pub(super) fn requested_status(&self) -> Result<Option<Status>, ApiError> {
-        match self.status_or(ApiError::status_not_parsable)? {
+        match self.status_or("Status", ApiError::status_not_parsable)? {
             status @ (Some(Status::Draft | Status::PendingReview) | None) => Ok(status),
             Some(_) => {
                 Err(ApiError::invalid("Status: write draft or pending-review; only a reviewer sets the other statuses"))

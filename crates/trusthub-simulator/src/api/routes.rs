@@ -1,13 +1,16 @@
 //! The paths of the API and of the control requests.
 
 use actix_web::{
-    HttpResponse, Resource, ResponseError as _,
+    Resource,
     web::{self, PayloadConfig, ServiceConfig, delete, get, post},
 };
 
 use super::{
-    addresses, bundles, control, definitions, endpoints, error::ApiError, evaluations, inquiries, list,
-    multipart::MAX_UPLOAD_BYTES, objects, primary_profiles, profiles, provisional_copies, signing,
+    addresses, bundles, control, definitions, endpoints,
+    error::{ApiError, ApiResult},
+    evaluations, inquiries, list,
+    multipart::MAX_UPLOAD_BYTES,
+    objects, primary_profiles, profile_list, profiles, provisional_copies, signing,
 };
 
 /// Registers what profiles consist of and are evaluated by. Their paths also match that of a list of profiles, so they
@@ -146,7 +149,7 @@ pub(super) fn profiles(config: &mut ServiceConfig) {
 /// Registers the control requests.
 pub(super) fn control(config: &mut ServiceConfig) {
     config
-        .service(resource("/simulator/profiles").route(post().to(control::seed)))
+        .service(resource("/simulator/profiles").route(get().to(profile_list::list)).route(post().to(control::seed)))
         .service(resource("/simulator/primary-profiles").route(post().to(primary_profiles::create)))
         .service(resource("/simulator/profiles/{sid}/submit").route(post().to(primary_profiles::submit)))
         .service(resource("/simulator/profiles/{sid}/approve").route(post().to(control::approve)))
@@ -164,6 +167,6 @@ fn resource(path: &str) -> Resource {
     web::resource(path).default_service(web::to(method_not_allowed))
 }
 
-async fn method_not_allowed() -> HttpResponse {
-    ApiError::method_not_allowed().error_response()
+async fn method_not_allowed() -> ApiResult {
+    Err(ApiError::method_not_allowed())
 }

@@ -11,6 +11,7 @@ mod evaluation;
 mod object_rules;
 mod object_type;
 mod objects;
+mod overview;
 mod page;
 mod policy;
 mod profile;
@@ -43,7 +44,7 @@ pub use self::{
     evaluation::{Evaluation, EvaluationFailure, FieldResult, IdentityProof, RequirementResult},
     object_type::{DOCUMENT_TYPES, END_USER_TYPES, Necessity, ObjectType, TypeField, named},
     objects::{ComplianceObject, NewObject, ObjectEdit, ObjectKind, ObjectPage},
-    page::{Page, PageStart, ProfileFilter, ProfilePage},
+    page::{OverviewFilter, Page, PageStart, ProfileFilter, ProfilePage},
     policy::{
         DocumentRequirement, POLICIES, PRIMARY_BUSINESS_POLICY, PRIMARY_INDIVIDUAL_POLICY, Policy, ProfileRequirement,
         SECONDARY_BUSINESS_POLICY,

@@ -28,6 +28,19 @@ impl ProfileFilter {
     }
 }
 
+/// Which profiles a list of those of all accounts contains. A profile must match every criterion that is set.
+#[derive(Debug, Clone, Default)]
+pub struct OverviewFilter {
+    /// The account to match.
+    pub account: Option<AccountSid>,
+    /// The kind to match.
+    pub kind: Option<ProfileKind>,
+    /// The status to match.
+    pub status: Option<Status>,
+    /// A part of the friendly name, in any case.
+    pub name_part: Option<String>,
+}
+
 /// Where a page starts. It refers to an entry's serial number and not to an offset, so that the pages of a list stay
 /// consistent while entries are created and deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +102,7 @@ pub(super) struct SerialList<'a, K, T, M> {
 
 impl<'a, K: Eq + Hash, T: Listed, M: Fn(&T) -> bool> SerialList<'a, K, T, M> {
     /// Returns the entries that are older than this one, newest first.
-    fn older(&self, serial: u64) -> impl Iterator<Item = &'a T> {
+    pub(super) fn older(&self, serial: u64) -> impl Iterator<Item = &'a T> {
         self.matching(self.serials.range(..serial).rev())
     }
 
@@ -119,10 +132,15 @@ impl<'a, K: Eq + Hash, T: Listed, M: Fn(&T) -> bool> SerialList<'a, K, T, M> {
         let older = entries.last().filter(|oldest| self.older(oldest.serial()).next().is_some());
         Page {
             previous: newer.map(|newest| format!("PB{:016x}", newest.serial())),
-            next: older.map(|oldest| format!("PA{:016x}", oldest.serial())),
+            next: older.map(|oldest| next_token(oldest.serial())),
             entries: entries.into_iter().cloned().collect(),
         }
     }
+}
+
+/// Returns the token of the page that begins after the entry with this serial number.
+pub(super) fn next_token(serial: u64) -> String {
+    format!("PA{serial:016x}")
 }
 
 /// The account and the kind of profiles that one list is for.

@@ -41,7 +41,7 @@ impl Hub {
         let simulator = Arc::new(Simulator::new(accounts, None, Some(7)).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = server(listener, simulator).unwrap();
+        let server = server(listener, simulator, Vec::new()).unwrap();
         let server = tokio::spawn(async move { drop(server.await) });
         Self { client: Client::builder().no_proxy().build().unwrap(), base, server }
     }

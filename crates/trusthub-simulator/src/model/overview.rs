@@ -1,0 +1,39 @@
+//! The list of the profiles of all accounts.
+
+use std::cmp::Reverse;
+
+use super::{
+    TrustHubModel,
+    page::{OverviewFilter, Page, PageStart, ProfilePage, SerialList, next_token},
+    profile::SimulatedProfile,
+};
+
+impl TrustHubModel {
+    /// Returns at most `size` profiles of all accounts, newest first: the newest ones, or those after `start`.
+    #[must_use]
+    pub fn overview(&self, filter: &OverviewFilter, start: PageStart, size: usize) -> ProfilePage {
+        let older_than = match start {
+            PageStart::After(serial) => serial,
+            PageStart::Newest { .. } | PageStart::Before(_) => u64::MAX,
+        };
+        let name_part = filter.name_part.as_ref().map(|part| part.to_lowercase());
+        let matches = |profile: &SimulatedProfile| {
+            filter.status.is_none_or(|status| status == profile.status)
+                && name_part.as_ref().is_none_or(|part| profile.friendly_name.to_lowercase().contains(part))
+        };
+        let is_listed = |account, kind| {
+            filter.account.as_ref().is_none_or(|wanted| wanted == account)
+                && filter.kind.is_none_or(|wanted| wanted == kind)
+        };
+        let lists = self.lists.iter().filter(|((account, kind), _)| is_listed(account, *kind));
+        let lists = lists.map(|(_, serials)| SerialList { serials, entries: &self.profiles, matches });
+        // Each list may have the newest ones, and one more shows whether there is another page.
+        let mut found: Vec<_> =
+            lists.flat_map(|list| list.older(older_than).take(size.saturating_add(1)).collect::<Vec<_>>()).collect();
+        found.sort_unstable_by_key(|profile| Reverse(profile.serial));
+        let is_last = found.len() <= size;
+        found.truncate(size);
+        let next = found.last().filter(|_| !is_last).map(|profile| next_token(profile.serial));
+        Page { entries: found.into_iter().cloned().collect(), previous: None, next }
+    }
+}
