@@ -4,7 +4,7 @@ use std::{fmt::Display, future, net::TcpListener, pin::pin, sync::Arc, time::Dur
 
 use tokio::time::timeout;
 use trusthub_simulator::{
-    self as simulator, AllowedHost, CallbackSignerError, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings,
+    self as simulator, AllowedHost, CallbackSignerError, ReviewRule, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings,
     StateFile, model::MAX_PROFILES,
 };
 
@@ -45,6 +45,10 @@ pub(super) struct Arguments {
     /// construction=body_hash or too_many_requests=5; can be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
+    /// A rule of the automatic reviewer (see auto_review_secs), such as 'business_name=*fail* => reject 18602: Not in the
+    /// register' or 'friendly_name=*pass* => approve'; the first one that matches decides; can be repeated
+    #[arg(long = "rule", value_name = "FIELD=TEXT => DECISION")]
+    rules: Vec<ReviewRule>,
     /// What signs the callbacks of an account (by default the first): auth_token, the id of a SharedKey, or a list of
     /// them that take turns; can be repeated
     #[arg(long, value_name = "[ACCOUNT=]KEY,…")]
@@ -86,6 +90,9 @@ async fn simulate(arguments: &Arguments, config: SimulateCommandConfig, variable
     say(&format!(
         "The Trust Hub simulator listens on http://{address}; Ctrl-C stops it.\nWhat to type: curl http://{address}"
     ));
+    if !arguments.rules.is_empty() && simulator.settings().auto_review_secs.is_none() {
+        say("The rules have no effect until the setting auto_review_secs is a number.");
+    }
     tokio::select! {
         ended = &mut server => return ended.map_err(Failure::failed),
         () = Arc::clone(&simulator).run_timers() => {}
@@ -118,6 +125,9 @@ fn create(arguments: &Arguments, config: SimulateCommandConfig) -> Result<Simula
     let first = accounts.first().map(|account| account.sid.clone());
     let simulator = Simulator::new(accounts, state, arguments.seed).map_err(Failure::failed)?;
     apply_settings(&simulator, &arguments.settings)?;
+    for rule in &arguments.rules {
+        simulator.add_rule(rule.clone()).map_err(|error| Failure::usage(format!("--rule: {error}")))?;
+    }
     for signers in &arguments.signed_by {
         set_signers(&simulator, first.as_ref(), signers)
             .map_err(|problem| Failure::usage(format!("--signed-by: {problem}")))?;

@@ -16,8 +16,8 @@ use super::{
     api_faults::{ApiFault, ApiFaultRates},
     callback::{Announcement, CallbackSender, CallbackSenderError, SenderOptions},
     model::{
-        AutoReview, IdentityProof, ModelError, NewProfile, ProfileEdit, ProfileKind, ProfileUpdate, ReviewDecision,
-        SimulatedProfile, StateFile, StoredState, TrustHubModel,
+        AutoReview, IdentityProof, ModelError, NewProfile, NumberedRule, ProfileEdit, ProfileKind, ProfileUpdate,
+        ReviewDecision, ReviewRule, SimulatedProfile, StateFile, StoredState, TrustHubModel,
     },
     request_feed::{AnsweredRequest, RequestFeed},
     settings::SimulatorSettings,
@@ -251,6 +251,14 @@ impl Simulator {
         model.assign_required(&sid)?;
         bring_to_status(&mut model, &sid, status)?;
         model.get(&sid).cloned()
+    }
+
+    /// Adds a rule of the automatic reviewer after the others. The first one that matches a profile decides.
+    ///
+    /// # Errors
+    /// [`ModelError::Full`] if there are 100 rules.
+    pub fn add_rule(&self, rule: ReviewRule) -> Result<NumberedRule, ModelError> {
+        self.model().add_rule(rule)
     }
 
     /// Decides at random whether and how this request fails on purpose.

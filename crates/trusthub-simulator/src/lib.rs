@@ -28,6 +28,6 @@ pub use callback::{
 };
 pub use embedded_kafka::EmbeddedKafka;
 pub use instance::{SeedRequest, SeedStatus, Simulator, SimulatorAccount};
-pub use model::{StateFile, StateFileError, StoredState};
+pub use model::{ReviewRule, ReviewRuleError, StateFile, StateFileError, StoredState};
 pub use request_feed::{AnsweredRequest, Refusal};
 pub use settings::{SettingError, SimulatorSettings};

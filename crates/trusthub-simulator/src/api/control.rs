@@ -8,7 +8,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use serde_json::json;
-use trusthub_events::{AccountSid, Label, ProfileSid, error_code::is_rejection_code};
+use trusthub_events::{AccountSid, Label, ProfileSid};
 
 use super::{
     account_call::base_url,
@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     instance::{SeedRequest, SeedStatus, Simulator},
-    model::{MAX_PROFILES, ModelError, OUTDATED, ProfileUpdate, REGULATION_CHANGED, ReviewDecision, TrustHubModel},
+    model::{
+        MAX_PROFILES, ModelError, OUTDATED, ProfileUpdate, REGULATION_CHANGED, ReviewDecision, TrustHubModel,
+        parse_rejection_code,
+    },
     settings::SimulatorSettings,
 };
 
@@ -55,20 +58,10 @@ pub(super) async fn reject(
     body: RawBody,
 ) -> ApiResult {
     let parameters = Parameters::from_body(body)?.only(&["code", "reason"])?;
-    let codes = parameters.all().filter(|(name, _)| *name == "code").map(|(_, text)| rejection_code(text));
-    let codes = codes.collect::<Result<Vec<u32>, _>>()?;
+    let codes = parameters.all().filter(|(name, _)| *name == "code").map(|(_, text)| parse_rejection_code(text));
+    let codes = codes.collect::<Result<Vec<u32>, _>>().map_err(|error| ApiError::invalid(format!("code: {error}")))?;
     let reason = parameters.get("reason").unwrap_or_default().to_owned();
     change_profile(&simulator, &request, &sid, |model, sid| model.decide(sid, ReviewDecision::Reject { codes, reason }))
-}
-
-fn rejection_code(text: &str) -> Result<u32, ApiError> {
-    let number = text.parse().ok().filter(|number: &u32| number.to_string() == text);
-    let number = number.ok_or_else(|| ApiError::invalid("code: write a number of five digits, such as 18602"))?;
-    let unknown = || {
-        let what = format!("code: {number} is not an error code of a rejection");
-        ApiError::invalid(format!("{what}; write one that docs/rejections.md lists, such as 18602"))
-    };
-    is_rejection_code(number).then_some(number).ok_or_else(unknown)
 }
 
 /// `POST /simulator/profiles/{Sid}/expire`, optionally with the `code` of the reason

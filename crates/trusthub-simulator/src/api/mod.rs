@@ -23,6 +23,7 @@ mod profiles;
 mod provisional_copies;
 mod render;
 mod render_objects;
+mod review_rules;
 mod routes;
 mod signing;
 mod welcome;

@@ -10,7 +10,7 @@ use super::{
     error::{ApiError, ApiResult},
     evaluations, inquiries, list,
     multipart::MAX_UPLOAD_BYTES,
-    objects, primary_profiles, profile_list, profiles, provisional_copies, signing,
+    objects, primary_profiles, profile_list, profiles, provisional_copies, review_rules, signing,
 };
 
 /// Registers what profiles consist of and are evaluated by. Their paths also match that of a list of profiles, so they
@@ -156,6 +156,12 @@ pub(super) fn control(config: &mut ServiceConfig) {
         .service(resource("/simulator/profiles/{sid}/reject").route(post().to(control::reject)))
         .service(resource("/simulator/profiles/{sid}/expire").route(post().to(control::expire)))
         .service(resource("/simulator/settings").route(get().to(control::settings)).route(post().to(control::set)))
+        .service(
+            resource("/simulator/rules")
+                .route(get().to(review_rules::list))
+                .route(post().to(review_rules::add))
+                .route(delete().to(review_rules::remove)),
+        )
         .service(resource("/simulator/shared_keys").route(post().to(signing::add_shared_key)))
         .service(
             resource("/simulator/signers").route(get().to(signing::signers)).route(post().to(signing::set_signers)),

@@ -8,6 +8,7 @@ mod clock;
 mod endpoint;
 mod error;
 mod evaluation;
+mod likely_codes;
 mod object_rules;
 mod object_type;
 mod objects;
@@ -15,11 +16,17 @@ mod overview;
 mod page;
 mod policy;
 mod profile;
+mod rejection_code;
 mod review;
+mod review_fields;
+mod review_rule;
+mod review_rules;
+mod reviewer;
 mod sample;
 mod state_file;
 #[cfg(test)]
 mod tests;
+mod text_pattern;
 mod usage;
 
 use std::{
@@ -35,6 +42,7 @@ use self::{
     clock::SimClock,
     objects::ObjectStore,
     page::{ListKey, SerialList},
+    review_rules::ReviewRules,
     usage::UsageIndex,
 };
 pub use self::{
@@ -53,6 +61,9 @@ pub use self::{
         EntityAssignment, ForbiddenInStatus, OUTDATED, ProfileEdit, ProfileKind, REGULATION_CHANGED, ReviewDecision,
         SimulatedProfile, StatusChange,
     },
+    rejection_code::{RejectionCodeError, parse_rejection_code},
+    review_rule::{ReviewRule, ReviewRuleError, RuleDecision, RuleParts},
+    review_rules::NumberedRule,
     state_file::{StateFile, StateFileError, StoredState},
 };
 use super::callback::Percent;
@@ -109,6 +120,8 @@ pub struct TrustHubModel {
     samples: HashMap<(AccountSid, &'static str), ProfileSid>,
     next_serial: u64,
     auto_review: AutoReview,
+    rules: ReviewRules,
+    review_seed: u64,
     random: fastrand::Rng,
     state: Option<StateFile>,
 }
@@ -128,6 +141,8 @@ impl TrustHubModel {
             samples: HashMap::new(),
             next_serial: 1,
             auto_review: AutoReview::default(),
+            rules: ReviewRules::default(),
+            review_seed: seed,
             random: fastrand::Rng::with_seed(seed),
             state: None,
         };
@@ -214,6 +229,7 @@ impl TrustHubModel {
             errors: Vec::new(),
             assignments: Vec::new(),
             review_at: None,
+            reviews: 0,
             evaluations: Vec::new(),
             endpoints: Vec::new(),
             provisional_copy: None,
@@ -285,28 +301,6 @@ impl TrustHubModel {
         }
         self.remove(sid);
         Ok(())
-    }
-
-    /// Runs the next automatic change that is due: a review, or the end of an approval. Returns `None` if none is due.
-    ///
-    /// # Errors
-    /// [`ModelError::State`]; the change is still due then.
-    pub fn run_next_due(&mut self) -> Result<Option<ProfileUpdate>, ModelError> {
-        let Some((_, sid)) = self.due.first().filter(|(due, _)| *due <= self.now()).cloned() else { return Ok(None) };
-        let decision = self.auto_decision();
-        let update = self.change(&sid, |profile, now| match profile.status {
-            Status::InReview => profile.decide(decision, now),
-            _ => profile.expire(OUTDATED, now),
-        })?;
-        Ok(Some(update))
-    }
-
-    fn auto_decision(&mut self) -> ReviewDecision {
-        if self.auto_review.reject.draw(&mut self.random) {
-            ReviewDecision::default_rejection()
-        } else {
-            ReviewDecision::Approve { valid_until: None }
-        }
     }
 
     fn change(

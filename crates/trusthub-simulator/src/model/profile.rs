@@ -53,6 +53,9 @@ pub struct SimulatedProfile {
     pub assignments: Vec<EntityAssignment>,
     /// When an automatic review decides; `None` if only a reviewer does.
     pub(super) review_at: Option<SimTime>,
+    /// How often it went into review.
+    #[serde(default)]
+    pub(super) reviews: u32,
     /// The evaluations, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evaluations: Vec<Evaluation>,
@@ -186,6 +189,7 @@ impl SimulatedProfile {
         if let Some(Rejection { codes, reason }) = rejection {
             return vec![self.reject(codes, reason)];
         }
+        self.reviews = self.reviews.saturating_add(1);
         vec![self.set_status(Status::PendingReview), self.set_status(Status::InReview)]
     }
 

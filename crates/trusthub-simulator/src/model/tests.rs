@@ -1,3 +1,4 @@
+mod automatic_review;
 mod content;
 
 use std::{env, fs, iter, path::PathBuf, process};

@@ -1,0 +1,34 @@
+//! The error codes that a reviewer can give as reasons.
+
+use thiserror::Error;
+use trusthub_events::error_code;
+
+/// A text that is not an error code of a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RejectionCodeError {
+    /// It is not a number as Twilio writes it.
+    #[error("write a number of five digits, such as 18602")]
+    NotANumber,
+    /// No rejection has this code.
+    #[error("{0} is not an error code of a rejection; write one that docs/rejections.md lists, such as 18602")]
+    Unknown(u32),
+}
+
+/// Parses an error code that a rejection can have.
+///
+/// # Errors
+/// [`RejectionCodeError`].
+pub fn parse_rejection_code(text: &str) -> Result<u32, RejectionCodeError> {
+    let number = text.parse().ok().filter(|number: &u32| number.to_string() == text);
+    let number = number.ok_or(RejectionCodeError::NotANumber)?;
+    error_code::is_rejection_code(number).then_some(number).ok_or(RejectionCodeError::Unknown(number))
+}
+
+/// Returns the reasons as sentences, each with its code, as an evaluation does.
+pub(crate) fn sentences(codes: &[u32]) -> String {
+    let sentence = |code: &u32| match error_code::entry(*code) {
+        Some(entry) => format!("{} ({code})", entry.message),
+        None => format!("({code})"),
+    };
+    codes.iter().map(sentence).collect::<Vec<_>>().join(" ")
+}
