@@ -4,8 +4,8 @@ use std::{fmt::Display, future, net::TcpListener, pin::pin, sync::Arc, time::Dur
 
 use tokio::time::timeout;
 use trusthub_simulator::{
-    self as simulator, AllowedHost, CallbackSignerError, ReviewRule, SeedRequest, Simulator, SimulatorAccount, SimulatorSettings,
-    StateFile, model::MAX_PROFILES,
+    self as simulator, AllowedHost, CallbackSignerError, ReviewRule, SeedRequest, Simulator, SimulatorAccount,
+    SimulatorSettings, SmtpServer, StateFile, model::MAX_PROFILES,
 };
 
 use super::{
@@ -53,6 +53,9 @@ pub(super) struct Arguments {
     /// them that take turns; can be repeated
     #[arg(long, value_name = "[ACCOUNT=]KEY,…")]
     signed_by: Vec<String>,
+    /// An SMTP server on this machine that receives the e-mails about decisions, such as 127.0.0.1:1025
+    #[arg(long, value_name = "ADDRESS")]
+    smtp: Option<SmtpServer>,
     /// Seed of all random choices; the same number gives the same choices
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -127,6 +130,9 @@ fn create(arguments: &Arguments, config: SimulateCommandConfig) -> Result<Simula
     apply_settings(&simulator, &arguments.settings)?;
     for rule in &arguments.rules {
         simulator.add_rule(rule.clone()).map_err(|error| Failure::usage(format!("--rule: {error}")))?;
+    }
+    if let Some(server) = arguments.smtp {
+        simulator.deliver_emails(server).map_err(Failure::failed)?;
     }
     for signers in &arguments.signed_by {
         set_signers(&simulator, first.as_ref(), signers)

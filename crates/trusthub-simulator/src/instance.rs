@@ -7,7 +7,7 @@ use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::broadcast;
+use tokio::{runtime::TryCurrentError, sync::broadcast};
 use tracing::error;
 use trusthub_events::{AccountSid, ProfileSid, Status, closed_set};
 use twilio_signature::SharedKey;
@@ -15,6 +15,7 @@ use twilio_signature::SharedKey;
 use super::{
     api_faults::{ApiFault, ApiFaultRates},
     callback::{Announcement, CallbackSender, CallbackSenderError, SenderOptions},
+    email::{EmailSender, SmtpServer},
     model::{
         AutoReview, IdentityProof, ModelError, NewProfile, NumberedRule, ProfileEdit, ProfileKind, ProfileUpdate,
         ReviewDecision, ReviewRule, SimulatedProfile, StateFile, StoredState, TrustHubModel,
@@ -83,6 +84,7 @@ pub struct Simulator {
     accounts: Vec<SimulatorAccount>,
     model: Mutex<TrustHubModel>,
     sender: CallbackSender,
+    emails: EmailSender,
     api_faults: Mutex<(ApiFaultRates, fastrand::Rng)>,
     requests: RequestFeed,
     changing_settings: Mutex<()>,
@@ -116,6 +118,7 @@ impl Simulator {
             accounts,
             model: Mutex::new(model),
             sender,
+            emails: EmailSender::default(),
             api_faults: Mutex::new(api_faults),
             requests: RequestFeed::default(),
             changing_settings: Mutex::default(),
@@ -153,6 +156,20 @@ impl Simulator {
 
     pub(super) fn requests(&self) -> &RequestFeed {
         &self.requests
+    }
+
+    /// Returns the e-mails about decisions.
+    pub(super) fn emails(&self) -> &EmailSender {
+        &self.emails
+    }
+
+    /// Delivers the e-mails about decisions to this server from now on. Nothing waits for it. Only the first call has an
+    /// effect.
+    ///
+    /// # Errors
+    /// [`TryCurrentError`] if there is no tokio runtime.
+    pub fn deliver_emails(&self, server: SmtpServer) -> Result<(), TryCurrentError> {
+        self.emails.deliver_to(server)
     }
 
     /// Locks the model.
@@ -196,6 +213,7 @@ impl Simulator {
     }
 
     fn announce(&self, ProfileUpdate { profile, changes }: &ProfileUpdate) {
+        self.emails.notify(profile, changes);
         let Some(url) = &profile.status_callback else { return };
         for change in changes {
             self.sender.announce(&Announcement {

@@ -5,7 +5,8 @@
 //! - `model` holds the rules of Trust Hub, without a network.
 //! - `api` serves them over HTTP as Twilio does, and has control requests for what Twilio offers no request for.
 //! - `callback` announces status changes, signed with [`twilio_signature::sign`].
-//! - `instance` connects the three.
+//! - `email` writes the e-mails about decisions, and hands them to an SMTP server on this machine.
+//! - `instance` connects these.
 //! - `embedded_kafka` runs librdkafka's in-process Kafka cluster for demonstrations.
 
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@
 mod api;
 mod api_faults;
 mod callback;
+mod email;
 mod embedded_kafka;
 mod instance;
 pub mod model;
@@ -26,6 +28,7 @@ pub use callback::{
     CallbackMethod, CallbackSender, CallbackSenderError, CallbackSigner, CallbackSignerError, DelayRange,
     DelayRangeError, Percent, PercentError, SenderOptions, SignerList, SigningError,
 };
+pub use email::{SmtpServer, SmtpServerError};
 pub use embedded_kafka::EmbeddedKafka;
 pub use instance::{SeedRequest, SeedStatus, Simulator, SimulatorAccount};
 pub use model::{ReviewRule, ReviewRuleError, StateFile, StateFileError, StoredState};

@@ -7,6 +7,7 @@ mod bundles;
 mod call;
 mod control;
 mod definitions;
+mod emails;
 mod endpoints;
 mod error;
 mod evaluations;

@@ -6,7 +6,7 @@ use actix_web::{
 };
 
 use super::{
-    addresses, bundles, control, definitions, endpoints,
+    addresses, bundles, control, definitions, emails, endpoints,
     error::{ApiError, ApiResult},
     evaluations, inquiries, list,
     multipart::MAX_UPLOAD_BYTES,
@@ -166,6 +166,8 @@ pub(super) fn control(config: &mut ServiceConfig) {
         .service(
             resource("/simulator/signers").route(get().to(signing::signers)).route(post().to(signing::set_signers)),
         )
+        .service(resource("/simulator/emails").route(get().to(emails::list)).route(delete().to(emails::clear)))
+        .service(resource("/simulator/emails/{id}").route(get().to(emails::fetch)))
         .service(resource("/simulator/callbacks").route(get().to(control::callbacks)));
 }
 

@@ -20,6 +20,17 @@ pub enum ProfileKind {
     RegulatoryBundles,
 }
 
+impl ProfileKind {
+    /// Returns how texts refer to a profile.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::CustomerProfiles => "customer profile",
+            Self::TrustProducts => "trust product",
+            Self::RegulatoryBundles => "regulatory bundle",
+        }
+    }
+}
+
 /// A profile as Trust Hub stores it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SimulatedProfile {
@@ -35,7 +46,7 @@ pub struct SimulatedProfile {
     pub policy: String,
     /// The name that the owner gave it.
     pub friendly_name: String,
-    /// The address that Twilio writes to about the profile. The simulator sends no mail.
+    /// The address that Twilio writes to about the profile. It can be any text.
     pub email: String,
     /// The current status.
     pub status: Status,

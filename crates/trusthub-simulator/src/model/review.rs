@@ -10,7 +10,7 @@ use super::{
     },
     objects::ObjectKind,
     policy::Policy,
-    profile::{ProfileKind, Rejection, SimulatedProfile},
+    profile::{Rejection, SimulatedProfile},
 };
 
 /// The limit on stored evaluations of a profile; a further one replaces the oldest.
@@ -56,12 +56,8 @@ impl TrustHubModel {
 
     /// Returns what requirements can refer to.
     pub(super) fn contents(&self, profile: &SimulatedProfile) -> ProfileContents {
-        let noun = match profile.kind {
-            ProfileKind::CustomerProfiles => "customer profile",
-            ProfileKind::TrustProducts => "trust product",
-            ProfileKind::RegulatoryBundles => "regulatory bundle",
-        };
-        let mut contents = ProfileContents { noun, identity: profile.identity, ..ProfileContents::default() };
+        let mut contents =
+            ProfileContents { noun: profile.kind.noun(), identity: profile.identity, ..ProfileContents::default() };
         for assignment in &profile.assignments {
             if let Some(object) = self.objects.get(&profile.account, &assignment.object) {
                 let attributes = object.attributes();
