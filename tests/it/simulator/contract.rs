@@ -116,7 +116,14 @@ impl Subject {
         let endpoint = "ChannelEndpointType=phone-number&ChannelEndpointSid=PN00000000000000000000000000000009";
         let bundle_sid = create(BUNDLES, &format!("FriendlyName=A&Email=a&RegulationSid={POLICY}"));
         let bundle = format!("{BUNDLES}/{bundle_sid}");
+        // What is missing for this policy is a decision, and each decision causes an e-mail.
+        let incomplete = "FriendlyName=Part&Email=a&PolicySid=RNdfbf3fae0e1107f8aded0e7cead80bf5";
+        let incomplete = create("/v1/CustomerProfiles", incomplete);
+        simulator.post(&format!("/v1/CustomerProfiles/{incomplete}"), "Status=pending-review");
+        let email =
+            simulator.get(&format!("/simulator/emails?profile_sid={incomplete}"))["emails"][0]["id"].to_string();
         let sids = vec![
+            ("Email", email),
             ("Sid", sid.clone()),
             ("AccountSid", ACCOUNT.to_owned()),
             ("Assignment", create(&format!("{url}/EntityAssignments"), &format!("ObjectSid={assigned}"))),

@@ -73,6 +73,30 @@ fn shared_key_lines_of_the_guide_set_the_signers() {
 }
 
 #[test]
+fn rule_and_e_mail_lines_of_the_guide_show_and_remove_them() {
+    let simulator = Simulator::start();
+    let sid = simulator.create("");
+    simulator.submit(&sid);
+    simulator.control(&sid, "approve", "");
+    simulator.post("/simulator/rules", "field=a&matches=b&decision=approve");
+    let said = |part: &str| {
+        let lines = blocks("sh").into_iter().find(|block| block.contains(part)).unwrap();
+        let lines = lines.replace("shop@example.com", "a@example.com");
+        output(Command::new("sh").args(["-ec", &lines]).env("hub", simulator.url()))
+    };
+    let rules = said("$hub/simulator/rules");
+    assert!(
+        rules.contains(r#""id":2,"field":"first_name","matches":"Ada*","decision":"reject","codes":[18604]"#),
+        "{rules}"
+    );
+    assert_eq!(simulator.get("/simulator/rules")["rules"][0]["id"], 2, "the first one is removed");
+    let emails = said("$hub/simulator/emails");
+    assert!(emails.contains(r#""subject":"Your customer profile \"Shop\" was approved""#), "{emails}");
+    assert!(emails.contains("\r\nTo: a@example.com\r\n"), "{emails}");
+    assert_eq!(simulator.get("/simulator/emails")["emails"], json!([]));
+}
+
+#[test]
 fn python_lines_of_the_guide_print_what_it_says() {
     let [lines] = blocks("python")[..] else { panic!("one example") };
     // No process listens on this port.

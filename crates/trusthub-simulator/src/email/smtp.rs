@@ -140,8 +140,9 @@ mod tests {
                 // A reply that the client does not wait for may fail.
                 let _ = stream.write_all(reply.as_bytes()).await;
                 let end = if reply.starts_with("354") { "\r\n.\r\n" } else { "\r\n" };
-                let begin = received.len();
-                while !received[begin..].ends_with(end) && stream.read_line(&mut received).await.unwrap() > 0 {}
+                let mut command = String::new();
+                while !command.ends_with(end) && stream.read_line(&mut command).await.unwrap() > 0 {}
+                received.push_str(&command);
             }
             received
         };
