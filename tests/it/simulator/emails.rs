@@ -201,5 +201,5 @@ fn address_that_cannot_be_mailed_is_kept_and_injects_nothing() {
     assert_eq!(email["delivery_error"], "no mail can be sent to this address");
     let read = parsed(&message(&simulator, &email));
     assert_eq!((&read["to"], &read["bcc"]), (&json!(null), &json!(null)), "{read}");
-    assert_eq!(read["subject"], email["subject"]);
+    assert_eq!((&read["subject"], &read["defects"]), (&email["subject"], &json!([])));
 }

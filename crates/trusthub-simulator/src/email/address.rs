@@ -6,8 +6,8 @@ const MAX_BYTES: usize = 254;
 /// The longest part before the `@` (RFC 5321).
 const MAX_LOCAL_BYTES: usize = 64;
 
-/// Returns whether mail can be sent to a text. Trust Hub accepts any text as `Email`; here, neither a quoted part before the
-/// `@` nor a character outside ASCII is permitted, and so nothing that could end a header field or a command.
+/// Returns whether mail can be sent to a text. Trust Hub accepts any text as `Email`; here, neither a quoted part before
+/// the `@` nor a character outside ASCII is permitted, and so nothing that could end a header field or a command.
 pub(super) fn is_mailable(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
     text.len() <= MAX_BYTES

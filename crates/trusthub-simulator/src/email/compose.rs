@@ -14,8 +14,8 @@ pub(super) struct Letter {
     pub(super) text: String,
 }
 
-/// Returns the e-mail about this change of the profile, or `None` if Twilio sends none: only about a decision, and about the
-/// end of an approval.
+/// Returns the e-mail about this change of the profile, or `None` if Twilio sends none: it does only about a decision, and
+/// about the end of an approval.
 pub(super) fn compose(profile: &SimulatedProfile, change: &StatusChange) -> Option<Letter> {
     let has_expired = profile.errors.iter().any(|code| [OUTDATED, REGULATION_CHANGED].contains(code));
     let event = match change.status {
@@ -46,7 +46,8 @@ pub(super) fn compose(profile: &SimulatedProfile, change: &StatusChange) -> Opti
     Some(Letter { subject, text })
 }
 
-fn single_line(text: &str) -> String {
+/// Returns the text with a space for each control character.
+pub(super) fn single_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 

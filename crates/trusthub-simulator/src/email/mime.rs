@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     address::is_mailable,
+    compose::single_line,
     mailbox::{Email, SENDER},
 };
 use crate::model::SimTime;
@@ -39,14 +40,15 @@ fn recipient(text: &str) -> String {
     match text {
         "" => "undisclosed-recipients:;".to_owned(),
         address if is_mailable(address) => address.to_owned(),
-        other => format!("{}:;", encoded_words(other)),
+        other => format!("{} :;", encoded_words(other)),
     }
 }
 
-/// Encodes any text, so that it cannot end the field that it is in (RFC 2047).
+/// Encodes any text without its control characters (RFC 2047), so that it cannot end the field that it is in, not even
+/// where a program decodes it and writes it into a field again.
 fn encoded_words(text: &str) -> String {
     let mut words = vec![String::new()];
-    for character in text.chars() {
+    for character in single_line(text).chars() {
         match words.last_mut() {
             Some(word) if word.len().saturating_add(character.len_utf8()) <= WORD_BYTES => word.push(character),
             _ => words.push(character.to_string()),
@@ -154,8 +156,8 @@ mod tests {
     fn recipient_that_is_no_address_is_a_group_without_members() {
         for (to, expected) in [
             ("", "undisclosed-recipients:;"),
-            ("none", "=?utf-8?B?bm9uZQ==?=:;"),
-            ("a@b\r\nBcc: c@d", "=?utf-8?B?YUBiDQpCY2M6IGNAZA==?=:;"),
+            ("none", "=?utf-8?B?bm9uZQ==?= :;"),
+            ("a@b\r\nBcc: c@d", "=?utf-8?B?YUBiICBCY2M6IGNAZA==?= :;"),
         ] {
             let message = rendered(&email(to, "", ""));
             assert!(message.contains(&format!("\r\nTo: {expected}\r\n")), "{message}");
@@ -165,7 +167,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_can_add_a_field_or_a_long_line(to in ".{0,200}|[\r\n:a@b]{0,9}", subject in "(?s).{0,200}", text in "(?s).{0,300}") {
+        fn no_text_can_add_a_field_or_a_long_line(
+            to in ".{0,200}|[\r\n:a@b]{0,9}",
+            subject in "(?s).{0,200}",
+            text in "(?s).{0,300}",
+        ) {
             assert_well_formed(&rendered(&email(&to, &subject, &text)));
         }
     }

@@ -1,7 +1,7 @@
 //! The e-mails that Twilio sends to the `Email` of a profile when its review or its approval has ended.
 //!
-//! The latest ones are kept. An SMTP server on this machine can receive them, too. Nothing waits for it: a queue with a limit
-//! is between the decision and the delivery.
+//! The latest ones are kept. An SMTP server on this machine can receive them, too. Nothing waits for it: a queue with a
+//! limit is between the decision and the delivery.
 
 mod address;
 mod compose;

@@ -7,7 +7,8 @@ use super::{evaluation::ProfileContents, text_pattern::folded};
 /// The name of the field that is the name of the profile itself.
 const FRIENDLY_NAME: &str = "friendly_name";
 
-/// The name of a profile, and the attributes of its end users and documents, as folded texts. A name can occur more than once.
+/// The name of a profile, and the attributes of its end users and documents, as folded texts. A name can occur more than
+/// once.
 pub(super) struct ReviewFields(Vec<(String, String)>);
 
 impl ReviewFields {

@@ -75,8 +75,8 @@ impl TrustHubModel {
         ReviewDecision::Reject { reason: sentences(&codes), codes }
     }
 
-    /// Returns a generator that depends on the seed, on the place of the profile in the order of creation, and on how often it
-    /// was reviewed. It does not depend on which other reviews ended before, because that is a matter of milliseconds.
+    /// Returns a generator that depends on the seed, on the place of the profile in the order of creation, and on how often
+    /// it was reviewed. It does not depend on which other reviews ended before, because that is a matter of milliseconds.
     fn random_of_review(&self, profile: &SimulatedProfile) -> Rng {
         let mut of_profile = Rng::with_seed(self.review_seed ^ profile.serial.rotate_left(32));
         Rng::with_seed(of_profile.u64(..) ^ u64::from(profile.reviews))
