@@ -60,7 +60,7 @@ fn encoded_words(text: &str) -> String {
 
 fn date(time: SimTime) -> String {
     const DAY_MILLIS: u64 = 86_400_000;
-    /// The day before the epoch's week began on Sunday, counted in days.
+    /// The index of the weekday on which the epoch began.
     const THURSDAY: u64 = 4;
     let text = time.to_string();
     let part = |range| text.get::<std::ops::Range<usize>>(range).unwrap_or_default();
