@@ -12,7 +12,7 @@ const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
 
 #[test]
 fn description_has_the_published_operations_with_parameters_and_fields() {
-    let description = simulator().get("/openapi.json");
+    let description = description(&simulator());
     let mut published = BTreeSet::new();
     for facts in Facts::all() {
         for operation in &facts.operations {
@@ -24,10 +24,10 @@ fn description_has_the_published_operations_with_parameters_and_fields() {
             assert_eq!(success, [operation.success.to_string()], "{operation:?}");
             let answer = &described["responses"][&success[0]]["content"]["application/json"]["schema"];
             if let Some(fields) = operation.answer.as_ref().and_then(|resource| facts.fields(resource)) {
-                assert_eq!(properties(&description, answer), fields.keys().cloned().collect(), "{operation:?}");
+                assert_eq!(properties(answer), fields.keys().cloned().collect(), "{operation:?}");
             }
             if operation.list_of.is_some() {
-                let meta = properties(&description, &answer["properties"]["meta"]);
+                let meta = properties(&answer["properties"]["meta"]);
                 assert_eq!(meta, facts.meta.keys().cloned().collect());
             }
             published.insert(operation.endpoint.clone());
@@ -40,7 +40,7 @@ fn description_has_the_published_operations_with_parameters_and_fields() {
 #[test]
 fn every_described_path_exists_and_accepts_no_other_method() {
     let simulator = simulator();
-    let description = simulator.get("/openapi.json");
+    let description = description(&simulator);
     let described: BTreeSet<_> = endpoints(&description).into_iter().collect();
     for path in keys(&description["paths"]) {
         for method in METHODS {
@@ -58,7 +58,7 @@ fn every_described_path_exists_and_accepts_no_other_method() {
 #[test]
 fn description_lists_exactly_the_settings() {
     let simulator = simulator();
-    let description = simulator.get("/openapi.json");
+    let description = description(&simulator);
     let settings = simulator.get("/simulator/settings");
     let settings = keys(&settings);
     let schema = &description["components"]["schemas"]["Settings"];
@@ -66,6 +66,26 @@ fn description_lists_exactly_the_settings() {
     assert_eq!(strings(&schema["required"]), settings);
     let endpoint = Endpoint { method: "POST".to_owned(), path: "/simulator/settings".to_owned() };
     assert_eq!(names(&described(&description, &endpoint)), settings.iter().map(|name| (*name).to_owned()).collect());
+}
+
+/// The description with each reference replaced by what it refers to.
+fn description(simulator: &Simulator) -> Value {
+    let description = simulator.get("/openapi.json");
+    resolved(&description, &description)
+}
+
+fn resolved(value: &Value, description: &Value) -> Value {
+    match value {
+        Value::Object(members) => match members.get("$ref").and_then(Value::as_str) {
+            Some(reference) => {
+                let target = reference.strip_prefix('#').and_then(|pointer| description.pointer(pointer));
+                resolved(target.unwrap_or_else(|| panic!("{reference} leads nowhere")), description)
+            }
+            None => members.iter().map(|(name, member)| (name.clone(), resolved(member, description))).collect(),
+        },
+        Value::Array(items) => items.iter().map(|item| resolved(item, description)).collect(),
+        _ => value.clone(),
+    }
 }
 
 /// The status of the response, about a new profile.
@@ -111,10 +131,8 @@ fn successes(described: &Value) -> Vec<&str> {
     keys(&described["responses"]).into_iter().filter(|status| status.starts_with('2')).collect()
 }
 
-/// The properties of the schema that this one refers to.
-fn properties(description: &Value, reference: &Value) -> BTreeSet<String> {
-    let name = reference["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
-    keys(&description["components"]["schemas"][name]["properties"]).into_iter().map(str::to_owned).collect()
+fn properties(schema: &Value) -> BTreeSet<String> {
+    keys(&schema["properties"]).into_iter().map(str::to_owned).collect()
 }
 
 fn strings(list: &Value) -> BTreeSet<&str> {
