@@ -13,7 +13,7 @@ use test_support::{
     simulator::{POLICY, Simulator},
 };
 
-use self::facts::{Endpoint, Facts, Operation, form, keys};
+use self::facts::{Endpoint, Facts, Operation, encoded, form, keys};
 
 #[test]
 fn every_operation_answers_with_exactly_its_status_code_and_fields() {
@@ -70,7 +70,8 @@ fn missing_or_malformed_parameter_is_rejected() {
             }
             for (wrong, _) in parameters.iter().filter(|(_, form)| *form != "string") {
                 let others = parameters.keys().filter(|name| *name != wrong);
-                let answer = ask(&simulator, &facts, operation, &format!("{}&{wrong}=nonsense", form(others)));
+                let answer =
+                    ask(&simulator, &facts, operation, &format!("{}&{}=nonsense", form(others), encoded(wrong)));
                 let is_status_update = wrong == "Status" && operation.endpoint.method == "POST";
                 let code = if is_status_update { 22203 } else { 20001 };
                 assert_problem(&answer, 400, code, &format!("{operation:?} with another {wrong}"));
@@ -114,7 +115,8 @@ impl Subject {
         let address = "CustomerName=Shop&Street=1&City=C&Region=R&PostalCode=1&IsoCountry=US";
         let assigned = create("/v1/SupportingDocuments", part);
         let endpoint = "ChannelEndpointType=phone-number&ChannelEndpointSid=PN00000000000000000000000000000009";
-        let bundle_sid = create(BUNDLES, &format!("FriendlyName=A&Email=a&RegulationSid={POLICY}"));
+        let new_bundle = format!("FriendlyName=A&Email=a&RegulationSid={POLICY}");
+        let bundle_sid = create(BUNDLES, &new_bundle);
         let bundle = format!("{BUNDLES}/{bundle_sid}");
         // What is missing for this policy is a decision, and each decision causes an e-mail.
         let incomplete = "FriendlyName=Part&Email=a&PolicySid=RNdfbf3fae0e1107f8aded0e7cead80bf5";
@@ -138,6 +140,10 @@ impl Subject {
             ("Item", create(&format!("{bundle}/ItemAssignments"), &format!("ObjectSid={assigned}"))),
             ("BundleEvaluation", create(&format!("{bundle}/Evaluations"), "")),
             ("Bundle", bundle_sid),
+            ("OtherBundle", create(BUNDLES, &new_bundle)),
+            ("Regulation", "RNfd11dde5d4b7252abf96139766f68034".to_owned()),
+            ("RegulatoryEndUserType", "individual".to_owned()),
+            ("RegulatoryDocumentType", "passport".to_owned()),
             ("Customer", create("/v1/CustomerProfiles", &profile)),
             ("Registration", sid.clone()),
             ("Primary", create("/simulator/primary-profiles", "type=business&status=twilio-approved")),
@@ -145,7 +151,8 @@ impl Subject {
         Self { url, sid, sids }
     }
 
-    /// A subject that is ready for a request to this path: only an approved profile has a copy.
+    /// A subject that is ready for a request to this path: only an approved profile has a provisional copy, and only the
+    /// items of approved bundles are replaced.
     fn for_request(simulator: &Simulator, facts: &Facts, Endpoint { method, path }: &Endpoint) -> Self {
         let subject = Self::new(simulator, facts);
         if path.ends_with("/ProvisionalCopy") {
@@ -153,6 +160,12 @@ impl Subject {
             simulator.control(&subject.sid, "approve", "");
             if method == "GET" {
                 simulator.post(&format!("{}/ProvisionalCopy", subject.url), "");
+            }
+        }
+        if path.ends_with("/ReplaceItems") {
+            for sid in ["{Bundle}", "{OtherBundle}"].map(|name| subject.at(name)) {
+                simulator.post(&format!("{BUNDLES}/{sid}"), "Status=pending-review");
+                simulator.control(&sid, "approve", "");
             }
         }
         subject

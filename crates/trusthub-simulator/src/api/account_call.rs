@@ -14,6 +14,9 @@ use trusthub_events::AccountSid;
 use super::{error::ApiError, parameters::canonical_sid};
 use crate::{api_faults::ApiFault, instance::Simulator, model::ModelError};
 
+/// The path of the API for numbers.
+const NUMBERS: &str = "/v2/RegulatoryCompliance";
+
 /// An authenticated request to Twilio's API.
 pub(super) struct AccountCall {
     pub(super) simulator: web::Data<Simulator>,
@@ -52,9 +55,13 @@ impl AccountCall {
 
     /// Returns the base URL of the links to end users and documents: the API for numbers has them under another path.
     pub(super) fn parts_url(&self) -> String {
-        const NUMBERS: &str = "/v2/RegulatoryCompliance";
-        let api = if self.request.path().starts_with(NUMBERS) { NUMBERS } else { "/v1" };
+        let api = if self.is_for_numbers() { NUMBERS } else { "/v1" };
         format!("{}{api}", self.base_url())
+    }
+
+    /// Returns whether the request is one to the API for numbers.
+    pub(super) fn is_for_numbers(&self) -> bool {
+        self.request.path().starts_with(NUMBERS)
     }
 
     pub(super) fn not_found(&self) -> ApiError {

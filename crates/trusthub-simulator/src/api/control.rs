@@ -19,7 +19,7 @@ use super::{
 use crate::{
     instance::{SeedRequest, SeedStatus, Simulator},
     model::{
-        MAX_PROFILES, ModelError, OUTDATED, ProfileUpdate, REGULATION_CHANGED, ReviewDecision, TrustHubModel,
+        MAX_PROFILES, ModelError, OUTDATED, ProfileUpdate, REGULATION_CHANGED, ReviewDecision, SimTime, TrustHubModel,
         parse_rejection_code,
     },
     settings::SimulatorSettings,
@@ -43,10 +43,30 @@ pub(super) async fn approve(
     sid: Path<String>,
     body: RawBody,
 ) -> ApiResult {
+    approve_as(&simulator, &request, &sid, body, |valid_until| ReviewDecision::Approve { valid_until })
+}
+
+/// `POST /simulator/profiles/{Sid}/approve-provisionally` for a regulatory bundle, optionally with `valid_for_secs`
+pub(super) async fn approve_provisionally(
+    simulator: Data<Simulator>,
+    request: HttpRequest,
+    sid: Path<String>,
+    body: RawBody,
+) -> ApiResult {
+    approve_as(&simulator, &request, &sid, body, |valid_until| ReviewDecision::ApproveProvisionally { valid_until })
+}
+
+fn approve_as(
+    simulator: &Simulator,
+    request: &HttpRequest,
+    sid: &str,
+    body: RawBody,
+    decision: impl FnOnce(Option<SimTime>) -> ReviewDecision,
+) -> ApiResult {
     let valid_for = Parameters::from_body(body)?.only(&["valid_for_secs"])?.number("valid_for_secs", 0, u64::MAX)?;
-    change_profile(&simulator, &request, &sid, |model, sid| {
+    change_profile(simulator, request, sid, |model, sid| {
         let valid_until = valid_for.map(|seconds| model.now().after(Duration::from_secs(seconds)));
-        model.decide(sid, ReviewDecision::Approve { valid_until })
+        model.decide(sid, decision(valid_until))
     })
 }
 

@@ -4,7 +4,9 @@ use actix_web::HttpResponse;
 use serde_json::Value;
 
 use super::{account_call::AccountCall, error::ApiResult, list::page_of, render_objects};
-use crate::model::{DOCUMENT_TYPES, END_USER_TYPES, ObjectType, POLICIES, Policy};
+use crate::model::{
+    DOCUMENT_TYPES, END_USER_TYPES, ObjectType, POLICIES, Policy, REGULATORY_DOCUMENT_TYPES, REGULATORY_END_USER_TYPES,
+};
 
 /// `GET /v1/Policies`
 pub(super) async fn list_policies(call: AccountCall) -> ApiResult {
@@ -38,21 +40,30 @@ pub(super) async fn fetch_document_type(call: AccountCall) -> ApiResult {
     fetch_type(&call, &DOCUMENTS)
 }
 
-/// The types of one collection.
+/// The types of one collection of Trust Hub, and of the same collection of the API for numbers. Each has a digit in its
+/// SIDs that no other collection has.
 struct TypeCollection {
     path: &'static str,
-    types: &'static [ObjectType],
-    /// A digit in the SIDs that no other collection has.
-    digit: u8,
+    of_trust_hub: (&'static [ObjectType], u8),
+    of_numbers: (&'static [ObjectType], u8),
 }
 
-const END_USERS: TypeCollection = TypeCollection { path: "EndUserTypes", types: END_USER_TYPES, digit: 1 };
-const DOCUMENTS: TypeCollection = TypeCollection { path: "SupportingDocumentTypes", types: DOCUMENT_TYPES, digit: 2 };
+const END_USERS: TypeCollection = TypeCollection {
+    path: "EndUserTypes",
+    of_trust_hub: (END_USER_TYPES, 1),
+    of_numbers: (REGULATORY_END_USER_TYPES, 3),
+};
+const DOCUMENTS: TypeCollection = TypeCollection {
+    path: "SupportingDocumentTypes",
+    of_trust_hub: (DOCUMENT_TYPES, 2),
+    of_numbers: (REGULATORY_DOCUMENT_TYPES, 4),
+};
 
 fn types(call: &AccountCall, collection: &TypeCollection) -> Vec<Value> {
-    let url = format!("{}/v1/{}", call.base_url(), collection.path);
-    let sid = |number: u64| format!("OY{}{number:031x}", collection.digit);
-    let types = (1..).zip(collection.types);
+    let url = format!("{}/{}", call.parts_url(), collection.path);
+    let (types, digit) = if call.is_for_numbers() { collection.of_numbers } else { collection.of_trust_hub };
+    let sid = |number: u64| format!("OY{digit}{number:031x}");
+    let types = (1..).zip(types);
     types.map(|(number, one)| render_objects::object_type(one, &sid(number), &url)).collect()
 }
 

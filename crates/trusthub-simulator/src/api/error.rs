@@ -136,7 +136,7 @@ impl ApiError {
     pub(super) fn from_model(error: &ModelError, request: &HttpRequest) -> Self {
         match error {
             ModelError::NotFound => Self::not_found(request),
-            ModelError::Full(_) => Self::invalid(error.to_string()),
+            ModelError::Full(_) | ModelError::NotABundle => Self::invalid(error.to_string()),
             ModelError::Forbidden(_) => Self::refused(60711, format!("Not allowed: {error}")),
             ModelError::PartOf(_) => Self::refused(70002, format!("Not allowed: {error}")),
             ModelError::Assigned(ObjectKind::EndUser) => Self::refused(21644, format!("Not allowed: {error}")),

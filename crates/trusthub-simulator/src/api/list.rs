@@ -8,7 +8,7 @@ use super::{
     account_call::AccountCall,
     call::ApiCall,
     error::{ApiError, ApiResult},
-    parameters::Parameters,
+    parameters::{Parameters, STATUSES},
     render,
 };
 use crate::model::{Page, PageStart, ProfileFilter};
@@ -53,6 +53,11 @@ impl<'a> ListRequest<'a> {
     /// Returns the number of the page, counted from 0.
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Returns the number of entries on the pages before this one, all of which are full.
+    pub(super) fn skipped(&self) -> usize {
+        usize::try_from(self.number).unwrap_or(usize::MAX).saturating_mul(self.size)
     }
 
     pub(super) fn start(&self) -> PageStart {
@@ -109,9 +114,10 @@ impl<'a> ListRequest<'a> {
 pub(super) async fn profiles(call: ApiCall) -> ApiResult {
     let list = ListRequest::of(&call)?;
     let filter = ProfileFilter {
-        status: list.query.status("Status")?,
+        status: list.query.status("Status", &STATUSES)?,
         friendly_name: list.query.get("FriendlyName").map(str::to_owned),
-        policy: list.query.policy(call.kind.policy_parameter())?,
+        policy: list.query.policy("PolicySid")?,
+        ..ProfileFilter::default()
     };
     let page = call.simulator.model().list(&call.account, call.kind, &filter, list.start, list.size);
     let base = call.base_url();
@@ -133,7 +139,7 @@ pub(super) fn response<T>(
 /// Returns the requested page of a list that is short enough to be built as a whole.
 pub(super) fn page_of(call: &AccountCall, key: &str, entries: Vec<Value>) -> ApiResult {
     let list = ListRequest::of(call)?;
-    let begin = usize::try_from(list.number).unwrap_or(usize::MAX).saturating_mul(list.size).min(entries.len());
+    let begin = list.skipped().min(entries.len());
     let end = begin.saturating_add(list.size).min(entries.len());
     // The pages of this list need no token: the number of a page determines its start.
     let (previous, next) = ((begin > 0).then(String::new), (end < entries.len()).then(String::new));

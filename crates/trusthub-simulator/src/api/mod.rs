@@ -3,6 +3,7 @@
 mod account_call;
 mod addresses;
 mod allowed_host;
+mod bundle_query;
 mod bundles;
 mod call;
 mod control;
@@ -22,8 +23,10 @@ mod primary_profiles;
 mod profile_list;
 mod profiles;
 mod provisional_copies;
+mod regulations;
 mod render;
 mod render_objects;
+mod render_regulations;
 mod review_rules;
 mod routes;
 mod signing;

@@ -10,7 +10,7 @@ use super::{
     parameters::{Parameters, RawBody},
     render_objects,
 };
-use crate::model::{NewObject, ObjectEdit, ObjectKind};
+use crate::model::{ComplianceObject, NewObject, ObjectEdit, ObjectKind};
 
 /// `POST /v1/EndUsers`
 pub(super) async fn create_end_user(call: AccountCall, body: RawBody) -> ApiResult {
@@ -74,20 +74,19 @@ fn create(call: &AccountCall, kind: ObjectKind, parameters: &Parameters, mime_ty
         mime_type,
     };
     let object = call.simulator.model().create_object(new).map_err(|error| call.model_error(&error))?;
-    Ok(HttpResponse::Created().json(render_objects::object(&object, &call.parts_url())))
+    Ok(HttpResponse::Created().json(rendered(call, &object)))
 }
 
 fn list(call: &AccountCall, kind: ObjectKind) -> ApiResult {
     let list = ListRequest::of(call)?;
     let page = call.simulator.model().list_objects(&call.account, kind, list.start(), list.size());
-    let base = call.parts_url();
-    Ok(response(&list, "results", page, |object| render_objects::object(object, &base)))
+    Ok(response(&list, "results", page, |object| rendered(call, object)))
 }
 
 fn fetch(call: &AccountCall, kind: ObjectKind) -> ApiResult {
     let model = call.simulator.model();
     let object = model.object(&call.account, kind, &call.path_segment("sid")).map_err(|_| call.not_found())?;
-    Ok(HttpResponse::Ok().json(render_objects::object(object, &call.parts_url())))
+    Ok(HttpResponse::Ok().json(rendered(call, object)))
 }
 
 fn update(call: &AccountCall, kind: ObjectKind, body: RawBody) -> ApiResult {
@@ -98,13 +97,24 @@ fn update(call: &AccountCall, kind: ObjectKind, body: RawBody) -> ApiResult {
     };
     let object = call.simulator.model().edit_object(&call.account, kind, &call.path_segment("sid"), edit);
     let object = object.map_err(|error| call.model_error(&error))?;
-    Ok(HttpResponse::Ok().json(render_objects::object(&object, &call.parts_url())))
+    Ok(HttpResponse::Ok().json(rendered(call, &object)))
 }
 
 pub(super) fn delete(call: &AccountCall, kind: ObjectKind) -> ApiResult {
     let result = call.simulator.model().delete_object(&call.account, kind, &call.path_segment("sid"));
     result.map_err(|error| call.model_error(&error))?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Renders an object. The API for numbers has more fields of documents than Trust Hub.
+fn rendered(call: &AccountCall, object: &ComplianceObject) -> Value {
+    let mut value = render_objects::object(object, &call.parts_url());
+    let is_regulatory_document = call.is_for_numbers() && object.kind == ObjectKind::SupportingDocument;
+    if let (true, Some(fields)) = (is_regulatory_document, value.as_object_mut()) {
+        let of_numbers = [("status", "draft".into()), ("failure_reason", Value::Null), ("errors", Value::Null)];
+        fields.extend(of_numbers.map(|(name, value)| (name.to_owned(), value)));
+    }
+    value
 }
 
 /// Returns `Attributes`, which must be the text of a JSON object.

@@ -3,14 +3,14 @@
 use std::{fmt::Display, str::FromStr};
 
 use actix_web::{Error, error::PayloadError, web::Bytes};
-use trusthub_events::{Label, Status, is_sid};
+use trusthub_events::{Label, Status, Timestamp, is_sid};
 use twilio_signature::decode_form;
 
 use super::{
     error::ApiError,
     multipart::{MultipartForm, boundary},
 };
-use crate::callback::is_callback_url;
+use crate::{callback::is_callback_url, model::SimTime};
 
 /// The limit on request bodies. No form of the API needs as much.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -108,20 +108,25 @@ impl Parameters {
         number.map(Some).ok_or_else(wrong)
     }
 
-    /// Returns a status, which must be one of Trust Hub's.
-    pub(super) fn status(&self, name: &str) -> Result<Option<Status>, ApiError> {
-        self.status_or(name, ApiError::invalid)
+    /// Returns the status of this name, which must be one of these.
+    pub(super) fn status(&self, name: &str, statuses: &[Status]) -> Result<Option<Status>, ApiError> {
+        self.status_or(name, statuses, ApiError::invalid)
     }
 
-    fn status_or(&self, name: &str, error: impl FnOnce(String) -> ApiError) -> Result<Option<Status>, ApiError> {
+    fn status_or(
+        &self,
+        name: &str,
+        statuses: &[Status],
+        error: impl FnOnce(String) -> ApiError,
+    ) -> Result<Option<Status>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let known = Status::named(text).filter(|status| STATUSES.contains(status));
-        known.map(Some).ok_or_else(|| error(format!("{name}: write one of {}", Label::list(&STATUSES))))
+        let known = Status::named(text).filter(|status| statuses.contains(status));
+        known.map(Some).ok_or_else(|| error(format!("{name}: write one of {}", Label::list(statuses))))
     }
 
     /// Returns `Status`, which must be one that an owner can request.
     pub(super) fn requested_status(&self) -> Result<Option<Status>, ApiError> {
-        match self.status_or("Status", ApiError::status_not_parsable)? {
+        match self.status_or("Status", &STATUSES, ApiError::status_not_parsable)? {
             status @ (Some(Status::Draft | Status::PendingReview) | None) => Ok(status),
             Some(_) => {
                 Err(ApiError::invalid("Status: write draft or pending-review; only a reviewer sets the other statuses"))
@@ -139,6 +144,28 @@ impl Parameters {
     pub(super) fn callback_url(&self, name: &str) -> Result<Option<&str>, ApiError> {
         let wrong = || format!("{name}: write a URL with https:// or http:// and without a user name");
         self.checked(name, is_callback_url, wrong)
+    }
+
+    /// Returns a parameter that must be one of these, in any case, as it is written here.
+    pub(super) fn one_of(&self, name: &str, choices: &[&'static str]) -> Result<Option<&'static str>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let choice = choices.iter().find(|choice| choice.eq_ignore_ascii_case(text));
+        let wrong = || ApiError::invalid(format!("{name}: write one of {}", choices.join(", ")));
+        choice.copied().map(Some).ok_or_else(wrong)
+    }
+
+    /// Returns a parameter that must be `true` or `false`.
+    pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        Ok(self.one_of(name, &["true", "false"])?.map(|text| text == "true"))
+    }
+
+    /// Returns a time, which is the start of the day if only a date is given.
+    pub(super) fn time(&self, name: &str) -> Result<Option<SimTime>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let time = text.parse::<Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
+        let time = time.ok().and_then(|time| u64::try_from(time.unix_millis()).ok());
+        let wrong = || ApiError::invalid(format!("{name}: write a date and time such as 2026-11-20T11:04:00Z"));
+        time.map(|millis| Some(millis.into())).ok_or_else(wrong)
     }
 
     /// Returns the SID of a policy.
@@ -175,8 +202,19 @@ fn body_error(error: &Error) -> ApiError {
     }
 }
 
-const STATUSES: [Status; 5] =
+/// The statuses of profiles and trust products.
+pub(super) const STATUSES: [Status; 5] =
     [Status::Draft, Status::PendingReview, Status::InReview, Status::TwilioRejected, Status::TwilioApproved];
+
+/// The statuses of regulatory bundles.
+pub(super) const BUNDLE_STATUSES: [Status; 6] = [
+    Status::Draft,
+    Status::PendingReview,
+    Status::InReview,
+    Status::TwilioRejected,
+    Status::TwilioApproved,
+    Status::ProvisionallyApproved,
+];
 
 /// Returns a SID in the case in which the simulator stores it. Twilio compares the digits in any case.
 pub(super) fn canonical_sid(text: &str) -> String {

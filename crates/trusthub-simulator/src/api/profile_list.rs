@@ -9,7 +9,7 @@ use super::{
     control::account,
     error::{ApiError, ApiResult},
     list::encoded,
-    parameters::Parameters,
+    parameters::{BUNDLE_STATUSES, Parameters},
 };
 use crate::{
     instance::Simulator,
@@ -37,7 +37,7 @@ pub(super) async fn list(simulator: Data<Simulator>, request: HttpRequest) -> Ap
     let filter = OverviewFilter {
         account: query.get("account_sid").map(|sid| account(&simulator, sid)).transpose()?,
         kind: query.get("resource").map(kind).transpose()?,
-        status: query.status("status")?,
+        status: query.status("status", &BUNDLE_STATUSES)?,
         name_part: query.get("friendly_name").map(str::to_owned),
     };
     let page = simulator.model().overview(&filter, start, limit);

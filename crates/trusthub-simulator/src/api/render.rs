@@ -31,14 +31,6 @@ impl ProfileKind {
         }
     }
 
-    /// Returns the name of the parameter with the SID of the policy.
-    pub(super) fn policy_parameter(self) -> &'static str {
-        match self {
-            Self::CustomerProfiles | Self::TrustProducts => "PolicySid",
-            Self::RegulatoryBundles => "RegulationSid",
-        }
-    }
-
     /// Returns the prefix of the link names.
     fn link_prefix(self) -> &'static str {
         match self {
@@ -64,7 +56,21 @@ fn url(base: &str, profile: &SimulatedProfile) -> String {
 
 /// Renders a regulatory bundle, whose resource has no errors.
 fn bundle(bundle: &SimulatedProfile, base: &str) -> Value {
-    let url = url(base, bundle);
+    let (url, mut value) = (url(base, bundle), bundle_copy(bundle));
+    if let Some(fields) = value.as_object_mut() {
+        let links = json!({
+            "evaluations": format!("{url}/Evaluations"),
+            "item_assignments": format!("{url}/ItemAssignments"),
+            "bundle_copies": format!("{url}/Copies"),
+        });
+        fields.insert("links".to_owned(), links);
+        fields.insert("url".to_owned(), json!(url));
+    }
+    value
+}
+
+/// Renders a regulatory bundle as a copy, or as one whose items were replaced: these resources have no links.
+pub(super) fn bundle_copy(bundle: &SimulatedProfile) -> Value {
     json!({
         "sid": bundle.sid,
         "account_sid": bundle.account,
@@ -76,11 +82,6 @@ fn bundle(bundle: &SimulatedProfile, base: &str) -> Value {
         "status_callback": bundle.status_callback,
         "date_created": bundle.created.to_string(),
         "date_updated": bundle.updated.to_string(),
-        "links": {
-            "evaluations": format!("{url}/Evaluations"),
-            "item_assignments": format!("{url}/ItemAssignments"),
-        },
-        "url": url,
     })
 }
 

@@ -10,7 +10,7 @@ use super::{
     error::{ApiError, ApiResult},
     evaluations, inquiries, list,
     multipart::MAX_UPLOAD_BYTES,
-    objects, primary_profiles, profile_list, profiles, provisional_copies, review_rules, signing,
+    objects, primary_profiles, profile_list, profiles, provisional_copies, regulations, review_rules, signing,
 };
 
 /// Registers what profiles consist of and are evaluated by. Their paths also match that of a list of profiles, so they
@@ -19,18 +19,19 @@ pub(super) fn profile_parts(config: &mut ServiceConfig) {
     config
         .service(resource("/v1/Policies").route(get().to(definitions::list_policies)))
         .service(resource("/v1/Policies/{sid}").route(get().to(definitions::fetch_policy)))
-        .service(resource("/v1/EndUserTypes").route(get().to(definitions::list_end_user_types)))
-        .service(resource("/v1/EndUserTypes/{sid}").route(get().to(definitions::fetch_end_user_type)))
-        .service(resource("/v1/SupportingDocumentTypes").route(get().to(definitions::list_document_types)))
-        .service(resource("/v1/SupportingDocumentTypes/{sid}").route(get().to(definitions::fetch_document_type)))
         .configure(|config| end_users_and_documents(config, "/v1"))
         .configure(addresses_and_inquiries);
 }
 
-/// Registers end users and documents. The API for numbers has the same ones as Trust Hub, under another path.
+/// Registers end users and documents with their types. The API for numbers has the same requests as Trust Hub, under
+/// another path.
 fn end_users_and_documents(config: &mut ServiceConfig, api: &str) {
     let resource = |path: &str| resource(&format!("{api}{path}"));
     config
+        .service(resource("/EndUserTypes").route(get().to(definitions::list_end_user_types)))
+        .service(resource("/EndUserTypes/{sid}").route(get().to(definitions::fetch_end_user_type)))
+        .service(resource("/SupportingDocumentTypes").route(get().to(definitions::list_document_types)))
+        .service(resource("/SupportingDocumentTypes/{sid}").route(get().to(definitions::fetch_document_type)))
         .service(
             resource("/EndUsers").route(get().to(objects::list_end_users)).route(post().to(objects::create_end_user)),
         )
@@ -74,11 +75,19 @@ fn addresses_and_inquiries(config: &mut ServiceConfig) {
         );
 }
 
-/// Registers regulatory bundles of the API for numbers, with their parts.
+/// Registers regulations and bundles of the API for numbers, with their parts.
 pub(super) fn bundles(config: &mut ServiceConfig) {
     let regulatory = |path: &str| resource(&format!("/v2/RegulatoryCompliance{path}"));
     config
-        .service(regulatory("/Bundles").route(get().to(list::profiles)).route(post().to(bundles::create)))
+        .service(regulatory("/Regulations").route(get().to(regulations::list)))
+        .service(regulatory("/Regulations/{sid}").route(get().to(regulations::fetch)))
+        .service(regulatory("/Bundles").route(get().to(bundles::list)).route(post().to(bundles::create)))
+        .service(
+            regulatory("/Bundles/{sid}/Copies")
+                .route(get().to(bundles::list_copies))
+                .route(post().to(bundles::create_copy)),
+        )
+        .service(regulatory("/Bundles/{sid}/ReplaceItems").route(post().to(bundles::replace_items)))
         .service(
             regulatory("/Bundles/{sid}")
                 .route(get().to(profiles::fetch))
@@ -153,6 +162,10 @@ pub(super) fn control(config: &mut ServiceConfig) {
         .service(resource("/simulator/primary-profiles").route(post().to(primary_profiles::create)))
         .service(resource("/simulator/profiles/{sid}/submit").route(post().to(primary_profiles::submit)))
         .service(resource("/simulator/profiles/{sid}/approve").route(post().to(control::approve)))
+        .service(
+            resource("/simulator/profiles/{sid}/approve-provisionally")
+                .route(post().to(control::approve_provisionally)),
+        )
         .service(resource("/simulator/profiles/{sid}/reject").route(post().to(control::reject)))
         .service(resource("/simulator/profiles/{sid}/expire").route(post().to(control::expire)))
         .service(resource("/simulator/settings").route(get().to(control::settings)).route(post().to(control::set)))

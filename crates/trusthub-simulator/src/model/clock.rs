@@ -24,6 +24,11 @@ impl SimTime {
     pub fn after(self, duration: Duration) -> Self {
         self.0.saturating_add(millis(duration)).into()
     }
+
+    /// Returns the time without its milliseconds, as Twilio writes it.
+    pub(super) fn whole_seconds(self) -> Self {
+        Self(self.0.saturating_sub(self.0 % 1000))
+    }
 }
 
 impl From<SystemTime> for SimTime {

@@ -31,6 +31,9 @@ pub enum ModelError {
     /// The profile was copied, and the copy still exists.
     #[error("the profile is copied already")]
     CopiedBefore,
+    /// Only a bundle can be approved provisionally.
+    #[error("only a regulatory bundle can be approved provisionally")]
+    NotABundle,
     /// A limit is reached; the text says which.
     #[error("there are {0} already; remove some")]
     Full(&'static str),

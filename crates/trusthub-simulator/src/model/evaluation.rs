@@ -165,14 +165,14 @@ impl ProfileContents {
     /// Compares the profile with each requirement of the policy.
     pub(super) fn evaluate(&self, policy: &Policy) -> Vec<RequirementResult> {
         let end_users = policy.end_users.iter().filter_map(|name| named(END_USER_TYPES, name));
-        let mut results: Vec<_> = end_users.map(|required| self.end_user(required)).collect();
+        let mut results: Vec<_> = end_users.map(|required| self.end_user(required.machine_name, required)).collect();
         results.extend(policy.documents.iter().filter_map(|required| self.document(required)));
         results.extend(policy.profiles.iter().map(|required| self.supporting_profile(required)));
         results.extend(self.identity.iter().flat_map(|proof| identity(*proof)));
         results
     }
 
-    fn end_user(&self, required: &ObjectType) -> RequirementResult {
+    pub(super) fn end_user(&self, requirement_name: &str, required: &ObjectType) -> RequirementResult {
         let assigned = self.end_users.iter().rev().find(|object| object.object_type == required.machine_name);
         let nothing = Map::new();
         let attributes = assigned.map_or(&nothing, |object| &object.attributes);
@@ -187,7 +187,7 @@ impl ProfileContents {
             code: END_USER_MISSING,
             reason: self.missing(&format!("{} End-User", required.friendly_name)),
         });
-        result((required.machine_name, required.friendly_name), required, missing, failure)
+        result((requirement_name, required.friendly_name), required, missing, failure)
     }
 
     fn document(&self, required: &DocumentRequirement) -> Option<RequirementResult> {
@@ -195,6 +195,16 @@ impl ProfileContents {
         let assigned = self.documents.iter().rev().find(accepted);
         let machine_name = assigned.map_or_else(|| required.accepted.first().copied(), |one| Some(&one.object_type));
         let object_type = named(DOCUMENT_TYPES, machine_name?)?;
+        Some(self.document_of_type((required.name, required.friendly_name), object_type, assigned))
+    }
+
+    /// Compares a document with what its type requires. Without a document, it is the type that could be added.
+    pub(super) fn document_of_type(
+        &self,
+        requirement: (&str, &str),
+        object_type: &ObjectType,
+        assigned: Option<&AssignedObject>,
+    ) -> RequirementResult {
         let missing = assigned
             .is_none()
             .then(|| EvaluationFailure { code: DOCUMENT_MISSING, reason: self.missing(object_type.friendly_name) });
@@ -202,7 +212,7 @@ impl ProfileContents {
             Some(document) => self.document_field(field, document, object_type),
             None => is_missing(field, &Map::new()).then(|| missing_field(field, object_type)),
         };
-        Some(result((required.name, required.friendly_name), object_type, missing, failure))
+        result(requirement, object_type, missing, failure)
     }
 
     fn document_field(

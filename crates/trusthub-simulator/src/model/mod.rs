@@ -4,11 +4,15 @@
 //! not happen and the caller gets [`ModelError::State`].
 
 mod assignment_rules;
+mod bundle;
+mod bundle_list;
+mod bundle_rules;
 mod clock;
 mod endpoint;
 mod error;
 mod evaluation;
 mod likely_codes;
+mod number_kind;
 mod object_rules;
 mod object_type;
 mod objects;
@@ -16,6 +20,9 @@ mod overview;
 mod page;
 mod policy;
 mod profile;
+mod regulation;
+mod regulation_rules;
+mod regulatory_type;
 mod rejection_code;
 mod review;
 mod review_fields;
@@ -23,6 +30,7 @@ mod review_rule;
 mod review_rules;
 mod reviewer;
 mod sample;
+mod sids;
 mod state_file;
 #[cfg(test)]
 mod tests;
@@ -38,18 +46,14 @@ use std::{
 
 use trusthub_events::{AccountSid, ProfileSid, Status};
 
-use self::{
-    clock::SimClock,
-    objects::ObjectStore,
-    page::{ListKey, SerialList},
-    review_rules::ReviewRules,
-    usage::UsageIndex,
-};
 pub use self::{
+    bundle::BundleDetails,
+    bundle_list::{BundleFilter, BundleOrder, BundleSortKey},
     clock::SimTime,
     endpoint::ChannelEndpoint,
     error::ModelError,
     evaluation::{Evaluation, EvaluationFailure, FieldResult, IdentityProof, RequirementResult},
+    number_kind::{NumberFilter, NumberKind},
     object_type::{DOCUMENT_TYPES, END_USER_TYPES, Necessity, ObjectType, TypeField, named},
     objects::{ComplianceObject, NewObject, ObjectEdit, ObjectKind, ObjectPage},
     page::{OverviewFilter, Page, PageStart, ProfileFilter, ProfilePage},
@@ -61,10 +65,19 @@ pub use self::{
         EntityAssignment, ForbiddenInStatus, OUTDATED, ProfileEdit, ProfileKind, REGULATION_CHANGED, ReviewDecision,
         SimulatedProfile, StatusChange,
     },
+    regulation::{REGULATIONS, Regulation, RegulatoryRequirement},
+    regulatory_type::{REGULATORY_DOCUMENT_TYPES, REGULATORY_END_USER_TYPES},
     rejection_code::{RejectionCodeError, parse_rejection_code},
     review_rule::{ReviewRule, ReviewRuleError, RuleDecision, RuleParts},
     review_rules::NumberedRule,
     state_file::{StateFile, StateFileError, StoredState},
+};
+use self::{
+    clock::SimClock,
+    objects::ObjectStore,
+    page::{ListKey, SerialList},
+    review_rules::ReviewRules,
+    usage::UsageIndex,
 };
 use super::callback::Percent;
 
@@ -208,12 +221,19 @@ impl TrustHubModel {
     /// # Errors
     /// [`ModelError::Full`] and [`ModelError::State`].
     pub fn create(&mut self, new: NewProfile) -> Result<SimulatedProfile, ModelError> {
+        let profile = self.draft(new)?;
+        self.store(profile.clone())?;
+        Ok(profile)
+    }
+
+    /// Returns a new profile, which is not stored.
+    fn draft(&mut self, new: NewProfile) -> Result<SimulatedProfile, ModelError> {
         if self.profiles.len() >= MAX_PROFILES as usize {
             return Err(ModelError::Full("1000000 profiles"));
         }
         let now = self.now();
         let NewProfile { kind, account, policy, friendly_name, email, status_callback } = new;
-        let profile = SimulatedProfile {
+        Ok(SimulatedProfile {
             sid: self.new_profile_sid(),
             serial: self.take_serial(),
             kind,
@@ -234,9 +254,8 @@ impl TrustHubModel {
             endpoints: Vec::new(),
             provisional_copy: None,
             identity: None,
-        };
-        self.store(profile.clone())?;
-        Ok(profile)
+            bundle: None,
+        })
     }
 
     /// Returns a profile.
@@ -279,6 +298,10 @@ impl TrustHubModel {
     /// # Errors
     /// [`ModelError`].
     pub fn decide(&mut self, sid: &ProfileSid, decision: ReviewDecision) -> Result<ProfileUpdate, ModelError> {
+        let is_provisional = matches!(decision, ReviewDecision::ApproveProvisionally { .. });
+        if is_provisional && self.get(sid)?.kind != ProfileKind::RegulatoryBundles {
+            return Err(ModelError::NotABundle);
+        }
         self.change(sid, |profile, now| profile.decide(decision, now))
     }
 
@@ -345,31 +368,5 @@ impl TrustHubModel {
         if let Some(list) = self.lists.get_mut(&(profile.account, profile.kind)) {
             list.remove(&profile.serial);
         }
-    }
-
-    fn new_profile_sid(&mut self) -> ProfileSid {
-        loop {
-            let text = self.new_sid("BU");
-            match ProfileSid::parse(&text) {
-                Ok(sid) if !self.profiles.contains_key(&sid) => return sid,
-                _ => {}
-            }
-        }
-    }
-
-    /// Returns the next position in the order of creation.
-    fn take_serial(&mut self) -> u64 {
-        let serial = self.next_serial;
-        self.next_serial = serial.saturating_add(1);
-        serial
-    }
-
-    /// Returns a random SID for something that is not stored.
-    pub fn random_sid(&mut self, prefix: &str) -> String {
-        self.new_sid(prefix)
-    }
-
-    fn new_sid(&mut self, prefix: &str) -> String {
-        format!("{prefix}{:032x}", self.random.u128(..))
     }
 }

@@ -18,13 +18,17 @@ impl TrustHubModel {
     /// # Errors
     /// [`ModelError::Full`] and [`ModelError::State`].
     pub fn create_object(&mut self, new: NewObject) -> Result<ComplianceObject, ModelError> {
-        if self.objects.len() >= MAX_OBJECTS {
-            return Err(ModelError::Full("1000000 end users, documents and addresses"));
-        }
+        self.check_space_for_objects(1)?;
         let sid = self.new_sid(new.kind.prefix());
         let object = ComplianceObject::new(sid, self.take_serial(), new, self.now());
         self.store_object(object.clone())?;
         Ok(object)
+    }
+
+    /// Checks that this number of objects can be created.
+    pub(super) fn check_space_for_objects(&self, more: usize) -> Result<(), ModelError> {
+        let is_full = self.objects.len().saturating_add(more) > MAX_OBJECTS;
+        if is_full { Err(ModelError::Full("1000000 end users, documents and addresses")) } else { Ok(()) }
     }
 
     /// Returns an object of this account and kind.

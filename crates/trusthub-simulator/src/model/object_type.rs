@@ -41,11 +41,11 @@ pub enum Necessity {
     },
 }
 
-const fn required(machine_name: &'static str, friendly_name: &'static str) -> TypeField {
+pub(super) const fn required(machine_name: &'static str, friendly_name: &'static str) -> TypeField {
     TypeField { machine_name, friendly_name, necessity: Necessity::Required }
 }
 
-const fn optional(machine_name: &'static str, friendly_name: &'static str) -> TypeField {
+pub(super) const fn optional(machine_name: &'static str, friendly_name: &'static str) -> TypeField {
     TypeField { machine_name, friendly_name, necessity: Necessity::Optional }
 }
 

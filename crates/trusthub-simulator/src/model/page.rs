@@ -7,7 +7,10 @@ use std::{
 
 use trusthub_events::{AccountSid, Status};
 
-use super::profile::{ProfileKind, SimulatedProfile};
+use super::{
+    bundle_list::BundleFilter,
+    profile::{ProfileKind, SimulatedProfile},
+};
 
 /// Which profiles a list contains. A profile must match every criterion that is set.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +21,8 @@ pub struct ProfileFilter {
     pub friendly_name: Option<String>,
     /// The SID of the policy to match, in any case.
     pub policy: Option<String>,
+    /// The criteria for regulatory bundles.
+    pub bundle: BundleFilter,
 }
 
 impl ProfileFilter {
@@ -25,6 +30,7 @@ impl ProfileFilter {
         self.status.is_none_or(|status| status == profile.status)
             && self.friendly_name.as_ref().is_none_or(|name| *name == profile.friendly_name)
             && self.policy.as_ref().is_none_or(|policy| policy.eq_ignore_ascii_case(&profile.policy))
+            && self.bundle.matches(profile)
     }
 }
 

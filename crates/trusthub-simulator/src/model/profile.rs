@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use trusthub_events::{AccountSid, ProfileSid, Status, error_code};
 
 use super::{
+    bundle::BundleDetails,
     clock::SimTime,
     endpoint::ChannelEndpoint,
     evaluation::{Evaluation, IdentityProof},
@@ -79,6 +80,9 @@ pub struct SimulatedProfile {
     /// What Twilio's Console asks for in addition; `None` for all profiles but primary ones that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<IdentityProof>,
+    /// What only a regulatory bundle has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Box<BundleDetails>>,
 }
 
 /// The assignment of an object, such as an end user or a document, to a profile.
@@ -110,6 +114,11 @@ pub struct ProfileEdit {
 pub enum ReviewDecision {
     /// The profile is approved.
     Approve {
+        /// When the approval expires; `None` if it does not.
+        valid_until: Option<SimTime>,
+    },
+    /// A regulatory bundle is approved for a limited time, until it is approved or rejected.
+    ApproveProvisionally {
         /// When the approval expires; `None` if it does not.
         valid_until: Option<SimTime>,
     },
@@ -204,21 +213,29 @@ impl SimulatedProfile {
         vec![self.set_status(Status::PendingReview), self.set_status(Status::InReview)]
     }
 
-    /// Applies the decision of a reviewer. An approved profile can still be rejected.
+    /// Applies the decision of a reviewer. An approved profile can still be rejected, and one that is approved
+    /// provisionally also approved.
     ///
     /// # Errors
-    /// [`ForbiddenInStatus`] if the profile is not in review.
+    /// [`ForbiddenInStatus`] if the profile has no status in which this decision is possible.
     pub(super) fn decide(
         &mut self,
         decision: ReviewDecision,
         now: SimTime,
     ) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
         let change = match (decision, self.status) {
-            (ReviewDecision::Approve { valid_until }, Status::InReview) => {
+            (ReviewDecision::Approve { valid_until }, Status::InReview | Status::ProvisionallyApproved) => {
                 self.valid_until = valid_until;
                 self.set_status(Status::TwilioApproved)
             }
-            (ReviewDecision::Reject { codes, reason }, Status::InReview | Status::TwilioApproved) => {
+            (ReviewDecision::ApproveProvisionally { valid_until }, Status::InReview) => {
+                self.valid_until = valid_until;
+                self.set_status(Status::ProvisionallyApproved)
+            }
+            (
+                ReviewDecision::Reject { codes, reason },
+                Status::InReview | Status::TwilioApproved | Status::ProvisionallyApproved,
+            ) => {
                 let reason = reason_with_codes(reason, &codes);
                 self.reject(codes, reason)
             }
@@ -233,7 +250,7 @@ impl SimulatedProfile {
     /// # Errors
     /// [`ForbiddenInStatus`] if the profile is not approved.
     pub(super) fn expire(&mut self, code: u32, now: SimTime) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
-        if self.status != Status::TwilioApproved {
+        if !is_approval(self.status) {
             return Err(self.forbidden());
         }
         self.updated = now;
@@ -273,7 +290,7 @@ impl SimulatedProfile {
     pub(super) fn due(&self) -> Option<SimTime> {
         match self.status {
             Status::InReview => self.review_at,
-            Status::TwilioApproved => self.valid_until,
+            status if is_approval(status) => self.valid_until,
             _ => None,
         }
     }
@@ -288,7 +305,7 @@ impl SimulatedProfile {
         self.status = status;
         self.errors.clear();
         self.review_at = None;
-        if status != Status::TwilioApproved {
+        if !is_approval(status) {
             self.valid_until = None;
         }
         StatusChange { status, reason: String::new() }
@@ -297,6 +314,11 @@ impl SimulatedProfile {
     fn forbidden(&self) -> ForbiddenInStatus {
         ForbiddenInStatus { status: self.status }
     }
+}
+
+/// Returns whether a profile with this status is approved, if only provisionally.
+fn is_approval(status: Status) -> bool {
+    [Status::TwilioApproved, Status::ProvisionallyApproved].contains(&status)
 }
 
 /// The failure reason of a callback, which names each code, as nothing else in the callback does.

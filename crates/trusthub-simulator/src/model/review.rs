@@ -6,15 +6,19 @@ use super::{
     TrustHubModel,
     error::ModelError,
     evaluation::{
-        AssignedObject, Evaluation, IdentityProof, ProfileContents, SupportingProfile, address_sids, rejection,
+        AssignedObject, Evaluation, IdentityProof, ProfileContents, RequirementResult, SupportingProfile, address_sids,
+        rejection,
     },
     objects::ObjectKind,
     policy::Policy,
-    profile::{Rejection, SimulatedProfile},
+    profile::{ProfileKind, Rejection, SimulatedProfile},
+    regulation::Regulation,
 };
 
 /// The limit on stored evaluations of a profile; a further one replaces the oldest.
 const MAX_EVALUATIONS: usize = 10;
+/// Twilio's error code of a test bundle, which is always rejected.
+const TEST_BUNDLE: u32 = 18099;
 
 impl TrustHubModel {
     /// Compares a profile with a policy, and stores the result.
@@ -22,8 +26,7 @@ impl TrustHubModel {
     /// # Errors
     /// [`ModelError::NotFound`] if there is no such profile, and [`ModelError::State`].
     pub fn evaluate(&mut self, sid: &ProfileSid, policy: String) -> Result<Evaluation, ModelError> {
-        let profile = self.get(sid)?;
-        let results = Policy::find(&policy).map(|policy| self.contents(profile).evaluate(policy)).unwrap_or_default();
+        let results = self.results(self.get(sid)?, &policy);
         let evaluation = Evaluation { sid: self.new_sid("EL"), policy, created: self.now(), results };
         self.change(sid, |profile, _| {
             let surplus = profile.evaluations.len().saturating_sub(MAX_EVALUATIONS.saturating_sub(1));
@@ -49,9 +52,22 @@ impl TrustHubModel {
 
     /// Returns why the profile would be rejected if it were submitted now.
     pub(super) fn rejection(&self, profile: &SimulatedProfile) -> Option<Rejection> {
-        let policy = Policy::find(&profile.policy)?;
-        let (codes, reason) = rejection(&self.contents(profile).evaluate(policy))?;
+        let is_test = profile.bundle.as_ref().is_some_and(|details| details.is_test);
+        let of_test = || is_test.then(|| (vec![TEST_BUNDLE], format!("It is a test bundle ({TEST_BUNDLE}).")));
+        let (codes, reason) = rejection(&self.results(profile, &profile.policy)).or_else(of_test)?;
         Some(Rejection { codes, reason })
+    }
+
+    /// Compares a profile with the requirements of a policy or, if it is a bundle, of a regulation. A policy that the
+    /// simulator does not have requires nothing.
+    fn results(&self, profile: &SimulatedProfile, policy: &str) -> Vec<RequirementResult> {
+        let results = match profile.kind {
+            ProfileKind::RegulatoryBundles => {
+                Regulation::find(policy).map(|regulation| self.contents(profile).comply_with(regulation))
+            }
+            _ => Policy::find(policy).map(|policy| self.contents(profile).evaluate(policy)),
+        };
+        results.unwrap_or_default()
     }
 
     /// Returns what requirements can refer to.

@@ -1,4 +1,5 @@
 mod automatic_review;
+mod bundles;
 mod content;
 
 use std::{env, fs, iter, path::PathBuf, process};

@@ -12,7 +12,7 @@ const REGULATION: &str = "RN00000000000000000000000000000007";
 async fn bundle_is_created_for_a_regulation_or_for_a_kind_of_number() {
     let hub = Hub::start();
     let common = [("FriendlyName", "Numbers"), ("Email", "a")];
-    let kind = [("IsoCountry", "DE"), ("EndUserType", "business"), ("NumberType", "local")];
+    let kind = [("IsoCountry", "FR"), ("EndUserType", "business"), ("NumberType", "local")];
     let with_regulation = hub.post(BUNDLES, &[&common[..], &[("RegulationSid", REGULATION)]].concat()).await;
     let fields = "account_sid,date_created,date_updated,email,friendly_name,links,regulation_sid,sid,status,\
                   status_callback,url,valid_until";

@@ -8,3 +8,4 @@ mod inquiries;
 mod objects;
 mod primary;
 mod profiles;
+mod regulations;

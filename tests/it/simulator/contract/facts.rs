@@ -38,6 +38,16 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("PhoneNumberType", "local"),
     ("RegulationSid", POLICY),
     ("NumberType", "local"),
+    ("IsTest", "false"),
+    ("BundleSids", "{Bundle}"),
+    ("HasValidUntilDate", "true"),
+    ("SortBy", "valid-until"),
+    ("SortDirection", "ASC"),
+    ("ValidUntilDate", "2026-11-20T11:04:00Z"),
+    ("ValidUntilDate<", "2026-11-20"),
+    ("ValidUntilDate>", "2026-11-20T11:04:00Z"),
+    ("FromBundleSid", "{OtherBundle}"),
+    ("IncludeConstraints", "true"),
 ];
 
 /// Names, each with the form of its value.
@@ -165,7 +175,12 @@ impl Facts {
 /// `name=value` for each of these parameters that has an example.
 pub(super) fn form<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let examples = names.filter_map(|name| EXAMPLES.iter().find(|(example, _)| example == name));
-    examples.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+    examples.map(|(name, value)| format!("{}={value}", encoded(name))).collect::<Vec<_>>().join("&")
+}
+
+/// The name of a parameter, as a query or a form has it.
+pub(super) fn encoded(name: &str) -> String {
+    name.replace('<', "%3C").replace('>', "%3E")
 }
 
 /// The member names of an object.
