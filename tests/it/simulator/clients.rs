@@ -1,5 +1,6 @@
-//! Twilio's official client libraries against the simulator. `tests/oracles/*/scenario.*` change profiles in every way
-//! and print what they received; both libraries must have received the same.
+//! Twilio's official client libraries against the simulator. `tests/oracles/*/scenario.*` change profiles in every way,
+//! and `bundles.*` use each method for regulatory bundles; they print what they received, and both libraries must have
+//! received the same.
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,9 @@ const DEFAULT_PAGE: usize = 50;
 const POLICIES: usize = 17;
 const END_USER_TYPES: usize = 9;
 const DOCUMENT_TYPES: usize = 3;
+const REGULATIONS: usize = 6;
+const REGULATORY_END_USER_TYPES: usize = 2;
+const REGULATORY_DOCUMENT_TYPES: usize = 12;
 
 #[test]
 fn python_library_pages_changes_profiles_and_maps_errors() {
@@ -26,8 +30,28 @@ fn node_library_pages_changes_profiles_and_maps_errors() {
     assert_transcript(Library::Node);
 }
 
+#[test]
+fn python_library_fills_copies_and_lists_regulatory_bundles() {
+    assert_bundles(Library::Python);
+}
+
+#[test]
+fn node_library_fills_copies_and_lists_regulatory_bundles() {
+    assert_bundles(Library::Node);
+}
+
+fn assert_bundles(library: Library) {
+    let seen = transcript(library, "bundles", &[]);
+    assert_eq!(seen["regulations"], regulations());
+    assert_eq!(seen["document"], json!([["draft", null, null], life()]));
+    // Part by part, so that a failure shows the one that differs.
+    for (name, expected) in bundle().as_object().unwrap() {
+        assert_eq!(&seen["bundle"][name], expected, "{name}");
+    }
+}
+
 fn assert_transcript(library: Library) {
-    let seen = transcript(library);
+    let seen = transcript(library, "scenario", &["--profiles", &SEEDED.to_string()]);
     // Part by part, so that a failure shows the one that differs.
     assert_eq!(seen["problems"], problems());
     assert_eq!(seen["customer profile"], scenario());
@@ -42,10 +66,10 @@ fn assert_transcript(library: Library) {
     assert_eq!(seen["paging"]["names"], json!([newest_first, newest_first]));
 }
 
-/// The transcript that the library's program prints about a new simulator, which sends no callbacks.
-fn transcript(library: Library) -> Value {
-    let simulator = Simulator::start_with(&["--profiles", &SEEDED.to_string(), "--set", "drop=100"], &[]);
-    let mut program = command(library, "scenario");
+/// The transcript that a program of the library prints about a new simulator, which sends no callbacks.
+fn transcript(library: Library, program: &str, arguments: &[&str]) -> Value {
+    let simulator = Simulator::start_with(&[&["--set", "drop=100"], arguments].concat(), &[]);
+    let mut program = command(library, program);
     // The simulator is on this machine, so a proxy from the environment must not be used.
     program.env("NO_PROXY", "127.0.0.1").args([&simulator.url(), ACCOUNT, TOKEN]);
     let output = program.output().unwrap();
@@ -152,5 +176,49 @@ fn approved() -> Value {
         "endpoint": [true, true, true, 20404],
         "copy": ["draft", "Shop", 18608],
         "approved": problem(400, 60711, "User cannot perform this status update"),
+    })
+}
+
+fn regulations() -> Value {
+    json!({
+        "all": vec![true; REGULATIONS],
+        "german": ["Germany: Local - Business", "DE", "local", "business"],
+        "constraint": ["String", true],
+        "types": [vec![true; REGULATORY_END_USER_TYPES], vec![true; REGULATORY_DOCUMENT_TYPES]],
+    })
+}
+
+fn bundle() -> Value {
+    json!({
+        "incomplete": "twilio-rejected",
+        "filled": {
+            "fetched": true,
+            "listed": ["RD", "IT"],
+            "unassigned": [true, 20404],
+            "evaluations": ["noncompliant", "compliant", "compliant"],
+            "kept": 2,
+        },
+        "submitted": "in-review",
+        "provisional": ["provisionally-approved", true],
+        "lists": [
+            ["Second", "First"],
+            ["German"],
+            ["First", "German"],
+            ["German"],
+            ["German"],
+            ["German"],
+            ["German"],
+            [],
+            ["German"],
+            ["German", "Second", "First"],
+            ["German", "First", "Second"],
+        ],
+        "copies": {
+            "copy": ["draft", "Copy", true],
+            "early": 60711,
+            "replaced": ["twilio-approved", null, true, 2],
+        },
+        "test": "twilio-rejected",
+        "deleted": [true, 20404],
     })
 }

@@ -61,6 +61,24 @@ fn every_change_of_a_profile_is_announced_in_order_and_becomes_an_event() {
 }
 
 #[test]
+fn provisional_approval_of_a_bundle_is_announced_and_becomes_an_event() {
+    let (bridge, url) = bridge();
+    let url = url.replace("customer-profiles", "regulatory-bundles");
+    let simulator = Simulator::start();
+    let bundles = "/v2/RegulatoryCompliance/Bundles";
+    let form = format!("FriendlyName=Numbers&Email=a&RegulationSid={POLICY}&StatusCallback={url}");
+    let bundle = simulator.post(bundles, &form)["sid"].as_str().unwrap().to_owned();
+    simulator.post(&format!("{bundles}/{bundle}"), "Status=pending-review");
+    simulator.control(&bundle, "approve-provisionally", "valid_for_secs=3600");
+    simulator.control(&bundle, "approve", "");
+    let statuses = ["pending-review", "in-review", "provisionally-approved", "twilio-approved"];
+    assert_eq!(announced(&simulator, &bundle, 4), statuses.map(|status| (status.to_owned(), json!(204))));
+    let events = events(&bridge, statuses.len());
+    assert_eq!(events.iter().map(|event| event["status"].as_str().unwrap()).collect::<Vec<_>>(), statuses);
+    assert!(events.iter().all(|event| event["resource"] == "regulatory-bundle"));
+}
+
+#[test]
 fn callbacks_use_tls_if_the_system_trusts_the_certificate() {
     let port = free_port();
     let base = format!("https://127.0.0.1:{port}/twilio");

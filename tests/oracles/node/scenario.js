@@ -275,4 +275,8 @@ async function main([base, account, token]) {
   console.log(JSON.stringify(transcript));
 }
 
-main(process.argv.slice(2));
+module.exports = { clientOf, control, fetched, life, problem };
+
+if (require.main === module) {
+  main(process.argv.slice(2));
+}
