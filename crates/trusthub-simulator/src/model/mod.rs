@@ -30,6 +30,7 @@ mod review_rule;
 mod review_rules;
 mod reviewer;
 mod sample;
+mod sid_key;
 mod sids;
 mod state_file;
 #[cfg(test)]
@@ -278,8 +279,8 @@ impl TrustHubModel {
     ) -> ProfilePage {
         let empty = BTreeMap::new();
         let serials = self.lists.get(&(account.clone(), kind)).unwrap_or(&empty);
-        let matches = |profile: &SimulatedProfile| filter.matches(profile);
-        SerialList { serials, entries: &self.profiles, matches }.page(start, size)
+        let (find, matches) = (|sid: &_| self.profiles.get(sid), |profile: &_| filter.matches(profile));
+        SerialList { serials, find: &find, matches: &matches }.page(start, size)
     }
 
     /// Applies a change that the owner of a profile requests.

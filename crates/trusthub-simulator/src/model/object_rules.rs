@@ -81,7 +81,7 @@ impl TrustHubModel {
 
     /// Checks that no profile is in review that this object is assigned to.
     fn check_parts_editable(&self, object: &str) -> Result<(), ModelError> {
-        let profiles = self.usage.of(object).filter_map(|sid| self.profiles.get(sid));
+        let profiles = self.usage.of(object).filter_map(|sid| self.profiles.get(&sid));
         let locked = profiles.map(|profile| profile.check_editable()).find_map(Result::err);
         locked.map_or(Ok(()), |forbidden| Err(ModelError::PartOf(forbidden)))
     }

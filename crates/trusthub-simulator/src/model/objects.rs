@@ -9,6 +9,7 @@ use trusthub_events::AccountSid;
 use super::{
     clock::SimTime,
     page::{Listed, Page, PageStart, SerialList},
+    sid_key::SidKey,
 };
 
 /// The kind of an object, which is also the collection that it belongs to.
@@ -135,9 +136,10 @@ impl Listed for ComplianceObject {
 /// All objects of all accounts.
 #[derive(Debug, Default)]
 pub(super) struct ObjectStore {
-    objects: HashMap<String, ComplianceObject>,
+    /// Each object is a block of its own, so that the free space of the map has no objects.
+    objects: HashMap<SidKey, Box<ComplianceObject>>,
     /// The SIDs of the objects of each list by serial number.
-    lists: HashMap<(AccountSid, ObjectKind), BTreeMap<u64, String>>,
+    lists: HashMap<(AccountSid, ObjectKind), BTreeMap<u64, SidKey>>,
 }
 
 impl ObjectStore {
@@ -147,24 +149,30 @@ impl ObjectStore {
 
     /// Returns the object with this SID, if it belongs to this account.
     pub(super) fn get(&self, account: &AccountSid, sid: &str) -> Option<&ComplianceObject> {
-        self.objects.get(sid).filter(|object| object.account == *account)
+        self.find(&SidKey::parse(sid)?).filter(|object| object.account == *account)
+    }
+
+    fn find(&self, key: &SidKey) -> Option<&ComplianceObject> {
+        self.objects.get(key).map(Box::as_ref)
     }
 
     pub(super) fn page(&self, account: &AccountSid, kind: ObjectKind, start: PageStart, size: usize) -> ObjectPage {
         let empty = BTreeMap::new();
         let serials = self.lists.get(&(account.clone(), kind)).unwrap_or(&empty);
-        SerialList { serials, entries: &self.objects, matches: |_: &ComplianceObject| true }.page(start, size)
+        SerialList { serials, find: &|key| self.find(key), matches: &|_| true }.page(start, size)
     }
 
     /// Adds an object, or replaces the one with the same SID and serial number.
     pub(super) fn insert(&mut self, object: ComplianceObject) {
-        let key = (object.account.clone(), object.kind);
-        self.lists.entry(key).or_default().insert(object.serial, object.sid.clone());
-        self.objects.insert(object.sid.clone(), object);
+        // Every object has a SID, because the simulator made it.
+        let Some(key) = SidKey::parse(&object.sid) else { return };
+        let list = (object.account.clone(), object.kind);
+        self.lists.entry(list).or_default().insert(object.serial, key);
+        self.objects.insert(key, Box::new(object));
     }
 
     pub(super) fn remove(&mut self, sid: &str) {
-        let Some(object) = self.objects.remove(sid) else { return };
+        let Some(object) = SidKey::parse(sid).and_then(|key| self.objects.remove(&key)) else { return };
         if let Some(list) = self.lists.get_mut(&(object.account, object.kind)) {
             list.remove(&object.serial);
         }

@@ -1,9 +1,6 @@
 //! Lists of profiles, page by page.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    hash::Hash,
-};
+use std::collections::BTreeMap;
 
 use trusthub_events::{AccountSid, Status};
 
@@ -99,14 +96,15 @@ impl Listed for SimulatedProfile {
 }
 
 /// The entries of one kind and account that match a filter.
-pub(super) struct SerialList<'a, K, T, M> {
+pub(super) struct SerialList<'a, K, T> {
     /// The SIDs of all entries of this kind and account by serial number, so the oldest first.
     pub(super) serials: &'a BTreeMap<u64, K>,
-    pub(super) entries: &'a HashMap<K, T>,
-    pub(super) matches: M,
+    /// Returns the entry with a SID.
+    pub(super) find: &'a dyn Fn(&K) -> Option<&'a T>,
+    pub(super) matches: &'a dyn Fn(&T) -> bool,
 }
 
-impl<'a, K: Eq + Hash, T: Listed, M: Fn(&T) -> bool> SerialList<'a, K, T, M> {
+impl<'a, K, T: Listed> SerialList<'a, K, T> {
     /// Returns the entries that are older than this one, newest first.
     pub(super) fn older(&self, serial: u64) -> impl Iterator<Item = &'a T> {
         self.matching(self.serials.range(..serial).rev())
@@ -118,7 +116,7 @@ impl<'a, K: Eq + Hash, T: Listed, M: Fn(&T) -> bool> SerialList<'a, K, T, M> {
     }
 
     fn matching(&self, serials: impl Iterator<Item = (&'a u64, &'a K)>) -> impl Iterator<Item = &'a T> {
-        serials.filter_map(|(_, sid)| self.entries.get(sid)).filter(|entry| (self.matches)(entry))
+        serials.filter_map(|(_, sid)| (self.find)(sid)).filter(|entry| (self.matches)(entry))
     }
 
     pub(super) fn page(&self, start: PageStart, size: usize) -> Page<T> {

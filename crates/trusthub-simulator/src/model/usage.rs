@@ -1,34 +1,36 @@
 //! Which profiles an object is assigned to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use trusthub_events::ProfileSid;
 
-use super::profile::SimulatedProfile;
+use super::{profile::SimulatedProfile, sid_key::SidKey};
 
-/// The profiles that each assigned object is assigned to.
+/// Each assigned object with a profile that it is assigned to.
 #[derive(Debug, Default)]
-pub(super) struct UsageIndex(HashMap<String, BTreeSet<ProfileSid>>);
+pub(super) struct UsageIndex(BTreeSet<(SidKey, SidKey)>);
 
 impl UsageIndex {
     pub(super) fn insert(&mut self, profile: &SimulatedProfile) {
-        for assignment in &profile.assignments {
-            self.0.entry(assignment.object.clone()).or_default().insert(profile.sid.clone());
-        }
+        self.0.extend(assigned_objects(profile));
     }
 
     pub(super) fn remove(&mut self, profile: &SimulatedProfile) {
-        for assignment in &profile.assignments {
-            let Some(profiles) = self.0.get_mut(&assignment.object) else { continue };
-            profiles.remove(&profile.sid);
-            if profiles.is_empty() {
-                self.0.remove(&assignment.object);
-            }
+        for used in assigned_objects(profile) {
+            self.0.remove(&used);
         }
     }
 
     /// Returns the profiles that this object is assigned to.
-    pub(super) fn of(&self, object: &str) -> impl Iterator<Item = &ProfileSid> {
-        self.0.get(object).into_iter().flatten()
+    pub(super) fn of(&self, object: &str) -> impl Iterator<Item = ProfileSid> {
+        let (first, last) = SidKey::RANGE;
+        let used = SidKey::parse(object).into_iter().flat_map(move |key| self.0.range((key, first)..(key, last)));
+        used.filter_map(|(_, profile)| ProfileSid::parse(&profile.to_string()).ok())
     }
+}
+
+fn assigned_objects(profile: &SimulatedProfile) -> impl Iterator<Item = (SidKey, SidKey)> {
+    let key = SidKey::parse(profile.sid.as_str());
+    let objects = profile.assignments.iter().filter_map(|assignment| SidKey::parse(&assignment.object));
+    objects.filter_map(move |object| Some((object, key?)))
 }
