@@ -180,6 +180,8 @@ fn failed_delivery_is_listed_and_logged_once_and_delays_no_decision() {
     let sid = submitted(&simulator, "Shop", "a%40example.com");
     simulator.control(&sid, "approve", "");
     assert_eq!(server.next()["rcpt_tos"], json!(["a@example.com"]), "later ones are delivered");
+    // The server answers after it has printed the message.
+    wait_for("the e-mail is delivered", || (emails(&simulator, "")[0]["delivery"] == "delivered").then_some(()));
     let (address, logged) = (server.address.clone(), "e-mails cannot be delivered");
     drop(server);
     assert!(failed("b%40example.com").starts_with("cannot connect: "), "{address}");
