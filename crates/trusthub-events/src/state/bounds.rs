@@ -52,6 +52,8 @@ pub(super) fn bounded_errors(mut errors: Vec<RejectionReason>) -> Vec<RejectionR
 pub(super) fn bounded_details(mut details: ProfileDetails) -> Option<ProfileDetails> {
     details.friendly_name = details.friendly_name.map(|text| cut(text, MAX_NAME_BYTES));
     details.policy_sid = details.policy_sid.map(bounded_word);
+    details.profile_type = details.profile_type.map(bounded_word);
+    details.tier = details.tier.map(bounded_word);
     if let Some(created) = details.date_created {
         details.date_created = Some(writable(created)?);
     }

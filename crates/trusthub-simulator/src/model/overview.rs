@@ -26,7 +26,8 @@ impl TrustHubModel {
                 && filter.kind.is_none_or(|wanted| wanted == kind)
         };
         let lists = self.lists.iter().filter(|((account, kind), _)| is_listed(account, *kind));
-        let lists = lists.map(|(_, serials)| SerialList { serials, entries: &self.profiles, matches });
+        let find = |sid: &_| self.profiles.get(sid);
+        let lists = lists.map(|(_, serials)| SerialList { serials, find: &find, matches: &matches });
         // Each list may have the newest ones, and one more shows whether there is another page.
         let mut found: Vec<_> =
             lists.flat_map(|list| list.older(older_than).take(size.saturating_add(1)).collect::<Vec<_>>()).collect();
