@@ -130,7 +130,7 @@ fn details_are_ordered_by_the_date_of_trust_hub() {
 #[test]
 fn description_of_a_profile_without_a_state_creates_it_as_of_its_date() {
     let described = SentRecord::described("1", NOON, "twilio-rejected", details(NOON - HOUR, "Acme"));
-    let mut topic = Topic::after(&[described.clone()]);
+    let mut topic = Topic::after(std::slice::from_ref(&described));
     let state = topic.state();
     assert_eq!((state.status, state.changes, state.rejections), (Status::TwilioRejected, 1, 1));
     assert_eq!((state.since, state.updated_at), (at(NOON - HOUR), at(NOON - HOUR)));
