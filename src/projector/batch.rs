@@ -75,3 +75,51 @@ pub(super) fn state_record(partition: i32, profile: &ProfileSid, write: &StateWr
         StateWrite::Tombstone => StateRecord { partition, key, headers: Vec::new(), value: None },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::state::Position, projector::fixtures::event};
+
+    fn apply(batch: &mut Batch, states: &PartitionStates, records: &[EventRecord]) {
+        for record in records {
+            batch.apply(states, record, &StateOptions::default());
+        }
+    }
+
+    #[test]
+    fn events_of_one_profile_become_one_record() {
+        let (mut batch, states) = (Batch::default(), PartitionStates::default());
+        let records = [event(0, 3, 1, "in-review"), event(0, 4, 2, "in-review"), event(0, 5, 1, "twilio-approved")];
+        apply(&mut batch, &states, &records);
+        let values: Vec<_> =
+            batch.records().into_iter().map(|record| (record.partition, record.value.unwrap())).collect();
+        let states: Vec<ProfileState> =
+            values.iter().map(|(_, value)| serde_json::from_slice(value).unwrap()).collect();
+        assert_eq!(states.iter().map(|state| state.changes).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(batch.next_offsets(), &BTreeMap::from([(0, 6)]));
+        assert_eq!(batch.outcomes(), [StateOutcome::Applied; 3]);
+    }
+
+    #[test]
+    fn states_in_memory_change_only_when_they_are_told() {
+        let (mut batch, mut states) = (Batch::default(), PartitionStates::default());
+        apply(&mut batch, &states, &[event(0, 0, 1, "in-review")]);
+        assert_eq!(states.len(), 0);
+        for (_, profile, write) in batch.into_writes() {
+            states.set(profile, &write);
+        }
+        let mut batch = Batch::default();
+        apply(&mut batch, &states, &[event(0, 0, 1, "in-review"), event(0, 1, 1, "twilio-approved")]);
+        assert_eq!(batch.outcomes(), [StateOutcome::Repeat, StateOutcome::Applied]);
+    }
+
+    #[test]
+    fn record_that_changes_nothing_still_advances_the_offset() {
+        let (mut batch, states) = (Batch::default(), PartitionStates::default());
+        let other = EventRecord::of_type("io.example.v1", Position { partition: 2, offset: 7 });
+        apply(&mut batch, &states, &[other]);
+        assert_eq!((batch.records(), batch.outcomes()), (Vec::new(), &[StateOutcome::UnknownType][..]));
+        assert_eq!(batch.next_offsets(), &BTreeMap::from([(2, 8)]));
+    }
+}

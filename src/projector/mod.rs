@@ -5,7 +5,7 @@
 //! offsets in one transaction. It reads nothing but the two topics, and nothing of the path of callbacks depends on it.
 //!
 //! ```text
-//! mod ─► session ─┬─► ownership ─► partition ─► partition_states
+//! mod ─► session ─┬─► owned_partitions ─► partition ─► partition_states
 //!  (thread)       ├─► loader     (reads the states of a new partition) ─► rebuild (what differs from the events)
 //!                 ├─► batch      (what the records of a transaction change)
 //!                 └─► problems   (what keeps the states from being updated)
@@ -16,9 +16,11 @@
 //! All calls that block are made on the thread `profiles`, with the bounds that `kafka::projection` lists.
 
 mod batch;
+#[cfg(test)]
+mod fixtures;
 mod loader;
 mod metrics;
-mod ownership;
+mod owned_partitions;
 mod partition;
 mod partition_states;
 mod partitioner;

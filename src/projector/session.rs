@@ -16,7 +16,7 @@ use super::{
     batch::{Batch, state_record},
     loader::{Loader, Loading},
     metrics::{ProjectorMetrics, TransactionResult},
-    ownership::Ownership,
+    owned_partitions::OwnedPartitions,
     problems::ProblemReporter,
     random_id::random_id,
     wait::wait,
@@ -49,7 +49,7 @@ pub(super) struct Session<'s> {
     writer: StateWriter,
     topics: ProjectionTopics,
     loader: Loader<'s>,
-    ownership: Ownership,
+    owned: OwnedPartitions,
     has_joined: bool,
     aborts: u32,
     next_lag_check: Instant,
@@ -102,7 +102,7 @@ impl<'s> Session<'s> {
             writer,
             topics,
             loader: Loader { kafka, topic, stop, partitions, reader: None },
-            ownership: Ownership::default(),
+            owned: OwnedPartitions::default(),
             has_joined: false,
             aborts: 0,
             next_lag_check: now,
@@ -134,13 +134,13 @@ impl<'s> Session<'s> {
         for _ in 0..BATCH_RECORDS {
             let polled = self.group.poll(timeout);
             for change in self.group.take_changes() {
-                self.ownership.accept(change, &mut gathered.records);
+                self.owned.accept(change, &mut gathered.records);
                 self.has_joined = true;
                 self.next_lag_check = Instant::now();
             }
             match polled {
                 Polled::Nothing => break,
-                Polled::Record(record) if !self.ownership.is_expected(&record) => {}
+                Polled::Record(record) if !self.owned.is_expected(&record) => {}
                 Polled::Record(record) if record.ce_type() == Some(REBUILD_TYPE) => {
                     gathered.rebuild = Some((record.position.partition, record.position.offset));
                     break;
@@ -173,21 +173,21 @@ impl<'s> Session<'s> {
     fn apply(&mut self, records: &[EventRecord]) -> Result<bool, ProjectionError> {
         let mut batch = Batch::default();
         for record in records {
-            if let Some(loaded) = self.ownership.loaded(record.position.partition) {
+            if let Some(loaded) = self.owned.loaded(record.position.partition) {
                 batch.apply(&loaded.states, record, &self.options);
             }
         }
         let next = batch.next_offsets().clone();
         let offsets: Vec<_> =
-            next.iter().filter_map(|(partition, next)| self.ownership.next_offset(*partition, *next)).collect();
+            next.iter().filter_map(|(partition, next)| self.owned.next_offset(*partition, *next)).collect();
         if !self.write(&batch.records(), &offsets)? {
             return Ok(false);
         }
         for outcome in batch.outcomes() {
             self.metrics.events.of(*outcome).inc();
         }
-        self.ownership.take(batch.into_writes());
-        self.ownership.advance(&next);
+        self.owned.take(batch.into_writes());
+        self.owned.advance(&next);
         Ok(true)
     }
 
@@ -220,7 +220,7 @@ impl<'s> Session<'s> {
             return Err(error);
         }
         tracing::debug!(%error, "a transaction was aborted");
-        for (partition, loaded) in self.ownership.all_loaded() {
+        for (partition, loaded) in self.owned.all_loaded() {
             loaded.is_started &= offsets.iter().all(|offset| offset.partition != partition);
         }
         Ok(())
@@ -228,7 +228,7 @@ impl<'s> Session<'s> {
 
     /// Lets the group deliver the records of loaded partitions. One that is not ready for that is tried again.
     fn start_loaded(&mut self) {
-        for (partition, loaded) in self.ownership.all_loaded().filter(|(_, loaded)| !loaded.is_started) {
+        for (partition, loaded) in self.owned.all_loaded().filter(|(_, loaded)| !loaded.is_started) {
             match self.group.start(partition, loaded.next) {
                 Ok(()) => loaded.is_started = true,
                 Err(error) => tracing::debug!(%error, partition, "cannot start the partition yet"),
@@ -238,7 +238,7 @@ impl<'s> Session<'s> {
 
     /// Reads the states of a partition that was assigned.
     fn load_next(&mut self) -> Result<(), ProjectionError> {
-        let Some((partition, assigned)) = self.ownership.first_assigned() else {
+        let Some((partition, assigned)) = self.owned.first_assigned() else {
             self.loader.close();
             return Ok(());
         };
@@ -260,14 +260,14 @@ impl<'s> Session<'s> {
     fn begin_partition(&mut self, partition: i32, loading: Loading) -> Result<(), ProjectionError> {
         let Loading { partition: loaded, rebuild_until } = loading;
         let offset = NextOffset { partition, next: loaded.next, counts: loaded.counts };
-        self.ownership.insert(partition, loaded);
+        self.owned.insert(partition, loaded);
         let is_ready = match rebuild_until {
             Some(end) => self.rebuild(partition, end, end)?,
             // The next owner has to know the number of partitions even if no event arrives.
             None => self.write(&[], &[offset])?,
         };
         if !is_ready {
-            self.ownership.reset(partition);
+            self.owned.reset(partition);
         }
         Ok(())
     }
@@ -276,7 +276,7 @@ impl<'s> Session<'s> {
     /// Kafka has the states.
     fn rebuild(&mut self, partition: i32, end: i64, next: i64) -> Result<bool, ProjectionError> {
         let rebuild = self.loader.read_events((partition, end), &self.options)?;
-        let Some(loaded) = self.ownership.loaded(partition) else { return Ok(false) };
+        let Some(loaded) = self.owned.loaded(partition) else { return Ok(false) };
         let (former, counts) = (loaded.next, loaded.counts);
         let writes = rebuild.differences(&loaded.states, |profile| self.loader.belongs(profile, partition));
         if self.loader.stop.is_cancelled() {
@@ -288,19 +288,19 @@ impl<'s> Session<'s> {
             if !self.write(&records, &[NextOffset { partition, next: former, counts }])? {
                 return Ok(false);
             }
-            self.ownership.take(chunk.iter().map(|(profile, write)| (partition, profile.clone(), write.clone())));
+            self.owned.take(chunk.iter().map(|(profile, write)| (partition, profile.clone(), write.clone())));
         }
         if !self.write(&[], &[NextOffset { partition, next, counts }])? {
             return Ok(false);
         }
-        self.ownership.advance(&BTreeMap::from([(partition, next)]));
+        self.owned.advance(&BTreeMap::from([(partition, next)]));
         tracing::info!(partition, changed = writes.len(), "built the states of profiles again from the events");
         Ok(true)
     }
 
     fn check_if_due(&mut self, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
         let now = Instant::now();
-        if self.has_joined && self.ownership.first_assigned().is_none() && now >= self.next_lag_check {
+        if self.has_joined && self.owned.first_assigned().is_none() && now >= self.next_lag_check {
             self.next_lag_check = now + LAG_INTERVAL;
             match self.fetch_ends() {
                 Ok(()) => problems.succeeded(),
@@ -317,8 +317,8 @@ impl<'s> Session<'s> {
     }
 
     fn fetch_ends(&mut self) -> Result<(), ProjectionError> {
-        for partition in self.ownership.partitions() {
-            self.ownership.set_end(partition, self.group.end_of(&self.loader.kafka.topic, partition)?);
+        for partition in self.owned.partitions() {
+            self.owned.set_end(partition, self.group.end_of(&self.loader.kafka.topic, partition)?);
         }
         Ok(())
     }
@@ -329,7 +329,7 @@ impl<'s> Session<'s> {
             return Err(ProjectionError::outdated("the number of partitions changed"));
         }
         self.topics.check_compaction()?;
-        for (partition, loaded) in self.ownership.all_loaded() {
+        for (partition, loaded) in self.owned.all_loaded() {
             if self.group.end_of(self.loader.topic, partition)? < loaded.state_end {
                 return Err(ProjectionError::outdated("the state topic was created again"));
             }
@@ -338,7 +338,7 @@ impl<'s> Session<'s> {
     }
 
     fn show(&self) {
-        let totals = self.ownership.totals();
+        let totals = self.owned.totals();
         self.metrics.owned.set(i64::try_from(totals.profiles).unwrap_or(i64::MAX));
         self.metrics.partitions.set(totals.partitions);
         self.metrics.lag.set(totals.lag);

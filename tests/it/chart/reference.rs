@@ -143,8 +143,9 @@ fn named(text: &str, values: &Value) -> Vec<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".-_/".contains(c)));
     let words = words.map(|word| word.trim_start_matches(".Values.").trim_end_matches('.'));
     let is_file = |word: &str| word.ends_with(".md");
+    let is_topic = |word: &str| values["kafka"]["profilesTopic"] == word;
     words
-        .filter(|word| has_children(word) && !is_file(word) && !word.contains(['/', '_', '-']))
+        .filter(|word| has_children(word) && !is_file(word) && !is_topic(word) && !word.contains(['/', '_', '-']))
         .map(str::to_owned)
         .collect()
 }

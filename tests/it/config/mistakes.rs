@@ -318,7 +318,7 @@ fn all_problems_are_reported_in_one_error() {
         ("KAFKA_BOOTSTRAP_SERVERS", "x"),
         ("KAFKA_TOPIC", "?"),
         ("KAFKA_DEAD_LETTER_TOPIC", "/"),
-        ("KAFKA_PROFILES_TOPIC", "?"),
+        ("KAFKA_PROFILES_TOPIC", "!"),
         ("KAFKA_PROFILES_FAILURE_TEXT", "x"),
         ("KAFKA_CREATE_TOPICS", "x"),
         ("KAFKA_TOPIC_PARTITIONS", "x"),

@@ -34,6 +34,7 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "app/metrics.rs",
     "kafka/metrics.rs",
     "pipeline/metrics.rs",
+    "projector/metrics.rs",
     "reconcile/metrics.rs",
     "telemetry/metrics/log.rs",
     "telemetry/metrics/mod.rs",

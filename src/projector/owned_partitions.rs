@@ -10,7 +10,7 @@ use crate::{
 
 /// The partitions that this instance owns.
 #[derive(Debug, Default)]
-pub(super) struct Ownership {
+pub(super) struct OwnedPartitions {
     owned: BTreeMap<i32, OwnedPartition>,
     /// The ends of these partitions of the event topic, when they were last asked for.
     ends: BTreeMap<i32, i64>,
@@ -25,7 +25,7 @@ pub(super) struct Totals {
     pub(super) lag: i64,
 }
 
-impl Ownership {
+impl OwnedPartitions {
     /// Takes a rebalance into account, and drops the records of revoked partitions.
     pub(super) fn accept(&mut self, change: AssignmentChange, records: &mut Vec<EventRecord>) {
         match change {
@@ -137,37 +137,37 @@ mod tests {
 
     #[test]
     fn records_of_a_revoked_partition_are_dropped() {
-        let mut ownership = Ownership::default();
-        ownership.insert(0, loaded(0));
-        ownership.insert(1, loaded(0));
+        let mut owned = OwnedPartitions::default();
+        owned.insert(0, loaded(0));
+        owned.insert(1, loaded(0));
         let mut records = vec![record(0, 0), record(1, 0), record(0, 1)];
-        ownership.accept(AssignmentChange::Revoked(vec![0]), &mut records);
+        owned.accept(AssignmentChange::Revoked(vec![0]), &mut records);
         assert_eq!(records, [record(1, 0)]);
-        assert_eq!(ownership.partitions(), [1]);
+        assert_eq!(owned.partitions(), [1]);
     }
 
     #[test]
     fn only_the_next_records_of_started_partitions_are_expected() {
-        let mut ownership = Ownership::default();
-        ownership.accept(AssignmentChange::Assigned(vec![0, 1]), &mut Vec::new());
-        assert!(!ownership.is_expected(&record(0, 5)), "its states are not in memory");
-        ownership.insert(0, loaded(5));
-        assert!(ownership.is_expected(&record(0, 5)) && !ownership.is_expected(&record(0, 4)));
-        ownership.insert(1, LoadedPartition { is_started: false, ..loaded(0) });
-        assert!(!ownership.is_expected(&record(1, 0)), "it is not started");
+        let mut owned = OwnedPartitions::default();
+        owned.accept(AssignmentChange::Assigned(vec![0, 1]), &mut Vec::new());
+        assert!(!owned.is_expected(&record(0, 5)), "its states are not in memory");
+        owned.insert(0, loaded(5));
+        assert!(owned.is_expected(&record(0, 5)) && !owned.is_expected(&record(0, 4)));
+        owned.insert(1, LoadedPartition { is_started: false, ..loaded(0) });
+        assert!(!owned.is_expected(&record(1, 0)), "it is not started");
     }
 
     #[test]
     fn lag_counts_the_records_of_loaded_partitions_that_are_not_applied() {
-        let mut ownership = Ownership::default();
-        ownership.accept(AssignmentChange::Assigned(vec![2]), &mut Vec::new());
-        ownership.insert(0, loaded(5));
-        ownership.insert(1, loaded(9));
+        let mut owned = OwnedPartitions::default();
+        owned.accept(AssignmentChange::Assigned(vec![2]), &mut Vec::new());
+        owned.insert(0, loaded(5));
+        owned.insert(1, loaded(9));
         for (partition, end) in [(0, 8), (1, 7), (2, 100)] {
-            ownership.set_end(partition, end);
+            owned.set_end(partition, end);
         }
-        assert_eq!(ownership.totals(), Totals { profiles: 0, partitions: 2, lag: 3 });
-        ownership.advance(&BTreeMap::from([(0, 8)]));
-        assert_eq!(ownership.totals().lag, 0);
+        assert_eq!(owned.totals(), Totals { profiles: 0, partitions: 2, lag: 3 });
+        owned.advance(&BTreeMap::from([(0, 8)]));
+        assert_eq!(owned.totals().lag, 0);
     }
 }
