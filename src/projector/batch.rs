@@ -119,7 +119,7 @@ mod tests {
         let (mut batch, states) = (Batch::default(), PartitionStates::default());
         let other = EventRecord::of_type("io.example.v1", Position { partition: 2, offset: 7 });
         apply(&mut batch, &states, &[other]);
-        assert_eq!((batch.records(), batch.outcomes()), (Vec::new(), &[StateOutcome::UnknownType][..]));
+        assert_eq!((batch.records(), batch.outcomes()), (Vec::new(), &[StateOutcome::Unreadable][..]));
         assert_eq!(batch.next_offsets(), &BTreeMap::from([(2, 8)]));
     }
 }
