@@ -32,6 +32,8 @@ fn idle_connection_forgotten_by_the_network_costs_no_failover() {
     let bridge = Bridge::launch(&[
         ("KAFKA_BOOTSTRAP_SERVERS", &proxy.bootstrap()),
         ("KAFKA_PROPERTIES", "connections.max.idle.ms=3000"),
+        // Its consumer always has a request in progress.
+        ("KAFKA_PROFILES_TOPIC", ""),
     ]);
     bridge.wait_until_publishing();
     send_changes(&bridge, "draft");
