@@ -61,6 +61,15 @@ pub(super) fn bounded_details(mut details: ProfileDetails) -> Option<ProfileDeta
     Some(details)
 }
 
+impl ProfileDetails {
+    /// The details as a state has them: long texts are cut, and times are in milliseconds. `None` if a date has no year of
+    /// four digits, so that no state can have the details.
+    #[must_use]
+    pub fn in_state(&self) -> Option<Self> {
+        bounded_details(self.clone())
+    }
+}
+
 /// The time as the state has it, in milliseconds: a state that was written and read again compares with the next event as the
 /// one in memory does. `None` if the time, converted to UTC, has no year of four digits.
 pub(super) fn writable(time: Timestamp) -> Option<Timestamp> {

@@ -16,7 +16,9 @@ fn state_of_the_longest_texts_fits_into_a_record() {
     let long = LONG.repeat(5_000);
     let errors: Vec<_> = (0..101).map(|code| json!({"code": code, "meaning": long, "message": long})).collect();
     let mut of_owner = details(NOON, &long);
-    of_owner["policy_sid"] = long.clone().into();
+    for field in ["policy_sid", "type", "tier"] {
+        of_owner[field] = long.clone().into();
+    }
     let mut topic = Topic::default();
     for number in 0..300 {
         let id = format!("{number:03}{}", LONG.repeat(125));

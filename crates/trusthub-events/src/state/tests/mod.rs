@@ -113,7 +113,10 @@ impl SentRecord {
 }
 
 fn details(updated: i64, name: &str) -> Value {
-    json!({ "friendly_name": name, "policy_sid": format!("RN{:032x}", 7), "date_created": null, "date_updated": at(updated) })
+    json!({
+        "friendly_name": name, "policy_sid": format!("RN{:032x}", 7), "type": null, "tier": null, "date_created": null,
+        "date_updated": at(updated),
+    })
 }
 
 /// The state of one profile.
