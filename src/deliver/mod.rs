@@ -103,7 +103,7 @@ pub(crate) use failover::FailoverController;
 
 use self::{dispatcher::Dispatcher, outbound::OutboundRecord};
 use crate::{
-    domain::{DeadLetterAttributes, Event, RawCallback},
+    domain::{DeadLetterAttributes, Event, ProfileNotice, RawCallback},
     kafka::{Record, Sink},
     telemetry::Metrics,
 };
@@ -136,6 +136,11 @@ impl Deliver {
     /// Submits an event that has no request. If its topic rejects it, there is no dead letter to publish instead.
     pub(crate) fn submit_event_without_request(&self, event: &Event) -> Delivery {
         self.submit(Record::event(event).map(OutboundRecord::without_fallback), Instant::now())
+    }
+
+    /// Submits a notice of reconciliation, like an event that has no request.
+    pub(crate) fn submit_notice(&self, notice: &ProfileNotice) -> Delivery {
+        self.submit(Record::notice(notice).map(OutboundRecord::without_fallback), Instant::now())
     }
 
     /// Submits a dead letter without waiting. `received` is when the head of the request was read.

@@ -2,7 +2,10 @@
 
 use trusthub_events::cloud_events::{EVENT_TYPE, TEST_EVENT_TYPE};
 
-use super::{Construction, DeadLetterReason, ProfileSid, ProfileStatusChanged, Timestamp, TraceParent};
+use super::{
+    AccountSid, Construction, DeadLetterReason, ProfileDeleted, ProfileDescribed, ProfileSid, ProfileStatusChanged,
+    Timestamp, TraceParent,
+};
 
 /// A [`ProfileStatusChanged`] with its CloudEvents attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,53 @@ impl Event {
     #[must_use]
     pub fn event_type(&self) -> &'static str {
         if self.is_test { TEST_EVENT_TYPE } else { EVENT_TYPE }
+    }
+}
+
+/// What only Trust Hub says about a profile, beside changes of its status, with its CloudEvents `id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileNotice {
+    /// The CloudEvents `id`, which the notices of processes that find the same share.
+    pub id: String,
+    /// The notice itself.
+    pub content: NoticeContent,
+}
+
+/// The data of a [`ProfileNotice`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeContent {
+    /// The details of a profile, and its owner.
+    Described(ProfileDescribed),
+    /// The profile does not exist any more.
+    Deleted(ProfileDeleted),
+}
+
+impl NoticeContent {
+    /// The account that owns the profile.
+    #[must_use]
+    pub fn account(&self) -> &AccountSid {
+        match self {
+            Self::Described(described) => &described.account_sid,
+            Self::Deleted(deleted) => &deleted.account_sid,
+        }
+    }
+
+    /// The profile.
+    #[must_use]
+    pub fn profile(&self) -> &ProfileSid {
+        match self {
+            Self::Described(described) => &described.profile_sid,
+            Self::Deleted(deleted) => &deleted.profile_sid,
+        }
+    }
+
+    /// When Trust Hub was asked.
+    #[must_use]
+    pub fn received_at(&self) -> Timestamp {
+        match self {
+            Self::Described(described) => described.received_at,
+            Self::Deleted(deleted) => deleted.received_at,
+        }
     }
 }
 

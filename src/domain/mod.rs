@@ -15,7 +15,7 @@ mod trace;
 
 pub use callback::{RawCallback, Verb, callback_route};
 pub use destination::Destination;
-pub use event::{DeadLetterAttributes, Event};
+pub use event::{DeadLetterAttributes, Event, NoticeContent, ProfileNotice};
 pub use fingerprint::Fingerprint;
 pub use outcome::{
     DeadLetterReason, DeliveryError, Durability, FailureClass, Outcome, OutcomeKind, PublishFailure, Receipt,
@@ -26,8 +26,9 @@ pub use signature::{ConstructionLabel, SignatureMode, Signer};
 pub use trace::TraceParent;
 pub(crate) use trusthub_events::closed_set;
 pub use trusthub_events::{
-    AccountSid, KnownPolicy, Label, Origin, ProfileDetails, ProfileSid, ProfileStatusChanged, ProfileTier, ProfileType,
-    RejectionReason, Resource, SidError, Status, Timestamp, TimestampError,
+    AccountSid, KnownPolicy, Label, Origin, ProfileDeleted, ProfileDescribed, ProfileDetails, ProfileSid,
+    ProfileStatusChanged, ProfileTier, ProfileType, RejectionReason, Resource, SidError, Status, Timestamp,
+    TimestampError,
     cloud_events::{self, DATA_SCHEMA, EVENT_TYPE, TEST_EVENT_TYPE},
     error_code, is_sid, serialize_label, state, view,
 };

@@ -5,7 +5,7 @@
 //! `durability` and `creation_error`.
 //!
 //! The consumer half reads the event topic back: `topic_reader` reads to its end for reconciliation, with
-//! `published_event` and `retention`; `topic_tail` follows it for `dev`; `leader` elects the process that reconciles.
+//! `published_event`, `topic_history` and `retention`; `topic_tail` follows it for `dev`; `leader` elects the process that reconciles.
 //!
 //! `projection` has the clients of the states of profiles, which use both a consumer group and transactions.
 //!
@@ -28,6 +28,7 @@ mod record_search;
 mod retention;
 mod sink;
 mod temporary;
+mod topic_history;
 mod topic_monitor;
 mod topic_reader;
 mod topic_tail;
@@ -38,11 +39,11 @@ pub(crate) use leader::{LeaderElection, LeaderElectionError, LeadershipLost, Lea
 pub(crate) use metrics::KafkaMetrics;
 pub(crate) use producer::{KafkaSink, Topics};
 pub(crate) use projection::{
-    AssignmentChange, Committed, EventRecord, NextOffset, PartitionCounts, PartitionReader, Polled, ProjectionError,
-    ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter, TransactionError,
-    request_rebuild,
+    AssignmentChange, Committed, EventRecord, KnownStates, NextOffset, PartitionCounts, PartitionReader, Polled,
+    ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter,
+    TransactionError, read_known_states, request_rebuild,
 };
-pub(crate) use published_event::PublishedEvent;
+pub(crate) use published_event::{PublishedContent, PublishedEvent, PublishedStatus};
 /// The error of librdkafka.
 pub(crate) use rdkafka::error::KafkaError as ClientError;
 pub(crate) use record::DEAD_LETTER_REASON_HEADER;

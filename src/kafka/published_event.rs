@@ -3,7 +3,9 @@
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use serde::Deserialize;
 
-use crate::domain::{AccountSid, ProfileSid, RecordPosition, Resource, Status, Timestamp, cloud_events};
+use crate::domain::{
+    AccountSid, Origin, ProfileDetails, ProfileSid, RecordPosition, Resource, Status, Timestamp, cloud_events,
+};
 
 /// The parts of an event that a consumer's rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +22,30 @@ pub(crate) struct PublishedEvent {
     pub time: Timestamp,
     /// The kind of profile.
     pub resource: Resource,
+    /// What the event says.
+    pub content: PublishedContent,
+}
+
+/// What an event says about its profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PublishedContent {
+    /// Its status changed.
+    Changed(PublishedStatus),
+    /// Trust Hub has these details.
+    Described(PublishedStatus),
+    /// Trust Hub does not have it any more.
+    Deleted,
+}
+
+/// A status and the details with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PublishedStatus {
     /// The status of the profile.
     pub status: Status,
     /// The status as Twilio wrote it.
     pub raw_status: String,
+    /// The details that Trust Hub has; `None` in the event of a callback.
+    pub details: Option<Box<ProfileDetails>>,
 }
 
 /// The used members of an event's value. Other versions of the schema may lack some or have more.
@@ -31,33 +53,51 @@ pub(crate) struct PublishedEvent {
 struct EventPayload {
     account_sid: AccountSid,
     profile_sid: ProfileSid,
-    status: Status,
+    status: Option<Status>,
     #[serde(default)]
     raw_status: String,
     #[serde(default = "unknown")]
     resource: Resource,
+    origin: Option<Origin>,
+    profile: Option<Box<ProfileDetails>>,
 }
 
 fn unknown() -> Resource {
     Resource::Unknown
 }
 
+impl EventPayload {
+    fn status(self) -> Option<PublishedStatus> {
+        // Only Trust Hub knows the details.
+        let details = self.profile.filter(|_| self.origin == Some(Origin::Reconciliation));
+        Some(PublishedStatus { status: self.status?, raw_status: self.raw_status, details })
+    }
+}
+
 impl PublishedEvent {
-    /// Parses a record. `None` for a record that consumers ignore: one of another type, or one that cannot be parsed.
+    /// Parses a record. `None` for a record that does not count: one of another type, or one that cannot be parsed.
     pub(super) fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
-        if header(message, cloud_events::TYPE_HEADER)? != cloud_events::EVENT_TYPE {
+        let event_type = header(message, cloud_events::TYPE_HEADER)?;
+        if ![cloud_events::EVENT_TYPE, cloud_events::DESCRIBED_EVENT_TYPE, cloud_events::DELETED_EVENT_TYPE]
+            .contains(&event_type)
+        {
             return None;
         }
         let value: EventPayload = serde_json::from_slice(message.payload()?).ok()?;
+        let (account, profile, resource) = (value.account_sid.clone(), value.profile_sid.clone(), value.resource);
+        let content = match event_type {
+            cloud_events::EVENT_TYPE => PublishedContent::Changed(value.status()?),
+            cloud_events::DESCRIBED_EVENT_TYPE => PublishedContent::Described(value.status()?),
+            _ => PublishedContent::Deleted,
+        };
         Some(Self {
-            account: value.account_sid,
-            profile: value.profile_sid,
+            account,
+            profile,
             position: RecordPosition { partition: message.partition(), offset: message.offset() },
             id: header(message, cloud_events::ID_HEADER)?.to_owned(),
             time: header(message, cloud_events::TIME_HEADER)?.parse().ok()?,
-            resource: value.resource,
-            status: value.status,
-            raw_status: value.raw_status,
+            resource,
+            content,
         })
     }
 }

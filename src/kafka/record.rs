@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::{
-    ConstructionLabel, DeadLetterAttributes, DeadLetterReason, Destination, Event, Label as _, RawCallback,
-    SIGNATURE_HEADER, Timestamp, TraceParent, cloud_events, serialize_label,
+    AccountSid, ConstructionLabel, DeadLetterAttributes, DeadLetterReason, Destination, Event, Label as _,
+    NoticeContent, ProfileNotice, RawCallback, SIGNATURE_HEADER, Timestamp, TraceParent, cloud_events, serialize_label,
 };
 
 /// The header of a dead letter with the reason why it is no event.
@@ -52,16 +52,15 @@ impl Record {
     /// Never for the types of this crate. Serde's signature requires a result.
     pub fn event(event: &Event) -> serde_json::Result<Self> {
         let data = &event.data;
-        let mut headers = vec![
-            (cloud_events::SPEC_VERSION_HEADER.into(), cloud_events::SPEC_VERSION.into()),
-            (cloud_events::ID_HEADER.into(), event.id.clone().into()),
-            (cloud_events::SOURCE_HEADER.into(), data.source().into()),
-            (cloud_events::TYPE_HEADER.into(), event.event_type().into()),
-            (cloud_events::SUBJECT_HEADER.into(), data.subject().to_owned().into()),
-            (cloud_events::TIME_HEADER.into(), data.received_at.to_string().into()),
-            (cloud_events::DATA_SCHEMA_HEADER.into(), cloud_events::DATA_SCHEMA.into()),
-            content_type(),
-        ];
+        let attributes = Attributes {
+            id: &event.id,
+            event_type: event.event_type(),
+            data_schema: cloud_events::DATA_SCHEMA,
+            account: &data.account_sid,
+            subject: data.subject(),
+            time: data.received_at,
+        };
+        let mut headers = attributes.headers();
         headers.extend(trace_header(event.trace_parent.as_ref()));
         Ok(Self {
             destination: Destination::Events,
@@ -70,6 +69,25 @@ impl Record {
             payload: to_raw_value(data)?,
             timestamp: data.received_at,
         })
+    }
+
+    /// Encodes a notice of reconciliation as an event.
+    ///
+    /// # Errors
+    /// Never for the types of this crate. Serde's signature requires a result.
+    pub fn notice(notice: &ProfileNotice) -> serde_json::Result<Self> {
+        let ProfileNotice { id, content } = notice;
+        let (event_type, data_schema, payload) = match content {
+            NoticeContent::Described(described) => {
+                (cloud_events::DESCRIBED_EVENT_TYPE, cloud_events::DESCRIBED_DATA_SCHEMA, to_raw_value(described)?)
+            }
+            NoticeContent::Deleted(deleted) => {
+                (cloud_events::DELETED_EVENT_TYPE, cloud_events::DELETED_DATA_SCHEMA, to_raw_value(deleted)?)
+            }
+        };
+        let (account, subject, time) = (content.account(), content.profile().as_str(), content.received_at());
+        let headers = Attributes { id, event_type, data_schema, account, subject, time }.headers();
+        Ok(Self { destination: Destination::Events, key: Some(subject.to_owned()), headers, payload, timestamp: time })
     }
 
     /// Encodes the request as it was received, without the headers that authenticate its sender. The reason is a header, and so
@@ -121,6 +139,31 @@ impl Record {
         };
         let payload = to_raw_value(&complete.cut(self.payload.get().len())).ok()?;
         Some(Self { payload, headers: self.headers.clone(), key: self.key.clone(), ..*self })
+    }
+}
+
+/// The CloudEvents attributes of an event.
+struct Attributes<'a> {
+    id: &'a str,
+    event_type: &'static str,
+    data_schema: &'static str,
+    account: &'a AccountSid,
+    subject: &'a str,
+    time: Timestamp,
+}
+
+impl Attributes<'_> {
+    fn headers(&self) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
+        vec![
+            (cloud_events::SPEC_VERSION_HEADER.into(), cloud_events::SPEC_VERSION.into()),
+            (cloud_events::ID_HEADER.into(), self.id.to_owned().into()),
+            (cloud_events::SOURCE_HEADER.into(), cloud_events::source(self.account).into()),
+            (cloud_events::TYPE_HEADER.into(), self.event_type.into()),
+            (cloud_events::SUBJECT_HEADER.into(), self.subject.to_owned().into()),
+            (cloud_events::TIME_HEADER.into(), self.time.to_string().into()),
+            (cloud_events::DATA_SCHEMA_HEADER.into(), self.data_schema.into()),
+            content_type(),
+        ]
     }
 }
 

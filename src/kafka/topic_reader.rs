@@ -30,6 +30,7 @@ use super::{
     published_event::PublishedEvent,
     retention::{self, Retention},
     temporary::TemporaryClient,
+    topic_history::{PartitionProgress, history_start},
 };
 use crate::{
     blocking,
@@ -93,17 +94,6 @@ pub(crate) struct TopicReader {
     is_complete: bool,
 }
 
-/// The read position in one partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct PartitionProgress {
-    /// The oldest available offset when reading started.
-    start: i64,
-    /// The next offset to read.
-    next: i64,
-    /// The timestamp of the first record that was read, in milliseconds since the Unix epoch.
-    first: Option<i64>,
-}
-
 impl TopicReader {
     /// Opens the topic and reads no record yet. `operations` counts slow calls.
     ///
@@ -150,26 +140,65 @@ impl TopicReader {
         let total = self.remaining(&ends);
         let mut remaining = total;
         while remaining > 0 {
-            let received = timeout(REQUEST_TIMEOUT, self.consumer.recv()).await;
-            match received.map_err(|_| TopicReadError::Stalled { topic: self.topic.clone() })? {
-                Ok(message) => {
-                    record_position(&mut self.partitions, &message);
-                    if let Some(published) = PublishedEvent::read(&message) {
-                        each(published);
-                    }
-                }
-                Err(KafkaError::PartitionEOF(id)) => self.skip_to_end(id, &ends),
-                Err(error) if error::classify(&error) == PublishFailure::Authorization => {
-                    return Err(TopicReadError::NotAllowed { topic: self.topic.clone() });
-                }
-                // The error is transient, or the read stalls and times out.
-                Err(error) => tracing::debug!(%error, "librdkafka"),
+            if let Some(published) = self.receive(&ends).await? {
+                each(published);
             }
             remaining = self.remaining(&ends);
             progress(total.saturating_sub(remaining), total);
         }
         self.is_complete = true;
         Ok(())
+    }
+
+    /// Makes the first read begin at these offsets, because what the records before them say is known. Reads only the first
+    /// record of each partition, which tells when the history of the topic begins. Returns whether the topic has all of these
+    /// offsets: it does not if it was created again.
+    ///
+    /// # Errors
+    /// [`TopicReadError`].
+    pub(crate) async fn begin_at(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<bool, TopicReadError> {
+        let ends = self.fetch_ends().await?;
+        let is_known = |(id, end): (&i32, &i64)| offsets.get(id).is_some_and(|offset| offset <= end);
+        if !ends.iter().all(is_known) {
+            return Ok(false);
+        }
+        let is_first_unread = |(id, partition): (&i32, &PartitionProgress)| {
+            partition.first.is_none() && ends.get(id).is_some_and(|end| partition.next < *end)
+        };
+        while self.partitions.iter().any(is_first_unread) {
+            self.receive(&ends).await?;
+        }
+        for (id, partition) in &mut self.partitions {
+            partition.next = partition.start.max(offsets.get(id).copied().unwrap_or_default());
+        }
+        Ok(true)
+    }
+
+    /// Waits for the next record, and returns its event.
+    async fn receive(&mut self, ends: &BTreeMap<i32, i64>) -> Result<Option<PublishedEvent>, TopicReadError> {
+        let received = timeout(REQUEST_TIMEOUT, self.consumer.recv()).await;
+        match received.map_err(|_| TopicReadError::Stalled { topic: self.topic.clone() })? {
+            Ok(message) => {
+                record_position(&mut self.partitions, &message);
+                return Ok(PublishedEvent::read(&message));
+            }
+            Err(KafkaError::PartitionEOF(id)) => {
+                // The first read skips to the end of a partition whose last offsets have no records, because those were
+                // compacted away. On later reads the last offsets are new and do have records, which a stale notice of the
+                // end must not skip.
+                if let (false, Some(partition), Some(end)) =
+                    (self.is_complete, self.partitions.get_mut(&id), ends.get(&id))
+                {
+                    partition.next = partition.next.max(*end);
+                }
+            }
+            Err(error) if error::classify(&error) == PublishFailure::Authorization => {
+                return Err(TopicReadError::NotAllowed { topic: self.topic.clone() });
+            }
+            // The error is transient, or the read stalls and times out.
+            Err(error) => tracing::debug!(%error, "librdkafka"),
+        }
+        Ok(None)
     }
 
     /// The time since which the topic contains every published event; `None` if the topic never had a record.
@@ -216,15 +245,6 @@ impl TopicReader {
             u64::try_from(end.saturating_sub(partition.next)).unwrap_or_default()
         };
         self.partitions.iter().map(remaining).sum()
-    }
-
-    /// Skips to the end of a partition on the first read, where the last offsets may have no records because those were
-    /// compacted away. On later reads the last offsets are new and do have records, which a stale end-of-partition notice
-    /// must not skip.
-    fn skip_to_end(&mut self, id: i32, ends: &BTreeMap<i32, i64>) {
-        if let (false, Some(partition), Some(end)) = (self.is_complete, self.partitions.get_mut(&id), ends.get(&id)) {
-            partition.next = partition.next.max(*end);
-        }
     }
 }
 
@@ -293,85 +313,4 @@ fn kafka_error(topic: &str, reason: KafkaError) -> TopicReadError {
 /// The error code, or the text of an error that has none.
 fn code_or_text(error: &KafkaError) -> String {
     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
-}
-
-/// The time since which the partitions contain every record that was written to them.
-fn history_start<'p>(
-    partitions: impl Iterator<Item = &'p PartitionProgress> + Clone,
-    retention: Retention,
-    now: i64,
-) -> Option<i64> {
-    let mut truncated = partitions.clone().filter(|partition| partition.start > 0).peekable();
-    if truncated.peek().is_none() {
-        // Nothing was ever deleted, so the history starts with the first record.
-        return partitions.filter_map(|partition| partition.first).min();
-    }
-    let expiry = retention.expiry(now);
-    let start = |partition: &PartitionProgress| match (partition.first, expiry) {
-        (Some(first), Some(expiry)) if retention.is_time_only() => Some(first.min(expiry)),
-        (Some(first), _) => Some(first),
-        // All its records have expired.
-        (None, expiry) => expiry,
-    };
-    // For a partition that is empty for an unknown reason, the history starts only now.
-    truncated.map(|partition| start(partition).unwrap_or(now)).max()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: i64 = 86_400_000;
-    const NOW: i64 = 100 * DAY;
-    const WEEK: Retention = Retention { deletes: true, millis: Some(7 * DAY), has_size: false };
-    const WEEK_OR_SIZE: Retention = Retention { has_size: true, ..WEEK };
-    const UNKNOWN: Retention = Retention { deletes: true, millis: None, has_size: true };
-    const COMPACTED: Retention = Retention { deletes: false, ..WEEK };
-
-    /// The day on which the history starts, for partitions given as first offset and day of the first record.
-    fn start_day(partitions: &[(i64, Option<i64>)], retention: Retention) -> Option<i64> {
-        let partition = |(start, day): &(i64, Option<i64>)| PartitionProgress {
-            start: *start,
-            next: *start,
-            first: day.map(|day| day * DAY),
-        };
-        let partitions: Vec<_> = partitions.iter().map(partition).collect();
-        history_start(partitions.iter(), retention, NOW).map(|start| start / DAY)
-    }
-
-    #[test]
-    fn topic_without_any_record_has_no_history() {
-        assert_eq!(start_day(&[(0, None), (0, None)], WEEK), None);
-    }
-
-    #[test]
-    fn untruncated_topic_starts_with_its_first_record_in_any_partition() {
-        for retention in [WEEK, UNKNOWN, COMPACTED] {
-            assert_eq!(start_day(&[(0, Some(98)), (0, None), (0, Some(50))], retention), Some(50));
-        }
-    }
-
-    #[test]
-    fn time_retention_starts_history_at_its_limit_even_without_records() {
-        assert_eq!(start_day(&[(5, Some(99)), (0, None), (7, None)], WEEK), Some(93));
-        assert_eq!(start_day(&[(5, Some(90))], WEEK), Some(90), "a segment is kept as long as its last record");
-    }
-
-    #[test]
-    fn size_retention_starts_history_at_the_first_record() {
-        assert_eq!(start_day(&[(5, Some(99)), (5, Some(98)), (0, Some(3))], WEEK_OR_SIZE), Some(99));
-        assert_eq!(
-            start_day(&[(5, None)], WEEK_OR_SIZE),
-            Some(93),
-            "the newest record was deleted last, and because of its age"
-        );
-    }
-
-    #[test]
-    fn history_after_deletion_for_unknown_reasons_is_not_guessed() {
-        for retention in [UNKNOWN, COMPACTED] {
-            assert_eq!(start_day(&[(5, Some(99)), (0, None)], retention), Some(99));
-            assert_eq!(start_day(&[(5, Some(99)), (5, None)], retention), Some(100));
-        }
-    }
 }

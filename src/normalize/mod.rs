@@ -20,6 +20,7 @@ mod fields;
 mod hash;
 mod identity;
 mod profile_event;
+mod profile_notice;
 #[cfg(test)]
 mod test_form;
 
@@ -34,7 +35,8 @@ use self::{
 };
 pub use self::{
     identity::{CallbackIdentity, ReceiptId},
-    profile_event::event_from_profile,
+    profile_event::{event_from_profile, profile_details},
+    profile_notice::{deletion, description},
 };
 use crate::{
     domain::{

@@ -43,12 +43,14 @@ pub fn event_from_profile(profile: &Fetched, fetched_at: Timestamp, last: Option
             origin: Origin::Reconciliation,
             idempotency_token: None,
             extra: BTreeMap::new(),
-            profile: Some(details(profile)),
+            profile: Some(profile_details(profile)),
         },
     }
 }
 
-fn details(profile: &Profile) -> ProfileDetails {
+/// The details that events have of a profile.
+#[must_use]
+pub fn profile_details(profile: &Profile) -> ProfileDetails {
     let policy = profile.policy_sid.as_deref().and_then(KnownPolicy::find);
     let tier = policy.and_then(|policy| policy.tier);
     ProfileDetails {
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn event_has_the_type_and_tier_that_the_policy_determines() {
         let type_of = |policy: &str| {
-            let details = details(&Profile { policy_sid: Some(policy.to_owned()), ..profile() });
+            let details = profile_details(&Profile { policy_sid: Some(policy.to_owned()), ..profile() });
             (details.profile_type, details.tier)
         };
         let text = |text: &str| Some(text.to_owned());

@@ -65,6 +65,7 @@ mod dedup;
 mod detach;
 mod expected_outcome;
 mod metrics;
+mod notice;
 mod outcome_guard;
 mod owners;
 mod path_warnings;

@@ -12,8 +12,23 @@ pub(crate) enum Action {
     NotPublished(Comparison),
     /// Published an event with the current status: the event with this id.
     Published(String),
+    /// Told the states what only Trust Hub knows about the profile, in the event with this id; `None` in a dry run.
+    Described(Option<String>),
+    /// Told the states that Trust Hub does not have the profile any more, in the event with this id; `None` in a dry run.
+    Deleted(Option<String>),
     /// Could not fetch the profile or publish its event, for this reason.
     Failed(String),
+}
+
+impl Action {
+    /// The same action with the id of its event, if it has one.
+    pub(super) fn with_id(self, id: String) -> Self {
+        match self {
+            Self::Described(_) => Self::Described(Some(id)),
+            Self::Deleted(_) => Self::Deleted(Some(id)),
+            Self::NotPublished(_) | Self::Published(_) | Self::Failed(_) => self,
+        }
+    }
 }
 
 /// A profile that a run reports.

@@ -1,12 +1,15 @@
 //! Builders for the tests of this module.
 
+use secrecy::SecretString;
 use std::time::{Duration, UNIX_EPOCH};
-use trusthub_client::Profile;
+use trusthub_client::{AccountClient, ApiLimits, Credentials, Profile, TrustHub};
 
 use super::view::Belief;
 use crate::{
-    domain::{AccountSid, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
-    kafka::PublishedEvent,
+    domain::{
+        AccountSid, Label as _, NoticeContent, ProfileNotice, ProfileSid, RecordPosition, Resource, Status, Timestamp,
+    },
+    kafka::{PublishedContent, PublishedEvent, PublishedStatus},
 };
 
 /// A time, in seconds after the Unix epoch.
@@ -20,6 +23,12 @@ pub(super) fn sid(number: u32) -> ProfileSid {
 
 pub(super) fn account() -> AccountSid {
     AccountSid::parse(&format!("AC{}", "1".repeat(32))).unwrap()
+}
+
+/// A client of this account that reaches no server.
+pub(super) fn client_of(account: AccountSid) -> AccountClient {
+    let trusthub = TrustHub::new("http://127.0.0.1:1", "test/1.0", ApiLimits::default()).unwrap();
+    trusthub.account(Credentials::from_token(account, SecretString::from("password")))
 }
 
 pub(super) fn profile(status: Status, updated: Timestamp) -> Profile {
@@ -52,7 +61,35 @@ pub(super) fn published(number: u32, offset: i64, id: &str, time: Timestamp, sta
         id: id.to_owned(),
         time,
         resource: Resource::CustomerProfile,
-        status,
-        raw_status: status.as_str().to_owned(),
+        content: changed(status),
+    }
+}
+
+/// The content of the event of a callback.
+pub(super) fn changed(status: Status) -> PublishedContent {
+    PublishedContent::Changed(PublishedStatus { status, raw_status: status.as_str().to_owned(), details: None })
+}
+
+/// A notice as it is read from the topic, at the first position.
+pub(super) fn published_notice(notice: &ProfileNotice) -> PublishedEvent {
+    let (resource, content) = match &notice.content {
+        NoticeContent::Described(described) => {
+            let status = PublishedStatus {
+                status: described.status,
+                raw_status: described.raw_status.clone(),
+                details: Some(Box::new(described.profile.clone())),
+            };
+            (described.resource, PublishedContent::Described(status))
+        }
+        NoticeContent::Deleted(deleted) => (deleted.resource, PublishedContent::Deleted),
+    };
+    PublishedEvent {
+        account: notice.content.account().clone(),
+        profile: notice.content.profile().clone(),
+        position: RecordPosition { partition: 0, offset: 0 },
+        id: notice.id.clone(),
+        time: notice.content.received_at(),
+        resource,
+        content,
     }
 }

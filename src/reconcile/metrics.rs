@@ -16,6 +16,10 @@ pub(crate) struct ReconcileMetrics {
     pub(crate) runs: Counters<ReconcileResult>,
     /// Missed changes, counted once their events are durable.
     pub(crate) missed: Counters<Resource>,
+    /// Descriptions of profiles, counted once they are durable.
+    pub(super) described: Counters<Resource>,
+    /// Deletions of profiles, counted once they are durable.
+    pub(super) deleted: Counters<Resource>,
     /// The time of the last successful run, in seconds since the Unix epoch.
     pub(crate) last_success: IntGauge,
     /// The configured interval in seconds; 0 when this process does not reconcile.
@@ -39,6 +43,16 @@ impl ReconcileMetrics {
             missed: catalogue.counters(
                 "trusthub_reconcile_missed_total",
                 "Status changes in Trust Hub that were missing in the event topic, counted once they are durable.",
+                "resource",
+            )?,
+            described: catalogue.counters(
+                "trusthub_reconcile_described_total",
+                "Profiles whose details in Trust Hub were new to the states of profiles, counted once they are durable.",
+                "resource",
+            )?,
+            deleted: catalogue.counters(
+                "trusthub_reconcile_deleted_total",
+                "Profiles with a state that Trust Hub did not have any more, counted once their deletions are durable.",
                 "resource",
             )?,
             last_success: catalogue.gauge(

@@ -1,6 +1,7 @@
 //! Who receives what a run reports.
 
 use super::finding::{Finding, ListFailure};
+use crate::domain::AccountSid;
 
 /// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub(crate) trait Observer: Send {
 
     /// The run found a profile to report.
     fn found(&mut self, finding: &Finding);
+
+    /// Trust Hub does not list so many profiles of this account any more that they are not deleted.
+    fn deletions_withheld(&mut self, account: &AccountSid, profiles: u64);
 
     /// A list of profiles could not be read completely.
     fn list_failed(&mut self, failure: &ListFailure);

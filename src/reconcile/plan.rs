@@ -3,8 +3,11 @@
 use std::time::Duration;
 use trusthub_client::Profile;
 
-use super::view::Belief;
-use crate::domain::{Resource, Status, Timestamp, closed_set};
+use super::view::{Belief, ProfileHistory};
+use crate::{
+    domain::{Resource, Status, Timestamp, closed_set},
+    normalize::profile_details,
+};
 
 /// How long after a change no event is published, because its callback may still arrive.
 const GRACE: Duration = Duration::from_secs(120);
@@ -35,6 +38,15 @@ impl Comparison {
             Self::Missed => true,
             Self::HistoryTooShort => baseline,
             Self::Same | Self::Untouched | Self::NotCompared | Self::TooRecent => false,
+        }
+    }
+
+    /// Whether the state of the profile lacks what only Trust Hub knows. A draft has no state until a baseline gives it one.
+    pub(super) fn needs_description(self, known: Option<&ProfileHistory>, profile: &Profile, baseline: bool) -> bool {
+        match self {
+            Self::Same => known.is_some_and(|known| !known.has_details(&profile_details(profile))),
+            Self::Untouched => baseline,
+            Self::Missed | Self::HistoryTooShort | Self::NotCompared | Self::TooRecent => false,
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
     view::{ProfileHistory, View},
 };
 use crate::{
-    domain::{DeliveryError, RecordPosition, Status, Timestamp},
+    domain::{DeliveryError, ProfileNotice, RecordPosition, Status, Timestamp},
     kafka::{LeadershipLost, TopicReadError},
 };
 
@@ -58,6 +58,9 @@ pub(super) trait Backend {
         time: Timestamp,
         last: Option<RecordPosition>,
     ) -> Result<String, DeliveryError>;
+
+    /// Publishes a notice, and returns its id when it is durable.
+    async fn publish_notice(&self, notice: ProfileNotice) -> Result<String, DeliveryError>;
 }
 
 /// A candidate and the response to its fetch.

@@ -1,10 +1,11 @@
 //! One run: reads the topic, compares every profile of every account, and publishes missed changes.
 
 use std::{
+    collections::HashSet,
     mem,
     pin::pin,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use futures_util::TryStreamExt as _;
@@ -12,20 +13,30 @@ use trusthub_client::{AccountClient, Collection, Credentials, Error, Fetched, Li
 
 use super::{
     candidate::RepairCandidate,
-    finding::{Action, Finding, ListFailure},
+    deletions::{CompleteLists, Unlisted, delete},
+    finding::{Action, Finding},
     metrics::ReconcileMetrics,
+    notices::{DueNotice, publish_notices},
+    numbers::{SidNumber, number},
     observer::{Observer, ReconcileProgress},
-    plan::{Comparison, classify},
+    plan::classify,
     repair::{Backend, repair},
+    report::{ReconcileSummary, Reporter},
     run_error::RunError,
     view::View,
 };
 use crate::{
     config::KafkaConfig,
-    domain::{DeliveryError, ReconcileResult, RecordPosition, Timestamp},
-    kafka::{LeaderElection, LeadershipLost, LeaseGuard, TopicReadError, TopicReader},
+    domain::{
+        DeliveryError, ProfileNotice, ProfileSid, ReconcileResult, RecordPosition, Timestamp, state::ProfileState,
+    },
+    kafka::{KnownStates, LeaderElection, LeadershipLost, LeaseGuard, TopicReadError, TopicReader, read_known_states},
+    normalize::description,
     pipeline::Pipeline,
 };
+
+/// The beginning of the message that the states are not used, which the reason completes.
+const WITHOUT_STATES: &str = "reconciliation reads the whole event topic, without the states of profiles";
 
 /// How many profiles are fetched and published concurrently.
 const BATCH: usize = 64;
@@ -35,52 +46,10 @@ const BATCH: usize = 64;
 pub(crate) struct RunOptions {
     /// Only report; publish nothing.
     pub dry_run: bool,
-    /// Also publish profiles that last changed before the topic's history starts.
+    /// Also publish profiles that last changed before the topic's history starts, and give drafts a state.
     pub baseline: bool,
-}
-
-/// The result of a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ReconcileSummary {
-    /// Accounts whose profiles were listed.
-    pub accounts: usize,
-    /// Profiles compared.
-    pub profiles: u64,
-    /// Events read from the topic.
-    pub records: u64,
-    /// Missed changes. They are published, except in a dry run.
-    pub missed: u64,
-    /// Events published.
-    pub published: u64,
-    /// Profiles that changed so recently that their callback may still arrive.
-    pub too_recent: u64,
-    /// Unpublished profiles that last changed before the topic's history starts.
-    pub history_too_short: u64,
-    /// Profiles whose events are of a resource that no list has.
-    pub not_compared: u64,
-    /// Profiles and lists of profiles that could not be read or published.
-    pub failed: u64,
-    /// Requests sent to Trust Hub.
-    pub requests: u64,
-    /// The duration of the run.
-    pub took: Duration,
-}
-
-impl ReconcileSummary {
-    fn count(&mut self, finding: &Finding) {
-        match finding.action {
-            Action::Published(_) => {
-                self.missed += 1;
-                self.published += 1;
-            }
-            Action::NotPublished(Comparison::Missed) => self.missed += 1,
-            Action::NotPublished(Comparison::TooRecent) => self.too_recent += 1,
-            Action::NotPublished(Comparison::HistoryTooShort) => self.history_too_short += 1,
-            Action::NotPublished(Comparison::NotCompared) => self.not_compared += 1,
-            Action::NotPublished(Comparison::Same | Comparison::Untouched) => {}
-            Action::Failed(_) => self.failed += 1,
-        }
-    }
+    /// Publish deletions even of most of the profiles of an account.
+    pub delete_many: bool,
 }
 
 /// Compares Trust Hub with the topic, and publishes missed changes through the pipeline.
@@ -144,7 +113,7 @@ impl Reconciler {
             LeaderElection::campaign(&self.kafka, &self.metrics.operations).await?
         };
         let result = if election.is_some() || options.dry_run {
-            let mut run = ReconcileRun { reconciler: self, topic, election: election.as_ref(), view: View::default() };
+            let mut run = ReconcileRun::new(self, topic, election.as_ref());
             let result = run.compare(accounts, options, observer).await;
             run.topic.close().await;
             let is_taken_over = async || match &election {
@@ -184,9 +153,20 @@ struct ReconcileRun<'r> {
     topic: TopicReader,
     election: Option<&'r LeaderElection>,
     view: View,
+    /// The number of states with which the view began; `None` if it began empty.
+    states: Option<u64>,
+    /// Whether the view has what the states of other accounts hide.
+    has_hidden: bool,
+    /// Every profile that an account listed.
+    listed: HashSet<SidNumber>,
 }
 
-impl ReconcileRun<'_> {
+impl<'r> ReconcileRun<'r> {
+    fn new(reconciler: &'r Reconciler, topic: TopicReader, election: Option<&'r LeaderElection>) -> Self {
+        let (view, states, has_hidden, listed) = (View::default(), None, false, HashSet::new());
+        Self { reconciler, topic, election, view, states, has_hidden, listed }
+    }
+
     async fn compare(
         &mut self,
         accounts: &[Credentials],
@@ -195,6 +175,7 @@ impl ReconcileRun<'_> {
     ) -> Result<ReconcileSummary, RunError> {
         let (began, trusthub) = (Instant::now(), &self.reconciler.trusthub);
         let requests = trusthub.requests();
+        self.read_states().await?;
         let view = &mut self.view;
         self.topic
             .read_to_end(
@@ -204,78 +185,176 @@ impl ReconcileRun<'_> {
             .await?;
         let mut reporter =
             Reporter { summary: ReconcileSummary::default(), metrics: &self.reconciler.metrics, observer };
+        let mut lists = Vec::new();
         for credentials in accounts {
-            let account = trusthub.account(credentials.clone());
+            let client = trusthub.account(credentials.clone());
+            let mut complete = Vec::new();
             for collection in Collection::ALL {
-                self.compare_list(&account, collection, options, &mut reporter).await?;
+                if self.compare_list(&client, collection, options, &mut reporter).await? {
+                    complete.push(collection);
+                }
             }
+            lists.push(CompleteLists { client, complete });
+        }
+        if self.view.has_states() {
+            self.delete_unlisted(&lists, options, &mut reporter).await?;
         }
         let Reporter { summary, .. } = reporter;
         Ok(ReconcileSummary {
             accounts: accounts.len(),
             records: self.view.records(),
+            states: self.states,
             requests: trusthub.requests().saturating_sub(requests),
             took: began.elapsed(),
             ..summary
         })
     }
 
-    /// Keeps at most one page and one batch of profiles in memory.
+    /// Begins the view with the states of profiles, if these are complete.
+    async fn read_states(&mut self) -> Result<(), RunError> {
+        let Reconciler { kafka, metrics, .. } = self.reconciler;
+        let set_state = |view: &mut View, profile: ProfileSid, state: Option<ProfileState>| {
+            view.set_state(&profile, state.as_ref());
+        };
+        match read_known_states(kafka, &metrics.operations, View::of_states(), set_state).await {
+            Ok(KnownStates { states, records, next }) => {
+                if self.topic.begin_at(&next).await? {
+                    (self.view, self.states) = (states, Some(records));
+                } else {
+                    tracing::warn!("{WITHOUT_STATES}: the event topic was created again");
+                }
+            }
+            Err(reason) if reason.is_expected() => tracing::info!("{WITHOUT_STATES}: {reason}"),
+            Err(reason) => tracing::warn!("{WITHOUT_STATES}: {reason}"),
+        }
+        Ok(())
+    }
+
+    /// Reads the whole topic, once, for what accounts published about profiles whose states name others.
+    async fn read_hidden(&mut self) -> Result<(), RunError> {
+        let Reconciler { kafka, metrics, .. } = self.reconciler;
+        let mut topic = TopicReader::open(kafka, &metrics.operations).await?;
+        let mut complete = View::default();
+        let read = topic.read_to_end(|event| complete.apply(&event), |_, _| {}).await;
+        topic.close().await;
+        read?;
+        self.view.add_hidden(complete);
+        self.has_hidden = true;
+        Ok(())
+    }
+
+    /// Keeps at most one page and one batch of profiles in memory. Returns whether the list could be read completely.
     async fn compare_list(
         &mut self,
         account: &AccountClient,
         collection: Collection,
         options: RunOptions,
         reporter: &mut Reporter<'_>,
-    ) -> Result<(), RunError> {
+    ) -> Result<bool, RunError> {
+        let listed_at = self.time();
         let mut profiles = pin!(account.list(collection, &Listing::default()));
-        let mut candidates = Vec::new();
+        let (mut candidates, mut descriptions, mut is_complete) = (Vec::new(), Vec::new(), true);
         loop {
             let listed = profiles.try_next().await;
             let at_end = matches!(listed, Ok(None));
             match listed {
                 Ok(Some(profile)) => {
-                    candidates.extend(self.compare_profile(account, collection, options, profile, reporter))
+                    if !self.has_hidden && self.view.is_hidden(&profile.account_sid, &profile.sid) {
+                        self.read_hidden().await?;
+                    }
+                    match self.compare_profile((account, listed_at), collection, options, profile, reporter) {
+                        Due::Repair(candidate) => candidates.push(candidate),
+                        Due::Description(notice) => descriptions.push(*notice),
+                        Due::Nothing => {}
+                    }
                 }
                 Ok(None) => {}
                 // After a profile that cannot be parsed the list continues; any other error ends the list.
-                Err(error) => reporter.list_failed(account, collection, error),
+                Err(error) => {
+                    is_complete = false;
+                    reporter.list_failed(account, collection, error);
+                }
             }
-            if candidates.len() >= BATCH || (at_end && !candidates.is_empty()) {
+            let is_due = |count| count >= BATCH || (at_end && count > 0);
+            if is_due(candidates.len()) {
                 let batch = mem::take(&mut candidates);
                 repair(self, batch, options.baseline, &mut |finding| reporter.found(&finding)).await?;
             }
+            if is_due(descriptions.len()) {
+                let batch = mem::take(&mut descriptions);
+                publish_notices(self, batch, &mut |finding| reporter.found(&finding)).await?;
+            }
             if at_end {
-                return Ok(());
+                return Ok(is_complete);
             }
         }
     }
 
-    /// Compares a listed profile. Returns it as a candidate if an event may be missing.
+    /// Compares a listed profile, and returns what may be missing.
     fn compare_profile(
-        &self,
-        client: &AccountClient,
+        &mut self,
+        (client, listed_at): (&AccountClient, Timestamp),
         collection: Collection,
         options: RunOptions,
         profile: Profile,
         reporter: &mut Reporter<'_>,
-    ) -> Option<RepairCandidate> {
+    ) -> Due {
         self.reconciler.pipeline.confirm_owner(&profile);
-        let belief = self.view.of(&profile.account_sid, &profile.sid).map(|seen| &seen.belief);
+        self.listed.insert(number(profile.sid.as_str()));
+        let known = self.view.of(&profile.account_sid, &profile.sid);
+        let belief = known.map(|known| &known.belief);
         let comparison = classify(&profile, belief, self.history_start(), self.time());
         reporter.count_compared();
+        let believed = belief.map(|belief| belief.status);
         if comparison.needs_event(options.baseline) && !options.dry_run {
-            return Some(RepairCandidate {
+            return Due::Repair(RepairCandidate {
                 client: client.clone(),
                 account: profile.account_sid,
                 collection,
                 profile: profile.sid,
             });
         }
-        let believed = belief.map(|belief| belief.status);
         reporter.found(&Finding::of_profile(&profile, believed, Action::NotPublished(comparison)));
-        None
+        if !self.view.has_states() || !comparison.needs_description(known, &profile, options.baseline) {
+            return Due::Nothing;
+        }
+        let finding = Finding::of_profile(&profile, believed, Action::Described(None));
+        if options.dry_run {
+            reporter.found(&finding);
+            return Due::Nothing;
+        }
+        Due::Description(Box::new(DueNotice {
+            notice: description(&profile, listed_at, known.map(|known| known.last)),
+            finding,
+        }))
     }
+
+    /// Publishes the deletions of profiles that have a state, and that Trust Hub does not have any more.
+    async fn delete_unlisted(
+        &mut self,
+        lists: &[CompleteLists],
+        options: RunOptions,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<(), RunError> {
+        for lists in lists {
+            let unlisted = Unlisted::find(&self.view, lists, &self.listed);
+            if unlisted.are_too_many() && !options.delete_many {
+                reporter.withheld(&lists.client, unlisted.count());
+                continue;
+            }
+            delete(self, unlisted, options.dry_run, &mut |finding| reporter.found(&finding)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What may be missing about a profile.
+enum Due {
+    /// The event of its status.
+    Repair(RepairCandidate),
+    /// Its details.
+    Description(Box<DueNotice>),
+    Nothing,
 }
 
 impl Backend for ReconcileRun<'_> {
@@ -318,34 +397,9 @@ impl Backend for ReconcileRun<'_> {
     ) -> Result<String, DeliveryError> {
         self.reconciler.pipeline.publish_fetched_profile(profile, time, last).await
     }
-}
 
-/// Counts the findings, and passes them to the observer.
-struct Reporter<'t> {
-    summary: ReconcileSummary,
-    metrics: &'t ReconcileMetrics,
-    observer: &'t mut dyn Observer,
-}
-
-impl Reporter<'_> {
-    fn count_compared(&mut self) {
-        self.summary.profiles += 1;
-        self.observer.progress(ReconcileProgress::Comparing(self.summary.profiles, self.summary.missed));
-    }
-
-    fn found(&mut self, finding: &Finding) {
-        self.summary.count(finding);
-        match &finding.action {
-            Action::NotPublished(comparison) if !comparison.is_reported() => return,
-            Action::NotPublished(_) | Action::Failed(_) => {}
-            Action::Published(_) => self.metrics.missed.of(finding.resource).inc(),
-        }
-        self.observer.found(finding);
-    }
-
-    fn list_failed(&mut self, account: &AccountClient, collection: Collection, error: Error) {
-        self.summary.failed += 1;
-        self.observer.list_failed(&ListFailure::new(account, collection, &error));
+    async fn publish_notice(&self, notice: ProfileNotice) -> Result<String, DeliveryError> {
+        self.reconciler.pipeline.publish_notice(notice).await
     }
 }
 

@@ -8,10 +8,11 @@ use trusthub_client::Credentials;
 use super::{
     finding::{Action, Finding, ListFailure},
     observer::{Observer, ReconcileProgress},
-    run::{ReconcileSummary, Reconciler, RunOptions},
+    report::ReconcileSummary,
+    run::{Reconciler, RunOptions},
 };
 use crate::{
-    domain::{Label as _, Status},
+    domain::{AccountSid, Label as _, Status},
     telemetry::seconds,
 };
 
@@ -73,17 +74,20 @@ impl Schedule {
 fn log(summary: &ReconcileSummary) {
     let ReconcileSummary { accounts, profiles, records, missed, published, too_recent, history_too_short, .. } =
         summary;
-    let ReconcileSummary { not_compared, failed, requests, took, .. } = summary;
+    let ReconcileSummary { states, not_compared, described, deleted, failed, requests, took, .. } = summary;
     let seconds = seconds(*took);
     tracing::info!(
         accounts,
         profiles,
         records,
+        states,
         missed,
         published,
         too_recent,
         history_too_short,
         not_compared,
+        described,
+        deleted,
         failed,
         requests,
         seconds,
@@ -120,6 +124,26 @@ impl Observer for LogObserver {
                     "published a missed status change"
                 );
             }
+            Action::Described(id) => {
+                tracing::debug!(
+                    ce_id = id,
+                    profile_sid,
+                    account_sid,
+                    resource,
+                    status,
+                    "published the details of a profile"
+                );
+            }
+            Action::Deleted(id) => {
+                tracing::info!(
+                    ce_id = id,
+                    profile_sid,
+                    account_sid,
+                    resource,
+                    believed,
+                    "published the deletion of a profile that Trust Hub does not have any more"
+                );
+            }
             Action::NotPublished(comparison) => {
                 let comparison = comparison.as_str();
                 tracing::debug!(profile_sid, account_sid, resource, believed, status, comparison, "not published");
@@ -128,6 +152,15 @@ impl Observer for LogObserver {
                 tracing::error!(profile_sid, account_sid, resource, believed, reason, "cannot reconcile a profile");
             }
         }
+    }
+
+    fn deletions_withheld(&mut self, account: &AccountSid, profiles: u64) {
+        tracing::warn!(
+            account_sid = account.as_str(),
+            profiles,
+            "Trust Hub does not list most of the account's profiles any more, so their states are kept; \
+             trusthub-bridge reconcile --delete-many deletes them"
+        );
     }
 
     fn list_failed(&mut self, failure: &ListFailure) {

@@ -19,7 +19,7 @@ use test_support::{
     wait_for,
 };
 
-type States = BTreeMap<ProfileSid, ProfileState>;
+pub(crate) type States = BTreeMap<ProfileSid, ProfileState>;
 
 /// The SID of a profile.
 fn sid(number: usize) -> String {
@@ -67,7 +67,7 @@ fn expected_states(kafka: &Broker, events: &str) -> States {
 }
 
 /// The last state of each profile in these records, which must not go back in between.
-fn last_states(records: &[Record]) -> States {
+pub(crate) fn last_states(records: &[Record]) -> States {
     let mut states = States::new();
     for record in records {
         let profile = ProfileSid::parse(std::str::from_utf8(record.key.as_ref().unwrap()).unwrap()).unwrap();
@@ -87,7 +87,7 @@ fn last_states(records: &[Record]) -> States {
 }
 
 /// Waits until the state topic has the states of all events so far, and returns its records.
-fn wait_for_states(bridge: &Bridge) -> Vec<Record> {
+pub(crate) fn wait_for_states(bridge: &Bridge) -> Vec<Record> {
     wait_for_states_in(broker(), bridge)
 }
 

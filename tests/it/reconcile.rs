@@ -1,14 +1,17 @@
 //! Status changes without a callback: found by querying Trust Hub, and published.
 
+mod baseline;
 mod bundles;
 mod callbacks;
 mod command;
 mod converges;
+mod deletions;
 mod dev;
 mod histories;
 mod one_at_a_time;
 mod refusals;
 mod service;
+mod states;
 mod streams;
 
 use serde_json::Value;

@@ -101,6 +101,12 @@ impl Simulator {
         self.post(&format!("/v1/CustomerProfiles/{sid}"), "Status=pending-review")
     }
 
+    /// Deletes a customer profile, as its owner does.
+    pub fn delete(&self, sid: &str) {
+        let answer = self.ask(&Request::new("DELETE", &format!("/v1/CustomerProfiles/{sid}"), &[], ""));
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+
     /// Performs a reviewer's action on a profile, such as `approve`.
     pub fn control(&self, sid: &str, action: &str, form: &str) -> Value {
         self.post(&format!("/simulator/profiles/{sid}/{action}"), form)

@@ -25,6 +25,9 @@ consumers of KAFKA_TOPIC have. Publishes an event with the origin \"reconciliati
 Hub differs, and for each profile that has no event although it changed since the topic's history starts. Changes of the
 last two minutes are ignored, because their callbacks may still arrive.
 
+If KAFKA_PROFILES_TOPIC has the states of all profiles, reads them instead of the events that they take into account. Then it
+also publishes what only Trust Hub knows: names, policies and owners that the states lack, and the deletion of profiles.
+
 Prints one line for each profile that differs, below a line with its account and its kind. Only one process reconciles a
 topic at a time; a second one says so and exits. Exit codes: 0 done; 1 a profile could not be compared or published;
 2 invalid usage or configuration; 3 only with --exit-code.
@@ -45,7 +48,8 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
 }
 
 async fn compare(arguments: &Arguments, config: ReconcileCommandConfig) -> Result<(), Failure> {
-    let options = RunOptions { dry_run: arguments.dry_run, baseline: arguments.baseline };
+    let options =
+        RunOptions { dry_run: arguments.dry_run, baseline: arguments.baseline, delete_many: arguments.delete_many };
     let mut table = FindingTable::default();
     let result = app::reconcile(&config, options, &mut table).await;
     table.finish()?;

@@ -37,18 +37,29 @@ impl Observer for FindingTable {
 
     fn found(&mut self, finding: &Finding) {
         let Finding { account, profile, resource, believed, actual, action } = finding;
-        let status = actual.map_or("?", |(status, _)| status.as_str());
-        let changed = actual.map_or_else(|| "?".to_owned(), |(_, changed)| minute(changed));
+        let unknown = if matches!(action, Action::Deleted(_)) { "-" } else { "?" };
+        let status = actual.map_or(unknown, |(status, _)| status.as_str());
+        let changed = actual.map_or_else(|| unknown.to_owned(), |(_, changed)| minute(changed));
         let believed = believed.map_or("nothing", |status| status.as_str());
         let result = match action {
             Action::NotPublished(comparison) => comparison.as_str(),
             Action::Published(_) => "published",
+            Action::Deleted(_) => "deleted",
+            // Almost every profile has details that a state lacks when the states are new.
+            Action::Described(_) => return,
             Action::Failed(_) => "failed",
         };
         self.0.print(group(account, *resource), &row([profile.as_str(), result, believed, status, &changed]));
         if let Action::Failed(reason) = action {
             self.0.say(&format!("{profile}: {reason}"));
         }
+    }
+
+    fn deletions_withheld(&mut self, account: &AccountSid, profiles: u64) {
+        self.0.say(&format!(
+            "{account}: Trust Hub does not list {profiles} profiles any more, which are most of the account's; use \
+             --delete-many to delete their states"
+        ));
     }
 
     fn list_failed(&mut self, failure: &ListFailure) {
@@ -82,10 +93,11 @@ fn minute(time: Timestamp) -> String {
 pub(super) fn summary_text(summary: &ReconcileSummary, options: RunOptions) -> String {
     let ReconcileSummary { accounts, profiles, records, missed, too_recent, history_too_short, not_compared, .. } =
         summary;
+    let states = summary.states.map(|states| format!("{states} states and ")).unwrap_or_default();
     let seconds = summary.took.as_secs_f64();
     let done = if options.dry_run { "missed" } else { "missed and published" };
     let mut text = format!(
-        "{profiles} profiles of {accounts} {} compared with {records} events in {seconds:.1} s, {} requests: {missed} {done}",
+        "{profiles} profiles of {accounts} {} compared with {states}{records} events in {seconds:.1} s, {} requests: {missed} {done}",
         if *accounts == 1 { "account" } else { "accounts" },
         summary.requests,
     );
@@ -94,6 +106,12 @@ pub(super) fn summary_text(summary: &ReconcileSummary, options: RunOptions) -> S
             text.push_str(&format!("\n{count} {text_for_count}"));
         }
     };
+    let would = if options.dry_run { "would be published" } else { "published" };
+    add(summary.described, &format!("have details that their states lacked: {would}"));
+    add(
+        summary.deleted,
+        &format!("do not exist any more: their deletion {}", if options.dry_run { would } else { "published" }),
+    );
     add(*too_recent, "changed so recently that their callbacks may still arrive; run the command again in two minutes");
     let older = "last changed before the topic's history starts, and may have been published before that";
     let hint = if options.baseline { "" } else { "; use --baseline to publish them" };

@@ -9,6 +9,7 @@
 //! | begin the first transaction of a producer | `profiles` | none | [`INIT_TIMEOUT`](limits::INIT_TIMEOUT) |
 //! | send offsets, commit or abort a transaction | `profiles` | none | [`TRANSACTION_TIMEOUT`](limits::TRANSACTION_TIMEOUT) each |
 //! | poll for records and for rebalances | `profiles` | that of the changes, which no one holds while waiting | the caller's `timeout` |
+//! | read the state topic to its end | `kafka-states` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT) for each request, 30 s without a record, and until the reader is no longer needed |
 //! | leave the group, close a client | `profiles` | none | none; a shutdown does not wait for it |
 //!
 //! The thread `profiles` waits for nothing else, and nothing of the path of callbacks waits for it.
@@ -17,6 +18,7 @@ mod committed;
 mod control;
 mod event_record;
 mod group;
+mod known_states;
 mod limits;
 mod partition_reader;
 mod problem;
@@ -27,6 +29,7 @@ pub(crate) use committed::PartitionCounts;
 pub(crate) use control::{REBUILD_TYPE, request_rebuild};
 pub(crate) use event_record::EventRecord;
 pub(crate) use group::{AssignmentChange, Committed, NextOffset, Polled, ProjectionGroup};
+pub(crate) use known_states::{KnownStates, read_known_states};
 pub(crate) use partition_reader::PartitionReader;
 pub(crate) use problem::{ProjectionError, ProjectionProblem};
 pub(crate) use topics::ProjectionTopics;

@@ -8,19 +8,18 @@ use std::{
 };
 
 use fastrand::Rng;
-use secrecy::SecretString;
-use trusthub_client::{AccountClient, ApiLimits, Collection, Credentials, Error, Fetched, Profile, TrustHub};
+use trusthub_client::{AccountClient, Collection, Error, Fetched, Profile};
 
 use super::super::{
     candidate::RepairCandidate,
     finding::{Action, Finding},
-    fixtures::{account, at, profile, sid},
+    fixtures::{account, at, changed, client_of, profile, published_notice, sid},
     plan::classify,
     repair::{Backend, repair},
     view::View,
 };
 use crate::{
-    domain::{AccountSid, DeliveryError, Label as _, ProfileSid, RecordPosition, Resource, Status, Timestamp},
+    domain::{AccountSid, DeliveryError, ProfileNotice, ProfileSid, RecordPosition, Resource, Status, Timestamp},
     kafka::{LeadershipLost, PublishedEvent, TopicReadError},
 };
 
@@ -277,9 +276,9 @@ impl Backend for FakeBackend {
 
     async fn fetch(&self, candidate: &RepairCandidate) -> Result<Fetched, Error> {
         self.wait(self.parameters.latency).await;
-        let found = self.list().into_iter().find(|profile| profile.sid == candidate.profile).unwrap();
+        let found = self.list().into_iter().find(|profile| profile.sid == candidate.profile);
         self.wait(self.parameters.latency).await;
-        Ok(Fetched::invented(found))
+        found.map(Fetched::invented).ok_or(Error::NotFound)
     }
 
     async fn read_to_end(&mut self) -> Result<(), TopicReadError> {
@@ -323,6 +322,12 @@ impl Backend for FakeBackend {
         }
         Ok(id)
     }
+
+    async fn publish_notice(&self, notice: ProfileNotice) -> Result<String, DeliveryError> {
+        self.wait(self.parameters.latency).await;
+        self.write(published_notice(&notice));
+        Ok(notice.id)
+    }
 }
 
 pub(super) fn published_event(profile: u32, status: Status, time: Timestamp) -> PublishedEvent {
@@ -333,8 +338,7 @@ pub(super) fn published_event(profile: u32, status: Status, time: Timestamp) -> 
         id: String::new(),
         time,
         resource: Resource::CustomerProfile,
-        status,
-        raw_status: status.as_str().to_owned(),
+        content: changed(status),
     }
 }
 
@@ -349,14 +353,8 @@ fn parent_account() -> AccountSid {
     AccountSid::parse(&format!("AC{}", "2".repeat(32))).unwrap()
 }
 
-/// The account's client is never used: the fake backend answers instead.
-fn account_client() -> AccountClient {
-    let trusthub = TrustHub::new("http://127.0.0.1:1", "test/1.0", ApiLimits::default()).unwrap();
-    trusthub.account(Credentials::from_token(parent_account(), SecretString::from("password")))
-}
-
 fn candidate(profile: &ProfileSid) -> RepairCandidate {
-    thread_local! { static CLIENT: AccountClient = account_client(); }
+    thread_local! { static CLIENT: AccountClient = client_of(parent_account()); }
     let client = CLIENT.with(Clone::clone);
     RepairCandidate { client, account: account(), collection: Collection::CustomerProfiles, profile: profile.clone() }
 }

@@ -45,8 +45,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("http_server", &["liveness"]),
     // Signals the other modules when to stop, without naming them.
     ("shutdown", &[]),
-    // Compares Trust Hub with the topic and publishes through the pipeline.
-    ("reconcile", &["config", "domain", "pipeline", "kafka", "telemetry"]),
+    // Compares Trust Hub with the topic and publishes through the pipeline. Makes an event of what Trust Hub says beside the
+    // status, which the pipeline does not know.
+    ("reconcile", &["config", "domain", "pipeline", "kafka", "normalize", "telemetry"]),
     // Derives the states of profiles from the events; nothing of the path of callbacks.
     ("projector", &["blocking", "config", "domain", "kafka", "telemetry"]),
     // Connects all modules of the service, but neither the simulator nor the command line.

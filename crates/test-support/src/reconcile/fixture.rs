@@ -4,7 +4,13 @@ use std::{collections::BTreeMap, process::Output, thread, time::UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::{ACCOUNT, Bridge, kafka::free_port, machine::Machine, simulator::Simulator, wait_for};
+use crate::{
+    ACCOUNT, Bridge,
+    kafka::{free_port, unique_topic},
+    machine::Machine,
+    simulator::Simulator,
+    wait_for,
+};
 
 /// For a program that receives thousands of callbacks.
 pub const QUIET: (&str, &str) = ("RUST_LOG", "warn,trusthub_bridge::app=info");
@@ -32,7 +38,14 @@ impl Fixture {
         fixture
     }
 
-    /// With these arguments of the simulator, these variables of the program, and an empty topic.
+    /// With a topic whose history has begun, and with the states of profiles.
+    pub fn with_states() -> Self {
+        let fixture = Self::with(&[], &[("KAFKA_PROFILES_TOPIC", &unique_topic("states"))]);
+        fixture.begin_history();
+        fixture
+    }
+
+    /// With these arguments of the simulator, these variables of the program, an empty topic, and no states of profiles.
     pub fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let (simulator, machine) = (Simulator::start_with(arguments, &[]), Machine::new());
         let base = format!("http://127.0.0.1:{}", free_port());
@@ -42,6 +55,7 @@ impl Fixture {
             ("PUBLIC_URL", &base),
             ("TWILIO_ACCOUNT_SID", ACCOUNT),
             ("TRUSTHUB_BASE_URL", &trusthub),
+            ("KAFKA_PROFILES_TOPIC", ""),
         ];
         let bridge = Bridge::start_with(&[&usual[..], &machine.variables(), variables].concat());
         Self { simulator, bridge, machine, url: format!("{base}/callbacks/customer-profiles") }
