@@ -15,7 +15,7 @@ use super::{
 /// The width of a dashboard in grid columns.
 const COLUMNS: u64 = 24;
 /// Metrics without a panel, and why.
-const EXCUSED: [(&str, &str); 12] = [
+const EXCUSED: [(&str, &str); 14] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
     ("trusthub_event_time_reset", "it concerns one start, which a log line at level error explains"),
     ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
@@ -27,6 +27,8 @@ const EXCUSED: [(&str, &str); 12] = [
     ("trusthub_profiles_partitions", "the same"),
     ("trusthub_profiles_problem", "usually 0; TrusthubProfilesStale reports anything else"),
     ("trusthub_profiles_transactions_total", "an aborted transaction is repeated; one that fails again is a problem"),
+    ("trusthub_reconcile_described_total", "edited profiles concern only who reads their states"),
+    ("trusthub_reconcile_deleted_total", "the same; the log names each of them"),
     ("trusthub_log_lines_dropped_total", "the log reports it once it is read again"),
 ];
 /// The value of the variable `runbooks` in the file; the chart replaces it with the configured address.
