@@ -14,7 +14,7 @@ use super::{
     client_error::describe,
     finding::{Action, Finding},
     notices::{DueNotice, publish_notices},
-    numbers::{SidNumber, profile_with_number},
+    numbers::{NumberInSid, profile_with_number},
     repair::Backend,
     run_error::RunError,
     view::View,
@@ -52,7 +52,7 @@ struct DeletionCandidate {
 
 impl Unlisted {
     /// `listed` has every profile that any account listed.
-    pub(super) fn find(view: &View, lists: &CompleteLists, listed: &HashSet<SidNumber>) -> Self {
+    pub(super) fn find(view: &View, lists: &CompleteLists, listed: &HashSet<NumberInSid>) -> Self {
         let CompleteLists { client, complete } = lists;
         let (mut candidates, mut known) = (Vec::new(), 0_usize);
         for (number, history) in view.owned_by(client.sid()) {
@@ -201,7 +201,7 @@ mod tests {
 
     fn unlisted(view: &View, complete: &[Collection], listed: &[u32]) -> Unlisted {
         let lists = CompleteLists { client: client_of(account()), complete: complete.to_vec() };
-        let listed = listed.iter().map(|number| SidNumber::from(*number)).collect();
+        let listed = listed.iter().map(|number| NumberInSid::from(*number)).collect();
         Unlisted::find(view, &lists, &listed)
     }
 
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn list_of_the_kind_must_be_complete_and_every_list_if_the_kind_is_not_confirmed() {
+    fn list_of_a_confirmed_kind_must_be_complete_otherwise_every_list() {
         let confirmed = view(1, 1, Resource::TrustProduct);
         let announced = view(1, 0, Resource::TrustProduct);
         let all = Collection::ALL;

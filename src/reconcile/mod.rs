@@ -34,6 +34,7 @@ mod report;
 mod run;
 mod run_error;
 mod schedule;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod view;

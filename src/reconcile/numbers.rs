@@ -5,22 +5,22 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use crate::domain::{AccountSid, ProfileSid};
 
 /// The 128-bit number in a SID.
-pub(super) type SidNumber = u128;
+pub(super) type NumberInSid = u128;
 
 /// The numbers in the SIDs of an account and of its profile.
-pub(super) type ProfileNumbers = (SidNumber, SidNumber);
+pub(super) type ProfileNumbers = (NumberInSid, NumberInSid);
 
 pub(super) fn numbers(account: &AccountSid, profile: &ProfileSid) -> ProfileNumbers {
     (number(account.as_str()), number(profile.as_str()))
 }
 
 /// Decodes the number in a SID, which follows two letters.
-pub(super) fn number(sid: &str) -> SidNumber {
-    SidNumber::from_str_radix(sid.get(2..).unwrap_or_default(), 16).unwrap_or_default()
+pub(super) fn number(sid: &str) -> NumberInSid {
+    NumberInSid::from_str_radix(sid.get(2..).unwrap_or_default(), 16).unwrap_or_default()
 }
 
 /// The SID of the profile with this number.
-pub(super) fn profile_with_number(number: SidNumber) -> Option<ProfileSid> {
+pub(super) fn profile_with_number(number: NumberInSid) -> Option<ProfileSid> {
     ProfileSid::parse(&format!("BU{number:032x}")).ok()
 }
 

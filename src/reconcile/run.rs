@@ -17,12 +17,13 @@ use super::{
     finding::{Action, Finding},
     metrics::ReconcileMetrics,
     notices::{DueNotice, publish_notices},
-    numbers::{SidNumber, number},
+    numbers::{NumberInSid, number},
     observer::{Observer, ReconcileProgress},
     plan::classify,
     repair::{Backend, repair},
     report::{ReconcileSummary, Reporter},
     run_error::RunError,
+    takeover::result_after_takeover,
     view::View,
 };
 use crate::{
@@ -132,21 +133,6 @@ impl Reconciler {
     }
 }
 
-/// A process that was suspended finds that its deadlines have passed, and fails for that reason, before it learns that
-/// another process has taken over meanwhile and does the rest of the work.
-async fn result_after_takeover<T>(
-    result: Result<T, RunError>,
-    is_taken_over: impl AsyncFnOnce() -> bool,
-) -> Result<T, RunError> {
-    match result {
-        Err(error) if error.may_follow_from_a_suspension() && is_taken_over().await => {
-            tracing::warn!(%error, "another process has taken over the reconciliation, and does the rest of this run");
-            Err(RunError::TakenOver)
-        }
-        result => result,
-    }
-}
-
 /// The state of one run.
 struct ReconcileRun<'r> {
     reconciler: &'r Reconciler,
@@ -158,7 +144,7 @@ struct ReconcileRun<'r> {
     /// Whether the view has what the states of other accounts hide.
     has_hidden: bool,
     /// Every profile that an account listed.
-    listed: HashSet<SidNumber>,
+    listed: HashSet<NumberInSid>,
 }
 
 impl<'r> ReconcileRun<'r> {
@@ -400,26 +386,5 @@ impl Backend for ReconcileRun<'_> {
 
     async fn publish_notice(&self, notice: ProfileNotice) -> Result<String, DeliveryError> {
         self.reconciler.pipeline.publish_notice(notice).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn not_durable() -> Result<(), RunError> {
-        Err(RunError::NotDurable(DeliveryError::SpoolFailed))
-    }
-
-    #[tokio::test]
-    async fn failure_after_a_takeover_is_a_takeover() {
-        assert!(matches!(result_after_takeover(not_durable(), async || true).await, Err(RunError::TakenOver)));
-        assert!(matches!(result_after_takeover(not_durable(), async || false).await, Err(RunError::NotDurable(_))));
-    }
-
-    #[tokio::test]
-    async fn success_does_not_wait_for_a_takeover() {
-        let never = async || std::future::pending().await;
-        assert!(result_after_takeover(Ok(()), never).await.is_ok());
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use trusthub_client::Profile;
 
-use super::numbers::{ProfileNumbers, SidNumber, hashed, number, numbers};
+use super::numbers::{NumberInSid, ProfileNumbers, hashed, number, numbers};
 use crate::{
     domain::{
         AccountSid, ProfileDetails, ProfileSid, RecordPosition, Resource, Status, Timestamp, state::ProfileState,
@@ -154,7 +154,7 @@ impl ProfileHistory {
 pub(super) struct View {
     profiles: HashMap<ProfileNumbers, ProfileHistory>,
     /// The account that the state of each profile names; `None` if the view began without states.
-    owners: Option<HashMap<SidNumber, SidNumber>>,
+    owners: Option<HashMap<NumberInSid, NumberInSid>>,
     records: u64,
     /// The profiles and hashed ids of the events read since the mark; `None` before the first mark.
     since_mark: Option<Vec<(ProfileNumbers, u64)>>,
@@ -257,7 +257,7 @@ impl View {
         self.named(profile).is_some_and(|named| named != number(account.as_str()))
     }
 
-    fn named(&self, profile: &ProfileSid) -> Option<SidNumber> {
+    fn named(&self, profile: &ProfileSid) -> Option<NumberInSid> {
         self.owners.as_ref()?.get(&number(profile.as_str())).copied()
     }
 
@@ -272,7 +272,7 @@ impl View {
     }
 
     /// The profiles whose state names this account, with their histories.
-    pub(super) fn owned_by(&self, account: &AccountSid) -> impl Iterator<Item = (SidNumber, &ProfileHistory)> {
+    pub(super) fn owned_by(&self, account: &AccountSid) -> impl Iterator<Item = (NumberInSid, &ProfileHistory)> {
         let account = number(account.as_str());
         let owned = self.owners.iter().flatten().filter(move |(_, named)| **named == account);
         owned.filter_map(move |(profile, _)| Some((*profile, self.profiles.get(&(account, *profile))?)))

@@ -81,7 +81,7 @@ fn profile_with_a_state_needs_no_event_in_the_topic() {
     reject_unannounced(&fixture, &changed);
     fixture.advance_clock();
     let [_, without] = compared_twice(&fixture, &fixture.bridge.profiles_topic);
-    assert!(without.rows.iter().any(|row| row.starts_with(&unchanged) && row.contains("too short")), "{without:?}");
+    assert!(without.rows.iter().any(|row| row.starts_with(&unchanged)), "{without:?}");
     let run = fixture.reconcile(&[]);
     assert_eq!((run.published(), run.rows.len()), (1, 1), "{run:?}");
     assert!(run.rows[0].starts_with(&changed), "{run:?}");
