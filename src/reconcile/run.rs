@@ -36,9 +36,6 @@ use crate::{
     pipeline::Pipeline,
 };
 
-/// The beginning of the message that the states are not used, which the reason completes.
-const WITHOUT_STATES: &str = "reconciliation reads the whole event topic, without the states of profiles";
-
 /// How many profiles are fetched and published concurrently.
 const BATCH: usize = 64;
 
@@ -207,11 +204,17 @@ impl<'r> ReconcileRun<'r> {
                 if self.topic.begin_at(&next).await? {
                     (self.view, self.states) = (states, Some(records));
                 } else {
-                    tracing::warn!("{WITHOUT_STATES}: the event topic was created again");
+                    tracing::warn!(
+                        "the event topic was created again, so reconciliation reads it without the states of profiles"
+                    );
                 }
             }
-            Err(reason) if reason.is_expected() => tracing::info!("{WITHOUT_STATES}: {reason}"),
-            Err(reason) => tracing::warn!("{WITHOUT_STATES}: {reason}"),
+            Err(reason) if reason.is_expected() => {
+                tracing::info!(%reason, "reconciliation reads the whole event topic, without the states of profiles");
+            }
+            Err(reason) => {
+                tracing::warn!(%reason, "reconciliation reads the whole event topic, without the states of profiles");
+            }
         }
         Ok(())
     }
