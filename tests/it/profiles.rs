@@ -4,6 +4,7 @@ mod owners;
 mod problems;
 mod rebuild;
 mod states;
+mod table;
 
 use std::collections::BTreeMap;
 
