@@ -12,7 +12,7 @@ use std::{
 use test_support::{
     Connection, PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{Broker, free_port, unique_topic},
-    program, wait_for,
+    kill, program, wait_for,
 };
 
 use crate::{callbacks::Shape, floor::Floor, load::Clients, process::cpu_seconds};
@@ -133,6 +133,7 @@ impl Contender {
             .envs([("PUBLIC_URL", PUBLIC_URL), ("TWILIO_AUTH_TOKEN", TOKEN)])
             .envs([("HTTP_BIND", address.to_string()), ("ADMIN_BIND", admin.to_string())])
             .env("KAFKA_DEAD_LETTER_TOPIC", unique_topic("bench-dead-letters"))
+            .env("KAFKA_PROFILES_TOPIC", unique_topic("bench-states"))
             .env("SPOOL_DIR", folder.join("spool"))
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
@@ -159,6 +160,12 @@ impl Contender {
     /// A page of the service's admin port.
     pub(crate) fn ask_admin(&self, path: &str) -> String {
         Request::get(path).send(self.admin).body
+    }
+
+    /// Stops the server as an orchestrator does, and waits until it has exited.
+    pub(crate) fn terminate(mut self) {
+        kill("TERM", self.process());
+        assert!(self.child.wait().unwrap().success(), "{} has failed", self.name);
     }
 
     /// Runs `work`, and returns its result and the CPU seconds that the server used in that time.

@@ -1,6 +1,6 @@
 //! Measures the cost of a callback compared with a minimal server and with common frameworks, and how it changes with more
-//! accounts, larger bodies, more connections, a fuller spool and time. Everything runs on this machine: a real Kafka, the
-//! release build, and signed, distinct callbacks that are prepared before they are sent.
+//! accounts, larger bodies, more connections, a fuller spool and time. Another part measures the states of profiles. Everything
+//! runs on this machine: a real Kafka, the release build, and signed, distinct callbacks that are prepared before they are sent.
 //!
 //! `make bench` runs all parts and prints tables; `make bench PARTS="compare growth"` runs some. The results are also in
 //! `target/bench`, one JSON file per part.
@@ -19,9 +19,11 @@ mod compare;
 mod contender;
 mod floor;
 mod growth;
+mod histories;
 mod load;
 mod memory;
 mod process;
+mod profiles;
 mod report;
 mod spools;
 mod steady;
@@ -33,8 +35,13 @@ use floor::Floor;
 /// A part and its name on the command line.
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 4] =
-    [("compare", compare::run), ("growth", growth::run), ("memory", memory::run), ("steady", steady::run)];
+const PARTS: [Part; 5] = [
+    ("compare", compare::run),
+    ("growth", growth::run),
+    ("memory", memory::run),
+    ("steady", steady::run),
+    ("profiles", profiles::run),
+];
 
 fn main() -> ExitCode {
     let names: Vec<_> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
