@@ -25,9 +25,9 @@ COPY examples/consumer/Cargo.toml examples/consumer/
 # Cargo requires every package of the workspace and every target of its manifest, so they are replaced by stubs. The build
 # output of the stubs is removed, because Cargo would consider it newer than the source. The stubs that the program does not
 # need, those of the example and the benchmarks, remain.
-RUN mkdir -p benches/performance benches/soak \
-    && touch benches/instructions.rs benches/outage.rs benches/performance/main.rs benches/reconcile.rs \
-        benches/soak/main.rs benches/verify.rs \
+RUN mkdir -p benches/cluster benches/performance benches/soak \
+    && touch benches/cluster/main.rs benches/instructions.rs benches/outage.rs benches/performance/main.rs \
+        benches/reconcile.rs benches/soak/main.rs benches/verify.rs \
     && for package in . crates/*; do \
         mkdir "$package/src" && echo '//! A stub of a library.' >"$package/src/lib.rs" || exit; \
     done \

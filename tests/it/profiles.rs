@@ -1,26 +1,20 @@
 //! The state topic has the present state of each profile, whichever instance of the service has written it.
 
+mod chaos;
 mod owners;
 mod problems;
 mod rebuild;
 mod states;
 mod table;
 
-use std::collections::BTreeMap;
-
-use trusthub_events::{
-    ProfileSid,
-    state::{Position, ProfileState, StateEvent, StateOptions, StateWrite},
-    view,
-};
+use trusthub_events::{ProfileSid, state::ProfileState};
 
 use test_support::{
     ACCOUNT, Bridge, Request,
     kafka::{Broker, Record, broker},
+    states::{DerivedStates, States},
     wait_for,
 };
-
-pub(crate) type States = BTreeMap<ProfileSid, ProfileState>;
 
 /// The SID of a profile.
 fn sid(number: usize) -> String {
@@ -45,26 +39,9 @@ fn announce_all(bridge: &Bridge, profiles: usize, statuses: &[&str]) {
 
 /// The states that the rules derive from the events.
 fn expected_states(kafka: &Broker, events: &str) -> States {
-    let mut states = States::new();
-    for record in kafka.read_to_end(events) {
-        let event = StateEvent {
-            key: record.key.as_deref(),
-            record: view::Record {
-                ce_id: record.header("ce_id"),
-                ce_type: record.header("ce_type"),
-                ce_time: record.header("ce_time"),
-                value: record.payload.as_deref(),
-            },
-            position: Position { partition: record.partition, offset: record.offset },
-        };
-        let Some(profile) = event.profile() else { continue };
-        match ProfileState::apply(states.get(&profile), &event, &StateOptions::default()).write {
-            Some(StateWrite::Put(state)) => drop(states.insert(profile, *state)),
-            Some(StateWrite::Tombstone) => drop(states.remove(&profile)),
-            None => {}
-        }
-    }
-    states
+    let mut derived = DerivedStates::default();
+    derived.extend(kafka.read_to_end(events));
+    derived.states
 }
 
 /// The last state of each profile in these records, which must not go back in between.

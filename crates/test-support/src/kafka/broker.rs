@@ -200,7 +200,14 @@ impl Broker {
 
     /// Every committed record of a topic to which transactions write, ordered by partition and offset.
     pub fn read_to_end(&self, topic: &str) -> Vec<Record> {
-        records::read_to_end(&self.consumer(), topic, Instant::now() + REQUEST_TIMEOUT)
+        let mut records: Vec<Record> = self.read_to_end_into(topic, REQUEST_TIMEOUT, Vec::new());
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
+    /// The same for more records than fit into memory: each is passed on as it is read, in the order of its partition.
+    pub fn read_to_end_into<C: Extend<Record>>(&self, topic: &str, timeout: Duration, into: C) -> C {
+        records::read_to_end(&self.consumer(), topic, Instant::now() + timeout, into)
     }
 
     /// The same for more records than fit into memory: each is passed on as it is read, in the order of its partition.

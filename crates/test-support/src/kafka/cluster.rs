@@ -187,7 +187,7 @@ fn properties(broker: usize, all: &[Ports], fault_proxies: &[FaultProxy]) -> Vec
         protocols.push_str(&format!(",PROXY{number}:PLAINTEXT"));
     }
     listeners.push(format!("CONTROLLER://{}", local(own.controller)));
-    let size = all.len().to_string();
+    let (size, in_sync) = (all.len().to_string(), all.len().min(2).to_string());
     let own = [
         ("node.id", (broker + 1).to_string()),
         ("controller.quorum.voters", voters.join(",")),
@@ -195,8 +195,12 @@ fn properties(broker: usize, all: &[Ports], fault_proxies: &[FaultProxy]) -> Vec
         ("advertised.listeners", advertised.join(",")),
         ("listener.security.protocol.map", protocols),
         ("default.replication.factor", size.clone()),
-        ("offsets.topic.replication.factor", size),
-        ("min.insync.replicas", all.len().min(2).to_string()),
+        ("offsets.topic.replication.factor", size.clone()),
+        ("transaction.state.log.replication.factor", size),
+        ("transaction.state.log.min.isr", in_sync.clone()),
+        // The coordinators of several producers are on several brokers.
+        ("transaction.state.log.num.partitions", all.len().to_string()),
+        ("min.insync.replicas", in_sync),
         ("num.network.threads", "1".to_owned()),
         // Leaders move back soon after a broker restarts.
         ("leader.imbalance.check.interval.seconds", "2".to_owned()),

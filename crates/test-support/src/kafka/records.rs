@@ -145,15 +145,19 @@ fn assign_from_beginning(consumer: &BaseConsumer, topic: &str, partitions: &BTre
     consumer.assign(&assignment).expect("the partitions exist");
 }
 
-/// Every record of the topic now, ordered by partition and offset. The end of a partition may have no records, because those
-/// of transactions are followed by markers.
-pub(super) fn read_to_end(consumer: &BaseConsumer, topic: &str, deadline: Instant) -> Vec<Record> {
+/// Passes on every record of the topic now, those of a partition in order. The end of a partition may have no records,
+/// because those of transactions are followed by markers.
+pub(super) fn read_to_end<C: Extend<Record>>(
+    consumer: &BaseConsumer,
+    topic: &str,
+    deadline: Instant,
+    mut into: C,
+) -> C {
     let mut left = partitions(consumer, topic, deadline);
     assign_from_beginning(consumer, topic, &left);
-    let mut records = Vec::new();
     while !left.is_empty() {
         match consumer.poll(POLL) {
-            Some(Ok(message)) => records.push(Record::from(&message)),
+            Some(Ok(message)) => into.extend([Record::from(&message)]),
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 left.remove(&partition);
             }
@@ -162,6 +166,5 @@ pub(super) fn read_to_end(consumer: &BaseConsumer, topic: &str, deadline: Instan
         }
         assert!(Instant::now() < deadline, "topic {topic} cannot be read to its end: {left:?}");
     }
-    records.sort_by_key(|record| (record.partition, record.offset));
-    records
+    into
 }
