@@ -5,7 +5,7 @@ use std::time::Duration;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig},
 };
 
 use super::{
@@ -110,12 +110,20 @@ impl StateWriter {
             let reported = ProjectionError::of_request(&format!("write to topic {}", self.topic), &error);
             // Whether a commit that failed in another way took effect is not known.
             let is_abortable = !matches!(&error, KafkaError::Transaction(error) if !error.txn_requires_abort());
-            if is_abortable && self.producer.abort_transaction(TRANSACTION_TIMEOUT).is_ok() {
+            if is_abortable && self.abort().is_ok() {
                 TransactionError::Aborted(reported)
             } else {
                 TransactionError::Unknown(reported)
             }
         })
+    }
+
+    /// librdkafka waits until the result of every record was taken, which only this thread does. Records that were not sent
+    /// have one after the purge.
+    fn abort(&self) -> Result<(), KafkaError> {
+        self.producer.purge(PurgeConfig::default().queue());
+        self.producer.flush(TRANSACTION_TIMEOUT)?;
+        self.producer.abort_transaction(TRANSACTION_TIMEOUT)
     }
 
     fn try_commit(

@@ -1,5 +1,6 @@
 //! What the state topic contains.
 
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde_json::Value;
 
 use test_support::{
@@ -94,4 +95,22 @@ fn states_survive_a_restart_without_being_written_again() {
     assert_eq!(broker().read_to_end(&bridge.profiles_topic).len(), written);
     announce_all(&bridge, 5, &["twilio-approved"]);
     assert_eq!(wait_for_states(&bridge).len(), written + 5);
+}
+
+/// A rebalance causes this error. Without an abort, the instance would leave the group and cause the next one.
+#[test]
+fn rejected_transaction_is_aborted_and_the_events_are_applied_again() {
+    let (cluster, variables) = mock_cluster();
+    cluster.create_topic("profiles", 1, 1).unwrap();
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let bridge = Bridge::launch(&[&variables[..], &[("KAFKA_PROFILES_TOPIC", "profiles")]].concat());
+    bridge.wait_until_publishing();
+    wait_for_partitions(&bridge, 1);
+    let rejected = RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+    cluster.request_errors(RDKafkaApiKey::TxnOffsetCommit, &[rejected]);
+    announce_all(&bridge, 3, &["pending-review", "in-review"]);
+    wait_for_states_in(&Broker::at(&cluster.bootstrap_servers()), &bridge);
+    let transactions =
+        |result: &str| bridge.metric(&format!(r#"trusthub_profiles_transactions_total{{result="{result}"}}"#));
+    assert_eq!((transactions("aborted"), transactions("unknown")), (1.0, 0.0));
 }
