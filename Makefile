@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas api records chart dashboard figures bench instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas api records chart dashboard figures bench cluster instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,11 @@ soak: ## Inject random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; or r
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench soak -- $(CASES)
+
+cluster: ## Break instances and brokers at random for five minutes, or CLUSTER_SECONDS, and check the states of profiles
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	cargo bench --locked --bench cluster
 
 interop: ## Compare the checks of signatures with Twilio's Python, Node, Go and Java libraries
 	@scripts/setup test

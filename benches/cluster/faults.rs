@@ -83,7 +83,7 @@ pub(crate) fn break_instances(replicas: &mut Replicas, random: &mut Random, mome
 pub(crate) fn break_brokers(kafka: &mut Cluster, topic: &str, random: &mut Random, moment: Moment) -> Counts {
     let mut counts = Counts::new();
     while !moment.is_over() {
-        thread::sleep(between(random, 5_000, 25_000));
+        thread::sleep(between(random, 2_000, 15_000));
         let broker = random.below(kafka.size() as u64) as usize;
         if random.one_in(3) {
             moment.report(&mut counts, "broker stopped", broker);

@@ -48,7 +48,7 @@ fn main() {
             ("KAFKA_BOOTSTRAP_SERVERS", &bootstrap),
             ("KAFKA_TOPIC_PARTITIONS", "6"),
             ("KAFKA_TOPIC_REPLICATION", "3"),
-            ("RUST_LOG", "warn"),
+            ("RUST_LOG", "warn,trusthub_bridge::app=info"),
         ],
     );
     let load = replicas.load(seed, SIZE);

@@ -132,6 +132,16 @@ impl Replicas {
         self.targets.set(number, Some(self.instances[number].public));
     }
 
+    /// What the metrics of all instances say about the states of profiles.
+    fn metrics(&self) -> String {
+        let pages = self.instances.iter().enumerate().map(|(number, instance)| {
+            let page = instance.ask_admin("/metrics").body;
+            let lines = page.lines().filter(|line| line.starts_with("trusthub_profiles_") && !line.ends_with(" 0"));
+            format!("instance {number}: {:?}", lines.collect::<Vec<_>>())
+        });
+        pages.collect::<Vec<_>>().join("\n")
+    }
+
     fn sum(&self, metric: &str) -> f64 {
         let active = self.instances.iter().zip(&self.active).filter(|(_, is_active)| **is_active);
         active.map(|(instance, _)| instance.metric(metric)).sum()
@@ -170,7 +180,8 @@ impl Replicas {
         while published.states != derived.states && Instant::now() < deadline {
             published = kafka.read_to_end_into(&states, READ_TIMEOUT, PublishedStates::default());
         }
-        assert_eq!(published.problems(&derived), "");
+        let problems = published.problems(&derived);
+        assert!(problems.is_empty(), "{problems}{}", self.metrics());
         check_answers(&answers, &derived);
         let dead_letters = kafka.wait_for_records(&self.instances[0].dead_letter_topic, 0, READ_TIMEOUT);
         assert_eq!(dead_letters.len(), 0, "{:?}", dead_letters.first());
