@@ -13,7 +13,7 @@
 //! | use an in-process Kafka that returns errors | [`mock_cluster`] |
 //! | send callbacks continuously and prove that none is lost | [`Load`], [`ledger::Ledger`] |
 //! | derive each profile's status as a consumer does | [`latest_statuses`] |
-//! | derive the states of profiles, and read those of the state topic | [`states::DerivedStates`], [`states::PublishedStates`] |
+//! | derive the states of profiles from the events | [`states::DerivedStates`] |
 //! | run several instances under a load, and check the states of profiles | [`replicas::Replicas`] |
 //! | break the clock, the disk or name lookups of a program | [`machine::Machine`], [`name_server::NameServer`] |
 //! | put nginx in front of one instance, or of several as an ingress | [`nginx::Nginx`], [`ingress::Ingress`] |

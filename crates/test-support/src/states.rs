@@ -26,9 +26,9 @@ pub struct DerivedStates {
     /// The states after the last record.
     pub states: States,
     /// The values of the field `Number` of the callbacks.
-    pub numbers: BTreeSet<u64>,
+    pub(crate) numbers: BTreeSet<u64>,
     /// How many records there are.
-    pub records: usize,
+    pub(crate) records: usize,
 }
 
 impl Extend<Record> for DerivedStates {
@@ -67,11 +67,11 @@ fn number_of(record: &Record) -> Option<u64> {
 
 /// What a reader of the state topic sees. The records of each partition are added in order.
 #[derive(Debug, Default)]
-pub struct PublishedStates {
+pub(crate) struct PublishedStates {
     /// The states after the last record.
-    pub states: States,
+    pub(crate) states: States,
     /// How many records there are.
-    pub records: usize,
+    pub(crate) records: usize,
     /// Records that repeat or precede what the record before them already took into account.
     regressions: Vec<String>,
 }
@@ -103,7 +103,7 @@ impl PublishedStates {
     }
 
     /// What is wrong with the history of the states, and how the last ones differ from the derived ones; empty if nothing is.
-    pub fn problems(&self, derived: &DerivedStates) -> String {
+    pub(crate) fn problems(&self, derived: &DerivedStates) -> String {
         let mut problems = String::new();
         let mut list = |what: &str, all: &[String]| {
             if !all.is_empty() {

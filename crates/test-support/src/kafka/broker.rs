@@ -206,7 +206,7 @@ impl Broker {
     }
 
     /// The same for more records than fit into memory: each is passed on as it is read, in the order of its partition.
-    pub fn read_to_end_into<C: Extend<Record>>(&self, topic: &str, timeout: Duration, into: C) -> C {
+    pub(crate) fn read_to_end_into<C: Extend<Record>>(&self, topic: &str, timeout: Duration, into: C) -> C {
         records::read_to_end(&self.consumer(), topic, Instant::now() + timeout, into)
     }
 

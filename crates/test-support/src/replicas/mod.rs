@@ -218,31 +218,31 @@ fn check_answers(answers: &Answers, derived: &DerivedStates) {
 #[derive(Debug)]
 pub struct Figures {
     /// How long the load lasted.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// How long it then took until the states were complete and compared.
-    pub settled: f64,
+    pub(crate) settled: f64,
     /// The number of profiles with a state.
     pub profiles: usize,
     /// The number of callbacks, with repeats.
-    pub callbacks: u64,
+    pub(crate) callbacks: u64,
     /// Those that were answered 204.
-    pub accepted: usize,
+    pub(crate) accepted: usize,
     /// Those that were answered 503.
     pub unavailable: u64,
     /// Those whose connection closed instead.
-    pub unanswered: u64,
+    pub(crate) unanswered: u64,
     /// The longest wait for an answer.
-    pub slowest: Duration,
+    pub(crate) slowest: Duration,
     /// The records of the event topic.
-    pub events: usize,
+    pub(crate) events: usize,
     /// The committed records of the state topic.
-    pub states: usize,
+    pub(crate) states: usize,
     /// The transactions by result. Those of a process between its last sample and its end are missing.
-    pub transactions: BTreeMap<String, f64>,
+    pub(crate) transactions: BTreeMap<String, f64>,
     /// How often an instance owned another number of partitions than when it was last asked.
-    pub ownership_changes: usize,
+    pub(crate) ownership_changes: usize,
     /// The largest sum of `trusthub_profiles_lag`.
-    pub largest_lag: f64,
+    pub(crate) largest_lag: f64,
 }
 
 impl fmt::Display for Figures {
