@@ -102,6 +102,11 @@ impl PublishedStates {
         self.states.insert(profile, state);
     }
 
+    /// Whether the history of the states is wrong, whatever follows.
+    pub(crate) fn has_regressed(&self) -> bool {
+        !self.regressions.is_empty()
+    }
+
     /// What is wrong with the history of the states, and how the last ones differ from the derived ones; empty if nothing is.
     pub(crate) fn problems(&self, derived: &DerivedStates) -> String {
         let mut problems = String::new();
