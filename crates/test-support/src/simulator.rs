@@ -18,6 +18,8 @@ pub const POLICY: &str = "RN00000000000000000000000000000000";
 pub struct Simulator {
     child: Child,
     stderr: BufReader<ChildStderr>,
+    /// What it printed before it said that it listens, such as warnings.
+    pub warnings: String,
     /// The address on which it listens.
     pub address: SocketAddr,
 }
@@ -34,12 +36,18 @@ impl Simulator {
         let variables = usual.iter().chain(variables).copied();
         let mut child = program().arg("simulate").args(arguments).envs(variables).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        // Warnings come first.
-        while !said.contains("http://") && stderr.read_line(&mut said).unwrap() > 0 {}
-        let address = said.split("http://").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("the simulator does not print its address: {said}"));
-        Self { child, stderr, address }
+        let mut lines = (&mut stderr).lines().map(Result::unwrap);
+        let mut warnings = String::new();
+        let address = lines.find_map(|line| {
+            let address =
+                line.split_once("listens on http://").and_then(|(_, rest)| rest.split(';').next()?.parse().ok());
+            if address.is_none() {
+                warnings.push_str(&format!("{line}\n"));
+            }
+            address
+        });
+        let address = address.unwrap_or_else(|| panic!("the simulator does not print its address: {warnings}"));
+        Self { child, stderr, warnings, address }
     }
 
     /// Interrupts it, waits until it exits, and returns what it has printed since the start.

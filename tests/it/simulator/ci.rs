@@ -211,10 +211,12 @@ fn assert_serves_account(variables: &[(&str, &str)]) {
     let value = |name: &str| variables.iter().find(|(known, _)| *known == name).unwrap().1;
     // On a free port.
     let others: Vec<_> = variables.iter().copied().filter(|(name, _)| *name != "SIMULATOR_BIND").collect();
-    let simulator = Simulator::start_with(&[], &others);
+    let simulator = Simulator::start_with(&["--quiet"], &others);
+    assert_eq!(simulator.warnings, "");
     let (account, token) = (value("TWILIO_ACCOUNT_SID"), value("TWILIO_AUTH_TOKEN"));
     assert_eq!(simulator.ask_as(account, token, &Request::get("/v1/CustomerProfiles")).status, 200);
-    assert_eq!(simulator.stop(), "", "warnings");
+    let hint = format!("What to type: curl {}\n", simulator.url());
+    assert_eq!(simulator.stop(), hint, "nothing else is printed");
 }
 
 fn assert_documented<'a>(names: impl Iterator<Item = &'a str>) {
