@@ -157,7 +157,7 @@ impl TrustHubModel {
             auto_review: AutoReview::default(),
             rules: ReviewRules::default(),
             review_seed: seed,
-            random: fastrand::Rng::with_seed(seed),
+            random: fastrand::Rng::with_seed(stored.seed_after(seed)),
             state: None,
         };
         for profile in stored.profiles {

@@ -19,7 +19,7 @@ impl TrustHubModel {
     /// [`ModelError::Full`] and [`ModelError::State`].
     pub fn create_object(&mut self, new: NewObject) -> Result<ComplianceObject, ModelError> {
         self.check_space_for_objects(1)?;
-        let sid = self.new_sid(new.kind.prefix());
+        let sid = self.new_object_sid(new.kind);
         let object = ComplianceObject::new(sid, self.take_serial(), new, self.now());
         self.store_object(object.clone())?;
         Ok(object)

@@ -147,6 +147,11 @@ impl ObjectStore {
         self.objects.len()
     }
 
+    /// Returns whether an object of any account has this SID.
+    pub(super) fn contains(&self, sid: &str) -> bool {
+        SidKey::parse(sid).is_some_and(|key| self.objects.contains_key(&key))
+    }
+
     /// Returns the object with this SID, if it belongs to this account.
     pub(super) fn get(&self, account: &AccountSid, sid: &str) -> Option<&ComplianceObject> {
         self.find(&SidKey::parse(sid)?).filter(|object| object.account == *account)

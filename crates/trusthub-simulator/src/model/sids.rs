@@ -2,9 +2,18 @@
 
 use trusthub_events::ProfileSid;
 
-use super::TrustHubModel;
+use super::{TrustHubModel, objects::ObjectKind};
 
 impl TrustHubModel {
+    pub(super) fn new_object_sid(&mut self, kind: ObjectKind) -> String {
+        loop {
+            let sid = self.new_sid(kind.prefix());
+            if !self.objects.contains(&sid) {
+                return sid;
+            }
+        }
+    }
+
     pub(super) fn new_profile_sid(&mut self) -> ProfileSid {
         loop {
             let text = self.new_sid("BU");

@@ -47,6 +47,22 @@ pub struct StoredState {
     pub(super) objects: Vec<ComplianceObject>,
 }
 
+impl StoredState {
+    /// Returns the seed of the generator of SIDs. After a restart with the same seed it must be another one, because the
+    /// generator would repeat the SIDs of everything that is stored. The same seed and contents give the same one.
+    pub(super) fn seed_after(&self, seed: u64) -> u64 {
+        let of_profiles = self.profiles.iter().flat_map(|profile| {
+            let assignments = profile.assignments.iter().map(|assignment| assignment.sid.as_str());
+            let endpoints = profile.endpoints.iter().map(|endpoint| endpoint.sid.as_str());
+            let evaluations = profile.evaluations.iter().map(|evaluation| evaluation.sid.as_str());
+            assignments.chain(endpoints).chain(evaluations).chain([profile.sid.as_str()])
+        });
+        let sids = of_profiles.chain(self.objects.iter().map(|object| object.sid.as_str()));
+        let last_digits = |sid: &str| sid.get(18..).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        sids.filter_map(last_digits).fold(seed, |seed, digits| seed ^ digits)
+    }
+}
+
 /// Why a state file cannot be used.
 #[derive(Debug, Error)]
 pub enum StateFileError {

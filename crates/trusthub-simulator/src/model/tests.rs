@@ -1,6 +1,7 @@
 mod automatic_review;
 mod bundles;
 mod content;
+mod restart;
 
 use std::{env, fs, iter, path::PathBuf, process};
 
