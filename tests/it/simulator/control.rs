@@ -271,6 +271,8 @@ fn mistake_in_a_control_request_is_reported_and_changes_nothing() {
         ("/simulator/profiles".into(), "count=1&status=pending-review", "status: write one of draft, "),
         ("/simulator/profiles".into(), "count=1&status_callback=x", "status_callback: write a URL"),
         ("/simulator/profiles".into(), "count=1&account_sid=AC2", "account_sid: write one of the simulator's accounts"),
+        (of("reject?codes=18602"), "", "codes: unknown parameter; write one of code, reason"),
+        ("/simulator/settings?rain=1".into(), "", "unknown setting rain"),
         (format!("/v1/CustomerProfiles/{sid}"), "Status=twilio-approved", "Status: write draft or pending-review"),
         ("/v1/CustomerProfiles".into(), &format!("FriendlyName={}", "x".repeat(2049)), "FriendlyName: write at most"),
     ] {

@@ -132,12 +132,19 @@ fn list_has_filters_and_pages_and_can_be_cleared() {
         ("?limit=1001", "limit: write a number from 1 to 1000"),
         ("?profile_sid=x", "profile_sid: "),
         ("?before=0", "before: write a number from 1"),
-        ("?from=x", "from: unknown parameter; write one of profile_sid, to, limit, before"),
+        ("?from=x", "from: unknown parameter; write one of profile_sid, to, before, limit"),
     ] {
         let answer = simulator.ask(&Request::get(&format!("{EMAILS}{query}")));
         assert!(answer.status == 400 && answer.body.contains(expected), "{query}: {answer:?}");
     }
-    assert_eq!(simulator.ask(&Request::new("DELETE", EMAILS, &[], "")).status, 204);
+    let delete = |query: &str| simulator.ask(&Request::new("DELETE", &format!("{EMAILS}{query}"), &[], "")).status;
+    assert_eq!([delete("?limit=1"), delete("?profile_sid=x"), delete("?prifile_sid=x")], [400, 400, 400]);
+    assert_eq!(ids(""), [3, 2, 1], "a mistake removes nothing");
+    assert_eq!(delete(&format!("?profile_sid={}", sids[1])), 204);
+    assert_eq!(ids(""), [3, 1]);
+    assert_eq!(delete("?to=a%40example.com&before=2"), 204);
+    assert_eq!(ids(""), [3]);
+    assert_eq!(delete(""), 204);
     assert_eq!(ids(""), [] as [Value; 0]);
     assert_eq!(simulator.ask(&Request::get(&format!("{EMAILS}/3"))).status, 404);
 }

@@ -53,6 +53,12 @@ fn rules_of_the_command_line_and_of_requests_decide_in_their_order() {
     let delete = |query: &str| simulator.ask(&Request::new("DELETE", &format!("{RULES}{query}"), &[], "")).status;
     assert_eq!([delete("?id=3"), delete("?id=3"), delete("?id=x")], [204, 404, 400]);
     assert_eq!(review(&simulator, "Another")["status"], "twilio-approved");
+    let in_body = |form: &str| {
+        let form_type = [("Content-Type", "application/x-www-form-urlencoded")];
+        simulator.ask(&Request::new("DELETE", RULES, &form_type, form)).status
+    };
+    assert_eq!([in_body("id=1"), in_body("rule=2")], [204, 400]);
+    assert_eq!(ids(&simulator.get(RULES)), [2]);
     assert_eq!(delete(""), 204);
     assert_eq!(simulator.get(RULES), json!({ "rules": [] }));
 }

@@ -63,7 +63,8 @@ fn approve_as(
     body: RawBody,
     decision: impl FnOnce(Option<SimTime>) -> ReviewDecision,
 ) -> ApiResult {
-    let valid_for = Parameters::from_body(body)?.only(&["valid_for_secs"])?.number("valid_for_secs", 0, u64::MAX)?;
+    let parameters = Parameters::of_control(request, body)?.only(&["valid_for_secs"])?;
+    let valid_for = parameters.number("valid_for_secs", 0, u64::MAX)?;
     change_profile(simulator, request, sid, |model, sid| {
         let valid_until = valid_for.map(|seconds| model.now().after(Duration::from_secs(seconds)));
         model.decide(sid, decision(valid_until))
@@ -77,7 +78,7 @@ pub(super) async fn reject(
     sid: Path<String>,
     body: RawBody,
 ) -> ApiResult {
-    let parameters = Parameters::from_body(body)?.only(&["code", "reason"])?;
+    let parameters = Parameters::of_control(&request, body)?.only(&["code", "reason"])?;
     let codes = parameters.all().filter(|(name, _)| *name == "code").map(|(_, text)| parse_rejection_code(text));
     let codes = codes.collect::<Result<Vec<u32>, _>>().map_err(|error| ApiError::invalid(format!("code: {error}")))?;
     let reason = parameters.get("reason").unwrap_or_default().to_owned();
@@ -91,7 +92,7 @@ pub(super) async fn expire(
     sid: Path<String>,
     body: RawBody,
 ) -> ApiResult {
-    let code = Parameters::from_body(body)?.only(&["code"])?.number("code", REGULATION_CHANGED, OUTDATED)?;
+    let code = Parameters::of_control(&request, body)?.only(&["code"])?.number("code", REGULATION_CHANGED, OUTDATED)?;
     change_profile(&simulator, &request, &sid, |model, sid| model.expire(sid, code.unwrap_or(OUTDATED)))
 }
 
@@ -99,7 +100,7 @@ pub(super) async fn expire(
 /// creates profiles without announcing their earlier status changes
 pub(super) async fn seed(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
     let known = ["count", "status", "account_sid", "policy_sid", "status_callback"];
-    let parameters = Parameters::from_body(body)?.only(&known)?;
+    let parameters = Parameters::of_control(&request, body)?.only(&known)?;
     let count = parameters.number("count", 1, MAX_PROFILES)?;
     let count = count.ok_or_else(|| ApiError::invalid("count: write a number"))?;
     let account = parameters.get("account_sid").map(|sid| account(&simulator, sid)).transpose()?;
@@ -132,8 +133,8 @@ pub(super) async fn settings(simulator: Data<Simulator>) -> HttpResponse {
 }
 
 /// `POST /simulator/settings` with the settings to change
-pub(super) async fn set(simulator: Data<Simulator>, body: RawBody) -> ApiResult {
-    let parameters = Parameters::from_body(body)?;
+pub(super) async fn set(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
+    let parameters = Parameters::of_control(&request, body)?;
     let change =
         |settings| parameters.all().try_fold(settings, |all: SimulatorSettings, (name, value)| all.with(name, value));
     let settings = simulator.change_settings(change).map_err(|error| ApiError::invalid(error.to_string()))?;
@@ -145,7 +146,7 @@ pub(super) async fn set(simulator: Data<Simulator>, body: RawBody) -> ApiResult 
 pub(super) async fn callbacks(simulator: Data<Simulator>, request: HttpRequest) -> ApiResult {
     const DEFAULT_LIMIT: usize = 50;
     const MAX_LIMIT: usize = 10_000;
-    let query = Parameters::from_query(request.query_string())?;
+    let query = Parameters::from_query(request.query_string())?.only(&["profile_sid", "limit"])?;
     let limit = query.number("limit", 1, MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
     let sid = query.get("profile_sid").map(ProfileSid::parse).transpose();
     let sid = sid.map_err(|error| ApiError::invalid(format!("profile_sid: {error}")))?;

@@ -10,7 +10,7 @@ use trusthub_events::ProfileSid;
 
 use super::{
     error::{ApiError, ApiResult},
-    parameters::{Parameters, canonical_sid},
+    parameters::{Parameters, RawBody, canonical_sid},
 };
 use crate::{
     email::{EmailFilter, rendered},
@@ -20,19 +20,27 @@ use crate::{
 /// The media type of an e-mail as it is sent.
 const MESSAGE: &str = "message/rfc822";
 
+/// The parameters that select e-mails.
+const FILTERS: [&str; 3] = ["profile_sid", "to", "before"];
+
 /// `GET /simulator/emails`, optionally with `profile_sid`, `to`, `limit` and `before`: the e-mails, newest first
 pub(super) async fn list(simulator: Data<Simulator>, request: HttpRequest) -> ApiResult {
     const DEFAULT_LIMIT: usize = 50;
     const MAX_LIMIT: usize = 1_000;
-    let query = Parameters::from_query(request.query_string())?.only(&["profile_sid", "to", "limit", "before"])?;
+    let known = [&FILTERS[..], &["limit"]].concat();
+    let query = Parameters::from_query(request.query_string())?.only(&known)?;
     let limit = query.number("limit", 1, MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-    let profile = query.get("profile_sid").map(|sid| ProfileSid::parse(&canonical_sid(sid))).transpose();
-    let profile = profile.map_err(|error| ApiError::invalid(format!("profile_sid: {error}")))?;
-    let before = query.number("before", 1, u64::MAX)?;
-    let filter = EmailFilter { profile, to: query.get("to").map(str::to_owned), before };
+    let filter = filter(&query)?;
     let (emails, has_more) = simulator.emails().list(&filter, limit);
     let next = emails.last().filter(|_| has_more).map(|oldest| oldest.id);
     Ok(HttpResponse::Ok().json(json!({ "emails": emails, "next_before": next })))
+}
+
+fn filter(parameters: &Parameters) -> Result<EmailFilter, ApiError> {
+    let profile = parameters.get("profile_sid").map(|sid| ProfileSid::parse(&canonical_sid(sid))).transpose();
+    let profile = profile.map_err(|error| ApiError::invalid(format!("profile_sid: {error}")))?;
+    let before = parameters.number("before", 1, u64::MAX)?;
+    Ok(EmailFilter { profile, to: parameters.get("to").map(str::to_owned), before })
 }
 
 /// `GET /simulator/emails/{Id}`: the e-mail as JSON or, if the request accepts that, as a message
@@ -46,8 +54,9 @@ pub(super) async fn fetch(simulator: Data<Simulator>, request: HttpRequest, id: 
     Ok(HttpResponse::Ok().json(email))
 }
 
-/// `DELETE /simulator/emails`
-pub(super) async fn clear(simulator: Data<Simulator>) -> HttpResponse {
-    simulator.emails().clear();
-    HttpResponse::NoContent().finish()
+/// `DELETE /simulator/emails`, optionally with `profile_sid`, `to` and `before`: removes all e-mails, or those that match
+pub(super) async fn clear(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
+    let parameters = Parameters::of_control(&request, body)?.only(&FILTERS)?;
+    simulator.emails().clear(&filter(&parameters)?);
+    Ok(HttpResponse::NoContent().finish())
 }

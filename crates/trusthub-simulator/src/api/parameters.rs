@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use actix_web::{Error, error::PayloadError, web::Bytes};
+use actix_web::{Error, HttpRequest, error::PayloadError, web::Bytes};
 use trusthub_events::{Label, Status, Timestamp, is_sid};
 use twilio_signature::decode_form;
 
@@ -41,6 +41,14 @@ impl Parameters {
     /// Parses a form in a request body.
     pub(super) fn from_body(body: RawBody) -> Result<Self, ApiError> {
         Self::parse(&body.map_err(|error| body_error(&error))?)
+    }
+
+    /// Parses the query and the form in the body of a control request. Both count, so that a parameter in the wrong one of
+    /// the two is not ignored: the request would do more or something else without it.
+    pub(super) fn of_control(request: &HttpRequest, body: RawBody) -> Result<Self, ApiError> {
+        let Self(mut all) = Self::from_query(request.query_string())?;
+        all.extend(Self::from_body(body)?.0);
+        Ok(Self(all))
     }
 
     /// Parses a form that may have a file, and returns the media type of the file.

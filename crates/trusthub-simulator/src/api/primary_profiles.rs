@@ -42,7 +42,7 @@ closed_set! {
 /// `selfie`, `account_sid` and `status_callback`: creates a primary profile with the objects that it requires
 pub(super) async fn create(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
     let known = ["type", "friendly_name", "email", "status", "photo_id", "selfie", "account_sid", "status_callback"];
-    let parameters = Parameters::from_body(body)?.only(&known)?;
+    let parameters = Parameters::of_control(&request, body)?.only(&known)?;
     let primary_type = choice::<PrimaryType>(&parameters, "type")?
         .ok_or_else(|| ApiError::invalid(format!("type: write one of {}", Label::list(PrimaryType::ALL))))?;
     let account = match parameters.get("account_sid") {
@@ -75,7 +75,7 @@ pub(super) async fn submit(
     sid: Path<String>,
     body: RawBody,
 ) -> ApiResult {
-    let parameters = Parameters::from_body(body)?.only(&["photo_id", "selfie"])?;
+    let parameters = Parameters::of_control(&request, body)?.only(&["photo_id", "selfie"])?;
     let sid = ProfileSid::parse(&canonical_sid(&sid)).map_err(|_| ApiError::not_found(&request))?;
     let is_given = ["photo_id", "selfie"].iter().any(|name| parameters.get(name).is_some());
     let proof = IdentityProof {

@@ -17,7 +17,8 @@ pub(super) async fn list(simulator: Data<Simulator>) -> HttpResponse {
 /// `POST /simulator/rules` with `field`, `matches` and `decision`; a rejection optionally with any number of `code` and a
 /// `reason`
 pub(super) async fn add(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
-    let parameters = Parameters::from_body(body)?.only(&["field", "matches", "decision", "code", "reason"])?;
+    let parameters =
+        Parameters::of_control(&request, body)?.only(&["field", "matches", "decision", "code", "reason"])?;
     let text = |name| parameters.get(name).unwrap_or_default();
     let codes = parameters.all().filter(|(name, _)| *name == "code").map(|(_, code)| code).collect();
     let parts = RuleParts {
@@ -33,8 +34,8 @@ pub(super) async fn add(simulator: Data<Simulator>, request: HttpRequest, body: 
 }
 
 /// `DELETE /simulator/rules`: removes all rules, or the one that `id` names
-pub(super) async fn remove(simulator: Data<Simulator>, request: HttpRequest) -> ApiResult {
-    let id = Parameters::from_query(request.query_string())?.only(&["id"])?.number("id", 1, u64::MAX)?;
+pub(super) async fn remove(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
+    let id = Parameters::of_control(&request, body)?.only(&["id"])?.number("id", 1, u64::MAX)?;
     match id {
         Some(id) => simulator.model().remove_rule(id).map_err(|error| ApiError::from_model(&error, &request))?,
         None => simulator.model().clear_rules(),

@@ -18,7 +18,7 @@ use crate::{
 /// `POST /simulator/shared_keys`, optionally with `account_sid`, `key_id`, `secret`, and with `algorithm` for a key that
 /// signs with no other one. The answer has the secret; no other one does.
 pub(super) async fn add_shared_key(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
-    let parameters = Parameters::from_body(body)?.only(&["account_sid", "key_id", "secret", "algorithm"])?;
+    let parameters = Parameters::of_control(&request, body)?.only(&["account_sid", "key_id", "secret", "algorithm"])?;
     let account = account(&simulator, &parameters, &request)?;
     let id = parameters.get("key_id").map_or_else(|| format!("webhooks_sharedkey_{}", random_digits()), str::to_owned);
     let secret = parameters.get("secret").map_or_else(random_digits, str::to_owned);
@@ -57,7 +57,7 @@ pub(super) async fn signers(simulator: Data<Simulator>, request: HttpRequest) ->
 /// `POST /simulator/signers` with `signed_by`, optionally with `account_sid` or `profile_sid`. An empty `signed_by` of a
 /// profile gives it the signers of its account again.
 pub(super) async fn set_signers(simulator: Data<Simulator>, request: HttpRequest, body: RawBody) -> ApiResult {
-    let parameters = Parameters::from_body(body)?.only(&["account_sid", "profile_sid", "signed_by"])?;
+    let parameters = Parameters::of_control(&request, body)?.only(&["account_sid", "profile_sid", "signed_by"])?;
     let subject = Subject::of(&simulator, &parameters, &request)?;
     let text = parameters.get("signed_by").ok_or_else(|| ApiError::invalid("signed_by: write auth_token or a list"))?;
     let sender = simulator.sender();

@@ -91,9 +91,9 @@ impl EmailSender {
         self.mailbox.list(filter, limit)
     }
 
-    /// Removes all e-mails; those that wait for the SMTP server are not delivered.
-    pub(crate) fn clear(&self) {
-        self.mailbox.clear();
+    /// Removes the e-mails that match; those of them that wait for the SMTP server are not delivered.
+    pub(crate) fn clear(&self, filter: &EmailFilter) {
+        self.mailbox.clear(filter);
     }
 }
 

@@ -128,10 +128,11 @@ impl Mailbox {
         (page, matching.next().is_some())
     }
 
-    pub(super) fn clear(&self) {
+    /// Removes the e-mails that match.
+    pub(super) fn clear(&self, filter: &EmailFilter) {
         let mut entries = self.0.lock();
-        entries.emails.clear();
-        entries.bytes = 0;
+        entries.emails.retain(|email| !filter.matches(email));
+        entries.bytes = entries.emails.iter().fold(0, |bytes, email| bytes.saturating_add(email.size()));
     }
 
     /// Records what became of an e-mail, if it is still there.
@@ -172,7 +173,7 @@ mod tests {
             mailbox.add(email("", "", &large));
         }
         assert_eq!(ids(&mailbox, &EmailFilter::default(), usize::MAX), (9..=40).rev().collect::<Vec<_>>());
-        mailbox.clear();
+        mailbox.clear(&EmailFilter::default());
         assert_eq!(mailbox.add(email("", "", &large)), 41);
         assert_eq!(ids(&mailbox, &EmailFilter::default(), usize::MAX), [41], "the size is counted from zero again");
     }
