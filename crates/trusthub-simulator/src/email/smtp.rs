@@ -9,8 +9,16 @@ use tokio::{
     time::timeout,
 };
 
+use super::compose::single_line;
+
 /// The time for one message.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time for the end of the session, which decides nothing.
+const QUIT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The codes of a recipient that the server accepts: its own, one that it forwards to, and one that it cannot verify.
+const ACCEPTED_RECIPIENT: &[u16] = &[250, 251, 252];
 
 /// The longest reply to one command.
 const MAX_REPLY_BYTES: u64 = 8 * 1024;
@@ -64,33 +72,40 @@ pub(super) async fn deliver(
     message: &str,
     time: Duration,
 ) -> Result<(), SmtpError> {
-    timeout(time, converse(server, [from, to], message)).await.unwrap_or(Err(SmtpError::Timeout(time)))
+    let conversation = timeout(time, converse(server, [from, to], message)).await;
+    let mut connection = conversation.unwrap_or(Err(SmtpError::Timeout(time)))?;
+    // The server has the message, whatever it answers to this, and even if it does not.
+    let _ = timeout(QUIT_TIMEOUT, connection.send("QUIT", &[221], "QUIT\r\n")).await;
+    Ok(())
 }
 
-async fn converse(SmtpServer(address): SmtpServer, [from, to]: [&str; 2], message: &str) -> Result<(), SmtpError> {
+/// Hands the message over, and returns the connection, which is still open.
+async fn converse(
+    SmtpServer(address): SmtpServer,
+    [from, to]: [&str; 2],
+    message: &str,
+) -> Result<Connection, SmtpError> {
     let stream = TcpStream::connect(address).await.map_err(SmtpError::Connect)?;
     let mut connection = Connection(BufReader::new(stream));
-    connection.expect("greeting", 220).await?;
-    connection.send("EHLO", 250, "EHLO localhost\r\n").await?;
-    connection.send("MAIL", 250, &format!("MAIL FROM:<{from}>\r\n")).await?;
-    connection.send("RCPT", 250, &format!("RCPT TO:<{to}>\r\n")).await?;
-    connection.send("DATA", 354, "DATA\r\n").await?;
-    connection.send("message", 250, &format!("{}.\r\n", dot_stuffed(message))).await?;
-    // The server has the message, whatever it answers to this.
-    let _ = connection.send("QUIT", 221, "QUIT\r\n").await;
-    Ok(())
+    connection.expect("greeting", &[220]).await?;
+    connection.send("EHLO", &[250], "EHLO localhost\r\n").await?;
+    connection.send("MAIL", &[250], &format!("MAIL FROM:<{from}>\r\n")).await?;
+    connection.send("RCPT", ACCEPTED_RECIPIENT, &format!("RCPT TO:<{to}>\r\n")).await?;
+    connection.send("DATA", &[354], "DATA\r\n").await?;
+    connection.send("message", &[250], &format!("{}.\r\n", dot_stuffed(message))).await?;
+    Ok(connection)
 }
 
 struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    async fn send(&mut self, step: &'static str, expected: u16, text: &str) -> Result<(), SmtpError> {
+    async fn send(&mut self, step: &'static str, expected: &[u16], text: &str) -> Result<(), SmtpError> {
         self.0.write_all(text.as_bytes()).await?;
         self.expect(step, expected).await
     }
 
-    /// Reads a reply, all lines of it, which must have this code.
-    async fn expect(&mut self, step: &'static str, expected: u16) -> Result<(), SmtpError> {
+    /// Reads a reply, all lines of it, which must have one of these codes.
+    async fn expect(&mut self, step: &'static str, expected: &[u16]) -> Result<(), SmtpError> {
         let mut limited = (&mut self.0).take(MAX_REPLY_BYTES);
         loop {
             let mut line = Vec::new();
@@ -100,7 +115,7 @@ impl Connection {
             let code = code.filter(|_| line.ends_with(b"\n")).ok_or(SmtpError::NotSmtp { step })?;
             match text.get(3..4) {
                 Some("-") => {}
-                _ if code == expected => return Ok(()),
+                _ if expected.contains(&code) => return Ok(()),
                 _ => return Err(SmtpError::Refused { step, reply: quoted(&text) }),
             }
         }
@@ -108,8 +123,7 @@ impl Connection {
 }
 
 fn quoted(reply: &str) -> String {
-    let printable = |character: char| if character.is_control() { ' ' } else { character };
-    reply.trim_end().chars().take(MAX_QUOTED_CHARS).map(printable).collect()
+    single_line(reply.trim_end()).chars().take(MAX_QUOTED_CHARS).collect()
 }
 
 /// Doubles the dot at the start of a line, so that no line of the message ends it.
@@ -162,6 +176,26 @@ mod tests {
         let expected = "EHLO localhost\r\nMAIL FROM:<from@example.com>\r\nRCPT TO:<to@example.com>\r\nDATA\r\n..\r\n\
                         ...a\r\nb.\r\n.\r\nQUIT\r\n";
         assert_eq!(received.await.unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn message_is_delivered_even_if_the_server_does_not_answer_the_quit() {
+        // The last reply is none, and the connection stays open until the client closes it.
+        let replies = [GREETING, "250 ok\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n", ""];
+        let (address, received) = server(&replies).await;
+        deliver_to(address, "a\r\n", QUIT_TIMEOUT).await.unwrap();
+        assert!(received.await.unwrap().ends_with("\r\n.\r\nQUIT\r\n"));
+    }
+
+    #[tokio::test]
+    async fn recipient_is_accepted_with_each_code_of_success() {
+        for accepted in ["250 ok\r\n", "251 will forward\r\n", "252 cannot verify\r\n"] {
+            let replies = [GREETING, "250 ok\r\n", "250 ok\r\n", accepted, "354 go\r\n", "250 ok\r\n"];
+            let (address, _) = server(&replies).await;
+            deliver_to(address, "a\r\n", TIMEOUT).await.unwrap_or_else(|error| panic!("{accepted}: {error}"));
+        }
+        let (address, _) = server(&[GREETING, "252 no\r\n"]).await;
+        assert_eq!(deliver_to(address, "a\r\n", TIMEOUT).await, Err("EHLO: 252 no".to_owned()));
     }
 
     #[tokio::test]
