@@ -7,6 +7,7 @@ use super::{
     clock::SimTime,
     object_type::{ADDRESS_SIDS, DOCUMENT_TYPES, END_USER_TYPES, Necessity, ObjectType, TypeField, named},
     policy::{DocumentRequirement, Policy, ProfileRequirement},
+    rejection_code::sentence,
 };
 
 /// Twilio's error code of an end user that is missing.
@@ -157,7 +158,7 @@ pub(super) fn rejection(results: &[RequirementResult]) -> Option<(Vec<u32>, Stri
             codes.push(failure.code);
         }
     }
-    let reasons: Vec<_> = failures.iter().map(|one| format!("{} ({})", one.reason, one.code)).collect();
+    let reasons: Vec<_> = failures.iter().map(|one| sentence(&one.reason, one.code)).collect();
     (!failures.is_empty()).then(|| (codes, reasons.join(" ")))
 }
 

@@ -1,13 +1,14 @@
 //! A profile, and which changes of its status Trust Hub allows.
 
 use serde::{Deserialize, Serialize};
-use trusthub_events::{AccountSid, ProfileSid, Status, error_code};
+use trusthub_events::{AccountSid, ProfileSid, Status};
 
 use super::{
     bundle::BundleDetails,
     clock::SimTime,
     endpoint::ChannelEndpoint,
     evaluation::{Evaluation, IdentityProof},
+    rejection_code::{sentence, sentences},
 };
 
 /// The kind of a profile, which is also the collection that it belongs to.
@@ -254,7 +255,7 @@ impl SimulatedProfile {
             return Err(self.forbidden());
         }
         self.updated = now;
-        Ok(vec![self.reject(vec![code], format!("The approval has expired ({code})."))])
+        Ok(vec![self.reject(vec![code], sentence("The approval has expired.", code))])
     }
 
     /// Assigns an object to the profile.
@@ -326,15 +327,10 @@ fn reason_with_codes(reason: String, codes: &[u32]) -> String {
     let is_named = |code: &u32| reason.split(|c: char| !c.is_alphanumeric()).any(|word| word == code.to_string());
     let unnamed: Vec<_> = codes.iter().filter(|code| !is_named(code)).map(u32::to_string).collect();
     match (reason.is_empty(), unnamed.is_empty()) {
-        (true, _) => describe(codes),
+        (true, _) => sentences(codes),
         (false, true) => reason,
         (false, false) => format!("{reason} ({})", unnamed.join(", ")),
     }
-}
-
-fn describe(codes: &[u32]) -> String {
-    let meaning = |code: u32| error_code::entry(code).map_or("unknown", |entry| entry.meaning).replace('_', " ");
-    codes.iter().map(|code| format!("{} ({code})", meaning(*code))).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -344,7 +340,11 @@ mod tests {
     #[test]
     fn failure_reason_names_each_code_once() {
         for (reason, expected) in [
-            ("", "business registration number not verified (18602), address not verified (18603)"),
+            (
+                "",
+                "The registration number of the business could not be verified (18602). The address of the business could \
+                 not be verified (18603).",
+            ),
             ("Unknown", "Unknown (18602, 18603)"),
             ("Unknown address (18603)", "Unknown address (18603) (18602)"),
             ("18602/18603", "18602/18603"),

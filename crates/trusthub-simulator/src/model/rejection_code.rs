@@ -24,11 +24,14 @@ pub fn parse_rejection_code(text: &str) -> Result<u32, RejectionCodeError> {
     error_code::is_rejection_code(number).then_some(number).ok_or(RejectionCodeError::Unknown(number))
 }
 
-/// Returns the reasons as sentences, each with its code, as an evaluation does.
-pub(crate) fn sentences(codes: &[u32]) -> String {
-    let sentence = |code: &u32| match error_code::entry(*code) {
-        Some(entry) => format!("{} ({code})", entry.message),
-        None => format!("({code})"),
-    };
-    codes.iter().map(sentence).collect::<Vec<_>>().join(" ")
+/// Returns the meanings of the codes as sentences, each with its code.
+pub(super) fn sentences(codes: &[u32]) -> String {
+    let message =
+        |code| error_code::entry(code).map_or("Twilio gave a reason that is not known", |entry| entry.message);
+    codes.iter().map(|code| sentence(message(*code), *code)).collect::<Vec<_>>().join(" ")
+}
+
+/// Adds the code to a sentence, before its period.
+pub(super) fn sentence(text: &str, code: u32) -> String {
+    format!("{} ({code}).", text.trim_end_matches('.'))
 }

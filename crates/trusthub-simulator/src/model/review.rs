@@ -13,6 +13,7 @@ use super::{
     policy::Policy,
     profile::{ProfileKind, Rejection, SimulatedProfile},
     regulation::Regulation,
+    rejection_code::sentence,
 };
 
 /// The limit on stored evaluations of a profile; a further one replaces the oldest.
@@ -53,7 +54,7 @@ impl TrustHubModel {
     /// Returns why the profile would be rejected if it were submitted now.
     pub(super) fn rejection(&self, profile: &SimulatedProfile) -> Option<Rejection> {
         let is_test = profile.bundle.as_ref().is_some_and(|details| details.is_test);
-        let of_test = || is_test.then(|| (vec![TEST_BUNDLE], format!("It is a test bundle ({TEST_BUNDLE}).")));
+        let of_test = || is_test.then(|| (vec![TEST_BUNDLE], sentence("It is a test bundle.", TEST_BUNDLE)));
         let (codes, reason) = rejection(&self.results(profile, &profile.policy)).or_else(of_test)?;
         Some(Rejection { codes, reason })
     }

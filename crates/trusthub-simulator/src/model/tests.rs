@@ -74,7 +74,8 @@ fn a_rejected_profile_can_be_edited_resubmitted_and_approved() {
     assert_eq!(rejected.profile.errors, [18602, 18603]);
     assert_eq!(
         rejected.changes[0].reason,
-        "business registration number not verified (18602), address not verified (18603)"
+        "The registration number of the business could not be verified (18602). The address of the business could not be \
+         verified (18603)."
     );
     let name = ProfileEdit { friendly_name: Some("Better".to_owned()), ..ProfileEdit::default() };
     assert_eq!(statuses(&model.edit(&sid, name).unwrap()), [], "editing alone is not announced");

@@ -41,7 +41,7 @@ fn first_rule_that_matches_decides_and_others_are_not_tried() {
     for (name, status, codes, reason) in [
         ("It may fail but pass", Status::TwilioApproved, vec![], ""),
         ("It FAILS", Status::TwilioRejected, vec![18602, 18604], "Not in the register (18602, 18604)"),
-        ("Another", Status::TwilioRejected, vec![18603], "The address of the business could not be verified. (18603)"),
+        ("Another", Status::TwilioRejected, vec![18603], "The address of the business could not be verified (18603)."),
     ] {
         submitted(&mut model, name);
         assert_eq!(decided(&mut model), (status, codes, reason.to_owned()), "{name}");
@@ -163,7 +163,7 @@ fn same_seed_gives_the_same_decisions_whatever_else_happens() {
     assert!((15..=50).contains(&(100 * share / of)), "{share} of {of} are rejected");
     assert!(rejected.iter().map(|(_, codes, _)| codes).collect::<BTreeSet<_>>().len() > 5, "{rejected:?}");
     for (_, codes, reason) in rejected {
-        assert!(codes.iter().all(|code| reason.contains(&format!(". ({code})"))), "{codes:?} {reason}");
+        assert!(codes.iter().all(|code| reason.contains(&format!(" ({code})."))), "{codes:?} {reason}");
     }
 }
 
