@@ -2,7 +2,7 @@
 
 use trusthub_events::{Status, error_code};
 
-use crate::model::{OUTDATED, REGULATION_CHANGED, SimulatedProfile, StatusChange};
+use crate::model::{SimulatedProfile, StatusChange};
 
 /// The longest part of a profile's name in a subject, in characters.
 const MAX_NAME_CHARS: usize = 60;
@@ -17,10 +17,9 @@ pub(super) struct Letter {
 /// Returns the e-mail about this change of the profile, or `None` if Twilio sends none: it does only about a decision, and
 /// about the end of an approval.
 pub(super) fn compose(profile: &SimulatedProfile, change: &StatusChange) -> Option<Letter> {
-    let has_expired = profile.errors.iter().any(|code| [OUTDATED, REGULATION_CHANGED].contains(code));
     let event = match change.status {
         Status::TwilioApproved => "was approved",
-        Status::TwilioRejected if has_expired => "has expired",
+        Status::TwilioRejected if change.is_expiry => "has expired",
         Status::TwilioRejected => "was rejected",
         _ => return None,
     };
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
     use crate::{
         email::fixture::in_review,
-        model::{ProfileUpdate, ReviewDecision},
+        model::{OUTDATED, ProfileUpdate, REGULATION_CHANGED, ReviewDecision},
     };
 
     fn letter(ProfileUpdate { profile, changes }: &ProfileUpdate) -> Letter {
@@ -105,11 +104,24 @@ mod tests {
     }
 
     #[test]
+    fn rejection_with_the_code_of_an_expiry_is_no_expiry() {
+        for code in [OUTDATED, REGULATION_CHANGED] {
+            let (mut model, sid) = in_review("Shop", "a@example.com");
+            let letter = letter(&model.decide(&sid, reject(&[code], "Outdated")).unwrap());
+            assert_eq!(letter.subject, "Your customer profile \"Shop\" was rejected");
+        }
+    }
+
+    #[test]
     fn only_decisions_are_reported() {
         let (model, sid) = in_review("Shop", "a@example.com");
         let profile = model.get(&sid).unwrap();
         for status in [Status::Draft, Status::PendingReview, Status::InReview] {
-            assert_eq!(compose(profile, &StatusChange { status, reason: String::new() }), None, "{status}");
+            assert_eq!(
+                compose(profile, &StatusChange { status, reason: String::new(), is_expiry: false }),
+                None,
+                "{status}"
+            );
         }
     }
 

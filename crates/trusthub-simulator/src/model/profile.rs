@@ -158,6 +158,8 @@ pub struct StatusChange {
     pub status: Status,
     /// The reason of a rejection. It is empty for other statuses, as in Twilio's callbacks.
     pub reason: String,
+    /// Whether an approval has ended. The codes do not tell, because a reviewer can also give those of an expiry.
+    pub is_expiry: bool,
 }
 
 /// The current status of the profile does not allow the change.
@@ -255,7 +257,8 @@ impl SimulatedProfile {
             return Err(self.forbidden());
         }
         self.updated = now;
-        Ok(vec![self.reject(vec![code], sentence("The approval has expired.", code))])
+        let change = self.reject(vec![code], sentence("The approval has expired.", code));
+        Ok(vec![StatusChange { is_expiry: true, ..change }])
     }
 
     /// Assigns an object to the profile.
@@ -309,7 +312,7 @@ impl SimulatedProfile {
         if !is_approval(status) {
             self.valid_until = None;
         }
-        StatusChange { status, reason: String::new() }
+        StatusChange { status, reason: String::new(), is_expiry: false }
     }
 
     fn forbidden(&self) -> ForbiddenInStatus {
