@@ -75,8 +75,8 @@ pub fn server(listener: TcpListener, simulator: Arc<Simulator>, allowed_hosts: V
             .configure(routes::bundles)
             .configure(routes::profiles)
             .configure(routes::control)
-            .route("/openapi.json", web::get().to(openapi))
-            .route("/", web::get().to(welcome::welcome))
+            .service(routes::resource("/openapi.json").route(routes::get().to(openapi)))
+            .service(routes::resource("/").route(routes::get().to(welcome::welcome)))
             .default_service(web::to(not_found))
     };
     Ok(HttpServer::new(app).workers(2).disable_signals().shutdown_timeout(1).listen(listener)?.run())

@@ -1,8 +1,8 @@
 //! The paths of the API and of the control requests.
 
 use actix_web::{
-    Resource,
-    web::{self, PayloadConfig, ServiceConfig, delete, get, post},
+    Resource, Route, guard,
+    web::{self, PayloadConfig, ServiceConfig, delete, post},
 };
 
 use super::{
@@ -184,7 +184,12 @@ pub(super) fn control(config: &mut ServiceConfig) {
         .service(resource("/simulator/callbacks").route(get().to(control::callbacks)));
 }
 
-fn resource(path: &str) -> Resource {
+/// Matches `GET` and also `HEAD`, whose answer is the same without the body.
+pub(super) fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+pub(super) fn resource(path: &str) -> Resource {
     web::resource(path).default_service(web::to(method_not_allowed))
 }
 
