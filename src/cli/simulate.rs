@@ -59,8 +59,9 @@ pub(super) struct Arguments {
     /// Seed of all random choices; the same number gives the same choices
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// A host name under which the simulator may be addressed in addition to IP addresses, names without a dot and
-    /// *.localhost, so that pages of other names cannot control it; can be repeated
+    /// A host name under which the simulator may be addressed in addition to loopback addresses and *.localhost (if
+    /// SIMULATOR_BIND is not loopback, any IP address and names without a dot), so that pages of other names cannot control
+    /// it; can be repeated
     #[arg(long = "allowed-host", value_name = "NAME")]
     allowed_hosts: Vec<AllowedHost>,
     /// Do not show requests and callbacks

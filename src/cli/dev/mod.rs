@@ -57,8 +57,9 @@ pub(super) struct Arguments {
     /// What signs the callbacks: auth_token, webhooks_sharedkey_dev, or both in turn, auth_token,webhooks_sharedkey_dev
     #[arg(long, value_name = "KEY,…", default_value = "auth_token")]
     signed_by: SignerList,
-    /// A host name under which the simulator may be addressed in addition to IP addresses, names without a dot and
-    /// *.localhost, so that pages of other names cannot control it; can be repeated
+    /// A host name under which the simulator may be addressed in addition to loopback addresses and *.localhost (if
+    /// SIMULATOR_BIND is not loopback, any IP address and names without a dot), so that pages of other names cannot control
+    /// it; can be repeated
     #[arg(long = "allowed-host", value_name = "NAME")]
     allowed_hosts: Vec<AllowedHost>,
 }

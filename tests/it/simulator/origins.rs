@@ -28,7 +28,9 @@ fn assert_refused(answer: &Answer, case: &str) {
 fn page_whose_name_was_pointed_at_the_simulator_is_refused() {
     let simulator = Simulator::start();
     let port = simulator.address.port();
-    for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "evil.example.", "192.0.2.1"] {
+    for host in
+        ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "evil.example.", "192.0.2.1", "wpad"]
+    {
         let host = format!("{host}:{port}");
         // For the browser, the page and the simulator have the same origin.
         let origin = format!("http://{host}");
@@ -58,6 +60,7 @@ fn page_of_another_origin_is_refused() {
         &[("Sec-Fetch-Site", "cross-site")],
         &[("Sec-Fetch-Site", "same-site")],
         &[("Sec-Fetch-Site", "none"), ("Origin", "http://evil.example")],
+        &[("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")],
         &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
     ] {
         let answer = simulator.send(&with(drop_callbacks(), headers));
@@ -91,7 +94,7 @@ fn request_without_one_valid_host_is_refused() {
 }
 
 #[test]
-fn programs_containers_and_the_own_page_are_answered() {
+fn programs_and_the_own_page_are_answered() {
     let simulator = Simulator::start();
     let host = simulator.address.to_string();
     let own = format!("http://{host}");
@@ -99,8 +102,6 @@ fn programs_containers_and_the_own_page_are_answered() {
         &[("Host", host.as_str())][..],
         &[("Host", "localhost:8090")],
         &[("Host", "hub.localhost")],
-        &[("Host", "simulator:8090")],
-        &[("Host", "host.docker.internal:8090")],
         &[("Host", "[::1]:8090")],
         &[("Host", &host), ("Origin", &own), ("Sec-Fetch-Site", "same-origin")],
         &[("Host", &host), ("Sec-Fetch-Site", "none")],
@@ -125,10 +126,41 @@ fn host_that_was_allowed_is_answered() {
 }
 
 #[test]
+fn link_counts_as_one_only_if_nothing_else_is_said_about_it() {
+    let simulator = Simulator::start();
+    let link = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
+    let status = |more: &[(&str, &str)]| {
+        let request = with(with(Request::get("/"), &link), more);
+        simulator.send(&request).status
+    };
+    assert_eq!(status(&[]), 200);
+    for other in [("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")] {
+        assert_eq!(status(&[other]), 403, "{other:?}");
+    }
+}
+
+#[test]
+fn head_of_an_existing_page_is_that_of_its_get() {
+    let simulator = Simulator::start();
+    let head = |path: &str| {
+        let output = Command::new("curl").args(["-sI", &format!("{}{path}", simulator.url())]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().to_lowercase()
+    };
+    for path in ["/", "/openapi.json", "/simulator/profiles"] {
+        let (head, get) = (head(path), simulator.send(&Request::get(path)));
+        let length = format!("content-length: {}\r\n", get.body.len());
+        assert!(head.starts_with("http/1.1 200 ok\r\n") && head.contains(&length), "{path}: {head}");
+        assert!(head.contains(get.header("content-type").unwrap()), "{path}: {head}");
+    }
+    assert!(head("/nowhere").starts_with("http/1.1 404 "));
+}
+
+#[test]
 fn simulator_on_all_addresses_accepts_any_address_and_no_foreign_name() {
     let simulator = Simulator::start_with(&[], &[("SIMULATOR_BIND", "0.0.0.0:0")]);
     let status = |host: &str| Request::get("/openapi.json").with("Host", host).send(simulator.address).status;
     assert_eq!(["192.0.2.1:8090", "[2001:db8::1]", "simulator", "evil.example"].map(status), [200, 200, 200, 403]);
+    assert_eq!(["host.docker.internal:8090", "host.containers.internal", "localhost"].map(status), [200; 3]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method,
-        header::{HOST, HeaderMap, HeaderName, ORIGIN},
+        header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN},
         uri::Authority,
     },
     middleware::Next,
@@ -22,7 +22,7 @@ use actix_web::{
 
 use super::{allowed_host::AllowedHost, error::ApiError};
 
-/// Host names that machines give to the machine that runs their containers. They do not exist in the public DNS.
+/// Host names that machines give to the machine that runs their containers.
 const CONTAINER_HOSTS: [&str; 2] = ["host.docker.internal", "host.containers.internal"];
 
 /// Which requests the server accepts.
@@ -62,12 +62,19 @@ impl RequestGuard {
     /// Returns whether this host, which may have a port, is an address of the simulator or a name that only the owner of
     /// the machine or of its network can give to it.
     fn is_own(&self, authority: &str) -> bool {
-        let Some(host) = host_of(authority) else { return false };
-        let is_own = match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            Ok(address) => self.is_own_address(address.to_canonical()),
-            Err(_) => host.parse().is_ok_and(|name: AllowedHost| is_local_name(name.as_str())),
+        let Some(host) = host_of(authority).and_then(|host| host.parse::<AllowedHost>().ok()) else { return false };
+        let is_own = match host.address() {
+            Some(address) => self.is_own_address(address.to_canonical()),
+            None => is_loopback_name(host.as_str()) || self.is_network_name(host.as_str()),
         };
-        is_own || self.allowed.iter().any(|allowed| allowed.as_str() == host)
+        is_own || self.allowed.contains(&host)
+    }
+
+    /// Returns whether a name is one that containers and machines of one network use for each other. Nobody can register
+    /// it, but who answers the queries for names in this network can point it anywhere, also at loopback addresses.
+    /// So a simulator that only this machine can reach does not accept it.
+    fn is_network_name(&self, name: &str) -> bool {
+        !self.bound.is_loopback() && (!name.contains('.') || CONTAINER_HOSTS.contains(&name))
     }
 
     fn is_own_address(&self, address: IpAddr) -> bool {
@@ -84,23 +91,24 @@ fn host_of(authority: &str) -> Option<String> {
     (port.is_empty() || is_port(port)).then_some(host)
 }
 
-/// Returns whether a name exists only on this machine or in its network.
-fn is_local_name(name: &str) -> bool {
-    // Nobody can register a name without a dot, such as that of a service of Docker Compose.
-    !name.contains('.') || name.ends_with(".localhost") || CONTAINER_HOSTS.contains(&name)
+/// Returns whether browsers and resolvers give this name a loopback address without asking anyone (RFC 6761).
+fn is_loopback_name(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Returns whether a browser says that a page of another origin has caused the request. A link to the simulator may be
 /// on any page, because the page cannot read the response.
 fn is_of_other_origin(request: &ServiceRequest, host: &str) -> bool {
-    let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    // Each value counts, because a program between the browser and the simulator may have added one.
+    let values = |name: &'static str| request.headers().get_all(name).map(HeaderValue::as_bytes);
     let own = format!("http://{host}");
     let has_other_origin =
         request.headers().get_all(ORIGIN).any(|origin| !origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()));
-    let is_own_site = header("sec-fetch-site").is_none_or(|site| ["same-origin", "none"].contains(&site));
-    let is_link = request.method() == Method::GET
-        && header("sec-fetch-mode") == Some("navigate")
-        && header("sec-fetch-dest") == Some("document");
+    let is_own_site = values("sec-fetch-site").all(|site| [&b"same-origin"[..], b"none"].contains(&site));
+    let is_only = |name, expected: &[u8]| values(name).next().is_some() && values(name).all(|value| value == expected);
+    let is_link = [Method::GET, Method::HEAD].contains(request.method())
+        && is_only("sec-fetch-mode", b"navigate")
+        && is_only("sec-fetch-dest", b"document");
     has_other_origin || !(is_own_site || is_link)
 }
 
@@ -122,7 +130,7 @@ mod tests {
 
     #[test]
     fn host_is_own_if_no_stranger_can_point_it_at_the_simulator() {
-        let guard = guard_at("127.0.0.1:8090", &["Hub.Example.com", "192.0.2.9"]);
+        let guard = guard_at("127.0.0.1:8090", &["Hub.Example.com", "192.0.2.9", "hub", "[2001:DB8:0::9]"]);
         for own in [
             "127.0.0.1:8090",
             "127.8.9.10",
@@ -130,11 +138,10 @@ mod tests {
             "[::ffff:127.0.0.1]",
             "LOCALHOST:1",
             "hub.localhost",
-            "simulator:8090",
-            "host.docker.internal:8090",
-            "host.containers.internal",
             "hub.example.COM:80",
             "192.0.2.9",
+            "hub:8090",
+            "[2001:db8::9]:8090",
         ] {
             assert!(guard.is_own(own), "{own}");
         }
@@ -150,7 +157,10 @@ mod tests {
             "127.0.0.1.evil.example",
             "127.0.0.1:8090@evil.example",
             "evil.example@127.0.0.1",
-            "simulator.",
+            "simulator:8090",
+            "host.docker.internal:8090",
+            "host.containers.internal",
+            "hub.",
             "other.example.com",
             "sub.hub.example.com",
             "host.docker.internal.evil.example",
@@ -165,11 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn any_address_is_own_if_the_simulator_does_not_listen_on_loopback() {
+    fn addresses_and_names_of_a_network_are_own_beyond_loopback() {
         for bound in ["0.0.0.0:8090", "192.0.2.1:8090", "[::]:8090"] {
             let guard = guard_at(bound, &[]);
             assert!(guard.is_own("192.0.2.7:8090") && guard.is_own("[2001:db8::1]") && guard.is_own("127.0.0.1"));
-            assert!(!guard.is_own("evil.example:8090"), "a name is not");
+            assert!(!guard.is_own("evil.example:8090"), "a name with a dot is not");
+            for own in ["simulator:8090", "localhost", "host.docker.internal:8090", "host.containers.internal"] {
+                assert!(guard.is_own(own), "{own}");
+            }
         }
     }
 }

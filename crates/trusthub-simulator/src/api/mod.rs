@@ -54,9 +54,9 @@ pub const OPENAPI: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json")
 
 /// Creates the HTTP server. It runs while it is awaited.
 ///
-/// A request must name one of these hosts in `Host`, an address of the server, or a name that exists only on this machine
-/// or in its network: one without a dot, one that ends in `.localhost`, or the name that containers have for the machine
-/// that runs them. Requests of web pages of other origins are refused.
+/// A request must name one of these hosts in `Host`, an address of the server, `localhost`, or a name that ends in
+/// `.localhost`. If the listener is not on loopback, names without a dot and those that containers have for the machine
+/// that runs them are valid, too. Requests of web pages of other origins are refused.
 ///
 /// # Errors
 /// [`io::Error`] if the listener cannot be used.
