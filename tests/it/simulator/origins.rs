@@ -191,7 +191,10 @@ fn start_page_says_what_to_type_and_never_a_secret() {
 fn commands_of_the_start_page_take_a_profile_from_draft_to_approval() {
     let simulator = Simulator::start();
     let text = simulator.send(&Request::get("/")).body;
-    let typed: Vec<_> = text.lines().filter(|line| line.starts_with("  ") && !line.contains("code=18602")).collect();
+    // An error that is answered ends the script.
+    let typed = ["curl() { command curl --fail-with-body \"$@\"; }"].into_iter();
+    let typed: Vec<_> = typed.chain(text.lines().filter(|line| line.starts_with("  "))).collect();
+    assert!(typed.iter().any(|line| line.contains("code=18602")), "{text}");
     let mut shell = Command::new("sh");
     let output = shell.args(["-ec", &typed.join("\n")]).env("TWILIO_AUTH_TOKEN", TOKEN).output().unwrap();
     assert!(output.status.success(), "{output:?}");

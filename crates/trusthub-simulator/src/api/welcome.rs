@@ -50,9 +50,11 @@ Create a profile and submit it for review, with the password in the variable:
   curl -u {credentials} \\
     {base}/v1/CustomerProfiles/$sid -d Status=pending-review
 
-Decide the review:
+Decide the review: reject it and, once it is submitted again, approve it:
 
   curl -d code=18602 {base}/simulator/profiles/$sid/reject
+  curl -u {credentials} \\
+    {base}/v1/CustomerProfiles/$sid -d Status=pending-review
   curl -X POST {base}/simulator/profiles/$sid/approve
 
 List all profiles, the callbacks with their answers, and all requests:
