@@ -31,9 +31,9 @@ fn simulator(arguments: &[&str]) -> Simulator {
     Simulator::start_with(arguments, &[("TWILIO_AUTH_TOKEN", TOKEN)])
 }
 
-/// Runs the tests of an example and returns what they print.
-fn run(mut tests: Command, simulator: &Simulator) -> (bool, String) {
-    tests.env("NO_PROXY", "127.0.0.1").env("NO_COLOR", "1").env("TRUSTHUB_BASE_URL", simulator.url());
+/// Runs the tests of an example against this URL and returns what they print.
+fn run(mut tests: Command, url: &str) -> (bool, String) {
+    tests.env("NO_PROXY", "127.0.0.1,0.0.0.0").env("NO_COLOR", "1").env("TRUSTHUB_BASE_URL", url);
     for variable in ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "RECEIVER_HOST"] {
         tests.env_remove(variable);
     }
@@ -41,13 +41,13 @@ fn run(mut tests: Command, simulator: &Simulator) -> (bool, String) {
     (status.success(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
 }
 
-fn pytest(simulator: &Simulator) -> (bool, String) {
+fn pytest(url: &str) -> (bool, String) {
     let mut tests = Command::new(libraries().join("python/bin/python"));
     tests.args(["-B", "-m", "pytest", "-p", "no:cacheprovider"]).current_dir(example("python"));
-    run(tests, simulator)
+    run(tests, url)
 }
 
-fn vitest(simulator: &Simulator) -> (bool, String) {
+fn vitest(url: &str) -> (bool, String) {
     // Node looks for libraries beside the example, where Vitest also writes its cache.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("vitest"));
     let (libraries, installed) = (folder.join("node_modules"), libraries().join("node/node_modules"));
@@ -60,33 +60,54 @@ fn vitest(simulator: &Simulator) -> (bool, String) {
     }
     let mut tests = Command::new("node");
     tests.arg(installed.join("vitest/vitest.mjs")).arg("run").current_dir(&folder);
-    let outcome = run(tests, simulator);
+    let outcome = run(tests, url);
     fs::remove_dir_all(&folder).unwrap();
     outcome
 }
 
 #[test]
 fn pytest_example_passes_against_the_simulator() {
-    let (is_success, printed) = pytest(&simulator(&[]));
+    let (is_success, printed) = pytest(&simulator(&[]).url());
     assert!(is_success && printed.contains(&format!("{TESTS} passed")), "{printed}");
 }
 
 #[test]
 fn vitest_example_passes_against_the_simulator() {
-    let (is_success, printed) = vitest(&simulator(&[]));
+    let (is_success, printed) = vitest(&simulator(&[]).url());
     assert!(is_success && printed.contains(&format!("{TESTS} passed")), "{printed}");
 }
 
 #[test]
 fn pytest_example_fails_when_a_signature_is_wrong() {
-    let (is_success, printed) = pytest(&simulator(&["--set", "wrong_signature=100"]));
+    let (is_success, printed) = pytest(&simulator(&["--set", "wrong_signature=100"]).url());
     assert!(!is_success && printed.contains("the signature of a callback is wrong"), "{printed}");
 }
 
 #[test]
 fn vitest_example_fails_when_a_signature_is_wrong() {
-    let (is_success, printed) = vitest(&simulator(&["--set", "wrong_signature=100"]));
+    let (is_success, printed) = vitest(&simulator(&["--set", "wrong_signature=100"]).url());
     assert!(!is_success && printed.contains("the signature of a callback is wrong"), "{printed}");
+}
+
+/// An address that leads to the simulator, but that a simulator on loopback does not know to be its own.
+fn unknown_url(simulator: &Simulator) -> String {
+    format!("http://0.0.0.0:{}", simulator.address.port())
+}
+
+#[test]
+fn pytest_example_reports_a_host_that_is_refused_at_once() {
+    let simulator = simulator(&[]);
+    let (is_success, printed) = pytest(&unknown_url(&simulator));
+    assert!(!is_success && printed.contains("answers 403: ") && printed.contains("--allowed-host"), "{printed}");
+    assert!(!printed.contains("no simulator at"), "{printed}");
+}
+
+#[test]
+fn vitest_example_reports_a_host_that_is_refused_at_once() {
+    let simulator = simulator(&[]);
+    let (is_success, printed) = vitest(&unknown_url(&simulator));
+    assert!(!is_success && printed.contains(": 403 ") && printed.contains("--allowed-host"), "{printed}");
+    assert!(!printed.contains("in vain"), "{printed}");
 }
 
 #[test]

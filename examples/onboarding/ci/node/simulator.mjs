@@ -53,7 +53,8 @@ async function until(condition) {
 
 // Waits for a simulator that answers, and gives its account an approved primary profile, as yours has at Twilio.
 export async function prepare() {
-  await until(() => fetch(`${hub}/openapi.json`).then(({ ok }) => ok, () => false));
+  // Any answer ends the wait; the next request reports one that is an error.
+  await until(() => fetch(`${hub}/openapi.json`).then(() => true, () => false));
   await request("simulator/primary-profiles", { type: "business", status: "twilio-approved" });
 }
 

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qsl, urlencode
 from urllib.request import urlopen
 
@@ -92,6 +92,8 @@ def trust_hub():
         try:
             urlopen(f"{HUB}/openapi.json").close()
             break
+        except HTTPError as error:
+            pytest.exit(f"{HUB} answers {error.code}: {error.read().decode()}", returncode=1)
         except URLError:
             assert time.monotonic() < deadline, f"no simulator at {HUB}"
             time.sleep(0.1)
