@@ -111,8 +111,8 @@ fn mistake_in_a_filter_is_reported() {
         ("account_sid=AC1", "account_sid: write one of the simulator's accounts"),
         ("limit=0", "limit: write a number from 1 to 1000"),
         ("limit=1001", "limit: write a number from 1 to 1000"),
-        ("after=PB0000000000000001", "after: write the one of next_page_url"),
-        ("after=", "after: write the one of next_page_url"),
+        ("after=PB0000000000000001", "after: use the value of `after` in next_page_url of an earlier response"),
+        ("after=", "after: use the value of `after` in next_page_url of an earlier response"),
     ] {
         let answer = simulator.ask(&Request::get(&format!("/simulator/profiles?{query}")));
         assert!(answer.status == 400 && answer.body.contains(named), "{query}: {answer:?}");

@@ -40,15 +40,14 @@ pub(super) async fn list(simulator: Data<Simulator>, request: HttpRequest) -> Ap
         status: query.status("status", &BUNDLE_STATUSES)?,
         name_part: query.get("friendly_name").map(str::to_owned),
     };
-    let page = simulator.model().overview(&filter, start, limit);
-    let profiles: Vec<_> = page.entries.iter().map(summary).collect();
+    let page = simulator.model().overview(&filter, start, limit, summary);
     let next = page.next.map(|token| next_page(&request, &query, limit, &token));
-    Ok(HttpResponse::Ok().json(json!({ "profiles": profiles, "next_page_url": next })))
+    Ok(HttpResponse::Ok().json(json!({ "profiles": page.entries, "next_page_url": next })))
 }
 
 fn after(token: &str) -> Result<PageStart, ApiError> {
     let start = PageStart::parse(token).filter(|start| matches!(start, PageStart::After(_)));
-    start.ok_or_else(|| ApiError::invalid("after: write the one of next_page_url in an earlier response"))
+    start.ok_or_else(|| ApiError::invalid("after: use the value of `after` in next_page_url of an earlier response"))
 }
 
 fn kind(name: &str) -> Result<ProfileKind, ApiError> {

@@ -9,7 +9,7 @@ use super::{
     bundle_list::BundleOrder,
     error::ModelError,
     objects::NewObject,
-    page::{Page, ProfileFilter, ProfilePage},
+    page::{Page, ProfileFilter, ProfilePage, sorted_page},
     profile::{EntityAssignment, ForbiddenInStatus, ProfileKind, SimulatedProfile},
 };
 
@@ -40,11 +40,11 @@ impl TrustHubModel {
     ) -> ProfilePage {
         let serials = self.lists.get(&(account.clone(), ProfileKind::RegulatoryBundles));
         let bundles = serials.into_iter().flat_map(|serials| serials.values()).filter_map(|sid| self.profiles.get(sid));
-        let mut bundles: Vec<_> = bundles.filter(|bundle| filter.matches(bundle)).collect();
-        bundles.sort_unstable_by(|one, other| order.compare(one, other));
+        let bundles: Vec<_> = bundles.filter(|bundle| filter.matches(bundle)).collect();
         let has_more = bundles.len().saturating_sub(skip) > size;
+        let page = sorted_page(bundles, skip, size, |one, other| order.compare(one, other));
         Page {
-            entries: bundles.into_iter().skip(skip).take(size).cloned().collect(),
+            entries: page.into_iter().cloned().collect(),
             previous: (skip > 0).then(String::new),
             next: has_more.then(String::new),
         }

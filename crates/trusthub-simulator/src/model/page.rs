@@ -1,6 +1,6 @@
 //! Lists of profiles, page by page.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use trusthub_events::{AccountSid, Status};
 
@@ -142,6 +142,28 @@ impl<'a, K, T: Listed> SerialList<'a, K, T> {
     }
 }
 
+/// Returns at most `size` entries in their order, after skipping some. Only these are sorted, so that the time is
+/// proportional to the number of entries.
+pub(super) fn sorted_page<T>(
+    mut entries: Vec<T>,
+    skip: usize,
+    size: usize,
+    compare: impl Fn(&T, &T) -> Ordering,
+) -> Vec<T> {
+    if skip >= entries.len() {
+        return Vec::new();
+    }
+    // The methods that select panic if the position is not one of an entry.
+    entries.select_nth_unstable_by(skip, &compare);
+    let mut page = entries.split_off(skip);
+    if size < page.len() {
+        page.select_nth_unstable_by(size, &compare);
+        page.truncate(size);
+    }
+    page.sort_unstable_by(compare);
+    page
+}
+
 /// Returns the token of the page that begins after the entry with this serial number.
 pub(super) fn next_token(serial: u64) -> String {
     format!("PA{serial:016x}")
@@ -149,3 +171,22 @@ pub(super) fn next_token(serial: u64) -> String {
 
 /// The account and the kind of profiles that one list is for.
 pub(super) type ListKey = (AccountSid, ProfileKind);
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn sorted_page_is_that_of_the_sorted_list(
+            entries in vec(any::<u8>(), 0..30), skip in 0_usize..35, size in 0_usize..35,
+        ) {
+            let mut sorted = entries.clone();
+            sorted.sort_unstable();
+            let expected: Vec<_> = sorted.into_iter().skip(skip).take(size).collect();
+            prop_assert_eq!(sorted_page(entries, skip, size, u8::cmp), expected);
+        }
+    }
+}

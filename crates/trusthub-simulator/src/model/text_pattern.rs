@@ -41,8 +41,13 @@ impl TextPattern {
 /// Returns the text without differences between upper and lower case. Each letter is folded for itself, so that a part of a
 /// text is folded like the same part of another one.
 pub(super) fn folded(text: &str) -> String {
+    fold(text).collect()
+}
+
+/// Returns the characters of the [`folded`] text.
+pub(super) fn fold(text: &str) -> impl Iterator<Item = char> {
     // By way of upper case, because two letters can have the same one, as both forms of sigma do.
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 impl Serialize for TextPattern {
