@@ -3,6 +3,9 @@
 //! Invariant: callbacks are queued while the lock on the model is held, so that they are sent in the order of the changes.
 //! No lock is held across an `.await`, and no call under a lock blocks, except the write to the state file.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -26,6 +29,9 @@ use super::{
 
 /// How often the simulator checks for reviews and approvals that are due.
 const TICK: Duration = Duration::from_millis(50);
+
+/// After this many profiles, other tasks get a turn.
+const BATCH: u32 = 500;
 
 /// An account that may use the API.
 #[derive(Debug, Clone)]
@@ -231,8 +237,6 @@ impl Simulator {
     /// # Errors
     /// [`ModelError::NotFound`] if there is no such account, [`ModelError::Full`] and [`ModelError::State`].
     pub async fn seed(&self, request: &SeedRequest) -> Result<usize, ModelError> {
-        /// After this many profiles, other tasks get a turn.
-        const BATCH: u32 = 500;
         let account = self.account(request.account.as_ref()).ok_or(ModelError::NotFound)?;
         let template = NewProfile {
             kind: ProfileKind::CustomerProfiles,
@@ -334,7 +338,7 @@ impl Simulator {
         let mut was_failing = false;
         loop {
             tokio::time::sleep(TICK).await;
-            let failed = self.run_due().err();
+            let failed = self.run_due().await.err();
             if let (Some(error), false) = (&failed, was_failing) {
                 error!(%error, "a review or an expiry that is due failed; it is retried until it succeeds");
             }
@@ -343,12 +347,21 @@ impl Simulator {
     }
 
     /// Runs and announces every change that is due.
-    fn run_due(&self) -> Result<(), ModelError> {
-        loop {
+    async fn run_due(&self) -> Result<(), ModelError> {
+        while self.run_batch_of_due()? {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Runs and announces some of the changes that are due. Returns whether there may be more.
+    fn run_batch_of_due(&self) -> Result<bool, ModelError> {
+        for _ in 0..BATCH {
             let mut model = self.model();
-            let Some(update) = model.run_next_due()? else { return Ok(()) };
+            let Some(update) = model.run_next_due()? else { return Ok(false) };
             self.announce(&update);
         }
+        Ok(true)
     }
 }
 
