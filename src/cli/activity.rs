@@ -5,10 +5,14 @@
 
 use std::{
     io::{self, IsTerminal as _},
+    iter,
     sync::Arc,
 };
 
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::{
+    Receiver,
+    error::{RecvError, TryRecvError},
+};
 use trusthub_simulator::{AnsweredRequest, Attempt, AttemptOutcome, CallbackSigner, Simulator};
 
 use super::{color::Colors, variables::Variables};
@@ -52,13 +56,25 @@ impl ActivityLog {
 
     /// Writes the lines about what has happened already.
     pub(super) fn finish(mut self) {
-        while let Ok(request) = self.requests.try_recv() {
-            write_line(&self.lines.request(&request));
-        }
-        while let Ok(attempt) = self.attempts.try_recv() {
-            write_line(&self.lines.callback(&attempt));
-        }
+        let lines = self.lines;
+        write_waiting(&mut self.requests, "requests", |request| lines.request(request));
+        write_waiting(&mut self.attempts, "callbacks", |attempt| lines.callback(attempt));
     }
+}
+
+/// Writes a line about each of those that wait in the queue, and about how many were missed.
+fn write_waiting<T: Clone>(queue: &mut Receiver<T>, noun: &str, line: impl Fn(&T) -> String) {
+    waiting(queue, noun, line).for_each(|line| write_line(&line));
+}
+
+fn waiting<T: Clone>(queue: &mut Receiver<T>, noun: &str, line: impl Fn(&T) -> String) -> impl Iterator<Item = String> {
+    iter::from_fn(move || {
+        let received = queue.try_recv().map_err(|error| match error {
+            TryRecvError::Lagged(missed) => RecvError::Lagged(missed),
+            TryRecvError::Empty | TryRecvError::Closed => RecvError::Closed,
+        });
+        described(received, noun, &line)
+    })
 }
 
 /// Returns the line about what was received, or about how many were missed; `None` if there are no more.
@@ -204,6 +220,7 @@ fn visible_columns(text: &str) -> usize {
 mod tests {
     use std::{ffi::OsString, time::UNIX_EPOCH};
 
+    use tokio::sync::broadcast;
     use trusthub_simulator::Refusal;
 
     use super::*;
@@ -220,6 +237,17 @@ mod tests {
         let (method, path) = (method.to_owned(), path.to_owned());
         let status = if refusal.is_some() { 400 } else { 200 };
         AnsweredRequest { time: UNIX_EPOCH.into(), method, path, status, refusal, milliseconds: 12 }
+    }
+
+    #[test]
+    fn lines_that_were_missed_at_the_end_are_counted_and_the_others_written() {
+        let sender = broadcast::Sender::new(2);
+        let mut queue = sender.subscribe();
+        for number in 1..=5 {
+            sender.send(number).unwrap();
+        }
+        let lines: Vec<_> = waiting(&mut queue, "requests", u32::to_string).collect();
+        assert_eq!(lines, ["… 3 more requests, not shown", "4", "5"]);
     }
 
     #[test]
