@@ -31,7 +31,7 @@ closed_set! {
 /// A rule: if a field of a profile matches a text, the automatic review ends with this decision.
 ///
 /// It is written as `FIELD=TEXT => approve` or as `FIELD=TEXT => reject CODE,CODE: REASON`, where codes and reason are
-/// optional. The field is `friendly_name`, which is the name of the profile, or the name of any attribute of its end users
+/// optional. The last `=>` that a decision follows counts, and spaces around the parts do not. The field is `friendly_name`, which is the name of the profile, or the name of any attribute of its end users
 /// and documents. In the text, `*` stands for any text, and the case of letters does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReviewRule {
@@ -99,7 +99,8 @@ impl RuleParts<'_> {
     /// # Errors
     /// [`ReviewRuleError`] for the first part that is not valid.
     pub fn check(&self) -> Result<ReviewRule, ReviewRuleError> {
-        let Self { field, matches, decision, codes, reason } = self;
+        let Self { codes, .. } = self;
+        let [field, matches, decision, reason] = [self.field, self.matches, self.decision, self.reason].map(str::trim);
         let is_name_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
         if field.is_empty() || field.len() > MAX_FIELD_CHARS || !field.chars().all(is_name_part) {
             return Err(ReviewRuleError::Field);
@@ -112,11 +113,11 @@ impl RuleParts<'_> {
         if codes.len() > MAX_CODES {
             return Err(ReviewRuleError::TooManyCodes);
         }
-        let codes = codes.iter().map(|code| parse_rejection_code(code)).collect::<Result<_, _>>()?;
+        let codes = codes.iter().map(|code| parse_rejection_code(code.trim())).collect::<Result<_, _>>()?;
         if reason.chars().count() > MAX_REASON_CHARS {
             return Err(ReviewRuleError::Reason);
         }
-        Ok(ReviewRule { field: (*field).to_owned(), matches, decision, codes, reason: (*reason).to_owned() })
+        Ok(ReviewRule { field: field.to_owned(), matches, decision, codes, reason: reason.to_owned() })
     }
 }
 
@@ -124,14 +125,27 @@ impl FromStr for ReviewRule {
     type Err = ReviewRuleError;
 
     fn from_str(text: &str) -> Result<Self, ReviewRuleError> {
-        let (condition, effect) = text.split_once("=>").ok_or(ReviewRuleError::Form)?;
+        let (condition, effect) = split(text).ok_or(ReviewRuleError::Form)?;
         let (field, matches) = condition.split_once('=').ok_or(ReviewRuleError::Form)?;
         let (effect, reason) = effect.split_once(':').unwrap_or((effect, ""));
         let effect = effect.trim();
         let (decision, codes) = effect.split_once(char::is_whitespace).unwrap_or((effect, ""));
         let codes = codes.split(',').map(str::trim).filter(|code| !code.is_empty()).collect();
-        RuleParts { field: field.trim(), matches: matches.trim(), decision, codes, reason: reason.trim() }.check()
+        RuleParts { field, matches, decision, codes, reason }.check()
     }
+}
+
+/// Splits a rule at the last arrow that a decision follows. The text to match and the reason can have arrows, too.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let arrows =
+        text.rmatch_indices("=>").filter_map(|(at, arrow)| Some((text.get(..at)?, text.get(at + arrow.len()..)?)));
+    let is_decision = |effect: &str| {
+        let word = effect.trim_start().split(|one: char| one == ':' || one.is_whitespace()).next();
+        word.and_then(RuleDecision::named).is_some()
+    };
+    let mut arrows = arrows.peekable();
+    let last = arrows.peek().copied();
+    arrows.find(|(_, effect)| is_decision(effect)).or(last)
 }
 
 impl ReviewRule {

@@ -193,6 +193,7 @@ fn mistake_in_a_rule_is_reported_with_what_to_write() {
         ("a= => approve".to_owned(), "matches: write a text of 1 to 200 characters"),
         (format!("a={} => approve", long(201)), "matches: write a text of 1 to 200 characters"),
         ("a=b => accept".to_owned(), "decision: write approve or reject"),
+        ("a=b => c => approved".to_owned(), "decision: write approve or reject"),
         ("a=b => reject 018602".to_owned(), "code: write a number of five digits"),
         ("a=b => reject 90210".to_owned(), "code: 90210 is not an error code of a rejection"),
         (format!("a=b => reject {}", ["18602"; 11].join(",")), "code: write at most 10 codes"),
@@ -205,6 +206,29 @@ fn mistake_in_a_rule_is_reported_with_what_to_write() {
     }
     let longest = format!("{}={} => reject {}: {}", long(64), long(200), ["18602"; 10].join(","), long(500));
     longest.parse::<ReviewRule>().unwrap();
+}
+
+#[test]
+fn text_and_reason_of_a_rule_can_have_arrows() {
+    let mut model = reviewing(7, 0);
+    add(&mut model, "friendly_name=A => B => approve");
+    add(&mut model, "friendly_name=* => reject: See x => y");
+    submitted(&mut model, "a => b");
+    assert_eq!(decided(&mut model).0, Status::TwilioApproved);
+    submitted(&mut model, "a");
+    assert_eq!(decided(&mut model), (Status::TwilioRejected, vec![], "See x => y".to_owned()));
+}
+
+#[test]
+fn spaces_around_the_parts_of_a_rule_do_not_count() {
+    let parts = RuleParts {
+        field: " business_name ",
+        matches: " *Fail* ",
+        decision: " reject ",
+        codes: vec![" 18602 "],
+        reason: " No ",
+    };
+    assert_eq!(parts.check(), "business_name=*Fail* => reject 18602: No".parse());
 }
 
 #[test]
