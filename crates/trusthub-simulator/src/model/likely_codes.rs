@@ -18,6 +18,18 @@ const BY_TYPE: &[(&str, &[u32])] = &[
     ("voice_integrity_information", &[11001, 11003, 11004]),
     ("business_registration", &[18003, 18010, 18011]),
     ("government_issued_document", &[18002, 18003, 18008]),
+    ("individual", &[18008, 18052, 18054]),
+    ("business", &[18010, 18011, 18023]),
+    ("commercial_registrar_excerpt", &[18010, 18011, 18061]),
+    ("trade_license", &[18003, 18010, 18011]),
+    ("tax_document", &[18002, 18010, 18058]),
+    ("utility_bill", &[18016, 18021, 18022]),
+    ("rental_receipt", &[18016, 18021, 18022]),
+    ("title_deed", &[18016, 18021]),
+    ("individual_address", &[18014, 18017, 18018]),
+    ("national_id_card", &[18002, 18003, 18008]),
+    ("passport", &[18002, 18003, 18008]),
+    ("residence_permit", &[18003, 18008, 18009]),
 ];
 
 /// The codes about a profile without any of these, by its kind.
@@ -53,7 +65,10 @@ mod tests {
     use trusthub_events::error_code::is_rejection_code;
 
     use super::*;
-    use crate::model::{DOCUMENT_TYPES, END_USER_TYPES, evaluation::AssignedObject};
+    use crate::model::{
+        DOCUMENT_TYPES, END_USER_TYPES, REGULATORY_DOCUMENT_TYPES, REGULATORY_END_USER_TYPES,
+        evaluation::AssignedObject,
+    };
 
     const KINDS: [ProfileKind; 3] =
         [ProfileKind::CustomerProfiles, ProfileKind::TrustProducts, ProfileKind::RegulatoryBundles];
@@ -70,7 +85,8 @@ mod tests {
         let listed = BY_TYPE.iter().flat_map(|(_, codes)| *codes);
         let all = listed.chain(KINDS.iter().flat_map(|kind| by_kind(*kind)));
         all.for_each(|code| assert!(is_rejection_code(*code), "{code}"));
-        for object_type in END_USER_TYPES.iter().chain(DOCUMENT_TYPES) {
+        let types = [END_USER_TYPES, DOCUMENT_TYPES, REGULATORY_END_USER_TYPES, REGULATORY_DOCUMENT_TYPES];
+        for object_type in types.into_iter().flatten() {
             assert!(BY_TYPE.iter().any(|(name, _)| *name == object_type.machine_name), "{}", object_type.machine_name);
         }
     }
