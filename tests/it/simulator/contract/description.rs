@@ -33,7 +33,7 @@ fn description_has_the_published_operations_with_parameters_and_fields() {
             published.insert(operation.endpoint.clone());
         }
     }
-    let endpoints = endpoints(&description).into_iter().filter(|endpoint| !endpoint.path.starts_with("/simulator/"));
+    let endpoints = endpoints(&description).into_iter().filter(|endpoint| !is_own(&endpoint.path));
     assert_eq!(endpoints.collect::<BTreeSet<_>>(), published);
 }
 
@@ -56,6 +56,17 @@ fn every_described_path_exists_and_accepts_no_other_method() {
 }
 
 #[test]
+fn request_that_twilio_does_not_have_is_described_with_its_refusal() {
+    let description = description(&simulator());
+    let own: Vec<_> = endpoints(&description).into_iter().filter(|endpoint| is_own(&endpoint.path)).collect();
+    assert!(own.iter().any(|endpoint| endpoint.path == "/"), "{own:?}");
+    for endpoint in own {
+        let described = described(&description, &endpoint);
+        assert!(described["responses"]["403"]["content"]["application/json"].is_object(), "{endpoint:?}");
+    }
+}
+
+#[test]
 fn description_lists_exactly_the_settings() {
     let simulator = simulator();
     let description = description(&simulator);
@@ -66,6 +77,11 @@ fn description_lists_exactly_the_settings() {
     assert_eq!(strings(&schema["required"]), settings);
     let endpoint = Endpoint { method: "POST".to_owned(), path: "/simulator/settings".to_owned() };
     assert_eq!(names(&described(&description, &endpoint)), settings.iter().map(|name| (*name).to_owned()).collect());
+}
+
+/// Whether Twilio has no request for this path.
+fn is_own(path: &str) -> bool {
+    path == "/" || path.starts_with("/simulator/")
 }
 
 /// The description with each reference replaced by what it refers to.
