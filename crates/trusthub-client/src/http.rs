@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn bundles_are_at_the_numbers_host_of_twilio_or_at_another_base_url() {
+    fn bundles_are_at_the_numbers_host_of_twilio_or_at_the_base_url() {
         const PATH: &str = "/v2/RegulatoryCompliance/Bundles";
         for (base, expected) in [
             ("https://trusthub.twilio.com", "https://numbers.twilio.com"),
