@@ -28,8 +28,16 @@ pub(super) struct Loader<'s> {
 /// A partition whose states were read.
 pub(super) struct Loading {
     pub(super) partition: LoadedPartition,
-    /// The end of the events from which the states must be built again, if they must.
-    pub(super) rebuild_until: Option<i64>,
+    /// How the states must be built again, if they must.
+    pub(super) rebuild: Option<RebuildAtStart>,
+}
+
+/// The states of a partition must be built again before it starts.
+pub(super) struct RebuildAtStart {
+    /// The end of the events.
+    pub(super) end: i64,
+    /// What the next owner has to know if this one does not finish.
+    pub(super) interim: PartitionCounts,
 }
 
 impl Loader<'_> {
@@ -61,25 +69,24 @@ impl Loader<'_> {
         if stop.is_cancelled() {
             return Ok(None);
         }
+        let former = committed.get(&partition);
         let next = match beginning {
-            Beginning::At(next) if next > end => {
-                tracing::warn!(
-                    partition,
-                    "the event topic was created again; its events are applied to the known states"
-                );
-                states.forget_positions();
-                0
-            }
+            // The event topic was created again, and Kafka has not removed the offset.
+            Beginning::At(next) if next > end => 0,
             // The state topic was created again.
             Beginning::At(_) if extent.first == extent.end => 0,
             Beginning::At(next) => next,
-            Beginning::Rebuild | Beginning::Outdated => 0,
+            Beginning::Rebuild | Beginning::Outdated => former.map_or(0, |former| former.next.min(end)),
         };
-        let known = committed.get(&partition).and_then(|committed| committed.counts);
-        let initial = known.map_or(self.partitions, |counts| counts.initial);
-        let counts = PartitionCounts { now: self.partitions, initial };
+        if states.forget_positions_from(partition, next) > 0 && beginning != Beginning::Rebuild {
+            tracing::warn!(partition, "the event topic was created again; its events are applied to the known states");
+        }
+        let former = former.and_then(|former| former.counts);
+        let counts = PartitionCounts::of(former, self.partitions);
+        let rebuild = (beginning == Beginning::Rebuild)
+            .then(|| RebuildAtStart { end, interim: PartitionCounts::interim(former, self.partitions) });
         let partition = LoadedPartition { states, next, state_end: extent.end, counts, is_started: false };
-        Ok(Some(Loading { partition, rebuild_until: (beginning == Beginning::Rebuild).then_some(end) }))
+        Ok(Some(Loading { partition, rebuild }))
     }
 
     fn reader(&mut self) -> Result<&PartitionReader, ProjectionError> {

@@ -72,6 +72,12 @@ impl OwnedPartitions {
         })
     }
 
+    /// The partition of the record is started at a later offset, so the event topic was created again.
+    pub(super) fn is_from_new_topic(&self, record: &EventRecord) -> bool {
+        let loaded = self.loaded(record.position.partition);
+        loaded.is_some_and(|loaded| loaded.is_started && record.position.offset < loaded.next)
+    }
+
     /// Whether the record is the next one of a partition that is started. Others were fetched before that.
     pub(super) fn is_expected(&self, record: &EventRecord) -> bool {
         let loaded = self.loaded(record.position.partition);
@@ -88,6 +94,7 @@ impl OwnedPartitions {
         for (partition, profile, write) in writes {
             if let Some(OwnedPartition::Loaded(loaded)) = self.owned.get_mut(&partition) {
                 loaded.states.set(profile, &write);
+                loaded.state_end = loaded.state_end.saturating_add(1);
             }
         }
     }
@@ -151,10 +158,23 @@ mod tests {
         let mut owned = OwnedPartitions::default();
         owned.accept(AssignmentChange::Assigned(vec![0, 1]), &mut Vec::new());
         assert!(!owned.is_expected(&record(0, 5)), "its states are not in memory");
+        assert!(!owned.is_from_new_topic(&record(0, 4)), "its states are not in memory");
         owned.insert(0, loaded(5));
         assert!(owned.is_expected(&record(0, 5)) && !owned.is_expected(&record(0, 4)));
+        assert!(!owned.is_from_new_topic(&record(0, 5)) && owned.is_from_new_topic(&record(0, 4)));
         owned.insert(1, LoadedPartition { is_started: false, ..loaded(0) });
         assert!(!owned.is_expected(&record(1, 0)), "it is not started");
+        owned.insert(1, LoadedPartition { is_started: false, ..loaded(5) });
+        assert!(!owned.is_from_new_topic(&record(1, 0)), "it is not started");
+    }
+
+    #[test]
+    fn end_of_the_states_is_known_without_asking() {
+        let mut owned = OwnedPartitions::default();
+        owned.insert(0, loaded(0));
+        let profile = |digit: &str| ProfileSid::parse(&format!("BU{}", digit.repeat(32))).unwrap();
+        owned.take([(0, profile("1"), StateWrite::Tombstone), (0, profile("2"), StateWrite::Tombstone)]);
+        assert_eq!(owned.loaded(0).map(|loaded| loaded.state_end), Some(2));
     }
 
     #[test]

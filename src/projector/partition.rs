@@ -54,7 +54,7 @@ pub(super) struct LoadedPartition {
     pub(super) states: PartitionStates,
     /// The next offset to apply.
     pub(super) next: i64,
-    /// The end of the state partition when it was read. A smaller one means that the topic was created again.
+    /// An offset that the end of the state partition has reached. A smaller one means that the topic was created again.
     pub(super) state_end: i64,
     pub(super) counts: PartitionCounts,
     /// Whether the group delivers the records of the partition.
@@ -133,6 +133,22 @@ mod tests {
         assert_eq!(beginning(3, &after, 6), Beginning::Rebuild);
         assert_eq!(beginning(1, &after, 6), Beginning::At(7));
         assert_eq!(beginning(4, &after, 6), Beginning::At(7));
+    }
+
+    #[test]
+    fn rebuild_that_its_owner_did_not_finish_is_begun_again() {
+        let before = committed(&[(0, 3, 3), (1, 3, 3), (2, 3, 3)]);
+        for partition in [1, 4] {
+            let former = before.get(&partition).and_then(|former| former.counts);
+            let mut during = before.clone();
+            let commit = |counts| Committed { next: 0, counts: Some(counts) };
+            during.insert(partition, commit(PartitionCounts::interim(former, 6)));
+            assert_eq!(beginning(partition, &during, 6), Beginning::Rebuild, "{partition}");
+            let known = during.get(&partition).and_then(|former| former.counts);
+            during.insert(partition, commit(PartitionCounts::of(known, 6)));
+            assert_eq!(beginning(partition, &during, 6), Beginning::At(0), "{partition}");
+            assert_eq!(beginning(5, &during, 6), Beginning::Rebuild);
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::domain::{
     state::{CompactState, ProfileState, StateWrite},
 };
 
+/// The offset of a state that accepts every event.
+const BEFORE_ALL_EVENTS: i64 = -1;
+
 /// The states of the profiles of one partition.
 #[derive(Debug, Default)]
 pub(super) struct PartitionStates {
@@ -41,14 +44,45 @@ impl PartitionStates {
         self.states.len()
     }
 
-    /// Makes the states accept events at any offset again, because the event topic was created again.
-    pub(super) fn forget_positions(&mut self) {
-        let profiles: Vec<_> = self.states.keys().cloned().collect();
-        for profile in profiles {
-            if let Some(mut state) = self.get(&profile) {
-                state.position.offset = -1;
-                self.set(profile, &StateWrite::Put(Box::new(state)));
-            }
+    /// Makes the states accept the events of this partition from this offset on, and returns how many did not. A state and
+    /// the offset after its events are written together, so such a state has events of a topic that was deleted, or that are
+    /// to be read again.
+    pub(super) fn forget_positions_from(&mut self, partition: i32, next: i64) -> usize {
+        let states = self.states.keys().filter_map(|profile| Some((profile.clone(), self.get(profile)?)));
+        let is_ahead = |state: &ProfileState| state.position.partition == partition && state.position.offset >= next;
+        let ahead: Vec<_> = states.filter(|(_, state)| is_ahead(state)).collect();
+        let count = ahead.len();
+        for (profile, mut state) in ahead {
+            state.position.offset = BEFORE_ALL_EVENTS;
+            self.set(profile, &StateWrite::Put(Box::new(state)));
+        }
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::state::{StateOptions, StateOutcome},
+        projector::fixtures::event,
+    };
+
+    #[test]
+    fn events_of_a_topic_that_was_created_again_are_no_repeats() {
+        let mut states = PartitionStates::default();
+        for record in [event(0, 3, 1, "draft"), event(0, 7, 2, "draft")] {
+            let event = record.as_event();
+            let write = ProfileState::apply(None, &event, &StateOptions::default()).write.unwrap();
+            states.set(event.profile().unwrap(), &write);
+        }
+        assert_eq!(states.forget_positions_from(1, 0), 0, "they have events of another partition");
+        assert_eq!(states.forget_positions_from(0, 4), 1);
+        for (number, expected) in [(1, StateOutcome::Repeat), (2, StateOutcome::Applied)] {
+            let record = event(0, 2, number, "in-review").later(60);
+            let event = record.as_event();
+            let state = states.get(&event.profile().unwrap());
+            assert_eq!(ProfileState::apply(state.as_ref(), &event, &StateOptions::default()).outcome, expected);
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     batch::{Batch, state_record},
-    loader::{Loader, Loading},
+    loader::{Loader, Loading, RebuildAtStart},
     metrics::{ProjectorMetrics, TransactionResult},
     owned_partitions::OwnedPartitions,
     problems::ProblemReporter,
@@ -25,8 +25,8 @@ use crate::{
     config::KafkaConfig,
     domain::state::StateOptions,
     kafka::{
-        EventRecord, NextOffset, Polled, ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics,
-        REBUILD_TYPE, StateRecord, StateWriter, TransactionError,
+        EventRecord, NextOffset, PartitionCounts, Polled, ProjectionError, ProjectionGroup, ProjectionProblem,
+        ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter, TransactionError,
     },
 };
 
@@ -38,6 +38,7 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 const TOPIC_INTERVAL: Duration = Duration::from_secs(1);
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
 const TOPIC_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+const EVENT_TOPIC_REPLACED: &str = "the event topic was created again";
 /// A session ends after this many consecutive transactions that were aborted.
 const MAX_ABORTS: u32 = 3;
 
@@ -119,7 +120,7 @@ impl<'s> Session<'s> {
         let gathered = self.gather(problems)?;
         let is_applied = self.apply(&gathered.records)?;
         if let (true, Some((partition, offset))) = (is_applied, gathered.rebuild) {
-            self.rebuild(partition, offset, offset.saturating_add(1))?;
+            self.rebuild_on_request(partition, offset)?;
         }
         self.load_next()?;
         self.start_loaded();
@@ -140,6 +141,9 @@ impl<'s> Session<'s> {
             }
             match polled {
                 Polled::Nothing => break,
+                Polled::Record(record) if self.owned.is_from_new_topic(&record) => {
+                    return Err(ProjectionError::outdated(EVENT_TOPIC_REPLACED));
+                }
                 Polled::Record(record) if !self.owned.is_expected(&record) => {}
                 Polled::Record(record) if record.ce_type() == Some(REBUILD_TYPE) => {
                     gathered.rebuild = Some((record.position.partition, record.position.offset));
@@ -258,11 +262,11 @@ impl<'s> Session<'s> {
     }
 
     fn begin_partition(&mut self, partition: i32, loading: Loading) -> Result<(), ProjectionError> {
-        let Loading { partition: loaded, rebuild_until } = loading;
+        let Loading { partition: loaded, rebuild } = loading;
         let offset = NextOffset { partition, next: loaded.next, counts: loaded.counts };
         self.owned.insert(partition, loaded);
-        let is_ready = match rebuild_until {
-            Some(end) => self.rebuild(partition, end, end)?,
+        let is_ready = match rebuild {
+            Some(RebuildAtStart { end, interim }) => self.rebuild(partition, [end, end], interim)?,
             // The next owner has to know the number of partitions even if no event arrives.
             None => self.write(&[], &[offset])?,
         };
@@ -272,9 +276,21 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
-    /// Builds the states of a partition again from the events before `end`, and then continues at `next`. Returns whether
-    /// Kafka has the states.
-    fn rebuild(&mut self, partition: i32, end: i64, next: i64) -> Result<bool, ProjectionError> {
+    /// Builds the states again from the events before the request. If that is interrupted, the request is read again.
+    fn rebuild_on_request(&mut self, partition: i32, offset: i64) -> Result<(), ProjectionError> {
+        let Some(counts) = self.owned.loaded(partition).map(|loaded| loaded.counts) else { return Ok(()) };
+        self.rebuild(partition, [offset, offset.saturating_add(1)], counts).map(drop)
+    }
+
+    /// Builds the states of a partition again from the events before `end`, and then continues at `next`. Commits `interim`
+    /// with each part of the states, so that the next owner begins again if this one does not finish. Returns whether Kafka
+    /// has the states.
+    fn rebuild(
+        &mut self,
+        partition: i32,
+        [end, next]: [i64; 2],
+        interim: PartitionCounts,
+    ) -> Result<bool, ProjectionError> {
         let rebuild = self.loader.read_events((partition, end), &self.options)?;
         let Some(loaded) = self.owned.loaded(partition) else { return Ok(false) };
         let (former, counts) = (loaded.next, loaded.counts);
@@ -285,7 +301,7 @@ impl<'s> Session<'s> {
         for chunk in writes.chunks(BATCH_RECORDS) {
             let records =
                 chunk.iter().map(|(profile, write)| state_record(partition, profile, write)).collect::<Vec<_>>();
-            if !self.write(&records, &[NextOffset { partition, next: former, counts }])? {
+            if !self.write(&records, &[NextOffset { partition, next: former, counts: interim }])? {
                 return Ok(false);
             }
             self.owned.take(chunk.iter().map(|(profile, write)| (partition, profile.clone(), write.clone())));
@@ -318,7 +334,11 @@ impl<'s> Session<'s> {
 
     fn fetch_ends(&mut self) -> Result<(), ProjectionError> {
         for partition in self.owned.partitions() {
-            self.owned.set_end(partition, self.group.end_of(&self.loader.kafka.topic, partition)?);
+            let end = self.group.end_of(&self.loader.kafka.topic, partition)?;
+            if self.owned.loaded(partition).is_some_and(|loaded| loaded.next > end) {
+                return Err(ProjectionError::outdated(EVENT_TOPIC_REPLACED));
+            }
+            self.owned.set_end(partition, end);
         }
         Ok(())
     }
@@ -330,9 +350,11 @@ impl<'s> Session<'s> {
         }
         self.topics.check_compaction()?;
         for (partition, loaded) in self.owned.all_loaded() {
-            if self.group.end_of(self.loader.topic, partition)? < loaded.state_end {
+            let end = self.group.end_of(self.loader.topic, partition)?;
+            if end < loaded.state_end {
                 return Err(ProjectionError::outdated("the state topic was created again"));
             }
+            loaded.state_end = end;
         }
         Ok(())
     }

@@ -13,6 +13,17 @@ pub(crate) struct PartitionCounts {
 }
 
 impl PartitionCounts {
+    /// Those to commit, where `former` are the last ones of the partition.
+    pub(crate) fn of(former: Option<Self>, now: i32) -> Self {
+        Self { now, initial: former.map_or(now, |former| former.initial) }
+    }
+
+    /// Those to commit while states are being built again because partitions were added, up to `now`: the next owner begins
+    /// that again.
+    pub(crate) fn interim(former: Option<Self>, now: i32) -> Self {
+        former.unwrap_or(Self { now: 0, initial: now })
+    }
+
     pub(super) fn parse(metadata: &str) -> Option<Self> {
         let (now, initial) = metadata.strip_prefix("partitions=")?.split_once(" initial=")?;
         Some(Self { now: now.parse().ok()?, initial: initial.parse().ok()? })

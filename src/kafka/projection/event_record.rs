@@ -52,6 +52,18 @@ impl EventRecord {
         }
     }
 
+    /// The same record as if it had been received that many seconds after 11:05, with its own id, for tests.
+    #[cfg(test)]
+    pub(crate) fn later(self, seconds: u32) -> Self {
+        let time = format!("2026-11-20T11:{:02}:{:02}.000Z", 5 + seconds / 60, seconds % 60);
+        Self { ce_id: Some(format!("later-{seconds}")), ce_time: Some(time), ..self }
+    }
+
+    /// The CloudEvents `time`, as text.
+    pub(crate) fn ce_time(&self) -> Option<&str> {
+        self.ce_time.as_deref()
+    }
+
     /// The CloudEvents `type`.
     pub(crate) fn ce_type(&self) -> Option<&str> {
         self.ce_type.as_deref()
