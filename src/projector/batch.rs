@@ -1,8 +1,8 @@
 //! Applies records to the states of their profiles, without changing the states before Kafka has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::partition_states::PartitionStates;
+use super::{partition_states::PartitionStates, partitioner::partition_of};
 use crate::{
     domain::{
         ProfileSid,
@@ -19,17 +19,31 @@ pub(super) struct Batch {
     /// The next offset of each partition with records in the batch.
     next: BTreeMap<i32, i64>,
     outcomes: Vec<StateOutcome>,
+    /// The partitions to which the profiles of other records belong.
+    missed_by: BTreeSet<i32>,
 }
 
 impl Batch {
-    /// Applies a record. `states` are those of its partition.
-    pub(super) fn apply(&mut self, states: &PartitionStates, record: &EventRecord, options: &StateOptions) {
+    /// Applies a record, unless its profile belongs to another partition. `states` are those of its partition, of which the
+    /// topic has `partitions`.
+    pub(super) fn apply(
+        &mut self,
+        states: &PartitionStates,
+        record: &EventRecord,
+        (options, partitions): (&StateOptions, i32),
+    ) {
         let (event, partition) = (record.as_event(), record.position.partition);
         self.next.insert(partition, record.position.offset.saturating_add(1));
         let Some(profile) = event.profile() else {
             self.outcomes.push(ProfileState::apply(None, &event, options).outcome);
             return;
         };
+        let home = partition_of(&profile, partitions);
+        if home != partition {
+            self.missed_by.insert(home);
+            self.outcomes.push(StateOutcome::OtherPartition);
+            return;
+        }
         let key = (partition, profile);
         let current = match self.writes.get(&key) {
             Some(StateWrite::Put(state)) => Some((**state).clone()),
@@ -51,6 +65,11 @@ impl Batch {
     /// The next offset of each partition with records in the batch.
     pub(super) fn next_offsets(&self) -> &BTreeMap<i32, i64> {
         &self.next
+    }
+
+    /// The partitions to which the profiles belong whose records were not applied.
+    pub(super) fn missed_by(&self) -> &BTreeSet<i32> {
+        &self.missed_by
     }
 
     /// The records to write.
@@ -83,7 +102,7 @@ mod tests {
 
     fn apply(batch: &mut Batch, states: &PartitionStates, records: &[EventRecord]) {
         for record in records {
-            batch.apply(states, record, &StateOptions::default());
+            batch.apply(states, record, (&StateOptions::default(), 1));
         }
     }
 
@@ -112,6 +131,20 @@ mod tests {
         let mut batch = Batch::default();
         apply(&mut batch, &states, &[event(0, 0, 1, "in-review"), event(0, 1, 1, "twilio-approved")]);
         assert_eq!(batch.outcomes(), [StateOutcome::Repeat, StateOutcome::Applied]);
+    }
+
+    #[test]
+    fn event_of_a_profile_of_another_partition_is_not_applied() {
+        let (mut batch, states) = (Batch::default(), PartitionStates::default());
+        let record = event(0, 3, 1, "in-review");
+        let home = partition_of(&record.as_event().profile().unwrap(), 6);
+        assert_ne!(home, 0);
+        batch.apply(&states, &record, (&StateOptions::default(), 6));
+        assert_eq!((batch.records(), batch.outcomes()), (Vec::new(), &[StateOutcome::OtherPartition][..]));
+        assert_eq!(batch.missed_by(), &BTreeSet::from([home]));
+        batch.apply(&states, &event(home, 4, 1, "in-review"), (&StateOptions::default(), 6));
+        assert_eq!(batch.next_offsets(), &BTreeMap::from([(0, 4), (home, 5)]));
+        assert_eq!(batch.outcomes().last(), Some(&StateOutcome::Applied));
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //! ```text
 //! mod ─► session ─┬─► owned_partitions ─► partition ─► partition_states
 //!  (thread)       ├─► loader     (reads the states of a new partition) ─► rebuild (what differs from the events)
+//!                 │                                                            └─► moved_events
 //!                 ├─► batch      (what the records of a transaction change)
+//!                 ├─► requested_rebuilds (partitions that lack events)
 //!                 └─► problems   (what keeps the states from being updated)
 //! ```
 //!
@@ -20,6 +22,7 @@ mod batch;
 mod fixtures;
 mod loader;
 mod metrics;
+mod moved_events;
 mod owned_partitions;
 mod partition;
 mod partition_states;
@@ -28,6 +31,7 @@ mod problems;
 mod random_id;
 mod rebuild;
 mod request;
+mod requested_rebuilds;
 mod session;
 mod wait;
 

@@ -61,14 +61,17 @@ pub(super) struct LoadedPartition {
     pub(super) is_started: bool,
 }
 
-/// Takes a record of the state topic into account. One that is no state is ignored.
-pub(super) fn read_state(states: &mut PartitionStates, record: &EventRecord) {
+/// Takes a record of the state topic into account, if it is about one of these profiles.
+pub(super) fn read_state(states: &mut PartitionStates, record: &EventRecord, belongs: impl Fn(&ProfileSid) -> bool) {
     let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
-    let Some(profile) = key.and_then(|key| ProfileSid::parse(key).ok()) else { return };
+    let Some(profile) = key.and_then(|key| ProfileSid::parse(key).ok()).filter(belongs) else { return };
     match record.value.as_deref().map(serde_json::from_slice::<ProfileState>) {
         None => states.set(profile, &StateWrite::Tombstone),
         Some(Ok(state)) => states.set(profile, &StateWrite::Put(Box::new(state))),
-        Some(Err(error)) => tracing::debug!(%error, "a record of the state topic is no state"),
+        Some(Err(error)) => {
+            tracing::debug!(%error, "a record of the state topic is no state");
+            states.mark_unreadable(profile);
+        }
     }
 }
 
@@ -101,12 +104,32 @@ pub(super) fn beginning(partition: i32, committed: &BTreeMap<i32, Committed>, pa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        domain::state::StateOptions,
+        projector::{batch::state_record, fixtures::event},
+    };
 
     fn committed(partitions: &[(i32, i32, i32)]) -> BTreeMap<i32, Committed> {
         let entry = |(partition, now, initial): &(i32, i32, i32)| {
             (*partition, Committed { next: 7, counts: Some(PartitionCounts { now: *now, initial: *initial }) })
         };
         partitions.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn record_that_is_no_state_hides_the_state_before_it() {
+        let mut states = PartitionStates::default();
+        let profile = event(0, 0, 1, "draft").as_event().profile().unwrap();
+        let write = ProfileState::apply(None, &event(0, 0, 1, "draft").as_event(), &StateOptions::default()).write;
+        let mut state = event(0, 0, 1, "draft");
+        state.value = state_record(0, &profile, &write.unwrap()).value;
+        // The value of an event is no state.
+        for (record, expected) in [(&state, (1, 0)), (&event(0, 1, 1, "draft"), (0, 1)), (&state, (1, 0))] {
+            read_state(&mut states, record, |_| true);
+            assert_eq!((states.len(), states.unreadable().count()), expected);
+        }
+        read_state(&mut states, &event(0, 1, 1, "draft"), |_| false);
+        assert_eq!(states.len(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The states of the profiles of one partition, in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::domain::{
     ProfileSid,
@@ -11,9 +11,11 @@ use crate::domain::{
 const BEFORE_ALL_EVENTS: i64 = -1;
 
 /// The states of the profiles of one partition.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PartitionStates {
     states: HashMap<ProfileSid, CompactState>,
+    /// The profiles whose last record is no state.
+    unreadable: HashSet<ProfileSid>,
 }
 
 impl PartitionStates {
@@ -24,6 +26,7 @@ impl PartitionStates {
 
     /// Takes a record of the state topic into account, or a write that Kafka has committed.
     pub(super) fn set(&mut self, profile: ProfileSid, write: &StateWrite) {
+        self.unreadable.remove(&profile);
         let encoded = match write {
             StateWrite::Put(state) => CompactState::encode(state).ok(),
             StateWrite::Tombstone => None,
@@ -32,6 +35,22 @@ impl PartitionStates {
             Some(encoded) => drop(self.states.insert(profile, encoded)),
             None => drop(self.states.remove(&profile)),
         }
+    }
+
+    /// Takes a record into account that is neither a state nor a tombstone.
+    pub(super) fn mark_unreadable(&mut self, profile: ProfileSid) {
+        self.states.remove(&profile);
+        self.unreadable.insert(profile);
+    }
+
+    /// The profiles whose last record is no state.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = &ProfileSid> {
+        self.unreadable.iter()
+    }
+
+    /// Whether the last record of the profile is no state.
+    pub(super) fn is_unreadable(&self, profile: &ProfileSid) -> bool {
+        self.unreadable.contains(profile)
     }
 
     /// The profiles that have a state.

@@ -13,12 +13,13 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    batch::{Batch, state_record},
+    batch::Batch,
     loader::{Loader, Loading, RebuildAtStart},
     metrics::{ProjectorMetrics, TransactionResult},
     owned_partitions::OwnedPartitions,
     problems::ProblemReporter,
     random_id::random_id,
+    requested_rebuilds::RequestedRebuilds,
     wait::wait,
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     domain::state::StateOptions,
     kafka::{
         EventRecord, NextOffset, PartitionCounts, Polled, ProjectionError, ProjectionGroup, ProjectionProblem,
-        ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter, TransactionError,
+        ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter, TransactionError, request_rebuild,
     },
 };
 
@@ -51,6 +52,7 @@ pub(super) struct Session<'s> {
     topics: ProjectionTopics,
     loader: Loader<'s>,
     owned: OwnedPartitions,
+    requested: RequestedRebuilds,
     has_joined: bool,
     aborts: u32,
     next_lag_check: Instant,
@@ -104,6 +106,7 @@ impl<'s> Session<'s> {
             topics,
             loader: Loader { kafka, topic, stop, partitions, reader: None },
             owned: OwnedPartitions::default(),
+            requested: RequestedRebuilds::default(),
             has_joined: false,
             aborts: 0,
             next_lag_check: now,
@@ -122,6 +125,7 @@ impl<'s> Session<'s> {
         if let (true, Some((partition, offset))) = (is_applied, gathered.rebuild) {
             self.rebuild_on_request(partition, offset)?;
         }
+        self.request_rebuilds()?;
         self.load_next()?;
         self.start_loaded();
         self.check_if_due(problems)?;
@@ -178,7 +182,7 @@ impl<'s> Session<'s> {
         let mut batch = Batch::default();
         for record in records {
             if let Some(loaded) = self.owned.loaded(record.position.partition) {
-                batch.apply(&loaded.states, record, &self.options);
+                batch.apply(&loaded.states, record, (&self.options, self.loader.partitions));
             }
         }
         let next = batch.next_offsets().clone();
@@ -190,6 +194,7 @@ impl<'s> Session<'s> {
         for outcome in batch.outcomes() {
             self.metrics.events.of(*outcome).inc();
         }
+        self.requested.add(batch.missed_by(), Instant::now());
         self.owned.take(batch.into_writes());
         self.owned.advance(&next);
         Ok(true)
@@ -276,6 +281,19 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
+    /// Requests to build the states of partitions again that lack events, because those are in other partitions.
+    fn request_rebuilds(&mut self) -> Result<(), ProjectionError> {
+        let partitions = self.requested.take_due(Instant::now());
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            ?partitions,
+            "profiles have events in other partitions than their own; building their states again"
+        );
+        request_rebuild(self.loader.kafka, partitions, &random_id())
+    }
+
     /// Builds the states again from the events before the request. If that is interrupted, the request is read again.
     fn rebuild_on_request(&mut self, partition: i32, offset: i64) -> Result<(), ProjectionError> {
         let Some(counts) = self.owned.loaded(partition).map(|loaded| loaded.counts) else { return Ok(()) };
@@ -291,26 +309,25 @@ impl<'s> Session<'s> {
         [end, next]: [i64; 2],
         interim: PartitionCounts,
     ) -> Result<bool, ProjectionError> {
-        let rebuild = self.loader.read_events((partition, end), &self.options)?;
         let Some(loaded) = self.owned.loaded(partition) else { return Ok(false) };
         let (former, counts) = (loaded.next, loaded.counts);
-        let writes = rebuild.differences(&loaded.states, |profile| self.loader.belongs(profile, partition));
+        let changes = self.loader.rebuild((partition, end), &loaded.states, self.options)?;
         if self.loader.stop.is_cancelled() {
             return Ok(false);
         }
-        for chunk in writes.chunks(BATCH_RECORDS) {
-            let records =
-                chunk.iter().map(|(profile, write)| state_record(partition, profile, write)).collect::<Vec<_>>();
+        for chunk in changes.chunks(BATCH_RECORDS) {
+            let records: Vec<_> = chunk.iter().flat_map(|change| change.records(partition)).collect();
             if !self.write(&records, &[NextOffset { partition, next: former, counts: interim }])? {
                 return Ok(false);
             }
-            self.owned.take(chunk.iter().map(|(profile, write)| (partition, profile.clone(), write.clone())));
+            let writes = chunk.iter().filter_map(|change| Some((change.profile.clone(), change.write.clone()?)));
+            self.owned.take(writes.map(|(profile, write)| (partition, profile, write)));
         }
         if !self.write(&[], &[NextOffset { partition, next, counts }])? {
             return Ok(false);
         }
         self.owned.advance(&BTreeMap::from([(partition, next)]));
-        tracing::info!(partition, changed = writes.len(), "built the states of profiles again from the events");
+        tracing::info!(partition, changed = changes.len(), "built the states of profiles again from the events");
         Ok(true)
     }
 

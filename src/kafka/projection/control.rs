@@ -18,18 +18,22 @@ pub(crate) const REBUILD_TYPE: &str = "io.trusthub-bridge.profiles.rebuild-reque
 
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Publishes a request to each partition of the event topic. Blocks.
+/// Publishes a request to each of these partitions of the event topic. Blocks.
 ///
 /// # Errors
 /// [`ProjectionError`] if Kafka does not accept every request in time.
-pub(crate) fn request_rebuild(kafka: &KafkaConfig, partitions: i32, id: &str) -> Result<(), ProjectionError> {
+pub(crate) fn request_rebuild(
+    kafka: &KafkaConfig,
+    partitions: impl IntoIterator<Item = i32>,
+    id: &str,
+) -> Result<(), ProjectionError> {
     let topic = &kafka.topic;
     let request = format!("request a rebuild in topic {topic}");
     let mut config = client_config::producer(kafka);
     config.set("message.timeout.ms", PUBLISH_TIMEOUT.as_millis().to_string());
     let producer: BaseProducer<QuietContext> =
         config.create_with_context(QuietContext).map_err(|error| ProjectionError::of_request(&request, &error))?;
-    for partition in 0..partitions {
+    for partition in partitions {
         let headers = [
             (cloud_events::SPEC_VERSION_HEADER, cloud_events::SPEC_VERSION),
             (cloud_events::ID_HEADER, id),

@@ -13,6 +13,9 @@ closed_set! {
         Older => "older",
         /// The profile belongs to another account, as far as is known.
         OtherAccount => "other_account",
+        /// The profile belongs to another partition, because partitions were added to the topic.
+        /// [`ProfileState::apply`](super::ProfileState::apply), which knows no partitions, never returns this.
+        OtherPartition => "other_partition",
         /// The profile no longer exists, and neither does its state.
         Deleted => "deleted",
         /// A type, or a version of it, that this version does not know. Test events are among them.
