@@ -4,6 +4,7 @@ mod chaos;
 mod owners;
 mod problems;
 mod rebuild;
+mod replaced_events;
 mod states;
 mod table;
 

@@ -10,7 +10,7 @@ use test_support::{
     wait_for,
 };
 
-use super::{States, announce_all, expected_states, sid, wait_for_partitions, wait_for_states};
+use super::{States, announce_all, expected_states, last_states, sid, wait_for_partitions, wait_for_states};
 
 /// Runs the command with these variables changed, and returns its diagnostics.
 fn rebuild(bridge: &Bridge, changes: &[(&str, &str)]) -> String {
@@ -106,4 +106,38 @@ fn profiles_move_to_their_new_partitions_when_partitions_are_added() {
         let states = states_in_one_partition(&broker().read_to_end(&bridge.profiles_topic));
         (states.as_ref() == Some(&expected)).then_some(())
     });
+}
+
+#[test]
+fn states_move_to_new_partitions_even_if_their_events_were_deleted() {
+    let bridge = Bridge::start();
+    announce_all(&bridge, 20, &["pending-review", "in-review"]);
+    let before = last_states(&wait_for_states(&bridge));
+    broker().delete_records(&bridge.topic);
+    broker().add_partitions(&bridge.topic, 6);
+    bridge.wait_for_log(&format!("run kafka-topics.sh --alter --topic {} --partitions 6", bridge.profiles_topic));
+    broker().add_partitions(&bridge.profiles_topic, 6);
+    wait_for_partitions(&bridge, 6);
+    let records = broker().read_to_end(&bridge.profiles_topic);
+    assert_eq!(states_in_one_partition(&records), Some(before));
+    assert!(records.iter().any(|record| record.partition > 2 && record.payload.is_some()));
+}
+
+#[test]
+fn profiles_whose_events_are_in_former_partitions_have_states_too() {
+    let mut bridge = Bridge::start_with(&[("KAFKA_PROFILES_TOPIC", "")]);
+    announce_all(&bridge, 20, &["pending-review", "in-review"]);
+    bridge.events(40);
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+    broker().add_partitions(&bridge.topic, 6);
+    let states = format!("profiles-of-{}", bridge.topic);
+    bridge.restart(&[("KAFKA_PROFILES_TOPIC", &states)]);
+    bridge.wait_for_log("profiles have events in other partitions than their own");
+    let expected = expected_states(broker(), &bridge.topic);
+    wait_for("every profile has one state", || {
+        let states = states_in_one_partition(&broker().read_to_end(&states));
+        (states.as_ref() == Some(&expected)).then_some(())
+    });
+    assert!(bridge.metric(r#"trusthub_profiles_events_total{outcome="other_partition"}"#) > 0.0);
 }
