@@ -88,7 +88,10 @@ pub(super) fn state_record(partition: i32, profile: &ProfileSid, write: &StateWr
     let key = profile.as_str().to_owned();
     match write {
         StateWrite::Put(state) => {
-            let value = serde_json::to_vec(state).ok();
+            let mut state = state.clone();
+            // In memory, a negative offset is that of a topic which was deleted.
+            state.position.offset = state.position.offset.max(0);
+            let value = serde_json::to_vec(&state).ok();
             StateRecord { partition, key, headers: state.headers().into(), value }
         }
         StateWrite::Tombstone => StateRecord { partition, key, headers: Vec::new(), value: None },
@@ -145,6 +148,24 @@ mod tests {
         batch.apply(&states, &event(home, 4, 1, "in-review"), (&StateOptions::default(), 6));
         assert_eq!(batch.next_offsets(), &BTreeMap::from([(0, 4), (home, 5)]));
         assert_eq!(batch.outcomes().last(), Some(&StateOutcome::Applied));
+    }
+
+    #[test]
+    fn record_of_a_state_with_a_forgotten_position_has_a_valid_offset() {
+        let record = event(0, 3, 1, "in-review");
+        let mut states = PartitionStates::default();
+        let Some(StateWrite::Put(state)) =
+            ProfileState::apply(None, &record.as_event(), &StateOptions::default()).write
+        else {
+            panic!("no state")
+        };
+        let profile = state.profile_sid.clone();
+        states.set(profile.clone(), &StateWrite::Put(state));
+        states.forget_positions_from(0, 0);
+        let forgotten = StateWrite::Put(Box::new(states.get(&profile).unwrap()));
+        let value: ProfileState =
+            serde_json::from_slice(&state_record(0, &profile, &forgotten).value.unwrap()).unwrap();
+        assert_eq!(value.position.offset, 0);
     }
 
     #[test]
