@@ -16,6 +16,17 @@ pub(super) struct TopicSpec {
     pub(super) replication: Option<i32>,
     /// The number of brokers in the cluster when its metadata was last read.
     pub(super) brokers: usize,
+    /// Which topic it is.
+    pub(super) purpose: TopicPurpose,
+}
+
+/// What a topic is for. It decides which variables have its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TopicPurpose {
+    /// It has events or dead letters.
+    Callbacks,
+    /// It has the states of profiles, in as many partitions as the event topic has.
+    States,
 }
 
 impl fmt::Display for TopicSpec {
@@ -34,6 +45,11 @@ pub(super) fn creation_error(topic: &str, spec: TopicSpec, code: Code) -> String
 }
 
 fn advice(spec: TopicSpec, code: Code) -> String {
+    if spec.purpose == TopicPurpose::States
+        && let Some(advice) = advice_for_states(spec, code)
+    {
+        return advice;
+    }
     match code {
         Code::PolicyViolation => {
             "a cluster policy (create.topic.policy.class.name) rejected the topic, and the broker's log says what the \
@@ -63,11 +79,45 @@ fn advice(spec: TopicSpec, code: Code) -> String {
     }
 }
 
+/// The advice that is different for the state topic.
+fn advice_for_states(spec: TopicSpec, code: Code) -> Option<String> {
+    let by_hand = format!("create the topic yourself with {} partitions and cleanup.policy=compact", spec.partitions);
+    match code {
+        Code::PolicyViolation => Some(format!(
+            "a cluster policy (create.topic.policy.class.name) rejected the topic, and the broker's log says what the \
+             policy requires: set KAFKA_TOPIC_REPLICATION accordingly, or {by_hand}"
+        )),
+        Code::InvalidTopic => Some("set KAFKA_PROFILES_TOPIC to a name that the cluster accepts".to_owned()),
+        Code::InvalidReplicationFactor | Code::UnsupportedVersion | Code::UnsupportedFeature => None,
+        Code::RequestTimedOut
+        | Code::OperationTimedOut
+        | Code::NotController
+        | Code::BrokerTransportFailure
+        | Code::NetworkException
+        | Code::ThrottlingQuotaExceeded => Some("the service tries again".to_owned()),
+        _ => Some(by_hand),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SPEC: TopicSpec = TopicSpec { partitions: 6, replication: Some(3), brokers: 1 };
+    const SPEC: TopicSpec =
+        TopicSpec { partitions: 6, replication: Some(3), brokers: 1, purpose: TopicPurpose::Callbacks };
+
+    #[test]
+    fn advice_about_the_state_topic_names_its_own_variable() {
+        let spec = TopicSpec { brokers: 2, purpose: TopicPurpose::States, ..SPEC };
+        assert!(advice(spec, Code::InvalidReplicationFactor).contains("the number of brokers is 2"));
+        assert!(advice(spec, Code::InvalidTopic).contains("set KAFKA_PROFILES_TOPIC"));
+        assert!(advice(SPEC, Code::InvalidTopic).contains("set KAFKA_TOPIC and"));
+        for code in [Code::InvalidPartitions, Code::PolicyViolation, Code::InvalidConfig] {
+            let advice = advice(spec, code);
+            assert!(advice.contains("with 6 partitions and cleanup.policy=compact"), "{advice}");
+            assert!(!advice.contains("KAFKA_TOPIC_PARTITIONS"), "{advice}");
+        }
+    }
 
     #[test]
     fn message_names_the_requested_settings_and_the_variable_to_set() {

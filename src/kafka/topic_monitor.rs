@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     KafkaSink,
     admin::AdminRequester,
-    creation_error::{TopicSpec, creation_error},
+    creation_error::{TopicPurpose, TopicSpec, creation_error},
     durability::{TopicDurability, min_in_sync},
     error,
     metrics::AclOperation,
@@ -219,7 +219,7 @@ impl TopicMonitor {
 
     fn spec(&self) -> TopicSpec {
         let KafkaConfig { topic_partitions: partitions, topic_replication: replication, .. } = self.kafka;
-        TopicSpec { partitions, replication, brokers: self.brokers }
+        TopicSpec { partitions, replication, brokers: self.brokers, purpose: TopicPurpose::Callbacks }
     }
 
     fn request_creation(&self, missing: &[Destination]) -> Vec<(Destination, Result<(), RDKafkaErrorCode>)> {

@@ -243,6 +243,12 @@ impl ProjectionGroup {
         }
     }
 
+    /// The number of brokers in the cluster; 0 if it cannot be read.
+    pub(super) fn brokers(&self) -> usize {
+        let metadata = self.consumer.fetch_metadata(Some(&self.events), REQUEST_TIMEOUT);
+        metadata.map_or(0, |metadata| metadata.brokers().len())
+    }
+
     /// The offset after the last record of a partition whose transaction has ended.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use super::{
     super::{
         admin::AdminRequester,
-        creation_error::{TopicSpec, creation_error},
+        creation_error::{TopicPurpose, TopicSpec, creation_error},
     },
     group::ProjectionGroup,
     limits::REQUEST_TIMEOUT,
@@ -104,18 +104,18 @@ impl ProjectionTopics {
         match result {
             Ok(_) => tracing::info!(topic, partitions, "created the topic"),
             Err(RDKafkaErrorCode::TopicAlreadyExists) => {}
-            Err(code) => return Err(self.not_created(partitions, code)),
+            Err(code) => return Err(self.not_created((partitions, group.brokers()), code)),
         }
         self.wait_for_created_topic(group)
     }
 
-    fn not_created(&self, partitions: i32, code: RDKafkaErrorCode) -> ProjectionError {
+    fn not_created(&self, (partitions, brokers): (i32, usize), code: RDKafkaErrorCode) -> ProjectionError {
         let error = ProjectionError::of_request(&format!("create topic {}", self.states), &KafkaError::Global(code));
         match error.problem {
             ProjectionProblem::Permission | ProjectionProblem::Unreachable => error,
             _ => {
                 let replication = self.requester.kafka.topic_replication;
-                let spec = TopicSpec { partitions, replication, brokers: 1 };
+                let spec = TopicSpec { partitions, replication, brokers, purpose: TopicPurpose::States };
                 ProjectionError::new(ProjectionProblem::TopicMissing, creation_error(&self.states, spec, code))
             }
         }
