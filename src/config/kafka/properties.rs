@@ -47,6 +47,8 @@ refused! {
         "security.protocol";
     "the login has its own variables; set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD":
         "*sasl*";
+    "the service reads the states of a partition for as long as that takes; remove it":
+        "max.poll.interval.ms";
     "the broker's certificate and host name are always checked; remove it, and set KAFKA_SSL_CA_LOCATION for a private authority":
         "enable.ssl.certificate.verification" "ssl.endpoint.identification.algorithm" "ssl.cipher.suites";
     "the trusted authorities have their own variable; set KAFKA_SSL_CA_LOCATION":

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use parking_lot::Mutex;
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    ClientConfig, ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata, Rebalance},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
@@ -26,6 +26,11 @@ use crate::{config::KafkaConfig, domain::PublishFailure};
 /// brokers allow by default.
 const SESSION_TIMEOUT_MS: &str = "6000";
 const HEARTBEAT_INTERVAL_MS: &str = "2000";
+
+/// How long this member may read the states of a partition, or its events for a rebuild, before it polls the group again.
+/// Kafka then gives its partitions to others, which would have to read for as long. A rebuild of 50 million events takes
+/// less time.
+const MAX_POLL_INTERVAL_MS: &str = "3600000";
 
 /// How much the client prefetches. The limit keeps memory independent of the size of the topic.
 const READ_AHEAD_KBYTES: &str = "4096";
@@ -120,6 +125,24 @@ pub(super) fn group_name(states: &str) -> String {
     format!("trusthub-bridge-profiles.{states}")
 }
 
+fn config(kafka: &KafkaConfig, name: &str) -> ClientConfig {
+    let mut config = client_config::common(kafka);
+    config
+        .set("group.id", name)
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+        .set("max.poll.interval.ms", MAX_POLL_INTERVAL_MS)
+        .set("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS)
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("allow.auto.create.topics", "false")
+        .set("queued.max.messages.kbytes", READ_AHEAD_KBYTES)
+        .set("fetch.message.max.bytes", FETCH_BYTES);
+    config
+}
+
 impl ProjectionGroup {
     /// Creates the client, which joins the group only with [`join`](Self::join). `states` is the state topic.
     ///
@@ -127,20 +150,7 @@ impl ProjectionGroup {
     /// [`ProjectionError`] if librdkafka rejects the configuration.
     pub(crate) fn create(kafka: &KafkaConfig, states: &str) -> Result<Self, ProjectionError> {
         let name = group_name(states);
-        let mut config = client_config::common(kafka);
-        config
-            .set("group.id", &name)
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", SESSION_TIMEOUT_MS)
-            .set("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS)
-            .set("isolation.level", "read_committed")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("allow.auto.create.topics", "false")
-            .set("queued.max.messages.kbytes", READ_AHEAD_KBYTES)
-            .set("fetch.message.max.bytes", FETCH_BYTES);
-        let consumer = config
+        let consumer = config(kafka, &name)
             .create_with_context(GroupContext::default())
             .map_err(|error| ProjectionError::of_request("create a Kafka client for the states of profiles", &error))?;
         Ok(Self { consumer, name, events: kafka.topic.clone() })

@@ -215,6 +215,7 @@ fn invalid_property_list_is_reported() {
         (&[(PROPERTIES, "topic.acks=0")], PROPERTIES, "(acks) cannot be set"),
         (&[(PROPERTIES, "topic.blacklist=x")], PROPERTIES, "(topic.blacklist) cannot be set"),
         (&[(PROPERTIES, "max.in.flight.requests.per.connection=9")], PROPERTIES, "(max.in.flight*) cannot be set"),
+        (&[(PROPERTIES, "max.poll.interval.ms=300000")], PROPERTIES, "for as long as that takes; remove it"),
         (&[(PROPERTIES, "delivery.timeout.ms=1")], PROPERTIES, "set KAFKA_ACK_TIMEOUT_MS"),
         (&[(PROPERTIES, "enable.ssl.certificate.verification=false")], PROPERTIES, "always checked; remove it"),
         (&[(PROPERTIES, "ssl.endpoint.identification.algorithm=none")], PROPERTIES, "always checked; remove it"),
