@@ -41,9 +41,8 @@ impl RebuildRequest {
         let topics = ProjectionTopics::new(kafka, topic, &metrics.operations, runtime.clone());
         let Some(partitions) = topics.check(&group)? else { return Ok(None) };
         topics.check_compaction()?;
-        request_rebuild(kafka, 0..partitions, &random_id())?;
-        let end = |partition| group.end_of(&kafka.topic, partition).map(|end| (partition, end));
-        let ends = (0..partitions).map(end).collect::<Result<_, _>>()?;
+        let offsets = request_rebuild(kafka, 0..partitions, &random_id())?;
+        let ends = offsets.into_iter().map(|(partition, offset)| (partition, offset.saturating_add(1))).collect();
         Ok(Some(Self { group, ends }))
     }
 

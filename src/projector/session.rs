@@ -291,7 +291,7 @@ impl<'s> Session<'s> {
             ?partitions,
             "profiles have events in other partitions than their own; building their states again"
         );
-        request_rebuild(self.loader.kafka, partitions, &random_id())
+        request_rebuild(self.loader.kafka, partitions, &random_id()).map(drop)
     }
 
     /// Builds the states again from the events before the request. If that is interrupted, the request is read again.

@@ -1,10 +1,14 @@
 //! Requests to build the states of profiles again, as records of the event topic.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use parking_lot::Mutex;
 use rdkafka::{
-    message::{Header, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, Producer as _},
+    ClientContext, Message as _,
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
 };
 
 use super::{
@@ -18,7 +22,39 @@ pub(crate) const REBUILD_TYPE: &str = "io.trusthub-bridge.profiles.rebuild-reque
 
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Publishes a request to each of these partitions of the event topic. Blocks.
+/// The key of the requests. A compacted topic refuses records without one, and keeps the last request.
+const KEY: &str = "profiles-rebuild";
+
+/// Collects what became of each request.
+#[derive(Default)]
+struct RequestContext {
+    /// The offset, or why there is none, by partition.
+    results: Mutex<BTreeMap<i32, Result<i64, KafkaError>>>,
+}
+
+impl ClientContext for RequestContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        QuietContext.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, detail: &str) {
+        QuietContext.error(error, detail);
+    }
+}
+
+impl ProducerContext for RequestContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let (partition, result) = match result {
+            Ok(record) => (record.partition(), Ok(record.offset())),
+            Err((error, record)) => (record.partition(), Err(error.clone())),
+        };
+        self.results.lock().insert(partition, result);
+    }
+}
+
+/// Publishes a request to each of these partitions of the event topic, and returns its offset there. Blocks.
 ///
 /// # Errors
 /// [`ProjectionError`] if Kafka does not accept every request in time.
@@ -26,14 +62,17 @@ pub(crate) fn request_rebuild(
     kafka: &KafkaConfig,
     partitions: impl IntoIterator<Item = i32>,
     id: &str,
-) -> Result<(), ProjectionError> {
+) -> Result<BTreeMap<i32, i64>, ProjectionError> {
     let topic = &kafka.topic;
     let request = format!("request a rebuild in topic {topic}");
     let mut config = client_config::producer(kafka);
     config.set("message.timeout.ms", PUBLISH_TIMEOUT.as_millis().to_string());
-    let producer: BaseProducer<QuietContext> =
-        config.create_with_context(QuietContext).map_err(|error| ProjectionError::of_request(&request, &error))?;
+    let failed = |error: &KafkaError| ProjectionError::of_request(&request, error);
+    let producer: BaseProducer<RequestContext> =
+        config.create_with_context(RequestContext::default()).map_err(|error| failed(&error))?;
+    let mut requested = Vec::new();
     for partition in partitions {
+        requested.push(partition);
         let headers = [
             (cloud_events::SPEC_VERSION_HEADER, cloud_events::SPEC_VERSION),
             (cloud_events::ID_HEADER, id),
@@ -47,12 +86,19 @@ pub(crate) fn request_rebuild(
             topic,
             partition: Some(partition),
             payload: Some("{}"),
-            key: None::<&str>,
+            key: Some(KEY),
             timestamp: None,
             headers: Some(headers),
             delivery_opaque: (),
         };
-        producer.send(record).map_err(|(error, _record)| ProjectionError::of_request(&request, &error))?;
+        producer.send(record).map_err(|(error, _record)| failed(&error))?;
     }
-    producer.flush(PUBLISH_TIMEOUT).map_err(|error| ProjectionError::of_request(&request, &error))
+    producer.flush(PUBLISH_TIMEOUT).map_err(|error| failed(&error))?;
+    let mut results = std::mem::take(&mut *producer.context().results.lock());
+    let not_reported = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+    let offset = |partition| {
+        let result = results.remove(&partition).unwrap_or(Err(not_reported.clone()));
+        result.map(|offset| (partition, offset)).map_err(|error| failed(&error))
+    };
+    requested.into_iter().map(offset).collect()
 }

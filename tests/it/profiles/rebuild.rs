@@ -141,3 +141,30 @@ fn profiles_whose_events_are_in_former_partitions_have_states_too() {
     });
     assert!(bridge.metric(r#"trusthub_profiles_events_total{outcome="other_partition"}"#) > 0.0);
 }
+
+#[test]
+fn rebuild_works_with_an_event_topic_that_is_compacted() {
+    let events = unique_topic("events");
+    broker().create_topic_with(&events, 3, &[("cleanup.policy", "compact")]);
+    let mut bridge = Bridge::start_with(&[("KAFKA_TOPIC", &events)]);
+    let body = format!("AccountSid={ACCOUNT}&BundleSid={}&Status=twilio-rejected&FailureReason=Jane+Doe+moved", sid(1));
+    assert_eq!(bridge.send(&Request::form("/callbacks/customer-profiles", &body).signed()).status, 204);
+    wait_for_states(&bridge);
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+    rebuild(&bridge, &[("KAFKA_PROFILES_FAILURE_TEXT", "false")]);
+    let records = broker().read_to_end(&bridge.profiles_topic);
+    let last: ProfileState = serde_json::from_slice(records.last().unwrap().payload.as_ref().unwrap()).unwrap();
+    assert_eq!((last.failure_reason, last.changes), (None, 1));
+}
+
+#[test]
+fn request_that_kafka_refuses_is_an_error() {
+    let events = unique_topic("events");
+    broker().create_topic_with(&events, 3, &[("max.message.bytes", "100")]);
+    let bridge = Bridge::start();
+    let output = bridge.command_with(&["profiles", "rebuild"], &[("KAFKA_TOPIC", &events)]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(&format!("cannot request a rebuild in topic {events}: MessageSizeTooLarge")), "{told}");
+}
