@@ -20,11 +20,21 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// What became of a state that Kafka refused.
+    pub enum RefusedState {
+        /// It was written without texts, or with little else than the status.
+        Shortened => "shortened",
+        /// It was not written at all.
+        Skipped => "skipped",
+    }
+}
+
 impl TransactionResult {
     pub(super) fn of(result: &Result<(), TransactionError>) -> Self {
         match result {
             Ok(()) => Self::Committed,
-            Err(TransactionError::Aborted(_)) => Self::Aborted,
+            Err(TransactionError::Aborted(_) | TransactionError::Refused(_)) => Self::Aborted,
             Err(TransactionError::Unknown(_)) => Self::Unknown,
         }
     }
@@ -40,6 +50,7 @@ pub(crate) struct ProjectorMetrics {
     pub(super) partitions: IntGauge,
     pub(super) problem: Gauges<ProjectionProblem>,
     pub(super) transactions: Counters<TransactionResult>,
+    pub(super) refused: Counters<RefusedState>,
 }
 
 impl ProjectorMetrics {
@@ -73,6 +84,11 @@ impl ProjectorMetrics {
                 "Transactions with states and offsets, by result.",
                 "result",
             )?,
+            refused: catalogue.counters(
+                "trusthub_profiles_refused_total",
+                "States that Kafka refused, usually because they are too large for their topic.",
+                "result",
+            )?,
         }))
     }
 
@@ -83,9 +99,9 @@ impl ProjectorMetrics {
         }
     }
 
-    /// Counts nothing as owned any more.
+    /// Counts nothing as owned any more. The lag stays: whether another instance owns the records is not known.
     pub(super) fn disown(&self) {
-        for gauge in [&self.lag, &self.owned, &self.partitions] {
+        for gauge in [&self.owned, &self.partitions] {
             gauge.set(0);
         }
     }

@@ -10,6 +10,7 @@
 //!                 │                                                            └─► moved_events
 //!                 ├─► batch      (what the records of a transaction change)
 //!                 ├─► requested_rebuilds (partitions that lack events)
+//!                 ├─► refused    (writes states that are too large with less content)
 //!                 └─► problems   (what keeps the states from being updated)
 //! ```
 //!
@@ -30,6 +31,7 @@ mod partitioner;
 mod problems;
 mod random_id;
 mod rebuild;
+mod refused;
 mod request;
 mod requested_rebuilds;
 mod session;
@@ -43,6 +45,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{blocking, config::KafkaConfig, kafka::ProjectionError};
 pub(crate) use metrics::ProjectorMetrics;
 use problems::ProblemReporter;
+use random_id::random_id;
 pub(crate) use request::{RebuildProgress, RebuildRequest};
 use session::Session;
 use wait::wait;
@@ -79,22 +82,26 @@ impl Projector {
 
     fn project(&self, stop: &CancellationToken, runtime: &Handle) {
         let mut problems = ProblemReporter::new(Arc::clone(&self.metrics), &self.topic);
+        // Brokers remember each id for a week, so all sessions have the same one.
+        let writer_id = random_id();
         while !stop.is_cancelled() {
-            let ended = self.run_session(stop, runtime, &mut problems);
+            let ended = self.run_session(stop, (runtime, &writer_id), &mut problems);
             self.metrics.disown();
             if let Err(error) = ended {
                 wait(problems.failed(&error), stop);
             }
         }
+        self.metrics.lag.set(0);
     }
 
     fn run_session(
         &self,
         stop: &CancellationToken,
-        runtime: &Handle,
+        (runtime, writer_id): (&Handle, &str),
         problems: &mut ProblemReporter,
     ) -> Result<(), ProjectionError> {
-        let began = Session::begin(&self.kafka, &self.topic, &self.metrics, (stop, runtime), problems)?;
+        let names = (self.topic.as_str(), writer_id);
+        let began = Session::begin(&self.kafka, names, &self.metrics, (stop, runtime), problems)?;
         let Some(mut session) = began else { return Ok(()) };
         while !stop.is_cancelled() {
             session.step(problems)?;

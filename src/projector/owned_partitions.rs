@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::partition::{LoadedPartition, OwnedPartition};
 use crate::{
     domain::{ProfileSid, state::StateWrite},
-    kafka::{AssignmentChange, EventRecord, NextOffset},
+    kafka::{AssignmentChange, Committed, EventRecord, NextOffset},
 };
 
 /// The partitions that this instance owns.
@@ -14,6 +14,8 @@ pub(super) struct OwnedPartitions {
     owned: BTreeMap<i32, OwnedPartition>,
     /// The ends of these partitions of the event topic, when they were last asked for.
     ends: BTreeMap<i32, i64>,
+    /// The offsets that former owners have committed, for partitions whose states are not in memory.
+    committed: BTreeMap<i32, i64>,
 }
 
 /// What the metrics show.
@@ -21,8 +23,8 @@ pub(super) struct OwnedPartitions {
 pub(super) struct Totals {
     pub(super) profiles: usize,
     pub(super) partitions: i64,
-    /// The records that are not applied yet.
-    pub(super) lag: i64,
+    /// The records that are not applied yet; `None` if that is not known for all partitions.
+    pub(super) lag: Option<i64>,
 }
 
 impl OwnedPartitions {
@@ -35,6 +37,7 @@ impl OwnedPartitions {
             AssignmentChange::Revoked(partitions) => {
                 self.owned.retain(|partition, _| !partitions.contains(partition));
                 self.ends.retain(|partition, _| !partitions.contains(partition));
+                self.committed.retain(|partition, _| !partitions.contains(partition));
                 records.retain(|record| !partitions.contains(&record.position.partition));
             }
         }
@@ -50,10 +53,24 @@ impl OwnedPartitions {
         self.owned.insert(partition, OwnedPartition::Loaded(loaded));
     }
 
-    /// The first partition whose states are not in memory.
-    pub(super) fn first_assigned(&mut self) -> Option<(i32, &mut OwnedPartition)> {
-        let mut owned = self.owned.iter_mut().map(|(partition, owned)| (*partition, owned));
-        owned.find(|(_, owned)| matches!(owned, OwnedPartition::Assigned { .. }))
+    /// The next partition after this one whose states are not in memory. After the last one comes the first.
+    pub(super) fn assigned_after(&mut self, last: i32) -> Option<(i32, &mut OwnedPartition)> {
+        let assigned = self.owned.iter_mut().filter(|(_, owned)| matches!(owned, OwnedPartition::Assigned { .. }));
+        assigned
+            .min_by_key(|(partition, _)| (**partition <= last, **partition))
+            .map(|(partition, owned)| (*partition, owned))
+    }
+
+    /// Whether the states of a partition are not in memory.
+    pub(super) fn has_assigned(&self) -> bool {
+        self.owned.values().any(|owned| matches!(owned, OwnedPartition::Assigned { .. }))
+    }
+
+    /// Reads these partitions again from their next offset on.
+    pub(super) fn restart(&mut self, partitions: &[i32]) {
+        for (partition, loaded) in self.all_loaded() {
+            loaded.is_started &= !partitions.contains(&partition);
+        }
     }
 
     /// The partition, if its states are in memory.
@@ -115,14 +132,25 @@ impl OwnedPartitions {
         self.ends.insert(partition, end);
     }
 
+    /// Takes into account what the group has committed.
+    pub(super) fn set_committed(&mut self, committed: &BTreeMap<i32, Committed>) {
+        for partition in self.owned.keys() {
+            self.committed.insert(*partition, committed.get(partition).map_or(0, |committed| committed.next));
+        }
+    }
+
     pub(super) fn totals(&self) -> Totals {
-        let mut totals = Totals { profiles: 0, partitions: 0, lag: 0 };
+        let mut totals = Totals { profiles: 0, partitions: 0, lag: Some(0) };
         for (partition, owned) in &self.owned {
+            let next = match owned {
+                OwnedPartition::Loaded(loaded) => Some(&loaded.next),
+                OwnedPartition::Assigned { .. } => self.committed.get(partition),
+            };
+            let left = self.ends.get(partition).zip(next).map(|(end, next)| end.saturating_sub(*next).max(0));
+            totals.lag = totals.lag.zip(left).map(|(lag, left)| lag.saturating_add(left));
             let OwnedPartition::Loaded(loaded) = owned else { continue };
-            let end = self.ends.get(partition).copied().unwrap_or_default();
             totals.profiles = totals.profiles.saturating_add(loaded.states.len());
             totals.partitions = totals.partitions.saturating_add(1);
-            totals.lag = totals.lag.saturating_add(end.saturating_sub(loaded.next).max(0));
         }
         totals
     }
@@ -178,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn lag_counts_the_records_of_loaded_partitions_that_are_not_applied() {
+    fn lag_counts_the_records_that_are_not_applied() {
         let mut owned = OwnedPartitions::default();
         owned.accept(AssignmentChange::Assigned(vec![2]), &mut Vec::new());
         owned.insert(0, loaded(5));
@@ -186,8 +214,34 @@ mod tests {
         for (partition, end) in [(0, 8), (1, 7), (2, 100)] {
             owned.set_end(partition, end);
         }
-        assert_eq!(owned.totals(), Totals { profiles: 0, partitions: 2, lag: 3 });
+        assert_eq!(owned.totals().lag, None, "the offset of an assigned partition is not known");
+        owned.set_committed(&BTreeMap::from([(2, Committed { next: 90, counts: None })]));
+        assert_eq!(owned.totals(), Totals { profiles: 0, partitions: 2, lag: Some(13) });
         owned.advance(&BTreeMap::from([(0, 8)]));
-        assert_eq!(owned.totals().lag, 0);
+        assert_eq!(owned.totals().lag, Some(10));
+        owned.set_committed(&BTreeMap::new());
+        assert_eq!(owned.totals().lag, Some(100), "nothing is committed");
+    }
+
+    #[test]
+    fn partition_that_cannot_be_loaded_does_not_keep_others_waiting() {
+        let mut owned = OwnedPartitions::default();
+        owned.accept(AssignmentChange::Assigned(vec![0, 1, 3]), &mut Vec::new());
+        owned.insert(2, loaded(0));
+        let mut last = -1;
+        let order = [(); 5].map(|()| {
+            last = owned.assigned_after(last).unwrap().0;
+            last
+        });
+        assert_eq!(order, [0, 1, 3, 0, 1]);
+    }
+
+    #[test]
+    fn restarted_partition_is_not_expected_before_it_is_started() {
+        let mut owned = OwnedPartitions::default();
+        owned.insert(0, loaded(5));
+        owned.insert(1, loaded(5));
+        owned.restart(&[1, 7]);
+        assert!(owned.is_expected(&record(0, 5)) && !owned.is_expected(&record(1, 5)));
     }
 }

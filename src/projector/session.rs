@@ -19,6 +19,7 @@ use super::{
     owned_partitions::OwnedPartitions,
     problems::ProblemReporter,
     random_id::random_id,
+    refused::{Correction, write_singly},
     requested_rebuilds::RequestedRebuilds,
     wait::wait,
 };
@@ -55,6 +56,10 @@ pub(super) struct Session<'s> {
     requested: RequestedRebuilds,
     has_joined: bool,
     aborts: u32,
+    /// The partition that was loaded last, or could not be.
+    last_loaded: i32,
+    /// The states that Kafka has, where they are not those of their transaction.
+    corrections: Vec<Correction>,
     next_lag_check: Instant,
     next_topic_check: Instant,
 }
@@ -74,10 +79,10 @@ impl<'s> Session<'s> {
     /// [`ProjectionError`] if the states cannot be projected now.
     pub(super) fn begin(
         kafka: &'s KafkaConfig,
-        topic: &'s str,
+        (topic, writer_id): (&'s str, &str),
         metrics: &'s Arc<ProjectorMetrics>,
         (stop, runtime): (&'s CancellationToken, &Handle),
-        problems: &ProblemReporter,
+        problems: &mut ProblemReporter,
     ) -> Result<Option<Self>, ProjectionError> {
         let group = ProjectionGroup::create(kafka, topic)?;
         let topics = ProjectionTopics::new(kafka, topic, &metrics.operations, runtime.clone());
@@ -95,7 +100,7 @@ impl<'s> Session<'s> {
             wait(TOPIC_INTERVAL, stop);
         };
         topics.check_compaction()?;
-        let writer = StateWriter::open(kafka, topic, &random_id())?;
+        let writer = StateWriter::open(kafka, topic, writer_id)?;
         group.join()?;
         let now = Instant::now();
         Ok(Some(Self {
@@ -109,6 +114,8 @@ impl<'s> Session<'s> {
             requested: RequestedRebuilds::default(),
             has_joined: false,
             aborts: 0,
+            last_loaded: -1,
+            corrections: Vec::new(),
             next_lag_check: now,
             next_topic_check: now + TOPIC_CHECK_INTERVAL,
         }))
@@ -121,19 +128,23 @@ impl<'s> Session<'s> {
     pub(super) fn step(&mut self, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
         self.writer.serve();
         let gathered = self.gather(problems)?;
-        let is_applied = self.apply(&gathered.records)?;
-        if let (true, Some((partition, offset))) = (is_applied, gathered.rebuild) {
-            self.rebuild_on_request(partition, offset)?;
+        let is_applied = self.apply(&gathered.records, problems)?;
+        match gathered.rebuild {
+            Some((partition, offset)) if is_applied => self.rebuild_on_request(partition, offset)?,
+            // The request is read again with the records before it, also if these are in other partitions.
+            Some((partition, _)) => self.owned.restart(&[partition]),
+            None => {}
         }
         self.request_rebuilds()?;
-        self.load_next()?;
+        self.load_next(problems)?;
+        self.owned.take(self.corrections.drain(..));
         self.start_loaded();
         self.check_if_due(problems)?;
         self.show();
         Ok(())
     }
 
-    fn gather(&mut self, problems: &ProblemReporter) -> Result<Gathered, ProjectionError> {
+    fn gather(&mut self, problems: &mut ProblemReporter) -> Result<Gathered, ProjectionError> {
         let mut gathered = Gathered::default();
         let mut timeout = POLL_TIMEOUT;
         for _ in 0..BATCH_RECORDS {
@@ -165,7 +176,7 @@ impl<'s> Session<'s> {
     }
 
     /// Returns the errors after which the session cannot continue.
-    fn accept_error(&self, error: ProjectionError, problems: &ProblemReporter) -> Result<(), ProjectionError> {
+    fn accept_error(&self, error: ProjectionError, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
         match error.problem {
             ProjectionProblem::Unreachable => {
                 problems.interrupted(&error);
@@ -178,7 +189,7 @@ impl<'s> Session<'s> {
     }
 
     /// Applies the records in one transaction. Returns whether Kafka has it; if not, the records are read again.
-    fn apply(&mut self, records: &[EventRecord]) -> Result<bool, ProjectionError> {
+    fn apply(&mut self, records: &[EventRecord], problems: &mut ProblemReporter) -> Result<bool, ProjectionError> {
         let mut batch = Batch::default();
         for record in records {
             if let Some(loaded) = self.owned.loaded(record.position.partition) {
@@ -188,8 +199,12 @@ impl<'s> Session<'s> {
         let next = batch.next_offsets().clone();
         let offsets: Vec<_> =
             next.iter().filter_map(|(partition, next)| self.owned.next_offset(*partition, *next)).collect();
-        if !self.write(&batch.records(), &offsets)? {
+        let states = batch.records();
+        if !self.write(&states, &offsets)? {
             return Ok(false);
+        }
+        if !states.is_empty() {
+            problems.wrote();
         }
         for outcome in batch.outcomes() {
             self.metrics.events.of(*outcome).inc();
@@ -210,16 +225,37 @@ impl<'s> Session<'s> {
         } else {
             let written = self.writer.commit(&self.group, records, offsets);
             self.metrics.transactions.of(TransactionResult::of(&written)).inc();
-            written
+            match written {
+                Err(TransactionError::Refused(_)) => self.write_singly(records, offsets),
+                written => written,
+            }
         };
         match written {
             Ok(()) => {
                 self.aborts = 0;
                 Ok(true)
             }
-            Err(TransactionError::Aborted(error)) => self.start_again(error, offsets).map(|()| false),
+            Err(TransactionError::Aborted(error) | TransactionError::Refused(error)) => {
+                self.start_again(error, offsets).map(|()| false)
+            }
             Err(TransactionError::Unknown(error)) => Err(error),
         }
+    }
+
+    /// Writes the states without those that Kafka refuses, and then the offsets.
+    fn write_singly(&mut self, records: &[StateRecord], offsets: &[NextOffset]) -> Result<(), TransactionError> {
+        let (owned, group, writer, metrics) = (&self.owned, &self.group, &mut self.writer, self.metrics);
+        let commit = |record: &StateRecord| {
+            // Each state says which records it takes into account, so these are harmless when they are read again.
+            let next = owned.loaded(record.partition).map(|loaded| loaded.next);
+            let offset = next.and_then(|next| owned.next_offset(record.partition, next));
+            let written = writer.commit(group, std::slice::from_ref(record), offset.as_slice());
+            metrics.transactions.of(TransactionResult::of(&written)).inc();
+            written
+        };
+        let present = |partition, profile: &_| owned.loaded(partition).and_then(|loaded| loaded.states.get(profile));
+        let written = write_singly(records, commit, present, metrics, &mut self.corrections);
+        written.and_then(|()| self.group.commit(offsets).map_err(TransactionError::Aborted))
     }
 
     /// Reads the partitions again from where they were, after an error that a rebalance can cause.
@@ -229,9 +265,7 @@ impl<'s> Session<'s> {
             return Err(error);
         }
         tracing::debug!(%error, "a transaction was aborted");
-        for (partition, loaded) in self.owned.all_loaded() {
-            loaded.is_started &= offsets.iter().all(|offset| offset.partition != partition);
-        }
+        self.owned.restart(&offsets.iter().map(|offset| offset.partition).collect::<Vec<_>>());
         Ok(())
     }
 
@@ -246,20 +280,27 @@ impl<'s> Session<'s> {
     }
 
     /// Reads the states of a partition that was assigned.
-    fn load_next(&mut self) -> Result<(), ProjectionError> {
-        let Some((partition, assigned)) = self.owned.first_assigned() else {
+    fn load_next(&mut self, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
+        let Some((partition, assigned)) = self.owned.assigned_after(self.last_loaded) else {
             self.loader.close();
             return Ok(());
         };
+        self.last_loaded = partition;
         match self.loader.load(&self.group, partition) {
-            Ok(Some(loading)) => self.begin_partition(partition, loading),
+            Ok(Some(loading)) => {
+                self.begin_partition(partition, loading)?;
+                if !self.owned.has_assigned() {
+                    self.next_lag_check = Instant::now();
+                }
+                Ok(())
+            }
             Ok(None) => {
                 assigned.report_open_transaction(partition);
                 Ok(())
             }
             // Kafka does not answer, or the former owner's offsets are part of an open transaction.
             Err(error) if error.problem == ProjectionProblem::Unreachable => {
-                tracing::debug!(%error, partition, "cannot read the states of the partition yet");
+                problems.interrupted(&error);
                 Ok(())
             }
             Err(error) => Err(error),
@@ -333,10 +374,12 @@ impl<'s> Session<'s> {
 
     fn check_if_due(&mut self, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
         let now = Instant::now();
-        if self.has_joined && self.owned.first_assigned().is_none() && now >= self.next_lag_check {
+        if self.has_joined && now >= self.next_lag_check {
             self.next_lag_check = now + LAG_INTERVAL;
             match self.fetch_ends() {
-                Ok(()) => problems.succeeded(),
+                // The next check follows when the states of all partitions are in memory.
+                Ok(()) if self.owned.has_assigned() => {}
+                Ok(()) => problems.succeeded(self.owned.totals().lag == Some(0)),
                 Err(error) => self.accept_error(error, problems)?,
             }
         }
@@ -356,6 +399,9 @@ impl<'s> Session<'s> {
                 return Err(ProjectionError::outdated(EVENT_TOPIC_REPLACED));
             }
             self.owned.set_end(partition, end);
+        }
+        if self.owned.has_assigned() {
+            self.owned.set_committed(&self.group.committed(self.loader.partitions)?);
         }
         Ok(())
     }
@@ -380,6 +426,8 @@ impl<'s> Session<'s> {
         let totals = self.owned.totals();
         self.metrics.owned.set(i64::try_from(totals.profiles).unwrap_or(i64::MAX));
         self.metrics.partitions.set(totals.partitions);
-        self.metrics.lag.set(totals.lag);
+        if let (true, Some(lag)) = (self.has_joined, totals.lag) {
+            self.metrics.lag.set(lag);
+        }
     }
 }

@@ -34,11 +34,18 @@ pub(crate) struct ProjectionError {
     pub problem: ProjectionProblem,
     /// The problem and the cure.
     message: String,
+    /// Whether a transaction with states failed.
+    pub is_of_write: bool,
 }
 
 impl ProjectionError {
-    pub(super) fn new(problem: ProjectionProblem, message: impl Into<String>) -> Self {
-        Self { problem, message: message.into() }
+    pub(crate) fn new(problem: ProjectionProblem, message: impl Into<String>) -> Self {
+        Self { problem, message: message.into(), is_of_write: false }
+    }
+
+    /// The same error, of a transaction with states.
+    pub(crate) fn of_write(self) -> Self {
+        Self { is_of_write: true, ..self }
     }
 
     /// The session has to start over, for this reason, although nothing is wrong.

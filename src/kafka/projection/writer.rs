@@ -1,8 +1,13 @@
 //! Writes states and offsets in one transaction.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use rdkafka::{
+    ClientConfig, ClientContext,
+    config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig},
@@ -19,11 +24,38 @@ use crate::config::KafkaConfig;
 /// The time limit of a request. librdkafka requires it to be shorter than that of the transaction.
 const REQUEST_MS: &str = "5000";
 
-impl ProducerContext for QuietContext {
+/// Notices refused records. Each record that is not delivered makes the commit of its transaction fail.
+#[derive(Default)]
+struct WriterContext {
+    /// Whether a record of the present transaction is too large, or invalid for another reason.
+    has_refused_record: AtomicBool,
+}
+
+impl ClientContext for WriterContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        QuietContext.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, detail: &str) {
+        QuietContext.error(error, detail);
+    }
+}
+
+impl ProducerContext for WriterContext {
     type DeliveryOpaque = ();
 
-    /// A record that is not delivered makes the commit of its transaction fail.
-    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _record)) = result
+            && error.rdkafka_error_code().is_some_and(is_refusal)
+        {
+            self.has_refused_record.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether Kafka will refuse the same record again.
+fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord)
 }
 
 /// A record of the state topic.
@@ -44,14 +76,41 @@ pub(crate) struct StateRecord {
 pub(crate) enum TransactionError {
     /// It was aborted, and the writer can be used again.
     Aborted(ProjectionError),
+    /// It was aborted, because Kafka refuses one of the records: usually it is too large for the topic.
+    Refused(ProjectionError),
     /// Its end is unknown. The writer must be replaced, and the states be read again.
     Unknown(ProjectionError),
 }
 
 /// A transactional producer for the state topic.
 pub(crate) struct StateWriter {
-    producer: BaseProducer<QuietContext>,
+    producer: BaseProducer<WriterContext>,
+    config: ClientConfig,
     topic: String,
+}
+
+/// Creates a client, and waits until Kafka has accepted it and aborted the transaction of the former one.
+fn create(config: &ClientConfig, topic: &str) -> Result<BaseProducer<WriterContext>, ProjectionError> {
+    let failed = |error: &KafkaError| {
+        let request = format!("begin transactions on topic {topic}");
+        let has_timed_out = error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut)
+            || matches!(error, KafkaError::Transaction(error) if error.code() == RDKafkaErrorCode::OperationTimedOut);
+        if has_timed_out {
+            let seconds = INIT_TIMEOUT.as_secs();
+            return ProjectionError::new(
+                ProjectionProblem::Transactions,
+                format!(
+                    "cannot {request}: the transaction coordinator did not answer within {seconds} s; check the \
+                         topic __transaction_state and transaction.state.log.replication.factor of the brokers"
+                ),
+            );
+        }
+        ProjectionError::of_request(&request, error)
+    };
+    let producer: BaseProducer<_> =
+        config.create_with_context(WriterContext::default()).map_err(|error| failed(&error))?;
+    producer.init_transactions(INIT_TIMEOUT).map_err(|error| failed(&error))?;
+    Ok(producer)
 }
 
 impl StateWriter {
@@ -69,25 +128,7 @@ impl StateWriter {
             .set("message.timeout.ms", &timeout)
             .set("request.timeout.ms", REQUEST_MS)
             .set("socket.timeout.ms", REQUEST_MS);
-        let failed = |error: &KafkaError| {
-            let request = format!("begin transactions on topic {topic}");
-            let has_timed_out = error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut)
-                || matches!(error, KafkaError::Transaction(error) if error.code() == RDKafkaErrorCode::OperationTimedOut);
-            if has_timed_out {
-                let seconds = INIT_TIMEOUT.as_secs();
-                return ProjectionError::new(
-                    ProjectionProblem::Transactions,
-                    format!(
-                        "cannot {request}: the transaction coordinator did not answer within {seconds} s; check the \
-                         topic __transaction_state and transaction.state.log.replication.factor of the brokers"
-                    ),
-                );
-            }
-            ProjectionError::of_request(&request, error)
-        };
-        let producer: BaseProducer<_> = config.create_with_context(QuietContext).map_err(|error| failed(&error))?;
-        producer.init_transactions(INIT_TIMEOUT).map_err(|error| failed(&error))?;
-        Ok(Self { producer, topic: topic.to_owned() })
+        Ok(Self { producer: create(&config, topic)?, config, topic: topic.to_owned() })
     }
 
     /// Serves the events of the client, which would otherwise accumulate during an outage.
@@ -101,17 +142,27 @@ impl StateWriter {
     /// # Errors
     /// [`TransactionError`], which says whether the transaction was aborted.
     pub(crate) fn commit(
-        &self,
+        &mut self,
         group: &ProjectionGroup,
         records: &[StateRecord],
         offsets: &[NextOffset],
     ) -> Result<(), TransactionError> {
-        self.try_commit(group, records, offsets).map_err(|error| {
-            let reported = ProjectionError::of_request(&format!("write to topic {}", self.topic), &error);
-            // Whether a commit that failed in another way took effect is not known.
-            let is_abortable = !matches!(&error, KafkaError::Transaction(error) if !error.txn_requires_abort());
+        self.serve();
+        self.producer.context().has_refused_record.store(false, Ordering::Relaxed);
+        let prepared = self.prepare(group, records, offsets);
+        // Whether a commit that failed took effect is not known, unless the client demands to abort.
+        let (result, is_known) = match prepared {
+            Ok(()) => (self.producer.commit_transaction(TRANSACTION_TIMEOUT), false),
+            Err(error) => (Err(error), true),
+        };
+        result.map_err(|error| {
+            tracing::debug!(%error, "a transaction failed");
+            let reported = ProjectionError::of_request(&format!("write to topic {}", self.topic), &error).of_write();
+            let is_refused = self.is_refused(&error);
+            let is_abortable =
+                is_known || !matches!(&error, KafkaError::Transaction(error) if !error.txn_requires_abort());
             if is_abortable && self.abort().is_ok() {
-                TransactionError::Aborted(reported)
+                if is_refused { self.replace_after(reported) } else { TransactionError::Aborted(reported) }
             } else {
                 TransactionError::Unknown(reported)
             }
@@ -126,7 +177,24 @@ impl StateWriter {
         self.producer.abort_transaction(TRANSACTION_TIMEOUT)
     }
 
-    fn try_commit(
+    /// After a refused record, the client waits forever for a producer id.
+    fn replace_after(&mut self, refused: ProjectionError) -> TransactionError {
+        match create(&self.config, &self.topic) {
+            Ok(producer) => {
+                self.producer = producer;
+                TransactionError::Refused(refused)
+            }
+            Err(error) => TransactionError::Unknown(error.of_write()),
+        }
+    }
+
+    fn is_refused(&self, error: &KafkaError) -> bool {
+        self.serve();
+        let code = matches!(error, KafkaError::Transaction(error) if is_refusal(error.code()));
+        code || self.producer.context().has_refused_record.load(Ordering::Relaxed)
+    }
+
+    fn prepare(
         &self,
         group: &ProjectionGroup,
         records: &[StateRecord],
@@ -138,8 +206,7 @@ impl StateWriter {
         }
         let membership = group.membership().ok_or(KafkaError::Canceled)?;
         let offsets = group.offsets(offsets)?;
-        self.producer.send_offsets_to_transaction(&offsets, &membership, TRANSACTION_TIMEOUT)?;
-        self.producer.commit_transaction(TRANSACTION_TIMEOUT)
+        self.producer.send_offsets_to_transaction(&offsets, &membership, TRANSACTION_TIMEOUT)
     }
 
     fn message<'r>(&'r self, record: &'r StateRecord) -> BaseRecord<'r, str, [u8]> {

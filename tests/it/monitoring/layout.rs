@@ -15,7 +15,7 @@ use super::{
 /// The width of a dashboard in grid columns.
 const COLUMNS: u64 = 24;
 /// Metrics without a panel, and why.
-const EXCUSED: [(&str, &str); 14] = [
+const EXCUSED: [(&str, &str); 15] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
     ("trusthub_event_time_reset", "it concerns one start, which a log line at level error explains"),
     ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
@@ -26,6 +26,7 @@ const EXCUSED: [(&str, &str); 14] = [
     ("trusthub_profiles_owned", "how the instances share the states concerns no one while they are up to date"),
     ("trusthub_profiles_partitions", "the same"),
     ("trusthub_profiles_problem", "usually 0; TrusthubProfilesStale reports anything else"),
+    ("trusthub_profiles_refused_total", "usually 0; a log line at level error explains it"),
     ("trusthub_profiles_transactions_total", "an aborted transaction is repeated; one that fails again is a problem"),
     ("trusthub_reconcile_described_total", "edited profiles concern only who reads their states"),
     ("trusthub_reconcile_deleted_total", "the same; the log names each of them"),
