@@ -12,7 +12,7 @@ use super::{parts::metrics, start_error::StartError, steps::project_profiles};
 use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
-    kafka::ProjectionError,
+    kafka::{ProjectionError, ProjectionProblem},
     liveness::Liveness,
     projector::{Projector, RebuildProgress, RebuildRequest},
 };
@@ -84,7 +84,11 @@ async fn wait_until_done(
     let mut last = (0, Instant::now());
     loop {
         let asked = Arc::clone(request);
-        let now = blocking::run("profiles-ask", move || asked.progress()).await??;
+        let answer = blocking::run("profiles-ask", move || asked.progress()).await?;
+        let Some(now) = known_progress(answer, last.1.elapsed() > stall_timeout)? else {
+            sleep(PROGRESS_INTERVAL).await;
+            continue;
+        };
         progress(now);
         if now.done == now.total {
             return Ok(now);
@@ -96,5 +100,33 @@ async fn wait_until_done(
             return Err(RebuildError::Stalled { progress: now, seconds: stall_timeout.as_secs() });
         }
         sleep(PROGRESS_INTERVAL).await;
+    }
+}
+
+/// `None` if Kafka does not answer now, which is an error only when there has been no progress for too long.
+fn known_progress(
+    answer: Result<RebuildProgress, ProjectionError>,
+    has_stalled: bool,
+) -> Result<Option<RebuildProgress>, ProjectionError> {
+    match answer {
+        Ok(progress) => Ok(Some(progress)),
+        Err(error) if error.problem == ProjectionProblem::Unreachable && !has_stalled => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_of_kafka_ends_the_rebuild_only_when_it_lasts() {
+        let silent = || Err(ProjectionError::new(ProjectionProblem::Unreachable, "no broker"));
+        assert_eq!(known_progress(silent(), false), Ok(None));
+        assert_eq!(known_progress(silent(), true), silent().map(Some));
+        let denied = Err(ProjectionError::new(ProjectionProblem::Permission, "denied"));
+        assert_eq!(known_progress(denied.clone(), false), denied.map(Some));
+        let progress = RebuildProgress { done: 1, total: 3 };
+        assert_eq!(known_progress(Ok(progress), true), Ok(Some(progress)));
     }
 }
