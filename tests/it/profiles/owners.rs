@@ -81,7 +81,8 @@ fn stop_does_not_wait_for_the_projection() {
     let began = std::time::Instant::now();
     bridge.signal("TERM");
     assert!(bridge.wait().success());
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // The service would wait five seconds for a projection that ignores the stop.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let late = bridge.log().into_iter().filter(|line| line.contains("did not stop in time")).count();
     assert_eq!(late, 0);
     assert!(broker().has_topic(&bridge.profiles_topic));
