@@ -27,12 +27,12 @@ const KEY: &str = "profiles-rebuild";
 
 /// Collects what became of each request.
 #[derive(Default)]
-struct RequestContext {
+struct RebuildContext {
     /// The offset, or why there is none, by partition.
     results: Mutex<BTreeMap<i32, Result<i64, KafkaError>>>,
 }
 
-impl ClientContext for RequestContext {
+impl ClientContext for RebuildContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         QuietContext.log(level, facility, message);
     }
@@ -42,7 +42,7 @@ impl ClientContext for RequestContext {
     }
 }
 
-impl ProducerContext for RequestContext {
+impl ProducerContext for RebuildContext {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
@@ -68,8 +68,8 @@ pub(crate) fn request_rebuild(
     let mut config = client_config::producer(kafka);
     config.set("message.timeout.ms", PUBLISH_TIMEOUT.as_millis().to_string());
     let failed = |error: &KafkaError| ProjectionError::of_request(&request, error);
-    let producer: BaseProducer<RequestContext> =
-        config.create_with_context(RequestContext::default()).map_err(|error| failed(&error))?;
+    let producer: BaseProducer<RebuildContext> =
+        config.create_with_context(RebuildContext::default()).map_err(|error| failed(&error))?;
     let mut requested = Vec::new();
     for partition in partitions {
         requested.push(partition);
