@@ -3,6 +3,8 @@
 //! Every step polls the group, applies what arrived in one transaction, and then loads at most one partition. Rebalances
 //! happen during the poll only, so no transaction is open while partitions are assigned or revoked.
 
+mod checks;
+
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -38,9 +40,6 @@ const BATCH_RECORDS: usize = 500;
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// The pause between two looks for the event topic while it does not exist.
 const TOPIC_INTERVAL: Duration = Duration::from_secs(1);
-const LAG_INTERVAL: Duration = Duration::from_secs(5);
-const TOPIC_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-const EVENT_TOPIC_REPLACED: &str = "the event topic was created again";
 /// A session ends after this many consecutive transactions that were aborted.
 const MAX_ABORTS: u32 = 3;
 
@@ -117,7 +116,7 @@ impl<'s> Session<'s> {
             last_loaded: -1,
             corrections: Vec::new(),
             next_lag_check: now,
-            next_topic_check: now + TOPIC_CHECK_INTERVAL,
+            next_topic_check: now + checks::TOPIC_CHECK_INTERVAL,
         }))
     }
 
@@ -157,7 +156,7 @@ impl<'s> Session<'s> {
             match polled {
                 Polled::Nothing => break,
                 Polled::Record(record) if self.owned.is_from_new_topic(&record) => {
-                    return Err(ProjectionError::outdated(EVENT_TOPIC_REPLACED));
+                    return Err(ProjectionError::outdated(checks::EVENT_TOPIC_REPLACED));
                 }
                 Polled::Record(record) if !self.owned.is_expected(&record) => {}
                 Polled::Record(record) if record.ce_type() == Some(REBUILD_TYPE) => {
@@ -370,56 +369,6 @@ impl<'s> Session<'s> {
         self.owned.advance(&BTreeMap::from([(partition, next)]));
         tracing::info!(partition, changed = changes.len(), "built the states of profiles again from the events");
         Ok(true)
-    }
-
-    fn check_if_due(&mut self, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
-        let now = Instant::now();
-        if self.has_joined && now >= self.next_lag_check {
-            self.next_lag_check = now + LAG_INTERVAL;
-            match self.fetch_ends() {
-                // The next check follows when the states of all partitions are in memory.
-                Ok(()) if self.owned.has_assigned() => {}
-                Ok(()) => problems.succeeded(self.owned.totals().lag == Some(0)),
-                Err(error) => self.accept_error(error, problems)?,
-            }
-        }
-        if now >= self.next_topic_check {
-            self.next_topic_check = now + TOPIC_CHECK_INTERVAL;
-            if let Err(error) = self.check_topics() {
-                self.accept_error(error, problems)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn fetch_ends(&mut self) -> Result<(), ProjectionError> {
-        for partition in self.owned.partitions() {
-            let end = self.group.end_of(&self.loader.kafka.topic, partition)?;
-            if self.owned.loaded(partition).is_some_and(|loaded| loaded.next > end) {
-                return Err(ProjectionError::outdated(EVENT_TOPIC_REPLACED));
-            }
-            self.owned.set_end(partition, end);
-        }
-        if self.owned.has_assigned() {
-            self.owned.set_committed(&self.group.committed(self.loader.partitions)?);
-        }
-        Ok(())
-    }
-
-    /// Checks whether the topics are still those with which the session began.
-    fn check_topics(&mut self) -> Result<(), ProjectionError> {
-        if self.topics.check(&self.group)? != Some(self.loader.partitions) {
-            return Err(ProjectionError::outdated("the number of partitions changed"));
-        }
-        self.topics.check_compaction()?;
-        for (partition, loaded) in self.owned.all_loaded() {
-            let end = self.group.end_of(self.loader.topic, partition)?;
-            if end < loaded.state_end {
-                return Err(ProjectionError::outdated("the state topic was created again"));
-            }
-            loaded.state_end = end;
-        }
-        Ok(())
     }
 
     fn show(&self) {
