@@ -40,6 +40,8 @@ const BATCH_RECORDS: usize = 500;
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// The pause between two looks for the event topic while it does not exist.
 const TOPIC_INTERVAL: Duration = Duration::from_secs(1);
+const TOPIC_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+const EVENT_TOPIC_REPLACED: &str = "the event topic was created again";
 /// A session ends after this many consecutive transactions that were aborted.
 const MAX_ABORTS: u32 = 3;
 
@@ -116,7 +118,7 @@ impl<'s> Session<'s> {
             last_loaded: -1,
             corrections: Vec::new(),
             next_lag_check: now,
-            next_topic_check: now + checks::TOPIC_CHECK_INTERVAL,
+            next_topic_check: now + TOPIC_CHECK_INTERVAL,
         }))
     }
 
@@ -156,7 +158,7 @@ impl<'s> Session<'s> {
             match polled {
                 Polled::Nothing => break,
                 Polled::Record(record) if self.owned.is_from_new_topic(&record) => {
-                    return Err(ProjectionError::outdated(checks::EVENT_TOPIC_REPLACED));
+                    return Err(ProjectionError::outdated(EVENT_TOPIC_REPLACED));
                 }
                 Polled::Record(record) if !self.owned.is_expected(&record) => {}
                 Polled::Record(record) if record.ce_type() == Some(REBUILD_TYPE) => {

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ProblemReporter, ProjectionError, Session};
+use super::{EVENT_TOPIC_REPLACED, ProblemReporter, ProjectionError, Session, TOPIC_CHECK_INTERVAL};
 
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
-pub(super) const TOPIC_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-pub(super) const EVENT_TOPIC_REPLACED: &str = "the event topic was created again";
 
 impl Session<'_> {
     pub(super) fn check_if_due(&mut self, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
