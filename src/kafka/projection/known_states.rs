@@ -101,17 +101,17 @@ impl StateReading {
     ) -> Result<KnownStates<S>, StatesUnused> {
         let group = ProjectionGroup::create(&self.kafka, &self.topic)?;
         let Some(partitions) = topics.check(&group)? else { return Err(incomplete("the event topic does not exist")) };
-        topics.check_compaction()?;
         // In this order: the states are at least as late as the offsets, because those of an open transaction make it wait.
         let committed = group.committed(partitions)?;
         let reader = PartitionReader::create(&self.kafka, &self.topic)?;
-        let (mut records, mut next) = (0_u64, BTreeMap::new());
+        let (mut records, mut next, mut is_truncated) = (0_u64, BTreeMap::new(), false);
         for partition in 0..partitions {
             let offset = match committed.get(&partition) {
                 Some(own) => next_of(own, partition, partitions)?,
                 None => self.end_of_empty(&reader, partition)?,
             };
             let extent = self.stable_extent(&reader, partition)?;
+            is_truncated |= extent.first > 0;
             reader.read((&self.topic, partition, extent.end), &self.stop, |record| {
                 records = records.saturating_add(1);
                 if let Some((profile, state)) = state_of(&record) {
@@ -123,6 +123,10 @@ impl StateReading {
         }
         if self.stop.is_cancelled() {
             return Err(incomplete("the run was stopped"));
+        }
+        // It matters only if Kafka has deleted records. The embedded Kafka of `dev` does not answer.
+        if is_truncated {
+            topics.check_compaction()?;
         }
         Ok(KnownStates { states, records, next })
     }

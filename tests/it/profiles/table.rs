@@ -42,7 +42,8 @@ impl Reviewed {
     /// Every third profile is approved, every third one is rejected and every third one is still in review. Afterwards one that
     /// was rejected is submitted again, and another one is deleted.
     fn play() -> Self {
-        let fixture = Fixture::with(&[], &[("DEDUP_WINDOW_SECS", "0")]);
+        let fixture =
+            Fixture::with(&[], &[("DEDUP_WINDOW_SECS", "0"), ("KAFKA_PROFILES_TOPIC", &unique_topic("states"))]);
         let hub = &fixture.simulator;
         hub.set("duplicate=100");
         let profiles: Vec<_> = (0..9).map(|_| hub.create(&fixture.url)).collect();

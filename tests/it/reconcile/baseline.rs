@@ -5,6 +5,7 @@ use trusthub_events::Status;
 use test_support::reconcile::Fixture;
 
 use super::{found, states::state_of};
+use crate::profiles::wait_for_states;
 
 #[test]
 fn baseline_gives_every_profile_a_state() {
@@ -14,6 +15,7 @@ fn baseline_gives_every_profile_a_state() {
     fixture.simulator.submit(&submitted);
     fixture.simulator.settle();
     fixture.advance_clock();
+    wait_for_states(&fixture.bridge);
     fixture.reconcile(&[]);
     assert!(state_of(&fixture, &draft).is_none(), "a draft that no callback announced");
     let before = found(&fixture.bridge.events(1)).len();

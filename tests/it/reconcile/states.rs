@@ -161,6 +161,7 @@ fn topic_whose_states_expire_is_not_used_and_the_run_says_so() {
     let sid = create_announced(&fixture);
     wait_for_states(&fixture.bridge);
     broker().alter_topic(&fixture.bridge.profiles_topic, &[("cleanup.policy", "delete")]);
+    broker().delete_records(&fixture.bridge.profiles_topic);
     reject_unannounced(&fixture, &sid);
     fixture.advance_clock();
     let run = fixture.reconcile(&[]);
