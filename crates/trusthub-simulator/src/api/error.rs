@@ -96,7 +96,7 @@ impl ApiError {
         let name = host.and_then(|host| host.parse::<AllowedHost>().ok());
         Self::forbidden(match name.as_ref().map(AllowedHost::as_str) {
             Some(name) => format!(
-                "Host: {name} is not known to be the simulator; if nobody else controls this name, start it with \
+                "Host: {name} is not known to be the simulator; if no one else controls this name, start it with \
                  --allowed-host {name}"
             ),
             None => "Host: write an address or a name of the simulator, such as 127.0.0.1:8090".to_owned(),
