@@ -19,13 +19,13 @@ mod compare;
 mod contender;
 mod floor;
 mod growth;
-mod histories;
 mod load;
 mod memory;
 mod process;
 mod profiles;
 mod report;
 mod spools;
+mod state_size;
 mod steady;
 
 use std::{env, process::ExitCode, str::FromStr};

@@ -6,17 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::kafka::{Broker, unique_topic};
+use test_support::{
+    histories::{EVENTS_OF_PROFILE, Histories},
+    kafka::{Broker, unique_topic},
+};
 
 use crate::{
     callbacks::Shape,
     compare::{Measured, Settings, interleaved, ratio, spread},
     contender::{Contender, Kind, PARTITIONS},
-    histories::{EVENTS_OF_PROFILE, Histories, bytes_of_state},
     load::Clients,
     process::{peak_mib, resident_mib},
     report::{Cell, Report},
     setting,
+    state_size::bytes_of_state,
 };
 
 /// The largest number of profiles; the others are a tenth of it.

@@ -13,6 +13,7 @@
 //! | use an in-process Kafka that returns errors | [`mock_cluster`] |
 //! | send callbacks continuously and prove that none is lost | [`Load`], [`ledger::Ledger`] |
 //! | derive each profile's status as a consumer does | [`latest_statuses`] |
+//! | publish the events of many profiles without a service | [`histories::Histories`] |
 //! | derive the states of profiles from the events | [`states::DerivedStates`] |
 //! | run several instances under a load, and check the states of profiles | [`replicas::Replicas`] |
 //! | break the clock, the disk or name lookups of a program | [`machine::Machine`], [`name_server::NameServer`] |
@@ -41,6 +42,7 @@ mod bridge;
 mod consumer_view;
 mod executable;
 pub mod golden;
+pub mod histories;
 mod http;
 pub mod ingress;
 pub mod kafka;

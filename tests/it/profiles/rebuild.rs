@@ -1,16 +1,21 @@
 //! The states are built again from the events: on request, and after partitions were added.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use trusthub_events::{ProfileSid, state::ProfileState};
 
 use test_support::{
     ACCOUNT, Bridge, Request,
+    histories::Histories,
     kafka::{Record, broker, unique_topic},
+    proxy::Fault,
     wait_for,
 };
 
-use super::{States, announce_all, expected_states, last_states, sid, wait_for_partitions, wait_for_states};
+use super::{
+    States, announce_all, expected_states, last_states, sid, wait_for_partitions, wait_for_states, wait_for_states_in,
+};
+use crate::faults::one_broker;
 
 /// Runs the command with these variables changed, and returns its diagnostics.
 fn rebuild(bridge: &Bridge, changes: &[(&str, &str)]) -> String {
@@ -121,6 +126,43 @@ fn states_move_to_new_partitions_even_if_their_events_were_deleted() {
     let records = broker().read_to_end(&bridge.profiles_topic);
     assert_eq!(states_in_one_partition(&records), Some(before));
     assert!(records.iter().any(|record| record.partition > 2 && record.payload.is_some()));
+}
+
+#[test]
+fn owner_that_is_killed_during_a_rebuild_loses_no_state() {
+    const PROFILES: usize = 4_000;
+    let (kafka, network) = (one_broker().direct(), one_broker().take_fault_proxy());
+    let events = unique_topic("events");
+    kafka.create_topic(&events, 1);
+    Histories { kafka, topic: &events, profiles: PROFILES }.publish_more(PROFILES);
+    let bootstrap = network.bootstrap();
+    let mut bridge = Bridge::start_with(&[("KAFKA_BOOTSTRAP_SERVERS", &bootstrap), ("KAFKA_TOPIC", &events)]);
+    let before = last_states(&wait_for_states_in(kafka, &bridge));
+    assert_eq!(before.len(), PROFILES);
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+
+    // Without their events, the states exist in the state topic only, and half of them have to move.
+    kafka.delete_records(&events);
+    kafka.add_partitions(&events, 2);
+    kafka.add_partitions(&bridge.profiles_topic, 2);
+    // Each of the four transactions takes more than a second.
+    network.set(Fault::Delay(Duration::from_millis(300)));
+    bridge.restart(&[]);
+    wait_for("the owner has moved some states", || (kafka.end_of(&bridge.profiles_topic, 1) > 0).then_some(()));
+    bridge.kill();
+    let records = kafka.read_to_end(&bridge.profiles_topic);
+    assert_eq!(states_in_one_partition(&records).map(|states| states.len()), Some(PROFILES));
+    let moved = records.iter().filter(|record| record.partition == 1).count();
+    assert!(moved < PROFILES / 3, "{moved} states were moved before the kill");
+
+    network.set(Fault::None);
+    bridge.restart(&[]);
+    wait_for_partitions(&bridge, 2);
+    let states = states_in_one_partition(&kafka.read_to_end(&bridge.profiles_topic)).unwrap();
+    assert_eq!(states, before);
+    let in_new_partition = states.values().filter(|state| state.position.partition == 1).count();
+    assert!(in_new_partition > PROFILES / 3, "{in_new_partition} states were moved");
 }
 
 #[test]

@@ -191,6 +191,12 @@ impl Broker {
         records::partitions(&self.consumer(), topic, Instant::now() + REQUEST_TIMEOUT).len()
     }
 
+    /// The offset after the last record of a partition, which may be part of a transaction that has not ended.
+    pub fn end_of(&self, topic: &str, partition: i32) -> i64 {
+        let extent = self.consumer().fetch_watermarks(topic, partition, REQUEST_TIMEOUT);
+        extent.expect("the broker answers").1
+    }
+
     /// Every record of the topic once there are at least this many, ordered by partition and offset.
     pub fn wait_for_records(&self, topic: &str, at_least: usize, timeout: Duration) -> Vec<Record> {
         let mut records = self.gather(topic, at_least, timeout, Vec::<Record>::new());

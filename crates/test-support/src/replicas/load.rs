@@ -34,33 +34,63 @@ pub(super) struct Targets {
 
 #[derive(Default)]
 struct TargetState {
-    /// `None` for an instance that gets no callbacks.
-    addresses: Vec<Option<SocketAddr>>,
+    instances: Vec<Instance>,
     is_stopped: bool,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Instance {
+    /// `None` for an instance that gets no callbacks.
+    address: Option<SocketAddr>,
+    /// How often the address was set.
+    changes: usize,
+}
+
+/// The address of an instance for as long as the load balancer sends callbacks there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Target {
+    instance: usize,
+    address: SocketAddr,
+    changes: usize,
 }
 
 impl Targets {
     /// Sends the callbacks for an instance to this address, or none.
     pub(super) fn set(&self, instance: usize, address: Option<SocketAddr>) {
         let mut state = self.state.lock().unwrap();
-        let length = state.addresses.len().max(instance + 1);
-        state.addresses.resize(length, None);
-        state.addresses[instance] = address;
+        let length = state.instances.len().max(instance + 1);
+        state.instances.resize(length, Instance::default());
+        let changes = state.instances[instance].changes + 1;
+        state.instances[instance] = Instance { address, changes };
         self.changed.notify_all();
     }
 
-    /// The address of a random instance, once there is one; `None` when the load is stopped.
-    fn pick(&self, random: &mut Random) -> Option<SocketAddr> {
-        let is_idle = |state: &mut TargetState| !state.is_stopped && state.addresses.iter().all(Option::is_none);
+    /// A random instance that has an address, once there is one; `None` when the load is stopped.
+    fn pick(&self, random: &mut Random) -> Option<Target> {
+        let is_idle = |state: &mut TargetState| !state.is_stopped && state.targets().next().is_none();
         let (state, waited) = self.changed.wait_timeout_while(self.state.lock().unwrap(), TIMEOUT, is_idle).unwrap();
         assert!(!waited.timed_out(), "no instance has an address, and the load is not stopped");
-        let addresses: Vec<_> = state.addresses.iter().flatten().copied().collect();
-        (!state.is_stopped).then(|| random.pick(&addresses))
+        let targets: Vec<_> = state.targets().collect();
+        (!state.is_stopped).then(|| random.pick(&targets))
+    }
+
+    /// Whether the instance has got callbacks without interruption since it was picked.
+    fn is_unchanged(&self, target: Target) -> bool {
+        self.state.lock().unwrap().targets().any(|now| now == target)
     }
 
     fn rest(&self, pace: Duration) {
         let state = self.state.lock().unwrap();
         let _ = self.changed.wait_timeout_while(state, pace, |state| !state.is_stopped).unwrap();
+    }
+}
+
+impl TargetState {
+    fn targets(&self) -> impl Iterator<Item = Target> {
+        self.instances
+            .iter()
+            .enumerate()
+            .filter_map(|(instance, of)| of.address.map(|address| Target { instance, address, changes: of.changes }))
     }
 }
 
@@ -123,6 +153,8 @@ pub(super) struct Answers {
     /// How many connections closed instead.
     pub(super) unanswered: u64,
     pub(super) others: Vec<u16>,
+    /// The longest wait for an answer of an instance that was not suspended meanwhile. A suspended one answers once it is
+    /// resumed, and Twilio no longer waits for that.
     pub(super) slowest: Duration,
 }
 
@@ -141,7 +173,7 @@ struct RandomCaller {
     random: Random,
     size: LoadSize,
     targets: Arc<Targets>,
-    connection: Option<(SocketAddr, Connection)>,
+    connection: Option<(Target, Connection)>,
     answers: Answers,
 }
 
@@ -180,7 +212,7 @@ impl RandomCaller {
     /// Sends a callback to a random instance. Returns its status, which is `None` without an answer; `None` when the load is
     /// stopped.
     fn send(&mut self, request: &Request, number: u64) -> Option<Option<u16>> {
-        let connection = self.connection()?;
+        let (target, connection) = self.connection()?;
         let sent = Instant::now();
         connection.write(request.bytes());
         let answer = connection.read();
@@ -196,23 +228,25 @@ impl RandomCaller {
         }
         if status.is_some() {
             self.targets.answers.fetch_add(1, Ordering::Relaxed);
+        }
+        if status.is_some() && self.targets.is_unchanged(target) {
             self.answers.slowest = self.answers.slowest.max(sent.elapsed());
         }
         Some(status)
     }
 
-    fn connection(&mut self) -> Option<&mut Connection> {
+    fn connection(&mut self) -> Option<(Target, &mut Connection)> {
         loop {
-            let address = self.targets.pick(&mut self.random)?;
-            if self.connection.as_ref().is_some_and(|(open, _)| *open == address) {
+            let target = self.targets.pick(&mut self.random)?;
+            if self.connection.as_ref().is_some_and(|(open, _)| *open == target) {
                 break;
             }
             // An instance that was killed a moment ago refuses connections.
-            self.connection = Connection::open(address).map(|connection| (address, connection));
+            self.connection = Connection::open(target.address).map(|connection| (target, connection));
             if self.connection.is_some() {
                 break;
             }
         }
-        self.connection.as_mut().map(|(_, connection)| connection)
+        self.connection.as_mut().map(|(target, connection)| (*target, connection))
     }
 }

@@ -211,7 +211,7 @@ fn check_answers(answers: &Answers, derived: &DerivedStates) {
     let lost: Vec<_> = answers.accepted.iter().filter(|number| !derived.numbers.contains(number)).collect();
     assert!(lost.is_empty(), "{} callbacks are lost: {:?}", lost.len(), lost.first());
     assert!(answers.others.is_empty(), "answered otherwise: {:?}", answers.others);
-    assert!(answers.slowest < TWILIO_TIMEOUT, "{:?}", answers.slowest);
+    assert!(answers.slowest < TWILIO_TIMEOUT, "the slowest answer took {:?}", answers.slowest);
 }
 
 /// The figures of a run in which nothing was wrong.
@@ -231,7 +231,7 @@ pub struct Figures {
     pub unavailable: u64,
     /// Those whose connection closed instead.
     pub(crate) unanswered: u64,
-    /// The longest wait for an answer.
+    /// The longest wait for an answer of an instance that was not suspended meanwhile.
     pub(crate) slowest: Duration,
     /// The records of the event topic.
     pub(crate) events: usize,

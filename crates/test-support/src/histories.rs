@@ -3,31 +3,31 @@
 use std::time::Duration;
 
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
+    ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{Header, Message as _, OwnedHeaders},
+    message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
-use test_support::{ACCOUNT, kafka::Broker};
+use crate::{ACCOUNT, kafka::Broker};
 
 /// The events of each profile before the last ones.
-pub(crate) const EVENTS_OF_PROFILE: usize = 2;
-/// The states whose mean size is measured.
-const SAMPLE: i64 = 1_000;
+pub const EVENTS_OF_PROFILE: usize = 2;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reviews of this many profiles: every fourth one is rejected, the others are approved.
-pub(crate) struct Histories<'b> {
-    pub(crate) kafka: &'b Broker,
-    pub(crate) topic: &'b str,
-    pub(crate) profiles: usize,
+pub struct Histories<'b> {
+    /// Where the topic is.
+    pub kafka: &'b Broker,
+    /// The event topic.
+    pub topic: &'b str,
+    /// The number of profiles.
+    pub profiles: usize,
 }
 
 impl Histories<'_> {
     /// Publishes the submission of each profile, and then each result.
-    pub(crate) fn publish(&self) {
+    pub fn publish(&self) {
         let producer = self.producer();
         for step in 0..EVENTS_OF_PROFILE {
             (0..self.profiles).for_each(|profile| self.send(&producer, profile, step));
@@ -36,7 +36,7 @@ impl Histories<'_> {
     }
 
     /// Publishes one more event for each of the first profiles.
-    pub(crate) fn publish_more(&self, profiles: usize) {
+    pub fn publish_more(&self, profiles: usize) {
         let producer = self.producer();
         (0..profiles).for_each(|profile| self.send(&producer, profile, EVENTS_OF_PROFILE));
         producer.flush(TIMEOUT).unwrap();
@@ -91,22 +91,4 @@ fn value(sid: &str, profile: usize, step: usize, time: &str) -> String {
     format!(
         r#"{{"account_sid":"{ACCOUNT}","profile_sid":"{sid}","resource":"customer-profile","status":"{status}","raw_status":"{status}","failure_reason":{reason},"errors":[{errors}],"valid_until":null,"received_at":"{time}","origin":"callback","idempotency_token":null,"extra":{{}}}}"#
     )
-}
-
-/// The mean size of the values of the last states in the first partition, in bytes; 0 if there are none.
-pub(crate) fn bytes_of_state(kafka: &Broker, topic: &str) -> f64 {
-    let mut client = ClientConfig::new();
-    client.set("bootstrap.servers", kafka.bootstrap()).set("group.id", "bench").set("enable.partition.eof", "true");
-    let consumer: BaseConsumer = client.create().unwrap();
-    let mut partition = TopicPartitionList::new();
-    partition.add_partition_offset(topic, 0, Offset::OffsetTail(SAMPLE)).unwrap();
-    consumer.assign(&partition).unwrap();
-    let mut sizes = Vec::new();
-    loop {
-        match consumer.poll(TIMEOUT).expect("the partition has an end") {
-            Ok(record) => sizes.push(record.payload().unwrap_or_default().len() as f64),
-            Err(KafkaError::PartitionEOF(_)) => return sizes.iter().sum::<f64>() / (sizes.len() as f64).max(1.0),
-            Err(error) => panic!("{error}"),
-        }
-    }
 }
