@@ -47,6 +47,7 @@ pub(crate) use metrics::ProjectorMetrics;
 use problems::ProblemReporter;
 use random_id::random_id;
 pub(crate) use request::{RebuildProgress, RebuildRequest};
+use requested_rebuilds::RequestedRebuilds;
 use session::Session;
 use wait::wait;
 
@@ -84,8 +85,9 @@ impl Projector {
         let mut problems = ProblemReporter::new(Arc::clone(&self.metrics), &self.topic);
         // Brokers remember each id for a week, so all sessions have the same one.
         let writer_id = random_id();
+        let mut requested = RequestedRebuilds::default();
         while !stop.is_cancelled() {
-            let ended = self.run_session(stop, (runtime, &writer_id), &mut problems);
+            let ended = self.run_session(stop, (runtime, &writer_id), (&mut problems, &mut requested));
             self.metrics.disown();
             if let Err(error) = ended {
                 wait(problems.failed(&error), stop);
@@ -98,10 +100,10 @@ impl Projector {
         &self,
         stop: &CancellationToken,
         (runtime, writer_id): (&Handle, &str),
-        problems: &mut ProblemReporter,
+        (problems, requested): (&mut ProblemReporter, &mut RequestedRebuilds),
     ) -> Result<(), ProjectionError> {
         let names = (self.topic.as_str(), writer_id);
-        let began = Session::begin(&self.kafka, names, &self.metrics, (stop, runtime), problems)?;
+        let began = Session::begin(&self.kafka, names, &self.metrics, (stop, runtime), (problems, requested))?;
         let Some(mut session) = began else { return Ok(()) };
         while !stop.is_cancelled() {
             session.step(problems)?;

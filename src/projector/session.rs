@@ -54,7 +54,7 @@ pub(super) struct Session<'s> {
     topics: ProjectionTopics,
     loader: Loader<'s>,
     owned: OwnedPartitions,
-    requested: RequestedRebuilds,
+    requested: &'s mut RequestedRebuilds,
     has_joined: bool,
     aborts: u32,
     /// The partition that was loaded last, or could not be.
@@ -74,7 +74,8 @@ struct Gathered {
 }
 
 impl<'s> Session<'s> {
-    /// Waits for the topics and joins the group. `None` if the service stops before.
+    /// Waits for the topics and joins the group. `None` if the service stops before. Requests that are not due yet survive in
+    /// `requested` if the session ends.
     ///
     /// # Errors
     /// [`ProjectionError`] if the states cannot be projected now.
@@ -83,7 +84,7 @@ impl<'s> Session<'s> {
         (topic, writer_id): (&'s str, &str),
         metrics: &'s Arc<ProjectorMetrics>,
         (stop, runtime): (&'s CancellationToken, &Handle),
-        problems: &mut ProblemReporter,
+        (problems, requested): (&mut ProblemReporter, &'s mut RequestedRebuilds),
     ) -> Result<Option<Self>, ProjectionError> {
         let group = ProjectionGroup::create(kafka, topic)?;
         let topics = ProjectionTopics::new(kafka, topic, &metrics.operations, runtime.clone());
@@ -112,7 +113,7 @@ impl<'s> Session<'s> {
             topics,
             loader: Loader { kafka, topic, stop, partitions, reader: None },
             owned: OwnedPartitions::default(),
-            requested: RequestedRebuilds::default(),
+            requested,
             has_joined: false,
             aborts: 0,
             last_loaded: -1,
