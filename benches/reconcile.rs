@@ -19,20 +19,29 @@ use std::{
     process::Child,
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use test_support::reconcile::{Fixture, QUIET, play};
+use test_support::{
+    kafka::unique_topic,
+    reconcile::{Fixture, QUIET, play},
+};
 
 const STREAMS: u64 = 200;
 /// Streams that run concurrently; they mostly wait.
 const AT_ONCE: usize = 3;
 const PROFILES: [usize; 3] = [1_000, 10_000, 100_000];
+/// How long the service may take to derive the states of the profiles.
+const LIMIT: Duration = Duration::from_secs(300);
 
 fn main() {
     play_streams(number("FIRST_STREAM").unwrap_or(0), number("STREAMS").unwrap_or(STREAMS));
-    println!("| Profiles | Missed and published | Requests | Seconds | Peak memory |\n| --- | --- | --- | --- | --- |");
-    PROFILES.into_iter().for_each(measure);
+    println!("| Profiles | Compared with | Missed and published | Requests | Seconds | Peak memory |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for profiles in PROFILES {
+        measure(profiles, "");
+        measure(profiles, &unique_topic("states"));
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -59,9 +68,10 @@ fn play_streams(first: u64, count: u64) {
     println!("\n{count} streams, from number {first}: every view is correct\n");
 }
 
-/// Measures two runs: one that publishes every profile, and one that finds nothing missing.
-fn measure(profiles: usize) {
-    let fixture = Fixture::with(&[], &[QUIET]);
+/// Measures two runs: one that publishes every profile, and one that finds nothing missing. `states` is the topic of the
+/// states of profiles, or empty.
+fn measure(profiles: usize, states: &str) {
+    let fixture = Fixture::with(&[], &[QUIET, ("KAFKA_PROFILES_TOPIC", states)]);
     fixture.begin_history();
     fixture.simulator.post("/simulator/profiles", &format!("count={profiles}&status=twilio-approved"));
     fixture.advance_clock();
@@ -73,7 +83,21 @@ fn measure(profiles: usize) {
         };
         let (missed, requests) = (figure("requests:", " missed"), figure(" s,", " requests"));
         let seconds = figure(" events in ", " s,");
-        println!("| {profiles} | {missed} | {requests} | {seconds} | {:.0} MiB |", f64::from(peak_kib) / 1024.0);
+        let known = if output.contains(" states and ") { "states" } else { "events" };
+        let peak = f64::from(peak_kib) / 1024.0;
+        println!("| {profiles} | {known} | {missed} | {requests} | {seconds} | {peak:.0} MiB |");
+        if !states.is_empty() {
+            wait_for_states(&fixture, profiles);
+        }
+    }
+}
+
+/// Waits until the service has derived the states of this many profiles.
+fn wait_for_states(fixture: &Fixture, profiles: usize) {
+    let deadline = Instant::now() + LIMIT;
+    while fixture.bridge.metric("trusthub_profiles_owned") < profiles as f64 {
+        assert!(Instant::now() < deadline, "not all profiles have a state");
+        thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -58,6 +58,17 @@ pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
     config
 }
 
+/// Limits how much a consumer prefetches, so that its memory does not depend on the size of the topic.
+///
+/// When the limit is reached, librdkafka pauses the fetches of a partition for `fetch.queue.backoff.ms`. The default of a
+/// second would limit a reader to the limit per second, whatever the broker can send.
+pub(super) fn limit_read_ahead(config: &mut ClientConfig) -> &mut ClientConfig {
+    config
+        .set("queued.max.messages.kbytes", "4096")
+        .set("fetch.message.max.bytes", "1048576")
+        .set("fetch.queue.backoff.ms", "5")
+}
+
 /// The properties of the producer: idempotent, acknowledged by all in-sync replicas, and with the partitioner of Java
 /// clients.
 pub(super) fn producer(kafka: &KafkaConfig) -> ClientConfig {

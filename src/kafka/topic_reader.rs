@@ -45,10 +45,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long [`TopicReader::close`] waits for the consumer to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much the client prefetches. The limit keeps memory independent of the size of the topic.
-const READ_AHEAD_KBYTES: &str = "4096";
-const FETCH_BYTES: &str = "1048576";
-
 /// Why the topic cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum TopicReadError {
@@ -259,7 +255,7 @@ fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<(TopicConsu
     let _operation = operations.begin(Operation::KafkaMetadata);
     let deadline = Instant::now() + REQUEST_TIMEOUT;
     let mut config = client_config::common(kafka);
-    config
+    client_config::limit_read_ahead(&mut config)
         // The consumer joins no group, but librdkafka requires a group id.
         .set("group.id", "trusthub-bridge-history")
         .set("enable.auto.commit", "false")
@@ -267,8 +263,6 @@ fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<(TopicConsu
         // Records that expire during the read are skipped.
         .set("auto.offset.reset", "earliest")
         .set("allow.auto.create.topics", "false")
-        .set("queued.max.messages.kbytes", READ_AHEAD_KBYTES)
-        .set("fetch.message.max.bytes", FETCH_BYTES)
         .set("fetch.wait.max.ms", "20");
     let consumer: TopicConsumer =
         TemporaryClient::create(Some(operations), || config.create_with_context(QuietContext))?;

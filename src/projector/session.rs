@@ -38,6 +38,9 @@ use crate::{
 const BATCH_RECORDS: usize = 500;
 /// How long a poll waits for the first record of a batch.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long after its first record a batch waits for more. Each transaction takes several requests, so many small ones
+/// would cost more CPU time than the callbacks.
+const BATCH_TIME: Duration = Duration::from_millis(100);
 /// The pause between two looks for the event topic while it does not exist.
 const TOPIC_INTERVAL: Duration = Duration::from_secs(1);
 const TOPIC_CHECK_INTERVAL: Duration = Duration::from_secs(30);
@@ -148,9 +151,10 @@ impl<'s> Session<'s> {
 
     fn gather(&mut self, problems: &mut ProblemReporter) -> Result<Gathered, ProjectionError> {
         let mut gathered = Gathered::default();
-        let mut timeout = POLL_TIMEOUT;
+        let mut deadline = None;
         for _ in 0..BATCH_RECORDS {
-            let polled = self.group.poll(timeout);
+            let left = deadline.map(|deadline: Instant| deadline.saturating_duration_since(Instant::now()));
+            let polled = self.group.poll(left.unwrap_or(POLL_TIMEOUT));
             for change in self.group.take_changes() {
                 self.owned.accept(change, &mut gathered.records);
                 self.has_joined = true;
@@ -172,7 +176,7 @@ impl<'s> Session<'s> {
                     break;
                 }
             }
-            timeout = Duration::ZERO;
+            deadline = deadline.or_else(|| Some(Instant::now() + BATCH_TIME));
         }
         Ok(gathered)
     }

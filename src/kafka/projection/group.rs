@@ -32,10 +32,6 @@ const HEARTBEAT_INTERVAL_MS: &str = "2000";
 /// less time.
 const MAX_POLL_INTERVAL_MS: &str = "3600000";
 
-/// How much the client prefetches. The limit keeps memory independent of the size of the topic.
-const READ_AHEAD_KBYTES: &str = "4096";
-const FETCH_BYTES: &str = "1048576";
-
 /// A change of the partitions that this member owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AssignmentChange {
@@ -127,7 +123,7 @@ pub(super) fn group_name(states: &str) -> String {
 
 fn config(kafka: &KafkaConfig, name: &str) -> ClientConfig {
     let mut config = client_config::common(kafka);
-    config
+    client_config::limit_read_ahead(&mut config)
         .set("group.id", name)
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", SESSION_TIMEOUT_MS)
@@ -137,9 +133,7 @@ fn config(kafka: &KafkaConfig, name: &str) -> ClientConfig {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
-        .set("allow.auto.create.topics", "false")
-        .set("queued.max.messages.kbytes", READ_AHEAD_KBYTES)
-        .set("fetch.message.max.bytes", FETCH_BYTES);
+        .set("allow.auto.create.topics", "false");
     config
 }
 

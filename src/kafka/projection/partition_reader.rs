@@ -49,7 +49,7 @@ impl PartitionReader {
     pub(crate) fn create(kafka: &KafkaConfig, states: &str) -> Result<Self, ProjectionError> {
         let create = |isolation: &str| {
             let mut config = client_config::common(kafka);
-            config
+            client_config::limit_read_ahead(&mut config)
                 // The consumer joins no group, but librdkafka requires a group id.
                 .set("group.id", group_name(states))
                 .set("isolation.level", isolation)
@@ -57,9 +57,7 @@ impl PartitionReader {
                 .set("enable.partition.eof", "true")
                 .set("auto.offset.reset", "earliest")
                 .set("allow.auto.create.topics", "false")
-                .set("fetch.wait.max.ms", "20")
-                .set("queued.max.messages.kbytes", "4096")
-                .set("fetch.message.max.bytes", "1048576");
+                .set("fetch.wait.max.ms", "20");
             config.create_with_context(QuietContext).map_err(|error| {
                 ProjectionError::of_request("create a Kafka client for the states of profiles", &error)
             })

@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -23,6 +23,12 @@ use crate::config::KafkaConfig;
 
 /// The time limit of a request. librdkafka requires it to be shorter than that of the transaction.
 const REQUEST_MS: &str = "5000";
+/// The pause before a request is repeated. Brokers refuse the first requests of a transaction for some milliseconds, until
+/// they have marked the end of the previous one in all partitions (`CONCURRENT_TRANSACTIONS`). librdkafka's default of 100 ms
+/// would limit the writer to ten transactions a second.
+const RETRY_MS: &str = "5";
+/// How long one poll for delivery reports takes.
+const REPORT_POLL: Duration = Duration::from_millis(1);
 
 /// Notices refused records. Each record that is not delivered makes the commit of its transaction fail.
 #[derive(Default)]
@@ -127,7 +133,8 @@ impl StateWriter {
             .set("transaction.timeout.ms", &timeout)
             .set("message.timeout.ms", &timeout)
             .set("request.timeout.ms", REQUEST_MS)
-            .set("socket.timeout.ms", REQUEST_MS);
+            .set("socket.timeout.ms", REQUEST_MS)
+            .set("retry.backoff.ms", RETRY_MS);
         Ok(Self { producer: create(&config, topic)?, config, topic: topic.to_owned() })
     }
 
@@ -206,7 +213,18 @@ impl StateWriter {
         }
         let membership = group.membership().ok_or(KafkaError::Canceled)?;
         let offsets = group.offsets(offsets)?;
-        self.producer.send_offsets_to_transaction(&offsets, &membership, TRANSACTION_TIMEOUT)
+        self.producer.send_offsets_to_transaction(&offsets, &membership, TRANSACTION_TIMEOUT)?;
+        self.take_reports();
+        Ok(())
+    }
+
+    /// Waits for the delivery reports, which the commit would do as well. But rdkafka 0.39 would take 100 ms for that, since
+    /// each poll of its `flush` lasts that long even if the last report has arrived.
+    fn take_reports(&self) {
+        let deadline = Instant::now() + TRANSACTION_TIMEOUT;
+        while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+            self.producer.poll(REPORT_POLL);
+        }
     }
 
     fn message<'r>(&'r self, record: &'r StateRecord) -> BaseRecord<'r, str, [u8]> {
