@@ -2,6 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -27,8 +28,8 @@ const REQUEST_MS: &str = "5000";
 /// they have marked the end of the previous one in all partitions (`CONCURRENT_TRANSACTIONS`). librdkafka's default of 100 ms
 /// would limit the writer to ten transactions a second.
 const RETRY_MS: &str = "5";
-/// How long one poll for delivery reports takes.
-const REPORT_POLL: Duration = Duration::from_millis(1);
+/// The pause between two polls for delivery reports.
+const REPORT_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Notices refused records. Each record that is not delivered makes the commit of its transaction fail.
 #[derive(Default)]
@@ -219,11 +220,13 @@ impl StateWriter {
     }
 
     /// Waits for the delivery reports, which the commit would do as well. But rdkafka 0.39 would take 100 ms for that, since
-    /// each poll of its `flush` lasts that long even if the last report has arrived.
+    /// each poll of its `flush` lasts that long even if the last report has arrived. A poll with a short timeout instead
+    /// would not sleep, because rdkafka rounds the rest of a timeout down to whole milliseconds.
     fn take_reports(&self) {
         let deadline = Instant::now() + TRANSACTION_TIMEOUT;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
-            self.producer.poll(REPORT_POLL);
+            self.serve();
+            thread::sleep(REPORT_INTERVAL);
         }
     }
 
