@@ -42,4 +42,10 @@ impl Status {
     pub fn from_name(name: &str) -> Self {
         Self::named(name).unwrap_or(Self::Unknown)
     }
+
+    /// Whether the profile is approved, if only provisionally. Such a profile may expire.
+    #[must_use]
+    pub fn is_approved(self) -> bool {
+        matches!(self, Self::TwilioApproved | Self::ProvisionallyApproved)
+    }
 }

@@ -2,15 +2,38 @@
 
 use super::{
     codec::{Reader, Writer},
+    expiry::expiry,
     position::Position,
     profile_state::{ProfileState, RecentId, StatusChange},
 };
-use crate::{AccountSid, Label, ProfileSid, RejectionReason, Status, Timestamp};
+use crate::{AccountSid, Label, ProfileSid, RejectionReason, Resource, Status, Timestamp};
 
 /// A [`ProfileState`] in a few hundred bytes. It is for the memory of one process alone: another version of this crate cannot
 /// read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactState(Box<[u8]>);
+
+/// What a [`CompactState`] says about the profile without being decoded as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateSummary {
+    /// The kind of the profile.
+    pub resource: Resource,
+    /// The present status.
+    pub status: Status,
+    /// When the present status began.
+    pub since: Timestamp,
+    /// When the approval expires, as [`ProfileState::expires_at`] says.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The first fields of a [`CompactState`].
+struct Head {
+    resource: Resource,
+    status: Status,
+    raw_status: String,
+    since: Timestamp,
+    valid_until: Option<String>,
+}
 
 impl CompactState {
     /// The compact form of a state. Times keep their milliseconds.
@@ -19,16 +42,16 @@ impl CompactState {
     /// Never for the types of this crate. Serde's signature requires a result.
     pub fn encode(state: &ProfileState) -> serde_json::Result<Self> {
         let mut to = Writer::default();
-        to.text(digits(state.account_sid.as_str()));
-        to.text(digits(state.profile_sid.as_str()));
         write_label(&mut to, state.resource);
         write_status(&mut to, state.status, &state.raw_status);
         write_time(&mut to, state.since);
+        to.option(state.valid_until.as_deref(), Writer::text);
+        to.text(digits(state.account_sid.as_str()));
+        to.text(digits(state.profile_sid.as_str()));
         to.option(state.previous_status, write_label);
         to.option(state.previous_since, write_time);
         to.list(&state.errors, write_error);
         to.option(state.failure_reason.as_deref(), Writer::text);
-        to.option(state.valid_until.as_deref(), Writer::text);
         write_time(&mut to, state.first_seen_at);
         write_time(&mut to, state.updated_at);
         to.number(state.changes);
@@ -54,22 +77,19 @@ impl CompactState {
     #[must_use]
     pub fn decode(&self) -> Option<ProfileState> {
         let from = &mut Reader::new(&self.0);
-        let account_sid = AccountSid::parse(&format!("AC{}", from.text()?)).ok()?;
-        let profile_sid = ProfileSid::parse(&format!("BU{}", from.text()?)).ok()?;
-        let resource = read_label(from)?;
-        let (status, raw_status) = read_status(from)?;
+        let Head { resource, status, raw_status, since, valid_until } = read_head(from)?;
         let state = ProfileState {
-            account_sid,
-            profile_sid,
+            account_sid: AccountSid::parse(&format!("AC{}", from.text()?)).ok()?,
+            profile_sid: ProfileSid::parse(&format!("BU{}", from.text()?)).ok()?,
             resource,
             status,
             raw_status,
-            since: read_time(from)?,
+            since,
+            valid_until,
             previous_status: from.option(read_label)?,
             previous_since: from.option(read_time)?,
             errors: from.list(read_error)?,
             failure_reason: from.option(Reader::text)?,
-            valid_until: from.option(Reader::text)?,
             first_seen_at: read_time(from)?,
             updated_at: read_time(from)?,
             changes: from.number()?,
@@ -86,11 +106,25 @@ impl CompactState {
         from.is_at_end().then_some(state)
     }
 
+    /// What the first bytes say, in a small part of the time of [`CompactState::decode`]; `None` if [`CompactState::encode`] did
+    /// not write them.
+    #[must_use]
+    pub fn summary(&self) -> Option<StateSummary> {
+        let Head { resource, status, since, valid_until, .. } = read_head(&mut Reader::new(&self.0))?;
+        Some(StateSummary { resource, status, since, expires_at: expiry(status, valid_until.as_deref()) })
+    }
+
     /// The size of the form in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.len()
     }
+}
+
+fn read_head(from: &mut Reader<'_>) -> Option<Head> {
+    let resource = read_label(from)?;
+    let (status, raw_status) = read_status(from)?;
+    Some(Head { resource, status, raw_status, since: read_time(from)?, valid_until: from.option(Reader::text)? })
 }
 
 /// The digits of a SID, without its two letters.

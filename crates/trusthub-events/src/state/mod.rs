@@ -40,6 +40,7 @@ mod bounds;
 mod codec;
 mod compact;
 mod event;
+mod expiry;
 mod fold;
 mod outcome;
 mod position;
@@ -47,7 +48,7 @@ mod profile_state;
 #[cfg(test)]
 mod tests;
 
-pub use compact::CompactState;
+pub use compact::{CompactState, StateSummary};
 pub use event::StateEvent;
 pub use fold::{StateOptions, StateWrite, Transition};
 pub use outcome::StateOutcome;

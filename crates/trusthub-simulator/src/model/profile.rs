@@ -253,7 +253,7 @@ impl SimulatedProfile {
     /// # Errors
     /// [`ForbiddenInStatus`] if the profile is not approved.
     pub(super) fn expire(&mut self, code: u32, now: SimTime) -> Result<Vec<StatusChange>, ForbiddenInStatus> {
-        if !is_approval(self.status) {
+        if !self.status.is_approved() {
             return Err(self.forbidden());
         }
         self.updated = now;
@@ -294,7 +294,7 @@ impl SimulatedProfile {
     pub(super) fn due(&self) -> Option<SimTime> {
         match self.status {
             Status::InReview => self.review_at,
-            status if is_approval(status) => self.valid_until,
+            status if status.is_approved() => self.valid_until,
             _ => None,
         }
     }
@@ -309,7 +309,7 @@ impl SimulatedProfile {
         self.status = status;
         self.errors.clear();
         self.review_at = None;
-        if !is_approval(status) {
+        if !status.is_approved() {
             self.valid_until = None;
         }
         StatusChange { status, reason: String::new(), is_expiry: false }
@@ -318,11 +318,6 @@ impl SimulatedProfile {
     fn forbidden(&self) -> ForbiddenInStatus {
         ForbiddenInStatus { status: self.status }
     }
-}
-
-/// Returns whether a profile with this status is approved, if only provisionally.
-fn is_approval(status: Status) -> bool {
-    [Status::TwilioApproved, Status::ProvisionallyApproved].contains(&status)
 }
 
 /// The failure reason of a callback, which names each code, as nothing else in the callback does.

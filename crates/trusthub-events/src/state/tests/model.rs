@@ -7,7 +7,11 @@ use super::{
     reference::{Known, Told, ToldKind, after, state_of},
     *,
 };
-use crate::{AccountSid, Label as _, ProfileSid, state::CompactState, view};
+use crate::{
+    AccountSid, Label as _, ProfileSid,
+    state::{CompactState, StateSummary},
+    view,
+};
 
 /// Milliseconds after noon: close together, at the limits of the hour, and far apart.
 const TIMES: [i64; 9] = [0, 1, 1_000, MINUTE, HOUR - 1, HOUR, HOUR + 1, 2 * HOUR, 3 * HOUR];
@@ -142,7 +146,10 @@ proptest! {
             let Some(state) = topic.state.take() else { continue };
             let json = serde_json::to_string(&state).unwrap();
             prop_assert_eq!(&serde_json::from_str::<ProfileState>(&json).unwrap(), &state);
-            topic.state = CompactState::encode(&state).unwrap().decode();
+            let compact = CompactState::encode(&state).unwrap();
+            let (resource, status, since, expires_at) = (state.resource, state.status, state.since, state.expires_at());
+            prop_assert_eq!(compact.summary(), Some(StateSummary { resource, status, since, expires_at }));
+            topic.state = compact.decode();
             prop_assert_eq!(topic.state.as_ref(), Some(&state));
         }
     }
