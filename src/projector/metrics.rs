@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::profile_gauges::ProfileGauges;
 use crate::{
     domain::{Label as _, closed_set, state::StateOutcome},
     kafka::{ProjectionProblem, TransactionError},
@@ -51,6 +52,7 @@ pub(crate) struct ProjectorMetrics {
     pub(super) problem: Gauges<ProjectionProblem>,
     pub(super) transactions: Counters<TransactionResult>,
     pub(super) refused: Counters<RefusedState>,
+    pub(super) profiles: ProfileGauges,
 }
 
 impl ProjectorMetrics {
@@ -89,6 +91,7 @@ impl ProjectorMetrics {
                 "States that Kafka refused, usually because they are too large for their topic.",
                 "result",
             )?,
+            profiles: ProfileGauges::register(shared)?,
         }))
     }
 
@@ -104,5 +107,6 @@ impl ProjectorMetrics {
         for gauge in [&self.owned, &self.partitions] {
             gauge.set(0);
         }
+        self.profiles.clear();
     }
 }

@@ -5,8 +5,9 @@
 //! offsets in one transaction. It reads nothing but the two topics, and nothing of the path of callbacks depends on it.
 //!
 //! ```text
-//! mod ─► session ─┬─► owned_partitions ─► partition ─► partition_states
-//!  (thread)       ├─► loader     (reads the states of a new partition) ─► rebuild (what differs from the events)
+//! mod ─► session ─┬─► owned_partitions ─► partition ─► partition_states ─► status_index
+//!  (thread)       ├─► metrics    (shows the status indexes in profile_gauges)
+//!                ├─► loader     (reads the states of a new partition) ─► rebuild (what differs from the events)
 //!                 │                                                            └─► moved_events
 //!                 ├─► batch      (what the records of a transaction change)
 //!                 ├─► requested_rebuilds (partitions that lack events)
@@ -29,12 +30,14 @@ mod partition;
 mod partition_states;
 mod partitioner;
 mod problems;
+mod profile_gauges;
 mod random_id;
 mod rebuild;
 mod refused;
 mod request;
 mod requested_rebuilds;
 mod session;
+mod status_index;
 mod wait;
 
 use std::{sync::Arc, time::Duration};

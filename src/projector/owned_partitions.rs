@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::partition::{LoadedPartition, OwnedPartition};
+use super::{
+    partition::{LoadedPartition, OwnedPartition},
+    status_index::StatusIndex,
+};
 use crate::{
     domain::{ProfileSid, state::StateWrite},
     kafka::{AssignmentChange, Committed, EventRecord, NextOffset},
@@ -85,6 +88,14 @@ impl OwnedPartitions {
     pub(super) fn all_loaded(&mut self) -> impl Iterator<Item = (i32, &mut LoadedPartition)> {
         self.owned.iter_mut().filter_map(|(partition, owned)| match owned {
             OwnedPartition::Loaded(loaded) => Some((*partition, loaded)),
+            OwnedPartition::Assigned { .. } => None,
+        })
+    }
+
+    /// What the metrics show about the states in memory, for each partition.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = &StatusIndex> {
+        self.owned.values().filter_map(|owned| match owned {
+            OwnedPartition::Loaded(loaded) => Some(loaded.states.index()),
             OwnedPartition::Assigned { .. } => None,
         })
     }

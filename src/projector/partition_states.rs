@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::status_index::StatusIndex;
 use crate::domain::{
     ProfileSid,
     state::{CompactState, ProfileState, StateWrite},
@@ -14,6 +15,8 @@ const BEFORE_ALL_EVENTS: i64 = -1;
 #[derive(Debug, Clone, Default)]
 pub(super) struct PartitionStates {
     states: HashMap<ProfileSid, CompactState>,
+    /// What the metrics show about these states.
+    index: StatusIndex,
     /// The profiles whose last record is no state.
     unreadable: HashSet<ProfileSid>,
 }
@@ -32,14 +35,23 @@ impl PartitionStates {
             StateWrite::Tombstone => None,
         };
         match encoded {
-            Some(encoded) => drop(self.states.insert(profile, encoded)),
-            None => drop(self.states.remove(&profile)),
+            Some(encoded) => {
+                self.index.add(encoded.summary());
+                let former = self.states.insert(profile, encoded);
+                self.index.remove(former.as_ref().and_then(CompactState::summary));
+            }
+            None => self.remove(&profile),
         }
+    }
+
+    fn remove(&mut self, profile: &ProfileSid) {
+        let former = self.states.remove(profile);
+        self.index.remove(former.as_ref().and_then(CompactState::summary));
     }
 
     /// Takes a record into account that is neither a state nor a tombstone.
     pub(super) fn mark_unreadable(&mut self, profile: ProfileSid) {
-        self.states.remove(&profile);
+        self.remove(&profile);
         self.unreadable.insert(profile);
     }
 
@@ -56,6 +68,11 @@ impl PartitionStates {
     /// The profiles that have a state.
     pub(super) fn profiles(&self) -> impl Iterator<Item = &ProfileSid> {
         self.states.keys()
+    }
+
+    /// How many of the profiles are in which status, and since when.
+    pub(super) fn index(&self) -> &StatusIndex {
+        &self.index
     }
 
     /// How many profiles have a state.
@@ -81,11 +98,73 @@ impl PartitionStates {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{
-        domain::state::{StateOptions, StateOutcome},
+        domain::{
+            Label, Resource, Status, Timestamp,
+            state::{StateOptions, StateOutcome},
+        },
         projector::fixtures::event,
     };
+
+    fn state(number: u32) -> ProfileState {
+        let write = ProfileState::apply(None, &event(0, 0, number, "draft").as_event(), &StateOptions::default()).write;
+        let Some(StateWrite::Put(state)) = write else { panic!("no state") };
+        *state
+    }
+
+    fn one_of<L: Label + std::fmt::Debug>() -> impl Strategy<Value = L> {
+        (0..L::ALL.len()).prop_map(|index| L::ALL[index])
+    }
+
+    fn second() -> impl Strategy<Value = Timestamp> {
+        (0..5_000_i64).prop_map(|millis| Timestamp::from_unix_millis(millis).unwrap())
+    }
+
+    /// A state of one of a few profiles; `None` if it has none any more, or its record is no state.
+    fn write() -> impl Strategy<Value = (u32, Option<ProfileState>, bool)> {
+        let fields = (one_of::<Resource>(), one_of::<Status>(), second(), prop::option::of(second()));
+        (0..6_u32, prop::option::weighted(0.8, fields), any::<bool>()).prop_map(|(number, fields, is_readable)| {
+            let written = fields.map(|(resource, status, since, end)| {
+                let valid_until = end.map(|end| end.to_string());
+                ProfileState { resource, status, raw_status: status.to_string(), since, valid_until, ..state(number) }
+            });
+            (number, written, is_readable)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn index_has_what_reading_all_states_would_find(writes in prop::collection::vec(write(), 0..60)) {
+            let mut states = PartitionStates::default();
+            for (number, written, is_readable) in writes {
+                let profile = state(number).profile_sid;
+                match written {
+                    Some(state) => states.set(profile, &StateWrite::Put(Box::new(state))),
+                    None if is_readable => states.set(profile, &StateWrite::Tombstone),
+                    None => states.mark_unreadable(profile),
+                }
+            }
+            let all: Vec<_> = states.profiles().filter_map(|profile| states.get(profile)).collect();
+            prop_assert_eq!(all.len(), states.len());
+            for &resource in Resource::ALL {
+                for &status in Status::ALL {
+                    let those = || all.iter().filter(|state| state.resource == resource && state.status == status);
+                    prop_assert_eq!(states.index().profiles(resource, status), those().count());
+                    let oldest = those().map(|state| state.since.unix_seconds()).min();
+                    prop_assert_eq!(states.index().oldest(resource, status), oldest);
+                }
+                for second in 0..6 {
+                    let time = Timestamp::from_unix_millis(second * 1_000).unwrap();
+                    let ends = all.iter().filter(|state| state.resource == resource).filter_map(ProfileState::expires_at);
+                    let expired = ends.filter(|end| end.unix_seconds() <= second).count();
+                    prop_assert_eq!(states.index().expired_by(resource, time), expired);
+                }
+            }
+        }
+    }
 
     #[test]
     fn events_of_a_topic_that_was_created_again_are_no_repeats() {

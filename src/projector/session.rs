@@ -4,6 +4,7 @@
 //! happen during the poll only, so no transaction is open while partitions are assigned or revoked.
 
 mod checks;
+mod display;
 
 use std::{
     collections::BTreeMap,
@@ -66,6 +67,7 @@ pub(super) struct Session<'s> {
     corrections: Vec<Correction>,
     next_lag_check: Instant,
     next_topic_check: Instant,
+    next_profile_gauges: Instant,
 }
 
 /// What a poll of the group brought.
@@ -123,6 +125,7 @@ impl<'s> Session<'s> {
             corrections: Vec::new(),
             next_lag_check: now,
             next_topic_check: now + TOPIC_CHECK_INTERVAL,
+            next_profile_gauges: now,
         }))
     }
 
@@ -155,10 +158,12 @@ impl<'s> Session<'s> {
         for _ in 0..BATCH_RECORDS {
             let left = deadline.map(|deadline: Instant| deadline.saturating_duration_since(Instant::now()));
             let polled = self.group.poll(left.unwrap_or(POLL_TIMEOUT));
-            for change in self.group.take_changes() {
-                self.owned.accept(change, &mut gathered.records);
+            let changes = self.group.take_changes();
+            if !changes.is_empty() {
+                changes.into_iter().for_each(|change| self.owned.accept(change, &mut gathered.records));
                 self.has_joined = true;
                 self.next_lag_check = Instant::now();
+                self.show_new_owner();
             }
             match polled {
                 Polled::Nothing => break,
@@ -376,14 +381,5 @@ impl<'s> Session<'s> {
         self.owned.advance(&BTreeMap::from([(partition, next)]));
         tracing::info!(partition, changed = changes.len(), "built the states of profiles again from the events");
         Ok(true)
-    }
-
-    fn show(&self) {
-        let totals = self.owned.totals();
-        self.metrics.owned.set(i64::try_from(totals.profiles).unwrap_or(i64::MAX));
-        self.metrics.partitions.set(totals.partitions);
-        if let (true, Some(lag)) = (self.has_joined, totals.lag) {
-            self.metrics.lag.set(lag);
-        }
     }
 }

@@ -68,6 +68,16 @@ impl<'a> Catalogue<'a> {
         family::<_, IntGaugeVec>(self.registry, name, help, label, |value: L| value.as_str().to_owned())
     }
 
+    /// Gauges with two labels.
+    pub(crate) fn paired_gauges<A: Label, B: Label>(
+        self,
+        name: &str,
+        help: &str,
+        labels: [&str; 2],
+    ) -> prometheus::Result<PairedGauges<A, B>> {
+        paired::<_, _, IntGaugeVec>(self.registry, name, help, labels, |value: A| value.as_str().to_owned())
+    }
+
     /// Counters with two labels.
     pub(crate) fn paired_counters<A: Label, B: Label>(
         &self,
