@@ -16,6 +16,7 @@
 //! | publish the events of many profiles without a service | [`histories::Histories`] |
 //! | derive the states of profiles from the events | [`states::DerivedStates`] |
 //! | run several instances under a load, and check the states of profiles | [`replicas::Replicas`] |
+//! | add up what several instances say about the profiles | [`profile_gauges`] |
 //! | break the clock, the disk or name lookups of a program | [`machine::Machine`], [`name_server::NameServer`] |
 //! | put nginx in front of one instance, or of several as an ingress | [`nginx::Nginx`], [`ingress::Ingress`] |
 //! | check signatures and API answers with Twilio's own libraries | [`oracle::Oracle`], [`random::random_callback`] |
@@ -53,6 +54,7 @@ mod mock;
 pub mod name_server;
 pub mod nginx;
 pub mod oracle;
+pub mod profile_gauges;
 mod program;
 pub mod prometheus;
 pub mod proxy;

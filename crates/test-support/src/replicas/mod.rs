@@ -15,6 +15,7 @@ pub use self::load::{LoadSize, RandomLoad};
 use crate::{
     Bridge,
     kafka::Broker,
+    profile_gauges::wait_for_gauges,
     states::{DerivedStates, PublishedStates},
     wait_for,
 };
@@ -181,7 +182,7 @@ impl Replicas {
         }
         let problems = published.problems(&derived);
         assert!(problems.is_empty(), "{problems}{}", self.metrics());
-        assert_eq!(self.sum("trusthub_profiles_owned") as usize, derived.states.len());
+        wait_for_gauges(&self.instances.iter().collect::<Vec<_>>(), &derived.states);
         check_answers(&answers, &derived);
         let dead_letters = kafka.wait_for_records(&self.instances[0].dead_letter_topic, 0, READ_TIMEOUT);
         assert_eq!(dead_letters.len(), 0, "{:?}", dead_letters.first());
