@@ -18,12 +18,12 @@ use crate::{
     config::{Config, Problems, ReconcileCommandConfig, TrustHubAccess},
     deliver::Deliver,
     domain::SignatureMode,
-    kafka::KafkaSink,
+    kafka::{KafkaSink, LastRun},
     liveness::Liveness,
     pipeline::{EventClock, Pipeline, PipelineConfig, PipelineMetrics, ProcessId},
     reconcile::{
         ListFailure, Observer, ReconcileMetrics, ReconcileSummary, Reconciler, RunError, RunOptions, Schedule,
-        UrlUpdate, UrlUpdater,
+        ServiceUrls, UrlUpdate, UrlUpdater,
     },
 };
 
@@ -49,11 +49,13 @@ pub(super) fn schedule(
     let Some(interval) = config.reconcile.interval else { return Ok(None) };
     metrics.interval.set(i64::try_from(interval.as_secs()).unwrap_or(i64::MAX));
     let trusthub = config.trusthub.client(ApiLimits::default())?;
-    let reconciler = Reconciler::new(trusthub, config.kafka.clone(), Arc::clone(pipeline), Arc::clone(metrics));
+    let (kafka, urls) = (config.kafka.clone(), ServiceUrls::below(&config.public_urls));
+    let reconciler = Reconciler::new(trusthub, kafka, Arc::clone(pipeline), Arc::clone(metrics), urls);
     let (health, spool) = (Arc::clone(sink.health()), spool.clone());
     // Changes that wait in the spool must not count as missed.
     let is_ready = Arc::new(move || health.is_up() && spool.is_empty());
-    Ok(Some(Schedule::new(reconciler, accounts, interval, is_ready)))
+    let last_run = LastRun::new(config.kafka.clone(), Arc::clone(&metrics.operations));
+    Ok(Some(Schedule::new(reconciler, accounts, interval, is_ready, last_run)))
 }
 
 /// Reconciles once, without a running service. Returns `None` when another process is reconciling this topic.
@@ -75,7 +77,8 @@ pub(crate) async fn reconcile(
     let pipeline = pipeline(access, deliver, &metrics.pipeline)?;
     let failover = BackgroundTask::start(&Liveness::default(), "the failover controller", |stop| failover.run(stop));
     let accounts: Vec<_> = access.twilio.credentials().collect();
-    let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics.reconcile);
+    // Nothing shows how many callbacks lead elsewhere, so the command needs no public URL.
+    let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics.reconcile, ServiceUrls::default());
     let result = reconciler.run(&accounts, mode, observer).await;
     failover.stop(CLOSE_TIMEOUT).await;
     drop(reconciler);

@@ -60,7 +60,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The partition whose owner is the leader.
-const LEADER_PARTITION: i32 = 0;
+pub(super) const LEADER_PARTITION: i32 = 0;
 
 /// Why it is unknown which process leads.
 #[derive(Debug, Error)]
@@ -292,7 +292,7 @@ impl GroupMember {
 }
 
 /// The group's id. Each event topic has a leader of its own.
-fn group_id(kafka: &KafkaConfig) -> String {
+pub(super) fn group_id(kafka: &KafkaConfig) -> String {
     format!("trusthub-bridge-reconcile.{}", kafka.topic)
 }
 

@@ -5,7 +5,8 @@
 //! `durability` and `creation_error`.
 //!
 //! The consumer half reads the event topic back: `topic_reader` reads to its end for reconciliation, with
-//! `published_event`, `topic_history` and `retention`; `topic_tail` follows it for `dev`; `leader` elects the process that reconciles.
+//! `published_event`, `topic_history` and `retention`; `topic_tail` follows it for `dev`; `leader` elects the process that reconciles, and `last_run` remembers
+//! which one did so last.
 //!
 //! `projection` has the clients of the states of profiles, which use both a consumer group and transactions.
 //!
@@ -18,6 +19,7 @@ mod creation_error;
 mod durability;
 mod error;
 mod health;
+mod last_run;
 mod leader;
 mod metrics;
 mod producer;
@@ -35,6 +37,7 @@ mod topic_tail;
 
 pub(crate) use client_config::check_properties;
 pub(crate) use health::KafkaHealth;
+pub(crate) use last_run::LastRun;
 pub(crate) use leader::{LeaderElection, LeaderElectionError, LeadershipLost, LeaseGuard};
 pub(crate) use metrics::KafkaMetrics;
 pub(crate) use producer::{KafkaSink, Topics};

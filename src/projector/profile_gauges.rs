@@ -43,19 +43,17 @@ impl ProfileGauges {
         Ok(Self {
             profiles: catalogue.paired_gauges(
                 "trusthub_profiles",
-                "Profiles in this status now, of the partitions that this instance owns.",
+                "Profiles in this status, of the partitions that this instance owns; the sum over all instances counts.",
                 ["resource", "status"],
             )?,
             oldest: catalogue.paired_gauges(
                 "trusthub_profiles_oldest_seconds",
-                "How long the profile that entered this status first has been in it, of the partitions that this instance \
-                 owns; 0 if none is.",
+                "How long the profile that entered this status first has been in it; 0 if none is. The maximum over all instances counts.",
                 ["resource", "status"],
             )?,
             expiring: catalogue.paired_gauges(
                 "trusthub_profiles_expiring",
-                "Approved profiles whose approval expires within this time or has expired, of the partitions that this \
-                 instance owns.",
+                "Approved profiles whose approval expires within this time or has expired; the sum over all instances counts.",
                 ["resource", "within"],
             )?,
         })

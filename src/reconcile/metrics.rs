@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::{
     domain::{ReconcileResult, Resource},
-    telemetry::{Counters, IntGauge, Metrics, MetricsError, Operations},
+    telemetry::{Counters, Gauges, IntGauge, Metrics, MetricsError, Operations},
 };
 
 /// Metrics of reconciliation: the comparison of Trust Hub with the event topic.
 #[derive(Debug)]
 pub(crate) struct ReconcileMetrics {
     /// Tracks the calls out of the process.
-    pub(super) operations: Arc<Operations>,
+    pub(crate) operations: Arc<Operations>,
     /// Runs, by result.
     pub(crate) runs: Counters<ReconcileResult>,
     /// Missed changes, counted once their events are durable.
@@ -20,6 +20,8 @@ pub(crate) struct ReconcileMetrics {
     pub(super) described: Counters<Resource>,
     /// Deletions of profiles, counted once they are durable.
     pub(super) deleted: Counters<Resource>,
+    /// Profiles whose status callback does not lead to this service.
+    pub(super) without_callback: Gauges<Resource>,
     /// The time of the last successful run, in seconds since the Unix epoch.
     pub(crate) last_success: IntGauge,
     /// The configured interval in seconds; 0 when this process does not reconcile.
@@ -53,6 +55,11 @@ impl ReconcileMetrics {
             deleted: catalogue.counters(
                 "trusthub_reconcile_deleted_total",
                 "Profiles with a state that Trust Hub did not have any more, counted once their deletions are durable.",
+                "resource",
+            )?,
+            without_callback: catalogue.gauges(
+                "trusthub_profiles_without_callback",
+                "Profiles whose status callback does not lead to this service, if this instance made the last comparison; otherwise 0.",
                 "resource",
             )?,
             last_success: catalogue.gauge(

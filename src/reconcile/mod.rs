@@ -14,6 +14,8 @@
 //! | `notices` | publishes what only Trust Hub knows, for the states of profiles |
 //! | `deletions` | finds the profiles that Trust Hub does not have any more |
 //! | `schedule` | periodic runs in the service |
+//! | `service_urls` | recognizes the status callbacks that lead to this service |
+//! | `without_callback` | shows how many do not, on the instance that made the last run |
 //! | `callback_urls` | sets the status callback URLs of all profiles |
 //! | `finding`, `observer`, `report` | what a run reports, and to whom |
 
@@ -34,10 +36,12 @@ mod report;
 mod run;
 mod run_error;
 mod schedule;
+mod service_urls;
 mod takeover;
 #[cfg(test)]
 mod tests;
 mod view;
+mod without_callback;
 
 pub(crate) use self::{
     callback_urls::{CallbackUrl, UrlChange, UrlUpdate, UrlUpdater},
@@ -48,4 +52,5 @@ pub(crate) use self::{
     run::{Reconciler, RunOptions},
     run_error::RunError,
     schedule::Schedule,
+    service_urls::ServiceUrls,
 };

@@ -1,6 +1,6 @@
 //! Counts what a run finds, and passes it to the observer.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use trusthub_client::{AccountClient, Collection, Error};
 
@@ -10,6 +10,10 @@ use super::{
     observer::{Observer, ReconcileProgress},
     plan::Comparison,
 };
+use crate::domain::{Label as _, Resource};
+
+/// A number of profiles for each name of a resource that has some.
+pub(super) type ProfilesByResource = BTreeMap<&'static str, u64>;
 
 /// The result of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub(crate) struct ReconcileSummary {
     pub history_too_short: u64,
     /// Profiles whose events are of a resource that no list has.
     pub not_compared: u64,
+    /// Profiles whose status callback is none of the URLs of the service.
+    pub without_callback: ProfilesByResource,
     /// Profiles and lists of profiles that could not be read or published.
     pub failed: u64,
     /// Requests sent to Trust Hub.
@@ -73,8 +79,12 @@ pub(super) struct Reporter<'t> {
 }
 
 impl Reporter<'_> {
-    pub(super) fn count_compared(&mut self) {
+    /// Counts a profile, and whether its status callback leads to this service.
+    pub(super) fn count_compared(&mut self, resource: Resource, has_callback: bool) {
         self.summary.profiles += 1;
+        if !has_callback {
+            *self.summary.without_callback.entry(resource.as_str()).or_default() += 1;
+        }
         self.observer.progress(ReconcileProgress::Comparing(self.summary.profiles, self.summary.missed));
     }
 

@@ -23,6 +23,7 @@ use super::{
     repair::{Backend, repair},
     report::{ReconcileSummary, Reporter},
     run_error::RunError,
+    service_urls::ServiceUrls,
     takeover::result_after_takeover,
     view::View,
 };
@@ -55,7 +56,8 @@ pub(crate) struct Reconciler {
     trusthub: TrustHub,
     kafka: KafkaConfig,
     pipeline: Arc<Pipeline>,
-    metrics: Arc<ReconcileMetrics>,
+    pub(super) metrics: Arc<ReconcileMetrics>,
+    service_urls: ServiceUrls,
 }
 
 impl Reconciler {
@@ -66,8 +68,9 @@ impl Reconciler {
         kafka: KafkaConfig,
         pipeline: Arc<Pipeline>,
         metrics: Arc<ReconcileMetrics>,
+        service_urls: ServiceUrls,
     ) -> Self {
-        Self { trusthub, kafka, pipeline, metrics }
+        Self { trusthub, kafka, pipeline, metrics, service_urls }
     }
 
     /// Compares the profiles of these accounts. Returns `None` when another process leads or has taken over.
@@ -293,7 +296,8 @@ impl<'r> ReconcileRun<'r> {
         let known = self.view.of(&profile.account_sid, &profile.sid);
         let belief = known.map(|known| &known.belief);
         let comparison = classify(&profile, belief, self.history_start(), self.time());
-        reporter.count_compared();
+        let has_callback = self.reconciler.service_urls.has(profile.status_callback.as_deref());
+        reporter.count_compared(profile.resource, has_callback);
         let believed = belief.map(|belief| belief.status);
         if comparison.needs_event(options.baseline) && !options.dry_run {
             return Due::Repair(RepairCandidate {

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use trusthub_client::Credentials;
 
 use super::{
@@ -10,9 +13,11 @@ use super::{
     observer::{Observer, ReconcileProgress},
     report::ReconcileSummary,
     run::{Reconciler, RunOptions},
+    without_callback::WithoutCallback,
 };
 use crate::{
     domain::{AccountSid, Label as _, Status},
+    kafka::LastRun,
     telemetry::seconds,
 };
 
@@ -33,10 +38,11 @@ pub(crate) struct Schedule {
     accounts: watch::Receiver<Vec<Credentials>>,
     interval: Duration,
     is_idle: IsIdle,
+    without_callback: WithoutCallback,
 }
 
 impl Schedule {
-    /// Schedules a run for each `interval`. A run starts only when `is_idle` returns true, with the accounts configured
+    /// Schedules a run for each `interval`, each of which `last_run` remembers. A run starts only when `is_idle` returns true, with the accounts configured
     /// then.
     #[must_use]
     pub(crate) fn new(
@@ -44,15 +50,18 @@ impl Schedule {
         accounts: watch::Receiver<Vec<Credentials>>,
         interval: Duration,
         is_idle: IsIdle,
+        last_run: LastRun,
     ) -> Self {
-        Self { reconciler, accounts, interval, is_idle }
+        let without_callback = WithoutCallback::new(last_run, Arc::clone(&reconciler.metrics), interval);
+        Self { reconciler, accounts, interval, is_idle, without_callback }
     }
 
     /// Runs until the future is dropped.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let mut pause = self.interval.min(MAX_FIRST_DELAY).mul_f64(fastrand::f64());
         loop {
-            sleep(pause).await;
+            // Another instance may make the next run meanwhile.
+            let _ = timeout(pause, self.without_callback.watch()).await;
             while !(self.is_idle)() {
                 sleep(IDLE_CHECK_INTERVAL).await;
             }
@@ -61,11 +70,17 @@ impl Schedule {
         }
     }
 
-    async fn run_once(&self) {
+    async fn run_once(&mut self) {
         let accounts = self.accounts.borrow().clone();
         match self.reconciler.run(&accounts, RunOptions::default(), &mut LogObserver).await {
-            Ok(Some(summary)) => log(&summary),
-            Ok(None) => tracing::info!("skipped the reconciliation: another process is running it"),
+            Ok(Some(summary)) => {
+                log(&summary);
+                self.without_callback.found(&summary.without_callback).await;
+            }
+            Ok(None) => {
+                tracing::info!("skipped the reconciliation: another process is running it");
+                self.without_callback.clear();
+            }
             Err(error) => tracing::error!(%error, "reconciliation ended early; the next run does the rest"),
         }
     }
@@ -75,6 +90,7 @@ fn log(summary: &ReconcileSummary) {
     let ReconcileSummary { accounts, profiles, records, missed, published, too_recent, history_too_short, .. } =
         summary;
     let ReconcileSummary { states, not_compared, described, deleted, failed, requests, took, .. } = summary;
+    let without_callback: u64 = summary.without_callback.values().sum();
     let seconds = seconds(*took);
     tracing::info!(
         accounts,
@@ -88,6 +104,7 @@ fn log(summary: &ReconcileSummary) {
         not_compared,
         described,
         deleted,
+        without_callback,
         failed,
         requests,
         seconds,

@@ -15,12 +15,16 @@ use super::{
 /// The width of a dashboard in grid columns.
 const COLUMNS: u64 = 24;
 /// Metrics without a panel, and why.
-const EXCUSED: [(&str, &str); 15] = [
+const EXCUSED: [(&str, &str); 19] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
     ("trusthub_event_time_reset", "it concerns one start, which a log line at level error explains"),
     ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
     ("trusthub_callbacks_resigned_total", "usually 0; docs/metrics.md says what to do about many"),
     ("trusthub_account_conflicts_total", "usually 0; each event of another account than the owner is a dead letter"),
+    ("trusthub_profiles", "row of the business"),
+    ("trusthub_profiles_oldest_seconds", "row of the business"),
+    ("trusthub_profiles_expiring", "row of the business"),
+    ("trusthub_profiles_without_callback", "row of the business"),
     ("trusthub_profiles_events_total", "what became of each record shows in the states themselves"),
     ("trusthub_profiles_lag", "usually 0; TrusthubProfilesStale reports anything else"),
     ("trusthub_profiles_owned", "how the instances share the states concerns no one while they are up to date"),

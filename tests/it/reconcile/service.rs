@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use test_support::{ACCOUNT, TOKEN, kafka::unique_topic, reconcile::Fixture, wait_for};
+use test_support::{ACCOUNT, Bridge, TOKEN, kafka::unique_topic, reconcile::Fixture, wait_for};
 
 use super::{found, value};
 
@@ -86,4 +86,35 @@ fn stop_does_not_wait_for_a_run() {
     wait_for("runs no longer end", || (requests(&fixture) == runs).then_some(()));
     fixture.bridge.signal("TERM");
     assert!(fixture.bridge.wait().success());
+}
+
+/// The instances reconcile in turns.
+#[test]
+fn only_the_last_run_counts_callbacks_that_lead_elsewhere() {
+    let interval = ("RECONCILE_INTERVAL_SECS", "4");
+    let fixture = Fixture::with(&[], &[interval]);
+    let (first, trusthub) = (&fixture.bridge, fixture.simulator.url());
+    let base = fixture.url.split("/callbacks").next().unwrap();
+    let second = Bridge::start_with(&[
+        ("KAFKA_TOPIC", &first.topic),
+        ("KAFKA_DEAD_LETTER_TOPIC", &first.dead_letter_topic),
+        ("KAFKA_PROFILES_TOPIC", ""),
+        ("PUBLIC_URL", base),
+        ("TWILIO_ACCOUNT_SID", ACCOUNT),
+        ("TRUSTHUB_BASE_URL", &trusthub),
+        interval,
+    ]);
+    for callback in [fixture.url.as_str(), "", "https://elsewhere.example/callbacks/customer-profiles"] {
+        fixture.simulator.create(callback);
+    }
+    let shown = || {
+        let series = r#"trusthub_profiles_without_callback{resource="customer-profile"}"#;
+        [first, &second].map(|instance| instance.metric(series))
+    };
+    for expected in [[2.0, 0.0], [0.0, 2.0]] {
+        wait_for("the other one made the last run", || (shown() == expected).then_some(()));
+    }
+    let corrected = fixture.reconcile(&["--set-callback", base, "--replace"]);
+    assert_eq!(corrected.code, Some(0), "{corrected:?}");
+    wait_for("a run that finds none", || (shown() == [0.0, 0.0]).then_some(()));
 }
