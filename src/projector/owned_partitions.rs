@@ -189,7 +189,7 @@ mod tests {
         let mut records = vec![record(0, 0), record(1, 0), record(0, 1)];
         owned.accept(AssignmentChange::Revoked(vec![0]), &mut records);
         assert_eq!(records, [record(1, 0)]);
-        assert_eq!(owned.partitions(), [1]);
+        assert_eq!((owned.partitions(), owned.indexes().count()), (vec![1], 1));
     }
 
     #[test]
@@ -197,6 +197,7 @@ mod tests {
         let mut owned = OwnedPartitions::default();
         owned.accept(AssignmentChange::Assigned(vec![0, 1]), &mut Vec::new());
         assert!(!owned.is_expected(&record(0, 5)), "its states are not in memory");
+        assert_eq!(owned.indexes().count(), 0);
         assert!(!owned.is_from_new_topic(&record(0, 4)), "its states are not in memory");
         owned.insert(0, loaded(5));
         assert!(owned.is_expected(&record(0, 5)) && !owned.is_expected(&record(0, 4)));

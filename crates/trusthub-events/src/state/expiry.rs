@@ -13,7 +13,7 @@ impl ProfileState {
 }
 
 pub(super) fn expiry(status: Status, valid_until: Option<&str>) -> Option<Timestamp> {
-    let text = valid_until.filter(|_| status.is_approved())?;
+    let text = valid_until.filter(|_| status.is_approved())?.trim();
     text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()
 }
 
@@ -27,7 +27,7 @@ mod tests {
         for (text, expected) in [
             ("2027-07-30T22:29:24Z", Some("2027-07-30T22:29:24.000Z")),
             ("2027-07-31T00:29:24+02:00", Some("2027-07-30T22:29:24.000Z")),
-            ("2027-07-30", Some("2027-07-30T00:00:00.000Z")),
+            (" 2027-07-30 ", Some("2027-07-30T00:00:00.000Z")),
             ("2027-02-30", None),
             ("next year", None),
             ("", None),
