@@ -10,7 +10,7 @@
 //! - [`domain`] holds the values that every module uses; it does no I/O.
 //! - `reconcile` finds changes that no callback has announced, by asking Trust Hub through the crate
 //!   [`trusthub_client`].
-//! - `projector` derives the present state of each profile from the events.
+//! - `projector` derives the present state of each profile from the events, and `profiles` reads the states for commands.
 //! - `app` connects the modules, and [`cli`] is the program's interface.
 //! - The crate [`trusthub_simulator`] is a Trust Hub for tests. Only the commands `dev` and `simulate` use it.
 //!
@@ -35,6 +35,7 @@ pub mod cli;
 pub mod config;
 mod http_server;
 mod liveness;
+mod profiles;
 mod projector;
 mod reconcile;
 mod shutdown;

@@ -1,6 +1,6 @@
 //! Figures of a process from the kernel.
 
-use std::fs;
+use std::{fs, process::Child, thread, time::Duration};
 
 /// The unit of times in `/proc`, the same on every architecture that Linux runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -23,6 +23,19 @@ pub(crate) fn resident_mib(process: u32) -> f64 {
 /// The peak resident memory, in MiB.
 pub(crate) fn peak_mib(process: u32) -> f64 {
     status(process, "VmHWM") / 1024.0
+}
+
+/// Waits until a process exits, and returns its peak resident memory, in MiB.
+pub(crate) fn peak_mib_until_exit(child: &mut Child) -> f64 {
+    let mut peak: f64 = 0.0;
+    while child.try_wait().unwrap().is_none() {
+        // A process that has exited has no memory.
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        peak = peak.max(kib.unwrap_or_default());
+        thread::sleep(Duration::from_millis(2));
+    }
+    peak / 1024.0
 }
 
 pub(crate) fn threads(process: u32) -> f64 {

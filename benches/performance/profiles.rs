@@ -1,7 +1,8 @@
 //! Measures the states of profiles: how fast the events become states, how much memory the states take, how long the service
-//! takes to start with many of them, and what they cost callbacks.
+//! takes to start with many of them, how fast the commands answer from them, and what they cost callbacks.
 
 use std::{
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
@@ -9,6 +10,7 @@ use std::{
 use test_support::{
     histories::{EVENTS_OF_PROFILE, Histories},
     kafka::{Broker, unique_topic},
+    program,
 };
 
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     compare::{Measured, Settings, interleaved, ratio, spread},
     contender::{Contender, Kind, PARTITIONS},
     load::Clients,
-    process::{peak_mib, resident_mib},
+    process::{peak_mib, peak_mib_until_exit, resident_mib},
     report::{Cell, Report},
     setting,
     state_size::bytes_of_state,
@@ -39,6 +41,27 @@ struct Size {
     start_seconds: f64,
     memory: f64,
     peak: f64,
+    /// Of `ls` and of `show`, if there are profiles.
+    commands: Option<[CommandCost; 2]>,
+}
+
+/// What a command takes that reads the states.
+struct CommandCost {
+    seconds: f64,
+    peak: f64,
+}
+
+impl CommandCost {
+    fn of(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = program();
+        command.arg("profiles").args(arguments).envs(variables.iter().copied());
+        let began = Instant::now();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let peak = peak_mib_until_exit(&mut child);
+        let seconds = began.elapsed().as_secs_f64();
+        assert!(child.wait().unwrap().success());
+        Self { seconds, peak }
+    }
 }
 
 pub(crate) fn run() {
@@ -49,6 +72,7 @@ pub(crate) fn run() {
     let empty = measure(&kafka, 0, PARTITIONS).memory;
     let rows = sizes.map(|(profiles, partitions)| {
         let size = measure(&kafka, profiles, partitions);
+        let [ls, show] = size.commands.expect("there are profiles");
         [
             Cell::Number(profiles as f64, 0),
             Cell::Number(f64::from(partitions), 0),
@@ -58,6 +82,9 @@ pub(crate) fn run() {
             Cell::Number((size.memory - empty) * f64::from(1 << 20) / profiles as f64, 0),
             Cell::Number(size.peak, 0),
             Cell::Number(size.state_bytes, 0),
+            Cell::Number(ls.seconds, 1),
+            Cell::Number(ls.peak, 0),
+            Cell::Number(show.seconds, 1),
         ]
     });
     let columns = [
@@ -69,6 +96,9 @@ pub(crate) fn run() {
         "Bytes of memory per profile",
         "Peak MiB",
         "Bytes of a state in the topic",
+        "`profiles ls` s",
+        "`profiles ls` peak MiB",
+        "`profiles show` s",
     ];
     let title = format!("{EVENTS_OF_PROFILE} events for each profile; without profiles {empty:.1} MiB");
     report.table(&title, columns, rows.into());
@@ -82,14 +112,9 @@ fn measure(kafka: &Broker, profiles: usize, partitions: i32) -> Size {
     kafka.create_topic(&events, partitions);
     let histories = Histories { kafka, topic: &events, profiles };
     histories.publish();
-    let start = || {
-        let variables = [
-            ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()),
-            ("KAFKA_TOPIC", &events),
-            ("KAFKA_PROFILES_TOPIC", &states),
-        ];
-        Contender::launch_cold("states", Kind::Bridge, &variables)
-    };
+    let variables =
+        [("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()), ("KAFKA_TOPIC", &events), ("KAFKA_PROFILES_TOPIC", &states)];
+    let start = || Contender::launch_cold("states", Kind::Bridge, &variables);
 
     let server = start();
     let (before, began) = wait_for_states(&server, 1.min(profiles * EVENTS_OF_PROFILE));
@@ -108,6 +133,10 @@ fn measure(kafka: &Broker, profiles: usize, partitions: i32) -> Size {
         start_seconds: (applied - began).as_secs_f64(),
         memory: resident_mib(server.process()),
         peak: peak_mib(server.process()),
+        commands: (profiles > 0).then(|| {
+            let last = format!("BU{:032x}", profiles - 1);
+            [&["ls"][..], &["show", &last]].map(|arguments| CommandCost::of(arguments, &variables))
+        }),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     config::KafkaConfig,
     kafka::{ProjectionError, ProjectionProblem},
     liveness::Liveness,
+    profiles::StatesTurnedOff,
     projector::{Projector, RebuildProgress, RebuildRequest},
 };
 
@@ -25,8 +26,8 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Debug, Error)]
 pub(crate) enum RebuildError {
     /// The states of profiles are turned off.
-    #[error("KAFKA_PROFILES_TOPIC is empty, so there are no states; write the name of the service's topic")]
-    TurnedOff,
+    #[error(transparent)]
+    TurnedOff(#[from] StatesTurnedOff),
     /// There are no events.
     #[error("topic {0} does not exist; start the service, which creates it, or create it yourself")]
     NoEvents(String),
@@ -64,8 +65,8 @@ pub(crate) async fn rebuild_profiles(
 ) -> Result<RebuildProgress, RebuildError> {
     // The projection requires metrics, but this command does not expose them.
     let metrics = metrics(kafka)?.projector;
-    let projector = Projector::new(kafka, &metrics).ok_or(RebuildError::TurnedOff)?;
-    let topic = kafka.profiles_topic.clone().ok_or(RebuildError::TurnedOff)?;
+    let projector = Projector::new(kafka, &metrics).ok_or(StatesTurnedOff)?;
+    let topic = kafka.profiles_topic.clone().ok_or(StatesTurnedOff)?;
     let (published, runtime) = (kafka.clone(), Handle::current());
     let request =
         blocking::run("profiles-ask", move || RebuildRequest::publish(&published, &topic, &metrics, &runtime));

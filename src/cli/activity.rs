@@ -15,7 +15,7 @@ use tokio::sync::broadcast::{
 };
 use trusthub_simulator::{AnsweredRequest, Attempt, AttemptOutcome, CallbackSigner, Simulator};
 
-use super::{color::Colors, variables::Variables};
+use super::{color::Colors, text::escaped, variables::Variables};
 use crate::{domain::Label as _, telemetry::write_line};
 
 /// The width of the lines on a terminal.
@@ -191,18 +191,6 @@ fn without_secrets(url: &str) -> String {
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     format!("{scheme}://{host}{path}{query}")
-}
-
-/// Escapes the characters that a terminal would interpret, or that change the direction of text.
-fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '"' | '\'' | '\\' => shown.push(character),
-            _ => shown.extend(character.escape_debug()),
-        }
-    }
-    shown
 }
 
 /// Counts the characters without those that set colors.

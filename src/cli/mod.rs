@@ -1,7 +1,7 @@
 //! The command line. Each command parses its arguments, calls the library and prints the result.
 //!
 //! Results go to stdout, everything else to stderr. Exit codes: 0 success, 1 failure, 2 wrong usage or configuration,
-//! 3 only from `reconcile --exit-code`, 130 and 143 if a second signal arrives while the command stops.
+//! 3 only from `reconcile --exit-code` and `profiles ls --exit-code`, 130 and 143 if a second signal arrives while the command stops.
 
 mod activity;
 mod color;
@@ -20,6 +20,9 @@ mod shell;
 mod sign;
 mod simulate;
 mod spool;
+mod terminal;
+mod text;
+mod times;
 mod variables;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -59,7 +62,7 @@ enum CliCommand {
     /// Inspect the spool, or publish the records in it
     #[command(subcommand, long_about = spool::LONG)]
     Spool(spool::SpoolCommand),
-    /// Work on the states of profiles
+    /// List profiles by their present state, show one with its history, or build the states again
     #[command(subcommand, long_about = profiles::LONG)]
     Profiles(profiles::ProfilesCommand),
     /// Print the effective configuration with secrets redacted, or every problem in it
@@ -80,7 +83,7 @@ enum CliCommand {
 /// Runs the program with these arguments, of which the first is the program's name, and these environment variables.
 #[must_use]
 pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> ExitCode {
-    let command = help::wrap(Arguments::command(), help::width(&variables));
+    let command = help::wrap(Arguments::command(), terminal::text_width(&variables));
     let matches = command.try_get_matches_from(arguments);
     let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,

@@ -21,9 +21,9 @@ pub(super) enum Failure {
     /// The usage or the configuration is not valid: exit code 2.
     #[error(transparent)]
     Usage(BoxedError),
-    /// Events are missing, as the printed result shows: exit code 3.
-    #[error("something is missing")]
-    Missing,
+    /// The command has found what `--exit-code` asks about, as the printed result shows: exit code 3.
+    #[error("something was found")]
+    Found,
     /// A second signal arrived while the command was stopping: the exit code of that signal. The log says so.
     #[error("interrupted")]
     Interrupted(u8),
@@ -45,7 +45,7 @@ impl Failure {
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Self::Failed(error) | Self::Usage(error) => Some(error.to_string()),
-            Self::Missing | Self::Interrupted(_) | Self::ClosedPipe => None,
+            Self::Found | Self::Interrupted(_) | Self::ClosedPipe => None,
         }
     }
 
@@ -53,7 +53,7 @@ impl Failure {
         match self {
             Self::Failed(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
-            Self::Missing => ExitCode::from(3),
+            Self::Found => ExitCode::from(3),
             Self::Interrupted(code) => ExitCode::from(*code),
             Self::ClosedPipe => ExitCode::SUCCESS,
         }

@@ -8,7 +8,8 @@
 //! `published_event`, `topic_history` and `retention`; `topic_tail` follows it for `dev`; `leader` elects the process that reconciles, and `last_run` remembers
 //! which one did so last.
 //!
-//! `projection` has the clients of the states of profiles, which use both a consumer group and transactions.
+//! `projection` has the clients of the states of profiles, which use both a consumer group and transactions; `partitioner`
+//! tells which partition has a profile.
 //!
 //! Clients of both halves that live for one request or one run are `temporary`. Each module lists its blocking calls
 //! with their thread, lock and bound.
@@ -22,6 +23,7 @@ mod health;
 mod last_run;
 mod leader;
 mod metrics;
+mod partitioner;
 mod producer;
 mod projection;
 mod published_event;
@@ -40,11 +42,12 @@ pub(crate) use health::KafkaHealth;
 pub(crate) use last_run::LastRun;
 pub(crate) use leader::{LeaderElection, LeaderElectionError, LeadershipLost, LeaseGuard};
 pub(crate) use metrics::KafkaMetrics;
+pub(crate) use partitioner::partition_of;
 pub(crate) use producer::{KafkaSink, Topics};
 pub(crate) use projection::{
     AssignmentChange, Committed, EventRecord, KnownStates, NextOffset, PartitionCounts, PartitionReader, Polled,
-    ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter,
-    TransactionError, read_known_states, request_rebuild,
+    ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateTopic,
+    StateWriter, TransactionError, read_known_states, request_rebuild,
 };
 pub(crate) use published_event::{PublishedContent, PublishedEvent, PublishedStatus};
 /// The error of librdkafka.

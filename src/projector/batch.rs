@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{partition_states::PartitionStates, partitioner::partition_of};
+use super::partition_states::PartitionStates;
 use crate::{
     domain::{
         ProfileSid,
         state::{ProfileState, StateOptions, StateOutcome, StateWrite},
     },
-    kafka::{EventRecord, StateRecord},
+    kafka::{EventRecord, StateRecord, partition_of},
 };
 
 /// The changes of one transaction.

@@ -10,14 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     partition::{Beginning, LoadedPartition, beginning, read_state},
     partition_states::PartitionStates,
-    partitioner::partition_of,
     rebuild::{ProfileChange, Rebuild},
     wait::wait,
 };
 use crate::{
     config::KafkaConfig,
     domain::{ProfileSid, state::StateOptions},
-    kafka::{PartitionCounts, PartitionReader, ProjectionError, ProjectionGroup},
+    kafka::{PartitionCounts, PartitionReader, ProjectionError, ProjectionGroup, partition_of},
 };
 
 /// How long a rebuild waits for the transactions of other owners. Kafka aborts those of owners that died before that.

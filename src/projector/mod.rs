@@ -28,7 +28,6 @@ mod moved_events;
 mod owned_partitions;
 mod partition;
 mod partition_states;
-mod partitioner;
 mod problems;
 mod profile_gauges;
 mod random_id;

@@ -176,7 +176,7 @@ fn is_same_but_for_repeats(present: &ProfileState, continued: &ProfileState) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projector::{fixtures::event, partitioner::partition_of};
+    use crate::{kafka::partition_of, projector::fixtures::event};
 
     const WITH_TEXT: StateOptions = StateOptions { failure_text: true };
 

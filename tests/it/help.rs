@@ -8,7 +8,7 @@ use std::{
 use test_support::program;
 
 /// The commands, each with its arguments up to `--help`.
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 21] = [
     &[],
     &["serve"],
     &["dev"],
@@ -22,6 +22,8 @@ const COMMANDS: [&[&str]; 19] = [
     &["spool", "export"],
     &["spool", "drain"],
     &["profiles"],
+    &["profiles", "ls"],
+    &["profiles", "show"],
     &["profiles", "rebuild"],
     &["config"],
     &["healthcheck"],

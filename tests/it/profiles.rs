@@ -1,6 +1,7 @@
 //! The state topic has the present state of each profile, whichever instance of the service has written it.
 
 mod chaos;
+mod commands;
 mod gauges;
 mod owners;
 mod problems;

@@ -46,6 +46,12 @@ impl Timestamp {
         Self(self.0.saturating_add(time::Duration::try_from(duration).unwrap_or(time::Duration::MAX)))
     }
 
+    /// This timestamp minus a duration; saturates at the first representable timestamp.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(time::Duration::try_from(duration).unwrap_or(time::Duration::MAX)))
+    }
+
     /// Whole seconds since the Unix epoch.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
@@ -113,8 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn addition_saturates() {
+    fn addition_and_subtraction_saturate() {
         let early = Timestamp::from(UNIX_EPOCH + Duration::from_secs(1));
+        assert_eq!(early.before(Duration::from_secs(2)).unix_seconds(), -1);
+        assert!(early.before(Duration::MAX) < early);
         assert_eq!(early.after(Duration::from_secs(2)).unix_seconds(), 3);
         assert!(early.after(Duration::MAX) > early);
     }

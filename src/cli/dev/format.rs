@@ -95,18 +95,13 @@ pub(super) fn event(event: &ConsumedRecord, colors: Colors) -> String {
         return format!("    dead letter: {}", colors.red(reason));
     }
     let status = field("status");
-    let paint = |status| match status {
-        "twilio-rejected" => colors.red(status),
-        "twilio-approved" => colors.green(status),
-        _ => colors.yellow(status),
-    };
     let codes: Vec<String> = errors(event).filter_map(|error| error.get("code")).map(Value::to_string).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
     format!(
         "    {} {} {}{codes}  {}[{}]@{}",
         field("received_at"),
         field("profile_sid"),
-        paint(status),
+        colors.status(Status::from_name(status), status),
         event.topic,
         event.partition,
         event.offset

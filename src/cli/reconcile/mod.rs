@@ -65,7 +65,7 @@ async fn compare(arguments: &Arguments, config: ReconcileCommandConfig) -> Resul
     if summary.failed > 0 {
         return Err(Failure::failed(format!("{} profiles or lists failed, see above", summary.failed)));
     }
-    if arguments.exit_code && has_missing_events(&summary, options) { Err(Failure::Missing) } else { Ok(()) }
+    if arguments.exit_code && has_missing_events(&summary, options) { Err(Failure::Found) } else { Ok(()) }
 }
 
 fn has_missing_events(summary: &ReconcileSummary, options: RunOptions) -> bool {

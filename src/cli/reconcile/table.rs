@@ -1,8 +1,11 @@
 //! Prints the findings of a run as a table.
 
 use crate::{
-    cli::output::{Failure, Rows},
-    domain::{AccountSid, Label as _, Resource, Timestamp},
+    cli::{
+        output::{Failure, Rows},
+        times::minute,
+    },
+    domain::{AccountSid, Label as _, Resource},
     reconcile::{Action, Finding, ListFailure, Observer, ReconcileProgress, ReconcileSummary, RunOptions},
 };
 
@@ -82,11 +85,6 @@ pub(super) fn group(account: &AccountSid, resource: Resource) -> String {
 fn row([profile, result, published, actual, changed]: [&str; 5]) -> String {
     let known = format!("{result:16} {published}");
     format!("{profile:34} {known:32} {actual:15} {changed}")
-}
-
-/// The minute in UTC, such as `2026-11-20 11:04`.
-fn minute(time: Timestamp) -> String {
-    time.to_string().chars().take(16).collect::<String>().replace('T', " ")
 }
 
 /// The result of the run in a few lines.

@@ -1,15 +1,15 @@
 //! Formats spool records for people and for programs.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::SystemTime};
 
 use durable_spool::{Entry, SalvageState, SpoolTable, StoreFile};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::domain::{SIGNATURE_HEADER, Timestamp};
+use crate::{
+    cli::times::shortest,
+    domain::{SIGNATURE_HEADER, Timestamp},
+};
 
 /// How much of a `ce_id` the list shows: enough to find it in the log.
 const ID_CHARS: usize = 12;
@@ -67,16 +67,6 @@ impl<'c> RecordFacts<'c> {
 fn age(entry: &Entry) -> String {
     let age = SystemTime::now().duration_since(entry.stored_at).unwrap_or_default();
     shortest(age)
-}
-
-fn shortest(age: Duration) -> String {
-    let seconds = age.as_secs();
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m", seconds / 60),
-        3_600..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
 }
 
 fn header<'v>(record: &'v Value, name: &str) -> Option<&'v str> {
@@ -184,16 +174,4 @@ fn content(entry: &Entry) -> Value {
     let is_record = |content: &Value| content.get("record").is_some();
     let text = || json!({ "text": String::from_utf8_lossy(&entry.bytes) });
     serde_json::from_slice(&entry.bytes).ok().filter(is_record).unwrap_or_else(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn age_has_at_most_four_characters() {
-        let of = |seconds| shortest(Duration::from_secs(seconds));
-        assert_eq!([0, 59, 60, 3_599, 3_600].map(of), ["0s", "59s", "1m", "59m", "1h"]);
-        assert_eq!([172_799, 172_800, 86_400 * 999].map(of), ["47h", "2d", "999d"]);
-    }
 }

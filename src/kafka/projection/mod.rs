@@ -23,6 +23,7 @@ mod known_states;
 mod limits;
 mod partition_reader;
 mod problem;
+mod state_topic;
 mod topics;
 mod writer;
 
@@ -33,5 +34,6 @@ pub(crate) use group::{AssignmentChange, Committed, NextOffset, Polled, Projecti
 pub(crate) use known_states::{KnownStates, read_known_states};
 pub(crate) use partition_reader::PartitionReader;
 pub(crate) use problem::{ProjectionError, ProjectionProblem};
+pub(crate) use state_topic::StateTopic;
 pub(crate) use topics::ProjectionTopics;
 pub(crate) use writer::{StateRecord, StateWriter, TransactionError};

@@ -27,6 +27,8 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "twilio-signature/error.rs",
     "twilio-signature/limits.rs",
     // Tables of profiles and records.
+    "cli/profiles/show/page.rs",
+    "cli/profiles/table.rs",
     "cli/reconcile/callbacks.rs",
     "cli/reconcile/table.rs",
     "cli/spool/show.rs",

@@ -106,6 +106,13 @@ fn missing_permission_is_reported_until_it_is_granted() {
     let bridge = start_with_user(&kafka, [&events, &dead_letters, &states]);
     assert_reported(&bridge, "permission", "cannot begin transactions on topic");
     assert_eq!(kafka.wait_for_records(&events, 1, TIMEOUT).len(), 1);
+    let listed = bridge.command(&["profiles", "ls"]);
+    let told = String::from_utf8(listed.stderr).unwrap();
+    assert_eq!(listed.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains(&format!("not known whether all events of topic {events} are applied: cannot read the offsets")),
+        "{told}"
+    );
     kafka.allow_transactions();
     bridge.wait_for_log("as a member of consumer group trusthub-bridge-profiles.");
     kafka.allow_group("Read", &format!("trusthub-bridge-profiles.{states}"));

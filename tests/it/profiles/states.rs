@@ -1,5 +1,7 @@
 //! What the state topic contains.
 
+use std::io::BufRead as _;
+
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde_json::Value;
 
@@ -80,6 +82,8 @@ fn in_process_cluster_has_states_too() {
     bridge.wait_until_publishing();
     announce_all(&bridge, 3, &["pending-review", "in-review"]);
     wait_for_states_in(&Broker::at(&cluster.bootstrap_servers()), &bridge);
+    let listed = bridge.command(&["profiles", "ls", "--status", "in-review", "--json"]);
+    assert_eq!((listed.status.code(), listed.stdout.lines().count()), (Some(0), 3), "{listed:?}");
 }
 
 #[test]

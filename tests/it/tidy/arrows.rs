@@ -50,6 +50,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reconcile", &["config", "domain", "pipeline", "kafka", "normalize", "telemetry"]),
     // Derives the states of profiles from the events; nothing of the path of callbacks.
     ("projector", &["blocking", "config", "domain", "kafka", "telemetry"]),
+    // Reads the states of profiles for commands.
+    ("profiles", &["blocking", "config", "domain", "kafka"]),
     // Connects all modules of the service, but neither the simulator nor the command line.
     (
         "app",
@@ -63,6 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "liveness",
             "pipeline",
             "kafka",
+            "profiles",
             "projector",
             "receive",
             "reconcile",
@@ -72,7 +75,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
     // `explain` asks `receive` what it would answer.
-    ("cli", &["app", "config", "domain", "shutdown", "kafka", "receive", "reconcile", "telemetry"]),
+    ("cli", &["app", "config", "domain", "shutdown", "kafka", "profiles", "receive", "reconcile", "telemetry"]),
     // The exit code only.
     (MAIN, &["cli"]),
     // The crate's root: declares the modules.

@@ -6,7 +6,8 @@ const SEED: u32 = 0x9747_b28c;
 const MULTIPLIER: u32 = 0x5bd1_e995;
 
 /// The partition of a profile in a topic with this many partitions.
-pub(super) fn partition_of(profile: &ProfileSid, partitions: i32) -> i32 {
+#[must_use]
+pub(crate) fn partition_of(profile: &ProfileSid, partitions: i32) -> i32 {
     let positive = i32::try_from(murmur2(profile.as_str().as_bytes()) & 0x7fff_ffff).unwrap_or_default();
     positive.checked_rem(partitions).unwrap_or_default()
 }

@@ -1,0 +1,38 @@
+//! The width of the terminal.
+
+use std::io;
+
+use super::variables::Variables;
+
+/// The width of texts that are not printed on a terminal, and the largest width on one: longer lines are hard to read.
+const MAX_TEXT_WIDTH: usize = 100;
+/// The smallest width. Narrower terminals break the lines themselves.
+const MIN_WIDTH: usize = 40;
+
+/// The number of columns for a text, such as help.
+pub(super) fn text_width(variables: &Variables) -> usize {
+    table_width(variables).unwrap_or(MAX_TEXT_WIDTH).min(MAX_TEXT_WIDTH)
+}
+
+/// The number of columns for a table: of `COLUMNS`, or of the terminal. `None` if stdout is no terminal, so that a table in a
+/// file or a pipe is complete.
+pub(super) fn table_width(variables: &Variables) -> Option<usize> {
+    let given = variables.iter().find(|(name, _)| name == "COLUMNS");
+    let given = given.and_then(|(_, value)| value.to_str()?.parse().ok());
+    let terminal = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    given.or_else(terminal).filter(|width| *width > 0).map(|width| width.max(MIN_WIDTH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_are_those_of_columns_within_limits() {
+        let variables = |columns: &str| vec![("COLUMNS".into(), columns.into())];
+        let text = |columns: &str| text_width(&variables(columns));
+        assert_eq!([text("80"), text("1"), text("500")], [80, MIN_WIDTH, MAX_TEXT_WIDTH]);
+        let table = |columns: &str| table_width(&variables(columns));
+        assert_eq!([table("80"), table("1"), table("500")], [Some(80), Some(MIN_WIDTH), Some(500)]);
+    }
+}

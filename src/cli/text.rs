@@ -1,0 +1,185 @@
+//! Texts that fit into columns of a terminal, and texts from outside that do no harm to it.
+
+/// The code points that take two columns: those of `EastAsianWidth.txt` of Unicode 16 with the values `W` and `F`, where gaps of
+/// unassigned or rare characters are closed.
+const WIDE: [(char, char); 24] = [
+    ('\u{1100}', '\u{115f}'),
+    ('\u{231a}', '\u{231b}'),
+    ('\u{23e9}', '\u{23ec}'),
+    ('\u{23f0}', '\u{23f3}'),
+    ('\u{25fd}', '\u{25fe}'),
+    ('\u{2614}', '\u{2615}'),
+    ('\u{2648}', '\u{2653}'),
+    ('\u{26a1}', '\u{26a1}'),
+    ('\u{26bd}', '\u{26be}'),
+    ('\u{2705}', '\u{2705}'),
+    ('\u{270a}', '\u{270b}'),
+    ('\u{2728}', '\u{2728}'),
+    ('\u{274c}', '\u{274c}'),
+    ('\u{2753}', '\u{2757}'),
+    ('\u{2b50}', '\u{2b50}'),
+    ('\u{2e80}', '\u{303e}'),
+    ('\u{3041}', '\u{a4cf}'),
+    ('\u{a960}', '\u{a97f}'),
+    ('\u{ac00}', '\u{d7a3}'),
+    ('\u{f900}', '\u{faff}'),
+    ('\u{fe30}', '\u{fe6f}'),
+    ('\u{ff01}', '\u{ff60}'),
+    ('\u{ffe0}', '\u{ffe6}'),
+    ('\u{1f300}', '\u{3fffd}'),
+];
+
+/// What ends a text that was cut.
+const ELLIPSIS: char = '…';
+
+/// How many marks a letter may have. Languages need at most three; more would be drawn over other lines.
+const MAX_MARKS: usize = 3;
+
+/// Escapes the characters that a terminal would interpret, or that change the direction of text.
+pub(super) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut marks = MAX_MARKS;
+    for character in text.chars() {
+        let is_mark = is_mark(character);
+        marks = if is_mark { marks.saturating_add(1) } else { 0 };
+        match character {
+            '"' | '\'' | '\\' => shown.push(character),
+            _ if is_mark && marks <= MAX_MARKS => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    shown
+}
+
+/// Whether the character is drawn on the one before it, such as an accent. The standard library escapes these only at the
+/// beginning of a text.
+fn is_mark(character: char) -> bool {
+    let is_escaped = |text: &str| text.escape_debug().any(|shown| shown == '\\');
+    let after_letter = String::from_iter(['a', character]);
+    !character.is_ascii() && is_escaped(character.encode_utf8(&mut [0; 4])) && !is_escaped(&after_letter)
+}
+
+/// The number of columns that a text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().map(character_width).sum()
+}
+
+fn character_width(character: char) -> usize {
+    if character.is_ascii() {
+        return 1;
+    }
+    let is_wide = WIDE.iter().any(|(first, last)| (*first..=*last).contains(&character));
+    if is_wide { 2 } else { usize::from(!is_mark(character)) }
+}
+
+/// The text, cut to at most this many columns.
+pub(super) fn fitted(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let kept = text.chars().take_while(|character| {
+        let fits = character_width(*character) <= left;
+        left = left.saturating_sub(character_width(*character));
+        fits
+    });
+    kept.chain([ELLIPSIS]).collect()
+}
+
+/// The text with spaces after it, up to this many columns.
+pub(super) fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// Breaks each paragraph into lines of this width. Lines that begin with white space are examples and stay as they are.
+pub(super) fn wrapped(text: &str, columns: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut continues = false;
+    for line in text.lines() {
+        let is_prose = !line.is_empty() && !line.starts_with(' ');
+        if !is_prose || !continues {
+            lines.push(if is_prose { String::new() } else { line.to_owned() });
+        }
+        continues = is_prose;
+        for word in line.split(' ').filter(|_| is_prose) {
+            append(&mut lines, word, columns);
+        }
+    }
+    lines.join("\n")
+}
+
+/// Appends a word to the last line, or to a new one if it does not fit.
+fn append(lines: &mut Vec<String>, word: &str, columns: usize) {
+    match lines.last_mut() {
+        Some(last) if last.is_empty() => last.push_str(word),
+        Some(last) if width(last) + 1 + width(word) <= columns => {
+            last.push(' ');
+            last.push_str(word);
+        }
+        _ => lines.push(word.to_owned()),
+    }
+}
+
+/// The number with a comma between thousands, such as `1,204`.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in (0..digits.len()).rev().zip(digits.chars()) {
+        grouped.push(digit);
+        if place > 0 && place % 3 == 0 {
+            grouped.push(',');
+        }
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_are_wrapped_and_examples_are_kept() {
+        let text = "One two three\nfour five.\n\n  curl --an-example that is longer\n\nSix";
+        let expected = "One two\nthree four\nfive.\n\n  curl --an-example that is longer\n\nSix";
+        assert_eq!(wrapped(text, 10), expected);
+        assert_eq!(wrapped("incomprehensibilities a b", 10), "incomprehensibilities\na b");
+        assert_eq!(wrapped("…… ……", 5), "…… ……", "the width counts columns");
+    }
+
+    #[test]
+    fn characters_that_a_terminal_interprets_are_escaped_and_letters_are_not() {
+        for (text, shown) in [
+            ("Shop \"A\" \\ it's", "Shop \"A\" \\ it's"),
+            ("a\x1b[2J\r\n\u{9b}b", r"a\u{1b}[2J\r\n\u{9b}b"),
+            ("a\u{202e}b\u{2066}\u{200d}\u{feff}", r"a\u{202e}b\u{2066}\u{200d}\u{feff}"),
+            ("שלום ร้านที่ Café Cafe\u{301} 株式会社", "שלום ร้านที่ Café Cafe\u{301} 株式会社"),
+            ("\u{301}a", r"\u{301}a"),
+            ("e\u{301}\u{302}\u{303}\u{304}", "e\u{301}\u{302}\u{303}\\u{304}"),
+        ] {
+            assert_eq!(escaped(text), shown);
+        }
+    }
+
+    #[test]
+    fn width_counts_columns() {
+        for (text, columns) in
+            [("Shop", 4), ("Café", 4), ("Cafe\u{301}", 4), ("株式会社", 8), ("🏪", 2), ("ร้าน", 3), ("…", 1)]
+        {
+            assert_eq!(width(text), columns, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_too_wide_is_cut_to_its_columns() {
+        assert_eq!(fitted("Shop", 4), "Shop");
+        assert_eq!(fitted("Shops", 4), "Sho…");
+        assert_eq!(fitted("株式会社", 8), "株式会社");
+        assert_eq!(fitted("株式会社", 6), "株式…");
+        assert_eq!(padded("株式", 6), "株式  ");
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([0, 999, 1_204, 1_000_000].map(grouped), ["0", "999", "1,204", "1,000,000"]);
+    }
+}

@@ -1,0 +1,146 @@
+//! Answers questions about the states of profiles from the state topic. No service needs to be running.
+//!
+//! ```text
+//! mod ─► table ─┬─► filter ─► expiry
+//!               ├─► order ──► expiry
+//!               └─► lookup
+//! ```
+//!
+//! All calls that block are made on the thread `profiles-read`, with the bounds that `kafka::projection` lists.
+
+mod expiry;
+mod filter;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod lookup;
+mod order;
+mod table;
+
+use thiserror::Error;
+
+use crate::{
+    blocking::{self, BlockingError},
+    config::KafkaConfig,
+    domain::ProfileSid,
+    kafka::{ProjectionError, StateTopic, partition_of},
+};
+pub(crate) use expiry::approval_expiry;
+pub(crate) use filter::ProfileFilter;
+pub(crate) use lookup::{Completeness, Lookup};
+pub(crate) use order::{ProfileOrder, SortField};
+pub(crate) use table::ListedProfile;
+use table::ProfileTable;
+
+/// The configuration turns the states off.
+#[derive(Debug, Error)]
+#[error("KAFKA_PROFILES_TOPIC is empty, so there are no states; write the name of the service's topic")]
+pub(crate) struct StatesTurnedOff;
+
+/// Why the states cannot be read.
+#[derive(Debug, Error)]
+pub(crate) enum StatesError {
+    /// There are no states.
+    #[error(transparent)]
+    TurnedOff(#[from] StatesTurnedOff),
+    /// The state topic does not exist.
+    #[error("topic {0} does not exist; start the service, which creates it, or correct KAFKA_PROFILES_TOPIC")]
+    NoTopic(String),
+    /// Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] ProjectionError),
+    /// A call could not be made.
+    #[error(transparent)]
+    Call(#[from] BlockingError),
+}
+
+/// Which profiles to list, and in which order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProfileQuery {
+    /// Which profiles.
+    pub filter: ProfileFilter,
+    /// In which order.
+    pub order: ProfileOrder,
+    /// The largest number of profiles to list; `None` for all.
+    pub limit: Option<usize>,
+}
+
+/// The profiles that match a query.
+#[derive(Debug)]
+pub(crate) struct ProfileList {
+    /// Their states, in order; at most as many as the limit permits.
+    pub profiles: Vec<ListedProfile>,
+    /// How many profiles match.
+    pub matching: usize,
+    /// How many profiles there are.
+    pub total: usize,
+    /// How many more profiles have a state that this version cannot read.
+    pub unreadable: usize,
+    /// How complete the states are.
+    pub completeness: Completeness,
+}
+
+/// Lists profiles. Calls `progress` with the number of records that were read so far.
+///
+/// # Errors
+/// [`StatesError`].
+pub(crate) async fn list_profiles(
+    kafka: &KafkaConfig,
+    query: ProfileQuery,
+    mut progress: impl FnMut(u64) + Send + 'static,
+) -> Result<ProfileList, StatesError> {
+    with_topic(kafka, move |topic| {
+        let completeness = topic.progress().map(|progress| progress.events_not_applied);
+        let mut table = ProfileTable::new(topic.partitions(), &query.filter);
+        let mut records = 0_u64;
+        for partition in 0..topic.partitions() {
+            topic.read(partition, |record| {
+                records = records.saturating_add(1);
+                progress(records);
+                table.apply(&record);
+            })?;
+        }
+        let (total, unreadable) = (table.total(), table.unreadable());
+        let mut profiles = table.into_matching(query.order);
+        let matching = profiles.len();
+        profiles.truncate(query.limit.unwrap_or(matching));
+        Ok(ProfileList { profiles, matching, total, unreadable, completeness })
+    })
+    .await
+}
+
+/// Finds the state of a profile. Reads only the partition of the profile, unless partitions may have been added.
+///
+/// # Errors
+/// [`StatesError`].
+pub(crate) async fn find_profile(kafka: &KafkaConfig, profile: ProfileSid) -> Result<Lookup, StatesError> {
+    with_topic(kafka, move |topic| {
+        let progress = topic.progress();
+        let is_home_enough = progress.as_ref().is_ok_and(|progress| !progress.has_added_partitions);
+        let filter = ProfileFilter::default();
+        let mut table = ProfileTable::new(topic.partitions(), &filter);
+        let home = partition_of(&profile, topic.partitions());
+        for partition in (0..topic.partitions()).filter(|partition| *partition == home || !is_home_enough) {
+            topic.read(partition, |record| {
+                if record.key.as_deref() == Some(profile.as_str().as_bytes()) {
+                    table.apply(&record);
+                }
+            })?;
+        }
+        Ok(table.into_lookup(&profile, progress.map(|progress| progress.events_not_applied)))
+    })
+    .await
+}
+
+/// Runs `work` on the state topic.
+async fn with_topic<T: Send + 'static>(
+    kafka: &KafkaConfig,
+    work: impl FnOnce(&StateTopic) -> Result<T, ProjectionError> + Send + 'static,
+) -> Result<T, StatesError> {
+    let name = kafka.profiles_topic.clone().ok_or(StatesTurnedOff)?;
+    let kafka = kafka.clone();
+    let read = blocking::run("profiles-read", move || {
+        let topic = StateTopic::open(&kafka, &name)?.ok_or(StatesError::NoTopic(name))?;
+        Ok(work(&topic)?)
+    });
+    read.await?
+}
