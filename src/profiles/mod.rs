@@ -79,26 +79,28 @@ pub(crate) struct ProfileList {
     pub completeness: Completeness,
 }
 
-/// Lists profiles. Calls `progress` with the number of records that were read so far.
+/// Lists profiles. Calls `read` with the number of records that were read so far.
 ///
 /// # Errors
 /// [`StatesError`].
 pub(crate) async fn list_profiles(
     kafka: &KafkaConfig,
     query: ProfileQuery,
-    mut progress: impl FnMut(u64) + Send + 'static,
+    mut read: impl FnMut(u64) + Send + 'static,
 ) -> Result<ProfileList, StatesError> {
     with_topic(kafka, move |topic| {
-        let completeness = topic.progress().map(|progress| progress.events_not_applied);
+        let mut progress = topic.progress();
         let mut table = ProfileTable::new(topic.partitions(), &query.filter);
         let mut records = 0_u64;
         for partition in 0..topic.partitions() {
             topic.read(partition, |record| {
                 records = records.saturating_add(1);
-                progress(records);
+                read(records);
+                progress.iter_mut().for_each(|progress| progress.add(&record));
                 table.apply(&record);
             })?;
         }
+        let completeness = progress.map(|progress| progress.events_not_applied(|_| true));
         let (total, unreadable) = (table.total(), table.unreadable());
         let mut profiles = table.into_matching(query.order);
         let matching = profiles.len();
@@ -114,19 +116,21 @@ pub(crate) async fn list_profiles(
 /// [`StatesError`].
 pub(crate) async fn find_profile(kafka: &KafkaConfig, profile: ProfileSid) -> Result<Lookup, StatesError> {
     with_topic(kafka, move |topic| {
-        let progress = topic.progress();
+        let mut progress = topic.progress();
         let is_home_enough = progress.as_ref().is_ok_and(|progress| !progress.has_added_partitions);
         let filter = ProfileFilter::default();
         let mut table = ProfileTable::new(topic.partitions(), &filter);
         let home = partition_of(&profile, topic.partitions());
-        for partition in (0..topic.partitions()).filter(|partition| *partition == home || !is_home_enough) {
+        let is_read = |partition: i32| partition == home || !is_home_enough;
+        for partition in (0..topic.partitions()).filter(|partition| is_read(*partition)) {
             topic.read(partition, |record| {
+                progress.iter_mut().for_each(|progress| progress.add(&record));
                 if record.key.as_deref() == Some(profile.as_str().as_bytes()) {
                     table.apply(&record);
                 }
             })?;
         }
-        Ok(table.into_lookup(&profile, progress.map(|progress| progress.events_not_applied)))
+        Ok(table.into_lookup(&profile, progress.map(|progress| progress.events_not_applied(is_read))))
     })
     .await
 }

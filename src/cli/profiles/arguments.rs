@@ -76,5 +76,5 @@ impl Arguments {
 /// Parses the name of a value, and lists all names in the help.
 fn label<L: Label + Send + Sync>() -> impl TypedValueParser<Value = L> {
     let names = L::ALL.iter().map(|value| value.as_str());
-    PossibleValuesParser::new(names).try_map(|name| L::named(&name).ok_or("is not one of the values"))
+    PossibleValuesParser::new(names).try_map(|name| L::named(&name).ok_or("unknown value"))
 }

@@ -4,8 +4,7 @@ use std::time::SystemTime;
 
 use super::{
     arguments::Arguments,
-    notes::note,
-    states_failure,
+    notes::{note, states_failure},
     table::{ProfileCells, TableLayout},
 };
 use crate::{
@@ -28,7 +27,7 @@ pub(super) const LONG: &str = "List profiles by their present state
 Reads the states from KAFKA_PROFILES_TOPIC, so no service needs to be running. Only the KAFKA_ variables are needed. A profile
 is listed when it matches every option, and one of the values of an option that is repeated. The oldest change comes first:
 
-  trusthub-bridge profiles ls --status pending-review --status in-review --older-than 5d
+  trusthub-bridge profiles ls --status in-review --older-than 5d
   trusthub-bridge profiles ls --expiring-within 30d --sort expires
   trusthub-bridge profiles ls --code 18602 --json
 

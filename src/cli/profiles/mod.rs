@@ -10,7 +10,7 @@ mod table;
 use clap::Subcommand;
 
 use super::{output::Failure, variables::Variables};
-use crate::{domain::ProfileSid, profiles::StatesError, telemetry::init_logging};
+use crate::{domain::ProfileSid, telemetry::init_logging};
 
 /// The text of `profiles --help`.
 pub(super) const LONG: &str = "List profiles by their present state, show one with its history, or build the states again
@@ -47,12 +47,5 @@ pub(super) fn run(command: &ProfilesCommand, variables: Variables) -> Result<(),
         ProfilesCommand::Ls(arguments) => ls::run(arguments, variables),
         ProfilesCommand::Show { profile, json } => show::run(profile, *json, variables),
         ProfilesCommand::Rebuild { timeout_secs } => rebuild::run(*timeout_secs, variables),
-    }
-}
-
-fn states_failure(error: StatesError) -> Failure {
-    match error {
-        StatesError::TurnedOff(error) => Failure::usage(error),
-        error => Failure::failed(error),
     }
 }

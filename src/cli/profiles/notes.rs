@@ -1,6 +1,18 @@
-//! What the states may lack.
+//! Why there are no states, and what they may lack.
 
-use crate::{cli::text::grouped, config::KafkaConfig, profiles::Completeness};
+use crate::{
+    cli::{output::Failure, text::grouped},
+    config::KafkaConfig,
+    profiles::{Completeness, StatesError},
+};
+
+/// A command that needs states that are turned off has the wrong configuration.
+pub(super) fn states_failure(error: StatesError) -> Failure {
+    match error {
+        StatesError::TurnedOff(error) => Failure::usage(error),
+        error => Failure::failed(error),
+    }
+}
 
 /// Says how many events the states do not take into account; `None` if they are complete.
 pub(super) fn note(completeness: &Completeness, kafka: &KafkaConfig) -> Option<String> {

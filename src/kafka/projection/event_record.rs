@@ -40,6 +40,13 @@ impl EventRecord {
         Self { position, key: None, value: None, ce_id: None, ce_type: Some(ce_type.to_owned()), ce_time: None }
     }
 
+    /// A record of this type with this id, for tests.
+    #[cfg(test)]
+    pub(crate) fn with_id(ce_type: &str, ce_id: &str) -> Self {
+        let position = Position { partition: 0, offset: 0 };
+        Self { ce_id: Some(ce_id.to_owned()), ..Self::of_type(ce_type, position) }
+    }
+
     /// An event of this profile, for tests.
     #[cfg(test)]
     pub(crate) fn event(position: Position, key: &str, [ce_id, ce_time]: [&str; 2], value: &str) -> Self {

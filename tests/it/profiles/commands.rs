@@ -1,6 +1,9 @@
 //! `profiles ls` and `profiles show` answer from the state topic.
 
-use std::{collections::BTreeMap, time::Duration, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use trusthub_events::{Timestamp, state::ProfileState};
 
@@ -72,7 +75,8 @@ fn profiles_are_listed_and_shown_from_the_state_topic() {
     assert_eq!((all.code, all.stderr.as_str()), (Some(0), "4 of 4 profiles\n"));
     assert_eq!(all.listed(), [&reviewed, &pending, &rejected, &approved]);
     assert!(all.stdout.lines().all(|line| line.chars().count() <= 80), "{}", all.stdout);
-    assert!(all.stdout.contains(&format!("{rejected} twilio-rejected 0s    -       18602")), "{}", all.stdout);
+    let row = all.stdout.lines().nth(3).unwrap();
+    assert!(row.starts_with(&format!("{rejected} twilio-rejected ")) && row.ends_with(" 18602"), "{}", all.stdout);
     assert!(all.stdout.contains(" 9d      -\n"), "{}", all.stdout);
 
     let ls = |arguments: &[&str]| Printed::of(&bridge, &[&["ls"], arguments].concat());
@@ -99,12 +103,9 @@ fn profiles_are_listed_and_shown_from_the_state_topic() {
 
     let shown = Printed::of(&bridge, &["show", &rejected]);
     assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
-    for text in [
-        &*format!("{rejected}  twilio-rejected for "),
-        "  in-review        0s\n",
-        "Error 18602: no entry",
-        "What to do: ",
-    ] {
+    for text in
+        [&*format!("{rejected}  twilio-rejected for "), "  in-review        ", "Error 18602: no entry", "What to do: "]
+    {
         assert!(shown.stdout.contains(text), "{text} in\n{}", shown.stdout);
     }
     let json = Printed::of(&bridge, &["show", &rejected, "--json"]).stdout;

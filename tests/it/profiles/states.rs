@@ -84,6 +84,7 @@ fn in_process_cluster_has_states_too() {
     wait_for_states_in(&Broker::at(&cluster.bootstrap_servers()), &bridge);
     let listed = bridge.command(&["profiles", "ls", "--status", "in-review", "--json"]);
     assert_eq!((listed.status.code(), listed.stdout.lines().count()), (Some(0), 3), "{listed:?}");
+    assert_eq!(String::from_utf8(listed.stderr).unwrap(), "3 of 3 profiles\n");
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod page;
 
 use std::time::SystemTime;
 
-use super::{notes::note, states_failure};
+use super::notes::{note, states_failure};
 use crate::{
     app::block_on,
     cli::{
