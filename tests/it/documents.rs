@@ -17,10 +17,9 @@ const NOT_TRACKED: [&str; 3] = ["docs/development.md", "fuzz/artifacts", "fuzz/c
 
 /// Paths of all documents below the root, sorted.
 fn documents() -> Vec<PathBuf> {
+    let others = ["examples/postgresql/README.md", "fuzz/README.md", "helm/trusthub-bridge/README.md"];
     let mut found: Vec<PathBuf> =
-        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md", "helm/trusthub-bridge/README.md"]
-            .map(PathBuf::from)
-            .into();
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].iter().chain(&others).map(PathBuf::from).collect();
     let crates = fs::read_dir(project_root().join("crates")).unwrap();
     found.extend(crates.map(|entry| Path::new("crates").join(entry.unwrap().file_name()).join("README.md")));
     found.extend(pages("docs"));

@@ -33,6 +33,7 @@ mod monitoring;
 mod observe;
 mod outage;
 mod paths;
+mod postgres_sink;
 mod probe;
 mod profiles;
 mod reconcile;

@@ -21,6 +21,7 @@
 //! | put nginx in front of one instance, or of several as an ingress | [`nginx::Nginx`], [`ingress::Ingress`] |
 //! | check signatures and API answers with Twilio's own libraries | [`oracle::Oracle`], [`random::random_callback`] |
 //! | evaluate alert rules and deliver alerts | [`prometheus::Monitoring`] |
+//! | use a real PostgreSQL | [`postgres::Postgres`] |
 //! | run the Trust Hub simulator | [`simulator::Simulator`] |
 //! | reconcile with a Trust Hub that loses callbacks | [`reconcile::Fixture`], [`reconcile::play`] |
 //! | compare a committed document with a generated one | [`golden::assert_golden`] |
@@ -54,6 +55,7 @@ mod mock;
 pub mod name_server;
 pub mod nginx;
 pub mod oracle;
+pub mod postgres;
 pub mod profile_gauges;
 mod program;
 pub mod prometheus;

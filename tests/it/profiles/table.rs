@@ -28,6 +28,7 @@ use test_support::{
 };
 
 use super::{last_states, sid, wait_for_states};
+use crate::postgres_sink::{Sink, rows_of, table, with_tables, wait_for_rows};
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 const STREAMS: &str = include_str!("../../../examples/profile-table/ProfileTable.java");
@@ -205,6 +206,13 @@ fn common_clients_read_the_states_of_trust_hub_as_a_table() {
 
     let printed = reviewed.run("kcat -b", project_root(), &[]);
     reviewed.assert_has(&table_of_records(&printed));
+
+    let (topic, postgres) = (&reviewed.fixture.bridge.profiles_topic, with_tables());
+    let sink = Sink::start(topic, &postgres);
+    wait_for_rows(&postgres, &sink, &rows_of(topic));
+    sink.stop();
+    let rows = table(&postgres).into_iter();
+    reviewed.assert_has(&rows.map(|(sid, (_partition, _offset, state))| (sid, state)).collect());
 }
 
 #[test]

@@ -1,0 +1,212 @@
+"""The tables in PostgreSQL: the states of a batch and the offsets after it are written in one transaction."""
+
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import namedtuple_row
+
+# After this time without reading, tombstones may be missing: Kafka removes them after delete.retention.ms, which is 24
+# hours unless the topic has another value. Half of it allows for the time that reading takes.
+STALE_AFTER = "12 hours"
+
+# A sink that is suspended within a transaction holds locks that its successor needs, until PostgreSQL ends its session.
+SESSION = """
+    SET idle_in_transaction_session_timeout = '10s';
+    SET lock_timeout = '30s';
+    SET statement_timeout = '60s';
+"""
+
+CLAIM = """
+    INSERT INTO trust_hub_offsets (partition, topic_id) VALUES (%s, %s) ON CONFLICT DO NOTHING
+"""
+
+# The offset changes only from the value that this sink knows. So of two sinks that have read the same records, only one
+# can write them; the transaction of the other one has no effect.
+ADVANCE = """
+    UPDATE trust_hub_offsets SET next_offset = %(next)s, read_at = now()
+    WHERE partition = %(partition)s AND topic_id = %(topic_id)s AND next_offset = %(known)s AND complete = %(complete)s
+"""
+
+# After partitions were added to the topic, a profile may be in two of them for a moment. The record that was written
+# later counts, and then the tombstone of the former partition changes nothing.
+UPSERT = """
+    INSERT INTO trust_hub_profiles AS present (
+        sid, account_sid, resource, status, raw_status, since, previous_status, valid_until, failure_reason,
+        error_codes, name, type, changes, rejections, updated_at, source_partition, source_offset, written_at, state
+    ) VALUES (
+        %(sid)s, %(account_sid)s, %(resource)s, %(status)s, %(raw_status)s, %(since)s, %(previous_status)s,
+        %(valid_until)s, %(failure_reason)s, %(error_codes)s::integer[], %(name)s, %(type)s, %(changes)s,
+        %(rejections)s, %(updated_at)s, %(partition)s, %(offset)s, to_timestamp(%(written_at)s), %(state)s::jsonb
+    )
+    ON CONFLICT (sid) DO UPDATE SET
+        account_sid = excluded.account_sid, resource = excluded.resource, status = excluded.status,
+        raw_status = excluded.raw_status, since = excluded.since, previous_status = excluded.previous_status,
+        valid_until = excluded.valid_until, failure_reason = excluded.failure_reason,
+        error_codes = excluded.error_codes, name = excluded.name, type = excluded.type, changes = excluded.changes,
+        rejections = excluded.rejections, updated_at = excluded.updated_at,
+        source_partition = excluded.source_partition, source_offset = excluded.source_offset,
+        written_at = excluded.written_at, state = excluded.state
+    WHERE present.source_partition IS NULL OR present.source_partition = excluded.source_partition
+        OR present.written_at <= excluded.written_at
+"""
+
+DELETE = """
+    DELETE FROM trust_hub_profiles WHERE sid = %(sid)s AND source_partition = %(partition)s
+"""
+
+# Errors that one record causes, and that it would cause again. Everything else has to do with the server.
+REFUSED = psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded, errors.StatementTooComplex
+
+# Errors that waiting can cure.
+UNAVAILABLE = psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError
+
+# The number of a lock that only the ends of rebuilds take.
+REBUILD_LOCK = 7_483_920_416
+
+
+class Superseded(Exception):
+    """Another sink or a rebuild has changed the offset of a partition. What was read since must be forgotten."""
+
+
+class OtherTopic(Exception):
+    """The table was read from another topic."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a partition was read."""
+
+    next: int
+    is_complete: bool
+    is_stale: bool = False  # tombstones may be missing
+
+
+@dataclass
+class Batch:
+    """Changes that are written in one transaction."""
+
+    # The last record of each profile in each partition; None is a tombstone.
+    rows: dict = field(default_factory=dict)
+    # By partition, the place before the batch and the offset after it.
+    known: dict = field(default_factory=dict)
+    next: dict = field(default_factory=dict)
+    # The partitions that this batch reads to their end for the first time.
+    completed: set = field(default_factory=set)
+
+
+class Database:
+    """A connection that is made when it is needed. It must be closed after an error of the server."""
+
+    def __init__(self, url):
+        self.url = url
+        self.connection = None
+
+    def connect(self):
+        if self.connection is None:
+            connection = psycopg.connect(self.url, autocommit=True, connect_timeout=10, row_factory=namedtuple_row)
+            connection.execute(SESSION)
+            self.connection = connection
+        return self.connection
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+
+    def places(self, topic_id, partitions):
+        """Where to continue in these partitions of a topic."""
+        connection = self.connect()
+        with connection.transaction():
+            if connection.execute("SELECT FROM trust_hub_offsets WHERE topic_id <> %s", [topic_id]).rowcount:
+                raise OtherTopic
+            connection.cursor().executemany(CLAIM, [(partition, topic_id) for partition in partitions])
+            rows = connection.execute(
+                "SELECT partition, next_offset, complete, read_at < now() - %s::interval AS is_stale "
+                "FROM trust_hub_offsets WHERE partition = ANY(%s)",
+                [STALE_AFTER, list(partitions)],
+            ).fetchall()
+        return {row.partition: Place(row.next_offset, row.complete, row.is_stale) for row in rows}
+
+    def store(self, topic_id, batch):
+        """Writes a batch, or nothing. Returns the records that PostgreSQL refuses, with the reason."""
+        try:
+            self._transact(topic_id, batch, self._write_all)
+            return {}
+        except REFUSED:
+            refused = {}
+            self._transact(topic_id, batch, lambda rows: refused.update(self._write_each(rows)))
+            return refused
+
+    def _transact(self, topic_id, batch, write):
+        connection = self.connect()
+        with connection.transaction():
+            if batch.completed:
+                # Of two sinks that complete the last partitions, the second one must see what the first one did.
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [REBUILD_LOCK])
+            self._advance(topic_id, batch)
+            write(batch.rows)
+            if batch.completed:
+                self._complete(batch.completed)
+
+    def _advance(self, topic_id, batch):
+        cursor = self.connect().cursor()
+        cursor.executemany(
+            ADVANCE,
+            [
+                {
+                    "partition": partition,
+                    "topic_id": topic_id,
+                    "known": place.next,
+                    "complete": place.is_complete,
+                    "next": batch.next[partition],
+                }
+                for partition, place in sorted(batch.known.items())
+            ],
+        )
+        if cursor.rowcount != len(batch.known):
+            raise Superseded
+
+    def _write_all(self, rows):
+        cursor = self.connect().cursor()
+        deletions = [{"partition": partition, "sid": sid} for (partition, sid), row in rows.items() if row is None]
+        cursor.executemany(DELETE, deletions)
+        cursor.executemany(UPSERT, [row for row in rows.values() if row is not None])
+
+    def _write_each(self, rows):
+        """Yields the keys of the records that PostgreSQL refuses, and the reason. They keep the state they had."""
+        for key, row in rows.items():
+            try:
+                with self.connect().transaction():
+                    self._write_all({key: row})
+            except REFUSED as error:
+                yield key, error.diag.message_primary or type(error).__name__
+
+    def _complete(self, partitions):
+        connection = self.connect()
+        connection.execute("UPDATE trust_hub_offsets SET complete = true WHERE partition = ANY(%s)", [list(partitions)])
+        # What no partition has is not in the topic any more.
+        connection.execute(
+            "DELETE FROM trust_hub_profiles WHERE source_partition IS NULL "
+            "AND NOT EXISTS (SELECT FROM trust_hub_offsets WHERE NOT complete)"
+        )
+
+    def rebuild_partition(self, partition):
+        """Reads one partition again. Rows that are no longer in it are deleted at its end."""
+        connection = self.connect()
+        with connection.transaction():
+            connection.execute(
+                "UPDATE trust_hub_offsets SET next_offset = 0, complete = false, read_at = now() WHERE partition = %s",
+                [partition],
+            )
+            connection.execute(
+                "UPDATE trust_hub_profiles SET source_partition = NULL WHERE source_partition = %s", [partition]
+            )
+
+    def rebuild(self, topic_id, partitions):
+        """Reads these partitions of a topic again, which need not be those that the table was read from."""
+        connection = self.connect()
+        with connection.transaction():
+            connection.execute("DELETE FROM trust_hub_offsets")
+            connection.cursor().executemany(CLAIM, [(partition, topic_id) for partition in partitions])
+            connection.execute("UPDATE trust_hub_profiles SET source_partition = NULL")
