@@ -5,27 +5,32 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import errors
 from psycopg.rows import namedtuple_row
+from psycopg.types.json import Jsonb
 
 # After this time without reading, tombstones may be missing: Kafka removes them after delete.retention.ms, which is 24
 # hours unless the topic has another value. Half of it allows for the time that reading takes.
 STALE_AFTER = "12 hours"
 
-# A sink that is suspended within a transaction holds locks that its successor needs, until PostgreSQL ends its session.
+# A sink that is suspended within a transaction holds locks that its successor needs. PostgreSQL ends the transaction,
+# whether it waits for a statement or for the rest of one. So that it can, no statements are pipelined: between those,
+# neither limit applies.
 SESSION = """
     SET idle_in_transaction_session_timeout = '10s';
-    SET lock_timeout = '30s';
-    SET statement_timeout = '60s';
+    SET statement_timeout = '30s';
+    SET lock_timeout = '20s';
 """
 
 CLAIM = """
-    INSERT INTO trust_hub_offsets (partition, topic_id) VALUES (%s, %s) ON CONFLICT DO NOTHING
+    INSERT INTO trust_hub_offsets (partition, topic_id) SELECT unnest(%s::integer[]), %s ON CONFLICT DO NOTHING
 """
 
-# The offset changes only from the value that this sink knows. So of two sinks that have read the same records, only one
+# An offset changes only from the value that this sink knows. So of two sinks that have read the same records, only one
 # can write them; the transaction of the other one has no effect.
 ADVANCE = """
-    UPDATE trust_hub_offsets SET next_offset = %(next)s, read_at = now()
-    WHERE partition = %(partition)s AND topic_id = %(topic_id)s AND next_offset = %(known)s AND complete = %(complete)s
+    UPDATE trust_hub_offsets AS place SET next_offset = batch.next, read_at = now()
+    FROM jsonb_to_recordset(%s) AS batch (partition integer, known bigint, is_complete boolean, next bigint)
+    WHERE place.partition = batch.partition AND place.topic_id = %s
+        AND place.next_offset = batch.known AND place.complete = batch.is_complete
 """
 
 # After partitions were added to the topic, a profile may be in two of them for a moment. The record that was written
@@ -34,11 +39,17 @@ UPSERT = """
     INSERT INTO trust_hub_profiles AS present (
         sid, account_sid, resource, status, raw_status, since, previous_status, valid_until, failure_reason,
         error_codes, name, type, changes, rejections, updated_at, source_partition, source_offset, written_at, state
-    ) VALUES (
-        %(sid)s, %(account_sid)s, %(resource)s, %(status)s, %(raw_status)s, %(since)s, %(previous_status)s,
-        %(valid_until)s, %(failure_reason)s, %(error_codes)s::integer[], %(name)s, %(type)s, %(changes)s,
-        %(rejections)s, %(updated_at)s, %(partition)s, %(offset)s, to_timestamp(%(written_at)s), %(state)s::jsonb
     )
+    SELECT DISTINCT ON (sid)
+        sid, account_sid, resource, status, raw_status, since, previous_status, valid_until, failure_reason,
+        error_codes, name, type, changes, rejections, updated_at, "partition", "offset", to_timestamp(written_at), state
+    FROM jsonb_to_recordset(%s) AS batch (
+        sid text, account_sid text, resource text, status text, raw_status text, since timestamptz,
+        previous_status text, valid_until timestamptz, failure_reason text, error_codes integer[], name text,
+        type text, changes bigint, rejections bigint, updated_at timestamptz, "partition" integer, "offset" bigint,
+        written_at double precision, state jsonb
+    )
+    ORDER BY sid, written_at DESC
     ON CONFLICT (sid) DO UPDATE SET
         account_sid = excluded.account_sid, resource = excluded.resource, status = excluded.status,
         raw_status = excluded.raw_status, since = excluded.since, previous_status = excluded.previous_status,
@@ -52,7 +63,9 @@ UPSERT = """
 """
 
 DELETE = """
-    DELETE FROM trust_hub_profiles WHERE sid = %(sid)s AND source_partition = %(partition)s
+    DELETE FROM trust_hub_profiles AS present
+    USING jsonb_to_recordset(%s) AS batch (sid text, "partition" integer)
+    WHERE present.sid = batch.sid AND present.source_partition = batch."partition"
 """
 
 # Errors that one record causes, and that it would cause again. Everything else has to do with the server.
@@ -120,7 +133,7 @@ class Database:
         with connection.transaction():
             if connection.execute("SELECT FROM trust_hub_offsets WHERE topic_id <> %s", [topic_id]).rowcount:
                 raise OtherTopic
-            connection.cursor().executemany(CLAIM, [(partition, topic_id) for partition in partitions])
+            connection.execute(CLAIM, [list(partitions), topic_id])
             rows = connection.execute(
                 "SELECT partition, next_offset, complete, read_at < now() - %s::interval AS is_stale "
                 "FROM trust_hub_offsets WHERE partition = ANY(%s)",
@@ -150,28 +163,24 @@ class Database:
                 self._complete(batch.completed)
 
     def _advance(self, topic_id, batch):
-        cursor = self.connect().cursor()
-        cursor.executemany(
-            ADVANCE,
-            [
-                {
-                    "partition": partition,
-                    "topic_id": topic_id,
-                    "known": place.next,
-                    "complete": place.is_complete,
-                    "next": batch.next[partition],
-                }
-                for partition, place in sorted(batch.known.items())
-            ],
-        )
-        if cursor.rowcount != len(batch.known):
+        places = [
+            {
+                "partition": partition,
+                "known": place.next,
+                "is_complete": place.is_complete,
+                "next": batch.next[partition],
+            }
+            for partition, place in batch.known.items()
+        ]
+        if self.connect().execute(ADVANCE, [Jsonb(places), topic_id]).rowcount != len(places):
             raise Superseded
 
     def _write_all(self, rows):
-        cursor = self.connect().cursor()
-        deletions = [{"partition": partition, "sid": sid} for (partition, sid), row in rows.items() if row is None]
-        cursor.executemany(DELETE, deletions)
-        cursor.executemany(UPSERT, [row for row in rows.values() if row is not None])
+        deleted = [{"partition": partition, "sid": sid} for (partition, sid), row in rows.items() if row is None]
+        written = [row for row in rows.values() if row is not None]
+        for statement, records in ((DELETE, deleted), (UPSERT, written)):
+            if records:
+                self.connect().execute(statement, [Jsonb(records)])
 
     def _write_each(self, rows):
         """Yields the keys of the records that PostgreSQL refuses, and the reason. They keep the state they had."""
@@ -208,5 +217,5 @@ class Database:
         connection = self.connect()
         with connection.transaction():
             connection.execute("DELETE FROM trust_hub_offsets")
-            connection.cursor().executemany(CLAIM, [(partition, topic_id) for partition in partitions])
+            connection.execute(CLAIM, [list(partitions), topic_id])
             connection.execute("UPDATE trust_hub_profiles SET source_partition = NULL")

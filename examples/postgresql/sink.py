@@ -30,6 +30,8 @@ BATCH_RECORDS = 1_000
 BATCH_BYTES = 8_000_000
 # How often an idle sink notes that it is at the end.
 IDLE_SECONDS = 60
+# The client repeats an error with each of its attempts to reconnect, up to 20 times a second.
+SECONDS_BETWEEN_REPORTS = 10
 KAFKA_TIMEOUT = 10
 NO_ID = uuid.UUID(int=0)
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10
@@ -85,7 +87,7 @@ class Sink:
         # Where each assigned partition is; None if PostgreSQL has to be asked first.
         self.places = None
         self.at_end = set()
-        self.stored_at = 0.0
+        self.stored_at = self.reported_at = float("-inf")
         self.consumer = Consumer(
             {
                 **properties,
@@ -99,6 +101,7 @@ class Sink:
                 "auto.offset.reset": "error",
                 # Limits the memory for records that were fetched ahead.
                 "queued.max.messages.kbytes": 16_384,
+                "error_cb": self.report,
             }
         )
         self.consumer.subscribe([topic.name], on_assign=self.assign, on_revoke=self.revoke, on_lost=self.revoke)
@@ -207,7 +210,8 @@ class Sink:
             self.places = None  # finds out why Kafka does not have the offset
         elif error.fatal():
             raise Failure(f"The Kafka client failed: {one_line(error)}")
-        else:
+        elif time.monotonic() - self.reported_at > SECONDS_BETWEEN_REPORTS:
+            self.reported_at = time.monotonic()
             log(f"Kafka: {one_line(error)}")  # the client reconnects automatically
 
     def advance(self, batch, partition, offset):
@@ -299,8 +303,10 @@ def properties():
     pairs = [pair.partition("=") for pair in os.environ.get("KAFKA_PROPERTIES", "").split(";") if pair.strip()]
     if not all(separator for _, separator, _ in pairs):
         sys.exit("KAFKA_PROPERTIES must be key=value;key=value, such as security.protocol=SSL")
-    return {key.strip(): value.strip() for key, _, value in pairs} | {
-        "bootstrap.servers": required("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092")
+    return {
+        "log_level": "2",  # errors are reported by this program
+        **{key.strip(): value.strip() for key, _, value in pairs},
+        "bootstrap.servers": required("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"),
     }
 
 

@@ -30,7 +30,7 @@ def profile_sid(key):
 
 
 def row(value, ce_type):
-    """The columns that come from the value of a record. A tombstone has no row and must not be passed."""
+    """The columns that come from the value of a record, as JSON. A tombstone has no row and must not be passed."""
     if ce_type != STATE_TYPE:
         raise Unusable(f"is of the type {ce_type!r}")
     state = parse(value)
@@ -50,7 +50,7 @@ def row(value, ce_type):
         "changes": number(state.get("changes"), MAX_BIGINT),
         "rejections": number(state.get("rejections"), MAX_BIGINT),
         "updated_at": required(state, "updated_at", time),
-        "state": json.dumps(state, allow_nan=False),
+        "state": state,
     }
 
 
@@ -101,7 +101,7 @@ def number(value, largest):
 def time(value):
     try:
         moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else None
+        return moment.astimezone(UTC).isoformat() if moment.tzinfo else None
     except (TypeError, ValueError, OverflowError):
         return None
 

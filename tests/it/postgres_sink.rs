@@ -29,7 +29,7 @@ use test_support::{
     project_root, wait_for,
 };
 
-/// By profile: partition, offset and state.
+/// By profile: partition, offset and state. The partition of a row that a rebuild has not confirmed is -1.
 pub(crate) type Rows = BTreeMap<String, (i32, i64, Value)>;
 
 /// Two sinks notice that a third one stopped responding as soon as Kafka permits.
@@ -151,7 +151,7 @@ pub(crate) fn with_tables() -> Postgres {
 }
 
 pub(crate) fn table(postgres: &Postgres) -> Rows {
-    let rows = "json_object_agg(sid, json_build_array(source_partition, source_offset, state))";
+    let rows = "json_object_agg(sid, json_build_array(coalesce(source_partition, -1), source_offset, state))";
     let rows = postgres.query(&format!("SELECT coalesce({rows}, '{{}}') FROM trust_hub_profiles"));
     serde_json::from_str(&rows).unwrap()
 }
@@ -173,18 +173,14 @@ pub(crate) struct Sink {
 impl Sink {
     /// Starts a sink in a group of its own.
     pub(crate) fn start(topic: &str, postgres: &Postgres) -> Self {
-        Self::of_group(&unique_topic("sink"), topic, postgres)
+        Self::start_with(topic, postgres, &[("KAFKA_GROUP_ID", &unique_topic("sink"))])
     }
 
-    fn of_group(group: &str, topic: &str, postgres: &Postgres) -> Self {
-        Self::start_with(topic, postgres, "KAFKA_GROUP_ID", group)
-    }
-
-    /// Starts a sink with this variable.
-    fn start_with(topic: &str, postgres: &Postgres, variable: &str, value: &str) -> Self {
+    /// Starts a sink with these variables.
+    fn start_with(topic: &str, postgres: &Postgres, variables: &[(&str, &str)]) -> Self {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("sink"));
         let mut sink = command(topic, postgres);
-        sink.env(variable, value).stderr(File::create(&log).unwrap());
+        sink.envs(variables.iter().copied()).stderr(File::create(&log).unwrap());
         Self { process: sink.spawn().unwrap(), log }
     }
 

@@ -50,10 +50,13 @@ fn write_states(topic: &StateTopic, has_ended: &AtomicBool) {
     }
 }
 
-fn wait_for_transaction(postgres: &Postgres) {
-    let locks = "SELECT DISTINCT 1 FROM pg_locks WHERE relation = 'trust_hub_profiles'::regclass \
-                 AND mode = 'RowExclusiveLock'";
-    wait_for("a transaction writes rows", || (postgres.query(locks) == "1").then_some(()));
+/// Waits until a sink writes rows whose name, as PostgreSQL knows it, is like this.
+fn wait_for_transaction(postgres: &Postgres, name: &str) {
+    let locks = format!(
+        "SELECT DISTINCT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE mode = 'RowExclusiveLock' \
+         AND relation = 'trust_hub_profiles'::regclass AND application_name LIKE '{name}'"
+    );
+    wait_for("a transaction writes rows", || (postgres.query(&locks) == "1").then_some(()));
 }
 
 /// Two sinks that both read every partition, as a suspended one and its successor may do for a moment. Both die while they
@@ -64,7 +67,7 @@ fn compete(topic: &StateTopic, postgres: &Postgres) {
         sinks.iter().any(|sink| sink.count("another sink has written these records") > 1).then_some(())
     });
     for sink in sinks {
-        wait_for_transaction(postgres);
+        wait_for_transaction(postgres, "%");
         sink.signal("KILL");
     }
 }
@@ -72,7 +75,7 @@ fn compete(topic: &StateTopic, postgres: &Postgres) {
 /// PostgreSQL ends and starts again while a sink writes.
 fn restart(topic: &StateTopic, postgres: &mut Postgres) {
     let sink = Sink::start(&topic.name, postgres);
-    wait_for_transaction(postgres);
+    wait_for_transaction(postgres, "%");
     postgres.crash();
     sink.wait_for_log("trying again in", 1);
     postgres.start_again();
@@ -83,17 +86,19 @@ fn restart(topic: &StateTopic, postgres: &mut Postgres) {
 /// Of two sinks in a group, one is suspended within a transaction until the other one has taken its partitions over.
 fn suspend(topic: &StateTopic, postgres: &Postgres) -> [Sink; 2] {
     let group = unique_topic("group");
-    let sinks = [0, 1].map(|_| Sink::of_group(&group, &topic.name, postgres));
+    let variables = |name| [("KAFKA_GROUP_ID", group.as_str()), ("PGAPPNAME", name)];
+    let sinks = ["suspended", "other"].map(|name| Sink::start_with(&topic.name, postgres, &variables(name)));
     let [suspended, other] = &sinks;
     wait_for("each has partitions", || {
         let has_half = |sink: &Sink| sink.count("continuing at") >= PARTITIONS / 2;
         (has_half(suspended) && has_half(other)).then_some(())
     });
-    wait_for_transaction(postgres);
+    wait_for_transaction(postgres, "suspended");
     suspended.signal("STOP");
     let before = other.count("continuing at");
     other.wait_for_log("continuing at", before + PARTITIONS);
-    let writes = || postgres.query("SELECT count(DISTINCT partition) FROM writes WHERE number > (SELECT mark FROM marks)");
+    let writes =
+        || postgres.query("SELECT count(DISTINCT partition) FROM writes WHERE number > (SELECT mark FROM marks)");
     postgres.query("CREATE TABLE marks AS SELECT max(number) AS mark FROM writes");
     wait_for("the other sink writes all partitions", || (writes() == PARTITIONS.to_string()).then_some(()));
     let before = suspended.count("continuing at");

@@ -23,7 +23,10 @@ fn queries_of_the_readme_answer_their_questions() {
     postgres.query(PROFILES);
     let answers: Vec<_> = queries.iter().map(|query| postgres.query(query)).collect();
     let [statuses, waiting, expiring, codes] = &answers[..] else { panic!("{queries:?}") };
-    assert_eq!(statuses, "customer-profile|in-review|1\ncustomer-profile|twilio-approved|2\ncustomer-profile|twilio-rejected|2");
+    assert_eq!(
+        statuses,
+        "customer-profile|in-review|1\ncustomer-profile|twilio-approved|2\ncustomer-profile|twilio-rejected|2"
+    );
     let [first, ..] = &waiting.lines().collect::<Vec<_>>()[..] else { panic!("{waiting}") };
     assert!(first.starts_with(&format!("{}|", sid(4))) && first.contains("6 days"), "{waiting}");
     assert!(expiring.starts_with(&format!("{}|", sid(3))) && expiring.lines().count() == 1, "{expiring}");

@@ -70,7 +70,8 @@ fn unusual_records_do_not_stop_the_sink() {
 
     let log = sink.stop();
     let skipped: Vec<_> = log.lines().filter(|line| line.starts_with("skipped: ")).collect();
-    let reasons = ["@5 has a value", "@6 has a value", "@7 has no valid", "@8 has a value", "@9 is of", "@10 has no key"];
+    let reasons =
+        ["@5 has a value", "@6 has a value", "@7 has no valid", "@8 has a value", "@9 is of", "@10 has no key"];
     for (line, reason) in skipped.iter().zip(reasons) {
         assert!(line.contains(reason), "{reason}: {line}");
     }

@@ -1,7 +1,7 @@
 //! A topic that was created again, and one from which Kafka may have removed tombstones.
 
-use super::{Sink, StateRecord, StateTopic, command, sid, state, wait_for_rows, with_tables};
-use test_support::kafka::broker;
+use super::{Sink, StateRecord, StateTopic, command, sid, state, table, wait_for_rows, with_tables};
+use test_support::{kafka::broker, postgres::Postgres};
 
 #[test]
 fn topic_that_was_created_again_requires_a_rebuild() {
@@ -17,7 +17,7 @@ fn topic_that_was_created_again_requires_a_rebuild() {
     let mut sink = Sink::start(&topic.name, &postgres);
     assert!(!sink.wait());
     assert!(sink.log().contains("run `python sink.py rebuild`"), "{}", sink.log());
-    assert_eq!(super::table(&postgres).len(), 2, "nothing has changed");
+    assert_eq!(table(&postgres).len(), 2, "nothing has changed");
 
     let output = command(&topic.name, &postgres).arg("rebuild").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -49,9 +49,9 @@ fn sink_that_was_away_for_long_finds_profiles_whose_tombstone_is_gone() {
 
 #[test]
 fn mistakes_in_the_settings_are_named_with_their_cure() {
-    let (topic, postgres) = (StateTopic::create(1), test_support::postgres::Postgres::start());
+    let (topic, postgres) = (StateTopic::create(1), Postgres::start());
     let message = |variable: &str, value: &str| {
-        let mut sink = Sink::start_with(&topic.name, &postgres, variable, value);
+        let mut sink = Sink::start_with(&topic.name, &postgres, &[(variable, value)]);
         assert!(!sink.wait());
         sink.log()
     };
@@ -60,5 +60,5 @@ fn mistakes_in_the_settings_are_named_with_their_cure() {
     let malformed = message("DATABASE_URL", "postgresql://sink:pass%word@localhost/x");
     assert!(malformed.contains("DATABASE_URL is not a URL") && !malformed.contains("pass"), "{malformed}");
     assert!(message("KAFKA_PROPERTIES", "session.timeout.ms").contains("key=value;key=value"));
-    assert!(message("KAFKA_GROUP_ID", "missing").contains("--file schema.sql"));
+    assert!(message("KAFKA_GROUP_ID", &topic.name).contains("--file schema.sql"));
 }

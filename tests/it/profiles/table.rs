@@ -28,7 +28,7 @@ use test_support::{
 };
 
 use super::{last_states, sid, wait_for_states};
-use crate::postgres_sink::{Sink, rows_of, table, with_tables, wait_for_rows};
+use crate::postgres_sink::{Sink, rows_of, table, wait_for_rows, with_tables};
 
 const DOCUMENT: &str = include_str!("../../../docs/events.md");
 const STREAMS: &str = include_str!("../../../examples/profile-table/ProfileTable.java");
