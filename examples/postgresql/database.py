@@ -20,6 +20,9 @@ SESSION = """
     SET lock_timeout = '20s';
 """
 
+# For statements that may change every row. They are short, so that a suspended sink has always sent them in full.
+NO_LIMIT = "SET LOCAL statement_timeout = 0"
+
 CLAIM = """
     INSERT INTO trust_hub_offsets (partition, topic_id) SELECT unnest(%s::integer[]), %s ON CONFLICT DO NOTHING
 """
@@ -195,6 +198,7 @@ class Database:
         connection = self.connect()
         connection.execute("UPDATE trust_hub_offsets SET complete = true WHERE partition = ANY(%s)", [list(partitions)])
         # What no partition has is not in the topic any more.
+        connection.execute(NO_LIMIT)
         connection.execute(
             "DELETE FROM trust_hub_profiles WHERE source_partition IS NULL "
             "AND NOT EXISTS (SELECT FROM trust_hub_offsets WHERE NOT complete)"
@@ -204,6 +208,7 @@ class Database:
         """Reads one partition again. Rows that are no longer in it are deleted at its end."""
         connection = self.connect()
         with connection.transaction():
+            connection.execute(NO_LIMIT)
             connection.execute(
                 "UPDATE trust_hub_offsets SET next_offset = 0, complete = false, read_at = now() WHERE partition = %s",
                 [partition],
@@ -216,6 +221,7 @@ class Database:
         """Reads these partitions of a topic again, which need not be those that the table was read from."""
         connection = self.connect()
         with connection.transaction():
+            connection.execute(NO_LIMIT)
             connection.execute("DELETE FROM trust_hub_offsets")
             connection.execute(CLAIM, [list(partitions), topic_id])
             connection.execute("UPDATE trust_hub_profiles SET source_partition = NULL")

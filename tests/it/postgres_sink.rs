@@ -91,10 +91,13 @@ struct StateTopic {
 
 impl StateTopic {
     fn create(partitions: i32) -> Self {
-        let name = unique_topic("states");
+        Self::named(unique_topic("states"), partitions)
+    }
+
+    fn named(name: String, partitions: i32) -> Self {
         broker().create_topic(&name, partitions);
         let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", broker().bootstrap()).set("transactional.id", &name);
+        client.set("bootstrap.servers", broker().bootstrap()).set("transactional.id", unique_topic("states"));
         let producer: BaseProducer = client.create().unwrap();
         producer.init_transactions(TIMEOUT).unwrap();
         Self { name, producer }

@@ -71,12 +71,11 @@ fn unusual_records_do_not_stop_the_sink() {
     let log = sink.stop();
     let skipped: Vec<_> = log.lines().filter(|line| line.starts_with("skipped: ")).collect();
     let reasons =
-        ["@5 has a value", "@6 has a value", "@7 has no valid", "@8 has a value", "@9 is of", "@10 has no key"];
-    for (line, reason) in skipped.iter().zip(reasons) {
-        assert!(line.contains(reason), "{reason}: {line}");
+        ["@4: ", "@5 has a value", "@6 has a value", "@7 has no valid", "@8 has a value", "@9 is of", "@10 has no key"];
+    for reason in reasons {
+        assert!(skipped.iter().any(|line| line.contains(reason)), "{reason}: {log}");
     }
-    assert!(skipped[6].contains("PostgreSQL refuses the record") && skipped[6].contains("@4: "), "{log}");
-    assert_eq!(skipped.len(), 7, "{log}");
+    assert_eq!(skipped.len(), reasons.len(), "{log}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn topic_that_was_created_again_requires_a_rebuild() {
     sink.stop();
 
     broker().delete_topic(&topic.name);
-    broker().create_topic(&topic.name, 1);
+    let topic = StateTopic::named(topic.name, 1);
     topic.write(&[StateRecord::put(0, &state(2, "draft", 3)), StateRecord::put(0, &state(3, "draft", 3))]);
     let mut sink = Sink::start(&topic.name, &postgres);
     assert!(!sink.wait());
