@@ -8,8 +8,10 @@ mod topics;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use rdkafka::{
@@ -221,8 +223,8 @@ impl Drop for Sink {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        if std::thread::panicking() {
-            eprintln!("log of a sink:\n{}", self.log());
+        if thread::panicking() {
+            let _ = writeln!(io::stderr(), "log of a sink:\n{}", self.log());
         }
         let _ = fs::remove_file(&self.log);
     }
