@@ -3,22 +3,29 @@
 //! Invariant: callbacks are queued while the lock on the model is held, so that they are sent in the order of the changes.
 //! No lock is held across an `.await`, and no call under a lock blocks, except the write to the state file.
 
+mod seed;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{runtime::TryCurrentError, sync::broadcast};
 use tracing::error;
-use trusthub_events::{AccountSid, ProfileSid, Status, closed_set};
+use trusthub_events::{AccountSid, ProfileSid, Status};
 use twilio_signature::SharedKey;
 
 use super::{
     api_faults::{ApiFault, ApiFaultRates},
     callback::{Announcement, CallbackSender, CallbackSenderError, SenderOptions},
     email::{EmailSender, SmtpServer},
+    embedded_kafka::KafkaControl,
     model::{
         AutoReview, IdentityProof, ModelError, NewProfile, NumberedRule, ProfileEdit, ProfileKind, ProfileUpdate,
         ReviewDecision, ReviewRule, SimulatedProfile, StateFile, StoredState, TrustHubModel,
@@ -26,6 +33,8 @@ use super::{
     request_feed::{AnsweredRequest, RequestFeed},
     settings::SimulatorSettings,
 };
+
+pub use seed::{SeedRequest, SeedStatus};
 
 /// How often the simulator checks for reviews and approvals that are due.
 const TICK: Duration = Duration::from_millis(50);
@@ -50,41 +59,6 @@ pub struct SimulatorAccount {
 /// The policy of seeded profiles when the request names none. It has no requirements.
 pub(super) const ANY_POLICY: &str = "RN00000000000000000000000000000000";
 
-closed_set! {
-    /// The statuses that seeded profiles can have. `pending-review` is missing because a profile never stays in it.
-    pub enum SeedStatus {
-        /// Not submitted.
-        Draft => "draft",
-        /// Waiting for a reviewer.
-        InReview => "in-review",
-        /// Rejected with an error code.
-        Rejected => "twilio-rejected",
-        /// Approved without an end date.
-        Approved => "twilio-approved",
-    }
-}
-
-/// A request to create many profiles at once.
-#[derive(Debug, Clone)]
-pub struct SeedRequest {
-    /// The number of profiles to create.
-    pub count: u32,
-    /// The account that owns them; by default the first account of the simulator.
-    pub account: Option<AccountSid>,
-    /// The status that they have afterwards.
-    pub status: SeedStatus,
-    /// The SID of their policy; by default a policy without requirements.
-    pub policy: Option<String>,
-    /// The URL to which later changes of their status are announced.
-    pub status_callback: Option<String>,
-}
-
-impl Default for SeedRequest {
-    fn default() -> Self {
-        Self { count: 1, account: None, status: SeedStatus::Draft, policy: None, status_callback: None }
-    }
-}
-
 /// Everything that the simulator consists of, except its HTTP server.
 pub struct Simulator {
     accounts: Vec<SimulatorAccount>,
@@ -94,6 +68,7 @@ pub struct Simulator {
     api_faults: Mutex<(ApiFaultRates, fastrand::Rng)>,
     requests: RequestFeed,
     changing_settings: Mutex<()>,
+    kafka: OnceLock<KafkaControl>,
 }
 
 impl Simulator {
@@ -128,6 +103,7 @@ impl Simulator {
             api_faults: Mutex::new(api_faults),
             requests: RequestFeed::default(),
             changing_settings: Mutex::default(),
+            kafka: OnceLock::new(),
         })
     }
 
@@ -176,6 +152,15 @@ impl Simulator {
     /// [`TryCurrentError`] if there is no tokio runtime.
     pub fn deliver_emails(&self, server: SmtpServer) -> Result<(), TryCurrentError> {
         self.emails.deliver_to(server)
+    }
+
+    /// Lets control requests stop and start this Kafka. Only the first call has an effect.
+    pub fn control_kafka(&self, kafka: KafkaControl) {
+        let _ = self.kafka.set(kafka);
+    }
+
+    pub(super) fn kafka(&self) -> Option<&KafkaControl> {
+        self.kafka.get()
     }
 
     /// Locks the model.

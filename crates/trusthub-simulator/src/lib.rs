@@ -29,7 +29,7 @@ pub use callback::{
     DelayRangeError, Percent, PercentError, SenderOptions, SignerList, SigningError,
 };
 pub use email::{SmtpServer, SmtpServerError};
-pub use embedded_kafka::EmbeddedKafka;
+pub use embedded_kafka::{EmbeddedKafka, EmbeddedKafkaError, KafkaControl, KafkaControlError};
 pub use instance::{SeedRequest, SeedStatus, Simulator, SimulatorAccount};
 pub use model::{ReviewRule, ReviewRuleError, StateFile, StateFileError, StoredState};
 pub use request_feed::{AnsweredRequest, Refusal};

@@ -14,6 +14,7 @@ mod error;
 mod evaluations;
 mod guard;
 mod inquiries;
+mod kafka;
 mod list;
 mod multipart;
 mod objects;

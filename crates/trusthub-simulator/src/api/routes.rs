@@ -8,7 +8,7 @@ use actix_web::{
 use super::{
     addresses, bundles, control, definitions, emails, endpoints,
     error::{ApiError, ApiResult},
-    evaluations, inquiries, list,
+    evaluations, inquiries, kafka, list,
     multipart::MAX_UPLOAD_BYTES,
     objects, primary_profiles, profile_list, profiles, provisional_copies, regulations, review_rules, signing,
 };
@@ -181,6 +181,9 @@ pub(super) fn control(config: &mut ServiceConfig) {
         )
         .service(resource("/simulator/emails").route(get().to(emails::list)).route(delete().to(emails::clear)))
         .service(resource("/simulator/emails/{id}").route(get().to(emails::fetch)))
+        .service(resource("/simulator/kafka").route(get().to(kafka::state)))
+        .service(resource("/simulator/kafka/down").route(post().to(kafka::stop)))
+        .service(resource("/simulator/kafka/up").route(post().to(kafka::start)))
         .service(resource("/simulator/callbacks").route(get().to(control::callbacks)));
 }
 
