@@ -49,8 +49,9 @@ pub(super) fn schedule(
     let Some(interval) = config.reconcile.interval else { return Ok(None) };
     metrics.interval.set(i64::try_from(interval.as_secs()).unwrap_or(i64::MAX));
     let trusthub = config.trusthub.client(ApiLimits::default())?;
-    let (kafka, urls) = (config.kafka.clone(), ServiceUrls::below(&config.public_urls));
-    let reconciler = Reconciler::new(trusthub, kafka, Arc::clone(pipeline), Arc::clone(metrics), urls);
+    let (kafka, grace) = (config.kafka.clone(), config.reconcile.grace);
+    let reconciler = Reconciler::new(trusthub, kafka, Arc::clone(pipeline), Arc::clone(metrics), grace);
+    let reconciler = reconciler.with_service_urls(ServiceUrls::below(&config.public_urls));
     let (health, spool) = (Arc::clone(sink.health()), spool.clone());
     // Changes that wait in the spool must not count as missed.
     let is_ready = Arc::new(move || health.is_up() && spool.is_empty());
@@ -67,7 +68,7 @@ pub(crate) async fn reconcile(
     mode: RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Option<ReconcileSummary>, ReconcileError> {
-    let ReconcileCommandConfig { access, kafka } = config;
+    let ReconcileCommandConfig { access, kafka, reconcile } = config;
     // These components require metrics, but this command does not expose them.
     let metrics = metrics(kafka)?;
     let trusthub = access.trusthub.client(ApiLimits::default()).map_err(StartError::from)?;
@@ -77,8 +78,7 @@ pub(crate) async fn reconcile(
     let pipeline = pipeline(access, deliver, &metrics.pipeline)?;
     let failover = BackgroundTask::start(&Liveness::default(), "the failover controller", |stop| failover.run(stop));
     let accounts: Vec<_> = access.twilio.credentials().collect();
-    // Nothing shows how many callbacks lead elsewhere, so the command needs no public URL.
-    let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics.reconcile, ServiceUrls::default());
+    let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics.reconcile, reconcile.grace);
     let result = reconciler.run(&accounts, mode, observer).await;
     failover.stop(CLOSE_TIMEOUT).await;
     drop(reconciler);

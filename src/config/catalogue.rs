@@ -115,6 +115,8 @@ variables! {
         "base URL of Trust Hub's REST API, which receives the credentials of the accounts; `http://` is for simulators";
     RECONCILE_INTERVAL_SECS: OPEN, "0",
         "time from one reconciliation of Trust Hub and the topic to the next, 1 to 604800, or 0 to turn it off; requires an account, from `TWILIO_ACCOUNT_SID` or `TWILIO_ACCOUNTS_FILE`";
+    RECONCILE_GRACE_SECS: OPEN, "120",
+        "how long reconciliation ignores a change, because its callback may still arrive, 0 to 86400; 0 is for tests with a simulator";
     SHUTDOWN_DELAY_SECS: OPEN, "5",
         "time after SIGTERM during which the service is not ready but still accepts callbacks, 0 to 600";
     SHUTDOWN_TIMEOUT_SECS: OPEN, "20",

@@ -230,13 +230,15 @@ pub(crate) fn load_trusthub_access(
 pub(crate) fn load_reconcile(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<ReconcileCommandConfig, Problems> {
-    let ((access, kafka), warnings) = load_with(vars, |environment, validator| {
+    let (((access, kafka), reconcile), warnings) = load_with(vars, |environment, validator| {
         let access = read_trusthub_access(environment, validator);
+        let reconcile =
+            environment.section::<reconcile::ReconcileSection>("RECONCILE_", validator)?.validate(validator);
         let kafka =
             kafka::KafkaSections::from(environment, validator).and_then(|sections| sections.validate(validator));
-        access.zip(kafka)
+        access.zip(kafka).zip(reconcile)
     })?;
-    Ok(ReconcileCommandConfig { access: access.with_warnings(warnings), kafka })
+    Ok(ReconcileCommandConfig { access: access.with_warnings(warnings), kafka, reconcile })
 }
 
 fn read_trusthub_access(environment: &Environment, validator: &mut Validator) -> Option<TrustHubAccess> {
@@ -259,7 +261,9 @@ impl TrustHubAccess {
 }
 
 fn warnings_of(twilio: &TwilioConfig, trusthub: &TrustHubConfig) -> impl Iterator<Item = String> + use<> {
-    twilio.warnings().into_iter().chain(trusthub.warning())
+    // The tokens of a simulator on this machine have any form.
+    let of_tokens = if trusthub.is_on_this_machine() { Vec::new() } else { twilio.token_warnings() };
+    of_tokens.into_iter().chain(twilio.warning()).chain(trusthub.warning())
 }
 
 /// Runs `read` on the variables. Returns its result with the warnings about the names of the variables.

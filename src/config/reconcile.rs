@@ -5,15 +5,19 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    KafkaConfig, LoggingConfig, TrustHubConfig, TwilioConfig, catalogue::RECONCILE_INTERVAL_SECS, describe::Row,
+    KafkaConfig, LoggingConfig, TrustHubConfig, TwilioConfig,
+    catalogue::{RECONCILE_GRACE_SECS, RECONCILE_INTERVAL_SECS},
+    describe::Row,
     validate::Validator,
 };
 
-/// The schedule of reconciliation.
+/// When reconciliation runs, and which changes it ignores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReconcileConfig {
     /// The time from one run to the next; `None` turns scheduled reconciliation off.
     pub interval: Option<Duration>,
+    /// How long after a change no event is published, because its callback may still arrive.
+    pub grace: Duration,
 }
 
 /// What requests to Trust Hub need.
@@ -37,17 +41,22 @@ pub struct ReconcileCommandConfig {
     pub access: TrustHubAccess,
     /// The cluster with the event topic.
     pub kafka: KafkaConfig,
+    /// The changes to ignore.
+    pub reconcile: ReconcileConfig,
 }
 
 #[derive(Deserialize)]
 pub(super) struct ReconcileSection {
     interval_secs: Option<String>,
+    grace_secs: Option<String>,
 }
 
 impl ReconcileSection {
     pub(super) fn validate(self, validator: &mut Validator) -> Option<ReconcileConfig> {
-        let seconds = validator.parse_number(&RECONCILE_INTERVAL_SECS, self.interval_secs, 0..=604_800)?;
-        Some(ReconcileConfig { interval: (seconds > 0).then(|| Duration::from_secs(seconds)) })
+        let interval = validator.parse_number(&RECONCILE_INTERVAL_SECS, self.interval_secs, 0..=604_800);
+        let grace = validator.parse_number(&RECONCILE_GRACE_SECS, self.grace_secs, 0..=86_400);
+        let interval = interval.map(|seconds| (seconds > 0).then(|| Duration::from_secs(seconds)))?;
+        Some(ReconcileConfig { interval, grace: Duration::from_secs(grace?) })
     }
 }
 
@@ -69,6 +78,9 @@ impl ReconcileConfig {
 
     pub(super) fn describe(self) -> Vec<Row> {
         let seconds = self.interval.unwrap_or_default().as_secs();
-        vec![(RECONCILE_INTERVAL_SECS.name, seconds.to_string())]
+        vec![
+            (RECONCILE_INTERVAL_SECS.name, seconds.to_string()),
+            (RECONCILE_GRACE_SECS.name, self.grace.as_secs().to_string()),
+        ]
     }
 }

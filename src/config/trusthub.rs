@@ -71,9 +71,19 @@ impl TrustHubConfig {
         })
     }
 
+    /// Whether Trust Hub is a simulator on this machine.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        self.unencrypted_authority().is_some_and(is_loopback)
+    }
+
+    /// The host and the port, if requests are not encrypted.
+    fn unencrypted_authority(&self) -> Option<&str> {
+        self.base_url.strip_prefix("http://")?.split('/').next()
+    }
+
     /// Warns about plain HTTP to another machine, because every request contains credentials.
     pub(super) fn warning(&self) -> Option<String> {
-        let authority = self.base_url.strip_prefix("http://")?.split('/').next()?;
+        let authority = self.unencrypted_authority()?;
         (!is_loopback(authority)).then(|| {
             let name = TRUSTHUB_BASE_URL.name;
             format!("{name} is not https; the network can read credentials, so use it only with a simulator")

@@ -11,7 +11,7 @@ use super::{
     accounts::AccountsFile,
     catalogue::{
         PUBLIC_URL, TWILIO_ACCOUNT_SID, TWILIO_ACCOUNTS_FILE, TWILIO_AUTH_TOKEN, TWILIO_AUTH_TOKEN_FILE,
-        TWILIO_SHARED_KEYS, TWILIO_SHARED_KEYS_FILE, Variable,
+        TWILIO_SHARED_KEYS, TWILIO_SHARED_KEYS_FILE,
     },
     describe::Row,
     files::CredentialFiles,
@@ -307,8 +307,12 @@ impl TwilioConfig {
 
     /// Warnings about tokens that have no effect or cannot be Twilio's. None repeats a token.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let Variable { name, .. } =
-            if self.auth_token_file.is_some() { TWILIO_AUTH_TOKEN_FILE } else { TWILIO_AUTH_TOKEN };
+        self.token_warnings().into_iter().chain(self.warning()).collect()
+    }
+
+    /// Warnings about tokens that cannot be Twilio's.
+    pub(super) fn token_warnings(&self) -> Vec<String> {
+        let name = self.token_variable();
         let own = (1..).zip(&self.auth_tokens).map(|(position, token)| (format!("{name}: token {position}"), token));
         let listed =
             self.accounts.iter().flat_map(|accounts| (1..).zip(&accounts.list)).flat_map(|(number, account)| {
@@ -316,11 +320,19 @@ impl TwilioConfig {
                 let tokens = (1..).zip(&account.tokens);
                 tokens.map(move |(position, token)| (format!("{name}: account {number}: token {position}"), token))
             });
-        let mut warnings = token_form::warnings(own.chain(listed));
-        if self.leaves_auth_tokens_unused() && !self.auth_tokens.is_empty() {
-            warnings.push(format!("{name} is not used with TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?"));
-        }
-        warnings
+        token_form::warnings(own.chain(listed))
+    }
+
+    /// Warns about tokens that have no effect.
+    pub(super) fn warning(&self) -> Option<String> {
+        let is_unused = self.leaves_auth_tokens_unused() && !self.auth_tokens.is_empty();
+        let name = self.token_variable();
+        is_unused.then(|| format!("{name} is not used with TWILIO_ACCOUNTS_FILE; is TWILIO_ACCOUNT_SID missing?"))
+    }
+
+    /// The variable that has the auth tokens.
+    fn token_variable(&self) -> &'static str {
+        if self.auth_token_file.is_some() { TWILIO_AUTH_TOKEN_FILE.name } else { TWILIO_AUTH_TOKEN.name }
     }
 
     pub(super) fn describe(&self) -> Vec<Row> {

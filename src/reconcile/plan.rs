@@ -1,6 +1,7 @@
 //! Classifies the difference between Trust Hub and the topic for one profile. Pure functions only.
 
 use std::time::Duration;
+
 use trusthub_client::Profile;
 
 use super::view::{Belief, ProfileHistory};
@@ -8,9 +9,6 @@ use crate::{
     domain::{Resource, Status, Timestamp, closed_set},
     normalize::profile_details,
 };
-
-/// How long after a change no event is published, because its callback may still arrive.
-const GRACE: Duration = Duration::from_secs(120);
 
 closed_set! {
     /// The result of comparing a profile with what consumers believe.
@@ -60,14 +58,15 @@ impl Comparison {
 }
 
 /// Compares a profile with what consumers believe about it. `history_start` is the time since which the topic contains
-/// every published event, and `now` is the current time.
+/// every published event, `now` is the current time, and `grace` is how long after a change its callback may still arrive.
 pub(super) fn classify(
     profile: &Profile,
     belief: Option<&Belief>,
     history_start: Option<Timestamp>,
     now: Timestamp,
+    grace: Duration,
 ) -> Comparison {
-    let is_too_recent = profile.date_updated.until(now) < GRACE;
+    let is_too_recent = profile.date_updated.until(now) < grace;
     match belief {
         Some(belief) if !is_listed(belief.resource) => Comparison::NotCompared,
         Some(belief) if belief.matches(profile) => Comparison::Same,
@@ -95,10 +94,11 @@ mod tests {
     };
 
     const NOON: u64 = 43_200;
+    const GRACE: Duration = Duration::from_secs(120);
 
     fn compare(status: Status, updated: u64, believed: Option<Status>, history_start: Option<u64>) -> Comparison {
         let belief = believed.map(belief);
-        classify(&profile(status, at(updated)), belief.as_ref(), history_start.map(at), at(NOON))
+        classify(&profile(status, at(updated)), belief.as_ref(), history_start.map(at), at(NOON), GRACE)
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn change_of_the_last_two_minutes_is_left_to_its_callback() {
+    fn change_within_the_grace_period_is_left_to_its_callback() {
         for (updated, expected) in [(NOON - 120, Comparison::Missed), (NOON - 119, Comparison::TooRecent)] {
             assert_eq!(compare(Status::InReview, updated, Some(Status::Draft), Some(10)), expected);
             assert_eq!(compare(Status::InReview, updated, None, Some(10)), expected);
@@ -149,7 +149,7 @@ mod tests {
     fn resources_that_are_not_listed_are_not_compared() {
         let compare = |resource| {
             let belief = Belief { resource, ..belief(Status::InReview) };
-            classify(&profile(Status::TwilioApproved, at(100)), Some(&belief), Some(at(10)), at(NOON))
+            classify(&profile(Status::TwilioApproved, at(100)), Some(&belief), Some(at(10)), at(NOON), GRACE)
         };
         for resource in [Resource::ComplianceRegistration, Resource::Unknown] {
             assert_eq!(compare(resource), Comparison::NotCompared);
@@ -164,7 +164,7 @@ mod tests {
         let belief = Belief { unknown_status: Some("on-hold".into()), ..belief(Status::Unknown) };
         let compare = |raw: &str| {
             let profile = Profile { raw_status: raw.to_owned(), ..profile(Status::Unknown, at(100)) };
-            classify(&profile, Some(&belief), Some(at(10)), at(NOON))
+            classify(&profile, Some(&belief), Some(at(10)), at(NOON), GRACE)
         };
         assert_eq!((compare("On Hold"), compare("paused")), (Comparison::Same, Comparison::Missed));
     }

@@ -8,6 +8,8 @@
 //! Records that are written after that last read are left to the next run. So the repair guarantees that the view of
 //! consumers converges to Trust Hub, but not the order of events.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use trusthub_client::{Error, Fetched};
 
@@ -32,6 +34,9 @@ const MAX_ROUNDS: u32 = 5;
 pub(super) trait Backend {
     /// The current time of the event clock.
     fn time(&self) -> Timestamp;
+
+    /// How long after a change its callback may still arrive.
+    fn grace(&self) -> Duration;
 
     /// Fetches a profile from Trust Hub.
     async fn fetch(&self, candidate: &RepairCandidate) -> Result<Fetched, Error>;
@@ -145,7 +150,7 @@ fn decide<B: Backend>(backend: &B, fetched: FetchedCandidate, baseline: bool) ->
             return NextStep::Report(Finding::of_candidate(&candidate, believed, Action::Failed(describe(&error))));
         }
     };
-    let comparison = classify(&profile, belief, backend.history_start(), backend.time());
+    let comparison = classify(&profile, belief, backend.history_start(), backend.time(), backend.grace());
     if !comparison.needs_event(baseline) {
         return NextStep::Report(Finding::of_profile(&profile, believed, Action::NotPublished(comparison)));
     }

@@ -5,7 +5,7 @@ use std::{
     mem,
     pin::pin,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::TryStreamExt as _;
@@ -57,20 +57,28 @@ pub(crate) struct Reconciler {
     kafka: KafkaConfig,
     pipeline: Arc<Pipeline>,
     pub(super) metrics: Arc<ReconcileMetrics>,
+    grace: Duration,
     service_urls: ServiceUrls,
 }
 
 impl Reconciler {
-    /// Creates a reconciler. `kafka` must be the configuration of the cluster to which `pipeline` publishes.
+    /// Creates a reconciler that ignores changes within `grace`. `kafka` must be the configuration of the cluster to which
+    /// `pipeline` publishes.
     #[must_use]
     pub(crate) fn new(
         trusthub: TrustHub,
         kafka: KafkaConfig,
         pipeline: Arc<Pipeline>,
         metrics: Arc<ReconcileMetrics>,
-        service_urls: ServiceUrls,
+        grace: Duration,
     ) -> Self {
-        Self { trusthub, kafka, pipeline, metrics, service_urls }
+        Self { trusthub, kafka, pipeline, metrics, grace, service_urls: ServiceUrls::default() }
+    }
+
+    /// Counts the profiles whose status callback is none of these URLs. Without them, nothing shows that number.
+    #[must_use]
+    pub(crate) fn with_service_urls(self, service_urls: ServiceUrls) -> Self {
+        Self { service_urls, ..self }
     }
 
     /// Compares the profiles of these accounts. Returns `None` when another process leads or has taken over.
@@ -295,7 +303,7 @@ impl<'r> ReconcileRun<'r> {
         self.listed.insert(number(profile.sid.as_str()));
         let known = self.view.of(&profile.account_sid, &profile.sid);
         let belief = known.map(|known| &known.belief);
-        let comparison = classify(&profile, belief, self.history_start(), self.time());
+        let comparison = classify(&profile, belief, self.history_start(), self.time(), self.reconciler.grace);
         let has_callback = self.reconciler.service_urls.has(profile.status_callback.as_deref());
         reporter.count_compared(profile.resource, has_callback);
         let believed = belief.map(|belief| belief.status);
@@ -352,6 +360,10 @@ enum Due {
 
 impl Backend for ReconcileRun<'_> {
     type Lease = LeaseGuard;
+
+    fn grace(&self) -> Duration {
+        self.reconciler.grace
+    }
 
     fn time(&self) -> Timestamp {
         self.reconciler.pipeline.event_time()

@@ -94,6 +94,7 @@ fn every_variable_reaches_its_setting() {
         ("SPOOL_MIN_FREE_BYTES", "0"),
         ("TRUSTHUB_BASE_URL", "http://127.0.0.1:8090/gateway/"),
         ("RECONCILE_INTERVAL_SECS", "604800"),
+        ("RECONCILE_GRACE_SECS", "86400"),
         ("SHUTDOWN_DELAY_SECS", "0"),
         ("SHUTDOWN_TIMEOUT_SECS", "600"),
         ("SIMULATOR_BIND", "[::1]:83"),
@@ -123,6 +124,7 @@ fn every_variable_reaches_its_setting() {
     assert_eq!((spool.max_bytes, spool.min_free_bytes), (1024, 0));
     assert_eq!(trusthub.base_url, "http://127.0.0.1:8090/gateway");
     assert_eq!(reconcile.interval, Some(Duration::from_secs(604_800)));
+    assert_eq!(reconcile.grace, Duration::from_secs(86_400));
     assert_eq!((shutdown.delay, shutdown.timeout), (Duration::ZERO, Duration::from_secs(600)));
     assert_eq!(
         (simulator.bind.to_string(), simulator.state),

@@ -22,8 +22,8 @@ pub(super) const LONG: &str = "Compare Trust Hub with the event topic, and publi
 
 Compares the profiles and regulatory bundles of every account, from TWILIO_ACCOUNT_SID or TWILIO_ACCOUNTS_FILE, with the last status that
 consumers of KAFKA_TOPIC have. Publishes an event with the origin \"reconciliation\" for each profile whose status in Trust
-Hub differs, and for each profile that has no event although it changed since the topic's history starts. Changes of the
-last two minutes are ignored, because their callbacks may still arrive.
+Hub differs, and for each profile that has no event although it changed since the topic's history starts. Changes
+within RECONCILE_GRACE_SECS, two minutes by default, are ignored, because their callbacks may still arrive.
 
 If KAFKA_PROFILES_TOPIC has the states of all profiles, reads them instead of the events that they take into account. Then it
 also publishes what only Trust Hub knows: names, policies and owners that the states lack, and the deletion of profiles.

@@ -110,7 +110,7 @@ pub(super) fn summary_text(summary: &ReconcileSummary, options: RunOptions) -> S
         summary.deleted,
         &format!("do not exist any more: their deletion {}", if options.dry_run { would } else { "published" }),
     );
-    add(*too_recent, "changed so recently that their callbacks may still arrive; run the command again in two minutes");
+    add(*too_recent, "changed so recently that their callbacks may still arrive; run the command again later");
     let older = "last changed before the topic's history starts, and may have been published before that";
     let hint = if options.baseline { "" } else { "; use --baseline to publish them" };
     let are_published = options.baseline && !options.dry_run;

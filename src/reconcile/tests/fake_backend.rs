@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     future::poll_fn,
     task::Poll,
+    time::Duration,
 };
 
 use fastrand::Rng;
@@ -244,7 +245,7 @@ impl FakeBackend {
         let listed = self.list();
         let due = listed.iter().filter(|profile| {
             let belief = self.view.of(&profile.account_sid, &profile.sid).map(|seen| &seen.belief);
-            classify(profile, belief, self.history_start(), self.time()).needs_event(false)
+            classify(profile, belief, self.history_start(), self.time(), self.grace()).needs_event(false)
         });
         let candidates: Vec<_> = due.map(|profile| candidate(&profile.sid)).collect();
         let mut published = 0;
@@ -269,6 +270,10 @@ impl FakeBackend {
 
 impl Backend for FakeBackend {
     type Lease = ();
+
+    fn grace(&self) -> Duration {
+        Duration::from_secs(120)
+    }
 
     fn time(&self) -> Timestamp {
         self.clock(2)

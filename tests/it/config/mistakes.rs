@@ -331,6 +331,7 @@ fn all_problems_are_reported_in_one_error() {
         ("SPOOL_MIN_FREE_BYTES", "x"),
         ("TRUSTHUB_BASE_URL", "x"),
         ("RECONCILE_INTERVAL_SECS", "x"),
+        ("RECONCILE_GRACE_SECS", "x"),
         ("SHUTDOWN_DELAY_SECS", "x"),
         ("SHUTDOWN_TIMEOUT_SECS", "x"),
         ("SIMULATOR_BIND", "x"),
