@@ -20,6 +20,7 @@ mod reload;
 mod running;
 mod spool_commands;
 mod start_error;
+mod startup_log;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -145,6 +146,7 @@ impl Service {
     /// # Errors
     /// [`StartError`] when a part of the service cannot be created.
     pub(crate) fn start(config: Config, ports: Ports) -> Result<Self, StartError> {
+        startup_log::log(&config);
         let metrics = metrics(&config.kafka)?;
         let sink = open_sink(&config.kafka, &metrics.kafka)?;
         let keyring = keyring(&config.twilio)?;

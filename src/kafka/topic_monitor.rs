@@ -39,7 +39,7 @@ use crate::{
     blocking,
     config::KafkaConfig,
     domain::{Destination, Label as _, PublishFailure},
-    telemetry::{Operation, OperationGuard},
+    telemetry::{Operation, OperationGuard, seconds},
 };
 
 /// The pause between probes while Kafka is available.
@@ -87,6 +87,8 @@ struct TopicMonitor {
     last_durability: Option<TopicDurability>,
     /// The number of brokers when the metadata was last fetched.
     brokers: usize,
+    /// When the monitor began, until Kafka was reached for the first time.
+    began: Option<Instant>,
     /// The problems that were logged already, so that each is logged once and not with every probe.
     reported: BTreeSet<String>,
 }
@@ -106,6 +108,7 @@ impl TopicMonitor {
             probes_to_durability_check: 0,
             last_durability: None,
             brokers: 0,
+            began: Some(Instant::now()),
             reported: BTreeSet::new(),
         }
     }
@@ -130,7 +133,16 @@ impl TopicMonitor {
         match (event_topic_failure, self.sink.producer().client().fatal_error()) {
             (Some((_, code)), _) => self.sink.health().mark_down(error::classify_code(*code), &code.to_string()),
             (None, Some((_code, detail))) => self.sink.health().mark_down(PublishFailure::Fatal, &detail),
-            (None, None) => self.sink.health().probe_succeeded(Instant::now()),
+            (None, None) => {
+                self.log_first_success();
+                self.sink.health().probe_succeeded(Instant::now());
+            }
+        }
+    }
+
+    fn log_first_success(&mut self) {
+        if let Some(began) = self.began.take() {
+            tracing::info!(brokers = self.brokers, seconds = seconds(began.elapsed()), "reached Kafka");
         }
     }
 

@@ -45,6 +45,7 @@ mod shutdown;
 mod signature_mode;
 mod simulator;
 mod snapshots;
+mod startup_log;
 mod stopping;
 mod tidy;
 mod topics;
