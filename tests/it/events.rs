@@ -7,6 +7,8 @@ use trusthub_bridge::domain::{
 };
 
 const REFERENCE: &str = include_str!("../../docs/events.md");
+const README: &str = include_str!("../../README.md");
+const GOLDEN: &str = include_str!("../fixtures/callbacks/form-rejected.snap");
 const SCHEMA: &str = include_str!("../../schemas/profile-status-changed.v1.json");
 
 /// The first cells of the first table with this heading, without their backticks.
@@ -57,4 +59,15 @@ fn reference_lists_exactly_the_fields_of_the_schema_as_does_its_example() {
 fn reference_names_the_event_type_and_its_schema() {
     assert!(REFERENCE.contains(&format!("| `ce_type` | `{EVENT_TYPE}` |")));
     assert!(REFERENCE.contains(&format!("| `ce_dataschema` | `{DATA_SCHEMA}` |")));
+}
+
+#[test]
+fn event_in_the_readme_is_a_golden_record() {
+    let (_, record) = GOLDEN.split_once("---\n{").unwrap();
+    let record: Value = serde_json::from_str(&format!("{{{record}")).unwrap();
+    let (shown, _) = README.split_once("```json\n").unwrap().1.split_once("```").unwrap();
+    let mut shown: Value = serde_json::from_str(shown).unwrap();
+    assert!(shown["received_at"].as_str().unwrap().ends_with("123Z"), "{shown}");
+    shown["received_at"] = "RECEIVED".into();
+    assert_eq!(shown, record["value"]);
 }
