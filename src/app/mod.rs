@@ -192,10 +192,10 @@ impl Service {
         })
     }
 
-    /// The address of the admin port.
+    /// The number of records in the spool that wait to be published.
     #[must_use]
-    pub(crate) fn admin_address(&self) -> SocketAddr {
-        self.admin.address
+    pub(crate) fn spooled(&self) -> u64 {
+        self.spool.queued()
     }
 
     /// Reloads the files of tokens and accounts immediately, changed or not.

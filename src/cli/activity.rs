@@ -15,7 +15,7 @@ use tokio::sync::broadcast::{
 };
 use trusthub_simulator::{AnsweredRequest, Attempt, AttemptOutcome, CallbackSigner, Simulator};
 
-use super::{color::Colors, text::escaped, variables::Variables};
+use super::{color::Colors, layout, text::escaped, variables::Variables};
 use crate::{domain::Label as _, telemetry::write_line};
 
 /// The width of the lines on a terminal.
@@ -120,9 +120,7 @@ impl ActivityLines {
     /// Appends the tail, on a line of its own if a terminal would break the line.
     fn joined(self, head: String, tail: Option<String>) -> String {
         let Some(tail) = tail else { return head };
-        let columns = visible_columns(&head) + 1 + tail.chars().count();
-        let separator = if self.is_terminal && columns > WIDTH { format!("\n{INDENT}") } else { " ".to_owned() };
-        format!("{head}{separator}{tail}")
+        layout::joined(&head, &tail, self.is_terminal.then_some(WIDTH), INDENT)
     }
 }
 
@@ -160,7 +158,7 @@ pub(super) fn peculiarities(attempt: &Attempt) -> String {
 }
 
 /// Returns the time of day in a timestamp, which is in UTC.
-fn clock(timestamp: &str) -> String {
+pub(super) fn clock(timestamp: &str) -> String {
     let seconds = timestamp.split_once('.').map_or(timestamp, |(seconds, _)| seconds);
     format!("{}Z", seconds.split_once('T').map_or(seconds, |(_, time)| time))
 }
@@ -191,17 +189,6 @@ fn without_secrets(url: &str) -> String {
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     format!("{scheme}://{host}{path}{query}")
-}
-
-/// Counts the characters without those that set colors.
-fn visible_columns(text: &str) -> usize {
-    let mut is_color = false;
-    let is_visible = |character: &char| {
-        let was_color = is_color;
-        is_color = *character == '\x1b' || (is_color && *character != 'm');
-        !is_color && !was_color
-    };
-    text.chars().filter(is_visible).count()
 }
 
 #[cfg(test)]
@@ -280,11 +267,5 @@ mod tests {
         ] {
             assert_eq!(without_secrets(url), shown);
         }
-    }
-
-    #[test]
-    fn colors_take_no_columns() {
-        assert_eq!(visible_columns("a \x1b[32m204\x1b[0m b"), 7);
-        assert_eq!(visible_columns("…"), 1);
     }
 }

@@ -39,6 +39,10 @@ impl Colors {
         self.paint(text, color)
     }
 
+    pub(super) fn bold(self, text: &str) -> String {
+        self.paint(text, 1)
+    }
+
     fn paint(self, text: &str, color: u8) -> String {
         if self.0 { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
     }

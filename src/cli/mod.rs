@@ -11,6 +11,7 @@ mod explain;
 mod healthcheck;
 mod help;
 mod http;
+mod layout;
 mod output;
 mod probe;
 mod profiles;

@@ -1,6 +1,6 @@
 //! The width of the terminal.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use super::variables::Variables;
 
@@ -21,6 +21,11 @@ pub(super) fn table_width(variables: &Variables) -> Option<usize> {
     let given = given.and_then(|(_, value)| value.to_str()?.parse().ok());
     let terminal = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
     given.or_else(terminal).filter(|width| *width > 0).map(|width| width.max(MIN_WIDTH))
+}
+
+/// The number of columns for lines on stdout if it is a terminal. Lines elsewhere have any length.
+pub(super) fn line_width(variables: &Variables) -> Option<usize> {
+    io::stdout().is_terminal().then(|| text_width(variables))
 }
 
 #[cfg(test)]

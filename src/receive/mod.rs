@@ -90,7 +90,10 @@ impl CallbackHandler {
         match self.routes.find(request.uri().path()) {
             Some(route) => status_of(self.outcome(request, payload, route).await),
             None if request.uri().path() == HEALTH_PATH => health(request.method(), has_body(request)),
-            None => StatusCode::NOT_FOUND,
+            None => {
+                tracing::debug!(method = %request.method(), path = request.uri().path(), "unknown path");
+                StatusCode::NOT_FOUND
+            }
         }
     }
 

@@ -6,7 +6,7 @@ mod metrics;
 mod rounded;
 
 pub use family::{Counters, Gauges, PairedCounters, PairedGauges};
-pub(crate) use logging::{flush_logs, init_logging, write_line};
+pub(crate) use logging::{LoggedRequest, flush_logs, init_logging, init_logging_with_outcomes, write_line};
 pub use metrics::{AgeGauge, Metrics, Operation, OperationGuard, Operations, SpoolMetrics};
 /// Two metrics have the same name.
 pub use prometheus::Error as MetricsError;

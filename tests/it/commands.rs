@@ -1,16 +1,11 @@
 //! The commands as a user types them.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::Path,
-    process::{ChildStdout, Command, Output, Stdio},
-    sync::{Arc, Mutex},
-    thread,
+    process::{Output, Stdio},
 };
 
-use serde_json::Value;
-
-use test_support::{Bridge, Request, TOKEN, kill, program, wait_for};
+use test_support::{Bridge, Request, TOKEN, program, wait_for};
 
 /// Enough space for a few events.
 const SMALL_SPOOL: (&str, &str) = ("SPOOL_MAX_BYTES", "8192");
@@ -159,78 +154,6 @@ fn closed_pipe_is_not_an_error() {
     let mut child = program().arg("config").envs(GOOD).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
-}
-
-#[test]
-fn dev_once_plays_a_scenario_and_prints_each_event_read_from_kafka() {
-    let (code, stdout, stderr) = run(&["dev", "--once"], &[]);
-    assert_eq!(code, Some(0), "{stderr}");
-    let events: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let statuses: Vec<_> = events.iter().map(|event| event["value"]["status"].as_str().unwrap()).collect();
-    let expected = ["pending-review", "in-review", "twilio-rejected", "pending-review", "in-review", "twilio-approved"];
-    assert_eq!(statuses, expected);
-    assert_eq!(events[2]["value"]["errors"].as_array().unwrap().len(), 2);
-    for event in &events {
-        let object = event.as_object().unwrap();
-        let fields: Vec<_> = object.keys().map(String::as_str).collect();
-        assert_eq!(fields, ["headers", "key", "offset", "partition", "topic", "value"]);
-        assert_eq!(event["headers"]["ce_subject"], event["key"]);
-    }
-    assert!(stderr.contains("a forged callback, not signed with the token, is sent: 403"), "{stderr}");
-}
-
-#[test]
-fn dev_signs_with_a_shared_key_and_refuses_one_that_it_does_not_have() {
-    let (code, stdout, stderr) = run(&["dev", "--once", "--signed-by", "webhooks_sharedkey_dev"], &[]);
-    assert_eq!((code, stdout.lines().count()), (Some(0), 6), "{stderr}");
-    let (code, stdout, stderr) = run(&["dev", "--once", "--signed-by", "other"], &[]);
-    assert_eq!((code, stdout.as_str()), (Some(2), ""));
-    assert_eq!(
-        stderr,
-        "--signed-by: the account has no SharedKey other; write one of its SharedKeys, or add this one\n"
-    );
-}
-
-#[test]
-fn dev_prints_what_to_type_and_each_callback_with_its_answer_and_event() {
-    let variables = [("HTTP_BIND", "127.0.0.1:0"), ("ADMIN_BIND", "127.0.0.1:0"), ("SIMULATOR_BIND", "127.0.0.1:0")];
-    let mut child = program().arg("dev").envs(variables).spawn().unwrap();
-    let said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<_> = said.take_while(|line| line != "Requests, callbacks and events:").collect();
-    let parts =
-        ["Trust Hub  http://127.0.0.1:", "callbacks  http://127.0.0.1:", "metrics    http://127.0.0.1:", "kcat -b"];
-    for part in parts {
-        assert!(said.iter().any(|line| line.contains(part)), "{part} is missing in\n{said:#?}");
-    }
-    let shown = lines_of(child.stdout.take().unwrap());
-    let typed = said.iter().skip_while(|line| !line.contains("SID=$(")).take_while(|line| !line.is_empty());
-    shell(&typed.map(String::as_str).collect::<Vec<_>>().join("\n"));
-    let reject = wait_for("a review", || {
-        let shown = shown.lock().unwrap();
-        shown.iter().find_map(|line| Some(line.split_once("reject it:")?.1.to_owned()))
-    });
-    shell(&reject);
-    for part in ["204 POST BU", "Z BU", "submit it again:", "twilio-rejected (18602)"] {
-        wait_for(part, || shown.lock().unwrap().iter().any(|line| line.contains(part)).then_some(()));
-    }
-    kill("INT", child.id());
-    assert!(child.wait().unwrap().success());
-}
-
-/// Collects the lines of an output as they arrive.
-fn lines_of(output: ChildStdout) -> Arc<Mutex<Vec<String>>> {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let collected = Arc::clone(&lines);
-    thread::spawn(move || {
-        BufReader::new(output).lines().map_while(Result::ok).for_each(|line| collected.lock().unwrap().push(line));
-    });
-    lines
-}
-
-/// Runs the commands that the program tells a user to type.
-fn shell(typed: &str) {
-    let output = Command::new("sh").args(["-ec", typed]).output().unwrap();
-    assert!(output.status.success(), "{typed}\n{output:?}");
 }
 
 #[test]

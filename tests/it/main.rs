@@ -10,6 +10,7 @@ mod chart;
 mod commands;
 mod config;
 mod consumer;
+mod dev;
 mod diagnosis;
 mod differential;
 mod documents;

@@ -6,7 +6,6 @@ mod callbacks;
 mod command;
 mod converges;
 mod deletions;
-mod dev;
 mod histories;
 mod one_at_a_time;
 mod refusals;

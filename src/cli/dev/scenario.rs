@@ -1,4 +1,4 @@
-//! The scenario that `dev --once` runs: the changes of one profile from its creation to its approval.
+//! What happens to the profile of `dev --once`, from its creation to its approval.
 
 use trusthub_simulator::{
     Announcement, CallbackFaultRates, Percent, Simulator,
@@ -12,7 +12,7 @@ pub(super) const ACCOUNT: &str = "AC000000000000000000000000000000de";
 /// The policy of the profile. It has no requirements.
 pub(super) const POLICY: &str = "RN000000000000000000000000000000de";
 
-/// One step of the scenario.
+/// A change of the profile.
 pub(super) struct ScenarioStep {
     /// What happens, in plain words.
     pub(super) description: &'static str,
@@ -21,38 +21,51 @@ pub(super) struct ScenarioStep {
     change: fn(&Simulator, &ProfileSid) -> Result<(), ModelError>,
 }
 
+pub(super) const SUBMITTED: ScenarioStep = ScenarioStep {
+    description: "the profile is submitted and goes into review",
+    announced: &[Status::PendingReview, Status::InReview],
+    change: |simulator, sid| submit(simulator, sid, ProfileEdit::default()),
+};
+
+pub(super) const REJECTED: ScenarioStep = ScenarioStep {
+    description: "the reviewer rejects it",
+    announced: &[Status::TwilioRejected],
+    change: |simulator, sid| {
+        decide(simulator, sid, ReviewDecision::Reject { codes: vec![18602, 18603], reason: String::new() })
+    },
+};
+
+pub(super) const CORRECTED: ScenarioStep = ScenarioStep {
+    description: "the profile is corrected and submitted again",
+    announced: &[Status::PendingReview, Status::InReview],
+    change: |simulator, sid| {
+        let edit = ProfileEdit { friendly_name: Some("Corner Shop Ltd".to_owned()), ..ProfileEdit::default() };
+        submit(simulator, sid, edit)
+    },
+};
+
+pub(super) const APPROVED: ScenarioStep = ScenarioStep {
+    description: "the reviewer approves it",
+    announced: &[Status::TwilioApproved],
+    change: |simulator, sid| decide(simulator, sid, ReviewDecision::Approve { valid_until: None }),
+};
+
 /// The profile is submitted, rejected for two reasons, edited, submitted again and approved.
-pub(super) const STEPS: [ScenarioStep; 4] = [
-    ScenarioStep {
-        description: "the profile is submitted and goes into review",
-        announced: &[Status::PendingReview, Status::InReview],
-        change: |simulator, sid| submit(simulator, sid, ProfileEdit::default()),
-    },
-    ScenarioStep {
-        description: "the reviewer rejects it",
-        announced: &[Status::TwilioRejected],
-        change: |simulator, sid| {
-            decide(simulator, sid, ReviewDecision::Reject { codes: vec![18602, 18603], reason: String::new() })
-        },
-    },
-    ScenarioStep {
-        description: "the profile is corrected and submitted again",
-        announced: &[Status::PendingReview, Status::InReview],
-        change: |simulator, sid| {
-            let edit = ProfileEdit { friendly_name: Some("Corner Shop Ltd".to_owned()), ..ProfileEdit::default() };
-            submit(simulator, sid, edit)
-        },
-    },
-    ScenarioStep {
-        description: "the reviewer approves it",
-        announced: &[Status::TwilioApproved],
-        change: |simulator, sid| decide(simulator, sid, ReviewDecision::Approve { valid_until: None }),
-    },
-];
+pub(super) const STEPS: [ScenarioStep; 4] = [SUBMITTED, REJECTED, CORRECTED, APPROVED];
 
 impl ScenarioStep {
     pub(super) fn run(&self, simulator: &Simulator, sid: &ProfileSid) -> Result<(), ModelError> {
         (self.change)(simulator, sid)
+    }
+
+    /// Runs the step while all callbacks get lost.
+    pub(super) fn run_unannounced(&self, simulator: &Simulator, sid: &ProfileSid) -> Result<(), ModelError> {
+        let sender = simulator.sender();
+        let usual = sender.faults();
+        sender.set_faults(CallbackFaultRates { drop: Percent::ALL, ..usual });
+        let result = self.run(simulator, sid);
+        sender.set_faults(usual);
+        result
     }
 }
 

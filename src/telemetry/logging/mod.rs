@@ -6,6 +6,7 @@
 //! waits for the reader of the log. Panics are logged the same way, because the default panic hook writes to stderr
 //! itself. The only wait is [`flush_logs`] at exit, for at most half a second.
 
+mod outcome_feed;
 mod queue;
 
 use std::{
@@ -19,13 +20,18 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::broadcast::Receiver;
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     fmt,
     prelude::*,
 };
 
-use self::queue::{LogLineWriter, LogQueue};
+pub(crate) use self::outcome_feed::LoggedRequest;
+use self::{
+    outcome_feed::OutcomeFeed,
+    queue::{LogLineWriter, LogQueue},
+};
 use super::metrics::dropped_log_lines;
 use crate::config::{LogFormat, log_filter};
 
@@ -46,6 +52,24 @@ static LOG: OnceLock<Arc<LogQueue>> = OnceLock::new();
 /// # Errors
 /// When the system cannot start a thread.
 pub(crate) fn init_logging(format: Option<LogFormat>, filter: &str) -> io::Result<()> {
+    init(format, filter, None)
+}
+
+/// As [`init_logging`], and returns what the log says about each callback from then on, whatever `filter` lets through to
+/// stderr. Of the rejected callbacks of a second, the log names only some. A receiver that is too slow misses some.
+///
+/// # Errors
+/// When the system cannot start a thread.
+pub(crate) fn init_logging_with_outcomes(
+    format: Option<LogFormat>,
+    filter: &str,
+) -> io::Result<Receiver<LoggedRequest>> {
+    let (feed, outcomes) = OutcomeFeed::new();
+    init(format, filter, Some(feed))?;
+    Ok(outcomes)
+}
+
+fn init(format: Option<LogFormat>, filter: &str, feed: Option<OutcomeFeed>) -> io::Result<()> {
     if LOG.get().is_some() {
         return Ok(());
     }
@@ -61,8 +85,15 @@ pub(crate) fn init_logging(format: Option<LogFormat>, filter: &str) -> io::Resul
         LogFormat::Pretty => lines.with_ansi(on_terminal).with_target(false).boxed(),
     };
     let filter = log_filter(filter).unwrap_or_else(|| Targets::new().with_default(LevelFilter::ERROR));
+    let initialized = match feed {
+        Some(feed) => tracing_subscriber::registry()
+            .with(lines.with_filter(filter))
+            .with(feed.with_filter(outcome_feed::filter()))
+            .try_init(),
+        None => tracing_subscriber::registry().with(lines).with(filter).try_init(),
+    };
     // A concurrent call may have been first. Its queue receives the lines then.
-    if tracing_subscriber::registry().with(lines).with(filter).try_init().is_ok() && LOG.set(queue).is_ok() {
+    if initialized.is_ok() && LOG.set(queue).is_ok() {
         panic::set_hook(Box::new(log_panic));
     }
     Ok(())

@@ -1,0 +1,5 @@
+//! `dev`: the whole system in one process, as a newcomer runs it.
+
+mod once;
+mod running;
+mod story;
