@@ -186,8 +186,8 @@ fn service_settings(base: &str, brokers: &str, spool: &str) -> Settings {
         ("KAFKA_PROFILES_TOPIC", PROFILES),
         // The in-process cluster does not support CreateTopics requests.
         ("KAFKA_CREATE_TOPICS", "false"),
-        // A person who has stopped Kafka is waiting.
-        ("KAFKA_ACK_TIMEOUT_MS", "1000"),
+        // A person who has stopped Kafka is waiting, but a busy machine is slow.
+        ("KAFKA_ACK_TIMEOUT_MS", "3000"),
         ("SPOOL_DIR", spool),
         ("SHUTDOWN_DELAY_SECS", "0"),
     ];
