@@ -45,7 +45,22 @@ metricRelabelings:
 {{- compact $names | uniq | toJson }}
 {{- end }}
 
-{{/* The enabled groups without the disabled alerts, with links to the configured address of the runbook. */}}
+{{/*
+An expression with the configured limits: (list $ EXPRESSION). In the file, the comment `# limits.NAME` behind a number names
+the value that replaces it.
+*/}}
+{{- define "trusthub-bridge.limitedExpression" -}}
+{{- $expression := index . 1 }}
+{{- range $name, $limit := (index . 0).Values.monitoring.prometheusRule.limits }}
+{{- $expression = regexReplaceAll (printf "[0-9]+ # limits[.]%s\\b" $name) $expression (printf "%d # limits.%s" (int $limit) $name) }}
+{{- end }}
+{{- $expression }}
+{{- end }}
+
+{{/*
+The enabled groups without the disabled alerts, with the configured limits and severities, and with links to the configured
+address of the runbook.
+*/}}
 {{- define "trusthub-bridge.wantedGroups" -}}
 {{- $settings := .Values.monitoring.prometheusRule }}
 {{- $groups := include "trusthub-bridge.ruleGroups" (list . "alerts") | fromJsonArray }}
@@ -57,6 +72,10 @@ metricRelabelings:
 {{- $rules := list }}
 {{- range $rule := $group.rules }}
 {{- if not (has $rule.alert $settings.disabled) }}
+{{- $_ := set $rule "expr" (include "trusthub-bridge.limitedExpression" (list $ $rule.expr)) }}
+{{- with get $settings.severities (default "" $rule.alert) }}
+{{- $_ := set $rule.labels "severity" . }}
+{{- end }}
 {{- with $rule.annotations }}
 {{- $_ := set . "runbook_url" (replace "docs/operations.md#" (print $.Values.monitoring.runbookBaseUrl "#") .runbook_url) }}
 {{- if hasSuffix "/operations.md" $.Values.monitoring.runbookBaseUrl }}

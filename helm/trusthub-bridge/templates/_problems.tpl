@@ -159,6 +159,11 @@ monitoring.podMonitor.enabled: contradicts monitoring.serviceMonitor.enabled, be
 monitoring.prometheusRule.disabled: there is no alert {{ . }}; write names from {{ join ", " $names }}
 {{- end }}
 {{- end }}
+{{- range $name, $severity := .Values.monitoring.prometheusRule.severities }}
+{{- if not (has $name $names) }}
+monitoring.prometheusRule.severities: there is no alert {{ $name }}; write names from {{ join ", " $names }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* The bytes of a quantity such as 3Gi. */}}

@@ -104,7 +104,7 @@ fn assert_alert(series: &[Value]) {
         texts.collect::<String>()
     );
     let alert = json!({
-        "exp_labels": { "severity": "critical", "namespace": "hooks", "resource": "customer-profile" },
+        "exp_labels": { "audience": "business", "severity": "critical", "namespace": "hooks", "resource": "customer-profile" },
         "exp_annotations": {
             "summary": format!("Twilio rejected a customer-profile, error codes {codes}"),
             "description": description,

@@ -39,19 +39,24 @@ fn operations_page_shows_the_alertmanager_example() {
 }
 
 #[test]
-fn alertmanager_example_is_valid_and_routes_every_alert_by_severity() {
+fn alertmanager_example_is_valid_and_routes_alerts_by_severity_and_audience() {
     amtool(&["check-config", EXAMPLE]);
     for alert in rules().iter().filter(|rule| rule.is_alert) {
         let severity = text(&alert.body["labels"]["severity"]);
-        let receiver = match severity {
-            "critical" => "on-call",
-            "warning" => "slack",
-            _ => "none",
+        let audience = alert.body["labels"]["audience"].as_str().unwrap_or_default();
+        let receivers = match (severity, audience) {
+            ("critical", "") => "on-call",
+            ("critical", "business") => "profiles,on-call",
+            ("warning", "") => "slack",
+            ("warning", "business") => "profiles",
+            (_, "") => "none",
+            _ => "profiles,none",
         };
         let config = format!("--config.file={EXAMPLE}");
-        let verify = format!("--verify.receivers={receiver}");
-        let labels = [format!("alertname={}", alert.name), format!("severity={severity}")];
-        amtool(&["config", "routes", "test", &config, &verify, &labels[0], &labels[1]]);
+        let verify = format!("--verify.receivers={receivers}");
+        let labels =
+            [format!("alertname={}", alert.name), format!("severity={severity}"), format!("audience={audience}")];
+        amtool(&["config", "routes", "test", &config, &verify, &labels[0], &labels[1], &labels[2]]);
     }
 }
 
@@ -60,16 +65,26 @@ fn critical_alerts_reach_the_on_call_service_and_all_alerts_reach_slack() {
     let receiver = Receiver::start();
     let alertmanager = Alertmanager::start(&receiver);
 
-    alertmanager.fire("TrusthubDeadLetters", "warning");
-    receiver.wait_for_slack("[FIRING] TrusthubDeadLetters");
-    alertmanager.fire("TrusthubSpoolFull", "critical");
+    alertmanager.fire("TrusthubDeadLetters", &["severity=warning"]);
+    let message = receiver.wait_for_slack("[FIRING] TrusthubDeadLetters");
+    assert_eq!(message["channel"], "#trusthub");
+    let labels = ["severity=info", "audience=business", "resource=trust-product", "status=in-review"];
+    alertmanager.fire("TrusthubProfileStuckInReview", &labels);
+    let message = receiver.wait_for_slack("[FIRING] TrusthubProfileStuckInReview, trust-product");
+    assert_eq!(
+        (&message["channel"], &message["attachments"][0]["color"]),
+        (&"#trusthub-profiles".into(), &"warning".into())
+    );
+    let body = text(&message["attachments"][0]["text"]);
+    assert!(body.starts_with("summary of TrusthubProfileStuckInReview (in-review)\n"), "{body}");
+    alertmanager.fire("TrusthubSpoolFull", &["severity=critical"]);
     receiver.wait_for_slack("[FIRING] TrusthubSpoolFull");
     let page = receiver.wait_for_page("trigger");
     assert_eq!(page["routing_key"], "pagerduty-key-of-the-test");
     assert_eq!(page["payload"]["severity"], "critical");
     assert_eq!(page["payload"]["summary"], "TrusthubSpoolFull: summary of TrusthubSpoolFull");
 
-    alertmanager.resolve("TrusthubSpoolFull", "critical");
+    alertmanager.resolve("TrusthubSpoolFull", &["severity=critical"]);
     receiver.wait_for_slack("[RESOLVED] TrusthubSpoolFull");
     assert_eq!(receiver.wait_for_page("resolve")["dedup_key"], page["dedup_key"]);
     let paged = receiver.bodies("/pagerduty");
@@ -91,7 +106,7 @@ impl Alertmanager {
         let pagerduty = format!("global:\n  pagerduty_url: http://{}/pagerduty\n", receiver.address);
         let mut config = read(&project_root().join(EXAMPLE)).replace(SECRETS, secrets.to_str().unwrap());
         config = config.replacen("global:\n", &pagerduty, 1);
-        for pause in ["group_wait: 30s", "group_wait: 10s", "group_interval: 5m"] {
+        for pause in ["group_wait: 30s", "group_wait: 10s", "group_interval: 5m", "group_interval: 1m"] {
             assert!(config.contains(pause), "{EXAMPLE} has no {pause}");
             config = config.replace(pause, &format!("{}: 1s", pause.split(':').next().unwrap()));
         }
@@ -106,20 +121,20 @@ impl Alertmanager {
         Self { daemon, secrets }
     }
 
-    fn fire(&self, alert: &str, severity: &str) {
-        self.add(alert, severity, "--end=2100-01-01T00:00:00Z");
+    fn fire(&self, alert: &str, labels: &[&str]) {
+        self.add(alert, labels, "--end=2100-01-01T00:00:00Z");
     }
 
-    fn resolve(&self, alert: &str, severity: &str) {
-        self.add(alert, severity, "--end=2020-01-02T00:00:00Z");
+    fn resolve(&self, alert: &str, labels: &[&str]) {
+        self.add(alert, labels, "--end=2020-01-02T00:00:00Z");
     }
 
-    fn add(&self, alert: &str, severity: &str, end: &str) {
+    fn add(&self, alert: &str, labels: &[&str], end: &str) {
         let url = format!("--alertmanager.url=http://{}", self.daemon.address);
-        let labels = [format!("alertname={alert}"), format!("severity={severity}")];
+        let name = format!("alertname={alert}");
         let summary = format!("--annotation=summary=summary of {alert}");
         let start = "--start=2020-01-01T00:00:00Z";
-        amtool(&[&url, "alert", "add", &labels[0], &labels[1], &summary, start, end]);
+        amtool(&[&[&url, "alert", "add", &name][..], labels, &[&summary, start, end]].concat());
     }
 }
 

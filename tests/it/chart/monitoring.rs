@@ -1,6 +1,6 @@
 //! Tests the objects for Prometheus and Grafana: off by default, and equal to the plain files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -58,6 +58,39 @@ fn disabled_alert_is_omitted_and_no_other() {
     let groups = &of_kind(&off, "PrometheusRule")["spec"]["groups"];
     let names: Vec<_> = list(groups).map(|group| text(&group["name"])).collect();
     assert_eq!((names, alerts_in(groups)), (vec!["trusthub-bridge.news"], BTreeSet::new()));
+}
+
+/// The name and the number of each comment `# limits.NAME` behind a number in the expressions.
+fn limits_in(groups: &Value) -> BTreeMap<String, i64> {
+    let expressions = list(groups).flat_map(|group| list(&group["rules"])).map(|rule| text(&rule["expr"]));
+    let lines = expressions.flat_map(str::lines).filter_map(|line| line.split_once(" # limits."));
+    lines.map(|(code, name)| (name.to_owned(), code.rsplit(' ').next().unwrap().parse().unwrap())).collect()
+}
+
+#[test]
+fn limits_of_the_alerts_are_those_of_the_values() {
+    let plain = limits_in(&Value::from(groups_of("alerts.yaml")));
+    let values = objects(&read(&chart().join("values.yaml")), &[]).unwrap().remove(0);
+    let defaults = &values["monitoring"]["prometheusRule"]["limits"];
+    assert_eq!(serde_json::to_value(&plain).unwrap(), *defaults);
+
+    let limits: BTreeMap<_, _> = plain.keys().zip(71_i64..).collect();
+    let made = rendered(json!({}), json!({ "prometheusRule": { "enabled": true, "limits": limits } }));
+    let set = limits_in(&of_kind(&made, "PrometheusRule")["spec"]["groups"]);
+    assert_eq!(serde_json::to_value(set).unwrap(), serde_json::to_value(limits).unwrap());
+}
+
+#[test]
+fn severity_of_an_alert_is_the_configured_one_and_no_other_changes() {
+    const ALERT: &str = "TrusthubProfileRejected";
+    let severities = json!({ ALERT: "info" });
+    let made = rendered(json!({}), json!({ "prometheusRule": { "enabled": true, "severities": severities } }));
+    let mut expected = Value::from(groups_of("alerts.yaml"));
+    let groups = expected.as_array_mut().unwrap().iter_mut();
+    for rule in groups.flat_map(|group| group["rules"].as_array_mut().unwrap()).filter(|rule| rule["alert"] == ALERT) {
+        rule["labels"]["severity"] = json!("info");
+    }
+    assert_eq!(of_kind(&made, "PrometheusRule")["spec"]["groups"], expected);
 }
 
 #[test]

@@ -105,6 +105,11 @@ fn contradictory_value_is_named_with_a_replacement() {
             "monitoring.prometheusRule.disabled",
             "there is no alert TrusthubDone; write names from TrusthubProfileRejected, ",
         ),
+        (
+            json!({ "monitoring": { "prometheusRule": { "severities": { "TrusthubDone": "info" } } } }),
+            "monitoring.prometheusRule.severities",
+            "there is no alert TrusthubDone; write names from TrusthubProfileRejected, ",
+        ),
         (variable("PUBLIC_URL"), "extraEnv", "PUBLIC_URL is set by a value of its own; write it there"),
         (variable("SHUTDOWN_TIMEOUT_SECS"), "extraEnv", "SHUTDOWN_TIMEOUT_SECS is set by a value of its own"),
         (variable("TWILIO_AUTH_TOKEN"), "extraEnv", "the name of the Secret to twilio.authToken.existingSecret"),
@@ -168,6 +173,16 @@ fn malformed_value_is_named_with_its_place() {
             monitoring(json!({ "prometheusRule": { "noCallback": true } })),
             "/monitoring/prometheusRule/noCallback",
             "want",
+        ),
+        (
+            monitoring(json!({ "prometheusRule": { "severities": { "TrusthubDown": "page" } } })),
+            "/monitoring/prometheusRule/severities/TrusthubDown",
+            "must be one of",
+        ),
+        (
+            monitoring(json!({ "prometheusRule": { "limits": { "rejectedPercent": 101 } } })),
+            "/monitoring/prometheusRule/limits/rejectedPercent",
+            "maximum",
         ),
         (monitoring(json!({ "runbookBaseUrl": "x#y" })), "/monitoring/runbookBaseUrl", "does not match"),
         (monitoring(json!({ "dashboard": { "folder": 1 } })), "/monitoring/dashboard/folder", "want string"),
