@@ -123,6 +123,7 @@ fn every_query_of_every_panel_has_data_after_a_full_day() {
     let annotations: Vec<_> = own.map(|annotation| queries.annotation(annotation)).collect();
     variables_have_values(&day, &dashboard);
     totals_are_those_of_the_instances(&day, &queries, &dashboard);
+    profiles_by_status_are_those_in_memory(&day, &queries, &dashboard);
     if pace == Pace::Minutes {
         let data = json!({ "start": queries.start, "end": now(), "panels": panels, "annotations": annotations });
         fs::write(project_root().join("target/dashboard-data.json"), data.to_string()).unwrap();
@@ -156,6 +157,7 @@ fn totals_are_those_of_the_instances(day: &FullDay, queries: &DashboardQueries<'
         ("Answered 503", r#"trusthub_callbacks_outcome_total{outcome="unavailable"}"#),
         ("Dead letters", r#"trusthub_callbacks_outcome_total{outcome="dead_lettered"}"#),
         ("Missed, found later", r#"trusthub_reconcile_missed_total{resource="customer-profile"}"#),
+        ("Without our callback", r#"trusthub_profiles_without_callback{resource="customer-profile"}"#),
     ] {
         let counted: f64 = day.fixture.bridges.iter().map(|bridge| bridge.metric(series)).sum();
         assert!(counted > 0.0, "{series}");
@@ -165,4 +167,15 @@ fn totals_are_those_of_the_instances(day: &FullDay, queries: &DashboardQueries<'
             (values(&answer[0]) == [counted]).then_some(())
         });
     }
+}
+
+/// Checks that the numbers by status add up to the profiles whose state an instance has.
+fn profiles_by_status_are_those_in_memory(day: &FullDay, queries: &DashboardQueries<'_>, dashboard: &Value) {
+    let panel = panels(dashboard).find(|panel| panel["title"] == "Profiles by status").unwrap();
+    wait_for("the numbers by status add up", || {
+        let owned: f64 = day.fixture.bridges.iter().map(|bridge| bridge.metric("trusthub_profiles_owned")).sum();
+        let (answer, _) = queries.ask(&panel["targets"][0], None);
+        let shown: f64 = answer.iter().flat_map(values).sum();
+        (owned > 0.0 && shown == owned).then_some(())
+    });
 }

@@ -54,6 +54,8 @@ impl FullDay {
         let day = Self::begin(pace);
         day.send_all_kinds_of_callbacks();
         day.reject_profiles();
+        day.approve_a_profile_for_days();
+        day.create_a_profile_without_callback();
         day.lose_a_callback();
         day.send_forged_callbacks();
         day.send_callbacks_signed_for_another_url();
@@ -123,6 +125,19 @@ impl FullDay {
             self.send_accepted(1, &Request::form("/callbacks/customer-profiles", &body).signed());
             self.pause();
         }
+    }
+
+    /// The approval ends within a week.
+    fn approve_a_profile_for_days(&self) {
+        let profile = self.simulator.create(&self.callback_url);
+        self.simulator.submit(&profile);
+        self.simulator.control(&profile, "approve", "valid_for_secs=432000");
+        self.simulator.settle();
+    }
+
+    /// Only reconciliation can find this profile.
+    fn create_a_profile_without_callback(&self) {
+        self.simulator.post("/simulator/profiles", "count=1&status=in-review");
     }
 
     /// Drops a callback, so that only Trust Hub knows of its change.

@@ -1,8 +1,11 @@
 //! Tests the dashboard as a document: Grafana can show it, and readers can understand it.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use trusthub_bridge::initial_metrics_page;
 
 use test_support::project_root;
@@ -15,26 +18,40 @@ use super::{
 /// The width of a dashboard in grid columns.
 const COLUMNS: u64 = 24;
 /// Metrics without a panel, and why.
-const EXCUSED: [(&str, &str); 19] = [
+const EXCUSED: [(&str, &str); 8] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
     ("trusthub_event_time_reset", "it concerns one start, which a log line at level error explains"),
     ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
     ("trusthub_callbacks_resigned_total", "usually 0; docs/metrics.md says what to do about many"),
     ("trusthub_account_conflicts_total", "usually 0; each event of another account than the owner is a dead letter"),
-    ("trusthub_profiles", "row of the business"),
-    ("trusthub_profiles_oldest_seconds", "row of the business"),
-    ("trusthub_profiles_expiring", "row of the business"),
-    ("trusthub_profiles_without_callback", "row of the business"),
-    ("trusthub_profiles_events_total", "what became of each record shows in the states themselves"),
-    ("trusthub_profiles_lag", "usually 0; TrusthubProfilesStale reports anything else"),
-    ("trusthub_profiles_owned", "how the instances share the states concerns no one while they are up to date"),
-    ("trusthub_profiles_partitions", "the same"),
-    ("trusthub_profiles_problem", "usually 0; TrusthubProfilesStale reports anything else"),
-    ("trusthub_profiles_refused_total", "usually 0; a log line at level error explains it"),
-    ("trusthub_profiles_transactions_total", "an aborted transaction is repeated; one that fails again is a problem"),
     ("trusthub_reconcile_described_total", "edited profiles concern only who reads their states"),
     ("trusthub_reconcile_deleted_total", "the same; the log names each of them"),
     ("trusthub_log_lines_dropped_total", "the log reports it once it is read again"),
+];
+/// The color of each status wherever profiles or their changes are shown: green is approved, blue waits for Twilio, red is
+/// rejected, and gray is a draft.
+const STATUS_COLORS: [(&str, &str); 7] = [
+    ("draft", "#8e8e8e"),
+    ("in-review", "blue"),
+    ("pending-review", "light-blue"),
+    ("provisionally-approved", "light-green"),
+    ("twilio-approved", "green"),
+    ("twilio-rejected", "red"),
+    ("unknown", "purple"),
+];
+/// Panels whose series are failures, or wait because of one.
+const FAILURES: [&str; 11] = [
+    "Events to apply",
+    "Failovers to the spool",
+    "Failures to publish",
+    "Full, parked, damaged",
+    "Missed changes",
+    "Oldest record",
+    "Rejected callbacks by reason",
+    "Share answered 503",
+    "Slow operations",
+    "States that Kafka refused",
+    "Waiting records",
 ];
 /// The value of the variable `runbooks` in the file; the chart replaces it with the configured address.
 const HANDBOOK: &str = "docs/operations.md";
@@ -90,8 +107,8 @@ fn every_label_value_in_a_query_exists() {
         for (place, _) in equal {
             let label = expression[..place].rsplit([',', '{', ' ']).next().unwrap();
             let value = expression[place + 2..].split('"').next().unwrap();
-            // Prometheus's own.
-            if label == "alertstate" {
+            // Labels of alerts.
+            if ["alertstate", "severity"].contains(&label) {
                 continue;
             }
             asked += 1;
@@ -150,7 +167,7 @@ fn every_alert_is_linked_from_a_panel() {
 #[test]
 fn every_query_has_the_selected_data_source_a_unit_and_a_legend() {
     let dashboard = dashboard();
-    let source = serde_json::json!({ "type": "prometheus", "uid": "${datasource}" });
+    let source = json!({ "type": "prometheus", "uid": "${datasource}" });
     for panel in panels(&dashboard) {
         assert_eq!(panel["datasource"], source, "{}", panel["title"]);
         let mut references = BTreeSet::new();
@@ -165,6 +182,58 @@ fn every_query_has_the_selected_data_source_a_unit_and_a_legend() {
     let own = list(&dashboard, "/annotations/list").iter().filter(|annotation| annotation["builtIn"].is_null());
     let asked = list(&dashboard, "/templating/list").iter().filter(|variable| variable["type"] == "query");
     assert!(own.chain(asked).all(|query| query["datasource"] == source));
+}
+
+/// The color of each series that a panel names.
+fn named_colors(panel: &Value) -> BTreeMap<&str, &str> {
+    let overrides = list(panel, "/fieldConfig/overrides").iter();
+    let colors = overrides.filter_map(|rule| {
+        let color = list(rule, "/properties").iter().find(|property| property["id"] == "color")?;
+        Some((rule["matcher"]["options"].as_str()?, color["value"]["fixedColor"].as_str()?))
+    });
+    colors.collect()
+}
+
+#[test]
+fn statuses_have_the_same_color_in_every_panel() {
+    let dashboard = dashboard();
+    let of_statuses = panels(&dashboard).filter(|panel| panel["targets"][0]["legendFormat"] == "{{status}}");
+    let titles: Vec<_> = of_statuses
+        .map(|panel| {
+            assert_eq!(named_colors(panel), BTreeMap::from(STATUS_COLORS), "{}", panel["title"]);
+            text(panel, "title")
+        })
+        .collect();
+    assert_eq!(titles, ["Profiles by status", "Profiles over time", "Status changes"]);
+}
+
+#[test]
+fn failures_are_never_green() {
+    let dashboard = dashboard();
+    for title in FAILURES {
+        let panel = panels(&dashboard).find(|panel| panel["title"] == title).expect(title);
+        let color = &panel["fieldConfig"]["defaults"]["color"];
+        let series = list(panel, "/targets").iter().map(|target| text(target, "legendFormat"));
+        let named = named_colors(panel);
+        // Any color of a palette may be green.
+        let is_chosen = color["mode"] == "shades" || series.into_iter().all(|name| named.contains_key(name));
+        let values = panel.pointer("/fieldConfig/defaults/color/fixedColor").and_then(Value::as_str);
+        assert!(is_chosen, "{title} leaves its colors to Grafana");
+        assert!(named.values().copied().chain(values).all(|color| !color.contains("green")), "{title}: {named:?}");
+    }
+}
+
+#[test]
+fn alerts_have_the_color_of_their_severity() {
+    let dashboard = dashboard();
+    let alerts = panels(&dashboard).find(|panel| panel["title"] == "Alerts").unwrap();
+    let mappings = &alerts["fieldConfig"]["defaults"]["mappings"][0]["options"];
+    for (value, severity, color) in [("3", "critical", "red"), ("2", "warning", "orange"), ("1", "info", "blue")] {
+        assert_eq!((&mappings[value]["text"], &mappings[value]["color"]), (&json!(severity), &json!(color)));
+        let factor = if value == "1" { String::new() } else { format!("{value} * ") };
+        let part = format!("{factor}max by (alertname, severity) (ALERTS{{severity=\"{severity}\", ");
+        assert!(text(&alerts["targets"][0], "expr").contains(&part), "{severity} is not {value}");
+    }
 }
 
 #[test]

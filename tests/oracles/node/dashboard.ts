@@ -10,11 +10,16 @@ import type {
   RowPanel,
   VariableModel,
 } from "@grafana/schema";
+import type { Options as BarGaugeOptions } from "@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen";
 import type { Options as StatOptions } from "@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen";
 import type {
   FieldConfig as TimelineFieldConfig,
   Options as TimelineOptions,
 } from "@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen";
+import type {
+  FieldConfig as TableFieldConfig,
+  Options as TableOptions,
+} from "@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen";
 import type {
   FieldConfig as SeriesFieldConfig,
   Options as SeriesOptions,
@@ -35,6 +40,7 @@ interface Query {
   legendFormat: string;
   instant: boolean;
   range: boolean;
+  format?: "table";
 }
 
 interface Fields<Custom> extends Omit<FieldConfigSource, "defaults"> {
@@ -68,8 +74,10 @@ interface Dashboard extends Omit<AnyDashboard, "panels" | "annotations" | "templ
   templating: { list: Variable[] };
   panels: (
     | RowPanel
+    | Kind<"bargauge", BarGaugeOptions, never>
     | Kind<"stat", StatOptions, never>
     | Kind<"state-timeline", TimelineOptions, TimelineFieldConfig>
+    | Kind<"table", TableOptions, TableFieldConfig>
     | Kind<"timeseries", SeriesOptions, SeriesFieldConfig>
   )[];
 }

@@ -1,4 +1,5 @@
 mod alert;
+mod dashboard;
 mod generated;
 mod page;
 
