@@ -46,6 +46,29 @@ fn documented_permissions_suffice_to_publish_and_to_reconcile() {
 }
 
 #[test]
+fn consumer_reads_again_what_arrived_since_a_time() {
+    let mut machine = OperatorMachine::new(&[]);
+    machine.run("Start", 0);
+    for status in ["draft", "in-review", "twilio-rejected"] {
+        assert_eq!(Request::change(status).send(machine.public).status, 204);
+    }
+    let records = broker().wait_for_records(&machine.topic, 3, TIMEOUT);
+    let time = records[1].header("ce_time").unwrap();
+    machine.set("SINCE", time.trim_end_matches('Z'));
+    machine.set("GROUP", &format!("consumer-of-{}", machine.topic));
+    let output = machine.run("Replay events for a consumer", 0);
+    let partition = records[1].partition.to_string();
+    let offsets: Vec<_> = output
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| words.len() == 4 && words[1] == machine.topic && words[2] == partition)
+        .map(|words| words[3].to_owned())
+        .collect();
+    assert_eq!(offsets, ["1", "1"], "planned and set: {output}");
+    machine.run("Stop", 0);
+}
+
+#[test]
 fn personal_data_is_deleted_by_retention_and_tombstones() {
     let mut machine = OperatorMachine::new(&[]);
     broker().create_topic_with(&machine.topic, 1, &[("cleanup.policy", "compact")]);

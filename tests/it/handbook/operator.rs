@@ -28,7 +28,7 @@ pub(super) const UNREACHABLE: &str = "127.0.0.1:1";
 const PROLOGUE: &str = "exec 2>&1; set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n";
 
 /// The sections whose blocks the tests run, each with its number of blocks.
-pub(super) const EXECUTED_BLOCKS: [(&str, usize); 15] = [
+pub(super) const EXECUTED_BLOCKS: [(&str, usize); 16] = [
     ("Start", 1),
     ("Stop", 1),
     ("Install", 1),
@@ -38,6 +38,7 @@ pub(super) const EXECUTED_BLOCKS: [(&str, usize); 15] = [
     ("Move the public URL", 3),
     ("Add an account", 1),
     ("Read the metrics", 1),
+    ("Replay events for a consumer", 1),
     ("From a log line to the record", 1),
     ("TrusthubTopicNotDurable", 1),
     ("A spool from another disk", 1),
@@ -50,10 +51,11 @@ pub(super) const EXECUTED_BLOCKS: [(&str, usize); 15] = [
 const DONE: &str = "--- the block is done";
 
 /// Kafka's command-line tools, each with its Java class.
-const KAFKA_TOOLS: [(&str, &str); 4] = [
+const KAFKA_TOOLS: [(&str, &str); 5] = [
     ("kafka-acls.sh", "org.apache.kafka.tools.AclCommand"),
     ("kafka-configs.sh", "kafka.admin.ConfigCommand"),
     ("kafka-console-consumer.sh", "org.apache.kafka.tools.consumer.ConsoleConsumer"),
+    ("kafka-consumer-groups.sh", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"),
     ("kafka-console-producer.sh", "org.apache.kafka.tools.ConsoleProducer"),
 ];
 
