@@ -41,11 +41,11 @@ impl<'a> WebhookRequest<'a> {
         self.decode().map(|payload| payload.account())
     }
 
-    /// Decodes the fields.
+    /// Decodes the fields, which proves nothing about them: [`Verifier::verify`](crate::Verifier::verify) does.
     ///
     /// # Errors
     /// [`TooManyFields`] when there are more than [`MAX_FIELDS`](crate::MAX_FIELDS).
-    pub(crate) fn decode(&self) -> Result<Payload, TooManyFields> {
+    pub fn decode(&self) -> Result<Payload, TooManyFields> {
         Payload::decode(self.encoding, self.fields())
     }
 

@@ -38,6 +38,12 @@ impl VerifiedPayload {
         &self.payload
     }
 
+    /// Takes the decoded fields.
+    #[must_use]
+    pub fn into_payload(self) -> Payload {
+        self.payload
+    }
+
     /// The account that the request names.
     #[must_use]
     pub fn account(&self) -> &ClaimedAccount {
