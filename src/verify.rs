@@ -3,43 +3,37 @@
 //! [`twilio_signature`] checks the signature and never waits. This module joins its proof to the callback, and gives each
 //! reason for a rejection the name that it has in metrics and logs.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use twilio_signature::{
-    BODY_HASH_PARAMETER, ClaimedAccount, MAX_FIELDS, Pair, Payload, SignatureMatch, SignedContent, VerifiedPayload,
-    Verifier, VerifyError, decode_form,
+    BODY_HASH_PARAMETER, ClaimedAccount, MAX_FIELDS, Pair, Payload, SignatureMatch, SignedContent, Verifier,
+    VerifyError, decode_form,
 };
 
-use crate::domain::{RawCallback, RejectReason, Verb};
+use crate::domain::{Construction, RawCallback, RejectReason, Verb};
 
-/// A callback that Twilio signed. Only [`VerifiedCallback::verify`] creates one. A verified payload alone is not
-/// enough, because nothing joins it to a callback:
-///
-/// ```compile_fail
-/// # use std::sync::Arc;
-/// # use trusthub_bridge::{domain::RawCallback, verify::VerifiedCallback};
-/// # use twilio_signature::VerifiedPayload;
-/// fn forge(raw: Arc<RawCallback>, verified: VerifiedPayload) -> VerifiedCallback {
-///     VerifiedCallback { raw, verified, parameters: Vec::new() }
-/// }
-/// ```
+/// A callback that Twilio sent, with its decoded fields. A [`VerifiedCallback`] is one, and so is a dead letter of a verified
+/// callback.
 #[derive(Debug)]
-pub struct VerifiedCallback {
+pub struct AuthenticCallback {
     raw: Arc<RawCallback>,
-    verified: VerifiedPayload,
+    payload: Payload,
+    account: ClaimedAccount,
+    construction: Construction,
     parameters: Vec<Pair>,
 }
 
-impl VerifiedCallback {
-    /// Verifies that Twilio sent the callback.
+impl AuthenticCallback {
+    /// The callback of a dead letter. The service writes the construction only into the letters of callbacks whose signature
+    /// matched, and leaves the signature out. So nothing is verified here: this trusts whoever may write to the topic.
     ///
     /// # Errors
-    /// The [`RejectReason`] to count and log. The response to the sender must not reveal it.
-    pub fn verify(verifier: &Verifier, raw: impl Into<Arc<RawCallback>>) -> Result<Self, RejectReason> {
-        let raw = raw.into();
-        let verified = verifier.verify(&raw.as_request())?;
+    /// [`RejectReason::Malformed`] if there are too many fields. The service writes no such letter.
+    pub fn of_dead_letter(raw: RawCallback, construction: Construction) -> Result<Self, RejectReason> {
+        let payload = raw.as_request().decode().map_err(|_| RejectReason::Malformed)?;
+        let account = raw.as_request().account().map_err(|_| RejectReason::Malformed)?;
         let parameters = query_parameters(&raw);
-        Ok(Self { raw, verified, parameters })
+        Ok(Self { raw: Arc::new(raw), payload, account, construction, parameters })
     }
 
     /// The callback as it arrived.
@@ -51,7 +45,7 @@ impl VerifiedCallback {
     /// The decoded fields.
     #[must_use]
     pub fn payload(&self) -> &Payload {
-        self.verified.payload()
+        &self.payload
     }
 
     /// The first [`MAX_FIELDS`] query parameters of a `POST` in the order received, except those of the signature scheme. They
@@ -64,19 +58,66 @@ impl VerifiedCallback {
     /// The account that the callback names.
     #[must_use]
     pub fn account(&self) -> &ClaimedAccount {
-        self.verified.account()
+        &self.account
+    }
+
+    /// How the signed message was built.
+    #[must_use]
+    pub fn construction(&self) -> Construction {
+        self.construction
+    }
+}
+
+/// A callback that Twilio signed. Only [`VerifiedCallback::verify`] creates one. A verified payload alone is not
+/// enough, because nothing joins it to a callback:
+///
+/// ```compile_fail
+/// # use trusthub_bridge::verify::{AuthenticCallback, VerifiedCallback};
+/// # use twilio_signature::VerifiedPayload;
+/// fn forge(callback: AuthenticCallback, verified: &VerifiedPayload) -> VerifiedCallback {
+///     VerifiedCallback { callback, matched: verified.matched(), signed_content: verified.signed_content() }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct VerifiedCallback {
+    callback: AuthenticCallback,
+    matched: SignatureMatch,
+    signed_content: SignedContent,
+}
+
+impl VerifiedCallback {
+    /// Verifies that Twilio sent the callback.
+    ///
+    /// # Errors
+    /// The [`RejectReason`] to count and log. The response to the sender must not reveal it.
+    pub fn verify(verifier: &Verifier, raw: impl Into<Arc<RawCallback>>) -> Result<Self, RejectReason> {
+        let raw = raw.into();
+        let verified = verifier.verify(&raw.as_request())?;
+        let (matched, signed_content) = (verified.matched(), verified.signed_content());
+        let (account, parameters) = (verified.account().clone(), query_parameters(&raw));
+        let (payload, construction) = (verified.into_payload(), matched.construction);
+        let callback = AuthenticCallback { raw, payload, account, construction, parameters };
+        Ok(Self { callback, matched, signed_content })
     }
 
     /// The construction and the key that matched.
     #[must_use]
     pub fn matched(&self) -> SignatureMatch {
-        self.verified.matched()
+        self.matched
     }
 
     /// The digest of the bytes that were signed.
     #[must_use]
     pub fn signed_content(&self) -> SignedContent {
-        self.verified.signed_content()
+        self.signed_content
+    }
+}
+
+impl Deref for VerifiedCallback {
+    type Target = AuthenticCallback;
+
+    fn deref(&self) -> &AuthenticCallback {
+        &self.callback
     }
 }
 

@@ -1,4 +1,4 @@
-//! Normalizes callbacks: turns a [`VerifiedCallback`] into an [`Event`] of one fixed form.
+//! Normalizes callbacks: turns a [`VerifiedCallback`](crate::verify::VerifiedCallback) into an [`Event`] of one fixed form.
 //!
 //! Field names match regardless of case and underscores. An empty value counts as absent. An unknown status still becomes an
 //! event, and unknown fields are preserved, and so are the query parameters of a `POST`. This module does no I/O and does not
@@ -43,7 +43,7 @@ use crate::{
         AccountSid, Construction, DeadLetterReason, Event, Origin, ProfileSid, ProfileStatusChanged, RejectionReason,
         Resource, Status, Timestamp, TraceParent,
     },
-    verify::VerifiedCallback,
+    verify::AuthenticCallback,
 };
 
 /// A verified callback that cannot become an event.
@@ -132,27 +132,27 @@ impl NormalizedCallback {
 /// # Errors
 /// [`NormalizeError`] when the account, the profile or the status is missing, invalid or contradictory, or when the signed text
 /// also reads as another account, profile or status.
-pub fn normalize(verified: &VerifiedCallback) -> Result<NormalizedCallback, NormalizeError> {
+pub fn normalize(callback: &AuthenticCallback) -> Result<NormalizedCallback, NormalizeError> {
     let without_profile = |reason| NormalizeError { reason, profile: None };
-    let order = order_of_fields(verified.matched().construction);
-    let fields = fields::read(verified.payload(), verified.raw().verb(), order)
+    let order = order_of_fields(callback.construction());
+    let fields = fields::read(callback.payload(), callback.raw().verb(), order)
         .ok_or(without_profile(DeadLetterReason::InvalidJson))?;
-    let profile = read_profile(&fields, verified.payload()).map_err(without_profile)?;
+    let profile = read_profile(&fields, callback.payload()).map_err(without_profile)?;
     let with_profile = |reason| NormalizeError { reason, profile: Some(profile.clone()) };
-    let account = read_account(verified.account()).map_err(with_profile)?;
+    let account = read_account(callback.account()).map_err(with_profile)?;
     let raw_status = read_status(&fields).map_err(with_profile)?;
     let status = Status::from_name(&Status::canonical(raw_status));
     if order == FieldOrder::Signed
-        && let Payload::Pairs(pairs) = verified.payload()
+        && let Payload::Pairs(pairs) = callback.payload()
         && is_ambiguous(pairs, &account, &profile, status)
     {
         return Err(with_profile(DeadLetterReason::AmbiguousForm));
     }
-    let raw = verified.raw();
+    let raw = callback.raw();
     let idempotency_token = raw.header_text(IDEMPOTENCY_HEADER).map(str::to_owned);
-    let details = read_details(&fields, verified.parameters());
+    let details = read_details(&fields, callback.parameters());
     Ok(NormalizedCallback {
-        construction: verified.matched().construction,
+        construction: callback.construction(),
         resource: raw.resource,
         status,
         raw_status: raw_status.to_owned(),

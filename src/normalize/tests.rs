@@ -6,7 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use twilio_signature::{Keyring, SigningKey, Verifier, sign, url_with_body_hash};
 
 use super::*;
-use crate::domain::{Encoding, PublicUrl, RawCallback, SIGNATURE_HEADER};
+use crate::{
+    domain::{Encoding, PublicUrl, RawCallback, SIGNATURE_HEADER},
+    verify::VerifiedCallback,
+};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const PROFILE: &str = "BU00000000000000000000000000000002";

@@ -283,7 +283,7 @@ impl Pipeline {
                 (Submitted::Event(Box::new(event)), delivery)
             }
             Err(NormalizeError { reason, profile }) => {
-                let construction = Some(verified.matched().construction);
+                let construction = Some(verified.construction());
                 let attributes = DeadLetterAttributes { reason, profile, event_id, received_at, construction };
                 guard.set_dead_letter(&attributes);
                 let delivery = self.deliver.submit_dead_letter(verified.raw(), &attributes, guard.received());
