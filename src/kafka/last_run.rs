@@ -14,9 +14,7 @@ use rdkafka::{
 };
 
 use super::{
-    client_config,
-    leader::{LEADER_PARTITION, group_id},
-    producer::QuietContext,
+    client_config, leader::LEADER_PARTITION, leader_task::LeaderTask, producer::QuietContext,
     temporary::TemporaryClient,
 };
 use crate::{
@@ -83,7 +81,7 @@ impl LastRun {
         let Self { kafka, operations } = self.clone();
         let answer = blocking::run("reconcile-last", move || {
             let mut config = client_config::common(&kafka);
-            config.set("group.id", group_id(&kafka)).set("enable.auto.commit", "false");
+            config.set("group.id", LeaderTask::Reconcile.group_id(&kafka)).set("enable.auto.commit", "false");
             let consumer: TemporaryClient<BaseConsumer<_>> =
                 TemporaryClient::create(Some(&operations), || config.create_with_context(QuietContext))?;
             let _operation = operations.begin(Operation::KafkaMetadata);

@@ -7,9 +7,9 @@
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | list the members of the group | `reconcile-free` | none | [`DEAD_MEMBER_WAIT`] and [`REQUEST_TIMEOUT`] |
-//! | create the consumer, subscribe, poll, receive rebalances | `reconcile-lock`, for as long as the process leads | that of the [`LeaseGate`], while it waits for a lease; the wait releases it | [`MAX_LEASE_WAIT`] |
-//! | leave the group and close the consumer | `reconcile-lock` | none | none; [`LeaderElection::resign`] waits for [`LEAVE_TIMEOUT`], and dropping a [`LeaderElection`] does not wait |
+//! | list the members of the group | `leader-free` | none | [`DEAD_MEMBER_WAIT`] and [`REQUEST_TIMEOUT`] |
+//! | create the consumer, subscribe, poll, receive rebalances | `leader-lock`, for as long as the process leads | that of the [`LeaseGate`], while it waits for a lease; the wait releases it | [`MAX_LEASE_WAIT`] |
+//! | leave the group and close the consumer | `leader-lock` | none | none; [`LeaderElection::resign`] waits for [`LEAVE_TIMEOUT`], and dropping a [`LeaderElection`] does not wait |
 
 use std::{
     pin::Pin,
@@ -31,7 +31,7 @@ use rdkafka::{
 use thiserror::Error;
 use tokio::{sync::watch, time::timeout};
 
-use super::{client_config, producer::QuietContext, temporary::TemporaryClient};
+use super::{client_config, leader_task::LeaderTask, producer::QuietContext, temporary::TemporaryClient};
 use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
@@ -156,10 +156,11 @@ impl LeaderElection {
     /// # Errors
     /// [`LeaderElectionError`].
     pub(crate) async fn campaign(
+        task: LeaderTask,
         kafka: &KafkaConfig,
         operations: &Arc<Operations>,
     ) -> Result<Option<Self>, LeaderElectionError> {
-        let group = group_id(kafka);
+        let group = task.group_id(kafka);
         let failed = |reason| LeaderElectionError::Kafka { group: group.clone(), reason };
         if !is_group_empty_soon(kafka, group.clone(), operations).await.map_err(failed)? {
             return Ok(None);
@@ -250,7 +251,7 @@ impl LeaderElection {
             leave: Arc::clone(&leave),
             operations: Arc::clone(operations),
         };
-        let member = blocking::run("reconcile-lock", move || member.run());
+        let member = blocking::run("leader-lock", move || member.run());
         Self { leadership, gate, leave, member: Some(Box::pin(member)) }
     }
 }
@@ -291,11 +292,6 @@ impl GroupMember {
     }
 }
 
-/// The group's id. Each event topic has a leader of its own.
-pub(super) fn group_id(kafka: &KafkaConfig) -> String {
-    format!("trusthub-bridge-reconcile.{}", kafka.topic)
-}
-
 fn member_config(kafka: &KafkaConfig, group: &str) -> ClientConfig {
     let mut config = client_config::common(kafka);
     config
@@ -316,7 +312,7 @@ async fn is_group_empty_soon(
     operations: &Arc<Operations>,
 ) -> Result<bool, KafkaError> {
     let (config, operations) = (client_config::common(kafka), Arc::clone(operations));
-    let listed = blocking::run("reconcile-free", move || {
+    let listed = blocking::run("leader-free", move || {
         let deadline = Instant::now() + DEAD_MEMBER_WAIT;
         let consumer: TemporaryClient<BaseConsumer<_>> =
             TemporaryClient::create(Some(&operations), || config.create_with_context(QuietContext))?;

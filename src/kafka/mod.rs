@@ -4,9 +4,10 @@
 //! `record`, `error`, `health` and `topic_monitor`, which creates the topics with `admin` and checks them with
 //! `durability` and `creation_error`.
 //!
-//! The consumer half reads the event topic back: `topic_reader` reads to its end for reconciliation, with
-//! `published_event`, `topic_history` and `retention`; `topic_tail` follows it for `dev`; `leader` elects the process that reconciles, and `last_run` remembers
-//! which one did so last.
+//! The consumer half reads the topics back. `topic_scan` reads a topic to its end: for reconciliation in `topic_reader`, with
+//! `published_event`, `topic_history` and `retention`, and for the replay of dead letters in `dead_letter_record` and
+//! `event_ids`. `topic_tail` follows the topics for `dev`. `leader` elects the process that reconciles, and the one that
+//! replays; `last_run` remembers which process reconciled last.
 //!
 //! `projection` has the clients of the states of profiles, which use both a consumer group and transactions; `partitioner`
 //! tells which partition has a profile.
@@ -17,11 +18,15 @@
 mod admin;
 mod client_config;
 mod creation_error;
+mod dead_letter;
+mod dead_letter_record;
 mod durability;
 mod error;
+mod event_ids;
 mod health;
 mod last_run;
 mod leader;
+mod leader_task;
 mod metrics;
 mod partitioner;
 mod producer;
@@ -35,12 +40,17 @@ mod temporary;
 mod topic_history;
 mod topic_monitor;
 mod topic_reader;
+mod topic_scan;
 mod topic_tail;
 
 pub(crate) use client_config::check_properties;
+pub(crate) use dead_letter::DeadLetter;
+pub(crate) use dead_letter_record::{DeadLetterRecord, read_dead_letters};
+pub(crate) use event_ids::EventIdSearch;
 pub(crate) use health::KafkaHealth;
 pub(crate) use last_run::LastRun;
 pub(crate) use leader::{LeaderElection, LeaderElectionError, LeadershipLost, LeaseGuard};
+pub(crate) use leader_task::LeaderTask;
 pub(crate) use metrics::KafkaMetrics;
 pub(crate) use partitioner::partition_of;
 pub(crate) use producer::{KafkaSink, Topics};
@@ -57,5 +67,6 @@ pub use record::Record;
 pub(crate) use record_search::{FoundRecord, RecordSearch};
 pub(crate) use sink::{Availability, BackgroundCall, Completion, OnCompleted, Sink};
 pub(crate) use topic_monitor::monitor_topics;
-pub(crate) use topic_reader::{TopicReadError, TopicReader};
+pub(crate) use topic_reader::TopicReader;
+pub(crate) use topic_scan::TopicReadError;
 pub(crate) use topic_tail::{ConsumedRecord, TopicTail};

@@ -102,7 +102,8 @@ impl PublishedEvent {
     }
 }
 
-fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m str> {
+/// The first header of this name as text.
+pub(super) fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m str> {
     let header = message.headers()?.iter().find(|header| header.key == name)?;
     std::str::from_utf8(header.value?).ok()
 }

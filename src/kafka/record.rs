@@ -2,26 +2,20 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::dead_letter::DeadLetter;
 use crate::domain::{
-    AccountSid, ConstructionLabel, DeadLetterAttributes, DeadLetterReason, Destination, Event, Label as _,
-    NoticeContent, ProfileNotice, RawCallback, SIGNATURE_HEADER, Timestamp, TraceParent, cloud_events, serialize_label,
+    AccountSid, ConstructionLabel, DeadLetterAttributes, Destination, Event, Label as _, NoticeContent, ProfileNotice,
+    RawCallback, Timestamp, TraceParent, cloud_events, serialize_label,
 };
 
 /// The header of a dead letter with the reason why it is no event.
 pub(crate) const DEAD_LETTER_REASON_HEADER: &str = "reason";
 
-/// Request headers that dead letters omit, because they can authenticate the sender.
-const SECRET_HEADERS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-
 /// The header of a dead letter that says how its signed message was built.
-const CONSTRUCTION_HEADER: &str = "construction";
-
-/// The length to which each text of a dead letter is cut, in characters.
-const CUT_CHARS: usize = 256;
+pub(super) const CONSTRUCTION_HEADER: &str = "construction";
 
 /// One record, ready to be published. The spool stores its serde representation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -175,58 +169,15 @@ fn trace_header(trace: Option<&TraceParent>) -> Option<(Cow<'static, str>, Cow<'
     trace.map(|trace| ("traceparent".into(), trace.as_str().to_owned().into()))
 }
 
-/// The value of a dead letter.
-#[derive(Debug, Serialize, Deserialize)]
-struct DeadLetter<'a> {
-    method: Cow<'a, str>,
-    path_and_query: Cow<'a, str>,
-    headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The body if it is UTF-8.
-    body: Option<Cow<'a, str>>,
-    /// The body if it is not UTF-8.
-    body_base64: Option<Cow<'a, str>>,
-    received_at: Timestamp,
-    /// The size before the cut, if the dead letter was cut.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    cut_from_bytes: Option<usize>,
-}
-
-impl<'a> DeadLetter<'a> {
-    fn of(raw: &'a RawCallback, reason: DeadLetterReason, received_at: Timestamp) -> Self {
-        let keeps_signature = reason == DeadLetterReason::SignatureFailed;
-        let is_secret = |name| SECRET_HEADERS.contains(&name) || (name == SIGNATURE_HEADER && !keeps_signature);
-        let retained = raw.headers.iter().filter(|(name, _)| !is_secret(*name));
-        let body = std::str::from_utf8(&raw.body).ok();
-        Self {
-            method: raw.verb().as_str().into(),
-            path_and_query: raw.target.as_str().into(),
-            headers: retained.map(|(name, value)| (name.into(), String::from_utf8_lossy(value))).collect(),
-            body: body.map(Into::into),
-            body_base64: body.is_none().then(|| STANDARD.encode(&raw.body).into()),
-            received_at,
-            cut_from_bytes: None,
-        }
-    }
-
-    fn cut(self, size: usize) -> Self {
-        let cut = |text: Cow<'_, str>| text.chars().take(CUT_CHARS).collect::<String>().into();
-        Self {
-            path_and_query: cut(self.path_and_query),
-            headers: Vec::new(),
-            body: self.body.map(cut),
-            body_base64: self.body_base64.map(cut),
-            cut_from_bytes: Some(size),
-            ..self
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
-    use crate::domain::{Construction, DeadLetterReason, Encoding, Resource};
+    use crate::{
+        domain::{Construction, DeadLetterReason, Encoding, Resource},
+        kafka::dead_letter::CUT_CHARS,
+    };
 
     fn attributes(reason: DeadLetterReason) -> DeadLetterAttributes {
         let event_id = "0123".to_owned();

@@ -20,10 +20,11 @@ use rdkafka::{
 };
 
 use super::{
-    TopicReadError, client_config,
+    client_config,
     error::{classify, classify_code},
     producer::QuietContext,
     temporary::TemporaryClient,
+    topic_scan::TopicReadError,
 };
 use crate::{
     config::KafkaConfig,

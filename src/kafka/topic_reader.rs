@@ -1,93 +1,19 @@
-//! Reads the event topic from beginning to end, and then the records written since.
-//!
-//! | Call | Thread | Lock | Bound |
-//! | --- | --- | --- | --- |
-//! | create the consumer, fetch the partitions and their first offsets | `kafka-history` | none | [`REQUEST_TIMEOUT`] in total |
-//! | fetch the end offsets, assign the partitions | `kafka-ends` | none | [`REQUEST_TIMEOUT`] in total |
-//! | take the next record | the caller's | none | does not wait |
-//! | close the consumer | see [`temporary`](super::temporary) | none | [`CLOSE_TIMEOUT`] |
-//!
-//! One call at a time. Dropping a reader, as at shutdown, does not wait.
+//! Reads the events of the event topic from beginning to end, and then those written since.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
-
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{Consumer as _, StreamConsumer},
-    error::{KafkaError, RDKafkaErrorCode},
-    message::{BorrowedMessage, Message as _},
-};
-use thiserror::Error;
-use tokio::{runtime::Handle, time::timeout};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use super::{
-    client_config, error,
-    producer::QuietContext,
     published_event::PublishedEvent,
     retention::{self, Retention},
-    temporary::TemporaryClient,
-    topic_history::{PartitionProgress, history_start},
+    topic_history::history_start,
+    topic_scan::{TopicReadError, TopicScan},
 };
-use crate::{
-    blocking,
-    config::KafkaConfig,
-    domain::{PublishFailure, Timestamp},
-    telemetry::{Operation, Operations},
-};
+use crate::{config::KafkaConfig, domain::Timestamp, telemetry::Operations};
 
-/// How long one request may take, and how long reading may make no progress.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long [`TopicReader::close`] waits for the consumer to close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why the topic cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum TopicReadError {
-    /// The topic does not exist.
-    #[error("topic {topic} does not exist; start the service, which creates it, or create it yourself")]
-    NoTopic {
-        /// The name of the missing topic.
-        topic: String,
-    },
-    /// Kafka does not answer, or rejects a request.
-    #[error("cannot read topic {topic}: {}", code_or_text(.reason))]
-    Kafka {
-        /// The name of the topic.
-        topic: String,
-        /// The error of the client.
-        #[source]
-        reason: KafkaError,
-    },
-    /// The permission is missing.
-    #[error("the Kafka user is not authorized to READ on topic {topic}; grant the permission with kafka-acls")]
-    NotAllowed {
-        /// The name of the topic.
-        topic: String,
-    },
-    /// No record arrived for a while, before the end of the topic.
-    #[error("cannot read topic {topic} to its end: no record arrived for {} s", REQUEST_TIMEOUT.as_secs())]
-    Stalled {
-        /// The name of the topic.
-        topic: String,
-    },
-}
-
-type TopicConsumer = TemporaryClient<StreamConsumer<QuietContext>>;
-
-/// Reads the event topic and tracks the read position.
+/// Reads the event topic and knows since when it has every event.
 pub(crate) struct TopicReader {
-    consumer: Arc<TopicConsumer>,
-    operations: Arc<Operations>,
-    topic: String,
+    scan: TopicScan,
     retention: Retention,
-    partitions: BTreeMap<i32, PartitionProgress>,
-    /// Whether the end was reached once. Until then, the last records of a partition may have been compacted away.
-    is_complete: bool,
 }
 
 impl TopicReader {
@@ -96,30 +22,11 @@ impl TopicReader {
     /// # Errors
     /// [`TopicReadError`].
     pub(crate) async fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<Self, TopicReadError> {
-        let (config, counted, runtime) = (kafka.clone(), Arc::clone(operations), Handle::current());
-        let opened = blocking::run("kafka-history", move || {
-            // Creating the consumer spawns a task on the runtime.
-            let _runtime = runtime.enter();
-            open(&config, &counted)
-        });
-        let (consumer, starts) =
-            opened.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&kafka.topic, error))?;
-        if starts.is_empty() {
-            return Err(TopicReadError::NoTopic { topic: kafka.topic.clone() });
-        }
+        let scan = TopicScan::open(kafka, &kafka.topic, operations).await?;
         // It matters only for a topic from which Kafka has deleted records. The embedded Kafka of `dev` does not answer.
-        let is_truncated = starts.values().any(|start| *start > 0);
+        let is_truncated = scan.partitions().any(|partition| partition.start > 0);
         let retention = if is_truncated { retention::fetch(kafka, operations).await } else { Retention::UNKNOWN };
-        let partitions =
-            starts.into_iter().map(|(id, start)| (id, PartitionProgress { start, next: start, first: None })).collect();
-        Ok(Self {
-            consumer: Arc::new(consumer),
-            operations: Arc::clone(operations),
-            topic: kafka.topic.clone(),
-            retention,
-            partitions,
-            is_complete: false,
-        })
+        Ok(Self { scan, retention })
     }
 
     /// Reads to the current end of the topic. Passes every event to `each`, in the order of its partition, and the number
@@ -130,20 +37,9 @@ impl TopicReader {
     pub(crate) async fn read_to_end(
         &mut self,
         mut each: impl FnMut(PublishedEvent),
-        mut progress: impl FnMut(u64, u64),
+        progress: impl FnMut(u64, u64),
     ) -> Result<(), TopicReadError> {
-        let ends = self.fetch_ends().await?;
-        let total = self.remaining(&ends);
-        let mut remaining = total;
-        while remaining > 0 {
-            if let Some(published) = self.receive(&ends).await? {
-                each(published);
-            }
-            remaining = self.remaining(&ends);
-            progress(total.saturating_sub(remaining), total);
-        }
-        self.is_complete = true;
-        Ok(())
+        self.scan.read_to_end(|message| PublishedEvent::read(message).into_iter().for_each(&mut each), progress).await
     }
 
     /// Makes the first read begin at these offsets, because what the records before them say is known. Reads only the first
@@ -153,158 +49,18 @@ impl TopicReader {
     /// # Errors
     /// [`TopicReadError`].
     pub(crate) async fn begin_at(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<bool, TopicReadError> {
-        let ends = self.fetch_ends().await?;
-        let is_known = |(id, end): (&i32, &i64)| offsets.get(id).is_some_and(|offset| offset <= end);
-        if !ends.iter().all(is_known) {
-            return Ok(false);
-        }
-        let is_first_unread = |(id, partition): (&i32, &PartitionProgress)| {
-            partition.first.is_none() && ends.get(id).is_some_and(|end| partition.next < *end)
-        };
-        while self.partitions.iter().any(is_first_unread) {
-            self.receive(&ends).await?;
-        }
-        for (id, partition) in &mut self.partitions {
-            partition.next = partition.start.max(offsets.get(id).copied().unwrap_or_default());
-        }
-        Ok(true)
-    }
-
-    /// Waits for the next record, and returns its event.
-    async fn receive(&mut self, ends: &BTreeMap<i32, i64>) -> Result<Option<PublishedEvent>, TopicReadError> {
-        let received = timeout(REQUEST_TIMEOUT, self.consumer.recv()).await;
-        match received.map_err(|_| TopicReadError::Stalled { topic: self.topic.clone() })? {
-            Ok(message) => {
-                record_position(&mut self.partitions, &message);
-                return Ok(PublishedEvent::read(&message));
-            }
-            Err(KafkaError::PartitionEOF(id)) => {
-                // The first read skips to the end of a partition whose last offsets have no records, because those were
-                // compacted away. On later reads the last offsets are new and do have records, which a stale notice of the
-                // end must not skip.
-                if let (false, Some(partition), Some(end)) =
-                    (self.is_complete, self.partitions.get_mut(&id), ends.get(&id))
-                {
-                    partition.next = partition.next.max(*end);
-                }
-            }
-            Err(error) if error::classify(&error) == PublishFailure::Authorization => {
-                return Err(TopicReadError::NotAllowed { topic: self.topic.clone() });
-            }
-            // The error is transient, or the read stalls and times out.
-            Err(error) => tracing::debug!(%error, "librdkafka"),
-        }
-        Ok(None)
+        self.scan.begin_at(offsets).await
     }
 
     /// The time since which the topic contains every published event; `None` if the topic never had a record.
     #[must_use]
     pub(crate) fn history_start(&self) -> Option<Timestamp> {
         let now = Timestamp::from(SystemTime::now()).unix_millis();
-        history_start(self.partitions.values(), self.retention, now).and_then(Timestamp::from_unix_millis)
+        history_start(self.scan.partitions(), self.retention, now).and_then(Timestamp::from_unix_millis)
     }
 
     /// Closes the consumer, and waits for at most five seconds.
     pub(crate) async fn close(self) {
-        // Otherwise a request is in progress whose caller has stopped waiting. The consumer closes when that request
-        // ends.
-        if let Some(consumer) = Arc::into_inner(self.consumer) {
-            consumer.close(CLOSE_TIMEOUT).await;
-        }
+        self.scan.close().await;
     }
-
-    /// Fetches the end offset of each partition. On the first read it also assigns the partitions, which starts the
-    /// consumption.
-    async fn fetch_ends(&self) -> Result<BTreeMap<i32, i64>, TopicReadError> {
-        let (consumer, topic, operations) =
-            (Arc::clone(&self.consumer), self.topic.clone(), Arc::clone(&self.operations));
-        let (partitions, is_assigned) = (self.partitions.clone(), self.is_complete);
-        let fetched = blocking::run("kafka-ends", move || {
-            let _operation = operations.begin(Operation::KafkaMetadata);
-            let deadline = Instant::now() + REQUEST_TIMEOUT;
-            let end = |id: &i32| consumer.fetch_watermarks(&topic, *id, time_left(deadline)).map(|(_, end)| (*id, end));
-            let ends = partitions.keys().map(end).collect::<Result<_, _>>()?;
-            if !is_assigned {
-                // Assigned only now, because an end-of-partition notice from before these ends were fetched would be
-                // stale.
-                assign(&consumer, &topic, &partitions)?;
-            }
-            Ok(ends)
-        });
-        fetched.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&self.topic, error))
-    }
-
-    /// The number of offsets that are still to be read.
-    fn remaining(&self, ends: &BTreeMap<i32, i64>) -> u64 {
-        let remaining = |(id, partition): (&i32, &PartitionProgress)| {
-            let end = ends.get(id).copied().unwrap_or_default();
-            u64::try_from(end.saturating_sub(partition.next)).unwrap_or_default()
-        };
-        self.partitions.iter().map(remaining).sum()
-    }
-}
-
-/// The time until the deadline, at least 1 ms, because librdkafka does not send a request with a timeout of zero.
-fn time_left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
-}
-
-/// Creates a consumer, and fetches the oldest offset of each partition; no partitions if the topic does not exist.
-/// Blocks.
-fn open(kafka: &KafkaConfig, operations: &Arc<Operations>) -> Result<(TopicConsumer, BTreeMap<i32, i64>), KafkaError> {
-    let _operation = operations.begin(Operation::KafkaMetadata);
-    let deadline = Instant::now() + REQUEST_TIMEOUT;
-    let mut config = client_config::common(kafka);
-    client_config::limit_read_ahead(&mut config)
-        // The consumer joins no group, but librdkafka requires a group id.
-        .set("group.id", "trusthub-bridge-history")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        // Records that expire during the read are skipped.
-        .set("auto.offset.reset", "earliest")
-        .set("allow.auto.create.topics", "false")
-        .set("fetch.wait.max.ms", "20");
-    let consumer: TopicConsumer =
-        TemporaryClient::create(Some(operations), || config.create_with_context(QuietContext))?;
-    let metadata = consumer.fetch_metadata(Some(&kafka.topic), time_left(deadline))?;
-    let topic = metadata.topics().iter().find(|topic| topic.name() == kafka.topic);
-    if let Some(code) = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from)
-        && error::classify_code(code) != PublishFailure::UnknownTopic
-    {
-        return Err(KafkaError::MetadataFetch(code));
-    }
-    let mut starts = BTreeMap::new();
-    for partition in topic.iter().flat_map(|topic| topic.partitions()) {
-        let (start, _) = consumer.fetch_watermarks(&kafka.topic, partition.id(), time_left(deadline))?;
-        starts.insert(partition.id(), start);
-    }
-    Ok((consumer, starts))
-}
-
-fn assign(
-    consumer: &StreamConsumer<QuietContext>,
-    topic: &str,
-    partitions: &BTreeMap<i32, PartitionProgress>,
-) -> Result<(), KafkaError> {
-    let mut all = TopicPartitionList::new();
-    for (id, partition) in partitions {
-        all.add_partition_offset(topic, *id, Offset::Offset(partition.next))?;
-    }
-    consumer.assign(&all)
-}
-
-fn record_position(partitions: &mut BTreeMap<i32, PartitionProgress>, message: &BorrowedMessage<'_>) {
-    if let Some(partition) = partitions.get_mut(&message.partition()) {
-        partition.next = message.offset().saturating_add(1);
-        partition.first = partition.first.or_else(|| message.timestamp().to_millis());
-    }
-}
-
-fn kafka_error(topic: &str, reason: KafkaError) -> TopicReadError {
-    TopicReadError::Kafka { topic: topic.to_owned(), reason }
-}
-
-/// The error code, or the text of an error that has none.
-fn code_or_text(error: &KafkaError) -> String {
-    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }

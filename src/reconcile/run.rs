@@ -32,7 +32,10 @@ use crate::{
     domain::{
         DeliveryError, ProfileNotice, ProfileSid, ReconcileResult, RecordPosition, Timestamp, state::ProfileState,
     },
-    kafka::{KnownStates, LeaderElection, LeadershipLost, LeaseGuard, TopicReadError, TopicReader, read_known_states},
+    kafka::{
+        KnownStates, LeaderElection, LeaderTask, LeadershipLost, LeaseGuard, TopicReadError, TopicReader,
+        read_known_states,
+    },
     normalize::description,
     pipeline::Pipeline,
 };
@@ -119,7 +122,7 @@ impl Reconciler {
         let election = if options.dry_run {
             None
         } else {
-            LeaderElection::campaign(&self.kafka, &self.metrics.operations).await?
+            LeaderElection::campaign(LeaderTask::Reconcile, &self.kafka, &self.metrics.operations).await?
         };
         let result = if election.is_some() || options.dry_run {
             let mut run = ReconcileRun::new(self, topic, election.as_ref());

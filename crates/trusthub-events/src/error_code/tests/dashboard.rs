@@ -22,7 +22,10 @@ fn dashboard_has_the_message_of_each_code() {
 /// A line for each label, in JSON.
 fn texts() -> String {
     let codes = rejection_codes().map(|entry| (entry.text, format!("{}: {}", entry.text, entry.message)));
-    let others = [("other", "Another code: the event has it, and Twilio's page says what it means."), ("none", "No code: the failure reason of the event says why.")];
+    let others = [
+        ("other", "Another code: the event has it, and Twilio's page says what it means."),
+        ("none", "No code: the failure reason of the event says why."),
+    ];
     let texts = codes.chain(others.map(|(label, text)| (label, text.to_owned())));
     let lines = texts.enumerate().map(|(index, (label, text))| {
         format!("                      {label:?}: {{ \"index\": {index}, \"text\": {text:?} }}")

@@ -1,0 +1,75 @@
+//! Finds events by their ids: the event topic is the only memory of what has been published.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use rdkafka::message::Message as _;
+
+use super::{
+    published_event::header,
+    topic_scan::{TopicReadError, TopicScan},
+};
+use crate::{
+    config::KafkaConfig,
+    domain::{RecordPosition, Timestamp, cloud_events},
+    telemetry::Operations,
+};
+
+/// How much older than the time in question the timestamp of an event may be. Replicas that receive repeats of one callback
+/// give it one id, and their clocks and the receipts of the repeats are far less apart.
+const MARGIN: Duration = Duration::from_secs(86_400);
+
+/// Finds the events with some ids. It remembers nothing of other events.
+pub(crate) struct EventIdSearch {
+    scan: TopicScan,
+    /// The position of the first event with each id in question, once it is found.
+    positions: HashMap<String, Option<RecordPosition>>,
+}
+
+impl EventIdSearch {
+    /// Opens the event topic, and reads nothing yet. No event in question was received before `since`.
+    ///
+    /// # Errors
+    /// [`TopicReadError`].
+    pub(crate) async fn open(
+        kafka: &KafkaConfig,
+        operations: &Arc<Operations>,
+        ids: impl IntoIterator<Item = String>,
+        since: Timestamp,
+    ) -> Result<Self, TopicReadError> {
+        let mut scan = TopicScan::open(kafka, &kafka.topic, operations).await?;
+        let begin = since.unix_millis().saturating_sub(i64::try_from(MARGIN.as_millis()).unwrap_or(i64::MAX));
+        if let Some(begin) = Timestamp::from_unix_millis(begin.max(0)) {
+            scan.skip_before(begin).await;
+        }
+        Ok(Self { scan, positions: ids.into_iter().map(|id| (id, None)).collect() })
+    }
+
+    /// Reads the events that were written since the last call, or since the beginning, up to the present end. Passes the
+    /// number of records read and their total to `progress`.
+    ///
+    /// # Errors
+    /// [`TopicReadError`].
+    pub(crate) async fn refresh(&mut self, progress: impl FnMut(u64, u64)) -> Result<(), TopicReadError> {
+        let positions = &mut self.positions;
+        let read = self.scan.read_to_end(
+            |message| {
+                let id = header(message, cloud_events::ID_HEADER).and_then(|id| positions.get_mut(id));
+                if let Some(position) = id {
+                    position.get_or_insert(RecordPosition { partition: message.partition(), offset: message.offset() });
+                }
+            },
+            progress,
+        );
+        read.await
+    }
+
+    /// Where the first event with this id is, as far as the topic has been read.
+    pub(crate) fn position(&self, id: &str) -> Option<RecordPosition> {
+        self.positions.get(id).copied().flatten()
+    }
+
+    /// Closes the consumer, and waits for at most five seconds.
+    pub(crate) async fn close(self) {
+        self.scan.close().await;
+    }
+}
