@@ -84,6 +84,7 @@ mod delivery;
 mod dispatcher;
 mod drainer;
 mod failover;
+mod ordered;
 mod outbound;
 mod parked;
 mod publish;
@@ -100,6 +101,7 @@ use durable_spool::Spool;
 pub(crate) use delivery::Delivery;
 pub(crate) use drainer::DrainFailed;
 pub(crate) use failover::FailoverController;
+pub(crate) use ordered::OrderedPublisher;
 
 use self::{dispatcher::Dispatcher, outbound::OutboundRecord};
 use crate::{

@@ -14,7 +14,7 @@ use super::{
     route::{CallbackPath, Route, Routes},
 };
 use crate::{
-    domain::{Headers, Outcome, PublicUrl, RawCallback, RejectReason, SignatureMode},
+    domain::{Headers, Outcome, PublicUrl, RawCallback, RejectReason, Resource, SignatureMode},
     pipeline::expected_outcome,
 };
 
@@ -86,6 +86,24 @@ impl Decider {
             }
             None => Decision { status: 404, answer: Answer::OtherPath(Routes::resembling(uri.path())), path: None },
         }
+    }
+
+    /// The callback that this request is; `None` if the service would not read it as one. Nothing in it is verified.
+    pub(crate) fn callback(&self, request: CapturedRequest<'_>) -> Option<RawCallback> {
+        let (method, uri) = parse_head(request)?;
+        let route = self.routes.find(uri.path())?;
+        self.read(request, (&method, &uri), route).ok()
+    }
+
+    /// The kind of profile that the path of a request names; `None` if it is no callback path.
+    pub(crate) fn resource_of(&self, target: &str) -> Option<Resource> {
+        let path = target.split('?').next().unwrap_or_default();
+        self.routes.find(path).map(|route| route.resource)
+    }
+
+    /// What verifies the signatures.
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
     }
 
     fn outcome(&self, request: CapturedRequest<'_>, head: (&Method, &Uri), route: Route<'_>) -> Outcome {
