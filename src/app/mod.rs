@@ -11,6 +11,7 @@
 //! | close the spool | `spool-close` | none | the rest of `SHUTDOWN_TIMEOUT_SECS`; then the stop continues without it |
 //! | poll and read the credential files | `key-files` | see `reload` | only the next poll waits |
 
+mod dead_letters;
 mod fd_limit;
 mod metrics;
 mod parts;
@@ -48,6 +49,7 @@ use crate::{
     projector::Projector,
     shutdown::ShutdownFlag,
 };
+pub(crate) use dead_letters::{DeadLettersError, letter_classifier, replay_dead_letters, survey_dead_letters};
 pub(crate) use fd_limit::fit_descriptors;
 pub use metrics::initial_metrics_page;
 pub(crate) use parts::keyring;

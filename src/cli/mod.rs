@@ -6,6 +6,7 @@
 mod activity;
 mod color;
 mod config;
+mod dead_letters;
 mod dev;
 mod explain;
 mod healthcheck;
@@ -66,6 +67,9 @@ enum CliCommand {
     /// List profiles by their present state, show one with its history, or build the states again
     #[command(subcommand, long_about = profiles::LONG)]
     Profiles(profiles::ProfilesCommand),
+    /// Show the callbacks that did not become events, and replay those that can become one now
+    #[command(subcommand, long_about = dead_letters::LONG)]
+    DeadLetters(dead_letters::DeadLettersCommand),
     /// Print the effective configuration with secrets redacted, or every problem in it
     Config,
     /// Ask the admin port whether the service is alive or ready; for images without a shell
@@ -99,6 +103,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, variables: Variables) -> 
         CliCommand::Reconcile(arguments) => reconcile::run(&arguments, variables),
         CliCommand::Spool(command) => spool::run(&command, variables),
         CliCommand::Profiles(command) => profiles::run(&command, variables),
+        CliCommand::DeadLetters(command) => dead_letters::run(&command, variables),
         CliCommand::Config => config::run(variables),
         CliCommand::Healthcheck(arguments) => healthcheck::run(&arguments, variables),
         CliCommand::Probe(arguments) => probe::run(&arguments, variables),

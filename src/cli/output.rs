@@ -135,6 +135,11 @@ impl Rows {
         Self { header: Some(header), group: String::new(), progress: ProgressLine::default(), failure: None }
     }
 
+    /// Rows without a header.
+    pub(super) fn plain() -> Self {
+        Self { header: None, group: String::new(), progress: ProgressLine::default(), failure: None }
+    }
+
     /// Prints a row. A heading comes before it unless the last row had the same heading.
     pub(super) fn print(&mut self, group: String, row: &str) {
         self.progress.clear();

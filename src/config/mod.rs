@@ -9,6 +9,7 @@
 mod accounts;
 mod callbacks;
 mod catalogue;
+mod dead_letters;
 mod describe;
 mod environment;
 mod files;
@@ -32,6 +33,7 @@ use std::ffi::OsString;
 pub use accounts::AccountsFile;
 pub use callbacks::CallbackConfig;
 pub use catalogue::{VARIABLES, Variable};
+pub use dead_letters::DeadLettersConfig;
 pub use files::CredentialFiles;
 pub use http::{AdminConfig, HttpConfig};
 pub use kafka::{ClientCertificate, KafkaConfig, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
@@ -191,6 +193,17 @@ pub(crate) fn load_kafka(vars: impl IntoIterator<Item = (OsString, OsString)>) -
         kafka::KafkaSections::from(environment, validator)?.validate(validator)
     });
     loaded.map(|(kafka, _)| kafka)
+}
+
+/// Loads only what the commands on dead letters need.
+///
+/// # Errors
+/// [`Problems`] of those variables.
+pub(crate) fn load_dead_letters(
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<DeadLettersConfig, Problems> {
+    let (config, warnings) = load_with(vars, dead_letters::read)?;
+    Ok(DeadLettersConfig { warnings, ..config })
 }
 
 /// Loads only what `simulate` needs.

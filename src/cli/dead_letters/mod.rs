@@ -1,0 +1,119 @@
+//! `dead-letters`: shows the callbacks that did not become events, and replays them.
+
+mod arguments;
+mod show;
+mod table;
+
+pub(super) use self::arguments::DeadLettersCommand;
+use self::{
+    arguments::LetterName,
+    show::ShownLetters,
+    table::{LetterFormat, LetterTable},
+};
+use super::{
+    output::{Failure, print, say, warn_all},
+    variables::Variables,
+};
+use crate::{
+    app::{self, DeadLettersError, block_on},
+    config::{self, DeadLettersConfig},
+    replay::{LetterClassifier, LetterFilter},
+    telemetry::init_logging,
+};
+
+/// The text of `dead-letters --help`.
+pub(super) const LONG: &str = "Show the callbacks that did not become events, and replay those that can become one now
+
+A callback that Twilio signed and that cannot be read as an event is kept in the topic KAFKA_DEAD_LETTER_TOPIC, and with
+SIGNATURE_MODE=report-only so is a callback whose signature does not match. These commands read that topic and KAFKA_TOPIC with the
+configuration of the service, also while it is running.";
+
+/// The text of `dead-letters replay --help`.
+const REPLAY: &str = "Publish the events of the dead letters that can become events now
+
+A dead letter becomes an event if this version can read it as one; one with the reason signature_failed, if its signature
+matches the URLs and keys that are configured now. The event has the ce_id and the ce_time that it would have had, so consumers
+skip it if they have applied a later event of the profile. Letters that were cut, that conflict with the owner of the profile, or
+that are not understood yet stay in the topic, and so do all others: a replay removes nothing.
+
+No letter becomes an event twice, also if a replay was interrupted: the events in KAFKA_TOPIC are read first. One process
+replays at a time. Letters with any reason but signature_failed are trusted as their topic is: do not let others write to it.
+
+Prints one line for each letter. Exit codes: 0 done, even if letters stay; 1 not done; 2 invalid usage or configuration.";
+
+pub(super) fn run(command: &DeadLettersCommand, variables: Variables) -> Result<(), Failure> {
+    init_logging(None, "warn").map_err(Failure::failed)?;
+    let config = config::load_dead_letters(variables).map_err(Failure::usage)?;
+    warn_all(&config.warnings);
+    let classifier = app::letter_classifier(&config).map_err(Failure::usage)?;
+    let work = async {
+        match command {
+            DeadLettersCommand::Ls { filters, json } => {
+                let format = if *json { LetterFormat::Json } else { LetterFormat::List };
+                list(&config, &classifier, &filters.filter(&[]), format).await
+            }
+            DeadLettersCommand::Show { letter } => show(&config, &classifier, letter).await,
+            DeadLettersCommand::Replay { dry_run, filters, letters, json } => {
+                let format = if *json { LetterFormat::Json } else { LetterFormat::Results };
+                let filter = filters.filter(letters);
+                if *dry_run {
+                    list(&config, &classifier, &filter, format).await
+                } else {
+                    replay(&config, &classifier, &filter, format).await
+                }
+            }
+        }
+    };
+    block_on(work).map_err(Failure::failed)?
+}
+
+async fn list(
+    config: &DeadLettersConfig,
+    classifier: &LetterClassifier,
+    filter: &LetterFilter,
+    format: LetterFormat,
+) -> Result<(), Failure> {
+    let mut table = LetterTable::new(format);
+    let result = app::survey_dead_letters(config, classifier, filter, &mut table).await;
+    finish(table, result)
+}
+
+async fn replay(
+    config: &DeadLettersConfig,
+    classifier: &LetterClassifier,
+    filter: &LetterFilter,
+    format: LetterFormat,
+) -> Result<(), Failure> {
+    let mut table = LetterTable::new(format);
+    let result = app::replay_dead_letters(config, classifier, filter, &mut table).await;
+    finish(table, result)
+}
+
+/// Prints the totals, also of a replay that ended early.
+fn finish(table: LetterTable, result: Result<u64, DeadLettersError>) -> Result<(), Failure> {
+    let totals = table.finish()?;
+    say(&totals.text());
+    let others = result.map_err(failed)?;
+    if others > 0 {
+        say(&format!("ignored {others} records of the topic that are no dead letters of this service"));
+    }
+    Ok(())
+}
+
+async fn show(config: &DeadLettersConfig, classifier: &LetterClassifier, letter: &LetterName) -> Result<(), Failure> {
+    let mut shown = ShownLetters { classifier, texts: Vec::new() };
+    app::survey_dead_letters(config, classifier, &letter.filter(), &mut shown).await.map_err(failed)?;
+    if shown.texts.is_empty() {
+        return Err(Failure::failed("there is no such dead letter; `trusthub-bridge dead-letters ls` lists them"));
+    }
+    print(&shown.texts.join("\n\n"))
+}
+
+fn failed(error: DeadLettersError) -> Failure {
+    if error.is_unreachable() {
+        return Failure::failed(format!(
+            "{error}; check KAFKA_BOOTSTRAP_SERVERS and the network, and run the command again"
+        ));
+    }
+    Failure::failed(error)
+}

@@ -1,0 +1,65 @@
+//! Shows one dead letter.
+
+use crate::{
+    cli::text::escaped,
+    domain::SIGNATURE_HEADER,
+    kafka::DeadLetter,
+    replay::{LetterClassifier, LetterObserver, LetterStatus, SurveyProgress, SurveyedLetter},
+};
+
+/// Keeps the texts of the letters that it sees.
+pub(super) struct ShownLetters<'a> {
+    pub(super) classifier: &'a LetterClassifier,
+    pub(super) texts: Vec<String>,
+}
+
+impl LetterObserver for ShownLetters<'_> {
+    fn letter(&mut self, letter: &SurveyedLetter) {
+        let diagnosis = match letter.status {
+            LetterStatus::Kept(reason) if reason.is_of_signature() => self.classifier.diagnose(&letter.letter),
+            _ => None,
+        };
+        self.texts.push(text(letter, diagnosis));
+    }
+
+    fn progress(&mut self, _: SurveyProgress) {}
+}
+
+/// The letter for people. Nothing in it can control the terminal, and it has no signature.
+fn text(letter: &SurveyedLetter, diagnosis: Option<String>) -> String {
+    let SurveyedLetter { letter: record, status, profile, .. } = letter;
+    let mut lines = vec![format!("dead letter {}", record.position)];
+    let mut fact = |name: &str, value: &str| lines.push(format!("  {name:9} {}", escaped(value)));
+    fact("received", &record.time.to_string());
+    fact("reason", &record.reason);
+    fact("profile", profile.as_deref().unwrap_or("-"));
+    fact("ce_id", &record.event_id);
+    match status {
+        LetterStatus::Kept(reason) => fact("replay", &format!("stays: {reason}")),
+        _ => fact("replay", &status.summary()),
+    }
+    if let Some(diagnosis) = diagnosis {
+        fact("diagnosis", &diagnosis);
+    }
+    lines.push(String::new());
+    lines.extend(request_lines(&record.request));
+    lines.join("\n")
+}
+
+/// The request as it arrived, as far as the letter has it.
+fn request_lines(request: &DeadLetter<'_>) -> Vec<String> {
+    let mut lines = vec![format!("{} {}", escaped(&request.method), escaped(&request.path_and_query))];
+    lines.extend(request.headers.iter().map(|(name, value)| {
+        let value = if name.eq_ignore_ascii_case(SIGNATURE_HEADER) { "[redacted]".into() } else { escaped(value) };
+        format!("{}: {value}", escaped(name))
+    }));
+    match (&request.body, &request.body_base64) {
+        (Some(text), _) if !text.is_empty() => {
+            lines.push(String::new());
+            lines.extend(text.lines().map(escaped));
+        }
+        (None, Some(base64)) => lines.extend([String::new(), format!("(in base64) {}", escaped(base64))]),
+        _ => {}
+    }
+    lines
+}

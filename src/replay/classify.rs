@@ -1,0 +1,84 @@
+//! Decides whether a dead letter can become an event now, without regard to what has been published.
+
+use twilio_signature::Verifier;
+
+use super::status::KeepReason;
+use crate::{
+    domain::{DeadLetterReason, Event, Label as _, PublicUrl, RawCallback, Resource, SignatureMode},
+    kafka::DeadLetterRecord,
+    normalize::{CallbackIdentity, normalize},
+    receive::{CapturedRequest, Decider},
+    verify::{AuthenticCallback, VerifiedCallback},
+};
+
+/// The event that a letter can become.
+#[derive(Debug)]
+pub(super) struct ReplayableEvent {
+    pub(super) event: Box<Event>,
+    /// The id that the event of a repeat of the same callback has, if that is another one.
+    pub(super) shared_id: Option<String>,
+}
+
+/// Decides about dead letters as the service with these settings decides about callbacks.
+pub(crate) struct LetterClassifier {
+    decider: Decider,
+}
+
+impl LetterClassifier {
+    /// `verifier` has the keys of today.
+    pub(crate) fn new(urls: &[PublicUrl], verifier: Verifier) -> Self {
+        // The size of a letter's request was within the limit when it arrived.
+        Self { decider: Decider::new(urls, verifier, SignatureMode::Enforce, usize::MAX) }
+    }
+
+    /// The kind of profile that the path names; `None` if it is no callback path below the configured URLs.
+    pub(super) fn resource(&self, letter: &DeadLetterRecord) -> Option<Resource> {
+        self.decider.resource_of(&letter.request.path_and_query)
+    }
+
+    /// The event that the letter can become.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(super) fn classify(&self, letter: &DeadLetterRecord) -> Result<ReplayableEvent, KeepReason> {
+        if let Some(bytes) = letter.request.cut_from_bytes {
+            return Err(KeepReason::Cut(bytes));
+        }
+        let raw = self.callback(letter).ok_or(KeepReason::NotACallback)?;
+        match DeadLetterReason::named(&letter.reason).ok_or(KeepReason::UnknownReason)? {
+            DeadLetterReason::AccountConflict => Err(KeepReason::AccountConflict),
+            DeadLetterReason::SignatureFailed => {
+                let verified =
+                    VerifiedCallback::verify(self.decider.verifier(), raw).map_err(KeepReason::SignatureInvalid)?;
+                let shared_id = CallbackIdentity::of(&verified).shared_event_id();
+                Ok(ReplayableEvent { event: event(&verified, letter)?, shared_id })
+            }
+            _ => {
+                let construction = letter.construction.ok_or(KeepReason::NoConstruction)?;
+                let callback =
+                    AuthenticCallback::of_dead_letter(raw, construction).map_err(|_| KeepReason::NotACallback)?;
+                Ok(ReplayableEvent { event: event(&callback, letter)?, shared_id: None })
+            }
+        }
+    }
+
+    /// Why the signature of a letter does not match, if a near miss explains it.
+    pub(crate) fn diagnose(&self, letter: &DeadLetterRecord) -> Option<String> {
+        let raw = self.callback(letter)?;
+        self.decider.verifier().diagnose(&raw.as_request()).map(|near_miss| near_miss.to_string())
+    }
+
+    fn callback(&self, letter: &DeadLetterRecord) -> Option<RawCallback> {
+        let (headers, body) = (letter.request.complete_headers(), letter.request.raw_body()?);
+        let (method, target) = (&letter.request.method, &letter.request.path_and_query);
+        self.decider.callback(CapturedRequest { method, target, headers: &headers, body: &body })
+    }
+}
+
+fn event(callback: &AuthenticCallback, letter: &DeadLetterRecord) -> Result<Box<Event>, KeepReason> {
+    let normalized = normalize(callback).map_err(|error| KeepReason::NotUnderstood(error.reason))?;
+    Ok(Box::new(normalized.at(letter.event_id.clone(), letter.time)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! What a replay makes of a dead letter.
+
+use std::{borrow::Cow, collections::HashMap, iter};
+
+use thiserror::Error;
+
+use super::classify::ReplayableEvent;
+use crate::{
+    domain::{DeadLetterReason, Event, Label as _, RecordPosition, RejectReason, Resource},
+    kafka::{DeadLetterRecord, EventIdSearch},
+};
+
+/// Why a letter cannot become an event. The text says it in one sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum KeepReason {
+    /// The letter was too large for its topic, and its request is not complete.
+    #[error("it was cut from {0} bytes to fit its topic, so its request is not complete")]
+    Cut(usize),
+    /// The path or the head is not that of a callback.
+    #[error("the service would not read it as a callback; its path has to be a callback path below PUBLIC_URL")]
+    NotACallback,
+    /// Its reason is one of another version.
+    #[error("another version of the service wrote it, for a reason that this version does not know")]
+    UnknownReason,
+    /// The letter does not say that a signature matched.
+    #[error("it does not name the construction of its signature, so nothing says that Twilio signed it")]
+    NoConstruction,
+    /// Trust Hub says that the profile belongs to another account.
+    #[error("Trust Hub said that the profile belongs to another account")]
+    AccountConflict,
+    /// The signature does not match today either.
+    #[error("its signature does not match the configured URLs and keys: {}", .0.as_str())]
+    SignatureInvalid(RejectReason),
+    /// This version cannot read it as an event.
+    #[error("this version cannot read it as an event: {}", .0.as_str())]
+    NotUnderstood(DeadLetterReason),
+    /// The event topic rejects the event.
+    #[error("the event topic rejects its event as too large or invalid; raise max.message.bytes of the topic")]
+    Rejected,
+}
+
+impl KeepReason {
+    /// Whether a diagnosis of the signature may explain it.
+    pub(crate) fn is_of_signature(self) -> bool {
+        matches!(self, Self::SignatureInvalid(_))
+    }
+
+    /// The reason in one word.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Cut(_) => "cut",
+            Self::NotACallback => "not_a_callback",
+            Self::UnknownReason => "unknown_reason",
+            Self::NoConstruction => "no_construction",
+            Self::AccountConflict => DeadLetterReason::AccountConflict.as_str(),
+            Self::SignatureInvalid(reason) => reason.as_str(),
+            Self::NotUnderstood(reason) => reason.as_str(),
+            Self::Rejected => DeadLetterReason::RefusedByTopic.as_str(),
+        }
+    }
+}
+
+/// What a replay makes of a letter, or has made of it.
+#[derive(Debug)]
+pub(crate) enum LetterStatus {
+    /// It can become this event.
+    Replayable(Box<Event>),
+    /// This replay has published its event there.
+    Replayed(RecordPosition),
+    /// Its event was in the topic already.
+    Published(RecordPosition),
+    /// It repeats the callback of this earlier letter, whose event stands for both.
+    Repeat(RecordPosition),
+    /// It stays a dead letter.
+    Kept(KeepReason),
+}
+
+/// A letter with what was found out about it.
+#[derive(Debug)]
+pub(crate) struct SurveyedLetter {
+    /// The letter.
+    pub letter: DeadLetterRecord,
+    /// The kind of profile; `None` if its path is not a callback path.
+    pub resource: Option<Resource>,
+    /// What a replay makes of it.
+    pub status: LetterStatus,
+    /// The profile of the event, or else of the letter.
+    pub profile: Option<String>,
+}
+
+/// A letter and what it can become.
+#[derive(Debug)]
+pub(super) struct ClassifiedLetter {
+    pub(super) letter: DeadLetterRecord,
+    pub(super) resource: Option<Resource>,
+    pub(super) result: Result<ReplayableEvent, KeepReason>,
+    /// Whether the letter is to be shown or replayed, and not only there to recognize its repeats.
+    pub(super) is_selected: bool,
+}
+
+impl ClassifiedLetter {
+    /// The id that all letters of one callback share. The letters of an unverified callback have ids of their own besides.
+    fn shared_id(&self) -> &str {
+        let shared = self.result.as_ref().ok().and_then(|replayable| replayable.shared_id.as_deref());
+        shared.unwrap_or(&self.letter.event_id)
+    }
+
+    /// The profile of the event, or else of the letter.
+    pub(super) fn profile(&self) -> Option<&str> {
+        match &self.result {
+            Ok(replayable) => Some(replayable.event.data.profile_sid.as_str()),
+            Err(_) => self.letter.profile.as_deref(),
+        }
+    }
+}
+
+/// What is known of the letters of a round, by which repeats of one callback are recognized.
+#[derive(Debug, Default)]
+pub(super) struct RepeatedLetters {
+    /// The ids of letters by the id that they share.
+    ids: HashMap<String, Vec<String>>,
+    /// The first letter with each shared id that has been surveyed.
+    first: HashMap<String, RecordPosition>,
+}
+
+impl RepeatedLetters {
+    pub(super) fn of<'l>(letters: impl IntoIterator<Item = &'l ClassifiedLetter>) -> Self {
+        let mut ids: HashMap<String, Vec<String>> = HashMap::new();
+        for letter in letters {
+            ids.entry(letter.shared_id().to_owned()).or_default().push(letter.letter.event_id.clone());
+        }
+        Self { ids, first: HashMap::new() }
+    }
+
+    /// All ids that the event of one of the letters may have.
+    pub(super) fn event_ids(&self) -> impl Iterator<Item = String> {
+        self.ids.iter().flat_map(|(shared, ids)| iter::once(shared).chain(ids)).cloned()
+    }
+
+    /// Finds out whether the callback of a letter is an event already, or repeats that of an earlier letter.
+    pub(super) fn survey(&mut self, classified: ClassifiedLetter, events: &EventIdSearch) -> SurveyedLetter {
+        let shared = classified.shared_id().to_owned();
+        let ids = self.ids.get(&shared).into_iter().flatten().chain([&shared]);
+        let event = ids.into_iter().find_map(|id| events.position(id));
+        let first = self.first.get(&shared).copied();
+        if classified.result.is_ok() && first.is_none() {
+            self.first.insert(shared, classified.letter.position);
+        }
+        let profile = classified.profile().map(str::to_owned);
+        let ClassifiedLetter { letter, resource, result, .. } = classified;
+        let status = match (event, result, first) {
+            (Some(event), _, _) => LetterStatus::Published(event),
+            (None, Err(reason), _) => LetterStatus::Kept(reason),
+            (None, Ok(_), Some(first)) => LetterStatus::Repeat(first),
+            (None, Ok(replayable), None) => LetterStatus::Replayable(replayable.event),
+        };
+        SurveyedLetter { letter, resource, status, profile }
+    }
+}
+
+impl LetterStatus {
+    /// The status in one word.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Replayable(_) => "event",
+            Self::Replayed(_) => "replayed",
+            Self::Published(_) => "done",
+            Self::Repeat(_) => "repeat",
+            Self::Kept(KeepReason::Cut(_)) => "cut",
+            Self::Kept(_) => "stays",
+        }
+    }
+
+    /// The status in a few words.
+    pub(crate) fn summary(&self) -> Cow<'static, str> {
+        match self {
+            Self::Replayable(_) => "would become an event".into(),
+            Self::Replayed(position) => format!("published as {position}").into(),
+            Self::Published(position) => format!("is an event already, {position}").into(),
+            Self::Repeat(position) => format!("repeats letter {position}").into(),
+            Self::Kept(KeepReason::Cut(_)) => "cut: its request is incomplete".into(),
+            Self::Kept(reason) => format!("stays: {}", reason.label()).into(),
+        }
+    }
+}
