@@ -8,7 +8,7 @@ use std::{
 use test_support::program;
 
 /// The commands, each with its arguments up to `--help`.
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["serve"],
     &["dev"],
@@ -25,6 +25,10 @@ const COMMANDS: [&[&str]; 21] = [
     &["profiles", "ls"],
     &["profiles", "show"],
     &["profiles", "rebuild"],
+    &["dead-letters"],
+    &["dead-letters", "ls"],
+    &["dead-letters", "show"],
+    &["dead-letters", "replay"],
     &["config"],
     &["healthcheck"],
     &["probe"],

@@ -10,6 +10,7 @@ mod chart;
 mod commands;
 mod config;
 mod consumer;
+mod dead_letters;
 mod dev;
 mod diagnosis;
 mod differential;

@@ -110,13 +110,17 @@ impl Bridge {
 
     /// Starts another command with the same variables.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
-        program().args(arguments).envs(&self.variables).spawn().unwrap()
+        self.spawn_with(arguments, &[])
+    }
+
+    /// The same with these variables changed.
+    pub fn spawn_with(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Child {
+        program().args(arguments).envs(&self.variables).envs(changes.iter().copied()).spawn().unwrap()
     }
 
     /// Runs another command with these variables changed until it exits.
     pub fn command_with(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
-        let mut command = program();
-        let child = command.args(arguments).envs(&self.variables).envs(changes.iter().copied()).spawn().unwrap();
+        let child = self.spawn_with(arguments, changes);
         let id = child.id();
         let (sender, output) = mpsc::channel();
         thread::spawn(move || sender.send(child.wait_with_output()));

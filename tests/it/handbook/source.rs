@@ -32,6 +32,8 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "cli/reconcile/callbacks.rs",
     "cli/reconcile/table.rs",
     "cli/spool/show.rs",
+    "cli/dead_letters/show.rs",
+    "cli/dead_letters/table.rs",
     // docs/metrics.md.
     "app/metrics.rs",
     "kafka/metrics.rs",

@@ -52,6 +52,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("projector", &["blocking", "config", "domain", "kafka", "telemetry"]),
     // Reads the states of profiles for commands.
     ("profiles", &["blocking", "config", "domain", "kafka"]),
+    // Makes events of dead letters: reads them as arriving requests are read, and publishes without the pipeline, whose clock and
+    // dedup window are for callbacks that arrive.
+    ("replay", &["config", "deliver", "domain", "kafka", "normalize", "receive", "telemetry", "verify"]),
     // Connects all modules of the service, but neither the simulator nor the command line.
     (
         "app",
@@ -69,13 +72,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "projector",
             "receive",
             "reconcile",
+            "replay",
             "spool",
             "telemetry",
         ],
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
     // `explain` asks `receive` what it would answer.
-    ("cli", &["app", "config", "domain", "shutdown", "kafka", "profiles", "receive", "reconcile", "telemetry"]),
+    ("cli", &["app", "config", "domain", "shutdown", "kafka", "profiles", "receive", "reconcile", "replay", "telemetry"]),
     // The exit code only.
     (MAIN, &["cli"]),
     // The crate's root: declares the modules.
@@ -100,7 +104,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("trusthub_events", &["domain"]),
     ("trusthub_simulator", &["cli"]),
     ("twilio_accounts", &["config"]),
-    ("twilio_signature", &["app", "cli", "domain", "normalize", "pipeline", "receive", "verify"]),
+    ("twilio_signature", &["app", "cli", "domain", "normalize", "pipeline", "receive", "replay", "verify"]),
 ];
 
 /// `main.rs` and `lib.rs` are not modules of the library, but have an entry in the table of arrows.
