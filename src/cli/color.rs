@@ -26,6 +26,10 @@ impl Colors {
         self.paint(text, 32)
     }
 
+    pub(super) fn yellow(self, text: &str) -> String {
+        self.paint(text, 33)
+    }
+
     /// Colors a text about a profile with this status: what is approved is green, what is being reviewed is blue, what was
     /// rejected is red, and a draft is gray. A status that this version does not know is yellow.
     pub(super) fn status(self, status: Status, text: &str) -> String {

@@ -2,8 +2,9 @@
 
 use super::super::{
     color::Colors,
-    layout::{indented, joined, wrapped},
+    layout::{indented, joined},
     output::{Failure, print},
+    text::wrapped,
 };
 use crate::domain::{Label as _, Status};
 

@@ -79,7 +79,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
     // `explain` asks `receive` what it would answer.
-    ("cli", &["app", "config", "domain", "shutdown", "kafka", "profiles", "receive", "reconcile", "replay", "telemetry"]),
+    (
+        "cli",
+        &["app", "config", "domain", "shutdown", "kafka", "profiles", "receive", "reconcile", "replay", "telemetry"],
+    ),
     // The exit code only.
     (MAIN, &["cli"]),
     // The crate's root: declares the modules.
