@@ -56,12 +56,7 @@ impl Postgres {
                 program.uid(NOBODY).gid(NOBODY);
             }
         };
-        let mut initdb = Command::new(server_program("initdb"));
-        initdb.args(["--pgdata=data", "--username=sink", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
-        run(&mut initdb);
-        let output = initdb.output().expect("PostgreSQL is installed; scripts/setup installs it");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-
+        // The supervisor starts first: from here on the folder is removed in every case.
         let mut supervisor = Command::new("sh");
         supervisor.args(["-c", SUPERVISOR]).arg(&folder).arg(server_program("postgres"));
         supervisor.args(["-D", "data", "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=20", "-k"]);
@@ -69,7 +64,13 @@ impl Postgres {
         run(&mut supervisor);
         // Ctrl-C must not end it with the tests: it has to clean up.
         supervisor.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-        let mut server = Self { supervisor: supervisor.spawn().expect("sh starts"), folder };
+        let mut server = Self { supervisor: supervisor.spawn().expect("sh starts"), folder: folder.clone() };
+
+        let mut initdb = Command::new(server_program("initdb"));
+        initdb.args(["--pgdata=data", "--username=sink", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+        run(&mut initdb);
+        let output = initdb.output().expect("PostgreSQL is installed; scripts/setup installs it");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         server.start_again();
         server
     }
