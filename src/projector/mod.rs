@@ -7,7 +7,7 @@
 //! ```text
 //! mod ─► session ─┬─► owned_partitions ─► partition ─► partition_states ─► status_index
 //!  (thread)       ├─► metrics    (shows the status indexes in profile_gauges)
-//!                ├─► loader     (reads the states of a new partition) ─► rebuild (what differs from the events)
+//!                 ├─► loader     (reads the states of a new partition) ─► rebuild (what differs from the events)
 //!                 │                                                            └─► moved_events
 //!                 ├─► batch      (what the records of a transaction change)
 //!                 ├─► requested_rebuilds (partitions that lack events)
