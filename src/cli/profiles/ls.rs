@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, variables: Variables) -> Result<(), Fai
     let kafka = config::load_kafka(variables).map_err(Failure::usage)?;
     let now = Timestamp::from(SystemTime::now());
     let mut line = ProgressLine::default();
-    let progress = move |records| line.show_with(|| format!("read {records} records of the topic"));
+    let progress = move |records| line.show_with(|| format!("records of the topic read: {records}"));
     let list = block_on(list_profiles(&kafka, arguments.query(now), progress)).map_err(Failure::failed)?;
     let list = list.map_err(states_failure)?;
     if arguments.json {

@@ -10,7 +10,7 @@
 //! | send offsets, commit or abort a transaction | `profiles` | none | [`TRANSACTION_TIMEOUT`](limits::TRANSACTION_TIMEOUT) each |
 //! | write states one by one, after Kafka refused one | `profiles` | none | the same, three times for each of at most 500 states |
 //! | poll for records and for rebalances | `profiles` | that of the changes, which no one holds while waiting | the caller's `timeout` |
-//! | read the state topic to its end | `kafka-states` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT) for each request, 30 s without a record, and until the reader is no longer needed |
+//! | read the state topic to its end | `kafka-states`, `profiles-read` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT) for each request, 30 s without a record, and until the reader is no longer needed |
 //! | leave the group, close a client | `profiles` | none | none; a shutdown does not wait for it |
 //!
 //! The thread `profiles` waits for nothing else, and nothing of the path of callbacks waits for it.

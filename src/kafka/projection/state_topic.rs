@@ -45,7 +45,7 @@ impl StateProgress {
 
 /// The state topic. All calls block.
 pub(crate) struct StateTopic {
-    /// Asks what the group has committed, and joins it not.
+    /// Asks what the group has committed, without joining it.
     group: ProjectionGroup,
     reader: PartitionReader,
     name: String,

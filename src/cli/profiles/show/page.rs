@@ -48,10 +48,8 @@ fn facts(state: &ProfileState, now: Timestamp) -> Vec<(&'static str, String)> {
         ("account", Some(format!("{}, {owner}", state.account_sid))),
         ("policy", details.and_then(|details| details.policy_sid.as_deref()).map(escaped)),
         ("expires", expiry(state, now)),
-        (
-            "seen",
-            Some(format!("first {}, last event {}", moment(state.first_seen_at, now), moment(state.updated_at, now))),
-        ),
+        ("first", Some(moment(state.first_seen_at, now))),
+        ("last", Some(moment(state.updated_at, now))),
         ("changes", Some(format!("{changes}, of which {rejections} to twilio-rejected"))),
         (
             "event",
@@ -82,9 +80,9 @@ fn expiry(state: &ProfileState, now: Timestamp) -> Option<String> {
     })
 }
 
-/// A time and how long ago it was.
+/// The time of an event, and how long ago it was.
 fn moment(time: Timestamp, now: Timestamp) -> String {
-    format!("{} ({} ago)", minute(time), shortest(time.until(now)))
+    format!("event of {}, {} ago", minute(time), shortest(time.until(now)))
 }
 
 fn fact(name: &str, text: &str, columns: usize) -> Vec<String> {
@@ -170,7 +168,8 @@ BU00000000000000000000000000000001  twilio-rejected for 1h
   kind     customer-profile, business, secondary
   account  AC00000000000000000000000000000001, confirmed by Trust Hub
   policy   RNdfbf3fae0e1107f8aded0e7cead80bf5
-  seen     first 2026-11-20 10:30 (3h ago), last event 2026-11-20 12:30 (1h ago)
+  first    event of 2026-11-20 10:30, 3h ago
+  last     event of 2026-11-20 12:30, 1h ago
   changes  3, of which 1 to twilio-rejected
   event    partition 0, offset 7, last ce_id e2
 
