@@ -14,14 +14,14 @@
 //!
 //! # Invariants
 //!
-//! - **One event for each letter.** The event topic is the only memory. Before events are published, the topic is read to its end
-//!   for the ids of their letters, under a lease that only the leader of the consumer group has. A process that died keeps its
-//!   place in the group for some seconds, so that what it had sent has arrived before its successor reads the topic.
+//! - **One event for each letter.** The event topic is the only memory. Before events are published, the topic is read to its
+//!   end for the ids of their letters, under a lease that only the leader of the consumer group has. A process that died keeps
+//!   its place in the group for some seconds, so what it had sent has arrived before its successor reads the topic.
 //! - **The event is that of the callback**: with its id and its time of receipt, made by the code that makes the events of
 //!   callbacks. A consumer that has applied a later event of the profile skips it.
 //! - **Order of receipt.** Events are published one after the other, each when the one before it is on all in-sync replicas.
-//! - **A letter is proof only if the service wrote it.** The signature of a letter with the reason `signature_failed` is verified
-//!   now. The signature of any other letter matched when it arrived and was not kept, so the letter is trusted as the topic is.
+//! - **A letter is trusted as its topic is.** The signature of a letter with the reason `signature_failed` is verified now. The
+//!   signature of any other letter matched when its callback arrived, and was not kept.
 //! - **Limited memory**, however many letters and events there are.
 //!
 //! # Failures
@@ -33,8 +33,8 @@
 //! | the event topic rejects an event itself | its letter stays, and the replay continues |
 //! | another process leads | the replay does not begin, or ends |
 //!
-//! The guarantee has a limit: a process that is suspended for longer than its session while it hands over an event may publish
-//! that event after another process has. Both records have the same id.
+//! The guarantee has a limit: a process that is suspended for longer than its session while it hands over an event may
+//! publish that event after another process has. Both records have the same id.
 
 mod classify;
 mod filter;

@@ -1,6 +1,6 @@
 //! The arguments of `dead-letters`.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 
@@ -110,29 +110,32 @@ fn parse_profile(text: &str) -> Result<ProfileSid, String> {
 }
 
 fn parse_since(text: &str) -> Result<Timestamp, String> {
-    parse_time(text, SystemTime::now())
+    parse_time(text, SystemTime::now().into())
         .ok_or_else(|| "write an age, such as 90m, 12h or 7d, or a time, such as 2026-11-20T11:00:00Z".to_owned())
 }
 
-fn parse_time(text: &str, now: SystemTime) -> Option<Timestamp> {
+fn parse_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(time) = text.parse() {
         return Some(time);
     }
     let unit = text.chars().next_back()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
+    let millis = match unit {
+        's' => 1_000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
         _ => return None,
     };
     let count: u32 = text.strip_suffix(unit)?.parse().ok()?;
-    now.checked_sub(Duration::from_secs(u64::from(count).checked_mul(seconds)?)).map(Timestamp::from)
+    // An age that is older than any time is a mistake.
+    let earliest =
+        now.unix_millis().checked_sub(i64::from(count).checked_mul(millis)?).filter(|millis| *millis >= 0)?;
+    Timestamp::from_unix_millis(earliest)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 
@@ -149,8 +152,8 @@ mod tests {
 
     #[test]
     fn time_is_given_as_an_age_or_as_such() {
-        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let at = |seconds: u64| Some(Timestamp::from(UNIX_EPOCH + Duration::from_secs(seconds)));
+        let after = |seconds: u64| Timestamp::from(UNIX_EPOCH + Duration::from_secs(seconds));
+        let (now, at) = (after(1_000_000), |seconds| Some(after(seconds)));
         assert_eq!(parse_time("90m", now), at(994_600));
         assert_eq!(parse_time("2d", now), at(827_200));
         assert_eq!(parse_time("1970-01-01T00:00:07Z", now), at(7));

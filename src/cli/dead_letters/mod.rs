@@ -25,19 +25,19 @@ use crate::{
 pub(super) const LONG: &str = "Show the callbacks that did not become events, and replay those that can become one now
 
 A callback that Twilio signed and that cannot be read as an event is kept in the topic KAFKA_DEAD_LETTER_TOPIC, and with
-SIGNATURE_MODE=report-only so is a callback whose signature does not match. These commands read that topic and KAFKA_TOPIC with the
-configuration of the service, also while it is running.";
+SIGNATURE_MODE=report-only so is a callback whose signature does not match. These commands use the configuration of the
+service, and the service may be running.";
 
 /// The text of `dead-letters replay --help`.
 const REPLAY: &str = "Publish the events of the dead letters that can become events now
 
-A dead letter becomes an event if this version can read it as one; one with the reason signature_failed, if its signature
-matches the URLs and keys that are configured now. The event has the ce_id and the ce_time that it would have had, so consumers
-skip it if they have applied a later event of the profile. Letters that were cut, that conflict with the owner of the profile, or
-that are not understood yet stay in the topic, and so do all others: a replay removes nothing.
+A dead letter becomes an event if this version can read it as one. If its reason is signature_failed, its signature also has
+to match the URLs and keys that are configured now. The event has the ce_id and the ce_time that it would have had, so
+consumers skip it if they have applied a later event of the profile. A replay removes nothing from the dead-letter topic.
 
-No letter becomes an event twice, also if a replay was interrupted: the events in KAFKA_TOPIC are read first. One process
-replays at a time. Letters with any reason but signature_failed are trusted as their topic is: do not let others write to it.
+No letter becomes an event twice, even if a replay is interrupted: the events in KAFKA_TOPIC are read first. One process
+replays at a time. Apart from signature_failed, no letter has a signature that could be verified again, so only the service
+may write to the topic.
 
 Prints one line for each letter. Exit codes: 0 done, even if letters stay; 1 not done; 2 invalid usage or configuration.";
 
@@ -92,7 +92,9 @@ async fn replay(
 /// Prints the totals, also of a replay that ended early.
 fn finish(table: LetterTable, result: Result<u64, DeadLettersError>) -> Result<(), Failure> {
     let totals = table.finish()?;
-    say(&totals.text());
+    if result.is_ok() || !totals.is_empty() {
+        say(&totals.text());
+    }
     let others = result.map_err(failed)?;
     if others > 0 {
         say(&format!("ignored {others} records of the topic that are no dead letters of this service"));

@@ -168,6 +168,10 @@ impl LetterTotals {
         self.letters = self.letters.saturating_add(1);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.letters == 0
+    }
+
     /// The totals in one sentence.
     pub(super) fn text(&self) -> String {
         let kept: u64 = self.kept.values().sum();

@@ -19,7 +19,7 @@ sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule require
 ";
 
 #[test]
-fn documented_permissions_suffice_to_publish_and_to_reconcile() {
+fn documented_permissions_suffice_for_every_command() {
     let kafka = Broker::start_restricted("permissions");
     let hub = Simulator::start();
     let trusthub = hub.url();
@@ -42,6 +42,14 @@ fn documented_permissions_suffice_to_publish_and_to_reconcile() {
     let output = machine.run_command("trusthub-bridge reconcile");
     // The event, or its state once the states are complete.
     assert!(output.contains("compared with 1 ") && output.contains(": 0 missed"), "{output}");
+    let without_status = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}");
+    let callback = Request::form("/callbacks/customer-profiles", &without_status).signed();
+    assert_eq!(callback.send(machine.public).status, 204);
+    kafka.wait_for_records(&machine.dead_letter_topic, 1, TIMEOUT);
+    for (block, said) in [(0, "stays: missing_status"), (1, "1 dead letter: 1 stays (1 missing_status)")] {
+        let output = machine.run("Replay dead letters", block);
+        assert!(output.contains(said), "{output}");
+    }
     machine.run("Stop", 0);
 }
 

@@ -43,6 +43,7 @@ pub(super) const EXECUTED_BLOCKS: [(&str, usize); 16] = [
     ("TrusthubTopicNotDurable", 1),
     ("A spool from another disk", 1),
     ("A quarantined spool store", 1),
+    ("Replay dead letters", 2),
     ("Scale", 1),
     ("Personal data", 2),
 ];
