@@ -78,7 +78,12 @@ impl Page {
 
     /// Prints a command, and what it does.
     pub(super) fn command(&self, command: &str, effect: &str) -> Result<(), Failure> {
-        print(&joined(&format!("{INDENT}{command:45}"), effect, Some(self.width), "      "))
+        let line = format!("{INDENT}{command:45} {effect}");
+        if line.chars().count() <= self.width {
+            return print(&line);
+        }
+        print(&format!("{INDENT}{command}"))?;
+        print(&indented(effect, self.width, "      "))
     }
 
     /// Colors a text.

@@ -220,9 +220,9 @@ impl<'e> Story<'e> {
         self.page.heading("Try next")?;
         let program = env::args().next().unwrap_or_else(|| "trusthub-bridge".to_owned());
         let program = escaped(&program);
-        self.page.command(&format!("{program} dev"), "keep it running, and send requests")?;
-        self.page.command(&format!("{program} dev --once | cat"), "see the events as JSON lines")?;
-        self.page.command("less docs/events.md", "read what an event consists of")
+        self.page.command(&format!("{program} dev"), "keep all of this running")?;
+        self.page.command(&format!("{program} dev --once | cat"), "print the events as JSON")?;
+        self.page.command("less docs/events.md", "read about the events")
     }
 
     async fn next_attempt(&mut self) -> Result<Attempt, Failure> {
