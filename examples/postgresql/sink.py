@@ -28,7 +28,7 @@ POLL_SECONDS = 0.2
 # A transaction has at most this many records, and about as many bytes.
 BATCH_RECORDS = 1_000
 BATCH_BYTES = 8_000_000
-# How often an idle sink notes that it is at the end.
+# How often the sink notes that it is at the end of a partition.
 IDLE_SECONDS = 60
 # The client repeats an error with each of its attempts to reconnect, up to 20 times a second.
 SECONDS_BETWEEN_REPORTS = 10
@@ -69,8 +69,8 @@ class Topic:
         topic = metadata.topics[self.name]
         if topic.error:
             raise KafkaException(topic.error)
-        # The Kafka in `trusthub-bridge dev` has no controller, which would have to answer, and no ids.
-        if metadata.controller_id not in metadata.brokers:
+        # The Kafka in `trusthub-bridge dev` has no ids, and no controller that could tell them.
+        if (metadata.cluster_id or "").startswith("mockCluster"):
             return NO_ID, list(topic.partitions)
         answers = self.admin.describe_topics(TopicCollection([self.name]), request_timeout=KAFKA_TIMEOUT)
         topic_id = answers[self.name].result().topic_id
@@ -87,7 +87,9 @@ class Sink:
         # Where each assigned partition is; None if PostgreSQL has to be asked first.
         self.places = None
         self.at_end = set()
-        self.stored_at = self.reported_at = float("-inf")
+        # When each partition was last stored.
+        self.stored_at = {}
+        self.reported_at = float("-inf")
         self.consumer = Consumer(
             {
                 **properties,
@@ -101,6 +103,8 @@ class Sink:
                 "auto.offset.reset": "error",
                 # Limits the memory for records that were fetched ahead.
                 "queued.max.messages.kbytes": 16_384,
+                # By default, reaching that limit would pause the sink for a second.
+                "fetch.queue.backoff.ms": 5,
                 "error_cb": self.report,
             }
         )
@@ -130,8 +134,8 @@ class Sink:
         batch = self.collect()
         if self.places is None:
             return  # the partitions were taken away while the batch was collected
-        if not batch.known and time.monotonic() - self.stored_at > IDLE_SECONDS:
-            for partition in self.at_end:
+        for partition in self.at_end:
+            if partition not in batch.next and time.monotonic() - self.stored_at[partition] > IDLE_SECONDS:
                 self.advance(batch, partition, self.places[partition].next)
         if batch.known:
             self.store(batch)
@@ -256,7 +260,7 @@ class Sink:
             self.places[partition] = Place(offset, self.places[partition].is_complete or partition in batch.completed)
         for partition in batch.completed:
             log(f"partition {partition}: the table has all states up to offset {batch.next[partition]}")
-        self.stored_at = time.monotonic()
+        self.stored_at |= dict.fromkeys(batch.next, time.monotonic())
         positions = [TopicPartition(self.topic.name, partition, offset) for partition, offset in batch.next.items()]
         self.consumer.commit(offsets=positions, asynchronous=True)
 

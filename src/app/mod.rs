@@ -60,6 +60,7 @@ use reload::CredentialReloader;
 use running::{BackgroundTask, RunningServer};
 pub(crate) use spool_commands::{drain, open_idle_spool};
 pub(crate) use start_error::StartError;
+pub(crate) use startup_log::log_start;
 
 /// Reads the configuration, and lets librdkafka check the properties that only it knows.
 ///
@@ -148,7 +149,6 @@ impl Service {
     /// # Errors
     /// [`StartError`] when a part of the service cannot be created.
     pub(crate) fn start(config: Config, ports: Ports) -> Result<Self, StartError> {
-        startup_log::log(&config);
         let metrics = metrics(&config.kafka)?;
         let sink = open_sink(&config.kafka, &metrics.kafka)?;
         let keyring = keyring(&config.twilio)?;

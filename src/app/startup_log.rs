@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Logs the version, the features, the topics and the callback URLs. Nothing of it is secret.
-pub(super) fn log(config: &Config) {
+pub(crate) fn log_start(config: &Config) {
     let Config { twilio, callbacks, kafka, spool, reconcile, .. } = config;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -26,7 +26,7 @@ pub(super) fn log(config: &Config) {
         dead_letters = kafka.dead_letter_topic,
         profiles = kafka.profiles_topic,
         creates_topics = kafka.create_topics,
-        "the topics in use"
+        "using these topics"
     );
     config.public_urls.iter().for_each(log_callback_urls);
 }
@@ -38,6 +38,6 @@ fn log_callback_urls(url: &PublicUrl) {
         trust_products = of(Resource::TrustProduct),
         regulatory_bundles = of(Resource::RegulatoryBundle),
         compliance_registrations = of(Resource::ComplianceRegistration),
-        "the status callback URLs to enter at Twilio"
+        "expecting callbacks at these URLs, which Twilio must have as status callback URLs"
     );
 }

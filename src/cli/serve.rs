@@ -2,7 +2,7 @@
 
 use super::{output::Failure, variables::Variables};
 use crate::{
-    app::{Ports, Service, block_on, fit_descriptors},
+    app::{Ports, Service, block_on, fit_descriptors, log_start},
     config::{Config, LoadedConfig},
     shutdown::{ReloadSignals, StopSignals},
     telemetry::init_logging,
@@ -21,6 +21,8 @@ pub(super) fn run(variables: Variables) -> Result<(), Failure> {
 async fn serve(config: Config) -> Result<(), Failure> {
     let mut signals = StopSignals::listen().map_err(Failure::failed)?;
     let mut reloads = ReloadSignals::listen().map_err(Failure::failed)?;
+    // Also a start that fails says which version it was.
+    log_start(&config);
     let ports = Ports::bind(&config).map_err(Failure::failed)?;
     let service = Service::start(config, ports).map_err(Failure::failed)?;
     let signal = loop {

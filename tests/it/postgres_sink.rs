@@ -183,10 +183,18 @@ impl Sink {
 
     /// Starts a sink with these variables.
     fn start_with(topic: &str, postgres: &Postgres, variables: &[(&str, &str)]) -> Self {
+        Self::spawn(command(topic, postgres).envs(variables.iter().copied()))
+    }
+
+    /// Starts a sink by this Python code, which can import `sink`.
+    fn start_by(code: &str, topic: &str, postgres: &Postgres) -> Self {
+        let mut python = environment(topic, postgres);
+        Self::spawn(python.args(["-B", "-c", code]).env("PYTHONPATH", example("")))
+    }
+
+    fn spawn(sink: &mut Command) -> Self {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("sink"));
-        let mut sink = command(topic, postgres);
-        sink.envs(variables.iter().copied()).stderr(File::create(&log).unwrap());
-        Self { process: sink.spawn().unwrap(), log }
+        Self { process: sink.stderr(File::create(&log).unwrap()).spawn().unwrap(), log }
     }
 
     fn log(&self) -> String {
@@ -232,12 +240,19 @@ impl Drop for Sink {
 
 /// The program for a topic, not started.
 fn command(topic: &str, postgres: &Postgres) -> Command {
-    let mut sink = Command::new(libraries().join("python/bin/python"));
-    sink.args(["-B".as_ref(), example("sink.py").as_os_str()])
+    let mut sink = environment(topic, postgres);
+    sink.args(["-B".as_ref(), example("sink.py").as_os_str()]);
+    sink
+}
+
+/// Python with the variables of a sink, not started.
+fn environment(topic: &str, postgres: &Postgres) -> Command {
+    let mut python = Command::new(libraries().join("python/bin/python"));
+    python
         .env("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())
         .env("KAFKA_PROFILES_TOPIC", topic)
         .env("KAFKA_PROPERTIES", QUICK_GROUP)
         .env("DATABASE_URL", postgres.url())
         .stdin(Stdio::null());
-    sink
+    python
 }

@@ -21,12 +21,12 @@ fn first_lines_say_what_the_service_uses_and_no_secret() {
             "auth_tokens": 1, "shared_keys": 1, "dedup_window_secs": 60, "profile_states": true, "spool": bridge.spool(),
         })
     );
-    let topics = line("the topics in use");
+    let topics = line("using these topics");
     assert_eq!(
         [&topics["events"], &topics["dead_letters"], &topics["profiles"], &topics["creates_topics"]],
         [&json!(bridge.topic), &json!(bridge.dead_letter_topic), &json!(bridge.profiles_topic), &json!(true)]
     );
-    let urls = line("the status callback URLs to enter at Twilio");
+    let urls = line("expecting callbacks at these URLs, which Twilio must have as status callback URLs");
     assert_eq!(urls["customer_profiles"], format!("{PUBLIC_URL}/callbacks/customer-profiles"));
     assert_eq!(urls["regulatory_bundles"], format!("{PUBLIC_URL}/callbacks/regulatory-bundles"));
     bridge.wait_for_log("reached Kafka");

@@ -7,6 +7,8 @@ use std::{
     process,
 };
 
+use crate::config::VARIABLES;
+
 /// How many names are tried. A killed process with the same id may have left a folder.
 const MAX_TRIES: u32 = 100;
 
@@ -33,11 +35,15 @@ impl TemporaryFolder {
         self.0.join("spool")
     }
 
-    /// Writes the file that exports these variables to a shell that reads it, and puts this program on the `PATH`.
+    /// Writes the file that exports these variables to a shell that reads it, and puts this program on the `PATH`. All other
+    /// variables of the program are unset, because some exclude each other.
     pub(super) fn write_settings(&self, variables: &[(&str, &str)]) -> io::Result<PathBuf> {
         let mut text =
             "# The settings of a running `trusthub-bridge dev`. Read them with the command `.` of a shell.\n"
                 .to_owned();
+        for variable in VARIABLES {
+            text.push_str(&format!("unset {}\n", variable.name));
+        }
         for (name, value) in variables {
             text.push_str(&format!("export {name}={}\n", quoted(value)));
         }
@@ -57,7 +63,12 @@ impl Drop for TemporaryFolder {
     }
 }
 
-/// Quotes a text for a shell.
+/// The text as one word of a shell, quoted if that is necessary.
+pub(super) fn shell_word(text: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-".contains(character);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -79,12 +90,21 @@ mod tests {
     }
 
     #[test]
+    fn word_is_quoted_only_if_a_shell_would_split_or_expand_it() {
+        assert_eq!(shell_word("/tmp/dev-7/dev.env"), "/tmp/dev-7/dev.env");
+        assert_eq!(shell_word("/tmp/my files/dev.env"), "'/tmp/my files/dev.env'");
+    }
+
+    #[test]
     fn shell_reads_the_exact_values() {
         let folder = TemporaryFolder::create().unwrap();
         let value = r#"a'b "$HOME" \"#;
         let file = folder.write_settings(&[("VALUE", value)]).unwrap();
-        let script = format!(". {}; printf %s \"$VALUE\"", file.display());
-        let output = process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let script =
+            format!(". {}; printf %s \"$VALUE$TWILIO_ACCOUNTS_FILE\"", shell_word(&file.display().to_string()));
+        let mut shell = process::Command::new("sh");
+        // With a list of accounts, the account and the token of `dev` would be refused.
+        let output = shell.args(["-c", &script]).env("TWILIO_ACCOUNTS_FILE", "accounts.json").output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), value);
     }
 }

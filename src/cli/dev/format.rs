@@ -11,6 +11,7 @@ use super::{
         text::escaped,
     },
     environment::{DevEnvironment, DevUrls, EVENTS, TOKEN},
+    folder::shell_word,
     scenario::{ACCOUNT, POLICY},
 };
 use crate::{
@@ -26,7 +27,7 @@ const INDENT: &str = "           ";
 pub(super) fn welcome(environment: &DevEnvironment) -> String {
     let DevUrls { callbacks, trust_hub, admin } = &environment.urls;
     let brokers = environment.kafka.bootstrap_servers();
-    let settings = environment.settings.display();
+    let settings = shell_word(&environment.settings.display().to_string());
     format!(
         "Everything runs in this process; Ctrl-C stops it, and nothing is kept.
 

@@ -222,7 +222,7 @@ impl<'e> Story<'e> {
         let program = escaped(&program);
         self.page.command(&format!("{program} dev"), "keep all of this running")?;
         self.page.command(&format!("{program} dev --once | cat"), "print the events as JSON")?;
-        self.page.command("less docs/events.md", "read about the events")
+        self.page.command(&format!("{program} --help"), "all commands")
     }
 
     async fn next_attempt(&mut self) -> Result<Attempt, Failure> {

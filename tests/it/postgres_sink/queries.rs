@@ -2,7 +2,7 @@
 
 use super::{example, sid, with_tables};
 
-/// Four profiles: two are rejected, one is approved and expires in ten days, and one is in review.
+/// Five profiles: two are rejected, two are approved and expire in ten and in ninety days, and one is in review.
 const PROFILES: &str = "
     INSERT INTO trust_hub_profiles (sid, account_sid, resource, status, since, valid_until, error_codes, updated_at,
         source_partition, source_offset, written_at, state)

@@ -48,6 +48,22 @@ fn sink_that_was_away_for_long_finds_profiles_whose_tombstone_is_gone() {
 }
 
 #[test]
+fn partition_without_records_is_noted_as_read_while_others_are_written() {
+    let (topic, postgres) = (StateTopic::create(2), with_tables());
+    topic.write(&[StateRecord::put(0, &state(1, "draft", 1)), StateRecord::put(1, &state(2, "draft", 1))]);
+    let sink = Sink::start_by("import sink; sink.IDLE_SECONDS = 1; sink.main([])", &topic.name, &postgres);
+    wait_for_rows(&postgres, &sink, &topic.rows());
+    let read_at = || postgres.query("SELECT read_at FROM trust_hub_offsets WHERE partition = 0");
+    let (before, mut second) = (read_at(), 1);
+    wait_for("the idle partition is noted as read", || {
+        second += 1;
+        topic.write(&[StateRecord::put(1, &state(2, "draft", second))]);
+        (read_at() > before).then_some(())
+    });
+    sink.stop();
+}
+
+#[test]
 fn mistakes_in_the_settings_are_named_with_their_cure() {
     let (topic, postgres) = (StateTopic::create(1), Postgres::start());
     let message = |variable: &str, value: &str| {

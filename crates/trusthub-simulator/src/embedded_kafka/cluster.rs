@@ -2,10 +2,10 @@
 
 use std::{io, net::SocketAddr};
 
-use rdkafka::{error::KafkaError, mocking::MockCluster, producer::DefaultProducerContext};
+use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
 use tokio::net::TcpSocket;
 
-use super::error::EmbeddedKafkaError;
+use super::{control::KafkaControlError, error::EmbeddedKafkaError};
 
 /// What librdkafka calls all brokers.
 const ALL_BROKERS: i32 = -1;
@@ -16,6 +16,7 @@ pub(super) struct Cluster {
     address: SocketAddr,
     /// Keeps the port while the broker does not listen on it.
     reserved: Option<TcpSocket>,
+    is_up: bool,
 }
 
 impl Cluster {
@@ -25,7 +26,7 @@ impl Cluster {
             mock.create_topic(topic, partitions, 1)?;
         }
         let address = mock.bootstrap_servers().parse().map_err(io::Error::other)?;
-        Ok(Self { mock, address, reserved: None })
+        Ok(Self { mock, address, reserved: None, is_up: true })
     }
 
     /// The address of the broker.
@@ -33,16 +34,29 @@ impl Cluster {
         self.address
     }
 
+    /// Whether the broker listens.
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
     /// Lets the broker listen, or closes its port and all connections. It keeps its records.
-    pub(super) fn set_up(&mut self, is_up: bool) -> Result<(), KafkaError> {
+    pub(super) fn set_up(&mut self, is_up: bool) -> Result<(), KafkaControlError> {
         if is_up {
-            return self.mock.broker_up(ALL_BROKERS);
+            // librdkafka aborts the process if it cannot listen on its port again.
+            self.reserve()?;
+            self.mock.broker_up(ALL_BROKERS)?;
+            self.is_up = true;
+            return Ok(());
         }
         self.mock.broker_down(ALL_BROKERS)?;
-        if self.reserved.is_none() {
-            // librdkafka aborts the process if it cannot listen on the same port again, which another program, or a
-            // client that connects to a closed port, could get meanwhile.
-            self.reserved = reserve(self.address).ok();
+        self.is_up = false;
+        self.reserve()
+    }
+
+    /// Keeps the port, which another program, or a client that connects to a closed port, could get otherwise.
+    fn reserve(&mut self) -> Result<(), KafkaControlError> {
+        if self.reserved.is_none() && !self.is_up {
+            self.reserved = Some(reserve(self.address)?);
         }
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! Stops and starts the broker, from any thread.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-    mpsc,
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
 };
 
 use rdkafka::error::KafkaError;
@@ -15,7 +18,7 @@ use super::cluster::Cluster;
 /// What the thread of the cluster is to do.
 pub(super) enum Command {
     /// Let the broker listen (`true`) or not, and report the result.
-    SetUp(bool, oneshot::Sender<Result<(), KafkaError>>),
+    SetUp(bool, oneshot::Sender<Result<(), KafkaControlError>>),
     /// Destroy the cluster.
     End,
 }
@@ -26,6 +29,9 @@ pub enum KafkaControlError {
     /// librdkafka refuses it.
     #[error(transparent)]
     Cluster(#[from] KafkaError),
+    /// Another program has the port of the broker, so the broker stays stopped.
+    #[error("cannot keep the port of the broker: {0}")]
+    Port(#[from] io::Error),
     /// The cluster does not exist any more.
     #[error("the embedded Kafka has ended")]
     Ended,
@@ -52,16 +58,16 @@ impl KafkaControl {
     pub async fn set_up(&self, is_up: bool) -> Result<(), KafkaControlError> {
         let (sender, result) = oneshot::channel();
         self.commands.send(Command::SetUp(is_up, sender)).map_err(|_| KafkaControlError::Ended)?;
-        result.await.map_err(|_| KafkaControlError::Ended)??;
-        self.is_up.store(is_up, Ordering::Relaxed);
-        Ok(())
+        result.await.map_err(|_| KafkaControlError::Ended)?
     }
 }
 
-/// Carries commands out until the last one.
-pub(super) fn run_commands(mut cluster: Cluster, commands: &mpsc::Receiver<Command>) {
-    while let Ok(Command::SetUp(is_up, result)) = commands.recv() {
+/// Carries commands out until the last one, and says in `is_up` whether the broker listens.
+pub(super) fn run_commands(mut cluster: Cluster, commands: &mpsc::Receiver<Command>, is_up: &AtomicBool) {
+    while let Ok(Command::SetUp(listens, result)) = commands.recv() {
+        let done = cluster.set_up(listens);
+        is_up.store(cluster.is_up(), Ordering::Relaxed);
         // The one that asked may have stopped waiting.
-        let _ = result.send(cluster.set_up(is_up));
+        let _ = result.send(done);
     }
 }

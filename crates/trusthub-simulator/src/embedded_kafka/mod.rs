@@ -47,12 +47,14 @@ impl EmbeddedKafka {
         let topics: Vec<_> = topics.iter().map(|topic| (*topic).to_owned()).collect();
         let (commands, received) = mpsc::channel();
         let (started, is_started) = mpsc::channel();
+        let is_up = Arc::new(AtomicBool::new(true));
+        let control = KafkaControl { commands, is_up: Arc::clone(&is_up) };
         // The cluster cannot move to another thread, so it is created on its own.
         let thread = thread::Builder::new().name("embedded-kafka".to_owned()).spawn(move || {
             match Cluster::start(&topics, partitions) {
                 Ok(cluster) => {
                     let _ = started.send(Ok(cluster.address()));
-                    run_commands(cluster, &received);
+                    run_commands(cluster, &received, &is_up);
                 }
                 Err(error) => {
                     let _ = started.send(Err(error));
@@ -62,7 +64,7 @@ impl EmbeddedKafka {
         let broker = is_started.recv().unwrap_or(Err(EmbeddedKafkaError::Cluster(KafkaError::Canceled)))?;
         Ok(Self {
             address: listener.local_addr()?,
-            control: KafkaControl { commands, is_up: Arc::new(AtomicBool::new(true)) },
+            control,
             _forwarder: Forwarder::start(listener, broker)?,
             thread: Some(thread),
         })
