@@ -28,7 +28,7 @@ pub(super) const UNREACHABLE: &str = "127.0.0.1:1";
 const PROLOGUE: &str = "exec 2>&1; set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n";
 
 /// The sections whose blocks the tests run, each with its number of blocks.
-pub(super) const EXECUTED_BLOCKS: [(&str, usize); 16] = [
+pub(super) const EXECUTED_BLOCKS: [(&str, usize); 17] = [
     ("Start", 1),
     ("Stop", 1),
     ("Install", 1),

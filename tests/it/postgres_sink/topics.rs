@@ -1,7 +1,7 @@
 //! A topic that was created again, and one from which Kafka may have removed tombstones.
 
 use super::{Sink, StateRecord, StateTopic, command, sid, state, table, wait_for_rows, with_tables};
-use test_support::{kafka::broker, postgres::Postgres};
+use test_support::{kafka::broker, postgres::Postgres, wait_for};
 
 #[test]
 fn topic_that_was_created_again_requires_a_rebuild() {
