@@ -5,6 +5,7 @@ use test_support::{ACCOUNT, Request, TOKEN, kafka::free_port, machine::Machine, 
 
 use super::fixture::MonitoringFixture;
 
+const PATH: &str = "/callbacks/customer-profiles";
 const DAY: i64 = 24 * 60 * 60;
 const REJECTIONS: usize = 6;
 
@@ -44,13 +45,17 @@ fn alerts_about_profiles_fire_and_resolve_with_the_profiles() {
     // Either instance may own the partition of a profile, so both have the same clock.
     let clock = machine.variables();
     let fixture = MonitoringFixture::of([&[&compares[..], &clock].concat(), &clock]);
-    let callback = format!("{base}/callbacks/customer-profiles");
+    let callback = format!("{base}{PATH}");
     let [reviewed, approved, silent] = [&callback[..], &callback, ""].map(|url| simulator.create(url));
     for profile in [&reviewed, &approved] {
         simulator.submit(profile);
     }
-    simulator.control(&approved, "approve", &format!("valid_for_secs={}", 20 * DAY));
+    let decision = simulator.control(&approved, "approve", &format!("valid_for_secs={}", 20 * DAY));
     simulator.settle();
+    // The simulator's callbacks do not say when an approval ends.
+    let end = decision["valid_until"].as_str().unwrap();
+    let body = format!("AccountSid={ACCOUNT}&BundleSid={approved}&Status=twilio-approved&ValidUntil={end}");
+    assert_eq!(fixture.bridges[0].send(&Request::form(PATH, &body).signed()).status, 204);
 
     let summary = wait_for_page(&fixture, "TrusthubApprovalExpiresIn30Days", "info", "customer-profile");
     assert_eq!(summary, "Approvals of the kind customer-profile that end in 7 to 30 days: 1");

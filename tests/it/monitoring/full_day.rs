@@ -127,12 +127,15 @@ impl FullDay {
         }
     }
 
-    /// The approval ends within a week.
+    /// The approval ends within a week, as another callback says: those of the simulator do not.
     fn approve_a_profile_for_days(&self) {
         let profile = self.simulator.create(&self.callback_url);
         self.simulator.submit(&profile);
-        self.simulator.control(&profile, "approve", "valid_for_secs=432000");
+        let decision = self.simulator.control(&profile, "approve", "valid_for_secs=432000");
         self.simulator.settle();
+        let end = decision["valid_until"].as_str().unwrap();
+        let body = format!("AccountSid={ACCOUNT}&BundleSid={profile}&Status=twilio-approved&ValidUntil={end}");
+        self.send_accepted(0, &Request::form("/callbacks/customer-profiles", &body).signed());
     }
 
     /// Only reconciliation can find this profile.
