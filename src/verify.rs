@@ -25,12 +25,13 @@ pub struct AuthenticCallback {
 
 impl AuthenticCallback {
     /// The callback of a dead letter. The service writes the construction only into the letters of callbacks whose signature
-    /// matched, and leaves the signature out. So nothing is verified here: this trusts whoever may write to the topic.
+    /// matched, and leaves the signature out. So nothing is verified here: this trusts whoever may write to the topic. Only
+    /// `replay` calls it.
     ///
     /// # Errors
     /// [`RejectReason::Malformed`] if there are too many fields. The service writes no such letter.
-    pub fn of_dead_letter(raw: RawCallback, construction: Construction) -> Result<Self, RejectReason> {
-        let payload = raw.as_request().decode().map_err(|_| RejectReason::Malformed)?;
+    pub(crate) fn of_dead_letter(raw: RawCallback, construction: Construction) -> Result<Self, RejectReason> {
+        let payload = raw.as_request().decode_unverified().map_err(|_| RejectReason::Malformed)?;
         let account = raw.as_request().account().map_err(|_| RejectReason::Malformed)?;
         let parameters = query_parameters(&raw);
         Ok(Self { raw: Arc::new(raw), payload, account, construction, parameters })

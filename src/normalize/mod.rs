@@ -1,10 +1,11 @@
-//! Normalizes callbacks: turns a [`VerifiedCallback`](crate::verify::VerifiedCallback) into an [`Event`] of one fixed form.
+//! Normalizes callbacks: turns an [`AuthenticCallback`] into an [`Event`] of one fixed form. That is a
+//! [`VerifiedCallback`](crate::verify::VerifiedCallback), or the dead letter of one.
 //!
 //! Field names match regardless of case and underscores. An empty value counts as absent. An unknown status still becomes an
 //! event, and unknown fields are preserved, and so are the query parameters of a `POST`. This module does no I/O and does not
 //! read the clock.
 //!
-//! Only a verified callback can become an event:
+//! Nothing else can become an event. A callback is authentic if its signature is verified, and only `replay` reads dead letters:
 //!
 //! ```compile_fail
 //! # use std::time::SystemTime;

@@ -38,14 +38,15 @@ impl<'a> WebhookRequest<'a> {
     /// # Errors
     /// [`TooManyFields`] when the request has more than [`MAX_FIELDS`](crate::MAX_FIELDS) fields.
     pub fn account(&self) -> Result<ClaimedAccount, TooManyFields> {
-        self.decode().map(|payload| payload.account())
+        self.decode_unverified().map(|payload| payload.account())
     }
 
-    /// Decodes the fields, which proves nothing about them: [`Verifier::verify`](crate::Verifier::verify) does.
+    /// **Proves nothing**: anyone may have sent these fields. [`Verifier::verify`](crate::Verifier::verify) decodes fields that
+    /// Twilio signed. This is for requests that were verified before, and for tools that show what arrived.
     ///
     /// # Errors
     /// [`TooManyFields`] when there are more than [`MAX_FIELDS`](crate::MAX_FIELDS).
-    pub fn decode(&self) -> Result<Payload, TooManyFields> {
+    pub fn decode_unverified(&self) -> Result<Payload, TooManyFields> {
         Payload::decode(self.encoding, self.fields())
     }
 

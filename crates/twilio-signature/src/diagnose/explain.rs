@@ -62,7 +62,7 @@ pub fn explain(
     own: usize,
     signature: &Signature,
 ) -> Result<Explanation, TooManyFields> {
-    let payload = request.decode()?;
+    let payload = request.decode_unverified()?;
     let messages = MessageBuilder::new(request, &payload);
     let result = match find_match(urls, &messages, keys, signature) {
         Ok((construction, key)) => MatchResult::Matches { construction, key },

@@ -94,7 +94,7 @@ impl Verifier {
         if signature.algorithm() != algorithm {
             return Err(VerifyError::MalformedSignature);
         }
-        let payload = request.decode()?;
+        let payload = request.decode_unverified()?;
         let account = payload.account();
         let keyring = self.keyring.load();
         let keys = keyring.keys(&account).ok_or(VerifyError::UnknownAccount)?.select(settings)?;
