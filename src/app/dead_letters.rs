@@ -1,6 +1,9 @@
 //! The commands that show and replay dead letters.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use thiserror::Error;
 use twilio_signature::Verifier;
@@ -16,6 +19,10 @@ use crate::{
     kafka::{Sink, TopicReadError},
     replay::{LetterClassifier, LetterFilter, LetterObserver, LetterSurvey, ReplayError, replay},
 };
+
+/// How long Kafka has at least to acknowledge an event: Twilio does not wait for the answer, so there is more time than the
+/// service has.
+const MIN_ACK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why dead letters could not be shown or replayed.
 #[derive(Debug, Error)]
@@ -83,7 +90,8 @@ pub(crate) async fn replay_dead_letters(
     let metrics = metrics(&config.kafka)?;
     let operations = Arc::clone(&metrics.shared.operations);
     let sink = open_sink(&config.kafka, &metrics.kafka)?;
-    let mut publisher = OrderedPublisher::new(Arc::clone(&sink) as Arc<dyn Sink>, config.kafka.ack_timeout);
+    let ack_timeout = config.kafka.ack_timeout.max(MIN_ACK_TIMEOUT);
+    let mut publisher = OrderedPublisher::new(Arc::clone(&sink) as Arc<dyn Sink>, ack_timeout);
     let survey = LetterSurvey { kafka: &config.kafka, operations: &operations, classifier, filter };
     let result = replay(&survey, &mut publisher, observer).await;
     drop(publisher);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     outbound::OutboundRecord,
-    publish::{ExclusiveProducer, Interrupts, PublishResult},
+    publish::{ExclusiveProducer, Interrupts, PublishResult, current_time},
 };
 use crate::{
     domain::{Event, PublishFailure, RecordPosition},
@@ -23,14 +23,19 @@ impl OrderedPublisher {
         Self { producer: ExclusiveProducer::new(sink), ack_timeout }
     }
 
-    /// Publishes an event, and returns where all in-sync replicas have it. The record has the time of the event, or the
-    /// current time if the topic rejects that. When this fails, the producer does not hold the record any more, but Kafka may
-    /// have written it.
+    /// Publishes the event of a replay, and returns where all in-sync replicas have it. `callback_id` is the id that the repeats
+    /// of its callback have in common, if that is not its own. When this fails, the producer does not hold the record any more,
+    /// but Kafka may have written it, or may write it later.
     ///
     /// # Errors
     /// [`PublishFailure`]; [`PublishFailure::InvalidRecord`] if the topic rejects the event itself.
-    pub(crate) async fn publish(&mut self, event: &Event) -> Result<RecordPosition, PublishFailure> {
+    pub(crate) async fn publish(
+        &mut self,
+        event: &Event,
+        callback_id: Option<&str>,
+    ) -> Result<RecordPosition, PublishFailure> {
         let record = Record::event(event).map_err(|_| PublishFailure::InvalidRecord)?;
+        let record = record.replayed(current_time(), callback_id);
         let outbound = OutboundRecord::without_fallback(record);
         let never = Interrupts::none();
         match self.producer.publish_with_fallbacks(&outbound, self.ack_timeout, false, &never).await {

@@ -6,6 +6,7 @@ use rdkafka::message::Message as _;
 
 use super::{
     published_event::header,
+    record::CALLBACK_ID_HEADER,
     topic_scan::{TopicReadError, TopicScan},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 /// give it one id, and their clocks and the receipts of the repeats are far less apart.
 const MARGIN: Duration = Duration::from_secs(86_400);
 
-/// Finds the events with some ids. It remembers nothing of other events.
+/// Finds the events with some ids, by their own or by the one that the repeats of their callback have in common. It remembers nothing of other events.
 pub(crate) struct EventIdSearch {
     scan: TopicScan,
     /// The position of the first event with each id in question, once it is found.
@@ -53,9 +54,11 @@ impl EventIdSearch {
         let positions = &mut self.positions;
         let read = self.scan.read_to_end(
             |message| {
-                let id = header(message, cloud_events::ID_HEADER).and_then(|id| positions.get_mut(id));
-                if let Some(position) = id {
-                    position.get_or_insert(RecordPosition { partition: message.partition(), offset: message.offset() });
+                for name in [cloud_events::ID_HEADER, CALLBACK_ID_HEADER] {
+                    if let Some(position) = header(message, name).and_then(|id| positions.get_mut(id)) {
+                        let offset = message.offset();
+                        position.get_or_insert(RecordPosition { partition: message.partition(), offset });
+                    }
                 }
             },
             progress,

@@ -52,7 +52,7 @@ const TAKEOVER_WAIT: Duration = Duration::from_secs(5);
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a rebalance waits for a lease to end. It is longer than the time that a piece of work waits for Kafka.
-const MAX_LEASE_WAIT: Duration = Duration::from_secs(30);
+const MAX_LEASE_WAIT: Duration = Duration::from_secs(60);
 /// How long [`LeaderElection::resign`] waits until the group is left. If that takes longer, the next leader has to wait
 /// until Kafka considers this member dead.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);

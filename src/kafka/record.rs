@@ -17,6 +17,9 @@ pub(crate) const DEAD_LETTER_REASON_HEADER: &str = "reason";
 /// The header of a dead letter that says how its signed message was built.
 pub(super) const CONSTRUCTION_HEADER: &str = "construction";
 
+/// The header of a replayed event with the id that all repeats of its callback have in common, if that is not its own.
+pub(super) const CALLBACK_ID_HEADER: &str = "callback_id";
+
 /// One record, ready to be published. The spool stores its serde representation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
@@ -29,7 +32,8 @@ pub struct Record {
     pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The value of the record, as JSON.
     pub payload: Box<RawValue>,
-    /// The timestamp of the record: the time of receipt, or the current time if the topic rejects records that old.
+    /// The timestamp of the record: the time of receipt, or the current time if the topic rejects records that old or the event
+    /// is replayed.
     pub timestamp: Timestamp,
 }
 
@@ -122,6 +126,14 @@ impl Record {
     #[must_use]
     pub fn at(&self, timestamp: Timestamp) -> Self {
         Self { timestamp, ..self.clone() }
+    }
+
+    /// The same event as a replay publishes it: with the current time, because the retention of the topic would delete a record
+    /// that looks old, and with the id that the repeats of its callback have in common.
+    #[must_use]
+    pub fn replayed(mut self, now: Timestamp, callback_id: Option<&str>) -> Self {
+        self.headers.extend(callback_id.map(|id| (CALLBACK_ID_HEADER.into(), id.to_owned().into())));
+        Self { timestamp: now, ..self }
     }
 
     /// The dead letter, cut to a size that any topic accepts. `None` for an event, which is never cut.

@@ -13,9 +13,10 @@ use crate::{
 
 /// The event that a letter can become.
 #[derive(Debug)]
-pub(super) struct ReplayableEvent {
+pub(crate) struct ReplayableEvent {
     pub(super) event: Box<Event>,
-    /// The id that the event of a repeat of the same callback has, if that is another one.
+    /// The id that all repeats of the callback have in common, if the letter has an id of its own. It is published with the
+    /// event, so that every later replay of a repeat finds it.
     pub(super) shared_id: Option<String>,
 }
 

@@ -21,13 +21,18 @@ pub(crate) struct LetterFilter {
 }
 
 impl LetterFilter {
-    /// Whether the letter of this profile is selected.
-    pub(super) fn selects(&self, letter: &DeadLetterRecord, profile: Option<&str>) -> bool {
+    /// Whether everything that the record of the letter says is selected. Its key does not count: the event can have a profile
+    /// that the record does not name.
+    pub(super) fn selects_record(&self, letter: &DeadLetterRecord) -> bool {
         let has_reason = || self.reasons.iter().any(|reason| reason.as_str() == letter.reason);
         (self.reasons.is_empty() || has_reason())
             && self.since.is_none_or(|since| letter.time >= since)
             && (self.positions.is_empty() || self.positions.contains(&letter.position))
-            && self.profile.as_ref().is_none_or(|wanted| Some(wanted.as_str()) == profile)
             && self.event_id.as_ref().is_none_or(|id| *id == letter.event_id)
+    }
+
+    /// Whether the profile is selected, whichever this returns if it is needed.
+    pub(super) fn selects_profile(&self, profile: impl FnOnce() -> Option<String>) -> bool {
+        self.profile.as_ref().is_none_or(|wanted| profile().is_some_and(|profile| profile == wanted.as_str()))
     }
 }

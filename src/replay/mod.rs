@@ -14,9 +14,9 @@
 //!
 //! # Invariants
 //!
-//! - **One event for each letter.** The event topic is the only memory. Before events are published, the topic is read to its
-//!   end for the ids of their letters, under a lease that only the leader of the consumer group has. A process that died keeps
-//!   its place in the group for some seconds, so what it had sent has arrived before its successor reads the topic.
+//! - **One event for each callback.** The event topic is the only memory. Before events are published, the topic is read to its end
+//!   for the ids of their letters, under a lease that only the leader of the consumer group has. A process that died keeps its
+//!   place in the group for some seconds, so that what it had sent has arrived before its successor reads the topic.
 //! - **The event is that of the callback**: with its id and its time of receipt, made by the code that makes the events of
 //!   callbacks. A consumer that has applied a later event of the profile skips it.
 //! - **Order of receipt.** Events are published one after the other, each when the one before it is on all in-sync replicas.
@@ -33,8 +33,9 @@
 //! | the event topic rejects an event itself | its letter stays, and the replay continues |
 //! | another process leads | the replay does not begin, or ends |
 //!
-//! The guarantee has a limit: a process that is suspended for longer than its session while it hands over an event may
-//! publish that event after another process has. Both records have the same id.
+//! The guarantee has limits, in which an event is published twice, with the same id: a process that is suspended for longer than
+//! its session at the moment at which it hands an event over; Kafka that writes an event more than half a minute after it should
+//! have acknowledged it; and an event topic that no longer has an event of which the dead-letter topic still has the letter.
 
 mod classify;
 mod filter;
@@ -42,6 +43,7 @@ mod publish;
 mod round;
 mod status;
 mod survey;
+mod suspension;
 
 pub(crate) use self::{
     classify::LetterClassifier,

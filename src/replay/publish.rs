@@ -3,22 +3,29 @@
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
+use tokio::time::{sleep, timeout};
 
 use super::{
-    status::{KeepReason, LetterStatus, SurveyedLetter},
+    classify::ReplayableEvent,
+    status::{KeepReason, LetterStatus, RepeatedLetters, SurveyedLetter},
     survey::{LetterObserver, LetterSurvey, SurveyProgress, SurveyRound},
+    suspension::SuspensionWatch,
 };
 use crate::{
     deliver::OrderedPublisher,
-    domain::{FailureClass, Label as _, PublishFailure},
-    kafka::{LeaderElection, LeaderElectionError, LeaderTask, LeadershipLost, TopicReadError},
+    domain::{FailureClass, Label as _, PublishFailure, RecordPosition},
+    kafka::{EventIdSearch, LeaderElection, LeaderElectionError, LeaderTask, LeadershipLost, TopicReadError},
 };
 
-/// How long one lease is used. The events that others have published are read again under each lease.
+/// How long letters are published under one lease. The events that others have published are read again under each lease.
 const LEASE_TIME: Duration = Duration::from_secs(1);
 
-/// A process that took longer for one step may have been suspended, and have lost its leadership without knowing.
-const MAX_STEP: Duration = Duration::from_secs(4);
+/// How long it may take under a lease to read the events that were written since they were read last.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the process keeps its lease, and reads the topic, when Kafka has not said whether it wrote an event.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+const SETTLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why a replay ended early. Events that it published before are durable, and the next replay finds them.
 #[derive(Debug, Error)]
@@ -29,6 +36,12 @@ pub(crate) enum ReplayError {
     /// It is unknown which process leads.
     #[error(transparent)]
     Election(#[from] LeaderElectionError),
+    /// The events that are written meanwhile cannot be read in time.
+    #[error("cannot read the new events of topic {topic} within {} s; run the command again", READ_TIMEOUT.as_secs())]
+    Behind {
+        /// The event topic.
+        topic: String,
+    },
     /// Another process replays letters.
     #[error(
         "another process is replaying dead letters to this topic; wait until it has ended, and run the command again"
@@ -75,7 +88,8 @@ pub(crate) async fn replay(
 ) -> Result<u64, ReplayError> {
     let election = LeaderElection::campaign(LeaderTask::Replay, survey.kafka, survey.operations).await?;
     let election = election.ok_or(ReplayError::AnotherLeads)?;
-    let result = Replay { survey, election: &election, publisher, last_step: Instant::now() }.run(observer).await;
+    let mut replay = Replay { survey, election: &election, publisher, repeated: RepeatedLetters::default() };
+    let result = replay.run(observer).await;
     election.resign().await;
     result
 }
@@ -84,8 +98,7 @@ struct Replay<'a> {
     survey: &'a LetterSurvey<'a>,
     election: &'a LeaderElection,
     publisher: &'a mut OrderedPublisher,
-    /// When the last step under a lease ended.
-    last_step: Instant,
+    repeated: RepeatedLetters,
 }
 
 impl Replay<'_> {
@@ -94,8 +107,8 @@ impl Replay<'_> {
         loop {
             let (round, others) = self.survey.next_round(after, observer).await?;
             let Some(mut round) = round else { return Ok(others) };
+            self.repeated.begin_round();
             round.events.refresh(|read, total| observer.progress(SurveyProgress::Events(read, total))).await?;
-            self.last_step = Instant::now();
             self.replay_round(&mut round, observer).await?;
             round.events.close().await;
             if round.end.is_none() {
@@ -110,38 +123,76 @@ impl Replay<'_> {
         round: &mut SurveyRound,
         observer: &mut dyn LetterObserver,
     ) -> Result<(), ReplayError> {
-        round.letters.retain(|letter| letter.is_selected);
         while !round.letters.is_empty() {
-            self.check_suspension().await?;
-            let _lease = self.election.acquire_lease().await?;
-            let began = Instant::now();
-            round.events.refresh(|_, _| {}).await?;
-            while began.elapsed() < LEASE_TIME
-                && let Some(letter) = round.letters.pop_front()
-            {
-                let letter = self.replay_letter(round.repeated.survey(letter, &round.events)).await?;
-                observer.letter(&letter);
+            let mut suspension = SuspensionWatch::start();
+            self.replay_under_lease(round, &mut suspension, observer).await?;
+            // Only Kafka knows whether another process leads now, and while a lease is held it cannot tell.
+            if suspension.was_suspended() && self.election.is_taken_over().await {
+                return Err(ReplayError::AnotherLeads);
             }
-            self.last_step = Instant::now();
         }
         Ok(())
     }
 
-    /// A process that was suspended learns only from Kafka that another one leads now.
-    async fn check_suspension(&mut self) -> Result<(), ReplayError> {
-        let is_suspicious = self.last_step.elapsed() > MAX_STEP;
-        if is_suspicious && self.election.is_taken_over().await { Err(ReplayError::AnotherLeads) } else { Ok(()) }
+    /// Replays letters for [`LEASE_TIME`], and at least one, unless the process was suspended.
+    async fn replay_under_lease(
+        &mut self,
+        round: &mut SurveyRound,
+        suspension: &mut SuspensionWatch,
+        observer: &mut dyn LetterObserver,
+    ) -> Result<(), ReplayError> {
+        let _lease = suspension.during(self.election.acquire_lease()).await?;
+        let read = suspension.during(timeout(READ_TIMEOUT, round.events.refresh(|_, _| {}))).await;
+        read.map_err(|_| ReplayError::Behind { topic: self.survey.kafka.topic.clone() })??;
+        let began = Instant::now();
+        while !suspension.was_suspended()
+            && let Some(letter) = round.letters.pop_front()
+        {
+            let letter = self.repeated.survey(letter, &round.events);
+            let letter = suspension.during(self.replay_letter(letter, &mut round.events)).await?;
+            observer.letter(&letter);
+            if began.elapsed() >= LEASE_TIME {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    async fn replay_letter(&mut self, letter: SurveyedLetter) -> Result<SurveyedLetter, ReplayError> {
-        let LetterStatus::Replayable(event) = &letter.status else { return Ok(letter) };
-        let status = match self.publisher.publish(event).await {
+    async fn replay_letter(
+        &mut self,
+        letter: SurveyedLetter,
+        events: &mut EventIdSearch,
+    ) -> Result<SurveyedLetter, ReplayError> {
+        let LetterStatus::Replayable(ReplayableEvent { event, shared_id }) = &letter.status else { return Ok(letter) };
+        let status = match self.publisher.publish(event, shared_id.as_deref()).await {
             Ok(position) => LetterStatus::Replayed(position),
             Err(reason) if reason.class() == FailureClass::Record => LetterStatus::Kept(KeepReason::Rejected),
-            Err(reason) => {
-                return Err(ReplayError::NotPublished { topic: self.survey.kafka.topic.clone(), reason });
-            }
+            Err(reason) => match settle(reason, &event.id, events).await {
+                Some(position) => LetterStatus::Replayed(position),
+                None => {
+                    return Err(ReplayError::NotPublished { topic: self.survey.kafka.topic.clone(), reason });
+                }
+            },
         };
         Ok(SurveyedLetter { status, ..letter })
     }
+}
+
+/// Waits until the topic has an event that Kafka did not acknowledge. It may still write the event, and the next process must
+/// not read the topic before that. Returns the position, or `None` if Kafka cannot have written it or does not in time.
+async fn settle(reason: PublishFailure, id: &str, events: &mut EventIdSearch) -> Option<RecordPosition> {
+    if !matches!(reason.class(), FailureClass::Outage | FailureClass::Fatal) {
+        return None;
+    }
+    let search = async {
+        loop {
+            // As long as Kafka does not answer, it may not have written the event either.
+            let _ = events.refresh(|_, _| {}).await;
+            if let Some(position) = events.position(id) {
+                return position;
+            }
+            sleep(SETTLE_INTERVAL).await;
+        }
+    };
+    timeout(SETTLE_TIMEOUT, search).await.ok()
 }

@@ -1,14 +1,17 @@
 //! What a replay makes of a dead letter.
 
-use std::{borrow::Cow, collections::HashMap, iter};
+use std::{borrow::Cow, collections::HashMap};
 
 use thiserror::Error;
 
 use super::classify::ReplayableEvent;
 use crate::{
-    domain::{DeadLetterReason, Event, Label as _, RecordPosition, RejectReason, Resource},
+    domain::{DeadLetterReason, Label as _, RecordPosition, RejectReason, Resource},
     kafka::{DeadLetterRecord, EventIdSearch},
 };
+
+/// How many first letters are remembered from round to round.
+const MAX_FIRST_LETTERS: usize = 100_000;
 
 /// Why a letter cannot become an event. The text says it in one sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -64,7 +67,7 @@ impl KeepReason {
 #[derive(Debug)]
 pub(crate) enum LetterStatus {
     /// It can become this event.
-    Replayable(Box<Event>),
+    Replayable(ReplayableEvent),
     /// This replay has published its event there.
     Replayed(RecordPosition),
     /// Its event was in the topic already.
@@ -94,8 +97,6 @@ pub(super) struct ClassifiedLetter {
     pub(super) letter: DeadLetterRecord,
     pub(super) resource: Option<Resource>,
     pub(super) result: Result<ReplayableEvent, KeepReason>,
-    /// Whether the letter is to be shown or replayed, and not only there to recognize its repeats.
-    pub(super) is_selected: bool,
 }
 
 impl ClassifiedLetter {
@@ -103,6 +104,11 @@ impl ClassifiedLetter {
     fn shared_id(&self) -> &str {
         let shared = self.result.as_ref().ok().and_then(|replayable| replayable.shared_id.as_deref());
         shared.unwrap_or(&self.letter.event_id)
+    }
+
+    /// The ids by which the event of the letter, or of a repeat, is found.
+    pub(super) fn event_ids(&self) -> [&str; 2] {
+        [&self.letter.event_id, self.shared_id()]
     }
 
     /// The profile of the event, or else of the letter.
@@ -114,45 +120,35 @@ impl ClassifiedLetter {
     }
 }
 
-/// What is known of the letters of a round, by which repeats of one callback are recognized.
+/// Recognizes repeats of one callback among the letters of this run. Those of earlier runs are in the event topic.
 #[derive(Debug, Default)]
 pub(super) struct RepeatedLetters {
-    /// The ids of letters by the id that they share.
-    ids: HashMap<String, Vec<String>>,
-    /// The first letter with each shared id that has been surveyed.
+    /// The first letter with each shared id that can become an event.
     first: HashMap<String, RecordPosition>,
 }
 
 impl RepeatedLetters {
-    pub(super) fn of<'l>(letters: impl IntoIterator<Item = &'l ClassifiedLetter>) -> Self {
-        let mut ids: HashMap<String, Vec<String>> = HashMap::new();
-        for letter in letters {
-            ids.entry(letter.shared_id().to_owned()).or_default().push(letter.letter.event_id.clone());
+    /// Limits the memory. To forget is harmless in a replay: the events that it has published are read before each round.
+    pub(super) fn begin_round(&mut self) {
+        if self.first.len() > MAX_FIRST_LETTERS {
+            self.first.clear();
         }
-        Self { ids, first: HashMap::new() }
-    }
-
-    /// All ids that the event of one of the letters may have.
-    pub(super) fn event_ids(&self) -> impl Iterator<Item = String> {
-        self.ids.iter().flat_map(|(shared, ids)| iter::once(shared).chain(ids)).cloned()
     }
 
     /// Finds out whether the callback of a letter is an event already, or repeats that of an earlier letter.
     pub(super) fn survey(&mut self, classified: ClassifiedLetter, events: &EventIdSearch) -> SurveyedLetter {
-        let shared = classified.shared_id().to_owned();
-        let ids = self.ids.get(&shared).into_iter().flatten().chain([&shared]);
-        let event = ids.into_iter().find_map(|id| events.position(id));
-        let first = self.first.get(&shared).copied();
+        let event = classified.event_ids().into_iter().find_map(|id| events.position(id));
+        let first = self.first.get(classified.shared_id()).copied();
         if classified.result.is_ok() && first.is_none() {
-            self.first.insert(shared, classified.letter.position);
+            self.first.insert(classified.shared_id().to_owned(), classified.letter.position);
         }
         let profile = classified.profile().map(str::to_owned);
-        let ClassifiedLetter { letter, resource, result, .. } = classified;
+        let ClassifiedLetter { letter, resource, result } = classified;
         let status = match (event, result, first) {
             (Some(event), _, _) => LetterStatus::Published(event),
             (None, Err(reason), _) => LetterStatus::Kept(reason),
             (None, Ok(_), Some(first)) => LetterStatus::Repeat(first),
-            (None, Ok(replayable), None) => LetterStatus::Replayable(replayable.event),
+            (None, Ok(replayable), None) => LetterStatus::Replayable(replayable),
         };
         SurveyedLetter { letter, resource, status, profile }
     }

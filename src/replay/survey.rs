@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     config::KafkaConfig,
-    domain::{DeadLetterReason, Label as _},
     kafka::{DeadLetterRecord, EventIdSearch, TopicReadError, read_dead_letters},
     telemetry::Operations,
 };
@@ -46,7 +45,6 @@ pub(crate) struct LetterSurvey<'a> {
 /// A round of classified letters in the order of receipt, and the search for their events.
 pub(super) struct SurveyRound {
     pub(super) letters: VecDeque<ClassifiedLetter>,
-    pub(super) repeated: RepeatedLetters,
     pub(super) events: EventIdSearch,
     /// Where the next round begins, if there is one.
     pub(super) end: Option<LetterOrder>,
@@ -58,12 +56,13 @@ impl LetterSurvey<'_> {
     /// # Errors
     /// [`TopicReadError`]. The letters until then have been passed to the observer.
     pub(crate) async fn run(&self, observer: &mut dyn LetterObserver) -> Result<u64, TopicReadError> {
-        let mut after = None;
+        let (mut after, mut repeated) = (None, RepeatedLetters::default());
         loop {
             let (round, others) = self.next_round(after, observer).await?;
-            let Some(SurveyRound { letters, mut repeated, mut events, end }) = round else { return Ok(others) };
+            let Some(SurveyRound { letters, mut events, end }) = round else { return Ok(others) };
+            repeated.begin_round();
             events.refresh(|read, total| observer.progress(SurveyProgress::Events(read, total))).await?;
-            for letter in letters.into_iter().filter(|letter| letter.is_selected) {
+            for letter in letters {
                 observer.letter(&repeated.survey(letter, &events));
             }
             events.close().await;
@@ -74,7 +73,7 @@ impl LetterSurvey<'_> {
         }
     }
 
-    /// Reads the letters after this place, and opens the event topic; no round if there are none. Also returns how many records
+    /// Reads the selected letters after this place, and opens the event topic; no round if there are none. Also returns how many records
     /// are no dead letters.
     pub(super) async fn next_round(
         &self,
@@ -87,7 +86,7 @@ impl LetterSurvey<'_> {
             self.operations,
             |letter| {
                 let is_later = after.is_none_or(|after| (letter.time, letter.position) > after);
-                if is_later && (may_have_repeats(&letter) || self.filter.selects(&letter, letter.profile.as_deref())) {
+                if is_later && self.is_selected(&letter) {
                     round.add(letter);
                 }
             },
@@ -97,21 +96,20 @@ impl LetterSurvey<'_> {
         let end = round.end();
         let letters: VecDeque<_> = round.into_letters().map(|letter| self.classify(letter)).collect();
         let Some(first) = letters.front() else { return Ok((None, others)) };
-        let repeated = RepeatedLetters::of(&letters);
         let since = first.letter.time;
-        let events = EventIdSearch::open(self.kafka, self.operations, repeated.event_ids(), since).await?;
-        Ok((Some(SurveyRound { letters, repeated, events, end }), others))
+        let ids = letters.iter().flat_map(ClassifiedLetter::event_ids).map(str::to_owned);
+        let events = EventIdSearch::open(self.kafka, self.operations, ids, since).await?;
+        Ok((Some(SurveyRound { letters, events, end }), others))
+    }
+
+    fn is_selected(&self, letter: &DeadLetterRecord) -> bool {
+        let event =
+            || self.classifier.classify(letter).ok().map(|replayable| replayable.event.data.profile_sid.to_string());
+        self.filter.selects_record(letter) && self.filter.selects_profile(|| event().or_else(|| letter.profile.clone()))
     }
 
     fn classify(&self, letter: DeadLetterRecord) -> ClassifiedLetter {
         let (resource, result) = (self.classifier.resource(&letter), self.classifier.classify(&letter));
-        let mut classified = ClassifiedLetter { letter, resource, result, is_selected: false };
-        classified.is_selected = self.filter.selects(&classified.letter, classified.profile());
-        classified
+        ClassifiedLetter { letter, resource, result }
     }
-}
-
-/// Whether letters with another id may be of the same callback.
-fn may_have_repeats(letter: &DeadLetterRecord) -> bool {
-    letter.reason == DeadLetterReason::SignatureFailed.as_str()
 }
