@@ -43,17 +43,17 @@ impl ProfileGauges {
         Ok(Self {
             profiles: catalogue.paired_gauges(
                 "trusthub_profiles",
-                "Profiles in this status, of the partitions that this instance owns; the sum over all instances counts.",
+                "Profiles in this status, of the partitions that this instance owns. The sum over all instances counts.",
                 ["resource", "status"],
             )?,
             oldest: catalogue.paired_gauges(
                 "trusthub_profiles_oldest_seconds",
-                "How long the profile that entered this status first has been in it; 0 if none is. The maximum over all instances counts.",
+                "How long the profile that entered this status first has been in it, or 0 without one. The maximum over all instances counts.",
                 ["resource", "status"],
             )?,
             expiring: catalogue.paired_gauges(
                 "trusthub_profiles_expiring",
-                "Approved profiles whose approval expires within this time or has expired; the sum over all instances counts.",
+                "Approved profiles whose approval expires within this time or has expired. The sum over all instances counts.",
                 ["resource", "within"],
             )?,
         })

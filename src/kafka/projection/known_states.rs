@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    super::partitioner::partition_of,
     event_record::EventRecord,
     group::{Committed, ProjectionGroup},
     limits::TRANSACTION_TIMEOUT,
@@ -114,7 +115,7 @@ impl StateReading {
             is_truncated |= extent.first > 0;
             reader.read((&self.topic, partition, extent.end), &self.stop, |record| {
                 records = records.saturating_add(1);
-                if let Some((profile, state)) = state_of(&record) {
+                if let Some((profile, state)) = state_of(&record, partitions) {
                     each(&mut states, profile, state);
                 }
             })?;
@@ -171,9 +172,13 @@ fn incomplete(reason: impl Into<String>) -> StatesUnused {
     StatesUnused::Incomplete(reason.into())
 }
 
-/// The profile of a record of the state topic, and its state. `None` for a record that is neither a state nor a tombstone.
-fn state_of(record: &EventRecord) -> Option<(ProfileSid, Option<ProfileState>)> {
+/// The profile of a record of the state topic, and its state. `None` for a record that is neither a state nor a tombstone, and
+/// in a partition that the profile had before others were added: the tombstone there says nothing about its present state.
+fn state_of(record: &EventRecord, partitions: i32) -> Option<(ProfileSid, Option<ProfileState>)> {
     let profile = ProfileSid::parse(std::str::from_utf8(record.key.as_deref()?).ok()?).ok()?;
+    if partition_of(&profile, partitions) != record.position.partition {
+        return None;
+    }
     let state = match record.value.as_deref() {
         Some(value) => Some(serde_json::from_slice(value).ok()?),
         None => None,
@@ -184,10 +189,21 @@ fn state_of(record: &EventRecord) -> Option<(ProfileSid, Option<ProfileState>)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::PartitionCounts;
+    use crate::{domain::state::Position, kafka::PartitionCounts};
 
     fn next(counts: Option<PartitionCounts>) -> Option<i64> {
         next_of(&Committed { next: 7, counts }, 0, 3).ok()
+    }
+
+    #[test]
+    fn tombstone_in_a_former_partition_does_not_delete_the_state() {
+        let key = format!("BU{}", "0a".repeat(16));
+        let home = partition_of(&ProfileSid::parse(&key).unwrap(), 4);
+        for partition in 0..4 {
+            let mut record = EventRecord::of_type("a tombstone has none", Position { partition, offset: 7 });
+            record.key = Some(key.clone().into_bytes());
+            assert_eq!(state_of(&record, 4).is_some(), partition == home, "{partition}");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ const STEPS: [(&str, &[&str]); 9] = [
         ],
     ),
     ("Result", &["6 changes of the profile became 6 events"]),
-    ("Try next", &["dev keep all of this running", "dev --once | cat", "docs/events.md"]),
+    ("Try next", &["dev keep all of this running", "dev --once | cat", "--help all commands"]),
 ];
 
 fn assert_tells_all_steps(shown: &str) {
