@@ -10,14 +10,16 @@
 //! - [`view`] has the rules by which a consumer skips repeats and events that are out of order.
 //! - [`state`] has the present state of a profile and how events change it, which is what the state topic contains.
 //!   [`ProfileDeleted`] and [`ProfileDescribed`] are events of reconciliation for that state.
+//! - [`DeadLetter`] is the value of a record of the dead-letter topic: a request that could not become an event.
 //! - [`Label`] and [`closed_set!`] are for closed sets of values, such as metric labels.
 //!
-//! The JSON Schema of the value is `schemas/profile-status-changed.v1.json` in the repository. A test holds it equal to
-//! the type, and another one compatible with the frozen schema of this version.
+//! The folder `schemas/` of the repository has a JSON Schema and an Avro schema of each of these values. Tests hold them equal
+//! to the types, and compatible with the frozen schemas of their version.
 
 #![forbid(unsafe_code)]
 
 pub mod cloud_events;
+pub mod dead_letter;
 pub mod error_code;
 mod event;
 mod label;
@@ -32,6 +34,7 @@ mod status;
 mod time;
 pub mod view;
 
+pub use dead_letter::DeadLetter;
 pub use event::{Origin, ProfileDetails, ProfileStatusChanged, RejectionReason};
 pub use label::{Label, serialize_label};
 pub use policy::{KnownPolicy, ProfileTier, ProfileType};

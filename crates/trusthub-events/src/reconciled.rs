@@ -8,6 +8,8 @@ use crate::{AccountSid, Origin, ProfileDetails, ProfileSid, Resource, Status, Ti
 /// [`DELETED_EVENT_TYPE`](crate::cloud_events::DELETED_EVENT_TYPE).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+// Readers of the schema cannot follow the link.
+#[cfg_attr(test, schemars(description = "Trust Hub says that a profile no longer exists."))]
 pub struct ProfileDeleted {
     /// The account that owned the profile.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^AC[0-9a-fA-F]{32}$")))]
@@ -30,6 +32,11 @@ pub struct ProfileDeleted {
 /// [`DESCRIBED_EVENT_TYPE`](crate::cloud_events::DESCRIBED_EVENT_TYPE).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+// Readers of the schema cannot follow the link.
+#[cfg_attr(
+    test,
+    schemars(description = "The details of a profile whose status did not change, as Trust Hub has them.")
+)]
 pub struct ProfileDescribed {
     /// The account that owns the profile.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^AC[0-9a-fA-F]{32}$")))]
