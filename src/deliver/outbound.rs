@@ -5,8 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, cloud_events},
-    kafka::{DEAD_LETTER_REASON_HEADER, Record},
+    domain::{
+        DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, cloud_events,
+        dead_letter_headers::REASON_HEADER,
+    },
+    kafka::Record,
 };
 
 /// A record and its fallback.
@@ -87,7 +90,7 @@ pub(super) fn log_published(record: &Record, written: &TopicPosition) {
     tracing::info!(
         ce_id = record.header(cloud_events::ID_HEADER),
         profile_sid = record.key.as_deref(),
-        reason = record.header(DEAD_LETTER_REASON_HEADER),
+        reason = record.header(REASON_HEADER),
         topic = &**topic,
         partition = position.partition,
         offset = position.offset,

@@ -26,11 +26,11 @@ pub use signature::{ConstructionLabel, SignatureMode, Signer};
 pub use trace::TraceParent;
 pub(crate) use trusthub_events::closed_set;
 pub use trusthub_events::{
-    AccountSid, KnownPolicy, Label, Origin, ProfileDeleted, ProfileDescribed, ProfileDetails, ProfileSid,
+    AccountSid, DeadLetter, KnownPolicy, Label, Origin, ProfileDeleted, ProfileDescribed, ProfileDetails, ProfileSid,
     ProfileStatusChanged, ProfileTier, ProfileType, RejectionReason, Resource, SidError, Status, Timestamp,
     TimestampError,
     cloud_events::{self, DATA_SCHEMA, EVENT_TYPE, TEST_EVENT_TYPE},
-    error_code, is_sid, serialize_label, state, view,
+    dead_letter as dead_letter_headers, error_code, is_sid, serialize_label, state, view,
 };
 pub use twilio_signature::{
     Algorithm, Construction, Encoding, Headers, KeyKind, PublicUrl, PublicUrlError, SIGNATURE_HEADER,

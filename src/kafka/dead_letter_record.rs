@@ -5,14 +5,15 @@ use std::sync::Arc;
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::{
-    dead_letter::DeadLetter,
     published_event::header,
-    record::{CONSTRUCTION_HEADER, DEAD_LETTER_REASON_HEADER},
     topic_scan::{TopicReadError, TopicScan},
 };
 use crate::{
     config::KafkaConfig,
-    domain::{Construction, ConstructionLabel, Label as _, RecordPosition, Timestamp, cloud_events},
+    domain::{
+        Construction, ConstructionLabel, DeadLetter, Label as _, RecordPosition, Timestamp, cloud_events,
+        dead_letter_headers::{CONSTRUCTION_HEADER, REASON_HEADER},
+    },
     telemetry::Operations,
 };
 
@@ -54,7 +55,7 @@ impl DeadLetterRecord {
         Some(Self {
             position,
             profile: key.map(str::to_owned),
-            reason: header(DEAD_LETTER_REASON_HEADER)?.to_owned(),
+            reason: header(REASON_HEADER)?.to_owned(),
             event_id: header(cloud_events::ID_HEADER)?.to_owned(),
             time: header(cloud_events::TIME_HEADER)?.parse().ok()?,
             construction: header(CONSTRUCTION_HEADER).and_then(ConstructionLabel::named).map(|label| label.0),

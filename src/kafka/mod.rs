@@ -44,7 +44,7 @@ mod topic_scan;
 mod topic_tail;
 
 pub(crate) use client_config::check_properties;
-pub(crate) use dead_letter::DeadLetter;
+pub(crate) use dead_letter::{complete_headers, raw_body};
 pub(crate) use dead_letter_record::{DeadLetterRecord, read_dead_letters};
 pub(crate) use event_ids::EventIdSearch;
 pub(crate) use health::KafkaHealth;
@@ -62,7 +62,6 @@ pub(crate) use projection::{
 pub(crate) use published_event::{PublishedContent, PublishedEvent, PublishedStatus};
 /// The error of librdkafka.
 pub(crate) use rdkafka::error::KafkaError as ClientError;
-pub(crate) use record::DEAD_LETTER_REASON_HEADER;
 pub use record::Record;
 pub(crate) use record_search::{FoundRecord, RecordSearch};
 pub(crate) use sink::{Availability, BackgroundCall, Completion, OnCompleted, Sink};

@@ -5,17 +5,13 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::dead_letter::DeadLetter;
+use super::dead_letter;
 use crate::domain::{
-    AccountSid, ConstructionLabel, DeadLetterAttributes, Destination, Event, Label as _, NoticeContent, ProfileNotice,
-    RawCallback, Timestamp, TraceParent, cloud_events, serialize_label,
+    AccountSid, ConstructionLabel, DeadLetter, DeadLetterAttributes, Destination, Event, Label as _, NoticeContent,
+    ProfileNotice, RawCallback, Timestamp, TraceParent, cloud_events,
+    dead_letter_headers::{CONSTRUCTION_HEADER, REASON_HEADER},
+    serialize_label,
 };
-
-/// The header of a dead letter with the reason why it is no event.
-pub(crate) const DEAD_LETTER_REASON_HEADER: &str = "reason";
-
-/// The header of a dead letter that says how its signed message was built.
-pub(super) const CONSTRUCTION_HEADER: &str = "construction";
 
 /// The header of a replayed event with the id that all repeats of its callback have in common, if that is not its own.
 pub(super) const CALLBACK_ID_HEADER: &str = "callback_id";
@@ -98,7 +94,7 @@ impl Record {
     pub fn dead_letter(raw: &RawCallback, attributes: &DeadLetterAttributes) -> serde_json::Result<Self> {
         let DeadLetterAttributes { reason, profile, event_id, received_at, construction } = attributes;
         let mut headers = vec![
-            (DEAD_LETTER_REASON_HEADER.into(), reason.as_str().into()),
+            (REASON_HEADER.into(), reason.as_str().into()),
             (cloud_events::ID_HEADER.into(), event_id.clone().into()),
             (cloud_events::TIME_HEADER.into(), received_at.to_string().into()),
             content_type(),
@@ -111,7 +107,7 @@ impl Record {
             destination: Destination::DeadLetters,
             key: profile.as_ref().map(ToString::to_string),
             headers,
-            payload: to_raw_value(&DeadLetter::of(raw, *reason, *received_at))?,
+            payload: to_raw_value(&dead_letter::of(raw, *reason, *received_at))?,
             timestamp: *received_at,
         })
     }
@@ -143,7 +139,7 @@ impl Record {
             Destination::Events => return None,
             Destination::DeadLetters => serde_json::from_str(self.payload.get()).ok()?,
         };
-        let payload = to_raw_value(&complete.cut(self.payload.get().len())).ok()?;
+        let payload = to_raw_value(&dead_letter::cut(complete, self.payload.get().len())).ok()?;
         Some(Self { payload, headers: self.headers.clone(), key: self.key.clone(), ..*self })
     }
 }

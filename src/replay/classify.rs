@@ -5,7 +5,7 @@ use twilio_signature::Verifier;
 use super::status::KeepReason;
 use crate::{
     domain::{DeadLetterReason, Event, Label as _, PublicUrl, RawCallback, Resource, SignatureMode},
-    kafka::DeadLetterRecord,
+    kafka::{DeadLetterRecord, complete_headers, raw_body},
     normalize::{CallbackIdentity, normalize},
     receive::{CapturedRequest, Decider},
     verify::{AuthenticCallback, VerifiedCallback},
@@ -70,7 +70,7 @@ impl LetterClassifier {
     }
 
     fn callback(&self, letter: &DeadLetterRecord) -> Option<RawCallback> {
-        let (headers, body) = (letter.request.complete_headers(), letter.request.raw_body()?);
+        let (headers, body) = (complete_headers(&letter.request), raw_body(&letter.request)?);
         let (method, target) = (&letter.request.method, &letter.request.path_and_query);
         self.decider.callback(CapturedRequest { method, target, headers: &headers, body: &body })
     }

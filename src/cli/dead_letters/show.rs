@@ -2,8 +2,7 @@
 
 use crate::{
     cli::text::escaped,
-    domain::SIGNATURE_HEADER,
-    kafka::DeadLetter,
+    domain::{DeadLetter, SIGNATURE_HEADER},
     replay::{LetterClassifier, LetterObserver, LetterStatus, SurveyProgress, SurveyedLetter},
 };
 
