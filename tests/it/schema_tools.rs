@@ -1,6 +1,8 @@
-//! Common tools accept the schema of events: validators in their strictest mode, and quicktype, whose code for Java, Go,
-//! TypeScript and Python compiles and reads records, also those of a later version.
+//! Common tools accept the schemas: validators in their strictest mode, fastavro, AsyncAPI's own parser, and quicktype, whose
+//! code for Java, Go, TypeScript and Python compiles and reads records, also those of a later version.
 
+mod asyncapi;
+mod avro;
 mod generated_code;
 
 use std::{
@@ -24,15 +26,36 @@ fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()
 }
 
-/// The values of the golden records in `tests/fixtures/callbacks` that are events.
-fn golden_values() -> Vec<Value> {
+fn schema_file(name: &str) -> Value {
+    let text = fs::read_to_string(project_root().join("schemas").join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The golden records in `tests/fixtures/callbacks` that are for this topic.
+fn golden_records(topic: &str) -> Vec<Value> {
     let folder = fs::read_dir(project_root().join("tests/fixtures/callbacks")).unwrap();
     let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "snap"));
     files.sort();
     let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
     let records = texts.map(|text| serde_json::from_str::<Value>(text.splitn(3, "---\n").nth(2).unwrap()).unwrap());
-    records.filter(|record| record["topic"] == "events").map(|mut record| received(record["value"].take())).collect()
+    records.filter(|record| record["topic"] == topic).collect()
+}
+
+/// The values of the golden records that are events.
+fn golden_values() -> Vec<Value> {
+    golden_records("events").into_iter().map(|mut record| received(record["value"].take())).collect()
+}
+
+/// The values of the golden records that are dead letters, and a cut one.
+fn dead_letters() -> Vec<Value> {
+    let records = golden_records("dead_letters").into_iter();
+    let mut letters: Vec<_> = records.map(|mut record| received(record["value"].take())).collect();
+    let mut cut = letters[0].clone();
+    cut["cut_from_bytes"] = 1_100_000.into();
+    cut["headers"] = json!([]);
+    letters.push(cut);
+    letters
 }
 
 /// The value with a time of receipt, which differs between runs and is therefore not part of the golden record.
@@ -112,20 +135,32 @@ fn errors(validator: &mut Command, schema: &Value, values: &[Value]) -> Result<V
 #[test]
 fn ajv_and_jsonschema_accept_the_schema_and_every_record() {
     let values = all_values();
-    for mut validator in [ajv(), jsonschema()] {
-        assert_eq!(errors(&mut validator, &schema(), &values), Ok(vec![Vec::new(); values.len()]), "{validator:?}");
+    for schema in [schema(), schema_file("profile-status-changed.v1.draft-07.json")] {
+        for mut validator in [ajv(), jsonschema()] {
+            assert_eq!(errors(&mut validator, &schema, &values), Ok(vec![Vec::new(); values.len()]), "{validator:?}");
+        }
     }
 }
 
-/// The example of the documentation, which a test of `trusthub-events` compares with the type.
-fn documented_state() -> Value {
+/// The first example after this heading of the documentation.
+fn documented(heading: &str) -> Value {
     let page = fs::read_to_string(project_root().join("docs/events.md")).unwrap();
-    let section = page.split("## The state of a profile\n").nth(1).unwrap();
-    serde_json::from_str(section.split("```json\n").nth(1).unwrap().split("```").next().unwrap()).unwrap()
+    let (_, section) = page.split_once(&format!("\n## {heading}\n")).unwrap();
+    let (_, example) = section.split_once("```json\n").unwrap();
+    serde_json::from_str(example.split_once("```").unwrap().0).unwrap()
 }
 
-#[test]
-fn ajv_and_jsonschema_accept_the_schemas_of_states_and_their_events() {
+fn documented_event() -> Value {
+    documented("The record")
+}
+
+/// A test of `trusthub-events` compares it with the type.
+fn documented_state() -> Value {
+    documented("The state of a profile")
+}
+
+/// Values of the types without golden records, each with the name of its schema.
+fn documented_values() -> [(&'static str, Vec<Value>); 4] {
     let state = documented_state();
     let only = |fields: &[&str]| {
         let fields = fields.iter().map(|field| ((*field).to_owned(), state[*field].clone()));
@@ -140,17 +175,26 @@ fn ajv_and_jsonschema_accept_the_schemas_of_states_and_their_events() {
     for field in ["profile", "previous_status", "previous_since"] {
         without_details[field] = Value::Null;
     }
-    for (name, good) in [
-        ("profile-state.v1", vec![state.clone(), without_details]),
+    [
+        ("profile-state.v1", vec![state, without_details]),
         ("profile-deleted.v1", vec![deleted]),
         ("profile-described.v1", vec![described]),
-    ] {
-        let text = fs::read_to_string(project_root().join(format!("schemas/{name}.json"))).unwrap();
-        let schema: Value = serde_json::from_str(&text).unwrap();
-        for mut validator in [ajv(), jsonschema()] {
-            assert_eq!(errors(&mut validator, &schema, &good), Ok(vec![Vec::new(); good.len()]), "{name}");
-            let bad = errors(&mut validator, &schema, &[json!({})]).unwrap();
-            assert!(!bad[0].is_empty(), "{name} requires fields");
+        ("dead-letter.v1", dead_letters()),
+    ]
+}
+
+#[test]
+fn ajv_and_jsonschema_accept_the_schemas_of_all_other_values() {
+    for (name, good) in documented_values() {
+        for extension in ["json", "draft-07.json"] {
+            let schema = schema_file(&format!("{name}.{extension}"));
+            for mut validator in [ajv(), jsonschema()] {
+                // An empty object is the last value, and lacks every field.
+                let values: Vec<_> = good.iter().cloned().chain([json!({})]).collect();
+                let mut found = errors(&mut validator, &schema, &values).unwrap();
+                assert!(!found.pop().unwrap().is_empty(), "{name}.{extension} requires fields");
+                assert_eq!(found, vec![Vec::<String>::new(); good.len()], "{name}.{extension}");
+            }
         }
     }
 }
