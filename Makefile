@@ -32,7 +32,7 @@ lint: ## Check format, code, documentation and dependencies
 	cargo package --locked --allow-dirty --quiet --package twilio-signature
 	scripts/deny
 
-schemas: ## Write the event's JSON Schema, docs/rejections.md and the text of its alert from the Rust types
+schemas: ## Write the schemas of records, docs/rejections.md and the text of its alert from the Rust types
 	@scripts/setup lint
 	UPDATE_GOLDEN=1 cargo test --locked --package trusthub-events --lib
 
