@@ -40,7 +40,7 @@ fn values_of_all_schemas() -> Vec<(&'static str, Vec<Value>)> {
 }
 
 #[test]
-fn avro_values_equal_json_values_also_with_the_frozen_schema_on_either_side() {
+fn avro_values_equal_json_values_also_across_frozen_schemas() {
     for (name, values) in values_of_all_schemas() {
         let (current, frozen) = (schema_file(&format!("{name}.avsc")), schema_file(&format!("{name}.frozen.avsc")));
         for (writer, reader) in [(&current, &current), (&frozen, &current), (&current, &frozen)] {
