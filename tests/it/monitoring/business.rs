@@ -69,7 +69,7 @@ fn alerts_about_profiles_fire_and_resolve_with_the_profiles() {
 
     machine.set_clock(15 * DAY);
     let summary = wait_for_page(&fixture, "TrusthubProfileStuckInReview", "warning", "customer-profile");
-    assert_eq!(summary, "A customer-profile has been in the status pending-review for 15.0 days");
+    assert_eq!(summary, "A customer-profile has been in the status in-review for 15.0 days");
     wait_for_page(&fixture, "TrusthubApprovalExpiresIn7Days", "warning", "customer-profile");
     fixture.monitoring.wait_for_end("TrusthubApprovalExpiresIn30Days");
 
