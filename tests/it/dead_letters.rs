@@ -182,6 +182,8 @@ fn filters_select_letters_by_reason_time_and_profile() {
     succeeded(dead_letters(&bridge, &["replay", &position(&letters[4])]));
     let events = bridge.events(1);
     assert_eq!((events.len(), events[0].header("ce_id")), (1, letters[4].header("ce_id")));
+    let (code, _, said) = dead_letters(&bridge, &["replay", &position(&letters[4]), "0/4711"]);
+    assert!(code == Some(1) && said.contains("there is no dead letter at 0/4711 that"), "{said}");
     let (code, _, said) = dead_letters(&bridge, &["ls", "--reason", "odd"]);
     assert!(code == Some(2) && said.contains("signature_failed"), "{said}");
 }

@@ -73,7 +73,7 @@ async fn list(
     filter: &LetterFilter,
     format: LetterFormat,
 ) -> Result<(), Failure> {
-    let mut table = LetterTable::new(format);
+    let mut table = LetterTable::new(format, &filter.positions);
     let result = app::survey_dead_letters(config, classifier, filter, &mut table).await;
     finish(table, result)
 }
@@ -84,14 +84,14 @@ async fn replay(
     filter: &LetterFilter,
     format: LetterFormat,
 ) -> Result<(), Failure> {
-    let mut table = LetterTable::new(format);
+    let mut table = LetterTable::new(format, &filter.positions);
     let result = app::replay_dead_letters(config, classifier, filter, &mut table).await;
     finish(table, result)
 }
 
 /// Prints the totals, also of a replay that ended early.
 fn finish(table: LetterTable, result: Result<u64, DeadLettersError>) -> Result<(), Failure> {
-    let totals = table.finish()?;
+    let (totals, missing) = table.finish()?;
     if result.is_ok() || !totals.is_empty() {
         say(&totals.text());
     }
@@ -99,7 +99,14 @@ fn finish(table: LetterTable, result: Result<u64, DeadLettersError>) -> Result<(
     if others > 0 {
         say(&format!("ignored {others} records of the topic that are no dead letters of this service"));
     }
-    Ok(())
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    Err(Failure::failed(format!(
+        "there is no dead letter at {} that the options select; `trusthub-bridge dead-letters ls` lists them",
+        missing.join(", ")
+    )))
 }
 
 async fn show(config: &DeadLettersConfig, classifier: &LetterClassifier, letter: &LetterName) -> Result<(), Failure> {

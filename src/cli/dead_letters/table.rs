@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     cli::{
         output::{Failure, Rows},
-        text::escaped,
+        text::{escaped, escaped_json, fitted, padded},
     },
     domain::{Label as _, RecordPosition, Timestamp},
     replay::{KeepReason, LetterObserver, LetterStatus, SurveyProgress, SurveyedLetter},
@@ -29,21 +29,24 @@ pub(super) struct LetterTable {
     rows: Rows,
     format: LetterFormat,
     totals: LetterTotals,
+    /// The requested positions at which no letter was seen.
+    missing: Vec<RecordPosition>,
 }
 
 impl LetterTable {
-    pub(super) fn new(format: LetterFormat) -> Self {
+    /// `requested` are the positions of letters that have to exist.
+    pub(super) fn new(format: LetterFormat, requested: &[RecordPosition]) -> Self {
         let rows = match format {
             LetterFormat::List => Rows::below(list_row(["POSITION", "TIME", "REASON", "PROFILE", "REPLAY"])),
             LetterFormat::Results => Rows::below(result_row(["POSITION", "PROFILE", "RESULT"])),
             LetterFormat::Json => Rows::plain(),
         };
-        Self { rows, format, totals: LetterTotals::default() }
+        Self { rows, format, totals: LetterTotals::default(), missing: requested.to_vec() }
     }
 
-    /// Returns the totals, and the first error of printing, if there was one.
-    pub(super) fn finish(self) -> Result<LetterTotals, Failure> {
-        self.rows.finish().map(|()| self.totals)
+    /// Returns the totals and the requested positions without a letter, or the first error of printing.
+    pub(super) fn finish(self) -> Result<(LetterTotals, Vec<RecordPosition>), Failure> {
+        self.rows.finish().map(|()| (self.totals, self.missing))
     }
 }
 
@@ -51,6 +54,7 @@ impl LetterObserver for LetterTable {
     fn letter(&mut self, letter: &SurveyedLetter) {
         self.totals.count(&letter.status);
         let SurveyedLetter { letter: record, status, profile, .. } = letter;
+        self.missing.retain(|missing| *missing != record.position);
         let position = record.position.to_string();
         let profile = escaped(profile.as_deref().unwrap_or("-"));
         match self.format {
@@ -80,14 +84,18 @@ fn heading(letter: &SurveyedLetter) -> String {
     format!("{day} (UTC), {resource}")
 }
 
-/// At most 80 characters, unless a position has more than eight.
+/// At most 80 columns, unless a position has more than eight characters.
 fn list_row([position, time, reason, profile, replay]: [&str; 5]) -> String {
-    format!("{position:8} {time:5} {reason:23} {profile:34} {replay}")
+    format!("{position:8} {time:5} {} {} {replay}", cell(reason, 23), cell(profile, 34))
 }
 
-/// At most 80 characters, unless a position has more than eight.
+/// At most 80 columns, unless a position has more than eight characters.
 fn result_row([position, profile, result]: [&str; 3]) -> String {
-    format!("{position:8} {profile:34} {result}")
+    format!("{position:8} {} {result}", cell(profile, 34))
+}
+
+fn cell(text: &str, columns: usize) -> String {
+    padded(&fitted(text, columns), columns)
 }
 
 /// Hour and minute in UTC.
@@ -110,6 +118,8 @@ struct LetterLine<'l> {
     detail: Option<&'static str>,
     /// Where its event is.
     event: Option<PositionFields>,
+    /// The letter that it repeats.
+    repeats: Option<PositionFields>,
 }
 
 #[derive(Serialize)]
@@ -126,6 +136,10 @@ fn json_line(letter: &SurveyedLetter) -> String {
         LetterStatus::Kept(reason) => (Some(reason.label()), None),
         LetterStatus::Replayable(_) | LetterStatus::Repeat(_) => (None, None),
     };
+    let repeats = match status {
+        LetterStatus::Repeat(position) => Some(fields(*position)),
+        _ => None,
+    };
     let line = LetterLine {
         partition: record.position.partition,
         offset: record.position.offset,
@@ -137,9 +151,10 @@ fn json_line(letter: &SurveyedLetter) -> String {
         replay: status.label(),
         detail,
         event,
+        repeats,
     };
     // A structure of texts and numbers is always JSON.
-    serde_json::to_string(&line).unwrap_or_default()
+    escaped_json(&serde_json::to_string(&line).unwrap_or_default())
 }
 
 /// How many letters have each status.
@@ -199,7 +214,10 @@ impl LetterTotals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{DeadLetterReason, RejectReason};
+    use crate::{
+        cli::text::width,
+        domain::{DeadLetterReason, RejectReason},
+    };
 
     #[test]
     fn totals_say_what_becomes_of_the_letters() {
@@ -229,6 +247,8 @@ mod tests {
             DeadLetterReason::ALL.iter().map(|reason| reason.as_str()).max_by_key(|label| label.len()).unwrap();
         let row = list_row(["12/12345", "11:04", longest, sid, "repeat"]);
         assert_eq!(row.len(), 80, "{row}");
+        let wide = list_row(["12/12345", "11:04", &"株".repeat(40), &"x".repeat(40), "repeat"]);
+        assert_eq!(width(&wide), 80, "{wide}");
         let kept = LetterStatus::Kept(KeepReason::NotUnderstood(DeadLetterReason::ConflictingAccountSid));
         for status in [kept, LetterStatus::Published(RecordPosition { partition: 12, offset: 123_456 })] {
             let row = result_row(["12/12345", sid, &status.summary()]);
