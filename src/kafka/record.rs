@@ -276,6 +276,16 @@ mod tests {
     }
 
     #[test]
+    fn replayed_record_has_the_present_time_and_the_id_of_its_callback() {
+        let record = dead_letter(&raw(b"a=b"), DeadLetterReason::MissingStatus);
+        let now = std::time::SystemTime::now().into();
+        let replayed = record.clone().replayed(now, Some("4567"));
+        assert_eq!((replayed.timestamp, replayed.header("callback_id")), (now, Some("4567")));
+        assert_eq!(replayed.header("ce_time"), record.header("ce_time"));
+        assert_eq!(record.clone().replayed(now, None).headers, record.headers);
+    }
+
+    #[test]
     fn record_survives_the_spool_unchanged() {
         let record = dead_letter(&raw(b"a=\"b\""), DeadLetterReason::MissingStatus);
         let restored: Record = serde_json::from_slice(&serde_json::to_vec(&record).unwrap()).unwrap();

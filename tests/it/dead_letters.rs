@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead as _, BufReader},
     process::{Child, Output, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -16,14 +16,20 @@ use serde_json::Value;
 
 use test_support::{
     Bridge, PROFILE, Request, TIMEOUT, TOKEN,
-    kafka::{Record, broker, unique_topic},
+    kafka::{Broker, Record, broker, unique_topic},
     program,
+    proxy::Fault,
+    wait_for,
 };
+
+use crate::faults::one_broker;
 
 /// Not the token with which the callbacks are signed.
 const WRONG_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 /// As many as report-only mode keeps at once.
 const BURST: usize = 50;
+/// Enough for a replay to be killed in the middle.
+const FEW: usize = 10;
 const PROFILES: usize = 5;
 
 /// A service in its first days, with a token that is not the right one.
@@ -44,13 +50,13 @@ fn succeeded((code, stdout, stderr): (Option<i32>, String, String)) -> (String, 
 }
 
 /// Fills the dead-letter topic with callbacks that verify with the right token.
-fn keep_unverified(bridge: &Bridge, count: usize) -> Vec<Record> {
+fn keep_unverified(bridge: &Bridge, kafka: &Broker, count: usize) -> Vec<Record> {
     for number in 0..count {
         let profile = format!("BU{:032}", number % PROFILES);
         let status = ["in-review", "twilio-approved", "twilio-rejected"][number / PROFILES % 3];
         assert_eq!(bridge.send(&Request::change_of(&profile, status)).status, 204, "{number}");
     }
-    bridge.dead_letters(count)
+    kafka.wait_for_records(&bridge.dead_letter_topic, count, TIMEOUT)
 }
 
 /// The letter as an older version would have kept it, which did not understand it.
@@ -164,7 +170,7 @@ fn show_has_the_request_without_its_signature_and_the_diagnosis() {
 #[test]
 fn filters_select_letters_by_reason_time_and_profile() {
     let bridge = report_only();
-    let letters = keep_unverified(&bridge, 2 * PROFILES);
+    let letters = keep_unverified(&bridge, broker(), 2 * PROFILES);
     let count = |filters: &[&str]| {
         let (listed, _) = succeeded(dead_letters(&bridge, &[&["ls", "--json"], filters].concat()));
         let lines: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -210,13 +216,13 @@ fn start_replay(bridge: &Bridge) -> Child {
 }
 
 /// Each letter is exactly one event, in the order of receipt within its profile, and `ls` names its position.
-fn assert_each_letter_is_one_event(bridge: &Bridge, letters: &[Record]) {
+fn assert_each_letter_is_one_event(bridge: &Bridge, kafka: &Broker, letters: &[Record]) {
     let ids = |records: &[Record]| -> Vec<String> {
         let mut ids: Vec<_> = records.iter().map(|record| record.header("ce_id").unwrap().to_owned()).collect();
         ids.sort();
         ids
     };
-    let events = broker().read_to_end(&bridge.topic);
+    let events = kafka.read_to_end(&bridge.topic);
     assert_eq!(ids(&events), ids(letters));
     for profile in events.iter().map(|event| &event.key).collect::<BTreeSet<_>>() {
         let times: Vec<_> =
@@ -233,26 +239,44 @@ fn assert_each_letter_is_one_event(bridge: &Bridge, letters: &[Record]) {
 }
 
 #[test]
-fn replay_that_is_killed_repeatedly_makes_one_event_of_each_letter() {
-    let bridge = report_only();
-    let letters = keep_unverified(&bridge, BURST);
-    for published in [1, 7, 20] {
-        let mut replay = start_replay(&bridge);
-        let lines = BufReader::new(replay.stdout.take().unwrap()).lines();
-        let seen = lines.map_while(Result::ok).filter(|line| line.contains("published as")).take(published).count();
-        replay.kill().unwrap();
-        replay.wait().unwrap();
-        assert_eq!(seen, published);
-    }
+fn replay_that_is_killed_at_any_moment_makes_one_event_of_each_letter() {
+    let moments = [
+        ("before Kafka has an event", Fault::HoldProduce(1), 0),
+        ("before the second event is acknowledged", Fault::HoldAcknowledgement(2), 2),
+        ("after the third event is acknowledged", Fault::HoldProduce(4), 3),
+    ];
+    thread::scope(|scope| {
+        for (moment, fault, written) in moments {
+            scope.spawn(move || assert_replay_survives_a_kill(moment, fault, written));
+        }
+    });
+}
+
+/// Kills a replay when this fault holds what it sends or awaits, and Kafka has this many events.
+fn assert_replay_survives_a_kill(moment: &str, fault: Fault, written: usize) {
+    let (kafka, network) = (one_broker().direct(), one_broker().take_fault_proxy());
+    let direct = ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap());
+    let bridge = Bridge::start_with(&[("SIGNATURE_MODE", "report-only"), ("TWILIO_AUTH_TOKEN", WRONG_TOKEN), direct]);
+    let letters = keep_unverified(&bridge, kafka, FEW);
+    network.set(fault);
+    let (Fault::HoldProduce(requests) | Fault::HoldAcknowledgement(requests)) = fault else { unreachable!() };
+    let proxied = network.bootstrap();
+    let variables = [("TWILIO_AUTH_TOKEN", TOKEN), ("KAFKA_BOOTSTRAP_SERVERS", proxied.as_str())];
+    let mut replay = bridge.spawn_with(&["dead-letters", "replay"], &variables);
+    wait_for(moment, || (network.produce_count() >= requests).then_some(()));
+    assert_eq!(kafka.wait_for_records(&bridge.topic, written, TIMEOUT).len(), written, "{moment}");
+    replay.kill().unwrap();
+    replay.wait().unwrap();
+    network.set(Fault::None);
     let (_, said) = succeeded(dead_letters(&bridge, &["replay"]));
-    assert!(said.contains("became events") && said.contains("are events already"), "{said}");
-    assert_each_letter_is_one_event(&bridge, &letters);
+    assert!(said.contains("became events"), "{moment}: {said}");
+    assert_each_letter_is_one_event(&bridge, kafka, &letters);
 }
 
 #[test]
 fn two_replays_at_once_make_one_event_of_each_letter() {
     let bridge = report_only();
-    let letters = keep_unverified(&bridge, BURST);
+    let letters = keep_unverified(&bridge, broker(), BURST);
     let outputs = [(); 2].map(|()| start_replay(&bridge)).map(|replay| replay.wait_with_output().unwrap());
     let done = outputs.iter().filter(|output| output.status.success()).count();
     assert!(done >= 1, "{outputs:?}");
@@ -260,7 +284,7 @@ fn two_replays_at_once_make_one_event_of_each_letter() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("another process is replaying dead letters"), "{said}");
     }
-    assert_each_letter_is_one_event(&bridge, &letters);
+    assert_each_letter_is_one_event(&bridge, broker(), &letters);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! - [`support`]: `test-support` makes only public what tests or benchmarks use.
 //! - [`test_names`]: how long the name of a test may be.
 //! - [`vocabulary`]: words that the project has replaced by standard terms do not return.
-//! - this file: how long a source file may be.
+//! - this file: how long a source file may be, and that only the replay trusts dead letters.
 //!
 //! Each rule has unit tests with small sources that break it.
 
@@ -39,6 +39,14 @@ fn source_files_are_short_enough_to_read_at_once() {
         .filter(|(_, lines)| *lines > MAX_LINES)
         .collect();
     assert!(long.is_empty(), "longer than {MAX_LINES} lines: {long:?}");
+}
+
+/// A dead letter is trusted without a signature, so no other module may make a callback of one.
+#[test]
+fn only_the_replay_trusts_dead_letters() {
+    let calls = sources().into_iter().filter(|source| source.text.contains("::of_dead_letter("));
+    let calls: Vec<_> = calls.map(|source| source.path.display().to_string()).collect();
+    assert_eq!(calls, ["replay/classify.rs"]);
 }
 
 /// A Rust source file of a package.

@@ -37,6 +37,11 @@ pub enum Fault {
     Forget(Duration),
     /// This text, such as the name of a setting, always arrives corrupted.
     Garble(&'static str),
+    /// Nothing passes any more once the client has sent this many produce requests: the last of them does not arrive until the
+    /// fault ends.
+    HoldProduce(usize),
+    /// The same, but the last request arrives, and nothing that the broker sends after it.
+    HoldAcknowledgement(usize),
 }
 
 /// The interval at which a direction checks for a changed fault.
@@ -56,6 +61,8 @@ struct Network {
     ended: AtomicBool,
     /// The number of connections so far.
     connection_count: AtomicUsize,
+    /// The number of produce requests so far.
+    produce_count: AtomicUsize,
     connections: Mutex<Vec<Weak<ProxiedConnection>>>,
 }
 
@@ -94,6 +101,7 @@ impl TcpProxy {
             fault: Mutex::new(Fault::None),
             ended: AtomicBool::new(false),
             connection_count: AtomicUsize::new(0),
+            produce_count: AtomicUsize::new(0),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&network);
@@ -114,6 +122,11 @@ impl TcpProxy {
     /// Sets the fault for all connections.
     pub fn set(&self, fault: Fault) {
         *self.network.fault.lock().unwrap() = fault;
+    }
+
+    /// The number of produce requests that clients have sent.
+    pub(crate) fn produce_count(&self) -> usize {
+        self.network.produce_count.load(Ordering::SeqCst)
     }
 
     /// Whether no open connection has carried data for this time.
@@ -156,13 +169,13 @@ fn accept(listener: &TcpListener, broker: SocketAddr, network: &Arc<Network>) {
         let (open, passed) = (AtomicBool::new(true), Mutex::new(Instant::now()));
         let connection = Arc::new(ProxiedConnection { open, passed, forgotten: AtomicBool::new(false) });
         network.connections.lock().unwrap().push(Arc::downgrade(&connection));
-        for (from, to) in [(&client, &broker), (&broker, &client)] {
+        for (from, to, is_request) in [(&client, &broker, true), (&broker, &client, false)] {
             from.set_read_timeout(Some(POLL_INTERVAL)).unwrap();
             from.set_nodelay(true).unwrap();
             let (from, to, connection, network) =
                 (Arc::clone(from), Arc::clone(to), Arc::clone(&connection), Arc::clone(network));
-            let direction =
-                Direction { from, to, connection, held: VecDeque::new(), held_bytes: 0, sent: Instant::now() };
+            let (held, sent) = (VecDeque::new(), Instant::now());
+            let direction = Direction { from, to, is_request, next_frame: 0, connection, held, held_bytes: 0, sent };
             thread::spawn(move || direction.forward(&network));
         }
     }
@@ -172,6 +185,10 @@ fn accept(listener: &TcpListener, broker: SocketAddr, network: &Arc<Network>) {
 struct Direction {
     from: Arc<TcpStream>,
     to: Arc<TcpStream>,
+    /// Whether it is that from the client to the broker.
+    is_request: bool,
+    /// How many bytes of the present request are still to arrive.
+    next_frame: usize,
     connection: Arc<ProxiedConnection>,
     /// The data that has arrived, and when.
     held: VecDeque<(Instant, Vec<u8>)>,
@@ -189,7 +206,7 @@ impl Direction {
         let mut ended = false;
         while let Some(fault) = network.fault().filter(|_| self.connection.open.load(Ordering::Relaxed)) {
             if !ended && self.held_bytes < WINDOW {
-                match self.receive(fault) {
+                match self.receive(fault, network) {
                     Ok(true) => {}
                     Ok(false) => ended = true,
                     // Dropping the socket with unread bytes makes the system send a reset; a shutdown would close it
@@ -200,7 +217,7 @@ impl Direction {
             } else {
                 thread::sleep(POLL_INTERVAL);
             }
-            if self.pass_on(fault).is_err() || (ended && self.held.is_empty() && fault != Fault::Swallow) {
+            if self.pass_on(fault, network).is_err() || (ended && self.held.is_empty() && fault != Fault::Swallow) {
                 break;
             }
         }
@@ -211,7 +228,7 @@ impl Direction {
     }
 
     /// Reads what has arrived. Returns `false` at the end of the stream.
-    fn receive(&mut self, fault: Fault) -> Result<bool, End> {
+    fn receive(&mut self, fault: Fault, network: &Network) -> Result<bool, End> {
         let mut chunk = vec![0; CHUNK];
         let length = match (&*self.from).read(&mut chunk[..self.limit(fault)?]) {
             Ok(0) => return Ok(false),
@@ -220,6 +237,9 @@ impl Direction {
             Err(_) => return Err(End),
         };
         chunk.truncate(length);
+        if self.is_request {
+            network.produce_count.fetch_add(self.count_produce(&chunk), Ordering::SeqCst);
+        }
         if fault == Fault::Reset {
             let _ = (&*self.to).write_all(&chunk);
             return Err(End);
@@ -229,6 +249,18 @@ impl Direction {
             self.held.push_back((Instant::now(), chunk));
         }
         Ok(true)
+    }
+
+    /// Counts the produce requests that begin in these bytes. Each request begins with its length and its kind.
+    fn count_produce(&mut self, chunk: &[u8]) -> usize {
+        let (mut count, mut at) = (0, self.next_frame);
+        while let Some(head) = chunk.get(at..at + 6) {
+            let length = u32::from_be_bytes(head[..4].try_into().unwrap());
+            count += usize::from(head[4..] == [0, 0]);
+            at += 4 + length as usize;
+        }
+        self.next_frame = at.saturating_sub(chunk.len());
+        count
     }
 
     /// Corrupts the text wherever it occurs. Returns whether the held data may end in the beginning of the text.
@@ -260,9 +292,12 @@ impl Direction {
     }
 
     /// Passes on the data that the fault lets through by now.
-    fn pass_on(&mut self, fault: Fault) -> Result<(), End> {
+    fn pass_on(&mut self, fault: Fault, network: &Network) -> Result<(), End> {
+        let produced = network.produce_count.load(Ordering::SeqCst);
         let mut limit = match fault {
             Fault::Swallow => 0,
+            Fault::HoldProduce(count) if produced >= count => 0,
+            Fault::HoldAcknowledgement(count) if produced >= count && !self.is_request => 0,
             Fault::Garble(text) if self.garble(text) => 0,
             Fault::Throttle(rate) => (rate as f64 * self.sent.elapsed().as_secs_f64()) as usize,
             _ => usize::MAX,

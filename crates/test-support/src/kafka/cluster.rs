@@ -57,6 +57,11 @@ impl FaultProxy {
         self.proxies[broker].set(fault);
     }
 
+    /// The number of produce requests that were sent to any broker.
+    pub fn produce_count(&self) -> usize {
+        self.proxies.iter().map(TcpProxy::produce_count).sum()
+    }
+
     /// Whether there is a broker whose connections have carried no data for this time.
     pub fn has_idle_broker(&self, duration: Duration) -> bool {
         self.proxies.iter().any(|proxy| proxy.is_idle_for(duration))
