@@ -1,6 +1,5 @@
 //! Which profiles a query selects.
 
-use super::expiry::approval_expiry;
 use crate::domain::{AccountSid, Label as _, ProfileType, Resource, Status, Timestamp, state::ProfileState};
 
 /// Selects profiles. A profile has to match each condition that is not empty, and one value of a list.
@@ -34,7 +33,7 @@ impl ProfileFilter {
             && is_any(&self.types, is_type)
             && is_any(&self.codes, has_code)
             && self.since_at_latest.is_none_or(|latest| state.since <= latest)
-            && self.expires_at_latest.is_none_or(|latest| approval_expiry(state).is_some_and(|expiry| expiry <= latest))
+            && self.expires_at_latest.is_none_or(|latest| state.expires_at().is_some_and(|expiry| expiry <= latest))
     }
 }
 

@@ -1,14 +1,13 @@
 //! Answers questions about the states of profiles from the state topic. No service needs to be running.
 //!
 //! ```text
-//! mod ─► table ─┬─► filter ─► expiry
-//!               ├─► order ──► expiry
+//! mod ─► table ─┬─► filter
+//!               ├─► order
 //!               └─► lookup
 //! ```
 //!
 //! All calls that block are made on the thread `profiles-read`, with the bounds that `kafka::projection` lists.
 
-mod expiry;
 mod filter;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -24,7 +23,6 @@ use crate::{
     domain::ProfileSid,
     kafka::{ProjectionError, StateTopic, partition_of},
 };
-pub(crate) use expiry::approval_expiry;
 pub(crate) use filter::ProfileFilter;
 pub(crate) use lookup::{Completeness, Lookup};
 pub(crate) use order::{ProfileOrder, SortField};

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-use super::expiry::approval_expiry;
 use crate::domain::{Label as _, closed_set, state::ProfileState};
 
 closed_set! {
@@ -55,7 +54,7 @@ impl ProfileOrder {
                 Some(SortKey::Text(name.to_lowercase()))
             }
             SortField::Status => Some(SortKey::Index(state.status.index())),
-            SortField::Expires => approval_expiry(state).map(|expiry| SortKey::Time(expiry.unix_millis())),
+            SortField::Expires => state.expires_at().map(|expiry| SortKey::Time(expiry.unix_millis())),
         }
     }
 

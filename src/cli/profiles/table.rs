@@ -9,7 +9,6 @@ use crate::{
         times::shortest,
     },
     domain::{Label as _, ProfileDetails, Status, Timestamp, state::ProfileState},
-    profiles::approval_expiry,
 };
 
 const HEADINGS: [&str; 7] = ["PROFILE", "STATUS", "SINCE", "EXPIRES", "KIND", "ACCOUNT", "CODES AND NAME"];
@@ -28,7 +27,7 @@ pub(super) struct ProfileCells {
 impl ProfileCells {
     /// The cells of a profile at this time. Texts from outside are escaped.
     pub(super) fn of(state: &ProfileState, now: Timestamp) -> Self {
-        let expires = approval_expiry(state).map(|expiry| match now.until(expiry) {
+        let expires = state.expires_at().map(|expiry| match now.until(expiry) {
             Duration::ZERO => "expired".to_owned(),
             left => shortest(left),
         });

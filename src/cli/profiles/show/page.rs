@@ -13,7 +13,6 @@ use crate::{
         Label as _, RejectionReason, Timestamp, error_code,
         state::{ProfileState, StatusChange},
     },
-    profiles::approval_expiry,
 };
 
 /// The width of the names of facts.
@@ -73,7 +72,7 @@ fn kind(state: &ProfileState) -> String {
 /// When the approval expires, in Twilio's words, and how soon that is.
 fn expiry(state: &ProfileState, now: Timestamp) -> Option<String> {
     let text = escaped(state.valid_until.as_deref()?);
-    Some(match approval_expiry(state).map(|expiry| (now.until(expiry), expiry.until(now))) {
+    Some(match state.expires_at().map(|expiry| (now.until(expiry), expiry.until(now))) {
         None => text,
         Some((Duration::ZERO, ago)) => format!("{text}, {} ago", shortest(ago)),
         Some((left, _)) => format!("{text}, in {}", shortest(left)),
