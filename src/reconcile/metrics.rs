@@ -59,7 +59,7 @@ impl ReconcileMetrics {
             )?,
             without_callback: catalogue.gauges(
                 "trusthub_profiles_without_callback",
-                "Profiles whose status callback does not lead to this service, if this instance made the last comparison; otherwise 0.",
+                "Profiles whose status callback does not lead to this service, if this instance made the last comparison; otherwise 0. The maximum over all instances counts.",
                 "resource",
             )?,
             last_success: catalogue.gauge(

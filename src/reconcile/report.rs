@@ -46,6 +46,8 @@ pub(crate) struct ReconcileSummary {
     pub without_callback: ProfilesByResource,
     /// Profiles and lists of profiles that could not be read or published.
     pub failed: u64,
+    /// Lists of profiles that could not be read completely.
+    pub lists_failed: u64,
     /// Requests sent to Trust Hub.
     pub requests: u64,
     /// The duration of the run.
@@ -103,6 +105,7 @@ impl Reporter<'_> {
 
     pub(super) fn list_failed(&mut self, account: &AccountClient, collection: Collection, error: Error) {
         self.summary.failed += 1;
+        self.summary.lists_failed += 1;
         self.observer.list_failed(&ListFailure::new(account, collection, &error));
     }
 

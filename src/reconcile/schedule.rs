@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::{sync::watch, time::sleep};
 use trusthub_client::Credentials;
 
 use super::{
@@ -60,10 +57,10 @@ impl Schedule {
     pub(crate) async fn run(mut self) {
         let mut pause = self.interval.min(MAX_FIRST_DELAY).mul_f64(fastrand::f64());
         loop {
-            // Another instance may make the next run meanwhile.
-            let _ = timeout(pause, self.without_callback.watch()).await;
-            while !(self.is_idle)() {
-                sleep(IDLE_CHECK_INTERVAL).await;
+            // Another instance may make the next run meanwhile, also while this one waits for its own.
+            tokio::select! {
+                () = wait_for_run(pause, &self.is_idle) => {}
+                () = self.without_callback.watch() => {}
             }
             self.run_once().await;
             pause = self.interval.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0));
@@ -75,14 +72,19 @@ impl Schedule {
         match self.reconciler.run(&accounts, RunOptions::default(), &mut LogObserver).await {
             Ok(Some(summary)) => {
                 log(&summary);
-                self.without_callback.found(&summary.without_callback).await;
+                self.without_callback.found(&summary).await;
             }
-            Ok(None) => {
-                tracing::info!("skipped the reconciliation: another process is running it");
-                self.without_callback.clear();
-            }
+            Ok(None) => tracing::info!("skipped the reconciliation: another process is running it"),
             Err(error) => tracing::error!(%error, "reconciliation ended early; the next run does the rest"),
         }
+    }
+}
+
+/// Waits for the pause, and then until every received event is in the topic.
+async fn wait_for_run(pause: Duration, is_idle: &IsIdle) {
+    sleep(pause).await;
+    while !is_idle() {
+        sleep(IDLE_CHECK_INTERVAL).await;
     }
 }
 

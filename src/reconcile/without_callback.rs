@@ -1,20 +1,23 @@
 //! Shows how many profiles have a status callback that does not lead to this service.
 //!
-//! All instances reconcile in turns. Only the one that made the last run shows what it found, so that the sum over all
-//! instances is right. The others learn from Kafka that a later run was made.
+//! All instances reconcile in turns. Only the one that made the last complete run shows what it found. The others learn from
+//! Kafka that a later run was made. Until they do, two instances show a number, so the maximum over all instances counts.
 
 use std::{future, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::{metrics::ReconcileMetrics, report::ProfilesByResource};
+use super::{
+    metrics::ReconcileMetrics,
+    report::{ProfilesByResource, ReconcileSummary},
+};
 use crate::{
     domain::{Label as _, Resource},
     kafka::{ClientError, LastRun},
 };
 
-/// How often an instance that shows a number asks whether another one has made a later run. Less often if it is more than a
-/// small part of the interval between runs.
+/// How often an instance that shows a number asks whether another one has made a later run, and how often it tries again to
+/// tell the others about its own. More often if this is more than a small part of the interval between runs.
 const MAX_ASK_INTERVAL: Duration = Duration::from_secs(15);
 const MIN_ASK_INTERVAL: Duration = Duration::from_millis(500);
 const ASKS_PER_RUN: u32 = 8;
@@ -43,9 +46,16 @@ pub(crate) struct WithoutCallback<R = LastRun> {
     register: R,
     metrics: Arc<ReconcileMetrics>,
     ask_interval: Duration,
-    /// The run whose number is shown until another one is the last; `None` if the number is 0, or other instances cannot know
-    /// of the run.
-    shown: Option<String>,
+    /// The run of this instance that needs attention; `None` if its number is 0 and Kafka knows it, or if another run followed.
+    run: Option<OwnRun>,
+}
+
+/// A run of this instance, by its id.
+enum OwnRun {
+    /// Kafka does not know it, so other instances may still show the number of an earlier run.
+    Unregistered(String),
+    /// Its number is shown until another run is the last.
+    Registered(String),
 }
 
 impl<R: RunRegister> WithoutCallback<R> {
@@ -53,42 +63,68 @@ impl<R: RunRegister> WithoutCallback<R> {
     #[must_use]
     pub(super) fn new(register: R, metrics: Arc<ReconcileMetrics>, interval: Duration) -> Self {
         let ask_interval = (interval / ASKS_PER_RUN).clamp(MIN_ASK_INTERVAL, MAX_ASK_INTERVAL);
-        Self { register, metrics, ask_interval, shown: None }
+        Self { register, metrics, ask_interval, run: None }
     }
 
-    /// Shows what a run of this instance found, and makes it the last one.
-    pub(super) async fn found(&mut self, profiles: &ProfilesByResource) {
-        let run = format!("run={:032x}", fastrand::u128(..));
-        self.show(profiles);
-        self.shown = None;
-        match self.register.set(run.clone()).await {
-            Ok(true) => self.shown = (!profiles.is_empty()).then_some(run),
-            Ok(false) => self.clear(),
-            Err(error) => tracing::debug!(%error, "cannot tell other instances about this run"),
+    /// Shows what a run of this instance found, and makes it the last one. A run that could not read every list does not know
+    /// the number, so the former one stays.
+    pub(super) async fn found(&mut self, summary: &ReconcileSummary) {
+        if summary.lists_failed > 0 {
+            return;
+        }
+        self.show(&summary.without_callback);
+        if let Err(error) = self.register(format!("run={:032x}", fastrand::u128(..))).await {
+            tracing::warn!(
+                %error,
+                "cannot tell other instances about this reconciliation, which may still show what an earlier one found; \
+                 trying again"
+            );
         }
     }
 
-    /// Shows 0, because another process makes a run.
-    pub(super) fn clear(&mut self) {
-        self.show(&ProfilesByResource::new());
-        self.shown = None;
-    }
-
-    /// Shows 0 as soon as another instance has made a later run. Never returns.
+    /// Shows 0 as soon as another instance has made a later run, and tells the others about the run of this one. Never returns.
     pub(super) async fn watch(&mut self) {
-        while self.shown.is_some() {
+        while self.run.is_some() {
             sleep(self.ask_interval).await;
-            self.check().await;
+            if let Err(error) = self.check().await {
+                tracing::debug!(%error, "cannot ask Kafka about the last reconciliation");
+            }
         }
         future::pending().await
     }
 
-    async fn check(&mut self) {
-        match self.register.get().await {
-            Ok(Some(last)) if self.shown.as_ref().is_some_and(|shown| *shown != last) => self.clear(),
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "cannot ask for the last reconciliation"),
+    async fn check(&mut self) -> Result<(), ClientError> {
+        match &self.run {
+            Some(OwnRun::Unregistered(run)) => self.register(run.clone()).await,
+            Some(OwnRun::Registered(run)) => {
+                if self.register.get().await?.is_some_and(|last| last != *run) {
+                    self.clear();
+                }
+                Ok(())
+            }
+            None => Ok(()),
         }
+    }
+
+    /// Makes this run the last one.
+    async fn register(&mut self, run: String) -> Result<(), ClientError> {
+        self.run = Some(OwnRun::Unregistered(run.clone()));
+        if self.register.set(run.clone()).await? {
+            self.run = self.shows_some().then_some(OwnRun::Registered(run));
+        } else {
+            self.clear();
+        }
+        Ok(())
+    }
+
+    /// Shows 0, because another process made a later run or makes one.
+    fn clear(&mut self) {
+        self.show(&ProfilesByResource::new());
+        self.run = None;
+    }
+
+    fn shows_some(&self) -> bool {
+        Resource::ALL.iter().any(|resource| self.metrics.without_callback.of(*resource).get() > 0)
     }
 
     fn show(&self, profiles: &ProfilesByResource) {
@@ -146,8 +182,9 @@ mod tests {
         instances.map(|instance| instance.metrics.without_callback.of(Resource::TrustProduct).get())
     }
 
-    fn some(profiles: u64) -> ProfilesByResource {
-        ProfilesByResource::from([("trust-product", profiles)])
+    fn some(profiles: u64) -> ReconcileSummary {
+        let without_callback = ProfilesByResource::from([("trust-product", profiles)]);
+        ReconcileSummary { without_callback, ..ReconcileSummary::default() }
     }
 
     #[tokio::test]
@@ -155,24 +192,21 @@ mod tests {
         let register = reachable();
         let (mut first, mut second) = (instance(&register), instance(&register));
         first.found(&some(3)).await;
-        first.check().await;
+        first.check().await.unwrap();
         assert_eq!(shown([&first, &second]), [3, 0]);
         second.found(&some(2)).await;
-        first.check().await;
-        second.check().await;
+        first.check().await.unwrap();
+        second.check().await.unwrap();
         assert_eq!(shown([&first, &second]), [0, 2]);
         first.found(&some(0)).await;
-        second.check().await;
+        second.check().await.unwrap();
         assert_eq!(shown([&first, &second]), [0, 0], "all were corrected");
     }
 
     #[tokio::test]
-    async fn run_of_another_process_ends_the_number_of_this_one() {
+    async fn run_that_another_process_makes_now_ends_the_number_of_this_one() {
         let register = reachable();
         let mut instance = instance(&register);
-        instance.found(&some(3)).await;
-        instance.clear();
-        assert_eq!(shown([&instance]), [0]);
         register.is_elsewhere.set(true);
         instance.found(&some(3)).await;
         assert_eq!(shown([&instance]), [0], "it had begun before this run was recorded");
@@ -184,14 +218,41 @@ mod tests {
         let mut instance = instance(&register);
         instance.found(&some(3)).await;
         register.is_reachable.set(false);
-        instance.check().await;
+        assert!(instance.check().await.is_err());
         assert_eq!(shown([&instance]), [3]);
-        instance.found(&some(2)).await;
         register.is_reachable.set(true);
-        instance.check().await;
-        assert_eq!(shown([&instance]), [2], "Kafka knows an earlier run only");
         register.last.replace(None);
-        instance.check().await;
-        assert_eq!(shown([&instance]), [2], "Kafka has forgotten the run");
+        instance.check().await.unwrap();
+        assert_eq!(shown([&instance]), [3], "Kafka has forgotten the run");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn run_that_kafka_did_not_take_is_told_again_even_if_it_found_none() {
+        for (found, expected) in [(2, [2, 0]), (0, [0, 0])] {
+            let register = reachable();
+            let (mut first, mut second) = (instance(&register), instance(&register));
+            second.found(&some(3)).await;
+            register.is_reachable.set(false);
+            first.found(&some(found)).await;
+            register.is_reachable.set(true);
+            second.check().await.unwrap();
+            assert_eq!(shown([&second]), [3], "it does not know of the later run");
+            assert!(tokio::time::timeout(Duration::from_secs(1), first.watch()).await.is_err());
+            second.check().await.unwrap();
+            assert_eq!(shown([&first, &second]), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn run_that_could_not_read_every_list_changes_no_number() {
+        let register = reachable();
+        let (mut first, mut second) = (instance(&register), instance(&register));
+        first.found(&some(3)).await;
+        let incomplete = ReconcileSummary { lists_failed: 1, ..some(1) };
+        for instance in [&mut first, &mut second] {
+            instance.found(&incomplete).await;
+        }
+        first.check().await.unwrap();
+        assert_eq!(shown([&first, &second]), [3, 0]);
     }
 }
