@@ -44,6 +44,8 @@ pub(crate) struct PublishedStatus {
     pub status: Status,
     /// The status as Twilio wrote it.
     pub raw_status: String,
+    /// When the approval expires, as Twilio wrote it.
+    pub valid_until: Option<String>,
     /// The details that Trust Hub has; `None` in the event of a callback.
     pub details: Option<Box<ProfileDetails>>,
 }
@@ -56,6 +58,7 @@ struct EventPayload {
     status: Option<Status>,
     #[serde(default)]
     raw_status: String,
+    valid_until: Option<String>,
     #[serde(default = "unknown")]
     resource: Resource,
     origin: Option<Origin>,
@@ -70,7 +73,8 @@ impl EventPayload {
     fn status(self) -> Option<PublishedStatus> {
         // Only Trust Hub knows the details.
         let details = self.profile.filter(|_| self.origin == Some(Origin::Reconciliation));
-        Some(PublishedStatus { status: self.status?, raw_status: self.raw_status, details })
+        let Self { raw_status, valid_until, .. } = self;
+        Some(PublishedStatus { status: self.status?, raw_status, valid_until, details })
     }
 }
 

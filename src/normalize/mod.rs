@@ -36,7 +36,7 @@ use self::{
 };
 pub use self::{
     identity::{CallbackIdentity, ReceiptId},
-    profile_event::{event_from_profile, profile_details},
+    profile_event::{approval_end, event_from_profile, profile_details},
     profile_notice::{deletion, description},
 };
 use crate::{

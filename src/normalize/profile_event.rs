@@ -63,6 +63,12 @@ pub fn profile_details(profile: &Profile) -> ProfileDetails {
     }
 }
 
+/// The end of the approval that a profile has, as Twilio wrote it.
+#[must_use]
+pub fn approval_end(profile: &Profile) -> Option<&str> {
+    profile.valid_until.as_deref().filter(|_| profile.status.is_approved())
+}
+
 fn event_id(profile: &Profile, last: Option<RecordPosition>) -> String {
     let position = last.map(|last| format!("{}:{}", last.partition, last.offset)).unwrap_or_default();
     let updated = profile.date_updated.to_string();

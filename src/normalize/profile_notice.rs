@@ -2,7 +2,10 @@
 
 use trusthub_client::Profile;
 
-use super::{hash::hash, profile_event::profile_details};
+use super::{
+    hash::hash,
+    profile_event::{approval_end, profile_details},
+};
 use crate::domain::{
     AccountSid, Label as _, NoticeContent, Origin, ProfileDeleted, ProfileDescribed, ProfileNotice, ProfileSid,
     RecordPosition, Resource, Timestamp,
@@ -16,6 +19,7 @@ use crate::domain::{
 pub fn description(profile: &Profile, listed_at: Timestamp, last: Option<RecordPosition>) -> ProfileNotice {
     let details = profile_details(profile);
     let created = details.date_created.map(|created| created.to_string());
+    let valid_until = approval_end(profile);
     let id = notice_id(
         [
             "described",
@@ -29,6 +33,7 @@ pub fn description(profile: &Profile, listed_at: Timestamp, last: Option<RecordP
             details.tier.as_deref().unwrap_or_default(),
             created.as_deref().unwrap_or_default(),
             &details.date_updated.to_string(),
+            valid_until.unwrap_or_default(),
         ],
         last,
     );
@@ -38,6 +43,7 @@ pub fn description(profile: &Profile, listed_at: Timestamp, last: Option<RecordP
         resource: profile.resource,
         status: profile.status,
         raw_status: profile.raw_status.clone(),
+        valid_until: valid_until.map(str::to_owned),
         received_at: listed_at,
         origin: Origin::Reconciliation,
         profile: details,
@@ -98,7 +104,7 @@ mod tests {
             friendly_name: Some("Ada's".to_owned()),
             email: Some("ada@example.com".to_owned()),
             status_callback: None,
-            valid_until: None,
+            valid_until: Some("2027-07-30T22:29:24Z".to_owned()),
             error_codes: Vec::new(),
         }
     }
@@ -109,13 +115,20 @@ mod tests {
         let expected = serde_json::json!({
             "account_sid": "AC11111111111111111111111111111111", "profile_sid": "BU22222222222222222222222222222222",
             "resource": "customer-profile", "status": "twilio-approved", "raw_status": "twilio-approved",
-            "received_at": "1970-01-01T00:01:40.000Z", "origin": "reconciliation",
+            "valid_until": "2027-07-30T22:29:24Z", "received_at": "1970-01-01T00:01:40.000Z", "origin": "reconciliation",
             "profile": {
                 "friendly_name": "Ada's", "policy_sid": "RNdfbf3fae0e1107f8aded0e7cead80bf5", "type": "business",
                 "tier": "secondary", "date_created": null, "date_updated": "1970-01-01T00:00:50.000Z",
             },
         });
         assert_eq!(serde_json::to_value(described).unwrap(), expected, "it has no email address");
+    }
+
+    #[test]
+    fn profile_that_is_not_approved_has_no_end() {
+        let rejected = Profile { status: Status::TwilioRejected, ..profile() };
+        let NoticeContent::Described(described) = description(&rejected, at(100), None).content else { panic!() };
+        assert_eq!(described.valid_until, None);
     }
 
     #[test]
@@ -131,6 +144,7 @@ mod tests {
         let profile = profile();
         let renamed = Profile { friendly_name: Some("Bo's".to_owned()), ..profile.clone() };
         let updated = Profile { date_updated: at(51), ..profile.clone() };
+        let extended = Profile { valid_until: Some("2028-07-30T22:29:24Z".to_owned()), ..profile.clone() };
         let about = (&profile.account_sid, &profile.sid, profile.resource);
         let ids = [
             description(&profile, at(100), Some(LAST)).id,
@@ -138,6 +152,7 @@ mod tests {
             description(&profile, at(100), None).id,
             description(&renamed, at(100), Some(LAST)).id,
             description(&updated, at(100), Some(LAST)).id,
+            description(&extended, at(100), Some(LAST)).id,
             deletion(about, at(100), LAST).id,
             deletion(about, at(100), NEXT).id,
         ];

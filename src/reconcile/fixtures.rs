@@ -67,7 +67,12 @@ pub(super) fn published(number: u32, offset: i64, id: &str, time: Timestamp, sta
 
 /// The content of the event of a callback.
 pub(super) fn changed(status: Status) -> PublishedContent {
-    PublishedContent::Changed(PublishedStatus { status, raw_status: status.as_str().to_owned(), details: None })
+    PublishedContent::Changed(PublishedStatus {
+        status,
+        raw_status: status.as_str().to_owned(),
+        valid_until: None,
+        details: None,
+    })
 }
 
 /// A notice as it is read from the topic, at the first position.
@@ -77,6 +82,7 @@ pub(super) fn published_notice(notice: &ProfileNotice) -> PublishedEvent {
             let status = PublishedStatus {
                 status: described.status,
                 raw_status: described.raw_status.clone(),
+                valid_until: described.valid_until.clone(),
                 details: Some(Box::new(described.profile.clone())),
             };
             (described.resource, PublishedContent::Described(status))

@@ -7,7 +7,7 @@ use trusthub_client::Profile;
 use super::view::{Belief, ProfileHistory};
 use crate::{
     domain::{Resource, Status, Timestamp, closed_set},
-    normalize::profile_details,
+    normalize::{approval_end, profile_details},
 };
 
 closed_set! {
@@ -42,7 +42,9 @@ impl Comparison {
     /// Whether the state of the profile lacks what only Trust Hub knows. A draft has no state until a baseline gives it one.
     pub(super) fn needs_description(self, known: Option<&ProfileHistory>, profile: &Profile, baseline: bool) -> bool {
         match self {
-            Self::Same => known.is_some_and(|known| !known.has_details(&profile_details(profile))),
+            Self::Same => {
+                known.is_some_and(|known| !known.has_details(&profile_details(profile), approval_end(profile)))
+            }
             Self::Untouched => baseline,
             Self::Missed | Self::HistoryTooShort | Self::NotCompared | Self::TooRecent => false,
         }

@@ -5,7 +5,7 @@
 //! later events into account. Both have the same result, because a state is what the same rules make of the earlier events.
 //! A state knows only one account: what other accounts published about its profile has to be read from the topic.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 use trusthub_client::Profile;
 
 use super::numbers::{NumberInSid, ProfileNumbers, hashed, number, numbers};
@@ -20,8 +20,8 @@ use crate::{
 /// skipped anyway.
 const ID_RETENTION_MILLIS: i64 = 3_600_000;
 
-/// How many characters of an unknown status are compared. A state cuts longer ones.
-const UNKNOWN_STATUS_CHARS: usize = 60;
+/// How many characters of an unknown status and of the end of an approval are compared. A state cuts longer ones.
+const COMPARED_CHARS: usize = 60;
 
 /// What consumers believe about one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,10 @@ impl Belief {
         Self { status, unknown_status: unknown_text(status, raw), resource, time }
     }
 
+    fn has_status_of(&self, other: &Self) -> bool {
+        self.status == other.status && self.unknown_status == other.unknown_status
+    }
+
     /// Whether Trust Hub has the same status.
     pub(super) fn matches(&self, profile: &Profile) -> bool {
         self.status == profile.status && self.unknown_status == unknown_text(profile.status, &profile.raw_status)
@@ -48,8 +52,15 @@ impl Belief {
 }
 
 fn unknown_text(status: Status, raw: &str) -> Option<Box<str>> {
-    let compared = || raw.chars().take(UNKNOWN_STATUS_CHARS).collect::<String>();
-    (status == Status::Unknown).then(|| Status::canonical(&compared()).into())
+    (status == Status::Unknown).then(|| Status::canonical(&compared(raw)).into())
+}
+
+fn compared(text: &str) -> String {
+    text.chars().take(COMPARED_CHARS).collect()
+}
+
+fn hashed_end(valid_until: Option<&str>) -> Option<u64> {
+    valid_until.map(|text| hashed(&compared(text)))
 }
 
 /// The details of a profile that Trust Hub has confirmed. Their dates do not count, because setting a callback URL changes the
@@ -76,6 +87,8 @@ pub(super) struct ProfileHistory {
     /// The position of the last record of the profile, whether it was applied or skipped.
     pub(super) last: RecordPosition,
     details: Option<KnownDetails>,
+    /// The hashed end of the approval, as the state has it.
+    end: Option<u64>,
     /// The times, in milliseconds since the Unix epoch, and hashed ids of recent events.
     recent: Vec<(i64, u64)>,
 }
@@ -87,6 +100,7 @@ impl ProfileHistory {
             belief: Belief::new(state.status, &state.raw_status, state.resource, state.updated_at),
             last: RecordPosition { partition: state.position.partition, offset: state.position.offset },
             details: state.profile.as_ref().and_then(KnownDetails::of),
+            end: hashed_end(state.valid_until.as_deref()),
             recent,
         }
     }
@@ -97,6 +111,7 @@ impl ProfileHistory {
             belief: Belief::new(status.status, &status.raw_status, event.resource, time),
             last: event.position,
             details: None,
+            end: None,
             recent: Vec::with_capacity(1),
         }
     }
@@ -105,10 +120,13 @@ impl ProfileHistory {
         self.last.partition == position.partition && self.last.offset >= position.offset
     }
 
-    /// Whether these details of Trust Hub are known, so that the account is confirmed as well.
-    pub(super) fn has_details(&self, details: &ProfileDetails) -> bool {
+    /// Whether these details of Trust Hub are known, so that the account is confirmed as well, and the end of the approval, if
+    /// it has one.
+    pub(super) fn has_details(&self, details: &ProfileDetails, valid_until: Option<&str>) -> bool {
+        let has_end = valid_until.is_none() || self.end == hashed_end(valid_until);
         // Details that no state takes into account are not worth an event.
-        let is_known = |new: KnownDetails, known: KnownDetails| new.hash == known.hash || new.updated < known.updated;
+        let is_known =
+            |new: KnownDetails, known: KnownDetails| new.updated < known.updated || (new.hash == known.hash && has_end);
         KnownDetails::of(details).is_none_or(|new| self.details.is_some_and(|known| is_known(new, known)))
     }
 
@@ -126,7 +144,10 @@ impl ProfileHistory {
             // Once Trust Hub has told the kind, a callback to the path of another kind does not change it.
             let is_known = self.details.is_some() && status.details.is_none();
             let resource = if is_known { self.belief.resource } else { event.resource };
-            self.belief = Belief::new(status.status, &status.raw_status, resource, event.time);
+            let former =
+                mem::replace(&mut self.belief, Belief::new(status.status, &status.raw_status, resource, event.time));
+            let kept_end = self.end.filter(|_| former.has_status_of(&self.belief));
+            self.end = hashed_end(status.valid_until.as_deref()).or(kept_end);
             self.set_details(status.details.as_deref());
             let oldest = millis.saturating_sub(ID_RETENTION_MILLIS);
             self.recent.retain(|(time, _)| *time >= oldest);
@@ -238,6 +259,9 @@ impl View {
         history.last = event.position;
         if history.set_details(Some(details)) {
             history.belief.resource = event.resource;
+            if history.belief.status == status.status && status.status.is_approved() {
+                history.end = hashed_end(status.valid_until.as_deref()).or(history.end);
+            }
         }
     }
 

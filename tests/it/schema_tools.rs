@@ -170,7 +170,7 @@ fn documented_values() -> [(&'static str, Vec<Value>); 4] {
         event
     };
     let deleted = only(&["account_sid", "profile_sid", "resource"]);
-    let described = only(&["account_sid", "profile_sid", "resource", "status", "raw_status", "profile"]);
+    let described = only(&["account_sid", "profile_sid", "resource", "status", "raw_status", "valid_until", "profile"]);
     let mut without_details = state.clone();
     for field in ["profile", "previous_status", "previous_since"] {
         without_details[field] = Value::Null;

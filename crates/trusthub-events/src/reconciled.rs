@@ -52,6 +52,9 @@ pub struct ProfileDescribed {
     pub status: Status,
     /// The status as Twilio wrote it.
     pub raw_status: String,
+    /// When the approval expires, as Twilio wrote it; `null` if the profile is not approved or its approval has no end. Events
+    /// of earlier versions lack it.
+    pub valid_until: Option<String>,
     /// When Trust Hub was asked.
     #[cfg_attr(test, schemars(schema_with = "crate::schema::timestamp"))]
     pub received_at: Timestamp,

@@ -3,9 +3,10 @@
 mod states;
 
 use super::{
-    super::fixtures::{account, at, published, sid},
+    super::fixtures::{account, at, profile, published, published_notice, sid},
     *,
 };
+use crate::normalize::{description, profile_details};
 
 fn believed(events: &[(&str, u64, Status)]) -> (Status, i64) {
     let mut view = View::default();
@@ -56,6 +57,28 @@ fn ids_are_kept_for_an_hour_before_the_last_event() {
     }
     let times: Vec<_> = view.of(&account(), &sid(1)).unwrap().recent.iter().map(|(time, _)| time / 1_000).collect();
     assert_eq!((times, view.records()), (vec![3_660, 3_661], 4));
+}
+
+#[test]
+fn end_of_an_approval_is_known_until_the_status_changes() {
+    let end = Some("2027-07-30T22:29:24Z");
+    let approved = Profile { valid_until: end.map(str::to_owned), ..profile(Status::TwilioApproved, at(5)) };
+    let is_known = |view: &View| {
+        let details = profile_details(&approved);
+        let known = view.of(&account(), &sid(1)).unwrap();
+        (known.has_details(&details, end), known.has_details(&details, None))
+    };
+    let mut view = View::default();
+    view.apply(&published(1, 0, "1", at(10), Status::TwilioApproved));
+    assert_eq!(is_known(&view), (false, false));
+    let described = published_notice(&description(&approved, at(20), None));
+    view.apply(&PublishedEvent { position: RecordPosition { partition: 0, offset: 1 }, ..described });
+    assert_eq!(is_known(&view), (true, true), "one description is enough");
+    view.apply(&published(1, 2, "2", at(30), Status::TwilioApproved));
+    assert_eq!(is_known(&view), (true, true), "an equal status changes nothing");
+    view.apply(&published(1, 3, "3", at(40), Status::TwilioRejected));
+    view.apply(&published(1, 4, "4", at(50), Status::TwilioApproved));
+    assert_eq!(is_known(&view), (false, true), "another approval may have another end");
 }
 
 #[test]

@@ -23,9 +23,13 @@ pub(super) fn state_of(fixture: &Fixture, sid: &str) -> Option<ProfileState> {
 
 /// A profile that was approved, with the callbacks of its changes.
 pub(super) fn create_announced(fixture: &Fixture) -> String {
+    create_approved(fixture, "")
+}
+
+fn create_approved(fixture: &Fixture, end: &str) -> String {
     let sid = fixture.simulator.create(&fixture.url);
     fixture.simulator.submit(&sid);
-    fixture.simulator.control(&sid, "approve", "");
+    fixture.simulator.control(&sid, "approve", end);
     fixture.simulator.settle();
     sid
 }
@@ -90,9 +94,9 @@ fn profile_with_a_state_needs_no_event_in_the_topic() {
 #[test]
 fn details_of_a_profile_are_published_when_they_change() {
     let fixture = Fixture::with_states();
-    let sid = create_announced(&fixture);
+    let sid = create_approved(&fixture, "valid_for_secs=864000");
     let announced = state_of(&fixture, &sid).unwrap();
-    assert_eq!(announced.profile, None);
+    assert_eq!((announced.profile, announced.valid_until), (None, None));
     fixture.advance_clock();
     let dry = fixture.reconcile(&["--dry-run"]);
     assert!(dry.told.contains("2 have details that their states lacked: would be published"), "{dry:?}");
@@ -102,6 +106,7 @@ fn details_of_a_profile_are_published_when_they_change() {
     let described = state_of(&fixture, &sid).unwrap();
     assert_eq!((described.status, described.since), (Status::TwilioApproved, announced.since));
     assert_eq!(described.profile.as_ref().unwrap().friendly_name.as_deref(), Some("Shop"));
+    assert!(described.expires_at().is_some(), "callbacks have no valid_until: {described:?}");
     assert!(!fixture.reconcile(&[]).told.contains("details"), "they are known now");
 
     fixture.simulator.post(&format!("/v1/CustomerProfiles/{sid}"), "FriendlyName=Store");

@@ -111,6 +111,8 @@ fn changed(mut change: Box<ProfileStatusChanged>) -> Option<Content> {
 
 fn described(mut described: Box<ProfileDescribed>) -> Option<Content> {
     described.raw_status = bounded_word(described.raw_status);
+    // Only an approval has an end.
+    described.valid_until = described.valid_until.filter(|_| described.status.is_approved()).map(bounded_word);
     described.profile = bounded_details(described.profile)?;
     Some(Content::Described(described))
 }

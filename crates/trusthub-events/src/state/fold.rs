@@ -141,16 +141,21 @@ fn changed(state: &ProfileState, news: &News, change: &ProfileStatusChanged) -> 
 }
 
 /// The details change neither the status nor the order of the events about it. Their own order is that of Trust Hub.
+///
+/// The end of an approval belongs to its status. As with changes, what is not said is kept.
 fn details(state: &ProfileState, news: &News, described: &ProfileDescribed) -> Result<ProfileState, StateOutcome> {
-    let ProfileDescribed { resource, profile, .. } = described;
+    let ProfileDescribed { resource, profile, status, valid_until, .. } = described;
     if is_older_than_known(profile, state) {
         return Err(StateOutcome::Older);
     }
-    if state.profile.as_ref() == Some(profile) && state.resource == *resource {
+    let mut next = ProfileState { resource: *resource, profile: Some(profile.clone()), ..state.clone() };
+    if valid_until.is_some() && *status == state.status {
+        next.valid_until.clone_from(valid_until);
+    }
+    if next == *state {
         return Err(StateOutcome::Repeat);
     }
-    let profile = Some(profile.clone());
-    Ok(ProfileState { resource: *resource, profile, position: news.position, ..state.clone() })
+    Ok(ProfileState { position: news.position, ..next })
 }
 
 fn is_older_than_known(details: &ProfileDetails, state: &ProfileState) -> bool {
@@ -160,8 +165,9 @@ fn is_older_than_known(details: &ProfileDetails, state: &ProfileState) -> bool {
 /// The state of a profile without events about its status. Trust Hub says that it has not changed since the date of the last
 /// update, so an event that arrived after that date is later.
 fn created_from(news: &News, described: &ProfileDescribed) -> ProfileState {
-    let ProfileDescribed { account_sid, profile_sid, resource, status, raw_status, received_at, origin, profile } =
-        described.clone();
+    let described = described.clone();
+    let ProfileDescribed { account_sid, profile_sid, resource, status, raw_status, .. } = described;
+    let ProfileDescribed { valid_until, received_at, origin, profile, .. } = described;
     let as_of = profile.date_updated.min(news.time);
     let change = ProfileStatusChanged {
         account_sid,
@@ -171,7 +177,7 @@ fn created_from(news: &News, described: &ProfileDescribed) -> ProfileState {
         raw_status,
         failure_reason: None,
         errors: Vec::new(),
-        valid_until: None,
+        valid_until,
         received_at,
         origin,
         idempotency_token: None,

@@ -84,6 +84,7 @@ impl SentRecord {
             .with("origin", "reconciliation")
             .with("status", status)
             .with("raw_status", status)
+            .with("valid_until", Value::Null)
             .with("profile", details)
     }
 

@@ -46,7 +46,6 @@ fn description() -> impl Strategy<Value = Told> {
         kind: ToldKind::Description,
         code: None,
         reason: None,
-        valid_until: None,
         details: told.details.or(Some((updated, "Acme"))),
         ..told
     })
@@ -102,6 +101,7 @@ fn record(told: &Told) -> SentRecord {
             )
             .with("failure_reason", told.reason)
             .with("valid_until", told.valid_until),
+        ToldKind::Description => record.with("valid_until", told.valid_until),
         _ => record,
     }
     .about(told)

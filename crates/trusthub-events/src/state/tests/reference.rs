@@ -36,6 +36,8 @@ pub(super) struct Known {
     account: u8,
     /// The events about the status that were applied, and as of when.
     applied: Vec<(i64, Told)>,
+    /// The ends of the present approval that were told, the last one last.
+    ends: Vec<&'static str>,
     /// Each event about the status, applied or older, and the description that began it all.
     seen: Vec<(i64, String)>,
     details: Option<(i64, &'static str)>,
@@ -52,6 +54,7 @@ impl Known {
         };
         let told = told.clone();
         Some(Self {
+            ends: end_of(&told).into_iter().collect(),
             account: told.account,
             seen: vec![(told.time, told.id.clone())],
             details: told.details,
@@ -79,6 +82,11 @@ impl Known {
     }
 }
 
+/// A description has an end only of an approval.
+fn end_of(told: &Told) -> Option<&'static str> {
+    told.valid_until.filter(|_| told.kind != ToldKind::Description || told.status == "twilio-approved")
+}
+
 /// The profile after the next event.
 pub(super) fn after(known: Option<Known>, told: &Told) -> Option<Known> {
     let Some(mut profile) = known else { return Known::first(told) };
@@ -94,8 +102,11 @@ pub(super) fn after(known: Option<Known>, told: &Told) -> Option<Known> {
         ToldKind::Deletion => {}
         ToldKind::Description => {
             let is_older = told.details.unwrap().0 < profile.details.map_or(i64::MIN, |(updated, _)| updated);
-            if !is_older && (told.details, told.resource) != (profile.details, profile.resource) {
+            let end = end_of(told).filter(|_| told.status == profile.last().1.status).or(profile.ends.last().copied());
+            let known = (profile.details, profile.resource, profile.ends.last().copied());
+            if !is_older && (told.details, told.resource, end) != known {
                 (profile.details, profile.resource) = (told.details, told.resource);
+                profile.ends.extend(end);
                 profile.offset = told.offset;
             }
         }
@@ -104,6 +115,10 @@ pub(super) fn after(known: Option<Known>, told: &Told) -> Option<Known> {
             profile.offset = told.offset;
             profile.seen.push((told.time, told.id.clone()));
             if told.time >= last {
+                if told.status != profile.last().1.status {
+                    profile.ends.clear();
+                }
+                profile.ends.extend(told.valid_until);
                 profile.applied.push((told.time, told.clone()));
                 profile.learn(told.details);
                 if told.details.is_some() || !is_confirmed {
@@ -142,7 +157,7 @@ pub(super) fn state_of(known: &Known) -> Value {
         "previous_since": before.last().map(|stay| began(stay)),
         "errors": latest_of(&|told| told.code.map(|code| json!([code])).unwrap_or_default()).as_array().cloned().unwrap_or_default(),
         "failure_reason": latest_of(&|told| told.reason.into()),
-        "valid_until": latest_of(&|told| told.valid_until.into()),
+        "valid_until": known.ends.last(),
         "first_seen_at": super::at(known.applied[0].1.time),
         "updated_at": super::at(known.last().0),
         "changes": stays.len(),

@@ -114,6 +114,36 @@ fn description_adds_details_and_changes_neither_status_nor_order() {
 }
 
 #[test]
+fn description_sets_the_end_of_the_present_approval_only() {
+    let described = |ce_id: &str, status, end: Value| {
+        SentRecord::described(ce_id, NOON, status, details(NOON, "Acme")).with("valid_until", end)
+    };
+    let mut topic = Topic::after(&[SentRecord::change("1", NOON, "twilio-approved")]);
+    assert_eq!(topic.append(described("2", "twilio-approved", "2027-07-30".into())), StateOutcome::Applied);
+    assert_eq!(topic.state().valid_until.as_deref(), Some("2027-07-30"));
+    assert_eq!(topic.append(described("3", "twilio-approved", "2027-07-30".into())), StateOutcome::Repeat);
+    assert_eq!(topic.append(described("4", "twilio-approved", "2028-07-30".into())), StateOutcome::Applied);
+    for (status, end) in [("twilio-approved", Value::Null), ("provisionally-approved", "2029-07-30".into())] {
+        assert_eq!(topic.append(described("5", status, end)), StateOutcome::Repeat, "{status}");
+    }
+    let mut of_an_earlier_version = described("6", "twilio-approved", Value::Null);
+    of_an_earlier_version.value.as_mut().unwrap().as_object_mut().unwrap().remove("valid_until");
+    assert_eq!(topic.append(of_an_earlier_version), StateOutcome::Repeat);
+    let state = topic.state();
+    assert_eq!((state.valid_until.as_deref(), state.changes), (Some("2028-07-30"), 1));
+    let long = described("7", "twilio-approved", "9".repeat(300).into());
+    assert_eq!(topic.append(long), StateOutcome::Applied);
+    assert_eq!(topic.state().valid_until.as_ref().map(String::len), Some(256));
+
+    topic.append(SentRecord::change("8", NOON + MINUTE, "twilio-rejected"));
+    topic.append(described("9", "twilio-rejected", "2030-07-30".into()).with("resource", "trust-product"));
+    assert_eq!(topic.state().valid_until, None, "only an approval has an end");
+
+    let first = described("1", "twilio-approved", "2027-07-30".into());
+    assert_eq!(Topic::after(&[first]).state().valid_until.as_deref(), Some("2027-07-30"));
+}
+
+#[test]
 fn details_are_ordered_by_the_date_of_trust_hub() {
     let described = |ce_id: &str, updated, name| SentRecord::described(ce_id, NOON, "draft", details(updated, name));
     let mut topic = Topic::after(&[SentRecord::change("1", NOON, "draft")]);
