@@ -12,6 +12,7 @@ mod explain;
 mod healthcheck;
 mod help;
 mod http;
+mod json;
 mod layout;
 mod output;
 mod probe;

@@ -108,7 +108,7 @@ pub(super) fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
-/// Breaks each paragraph into lines of this width. Lines that begin with white space are examples and stay as they are.
+/// Breaks each paragraph into lines of this width, and words that are wider. Lines that begin with white space are examples and stay as they are.
 pub(super) fn wrapped(text: &str, columns: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut continues = false;
@@ -119,10 +119,25 @@ pub(super) fn wrapped(text: &str, columns: usize) -> String {
         }
         continues = is_prose;
         for word in line.split(' ').filter(|_| is_prose) {
-            append(&mut lines, word, columns);
+            parts(word, columns).iter().for_each(|part| append(&mut lines, part, columns));
         }
     }
     lines.join("\n")
+}
+
+/// The word in parts of this width; a single part unless the word is wider.
+fn parts(word: &str, columns: usize) -> Vec<String> {
+    let (mut parts, mut part, mut taken) = (Vec::new(), String::new(), 0);
+    for character in word.chars() {
+        if taken > 0 && taken + character_width(character) > columns {
+            parts.push(std::mem::take(&mut part));
+            taken = 0;
+        }
+        part.push(character);
+        taken += character_width(character);
+    }
+    parts.push(part);
+    parts
 }
 
 /// Appends a word to the last line, or to a new one if it does not fit.
@@ -159,7 +174,9 @@ mod tests {
         let text = "One two three\nfour five.\n\n  curl --an-example that is longer\n\nSix";
         let expected = "One two\nthree four\nfive.\n\n  curl --an-example that is longer\n\nSix";
         assert_eq!(wrapped(text, 10), expected);
-        assert_eq!(wrapped("incomprehensibilities a b", 10), "incomprehensibilities\na b");
+        assert_eq!(wrapped("an incomprehensibility a b", 10), "an\nincomprehe\nnsibility\na b");
+        assert_eq!(wrapped("株式会社 ab", 3), "株\n式\n会\n社\nab", "half a character fits nowhere");
+        assert_eq!(wrapped("ab", 0), "a\nb");
         assert_eq!(wrapped("…… ……", 5), "…… ……", "the width counts columns");
     }
 

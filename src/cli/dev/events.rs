@@ -6,6 +6,7 @@ use super::{
     super::{
         activity,
         color::Colors,
+        json,
         output::{Failure, print, say},
     },
     environment::{DevEnvironment, in_time},
@@ -43,5 +44,5 @@ async fn expect_event(environment: &DevEnvironment, status: Status) -> Result<()
     if event.value.get("status").is_none_or(|consumed| consumed != status.as_str()) {
         return Err(Failure::failed(format!("expected an event with status {status}, but consumed {event:?}")));
     }
-    print(&serde_json::to_string(&event).map_err(Failure::failed)?)
+    print(&json::line(&event)?)
 }

@@ -11,6 +11,7 @@ use crate::{
     app::block_on,
     cli::{
         color::Colors,
+        json,
         output::{Failure, ProgressLine, print, say},
         terminal::table_width,
         text::grouped,
@@ -32,7 +33,8 @@ is listed when it matches every option, and one of the values of an option that 
   trusthub-bridge profiles ls --code 18602 --json
 
 SINCE is how long a profile has had its status, and EXPIRES how soon its approval expires. Names and types are known once
-`reconcile` has read them from Trust Hub. If stdout is no terminal, no column is left out or cut.
+`reconcile` has read them from Trust Hub. If stdout is no terminal, no column is left out or cut,
+whatever COLUMNS says.
 
 Exit codes: 0 done; 1 failed; 2 invalid usage or configuration; 3 only with --exit-code, if a profile matches.";
 
@@ -58,7 +60,7 @@ fn states(profiles: &[ListedProfile]) -> impl Iterator<Item = ProfileState> {
 }
 
 fn print_json(profiles: &[ListedProfile]) -> Result<(), Failure> {
-    states(profiles).try_for_each(|state| print(&serde_json::to_string(&state).map_err(Failure::failed)?))
+    states(profiles).try_for_each(|state| print(&json::line(&state)?))
 }
 
 fn print_table(

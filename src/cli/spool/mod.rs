@@ -135,7 +135,7 @@ async fn show(source: &RecordSource, position: u64) -> Result<(), Failure> {
         let entries = source.read(table, before, one).await?;
         if let Some(entry) = entries.first().filter(|entry| entry.position.number() == position) {
             say(&show::summary(entry, table));
-            return print(&show::pretty_json(entry, table));
+            return print(&show::pretty_json(entry, table)?);
         }
     }
     Err(Failure::failed(format!("no record at position {position}; `trusthub-bridge spool ls` lists the positions")))
@@ -149,7 +149,7 @@ async fn export(source: &RecordSource, files: &[StoreFile]) -> Result<(), Failur
         salvage(file)?;
     }
     for table in TABLES {
-        source.for_each(table, |entry| print(&show::json_line(entry, show::state(table)))).await?;
+        source.for_each(table, |entry| print(&show::json_line(entry, show::state(table))?)).await?;
     }
     Ok(())
 }
@@ -157,7 +157,7 @@ async fn export(source: &RecordSource, files: &[StoreFile]) -> Result<(), Failur
 fn salvage(file: &StoreFile) -> Result<(), Failure> {
     let mut printed = Ok(());
     let summary = durable_spool::salvage(&file.path, |entry| {
-        printed = print(&show::json_line(&entry, "salvaged"));
+        printed = show::json_line(&entry, "salvaged").and_then(|line| print(&line));
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     printed?;

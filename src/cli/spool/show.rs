@@ -1,13 +1,13 @@
 //! Formats spool records for people and for programs.
 
-use std::{fmt, time::SystemTime};
+use std::time::SystemTime;
 
 use durable_spool::{Entry, SalvageState, SpoolTable, StoreFile};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::times::shortest,
+    cli::{json, output::Failure, text::escaped, times::shortest},
     domain::{SIGNATURE_HEADER, Timestamp},
 };
 
@@ -24,8 +24,9 @@ pub(super) fn row(entry: &Entry, table: SpoolTable) -> String {
     let content = content(entry);
     let RecordFacts { kind, profile, id, detail } = RecordFacts::of(&content);
     let (position, age) = (entry.position.number().to_string(), age(entry));
-    let id: String = id.unwrap_or("-").chars().take(ID_CHARS).collect();
-    format_row([&position, state(table), &age, kind, &id, profile.unwrap_or("-"), detail.unwrap_or("-")])
+    let id = id.map(|id| id.chars().take(ID_CHARS).collect::<String>());
+    let [id, profile, detail] = [&id, &profile, &detail].map(|text| text.as_deref().unwrap_or("-"));
+    format_row([&position, state(table), &age, kind, id, profile, detail])
 }
 
 /// About 100 characters, unless the position has more than eight digits or the reason is very long.
@@ -37,21 +38,21 @@ fn format_row([position, state, age, kind, id, profile, detail]: [&str; 7]) -> S
 pub(super) fn summary(entry: &Entry, table: SpoolTable) -> String {
     let content = content(entry);
     let RecordFacts { kind, profile, id, detail } = RecordFacts::of(&content);
-    let (profile, id, detail) = (profile.unwrap_or("unknown"), id.unwrap_or("unknown"), detail.unwrap_or("unknown"));
+    let [profile, id, detail] = [&profile, &id, &detail].map(|text| text.as_deref().unwrap_or("unknown"));
     format!("{kind} of profile {profile}: {detail}; ce_id {id}; {} for {}", state(table), age(entry))
 }
 
-/// What a person looks for in a record.
-struct RecordFacts<'c> {
+/// What a person looks for in a record, escaped.
+struct RecordFacts {
     kind: &'static str,
-    profile: Option<&'c str>,
-    id: Option<&'c str>,
+    profile: Option<String>,
+    id: Option<String>,
     /// The status of an event, or the reason of a dead letter.
-    detail: Option<&'c str>,
+    detail: Option<String>,
 }
 
-impl<'c> RecordFacts<'c> {
-    fn of(content: &'c Value) -> Self {
+impl RecordFacts {
+    fn of(content: &Value) -> Self {
         let record = content.get("record").unwrap_or(&Value::Null);
         let text = |name: &str| record.get(name).and_then(Value::as_str);
         let (kind, detail) = match text("destination") {
@@ -59,7 +60,8 @@ impl<'c> RecordFacts<'c> {
             Some("events") => ("event", record.pointer("/payload/status").and_then(Value::as_str)),
             _ => ("unknown", None),
         };
-        Self { kind, profile: text("key"), id: header(record, "ce_id"), detail }
+        let [profile, id, detail] = [text("key"), header(record, "ce_id"), detail].map(|text| text.map(escaped));
+        Self { kind, profile, id, detail }
     }
 }
 
@@ -84,10 +86,10 @@ pub(super) fn state(table: SpoolTable) -> &'static str {
 }
 
 /// A record as indented JSON, without the signature that some dead letters have.
-pub(super) fn pretty_json(entry: &Entry, table: SpoolTable) -> String {
+pub(super) fn pretty_json(entry: &Entry, table: SpoolTable) -> Result<String, Failure> {
     let mut line = StoredLine::of(entry, state(table));
     line.record.iter_mut().chain(&mut line.fallback).for_each(redact_signatures);
-    format!("{line:#}")
+    json::indented(&line)
 }
 
 /// Replaces the value of each signature header, wherever the record has it.
@@ -105,8 +107,8 @@ fn redact_signatures(value: &mut Value) {
 }
 
 /// A record as one line of JSON.
-pub(super) fn json_line(entry: &Entry, state: &str) -> String {
-    format!("{}", StoredLine::of(entry, state))
+pub(super) fn json_line(entry: &Entry, state: &str) -> Result<String, Failure> {
+    json::line(&StoredLine::of(entry, state))
 }
 
 /// A record as JSON. The record itself comes before the dead letter that it may become.
@@ -136,13 +138,6 @@ impl<'s> StoredLine<'s> {
             fallback: take("fallback"),
             text: take("text"),
         }
-    }
-}
-
-impl fmt::Display for StoredLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let json = if f.alternate() { serde_json::to_string_pretty(self) } else { serde_json::to_string(self) };
-        f.write_str(&json.map_err(|_never| fmt::Error)?)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     app::block_on,
     cli::{
         color::Colors,
+        json,
         output::{Failure, print, say},
         terminal::text_width,
         variables::Variables,
@@ -34,8 +35,7 @@ pub(super) fn run(profile: &ProfileSid, json: bool, variables: Variables) -> Res
     match found {
         Lookup::Found(state, completeness) => {
             let now = Timestamp::from(SystemTime::now());
-            let json = json.then(|| serde_json::to_string_pretty(&state).map_err(Failure::failed)).transpose()?;
-            print(&json.unwrap_or_else(|| page::of(&state, now, (columns, colors))))?;
+            print(&if json { json::indented(&state)? } else { page::of(&state, now, (columns, colors)) })?;
             note(&completeness, &kafka).iter().for_each(|note| say(note));
             Ok(())
         }

@@ -85,7 +85,7 @@ fn moment(time: Timestamp, now: Timestamp) -> String {
 }
 
 fn fact(name: &str, text: &str, columns: usize) -> Vec<String> {
-    let lines = wrapped(text, columns.saturating_sub(INDENT + FACT));
+    let lines = wrapped(text.trim(), columns.saturating_sub(INDENT + FACT));
     let names = std::iter::once(name).chain(std::iter::repeat(""));
     lines.lines().zip(names).map(|(line, name)| format!("{:INDENT$}{name:FACT$}{line}", "")).collect()
 }
@@ -103,7 +103,11 @@ fn timeline(state: &ProfileState, now: Timestamp, colors: Colors) -> Vec<String>
         format!("  {}  {:>5}  {status}  {lasted}", minute(*since), shortest(since.until(now)))
     });
     let earlier = state.changes.saturating_sub(u64::try_from(state.history.len()).unwrap_or(u64::MAX));
-    let earlier = (earlier > 0).then(|| format!("  {earlier} earlier changes are in the event topic"));
+    let earlier = match earlier {
+        0 => None,
+        1 => Some("  1 earlier change is in the event topic".to_owned()),
+        _ => Some(format!("  {earlier} earlier changes are in the event topic")),
+    };
     let heading = format!("HISTORY, UTC          AGO  {}  LASTED", padded("STATUS", column));
     [heading].into_iter().chain(earlier).chain(changes).collect()
 }
@@ -203,8 +207,18 @@ CODE 99999
     #[test]
     fn history_that_is_not_complete_says_so() {
         assert!(!page(&state(1)).contains("earlier changes"));
+        let one_more = page(&ProfileState { changes: 3, ..state(1) });
+        assert!(one_more.contains("\n  1 earlier change is in the event topic\n"), "{one_more}");
         let long = page(&ProfileState { changes: 14, ..state(1) });
         assert!(long.contains("\n  12 earlier changes are in the event topic\n  2026-11-20 10:30  "), "{long}");
+    }
+
+    #[test]
+    fn text_of_any_length_stays_within_the_columns() {
+        let name = format!("  Shop {}", "x".repeat(200));
+        let shop = page(&ProfileState { profile: Some(details(&name, ProfileType::Business)), ..state(1) });
+        assert!(shop.contains(&format!("\n  name     Shop\n           {}\n", "x".repeat(69))), "{shop}");
+        assert!(shop.lines().all(|line| width(line) <= 80), "{shop}");
     }
 
     #[test]
