@@ -51,19 +51,6 @@ pub(super) fn escaped(text: &str) -> String {
     shown
 }
 
-/// JSON without characters that a terminal would interpret, or that change the direction of text. It means the same.
-pub(super) fn escaped_json(json: &str) -> String {
-    let mut shown = String::with_capacity(json.len());
-    for character in json.chars() {
-        if character.is_ascii_graphic() || character == ' ' || is_mark(character) || !is_escaped(character) {
-            shown.push(character);
-        } else {
-            shown.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    shown
-}
-
 fn is_escaped(character: char) -> bool {
     character.escape_debug().any(|shown| shown == '\\')
 }
@@ -192,15 +179,6 @@ mod tests {
         ] {
             assert_eq!(escaped(text), shown);
         }
-    }
-
-    #[test]
-    fn json_is_escaped_without_a_change_of_its_meaning() {
-        let text = "Café 株 \" \\ \n \u{7f}\u{9b}31m\u{202e}\u{e0001}";
-        let json = serde_json::to_string(text).unwrap();
-        let shown = escaped_json(&json);
-        assert_eq!(shown, r#""Café 株 \" \\ \n \u007f\u009b31m\u202e\udb40\udc01""#);
-        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
     }
 
     #[test]

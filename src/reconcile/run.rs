@@ -1,5 +1,7 @@
 //! One run: reads the topic, compares every profile of every account, and publishes missed changes.
 
+mod backend;
+
 use std::{
     collections::HashSet,
     mem,
@@ -9,7 +11,7 @@ use std::{
 };
 
 use futures_util::TryStreamExt as _;
-use trusthub_client::{AccountClient, Collection, Credentials, Error, Fetched, Listing, Profile, TrustHub};
+use trusthub_client::{AccountClient, Collection, Credentials, Listing, Profile, TrustHub};
 
 use super::{
     candidate::RepairCandidate,
@@ -20,7 +22,7 @@ use super::{
     numbers::{NumberInSid, number},
     observer::{Observer, ReconcileProgress},
     plan::classify,
-    repair::{Backend, repair},
+    repair::{Backend as _, repair},
     report::{ReconcileSummary, Reporter},
     run_error::RunError,
     service_urls::ServiceUrls,
@@ -29,13 +31,8 @@ use super::{
 };
 use crate::{
     config::KafkaConfig,
-    domain::{
-        DeliveryError, ProfileNotice, ProfileSid, ReconcileResult, RecordPosition, Timestamp, state::ProfileState,
-    },
-    kafka::{
-        KnownStates, LeaderElection, LeaderTask, LeadershipLost, LeaseGuard, TopicReadError, TopicReader,
-        read_known_states,
-    },
+    domain::{ProfileSid, ReconcileResult, Timestamp, state::ProfileState},
+    kafka::{KnownStates, LeaderElection, LeaderTask, TopicReader, read_known_states},
     normalize::description,
     pipeline::Pipeline,
 };
@@ -359,54 +356,4 @@ enum Due {
     /// Its details.
     Description(Box<DueNotice>),
     Nothing,
-}
-
-impl Backend for ReconcileRun<'_> {
-    type Lease = LeaseGuard;
-
-    fn grace(&self) -> Duration {
-        self.reconciler.grace
-    }
-
-    fn time(&self) -> Timestamp {
-        self.reconciler.pipeline.event_time()
-    }
-
-    async fn fetch(&self, candidate: &RepairCandidate) -> Result<Fetched, Error> {
-        candidate.client.fetch(candidate.collection, &candidate.profile).await
-    }
-
-    async fn read_to_end(&mut self) -> Result<(), TopicReadError> {
-        let view = &mut self.view;
-        view.mark();
-        self.topic.read_to_end(|event| view.apply(&event), |_, _| {}).await
-    }
-
-    fn view(&self) -> &View {
-        &self.view
-    }
-
-    fn history_start(&self) -> Option<Timestamp> {
-        self.topic.history_start()
-    }
-
-    async fn acquire_lease(&self) -> Result<LeaseGuard, LeadershipLost> {
-        match self.election {
-            Some(election) => election.acquire_lease().await,
-            None => Err(LeadershipLost::Undecided),
-        }
-    }
-
-    async fn publish(
-        &self,
-        profile: &Fetched,
-        time: Timestamp,
-        last: Option<RecordPosition>,
-    ) -> Result<String, DeliveryError> {
-        self.reconciler.pipeline.publish_fetched_profile(profile, time, last).await
-    }
-
-    async fn publish_notice(&self, notice: ProfileNotice) -> Result<String, DeliveryError> {
-        self.reconciler.pipeline.publish_notice(notice).await
-    }
 }

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::{
     cli::{
+        json,
         output::{Failure, Rows},
-        text::{escaped, escaped_json, fitted, padded},
+        text::{escaped, fitted, padded},
     },
     domain::{Label as _, RecordPosition, Timestamp},
     replay::{KeepReason, LetterObserver, LetterStatus, SurveyProgress, SurveyedLetter},
@@ -154,7 +155,7 @@ fn json_line(letter: &SurveyedLetter) -> String {
         repeats,
     };
     // A structure of texts and numbers is always JSON.
-    escaped_json(&serde_json::to_string(&line).unwrap_or_default())
+    json::line(&line).unwrap_or_default()
 }
 
 /// How many letters have each status.
