@@ -25,7 +25,7 @@ pub struct AuthenticCallback {
 
 impl AuthenticCallback {
     /// The callback of a dead letter. The service writes the construction only into the letters of callbacks whose signature
-    /// matched, and leaves the signature out. So nothing is verified here: this trusts whoever may write to the topic. Only
+    /// matched, and leaves the signature out. So nothing is verified here: this trusts every user who may write to the topic. Only
     /// `replay` calls it.
     ///
     /// # Errors

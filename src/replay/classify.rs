@@ -2,7 +2,7 @@
 
 use twilio_signature::Verifier;
 
-use super::status::KeepReason;
+use super::status::{KeepReason, ReplayableEvent};
 use crate::{
     domain::{DeadLetterReason, Event, Label as _, PublicUrl, RawCallback, Resource, SignatureMode},
     kafka::{DeadLetterRecord, complete_headers, raw_body},
@@ -10,15 +10,6 @@ use crate::{
     receive::{CapturedRequest, Decider},
     verify::{AuthenticCallback, VerifiedCallback},
 };
-
-/// The event that a letter can become.
-#[derive(Debug)]
-pub(crate) struct ReplayableEvent {
-    pub(super) event: Box<Event>,
-    /// The id that all repeats of the callback have in common, if the letter has an id of its own. It is published with the
-    /// event, so that every later replay of a repeat finds it.
-    pub(super) shared_id: Option<String>,
-}
 
 /// Decides about dead letters as the service with these settings decides about callbacks.
 pub(crate) struct LetterClassifier {
@@ -77,7 +68,7 @@ impl LetterClassifier {
 }
 
 fn event(callback: &AuthenticCallback, letter: &DeadLetterRecord) -> Result<Box<Event>, KeepReason> {
-    let normalized = normalize(callback).map_err(|error| KeepReason::NotUnderstood(error.reason))?;
+    let normalized = normalize(callback).map_err(|error| KeepReason::Unreadable(error.reason))?;
     Ok(Box::new(normalized.at(letter.event_id.clone(), letter.time)))
 }
 

@@ -6,8 +6,7 @@ use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    classify::ReplayableEvent,
-    status::{KeepReason, LetterStatus, RepeatedLetters, SurveyedLetter},
+    status::{KeepReason, LetterStatus, RepeatedLetters, ReplayableEvent, SurveyedLetter},
     survey::{LetterObserver, LetterSurvey, SurveyProgress, SurveyRound},
     suspension::SuspensionWatch,
 };

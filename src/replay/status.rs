@@ -4,9 +4,8 @@ use std::{borrow::Cow, collections::HashMap};
 
 use thiserror::Error;
 
-use super::classify::ReplayableEvent;
 use crate::{
-    domain::{DeadLetterReason, Label as _, RecordPosition, RejectReason, Resource},
+    domain::{DeadLetterReason, Event, Label as _, RecordPosition, RejectReason, Resource},
     kafka::{DeadLetterRecord, EventIdSearch},
 };
 
@@ -36,7 +35,7 @@ pub(crate) enum KeepReason {
     SignatureInvalid(RejectReason),
     /// This version cannot read it as an event.
     #[error("this version cannot read it as an event: {}", .0.as_str())]
-    NotUnderstood(DeadLetterReason),
+    Unreadable(DeadLetterReason),
     /// The event topic rejects the event.
     #[error("the event topic rejects its event as too large or invalid; raise max.message.bytes of the topic")]
     Rejected,
@@ -57,10 +56,19 @@ impl KeepReason {
             Self::NoConstruction => "no_construction",
             Self::AccountConflict => DeadLetterReason::AccountConflict.as_str(),
             Self::SignatureInvalid(reason) => reason.as_str(),
-            Self::NotUnderstood(reason) => reason.as_str(),
+            Self::Unreadable(reason) => reason.as_str(),
             Self::Rejected => DeadLetterReason::RefusedByTopic.as_str(),
         }
     }
+}
+
+/// The event that a letter can become.
+#[derive(Debug)]
+pub(crate) struct ReplayableEvent {
+    pub(super) event: Box<Event>,
+    /// The id that all repeats of the callback have in common, if the letter has an id of its own. It is published with the
+    /// event, so that every later replay of a repeat finds it.
+    pub(super) shared_id: Option<String>,
 }
 
 /// What a replay makes of a letter, or has made of it.

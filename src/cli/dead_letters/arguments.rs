@@ -9,6 +9,19 @@ use crate::{
     replay::LetterFilter,
 };
 
+/// The text of `dead-letters replay --help`.
+const REPLAY: &str = "Publish the events of the dead letters that can become events now
+
+A dead letter becomes an event if this version can read it as one. If its reason is signature_failed, its signature also has
+to match the URLs and keys that are configured now. The event has the ce_id and the ce_time that it would have had, so
+consumers skip it if they have applied a later event of the profile. A replay removes nothing from the dead-letter topic.
+
+No letter becomes an event twice, even if a replay is interrupted: the events in KAFKA_TOPIC are read first. One process
+replays at a time. Apart from signature_failed, no letter has a signature that could be verified again, so only the service
+may write to the topic.
+
+Prints one line for each letter. Exit codes: 0 done, even if letters stay; 1 not done; 2 invalid usage or configuration.";
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum DeadLettersCommand {
     /// List the dead letters, and say what a replay would make of each
@@ -26,7 +39,7 @@ pub(in crate::cli) enum DeadLettersCommand {
         letter: LetterName,
     },
     /// Publish the events of the dead letters that can become events now
-    #[command(long_about = super::REPLAY)]
+    #[command(long_about = REPLAY)]
     Replay {
         /// Say what would be published, and publish nothing
         #[arg(long)]

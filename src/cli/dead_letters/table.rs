@@ -231,7 +231,7 @@ mod tests {
             LetterStatus::Replayed(position),
             LetterStatus::Replayed(position),
             LetterStatus::Published(position),
-            LetterStatus::Kept(KeepReason::NotUnderstood(DeadLetterReason::MissingStatus)),
+            LetterStatus::Kept(KeepReason::Unreadable(DeadLetterReason::MissingStatus)),
             LetterStatus::Kept(KeepReason::SignatureInvalid(RejectReason::SignatureMismatch)),
         ] {
             totals.count(&status);
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(row.len(), 80, "{row}");
         let wide = list_row(["12/12345", "11:04", &"株".repeat(40), &"x".repeat(40), "repeat"]);
         assert_eq!(width(&wide), 80, "{wide}");
-        let kept = LetterStatus::Kept(KeepReason::NotUnderstood(DeadLetterReason::ConflictingAccountSid));
+        let kept = LetterStatus::Kept(KeepReason::Unreadable(DeadLetterReason::ConflictingAccountSid));
         for status in [kept, LetterStatus::Published(RecordPosition { partition: 12, offset: 123_456 })] {
             let row = result_row(["12/12345", sid, &status.summary()]);
             assert!(row.len() <= 80, "{row}");

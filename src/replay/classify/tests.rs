@@ -100,7 +100,7 @@ fn letter_that_is_not_understood_stays_with_its_reason_of_today() {
     let without_status =
         form("AccountSid=AC00000000000000000000000000000001&BundleSid=BU00000000000000000000000000000002");
     let letter = read(&record(&without_status, DeadLetterReason::InvalidProfileSid));
-    assert_eq!(kept(&letter), KeepReason::NotUnderstood(DeadLetterReason::MissingStatus));
+    assert_eq!(kept(&letter), KeepReason::Unreadable(DeadLetterReason::MissingStatus));
     let unread = LetterClassifier::new(&[PublicUrl::parse(BASE).unwrap()], verifier("token"));
     assert_eq!(unread.resource(&letter), Some(Resource::CustomerProfile));
 }

@@ -39,6 +39,7 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "kafka/metrics.rs",
     "pipeline/metrics.rs",
     "projector/metrics.rs",
+    "projector/profile_gauges.rs",
     "reconcile/metrics.rs",
     "telemetry/metrics/log.rs",
     "telemetry/metrics/mod.rs",

@@ -34,12 +34,12 @@ pub(super) struct Targets {
 
 #[derive(Default)]
 struct TargetState {
-    instances: Vec<Instance>,
+    instances: Vec<InstanceAddress>,
     is_stopped: bool,
 }
 
 #[derive(Default, Clone, Copy)]
-struct Instance {
+struct InstanceAddress {
     /// `None` for an instance that gets no callbacks.
     address: Option<SocketAddr>,
     /// How often the address was set.
@@ -48,7 +48,7 @@ struct Instance {
 
 /// The address of an instance for as long as the load balancer sends callbacks there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Target {
+struct CallbackTarget {
     instance: usize,
     address: SocketAddr,
     changes: usize,
@@ -59,14 +59,14 @@ impl Targets {
     pub(super) fn set(&self, instance: usize, address: Option<SocketAddr>) {
         let mut state = self.state.lock().unwrap();
         let length = state.instances.len().max(instance + 1);
-        state.instances.resize(length, Instance::default());
+        state.instances.resize(length, InstanceAddress::default());
         let changes = state.instances[instance].changes + 1;
-        state.instances[instance] = Instance { address, changes };
+        state.instances[instance] = InstanceAddress { address, changes };
         self.changed.notify_all();
     }
 
     /// A random instance that has an address, once there is one; `None` when the load is stopped.
-    fn pick(&self, random: &mut Random) -> Option<Target> {
+    fn pick(&self, random: &mut Random) -> Option<CallbackTarget> {
         let is_idle = |state: &mut TargetState| !state.is_stopped && state.targets().next().is_none();
         let (state, waited) = self.changed.wait_timeout_while(self.state.lock().unwrap(), TIMEOUT, is_idle).unwrap();
         assert!(!waited.timed_out(), "no instance has an address, and the load is not stopped");
@@ -75,7 +75,7 @@ impl Targets {
     }
 
     /// Whether the instance has got callbacks without interruption since it was picked.
-    fn is_unchanged(&self, target: Target) -> bool {
+    fn is_unchanged(&self, target: CallbackTarget) -> bool {
         self.state.lock().unwrap().targets().any(|now| now == target)
     }
 
@@ -86,11 +86,10 @@ impl Targets {
 }
 
 impl TargetState {
-    fn targets(&self) -> impl Iterator<Item = Target> {
-        self.instances
-            .iter()
-            .enumerate()
-            .filter_map(|(instance, of)| of.address.map(|address| Target { instance, address, changes: of.changes }))
+    fn targets(&self) -> impl Iterator<Item = CallbackTarget> {
+        self.instances.iter().enumerate().filter_map(|(instance, of)| {
+            of.address.map(|address| CallbackTarget { instance, address, changes: of.changes })
+        })
     }
 }
 
@@ -173,7 +172,7 @@ struct RandomCaller {
     random: Random,
     size: LoadSize,
     targets: Arc<Targets>,
-    connection: Option<(Target, Connection)>,
+    connection: Option<(CallbackTarget, Connection)>,
     answers: Answers,
 }
 
@@ -235,7 +234,7 @@ impl RandomCaller {
         Some(status)
     }
 
-    fn connection(&mut self) -> Option<(Target, &mut Connection)> {
+    fn connection(&mut self) -> Option<(CallbackTarget, &mut Connection)> {
         loop {
             let target = self.targets.pick(&mut self.random)?;
             if self.connection.as_ref().is_some_and(|(open, _)| *open == target) {

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr};
 use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
 use tokio::net::TcpSocket;
 
-use super::{control::KafkaControlError, error::EmbeddedKafkaError};
+use super::error::{EmbeddedKafkaError, KafkaControlError};
 
 /// What librdkafka calls all brokers.
 const ALL_BROKERS: i32 = -1;

@@ -1,19 +1,14 @@
 //! Stops and starts the broker, from any thread.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+    mpsc,
 };
 
-use rdkafka::error::KafkaError;
-use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::cluster::Cluster;
+use super::{cluster::Cluster, error::KafkaControlError};
 
 /// What the thread of the cluster is to do.
 pub(super) enum Command {
@@ -21,20 +16,6 @@ pub(super) enum Command {
     SetUp(bool, oneshot::Sender<Result<(), KafkaControlError>>),
     /// Destroy the cluster.
     End,
-}
-
-/// Why the embedded Kafka was not stopped or started.
-#[derive(Debug, Error)]
-pub enum KafkaControlError {
-    /// librdkafka refuses it.
-    #[error(transparent)]
-    Cluster(#[from] KafkaError),
-    /// Another program has the port of the broker, so the broker stays stopped.
-    #[error("cannot keep the port of the broker: {0}")]
-    Port(#[from] io::Error),
-    /// The cluster does not exist any more.
-    #[error("the embedded Kafka has ended")]
-    Ended,
 }
 
 /// Stops and starts the broker of an [`EmbeddedKafka`](super::EmbeddedKafka). A clone controls the same broker.

@@ -1,4 +1,4 @@
-//! Why the embedded Kafka does not start.
+//! Why the embedded Kafka does not start, or does not do what it was told.
 
 use std::io;
 
@@ -14,4 +14,18 @@ pub enum EmbeddedKafkaError {
     /// The system has no thread or no port for it.
     #[error("embedded Kafka: {0}")]
     System(#[from] io::Error),
+}
+
+/// Why the embedded Kafka was not stopped or started.
+#[derive(Debug, Error)]
+pub enum KafkaControlError {
+    /// librdkafka refuses it.
+    #[error(transparent)]
+    Cluster(#[from] KafkaError),
+    /// Another program has the port of the broker, so the broker stays stopped.
+    #[error("cannot keep the port of the broker: {0}")]
+    Port(#[from] io::Error),
+    /// The cluster does not exist any more.
+    #[error("the embedded Kafka has ended")]
+    Ended,
 }

@@ -24,8 +24,8 @@ use self::{
     forwarder::Forwarder,
 };
 pub use self::{
-    control::{KafkaControl, KafkaControlError},
-    error::EmbeddedKafkaError,
+    control::KafkaControl,
+    error::{EmbeddedKafkaError, KafkaControlError},
 };
 
 /// A Kafka cluster inside this process. It listens on loopback, so that kcat and other librdkafka clients can read it. It can
