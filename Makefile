@@ -4,6 +4,9 @@ SHELL := /bin/bash
 # A Rust that scripts/setup has just installed is not yet on the caller's PATH.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
+# Most tests wait for programs that they have started, so more of them run at the same time than there are cores.
+TEST_THREADS = $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint schemas api records chart dashboard figures bench cluster instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
 
@@ -16,13 +19,13 @@ demo: ## Run a profile through the whole service, without installing Kafka or an
 	@cargo run --locked -- dev --once
 
 test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
-	@echo "Builds and runs every test: 15 to 20 minutes on 2 cores, and about 5 more the first time." >&2
+	@echo "Builds and runs every test: 20 to 25 minutes on 2 cores, and about 5 more the first time." >&2
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
 	@scripts/interop >/dev/null
 	@scripts/helm >/dev/null
-	cargo test --locked --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(TEST_THREADS)} cargo test --locked --workspace
 
 lint: ## Check format, code, documentation and dependencies
 	@scripts/setup lint
