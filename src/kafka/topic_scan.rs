@@ -38,7 +38,7 @@ use crate::{
 /// How long one request may take, and how long reading may make no progress.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long [`TopicReader::close`] waits for the consumer to close.
+/// How long [`TopicScan::close`] waits for the consumer to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the topic cannot be read.
