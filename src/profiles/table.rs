@@ -64,8 +64,7 @@ impl<'f> ProfileTable<'f> {
 
     /// Takes the next record of a partition into account. Records whose key is no profile are ignored.
     pub(super) fn apply(&mut self, record: &EventRecord) {
-        let key = record.key.as_deref().and_then(|key| str::from_utf8(key).ok());
-        let Some(profile) = key.and_then(|key| ProfileSid::parse(key).ok()) else { return };
+        let Some(profile) = record.key_profile() else { return };
         let row = self.row(record);
         let replaces = self.rows.get(&profile).is_none_or(|former| {
             let home = partition_of(&profile, self.partitions);

@@ -63,8 +63,7 @@ pub(super) struct LoadedPartition {
 
 /// Takes a record of the state topic into account, if it is about one of these profiles.
 pub(super) fn read_state(states: &mut PartitionStates, record: &EventRecord, belongs: impl Fn(&ProfileSid) -> bool) {
-    let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
-    let Some(profile) = key.and_then(|key| ProfileSid::parse(key).ok()).filter(belongs) else { return };
+    let Some(profile) = record.key_profile().filter(belongs) else { return };
     match record.value.as_deref().map(serde_json::from_slice::<ProfileState>) {
         None => states.set(profile, &StateWrite::Tombstone),
         Some(Ok(state)) => states.set(profile, &StateWrite::Put(Box::new(state))),

@@ -3,7 +3,7 @@
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 
 use crate::domain::{
-    cloud_events,
+    ProfileSid, cloud_events,
     state::{Position, StateEvent},
     view,
 };
@@ -64,6 +64,11 @@ impl EventRecord {
     pub(crate) fn later(self, seconds: u32) -> Self {
         let time = format!("2026-11-20T11:{:02}:{:02}.000Z", 5 + seconds / 60, seconds % 60);
         Self { ce_id: Some(format!("later-{seconds}")), ce_time: Some(time), ..self }
+    }
+
+    /// The profile that the key names; `None` if the key is no SID of a profile.
+    pub(crate) fn key_profile(&self) -> Option<ProfileSid> {
+        ProfileSid::parse(std::str::from_utf8(self.key.as_deref()?).ok()?).ok()
     }
 
     /// The CloudEvents `time`, as text.

@@ -175,7 +175,7 @@ fn incomplete(reason: impl Into<String>) -> StatesUnused {
 /// The profile of a record of the state topic, and its state. `None` for a record that is neither a state nor a tombstone, and
 /// in a partition that the profile had before others were added: the tombstone there says nothing about its present state.
 fn state_of(record: &EventRecord, partitions: i32) -> Option<(ProfileSid, Option<ProfileState>)> {
-    let profile = ProfileSid::parse(std::str::from_utf8(record.key.as_deref()?).ok()?).ok()?;
+    let profile = record.key_profile()?;
     if partition_of(&profile, partitions) != record.position.partition {
         return None;
     }
