@@ -56,6 +56,11 @@ fn long_waits_ending_approvals_and_waves_of_rejections_cause_alerts() {
 }
 
 #[test]
+fn keys_in_use_long_after_a_rotation_cause_an_alert() {
+    test_rules("rotations");
+}
+
+#[test]
 fn rejected_callbacks_cause_the_matching_alert() {
     test_rules("signatures");
 }
@@ -96,6 +101,7 @@ fn every_file_of_cases_is_run() {
         "ordinary-day",
         "profiles",
         "reconciliation",
+        "rotations",
         "signatures",
     ];
     assert_eq!(names, run);
