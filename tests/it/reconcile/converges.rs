@@ -80,11 +80,11 @@ fn killed_run_is_completed_by_the_next_one_without_repeats() {
     wait_for("the first batch", || (found(&fixture.bridge.events(1)).len() > 20).then_some(()));
     killed.kill().unwrap();
     killed.wait().unwrap();
-    let by_the_first = found(&fixture.bridge.events(1)).len();
-    assert!(by_the_first < 2_000, "the run ended before the kill");
 
-    let by_the_second = fixture.reconcile(&[]).published();
+    // Kafka may still append a request of the killed run, so only the next run and the topic at the end are counted.
+    let by_the_next = fixture.reconcile(&[]).published();
+    assert!((1..2_000).contains(&by_the_next), "{by_the_next} events by the next run");
     let records = fixture.bridge.events(1);
-    assert_eq!((by_the_first + by_the_second, found(&records).len()), (2_000, 2_000));
+    assert_eq!(found(&records).len(), 2_000);
     assert_eq!(views(&records), fixture.state());
 }
