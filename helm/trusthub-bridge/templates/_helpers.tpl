@@ -15,6 +15,10 @@
 {{ include "trusthub-bridge.fullname" . }}-admin
 {{- end }}
 
+{{- define "trusthub-bridge.consoleName" -}}
+{{ include "trusthub-bridge.fullname" . }}-console
+{{- end }}
+
 {{- define "trusthub-bridge.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "trusthub-bridge.fullname" .) .Values.serviceAccount.name }}

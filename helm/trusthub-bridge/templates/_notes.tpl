@@ -31,6 +31,12 @@ Check the installation:
 {{- range $urls }}
   curl -i {{ .url }}/callbacks/customer-profiles    # from outside: 403, because it is not signed
 {{- end }}
+{{- if .Values.console.enabled }}
+
+Open the console at http://127.0.0.1:9091, with any user name and the password of the Secret {{ .Values.console.password.existingSecret }}:
+
+  kubectl -n {{ .Release.Namespace }} port-forward {{ $fullname }}-0 9091
+{{- end }}
 {{- include "trusthub-bridge.warnings" . }}
 {{- end }}
 

@@ -3,7 +3,7 @@
 {{/* Fails with a list of all problems. */}}
 {{- define "trusthub-bridge.check" -}}
 {{- $lines := list }}
-{{- range $part := list "url" "keys" "kafka" "sasl" "tls" "spool" "stop" "routing" "environment" "monitoring" }}
+{{- range $part := list "url" "keys" "kafka" "sasl" "tls" "spool" "stop" "routing" "console" "environment" "monitoring" }}
 {{- $found := include (print "trusthub-bridge.problems." $part) $ }}
 {{- range splitList "\n" $found }}
 {{- $lines = append $lines (trim .) }}
@@ -133,10 +133,20 @@ gateway.parentRefs: is required by gateway.enabled but empty; write the Gateway 
 {{- end }}
 {{- end }}
 
+{{- define "trusthub-bridge.problems.console" -}}
+{{- with .Values.console }}
+{{- if and .enabled (not .password.existingSecret) }}
+console.password.existingSecret: is required by console.enabled but not set; write the name of a Secret that holds the password under the key {{ .password.key }}
+{{- else if and .password.existingSecret (not .enabled) }}
+console.password.existingSecret: is not used, because console.enabled is false; remove it, or set console.enabled to true
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* If a variable is set twice, one value is not used, and other parts of the chart may depend on it. */}}
 {{- define "trusthub-bridge.problems.environment" -}}
 {{- $own := include "trusthub-bridge.environment" . | fromYaml }}
-{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" }}
+{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "console.password.existingSecret" }}
 {{- range .Values.extraEnv }}
 {{- $name := .name }}
 {{- if hasKey $own .name }}

@@ -18,6 +18,10 @@ HTTP_REQUEST_TIMEOUT_MS: {{ .Values.http.requestTimeoutMs | int64 | quote }}
 HTTP_MAX_IN_FLIGHT: {{ .Values.http.maxInFlight | int64 | quote }}
 HTTP_KEEP_ALIVE_SECS: {{ .Values.http.keepAliveSecs | int64 | quote }}
 ADMIN_BIND: {{ printf "%s:9090" .Values.bindAddress | quote }}
+{{- if .Values.console.enabled }}
+CONSOLE_BIND: {{ printf "%s:9091" .Values.bindAddress | quote }}
+CONSOLE_PASSWORD_FILE: {{ $secrets }}/console-password
+{{- end }}
 {{- with .Values.twilio }}
 {{- if .authToken.existingSecret }}
 TWILIO_AUTH_TOKEN_FILE: {{ $secrets }}/twilio-auth-token
@@ -102,6 +106,9 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 
 {{/* All Secrets in one volume, without subPath, so that Kubernetes updates the files when a Secret changes. */}}
 {{- define "trusthub-bridge.secretSources" -}}
+{{- with .Values.console.password }}
+{{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "console-password") }}
+{{- end }}
 {{- with .Values.twilio }}
 {{- include "trusthub-bridge.source" (list "secret" .authToken.existingSecret .authToken.key "twilio-auth-token") }}
 {{- include "trusthub-bridge.source" (list "secret" .sharedKeys.existingSecret .sharedKeys.key "twilio-shared-keys") }}

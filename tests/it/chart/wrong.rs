@@ -110,11 +110,22 @@ fn contradictory_value_is_named_with_a_replacement() {
             "monitoring.prometheusRule.severities",
             "there is no alert TrusthubDone; write names from TrusthubProfileRejected, ",
         ),
+        (
+            json!({ "console": { "enabled": true } }),
+            "console.password.existingSecret",
+            "write the name of a Secret that holds the password under the key password",
+        ),
+        (
+            json!({ "console": { "password": { "existingSecret": "x" } } }),
+            "console.password.existingSecret",
+            "remove it, or set console.enabled to true",
+        ),
         (variable("PUBLIC_URL"), "extraEnv", "PUBLIC_URL is set by a value of its own; write it there"),
         (variable("SHUTDOWN_TIMEOUT_SECS"), "extraEnv", "SHUTDOWN_TIMEOUT_SECS is set by a value of its own"),
         (variable("TWILIO_AUTH_TOKEN"), "extraEnv", "the name of the Secret to twilio.authToken.existingSecret"),
         (variable("TWILIO_SHARED_KEYS"), "extraEnv", "the name of the Secret to twilio.sharedKeys.existingSecret"),
         (variable("KAFKA_SASL_PASSWORD"), "extraEnv", "the name of the Secret to kafka.sasl.existingSecret"),
+        (variable("CONSOLE_PASSWORD"), "extraEnv", "the name of the Secret to console.password.existingSecret"),
     ] {
         let errors = error_for(&values);
         let line = errors.lines().find(|line| line.starts_with(&format!("{name}: ")));
