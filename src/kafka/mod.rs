@@ -57,7 +57,7 @@ pub(crate) use producer::{KafkaSink, Topics};
 pub(crate) use projection::{
     AssignmentChange, Committed, EventRecord, KnownStates, NextOffset, PartitionCounts, PartitionReader, Polled,
     ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateTopic,
-    StateWriter, TransactionError, read_known_states, request_rebuild,
+    StateWriter, TransactionError, request_rebuild,
 };
 pub(crate) use published_event::{PublishedContent, PublishedEvent, PublishedStatus};
 /// The error of librdkafka.

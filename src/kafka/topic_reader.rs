@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use super::{
+    projection::{KnownStates, StatesUnused, read_known_states},
     published_event::PublishedEvent,
     retention::{self, Retention},
     topic_history::history_start,
     topic_scan::{TopicReadError, TopicScan},
 };
-use crate::{config::KafkaConfig, domain::Timestamp, telemetry::Operations};
+use crate::{
+    config::KafkaConfig,
+    domain::{ProfileSid, Timestamp, state::ProfileState},
+    telemetry::Operations,
+};
 
 /// Reads the event topic and knows since when it has every event.
 pub(crate) struct TopicReader {
@@ -42,13 +47,39 @@ impl TopicReader {
         self.scan.read_to_end(|message| PublishedEvent::read(message).into_iter().for_each(&mut each), progress).await
     }
 
+    /// Reads the states of all profiles, passes each to `each` as [`read_known_states`] does, and makes the first read begin with
+    /// the events that the states may not take into account. If the states cannot be used, logs why and returns `None`; the first
+    /// read then begins with the first event of the topic.
+    ///
+    /// # Errors
+    /// [`TopicReadError`] if the event topic cannot be read.
+    pub(crate) async fn begin_after_states<S: Send + 'static>(
+        &mut self,
+        (kafka, operations): (&KafkaConfig, &Arc<Operations>),
+        states: S,
+        each: impl FnMut(&mut S, ProfileSid, Option<ProfileState>) + Send + 'static,
+    ) -> Result<Option<KnownStates<S>>, TopicReadError> {
+        let reason = match read_known_states(kafka, operations, states, each).await {
+            Ok(known) => {
+                if self.begin_at(&known.next).await? {
+                    return Ok(Some(known));
+                }
+                StatesUnused::TopicReplaced
+            }
+            Err(reason) => reason,
+        };
+        if reason.is_expected() {
+            tracing::info!(%reason, "reading the whole event topic, without the states of profiles");
+        } else {
+            tracing::warn!(%reason, "reading the whole event topic, without the states of profiles");
+        }
+        Ok(None)
+    }
+
     /// Makes the first read begin at these offsets, because what the records before them say is known. Reads only the first
     /// record of each partition, which tells when the history of the topic begins. Returns whether the topic has all of these
     /// offsets: it does not if it was created again.
-    ///
-    /// # Errors
-    /// [`TopicReadError`].
-    pub(crate) async fn begin_at(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<bool, TopicReadError> {
+    async fn begin_at(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<bool, TopicReadError> {
         self.scan.begin_at(offsets).await
     }
 

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     config::KafkaConfig,
     domain::{ProfileSid, ReconcileResult, Timestamp, state::ProfileState},
-    kafka::{KnownStates, LeaderElection, LeaderTask, TopicReader, read_known_states},
+    kafka::{KnownStates, LeaderElection, LeaderTask, TopicReader},
     normalize::description,
     pipeline::Pipeline,
 };
@@ -210,22 +210,9 @@ impl<'r> ReconcileRun<'r> {
         let set_state = |view: &mut View, profile: ProfileSid, state: Option<ProfileState>| {
             view.set_state(&profile, state.as_ref());
         };
-        match read_known_states(kafka, &metrics.operations, View::of_states(), set_state).await {
-            Ok(KnownStates { states, records, next }) => {
-                if self.topic.begin_at(&next).await? {
-                    (self.view, self.states) = (states, Some(records));
-                } else {
-                    tracing::warn!(
-                        "the event topic was created again, so reconciliation reads it without the states of profiles"
-                    );
-                }
-            }
-            Err(reason) if reason.is_expected() => {
-                tracing::info!(%reason, "reconciliation reads the whole event topic, without the states of profiles");
-            }
-            Err(reason) => {
-                tracing::warn!(%reason, "reconciliation reads the whole event topic, without the states of profiles");
-            }
+        let known = self.topic.begin_after_states((kafka, &metrics.operations), View::of_states(), set_state).await?;
+        if let Some(KnownStates { states, records, .. }) = known {
+            (self.view, self.states) = (states, Some(records));
         }
         Ok(())
     }

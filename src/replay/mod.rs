@@ -7,6 +7,8 @@
 //!     │
 //!  classify ── cannot become an event ──► it stays, with the reason
 //!     │
+//!  owners ──── Trust Hub has named another account as the owner ──► it stays
+//!     │
 //!  status ──── its event is in the event topic ──► it stays, and names the event
 //!     │
 //!  replay      publishes the event, under a lease of the leader
@@ -22,6 +24,8 @@
 //! - **Order of receipt.** Events are published one after the other, each when the one before it is on all in-sync replicas.
 //! - **A letter is trusted as its topic is.** The signature of a letter with the reason `signature_failed` is verified now. The
 //!   signature of any other letter matched when its callback arrived, and was not kept.
+//! - **Trust Hub alone names the owner of a profile.** A letter of another account stays. What Trust Hub has said is in the states
+//!   of profiles and in the events of reconciliation; without usable states, the whole event topic is read for it.
 //! - **Limited memory**, however many letters and events there are.
 //!
 //! # Failures
@@ -39,6 +43,7 @@
 
 mod classify;
 mod filter;
+mod owners;
 mod publish;
 mod round;
 mod status;

@@ -105,6 +105,8 @@ pub(super) struct ClassifiedLetter {
     pub(super) letter: DeadLetterRecord,
     pub(super) resource: Option<Resource>,
     pub(super) result: Result<ReplayableEvent, KeepReason>,
+    /// Whether Trust Hub has named another account as the owner of the profile since.
+    pub(super) is_foreign: bool,
 }
 
 impl ClassifiedLetter {
@@ -119,12 +121,14 @@ impl ClassifiedLetter {
         [&self.letter.event_id, self.shared_id()]
     }
 
+    /// The event, if the letter can become one.
+    pub(super) fn event(&self) -> Option<&Event> {
+        self.result.as_ref().ok().map(|replayable| replayable.event.as_ref())
+    }
+
     /// The profile of the event, or else of the letter.
     pub(super) fn profile(&self) -> Option<&str> {
-        match &self.result {
-            Ok(replayable) => Some(replayable.event.data.profile_sid.as_str()),
-            Err(_) => self.letter.profile.as_deref(),
-        }
+        self.event().map(|event| event.data.profile_sid.as_str()).or(self.letter.profile.as_deref())
     }
 }
 
@@ -147,14 +151,15 @@ impl RepeatedLetters {
     pub(super) fn survey(&mut self, classified: ClassifiedLetter, events: &EventIdSearch) -> SurveyedLetter {
         let event = classified.event_ids().into_iter().find_map(|id| events.position(id));
         let first = self.first.get(classified.shared_id()).copied();
-        if classified.result.is_ok() && first.is_none() {
+        if classified.result.is_ok() && !classified.is_foreign && first.is_none() {
             self.first.insert(classified.shared_id().to_owned(), classified.letter.position);
         }
         let profile = classified.profile().map(str::to_owned);
-        let ClassifiedLetter { letter, resource, result } = classified;
+        let ClassifiedLetter { letter, resource, result, is_foreign } = classified;
         let status = match (event, result, first) {
             (Some(event), _, _) => LetterStatus::Published(event),
             (None, Err(reason), _) => LetterStatus::Kept(reason),
+            (None, Ok(_), _) if is_foreign => LetterStatus::Kept(KeepReason::AccountConflict),
             (None, Ok(_), Some(first)) => LetterStatus::Repeat(first),
             (None, Ok(replayable), None) => LetterStatus::Replayable(replayable),
         };

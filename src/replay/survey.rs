@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     classify::LetterClassifier,
     filter::LetterFilter,
+    owners::ConfirmedOwners,
     round::{LetterOrder, Round, RoundLimits},
     status::{ClassifiedLetter, RepeatedLetters, SurveyedLetter},
 };
@@ -94,7 +95,8 @@ impl LetterSurvey<'_> {
         );
         let others = read.await?;
         let end = round.end();
-        let letters: VecDeque<_> = round.into_letters().map(|letter| self.classify(letter)).collect();
+        let mut letters: VecDeque<_> = round.into_letters().map(|letter| self.classify(letter)).collect();
+        self.check_owners(&mut letters, observer).await?;
         let Some(first) = letters.front() else { return Ok((None, others)) };
         let since = first.letter.time;
         let ids = letters.iter().flat_map(ClassifiedLetter::event_ids).map(str::to_owned);
@@ -108,8 +110,23 @@ impl LetterSurvey<'_> {
         self.filter.selects_record(letter) && self.filter.selects_profile(|| event().or_else(|| letter.profile.clone()))
     }
 
+    /// Finds the letters that name another account than the owner of their profile, as the service does with callbacks.
+    async fn check_owners(
+        &self,
+        letters: &mut VecDeque<ClassifiedLetter>,
+        observer: &mut dyn LetterObserver,
+    ) -> Result<(), TopicReadError> {
+        let profiles = letters.iter().filter_map(|letter| letter.event().map(|event| event.data.profile_sid.clone()));
+        let progress = |read, total| observer.progress(SurveyProgress::Events(read, total));
+        let owners = ConfirmedOwners::read(self.kafka, self.operations, profiles, progress).await?;
+        for letter in letters {
+            letter.is_foreign = letter.event().is_some_and(|event| owners.contradict(&event.data));
+        }
+        Ok(())
+    }
+
     fn classify(&self, letter: DeadLetterRecord) -> ClassifiedLetter {
         let (resource, result) = (self.classifier.resource(&letter), self.classifier.classify(&letter));
-        ClassifiedLetter { letter, resource, result }
+        ClassifiedLetter { letter, resource, result, is_foreign: false }
     }
 }

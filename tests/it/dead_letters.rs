@@ -1,5 +1,7 @@
 //! `trusthub-bridge dead-letters`: what a newer version understands, or what verifies now, becomes an event.
 
+mod owners;
+
 use std::{
     collections::BTreeSet,
     process::{Child, Output, Stdio},

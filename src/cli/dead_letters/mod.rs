@@ -37,42 +37,40 @@ pub(super) fn run(command: &DeadLettersCommand, variables: Variables) -> Result<
         match command {
             DeadLettersCommand::Ls { filters, json } => {
                 let format = if *json { LetterFormat::Json } else { LetterFormat::List };
-                list(&config, &classifier, &filters.filter(&[]), format).await
+                decide(&config, &classifier, (&filters.filter(&[]), format), Effect::Survey).await
             }
             DeadLettersCommand::Show { letter } => show(&config, &classifier, letter).await,
             DeadLettersCommand::Replay { dry_run, filters, letters, json } => {
                 let format = if *json { LetterFormat::Json } else { LetterFormat::Results };
-                let filter = filters.filter(letters);
-                if *dry_run {
-                    list(&config, &classifier, &filter, format).await
-                } else {
-                    replay(&config, &classifier, &filter, format).await
-                }
+                let effect = if *dry_run { Effect::Survey } else { Effect::Replay };
+                decide(&config, &classifier, (&filters.filter(letters), format), effect).await
             }
         }
     };
     block_on(work).map_err(Failure::failed)?
 }
 
-async fn list(
-    config: &DeadLettersConfig,
-    classifier: &LetterClassifier,
-    filter: &LetterFilter,
-    format: LetterFormat,
-) -> Result<(), Failure> {
-    let mut table = LetterTable::new(format, &filter.positions);
-    let result = app::survey_dead_letters(config, classifier, filter, &mut table).await;
-    finish(table, result)
+/// What a command does with the letters that it prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// Nothing.
+    Survey,
+    /// It publishes their events.
+    Replay,
 }
 
-async fn replay(
+/// Prints the selected letters with what a replay would make of them, or makes of them.
+async fn decide(
     config: &DeadLettersConfig,
     classifier: &LetterClassifier,
-    filter: &LetterFilter,
-    format: LetterFormat,
+    (filter, format): (&LetterFilter, LetterFormat),
+    effect: Effect,
 ) -> Result<(), Failure> {
     let mut table = LetterTable::new(format, &filter.positions);
-    let result = app::replay_dead_letters(config, classifier, filter, &mut table).await;
+    let result = match effect {
+        Effect::Survey => app::survey_dead_letters(config, classifier, filter, &mut table).await,
+        Effect::Replay => app::replay_dead_letters(config, classifier, filter, &mut table).await,
+    };
     finish(table, result)
 }
 

@@ -49,6 +49,9 @@ pub(crate) enum StatesUnused {
     /// No instance of the service has derived all states yet.
     #[error("{0}")]
     Incomplete(String),
+    /// The event topic does not have the offsets up to which they are derived.
+    #[error("the event topic was created again")]
+    TopicReplaced,
     /// They cannot be read.
     #[error(transparent)]
     Unreadable(#[from] ProjectionError),
@@ -59,6 +62,7 @@ impl StatesUnused {
     pub(crate) fn is_expected(&self) -> bool {
         match self {
             Self::Off | Self::Incomplete(_) => true,
+            Self::TopicReplaced => false,
             Self::Unreadable(error) => error.problem == ProjectionProblem::TopicMissing,
         }
     }

@@ -171,7 +171,7 @@ fn topic_whose_states_expire_is_not_used_and_the_run_says_so() {
     fixture.advance_clock();
     let run = fixture.reconcile(&[]);
     assert_eq!((run.published(), run.rows.len()), (1, 1), "{run:?}");
-    assert!(run.told.contains("reads the whole event topic, without the states of profiles"), "{run:?}");
+    assert!(run.told.contains("reading the whole event topic, without the states of profiles"), "{run:?}");
     assert!(run.told.contains("cleanup.policy=delete") && !run.told.contains("details"), "{run:?}");
 }
 
