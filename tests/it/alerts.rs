@@ -4,6 +4,7 @@ mod codes;
 mod expression;
 mod notifications;
 mod rules;
+mod waits;
 
 use std::{
     collections::BTreeSet,
