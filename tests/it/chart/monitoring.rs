@@ -193,6 +193,17 @@ fn dashboard_equals_the_plain_file_with_the_configured_runbook() {
 }
 
 #[test]
+fn dashboard_colors_waits_from_the_lower_limit_of_the_alert() {
+    let limits = json!({"pendingReviewDays": 9, "inReviewDays": 3});
+    let made = rendered(json!({}), json!({"dashboard": {"enabled": true}, "prometheusRule": {"limits": limits}}));
+    let dashboard: Value = serde_json::from_str(text(&dashboard(&made)["data"]["trusthub-bridge.json"])).unwrap();
+    let panel = list(&dashboard["panels"]).find(|panel| panel["title"] == "Who waits longest").expect("the panel");
+    let steps = &panel["fieldConfig"]["defaults"]["thresholds"]["steps"];
+    let expected = json!([{"color": "blue", "value": null}, {"color": "orange", "value": 3 * 86_400}]);
+    assert_eq!(*steps, expected);
+}
+
+#[test]
 fn grafana_sidecar_finds_the_dashboard_and_its_folder() {
     let metadata = &dashboard(&example("monitoring").objects)["metadata"];
     assert_eq!((&metadata["labels"]["grafana_dashboard"], &metadata["annotations"]), (&json!("1"), &Value::Null));
