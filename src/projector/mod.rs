@@ -91,7 +91,10 @@ impl Projector {
         while !stop.is_cancelled() {
             let ended = self.run_session(stop, (runtime, &writer_id), (&mut problems, &mut requested));
             self.metrics.disown();
-            if let Err(error) = ended {
+            // After the stop, an error says only which request was given up.
+            if let Err(error) = ended
+                && !stop.is_cancelled()
+            {
                 wait(problems.failed(&error), stop);
             }
         }

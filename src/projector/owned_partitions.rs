@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     partition::{LoadedPartition, OwnedPartition},
     status_index::StatusIndex,
 };
 use crate::{
     domain::{ProfileSid, state::StateWrite},
-    kafka::{AssignmentChange, Committed, EventRecord, NextOffset},
+    kafka::{AssignmentChange, Committed, EventRecord, NextOffset, ProjectionError},
 };
 
 /// The partitions that this instance owns.
@@ -73,6 +75,24 @@ impl OwnedPartitions {
     pub(super) fn restart(&mut self, partitions: &[i32]) {
         for (partition, loaded) in self.all_loaded() {
             loaded.is_started &= !partitions.contains(&partition);
+        }
+    }
+
+    /// Lets the group deliver the records of loaded partitions. One that is not ready for that is tried again. Each try can take a
+    /// second, so none begins after the stop.
+    pub(super) fn start_loaded(
+        &mut self,
+        stop: &CancellationToken,
+        start: impl Fn(i32, i64) -> Result<(), ProjectionError>,
+    ) {
+        for (partition, loaded) in self.all_loaded().filter(|(_, loaded)| !loaded.is_started) {
+            if stop.is_cancelled() {
+                return;
+            }
+            match start(partition, loaded.next) {
+                Ok(()) => loaded.is_started = true,
+                Err(error) => tracing::debug!(%error, partition, "cannot start the partition yet"),
+            }
         }
     }
 
@@ -169,6 +189,8 @@ impl OwnedPartitions {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use crate::{domain::state::Position, kafka::PartitionCounts, projector::partition_states::PartitionStates};
 
@@ -246,6 +268,24 @@ mod tests {
             last
         });
         assert_eq!(order, [0, 1, 3, 0, 1]);
+    }
+
+    #[test]
+    fn stop_waits_for_one_partition_that_does_not_start_at_most() {
+        let mut owned = OwnedPartitions::default();
+        (0..3).for_each(|partition| owned.insert(partition, LoadedPartition { is_started: false, ..loaded(5) }));
+        let (stop, tries) = (CancellationToken::new(), RefCell::new(Vec::new()));
+        let start = |partition, next| {
+            tries.borrow_mut().push((partition, next));
+            if partition == 1 {
+                stop.cancel();
+                return Err(ProjectionError::outdated("it is not ready"));
+            }
+            Ok(())
+        };
+        owned.start_loaded(&stop, start);
+        assert_eq!(*tries.borrow(), [(0, 5), (1, 5)]);
+        assert!(owned.is_expected(&record(0, 5)) && !owned.is_expected(&record(1, 5)));
     }
 
     #[test]

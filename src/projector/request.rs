@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::{metrics::ProjectorMetrics, random_id::random_id};
 use crate::{
@@ -38,7 +39,8 @@ impl RebuildRequest {
         runtime: &Handle,
     ) -> Result<Option<Self>, ProjectionError> {
         let group = ProjectionGroup::create(kafka, topic)?;
-        let topics = ProjectionTopics::new(kafka, topic, &metrics.operations, runtime.clone());
+        let topics =
+            ProjectionTopics::new(kafka, topic, &metrics.operations, (runtime.clone(), CancellationToken::new()));
         let Some(partitions) = topics.check(&group)? else { return Ok(None) };
         topics.check_compaction()?;
         let offsets = request_rebuild(kafka, 0..partitions, &random_id())?;

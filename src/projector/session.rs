@@ -92,7 +92,7 @@ impl<'s> Session<'s> {
         (problems, requested): (&mut ProblemReporter, &'s mut RequestedRebuilds),
     ) -> Result<Option<Self>, ProjectionError> {
         let group = ProjectionGroup::create(kafka, topic)?;
-        let topics = ProjectionTopics::new(kafka, topic, &metrics.operations, runtime.clone());
+        let topics = ProjectionTopics::new(kafka, topic, &metrics.operations, (runtime.clone(), stop.clone()));
         let partitions = loop {
             if stop.is_cancelled() {
                 return Ok(None);
@@ -107,6 +107,9 @@ impl<'s> Session<'s> {
             wait(TOPIC_INTERVAL, stop);
         };
         topics.check_compaction()?;
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
         let writer = StateWriter::open(kafka, topic, writer_id)?;
         group.join()?;
         let now = Instant::now();
@@ -136,6 +139,10 @@ impl<'s> Session<'s> {
     pub(super) fn step(&mut self, problems: &mut ProblemReporter) -> Result<(), ProjectionError> {
         self.writer.serve();
         let gathered = self.gather(problems)?;
+        // Each request takes seconds while Kafka does not answer. The next owner applies what this one does not.
+        if self.loader.stop.is_cancelled() {
+            return Ok(());
+        }
         let is_applied = self.apply(&gathered.records, problems)?;
         match gathered.rebuild {
             Some((partition, offset)) if is_applied => self.rebuild_on_request(partition, offset)?,
@@ -143,10 +150,13 @@ impl<'s> Session<'s> {
             Some((partition, _)) => self.owned.restart(&[partition]),
             None => {}
         }
+        if self.loader.stop.is_cancelled() {
+            return Ok(());
+        }
         self.request_rebuilds()?;
         self.load_next(problems)?;
         self.owned.take(self.corrections.drain(..));
-        self.start_loaded();
+        self.owned.start_loaded(self.loader.stop, |partition, next| self.group.start(partition, next));
         self.check_if_due(problems)?;
         self.show();
         Ok(())
@@ -256,7 +266,11 @@ impl<'s> Session<'s> {
     /// Writes the states without those that Kafka refuses, and then the offsets.
     fn write_singly(&mut self, records: &[StateRecord], offsets: &[NextOffset]) -> Result<(), TransactionError> {
         let (owned, group, writer, metrics) = (&self.owned, &self.group, &mut self.writer, self.metrics);
+        let stop = self.loader.stop;
         let commit = |record: &StateRecord| {
+            if stop.is_cancelled() {
+                return Err(TransactionError::Aborted(ProjectionError::outdated("the service stops")));
+            }
             // Each state says which records it takes into account, so these are harmless when they are read again.
             let next = owned.loaded(record.partition).map(|loaded| loaded.next);
             let offset = next.and_then(|next| owned.next_offset(record.partition, next));
@@ -278,16 +292,6 @@ impl<'s> Session<'s> {
         tracing::debug!(%error, "a transaction was aborted");
         self.owned.restart(&offsets.iter().map(|offset| offset.partition).collect::<Vec<_>>());
         Ok(())
-    }
-
-    /// Lets the group deliver the records of loaded partitions. One that is not ready for that is tried again.
-    fn start_loaded(&mut self) {
-        for (partition, loaded) in self.owned.all_loaded().filter(|(_, loaded)| !loaded.is_started) {
-            match self.group.start(partition, loaded.next) {
-                Ok(()) => loaded.is_started = true,
-                Err(error) => tracing::debug!(%error, partition, "cannot start the partition yet"),
-            }
-        }
     }
 
     /// Reads the states of a partition that was assigned.
@@ -364,10 +368,11 @@ impl<'s> Session<'s> {
         let Some(loaded) = self.owned.loaded(partition) else { return Ok(false) };
         let (former, counts) = (loaded.next, loaded.counts);
         let changes = self.loader.rebuild((partition, end), &loaded.states, self.options)?;
-        if self.loader.stop.is_cancelled() {
-            return Ok(false);
-        }
+        // A stop has left the changes incomplete, or comes between two parts.
         for chunk in changes.chunks(BATCH_RECORDS) {
+            if self.loader.stop.is_cancelled() {
+                return Ok(false);
+            }
             let records: Vec<_> = chunk.iter().flat_map(|change| change.records(partition)).collect();
             if !self.write(&records, &[NextOffset { partition, next: former, counts: interim }])? {
                 return Ok(false);
@@ -375,7 +380,7 @@ impl<'s> Session<'s> {
             let writes = chunk.iter().filter_map(|change| Some((change.profile.clone(), change.write.clone()?)));
             self.owned.take(writes.map(|(profile, write)| (partition, profile, write)));
         }
-        if !self.write(&[], &[NextOffset { partition, next, counts }])? {
+        if self.loader.stop.is_cancelled() || !self.write(&[], &[NextOffset { partition, next, counts }])? {
             return Ok(false);
         }
         self.owned.advance(&BTreeMap::from([(partition, next)]));

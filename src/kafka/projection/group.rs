@@ -17,7 +17,7 @@ use super::{
     super::{client_config, error::classify_code, producer::QuietContext},
     committed::PartitionCounts,
     event_record::EventRecord,
-    limits::REQUEST_TIMEOUT,
+    limits::{REQUEST_TIMEOUT, START_TIMEOUT},
     problem::{ProjectionError, ProjectionProblem},
 };
 use crate::{config::KafkaConfig, domain::PublishFailure};
@@ -198,7 +198,7 @@ impl ProjectionGroup {
     /// # Errors
     /// [`ProjectionError`] of the request.
     pub(crate) fn start(&self, partition: i32, next: i64) -> Result<(), ProjectionError> {
-        let started = self.consumer.seek(&self.events, partition, Offset::Offset(next), REQUEST_TIMEOUT);
+        let started = self.consumer.seek(&self.events, partition, Offset::Offset(next), START_TIMEOUT);
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition(&self.events, partition);
         started.and_then(|()| self.consumer.resume(&partitions)).map_err(|error| self.failed_to("seek", &error))

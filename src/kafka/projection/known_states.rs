@@ -85,7 +85,7 @@ pub(crate) async fn read_known_states<S: Send + 'static>(
     let (operations, runtime, stop) = (Arc::clone(operations), Handle::current(), CancellationToken::new());
     let _stop_when_dropped = stop.clone().drop_guard();
     let read = blocking::run("kafka-states", move || {
-        let topics = ProjectionTopics::new(&kafka, &topic, &operations, runtime);
+        let topics = ProjectionTopics::new(&kafka, &topic, &operations, (runtime, stop.clone()));
         StateReading { kafka, topic, stop }.read(&topics, states, each)
     });
     read.await.unwrap_or_else(|error| Err(StatesUnused::Incomplete(error.to_string())))

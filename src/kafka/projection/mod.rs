@@ -4,8 +4,9 @@
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
 //! | create a client (reads key and certificate files) | `profiles` | none | none |
-//! | one request: metadata, offsets, a seek | `profiles` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT) |
-//! | an admin request | `profiles` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT), see `admin` |
+//! | one request: metadata, offsets | `profiles` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT) |
+//! | begin reading a partition (a seek) | `profiles` | none | [`START_TIMEOUT`](limits::START_TIMEOUT) |
+//! | an admin request | `profiles` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT), and until the service stops, see `admin` |
 //! | begin the first transaction of a producer | `profiles` | none | [`INIT_TIMEOUT`](limits::INIT_TIMEOUT) |
 //! | send offsets, commit or abort a transaction | `profiles` | none | [`TRANSACTION_TIMEOUT`](limits::TRANSACTION_TIMEOUT) each |
 //! | write states one by one, after Kafka refused one | `profiles` | none | the same, three times for each of at most 500 states |

@@ -7,9 +7,10 @@ use std::{
 
 use rdkafka::{
     admin::{NewTopic, ResourceSpecifier, TopicReplication},
-    error::{KafkaError, RDKafkaErrorCode},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
@@ -34,19 +35,20 @@ const PROPAGATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) struct ProjectionTopics {
     requester: AdminRequester,
     states: String,
+    stop: CancellationToken,
 }
 
 impl ProjectionTopics {
-    /// `states` is the state topic. `runtime` polls the responses to admin requests.
+    /// `states` is the state topic. `runtime` polls the responses to admin requests, and `stop` ends the wait for them.
     pub(crate) fn new(
         kafka: &KafkaConfig,
         states: &str,
         operations: &std::sync::Arc<Operations>,
-        runtime: Handle,
+        (runtime, stop): (Handle, CancellationToken),
     ) -> Self {
         let (kafka, operations) = (kafka.clone(), std::sync::Arc::clone(operations));
         let requester = AdminRequester { kafka, operations, runtime, timeout: REQUEST_TIMEOUT };
-        Self { requester, states: states.to_owned() }
+        Self { requester, states: states.to_owned(), stop }
     }
 
     /// The number of partitions, which is the same in both topics; `None` while the event topic does not exist. Creates the
@@ -72,7 +74,9 @@ impl ProjectionTopics {
     /// [`ProjectionError`] if Kafka deletes records because of their age.
     pub(crate) fn check_compaction(&self) -> Result<(), ProjectionError> {
         let topic = ResourceSpecifier::Topic(&self.states);
-        let answer = self.requester.send(async |admin, options| admin.describe_configs([&topic], options).await);
+        let answer = self
+            .requester
+            .send(async |admin, options| until_stopped(&self.stop, admin.describe_configs([&topic], options)).await);
         let settings = answer.ok().and_then(|mut answers| answers.pop()).and_then(Result::ok);
         let policy = settings.and_then(|settings| settings.get(CLEANUP_POLICY).and_then(|entry| entry.value.clone()));
         match policy.as_deref() {
@@ -96,7 +100,9 @@ impl ProjectionTopics {
         // -1 requests the broker's default (KIP-464).
         let replication = TopicReplication::Fixed(kafka.topic_replication.unwrap_or(-1));
         let new = NewTopic::new(topic, partitions, replication).set(CLEANUP_POLICY, COMPACT);
-        let answer = self.requester.send(async |admin, options| admin.create_topics([&new], options).await);
+        let answer = self
+            .requester
+            .send(async |admin, options| until_stopped(&self.stop, admin.create_topics([&new], options)).await);
         let result = match answer {
             Ok(results) => results.into_iter().next().unwrap_or(Ok(String::new())).map_err(|(_topic, code)| code),
             Err(error) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
@@ -128,7 +134,7 @@ impl ProjectionTopics {
             if let Some(partitions) = group.partitions_of(&self.states)? {
                 return Ok(partitions);
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || self.stop.is_cancelled() {
                 let message = format!("topic {} was created, but the brokers do not know it yet", self.states);
                 return Err(ProjectionError::new(ProjectionProblem::Other, message));
             }
@@ -159,5 +165,32 @@ impl ProjectionTopics {
                  run kafka-configs.sh --alter --topic {topic} --add-config {CLEANUP_POLICY}={COMPACT}"
             ),
         )
+    }
+}
+
+/// Waits for the response, and no longer than until the service stops: Kafka that does not answer must not delay that.
+async fn until_stopped<T>(stop: &CancellationToken, response: impl Future<Output = KafkaResult<T>>) -> KafkaResult<T> {
+    stop.run_until_cancelled(response).await.unwrap_or(Err(KafkaError::Canceled))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn stop_ends_the_wait_for_a_response_that_never_arrives() {
+        let stop = CancellationToken::new();
+        assert_eq!(until_stopped(&stop, ready(Ok(7))).await, Ok(7));
+        let waiting = tokio::spawn({
+            let stop = stop.clone();
+            async move { until_stopped::<()>(&stop, pending()).await }
+        });
+        stop.cancel();
+        let result = timeout(Duration::from_secs(60), waiting).await.expect("it ends").unwrap();
+        assert_eq!(result, Err(KafkaError::Canceled));
     }
 }

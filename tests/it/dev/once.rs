@@ -27,6 +27,8 @@ fn dev_once_plays_a_scenario_and_prints_each_event_read_from_kafka() {
         assert_eq!(event["headers"]["ce_subject"], event["key"]);
     }
     assert!(stderr.contains("a forged callback, not signed with the token, is sent: 403"), "{stderr}");
+    // The embedded Kafka does not answer every request, and the stop comes while the first one waits.
+    assert!(!stderr.contains("did not stop in time"), "{stderr}");
 }
 
 #[test]
