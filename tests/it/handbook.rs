@@ -8,5 +8,6 @@ mod kafka;
 mod metrics;
 mod operator;
 mod procedures;
+mod questions;
 mod runbook;
 mod source;
