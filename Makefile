@@ -8,7 +8,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas api records chart dashboard figures bench cluster instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas api records chart dashboard figures bench cluster gauges instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,11 @@ soak: ## Inject random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; or r
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench soak -- $(CASES)
+
+gauges: ## Compare the gauges of profiles with an hour of random reviews, in a minute or GAUGES_SECONDS, from GAUGES_SEED
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	cargo bench --locked --bench gauges
 
 cluster: ## Break instances and brokers at random for five minutes, or CLUSTER_SECONDS, and check the states of profiles
 	@scripts/setup test

@@ -15,6 +15,11 @@ pub fn sums(instances: &[&Bridge], metric: &str) -> BTreeMap<String, f64> {
     combined(instances, metric, |sum, value| sum + value)
 }
 
+/// The largest value of each series of this metric over all instances. Series that are 0 everywhere are left out.
+pub fn largest(instances: &[&Bridge], metric: &str) -> BTreeMap<String, f64> {
+    combined(instances, metric, f64::max)
+}
+
 fn combined(instances: &[&Bridge], metric: &str, combine: impl Fn(f64, f64) -> f64) -> BTreeMap<String, f64> {
     let mut all = BTreeMap::new();
     for (series, value) in instances.iter().flat_map(|instance| instance.series(metric)) {
@@ -38,7 +43,7 @@ pub fn wait_for_gauges(instances: &[&Bridge], states: &States) {
     let owned: f64 = profiles.values().sum();
     wait_for("the gauges equal the states", || {
         let now = UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
-        let ages = combined(instances, "trusthub_profiles_oldest_seconds", f64::max);
+        let ages = largest(instances, "trusthub_profiles_oldest_seconds");
         let is_right = oldest.iter().all(|(series, since)| {
             let age = now - since.unix_seconds() as f64;
             (ages.get(series).copied().unwrap_or_default() - age).abs() < TOLERANCE
