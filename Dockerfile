@@ -40,6 +40,7 @@ RUN mkdir -p benches/cluster benches/performance benches/soak \
 
 FROM dependencies AS build
 COPY crates crates
+COPY schemas schemas
 COPY src src
 RUN cargo build --release --locked --features vendored-openssl
 # The names of functions get a file of their own. Profilers and debuggers find the program of a file by its build ID.

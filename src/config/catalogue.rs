@@ -85,6 +85,8 @@ variables! {
         "number of partitions of a topic that the service creates, 1 to 10000";
     KAFKA_TOPIC_REPLICATION: OPEN, ABSENT,
         "replication factor of a topic that the service creates, 1 to 32; by default the broker's default";
+    KAFKA_VALUE_FORMAT: OPEN, "json",
+        "`json` or `avro`: the format of the values of events and states; `avro` is the wire format of Confluent's clients and requires `SCHEMA_REGISTRY_URL`. Dead letters are always JSON";
     KAFKA_SECURITY_PROTOCOL: OPEN, "plaintext",
         "`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`";
     KAFKA_SASL_MECHANISM: OPEN, ABSENT,
@@ -105,6 +107,18 @@ variables! {
         "additional librdkafka properties, `key=value;key=value`; those that would break a guarantee of the service cannot be set";
     KAFKA_ACK_TIMEOUT_MS: OPEN, "5000",
         "time limit for Kafka's acknowledgement, from the handover of a record to the Kafka client, 100 to 14000, because Twilio waits 15 s; after it, the event goes to the spool";
+    CE_MODE: OPEN, "binary",
+        "`binary` or `structured`: whether the CloudEvents attributes of an event are only headers, or also in the value; `structured` requires `KAFKA_VALUE_FORMAT=json`";
+    SCHEMA_REGISTRY_URL: OPEN, ABSENT,
+        "base URL of a schema registry with Confluent's API, such as `https://registry.example.com`; values in JSON then carry the id of their schema in the header `__value_schema_id`";
+    SCHEMA_REGISTRY_USERNAME: OPEN, ABSENT,
+        "user name for the schema registry (HTTP Basic); requires a password";
+    SCHEMA_REGISTRY_PASSWORD: SECRET, ABSENT,
+        "password of that user";
+    SCHEMA_REGISTRY_PASSWORD_FILE: OPEN, ABSENT,
+        "path of a file with the value of `SCHEMA_REGISTRY_PASSWORD`";
+    SCHEMA_REGISTRY_AUTO_REGISTER: OPEN, "true",
+        "`true` or `false`: whether the service registers its schemas, or only looks up those that are registered already";
     SPOOL_DIR: OPEN, "./spool",
         "folder of the durable queue on disk, in which records wait while Kafka does not accept them; each process needs its own";
     SPOOL_MAX_BYTES: OPEN, "1073741824",

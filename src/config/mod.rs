@@ -16,6 +16,7 @@ mod files;
 mod http;
 mod kafka;
 mod logging;
+mod loopback;
 mod probe;
 mod problems;
 mod reconcile;
@@ -36,7 +37,10 @@ pub use catalogue::{VARIABLES, Variable};
 pub use dead_letters::DeadLettersConfig;
 pub use files::CredentialFiles;
 pub use http::{AdminConfig, HttpConfig};
-pub use kafka::{ClientCertificate, KafkaConfig, REFUSED_PROPERTIES, RefusedProperty, SaslMechanism, Security, Tls};
+pub use kafka::{
+    ClientCertificate, EventMode, KafkaConfig, REFUSED_PROPERTIES, RefusedProperty, RegistryConfig, RegistryUser,
+    SaslMechanism, Security, Tls, ValueConfig, ValueFormat,
+};
 pub use logging::{LogFormat, LoggingConfig, ShutdownConfig, log_filter};
 pub use probe::{ProbeConfig, ProbeKey, ProbeSigner};
 pub use problems::Problems;
@@ -108,6 +112,7 @@ pub struct LoadedConfig {
 pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<LoadedConfig, Problems> {
     let (config, mut warnings) = load_with(vars, read_sections)?;
     warnings.extend(warnings_of(&config.twilio, &config.trusthub));
+    warnings.extend(config.kafka.values.warning());
     if config.reconcile.interval.is_some() {
         warnings.extend(config.twilio.missing_credentials());
     }

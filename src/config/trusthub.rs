@@ -1,11 +1,9 @@
 //! Trust Hub's REST API.
 
-use std::net::IpAddr;
-
 use serde::Deserialize;
 use trusthub_client::{ApiLimits, SetupError, TrustHub};
 
-use super::{Problems, catalogue::TRUSTHUB_BASE_URL, describe::Row, validate::Validator};
+use super::{Problems, catalogue::TRUSTHUB_BASE_URL, describe::Row, loopback::is_loopback, validate::Validator};
 use crate::domain::{PublicUrl, PublicUrlError};
 
 /// Identifies this program in requests.
@@ -93,15 +91,6 @@ impl TrustHubConfig {
     pub(super) fn describe(&self) -> Vec<Row> {
         vec![(TRUSTHUB_BASE_URL.name, self.base_url.clone())]
     }
-}
-
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => host,
-        _ => authority,
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -149,6 +149,7 @@ mod tests {
             create_topics: false,
             topic_partitions: 1,
             topic_replication: None,
+            values: ValueConfig::default(),
             security: Security::Plaintext,
             properties: properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             ack_timeout: Duration::from_secs(5),

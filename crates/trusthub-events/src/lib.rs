@@ -10,6 +10,7 @@
 //! - [`view`] has the rules by which a consumer skips repeats and events that are out of order.
 //! - [`state`] has the present state of a profile and how events change it, which is what the state topic contains.
 //!   [`ProfileDeleted`] and [`ProfileDescribed`] are events of reconciliation for that state.
+//! - [`DataSchema`] has the schemas as texts, and [`avro`] encodes and decodes values with them.
 //! - [`DeadLetter`] is the value of a record of the dead-letter topic: a request that could not become an event.
 //! - [`Label`] and [`closed_set!`] are for closed sets of values, such as metric labels.
 //!
@@ -18,7 +19,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod avro;
 pub mod cloud_events;
+mod data_schema;
 pub mod dead_letter;
 pub mod error_code;
 mod event;
@@ -34,6 +37,7 @@ mod status;
 mod time;
 pub mod view;
 
+pub use data_schema::DataSchema;
 pub use dead_letter::DeadLetter;
 pub use event::{Origin, ProfileDetails, ProfileStatusChanged, RejectionReason};
 pub use label::{Label, serialize_label};

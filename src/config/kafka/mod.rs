@@ -2,6 +2,7 @@
 
 mod properties;
 mod security;
+mod values;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 pub use properties::{REFUSED_PROPERTIES, RefusedProperty};
 pub use security::{ClientCertificate, SaslMechanism, Security, Tls};
+pub use values::{EventMode, RegistryConfig, RegistryUser, ValueConfig, ValueFormat};
 
 use super::{
     catalogue::{
@@ -21,6 +23,7 @@ use super::{
     validate::Validator,
 };
 use security::{SaslSection, SslSection};
+use values::{CloudEventsSection, RegistrySection};
 
 /// The Kafka cluster, its topics, and how to connect to it.
 #[derive(Debug, Clone)]
@@ -41,6 +44,8 @@ pub struct KafkaConfig {
     pub topic_partitions: i32,
     /// The replication factor of a topic that the service creates; `None` means the broker's default.
     pub topic_replication: Option<i32>,
+    /// The format of values, and the registry of their schemas.
+    pub values: ValueConfig,
     /// Encryption and authentication.
     pub security: Security,
     /// Additional librdkafka properties in the order given; none of them is one of [`REFUSED_PROPERTIES`].
@@ -59,6 +64,7 @@ struct KafkaSection {
     create_topics: Option<String>,
     topic_partitions: Option<String>,
     topic_replication: Option<String>,
+    value_format: Option<String>,
     security_protocol: Option<String>,
     properties: Option<String>,
     ack_timeout_ms: Option<String>,
@@ -69,6 +75,8 @@ pub(super) struct KafkaSections {
     kafka: KafkaSection,
     sasl: SaslSection,
     ssl: SslSection,
+    cloud_events: CloudEventsSection,
+    registry: RegistrySection,
 }
 
 impl KafkaSections {
@@ -77,11 +85,13 @@ impl KafkaSections {
             kafka: environment.section("KAFKA_", validator)?,
             sasl: environment.section("KAFKA_SASL_", validator)?,
             ssl: environment.section("KAFKA_SSL_", validator)?,
+            cloud_events: environment.section("CE_", validator)?,
+            registry: environment.section("SCHEMA_REGISTRY_", validator)?,
         })
     }
 
     pub(super) fn validate(self, validator: &mut Validator) -> Option<KafkaConfig> {
-        let Self { kafka, sasl, ssl } = self;
+        let Self { kafka, sasl, ssl, cloud_events, registry } = self;
         let bootstrap_servers = bootstrap_servers(kafka.bootstrap_servers, validator);
         let topic = topic(&KAFKA_TOPIC, kafka.topic, validator);
         let dead_letter_topic = dead_letter_topic(kafka.dead_letter_topic, topic.as_deref(), validator);
@@ -91,6 +101,7 @@ impl KafkaSections {
         let create_topics = validator.parse_bool(&KAFKA_CREATE_TOPICS, kafka.create_topics);
         let topic_partitions = validator.parse_number(&KAFKA_TOPIC_PARTITIONS, kafka.topic_partitions, 1..=10_000);
         let topic_replication = validator.parse_number(&KAFKA_TOPIC_REPLICATION, kafka.topic_replication, 1..=32);
+        let values = values::validate(kafka.value_format, cloud_events, registry, validator);
         let security = security::validate(kafka.security_protocol, sasl, ssl, validator);
         let properties = kafka.properties.map(|text| properties::parse(&text, validator));
         // Twilio gives up after 15 s, so a later acknowledgement has no use.
@@ -104,6 +115,7 @@ impl KafkaSections {
             create_topics: create_topics?,
             topic_partitions: topic_partitions?,
             topic_replication,
+            values: values?,
             security: security?,
             properties: properties.unwrap_or_default(),
             ack_timeout: Duration::from_millis(ack_timeout?),
@@ -188,10 +200,12 @@ impl KafkaConfig {
             (KAFKA_CREATE_TOPICS.name, self.create_topics.to_string()),
             (KAFKA_TOPIC_PARTITIONS.name, self.topic_partitions.to_string()),
             (KAFKA_TOPIC_REPLICATION.name, replication.unwrap_or_default()),
+            self.values.describe_format(),
         ];
         rows.extend(self.security.describe());
         rows.push((KAFKA_PROPERTIES.name, properties::format(&self.properties)));
         rows.push((KAFKA_ACK_TIMEOUT_MS.name, self.ack_timeout.as_millis().to_string()));
+        rows.extend(self.values.describe_events());
         rows
     }
 }
