@@ -11,6 +11,7 @@
 //! - `reconcile` finds changes that no callback has announced, by asking Trust Hub through the crate
 //!   [`trusthub_client`].
 //! - `projector` derives the present state of each profile from the events, and `profiles` reads the states for commands.
+//! - `registry` asks a schema registry for the ids of the schemas.
 //! - `replay` turns dead letters that can become events now into those events.
 //! - `app` connects the modules, and [`cli`] is the program's interface.
 //! - The crate [`trusthub_simulator`] is a Trust Hub for tests. Only the commands `dev` and `simulate` use it.
@@ -39,6 +40,7 @@ mod liveness;
 mod profiles;
 mod projector;
 mod reconcile;
+mod registry;
 mod replay;
 mod shutdown;
 pub mod telemetry;

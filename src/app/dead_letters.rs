@@ -9,7 +9,7 @@ use thiserror::Error;
 use twilio_signature::Verifier;
 
 use super::{
-    parts::{keyring, metrics, open_sink},
+    parts::{keyring, learn_schema_ids, metrics, open_sink},
     spool_commands::CLOSE_TIMEOUT,
     start_error::StartError,
 };
@@ -90,6 +90,7 @@ pub(crate) async fn replay_dead_letters(
     let metrics = metrics(&config.kafka)?;
     let operations = Arc::clone(&metrics.shared.operations);
     let sink = open_sink(&config.kafka, &metrics.kafka)?;
+    learn_schema_ids(sink.encoder()).await?;
     let ack_timeout = config.kafka.ack_timeout.max(MIN_ACK_TIMEOUT);
     let mut publisher = OrderedPublisher::new(Arc::clone(&sink) as Arc<dyn Sink>, ack_timeout);
     let survey = LetterSurvey { kafka: &config.kafka, operations: &operations, classifier, filter };

@@ -133,6 +133,7 @@ pub(crate) struct Service {
     shutdown_flag: ShutdownFlag,
     failover: BackgroundTask,
     event_time_writer: BackgroundTask,
+    schema_registry: BackgroundTask,
     kafka_probe: BackgroundTask,
     credential_reloader: BackgroundTask,
     reload_request: Arc<Notify>,
@@ -161,12 +162,13 @@ impl Service {
         let schedule =
             reconcile::schedule(&config, reloader.accounts(), &pipeline, &metrics.reconcile, (&sink, &spool))?;
 
-        let projector = Projector::new(&config.kafka, &metrics.projector);
+        let projector = Projector::new(&config.kafka, sink.encoder(), &metrics.projector);
 
         let (shutdown_flag, liveness) = (ShutdownFlag::default(), Liveness::default());
         let slow_operations = steps::report_slow_operations(&liveness, &metrics.shared);
         let admin = steps::serve_admin(ports.admin, metrics.shared, (&sink, &spool), &shutdown_flag, &liveness)?;
         let public = steps::serve_callbacks(ports.public, &config, &pipeline, &shutdown_flag, &liveness)?;
+        let schema_registry = steps::learn_schema_ids(&liveness, &sink);
         let kafka_probe = steps::probe_kafka(&liveness, &sink, config.kafka);
         let failover = steps::control_failover(&liveness, failover);
         let reload_request = reloader.request();
@@ -184,6 +186,7 @@ impl Service {
             shutdown_flag,
             failover,
             event_time_writer,
+            schema_registry,
             kafka_probe,
             credential_reloader,
             reload_request,
@@ -225,7 +228,7 @@ impl Service {
         self.public.stop(remaining()).await;
         self.pipeline.drain(remaining()).await;
         stop_waiting.abort();
-        let tasks = [self.credential_reloader, self.failover, self.kafka_probe];
+        let tasks = [self.credential_reloader, self.failover, self.schema_registry, self.kafka_probe];
         for task in self.reconciliation.into_iter().chain(tasks) {
             task.stop(remaining()).await;
         }

@@ -14,7 +14,7 @@ use crate::{
     config::{KafkaConfig, ListedAccount, SpoolConfig, TwilioConfig},
     deliver::{Deliver, FailoverController},
     domain::AccountSid,
-    kafka::{KafkaMetrics, KafkaSink, Sink, Topics},
+    kafka::{KafkaMetrics, KafkaSink, Sink, Topics, ValueEncoder},
     spool::{APPEND_TIMEOUT, SpoolReporter},
     telemetry::Metrics,
 };
@@ -25,8 +25,24 @@ pub(super) fn metrics(kafka: &KafkaConfig) -> Result<ServiceMetrics, StartError>
 }
 
 pub(super) fn open_sink(kafka: &KafkaConfig, metrics: &Arc<KafkaMetrics>) -> Result<Arc<KafkaSink>, StartError> {
-    let sink = KafkaSink::new(kafka, Arc::clone(metrics));
+    let encoder = ValueEncoder::new(kafka, metrics)?;
+    let sink = KafkaSink::new(kafka, encoder, Arc::clone(metrics));
     sink.map(Arc::new).map_err(StartError::Kafka)
+}
+
+/// Learns the ids of the schemas, for a command that publishes next.
+///
+/// # Errors
+/// [`StartError::Registry`] if nothing can be published without the ids. Values in JSON are published without them.
+pub(super) async fn learn_schema_ids(encoder: &ValueEncoder) -> Result<(), StartError> {
+    match encoder.refresh().await {
+        Err(error) if encoder.requires_registry() => Err(StartError::Registry(error)),
+        Err(error) => {
+            tracing::warn!("{error}; values carry no schema id");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Closes the producer and the spool at the same time, within `timeout`.

@@ -8,11 +8,15 @@ use std::{
 use thiserror::Error;
 use tokio::{runtime::Handle, time::sleep};
 
-use super::{parts::metrics, start_error::StartError, steps::project_profiles};
+use super::{
+    parts::{learn_schema_ids, metrics},
+    start_error::StartError,
+    steps::project_profiles,
+};
 use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
-    kafka::{ProjectionError, ProjectionProblem},
+    kafka::{ProjectionError, ProjectionProblem, ValueEncoder},
     liveness::Liveness,
     profiles::StatesTurnedOff,
     projector::{Projector, RebuildProgress, RebuildRequest},
@@ -64,9 +68,12 @@ pub(crate) async fn rebuild_profiles(
     mut progress: impl FnMut(RebuildProgress),
 ) -> Result<RebuildProgress, RebuildError> {
     // The projection requires metrics, but this command does not expose them.
-    let metrics = metrics(kafka)?.projector;
-    let projector = Projector::new(kafka, &metrics).ok_or(StatesTurnedOff)?;
+    let metrics = metrics(kafka)?;
+    let encoder = ValueEncoder::new(kafka, &metrics.kafka).map_err(StartError::from)?;
+    let metrics = metrics.projector;
+    let projector = Projector::new(kafka, &encoder, &metrics).ok_or(StatesTurnedOff)?;
     let topic = kafka.profiles_topic.clone().ok_or(StatesTurnedOff)?;
+    learn_schema_ids(&encoder).await?;
     let (published, runtime) = (kafka.clone(), Handle::current());
     let request =
         blocking::run("profiles-ask", move || RebuildRequest::publish(&published, &topic, &metrics, &runtime));

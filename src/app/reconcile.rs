@@ -9,7 +9,7 @@ use trusthub_client::{ApiLimits, Credentials};
 use twilio_signature::Verifier;
 
 use super::{
-    parts::{close, deliver, keyring, metrics, open_sink},
+    parts::{close, deliver, keyring, learn_schema_ids, metrics, open_sink},
     running::BackgroundTask,
     spool_commands::CLOSE_TIMEOUT,
     start_error::StartError,
@@ -73,6 +73,7 @@ pub(crate) async fn reconcile(
     let metrics = metrics(kafka)?;
     let trusthub = access.trusthub.client(ApiLimits::default()).map_err(StartError::from)?;
     let sink = open_sink(kafka, &metrics.kafka)?;
+    learn_schema_ids(sink.encoder()).await?;
     let spool = Spool::disabled();
     let (deliver, failover) = deliver(&sink, &spool, &metrics.shared, kafka);
     let pipeline = pipeline(access, deliver, &metrics.pipeline)?;

@@ -6,7 +6,7 @@ use durable_spool::OpenError;
 use thiserror::Error;
 use twilio_signature::EmptyKey;
 
-use crate::{config::Problems, kafka::ClientError, telemetry::MetricsError};
+use crate::{config::Problems, kafka::ClientError, registry::RegistryError, telemetry::MetricsError};
 
 /// Why the service could not start.
 #[derive(Debug, Error)]
@@ -28,6 +28,9 @@ pub(crate) enum StartError {
     /// librdkafka does not accept the configuration.
     #[error("Kafka client: {0}; see the KAFKA_ variables")]
     Kafka(#[source] ClientError),
+    /// The schema registry cannot be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A signing key is empty.
     #[error("TWILIO_AUTH_TOKEN: {0}")]
     Key(#[from] EmptyKey),

@@ -26,6 +26,7 @@ pub(crate) fn log_start(config: &Config) {
         dead_letters = kafka.dead_letter_topic,
         profiles = kafka.profiles_topic,
         creates_topics = kafka.create_topics,
+        schema_registry = kafka.values.registry.as_ref().map(|registry| &*registry.url),
         "using these topics"
     );
     config.public_urls.iter().for_each(log_callback_urls);

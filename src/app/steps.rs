@@ -89,6 +89,12 @@ pub(super) fn report_slow_operations(liveness: &Liveness, metrics: &Metrics) -> 
     })
 }
 
+/// Learns the ids of the schemas from the registry, if there is one.
+pub(super) fn learn_schema_ids(liveness: &Liveness, sink: &KafkaSink) -> BackgroundTask {
+    let encoder = sink.encoder().clone();
+    BackgroundTask::start(liveness, "the client of the schema registry", |stop| encoder.run(stop))
+}
+
 /// Probes Kafka, and creates and checks the topics.
 pub(super) fn probe_kafka(liveness: &Liveness, sink: &Arc<KafkaSink>, config: KafkaConfig) -> BackgroundTask {
     let sink = Arc::clone(sink);

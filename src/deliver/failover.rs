@@ -275,8 +275,10 @@ impl FailoverController {
             Availability::Down { reason: known, detail } if is_first || *known == reason => Some(Arc::clone(detail)),
             Availability::Down { .. } | Availability::Unknown | Availability::Up => None,
         };
-        let (reason, detail) = (reason.as_str(), detail.as_deref());
-        if is_first {
+        let (cause, reason, detail) = (reason, reason.as_str(), detail.as_deref());
+        if cause == PublishFailure::NoSchemaId {
+            tracing::error!(reason, "the schema registry has not said which ids the schemas have; records are spooled");
+        } else if is_first {
             tracing::error!(reason, detail, "Kafka does not accept records; they are spooled");
         } else {
             tracing::error!(reason, detail, "Kafka still does not accept records, now for another reason");

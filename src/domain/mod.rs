@@ -26,8 +26,8 @@ pub use signature::{ConstructionLabel, SignatureMode, Signer};
 pub use trace::TraceParent;
 pub(crate) use trusthub_events::closed_set;
 pub use trusthub_events::{
-    AccountSid, DataSchema, DeadLetter, KnownPolicy, Label, Origin, ProfileDeleted, ProfileDescribed, ProfileDetails, ProfileSid,
-    ProfileStatusChanged, ProfileTier, ProfileType, RejectionReason, Resource, SidError, Status, Timestamp,
+    AccountSid, DataSchema, DeadLetter, KnownPolicy, Label, Origin, ProfileDeleted, ProfileDescribed, ProfileDetails,
+    ProfileSid, ProfileStatusChanged, ProfileTier, ProfileType, RejectionReason, Resource, SidError, Status, Timestamp,
     TimestampError, avro,
     cloud_events::{self, DATA_SCHEMA, EVENT_TYPE, TEST_EVENT_TYPE},
     dead_letter as dead_letter_headers, error_code, is_sid, serialize_label, state, view,

@@ -136,6 +136,8 @@ closed_set! {
         Unsupported => "unsupported",
         /// The producer's queue is full.
         QueueFull => "queue_full",
+        /// The record is Avro, and the schema registry has not said which id its schema has.
+        NoSchemaId => "no_schema_id",
         /// The producer cannot continue.
         Fatal => "fatal",
         /// Any other failure. It is treated as an outage.
@@ -180,6 +182,7 @@ impl PublishFailure {
             | Self::Authentication
             | Self::Unsupported
             | Self::QueueFull
+            | Self::NoSchemaId
             | Self::Other => FailureClass::Outage,
             Self::Fatal => FailureClass::Fatal,
         }

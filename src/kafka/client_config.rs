@@ -138,6 +138,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::config::ValueConfig;
 
     fn kafka(properties: &[(&str, &str)]) -> KafkaConfig {
         KafkaConfig {

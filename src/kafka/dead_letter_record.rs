@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::{
-    published_event::header,
+    record_content::header,
     topic_scan::{TopicReadError, TopicScan},
 };
 use crate::{

@@ -127,6 +127,8 @@ const TABLE: &[(PublishFailure, &[Code])] = &[
         ],
     ),
     (QueueFull, &[Code::QueueFull]),
+    // The record was not handed to the client.
+    (NoSchemaId, &[]),
     (
         Fatal,
         &[

@@ -1,17 +1,17 @@
 //! Finds events by their ids: the event topic is the only memory of what has been published.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use rdkafka::message::Message as _;
 
 use super::{
-    published_event::header,
     record::CALLBACK_ID_HEADER,
+    record_content::{event_id, header},
     topic_scan::{TopicReadError, TopicScan},
 };
 use crate::{
     config::KafkaConfig,
-    domain::{RecordPosition, Timestamp, cloud_events},
+    domain::{RecordPosition, Timestamp},
     telemetry::Operations,
 };
 
@@ -54,8 +54,9 @@ impl EventIdSearch {
         let positions = &mut self.positions;
         let read = self.scan.read_to_end(
             |message| {
-                for name in [cloud_events::ID_HEADER, CALLBACK_ID_HEADER] {
-                    if let Some(position) = header(message, name).and_then(|id| positions.get_mut(id)) {
+                let callback = header(message, CALLBACK_ID_HEADER).map(Cow::Borrowed);
+                for id in event_id(message).into_iter().chain(callback) {
+                    if let Some(position) = positions.get_mut(&*id) {
                         let offset = message.offset();
                         position.get_or_insert(RecordPosition { partition: message.partition(), offset });
                     }

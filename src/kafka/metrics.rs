@@ -32,6 +32,8 @@ pub(crate) struct KafkaMetrics {
     pub(crate) publish_seconds: Histogram,
     /// 1 when Kafka answers and has the event topic.
     pub(crate) kafka_up: IntGauge,
+    /// 1 when no schema registry is configured, or when it answers and the ids of all schemas are known.
+    pub(crate) schema_registry_up: IntGauge,
     /// Records that Kafka did not accept, by reason.
     pub(crate) publish_failures: Counters<PublishFailure>,
     /// 1 when acknowledged records in both topics survive the loss of a broker.
@@ -61,6 +63,10 @@ impl KafkaMetrics {
             )?,
             kafka_up: catalogue
                 .gauge("trusthub_kafka_up", "1 when Kafka answers and has the event topic; probed even when idle.")?,
+            schema_registry_up: catalogue.gauge(
+                "trusthub_schema_registry_up",
+                "1 when no schema registry is configured, or when it answers and has the schemas.",
+            )?,
             publish_failures: catalogue.counters(
                 "trusthub_kafka_publish_failures_total",
                 "Records that Kafka did not accept, by reason.",

@@ -9,6 +9,10 @@
 //! `event_ids`. `topic_tail` follows the topics for `dev`. `leader` elects the process that reconciles, and the one that
 //! replays; `last_run` remembers which process reconciled last.
 //!
+//! `value_encoder` gives records the configured format when they are handed to Kafka, with the ids of their schemas from
+//! [`registry`](crate::registry). `record_content` takes records of every format apart, for all readers, and `value_reader` asks
+//! the registry for the schemas of those in Avro.
+//!
 //! `projection` has the clients of the states of profiles, which use both a consumer group and transactions; `partitioner`
 //! tells which partition has a profile.
 //!
@@ -33,6 +37,7 @@ mod producer;
 mod projection;
 mod published_event;
 mod record;
+mod record_content;
 mod record_search;
 mod retention;
 mod sink;
@@ -42,6 +47,8 @@ mod topic_monitor;
 mod topic_reader;
 mod topic_scan;
 mod topic_tail;
+mod value_encoder;
+mod value_reader;
 
 pub(crate) use client_config::check_properties;
 pub(crate) use dead_letter::{complete_headers, raw_body};
@@ -69,3 +76,4 @@ pub(crate) use topic_monitor::monitor_topics;
 pub(crate) use topic_reader::TopicReader;
 pub(crate) use topic_scan::TopicReadError;
 pub(crate) use topic_tail::{ConsumedRecord, TopicTail};
+pub(crate) use value_encoder::ValueEncoder;

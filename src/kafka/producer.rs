@@ -19,7 +19,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::ConsumerContext,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, Message as _, OwnedHeaders},
+    message::{DeliveryResult, Message as _},
     producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
 };
 use tokio::sync::{oneshot, watch};
@@ -28,6 +28,7 @@ use super::{
     Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink, client_config,
     error::{classify, explain},
     metrics::{AclOperation, KafkaMetrics},
+    value_encoder::{EncodeError, ValueEncoder},
 };
 use crate::{
     blocking::{self, BlockingError},
@@ -131,6 +132,7 @@ struct SharedProducer {
     /// Held during a replacement, until the former producer is destroyed, so that at most two producers exist.
     renewal: Mutex<()>,
     reporter: Arc<DeliveryReporter>,
+    encoder: ValueEncoder,
 }
 
 /// Counts the result of each record, and updates the health of Kafka.
@@ -174,11 +176,15 @@ impl KafkaSink {
     ///
     /// # Errors
     /// When librdkafka rejects the configuration, for example because a certificate cannot be read.
-    pub(crate) fn new(kafka: &KafkaConfig, metrics: Arc<KafkaMetrics>) -> Result<Self, KafkaError> {
+    pub(crate) fn new(
+        kafka: &KafkaConfig,
+        encoder: ValueEncoder,
+        metrics: Arc<KafkaMetrics>,
+    ) -> Result<Self, KafkaError> {
         let health = Arc::new(KafkaHealth::new(Arc::clone(&metrics)));
         let reporter = Arc::new(DeliveryReporter { topics: Topics::of(kafka), health, metrics });
         let producer = RwLock::new(create_producer(kafka, &reporter)?);
-        let shared = SharedProducer { kafka: kafka.clone(), producer, renewal: Mutex::default(), reporter };
+        let shared = SharedProducer { kafka: kafka.clone(), producer, renewal: Mutex::default(), reporter, encoder };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -186,6 +192,12 @@ impl KafkaSink {
     #[must_use]
     pub(crate) fn health(&self) -> &Arc<KafkaHealth> {
         &self.shared.reporter.health
+    }
+
+    /// What gives records their format.
+    #[must_use]
+    pub(crate) fn encoder(&self) -> &ValueEncoder {
+        &self.shared.encoder
     }
 
     pub(super) fn metrics(&self) -> &KafkaMetrics {
@@ -274,6 +286,16 @@ impl DeliveryReporter {
         }
     }
 
+    /// Counts a record that was not handed over, because it has no format yet. That says nothing about Kafka.
+    fn report_not_encoded(&self, error: EncodeError) -> PublishFailure {
+        let reason = match error {
+            EncodeError::NoSchemaId(_) => PublishFailure::NoSchemaId,
+            EncodeError::Invalid => PublishFailure::InvalidRecord,
+        };
+        self.metrics.publish_failures.of(reason).inc();
+        reason
+    }
+
     /// Counts a record that was not acknowledged, and updates the health of Kafka. Returns the class of the failure.
     fn report_failure(&self, destination: Destination, error: &KafkaError) -> PublishFailure {
         let reason = classify(error);
@@ -310,19 +332,18 @@ pub(super) fn not_authorized(topic: &str, operation: AclOperation) -> String {
 impl Sink for KafkaSink {
     fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure> {
         let reporter = &self.shared.reporter;
-        let headers =
-            record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |all, header| {
-                all.insert(Header { key: &header.0, value: Some(&*header.1) })
-            });
+        let headers = record.headers.iter().map(|(name, value)| (&**name, &**value));
+        let encoded = self.shared.encoder.encode(headers, record.payload.get().as_bytes());
+        let encoded = encoded.map_err(|error| reporter.report_not_encoded(error))?;
         let destination = record.destination;
         let message = BaseRecord {
             topic: reporter.topics.name(destination),
             partition: None,
-            payload: Some(record.payload.get()),
+            payload: Some(&*encoded.payload),
             key: record.key.as_ref(),
             // A broker rejects a record from the future, which can occur after this machine's clock was set back.
             timestamp: Some(record.timestamp.min(SystemTime::now().into()).unix_millis()),
-            headers: Some(headers),
+            headers: Some(encoded.kafka_headers()),
             delivery_opaque: Box::new(InFlight { destination, handed_over: Instant::now(), completion }),
         };
         // Sent under the lock: a cloned reference could become the last one, and dropping it would destroy the producer

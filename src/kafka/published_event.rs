@@ -1,8 +1,8 @@
 //! An event as a consumer reads it from the event topic.
 
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use serde::Deserialize;
 
+use super::record_content::RecordContent;
 use crate::domain::{
     AccountSid, Origin, ProfileDetails, ProfileSid, RecordPosition, Resource, Status, Timestamp, cloud_events,
 };
@@ -80,16 +80,16 @@ impl EventPayload {
 
 impl PublishedEvent {
     /// Parses a record. `None` for a record that does not count: one of another type, or one that cannot be parsed.
-    pub(super) fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
-        let event_type = header(message, cloud_events::TYPE_HEADER)?;
+    pub(super) fn read(content: &RecordContent<'_>, position: RecordPosition) -> Option<Self> {
+        let event_type = content.event_type.as_deref()?;
         if ![cloud_events::EVENT_TYPE, cloud_events::DESCRIBED_EVENT_TYPE, cloud_events::DELETED_EVENT_TYPE]
             .contains(&event_type)
         {
             return None;
         }
-        let value: EventPayload = serde_json::from_slice(message.payload()?).ok()?;
+        let value: EventPayload = serde_json::from_slice(content.data.as_deref()?).ok()?;
         let (account, profile, resource) = (value.account_sid.clone(), value.profile_sid.clone(), value.resource);
-        let content = match event_type {
+        let published = match event_type {
             cloud_events::EVENT_TYPE => PublishedContent::Changed(value.status()?),
             cloud_events::DESCRIBED_EVENT_TYPE => PublishedContent::Described(value.status()?),
             _ => PublishedContent::Deleted,
@@ -97,17 +97,11 @@ impl PublishedEvent {
         Some(Self {
             account,
             profile,
-            position: RecordPosition { partition: message.partition(), offset: message.offset() },
-            id: header(message, cloud_events::ID_HEADER)?.to_owned(),
-            time: header(message, cloud_events::TIME_HEADER)?.parse().ok()?,
+            position,
+            id: content.id.as_deref()?.to_owned(),
+            time: content.time.as_deref()?.parse().ok()?,
             resource,
-            content,
+            content: published,
         })
     }
-}
-
-/// The first header of this name as text.
-pub(super) fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m str> {
-    let header = message.headers()?.iter().find(|header| header.key == name)?;
-    std::str::from_utf8(header.value?).ok()
 }

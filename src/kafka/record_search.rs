@@ -7,6 +7,7 @@
 //! | close the consumer | see [`temporary`](super::temporary) | none | the caller does not wait |
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     thread,
     time::{Duration, Instant},
@@ -16,19 +17,20 @@ use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
-    message::{BorrowedMessage, Headers as _, Message as _},
+    message::{BorrowedMessage, Message as _},
 };
 
 use super::{
     client_config,
     error::{classify, classify_code},
     producer::QuietContext,
+    record_content::event_id,
     temporary::TemporaryClient,
     topic_scan::TopicReadError,
 };
 use crate::{
     config::KafkaConfig,
-    domain::{PublishFailure, RecordPosition, TopicPosition, cloud_events},
+    domain::{PublishFailure, RecordPosition, TopicPosition},
 };
 
 /// How long the requests that start a search may take together.
@@ -39,7 +41,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The record that a search has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FoundRecord {
-    /// The CloudEvents `id`, if the record has that header.
+    /// The CloudEvents `id`, if the record has one.
     pub event_id: Option<String>,
     /// Where the record is.
     pub written: TopicPosition,
@@ -164,16 +166,13 @@ fn time_left(deadline: Instant) -> Duration {
 
 impl FoundRecord {
     fn at(message: &BorrowedMessage<'_>) -> Self {
-        let id = message.headers().and_then(|headers| {
-            let header = headers.iter().find(|header| header.key == cloud_events::ID_HEADER)?;
-            header.value.map(|value| String::from_utf8_lossy(value).into_owned())
-        });
+        let id = event_id(message).map(Cow::into_owned);
         let position = RecordPosition { partition: message.partition(), offset: message.offset() };
         Self { event_id: id, written: TopicPosition { topic: message.topic().into(), position } }
     }
 }
 
-/// Whether the value contains the text. It is not parsed, so that its format does not matter.
+/// Whether the value contains the text. It is not parsed, so that its format does not matter: texts are the same bytes in all.
 fn contains(message: &BorrowedMessage<'_>, text: &str) -> bool {
     let payload = message.payload().unwrap_or_default();
     !text.is_empty() && payload.windows(text.len()).any(|part| part == text.as_bytes())

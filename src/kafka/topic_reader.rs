@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 use super::{
     projection::{KnownStates, StatesUnused, read_known_states},
     published_event::PublishedEvent,
+    record_content::RecordContent,
     retention::{self, Retention},
     topic_history::history_start,
     topic_scan::{TopicReadError, TopicScan},
@@ -44,7 +45,10 @@ impl TopicReader {
         mut each: impl FnMut(PublishedEvent),
         progress: impl FnMut(u64, u64),
     ) -> Result<(), TopicReadError> {
-        self.scan.read_to_end(|message| PublishedEvent::read(message).into_iter().for_each(&mut each), progress).await
+        let each = |content: &RecordContent<'_>, position| {
+            PublishedEvent::read(content, position).into_iter().for_each(&mut each);
+        };
+        self.scan.read_contents_to_end(each, progress).await
     }
 
     /// Reads the states of all profiles, passes each to `each` as [`read_known_states`] does, and makes the first read begin with

@@ -26,12 +26,17 @@ use thiserror::Error;
 use tokio::{runtime::Handle, time::timeout};
 
 use super::{
-    client_config, error, producer::QuietContext, temporary::TemporaryClient, topic_history::PartitionProgress,
+    client_config, error,
+    producer::QuietContext,
+    record_content::RecordContent,
+    temporary::TemporaryClient,
+    topic_history::PartitionProgress,
+    value_reader::{UnknownSchema, ValueReader},
 };
 use crate::{
     blocking,
     config::KafkaConfig,
-    domain::{PublishFailure, Timestamp},
+    domain::{PublishFailure, RecordPosition, Timestamp},
     telemetry::{Operation, Operations},
 };
 
@@ -71,6 +76,15 @@ pub(crate) enum TopicReadError {
         /// The name of the topic.
         topic: String,
     },
+    /// A record is Avro, and its schema is not known.
+    #[error("cannot read topic {topic}: {reason}")]
+    Schema {
+        /// The name of the topic.
+        topic: String,
+        /// The record, and why its schema is not known.
+        #[source]
+        reason: UnknownSchema,
+    },
 }
 
 type TopicConsumer = TemporaryClient<StreamConsumer<QuietContext>>;
@@ -83,6 +97,9 @@ pub(super) struct TopicScan {
     partitions: BTreeMap<i32, PartitionProgress>,
     /// Whether the end was reached once. Until then, the last records of a partition may have been compacted away.
     is_complete: bool,
+    values: ValueReader,
+    /// The record at which reading ended. The records behind it must not be taken for all that there are.
+    unreadable: Option<UnknownSchema>,
 }
 
 impl TopicScan {
@@ -115,6 +132,8 @@ impl TopicScan {
             topic: topic.to_owned(),
             partitions,
             is_complete: false,
+            values: ValueReader::new(kafka),
+            unreadable: None,
         })
     }
 
@@ -133,16 +152,54 @@ impl TopicScan {
         mut each: impl FnMut(&BorrowedMessage<'_>),
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), TopicReadError> {
-        let ends = self.fetch_ends().await?;
+        let (consumer, ends) = (Arc::clone(&self.consumer), self.fetch_ends().await?);
         let total = self.remaining(&ends);
         let mut remaining = total;
         while remaining > 0 {
-            self.receive(&ends, &mut each).await?;
+            if let Some(message) = self.receive(&consumer, &ends).await? {
+                each(&message);
+            }
             remaining = self.remaining(&ends);
             progress(total.saturating_sub(remaining), total);
         }
         self.is_complete = true;
         Ok(())
+    }
+
+    /// The same with the content of each record, whatever its format. After [`TopicReadError::Schema`], every further call
+    /// returns that error.
+    ///
+    /// # Errors
+    /// [`TopicReadError`]. The records read until then have been passed to `each`.
+    pub(super) async fn read_contents_to_end(
+        &mut self,
+        mut each: impl FnMut(&RecordContent<'_>, RecordPosition),
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(), TopicReadError> {
+        self.check_readable()?;
+        let (consumer, ends) = (Arc::clone(&self.consumer), self.fetch_ends().await?);
+        let total = self.remaining(&ends);
+        let mut remaining = total;
+        while remaining > 0 {
+            if let Some(message) = self.receive(&consumer, &ends).await? {
+                match self.values.read(&message).await {
+                    Ok(content) => each(&content, position_of(&message)),
+                    Err(reason) => self.unreadable = Some(reason),
+                }
+                self.check_readable()?;
+            }
+            remaining = self.remaining(&ends);
+            progress(total.saturating_sub(remaining), total);
+        }
+        self.is_complete = true;
+        Ok(())
+    }
+
+    fn check_readable(&self) -> Result<(), TopicReadError> {
+        match self.unreadable.clone() {
+            Some(reason) => Err(TopicReadError::Schema { topic: self.topic.clone(), reason }),
+            None => Ok(()),
+        }
     }
 
     /// Makes the first read begin at these offsets, because what the records before them say is known. Reads only the first
@@ -160,8 +217,9 @@ impl TopicScan {
         let is_first_unread = |(id, partition): (&i32, &PartitionProgress)| {
             partition.first.is_none() && ends.get(id).is_some_and(|end| partition.next < *end)
         };
+        let consumer = Arc::clone(&self.consumer);
         while self.partitions.iter().any(is_first_unread) {
-            self.receive(&ends, &mut |_| {}).await?;
+            self.receive(&consumer, &ends).await?;
         }
         for (id, partition) in &mut self.partitions {
             partition.next = partition.start.max(offsets.get(id).copied().unwrap_or_default());
@@ -189,17 +247,17 @@ impl TopicScan {
         }
     }
 
-    /// Waits for the next record, and passes it to `each`.
-    async fn receive(
+    /// Waits for the next record. `None` at the end of a partition, or after an error that may pass.
+    async fn receive<'c>(
         &mut self,
+        consumer: &'c TopicConsumer,
         ends: &BTreeMap<i32, i64>,
-        each: &mut impl FnMut(&BorrowedMessage<'_>),
-    ) -> Result<(), TopicReadError> {
-        let received = timeout(REQUEST_TIMEOUT, self.consumer.recv()).await;
+    ) -> Result<Option<BorrowedMessage<'c>>, TopicReadError> {
+        let received = timeout(REQUEST_TIMEOUT, consumer.recv()).await;
         match received.map_err(|_| TopicReadError::Stalled { topic: self.topic.clone() })? {
             Ok(message) => {
                 record_position(&mut self.partitions, &message);
-                each(&message);
+                return Ok(Some(message));
             }
             Err(KafkaError::PartitionEOF(id)) => {
                 // The first read skips to the end of a partition whose last offsets have no records, because those were
@@ -217,7 +275,7 @@ impl TopicScan {
             // The error is transient, or the read stalls and times out.
             Err(error) => tracing::debug!(%error, "librdkafka"),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Closes the consumer, and waits for at most five seconds.
@@ -339,6 +397,10 @@ fn offsets_at(
     };
     let searchable = ends.into_iter().filter(|(id, _)| offset(&earliest, *id).is_some());
     Ok(searchable.map(|(id, end)| (id, offset(&found, id).unwrap_or(end))).collect())
+}
+
+fn position_of(message: &BorrowedMessage<'_>) -> RecordPosition {
+    RecordPosition { partition: message.partition(), offset: message.offset() }
 }
 
 fn record_position(partitions: &mut BTreeMap<i32, PartitionProgress>, message: &BorrowedMessage<'_>) {

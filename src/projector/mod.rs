@@ -44,7 +44,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{blocking, config::KafkaConfig, kafka::ProjectionError};
+use crate::{
+    blocking,
+    config::KafkaConfig,
+    kafka::{ProjectionError, ValueEncoder},
+};
 pub(crate) use metrics::ProjectorMetrics;
 use problems::ProblemReporter;
 use random_id::random_id;
@@ -61,15 +65,16 @@ const RESTART_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Projector {
     kafka: KafkaConfig,
     topic: String,
+    encoder: ValueEncoder,
     metrics: Arc<ProjectorMetrics>,
 }
 
 impl Projector {
     /// `None` if the configuration turns the states of profiles off.
     #[must_use]
-    pub(crate) fn new(kafka: &KafkaConfig, metrics: &Arc<ProjectorMetrics>) -> Option<Self> {
+    pub(crate) fn new(kafka: &KafkaConfig, encoder: &ValueEncoder, metrics: &Arc<ProjectorMetrics>) -> Option<Self> {
         let topic = kafka.profiles_topic.clone()?;
-        Some(Self { kafka: kafka.clone(), topic, metrics: Arc::clone(metrics) })
+        Some(Self { kafka: kafka.clone(), topic, encoder: encoder.clone(), metrics: Arc::clone(metrics) })
     }
 
     /// Projects until `stop`. Never fails: problems go to metrics and logs. Needs a Tokio runtime.
@@ -108,7 +113,8 @@ impl Projector {
         (problems, requested): (&mut ProblemReporter, &mut RequestedRebuilds),
     ) -> Result<(), ProjectionError> {
         let names = (self.topic.as_str(), writer_id);
-        let began = Session::begin(&self.kafka, names, &self.metrics, (stop, runtime), (problems, requested))?;
+        let began =
+            Session::begin((&self.kafka, &self.encoder), names, &self.metrics, (stop, runtime), (problems, requested))?;
         let Some(mut session) = began else { return Ok(()) };
         while !stop.is_cancelled() {
             session.step(problems)?;

@@ -31,7 +31,7 @@ use crate::{
     domain::state::StateOptions,
     kafka::{
         EventRecord, NextOffset, PartitionCounts, Polled, ProjectionError, ProjectionGroup, ProjectionProblem,
-        ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter, TransactionError, request_rebuild,
+        ProjectionTopics, REBUILD_TYPE, StateRecord, StateWriter, TransactionError, ValueEncoder, request_rebuild,
     },
 };
 
@@ -85,7 +85,7 @@ impl<'s> Session<'s> {
     /// # Errors
     /// [`ProjectionError`] if the states cannot be projected now.
     pub(super) fn begin(
-        kafka: &'s KafkaConfig,
+        (kafka, encoder): (&'s KafkaConfig, &ValueEncoder),
         (topic, writer_id): (&'s str, &str),
         metrics: &'s Arc<ProjectorMetrics>,
         (stop, runtime): (&'s CancellationToken, &Handle),
@@ -110,7 +110,7 @@ impl<'s> Session<'s> {
         if stop.is_cancelled() {
             return Ok(None);
         }
-        let writer = StateWriter::open(kafka, topic, writer_id)?;
+        let writer = StateWriter::open(kafka, topic, writer_id, encoder.clone())?;
         group.join()?;
         let now = Instant::now();
         Ok(Some(Self {

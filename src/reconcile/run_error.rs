@@ -34,7 +34,9 @@ impl RunError {
             Self::NotDurable(_)
             | Self::TopicReader(TopicReadError::Kafka { .. } | TopicReadError::Stalled { .. })
             | Self::LeadershipLost => true,
-            Self::TopicReader(TopicReadError::NoTopic { .. } | TopicReadError::NotAllowed { .. })
+            Self::TopicReader(
+                TopicReadError::NoTopic { .. } | TopicReadError::NotAllowed { .. } | TopicReadError::Schema { .. },
+            )
             | Self::LeaderElection(_)
             | Self::TakenOver => false,
         }

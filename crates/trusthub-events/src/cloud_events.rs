@@ -66,6 +66,22 @@ pub const STATE_DATA_SCHEMA: &str = "urn:trusthub-bridge:profile-state:v1";
 /// The `datacontenttype`: the value of a record is JSON.
 pub const CONTENT_TYPE: &str = "application/json";
 
+/// The `datacontenttype` of a record whose value is Avro, in the [wire format](crate::avro) of Confluent's clients.
+pub const AVRO_CONTENT_TYPE: &str = "application/avro";
+
+/// The content type of a record in the structured mode of CloudEvents: its value is an object with the attributes and, as
+/// `data`, the data. It has the headers of the binary mode as well.
+pub const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json";
+
+/// The header with the trace context of the request, which is the attribute `traceparent` of an extension of CloudEvents.
+pub const TRACE_PARENT_HEADER: &str = "traceparent";
+
+/// The name that the attribute in this header has in the structured mode; `None` for a header without an attribute.
+#[must_use]
+pub fn attribute_of_header(name: &str) -> Option<&str> {
+    if name == TRACE_PARENT_HEADER { Some(name) } else { name.strip_prefix("ce_") }
+}
+
 /// The `source` of an event about a profile of this account.
 #[must_use]
 pub fn source(account: &AccountSid) -> String {

@@ -98,7 +98,8 @@ pub(super) fn validate(
     let registry = registry.validate(validator);
     if format == Some(ValueFormat::Avro) {
         if mode == Some(EventMode::Structured) {
-            let problem = "cannot be structured with KAFKA_VALUE_FORMAT=avro, whose values are the data alone; write binary";
+            let problem =
+                "cannot be structured with KAFKA_VALUE_FORMAT=avro, whose values are the data alone; write binary";
             validator.report(&CE_MODE, problem);
         }
         if registry.is_none() {
@@ -143,11 +144,7 @@ impl RegistrySection {
     }
 }
 
-fn user(
-    name: Option<String>,
-    password: [Option<String>; 2],
-    validator: &mut Validator,
-) -> Option<RegistryUser> {
+fn user(name: Option<String>, password: [Option<String>; 2], validator: &mut Validator) -> Option<RegistryUser> {
     if name.is_none() && password.iter().all(Option::is_none) {
         return None;
     }
@@ -162,9 +159,7 @@ fn user(
 
 fn problem(error: PublicUrlError) -> &'static str {
     match error {
-        PublicUrlError::Scheme => {
-            "does not start with https:// or http://; write it as https://registry.example.com"
-        }
+        PublicUrlError::Scheme => "does not start with https:// or http://; write it as https://registry.example.com",
         PublicUrlError::Host => "has no valid host; write it as https://registry.example.com",
         PublicUrlError::UserInfo | PublicUrlError::Credentials => {
             "contains a user name or an '@'; set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD, and write only \

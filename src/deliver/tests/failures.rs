@@ -137,6 +137,24 @@ async fn metric_follows_the_cause_of_an_outage() {
     fixture.close().await;
 }
 
+/// As while the schema registry has not answered.
+#[tokio::test]
+async fn records_without_a_format_wait_in_the_spool_in_their_order() {
+    let fixture = Fixture::open("no-schema-id", LONG);
+    fixture.kafka.set_behavior(Behavior::RejectEnqueue(PublishFailure::NoSchemaId));
+    for text in ["a", "b", "c"] {
+        assert_eq!(fixture.submit_in_task(text).await.unwrap(), Ok(Durability::Spooled));
+    }
+    fixture.wait_until("the cause is known", || cause(&fixture) == ["no_schema_id"]).await;
+    fixture.kafka.set_behavior(Behavior::Acknowledge);
+    fixture.wait_until_written(&["a", "b", "c"]).await;
+    fixture.wait_until("the outage is over", || cause(&fixture).is_empty()).await;
+    assert_eq!(fixture.submit_in_task("d").await.unwrap(), Ok(Durability::Published));
+    fixture.wait_until_written(&["a", "b", "c", "d"]).await;
+    assert_eq!(fixture.metrics.spool.parked.get(), 0);
+    fixture.close().await;
+}
+
 #[tokio::test]
 async fn missing_dead_letter_topic_spools_no_event() {
     for reason in [PublishFailure::UnknownTopic, PublishFailure::Authorization, PublishFailure::NotAvailable] {

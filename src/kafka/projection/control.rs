@@ -15,7 +15,10 @@ use super::{
     super::{client_config, producer::QuietContext},
     problem::ProjectionError,
 };
-use crate::{config::KafkaConfig, domain::cloud_events};
+use crate::{
+    config::{KafkaConfig, ValueFormat},
+    domain::cloud_events,
+};
 
 /// The `type` of a record that requests to build the states of its partition again. Consumers skip it like any unknown type.
 pub(crate) const REBUILD_TYPE: &str = "io.trusthub-bridge.profiles.rebuild-requested.v1";
@@ -85,7 +88,8 @@ pub(crate) fn request_rebuild(
         let record = BaseRecord {
             topic,
             partition: Some(partition),
-            payload: Some("{}"),
+            // A client that expects Avro fails on any other value, and takes none for a deleted record.
+            payload: (kafka.values.format == ValueFormat::Json).then_some("{}"),
             key: Some(KEY),
             timestamp: None,
             headers: Some(headers),

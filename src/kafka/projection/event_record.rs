@@ -1,9 +1,15 @@
 //! A record as the projection reads it.
 
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use std::borrow::Cow;
 
+use rdkafka::message::{BorrowedMessage, Message as _};
+
+use super::super::{
+    record_content::RecordContent,
+    value_reader::{UnknownSchema, ValueReader},
+};
 use crate::domain::{
-    ProfileSid, cloud_events,
+    ProfileSid,
     state::{Position, StateEvent},
     view,
 };
@@ -15,7 +21,7 @@ pub(crate) struct EventRecord {
     pub position: Position,
     /// Its key.
     pub key: Option<Vec<u8>>,
-    /// Its value; `None` for a tombstone.
+    /// Its data as JSON; `None` for a tombstone.
     pub value: Option<Vec<u8>>,
     ce_id: Option<String>,
     ce_type: Option<String>,
@@ -23,15 +29,17 @@ pub(crate) struct EventRecord {
 }
 
 impl EventRecord {
-    pub(super) fn read(message: &BorrowedMessage<'_>) -> Self {
-        Self {
+    /// Reads a record of any format. Blocks if it is Avro with a schema that is not known yet.
+    pub(super) fn read(message: &BorrowedMessage<'_>, values: &mut ValueReader) -> Result<Self, UnknownSchema> {
+        let RecordContent { id, event_type, time, data } = values.read_blocking(message)?;
+        Ok(Self {
             position: Position { partition: message.partition(), offset: message.offset() },
             key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
-            ce_id: header(message, cloud_events::ID_HEADER),
-            ce_type: header(message, cloud_events::TYPE_HEADER),
-            ce_time: header(message, cloud_events::TIME_HEADER),
-        }
+            value: data.map(Cow::into_owned),
+            ce_id: id.map(Cow::into_owned),
+            ce_type: event_type.map(Cow::into_owned),
+            ce_time: time.map(Cow::into_owned),
+        })
     }
 
     /// A record of this type without a value, for tests.
@@ -55,7 +63,7 @@ impl EventRecord {
             value: Some(value.into()),
             ce_id: Some(ce_id.to_owned()),
             ce_time: Some(ce_time.to_owned()),
-            ..Self::of_type(cloud_events::EVENT_TYPE, position)
+            ..Self::of_type(crate::domain::EVENT_TYPE, position)
         }
     }
 
@@ -91,9 +99,4 @@ impl EventRecord {
         };
         StateEvent { key: self.key.as_deref(), record, position: self.position }
     }
-}
-
-fn header(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
-    let header = message.headers()?.iter().find(|header| header.key == name)?;
-    std::str::from_utf8(header.value?).ok().map(str::to_owned)
 }

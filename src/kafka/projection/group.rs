@@ -14,7 +14,7 @@ use rdkafka::{
 };
 
 use super::{
-    super::{client_config, error::classify_code, producer::QuietContext},
+    super::{client_config, error::classify_code, producer::QuietContext, value_reader::ValueReader},
     committed::PartitionCounts,
     event_record::EventRecord,
     limits::{REQUEST_TIMEOUT, START_TIMEOUT},
@@ -114,6 +114,7 @@ pub(crate) struct ProjectionGroup {
     consumer: BaseConsumer<GroupContext>,
     name: String,
     events: String,
+    values: Mutex<ValueReader>,
 }
 
 /// The name of the group that projects to this topic.
@@ -147,7 +148,7 @@ impl ProjectionGroup {
         let consumer = config(kafka, &name)
             .create_with_context(GroupContext::default())
             .map_err(|error| ProjectionError::of_request("create a Kafka client for the states of profiles", &error))?;
-        Ok(Self { consumer, name, events: kafka.topic.clone() })
+        Ok(Self { consumer, name, events: kafka.topic.clone(), values: Mutex::new(ValueReader::new(kafka)) })
     }
 
     /// Joins the group, in the background.
@@ -161,7 +162,10 @@ impl ProjectionGroup {
     /// Waits for the next record, and meanwhile takes part in the group.
     pub(crate) fn poll(&self, timeout: Duration) -> Polled {
         match self.consumer.poll(timeout) {
-            Some(Ok(message)) => Polled::Record(EventRecord::read(&message)),
+            Some(Ok(message)) => match EventRecord::read(&message, &mut self.values.lock()) {
+                Ok(record) => Polled::Record(record),
+                Err(error) => Polled::Error(ProjectionError::of_schema(&self.events, &error)),
+            },
             Some(Err(error)) => Polled::Error(self.failed_to("read", &error)),
             None => Polled::Nothing,
         }

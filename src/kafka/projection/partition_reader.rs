@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -10,7 +11,7 @@ use rdkafka::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{client_config, producer::QuietContext},
+    super::{client_config, producer::QuietContext, value_reader::ValueReader},
     event_record::EventRecord,
     group::group_name,
     limits::REQUEST_TIMEOUT,
@@ -28,6 +29,7 @@ pub(crate) struct PartitionReader {
     committed: BaseConsumer<QuietContext>,
     /// Sees the records of transactions that have not ended.
     uncommitted: BaseConsumer<QuietContext>,
+    values: Mutex<ValueReader>,
 }
 
 /// The offsets of a partition.
@@ -62,7 +64,8 @@ impl PartitionReader {
                 ProjectionError::of_request("create a Kafka client for the states of profiles", &error)
             })
         };
-        Ok(Self { committed: create("read_committed")?, uncommitted: create("read_uncommitted")? })
+        let values = Mutex::new(ValueReader::new(kafka));
+        Ok(Self { committed: create("read_committed")?, uncommitted: create("read_uncommitted")?, values })
     }
 
     /// The offsets of a partition now. The end is not later than the stable offset was asked for.
@@ -110,7 +113,8 @@ impl PartitionReader {
         while next < end && !stop.is_cancelled() {
             match self.committed.poll(POLL_TIMEOUT) {
                 Some(Ok(message)) => {
-                    let record = EventRecord::read(&message);
+                    let record = EventRecord::read(&message, &mut self.values.lock());
+                    let record = record.map_err(|error| ProjectionError::of_schema(topic, &error))?;
                     next = record.position.offset.saturating_add(1);
                     if next <= end {
                         each(record);

@@ -3,7 +3,7 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use thiserror::Error;
 
-use super::super::error::classify_code;
+use super::super::{error::classify_code, value_reader::UnknownSchema};
 use crate::domain::{PublishFailure, closed_set};
 
 closed_set! {
@@ -19,6 +19,8 @@ closed_set! {
         Permission => "permission",
         /// The brokers support no transactions, or their coordinator does not answer.
         Transactions => "transactions",
+        /// A record is Avro, and the schema registry has not said which schema it has, or which id a schema has.
+        Schema => "schema",
         /// Kafka does not answer.
         Unreachable => "unreachable",
         /// Another error.
@@ -59,6 +61,11 @@ impl ProjectionError {
             Some(code) => Self::of_code(request, code),
             None => Self::new(ProjectionProblem::Other, format!("cannot {request}: {error}")),
         }
+    }
+
+    /// A record of this topic cannot be read now.
+    pub(super) fn of_schema(topic: &str, error: &UnknownSchema) -> Self {
+        Self::new(ProjectionProblem::Schema, format!("cannot read topic {topic}: {error}"))
     }
 
     pub(super) fn of_code(request: &str, code: Code) -> Self {

@@ -10,12 +10,16 @@ use rdkafka::{
     ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, OwnedHeaders},
+    message::{DeliveryResult, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig},
 };
 
 use super::{
-    super::{client_config, producer::QuietContext},
+    super::{
+        client_config,
+        producer::QuietContext,
+        value_encoder::{EncodeError, EncodedRecord, ValueEncoder},
+    },
     group::{NextOffset, ProjectionGroup},
     limits::{INIT_TIMEOUT, TRANSACTION_TIMEOUT},
     problem::{ProjectionError, ProjectionProblem},
@@ -94,6 +98,7 @@ pub(crate) struct StateWriter {
     producer: BaseProducer<WriterContext>,
     config: ClientConfig,
     topic: String,
+    encoder: ValueEncoder,
 }
 
 /// Creates a client, and waits until Kafka has accepted it and aborted the transaction of the former one.
@@ -126,7 +131,12 @@ impl StateWriter {
     ///
     /// # Errors
     /// [`ProjectionError`] if Kafka does not accept it in time.
-    pub(crate) fn open(kafka: &KafkaConfig, topic: &str, id: &str) -> Result<Self, ProjectionError> {
+    pub(crate) fn open(
+        kafka: &KafkaConfig,
+        topic: &str,
+        id: &str,
+        encoder: ValueEncoder,
+    ) -> Result<Self, ProjectionError> {
         let mut config = client_config::producer(kafka);
         let timeout = TRANSACTION_TIMEOUT.as_millis().to_string();
         config
@@ -136,7 +146,7 @@ impl StateWriter {
             .set("request.timeout.ms", REQUEST_MS)
             .set("socket.timeout.ms", REQUEST_MS)
             .set("retry.backoff.ms", RETRY_MS);
-        Ok(Self { producer: create(&config, topic)?, config, topic: topic.to_owned() })
+        Ok(Self { producer: create(&config, topic)?, config, topic: topic.to_owned(), encoder })
     }
 
     /// Serves the events of the client, which would otherwise accumulate during an outage.
@@ -157,7 +167,9 @@ impl StateWriter {
     ) -> Result<(), TransactionError> {
         self.serve();
         self.producer.context().has_refused_record.store(false, Ordering::Relaxed);
-        let prepared = self.prepare(group, records, offsets);
+        let encoded = records.iter().map(|record| self.encode(record)).collect::<Result<Vec<_>, _>>();
+        let encoded = encoded.map_err(TransactionError::Aborted)?;
+        let prepared = self.prepare(group, records.iter().zip(&encoded), offsets);
         // Whether a commit that failed took effect is not known, unless the client demands to abort.
         let (result, is_known) = match prepared {
             Ok(()) => (self.producer.commit_transaction(TRANSACTION_TIMEOUT), false),
@@ -202,15 +214,37 @@ impl StateWriter {
         code || self.producer.context().has_refused_record.load(Ordering::Relaxed)
     }
 
-    fn prepare(
+    /// `None` for a tombstone.
+    fn encode<'r>(&self, record: &'r StateRecord) -> Result<Option<EncodedRecord<'r>>, ProjectionError> {
+        let headers = record.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let encoded = record.value.as_deref().map(|value| self.encoder.encode(headers, value)).transpose();
+        encoded.map_err(|error| {
+            let topic = &self.topic;
+            match error {
+                EncodeError::NoSchemaId(schema) => ProjectionError::new(
+                    ProjectionProblem::Schema,
+                    format!(
+                        "cannot write to topic {topic}: the schema registry has not said which id schema {schema} has"
+                    ),
+                ),
+                EncodeError::Invalid => ProjectionError::new(
+                    ProjectionProblem::Other,
+                    format!("cannot write to topic {topic}: a state does not have the types of its schema"),
+                ),
+            }
+            .of_write()
+        })
+    }
+
+    fn prepare<'r>(
         &self,
         group: &ProjectionGroup,
-        records: &[StateRecord],
+        records: impl Iterator<Item = (&'r StateRecord, &'r Option<EncodedRecord<'r>>)>,
         offsets: &[NextOffset],
     ) -> Result<(), KafkaError> {
         self.producer.begin_transaction()?;
-        for record in records {
-            self.producer.send(self.message(record)).map_err(|(error, _record)| error)?;
+        for (record, encoded) in records {
+            self.producer.send(self.message(record, encoded.as_ref())).map_err(|(error, _record)| error)?;
         }
         let membership = group.membership().ok_or(KafkaError::Canceled)?;
         let offsets = group.offsets(offsets)?;
@@ -230,14 +264,16 @@ impl StateWriter {
         }
     }
 
-    fn message<'r>(&'r self, record: &'r StateRecord) -> BaseRecord<'r, str, [u8]> {
-        let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-        let headers =
-            record.headers.iter().fold(headers, |all, (key, value)| all.insert(Header { key, value: Some(value) }));
+    fn message<'r>(
+        &'r self,
+        record: &'r StateRecord,
+        encoded: Option<&'r EncodedRecord<'r>>,
+    ) -> BaseRecord<'r, str, [u8]> {
+        let headers = encoded.map_or_else(OwnedHeaders::new, EncodedRecord::kafka_headers);
         BaseRecord {
             topic: &self.topic,
             partition: Some(record.partition),
-            payload: record.value.as_deref(),
+            payload: encoded.map(|encoded| &*encoded.payload),
             key: Some(record.key.as_str()),
             timestamp: None,
             headers: Some(headers),

@@ -1,0 +1,150 @@
+//! Sends requests to the schema registry.
+//!
+//! The [API](https://docs.confluent.io/platform/current/schema-registry/develop/api.html) is Confluent's, which Apicurio,
+//! Karapace and Redpanda have as well.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, Response, StatusCode, Url, header, redirect};
+use rustls::crypto::ring;
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    error::{RegistryError, message_of},
+    subjects::Subject,
+};
+use crate::config::{RegistryConfig, RegistryUser};
+
+/// How long a request may take, with its response.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest schema of this project has 10 kB.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+
+const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// A client of one registry. It opens no connection before the first request.
+#[derive(Debug)]
+pub(crate) struct RegistryClient {
+    client: Client,
+    base: Url,
+    user: Option<RegistryUser>,
+}
+
+impl RegistryClient {
+    /// Creates the client.
+    ///
+    /// # Errors
+    /// [`RegistryError::Setup`] when the URL is not valid, or when it needs certificate authorities and the system has none.
+    pub(crate) fn new(config: &RegistryConfig) -> Result<Self, RegistryError> {
+        let base = Url::parse(&config.url).map_err(|_| RegistryError::Setup("it is not a valid URL".to_owned()))?;
+        // The provider is process-wide; another part of the process may already have installed the same one.
+        let _ = ring::default_provider().install_default();
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT);
+        let builder = match base.scheme() {
+            "https" => builder.https_only(true),
+            // Plain HTTP needs no certificate authorities, and a proxy would see the credentials.
+            _ => builder.tls_certs_only([]).no_proxy(),
+        };
+        let client = builder.build().map_err(|error| RegistryError::Setup(error.without_url().to_string()))?;
+        Ok(Self { client, base, user: config.user.clone() })
+    }
+
+    /// The id of a schema. Registers it if it is not yet registered and `registers`.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub(super) async fn id_of(&self, subject: &Subject, registers: bool) -> Result<u32, RegistryError> {
+        #[derive(Deserialize)]
+        struct Registered {
+            id: u32,
+        }
+
+        let path: &[&str] =
+            if registers { &["subjects", &subject.name, "versions"] } else { &["subjects", &subject.name] };
+        let body = json!({ "schema": subject.text(), "schemaType": subject.schema_type() }).to_string();
+        let answer = self.send(Method::POST, path, Some(body)).await?;
+        match answer {
+            Answer::Success(body) => parsed(&body).map(|Registered { id }| id),
+            Answer::Failure(StatusCode::NOT_FOUND, _) if !registers => {
+                Err(RegistryError::NotRegistered(subject.name.clone()))
+            }
+            Answer::Failure(StatusCode::CONFLICT, body) => {
+                Err(RegistryError::Incompatible { subject: subject.name.clone(), message: message_of(&body) })
+            }
+            Answer::Failure(status, body) => Err(refused(status, &body)),
+        }
+    }
+
+    /// The text of the schema with this id.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub(crate) async fn schema_of(&self, id: u32) -> Result<String, RegistryError> {
+        #[derive(Deserialize)]
+        struct Found {
+            schema: String,
+        }
+
+        match self.send(Method::GET, &["schemas", "ids", &id.to_string()], None).await? {
+            Answer::Success(body) => parsed(&body).map(|Found { schema }| schema),
+            Answer::Failure(StatusCode::NOT_FOUND, _) => Err(RegistryError::UnknownId(id)),
+            Answer::Failure(status, body) => Err(refused(status, &body)),
+        }
+    }
+
+    async fn send(&self, method: Method, path: &[&str], body: Option<String>) -> Result<Answer, RegistryError> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let mut request = self.client.request(method, url).header(header::ACCEPT, MEDIA_TYPE);
+        if let Some(RegistryUser { name, password, .. }) = &self.user {
+            request = request.basic_auth(name, Some(password.expose_secret()));
+        }
+        if let Some(body) = body {
+            request = request.header(header::CONTENT_TYPE, MEDIA_TYPE).body(body);
+        }
+        let response = request.send().await?;
+        let status = response.status();
+        let body = read(response).await?;
+        Ok(if status.is_success() { Answer::Success(body) } else { Answer::Failure(status, body) })
+    }
+}
+
+enum Answer {
+    Success(Vec<u8>),
+    Failure(StatusCode, Vec<u8>),
+}
+
+fn refused(status: StatusCode, body: &[u8]) -> RegistryError {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied(status.as_u16()),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => RegistryError::NotUnderstood,
+        _ => RegistryError::Status { status: status.as_u16(), message: message_of(body) },
+    }
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, RegistryError> {
+    serde_json::from_slice(body).map_err(|_| RegistryError::NotUnderstood)
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, RegistryError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Err(RegistryError::NotUnderstood);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

@@ -1,0 +1,154 @@
+//! The ids of the schemas that this process writes.
+
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    client::RegistryClient,
+    error::RegistryError,
+    subjects::{Subject, subjects},
+};
+use crate::{
+    config::{KafkaConfig, RegistryConfig, ValueFormat},
+    domain::{DataSchema, Label as _},
+    telemetry::IntGauge,
+};
+
+/// The pause after every id is known. A registry that lost its data gives the same schemas other ids.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
+/// The pause after a failure, which doubles up to the longest one.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The ids of the schemas, as far as they are known.
+#[derive(Debug)]
+pub(crate) struct SchemaIds {
+    client: RegistryClient,
+    url: String,
+    auto_register: bool,
+    subjects: Vec<Subject>,
+    format: ValueFormat,
+    /// By the index of the schema.
+    known: RwLock<Vec<Option<u32>>>,
+    /// 1 while every id is known and the registry answers.
+    is_up: IntGauge,
+}
+
+impl SchemaIds {
+    /// Knows no id yet. `is_up` shows whether all are known and the registry answers.
+    ///
+    /// # Errors
+    /// [`RegistryError::Setup`].
+    pub(crate) fn new(registry: &RegistryConfig, kafka: &KafkaConfig, is_up: IntGauge) -> Result<Self, RegistryError> {
+        Ok(Self {
+            client: RegistryClient::new(registry)?,
+            url: registry.url.clone(),
+            auto_register: registry.auto_register,
+            subjects: subjects(kafka),
+            format: kafka.values.format,
+            known: RwLock::new(vec![None; DataSchema::ALL.len()]),
+            is_up,
+        })
+    }
+
+    /// Knows these ids, for tests. No registry answers.
+    #[cfg(test)]
+    pub(crate) fn known(ids: &[(DataSchema, u32)]) -> Self {
+        let registry = RegistryConfig { url: "http://127.0.0.1:1".to_owned(), user: None, auto_register: true };
+        let known = Self {
+            client: RegistryClient::new(&registry).unwrap(),
+            url: registry.url,
+            auto_register: true,
+            subjects: Vec::new(),
+            format: ValueFormat::Json,
+            known: RwLock::new(vec![None; DataSchema::ALL.len()]),
+            is_up: IntGauge::new("up", "for tests").unwrap(),
+        };
+        ids.iter().for_each(|(schema, id)| known.learn(*schema, *id));
+        known
+    }
+
+    /// The id of a schema; `None` if it is not known yet.
+    pub(crate) fn get(&self, schema: DataSchema) -> Option<u32> {
+        self.known.read().get(schema.index()).copied().flatten()
+    }
+
+    /// Asks the registry for every id once. An id that was known stays so if the registry does not answer.
+    ///
+    /// # Errors
+    /// The first [`RegistryError`]. The other ids are asked for as well, unless the registry does not answer.
+    pub(crate) async fn refresh(&self) -> Result<(), RegistryError> {
+        let mut first = Ok(());
+        for subject in &self.subjects {
+            match self.client.id_of(subject, self.auto_register).await {
+                Ok(id) => self.learn(subject.schema, id),
+                Err(error @ RegistryError::Unreachable(_)) => {
+                    first = first.and(Err(error));
+                    break;
+                }
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        self.is_up.set(i64::from(first.is_ok()));
+        first
+    }
+
+    fn learn(&self, schema: DataSchema, id: u32) {
+        if let Some(known) = self.known.write().get_mut(schema.index()) {
+            *known = Some(id);
+        }
+    }
+
+    /// Learns the ids, and asks again from time to time, until `stop` is cancelled. Logs each change once.
+    pub(crate) async fn run(&self, stop: CancellationToken) {
+        let (mut reported, mut pause) = (None, SHORTEST_PAUSE);
+        while let Some(result) = stop.run_until_cancelled(self.refresh()).await {
+            let wait = match &result {
+                Ok(()) => {
+                    pause = SHORTEST_PAUSE;
+                    REFRESH_INTERVAL
+                }
+                Err(_) => {
+                    let doubled = (pause * 2).min(LONGEST_PAUSE);
+                    std::mem::replace(&mut pause, doubled)
+                }
+            };
+            let state = result.err();
+            if reported.as_ref() != Some(&state) {
+                self.report(state.as_ref());
+                reported = Some(state);
+            }
+            if stop.run_until_cancelled(sleep(wait)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn report(&self, problem: Option<&RegistryError>) {
+        let url = &self.url;
+        let unknown: Vec<_> = self
+            .subjects
+            .iter()
+            .filter(|subject| self.get(subject.schema).is_none())
+            .map(|subject| &*subject.name)
+            .collect();
+        match (problem, self.format) {
+            (None, _) => tracing::info!(url, "the schema registry has every schema"),
+            (Some(error), _) if unknown.is_empty() => {
+                tracing::warn!(url, "{error}; the ids that are known stay in use");
+            }
+            (Some(error), ValueFormat::Json) => {
+                tracing::error!(url, ?unknown, "{error}; meanwhile, values carry no schema id");
+            }
+            (Some(error), ValueFormat::Avro) => {
+                tracing::error!(url, ?unknown, "{error}; meanwhile, records wait in the spool");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
