@@ -108,7 +108,7 @@ variables! {
     KAFKA_ACK_TIMEOUT_MS: OPEN, "5000",
         "time limit for Kafka's acknowledgement, from the handover of a record to the Kafka client, 100 to 14000, because Twilio waits 15 s; after it, the event goes to the spool";
     CE_MODE: OPEN, "binary",
-        "`binary` or `structured`: whether the CloudEvents attributes of an event are only headers, or also in the value; `structured` requires `KAFKA_VALUE_FORMAT=json`";
+        "`binary` or `structured`: whether the CloudEvents attributes of an event are headers, or are in the value with the data, for consumers that lose headers; `structured` requires `KAFKA_VALUE_FORMAT=json`";
     SCHEMA_REGISTRY_URL: OPEN, ABSENT,
         "base URL of a schema registry with Confluent's API, such as `https://registry.example.com`; values in JSON then carry the id of their schema in the header `__value_schema_id`";
     SCHEMA_REGISTRY_USERNAME: OPEN, ABSENT,

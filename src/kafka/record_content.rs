@@ -89,7 +89,7 @@ pub(super) fn parse_parts<'m>(header: impl Fn(&str) -> Option<&'m str>, value: O
     }
     let is_structured = match header(CONTENT_TYPE_HEADER) {
         Some(content_type) if is_structured_type(content_type) => true,
-        // Something between the service and this topic has dropped the headers.
+        // Something between the service and the topic may have dropped the headers.
         _ => content.event_type.is_none() && value.trim_ascii_start().starts_with(b"{"),
     };
     let structured = is_structured.then(|| serde_json::from_slice::<StructuredValue<'m>>(value).ok()).flatten();

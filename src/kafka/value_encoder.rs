@@ -14,8 +14,8 @@ use crate::{
         DataSchema, Label as _,
         avro::{AvroSchema, frame, schema_prefix},
         cloud_events::{
-            AVRO_CONTENT_TYPE, CONTENT_TYPE, CONTENT_TYPE_HEADER, DATA_SCHEMA_HEADER, STRUCTURED_CONTENT_TYPE,
-            attribute_of_header,
+            ATTRIBUTE_PREFIX, AVRO_CONTENT_TYPE, CONTENT_TYPE, CONTENT_TYPE_HEADER, DATA_SCHEMA_HEADER,
+            STRUCTURED_CONTENT_TYPE, attribute_of_header,
         },
     },
     registry::{RegistryError, SchemaIds},
@@ -129,7 +129,9 @@ impl ValueEncoder {
             // A state is read as a table, and its value is complete without the attributes.
             ValueFormat::Json if self.mode == EventMode::Structured && schema != DataSchema::ProfileState => {
                 let payload = structured(headers.clone(), payload).ok_or(EncodeError::Invalid)?.into();
-                // The schema is that of the data and not that of the value, so there is no id.
+                // Some SDKs take a record with one of these headers for one in the binary mode. The schema is that of the
+                // data and not that of the value, so there is no id either.
+                let headers = headers.filter(|(name, _)| !name.starts_with(ATTRIBUTE_PREFIX));
                 Ok(EncodedRecord { payload, headers: encoded_headers(headers, Some(STRUCTURED_CONTENT_TYPE), None) })
             }
             ValueFormat::Json => {

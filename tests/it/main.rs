@@ -40,6 +40,7 @@ mod probe;
 mod profiles;
 mod reconcile;
 mod rolling;
+mod schema_registry;
 mod schema_tools;
 mod shared_key_callbacks;
 mod shared_keys;

@@ -22,6 +22,7 @@
 //! | check signatures and API answers with Twilio's own libraries | [`oracle::Oracle`], [`random::random_callback`] |
 //! | evaluate alert rules and deliver alerts | [`prometheus::Monitoring`] |
 //! | use a real PostgreSQL | [`postgres::Postgres`] |
+//! | use a real schema registry, and read records of every format | [`registry::registry`], [`registry::data`] |
 //! | run the Trust Hub simulator | [`simulator::Simulator`] |
 //! | reconcile with a Trust Hub that loses callbacks | [`reconcile::Fixture`], [`reconcile::play`] |
 //! | compare a committed document with a generated one | [`golden::assert_golden`] |
@@ -62,6 +63,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod random;
 pub mod reconcile;
+pub mod registry;
 pub mod replicas;
 mod request;
 pub mod simulator;

@@ -7,6 +7,9 @@
 
 use crate::AccountSid;
 
+/// What the header of an attribute begins with.
+pub const ATTRIBUTE_PREFIX: &str = "ce_";
+
 /// The header with the version of CloudEvents, [`SPEC_VERSION`].
 pub const SPEC_VERSION_HEADER: &str = "ce_specversion";
 
@@ -70,7 +73,7 @@ pub const CONTENT_TYPE: &str = "application/json";
 pub const AVRO_CONTENT_TYPE: &str = "application/avro";
 
 /// The content type of a record in the structured mode of CloudEvents: its value is an object with the attributes and, as
-/// `data`, the data. It has the headers of the binary mode as well.
+/// `data`, the data. No attribute is a header.
 pub const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// The header with the trace context of the request, which is the attribute `traceparent` of an extension of CloudEvents.
@@ -79,7 +82,7 @@ pub const TRACE_PARENT_HEADER: &str = "traceparent";
 /// The name that the attribute in this header has in the structured mode; `None` for a header without an attribute.
 #[must_use]
 pub fn attribute_of_header(name: &str) -> Option<&str> {
-    if name == TRACE_PARENT_HEADER { Some(name) } else { name.strip_prefix("ce_") }
+    if name == TRACE_PARENT_HEADER { Some(name) } else { name.strip_prefix(ATTRIBUTE_PREFIX) }
 }
 
 /// The `source` of an event about a profile of this account.

@@ -34,7 +34,7 @@ pub enum EventMode {
     /// In headers.
     #[default]
     Binary,
-    /// In headers and in the value, together with the data.
+    /// In the value, together with the data.
     Structured,
 }
 

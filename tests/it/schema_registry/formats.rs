@@ -1,0 +1,189 @@
+//! One topic has every format, after changes of the configuration, and every reader reads all of them.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use test_support::{
+    ACCOUNT, Bridge, PUBLIC_URL, Request, TOKEN,
+    kafka::broker,
+    proxy::{Fault, TcpProxy},
+    reconcile::Fixture,
+    registry::{data, registry, url_at},
+    wait_for,
+};
+
+use super::{AVRO, STRUCTURED, registered, wait_until_registered};
+
+/// The formats one after the other, and a profile whose change is written in each.
+const FORMATS: [(&[(&str, &str)], &str); 3] = [
+    (&[("KAFKA_VALUE_FORMAT", "json")], "BU00000000000000000000000000000011"),
+    (&[STRUCTURED], "BU00000000000000000000000000000012"),
+    (&[AVRO, ("CE_MODE", "binary")], "BU00000000000000000000000000000013"),
+];
+
+/// A service whose topics have a change in each format. Its settings are those of the last one.
+fn with_every_format() -> Bridge {
+    let mut bridge = registered(FORMATS[0].0);
+    for (variables, profile) in FORMATS {
+        if variables != FORMATS[0].0 {
+            bridge.signal("TERM");
+            assert!(bridge.wait().success());
+            bridge.restart(variables);
+            bridge.wait_until_publishing();
+            wait_until_registered(&bridge);
+        }
+        // The format of the state changes, too.
+        for profile in [profile, test_support::PROFILE] {
+            let status = if variables.contains(&AVRO) { "twilio-approved" } else { "in-review" };
+            assert_eq!(bridge.send(&Request::change_of(profile, status)).status, 204);
+        }
+    }
+    bridge
+}
+
+fn succeeded(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The status of each listed profile; none while there is no state topic.
+fn listed(bridge: &Bridge) -> Vec<(String, String)> {
+    let output = bridge.command(&["profiles", "ls", "--json"]);
+    if String::from_utf8_lossy(&output.stderr).contains("does not exist") {
+        return Vec::new();
+    }
+    let lines = succeeded(output);
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = |line: &Value, field: &str| line[field].as_str().unwrap().to_owned();
+    let mut listed: Vec<_> = lines.map(|line| (text(&line, "profile_sid"), text(&line, "status"))).collect();
+    listed.sort();
+    listed
+}
+
+#[test]
+fn projection_and_commands_read_every_format() {
+    let bridge = with_every_format();
+    let events = bridge.events(6);
+    let formats: Vec<_> = events.iter().filter_map(|event| event.header("content-type")).collect();
+    for format in ["application/json", "application/cloudevents+json", "application/avro"] {
+        assert_eq!(formats.iter().filter(|found| **found == format).count(), 2, "{formats:?}");
+    }
+    let mut expected: Vec<_> =
+        FORMATS.iter().map(|(_, profile)| ((*profile).to_owned(), "in-review".to_owned())).collect();
+    expected.push((test_support::PROFILE.to_owned(), "twilio-approved".to_owned()));
+    expected[2].1 = "twilio-approved".to_owned();
+    expected.sort();
+    wait_for("the states of all profiles", || (listed(&bridge) == expected).then_some(()));
+    let states = broker().read_to_end(&bridge.profiles_topic);
+    let state = states.iter().rfind(|state| state.key.as_deref() == Some(test_support::PROFILE.as_bytes())).unwrap();
+    assert_eq!((&data(state)["changes"], state.header("content-type")), (&2.into(), Some("application/avro")));
+
+    // Everything again from the events, by an instance that reads all of them.
+    let rebuilt = bridge.command(&["profiles", "rebuild"]);
+    assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stderr));
+    assert_eq!(listed(&bridge), expected);
+
+    let url = format!("http://{}/callbacks/customer-profiles", bridge.public);
+    let probed = succeeded(bridge.command(&["probe", "--url", &url, "--publish"]));
+    assert!(probed.contains("the test event came out of Kafka") && probed.contains("ce_id"), "{probed}");
+}
+
+/// Without the registry, nothing is skipped: each reader says which record it cannot read, and what to set.
+#[test]
+fn readers_name_the_record_whose_schema_is_unknown() {
+    let bridge = registered(&[AVRO]);
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
+    wait_for("the state", || (!listed(&bridge).is_empty()).then_some(()));
+    let without = [("SCHEMA_REGISTRY_URL", ""), ("KAFKA_VALUE_FORMAT", "json")];
+    let output = bridge.command_with(&["profiles", "ls"], &without);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("cannot read topic {}: the record at offset 0 of partition ", bridge.profiles_topic);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&expected) && said.contains("set SCHEMA_REGISTRY_URL to the schema registry that has it"),
+        "{said}"
+    );
+
+    let simulator = test_support::simulator::Simulator::start();
+    let trusthub =
+        [("TRUSTHUB_BASE_URL", &*simulator.url()), ("TWILIO_ACCOUNT_SID", ACCOUNT), ("KAFKA_PROFILES_TOPIC", "")];
+    let output = bridge.command_with(&["reconcile"], &[&without[..], &trusthub].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("cannot read topic {}: the record at offset 0 of partition ", bridge.topic);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&expected), "{said}");
+}
+
+/// The projection neither skips such a record nor forgets it.
+#[test]
+fn projection_waits_for_a_schema_and_then_continues() {
+    let proxy = TcpProxy::before(registry().address());
+    let url = url_at(proxy.address());
+    let mut bridge = super::with_registry_at(&url, &[AVRO]);
+    wait_until_registered(&bridge);
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
+    wait_for("the state", || (!listed(&bridge).is_empty()).then_some(()));
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+    proxy.set(Fault::Cut);
+    bridge.restart(&[]);
+    let line = bridge.wait_for_log("its schema ");
+    assert!(line.contains("cannot read topic") && line.contains("the schema registry does not answer"), "{line}");
+    wait_for("the problem is shown", || {
+        (bridge.metric(r#"trusthub_profiles_problem{problem="schema"}"#) == 1.0).then_some(())
+    });
+    assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
+    proxy.set(Fault::None);
+    let expected = [(test_support::PROFILE.to_owned(), "twilio-approved".to_owned())];
+    wait_for("the state of both events", || (listed(&bridge) == expected).then_some(()));
+    wait_for("the problem is over", || {
+        (bridge.metric(r#"trusthub_profiles_problem{problem="schema"}"#) == 0.0).then_some(())
+    });
+}
+
+#[test]
+fn reconciliation_reads_every_format_and_misses_nothing() {
+    let fixture = Fixture::with(&[], &[("SCHEMA_REGISTRY_URL", &registry().url())]);
+    fixture.begin_history();
+    let mut fixture = fixture;
+    for variables in [&[STRUCTURED][..], &[AVRO, ("CE_MODE", "binary")]] {
+        fixture.bridge.signal("TERM");
+        assert!(fixture.bridge.wait().success());
+        fixture.bridge.restart(variables);
+        fixture.bridge.wait_until_publishing();
+        wait_until_registered(&fixture.bridge);
+        let profile = fixture.simulator.create(&fixture.url);
+        fixture.simulator.submit(&profile);
+        fixture.simulator.settle();
+    }
+    fixture.create_missed();
+    fixture.advance_clock();
+    assert_eq!(fixture.reconcile(&[]).published(), 1, "only what no callback has announced");
+    assert_eq!(fixture.reconcile(&[]).published(), 0, "also its own event, in Avro");
+}
+
+/// A letter whose event is in the topic already, in any format, is not published again.
+#[test]
+fn replay_finds_published_events_in_every_format() {
+    const WRONG: (&str, &str) = ("TWILIO_AUTH_TOKEN", "fedcba9876543210fedcba9876543210");
+    let bridge = registered(&[("SIGNATURE_MODE", "report-only"), WRONG]);
+    let right = ("TWILIO_AUTH_TOKEN", TOKEN);
+    for (variables, profile) in FORMATS {
+        assert_eq!(bridge.send(&Request::change_of(profile, "in-review")).status, 204);
+        let said = replay(&bridge, &[variables, &[right]].concat());
+        assert!(said.contains("1 became an event") || said.contains("1 dead letter"), "{said}");
+    }
+    let events = bridge.events(3);
+    assert_eq!(events.len(), 3, "each letter became one event");
+    let said = replay(&bridge, &[right]);
+    assert!(said.contains("3 are published already") || said.contains("already"), "{said}");
+    assert_eq!(bridge.events(3).len(), 3);
+}
+
+fn replay(bridge: &Bridge, variables: &[(&str, &str)]) -> String {
+    let output = bridge.command_with(&["dead-letters", "replay"], &[variables, &[("PUBLIC_URL", PUBLIC_URL)]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    said
+}

@@ -1,0 +1,66 @@
+//! The registry does not answer, and no callback notices.
+
+use std::time::Duration;
+
+use test_support::{
+    Load, TIMEOUT,
+    kafka::broker,
+    proxy::{Fault, TcpProxy},
+    registry::{decoded, registry, url_at},
+};
+
+use super::{AVRO, wait_until_registered, with_registry_at};
+
+/// Enough callbacks for every caller to have several answers.
+const SOME: usize = 100;
+
+/// The registry is down when the service starts, answers for a while, and is down again.
+fn survives_outages_of_the_registry(variables: &[(&str, &str)]) {
+    let proxy = TcpProxy::before(registry().address());
+    proxy.set(Fault::Cut);
+    let bridge = with_registry_at(&url_at(proxy.address()), variables);
+    let load = Load::start(bridge.public);
+    load.wait_for_answers(SOME);
+    assert!(bridge.wait_for_log("the schema registry does not answer: ").contains("SCHEMA_REGISTRY_URL"));
+
+    proxy.set(Fault::None);
+    load.run_while(|| bridge.metric("trusthub_schema_registry_up") == 0.0);
+    load.run_while(|| bridge.metric("trusthub_spool_events") > 0.0);
+    load.wait_for_answers(SOME);
+    proxy.set(Fault::Cut);
+    load.run_for(Duration::from_secs(1));
+
+    let ledger = load.stop();
+    assert_eq!(ledger.answers(), [Some(204)].into());
+    bridge.wait_until_drained();
+    let records = broker().wait_for_records(&bridge.topic, 0, TIMEOUT);
+    ledger.check(&decoded(&records));
+    assert_eq!(broker().wait_for_records(&bridge.dead_letter_topic, 0, TIMEOUT), []);
+    let with_id = records.iter().filter(|record| {
+        record.payload.as_ref().is_some_and(|value| value.first() == Some(&0))
+            || record.headers.iter().any(|(name, _)| name == "__value_schema_id")
+    });
+    let with_id = with_id.count();
+    if variables.contains(&AVRO) {
+        assert_eq!(with_id, records.len());
+    } else {
+        assert!((SOME..records.len()).contains(&with_id), "{with_id} of {}", records.len());
+    }
+    wait_until_registered_again(&proxy, &bridge);
+}
+
+/// Ends as it began: what follows an outage is not left to chance.
+fn wait_until_registered_again(proxy: &TcpProxy, bridge: &test_support::Bridge) {
+    proxy.set(Fault::None);
+    wait_until_registered(bridge);
+}
+
+#[test]
+fn registry_outages_cost_no_event_and_no_order_in_avro() {
+    survives_outages_of_the_registry(&[AVRO]);
+}
+
+#[test]
+fn registry_outages_cost_no_event_and_no_order_in_json() {
+    survives_outages_of_the_registry(&[]);
+}

@@ -1,0 +1,131 @@
+//! What the service registers, and what it does when that is not possible.
+
+use serde_json::Value;
+use trusthub_events::DataSchema;
+
+use test_support::{
+    Bridge,
+    kafka::{Record, unique_topic},
+    registry::registry,
+    wait_for,
+};
+
+use super::{AVRO, announce, id_bytes, registered, wait_until_registered, with_registry_at};
+
+fn schema_id(record: &Record) -> Option<&[u8]> {
+    let header = record.headers.iter().find(|(name, _)| name == "__value_schema_id")?;
+    Some(&header.1)
+}
+
+fn value(record: &Record) -> Value {
+    serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap()
+}
+
+#[test]
+fn json_carries_the_id_under_which_its_schema_is_registered() {
+    let bridge = registered(&[]);
+    announce(&bridge, "in-review");
+    let event = bridge.events(1).remove(0);
+    let subject = format!("{}-value", bridge.topic);
+    assert_eq!(schema_id(&event), Some(&*id_bytes(registry().id_of(&subject))));
+    assert_eq!(
+        (value(&event)["status"].as_str(), event.header("content-type")),
+        (Some("in-review"), Some("application/json"))
+    );
+    let state =
+        wait_for("the state", || test_support::kafka::broker().read_to_end(&bridge.profiles_topic).into_iter().next());
+    assert_eq!(schema_id(&state), Some(&*id_bytes(registry().id_of(&format!("{}-value", bridge.profiles_topic)))));
+
+    let again = registered(&[("KAFKA_TOPIC", &bridge.topic), ("KAFKA_PROFILES_TOPIC", &bridge.profiles_topic)]);
+    announce(&again, "twilio-approved");
+    let ids: Vec<_> = bridge.events(2).iter().map(|event| schema_id(event).map(<[u8]>::to_vec)).collect();
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(registry().versions(&subject), [1], "the other instance has registered nothing");
+}
+
+#[test]
+fn schema_that_must_not_be_registered_is_used_once_an_operator_has_done_so() {
+    let bridge = with_registry_at(
+        &registry().url(),
+        &[("SCHEMA_REGISTRY_AUTO_REGISTER", "false"), ("KAFKA_PROFILES_TOPIC", "")],
+    );
+    let subject = format!("{}-value", bridge.topic);
+    let line = bridge.wait_for_log(&format!("does not have the schema of subject {subject}"));
+    assert!(
+        line.contains("SCHEMA_REGISTRY_AUTO_REGISTER=true") && line.contains("values carry no schema id"),
+        "{line}"
+    );
+    announce(&bridge, "in-review");
+    assert_eq!(schema_id(&bridge.events(1)[0]), None);
+    assert_eq!(registry().versions(&subject), [0_u64; 0]);
+
+    let ids =
+        [DataSchema::ProfileStatusChanged, DataSchema::ProfileDescribed, DataSchema::ProfileDeleted].map(|schema| {
+            let subject = match schema {
+                DataSchema::ProfileStatusChanged => subject.clone(),
+                _ => format!("{}-{}", bridge.topic, schema.record_name()),
+            };
+            registry().register(&subject, "JSON", schema.json_draft_07())
+        });
+    wait_until_registered(&bridge);
+    announce(&bridge, "twilio-approved");
+    let last = bridge.events(2).into_iter().find(|event| value(event)["status"] == "twilio-approved").unwrap();
+    assert_eq!(schema_id(&last), Some(&*id_bytes(ids[0])));
+}
+
+/// A subject that has other schemas, as after a change of the format.
+fn refusing_topic() -> (String, String) {
+    let topic = unique_topic("events");
+    let subject = format!("{topic}-value");
+    registry().register(&subject, "AVRO", r#"{"type": "record", "name": "Other", "fields": []}"#);
+    registry().set_compatibility(&subject, "FULL_TRANSITIVE");
+    (topic, subject)
+}
+
+fn wait_until_refused(bridge: &Bridge, subject: &str) -> String {
+    let line = bridge.wait_for_log(&format!("rejects the schema of subject {subject} as incompatible: "));
+    assert!(line.contains(r#""level":"ERROR""#) && line.contains("change the compatibility of that subject"), "{line}");
+    line
+}
+
+#[test]
+fn incompatible_schema_is_one_log_line_and_avro_waits_in_the_spool() {
+    let (topic, subject) = refusing_topic();
+    let bridge = with_registry_at(&registry().url(), &[AVRO, ("KAFKA_TOPIC", &topic)]);
+    let line = wait_until_refused(&bridge, &subject);
+    assert!(line.contains("meanwhile, records wait in the spool"), "{line}");
+    announce(&bridge, "in-review");
+    announce(&bridge, "twilio-approved");
+    bridge.wait_for_log("the schema registry has not said which ids the schemas have; records are spooled");
+    assert_eq!(bridge.metric("trusthub_spool_events"), 2.0);
+    assert_eq!(bridge.metric("trusthub_schema_registry_up"), 0.0);
+    assert_eq!(bridge.metric("trusthub_kafka_up"), 1.0, "Kafka is not at fault");
+
+    registry().set_compatibility(&subject, "NONE");
+    wait_until_registered(&bridge);
+    bridge.wait_until_drained();
+    assert_eq!(bridge.events(2).len(), 2);
+    assert_eq!(
+        bridge.log().iter().filter(|line| line.contains("as incompatible")).count(),
+        1,
+        "not with every attempt"
+    );
+    assert_eq!(bridge.lines("the schema registry has every schema").len(), 1);
+}
+
+#[test]
+fn wrong_password_names_the_variables_and_the_right_one_is_accepted() {
+    // user:right
+    let url = registry().behind_login("dXNlcjpyaWdodA==");
+    let user = ("SCHEMA_REGISTRY_USERNAME", "user");
+    let bridge = with_registry_at(&url, &[user, ("SCHEMA_REGISTRY_PASSWORD", "wrong-secret")]);
+    let line = bridge.wait_for_log("the schema registry rejects the user (HTTP 401)");
+    assert!(line.contains("SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD"), "{line}");
+    assert!(bridge.log().iter().all(|line| !line.contains("wrong-secret")));
+    announce(&bridge, "in-review");
+    assert_eq!(schema_id(&bridge.events(1)[0]), None, "JSON does without the id");
+
+    let right = with_registry_at(&url, &[user, ("SCHEMA_REGISTRY_PASSWORD", "right")]);
+    wait_until_registered(&right);
+    assert_eq!(registry().versions(&format!("{}-value", right.topic)), [1]);
+}
