@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::{
-    record_content::header,
-    topic_scan::{TopicReadError, TopicScan},
-};
+use super::{record_content::header, topic_read_error::TopicReadError, topic_scan::TopicScan};
 use crate::{
     config::KafkaConfig,
     domain::{

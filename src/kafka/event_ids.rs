@@ -7,7 +7,8 @@ use rdkafka::message::Message as _;
 use super::{
     record::CALLBACK_ID_HEADER,
     record_content::{event_id, header},
-    topic_scan::{TopicReadError, TopicScan},
+    topic_read_error::TopicReadError,
+    topic_scan::TopicScan,
 };
 use crate::{
     config::KafkaConfig,

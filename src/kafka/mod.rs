@@ -44,9 +44,11 @@ mod sink;
 mod temporary;
 mod topic_history;
 mod topic_monitor;
+mod topic_read_error;
 mod topic_reader;
 mod topic_scan;
 mod topic_tail;
+mod topics;
 mod value_encoder;
 mod value_reader;
 
@@ -60,7 +62,7 @@ pub(crate) use leader::{LeaderElection, LeaderElectionError, LeadershipLost, Lea
 pub(crate) use leader_task::LeaderTask;
 pub(crate) use metrics::KafkaMetrics;
 pub(crate) use partitioner::partition_of;
-pub(crate) use producer::{KafkaSink, Topics};
+pub(crate) use producer::KafkaSink;
 pub(crate) use projection::{
     AssignmentChange, Committed, EventRecord, KnownStates, NextOffset, PartitionCounts, PartitionReader, Polled,
     ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateTopic,
@@ -73,7 +75,8 @@ pub use record::Record;
 pub(crate) use record_search::{FoundRecord, RecordSearch};
 pub(crate) use sink::{Availability, BackgroundCall, Completion, OnCompleted, Sink};
 pub(crate) use topic_monitor::monitor_topics;
+pub(crate) use topic_read_error::TopicReadError;
 pub(crate) use topic_reader::TopicReader;
-pub(crate) use topic_scan::TopicReadError;
 pub(crate) use topic_tail::{ConsumedRecord, TopicTail};
+pub(crate) use topics::Topics;
 pub(crate) use value_encoder::ValueEncoder;

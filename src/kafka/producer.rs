@@ -28,6 +28,7 @@ use super::{
     Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink, client_config,
     error::{classify, explain},
     metrics::{AclOperation, KafkaMetrics},
+    topics::Topics,
     value_encoder::{EncodeError, ValueEncoder},
 };
 use crate::{
@@ -140,34 +141,6 @@ struct DeliveryReporter {
     topics: Topics,
     health: Arc<KafkaHealth>,
     metrics: Arc<KafkaMetrics>,
-}
-
-/// The names of both topics.
-#[derive(Debug, Clone)]
-pub(crate) struct Topics {
-    events: Arc<str>,
-    dead_letters: Arc<str>,
-}
-
-impl Topics {
-    /// The configured names.
-    #[must_use]
-    pub(crate) fn of(kafka: &KafkaConfig) -> Self {
-        Self { events: kafka.topic.as_str().into(), dead_letters: kafka.dead_letter_topic.as_str().into() }
-    }
-
-    /// The name of the topic for a destination.
-    #[must_use]
-    pub(crate) fn name(&self, destination: Destination) -> &str {
-        self.shared_name(destination)
-    }
-
-    fn shared_name(&self, destination: Destination) -> &Arc<str> {
-        match destination {
-            Destination::Events => &self.events,
-            Destination::DeadLetters => &self.dead_letters,
-        }
-    }
 }
 
 impl KafkaSink {

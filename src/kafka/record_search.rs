@@ -26,7 +26,7 @@ use super::{
     producer::QuietContext,
     record_content::event_id,
     temporary::TemporaryClient,
-    topic_scan::TopicReadError,
+    topic_read_error::TopicReadError,
 };
 use crate::{
     config::KafkaConfig,

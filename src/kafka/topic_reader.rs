@@ -8,7 +8,8 @@ use super::{
     record_content::RecordContent,
     retention::{self, Retention},
     topic_history::history_start,
-    topic_scan::{TopicReadError, TopicScan},
+    topic_read_error::TopicReadError,
+    topic_scan::TopicScan,
 };
 use crate::{
     config::KafkaConfig,

@@ -74,14 +74,14 @@ impl RegistryClient {
         let body = json!({ "schema": subject.text(), "schemaType": subject.schema_type() }).to_string();
         let answer = self.send(Method::POST, path, Some(body)).await?;
         match answer {
-            Answer::Success(body) => parsed(&body).map(|Registered { id }| id),
-            Answer::Failure(StatusCode::NOT_FOUND, _) if !registers => {
+            RegistryResponse::Success(body) => parsed(&body).map(|Registered { id }| id),
+            RegistryResponse::Failure(StatusCode::NOT_FOUND, _) if !registers => {
                 Err(RegistryError::NotRegistered(subject.name.clone()))
             }
-            Answer::Failure(StatusCode::CONFLICT, body) => {
+            RegistryResponse::Failure(StatusCode::CONFLICT, body) => {
                 Err(RegistryError::Incompatible { subject: subject.name.clone(), message: message_of(&body) })
             }
-            Answer::Failure(status, body) => Err(refused(status, &body)),
+            RegistryResponse::Failure(status, body) => Err(refused(status, &body)),
         }
     }
 
@@ -96,13 +96,18 @@ impl RegistryClient {
         }
 
         match self.send(Method::GET, &["schemas", "ids", &id.to_string()], None).await? {
-            Answer::Success(body) => parsed(&body).map(|Found { schema }| schema),
-            Answer::Failure(StatusCode::NOT_FOUND, _) => Err(RegistryError::UnknownId(id)),
-            Answer::Failure(status, body) => Err(refused(status, &body)),
+            RegistryResponse::Success(body) => parsed(&body).map(|Found { schema }| schema),
+            RegistryResponse::Failure(StatusCode::NOT_FOUND, _) => Err(RegistryError::UnknownId(id)),
+            RegistryResponse::Failure(status, body) => Err(refused(status, &body)),
         }
     }
 
-    async fn send(&self, method: Method, path: &[&str], body: Option<String>) -> Result<Answer, RegistryError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<String>,
+    ) -> Result<RegistryResponse, RegistryError> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
@@ -117,11 +122,11 @@ impl RegistryClient {
         let response = request.send().await?;
         let status = response.status();
         let body = read(response).await?;
-        Ok(if status.is_success() { Answer::Success(body) } else { Answer::Failure(status, body) })
+        Ok(if status.is_success() { RegistryResponse::Success(body) } else { RegistryResponse::Failure(status, body) })
     }
 }
 
-enum Answer {
+enum RegistryResponse {
     Success(Vec<u8>),
     Failure(StatusCode, Vec<u8>),
 }
@@ -129,20 +134,20 @@ enum Answer {
 fn refused(status: StatusCode, body: &[u8]) -> RegistryError {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied(status.as_u16()),
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => RegistryError::NotUnderstood,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => RegistryError::NotARegistry,
         _ => RegistryError::Status { status: status.as_u16(), message: message_of(body) },
     }
 }
 
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, RegistryError> {
-    serde_json::from_slice(body).map_err(|_| RegistryError::NotUnderstood)
+    serde_json::from_slice(body).map_err(|_| RegistryError::NotARegistry)
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, RegistryError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
-            return Err(RegistryError::NotUnderstood);
+            return Err(RegistryError::NotARegistry);
         }
         body.extend_from_slice(&chunk);
     }

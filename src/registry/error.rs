@@ -58,7 +58,7 @@ pub(crate) enum RegistryError {
         "SCHEMA_REGISTRY_URL does not answer as a schema registry; write the base URL of Confluent's API, with its path if it \
          has one"
     )]
-    NotUnderstood,
+    NotARegistry,
 }
 
 impl From<reqwest::Error> for RegistryError {

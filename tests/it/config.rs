@@ -3,6 +3,7 @@
 mod accounts;
 mod mistakes;
 mod shared_keys;
+mod values;
 
 use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
@@ -209,9 +210,12 @@ fn secrets_appear_neither_in_debug_nor_in_the_description() {
         ("KAFKA_SASL_MECHANISM", "PLAIN"),
         ("KAFKA_SASL_USERNAME", "bridge"),
         ("KAFKA_SASL_PASSWORD", PASSWORD),
+        ("SCHEMA_REGISTRY_URL", "https://registry.example.com"),
+        ("SCHEMA_REGISTRY_USERNAME", "bridge"),
+        ("SCHEMA_REGISTRY_PASSWORD", "of-the-registry"),
     ]);
     let shown = format!("{config:?} {config:#?} {:?}", config.describe());
-    for secret in [TOKEN, "of-the-key", "of-the-url", PASSWORD] {
+    for secret in [TOKEN, "of-the-key", "of-the-url", "of-the-registry", PASSWORD] {
         assert!(!shown.contains(secret), "{shown}");
     }
     assert_eq!(described(&config, "PUBLIC_URL"), "https://[redacted]@hooks.example.com");

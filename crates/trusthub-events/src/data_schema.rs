@@ -1,6 +1,9 @@
 //! The schemas of the values that the service publishes, as texts for schema registries and for Avro.
 
-use crate::{closed_set, cloud_events};
+use crate::{
+    cloud_events,
+    label::{Label as _, closed_set},
+};
 
 closed_set! {
     /// The schema of a value.
@@ -20,7 +23,6 @@ impl DataSchema {
     /// The schema with this CloudEvents `dataschema`.
     #[must_use]
     pub fn of_urn(urn: &str) -> Option<Self> {
-        use crate::Label as _;
         Self::ALL.iter().copied().find(|schema| schema.urn() == urn)
     }
 
@@ -74,7 +76,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::Label as _;
 
     #[test]
     fn each_schema_has_its_urn_and_its_name_in_both_formats() {

@@ -151,6 +151,12 @@ fn user(name: Option<String>, password: [Option<String>; 2], validator: &mut Val
     if name.is_none() {
         validator.report_missing(&SCHEMA_REGISTRY_USERNAME, "the user to whom the password belongs");
     }
+    if name.as_ref().is_some_and(|name| name.contains(':')) {
+        validator.report(
+            &SCHEMA_REGISTRY_USERNAME,
+            "contains a colon, which HTTP Basic does not permit; write the name alone",
+        );
+    }
     let variables = [&SCHEMA_REGISTRY_PASSWORD, &SCHEMA_REGISTRY_PASSWORD_FILE];
     let missing = "the password of that user, or its path into SCHEMA_REGISTRY_PASSWORD_FILE";
     let password = validator.read_secret(variables, password, missing)?;

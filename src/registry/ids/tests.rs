@@ -127,16 +127,16 @@ async fn known_ids_stay_known_while_the_registry_fails() {
         ),
         (500, "x", RegistryError::Status { status: 500, message: "no reason given".to_owned() }),
         (301, "", RegistryError::Status { status: 301, message: "no reason given".to_owned() }),
-        (404, "<html>", RegistryError::NotUnderstood),
-        (200, "<html>", RegistryError::NotUnderstood),
-        (200, r#"{"id":-1}"#, RegistryError::NotUnderstood),
+        (404, "<html>", RegistryError::NotARegistry),
+        (200, "<html>", RegistryError::NotARegistry),
+        (200, r#"{"id":-1}"#, RegistryError::NotARegistry),
     ] {
         registry.answers(status, body);
         assert_eq!((ids.refresh().await, ids.is_up.get()), (Err(error), 0), "{status}");
         assert_eq!(ids.get(DataSchema::ProfileStatusChanged), Some(7));
     }
     registry.answers(200, &"x".repeat(2 * 1024 * 1024));
-    assert_eq!(ids.refresh().await, Err(RegistryError::NotUnderstood), "a response without end");
+    assert_eq!(ids.refresh().await, Err(RegistryError::NotARegistry), "a response without end");
     registry.answers(200, r#"{"id":8}"#);
     assert_eq!((ids.refresh().await, ids.is_up.get()), (Ok(()), 1));
     assert_eq!(ids.get(DataSchema::ProfileStatusChanged), Some(8), "a registry that was created again");

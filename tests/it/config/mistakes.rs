@@ -324,9 +324,15 @@ fn all_problems_are_reported_in_one_error() {
         ("KAFKA_CREATE_TOPICS", "x"),
         ("KAFKA_TOPIC_PARTITIONS", "x"),
         ("KAFKA_TOPIC_REPLICATION", "x"),
+        ("KAFKA_VALUE_FORMAT", "x"),
         ("KAFKA_SECURITY_PROTOCOL", "x"),
         ("KAFKA_PROPERTIES", "x"),
         ("KAFKA_ACK_TIMEOUT_MS", "x"),
+        ("CE_MODE", "x"),
+        ("SCHEMA_REGISTRY_URL", "x"),
+        ("SCHEMA_REGISTRY_USERNAME", "x:y"),
+        ("SCHEMA_REGISTRY_PASSWORD", "x"),
+        ("SCHEMA_REGISTRY_AUTO_REGISTER", "x"),
         ("SPOOL_MAX_BYTES", "x"),
         ("SPOOL_MIN_FREE_BYTES", "x"),
         ("TRUSTHUB_BASE_URL", "x"),
@@ -340,9 +346,9 @@ fn all_problems_are_reported_in_one_error() {
     ])
     .to_string();
     let named: Vec<_> = text.lines().skip(1).filter_map(|line| line.split(':').next()).collect();
-    // Every text is a valid name of a file or folder.
+    // Every text is a valid name of a file or folder, or a password.
     let silent = |name: &str| {
-        ["SPOOL_DIR", "SIMULATOR_STATE"].contains(&name)
+        ["SPOOL_DIR", "SIMULATOR_STATE", "SCHEMA_REGISTRY_PASSWORD"].contains(&name)
             || name.contains("_SASL_")
             || name.contains("_SSL_")
             || name.ends_with("_FILE")

@@ -169,15 +169,15 @@ fn replay_finds_published_events_in_every_format() {
     const WRONG: (&str, &str) = ("TWILIO_AUTH_TOKEN", "fedcba9876543210fedcba9876543210");
     let bridge = registered(&[("SIGNATURE_MODE", "report-only"), WRONG]);
     let right = ("TWILIO_AUTH_TOKEN", TOKEN);
-    for (variables, profile) in FORMATS {
+    for (earlier, (variables, profile)) in FORMATS.into_iter().enumerate() {
         assert_eq!(bridge.send(&Request::change_of(profile, "in-review")).status, 204);
         let said = replay(&bridge, &[variables, &[right]].concat());
-        assert!(said.contains("1 became an event") || said.contains("1 dead letter"), "{said}");
+        assert!(said.contains("1 became an event"), "{earlier}: {said}");
     }
     let events = bridge.events(3);
     assert_eq!(events.len(), 3, "each letter became one event");
     let said = replay(&bridge, &[right]);
-    assert!(said.contains("3 are published already") || said.contains("already"), "{said}");
+    assert!(said.contains("3 are events already"), "{said}");
     assert_eq!(bridge.events(3).len(), 3);
 }
 

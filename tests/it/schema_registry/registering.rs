@@ -44,7 +44,7 @@ fn json_carries_the_id_under_which_its_schema_is_registered() {
 }
 
 #[test]
-fn schema_that_must_not_be_registered_is_used_once_an_operator_has_done_so() {
+fn schema_is_used_once_an_operator_has_registered_it() {
     let bridge = with_registry_at(
         &registry().url(),
         &[("SCHEMA_REGISTRY_AUTO_REGISTER", "false"), ("KAFKA_PROFILES_TOPIC", "")],

@@ -26,7 +26,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Accepts only callbacks that `verify` has verified, and profiles that the client of Trust Hub has fetched.
     ("normalize", &["domain", "verify"]),
     // Reads the Kafka section of the configuration, so that no other module knows librdkafka's property names.
-    ("kafka", &["blocking", "config", "domain", "telemetry"]),
+    ("kafka", &["blocking", "config", "domain", "registry", "telemetry"]),
+    // Asks the schema registry for the ids of the schemas, and for the schema of an id.
+    ("registry", &["config", "domain", "telemetry"]),
     // Joins the queue of `durable_spool` to the metrics.
     ("spool", &["domain", "telemetry"]),
     // Makes an event durable, in Kafka or in `durable_spool`; its tests also check the spool's metrics.
@@ -72,6 +74,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "projector",
             "receive",
             "reconcile",
+            "registry",
             "replay",
             "spool",
             "telemetry",
@@ -101,8 +104,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("loom", &["http_server"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["kafka"]),
+    ("reqwest", &["registry"]),
     ("rlimit", &["app"]),
     ("rustix", &["app", "cli", "http_server"]),
+    ("rustls", &["registry"]),
     ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
     ("trusthub_events", &["domain"]),
     ("trusthub_simulator", &["cli"]),
