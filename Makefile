@@ -25,6 +25,7 @@ test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
 	@scripts/oracles >/dev/null
 	@scripts/interop >/dev/null
 	@scripts/helm >/dev/null
+	@scripts/registry >/dev/null
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(TEST_THREADS)} cargo test --locked --workspace
 
 lint: ## Check format, code, documentation and dependencies

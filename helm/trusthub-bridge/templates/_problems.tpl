@@ -63,6 +63,25 @@ kafka.profilesTopic: is the same topic as kafka.topic or kafka.deadLetterTopic; 
 {{- if eq .topic .deadLetterTopic }}
 kafka.deadLetterTopic: is the same topic as kafka.topic; write another topic, because its records have a different format
 {{- end }}
+{{- if eq .valueFormat "avro" }}
+{{- if not .schemaRegistry.url }}
+kafka.schemaRegistry.url: is required by kafka.valueFormat avro but not set; write the URL of the schema registry, or kafka.valueFormat json
+{{- end }}
+{{- if eq .eventMode "structured" }}
+kafka.eventMode: cannot be structured with kafka.valueFormat avro, whose values are the data alone; write binary
+{{- end }}
+{{- end }}
+{{- with .schemaRegistry }}
+{{- if and (or .username .existingSecret) (not .url) }}
+kafka.schemaRegistry.url: is required by the user of the schema registry but not set; write its URL, or remove username and existingSecret
+{{- end }}
+{{- if and .username (not .existingSecret) }}
+kafka.schemaRegistry.existingSecret: is required by kafka.schemaRegistry.username but not set; write the name of a Secret that holds the user's password
+{{- end }}
+{{- if and .existingSecret (not .username) }}
+kafka.schemaRegistry.username: is required by kafka.schemaRegistry.existingSecret but not set; write the user to whom the password belongs
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -146,7 +165,7 @@ console.password.existingSecret: is not used, because console.enabled is false; 
 {{/* If a variable is set twice, one value is not used, and other parts of the chart may depend on it. */}}
 {{- define "trusthub-bridge.problems.environment" -}}
 {{- $own := include "trusthub-bridge.environment" . | fromYaml }}
-{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "console.password.existingSecret" }}
+{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "console.password.existingSecret" "SCHEMA_REGISTRY_PASSWORD" "kafka.schemaRegistry.existingSecret" }}
 {{- range .Values.extraEnv }}
 {{- $name := .name }}
 {{- if hasKey $own .name }}

@@ -63,6 +63,18 @@ KAFKA_TOPIC_PARTITIONS: {{ .topicPartitions | int64 | quote }}
 {{- with .topicReplication }}
 KAFKA_TOPIC_REPLICATION: {{ . | int64 | quote }}
 {{- end }}
+KAFKA_VALUE_FORMAT: {{ .valueFormat | quote }}
+CE_MODE: {{ .eventMode | quote }}
+{{- with .schemaRegistry }}
+{{- if .url }}
+SCHEMA_REGISTRY_URL: {{ .url | quote }}
+SCHEMA_REGISTRY_AUTO_REGISTER: {{ .autoRegister | quote }}
+{{- end }}
+{{- if .existingSecret }}
+SCHEMA_REGISTRY_USERNAME: {{ .username | quote }}
+SCHEMA_REGISTRY_PASSWORD_FILE: {{ $secrets }}/schema-registry-password
+{{- end }}
+{{- end }}
 KAFKA_ACK_TIMEOUT_MS: {{ .ackTimeoutMs | int64 | quote }}
 {{- if .properties }}
 KAFKA_PROPERTIES: {{ include "trusthub-bridge.kafkaProperties" .properties | quote }}
@@ -116,6 +128,9 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- end }}
 {{- with .Values.kafka }}
 {{- include "trusthub-bridge.source" (list "secret" .sasl.existingSecret .sasl.key "kafka-password") }}
+{{- with .schemaRegistry }}
+{{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "schema-registry-password") }}
+{{- end }}
 {{- with .tls.ca }}
 {{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "kafka-ca.crt") }}
 {{- include "trusthub-bridge.source" (list "configMap" .existingConfigMap .key "kafka-ca.crt") }}

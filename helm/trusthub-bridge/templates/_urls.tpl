@@ -48,9 +48,9 @@
 {{- uniq $ports | toJson }}
 {{- end }}
 
-{{/* The port of Trust Hub's REST API. */}}
-{{- define "trusthub-bridge.trusthubPort" -}}
-{{- $url := .Values.trusthub.baseUrl }}
+{{/* The port of an HTTP URL. */}}
+{{- define "trusthub-bridge.portOf" -}}
+{{- $url := . }}
 {{- $authority := regexReplaceAll "^https?://" $url "" | splitList "/" | first }}
 {{- regexFind ":[0-9]+$" $authority | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" $url)) }}
 {{- end }}

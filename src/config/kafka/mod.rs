@@ -101,11 +101,12 @@ impl KafkaSections {
         let create_topics = validator.parse_bool(&KAFKA_CREATE_TOPICS, kafka.create_topics);
         let topic_partitions = validator.parse_number(&KAFKA_TOPIC_PARTITIONS, kafka.topic_partitions, 1..=10_000);
         let topic_replication = validator.parse_number(&KAFKA_TOPIC_REPLICATION, kafka.topic_replication, 1..=32);
-        let values = values::validate(kafka.value_format, cloud_events, registry, validator);
+        let value_format = values::format(kafka.value_format, validator);
         let security = security::validate(kafka.security_protocol, sasl, ssl, validator);
         let properties = kafka.properties.map(|text| properties::parse(&text, validator));
         // Twilio gives up after 15 s, so a later acknowledgement has no use.
         let ack_timeout = validator.parse_number(&KAFKA_ACK_TIMEOUT_MS, kafka.ack_timeout_ms, 100..=14_000);
+        let values = values::validate(value_format, cloud_events, registry, validator);
         Some(KafkaConfig {
             bootstrap_servers: bootstrap_servers?,
             topic: topic?,

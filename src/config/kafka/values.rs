@@ -87,13 +87,16 @@ pub(super) struct RegistrySection {
     auto_register: Option<String>,
 }
 
+pub(super) fn format(given: Option<String>, validator: &mut Validator) -> Option<ValueFormat> {
+    validator.parse_choice(&KAFKA_VALUE_FORMAT, given, &FORMATS)
+}
+
 pub(super) fn validate(
-    format: Option<String>,
+    format: Option<ValueFormat>,
     events: CloudEventsSection,
     registry: RegistrySection,
     validator: &mut Validator,
 ) -> Option<ValueConfig> {
-    let format = validator.parse_choice(&KAFKA_VALUE_FORMAT, format, &FORMATS);
     let mode = validator.parse_choice(&CE_MODE, events.mode, &MODES);
     let registry = registry.validate(validator);
     if format == Some(ValueFormat::Avro) {
@@ -125,8 +128,8 @@ impl RegistrySection {
                 None
             }
         };
-        let auto_register = validator.parse_bool(&SCHEMA_REGISTRY_AUTO_REGISTER, self.auto_register);
         let user = user(self.username, [self.password, self.password_file], validator);
+        let auto_register = validator.parse_bool(&SCHEMA_REGISTRY_AUTO_REGISTER, self.auto_register);
         Some(RegistryConfig { url: url?, user, auto_register: auto_register? })
     }
 

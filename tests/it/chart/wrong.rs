@@ -26,6 +26,7 @@ fn contradictory_value_is_named_with_a_replacement() {
     let variable = |name: &str| json!({ "extraEnv": [{ "name": name, "value": "x" }] });
     let kafka = |values: Value| json!({ "kafka": values });
     let tls = |values: Value| kafka(json!({ "tls": values }));
+    let registry = |values: Value| kafka(json!({ "schemaRegistry": values }));
     for (values, name, instead) in [
         (json!({ "publicUrl": "https://a.example.com:65536" }), "publicUrl", "write a number from 1 to 65535"),
         (json!({ "publicUrl": "https://a_b.example.com" }), "publicUrl", "write it as https://hooks.example.com"),
@@ -64,6 +65,23 @@ fn contradictory_value_is_named_with_a_replacement() {
         (json!({ "reconcile": { "intervalSecs": 60 } }), "reconcile.intervalSecs", "write twilio.accountSid"),
         (kafka(json!({ "bootstrapServers": "" })), "kafka.bootstrapServers", "write the brokers as host:port"),
         (kafka(json!({ "topic": "a", "deadLetterTopic": "a" })), "kafka.deadLetterTopic", "write another"),
+        (kafka(json!({ "valueFormat": "avro" })), "kafka.schemaRegistry.url", "or kafka.valueFormat json"),
+        (
+            kafka(json!({ "valueFormat": "avro", "eventMode": "structured", "schemaRegistry": { "url": "http://r" } })),
+            "kafka.eventMode",
+            "write binary",
+        ),
+        (registry(json!({ "username": "u", "existingSecret": "s" })), "kafka.schemaRegistry.url", "write its URL"),
+        (
+            registry(json!({ "url": "http://r", "username": "u" })),
+            "kafka.schemaRegistry.existingSecret",
+            "the name of a",
+        ),
+        (
+            registry(json!({ "url": "http://r", "existingSecret": "s" })),
+            "kafka.schemaRegistry.username",
+            "write the user",
+        ),
         (kafka(json!({ "securityProtocol": "sasl_ssl" })), "kafka.sasl.mechanism", "write PLAIN, SCRAM-SHA-256"),
         (kafka(json!({ "securityProtocol": "sasl_ssl" })), "kafka.sasl.username", "write the Kafka user"),
         (kafka(json!({ "securityProtocol": "sasl_plaintext" })), "kafka.sasl.existingSecret", "write the name of a"),
@@ -149,6 +167,12 @@ fn malformed_value_is_named_with_its_place() {
         (json!({ "kafka": { "bootstrapServers": "kafka" } }), "/kafka/bootstrapServers", "does not match"),
         (json!({ "kafka": { "bootstrapServers": "a:1,,b:2" } }), "/kafka/bootstrapServers", "does not match"),
         (json!({ "kafka": { "topic": "a b" } }), "/kafka/topic", "does not match"),
+        (json!({ "kafka": { "valueFormat": "protobuf" } }), "/kafka/valueFormat", "must be one of"),
+        (
+            json!({ "kafka": { "schemaRegistry": { "url": "registry:8081" } } }),
+            "/kafka/schemaRegistry/url",
+            "does not match",
+        ),
         (json!({ "kafka": { "ackTimeoutMs": 15_000 } }), "/kafka/ackTimeoutMs", "maximum"),
         (json!({ "kafka": { "topicReplication": 0 } }), "/kafka/topicReplication", "minimum"),
         (json!({ "kafka": { "securityProtocol": "tls" } }), "/kafka/securityProtocol", "one of 'plaintext', 'ssl'"),

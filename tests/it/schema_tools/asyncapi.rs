@@ -71,17 +71,37 @@ fn asyncapi_messages_have_the_types_and_schemas_that_are_written() {
         assert_eq!(headers[cloud_events::TYPE_HEADER]["const"], event_type);
         assert_eq!(headers[cloud_events::DATA_SCHEMA_HEADER]["const"], data_schema);
         assert_eq!(headers[cloud_events::SPEC_VERSION_HEADER]["const"], cloud_events::SPEC_VERSION);
-        assert_eq!(headers[cloud_events::CONTENT_TYPE_HEADER]["const"], cloud_events::CONTENT_TYPE);
+        let content_types = [cloud_events::CONTENT_TYPE, cloud_events::AVRO_CONTENT_TYPE];
+        assert_eq!(texts(&headers[cloud_events::CONTENT_TYPE_HEADER]["enum"]), content_types.into());
         assert_eq!(message["payload"]["schema"]["$id"], data_schema, "{name}");
         assert_eq!(message["bindings"]["kafka"]["key"]["type"], "string", "{name}");
 
         let required = texts(&message["headers"]["required"]);
         assert_eq!(required.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), written_headers("events"));
         let optional = keys(headers).into_iter().filter(|name| !required.contains(name));
-        assert_eq!(optional.collect::<Vec<_>>(), ["traceparent"], "{name}");
+        assert_eq!(optional.collect::<Vec<_>>(), ["__value_schema_id", "traceparent"], "{name}");
     }
     let names = written.iter().filter(|(channel, ..)| *channel == "events").map(|(_, name, ..)| *name);
-    assert_eq!(keys(&document()["channels"]["events"]["messages"]), names.collect());
+    assert_eq!(keys(&document()["channels"]["events"]["messages"]), names.chain(["StructuredEvent"]).collect());
+}
+
+/// A unit test of the program compares the value with all that the encoder writes.
+#[test]
+fn asyncapi_structured_event_has_the_attributes_of_the_headers() {
+    let message = &document()["channels"]["events"]["messages"]["StructuredEvent"];
+    assert_eq!(message["contentType"], cloud_events::STRUCTURED_CONTENT_TYPE);
+    assert_eq!(
+        message["headers"]["properties"][cloud_events::CONTENT_TYPE_HEADER]["const"],
+        cloud_events::STRUCTURED_CONTENT_TYPE
+    );
+    assert_eq!(keys(&message["headers"]["properties"]), ["content-type", "traceparent"].into());
+    let headers = written_headers("events");
+    let attributes = headers.iter().filter_map(|header| cloud_events::attribute_of_header(header));
+    let members: BTreeSet<_> = attributes.chain(["datacontenttype", "data"]).collect();
+    let payload = &message["payload"];
+    let payload = payload.get("schema").unwrap_or(payload);
+    assert_eq!(texts(&payload["required"]), members);
+    assert_eq!(keys(&payload["properties"]), members.into_iter().chain(["traceparent"]).collect());
 }
 
 #[test]
