@@ -10,7 +10,7 @@
 //! replays; `last_run` remembers which process reconciled last.
 //!
 //! `value_encoder` gives records the configured format when they are handed to Kafka, with the ids of their schemas from
-//! [`registry`](crate::registry). `record_content` takes records of every format apart, for all readers, and `value_reader` asks
+//! `registry`. `record_content` takes records of every format apart, for all readers, and `value_reader` asks
 //! the registry for the schemas of those in Avro.
 //!
 //! `projection` has the clients of the states of profiles, which use both a consumer group and transactions; `partitioner`
