@@ -9,7 +9,7 @@ use test_support::{
     registry::{decoded, registry, url_at},
 };
 
-use super::{AVRO, wait_until_registered, with_registry_at};
+use super::{AVRO, id_bytes, wait_until_registered, with_registry_at};
 
 /// Enough callbacks for every caller to have several answers.
 const SOME: usize = 100;
@@ -22,6 +22,8 @@ fn survives_outages_of_the_registry(variables: &[(&str, &str)]) {
     let load = Load::start(bridge.public);
     load.wait_for_answers(SOME);
     assert!(bridge.wait_for_log("the schema registry does not answer: ").contains("SCHEMA_REGISTRY_URL"));
+    // JSON does without the id, and Avro waits for it.
+    assert_eq!(bridge.metric("trusthub_spool_events") > 0.0, variables.contains(&AVRO));
 
     proxy.set(Fault::None);
     load.run_while(|| bridge.metric("trusthub_schema_registry_up") == 0.0);
@@ -36,9 +38,10 @@ fn survives_outages_of_the_registry(variables: &[(&str, &str)]) {
     let records = broker().wait_for_records(&bridge.topic, 0, TIMEOUT);
     ledger.check(&decoded(&records));
     assert_eq!(broker().wait_for_records(&bridge.dead_letter_topic, 0, TIMEOUT), []);
+    let id = id_bytes(registry().id_of(&format!("{}-value", bridge.topic)));
     let with_id = records.iter().filter(|record| {
-        record.payload.as_ref().is_some_and(|value| value.first() == Some(&0))
-            || record.headers.iter().any(|(name, _)| name == "__value_schema_id")
+        record.payload.as_ref().is_some_and(|value| value.starts_with(&id))
+            || record.headers.iter().any(|(name, value)| name == "__value_schema_id" && *value == id)
     });
     let with_id = with_id.count();
     if variables.contains(&AVRO) {
