@@ -53,9 +53,9 @@ fn headers(record: &Record) -> impl Iterator<Item = (&str, &str)> + Clone {
 }
 
 /// The headers and the value of a record.
-type Written = (BTreeMap<String, Vec<u8>>, Vec<u8>);
+type HeadersAndValue = (BTreeMap<String, Vec<u8>>, Vec<u8>);
 
-fn encoded(encoder: &ValueEncoder, record: &Record) -> Result<Written, EncodeError> {
+fn encoded(encoder: &ValueEncoder, record: &Record) -> Result<HeadersAndValue, EncodeError> {
     let encoded = encoder.encode(headers(record), record.payload.get().as_bytes())?;
     let headers = encoded.headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
     Ok((headers.collect(), encoded.payload.into_owned()))
