@@ -44,3 +44,4 @@ mod registry;
 mod replay;
 mod shutdown;
 pub mod telemetry;
+mod text;

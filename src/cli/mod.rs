@@ -25,7 +25,6 @@ mod simulate;
 mod spool;
 mod terminal;
 mod text;
-mod times;
 mod variables;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -1,4 +1,7 @@
-//! Texts that fit into columns of a terminal, and texts from outside that do no harm to it.
+//! Texts that fit into columns of a terminal.
+
+use crate::text::is_mark;
+pub(super) use crate::text::{escaped, grouped};
 
 /// The code points that take two columns: those of `EastAsianWidth.txt` of Unicode 16 with the values `W` and `F`, where gaps of
 /// unassigned or rare characters are closed.
@@ -31,37 +34,6 @@ const WIDE: [(char, char); 24] = [
 
 /// What ends a text that was cut.
 const ELLIPSIS: char = '…';
-
-/// How many marks a letter may have. Languages need at most three; more would be drawn over other lines.
-const MAX_MARKS: usize = 3;
-
-/// Escapes the characters that a terminal would interpret, or that change the direction of text.
-pub(super) fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut marks = MAX_MARKS;
-    for character in text.chars() {
-        let is_mark = is_mark(character);
-        marks = if is_mark { marks.saturating_add(1) } else { 0 };
-        match character {
-            '"' | '\'' | '\\' => shown.push(character),
-            _ if is_mark && marks <= MAX_MARKS => shown.push(character),
-            _ => shown.extend(character.escape_debug()),
-        }
-    }
-    shown
-}
-
-fn is_escaped(character: char) -> bool {
-    character.escape_debug().any(|shown| shown == '\\')
-}
-
-/// Whether the character is drawn on the one before it, such as an accent. The standard library escapes these only at the
-/// beginning of a text.
-fn is_mark(character: char) -> bool {
-    let after_letter = String::from_iter(['a', character]);
-    let is_shown_after_letter = !after_letter.escape_debug().any(|shown| shown == '\\');
-    !character.is_ascii() && is_escaped(character) && is_shown_after_letter
-}
 
 /// The number of columns that a text takes.
 pub(super) fn width(text: &str) -> usize {
@@ -139,19 +111,6 @@ fn append(lines: &mut Vec<String>, word: &str, columns: usize) {
     }
 }
 
-/// The number with a comma between thousands, such as `1,204`.
-pub(super) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in (0..digits.len()).rev().zip(digits.chars()) {
-        grouped.push(digit);
-        if place > 0 && place % 3 == 0 {
-            grouped.push(',');
-        }
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,20 +124,6 @@ mod tests {
         assert_eq!(wrapped("株式会社 ab", 3), "株\n式\n会\n社\nab", "half a character fits nowhere");
         assert_eq!(wrapped("ab", 0), "a\nb");
         assert_eq!(wrapped("…… ……", 5), "…… ……", "the width counts columns");
-    }
-
-    #[test]
-    fn characters_that_a_terminal_interprets_are_escaped_and_letters_are_not() {
-        for (text, shown) in [
-            ("Shop \"A\" \\ it's", "Shop \"A\" \\ it's"),
-            ("a\x1b[2J\r\n\u{9b}b", r"a\u{1b}[2J\r\n\u{9b}b"),
-            ("a\u{202e}b\u{2066}\u{200d}\u{feff}", r"a\u{202e}b\u{2066}\u{200d}\u{feff}"),
-            ("שלום ร้านที่ Café Cafe\u{301} 株式会社", "שלום ร้านที่ Café Cafe\u{301} 株式会社"),
-            ("\u{301}a", r"\u{301}a"),
-            ("e\u{301}\u{302}\u{303}\u{304}", "e\u{301}\u{302}\u{303}\\u{304}"),
-        ] {
-            assert_eq!(escaped(text), shown);
-        }
     }
 
     #[test]
@@ -197,10 +142,5 @@ mod tests {
         assert_eq!(fitted("株式会社", 8), "株式会社");
         assert_eq!(fitted("株式会社", 6), "株式…");
         assert_eq!(padded("株式", 6), "株式  ");
-    }
-
-    #[test]
-    fn thousands_are_separated() {
-        assert_eq!([0, 999, 1_204, 1_000_000].map(grouped), ["0", "999", "1,204", "1,000,000"]);
     }
 }

@@ -11,6 +11,17 @@ use crate::{
     verify::{AuthenticCallback, VerifiedCallback},
 };
 
+/// What can be said about a letter without regard to what has been published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LetterOutlook {
+    /// The kind of profile; `None` if its path is not a callback path.
+    pub resource: Option<Resource>,
+    /// The profile of the event, or else of the letter.
+    pub profile: Option<String>,
+    /// Why it cannot become an event; `None` if it can, or has.
+    pub keep_reason: Option<KeepReason>,
+}
+
 /// Decides about dead letters as the service with these settings decides about callbacks.
 pub(crate) struct LetterClassifier {
     decider: Decider,
@@ -52,6 +63,17 @@ impl LetterClassifier {
                 Ok(ReplayableEvent { event: event(&callback, letter)?, shared_id: None })
             }
         }
+    }
+
+    /// What can be said about a letter without regard to what has been published.
+    pub(crate) fn outlook(&self, letter: &DeadLetterRecord) -> LetterOutlook {
+        let result = self.classify(letter);
+        let profile = match &result {
+            Ok(replayable) => Some(replayable.event.data.profile_sid.to_string()),
+            Err(_) => letter.profile.clone(),
+        };
+        let resource = self.resource(letter);
+        LetterOutlook { resource, profile, keep_reason: result.err() }
     }
 
     /// Why the signature of a letter does not match, if a near miss explains it.

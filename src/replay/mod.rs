@@ -46,14 +46,16 @@ mod filter;
 mod owners;
 mod publish;
 mod round;
+mod shown_request;
 mod status;
 mod survey;
 mod suspension;
 
 pub(crate) use self::{
-    classify::LetterClassifier,
+    classify::{LetterClassifier, LetterOutlook},
     filter::LetterFilter,
     publish::{ReplayError, replay},
+    shown_request::{ShownBody, ShownRequest},
     status::{KeepReason, LetterStatus, SurveyedLetter},
     survey::{LetterObserver, LetterSurvey, SurveyProgress},
 };

@@ -2,8 +2,7 @@
 
 use crate::{
     cli::text::escaped,
-    domain::{DeadLetter, SIGNATURE_HEADER},
-    replay::{LetterClassifier, LetterObserver, LetterStatus, SurveyProgress, SurveyedLetter},
+    replay::{LetterClassifier, LetterObserver, LetterStatus, ShownBody, ShownRequest, SurveyProgress, SurveyedLetter},
 };
 
 /// Keeps the texts of the letters that it sees.
@@ -41,24 +40,21 @@ fn text(letter: &SurveyedLetter, diagnosis: Option<String>) -> String {
         fact("diagnosis", &diagnosis);
     }
     lines.push(String::new());
-    lines.extend(request_lines(&record.request));
+    lines.extend(request_lines(&ShownRequest::of(&record.request)));
     lines.join("\n")
 }
 
 /// The request as it arrived, as far as the letter has it.
-fn request_lines(request: &DeadLetter<'_>) -> Vec<String> {
+fn request_lines(request: &ShownRequest) -> Vec<String> {
     let mut lines = vec![format!("{} {}", escaped(&request.method), escaped(&request.path_and_query))];
-    lines.extend(request.headers.iter().map(|(name, value)| {
-        let value = if name.eq_ignore_ascii_case(SIGNATURE_HEADER) { "[redacted]".into() } else { escaped(value) };
-        format!("{}: {value}", escaped(name))
-    }));
-    match (&request.body, &request.body_base64) {
-        (Some(text), _) if !text.is_empty() => {
+    lines.extend(request.headers.iter().map(|(name, value)| format!("{}: {}", escaped(name), escaped(value))));
+    match &request.body {
+        ShownBody::Empty => {}
+        ShownBody::Text(text) => {
             lines.push(String::new());
             lines.extend(text.lines().map(escaped));
         }
-        (None, Some(base64)) => lines.extend([String::new(), format!("(in base64) {}", escaped(base64))]),
-        _ => {}
+        ShownBody::Base64(base64) => lines.extend([String::new(), format!("(in base64) {}", escaped(base64))]),
     }
     lines
 }

@@ -8,9 +8,9 @@ use clap::{
 };
 
 use crate::{
-    cli::times::parse_duration,
     domain::{AccountSid, Label, ProfileType, Resource, Status, Timestamp},
     profiles::{ProfileFilter, ProfileOrder, ProfileQuery, SortField},
+    text::parse_duration,
 };
 
 #[derive(Debug, Args)]

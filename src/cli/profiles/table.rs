@@ -6,9 +6,9 @@ use crate::{
     cli::{
         color::Colors,
         text::{escaped, fitted, padded, width},
-        times::shortest,
     },
     domain::{Label as _, ProfileDetails, Status, Timestamp, state::ProfileState},
+    text::shortest,
 };
 
 const HEADINGS: [&str; 7] = ["PROFILE", "STATUS", "SINCE", "EXPIRES", "KIND", "ACCOUNT", "CODES AND NAME"];

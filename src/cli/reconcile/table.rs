@@ -1,12 +1,10 @@
 //! Prints the findings of a run as a table.
 
 use crate::{
-    cli::{
-        output::{Failure, Rows},
-        times::minute,
-    },
+    cli::output::{Failure, Rows},
     domain::{AccountSid, Label as _, Resource},
     reconcile::{Action, Finding, ListFailure, Observer, ReconcileProgress, ReconcileSummary, RunOptions},
+    text::minute,
 };
 
 /// Prints findings as they arrive, and the progress on a terminal.

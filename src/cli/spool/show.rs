@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{json, output::Failure, text::escaped, times::shortest},
+    cli::{json, output::Failure, text::escaped},
     domain::{SIGNATURE_HEADER, Timestamp},
+    text::shortest,
 };
 
 /// How much of a `ce_id` the list shows: enough to find it in the log.

@@ -7,12 +7,12 @@ use crate::{
     cli::{
         color::Colors,
         text::{escaped, padded, width, wrapped},
-        times::{minute, shortest},
     },
     domain::{
         Label as _, RejectionReason, Timestamp, error_code,
         state::{ProfileState, StatusChange},
     },
+    text::{minute, shortest},
 };
 
 /// The width of the names of facts.

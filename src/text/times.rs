@@ -8,7 +8,7 @@ use crate::domain::Timestamp;
 const UNITS: [(char, u64); 5] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800)];
 
 /// The duration in its largest unit, such as `5d`.
-pub(super) fn shortest(duration: Duration) -> String {
+pub(crate) fn shortest(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -19,7 +19,7 @@ pub(super) fn shortest(duration: Duration) -> String {
 }
 
 /// The minute in UTC, such as `2026-11-20 11:04`.
-pub(super) fn minute(time: Timestamp) -> String {
+pub(crate) fn minute(time: Timestamp) -> String {
     time.to_string().chars().take(16).collect::<String>().replace('T', " ")
 }
 
@@ -27,7 +27,7 @@ pub(super) fn minute(time: Timestamp) -> String {
 ///
 /// # Errors
 /// What to write instead.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     let parse = || {
         let (last, unit) = text.char_indices().last()?;
         let (_, seconds) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
