@@ -37,7 +37,7 @@ pub(crate) struct DeadLetterRecord {
 
 impl DeadLetterRecord {
     /// Reads a record; `None` if it is no dead letter of this service.
-    fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
+    pub(super) fn read(message: &BorrowedMessage<'_>) -> Option<Self> {
         let position = RecordPosition { partition: message.partition(), offset: message.offset() };
         let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
         Self::parse(position, key, |name| header(message, name), message.payload()?)

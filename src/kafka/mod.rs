@@ -6,7 +6,8 @@
 //!
 //! The consumer half reads the topics back. `topic_scan` reads a topic to its end: for reconciliation in `topic_reader`, with
 //! `published_event`, `topic_history` and `retention`, and for the replay of dead letters in `dead_letter_record` and
-//! `event_ids`. `topic_tail` follows the topics for `dev`. `leader` elects the process that reconciles, and the one that
+//! `event_ids`. `topic_tail` follows the topics for `dev`. `bounded_read` reads few records, for the
+//! console. `leader` elects the process that reconciles, and the one that
 //! replays; `last_run` remembers which process reconciled last.
 //!
 //! `value_encoder` gives records the configured format when they are handed to Kafka, with the ids of their schemas from
@@ -20,6 +21,7 @@
 //! with their thread, lock and bound.
 
 mod admin;
+mod bounded_read;
 mod client_config;
 mod creation_error;
 mod dead_letter;
@@ -52,6 +54,7 @@ mod topics;
 mod value_encoder;
 mod value_reader;
 
+pub(crate) use bounded_read::{ReadExtent, read_dead_letter_at, read_event_at, read_last_dead_letters};
 pub(crate) use client_config::check_properties;
 pub(crate) use dead_letter::{complete_headers, raw_body};
 pub(crate) use dead_letter_record::{DeadLetterRecord, read_dead_letters};
@@ -65,8 +68,8 @@ pub(crate) use partitioner::partition_of;
 pub(crate) use producer::KafkaSink;
 pub(crate) use projection::{
     AssignmentChange, Committed, EventRecord, KnownStates, NextOffset, PartitionCounts, PartitionReader, Polled,
-    ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateTopic,
-    StateWriter, TransactionError, request_rebuild,
+    ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateTail,
+    StateTopic, StateWriter, Tailed, TransactionError, read_known_states, request_rebuild,
 };
 pub(crate) use published_event::{PublishedContent, PublishedEvent, PublishedStatus};
 /// The error of librdkafka.

@@ -44,7 +44,7 @@ pub(crate) struct ConsumedRecord {
 }
 
 impl ConsumedRecord {
-    fn from_message(message: &BorrowedMessage<'_>) -> Self {
+    pub(super) fn from_message(message: &BorrowedMessage<'_>) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
         Self {

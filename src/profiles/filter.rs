@@ -1,6 +1,7 @@
 //! Which profiles a query selects.
 
-use crate::domain::{AccountSid, Label as _, ProfileType, Resource, Status, Timestamp, state::ProfileState};
+use super::fields::ProfileFields;
+use crate::domain::{AccountSid, ProfileType, Resource, Status, Timestamp};
 
 /// Selects profiles. A profile has to match each condition that is not empty, and one value of a list.
 #[derive(Debug, Clone, Default)]
@@ -22,18 +23,14 @@ pub(crate) struct ProfileFilter {
 }
 
 impl ProfileFilter {
-    pub(super) fn matches(&self, state: &ProfileState) -> bool {
-        let is_type = |kind: &ProfileType| {
-            state.profile.as_ref().is_some_and(|details| details.profile_type.as_deref() == Some(kind.as_str()))
-        };
-        let has_code = |code: &u32| state.errors.iter().any(|error| error.code == *code);
-        is_any(&self.statuses, |status| *status == state.status)
-            && is_any(&self.accounts, |account| *account == state.account_sid)
-            && is_any(&self.resources, |resource| *resource == state.resource)
-            && is_any(&self.types, is_type)
-            && is_any(&self.codes, has_code)
-            && self.since_at_latest.is_none_or(|latest| state.since <= latest)
-            && self.expires_at_latest.is_none_or(|latest| state.expires_at().is_some_and(|expiry| expiry <= latest))
+    pub(super) fn matches(&self, profile: &impl ProfileFields) -> bool {
+        is_any(&self.statuses, |status| *status == profile.status())
+            && is_any(&self.accounts, |account| account == profile.account())
+            && is_any(&self.resources, |resource| *resource == profile.resource())
+            && is_any(&self.types, |kind| Some(*kind) == profile.profile_type())
+            && is_any(&self.codes, |code| profile.has_code(*code))
+            && self.since_at_latest.is_none_or(|latest| profile.since() <= latest)
+            && self.expires_at_latest.is_none_or(|latest| profile.expires_at().is_some_and(|expiry| expiry <= latest))
     }
 }
 
@@ -46,7 +43,7 @@ fn is_any<T>(values: &[T], is: impl Fn(&T) -> bool) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        domain::RejectionReason,
+        domain::{RejectionReason, state::ProfileState},
         profiles::fixtures::{account, details, state, time},
     };
 

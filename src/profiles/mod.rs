@@ -1,18 +1,29 @@
-//! Answers questions about the states of profiles from the state topic. No service needs to be running.
+//! Answers questions about the states of profiles from the state topic: to commands, for which no service needs to be running,
+//! and to the console, for which an index of all states is kept up to date.
 //!
 //! ```text
-//! mod ─► table ─┬─► filter
-//!               ├─► order
-//!               └─► lookup
+//! mod ─► table ───────────────┬─► filter, order ─► fields
+//! (commands)                  ├─► state_record
+//!                             └─► lookup
+//! follower ─► index ─┬─► filter, order, search ─► fields
+//! (console)          ├─► state_record
+//!                    └─► index_row ─► fields
 //! ```
 //!
-//! All calls that block are made on the thread `profiles-read`, with the bounds that `kafka::projection` lists.
+//! All calls that block are made on the thread `profiles-read`, and for the index on `console-states`, with the bounds that
+//! `kafka::projection` lists.
 
+mod fields;
 mod filter;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod follower;
+mod index;
+mod index_row;
 mod lookup;
 mod order;
+mod search;
+mod state_record;
 mod table;
 
 use thiserror::Error;
@@ -24,8 +35,11 @@ use crate::{
     kafka::{ProjectionError, StateTopic, partition_of},
 };
 pub(crate) use filter::ProfileFilter;
+pub(crate) use follower::{FollowedProfiles, IndexStage, IndexStatus, MAX_INDEX_BYTES, ProfileFollower};
+pub(crate) use index::{IndexEntry, IndexPage, IndexQuery};
 pub(crate) use lookup::{Completeness, Lookup};
 pub(crate) use order::{ProfileOrder, SortField};
+pub(crate) use search::SearchText;
 pub(crate) use table::ListedProfile;
 use table::ProfileTable;
 

@@ -1,8 +1,9 @@
 //! The order of a list of profiles.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
-use crate::domain::{Label as _, closed_set, state::ProfileState};
+use super::fields::ProfileFields;
+use crate::domain::{Label as _, closed_set};
 
 closed_set! {
     /// What a list of profiles is sorted by.
@@ -37,28 +38,36 @@ impl Default for ProfileOrder {
 
 /// What a profile is sorted by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum SortKey {
+pub(super) enum SortKey<'p> {
     Time(i64),
-    Text(String),
+    Text(Cow<'p, str>),
     Index(usize),
+}
+
+impl SortKey<'_> {
+    /// The same without a reference to the profile.
+    pub(super) fn into_owned(self) -> SortKey<'static> {
+        match self {
+            Self::Time(time) => SortKey::Time(time),
+            Self::Text(text) => SortKey::Text(text.into_owned().into()),
+            Self::Index(index) => SortKey::Index(index),
+        }
+    }
 }
 
 impl ProfileOrder {
     /// What this profile is sorted by; `None` if it lacks the field.
-    pub(super) fn key_of(self, state: &ProfileState) -> Option<SortKey> {
+    pub(super) fn key_of(self, profile: &impl ProfileFields) -> Option<SortKey<'_>> {
         match self.field {
-            SortField::Since => Some(SortKey::Time(state.since.unix_millis())),
-            SortField::Updated => Some(SortKey::Time(state.updated_at.unix_millis())),
-            SortField::Name => {
-                let name = state.profile.as_ref()?.friendly_name.as_ref()?;
-                Some(SortKey::Text(name.to_lowercase()))
-            }
-            SortField::Status => Some(SortKey::Index(state.status.index())),
-            SortField::Expires => state.expires_at().map(|expiry| SortKey::Time(expiry.unix_millis())),
+            SortField::Since => Some(SortKey::Time(profile.since().unix_millis())),
+            SortField::Updated => Some(SortKey::Time(profile.updated_at().unix_millis())),
+            SortField::Name => profile.lower_name().map(SortKey::Text),
+            SortField::Status => Some(SortKey::Index(profile.status().index())),
+            SortField::Expires => profile.expires_at().map(|expiry| SortKey::Time(expiry.unix_millis())),
         }
     }
 
-    pub(super) fn compare(self, one: Option<&SortKey>, other: Option<&SortKey>) -> Ordering {
+    pub(super) fn compare(self, one: Option<&SortKey<'_>>, other: Option<&SortKey<'_>>) -> Ordering {
         match (one, other) {
             (Some(one), Some(other)) if self.is_reversed => other.cmp(one),
             (Some(one), Some(other)) => one.cmp(other),
@@ -71,7 +80,7 @@ impl ProfileOrder {
 mod tests {
     use super::*;
     use crate::{
-        domain::{ProfileType, Status},
+        domain::{ProfileType, Status, state::ProfileState},
         profiles::fixtures::{details, state, time},
     };
 

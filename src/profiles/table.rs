@@ -6,13 +6,14 @@ use super::{
     filter::ProfileFilter,
     lookup::{Completeness, Lookup},
     order::{ProfileOrder, SortKey},
+    state_record::{ProfileRecord, RecordContent, RecordRank},
 };
 use crate::{
     domain::{
-        ProfileSid, Timestamp, cloud_events,
+        ProfileSid,
         state::{CompactState, ProfileState},
     },
-    kafka::{EventRecord, partition_of},
+    kafka::EventRecord,
 };
 
 /// A profile of a list.
@@ -41,16 +42,11 @@ enum LastRecord {
 
 #[derive(Debug)]
 struct TableRow {
-    partition: i32,
-    /// The time of the last event; `None` for a record that is no state.
-    updated_at: Option<Timestamp>,
+    rank: RecordRank,
     last: LastRecord,
 }
 
 /// The last record of each profile. The records of each partition are applied in order.
-///
-/// A profile has its state in one partition. When partitions were added, its former partition may still have one, too. Then the
-/// later one counts, and a tombstone only removes the state of its own partition.
 pub(super) struct ProfileTable<'f> {
     partitions: i32,
     filter: &'f ProfileFilter,
@@ -64,32 +60,19 @@ impl<'f> ProfileTable<'f> {
 
     /// Takes the next record of a partition into account. Records whose key is no profile are ignored.
     pub(super) fn apply(&mut self, record: &EventRecord) {
-        let Some(profile) = record.key_profile() else { return };
-        let row = self.row(record);
-        let replaces = self.rows.get(&profile).is_none_or(|former| {
-            let home = partition_of(&profile, self.partitions);
-            let rank = |row: &TableRow| (row.updated_at, row.partition == home);
-            former.partition == row.partition || rank(&row) > rank(former)
-        });
-        if replaces {
-            self.rows.insert(profile, row);
+        let Some(ProfileRecord { profile, rank, content }) = ProfileRecord::parse(record) else { return };
+        let former = self.rows.get(&profile);
+        if former.is_none_or(|former| rank.replaces(former.rank, &profile, self.partitions)) {
+            let last = match content {
+                RecordContent::State(state) if !self.filter.matches(&*state) => LastRecord::Other,
+                RecordContent::State(state) => {
+                    CompactState::encode(&state).map_or(LastRecord::Unreadable, LastRecord::Matching)
+                }
+                RecordContent::Deleted => LastRecord::Deleted,
+                RecordContent::Unreadable => LastRecord::Unreadable,
+            };
+            self.rows.insert(profile, TableRow { rank, last });
         }
-    }
-
-    fn row(&self, record: &EventRecord) -> TableRow {
-        let partition = record.position.partition;
-        let Some(value) = record.value.as_deref() else {
-            return TableRow { partition, updated_at: None, last: LastRecord::Deleted };
-        };
-        let is_known = record.ce_type().is_none_or(|ce_type| ce_type == cloud_events::STATE_TYPE);
-        let state = serde_json::from_slice::<ProfileState>(value).ok().filter(|_| is_known);
-        let updated_at = state.as_ref().map(|state| state.updated_at);
-        let last = match state {
-            Some(state) if !self.filter.matches(&state) => LastRecord::Other,
-            Some(state) => CompactState::encode(&state).map_or(LastRecord::Unreadable, LastRecord::Matching),
-            None => LastRecord::Unreadable,
-        };
-        TableRow { partition, updated_at, last }
     }
 
     /// The number of profiles that have a readable state.
@@ -108,10 +91,10 @@ impl<'f> ProfileTable<'f> {
 
     /// The profiles that match, in this order.
     pub(super) fn into_matching(self, order: ProfileOrder) -> Vec<ListedProfile> {
-        let mut sorted: Vec<(Option<SortKey>, ProfileSid, CompactState)> = Vec::new();
+        let mut sorted: Vec<(Option<SortKey<'static>>, ProfileSid, CompactState)> = Vec::new();
         for (profile, row) in self.rows {
             if let LastRecord::Matching(compact) = row.last {
-                let key = compact.decode().and_then(|state| order.key_of(&state));
+                let key = compact.decode().and_then(|state| order.key_of(&state).map(SortKey::into_owned));
                 sorted.push((key, profile, compact));
             }
         }
@@ -137,7 +120,8 @@ impl<'f> ProfileTable<'f> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Status, state::Position},
+        domain::{Status, cloud_events, state::Position},
+        kafka::partition_of,
         profiles::fixtures::{sid, state, time},
     };
 

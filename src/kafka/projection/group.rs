@@ -10,17 +10,18 @@ use rdkafka::{
     ClientConfig, ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata, Rebalance},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    error::{KafkaError, KafkaResult},
 };
 
 use super::{
-    super::{client_config, error::classify_code, producer::QuietContext, value_reader::ValueReader},
+    super::{client_config, producer::QuietContext},
     committed::PartitionCounts,
     event_record::EventRecord,
-    limits::{REQUEST_TIMEOUT, START_TIMEOUT},
+    limits::REQUEST_TIMEOUT,
+    partitions::partitions_of,
     problem::{ProjectionError, ProjectionProblem},
 };
-use crate::{config::KafkaConfig, domain::PublishFailure};
+use crate::config::KafkaConfig;
 
 /// The time without a heartbeat after which Kafka gives the partitions of a member to others. It is the shortest that
 /// brokers allow by default.
@@ -238,17 +239,12 @@ impl ProjectionGroup {
         membership.filter(|_| !self.consumer.assignment_lost())
     }
 
-    /// The metadata of a topic; `None` if it does not exist.
+    /// The number of partitions of a topic; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] of the request.
     pub(super) fn partitions_of(&self, topic: &str) -> Result<Option<i32>, ProjectionError> {
-        let request = format!("read the partitions of topic {topic}");
-        let metadata = self.consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT);
-        let metadata = metadata.map_err(|error| ProjectionError::of_request(&request, &error))?;
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
-        match found.error().map(RDKafkaErrorCode::from) {
-            None => Ok(i32::try_from(found.partitions().len()).ok().filter(|count| *count > 0)),
-            Some(code) if classify_code(code) == PublishFailure::UnknownTopic => Ok(None),
-            Some(code) => Err(ProjectionError::of_code(&request, code)),
-        }
+        partitions_of(&self.consumer, topic)
     }
 
     /// The number of brokers in the cluster; 0 if it cannot be read.

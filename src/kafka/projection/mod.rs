@@ -12,7 +12,8 @@
 //! | write states one by one, after Kafka refused one | `profiles` | none | the same, three times for each of at most 500 states |
 //! | poll for records and for rebalances | `profiles` | that of the changes, which no one holds while waiting | the caller's `timeout` |
 //! | read the state topic to its end | `kafka-states`, `profiles-read` | none | [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT) for each request, 30 s without a record, and until the reader is no longer needed |
-//! | leave the group, close a client | `profiles` | none | none; a shutdown does not wait for it |
+//! | poll for records of the state topic, to follow it | `console-states` | none | 100 ms, and every 5 s [`REQUEST_TIMEOUT`](limits::REQUEST_TIMEOUT) for the metadata and for the end of each partition |
+//! | leave the group, close a client | `profiles`, `console-states` | none | none; a shutdown does not wait for it |
 //!
 //! The thread `profiles` waits for nothing else, and nothing of the path of callbacks waits for it.
 
@@ -23,7 +24,9 @@ mod group;
 mod known_states;
 mod limits;
 mod partition_reader;
+mod partitions;
 mod problem;
+mod state_tail;
 mod state_topic;
 mod topics;
 mod writer;
@@ -36,6 +39,7 @@ pub(crate) use known_states::KnownStates;
 pub(super) use known_states::{StatesUnused, read_known_states};
 pub(crate) use partition_reader::PartitionReader;
 pub(crate) use problem::{ProjectionError, ProjectionProblem};
+pub(crate) use state_tail::{StateTail, Tailed};
 pub(crate) use state_topic::StateTopic;
 pub(crate) use topics::ProjectionTopics;
 pub(crate) use writer::{StateRecord, StateWriter, TransactionError};
