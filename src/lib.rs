@@ -35,6 +35,7 @@ pub use app::initial_metrics_page;
 mod blocking;
 pub mod cli;
 pub mod config;
+mod console;
 mod http_server;
 mod liveness;
 mod profiles;

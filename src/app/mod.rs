@@ -11,6 +11,7 @@
 //! | close the spool | `spool-close` | none | the rest of `SHUTDOWN_TIMEOUT_SECS`; then the stop continues without it |
 //! | poll and read the credential files | `key-files` | see `reload` | only the next poll waits |
 
+mod console;
 mod dead_letters;
 mod fd_limit;
 mod metrics;
@@ -37,6 +38,7 @@ use std::{
 
 use durable_spool::Spool;
 use tokio::{runtime::Builder, sync::Notify, task::JoinHandle};
+use tracing::field::display;
 use twilio_signature::Verifier;
 
 pub(crate) use crate::projector::RebuildProgress;
@@ -45,10 +47,11 @@ use crate::{
     domain::SignatureMode,
     kafka::{self, KafkaSink},
     liveness::Liveness,
-    pipeline::Pipeline,
+    pipeline::{Pipeline, RecentCallbacks},
     projector::Projector,
     shutdown::ShutdownFlag,
 };
+use console::OverviewSources;
 pub(crate) use dead_letters::{DeadLettersError, letter_classifier, replay_dead_letters, survey_dead_letters};
 pub(crate) use fd_limit::fit_descriptors;
 pub use metrics::initial_metrics_page;
@@ -102,6 +105,8 @@ pub(crate) struct Ports {
     pub public: TcpListener,
     /// The admin port.
     pub admin: TcpListener,
+    /// The port of the console, if there is one.
+    pub console: Option<TcpListener>,
 }
 
 impl Ports {
@@ -110,7 +115,11 @@ impl Ports {
     /// # Errors
     /// [`StartError::Listen`], which names the variable of the address.
     pub(crate) fn bind(config: &Config) -> Result<Self, StartError> {
-        Ok(Self { public: listen("HTTP_BIND", config.http.bind)?, admin: listen("ADMIN_BIND", config.admin.bind)? })
+        Ok(Self {
+            public: listen("HTTP_BIND", config.http.bind)?,
+            admin: listen("ADMIN_BIND", config.admin.bind)?,
+            console: config.console.bind.map(|bind| listen("CONSOLE_BIND", bind)).transpose()?,
+        })
     }
 }
 
@@ -127,6 +136,7 @@ fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, St
 pub(crate) struct Service {
     public: RunningServer,
     admin: RunningServer,
+    console: Option<RunningServer>,
     pipeline: Arc<Pipeline>,
     sink: Arc<KafkaSink>,
     spool: Spool,
@@ -158,13 +168,21 @@ impl Service {
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reloader = CredentialReloader::new(&config, verifier.keyring(), &metrics);
         warn_if_report_only(config.callbacks.signature_mode);
-        let (pipeline, event_time_writer) = steps::connect_pipeline(&config, verifier, deliver, &metrics.pipeline)?;
+        // Callbacks are recorded only for a console.
+        let recent = ports.console.as_ref().map(|_| Arc::<RecentCallbacks>::default());
+        let reports = (&metrics.pipeline, recent.clone());
+        let (pipeline, event_time_writer) = steps::connect_pipeline(&config, verifier, deliver, reports)?;
         let schedule =
             reconcile::schedule(&config, reloader.accounts(), &pipeline, &metrics.reconcile, (&sink, &spool))?;
 
         let projector = Projector::new(&config.kafka, sink.encoder(), &metrics.projector);
 
         let (shutdown_flag, liveness) = (ShutdownFlag::default(), Liveness::default());
+        let overview =
+            OverviewSources::new(&config, &metrics, reloader.keys(), (sink.health(), &spool), &shutdown_flag);
+        let console = ports.console.zip(recent);
+        let console = console.map(|(listener, recent)| console::serve(listener, &config, overview, recent, &liveness));
+        let console = console.transpose()?;
         let slow_operations = steps::report_slow_operations(&liveness, &metrics.shared);
         let admin = steps::serve_admin(ports.admin, metrics.shared, (&sink, &spool), &shutdown_flag, &liveness)?;
         let public = steps::serve_callbacks(ports.public, &config, &pipeline, &shutdown_flag, &liveness)?;
@@ -176,10 +194,12 @@ impl Service {
         let event_time_writer = steps::write_event_time(&liveness, event_time_writer);
         let reconciliation = schedule.map(|schedule| steps::reconcile_periodically(&liveness, schedule));
         let projection = projector.map(|projector| steps::project_profiles(&liveness, projector));
-        tracing::info!(public = %public.address, admin = %admin.address, "listening");
+        let console_address = console.as_ref().map(|console| display(console.address));
+        tracing::info!(public = %public.address, admin = %admin.address, console = console_address, "listening");
         Ok(Self {
             public,
             admin,
+            console,
             pipeline,
             sink,
             spool,
@@ -239,6 +259,10 @@ impl Service {
         self.event_time_writer.stop(remaining()).await;
         close(self.sink, self.spool, remaining()).await;
         self.slow_operations.stop(remaining()).await;
+        if let Some(console) = self.console {
+            // Its event streams never end.
+            console.stop(Duration::ZERO).await;
+        }
         self.admin.stop(Duration::ZERO).await;
         tracing::info!("stopped");
     }

@@ -12,7 +12,11 @@
 //!
 //! The size of each file is limited. The configuration checks it when it reads them.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -26,16 +30,24 @@ use super::{metrics::ServiceMetrics, parts::keyring};
 use crate::{
     blocking,
     config::{Config, CredentialFiles, TwilioConfig},
-    domain::PublicUrl,
+    domain::{PublicUrl, Timestamp},
     telemetry::{IntGauge, Operation, Operations},
 };
 
 /// The time between two polls. A change takes effect after one to two of them.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
+/// The configured keys, as they were last read.
+#[derive(Debug, Clone)]
+pub(super) struct KeysInUse {
+    pub(super) twilio: TwilioConfig,
+    /// When the files were read again; `None` since the start.
+    pub(super) reloaded_at: Option<Timestamp>,
+}
+
 /// Updates the keyring, and the credentials for the REST API, when the files change.
 pub(super) struct CredentialReloader {
-    twilio: TwilioConfig,
+    keys: watch::Sender<KeysInUse>,
     urls: Vec<PublicUrl>,
     live: LiveKeyring,
     accounts: watch::Sender<Vec<Credentials>>,
@@ -51,12 +63,13 @@ pub(super) struct CredentialReloader {
 
 impl CredentialReloader {
     pub(super) fn new(config: &Config, live: LiveKeyring, metrics: &ServiceMetrics) -> Self {
-        let (twilio, urls) = (config.twilio.clone(), config.public_urls.clone());
+        let (twilio, urls) = (&config.twilio, config.public_urls.clone());
+        let keys = watch::Sender::new(KeysInUse { twilio: twilio.clone(), reloaded_at: None });
         let (read, seen) = (twilio.files.clone(), twilio.files.clone());
         let accounts = watch::Sender::new(twilio.credentials().collect());
         let (reload_failed, operations) =
             (metrics.accounts_reload_failed.clone(), Arc::clone(&metrics.shared.operations));
-        Self { twilio, urls, live, accounts, reload_failed, operations, request: Arc::default(), read, seen }
+        Self { keys, urls, live, accounts, reload_failed, operations, request: Arc::default(), read, seen }
     }
 
     /// The notification that makes [`run`](Self::run) read the files immediately, changed or not.
@@ -67,6 +80,11 @@ impl CredentialReloader {
     /// The credentials for the REST API, now and after each change.
     pub(super) fn accounts(&self) -> watch::Receiver<Vec<Credentials>> {
         self.accounts.subscribe()
+    }
+
+    /// The configured keys, now and after each change.
+    pub(super) fn keys(&self) -> watch::Receiver<KeysInUse> {
+        self.keys.subscribe()
     }
 
     /// Polls the files until it is dropped, and reads them immediately when notified.
@@ -134,7 +152,8 @@ impl CredentialReloader {
     }
 
     fn load(&self) -> Result<(TwilioConfig, Keyring), Box<dyn Error>> {
-        let twilio = self.twilio.reload(&self.urls)?;
+        let configured = self.keys.borrow().twilio.clone();
+        let twilio = configured.reload(&self.urls)?;
         let keyring = keyring(&twilio)?;
         Ok((twilio, keyring))
     }
@@ -149,6 +168,6 @@ impl CredentialReloader {
         for warning in twilio.warnings() {
             tracing::warn!("{warning}");
         }
-        self.twilio = twilio;
+        self.keys.send_replace(KeysInUse { twilio, reloaded_at: Some(SystemTime::now().into()) });
     }
 }

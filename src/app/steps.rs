@@ -21,7 +21,7 @@ use crate::{
     deliver::{Deliver, FailoverController},
     kafka::{self, KafkaSink},
     liveness::Liveness,
-    pipeline::{EventClock, EventTimeWriter, Pipeline, PipelineConfig, PipelineMetrics, ProcessId},
+    pipeline::{EventClock, EventTimeWriter, Pipeline, PipelineConfig, PipelineMetrics, ProcessId, RecentCallbacks},
     projector::Projector,
     receive::{self, CallbackHandler},
     reconcile::Schedule,
@@ -37,7 +37,7 @@ pub(super) fn connect_pipeline(
     config: &Config,
     verifier: Verifier,
     deliver: Deliver,
-    metrics: &Arc<PipelineMetrics>,
+    (metrics, recent): (&Arc<PipelineMetrics>, Option<Arc<RecentCallbacks>>),
 ) -> io::Result<(Arc<Pipeline>, EventTimeWriter)> {
     let pipeline_config = PipelineConfig {
         signature_mode: config.callbacks.signature_mode,
@@ -47,7 +47,7 @@ pub(super) fn connect_pipeline(
     };
     let (clock, writer) = EventClock::open(&config.spool.folder, SystemTime::now().into(), Arc::clone(metrics));
     let pipeline = Pipeline::new(pipeline_config, verifier, deliver, clock, Arc::clone(metrics), Handle::current());
-    Ok((Arc::new(pipeline), writer))
+    Ok((Arc::new(pipeline.recording(recent)), writer))
 }
 
 /// Serves the admin port.

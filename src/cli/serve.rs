@@ -14,7 +14,7 @@ pub(super) fn run(variables: Variables) -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    fit_descriptors(&mut config.http);
+    fit_descriptors(&mut config);
     block_on(serve(config)).map_err(Failure::failed)?
 }
 

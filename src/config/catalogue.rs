@@ -51,6 +51,12 @@ variables! {
         "time after which an idle connection is closed, 1 to 3600; longer than in the proxy, so above 600 behind Google's load balancers";
     ADMIN_BIND: OPEN, "0.0.0.0:9090",
         "address and port of the listener for probes and metrics; never expose it to the internet";
+    CONSOLE_BIND: OPEN, ABSENT,
+        "address and port of the [web console](console.md), such as `127.0.0.1:9091`; by default there is none. Other machines can only reach it with a password, so an address other than loopback requires one";
+    CONSOLE_PASSWORD: SECRET, ABSENT,
+        "password of the console, at least 12 characters, which browsers ask for together with any user name";
+    CONSOLE_PASSWORD_FILE: OPEN, ABSENT,
+        "path of a file with the value of `CONSOLE_PASSWORD`; read again when it changes";
     PUBLIC_URL: OPEN, REQUIRED,
         "base URL as Twilio calls it, such as `https://hooks.example.com`, with its port and path prefix if it has them, and `user:password@` if the callback URL at Twilio has them (nothing shows them); a comma-separated list while you move to another URL";
     TWILIO_AUTH_TOKEN: SECRET, REQUIRED,

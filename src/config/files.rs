@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
 /// A snapshot of the metadata of files. Two snapshots of the same files are equal if no file has changed between them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CredentialFiles {
     files: Vec<(PathBuf, Option<FileStamp>)>,
 }

@@ -88,7 +88,7 @@ impl AdminSection {
 
 /// Returns whether both addresses cannot be bound at the same time. Port 0 means any free port, and a wildcard address
 /// includes all addresses.
-fn is_conflict(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn is_conflict(one: SocketAddr, other: SocketAddr) -> bool {
     let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && same_ip
 }

@@ -9,6 +9,7 @@
 mod accounts;
 mod callbacks;
 mod catalogue;
+mod console;
 mod dead_letters;
 mod describe;
 mod environment;
@@ -34,6 +35,7 @@ use std::ffi::OsString;
 pub use accounts::AccountsFile;
 pub use callbacks::CallbackConfig;
 pub use catalogue::{VARIABLES, Variable};
+pub use console::ConsoleConfig;
 pub use dead_letters::DeadLettersConfig;
 pub use files::CredentialFiles;
 pub use http::{AdminConfig, HttpConfig};
@@ -64,6 +66,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// The listener for probes and metrics.
     pub admin: AdminConfig,
+    /// The web console.
+    pub console: ConsoleConfig,
     /// The base URLs that Twilio calls; at least one.
     pub public_urls: Vec<PublicUrl>,
     /// The accounts and the tokens that verify callbacks.
@@ -112,7 +116,7 @@ pub struct LoadedConfig {
 pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<LoadedConfig, Problems> {
     let (config, mut warnings) = load_with(vars, read_sections)?;
     warnings.extend(warnings_of(&config.twilio, &config.trusthub));
-    warnings.extend(config.kafka.values.warning());
+    warnings.extend(config.console.warning());
     if config.reconcile.interval.is_some() {
         warnings.extend(config.twilio.missing_credentials());
     }
@@ -317,6 +321,8 @@ fn load_section<S: DeserializeOwned, T>(
 fn read_sections(environment: &Environment, validator: &mut Validator) -> Option<Config> {
     let http = environment.section::<http::HttpSection>("HTTP_", validator)?.validate(validator);
     let admin = environment.section::<http::AdminSection>("ADMIN_", validator)?.validate(http.as_ref(), validator);
+    let console = environment.section::<console::ConsoleSection>("CONSOLE_", validator)?;
+    let console = console.validate(http.as_ref(), admin.as_ref(), validator);
     let public_urls = environment.section::<twilio::PublicSection>("PUBLIC_", validator)?.validate(validator);
     let twilio = environment.section::<twilio::TwilioSection>("TWILIO_", validator)?.validate(validator);
     twilio::check_candidates(public_urls.as_deref(), twilio.as_ref(), validator);
@@ -336,6 +342,7 @@ fn read_sections(environment: &Environment, validator: &mut Validator) -> Option
     Some(Config {
         http: http?,
         admin: admin?,
+        console: console?,
         public_urls: public_urls?,
         twilio: twilio?,
         callbacks: callbacks?,
@@ -363,6 +370,7 @@ impl Config {
         [
             self.http.describe(),
             self.admin.describe(),
+            self.console.describe(),
             vec![(catalogue::PUBLIC_URL.name, joined(&self.public_urls))],
             self.twilio.describe(),
             self.callbacks.describe(),

@@ -44,6 +44,12 @@ impl KafkaHealth {
         *self.availability.borrow() == Availability::Up
     }
 
+    /// Whether Kafka accepts records now, and otherwise why not.
+    #[must_use]
+    pub(crate) fn availability(&self) -> Availability {
+        self.availability.borrow().clone()
+    }
+
     /// Subscribes to the current availability and every change of it.
     pub(super) fn subscribe(&self) -> watch::Receiver<Availability> {
         self.availability.subscribe()

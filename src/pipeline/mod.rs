@@ -70,6 +70,7 @@ mod outcome_guard;
 mod owners;
 mod path_warnings;
 mod receipts;
+mod recent;
 mod rejected;
 mod rejection_log;
 mod trail;
@@ -91,8 +92,9 @@ pub(crate) use self::{
     metrics::PipelineMetrics,
     outcome_guard::OutcomeGuard,
     receipts::ProcessId,
+    recent::RecentCallbacks,
 };
-use trusthub_client::{Fetched, Profile};
+use trusthub_client::Profile;
 
 use self::{
     accepted::{Accepted, FirstCallback, Submitted},
@@ -109,10 +111,10 @@ use self::{
 use crate::{
     deliver::{Deliver, Delivery},
     domain::{
-        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Durability, Outcome, RawCallback,
-        RecordPosition, Resource, SignatureMode, Timestamp,
+        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Outcome, RawCallback, Resource,
+        SignatureMode, Timestamp,
     },
-    normalize::{CallbackIdentity, NormalizeError, NormalizedCallback, event_from_profile, normalize},
+    normalize::{CallbackIdentity, NormalizeError, NormalizedCallback, normalize},
     verify::VerifiedCallback,
 };
 
@@ -142,6 +144,7 @@ pub(crate) struct Pipeline {
     clock: Mutex<EventClock>,
     rejections: Arc<RejectionHandler>,
     rejection_log: Arc<RejectionLog>,
+    recent: Option<Arc<RecentCallbacks>>,
     path_warnings: PathWarnings,
     tasks: TaskTracker,
     runtime: Handle,
@@ -175,6 +178,7 @@ impl Pipeline {
             deliver,
             rejections: Arc::new(rejections),
             rejection_log: RejectionLog::new(runtime.clone()),
+            recent: None,
             path_warnings: PathWarnings::default(),
             metrics,
             clock: Mutex::new(clock),
@@ -183,9 +187,16 @@ impl Pipeline {
         }
     }
 
+    /// The same pipeline, which also records callbacks in `recent`.
+    #[must_use]
+    pub(crate) fn recording(self, recent: Option<Arc<RecentCallbacks>>) -> Self {
+        Self { recent, ..self }
+    }
+
     /// Starts to track a request to a callback path. `received` is when its head was read.
     pub(crate) fn start_request(&self, resource: Resource, received: Instant) -> OutcomeGuard {
-        OutcomeGuard::open(Arc::clone(&self.metrics), Arc::clone(&self.rejection_log), resource, received)
+        let reports = (Arc::clone(&self.metrics), Arc::clone(&self.rejection_log), self.recent.clone());
+        OutcomeGuard::open(reports, resource, received)
     }
 
     /// Verifies a callback, makes it durable, and returns its outcome.
@@ -347,35 +358,6 @@ impl Pipeline {
     #[must_use]
     pub(crate) fn event_time(&self) -> Timestamp {
         self.clock.lock().next_time(SystemTime::now().into())
-    }
-
-    /// Publishes the status of a profile that was fetched from Trust Hub, without a callback: the event of
-    /// [`event_from_profile`]. Returns the id of the event.
-    ///
-    /// The event has the time `fetched_at`, so a callback that arrived later counts as newer, whatever their order in the topic.
-    /// Once this future is polled, the event is made durable and counted even if the reconciliation is cancelled.
-    ///
-    /// # Errors
-    /// The reason why the event is not durable.
-    pub(crate) async fn publish_fetched_profile(
-        self: &Arc<Self>,
-        fetched: &Fetched,
-        fetched_at: Timestamp,
-        last: Option<RecordPosition>,
-    ) -> Result<String, DeliveryError> {
-        let event = event_from_profile(fetched, fetched_at, last);
-        let delivery = self.deliver.submit_event_without_request(&event);
-        let this = Arc::clone(self);
-        let rest = async move {
-            match delivery.wait_until_durable().await?.durability {
-                Durability::Published | Durability::Spooled => {
-                    this.metrics.count_change(&event);
-                    Ok(event.id)
-                }
-                Durability::DeadLettered => Err(DeliveryError::RefusedByTopics),
-            }
-        };
-        DetachOnDrop::new(rest, &self.tasks, &self.runtime).await.unwrap_or(Err(DeliveryError::Abandoned))
     }
 
     /// Stops waiting for Kafka: records that it has not acknowledged are spooled.

@@ -2,10 +2,15 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use super::{metrics::PipelineMetrics, rejection_log::RejectionLog, trail::Trail};
+use super::{
+    metrics::PipelineMetrics,
+    recent::{RecentCallback, RecentCallbacks},
+    rejection_log::RejectionLog,
+    trail::Trail,
+};
 use crate::domain::{
     DeadLetterAttributes, DeliveryError, Event, Label as _, Outcome, ProfileSid, RawCallback, Receipt, RejectReason,
     ReportOnlyLimit, Resource, Status,
@@ -18,6 +23,7 @@ use crate::telemetry::milliseconds;
 pub(crate) struct OutcomeGuard {
     metrics: Arc<PipelineMetrics>,
     rejection_log: Arc<RejectionLog>,
+    recent: Option<Arc<RecentCallbacks>>,
     resource: Resource,
     received: Instant,
     /// When the response was sent, if that was before the outcome was recorded.
@@ -41,8 +47,7 @@ impl OutcomeGuard {
     }
 
     pub(super) fn open(
-        metrics: Arc<PipelineMetrics>,
-        rejection_log: Arc<RejectionLog>,
+        (metrics, rejection_log, recent): (Arc<PipelineMetrics>, Arc<RejectionLog>, Option<Arc<RecentCallbacks>>),
         resource: Resource,
         received: Instant,
     ) -> Self {
@@ -50,6 +55,7 @@ impl OutcomeGuard {
         Self {
             metrics,
             rejection_log,
+            recent,
             resource,
             received,
             responded: None,
@@ -142,7 +148,7 @@ impl OutcomeGuard {
         outcome
     }
 
-    fn record(&self, outcome: Outcome) {
+    fn record(&mut self, outcome: Outcome) {
         let duration = self.responded.unwrap_or_else(Instant::now).saturating_duration_since(self.received);
         self.metrics.outcome.of(outcome.kind()).inc();
         self.metrics.callback_seconds.observe(duration.as_secs_f64());
@@ -153,6 +159,27 @@ impl OutcomeGuard {
         }
         if self.is_logged(outcome) {
             self.log(outcome, duration);
+        }
+        if let Some(recent) = self.recent.take() {
+            recent.record(|number| self.take_callback(number, outcome, duration));
+        }
+    }
+
+    /// The callback for the console. Takes what the guard has, because nothing is recorded after the outcome.
+    fn take_callback(&mut self, number: u64, outcome: Outcome, duration: Duration) -> RecentCallback {
+        RecentCallback {
+            number,
+            at: SystemTime::now().into(),
+            outcome,
+            resource: self.resource,
+            status: self.status,
+            profile: self.profile.take(),
+            dead_letter: self.trail.dead_letter,
+            codes: self.trail.codes.take(),
+            event_id: self.trail.event_id.take(),
+            written: self.trail.written.take(),
+            diagnosis: self.diagnosis.take(),
+            duration,
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::profile_gauges::ProfileGauges;
+use super::profile_gauges::{ExpiryWindow, ProfileGauges};
 use crate::{
-    domain::{Label as _, closed_set, state::StateOutcome},
+    domain::{Label as _, Resource, Status, closed_set, state::StateOutcome},
     kafka::{ProjectionProblem, TransactionError},
     telemetry::{Counters, Gauges, IntGauge, Metrics, MetricsError, Operations},
 };
@@ -46,9 +46,12 @@ impl TransactionResult {
 pub(crate) struct ProjectorMetrics {
     pub(super) operations: Arc<Operations>,
     pub(super) events: Counters<StateOutcome>,
-    pub(super) lag: IntGauge,
-    pub(super) owned: IntGauge,
-    pub(super) partitions: IntGauge,
+    /// Events that are not in the states yet.
+    pub(crate) lag: IntGauge,
+    /// The partitions that this instance owns.
+    pub(crate) owned: IntGauge,
+    /// The partitions of the topic.
+    pub(crate) partitions: IntGauge,
     pub(super) problem: Gauges<ProjectionProblem>,
     pub(super) transactions: Counters<TransactionResult>,
     pub(super) refused: Counters<RefusedState>,
@@ -96,6 +99,23 @@ impl ProjectorMetrics {
     }
 
     /// Sets the present problem; `None` if there is none.
+    /// How many profiles are in each status, and for how many seconds the first of them has been.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = (Resource, Status, i64, i64)> {
+        let pairs =
+            Resource::ALL.iter().flat_map(|resource| Status::ALL.iter().map(move |status| (*resource, *status)));
+        pairs.map(|(resource, status)| {
+            let (profiles, oldest) = self.profiles.shown(resource, status);
+            (resource, status, profiles, oldest)
+        })
+    }
+
+    /// How many approvals end soon, and how soon.
+    pub(crate) fn expiring(&self) -> impl Iterator<Item = (Resource, &'static str, i64)> {
+        let windows = ExpiryWindow::ALL;
+        let pairs = Resource::ALL.iter().flat_map(|resource| windows.iter().map(move |window| (*resource, *window)));
+        pairs.map(|(resource, window)| (resource, window.as_str(), self.profiles.shown_expiring(resource, window)))
+    }
+
     pub(super) fn set_problem(&self, present: Option<ProjectionProblem>) {
         for problem in ProjectionProblem::ALL {
             self.problem.of(*problem).set(i64::from(present == Some(*problem)));

@@ -78,6 +78,16 @@ impl ProfileGauges {
         }
     }
 
+    /// How many profiles are shown in this status, and for how many seconds the first of them.
+    pub(super) fn shown(&self, resource: Resource, status: Status) -> (i64, i64) {
+        (self.profiles.of(resource, status).get(), self.oldest.of(resource, status).get())
+    }
+
+    /// How many profiles are shown whose approval ends within this time.
+    pub(super) fn shown_expiring(&self, resource: Resource, window: ExpiryWindow) -> i64 {
+        self.expiring.of(resource, window).get()
+    }
+
     /// Shows that this instance owns no partition.
     pub(super) fn clear(&self) {
         self.show(&[], UNIX_EPOCH.into());
@@ -118,10 +128,7 @@ mod tests {
         let (gauges, reviewed) = (gauges(), |age| (Status::InReview, NOW - age, None));
         let partitions = [partition(&[reviewed(5), reviewed(90)]), partition(&[]), partition(&[reviewed(60)])];
         gauges.show(&partitions.each_ref(), at(NOW));
-        let shown = |status| {
-            let resource = Resource::CustomerProfile;
-            (gauges.profiles.of(resource, status).get(), gauges.oldest.of(resource, status).get())
-        };
+        let shown = |status| gauges.shown(Resource::CustomerProfile, status);
         assert_eq!((shown(Status::InReview), shown(Status::Draft)), ((3, 90), (0, 0)));
         gauges.show(&[&partitions[2]], at(NOW + 10));
         assert_eq!(shown(Status::InReview), (1, 70), "the other partitions were revoked");
@@ -150,7 +157,7 @@ mod tests {
             let gauges = gauges();
             gauges.show(&[&approved(end)], at(NOW));
             let shown = [ExpiryWindow::SevenDays, ExpiryWindow::ThirtyDays]
-                .map(|window| gauges.expiring.of(Resource::CustomerProfile, window).get());
+                .map(|window| gauges.shown_expiring(Resource::CustomerProfile, window));
             assert_eq!(shown, expected, "{} s from now", end as i64 - NOW as i64);
         }
     }

@@ -9,6 +9,7 @@ mod callback;
 mod chart;
 mod commands;
 mod config;
+mod console;
 mod consumer;
 mod dead_letters;
 mod dev;

@@ -34,6 +34,8 @@ pub struct Bridge {
     pub public: SocketAddr,
     /// The address of the admin port.
     pub admin: SocketAddr,
+    /// The address of the console, if `CONSOLE_BIND` is set.
+    pub console: Option<SocketAddr>,
     /// The topic of events.
     pub topic: String,
     /// The topic of dead letters.
@@ -97,10 +99,11 @@ impl Bridge {
         let listening = wait_for("the program listens", || log.find("listening"));
         let address = |name: &str| listening[name].as_str().unwrap().parse().unwrap();
         let (public, admin) = (address("public"), address("admin"));
+        let console = listening["console"].as_str().map(|address| address.parse().unwrap());
         let (topic, dead_letter_topic) =
             (variables["KAFKA_TOPIC"].clone(), variables["KAFKA_DEAD_LETTER_TOPIC"].clone());
         let profiles_topic = variables["KAFKA_PROFILES_TOPIC"].clone();
-        Self { wrapper, variables, spool, child, log, public, admin, topic, dead_letter_topic, profiles_topic }
+        Self { wrapper, variables, spool, child, log, public, admin, console, topic, dead_letter_topic, profiles_topic }
     }
 
     /// Runs another command with the same variables until it exits.

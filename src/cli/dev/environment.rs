@@ -74,6 +74,8 @@ pub(super) struct DevUrls {
     pub(super) callbacks: String,
     pub(super) trust_hub: String,
     pub(super) admin: SocketAddr,
+    /// The console, which is not served for `--once`.
+    pub(super) console: Option<String>,
 }
 
 impl DevEnvironment {
@@ -84,12 +86,13 @@ impl DevEnvironment {
     ) -> Result<(Self, simulator::Server), Failure> {
         let filter = value(variables, "RUST_LOG").unwrap_or(LOG_FILTER);
         let requests = init_logging_with_outcomes(None, filter).map_err(Failure::failed)?;
-        let DevPorts { public, admin, simulator: api, kafka } = DevPorts::bind(variables, arguments.once)?;
+        let DevPorts { public, admin, console, simulator: api, kafka } = DevPorts::bind(variables, arguments.once)?;
         let (base, trust_hub) = (url(&public)?, url(&api)?);
         let kafka = EmbeddedKafka::start(&[EVENTS, DEAD_LETTERS, PROFILES], PARTITIONS, kafka);
         let kafka = kafka.map_err(Failure::failed)?;
         let folder = TemporaryFolder::create().map_err(Failure::failed)?;
         let (brokers, spool) = (kafka.bootstrap_servers(), folder.spool().display().to_string());
+        let console_url = console.as_ref().map(url).transpose()?;
         let admin_address = admin.local_addr().map_err(Failure::failed)?;
         let service = service_settings(&base, &brokers, &spool);
         let commands = command_settings(&service, &trust_hub, &admin_address.to_string());
@@ -103,10 +106,15 @@ impl DevEnvironment {
         let server = server.map_err(Failure::failed)?;
         let environment = Self {
             topic_tail: TopicTail::open(&config.kafka, &[EVENTS, DEAD_LETTERS]).await.map_err(Failure::failed)?,
-            service: Service::start(config, Ports { public, admin }).map_err(Failure::failed)?,
+            service: Service::start(config, Ports { public, admin, console }).map_err(Failure::failed)?,
             simulator,
             account,
-            urls: DevUrls { callbacks: format!("{base}/callbacks/customer-profiles"), trust_hub, admin: admin_address },
+            urls: DevUrls {
+                callbacks: format!("{base}/callbacks/customer-profiles"),
+                trust_hub,
+                admin: admin_address,
+                console: console_url,
+            },
             reconcile,
             settings,
             requests,

@@ -25,7 +25,8 @@ const INDENT: &str = "           ";
 
 /// Formats the addresses of all parts, and the commands to try. No line has more than 80 columns.
 pub(super) fn welcome(environment: &DevEnvironment) -> String {
-    let DevUrls { callbacks, trust_hub, admin } = &environment.urls;
+    let DevUrls { callbacks, trust_hub, admin, console } = &environment.urls;
+    let console = console.iter().map(|console| format!("  console    {console}   CONSOLE_BIND\n")).collect::<String>();
     let brokers = environment.kafka.bootstrap_servers();
     let settings = shell_word(&environment.settings.display().to_string());
     format!(
@@ -35,7 +36,7 @@ pub(super) fn welcome(environment: &DevEnvironment) -> String {
   account    {ACCOUNT}, auth token {TOKEN}
   callbacks  {callbacks}   HTTP_BIND
   metrics    http://{admin}/metrics   ADMIN_BIND
-  Kafka      {brokers}   KAFKA_BIND
+{console}  Kafka      {brokers}   KAFKA_BIND
              kcat -b {brokers} -C -t {EVENTS}
 
 In another terminal, create a profile and submit it for review:

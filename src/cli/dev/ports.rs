@@ -13,6 +13,7 @@ struct PortSetting {
 
 const PUBLIC: PortSetting = PortSetting { variable: "HTTP_BIND", default: "127.0.0.1:8080" };
 const ADMIN: PortSetting = PortSetting { variable: "ADMIN_BIND", default: "127.0.0.1:9090" };
+const CONSOLE: PortSetting = PortSetting { variable: "CONSOLE_BIND", default: "127.0.0.1:9091" };
 const SIMULATOR: PortSetting = PortSetting { variable: "SIMULATOR_BIND", default: "127.0.0.1:8090" };
 /// Not 9092, where a Kafka may run already.
 const KAFKA: PortSetting = PortSetting { variable: "KAFKA_BIND", default: "127.0.0.1:19092" };
@@ -24,6 +25,8 @@ const FREE: &str = "127.0.0.1:0";
 pub(super) struct DevPorts {
     pub(super) public: TcpListener,
     pub(super) admin: TcpListener,
+    /// `None` for `--once`, which ends before anyone can look at it.
+    pub(super) console: Option<TcpListener>,
     pub(super) simulator: TcpListener,
     pub(super) kafka: TcpListener,
 }
@@ -43,9 +46,16 @@ impl DevPorts {
                 "KAFKA_BIND: write a loopback address, such as 127.0.0.1:19092; this Kafka sends its clients to loopback",
             ));
         }
+        let console = address(&CONSOLE, are_free)?;
+        if !console.ip().is_loopback() {
+            return Err(Failure::usage(
+                "CONSOLE_BIND: write a loopback address, such as 127.0.0.1:9091; the console of dev has no password",
+            ));
+        }
         Ok(Self {
             public: listen(&PUBLIC, address(&PUBLIC, are_free)?)?,
             admin: listen(&ADMIN, address(&ADMIN, are_free)?)?,
+            console: if are_free { None } else { Some(listen(&CONSOLE, console)?) },
             simulator: listen(&SIMULATOR, simulator)?,
             kafka: listen(&KAFKA, kafka)?,
         })

@@ -58,11 +58,15 @@ impl AgeGauge {
         self.since.store(since.map_or(0, Timestamp::unix_millis), Ordering::Relaxed);
     }
 
-    pub(super) fn refresh(&self) {
+    /// The time since then; `None` without a time to count from.
+    pub fn age(&self) -> Option<Duration> {
         let now = Timestamp::from(SystemTime::now());
-        let since = self.since.load(Ordering::Relaxed);
-        let millis = if since == 0 { 0 } else { now.unix_millis().saturating_sub(since).max(0) };
-        self.gauge.set(Duration::from_millis(millis.unsigned_abs()).as_secs_f64());
+        let since = Some(self.since.load(Ordering::Relaxed)).filter(|since| *since != 0)?;
+        Some(Duration::from_millis(now.unix_millis().saturating_sub(since).max(0).unsigned_abs()))
+    }
+
+    pub(super) fn refresh(&self) {
+        self.gauge.set(self.age().unwrap_or_default().as_secs_f64());
     }
 }
 

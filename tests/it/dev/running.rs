@@ -21,7 +21,7 @@ struct Dev {
 
 impl Dev {
     fn start() -> Self {
-        let variables = ["HTTP_BIND", "ADMIN_BIND", "SIMULATOR_BIND"].map(|name| (name, "127.0.0.1:0"));
+        let variables = ["HTTP_BIND", "ADMIN_BIND", "CONSOLE_BIND", "SIMULATOR_BIND"].map(|name| (name, "127.0.0.1:0"));
         let dev = program().arg("dev").envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = dev.unwrap();
         let said = lines(child.stderr.take().unwrap());

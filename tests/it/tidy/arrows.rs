@@ -43,7 +43,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("receive", &["config", "domain", "http_server", "shutdown", "liveness", "pipeline"]),
     // Serves the metrics of other modules and never calls Kafka, so it does not name `kafka`.
     ("admin", &["http_server", "liveness", "telemetry"]),
-    // Shared by both ports: connection limits and heartbeats of workers.
+    // Shows what the service does. Knows the callbacks that the pipeline records, and gets everything else as plain values.
+    ("console", &["config", "domain", "http_server", "liveness", "pipeline"]),
+    // Shared by all ports: connection limits and heartbeats of workers.
     ("http_server", &["liveness"]),
     // Signals the other modules when to stop, without naming them.
     ("shutdown", &[]),
@@ -64,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admin",
             "blocking",
             "config",
+            "console",
             "deliver",
             "domain",
             "shutdown",
@@ -94,7 +97,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Foreign crates that only these modules may name, because they share the same task.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("actix_web", &["admin", "http_server", "receive"]),
+    ("actix_web", &["admin", "console", "http_server", "receive"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -102,12 +105,13 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("envy", &["config"]),
     ("fastrand", &["reconcile"]),
     ("loom", &["http_server"]),
+    ("maud", &["console"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["kafka"]),
     ("reqwest", &["registry"]),
     ("rlimit", &["app"]),
     ("rustix", &["app", "cli", "http_server"]),
-    ("rustls", &["registry"]),
+    ("subtle", &["console"]),
     ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
     ("trusthub_events", &["domain"]),
     ("trusthub_simulator", &["cli"]),

@@ -1,0 +1,79 @@
+//! What all pages have in common.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets::{SCRIPT, STYLE};
+
+/// A section of the console, which the navigation marks as the current one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    /// Whether everything is durable.
+    Now,
+    /// The last callbacks.
+    Live,
+    /// The diagnosis of a captured request.
+    Explain,
+    /// No section, as for an error.
+    None,
+}
+
+/// The links of the navigation, in their order.
+const NAVIGATION: [(Section, &str, &str); 3] =
+    [(Section::Now, "/", "Now"), (Section::Live, "/live", "Live"), (Section::Explain, "/explain", "Explain")];
+
+/// A page with this title, which is also its heading. `body` follows the heading.
+pub(super) fn page(title: &str, current: Section, body: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " – trusthub-bridge" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href=(STYLE.url());
+                script type="module" src=(SCRIPT.url()) {}
+            }
+            body {
+                a.skip href="#content" { "Skip to content" }
+                header {
+                    p.product { "trusthub-bridge" }
+                    nav aria-label="Main" {
+                        ul {
+                            @for (section, path, name) in NAVIGATION {
+                                li { a href=(path) aria-current=[(section == current).then_some("page")] { (name) } }
+                            }
+                        }
+                    }
+                }
+                main id="content" tabindex="-1" {
+                    h1 { (title) }
+                    (body)
+                }
+                footer { p { "Version " (env!("CARGO_PKG_VERSION")) ". This console shows, and changes nothing." } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_wherever_a_page_has_it() {
+        let hostile = "</title><script>alert(1)</script>\"'&";
+        let text = page(hostile, Section::Now, html! { p title=(hostile) { (hostile) } }).into_string();
+        assert!(!text.contains("<script>alert") && !text.contains("\"'&"), "{text}");
+        assert_eq!(text.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count(), 4);
+    }
+
+    #[test]
+    fn page_has_no_inline_script_and_no_inline_style() {
+        let text = page("Now", Section::Now, html! {}).into_string();
+        assert!(!text.contains("<style") && !text.contains("style=") && !text.contains(" on"), "{text}");
+        assert_eq!(text.matches("<script").count(), 1, "the module, by its path");
+        assert!(text.contains(r#"aria-current="page">Now<"#), "{text}");
+    }
+}
