@@ -9,20 +9,23 @@ use std::{
 
 use durable_spool::Spool;
 use tokio::sync::watch;
+use twilio_signature::Verifier;
 
 use super::{metrics::ServiceMetrics, reload::KeysInUse, running::RunningServer};
 use crate::{
     config::Config,
     console::{
         self, Console, ConsoleSources, ExpiringCount, KafkaOverview, KeysOverview, ProfilesOverview,
-        ReconciliationOverview, ServiceOverview, SpoolOverview, StatusCount,
+        ReconciliationOverview, RecordSources, ServiceOverview, SpoolOverview, StatusCount,
     },
     domain::{Label as _, ReconcileResult, Resource, SignatureMode, Timestamp},
     kafka::{Availability, KafkaHealth},
     liveness::Liveness,
     pipeline::{PipelineMetrics, RecentCallbacks},
+    profiles::ProfileFollower,
     projector::ProjectorMetrics,
     reconcile::ReconcileMetrics,
+    replay::LetterClassifier,
     shutdown::ShutdownFlag,
     telemetry::{IntGauge, Metrics},
 };
@@ -154,6 +157,12 @@ fn time(gauge: &IntGauge) -> Option<Timestamp> {
     Timestamp::from_unix_millis(seconds.saturating_mul(1_000))
 }
 
+/// What the console reads from Kafka. The verifier has the keys that are in use.
+pub(super) fn records(config: &Config, follower: Option<&ProfileFollower>, verifier: Verifier) -> RecordSources {
+    let classifier = LetterClassifier::new(&config.public_urls, verifier);
+    RecordSources::new(&config.kafka, follower.map(ProfileFollower::profiles), classifier)
+}
+
 /// Serves the console.
 ///
 /// # Errors
@@ -161,11 +170,10 @@ fn time(gauge: &IntGauge) -> Option<Timestamp> {
 pub(super) fn serve(
     listener: TcpListener,
     config: &Config,
-    sources: OverviewSources,
-    recent: Arc<RecentCallbacks>,
+    (sources, recent, records): (OverviewSources, Arc<RecentCallbacks>, RecordSources),
     liveness: &Liveness,
 ) -> io::Result<RunningServer> {
-    let sources = ConsoleSources { overview: Box::new(move || sources.overview()), recent };
+    let sources = ConsoleSources { overview: Box::new(move || sources.overview()), recent, records };
     let console = Console::new(&config.console, sources);
     RunningServer::start(listener, |listener| console::server(listener, console, liveness.clone()))
 }

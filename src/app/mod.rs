@@ -48,6 +48,7 @@ use crate::{
     kafka::{self, KafkaSink},
     liveness::Liveness,
     pipeline::{Pipeline, RecentCallbacks},
+    profiles::ProfileFollower,
     projector::Projector,
     shutdown::ShutdownFlag,
 };
@@ -149,6 +150,8 @@ pub(crate) struct Service {
     reload_request: Arc<Notify>,
     reconciliation: Option<BackgroundTask>,
     projection: Option<BackgroundTask>,
+    /// Only for a console.
+    state_follower: Option<BackgroundTask>,
     slow_operations: BackgroundTask,
     shutdown: ShutdownConfig,
 }
@@ -168,6 +171,7 @@ impl Service {
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reloader = CredentialReloader::new(&config, verifier.keyring(), &metrics);
         warn_if_report_only(config.callbacks.signature_mode);
+        let letter_verifier = verifier.clone();
         // Callbacks are recorded only for a console.
         let recent = ports.console.as_ref().map(|_| Arc::<RecentCallbacks>::default());
         let reports = (&metrics.pipeline, recent.clone());
@@ -180,9 +184,14 @@ impl Service {
         let (shutdown_flag, liveness) = (ShutdownFlag::default(), Liveness::default());
         let overview =
             OverviewSources::new(&config, &metrics, reloader.keys(), (sink.health(), &spool), &shutdown_flag);
+        // The states are read only for a console.
+        let follower = ports.console.as_ref().and_then(|_| ProfileFollower::new(&config.kafka));
+        let records = console::records(&config, follower.as_ref(), letter_verifier);
         let console = ports.console.zip(recent);
-        let console = console.map(|(listener, recent)| console::serve(listener, &config, overview, recent, &liveness));
+        let console =
+            console.map(|(listener, recent)| console::serve(listener, &config, (overview, recent, records), &liveness));
         let console = console.transpose()?;
+        let state_follower = follower.map(|follower| steps::follow_states(&liveness, follower));
         let slow_operations = steps::report_slow_operations(&liveness, &metrics.shared);
         let admin = steps::serve_admin(ports.admin, metrics.shared, (&sink, &spool), &shutdown_flag, &liveness)?;
         let public = steps::serve_callbacks(ports.public, &config, &pipeline, &shutdown_flag, &liveness)?;
@@ -212,6 +221,7 @@ impl Service {
             reload_request,
             reconciliation,
             projection,
+            state_follower,
             slow_operations,
             shutdown: config.shutdown,
         })
@@ -254,6 +264,9 @@ impl Service {
         }
         if let Some(projection) = self.projection {
             projection.stop(remaining().min(MAX_PROJECTION_STOP)).await;
+        }
+        if let Some(follower) = self.state_follower {
+            follower.stop(remaining().min(MAX_PROJECTION_STOP)).await;
         }
         drop(self.pipeline);
         self.event_time_writer.stop(remaining()).await;

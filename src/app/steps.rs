@@ -22,6 +22,7 @@ use crate::{
     kafka::{self, KafkaSink},
     liveness::Liveness,
     pipeline::{EventClock, EventTimeWriter, Pipeline, PipelineConfig, PipelineMetrics, ProcessId, RecentCallbacks},
+    profiles::ProfileFollower,
     projector::Projector,
     receive::{self, CallbackHandler},
     reconcile::Schedule,
@@ -123,6 +124,11 @@ pub(super) fn reconcile_periodically(liveness: &Liveness, schedule: Schedule) ->
     BackgroundTask::start(liveness, "reconciliation", |stop| async move {
         stop.run_until_cancelled(schedule.run()).await;
     })
+}
+
+/// Keeps the index of profiles up to date, for the console.
+pub(super) fn follow_states(liveness: &Liveness, follower: ProfileFollower) -> BackgroundTask {
+    BackgroundTask::start(liveness, "the reader of the states of profiles", |stop| follower.run(stop))
 }
 
 /// Projects the events to the states of profiles.

@@ -11,6 +11,10 @@ pub(super) enum Section {
     Now,
     /// The last callbacks.
     Live,
+    /// The states of profiles.
+    Profiles,
+    /// The callbacks that did not become events.
+    DeadLetters,
     /// The diagnosis of a captured request.
     Explain,
     /// No section, as for an error.
@@ -18,8 +22,13 @@ pub(super) enum Section {
 }
 
 /// The links of the navigation, in their order.
-const NAVIGATION: [(Section, &str, &str); 3] =
-    [(Section::Now, "/", "Now"), (Section::Live, "/live", "Live"), (Section::Explain, "/explain", "Explain")];
+const NAVIGATION: [(Section, &str, &str); 5] = [
+    (Section::Now, "/", "Now"),
+    (Section::Live, "/live", "Live"),
+    (Section::Profiles, "/profiles", "Profiles"),
+    (Section::DeadLetters, "/dead-letters", "Dead letters"),
+    (Section::Explain, "/explain", "Explain"),
+];
 
 /// A page with this title, which is also its heading. `body` follows the heading.
 pub(super) fn page(title: &str, current: Section, body: Markup) -> Markup {

@@ -6,13 +6,18 @@
 //!
 //! # Calls that can block
 //!
-//! None. Handlers run on the only worker of the server, a thread with a runtime of its own, and read memory.
+//! Handlers run on the only worker of the server, a thread with a runtime of its own, and read memory. What takes longer, or reads
+//! from Kafka, is in `records`, on threads of its own.
 
 mod assets;
+mod dead_letters;
+mod fragments;
 mod guard;
 mod layout;
 mod now;
 mod overview;
+mod profiles;
+mod records;
 mod reply;
 mod request;
 mod router;
@@ -26,6 +31,7 @@ pub(crate) use self::{
         ExpiringCount, KafkaOverview, KeysOverview, ProfilesOverview, ReconciliationOverview, ServiceOverview,
         SpoolOverview, StatusCount,
     },
+    records::RecordSources,
     server::{max_descriptors, server},
 };
 use crate::{config::ConsoleConfig, pipeline::RecentCallbacks};
@@ -36,6 +42,8 @@ pub(crate) struct ConsoleSources {
     pub overview: Box<dyn Fn() -> ServiceOverview + Send + Sync>,
     /// The last callbacks.
     pub recent: Arc<RecentCallbacks>,
+    /// Profiles, events and dead letters.
+    pub records: RecordSources,
 }
 
 /// The console. All requests share it.

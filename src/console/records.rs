@@ -122,7 +122,11 @@ impl RecordSources {
     }
 
     /// Searches the index.
-    pub(super) async fn search(&self, profiles: &FollowedProfiles, query: IndexQuery) -> Result<IndexPage, RecordsError> {
+    pub(super) async fn search(
+        &self,
+        profiles: &FollowedProfiles,
+        query: IndexQuery,
+    ) -> Result<IndexPage, RecordsError> {
         let profiles = profiles.clone();
         run(&self.queries, "console-query", move || profiles.query(&query)).await
     }

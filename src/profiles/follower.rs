@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The memory for the states, in bytes: enough for some 400,000 profiles.
-pub(crate) const MAX_INDEX_BYTES: usize = 256 << 20;
+const MAX_INDEX_BYTES: usize = 256 << 20;
 
 /// The pause before the topic is opened again.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);

@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{
-    fields::ProfileFields as _,
     filter::ProfileFilter,
     index_row::{IndexRow, IndexedState},
     order::{ProfileOrder, SortKey},

@@ -35,7 +35,7 @@ use crate::{
     kafka::{ProjectionError, StateTopic, partition_of},
 };
 pub(crate) use filter::ProfileFilter;
-pub(crate) use follower::{FollowedProfiles, IndexStage, IndexStatus, MAX_INDEX_BYTES, ProfileFollower};
+pub(crate) use follower::{FollowedProfiles, IndexStage, IndexStatus, ProfileFollower};
 pub(crate) use index::{IndexEntry, IndexPage, IndexQuery};
 pub(crate) use lookup::{Completeness, Lookup};
 pub(crate) use order::{ProfileOrder, SortField};

@@ -63,8 +63,8 @@ impl VerifiedPayload {
     }
 }
 
-/// Verifies requests against the configured URLs and keys.
-#[derive(Debug)]
+/// Verifies requests against the configured URLs and keys. Clones share the keys, also when they are replaced.
+#[derive(Debug, Clone)]
 pub struct Verifier {
     pub(crate) urls: Vec<PublicUrl>,
     pub(crate) keyring: LiveKeyring,
