@@ -22,6 +22,7 @@
 pub mod domain;
 
 mod deliver;
+mod explain;
 pub mod kafka;
 pub mod normalize;
 mod pipeline;

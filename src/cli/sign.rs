@@ -14,7 +14,7 @@ use super::{
     output::{Failure, print, say},
     variables::Variables,
 };
-use crate::config;
+use crate::{config, explain::is_json};
 
 /// The text of `sign --help`.
 pub(super) const LONG: &str = "Print the headers that sign a request
@@ -93,10 +93,6 @@ pub(super) fn run(arguments: Arguments, variables: Variables) -> Result<(), Fail
     };
     print(&format!("X-Twilio-Signature: {}", sign(&key, &url, &form)))?;
     settings.map_or(Ok(()), |settings| print(&format!("X-Twilio-Webhooks-Signature-Settings: {settings}")))
-}
-
-pub(super) fn is_json(body: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok()
 }
 
 /// The content type of a body as `sign` treats it.

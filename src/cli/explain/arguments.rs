@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::capture::Format;
-use crate::cli::sign::Method;
+use clap::builder::PossibleValue;
+
+use crate::{cli::sign::Method, explain::Format};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -38,4 +39,30 @@ pub(in crate::cli) struct Arguments {
     /// The PUBLIC_URL of the service; if neither this nor the variable is set, the part of --url before /callbacks/
     #[arg(long, value_name = "URL")]
     pub(super) public_url: Option<String>,
+}
+
+impl clap::ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Http => ("http", "A raw HTTP request: request line, headers, empty line, body"),
+            Self::CurlVerbose => ("curl-verbose", "The output of curl -v; pass the body with --body or --body-file"),
+            Self::CurlCommand => ("curl-command", "A curl command, such as one that a browser copies"),
+            Self::Har => ("har", "An HTTP archive (HAR) with one signed request"),
+            Self::ApiGatewayV1 => ("api-gateway-v1", "An event of Amazon API Gateway, payload version 1.0"),
+            Self::ApiGatewayV2 => {
+                ("api-gateway-v2", "An event of Amazon API Gateway, payload version 2.0, or of a Lambda function URL")
+            }
+            Self::LoadBalancer => ("load-balancer", "An event of an AWS application load balancer"),
+            Self::DeadLetter => (
+                "dead-letter",
+                "A dead letter with the reason signature_failed: its value, or the JSON line of kcat -J, `spool export` or \
+                 `dev --once`",
+            ),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }

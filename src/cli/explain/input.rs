@@ -4,11 +4,7 @@ use std::path::{Path, PathBuf};
 
 use twilio_signature::parse_header;
 
-use super::{
-    arguments::Arguments,
-    capture::{self, Capture, without_byte_order_mark},
-    url::{host, prefix, split_url},
-};
+use super::arguments::Arguments;
 use crate::{
     cli::{
         output::Failure,
@@ -16,6 +12,7 @@ use crate::{
         variables::Variables,
     },
     domain::PublicUrl,
+    explain::{self, Capture, prefix, split_url},
 };
 
 /// The request to explain, and the public URLs of the service.
@@ -28,7 +25,7 @@ pub(super) struct ExplainInput {
 pub(super) fn read(arguments: &Arguments, variables: &Variables) -> Result<ExplainInput, Failure> {
     let urls = public_urls(arguments, variables)?;
     let body = read_body(arguments)?;
-    let (mut capture, urls) = match (&arguments.url, urls) {
+    let (capture, urls) = match (&arguments.url, urls) {
         (Some(url), urls) => (from_arguments(url, arguments, body)?, urls.map_or_else(|| url_of(url), Ok)?),
         (None, Some(urls)) => (from_capture(arguments, body)?, urls),
         (None, None) => {
@@ -36,12 +33,6 @@ pub(super) fn read(arguments: &Arguments, variables: &Variables) -> Result<Expla
             return Err(Failure::usage(problem));
         }
     };
-    if !capture.target.starts_with('/') {
-        let target = std::mem::take(&mut capture.target);
-        let (origin, target) = split_url(&target);
-        capture.headers.push("host", host(origin).as_bytes());
-        capture.target = target.to_owned();
-    }
     Ok(ExplainInput { capture, urls })
 }
 
@@ -93,14 +84,11 @@ fn from_arguments(url: &str, arguments: &Arguments, body: Option<Vec<u8>>) -> Re
     if arguments.method == Method::Post && capture.headers.values("content-type").next().is_none() {
         capture.headers.push("content-type", sign::content_type(&body).as_bytes());
     }
-    Ok(Capture { body, ..capture })
+    Ok(Capture { body, ..capture }.with_relative_target())
 }
 
 fn from_capture(arguments: &Arguments, body: Option<Vec<u8>>) -> Result<Capture, Failure> {
     let file = arguments.file.clone().unwrap_or_else(|| PathBuf::from("-"));
     let bytes = read_file(&file)?;
-    let text = without_byte_order_mark(&bytes);
-    let invalid = |name: &str, error| Failure::usage(format!("the capture ({name}) {error}"));
-    let format = arguments.format.map_or_else(|| capture::detect(text), Ok).map_err(|error| invalid("JSON", error))?;
-    capture::read(format, text, body).map_err(|error| invalid(format.name(), error))
+    explain::read_capture(&bytes, arguments.format, body).map_err(Failure::usage)
 }

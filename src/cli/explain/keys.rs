@@ -1,61 +1,15 @@
-//! The keys that `explain` tries, with names that do not reveal them.
+//! The keys of the command line, or else those of the environment.
 
 use secrecy::SecretString;
-use twilio_signature::{AccountKeys, ClaimedAccount, Keyring, SharedKey, SignatureSettings, SigningKey};
+use twilio_signature::{AccountKeys, Keyring, SharedKey};
 
 use super::Arguments;
 use crate::{
     app,
     cli::{output::Failure, variables::Variables},
-    config::{self, ListedAccount},
-    domain::{AccountSid, Algorithm, KeyKind},
+    config,
+    explain::NamedKey,
 };
-
-/// A signing key with a name for the output.
-pub(super) struct NamedKey {
-    pub(super) key: SigningKey,
-    /// Describes where the key is configured; never contains its value.
-    pub(super) name: String,
-    pub(super) kind: KeyKind,
-    scope: KeyScope,
-    /// The id of a SharedKey, if the service accepts this algorithm of it.
-    accepted_id: Option<String>,
-}
-
-/// The accounts whose callbacks a key may sign.
-#[derive(Clone)]
-enum KeyScope {
-    /// Every account.
-    Any,
-    /// The only configured account.
-    Single(AccountSid),
-    /// One of several configured accounts.
-    Listed(AccountSid),
-}
-
-impl NamedKey {
-    /// Whether the key belongs to this account.
-    pub(super) fn is_of(&self, claimed: &ClaimedAccount) -> bool {
-        match (&self.scope, claimed) {
-            (KeyScope::Single(account) | KeyScope::Listed(account), ClaimedAccount::Account(claimed)) => {
-                account.as_str() == claimed
-            }
-            (KeyScope::Any | KeyScope::Single(_), _) => true,
-            (KeyScope::Listed(_), _) => false,
-        }
-    }
-
-    /// Whether the service would try this key for a request with these settings; `None` if they cannot be read.
-    pub(super) fn is_selected_by(&self, settings: Option<Option<SignatureSettings<'_>>>) -> bool {
-        match settings {
-            None => false,
-            Some(None) => self.kind != KeyKind::Shared,
-            Some(Some(SignatureSettings { key, algorithm })) => {
-                self.accepted_id.as_deref() == Some(key) && self.key.algorithm() == algorithm
-            }
-        }
-    }
-}
 
 /// Reads the keys of the command line, or those of the environment when there are none. Also returns the keyring that the
 /// service would have.
@@ -63,55 +17,17 @@ pub(super) fn read(arguments: &Arguments, variables: Variables) -> Result<(Vec<N
     let tokens: Vec<SecretString> = arguments.tokens.iter().map(|token| token.as_str().into()).collect();
     let shared_keys = read_shared_keys(&arguments.shared_keys)?;
     if !tokens.is_empty() || !shared_keys.is_empty() {
-        let mut keys = named_tokens(&tokens, "--token", &KeyScope::Any)?;
-        keys.extend(named_shared_keys(&shared_keys, "--shared-key", &KeyScope::Any));
+        let keys = NamedKey::of_any_account((&tokens, "--token"), (&shared_keys, "--shared-key"));
         let keyring = Keyring::of_keys(None, AccountKeys::new(&tokens, shared_keys).map_err(Failure::usage)?);
-        return Ok((keys, keyring));
+        return Ok((keys.map_err(Failure::usage)?, keyring));
     }
     let twilio = config::load_twilio(variables).map_err(Failure::usage)?;
     let keyring = app::keyring(&twilio).map_err(Failure::usage)?;
-    if let Some(accounts) = twilio.listed_accounts() {
-        let mut keys = Vec::new();
-        for ListedAccount { sid, tokens, shared_keys } in accounts {
-            let scope = KeyScope::Listed(sid.clone());
-            keys.extend(named_tokens(tokens, sid.as_str(), &scope)?);
-            keys.extend(named_shared_keys(shared_keys, sid.as_str(), &scope));
-        }
-        return Ok((keys, keyring));
-    }
-    let (scope, source) = match &twilio.account_sid {
-        Some(sid) => (KeyScope::Single(sid.clone()), Some(sid.as_str())),
-        None => (KeyScope::Any, None),
-    };
-    let mut keys = named_tokens(&twilio.auth_tokens, source.unwrap_or("TWILIO_AUTH_TOKEN"), &scope)?;
-    keys.extend(named_shared_keys(&twilio.shared_keys, source.unwrap_or("TWILIO_SHARED_KEYS"), &scope));
-    Ok((keys, keyring))
+    Ok((NamedKey::of_config(&twilio).map_err(Failure::usage)?, keyring))
 }
 
 fn read_shared_keys(settings: &[String]) -> Result<Vec<SharedKey>, Failure> {
     let parse = |setting: &String| SharedKey::parse(setting);
     let keys = settings.iter().map(parse).collect::<Result<_, _>>();
     keys.map_err(|problem| Failure::usage(format!("--shared-key {problem}")))
-}
-
-fn named_tokens(tokens: &[SecretString], source: &str, scope: &KeyScope) -> Result<Vec<NamedKey>, Failure> {
-    let named = |(token, number): (&SecretString, usize)| {
-        let key = SigningKey::from_auth_token(token).map_err(Failure::usage)?;
-        let kind = if number == 1 { KeyKind::Current } else { KeyKind::Previous };
-        let name = format!("token {number} of {source}");
-        Ok(NamedKey { key, name, kind, scope: scope.clone(), accepted_id: None })
-    };
-    tokens.iter().zip(1..).map(named).collect()
-}
-
-/// Each SharedKey with each algorithm, also with one that it is not bound to: such a signature is a near miss.
-fn named_shared_keys(keys: &[SharedKey], source: &str, scope: &KeyScope) -> Vec<NamedKey> {
-    let named = |key: &SharedKey, algorithm: Algorithm| NamedKey {
-        key: key.signing_key(algorithm).clone(),
-        name: format!("{} of {source} with {algorithm}", key.id()),
-        kind: KeyKind::Shared,
-        scope: scope.clone(),
-        accepted_id: key.allows(algorithm).then(|| key.id().to_owned()),
-    };
-    keys.iter().flat_map(|key| Algorithm::ALL.iter().map(move |algorithm| named(key, *algorithm))).collect()
 }

@@ -43,6 +43,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("receive", &["config", "domain", "http_server", "shutdown", "liveness", "pipeline"]),
     // Serves the metrics of other modules and never calls Kafka, so it does not name `kafka`.
     ("admin", &["http_server", "liveness", "telemetry"]),
+    // Explains captured requests with the code that answers arriving ones.
+    ("explain", &["config", "domain", "receive"]),
     // Shows what the service does. Knows the callbacks that the pipeline records, and gets everything else as plain values.
     ("console", &["config", "domain", "http_server", "liveness", "pipeline"]),
     // Shared by all ports: connection limits and heartbeats of workers.

@@ -15,7 +15,7 @@ mod percent;
 mod raw_http;
 mod shell;
 
-pub(super) use self::{
+pub(crate) use self::{
     captured::{Capture, CaptureError},
     format::Format,
 };

@@ -1,4 +1,4 @@
-//! The output of `explain`: the result, its reason, and the signed message with non-printable bytes escaped.
+//! The explanation of a signature: the result, its reason, and the signed message with non-printable bytes escaped.
 
 use twilio_signature::{ClaimedAccount, Explanation, MatchResult, NearMiss, Signature, SignatureSettings, SignedText};
 
@@ -10,6 +10,15 @@ pub(super) const NO_MATCH: &str = "does not match";
 /// An additional line when the search was incomplete.
 const NOT_EXHAUSTIVE: &str = "not every candidate was tried with every key, because that would take too long: select \
                               the keys to try with --token or --shared-key";
+
+/// Whether signatures that the service would accept may be shown. Whoever knows one can send the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignatureDisplay {
+    /// To a user who has the keys.
+    Shown,
+    /// To everyone else.
+    Hidden,
+}
 
 /// What the request says about the key that signed it. Nothing of it is proven.
 pub(super) struct KeyClaim<'a> {
@@ -26,9 +35,9 @@ const BYTES_AFTER: usize = 24;
 pub(super) fn lines(
     explanation: &Explanation,
     claim: &KeyClaim<'_>,
-    keys: &[NamedKey],
-    own: usize,
+    (keys, own): (&[&NamedKey], usize),
     given: &Signature,
+    display: SignatureDisplay,
 ) -> (bool, Vec<String>) {
     let Explanation { result, expected, is_covered } = explanation;
     let own_key = |key: usize| keys.get(key).filter(|_| key < own);
@@ -64,25 +73,36 @@ pub(super) fn lines(
     lines.extend([String::new(), "the message to be signed:".to_owned()]);
     lines.extend(message_lines(&expected.redacted()));
     lines.push(String::new());
-    lines.push(match keys.first().filter(|_| own > 0) {
-        Some(NamedKey { key, name, .. }) => format!("signature expected: {} ({name})", expected.sign(key)),
-        None => "signature expected: unknown, no key is configured for the account and the SharedKey of the request"
-            .to_owned(),
+    lines.extend(match display {
+        SignatureDisplay::Shown => signatures(expected, keys.first().filter(|_| own > 0), given),
+        SignatureDisplay::Hidden => {
+            ["signature expected: not shown here; the command `trusthub-bridge explain` shows it"]
+                .map(str::to_owned)
+                .to_vec()
+        }
     });
-    lines.push(format!("signature given:    {given}"));
     if let MatchResult::NearMiss { signed, .. } = result {
         lines.extend(difference(&expected.redacted(), &signed.redacted()));
     }
     (matches, lines)
 }
 
-fn describe_near_miss(near_miss: &NearMiss, key: usize, keys: &[NamedKey]) -> String {
+fn signatures(expected: &SignedText, first: Option<&&NamedKey>, given: &Signature) -> Vec<String> {
+    let expected = match first {
+        Some(NamedKey { key, name, .. }) => format!("signature expected: {} ({name})", expected.sign(key)),
+        None => "signature expected: unknown, no key is configured for the account and the SharedKey of the request"
+            .to_owned(),
+    };
+    vec![expected, format!("signature given:    {given}")]
+}
+
+fn describe_near_miss(near_miss: &NearMiss, key: usize, keys: &[&NamedKey]) -> String {
     let name = keys.get(key).map_or("", |key| key.name.as_str());
     format!("near miss ({}): with {name}, the {near_miss}", near_miss.kind())
 }
 
 /// The note for a key that the service would not try.
-fn other_key(key: usize, claim: &KeyClaim<'_>, keys: &[NamedKey], own: usize) -> Option<String> {
+fn other_key(key: usize, claim: &KeyClaim<'_>, keys: &[&NamedKey], own: usize) -> Option<String> {
     let key = keys.get(key).filter(|_| key >= own)?;
     let name = &key.name;
     if key.is_of(&claim.account) {
@@ -126,7 +146,7 @@ fn named_key(settings: Option<Option<SignatureSettings<'_>>>) -> String {
 }
 
 /// Only keys of the algorithm that the length of the signature shows were tried.
-fn describe_unexplained(given: &Signature, keys: &[NamedKey]) -> String {
+fn describe_unexplained(given: &Signature, keys: &[&NamedKey]) -> String {
     let algorithm = given.algorithm();
     let tried = keys.iter().filter(|key| key.key.algorithm() == algorithm).count();
     let keys = match tried {
@@ -191,7 +211,7 @@ mod tests {
             let result = MatchResult::Unexplained { is_exhaustive };
             let explanation = Explanation { result, expected, is_covered: true };
             let claim = KeyClaim { account: ClaimedAccount::Missing, settings: Some(None) };
-            let (matches, lines) = lines(&explanation, &claim, &[], 0, &given);
+            let (matches, lines) = lines(&explanation, &claim, (&[], 0), &given, SignatureDisplay::Shown);
             assert!(!matches && lines.iter().any(|line| line == NOT_EXHAUSTIVE) != is_exhaustive, "{lines:?}");
         }
     }

@@ -6,7 +6,7 @@ use crate::domain::PublicUrl;
 const ROUTES: &str = "/callbacks/";
 
 /// Splits a URL into scheme and authority, and path and query. Drops the fragment, which is never sent.
-pub(super) fn split_url(url: &str) -> (&str, &str) {
+pub(crate) fn split_url(url: &str) -> (&str, &str) {
     let url = url.split_once('#').map_or(url, |(url, _fragment)| url);
     let authority = url.find("://").map_or(0, |scheme| scheme + 3);
     let end = url.char_indices().find(|(index, c)| *index >= authority && matches!(c, '/' | '?'));
@@ -25,7 +25,7 @@ pub(super) fn split_target(target: &str) -> (&str, Option<&str>) {
 }
 
 /// The part of a path before the route; empty when it has no route.
-pub(super) fn prefix(target: &str) -> &str {
+pub(crate) fn prefix(target: &str) -> &str {
     split_target(target).0.rsplit_once(ROUTES).map_or("", |(prefix, _route)| prefix)
 }
 

@@ -2,23 +2,24 @@
 
 use thiserror::Error;
 
+use super::super::url::{host, split_url};
 use crate::domain::Headers;
 
 /// The parts of a captured request, as they arrived.
 #[derive(Debug, Default)]
-pub(in crate::cli::explain) struct Capture {
-    pub(in crate::cli::explain) method: String,
+pub(crate) struct Capture {
+    pub(crate) method: String,
     /// Path and query, or the whole URL.
-    pub(in crate::cli::explain) target: String,
-    pub(in crate::cli::explain) headers: Headers,
-    pub(in crate::cli::explain) body: Vec<u8>,
+    pub(crate) target: String,
+    pub(crate) headers: Headers,
+    pub(crate) body: Vec<u8>,
     /// What the format or its tool may have changed, one sentence each.
-    pub(in crate::cli::explain) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// Why a text cannot be read as a capture in some format.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(in crate::cli::explain) enum CaptureError {
+pub(crate) enum CaptureError {
     #[error("is not JSON: {0}")]
     NotJson(String),
     #[error("is JSON, but none of the known kinds; name the kind with --format")]
@@ -61,6 +62,17 @@ pub(in crate::cli::explain) enum CaptureError {
 const LINE_ENDS: [&[u8]; 2] = [b"\n", b"\r\n"];
 
 impl Capture {
+    /// The same request with path and query as its target, and with the host of a whole URL as one more header.
+    pub(crate) fn with_relative_target(mut self) -> Self {
+        if !self.target.starts_with('/') {
+            let whole = std::mem::take(&mut self.target);
+            let (origin, target) = split_url(&whole);
+            self.headers.push("host", host(origin).as_bytes());
+            self.target = target.to_owned();
+        }
+        self
+    }
+
     /// Compares the length of the body with `Content-Length`. Removes a line ending that it excludes, with a note; `advice` is
     /// the end of the error if the body is too short.
     ///
