@@ -1,6 +1,8 @@
 //! The web console, on a port of its own beside a running service.
 
 mod access;
+mod dead_letters;
+mod profiles;
 
 use test_support::{Answer, Bridge, Request};
 

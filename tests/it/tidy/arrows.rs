@@ -45,8 +45,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["http_server", "liveness", "telemetry"]),
     // Explains captured requests with the code that answers arriving ones.
     ("explain", &["config", "domain", "receive"]),
-    // Shows what the service does. Knows the callbacks that the pipeline records, and gets everything else as plain values.
-    ("console", &["config", "domain", "http_server", "liveness", "pipeline"]),
+    // Shows what the service does. Knows the callbacks that the pipeline records, and reads profiles, events and dead letters from
+    // Kafka. Gets everything else as plain values.
+    (
+        "console",
+        &["blocking", "config", "domain", "http_server", "kafka", "liveness", "pipeline", "profiles", "replay", "text"],
+    ),
     // Shared by all ports: connection limits and heartbeats of workers.
     ("http_server", &["liveness"]),
     // Signals the other modules when to stop, without naming them.
@@ -56,11 +60,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reconcile", &["config", "domain", "pipeline", "kafka", "normalize", "telemetry"]),
     // Derives the states of profiles from the events; nothing of the path of callbacks.
     ("projector", &["blocking", "config", "domain", "kafka", "telemetry"]),
-    // Reads the states of profiles for commands.
+    // Reads the states of profiles for commands and the console.
     ("profiles", &["blocking", "config", "domain", "kafka"]),
     // Makes events of dead letters: reads them as arriving requests are read, and publishes without the pipeline, whose clock and
     // dedup window are for callbacks that arrive.
     ("replay", &["config", "deliver", "domain", "kafka", "normalize", "receive", "telemetry", "verify"]),
+    // Texts for people, which commands and pages show alike.
+    ("text", &["domain"]),
     // Connects all modules of the service, but neither the simulator nor the command line.
     (
         "app",
@@ -89,7 +95,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     // `explain` asks `receive` what it would answer.
     (
         "cli",
-        &["app", "config", "domain", "shutdown", "kafka", "profiles", "receive", "reconcile", "replay", "telemetry"],
+        &[
+            "app",
+            "config",
+            "domain",
+            "shutdown",
+            "kafka",
+            "profiles",
+            "receive",
+            "reconcile",
+            "replay",
+            "telemetry",
+            "text",
+        ],
     ),
     // The exit code only.
     (MAIN, &["cli"]),
