@@ -1,24 +1,39 @@
-//! What the console shows of the other modules, read from memory.
+//! The running console, and what it shows of the other modules, read from memory.
+//!
+//! # Calls that can block
+//!
+//! | Call | Thread | Lock | Bound |
+//! |---|---|---|---|
+//! | look at the password file and read it | `password-file`, one for each poll | none | none: only the next poll waits for it |
 
 use std::{
     io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use durable_spool::Spool;
-use tokio::sync::watch;
-use twilio_signature::Verifier;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
 
-use super::{metrics::ServiceMetrics, reload::KeysInUse, running::RunningServer};
+use super::{
+    metrics::ServiceMetrics,
+    parts::keyring,
+    reload::{KeysInUse, POLL_INTERVAL},
+    running::{BackgroundTask, RunningServer},
+};
 use crate::{
-    config::Config,
+    blocking,
+    config::{Config, ConsoleConfig, ExplainConfig},
     console::{
-        self, Console, ConsoleSources, ExpiringCount, KafkaOverview, KeysOverview, ProfilesOverview,
-        ReconciliationOverview, RecordSources, ServiceOverview, SpoolOverview, StatusCount,
+        self, Console, ConsoleSources, ExpiringCount, ExplainRequest, KafkaOverview, KeysOverview, ProfilesOverview,
+        ReconciliationOverview, ServiceOverview, SpoolOverview, StatusCount,
     },
     domain::{Label as _, ReconcileResult, Resource, SignatureMode, Timestamp},
+    explain::{self, Explainer, NamedKey, SignatureDisplay},
     kafka::{Availability, KafkaHealth},
     liveness::Liveness,
     pipeline::{PipelineMetrics, RecentCallbacks},
@@ -157,23 +172,94 @@ fn time(gauge: &IntGauge) -> Option<Timestamp> {
     Timestamp::from_unix_millis(seconds.saturating_mul(1_000))
 }
 
-/// What the console reads from Kafka. The verifier has the keys that are in use.
-pub(super) fn records(config: &Config, follower: Option<&ProfileFollower>, verifier: Verifier) -> RecordSources {
-    let classifier = LetterClassifier::new(&config.public_urls, verifier);
-    RecordSources::new(&config.kafka, follower.map(ProfileFollower::profiles), classifier)
+/// The running console.
+pub(super) struct RunningConsole {
+    server: RunningServer,
+    /// Reads the password file again when it changes.
+    password: Option<BackgroundTask>,
 }
 
-/// Serves the console.
-///
-/// # Errors
-/// An I/O error if the listener cannot be used.
-pub(super) fn serve(
-    listener: TcpListener,
-    config: &Config,
-    (sources, recent, records): (OverviewSources, Arc<RecentCallbacks>, RecordSources),
-    liveness: &Liveness,
-) -> io::Result<RunningServer> {
-    let sources = ConsoleSources { overview: Box::new(move || sources.overview()), recent, records };
-    let console = Console::new(&config.console, sources);
-    RunningServer::start(listener, |listener| console::server(listener, console, liveness.clone()))
+impl RunningConsole {
+    /// Serves the console.
+    ///
+    /// # Errors
+    /// An I/O error if the listener cannot be used.
+    pub(super) fn start(
+        listener: TcpListener,
+        config: &Config,
+        sources: OverviewSources,
+        recent: Arc<RecentCallbacks>,
+        liveness: &Liveness,
+    ) -> io::Result<Self> {
+        let explain = explain_with(config, sources.keys.clone());
+        let sources = ConsoleSources { overview: Box::new(move || sources.overview()), recent, explain };
+        let console = Console::new(&config.console, sources);
+        let shared = Arc::clone(&console);
+        let server = RunningServer::start(listener, |listener| console::server(listener, shared, liveness.clone()))?;
+        let password = config.console.password_file.as_ref().map(|_| {
+            let config = config.console.clone();
+            BackgroundTask::start(liveness, "the reloader of the console's password", |stop| async move {
+                stop.run_until_cancelled(reload_password(&console, config)).await;
+            })
+        });
+        Ok(Self { server, password })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// Stops immediately: event streams never end.
+    pub(super) async fn stop(self) {
+        if let Some(password) = self.password {
+            password.stop(Duration::ZERO).await;
+        }
+        self.server.stop(Duration::ZERO).await;
+    }
+}
+
+/// Reads the password file again each time it has changed and then stayed the same for one interval. Runs until it is dropped.
+async fn reload_password(console: &Console, mut config: ConsoleConfig) {
+    let mut polls = interval(POLL_INTERVAL);
+    polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = config.files.clone();
+    loop {
+        polls.tick().await;
+        let (polled, before) = (config.clone(), seen.clone());
+        let poll = blocking::run("password-file", move || {
+            let files = polled.files.current();
+            let is_changed = files != polled.files && files == before;
+            (is_changed.then(|| polled.reload()), files)
+        });
+        let Ok((reloaded, files)) = poll.await else { continue };
+        seen = files.clone();
+        match reloaded {
+            None => {}
+            Some(Ok(fresh)) => {
+                if let Some(password) = &fresh.password {
+                    console.replace_password(password);
+                }
+                tracing::info!("reloaded the password of the console");
+                config = fresh;
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "the password of the console is not reloaded; the previous one stays in use");
+                config.files = files;
+            }
+        }
+    }
+}
+
+/// Explains captured requests with the keys that are configured then.
+fn explain_with(config: &Config, keys: watch::Receiver<KeysInUse>) -> Arc<ExplainRequest> {
+    let urls = config.public_urls.clone();
+    let (max_body_bytes, signature_mode) = (config.http.max_body_bytes, config.callbacks.signature_mode);
+    let settings = ExplainConfig { max_body_bytes, signature_mode };
+    Arc::new(move |capture| {
+        let capture = explain::read_capture(capture, None, None).map_err(|error| error.to_string())?;
+        let twilio = keys.borrow().twilio.clone();
+        let keys = NamedKey::of_config(&twilio).and_then(|named| Ok((named, keyring(&twilio)?)));
+        let explainer = Explainer::new(urls.clone(), keys.map_err(|error| error.to_string())?, settings);
+        explainer.explain(&capture, SignatureDisplay::Hidden).map_err(|error| error.to_string())
+    })
 }

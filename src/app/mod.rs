@@ -52,7 +52,7 @@ use crate::{
     projector::Projector,
     shutdown::ShutdownFlag,
 };
-use console::OverviewSources;
+use console::{OverviewSources, RunningConsole};
 pub(crate) use dead_letters::{DeadLettersError, letter_classifier, replay_dead_letters, survey_dead_letters};
 pub(crate) use fd_limit::fit_descriptors;
 pub use metrics::initial_metrics_page;
@@ -137,7 +137,7 @@ fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, St
 pub(crate) struct Service {
     public: RunningServer,
     admin: RunningServer,
-    console: Option<RunningServer>,
+    console: Option<RunningConsole>,
     pipeline: Arc<Pipeline>,
     sink: Arc<KafkaSink>,
     spool: Spool,
@@ -189,7 +189,7 @@ impl Service {
         let records = console::records(&config, follower.as_ref(), letter_verifier);
         let console = ports.console.zip(recent);
         let console =
-            console.map(|(listener, recent)| console::serve(listener, &config, (overview, recent, records), &liveness));
+            console.map(|(listener, recent)| RunningConsole::start(listener, &config, overview, recent, &liveness));
         let console = console.transpose()?;
         let state_follower = follower.map(|follower| steps::follow_states(&liveness, follower));
         let slow_operations = steps::report_slow_operations(&liveness, &metrics.shared);
@@ -203,7 +203,7 @@ impl Service {
         let event_time_writer = steps::write_event_time(&liveness, event_time_writer);
         let reconciliation = schedule.map(|schedule| steps::reconcile_periodically(&liveness, schedule));
         let projection = projector.map(|projector| steps::project_profiles(&liveness, projector));
-        let console_address = console.as_ref().map(|console| display(console.address));
+        let console_address = console.as_ref().map(|console| display(console.address()));
         tracing::info!(public = %public.address, admin = %admin.address, console = console_address, "listening");
         Ok(Self {
             public,
@@ -273,8 +273,7 @@ impl Service {
         close(self.sink, self.spool, remaining()).await;
         self.slow_operations.stop(remaining()).await;
         if let Some(console) = self.console {
-            // Its event streams never end.
-            console.stop(Duration::ZERO).await;
+            console.stop().await;
         }
         self.admin.stop(Duration::ZERO).await;
         tracing::info!("stopped");

@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// The time between two polls. A change takes effect after one to two of them.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The configured keys, as they were last read.
 #[derive(Debug, Clone)]

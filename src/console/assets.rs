@@ -13,6 +13,10 @@ pub(super) static STYLE: LazyLock<Asset> =
 pub(super) static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("console.js", "text/javascript; charset=utf-8", include_str!("assets/console.js")));
 
+/// The icon of the tab.
+pub(super) static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")));
+
 /// A file whose URL changes with its content, so that browsers can keep it.
 pub(super) struct Asset {
     name: &'static str,
@@ -42,7 +46,7 @@ impl Asset {
 
 /// The response for the file with this name.
 pub(super) fn respond(name: &str) -> Option<HttpResponse> {
-    let assets = [&*STYLE, &*SCRIPT];
+    let assets = [&*STYLE, &*SCRIPT, &*ICON];
     assets.into_iter().find(|asset| asset.name == name).map(Asset::response)
 }
 
@@ -53,7 +57,9 @@ mod tests {
     #[test]
     fn files_load_nothing_from_another_host() {
         for asset in [&*STYLE, &*SCRIPT] {
-            assert!(!asset.content.contains("http") && !asset.content.contains("//"), "{}", asset.name);
+            for other in ["http:", "https:", "@import", "url(", "import("] {
+                assert!(!asset.content.contains(other), "{}: {other}", asset.name);
+            }
             assert!(asset.url.starts_with("/assets/console.") && asset.url.len() > 30, "{}", asset.url);
         }
         assert!(respond("console.css").is_some() && respond("../console.css").is_none());

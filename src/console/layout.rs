@@ -2,7 +2,11 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets::{SCRIPT, STYLE};
+use super::{
+    assessment::Severity,
+    assets::{ICON, SCRIPT, STYLE},
+};
+use crate::domain::Timestamp;
 
 /// A section of the console, which the navigation marks as the current one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub(super) fn page(title: &str, current: Section, body: Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " – trusthub-bridge" }
-                link rel="icon" href="data:,";
+                link rel="icon" type="image/svg+xml" href=(ICON.url());
                 link rel="stylesheet" href=(STYLE.url());
                 script type="module" src=(SCRIPT.url()) {}
             }
@@ -64,6 +68,16 @@ pub(super) fn page(title: &str, current: Section, body: Markup) -> Markup {
             }
         }
     }
+}
+
+/// A word with a color and a shape, neither of which means anything that the word does not say.
+pub(super) fn badge(severity: Severity, text: &str) -> Markup {
+    html! { span.badge data-severity=(severity) { (text) } }
+}
+
+/// A time that people and programs can read.
+pub(super) fn timestamp(time: Timestamp) -> Markup {
+    html! { time datetime=(time) { (time) } }
 }
 
 #[cfg(test)]

@@ -1,33 +1,278 @@
 //! The page *Now*: whether everything is durable, and what the service waits for.
 
 use actix_web::HttpResponse;
-use maud::html;
+use maud::{Markup, html};
+use serde_json::{Value, json};
 
 use super::{
     Console,
-    layout::{Section, page},
-    overview::{KafkaOverview, ServiceOverview},
+    assessment::{ServiceCondition, Severity, notes},
+    layout::{Section, badge, page, timestamp},
+    overview::{
+        KafkaOverview, KeysOverview, ProfilesOverview, ReconciliationOverview, ServiceOverview, SpoolOverview,
+        StatusCount,
+    },
     reply,
+    text::{ago, counted, duration, size},
 };
+use crate::domain::{Label as _, Timestamp};
 
 /// Responds with the page.
 pub(super) fn respond(console: &Console) -> HttpResponse {
-    let overview = (console.sources.overview)();
-    reply::html(page("Now", Section::Now, html! { p { (headline(&overview)) } }))
+    let overview = console.overview();
+    let body = html! { div data-events="/events?page=now" { (fragments(console, &overview)) } };
+    reply::html(page("Now", Section::Now, body))
 }
 
-fn headline(overview: &ServiceOverview) -> &'static str {
-    match overview.kafka {
-        KafkaOverview::Up => "Everything is durable in Kafka.",
-        KafkaOverview::Unknown => "Kafka has not answered yet.",
-        KafkaOverview::Down { .. } => "Kafka does not accept records.",
+/// The parts of the page that change. Each has an id, by which the script replaces it.
+pub(super) fn fragments(console: &Console, overview: &ServiceOverview) -> Markup {
+    let condition = ServiceCondition::of(overview);
+    let since = console.conditions.note(condition, overview.at);
+    html! {
+        // Screen readers read the sentence when it changes, and not the numbers below, which always change.
+        div id="headline" role="status" {
+            p.headline data-severity=(condition.severity()) { (condition.sentence(&overview.spool)) }
+        }
+        div id="facts" {
+            p.muted { "Since " (timestamp(since)) " (" (ago(since, overview.at)) "), as of " (timestamp(overview.at)) "." }
+            @for (severity, text) in notes(overview) { p.note data-severity=(severity) { (text) } }
+            div.cards {
+                (durability(overview))
+                (keys(&overview.keys, overview.at))
+                (reconciliation(overview))
+            }
+        }
+        div id="profile-facts" { (profiles(overview.profiles.as_ref())) }
+    }
+}
+
+fn fact(name: &str, value: Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+fn durability(overview: &ServiceOverview) -> Markup {
+    let SpoolOverview { records, bytes, capacity_bytes, oldest, parked, has_space } = overview.spool;
+    let (severity, kafka) = match overview.kafka {
+        KafkaOverview::Up => (Severity::Good, "accepts records"),
+        KafkaOverview::Unknown => (Severity::Waiting, "not answered yet"),
+        KafkaOverview::Down { .. } => (Severity::Bad, "accepts no records"),
+    };
+    let last = overview.last_callback.map(|time| ago(time, overview.at));
+    html! {
+        section aria-labelledby="durability" {
+            h2 id="durability" { "Durability" }
+            dl.facts {
+                (fact("Kafka", badge(severity, kafka)))
+                (fact("Last callback", html! { (last.as_deref().unwrap_or("none since the start")) }))
+                (fact("Records in the spool", html! { (records) " (" (size(bytes)) " of " (size(capacity_bytes)) ")" }))
+                (fact("Oldest of them", html! { (oldest.map_or_else(|| "–".to_owned(), duration)) }))
+                (fact("Parked records", html! { (parked) }))
+                (fact("Space for more", if has_space {
+                    badge(Severity::Good, "yes")
+                } else {
+                    badge(Severity::Bad, "no")
+                }))
+            }
+        }
+    }
+}
+
+fn keys(keys: &KeysOverview, now: Timestamp) -> Markup {
+    let count = |count: usize, noun| counted(u64::try_from(count).unwrap_or(u64::MAX), noun);
+    let reloaded = keys.reloaded_at.map(|time| ago(time, now));
+    html! {
+        section aria-labelledby="keys" {
+            h2 id="keys" { "Keys" }
+            dl.facts {
+                @if let Some(accounts) = keys.accounts {
+                    (fact("Accounts file", html! { (count(accounts, "account")) }))
+                }
+                (fact("Auth tokens", html! { (keys.auth_tokens) }))
+                (fact("SharedKeys", html! { (keys.shared_keys) }))
+                (fact("Read again", html! { (reloaded.as_deref().unwrap_or("not since the start")) }))
+                (fact("Last change", if keys.reload_failed {
+                    badge(Severity::Bad, "not valid")
+                } else {
+                    badge(Severity::Good, "in use")
+                }))
+            }
+        }
+    }
+}
+
+fn reconciliation(overview: &ServiceOverview) -> Markup {
+    html! {
+        section aria-labelledby="reconciliation" {
+            h2 id="reconciliation" { "Reconciliation" }
+            @match &overview.reconciliation {
+                None => p { "Off. " code { "RECONCILE_INTERVAL_SECS" } " turns it on, so that a lost callback is noticed." },
+                Some(reconciliation) => (comparisons(reconciliation, overview.at)),
+            }
+        }
+    }
+}
+
+fn comparisons(reconciliation: &ReconciliationOverview, now: Timestamp) -> Markup {
+    let ReconciliationOverview { interval, last_success, missed, failures } = *reconciliation;
+    let next = last_success.map(|last| match now.until(last.after(interval)) {
+        wait if wait.is_zero() => "now due".to_owned(),
+        wait => format!("in about {}", duration(wait)),
+    });
+    html! {
+        dl.facts {
+            (fact("Last success here", html! {
+                (last_success.map_or_else(|| "none since the start".to_owned(), |last| ago(last, now)))
+            }))
+            (fact("Next", html! { (next.as_deref().unwrap_or("soon after the start")) }))
+            (fact("Interval", html! { (duration(interval)) }))
+            (fact("Missed changes found", html! { (missed) }))
+            (fact("Failed comparisons", html! { (failures) }))
+        }
+    }
+}
+
+fn profiles(profiles: Option<&ProfilesOverview>) -> Markup {
+    html! {
+        section aria-labelledby="profiles" {
+            h2 id="profiles" { "Profiles" }
+            @match profiles {
+                None => p {
+                    "Unknown, because the states of profiles are turned off. " code { "KAFKA_PROFILES_TOPIC" }
+                    " names their topic."
+                },
+                Some(profiles) => (owned_profiles(profiles)),
+            }
+        }
+    }
+}
+
+fn owned_profiles(profiles: &ProfilesOverview) -> Markup {
+    let ProfilesOverview { owned_partitions, partitions, lag, statuses, expiring } = profiles;
+    html! {
+        p.muted {
+            "This instance owns " (owned_partitions) " of " (counted(*partitions, "partition")) ", and counts the profiles in \
+             them. " (counted(*lag, "event")) " not counted yet."
+        }
+        @if statuses.is_empty() {
+            p { "No profiles." }
+        } @else {
+            (status_table(statuses))
+        }
+        @if !expiring.is_empty() {
+            h3 { "Approvals that end soon" }
+            ul {
+                @for count in expiring {
+                    li { (count.resource) ": " (counted(count.profiles, "approval")) " within " (count.within) " or ended already" }
+                }
+            }
+        }
+    }
+}
+
+fn status_table(statuses: &[StatusCount]) -> Markup {
+    let mut sorted: Vec<_> = statuses.iter().collect();
+    sorted.sort_by_key(|count| std::cmp::Reverse((is_waiting(count), count.oldest)));
+    html! {
+        div.scroll role="region" aria-label="Profiles by status" tabindex="0" {
+            table {
+                caption { "Profiles by status; those that wait longest for Twilio come first" }
+                thead {
+                    tr {
+                        th scope="col" { "Status" }
+                        th scope="col" { "Resource" }
+                        th.number scope="col" { "Profiles" }
+                        th scope="col" { "Longest in it" }
+                    }
+                }
+                tbody {
+                    @for count in sorted {
+                        tr {
+                            th scope="row" { (badge(severity_of(count.status), count.status.as_str())) }
+                            td { (count.resource) }
+                            td.number { (count.profiles) }
+                            td { (duration(count.oldest)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether the profiles wait for Twilio.
+fn is_waiting(count: &StatusCount) -> bool {
+    severity_of(count.status) == Severity::Waiting
+}
+
+/// How a status is to be understood.
+pub(super) fn severity_of(status: crate::domain::Status) -> Severity {
+    use crate::domain::Status;
+    match status {
+        Status::TwilioApproved | Status::ProvisionallyApproved => Severity::Good,
+        Status::PendingReview | Status::InReview => Severity::Waiting,
+        Status::TwilioRejected => Severity::Bad,
+        Status::Draft | Status::Unknown => Severity::Neutral,
     }
 }
 
 /// Responds with the data of the page.
 pub(super) fn api(console: &Console) -> HttpResponse {
-    let overview = (console.sources.overview)();
-    reply::json(
-        &serde_json::json!({ "at": overview.at, "durable": overview.spool.records == 0, "last": console.sources.recent.last_number() }),
-    )
+    let overview = console.overview();
+    let condition = ServiceCondition::of(&overview);
+    let since = console.conditions.note(condition, overview.at);
+    let notes: Vec<_> = notes(&overview)
+        .into_iter()
+        .map(|(severity, text)| json!({ "severity": severity.as_str(), "text": text }))
+        .collect();
+    let (reason, detail) = match &overview.kafka {
+        KafkaOverview::Down { reason, detail } => (Some(*reason), Some(detail.as_str())),
+        KafkaOverview::Up | KafkaOverview::Unknown => (None, None),
+    };
+    let SpoolOverview { records, bytes, capacity_bytes, oldest, parked, has_space } = overview.spool;
+    let KeysOverview { auth_tokens, shared_keys, accounts, reloaded_at, reload_failed } = overview.keys;
+    reply::json(&json!({
+        "at": overview.at,
+        "condition": condition.as_str(),
+        "severity": condition.severity().as_str(),
+        "since": since,
+        "sentence": condition.sentence(&overview.spool),
+        "notes": notes,
+        "last_callback": overview.last_callback,
+        "signature_mode": overview.signature_mode.as_str(),
+        "kafka": { "is_up": overview.kafka == KafkaOverview::Up, "reason": reason, "detail": detail },
+        "spool": {
+            "records": records, "bytes": bytes, "capacity_bytes": capacity_bytes, "parked": parked, "has_space": has_space,
+            "oldest_seconds": oldest.map(|age| age.as_secs()),
+        },
+        "keys": {
+            "auth_tokens": auth_tokens, "shared_keys": shared_keys, "accounts": accounts,
+            "reloaded_at": reloaded_at, "reload_failed": reload_failed,
+        },
+        "reconciliation": overview.reconciliation.map(reconciliation_json),
+        "profiles": overview.profiles.as_ref().map(profiles_json),
+    }))
+}
+
+fn reconciliation_json(reconciliation: ReconciliationOverview) -> Value {
+    let ReconciliationOverview { interval, last_success, missed, failures } = reconciliation;
+    json!({
+        "interval_seconds": interval.as_secs(), "last_success": last_success, "missed": missed, "failures": failures,
+    })
+}
+
+fn profiles_json(profiles: &ProfilesOverview) -> Value {
+    let ProfilesOverview { owned_partitions, partitions, lag, statuses, expiring } = profiles;
+    let status = |count: &StatusCount| {
+        json!({
+            "resource": count.resource.as_str(), "status": count.status.as_str(), "profiles": count.profiles,
+            "oldest_seconds": count.oldest.as_secs(),
+        })
+    };
+    let expiring = expiring.iter().map(
+        |count| json!({ "resource": count.resource.as_str(), "within": count.within, "profiles": count.profiles }),
+    );
+    json!({
+        "owned_partitions": owned_partitions, "partitions": partitions, "lag": lag,
+        "statuses": statuses.iter().map(status).collect::<Vec<_>>(), "expiring": expiring.collect::<Vec<_>>(),
+    })
 }

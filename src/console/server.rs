@@ -20,9 +20,13 @@ use actix_web::{
     web,
 };
 
-use super::{Console, guard::AccessDenied, reply, request::ConsoleRequest, router};
+use tokio::task::spawn_local;
+
+use super::{Console, guard::AccessDenied, reply, request::ConsoleRequest, router, stream};
 use crate::{
-    http_server::{ConnectionLimits, ConnectionSlot, ConnectionTable, admit_into, has_body, watch_worker},
+    http_server::{
+        ActiveRequest, ConnectionLimits, ConnectionSlot, ConnectionTable, admit_into, has_body, watch_worker,
+    },
     liveness::Liveness,
 };
 
@@ -47,10 +51,11 @@ pub(crate) fn max_descriptors() -> usize {
 /// # Errors
 /// An I/O error if the listener cannot be used.
 pub(crate) fn server(listener: TcpListener, console: Arc<Console>, liveness: Liveness) -> io::Result<Server> {
-    let console = web::Data::from(console);
     let app = move || {
+        let shared = Arc::clone(&console);
         watch_worker(&liveness, "the worker of the console");
-        App::new().app_data(console.clone()).default_service(web::to(handle))
+        spawn_local(stream::publish(Arc::clone(&console)));
+        App::new().app_data(web::Data::from(shared)).default_service(web::to(handle))
     };
     let server = HttpServer::new(app)
         .on_connect(admit_into(ConnectionTable::new(LIMITS), HEAD_TIMEOUT))
@@ -64,19 +69,21 @@ pub(crate) fn server(listener: TcpListener, console: Arc<Console>, liveness: Liv
     Ok(server.run())
 }
 
-async fn handle(console: web::Data<Console>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+async fn handle(console: web::Data<Console>, request: HttpRequest, mut payload: web::Payload) -> HttpResponse {
     let slot = request.conn_data::<ConnectionSlot>();
-    let active = slot.and_then(|slot| {
+    let mut active = slot.and_then(|slot| {
         slot.on_head();
         slot.activate(0)
     });
-    let mut response = match active {
-        Some(_) => respond(&console, &request).await,
-        None => reply::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests are in progress\n"),
+    let is_admitted = active.is_some();
+    let mut response = if is_admitted {
+        respond(&console, &request, &mut payload, &mut active).await
+    } else {
+        reply::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests are in progress\n")
     };
     reply::add_headers(&mut response);
-    // A body that was not read may be endless. A connection that was evicted gets no further response.
-    if active.is_none() || has_body(&request) {
+    // The rest of a body may be endless. A connection that was evicted gets no further response.
+    if !is_admitted || has_body(&request) {
         response.head_mut().set_connection_type(ConnectionType::Close);
         if let Some(slot) = slot {
             slot.mark_last_request(payload);
@@ -85,7 +92,13 @@ async fn handle(console: web::Data<Console>, request: HttpRequest, payload: web:
     response
 }
 
-async fn respond(console: &Console, request: &HttpRequest) -> HttpResponse {
+/// `active` is taken by a response that takes longer than this function.
+async fn respond(
+    console: &Console,
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    active: &mut Option<ActiveRequest>,
+) -> HttpResponse {
     let rule = router::cross_site_rule(request.method(), request.uri().path());
     if let Err(denied) = console.guard.check(request, rule, Instant::now()) {
         return deny(denied);
@@ -94,14 +107,17 @@ async fn respond(console: &Console, request: &HttpRequest) -> HttpResponse {
         return reply::text(StatusCode::URI_TOO_LONG, "the query is too long or cannot be read\n");
     };
     match *request.method() {
+        Method::GET | Method::HEAD if parts.segments == ["events"] => stream::respond(console, request, &parts, active),
         // For HEAD, actix sends only the head of this response.
         Method::GET | Method::HEAD => router::get(console, &parts).await,
+        Method::POST => router::post(console, &parts, payload).await.unwrap_or_else(method_not_allowed),
         _ => method_not_allowed(),
     }
 }
 
 fn method_not_allowed() -> HttpResponse {
-    let mut response = reply::text(StatusCode::METHOD_NOT_ALLOWED, "this page has only GET and HEAD\n");
+    let mut response =
+        reply::text(StatusCode::METHOD_NOT_ALLOWED, "only Explain has POST; this path has GET and HEAD\n");
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }

@@ -77,7 +77,13 @@ fn describe(outcome: Outcome, facts: &AnswerFacts<'_>) -> (String, Option<String
             let advice = "docs/events.md says what each reason means. The callback is kept, but becomes no event.";
             (format!("it becomes a dead letter, with the reason {reason}"), Some(advice.to_owned()))
         }
-        Outcome::Rejected(reason) => (format!("it is rejected as {}", reason.as_str()), rejected(reason, facts)),
+        Outcome::Rejected(reason) => {
+            let advice = match reason {
+                RejectReason::TooLarge => Some(too_large(&format!("HTTP_MAX_BODY_BYTES={}", facts.max_bytes))),
+                other => rejection_advice(other),
+            };
+            (format!("it is rejected as {}", reason.as_str()), advice)
+        }
         Outcome::Unavailable(reason) => (format!("it cannot be stored ({})", reason.as_str()), None),
     }
 }
@@ -90,7 +96,12 @@ fn other_spelling(path: &CallbackPath) -> String {
     )
 }
 
-fn rejected(reason: RejectReason, facts: &AnswerFacts<'_>) -> Option<String> {
+fn too_large(limit: &str) -> String {
+    format!("Its body, or the query of a GET, has more than {limit} bytes.")
+}
+
+/// What to change so that a request is not rejected for this reason; `None` if only the request itself shows it.
+pub(crate) fn rejection_advice(reason: RejectReason) -> Option<String> {
     let advice = match reason {
         RejectReason::MissingSignature => {
             "It has no X-Twilio-Signature header: the sender is not Twilio, or the proxy or the capture drops the header."
@@ -120,10 +131,7 @@ fn rejected(reason: RejectReason, facts: &AnswerFacts<'_>) -> Option<String> {
             "The request names no account, or one that is not configured: correct TWILIO_ACCOUNT_SID, or add the account to \
              TWILIO_ACCOUNTS_FILE."
         }
-        RejectReason::TooLarge => {
-            let limit = facts.max_bytes;
-            return Some(format!("Its body, or the query of a GET, has more than HTTP_MAX_BODY_BYTES={limit} bytes."));
-        }
+        RejectReason::TooLarge => return Some(too_large("HTTP_MAX_BODY_BYTES")),
         RejectReason::UnsupportedMediaType => {
             "Its Content-Type is neither application/x-www-form-urlencoded nor application/json, or it has a \
              Content-Encoding. Configure the proxy to forward both headers unchanged."

@@ -16,6 +16,7 @@ use twilio_signature::{
 
 use self::{answer::AnswerFacts, capture::without_byte_order_mark};
 pub(crate) use self::{
+    answer::rejection_advice,
     capture::{Capture, CaptureError, Format},
     keys::NamedKey,
     report::SignatureDisplay,
@@ -62,7 +63,7 @@ pub(crate) struct Explained {
     pub status: u16,
     /// Whether it would become an event.
     pub becomes_event: bool,
-    /// The explanation, line by line.
+    /// The explanation, line by line; the first line says what the service would answer.
     pub lines: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use std::{
     io::Write as _,
     net::{Shutdown, TcpStream},
     os::fd::AsFd,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -56,6 +56,18 @@ impl ConnectionTable {
     }
 }
 
+/// Shuts a connection down, from any thread, if it still exists.
+pub(crate) struct ConnectionCloser(Weak<Connection<TcpStream>>);
+
+impl ConnectionCloser {
+    /// Shuts the connection down now.
+    pub(crate) fn close(&self) {
+        if let Some(connection) = self.0.upgrade() {
+            connection.shut_down();
+        }
+    }
+}
+
 /// The slot of an open connection in its table.
 pub(crate) struct ConnectionSlot {
     admitted: AdmittedConnection<TcpStream>,
@@ -91,6 +103,18 @@ impl ConnectionSlot {
     #[must_use]
     pub(crate) fn has_had_last_request(&self) -> bool {
         self.unread.get().is_some()
+    }
+
+    /// What shuts the connection down later, from any thread. It does not keep the connection open.
+    #[must_use]
+    pub(crate) fn closer(&self) -> ConnectionCloser {
+        ConnectionCloser(Arc::downgrade(self.admitted.connection()))
+    }
+
+    /// Limits the bytes that the system holds for a caller that does not read them. The system may round the limit.
+    pub(crate) fn limit_send_buffer(&self, bytes: usize) {
+        // Without this limit, the system holds more, and everything else stays the same.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&self.admitted.connection().socket, bytes);
     }
 
     /// Shuts the connection down now.

@@ -25,7 +25,11 @@ use std::{any::Any, future::pending, sync::Arc, time::Duration};
 use actix_web::{HttpRequest, dev::Extensions, http::header};
 use tokio::{net::TcpStream, task::spawn_local};
 
-pub(crate) use self::{connections::ConnectionSlot, limits::ConnectionLimits, table::ConnectionTable};
+pub(crate) use self::{
+    connections::{ConnectionCloser, ConnectionSlot},
+    limits::ConnectionLimits,
+    table::{ActiveRequest, ConnectionTable},
+};
 use crate::liveness::Liveness;
 
 /// Returns the hook that a server calls for each new connection. It gives the connection a slot in `table`, and its first

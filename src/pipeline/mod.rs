@@ -92,7 +92,7 @@ pub(crate) use self::{
     metrics::PipelineMetrics,
     outcome_guard::OutcomeGuard,
     receipts::ProcessId,
-    recent::RecentCallbacks,
+    recent::{MAX_ACCEPTED, MAX_REJECTED, RecentCallback, RecentCallbacks},
 };
 use trusthub_client::Profile;
 

@@ -1,0 +1,166 @@
+//! The events, as text.
+
+use std::sync::Arc;
+
+use actix_web::web::Bytes;
+use maud::Markup;
+
+use super::super::live::{CallbackFilter, row};
+use crate::pipeline::{RecentCallback, RecentCallbacks};
+
+/// What is new for all browsers.
+#[derive(Debug)]
+pub(super) struct Update {
+    /// The event with the parts of the page *Now*.
+    pub(super) state: Option<String>,
+    /// New callbacks, the newest first.
+    pub(super) rows: Vec<UpdateRow>,
+    /// The number of the newest of them.
+    pub(super) shown: u64,
+    /// How many new callbacks are not among them.
+    pub(super) left_out: usize,
+    /// Whether something is sent to a browser for which nothing is new.
+    pub(super) is_sign_of_life: bool,
+}
+
+/// A callback, and its row.
+#[derive(Debug)]
+pub(super) struct UpdateRow {
+    callback: Arc<RecentCallback>,
+    html: String,
+}
+
+impl UpdateRow {
+    pub(super) fn new(callback: Arc<RecentCallback>, run: &str) -> Self {
+        let html = row(&callback, run).into_string();
+        Self { callback, html }
+    }
+}
+
+/// What one browser shows.
+#[derive(Debug)]
+pub(super) enum Subscription {
+    /// The page *Now*.
+    State,
+    /// The page *Live*, with its filter.
+    Callbacks {
+        filter: CallbackFilter,
+        /// The number of the last callback that the browser has.
+        after: u64,
+    },
+}
+
+impl Subscription {
+    /// The callbacks that match, after this number or from the oldest.
+    pub(super) fn callbacks(filter: CallbackFilter, after: Option<u64>) -> Self {
+        Self::Callbacks { filter, after: after.unwrap_or_default() }
+    }
+
+    /// The first bytes: how soon to connect again, and the callbacks since the page was rendered.
+    pub(super) fn first(&self, recent: &RecentCallbacks, run: &str) -> Bytes {
+        const RETRY: &str = "retry: 2000\n\n";
+        match self {
+            Self::State => RETRY.into(),
+            Self::Callbacks { filter, after } => {
+                let missed = recent.after(*after);
+                let last = missed.first().map_or(*after, |newest| newest.number);
+                let rows = missed.iter().filter(|callback| filter.matches(callback));
+                let rows: String = rows.map(|callback| row(callback, run).into_string()).collect();
+                format!("{RETRY}{}", callbacks_event(&rows, run, last)).into()
+            }
+        }
+    }
+
+    /// The events of an update for this browser; empty if there are none.
+    pub(super) fn render(&self, update: &Update, run: &str) -> Bytes {
+        let events = match self {
+            Self::State => update.state.clone().unwrap_or_default(),
+            Self::Callbacks { filter, .. } => {
+                let rows = update.rows.iter().filter(|row| filter.matches(&row.callback));
+                let mut rows: String = rows.map(|row| row.html.as_str()).collect();
+                if update.left_out > 0 {
+                    rows.push_str(&left_out(update.left_out, run, update.shown).into_string());
+                }
+                callbacks_event(&rows, run, update.shown)
+            }
+        };
+        if events.is_empty() && update.is_sign_of_life { Bytes::from_static(b": \n\n") } else { events.into() }
+    }
+}
+
+/// A row in place of callbacks that came too fast.
+fn left_out(callbacks: usize, run: &str, number: u64) -> Markup {
+    maud::html! {
+        tr id=(format!("l{run}-{number}")) {
+            td colspan="7" { (callbacks) " more callbacks came at the same time; load the page again to see them." }
+        }
+    }
+}
+
+/// The event with new rows; empty without rows.
+fn callbacks_event(rows: &str, run: &str, last: u64) -> String {
+    if rows.is_empty() { String::new() } else { format!("id: {run}-{last}\n{}", event("callbacks", rows)) }
+}
+
+/// The event with the parts of the page *Now*.
+pub(super) fn state(fragments: &Markup) -> String {
+    event("now", &fragments.0)
+}
+
+/// An event in the format of the HTML standard, section 9.2.5. A line end in the data begins another `data` line.
+fn event(name: &str, data: &str) -> String {
+    let mut text = format!("event: {name}\n");
+    for line in data.split(['\n', '\r']) {
+        text.push_str("data: ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::request::ConsoleQuery, *};
+    use crate::domain::Outcome;
+
+    fn update(rows: usize, left_out: usize) -> Update {
+        let callback = Arc::new(super::super::super::live::fixtures::callback(Outcome::Published));
+        let rows = (0..rows).map(|_| UpdateRow::new(Arc::clone(&callback), "run")).collect();
+        Update { state: Some(event("now", "<p>fine</p>")), rows, shown: 7, left_out, is_sign_of_life: false }
+    }
+
+    fn live(query: &str) -> Subscription {
+        Subscription::callbacks(CallbackFilter::read(&ConsoleQuery::parse(query).unwrap()), Some(0))
+    }
+
+    fn text(subscription: &Subscription, update: &Update) -> String {
+        String::from_utf8(subscription.render(update, "run").to_vec()).unwrap()
+    }
+
+    #[test]
+    fn browser_gets_only_what_its_page_shows() {
+        assert_eq!(text(&Subscription::State, &update(3, 0)), "event: now\ndata: <p>fine</p>\n\n");
+        let rows = text(&live("outcome=published"), &update(3, 0));
+        assert!(rows.starts_with("id: run-7\nevent: callbacks\ndata: <tr"), "{rows}");
+        assert_eq!(rows.matches("<tr").count(), 3);
+        assert_eq!(text(&live("outcome=rejected"), &update(3, 0)), "");
+        assert!(text(&live(""), &update(1, 12)).contains("12 more callbacks"));
+    }
+
+    #[test]
+    fn browser_without_news_gets_a_comment_now_and_then() {
+        let alive = Update { is_sign_of_life: true, state: None, ..update(0, 0) };
+        for subscription in [Subscription::State, live("")] {
+            assert_eq!(text(&subscription, &alive), ": \n\n");
+        }
+    }
+
+    #[test]
+    fn line_end_in_the_data_cannot_end_an_event() {
+        assert_eq!(
+            event("now", "a\n\nevent: x\r\nb"),
+            "event: now\ndata: a\ndata: \ndata: event: x\ndata: \ndata: b\n\n"
+        );
+    }
+}
