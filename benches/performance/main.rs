@@ -1,5 +1,6 @@
 //! Measures the cost of a callback compared with a minimal server and with common frameworks, and how it changes with more
-//! accounts, larger bodies, more connections, a fuller spool and time. Another part measures the states of profiles. Everything
+//! accounts, larger bodies, more connections, a fuller spool and time. Other parts measure the states of profiles
+//! and the console. Everything
 //! runs on this machine: a real Kafka, the release build, and signed, distinct callbacks that are prepared before they are sent.
 //!
 //! `make bench` runs all parts and prints tables; `make bench PARTS="compare growth"` runs some. The results are also in
@@ -16,6 +17,7 @@
 
 mod callbacks;
 mod compare;
+mod console;
 mod contender;
 mod floor;
 mod growth;
@@ -35,12 +37,13 @@ use floor::Floor;
 /// A part and its name on the command line.
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("compare", compare::run),
     ("growth", growth::run),
     ("memory", memory::run),
     ("steady", steady::run),
     ("profiles", profiles::run),
+    ("console", console::run),
 ];
 
 fn main() -> ExitCode {
