@@ -95,7 +95,7 @@ fn table(profiles: &[ProfileState], now: Timestamp) -> Markup {
                 caption { "Profiles, times in UTC" }
                 thead {
                     tr {
-                        @for heading in ["Profile", "Name", "Status", "Since", "Error codes", "Expires", "Kind", "Account"] {
+                        @for heading in ["Profile", "Status", "Since", "Error codes", "Expires", "Kind", "Account"] {
                             th scope="col" { (heading) }
                         }
                     }
@@ -111,8 +111,10 @@ fn row(state: &ProfileState, now: Timestamp) -> Markup {
     let kind = details.and_then(|details| details.profile_type.as_deref()).unwrap_or(state.resource.as_str());
     html! {
         tr {
-            th scope="row" { a href={ "/profiles/" (state.profile_sid) } { code { (state.profile_sid) } } }
-            td { @if let Some(name) = details.and_then(|details| details.friendly_name.as_deref()) { (outside(name)) } }
+            th scope="row" {
+                a href={ "/profiles/" (state.profile_sid) } { code { (state.profile_sid) } }
+                @if let Some(name) = details.and_then(|details| details.friendly_name.as_deref()) { div { (outside(name)) } }
+            }
             td { (status(state.status, &state.raw_status)) }
             td { (moment(state.since, now)) }
             td { @for error in &state.errors { (code(error)) " " } }
