@@ -223,11 +223,16 @@ mod tests {
         let permits = Arc::new(Semaphore::new(MAX_READS));
         let (release, held) = mpsc::channel::<()>();
         let held = Arc::new(std::sync::Mutex::new(held));
+        let (start, started) = mpsc::channel();
         for _ in 0..MAX_READS {
-            let (held, permits) = (Arc::clone(&held), Arc::clone(&permits));
-            let waiting = run(&permits, "reads", move || held.lock().map(|held| held.recv().is_ok()).is_ok());
+            let (held, start) = (Arc::clone(&held), start.clone());
+            let waiting = run(&permits, "reads", move || {
+                let _ = start.send(());
+                held.lock().map(|held| held.recv().is_ok()).is_ok()
+            });
             // The browser goes away, but its thread stays.
             assert!(timeout(Duration::from_millis(1), waiting).await.is_err());
+            started.recv().unwrap();
         }
         assert_eq!(run(&permits, "reads", || ()).await, Err(RecordsError::Busy));
         drop(release);
