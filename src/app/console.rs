@@ -150,7 +150,7 @@ fn profiles(metrics: &ProjectorMetrics) -> ProfilesOverview {
     let expiring =
         expiring.map(|(resource, within, profiles)| ExpiringCount { resource, within, profiles: unsigned(profiles) });
     ProfilesOverview {
-        owned_partitions: count(&metrics.owned),
+        profiles: count(&metrics.owned),
         partitions: count(&metrics.partitions),
         lag: count(&metrics.lag),
         statuses: statuses.filter(|count| count.profiles > 0).collect(),

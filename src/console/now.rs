@@ -147,11 +147,11 @@ fn profiles(profiles: Option<&ProfilesOverview>) -> Markup {
 }
 
 fn owned_profiles(profiles: &ProfilesOverview) -> Markup {
-    let ProfilesOverview { owned_partitions, partitions, lag, statuses, expiring } = profiles;
+    let ProfilesOverview { profiles, partitions, lag, statuses, expiring } = profiles;
     html! {
         p.muted {
-            "This instance owns " (owned_partitions) " of " (counted(*partitions, "partition")) ", and counts the profiles in \
-             them. " (counted(*lag, "event")) " not counted yet."
+            "This instance counts the " (counted(*profiles, "profile")) " in its " (counted(*partitions, "partition"))
+            "; the other instances count the others. " (counted(*lag, "event")) " not counted yet."
         }
         @if statuses.is_empty() {
             p { "No profiles." }
@@ -261,7 +261,7 @@ fn reconciliation_json(reconciliation: ReconciliationOverview) -> Value {
 }
 
 fn profiles_json(profiles: &ProfilesOverview) -> Value {
-    let ProfilesOverview { owned_partitions, partitions, lag, statuses, expiring } = profiles;
+    let ProfilesOverview { profiles, partitions, lag, statuses, expiring } = profiles;
     let status = |count: &StatusCount| {
         json!({
             "resource": count.resource.as_str(), "status": count.status.as_str(), "profiles": count.profiles,
@@ -272,7 +272,7 @@ fn profiles_json(profiles: &ProfilesOverview) -> Value {
         |count| json!({ "resource": count.resource.as_str(), "within": count.within, "profiles": count.profiles }),
     );
     json!({
-        "owned_partitions": owned_partitions, "partitions": partitions, "lag": lag,
+        "profiles": profiles, "partitions": partitions, "lag": lag,
         "statuses": statuses.iter().map(status).collect::<Vec<_>>(), "expiring": expiring.collect::<Vec<_>>(),
     })
 }

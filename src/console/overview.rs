@@ -91,9 +91,9 @@ pub(crate) struct ReconciliationOverview {
 /// The states of the profiles in the partitions that this instance owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProfilesOverview {
-    /// How many partitions this instance owns.
-    pub owned_partitions: u64,
-    /// How many partitions there are.
+    /// How many profiles there are in them.
+    pub profiles: u64,
+    /// How many partitions these are.
     pub partitions: u64,
     /// How many events are not in the states yet.
     pub lag: u64,

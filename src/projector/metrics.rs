@@ -48,9 +48,9 @@ pub(crate) struct ProjectorMetrics {
     pub(super) events: Counters<StateOutcome>,
     /// Events that are not in the states yet.
     pub(crate) lag: IntGauge,
-    /// The partitions that this instance owns.
+    /// The profiles whose state is in memory.
     pub(crate) owned: IntGauge,
-    /// The partitions of the topic.
+    /// The partitions that this instance owns.
     pub(crate) partitions: IntGauge,
     pub(super) problem: Gauges<ProjectionProblem>,
     pub(super) transactions: Counters<TransactionResult>,

@@ -45,7 +45,7 @@ pub(super) enum Subscription {
     /// The page *Live*, with its filter.
     Callbacks {
         filter: CallbackFilter,
-        /// The number of the last callback that the browser has.
+        /// The number of the last callback that was sent, or that the browser had before. The first update can have older ones.
         after: u64,
     },
 }
@@ -57,31 +57,33 @@ impl Subscription {
     }
 
     /// The first bytes: how soon to connect again, and the callbacks since the page was rendered.
-    pub(super) fn first(&self, recent: &RecentCallbacks, run: &str) -> Bytes {
+    pub(super) fn first(&mut self, recent: &RecentCallbacks, run: &str) -> Bytes {
         const RETRY: &str = "retry: 2000\n\n";
         match self {
             Self::State => RETRY.into(),
             Self::Callbacks { filter, after } => {
                 let missed = recent.after(*after);
-                let last = missed.first().map_or(*after, |newest| newest.number);
+                *after = missed.first().map_or(*after, |newest| newest.number);
                 let rows = missed.iter().filter(|callback| filter.matches(callback));
                 let rows: String = rows.map(|callback| row(callback, run).into_string()).collect();
-                format!("{RETRY}{}", callbacks_event(&rows, run, last)).into()
+                format!("{RETRY}{}", callbacks_event(&rows, run, *after)).into()
             }
         }
     }
 
     /// The events of an update for this browser; empty if there are none.
-    pub(super) fn render(&self, update: &Update, run: &str) -> Bytes {
+    pub(super) fn render(&mut self, update: &Update, run: &str) -> Bytes {
         let events = match self {
             Self::State => update.state.clone().unwrap_or_default(),
-            Self::Callbacks { filter, .. } => {
-                let rows = update.rows.iter().filter(|row| filter.matches(&row.callback));
+            Self::Callbacks { filter, after } => {
+                let is_new = |row: &&UpdateRow| row.callback.number > *after && filter.matches(&row.callback);
+                let rows = update.rows.iter().filter(is_new);
                 let mut rows: String = rows.map(|row| row.html.as_str()).collect();
                 if update.left_out > 0 {
                     rows.push_str(&left_out(update.left_out, run, update.shown).into_string());
                 }
-                callbacks_event(&rows, run, update.shown)
+                *after = update.shown.max(*after);
+                callbacks_event(&rows, run, *after)
             }
         };
         if events.is_empty() && update.is_sign_of_life { Bytes::from_static(b": \n\n") } else { events.into() }
@@ -134,25 +136,34 @@ mod tests {
         Subscription::callbacks(CallbackFilter::read(&ConsoleQuery::parse(query).unwrap()), Some(0))
     }
 
-    fn text(subscription: &Subscription, update: &Update) -> String {
+    fn text(mut subscription: Subscription, update: &Update) -> String {
         String::from_utf8(subscription.render(update, "run").to_vec()).unwrap()
     }
 
     #[test]
     fn browser_gets_only_what_its_page_shows() {
-        assert_eq!(text(&Subscription::State, &update(3, 0)), "event: now\ndata: <p>fine</p>\n\n");
-        let rows = text(&live("outcome=published"), &update(3, 0));
+        assert_eq!(text(Subscription::State, &update(3, 0)), "event: now\ndata: <p>fine</p>\n\n");
+        let rows = text(live("outcome=published"), &update(3, 0));
         assert!(rows.starts_with("id: run-7\nevent: callbacks\ndata: <tr"), "{rows}");
         assert_eq!(rows.matches("<tr").count(), 3);
-        assert_eq!(text(&live("outcome=rejected"), &update(3, 0)), "");
-        assert!(text(&live(""), &update(1, 12)).contains("12 more callbacks"));
+        assert_eq!(text(live("outcome=rejected"), &update(3, 0)), "");
+        assert!(text(live(""), &update(1, 12)).contains("12 more callbacks"));
+    }
+
+    #[test]
+    fn callback_that_a_browser_has_is_not_sent_again() {
+        let mut subscription = live("");
+        assert!(!subscription.render(&update(1, 0), "run").is_empty());
+        assert!(subscription.render(&update(1, 0), "run").is_empty(), "its number is 7 again");
+        let filter = CallbackFilter::default();
+        assert_eq!(text(Subscription::callbacks(filter, Some(7)), &update(1, 0)), "");
     }
 
     #[test]
     fn browser_without_news_gets_a_comment_now_and_then() {
         let alive = Update { is_sign_of_life: true, state: None, ..update(0, 0) };
         for subscription in [Subscription::State, live("")] {
-            assert_eq!(text(&subscription, &alive), ": \n\n");
+            assert_eq!(text(subscription, &alive), ": \n\n");
         }
     }
 

@@ -119,7 +119,7 @@ pub(super) fn respond(
     let last_seen = http.headers().get("last-event-id").and_then(|id| id.to_str().ok());
     let after = last_seen.or_else(|| request.query.get("after")).map(|id| console.number_after(id).unwrap_or_default());
     let updates = console.streams.updates.subscribe();
-    let subscription = match request.query.get("page") {
+    let mut subscription = match request.query.get("page") {
         Some("now") => Subscription::State,
         Some("live") => Subscription::callbacks(live::CallbackFilter::read(&request.query), after),
         _ => return reply::text(StatusCode::NOT_FOUND, "write page=now or page=live\n"),

@@ -113,6 +113,24 @@ fn secret_file_without_a_secret_is_reported() {
 }
 
 #[test]
+fn console_beyond_loopback_without_a_good_password_is_reported() {
+    let blank = file("console-blank", b"short\n");
+    let blank = blank.to_str().unwrap();
+    let password = ("CONSOLE_PASSWORD", "a long enough password");
+    assert_each_is_reported(&[
+        (&[("CONSOLE_BIND", "0.0.0.0:9091")], "CONSOLE_BIND", "also set CONSOLE_PASSWORD or CONSOLE_PASSWORD_FILE"),
+        (&[("CONSOLE_BIND", "[::]:9091")], "CONSOLE_BIND", "or write a loopback address, such as 127.0.0.1:9091"),
+        (&[("CONSOLE_BIND", "localhost:9091")], "CONSOLE_BIND", "write an IP address and a port"),
+        (&[("CONSOLE_BIND", "127.0.0.1:8080")], "CONSOLE_BIND", "is the address of HTTP_BIND; write another port"),
+        (&[("CONSOLE_BIND", "127.0.0.1:9090")], "CONSOLE_BIND", "is the address of ADMIN_BIND; write another port"),
+        (&[("CONSOLE_PASSWORD", "short")], "CONSOLE_PASSWORD", "write a longer one"),
+        (&[("CONSOLE_PASSWORD", "two lines of\na password")], "CONSOLE_PASSWORD", "write the password in one line"),
+        (&[("CONSOLE_PASSWORD_FILE", blank)], "CONSOLE_PASSWORD_FILE", "write a longer one"),
+        (&[password, ("CONSOLE_PASSWORD_FILE", blank)], "CONSOLE_PASSWORD_FILE", "contradicts CONSOLE_PASSWORD"),
+    ]);
+}
+
+#[test]
 fn invalid_topic_broker_or_number_of_kafka_is_reported() {
     let long = "a".repeat(250);
     assert_each_is_reported(&[
