@@ -6,7 +6,7 @@ use super::{
     overview::{KafkaOverview, ServiceOverview, SpoolOverview},
     text::{counted, duration},
 };
-use crate::domain::{SignatureMode, Timestamp, closed_set};
+use crate::domain::{SignatureMode, Status, Timestamp, closed_set};
 
 closed_set! {
     /// What the service can promise now.
@@ -82,6 +82,16 @@ impl ServiceCondition {
             Self::Starting => "Kafka has not answered yet. Callbacks are durable on this disk.".to_owned(),
             Self::Stopping => "The service is stopping.".to_owned(),
         }
+    }
+}
+
+/// How the status of a profile is to be understood.
+pub(super) fn severity_of(status: Status) -> Severity {
+    match status {
+        Status::TwilioApproved | Status::ProvisionallyApproved => Severity::Good,
+        Status::PendingReview | Status::InReview => Severity::Waiting,
+        Status::TwilioRejected => Severity::Bad,
+        Status::Draft | Status::Unknown => Severity::Neutral,
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! | Call | Thread | Lock | Bound |
 //! |---|---|---|---|
-//! | explanation: CPU time, no I/O | `explain`, [`MAX_EXPLANATIONS`] at a time | none | a budget of work, as for the command; the response does not wait longer than [`EXPLAIN_TIMEOUT`] |
+//! | explanation: CPU time, no I/O | `explain`, [`MAX_EXPLANATIONS`](super::state::MAX_EXPLANATIONS) at a time | none | a budget of work, as for the command; the response does not wait longer than [`EXPLAIN_TIMEOUT`] |
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,14 +31,8 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many requests are explained at the same time, so that the service keeps its processors for callbacks.
-pub(super) const MAX_EXPLANATIONS: usize = 1;
-
 /// How long a response waits for the explanation.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Explains a captured request. The error says what is wrong with it.
-pub(crate) type ExplainRequest = dyn Fn(&[u8]) -> Result<Explained, String> + Send + Sync;
 
 /// The fields of the form.
 #[derive(Deserialize)]

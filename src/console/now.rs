@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Console,
-    assessment::{ServiceCondition, Severity, notes},
+    assessment::{ServiceCondition, Severity, notes, severity_of},
     layout::{Section, badge, page, timestamp},
     overview::{
         KafkaOverview, KeysOverview, ProfilesOverview, ReconciliationOverview, ServiceOverview, SpoolOverview,
@@ -202,17 +202,6 @@ fn status_table(statuses: &[StatusCount]) -> Markup {
 /// Whether the profiles wait for Twilio.
 fn is_waiting(count: &StatusCount) -> bool {
     severity_of(count.status) == Severity::Waiting
-}
-
-/// How a status is to be understood.
-pub(super) fn severity_of(status: crate::domain::Status) -> Severity {
-    use crate::domain::Status;
-    match status {
-        Status::TwilioApproved | Status::ProvisionallyApproved => Severity::Good,
-        Status::PendingReview | Status::InReview => Severity::Waiting,
-        Status::TwilioRejected => Severity::Bad,
-        Status::Draft | Status::Unknown => Severity::Neutral,
-    }
 }
 
 /// Responds with the data of the page.

@@ -11,7 +11,7 @@ pub(super) const NO_MATCH: &str = "does not match";
 const NOT_EXHAUSTIVE: &str = "not every candidate was tried with every key, because that would take too long: select \
                               the keys to try with --token or --shared-key";
 
-/// Whether signatures that the service would accept may be shown. Whoever knows one can send the request.
+/// Whether signatures that the service would accept may be shown. A caller that knows one can send the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignatureDisplay {
     /// To a user who has the keys.

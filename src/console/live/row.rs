@@ -3,7 +3,11 @@
 use maud::{Markup, html};
 
 use super::{
-    super::{assessment::Severity, layout::badge, now::severity_of, text::time_of_day},
+    super::{
+        assessment::{Severity, severity_of},
+        layout::badge,
+        text::time_of_day,
+    },
     advice,
 };
 use crate::{

@@ -7,13 +7,14 @@
 //!
 //! | What | Limit | Then |
 //! |---|---|---|
-//! | streams at the same time | [`MAX_STREAMS`] | 503 |
-//! | updates that a stream has not taken | [`MAX_BEHIND`], shared by all streams | the stream ends, and the browser connects again |
+//! | streams at the same time | [`MAX_STREAMS`](streams::MAX_STREAMS) | 503 |
+//! | updates that a stream has not taken | [`MAX_BEHIND`](streams::MAX_BEHIND), shared by all streams | the stream ends, and the browser connects again |
 //! | time in which a browser reads nothing | [`STALL_TIMEOUT`] | the connection is closed |
 //! | callbacks in one update | [`MAX_ROWS`], the newest | the others are left out; a note says how many |
 //! | bytes that the system holds for a browser | [`SEND_BUFFER`] | as above: it reads nothing |
 
 mod events;
+mod streams;
 mod watch;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -25,11 +26,12 @@ use actix_web::{
 };
 use futures_util::{Stream, stream};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast},
+    sync::{OwnedSemaphorePermit, broadcast},
     task::spawn_local,
     time::{MissedTickBehavior, interval},
 };
 
+pub(super) use self::streams::EventStreams;
 use self::{
     events::{Subscription, Update, UpdateRow},
     watch::StallWatch,
@@ -44,12 +46,6 @@ const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
 const UPDATES_PER_STATE: u32 = 2;
 const UPDATES_PER_SIGN_OF_LIFE: u32 = 20;
 
-/// How many streams there may be.
-const MAX_STREAMS: usize = 128;
-
-/// How many updates may wait for a browser. They are shared, so that browsers that read slowly hold no memory of their own.
-const MAX_BEHIND: usize = 8;
-
 /// How many callbacks one update shows. A person cannot read more.
 const MAX_ROWS: usize = 40;
 
@@ -58,18 +54,6 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most bytes of a stream that the system holds for a browser. Without a limit it would hold megabytes.
 const SEND_BUFFER: usize = 64 * 1024;
-
-/// The streams of all browsers.
-pub(super) struct EventStreams {
-    updates: broadcast::Sender<Arc<Update>>,
-    permits: Arc<Semaphore>,
-}
-
-impl EventStreams {
-    pub(super) fn new() -> Self {
-        Self { updates: broadcast::Sender::new(MAX_BEHIND), permits: Arc::new(Semaphore::new(MAX_STREAMS)) }
-    }
-}
 
 /// Publishes updates until it is dropped. To be run once, on the worker of the console.
 pub(super) async fn publish(console: Arc<Console>) {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use test_support::{Bridge, Request, kafka::unique_topic, wait_for};
 
-use super::{FREE, PASSWORD, basic, get, send, start_with};
+use super::{FREE, PASSWORD, basic, get, send};
 
 /// A service without Kafka, which is enough for requests to the console.
 fn launch(variables: &[(&str, &str)]) -> Bridge {

@@ -73,7 +73,7 @@ fn filters_apply_to_the_page_to_its_events_and_to_the_api() {
 }
 
 #[test]
-fn api_continues_after_what_it_returned_and_the_stream_after_its_last_event() {
+fn api_and_stream_continue_after_the_callback_that_is_named() {
     let bridge = start_with(&[]);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     let first = get_json(&bridge, "/api/v1/callbacks");

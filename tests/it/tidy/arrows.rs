@@ -45,12 +45,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["http_server", "liveness", "telemetry"]),
     // Explains captured requests with the code that answers arriving ones.
     ("explain", &["config", "domain", "receive"]),
-    // Shows what the service does. Knows the callbacks that the pipeline records, and reads profiles, events and dead letters from
-    // Kafka. Gets everything else as plain values.
-    (
-        "console",
-        &["blocking", "config", "domain", "http_server", "kafka", "liveness", "pipeline", "profiles", "replay", "text"],
-    ),
+    // Shows what the service does. Knows the callbacks that the pipeline records, and gets everything else as plain values.
+    ("console", &["blocking", "config", "domain", "explain", "http_server", "liveness", "pipeline"]),
     // Shared by all ports: connection limits and heartbeats of workers.
     ("http_server", &["liveness"]),
     // Signals the other modules when to stop, without naming them.
@@ -77,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "console",
             "deliver",
             "domain",
+            "explain",
             "shutdown",
             "liveness",
             "pipeline",
@@ -92,22 +89,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
-    // `explain` asks `receive` what it would answer.
     (
         "cli",
-        &[
-            "app",
-            "config",
-            "domain",
-            "shutdown",
-            "kafka",
-            "profiles",
-            "receive",
-            "reconcile",
-            "replay",
-            "telemetry",
-            "text",
-        ],
+        &["app", "config", "domain", "explain", "shutdown", "kafka", "profiles", "reconcile", "replay", "telemetry"],
     ),
     // The exit code only.
     (MAIN, &["cli"]),
