@@ -46,6 +46,11 @@ impl ConsoleSection {
         admin: Option<&AdminConfig>,
         validator: &mut Validator,
     ) -> Option<ConsoleConfig> {
+        // `None` inside: not configured. `None` outside: not valid.
+        let bind = match self.bind {
+            Some(text) => validator.parse_address(&CONSOLE_BIND, Some(text)).map(Some),
+            None => Some(None),
+        };
         let is_given = self.password.is_some() || self.password_file.is_some();
         let password_file = self.password_file.as_ref().map(PathBuf::from);
         let files = CredentialFiles::snapshot(password_file.clone());
@@ -55,11 +60,7 @@ impl ConsoleSection {
                 .read_secret([&CONSOLE_PASSWORD, &CONSOLE_PASSWORD_FILE], given, "a password")
                 .and_then(|secret| check_password(&secret, validator)),
         };
-        let bind = match self.bind {
-            Some(text) => Some(validator.parse_address(&CONSOLE_BIND, Some(text))?),
-            None => None,
-        };
-        if let Some(bind) = bind {
+        if let Some(Some(bind)) = bind {
             let others = [http.map(|http| ("HTTP_BIND", http.bind)), admin.map(|admin| ("ADMIN_BIND", admin.bind))];
             for (name, _) in others.into_iter().flatten().filter(|(_, other)| is_conflict(*other, bind)) {
                 validator.report(&CONSOLE_BIND, format!("is the address of {name}; write another port"));
@@ -72,7 +73,7 @@ impl ConsoleSection {
                 );
             }
         }
-        Some(ConsoleConfig { bind, password, password_file, files })
+        Some(ConsoleConfig { bind: bind?, password, password_file, files })
     }
 }
 
@@ -86,7 +87,7 @@ fn check_password(secret: &SecretText, validator: &mut Validator) -> Option<Secr
 
 fn password_problem(text: &str) -> Option<&'static str> {
     if text.chars().count() < MIN_PASSWORD_CHARS {
-        Some("has less than 12 characters; write a longer one, such as the output of `openssl rand -hex 16`")
+        Some("has less than 12 characters; write a longer one, such as the output of openssl rand -hex 16")
     } else if text.chars().any(char::is_control) {
         Some("contains a control character, which browsers cannot send; write the password in one line")
     } else {

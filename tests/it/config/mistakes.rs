@@ -328,6 +328,8 @@ fn all_problems_are_reported_in_one_error() {
         ("HTTP_MAX_IN_FLIGHT", "x"),
         ("HTTP_KEEP_ALIVE_SECS", "x"),
         ("ADMIN_BIND", "x"),
+        ("CONSOLE_BIND", "x"),
+        ("CONSOLE_PASSWORD", "x"),
         ("PUBLIC_URL", "x"),
         ("TWILIO_AUTH_TOKEN", ","),
         ("TWILIO_SHARED_KEYS", "x"),

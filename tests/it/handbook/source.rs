@@ -21,8 +21,12 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "cli/dev",
     // Diagnoses, see docs/signatures.md.
     "twilio-signature/diagnose",
-    "cli/explain/answer.rs",
-    "cli/explain/report.rs",
+    "explain/answer.rs",
+    "explain/report.rs",
+    // The help of an option.
+    "cli/explain/arguments.rs",
+    // The pages of the console and its answers, see docs/console.md.
+    "console",
     // The reasons for a rejection; docs/errors.md has the name that each of them has in metrics and logs.
     "twilio-signature/error.rs",
     "twilio-signature/limits.rs",

@@ -120,7 +120,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("trusthub_events", &["domain"]),
     ("trusthub_simulator", &["cli"]),
     ("twilio_accounts", &["config"]),
-    ("twilio_signature", &["app", "cli", "domain", "normalize", "pipeline", "receive", "replay", "verify"]),
+    ("twilio_signature", &["app", "cli", "domain", "explain", "normalize", "pipeline", "receive", "replay", "verify"]),
 ];
 
 /// `main.rs` and `lib.rs` are not modules of the library, but have an entry in the table of arrows.
