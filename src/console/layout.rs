@@ -5,7 +5,9 @@ use maud::{DOCTYPE, Markup, html};
 use super::{
     assessment::Severity,
     assets::{ICON, SCRIPT, STYLE},
+    text::date_and_time,
 };
+
 use crate::domain::Timestamp;
 
 /// A section of the console, which the navigation marks as the current one.
@@ -77,7 +79,16 @@ pub(super) fn badge(severity: Severity, text: &str) -> Markup {
 
 /// A time that people and programs can read.
 pub(super) fn timestamp(time: Timestamp) -> Markup {
-    html! { time datetime=(time) { (time) } }
+    html! { time datetime=(time) { (date_and_time(time)) } }
+}
+
+/// A text in which commands are between backticks.
+pub(super) fn with_code(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +101,11 @@ mod tests {
         let text = page(hostile, Section::Now, html! { p title=(hostile) { (hostile) } }).into_string();
         assert!(!text.contains("<script>alert") && !text.contains("\"'&"), "{text}");
         assert_eq!(text.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count(), 4);
+    }
+
+    #[test]
+    fn command_in_a_text_is_marked_and_escaped() {
+        assert_eq!(with_code("run `a <b>` or `c`.").into_string(), "run <code>a &lt;b&gt;</code> or <code>c</code>.");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Console,
     assessment::{ServiceCondition, Severity, notes, severity_of},
-    layout::{Section, badge, page, timestamp},
+    layout::{Section, badge, page, timestamp, with_code},
     overview::{
         KafkaOverview, KeysOverview, ProfilesOverview, ReconciliationOverview, ServiceOverview, SpoolOverview,
         StatusCount,
@@ -35,7 +35,7 @@ pub(super) fn fragments(console: &Console, overview: &ServiceOverview) -> Markup
         }
         div id="facts" {
             p.muted { "Since " (timestamp(since)) " (" (ago(since, overview.at)) "), as of " (timestamp(overview.at)) "." }
-            @for (severity, text) in notes(overview) { p.note data-severity=(severity) { (text) } }
+            @for (severity, text) in notes(overview) { p.note data-severity=(severity) { (with_code(&text)) } }
             div.cards {
                 (durability(overview))
                 (keys(&overview.keys, overview.at))
@@ -89,12 +89,8 @@ fn keys(keys: &KeysOverview, now: Timestamp) -> Markup {
                 }
                 (fact("Auth tokens", html! { (keys.auth_tokens) }))
                 (fact("SharedKeys", html! { (keys.shared_keys) }))
-                (fact("Read again", html! { (reloaded.as_deref().unwrap_or("not since the start")) }))
-                (fact("Last change", if keys.reload_failed {
-                    badge(Severity::Bad, "not valid")
-                } else {
-                    badge(Severity::Good, "in use")
-                }))
+                (fact("Files read again", html! { (reloaded.as_deref().unwrap_or("not since the start")) }))
+                @if keys.reload_failed { (fact("Last change of a file", badge(Severity::Bad, "not valid"))) }
             }
         }
     }
@@ -154,7 +150,7 @@ fn owned_profiles(profiles: &ProfilesOverview) -> Markup {
             "; the other instances count the others. " (counted(*lag, "event")) " not counted yet."
         }
         @if statuses.is_empty() {
-            p { "No profiles." }
+            p { "No profile is counted by its status yet." }
         } @else {
             (status_table(statuses))
         }

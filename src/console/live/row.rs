@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{
     super::{
         assessment::{Severity, severity_of},
-        layout::badge,
+        layout::{badge, with_code},
         text::time_of_day,
     },
     advice,
@@ -38,7 +38,7 @@ fn explanation(callback: &RecentCallback) -> Markup {
         @if let Some(reason) = callback.reason() { strong { (reason) } " " }
         @if let Some(codes) = &callback.codes { span { "codes " (codes) } " " }
         @if let Some(diagnosis) = &callback.diagnosis { span { (diagnosis) "." } " " }
-        @if let Some(advice) = advice { span { (advice) } " " }
+        @if let Some(advice) = &advice { span { (with_code(advice)) } " " }
         @if let Some(written) = &callback.written {
             span.muted { (written.topic) " " (written.position.partition) ":" (written.position.offset) }
         }
