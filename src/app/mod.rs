@@ -186,10 +186,10 @@ impl Service {
             OverviewSources::new(&config, &metrics, reloader.keys(), (sink.health(), &spool), &shutdown_flag);
         // The states are read only for a console.
         let follower = ports.console.as_ref().and_then(|_| ProfileFollower::new(&config.kafka));
-        let records = console::records(&config, follower.as_ref(), letter_verifier);
-        let console = ports.console.zip(recent);
-        let console =
-            console.map(|(listener, recent)| RunningConsole::start(listener, &config, overview, recent, &liveness));
+        let console = ports.console.zip(recent).map(|(listener, recent)| {
+            let records = console::records(&config, follower.as_ref(), letter_verifier);
+            RunningConsole::start(listener, &config, (overview, recent, records), &liveness)
+        });
         let console = console.transpose()?;
         let state_follower = follower.map(|follower| steps::follow_states(&liveness, follower));
         let slow_operations = steps::report_slow_operations(&liveness, &metrics.shared);
@@ -248,8 +248,8 @@ impl Service {
             reconciliation.cancel();
         }
         // Another replica, or the next start, continues where the last transaction ended.
-        if let Some(projection) = &self.projection {
-            projection.cancel();
+        for task in self.projection.iter().chain(&self.state_follower) {
+            task.cancel();
         }
         tokio::time::sleep(self.shutdown.delay).await;
         let deadline = Instant::now() + self.shutdown.timeout;
