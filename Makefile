@@ -8,7 +8,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas api records chart dashboard figures bench cluster gauges instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas api records chart dashboard console figures bench cluster instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ dashboard: ## Redraw docs/dashboard.svg from a test that simulates a day in four
 	@scripts/oracles >/dev/null
 	UPDATE_GOLDEN=1 cargo test --locked --test it monitoring::dashboard
 	scripts/dashboard
+
+console: ## Check the console in a real browser, and draw docs/console-*.png; takes about 5 minutes
+	@scripts/setup console
+	@scripts/kafka >/dev/null
+	@scripts/browser >/dev/null
+	UPDATE_GOLDEN=$(if $(filter 0,$(PICTURES)),,1) cargo bench --locked --profile dev --bench console
 
 figures: ## Measure start-up time, idle memory and size of the program as in the image
 	@scripts/setup figures
