@@ -1,6 +1,8 @@
 //! A service with a past: profiles in all statuses, some of which have waited for days, dead letters, and rejected callbacks.
 
-use test_support::{ACCOUNT, PUBLIC_URL, Request, TOKEN, kafka::unique_topic, reconcile::Fixture, simulator::POLICY};
+use test_support::{
+    ACCOUNT, PUBLIC_URL, Request, TOKEN, kafka::unique_topic, reconcile::Fixture, simulator::POLICY, wait_for,
+};
 
 const DAY: i64 = 86_400;
 
@@ -34,7 +36,12 @@ impl Scene {
         let topic = unique_topic("states");
         let fixture = Fixture::with(
             &[],
-            &[("KAFKA_PROFILES_TOPIC", &topic), ("CONSOLE_BIND", "127.0.0.1:0"), ("RECONCILE_INTERVAL_SECS", "300")],
+            &[
+                ("KAFKA_PROFILES_TOPIC", &topic),
+                ("CONSOLE_BIND", "127.0.0.1:0"),
+                ("RECONCILE_INTERVAL_SECS", "300"),
+                ("RECONCILE_GRACE_SECS", "0"),
+            ],
         );
         // Kafka rejects records from the future, so the past begins five days ago.
         fixture.machine.set_clock(-5 * DAY);
@@ -42,11 +49,12 @@ impl Scene {
         profiles[..4].iter().for_each(|sid| submit(&fixture, sid));
         fixture.machine.set_clock(-2 * DAY);
         profiles[4..7].iter().for_each(|sid| submit(&fixture, sid));
-        fixture.simulator.control(&profiles[4], "approve", "valid_for_secs=1700000");
+        review(&fixture, &profiles[4], "approve", "valid_for_secs=1700000");
         fixture.machine.set_clock(-3_600);
-        fixture.simulator.control(&profiles[5], "approve", "");
+        submit(&fixture, &profiles[7]);
+        review(&fixture, &profiles[5], "approve", "");
         let reason = "code=18602&code=18609&reason=The+number+12345+is+not+in+the+register";
-        fixture.simulator.control(&profiles[2], "reject", reason);
+        review(&fixture, &profiles[2], "reject", reason);
         fixture.machine.set_clock(0);
         let form = format!("count={OTHERS}&status=twilio-approved&status_callback={}", fixture.url);
         fixture.simulator.post("/simulator/profiles", &form);
@@ -55,6 +63,7 @@ impl Scene {
         assert_eq!(run.code, Some(0), "{run:?}");
         let scene = Self { callbacks: fixture.url.clone(), rejected: profiles[2].clone(), fixture };
         scene.send_others();
+        scene.wait_for_profiles();
         scene
     }
 
@@ -74,6 +83,17 @@ impl Scene {
         send(form("Status=twilio-approved"), 403);
     }
 
+    /// Waits until the console lists all profiles, with their names.
+    fn wait_for_profiles(&self) {
+        let console = self.fixture.bridge.console.unwrap();
+        let list = Request::get("/api/v1/profiles").with("Host", &console.to_string());
+        let (total, name) = (format!("\"total\":{}", NAMES.len() + OTHERS), NAMES[0]);
+        wait_for("the console lists all profiles", || {
+            let list = list.send(console).body;
+            (list.contains(&total) && list.contains(name)).then_some(())
+        });
+    }
+
     /// The URL of the console.
     pub(crate) fn console(&self) -> String {
         format!("http://{}", self.fixture.bridge.console.unwrap())
@@ -88,6 +108,12 @@ fn create(fixture: &Fixture, name: &str) -> String {
         fixture.url
     );
     fixture.simulator.post("/v1/CustomerProfiles", &form)["sid"].as_str().unwrap().to_owned()
+}
+
+/// Decides about a profile, and waits until its callback has arrived.
+fn review(fixture: &Fixture, sid: &str, action: &str, form: &str) {
+    fixture.simulator.control(sid, action, form);
+    fixture.simulator.settle();
 }
 
 /// Submits a profile, and waits until its callbacks have arrived.

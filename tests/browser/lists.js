@@ -28,7 +28,7 @@ const search = async (window) => {
 
 const filter = async (window) => {
   await window.goto("/profiles");
-  await window.getByLabel("Status", { exact: true }).selectOption("twilio-rejected");
+  await window.getByRole("combobox", { name: "Status" }).selectOption("twilio-rejected");
   await window.getByRole("button", { name: "Show" }).click();
   await window.waitForURL(/status=twilio-rejected/);
   const [sids, statuses] = [await column(window, 1), await column(window, 3)];

@@ -90,11 +90,11 @@ const followFilter = async (window) => {
 /** The page Now counts the profiles again without being loaded again. */
 const followNow = async (window) => {
   await window.goto("/");
-  const drafts = window.locator("#profile-facts tr", { hasText: "draft" }).locator(".number");
-  const before = Number(await drafts.innerText());
-  await announce(newProfile(), "draft");
+  const count = window.locator("#profile-facts tr", { hasText: "in-review" }).locator(".number");
+  const before = Number(await count.innerText());
+  await announce(newProfile(), "in-review");
   await window.waitForFunction((text) => {
-    const rows = [...document.querySelectorAll("#profile-facts tr")].filter((row) => row.textContent.includes("draft"));
+    const rows = [...document.querySelectorAll("#profile-facts tr")].filter((row) => row.textContent.includes("in-review"));
     return rows.some((row) => Number(row.querySelector(".number").textContent) > text);
   }, before);
   check((await window.locator("#headline").innerText()) === "Everything is durable in Kafka.", "the headline is another one");

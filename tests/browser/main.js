@@ -16,7 +16,7 @@ console.log(`Chromium ${browser.version()} at ${settings.console}`);
 const pages = await findPages(await openWindow(browser));
 for (const part of [appearance, keyboard, lists, live, pictures, attacks]) {
   console.log(part.title);
-  await part.run(browser, pages);
+  await part.run(browser, pages).catch((error) => check(false, `${part.title} stops: ${error.stack}`));
 }
 await browser.close();
 check(faults.length === 0, `pages did what they must not:\n    ${faults.join("\n    ")}`);
