@@ -12,15 +12,42 @@ pub(super) fn outside(text: &str) -> Markup {
     html! { bdi { (escaped(text)) } }
 }
 
+/// The longest text of a status that this version does not know; the rest of a longer one is left out.
+const MAX_STATUS_CHARS: usize = 60;
+
 /// The status; for one that this version does not know, Twilio's text.
 pub(super) fn status(status: Status, raw: &str) -> Markup {
-    let tone = match status {
-        Status::Draft | Status::Unknown => "off",
-        Status::PendingReview | Status::InReview => "wait",
-        Status::TwilioRejected => "bad",
-        Status::TwilioApproved | Status::ProvisionallyApproved => "good",
-    };
-    html! { span.badge data-tone=(tone) { @if status == Status::Unknown { (outside(raw)) } @else { (status) } } }
+    match status {
+        Status::Unknown => {
+            let shown: String = raw.chars().take(MAX_STATUS_CHARS).collect();
+            let rest = if shown.len() < raw.len() { "…" } else { "" };
+            badge(Severity::Neutral, &format!("{}{rest}", escaped(&shown)))
+        }
+        known => badge(severity_of(known), known.as_str()),
+    }
+}
+
+/// An error code of Twilio.
+pub(super) fn code_badge(code: u32) -> Markup {
+    badge(Severity::Bad, &code.to_string())
+}
+
+/// A sentence that needs attention.
+pub(super) fn note(severity: Severity, text: &str) -> Markup {
+    html! { p.note data-severity=(severity) { (text) } }
+}
+
+/// A name and what it stands for, as a part of a list of facts.
+pub(super) fn fact(name: &str, value: Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+/// The URL of a list or page with these parameters.
+pub(super) fn url(path: &str, parameters: &[(&str, &str)]) -> String {
+    let pairs =
+        parameters.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 /// A time in UTC, and how long ago it was.
@@ -47,6 +74,13 @@ mod tests {
         assert_eq!(shown, r"<bdi>&lt;img src=x onerror=alert(1)&gt;\u{202e}&amp;\u{1b}</bdi>");
         let unknown = status(Status::Unknown, "<b>on hold").into_string();
         assert!(unknown.contains("&lt;b&gt;on hold") && unknown.contains(r#"data-tone="off""#), "{unknown}");
+    }
+
+    #[test]
+    fn status_that_is_not_known_is_cut_to_what_a_table_can_show() {
+        let giant = status(Status::Unknown, &"ö".repeat(60_000)).into_string();
+        assert_eq!((giant.matches('ö').count(), giant.contains("ö…</span>")), (MAX_STATUS_CHARS, true));
+        assert!(!status(Status::Unknown, &"ö".repeat(MAX_STATUS_CHARS)).into_string().contains('…'));
     }
 
     #[test]

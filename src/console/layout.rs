@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::{
     assessment::Severity,
     assets::{ICON, SCRIPT, STYLE},
-    text::date_and_time,
+    text::second,
 };
 
 use crate::domain::Timestamp;
@@ -77,18 +77,9 @@ pub(super) fn badge(severity: Severity, text: &str) -> Markup {
     html! { span.badge data-severity=(severity) { (text) } }
 }
 
-/// A time that people and programs can read.
+/// A time in UTC that people and programs can read.
 pub(super) fn timestamp(time: Timestamp) -> Markup {
-    html! { time datetime=(time) { (date_and_time(time)) } }
-}
-
-/// A text in which commands are between backticks.
-pub(super) fn with_code(text: &str) -> Markup {
-    html! {
-        @for (number, part) in text.split('`').enumerate() {
-            @if number % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
+    html! { time datetime=(time) { (second(time)) } }
 }
 
 #[cfg(test)]

@@ -34,8 +34,8 @@ pub(super) fn fragments(console: &Console, overview: &ServiceOverview) -> Markup
             p.headline data-severity=(condition.severity()) { (condition.sentence(&overview.spool)) }
         }
         div id="facts" {
-            p.muted { "Since " (timestamp(since)) " (" (ago(since, overview.at)) "), as of " (timestamp(overview.at)) "." }
-            @for (severity, text) in notes(overview) { p.note data-severity=(severity) { (with_code(&text)) } }
+            p.muted { "Since " (timestamp(since)) " (" (ago(since, overview.at)) "), as of " (timestamp(overview.at)) ", in UTC." }
+            @for (severity, text) in notes(overview) { p.note data-severity=(severity) { (text) } }
             div.cards {
                 (durability(overview))
                 (keys(&overview.keys, overview.at))
@@ -147,7 +147,8 @@ fn owned_profiles(profiles: &ProfilesOverview) -> Markup {
     html! {
         p.muted {
             "This instance counts the " (counted(*profiles, "profile")) " in its " (counted(*partitions, "partition"))
-            "; the other instances count the others. " (counted(*lag, "event")) " not counted yet."
+            "; the other instances count the others."
+            @if *lag > 0 { " " (counted(*lag, "event")) " not counted yet." }
         }
         @if statuses.is_empty() {
             p { "No profile is counted by its status yet." }

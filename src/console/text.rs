@@ -38,14 +38,9 @@ pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
     format!("{} ago", duration(time.until(now)))
 }
 
-/// The date and the time in UTC, such as `2026-11-20 11:04:00 UTC`.
-pub(super) fn date_and_time(time: Timestamp) -> String {
-    format!("{} UTC", time.to_string().chars().take(19).collect::<String>().replace('T', " "))
-}
-
-/// The time of day in UTC with milliseconds, such as `11:04:00.123`.
-pub(super) fn time_of_day(time: Timestamp) -> String {
-    time.to_string().chars().skip(11).take(12).collect()
+/// The date and the time in UTC, such as `2026-11-20 11:04:00`.
+pub(super) fn second(time: Timestamp) -> String {
+    time.to_string().chars().take(19).map(|each| if each == 'T' { ' ' } else { each }).collect()
 }
 
 #[cfg(test)]
@@ -66,10 +61,9 @@ mod tests {
     }
 
     #[test]
-    fn time_of_day_is_that_of_utc() {
+    fn times_are_those_of_utc() {
         let time = Timestamp::from_unix_millis(1_795_604_640_123).unwrap();
-        assert_eq!(time_of_day(time), "11:04:00.123");
-        assert!(date_and_time(time).ends_with(" 11:04:00 UTC"), "{}", date_and_time(time));
+        assert_eq!(second(time), "2026-11-25 10:24:00");
         assert_eq!(ago(time, time.after(Duration::from_secs(300))), "5 min ago");
         assert_eq!(ago(time.after(Duration::from_secs(1)), time), "0 s ago", "the clock was set back");
     }

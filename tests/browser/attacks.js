@@ -23,7 +23,7 @@ const FIELDS = ["AccountSid", "BundleSid", "Status", "FailureReason", "ValidUnti
 export const run = async (browser) => {
   const live = await openWindow(browser);
   await live.goto("/live");
-  await live.getByText("Live.", { exact: true }).waitFor();
+  await live.getByText(/^Connected/).waitFor();
   const profile = newProfile();
   for (const text of HOSTILE) await sendEverywhere(text, profile);
   const marker = newProfile();

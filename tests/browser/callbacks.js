@@ -1,11 +1,11 @@
 // Callbacks as Twilio sends them.
 
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 
 import { settings } from "./settings.js";
 
 /** Signs a form as Twilio does: the URL, and then the sorted fields, each with its name. */
-const signature = (url, fields) => {
+export const signature = (url, fields) => {
   const pairs = [...fields].map(([name, value]) => name + value).sort();
   return createHmac("sha1", settings.token).update(url + pairs.join("")).digest("base64");
 };
@@ -21,7 +21,7 @@ export const send = async (fields, { signed = true, headers = {} } = {}) => {
 let last = 0;
 
 /** A profile SID that was not used before. */
-export const newProfile = () => `BU${(++last).toString(16).padStart(8, "0")}${"c0".repeat(12)}`;
+export const newProfile = () => `BU${createHash("md5").update(`${process.pid} ${++last}`).digest("hex")}`;
 
 /** Announces a status of a profile. */
 export const announce = (profile, status, more = {}) =>

@@ -22,8 +22,8 @@ const search = async (window) => {
   await window.getByLabel("SID, account or name").fill("bakery");
   await window.keyboard.press("Enter");
   await window.waitForURL(/q=bakery/);
-  const names = await column(window, 2);
-  check(names.length === 1 && names[0] === "Corner Bakery", `the search finds ${names}`);
+  const names = await column(window, 1);
+  check(names.length === 1 && names[0].includes("Corner Bakery"), `the search finds ${names}`);
 };
 
 const filter = async (window) => {
@@ -31,8 +31,8 @@ const filter = async (window) => {
   await window.getByRole("combobox", { name: "Status" }).selectOption("twilio-rejected");
   await window.getByRole("button", { name: "Show" }).click();
   await window.waitForURL(/status=twilio-rejected/);
-  const [sids, statuses] = [await column(window, 1), await column(window, 3)];
-  check(sids.includes(settings.rejected), `the filter finds ${sids}`);
+  const [sids, statuses] = [await column(window, 1), await column(window, 2)];
+  check(sids.some((text) => text.includes(settings.rejected)), `the filter finds ${sids}`);
   check(statuses.every((status) => status === "twilio-rejected"), `the filter finds ${statuses}`);
   await window.getByRole("link", { name: settings.rejected }).click();
   await window.waitForURL(`**/profiles/${settings.rejected}`);
@@ -44,7 +44,7 @@ const filter = async (window) => {
 };
 
 const order = async (window) => {
-  const times = async () => window.locator("tbody tr > :nth-child(4) time").evaluateAll((all) => all.map((time) => time.dateTime));
+  const times = async () => window.locator("tbody tr > :nth-child(3) time").evaluateAll((all) => all.map((time) => time.dateTime));
   await window.goto("/profiles?sort=since");
   const ascending = await times();
   await window.getByLabel("Reverse the order").check();
@@ -60,11 +60,11 @@ const leaf = async (window) => {
   await window.goto("/profiles");
   const seen = new Set(await column(window, 1));
   const first = seen.size;
-  await window.getByRole("link", { name: "Next" }).click();
+  await window.getByRole("link", { name: "Next", exact: true }).click();
   await window.waitForURL(/page=2/);
   const second = await column(window, 1);
   check(second.length > 0 && second.every((sid) => !seen.has(sid)), "the second page repeats profiles of the first one");
   check(first === 50, `the first page has ${first} profiles`);
-  await window.getByRole("link", { name: "Last" }).click();
+  await window.getByRole("link", { name: "Last", exact: true }).click();
   check((await column(window, 1)).length > 0, "the last page is empty");
 };

@@ -14,7 +14,7 @@ import { findPages } from "./pages.js";
 const browser = await launch();
 console.log(`Chromium ${browser.version()} at ${settings.console}`);
 const pages = await findPages(await openWindow(browser));
-for (const part of [appearance, keyboard, lists, live, pictures, attacks]) {
+for (const part of [appearance, keyboard, lists, pictures, live, attacks]) {
   console.log(part.title);
   await part.run(browser, pages).catch((error) => check(false, `${part.title} stops: ${error.stack}`));
 }

@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 
 import { openWindow } from "./browser.js";
+import { signature } from "./callbacks.js";
 import { check } from "./check.js";
 import { settings } from "./settings.js";
 
@@ -48,13 +49,15 @@ const take = async (window, file) => {
   check(bytes < MOST_BYTES, `${file}.png has ${bytes} bytes`);
 };
 
-/** A request as a proxy might have captured it, whose signature does not match. */
-const captured = () =>
-  [
+/** A request as a proxy might have captured it, if Twilio had the URL with another scheme. */
+const captured = () => {
+  const fields = { AccountSid: settings.account, BundleSid: settings.rejected, Status: "twilio-approved" };
+  return [
     "POST /callbacks/customer-profiles HTTP/1.1",
     "Host: hooks.example.com",
     "Content-Type: application/x-www-form-urlencoded",
-    "X-Twilio-Signature: RSOYDt4T1cUTdK1PDd93/VVr8B8=",
+    `X-Twilio-Signature: ${signature("http://hooks.example.com/callbacks/customer-profiles", Object.entries(fields))}`,
     "",
-    `AccountSid=${settings.account}&BundleSid=${settings.rejected}&Status=twilio-approved`,
+    String(new URLSearchParams(fields)),
   ].join("\n");
+};

@@ -33,7 +33,7 @@ const follow = (area) => {
   const say = (text) => {
     if (connection && connection.textContent !== text) connection.textContent = text;
   };
-  source.addEventListener("open", () => say("Live."));
+  source.addEventListener("open", () => say("Connected: new callbacks appear at the top."));
   source.addEventListener("error", () => say("Not connected. Trying again."));
   source.addEventListener("now", (event) => replaceFragments(event.data));
   source.addEventListener("callbacks", (event) => {

@@ -70,7 +70,7 @@ pub(super) fn reason(label: &str) -> Markup {
 
 /// The profile, with a link to its page if it has one.
 pub(super) fn profile(outlook: &LetterOutlook) -> Markup {
-    let Some(profile) = outlook.profile.as_deref() else { return html! {} };
+    let Some(profile) = outlook.profile.as_deref() else { return html! { "–" } };
     html! {
         @if let Ok(sid) = ProfileSid::parse(profile) { a href={ "/profiles/" (sid) } { code { (sid) } } }
         @else { (outside(profile)) }

@@ -3,11 +3,7 @@
 use maud::{Markup, html};
 
 use super::{
-    super::{
-        assessment::{Severity, severity_of},
-        layout::{badge, with_code},
-        text::time_of_day,
-    },
+    super::{assessment::Severity, layout::badge, now::severity_of, text::second},
     advice,
 };
 use crate::{
@@ -21,7 +17,7 @@ pub(in super::super) fn row(callback: &RecentCallback, run: &str) -> Markup {
     let millis = callback.duration.as_millis();
     html! {
         tr id=(format!("c{run}-{}", callback.number)) {
-            th scope="row" { time datetime=(callback.at) { (time_of_day(callback.at)) } }
+            th scope="row" { time datetime=(callback.at) { (second(callback.at)) } }
             td { (badge(severity(kind), &words(kind))) }
             td { @if let Some(profile) = &callback.profile { code { (profile.as_str()) } } @else { "–" } }
             td { @match callback.status { Some(status) => (badge(severity_of(status), status.as_str())), None => "–" } }
