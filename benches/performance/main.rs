@@ -18,6 +18,7 @@
 mod callbacks;
 mod compare;
 mod console;
+mod consoles;
 mod contender;
 mod floor;
 mod growth;
@@ -37,13 +38,14 @@ use floor::Floor;
 /// A part and its name on the command line.
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("compare", compare::run),
     ("growth", growth::run),
     ("memory", memory::run),
     ("steady", steady::run),
     ("profiles", profiles::run),
     ("console", console::run),
+    ("consoles", consoles::run),
 ];
 
 fn main() -> ExitCode {

@@ -4,6 +4,7 @@ mod access;
 mod attacks;
 mod explain;
 mod live;
+mod markup;
 mod now;
 
 use std::{

@@ -95,7 +95,7 @@ fn table(profiles: &[ProfileState], now: Timestamp) -> Markup {
                 caption { "Profiles, times in UTC" }
                 thead {
                     tr {
-                        @for heading in ["Profile", "Status", "Since", "Error codes", "Expires", "Kind", "Account"] {
+                        @for heading in ["Profile", "Status", "Since", "Error codes", "Expires", "Kind and account"] {
                             th scope="col" { (heading) }
                         }
                     }
@@ -119,8 +119,7 @@ fn row(state: &ProfileState, now: Timestamp) -> Markup {
             td { (moment(state.since, now)) }
             td { @for error in &state.errors { (code(error)) " " } }
             td { @if let Some(time) = state.expires_at() { (expiry(time, now)) } }
-            td { (outside(kind)) }
-            td { code { (state.account_sid) } }
+            td { (outside(kind)) div { code { (state.account_sid) } } }
         }
     }
 }
