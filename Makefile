@@ -66,7 +66,7 @@ console: ## Check the console in a real browser, and draw docs/console-*.png; ta
 	@scripts/setup console
 	@scripts/kafka >/dev/null
 	@scripts/browser >/dev/null
-	UPDATE_GOLDEN=1 env --unset TEST_KAFKA_BOOTSTRAP_SERVERS cargo bench --locked --profile dev --bench console
+	UPDATE_GOLDEN=1 cargo bench --locked --profile dev --bench console
 
 figures: ## Measure start-up time, idle memory and size of the program as in the image
 	@scripts/setup figures

@@ -15,8 +15,9 @@
 mod scene;
 
 use std::{
-    path::Path,
-    process::{Command, ExitCode, Stdio},
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
 };
 
 use test_support::{ACCOUNT, TOKEN, project_root};
@@ -26,7 +27,7 @@ use scene::Scene;
 fn main() -> ExitCode {
     let libraries = output(&mut Command::new(project_root().join("scripts/browser")));
     let chromium = output(Command::new("sh").args(["-c", "command -v chromium"]));
-    let scene = Scene::prepare();
+    let mut scene = Scene::prepare();
     let checks = Command::new("node")
         .arg(project_root().join("tests/browser/main.js"))
         .env("LIBRARIES", Path::new(&libraries).join("node"))
@@ -37,12 +38,35 @@ fn main() -> ExitCode {
         .env("AUTH_TOKEN", TOKEN)
         .env("REJECTED_PROFILE", &scene.rejected)
         .env("PICTURES", pictures())
-        .status();
-    if checks.unwrap().success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    if follow(checks, &mut scene).success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints what the checks print, and does what they ask for, until they end.
+fn follow(mut checks: Child, scene: &mut Scene) -> ExitStatus {
+    let mut answers = checks.stdin.take().unwrap();
+    for line in BufReader::new(checks.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        match line.strip_prefix("@kafka ") {
+            None => println!("{line}"),
+            Some(request) => {
+                match request {
+                    "pause" => scene.kafka.pause(),
+                    "resume" => scene.kafka.resume(),
+                    other => panic!("the checks ask for {other}"),
+                }
+                // Checks that have failed do not read it.
+                let _ = writeln!(answers, "done");
+            }
+        }
+    }
+    checks.wait().unwrap()
 }
 
 /// Where pictures of the pages are written: `docs` when they are to be updated.
-fn pictures() -> std::path::PathBuf {
+fn pictures() -> PathBuf {
     let folder = if std::env::var_os("UPDATE_GOLDEN").is_some() { "docs" } else { "target/console" };
     let folder = project_root().join(folder);
     std::fs::create_dir_all(&folder).unwrap();

@@ -2,7 +2,7 @@
 
 use test_support::{
     ACCOUNT, Bridge, PUBLIC_URL, Request, TOKEN,
-    kafka::free_port,
+    kafka::{Broker, free_port},
     machine::Machine,
     simulator::{POLICY, Simulator},
     wait_for,
@@ -32,6 +32,8 @@ pub(crate) struct Scene {
     simulator: Simulator,
     bridge: Bridge,
     machine: Machine,
+    /// Its Kafka.
+    pub(crate) kafka: Broker,
     /// The URL for callbacks about customer profiles.
     pub(crate) callbacks: String,
     /// A profile that was rejected with two codes.
@@ -41,13 +43,15 @@ pub(crate) struct Scene {
 impl Scene {
     /// Starts the service and plays its past. Blocks for about a minute.
     pub(crate) fn prepare() -> Self {
-        let (simulator, machine) = (Simulator::start_with(&[], &[]), Machine::new());
+        let (simulator, machine, kafka) =
+            (Simulator::start_with(&[], &[]), Machine::new(), Broker::start("console", &[]));
         let base = format!("http://127.0.0.1:{}", free_port());
         let (urls, trust_hub) = (format!("{PUBLIC_URL},{base}"), simulator.url());
         let variables = [
             ("HTTP_BIND", base.trim_start_matches("http://")),
             ("PUBLIC_URL", &urls),
             ("CONSOLE_BIND", "127.0.0.1:0"),
+            ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()),
             ("TWILIO_ACCOUNT_SID", ACCOUNT),
             ("TRUSTHUB_BASE_URL", &trust_hub),
             ("RECONCILE_INTERVAL_SECS", "300"),
@@ -57,8 +61,9 @@ impl Scene {
             ("KAFKA_DEAD_LETTER_TOPIC", "trusthub.callbacks-unprocessable"),
             ("KAFKA_PROFILES_TOPIC", "trusthub.profiles"),
         ];
-        let bridge = Bridge::start_with(&[&variables[..], &machine.variables()].concat());
-        let mut scene = Self { simulator, bridge, machine, callbacks: base + TARGET, rejected: String::new() };
+        let bridge = Bridge::launch(&[&variables[..], &machine.variables()].concat());
+        bridge.wait_until_publishing();
+        let mut scene = Self { simulator, bridge, machine, kafka, callbacks: base + TARGET, rejected: String::new() };
         scene.rejected = scene.play();
         scene.send_others();
         scene.wait_for_profiles();

@@ -8,13 +8,14 @@ import * as attacks from "./attacks.js";
 import * as keyboard from "./keyboard.js";
 import * as lists from "./lists.js";
 import * as live from "./live.js";
+import * as outage from "./outage.js";
 import * as pictures from "./pictures.js";
 import { findPages } from "./pages.js";
 
 const browser = await launch();
 console.log(`Chromium ${browser.version()} at ${settings.console}`);
 const pages = await findPages(await openWindow(browser));
-for (const part of [appearance, keyboard, lists, pictures, live, attacks]) {
+for (const part of [appearance, keyboard, lists, pictures, live, outage, attacks]) {
   console.log(part.title);
   await part.run(browser, pages).catch((error) => check(false, `${part.title} stops: ${error.stack}`));
 }

@@ -41,7 +41,8 @@ export const run = async (browser, pages) => {
   await window.context().close();
 };
 
-const take = async (window, file) => {
+/** Takes a picture of what the window shows. */
+export const take = async (window, file) => {
   const path = join(settings.pictures, `${file}.png`);
   await window.screenshot({ path, animations: "disabled" });
   const bytes = statSync(path).size;
