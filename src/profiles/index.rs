@@ -10,7 +10,7 @@ use super::{
     index_row::{IndexRow, IndexedState},
     order::{ProfileOrder, SortKey},
     search::SearchText,
-    state_record::{ProfileRecord, RecordContent},
+    state_record::{ProfileRecord, ProfileContent},
 };
 use crate::domain::{AccountSid, Label as _, ProfileSid, Status, state::ProfileState};
 
@@ -89,11 +89,11 @@ impl ProfileIndex {
         }
         self.remove(&profile);
         let state = match content {
-            RecordContent::Deleted => return,
+            ProfileContent::Deleted => return,
             // Before the account is added, which takes memory, too.
             _ if self.bytes >= self.max_bytes => return self.is_truncated = true,
-            RecordContent::Unreadable => None,
-            RecordContent::State(state) => {
+            ProfileContent::Unreadable => None,
+            ProfileContent::State(state) => {
                 let account = self.account(&state.account_sid);
                 IndexedState::of(&state, account)
             }

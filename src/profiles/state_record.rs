@@ -10,12 +10,12 @@ use crate::{
 pub(super) struct ProfileRecord {
     pub(super) profile: ProfileSid,
     pub(super) rank: RecordRank,
-    pub(super) content: RecordContent,
+    pub(super) content: ProfileContent,
 }
 
 /// What a record says about its profile.
 #[derive(Debug)]
-pub(super) enum RecordContent {
+pub(super) enum ProfileContent {
     /// Its state.
     State(Box<ProfileState>),
     /// A tombstone.
@@ -39,16 +39,16 @@ impl ProfileRecord {
     /// Reads a record; `None` if its key is no profile.
     pub(super) fn parse(record: &EventRecord) -> Option<Self> {
         let profile = record.key_profile()?;
-        let content = RecordContent::of(record);
+        let content = ProfileContent::of(record);
         let updated_at = match &content {
-            RecordContent::State(state) => Some(state.updated_at),
-            RecordContent::Deleted | RecordContent::Unreadable => None,
+            ProfileContent::State(state) => Some(state.updated_at),
+            ProfileContent::Deleted | ProfileContent::Unreadable => None,
         };
         Some(Self { profile, rank: RecordRank { partition: record.position.partition, updated_at }, content })
     }
 }
 
-impl RecordContent {
+impl ProfileContent {
     fn of(record: &EventRecord) -> Self {
         let Some(value) = record.value.as_deref() else { return Self::Deleted };
         let is_known = record.ce_type().is_none_or(|ce_type| ce_type == cloud_events::STATE_TYPE);

@@ -6,7 +6,7 @@ use super::{
     filter::ProfileFilter,
     lookup::{Completeness, Lookup},
     order::{ProfileOrder, SortKey},
-    state_record::{ProfileRecord, RecordContent, RecordRank},
+    state_record::{ProfileRecord, ProfileContent, RecordRank},
 };
 use crate::{
     domain::{
@@ -64,12 +64,12 @@ impl<'f> ProfileTable<'f> {
         let former = self.rows.get(&profile);
         if former.is_none_or(|former| rank.replaces(former.rank, &profile, self.partitions)) {
             let last = match content {
-                RecordContent::State(state) if !self.filter.matches(&*state) => LastRecord::Other,
-                RecordContent::State(state) => {
+                ProfileContent::State(state) if !self.filter.matches(&*state) => LastRecord::Other,
+                ProfileContent::State(state) => {
                     CompactState::encode(&state).map_or(LastRecord::Unreadable, LastRecord::Matching)
                 }
-                RecordContent::Deleted => LastRecord::Deleted,
-                RecordContent::Unreadable => LastRecord::Unreadable,
+                ProfileContent::Deleted => LastRecord::Deleted,
+                ProfileContent::Unreadable => LastRecord::Unreadable,
             };
             self.rows.insert(profile, TableRow { rank, last });
         }

@@ -52,8 +52,11 @@ fn replicas_are_spread_by_default() {
 fn probes_use_the_admin_port() {
     for example in examples() {
         let container = &replicas(example)["template"]["spec"]["containers"][0];
-        let ports = json!([{"name": "http", "containerPort": 8080}, {"name": "admin", "containerPort": 9090}]);
-        assert_eq!(container["ports"], ports, "{}", example.name);
+        let mut ports = vec![json!({"name": "http", "containerPort": 8080}), json!({"name": "admin", "containerPort": 9090})];
+        if example.settings().contains_key("CONSOLE_BIND") {
+            ports.push(json!({"name": "console", "containerPort": 9091}));
+        }
+        assert_eq!(container["ports"], json!(ports), "{}", example.name);
         for (probe, path) in [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
             assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "admin"}), "{}", example.name);
         }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
 use trusthub_bridge::domain::{Label as _, PublicUrl, Resource, callback_route};
 
 use super::rendering::{Example, example, examples, list, text};
@@ -104,21 +103,4 @@ fn certificates_are_for_routed_hosts() {
         }
     }
     assert!(compared >= 4, "only {compared} certificates were compared");
-}
-
-#[test]
-fn console_has_its_own_service_inside_the_cluster_and_no_route() {
-    for example in examples() {
-        let is_on = example.settings().contains_key("CONSOLE_BIND");
-        let leading = |service: &&Value| list(&service["spec"]["ports"]).any(|port| port["targetPort"] == "console");
-        let services: Vec<_> = example.of_kind("Service").into_iter().filter(leading).collect();
-        assert_eq!(services.len(), usize::from(is_on), "{}", example.name);
-        for service in services {
-            assert_eq!(service["spec"]["type"], "ClusterIP", "{}", example.name);
-            assert_eq!(list(&service["spec"]["ports"]).count(), 1, "{}", example.name);
-            // The routes of every example lead to the other Service, see `routes_match_the_public_urls`.
-            assert_ne!(service["metadata"]["name"], example.only("StatefulSet")["metadata"]["name"], "{}", example.name);
-        }
-    }
-    assert!(example("everything").settings().contains_key("CONSOLE_BIND"));
 }

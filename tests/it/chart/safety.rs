@@ -91,19 +91,25 @@ fn secrets_are_updatable_files_that_only_the_pod_can_read() {
 }
 
 #[test]
-fn admin_port_is_on_no_routed_service() {
+fn admin_port_and_console_are_on_no_routed_service() {
     for example in examples() {
         let routed = routed_services(example);
         for service in example.of_kind("Service") {
             let ports: Vec<_> = list(&service["spec"]["ports"]).map(|port| text(&port["targetPort"])).collect();
             let name = text(&service["metadata"]["name"]);
-            if ports == ["admin"] {
-                assert_eq!(service["spec"]["clusterIP"], "None", "{}: {name} has an address", example.name);
-                assert!(service["spec"]["type"].is_null(), "{}: {name} is reachable from outside", example.name);
-                assert!(!routed.contains(&name), "{}: {name} is routed", example.name);
-            } else {
-                assert_eq!(ports, ["http"], "{}: {name}", example.name);
+            let kind = &service["spec"]["type"];
+            match ports[..] {
+                ["admin"] => {
+                    assert_eq!(service["spec"]["clusterIP"], "None", "{}: {name} has an address", example.name);
+                    assert!(kind.is_null(), "{}: {name} is reachable from outside", example.name);
+                }
+                ["console"] => {
+                    assert!(example.settings().contains_key("CONSOLE_PASSWORD_FILE"), "{}", example.name);
+                    assert_eq!(kind, "ClusterIP", "{}: {name} is reachable from outside", example.name);
+                }
+                _ => assert_eq!(ports, ["http"], "{}: {name}", example.name),
             }
+            assert!(ports == ["http"] || !routed.contains(&name), "{}: {name} is routed", example.name);
         }
     }
 }
