@@ -10,7 +10,7 @@ use super::{
     index_row::{IndexRow, IndexedState},
     order::{ProfileOrder, SortKey},
     search::SearchText,
-    state_record::{ProfileRecord, ProfileContent},
+    state_record::{ProfileContent, ProfileRecord},
 };
 use crate::domain::{AccountSid, Label as _, ProfileSid, Status, state::ProfileState};
 

@@ -6,7 +6,7 @@ use super::{
     filter::ProfileFilter,
     lookup::{Completeness, Lookup},
     order::{ProfileOrder, SortKey},
-    state_record::{ProfileRecord, ProfileContent, RecordRank},
+    state_record::{ProfileContent, ProfileRecord, RecordRank},
 };
 use crate::{
     domain::{

@@ -52,7 +52,8 @@ fn replicas_are_spread_by_default() {
 fn probes_use_the_admin_port() {
     for example in examples() {
         let container = &replicas(example)["template"]["spec"]["containers"][0];
-        let mut ports = vec![json!({"name": "http", "containerPort": 8080}), json!({"name": "admin", "containerPort": 9090})];
+        let mut ports =
+            vec![json!({"name": "http", "containerPort": 8080}), json!({"name": "admin", "containerPort": 9090})];
         if example.settings().contains_key("CONSOLE_BIND") {
             ports.push(json!({"name": "console", "containerPort": 9091}));
         }
