@@ -127,8 +127,8 @@ fn deny(denied: AccessDenied) -> HttpResponse {
     match denied {
         AccessDenied::ForeignHost => reply::text(
             StatusCode::FORBIDDEN,
-            "the Host header is not that of this machine; open http://localhost with the port of the console, or set \
-             CONSOLE_PASSWORD to reach it under another name\n",
+            "the Host header is not that of this machine, and CONSOLE_BIND is a loopback address; open http://localhost with \
+             the port of the console, or let the proxy send Host: localhost\n",
         ),
         AccessDenied::CrossSite => reply::text(
             StatusCode::FORBIDDEN,

@@ -5,7 +5,13 @@ use std::{sync::Arc, time::SystemTime};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-use super::{assessment::ConditionHistory, guard::Guard, overview::ServiceOverview, stream::EventStreams};
+use super::{
+    assessment::ConditionHistory,
+    guard::{BoundAddress, Guard},
+    overview::ServiceOverview,
+    records::RecordSources,
+    stream::EventStreams,
+};
 use crate::{config::ConsoleConfig, domain::Timestamp, explain::Explained, pipeline::RecentCallbacks};
 
 /// How many requests are explained at the same time, so that the service keeps its processors for callbacks.
@@ -40,8 +46,10 @@ impl Console {
     #[must_use]
     pub(crate) fn new(config: &ConsoleConfig, sources: ConsoleSources) -> Arc<Self> {
         let start = Timestamp::from(SystemTime::now()).unix_millis();
+        let is_loopback = config.bind.is_some_and(|bind| bind.ip().is_loopback());
+        let bound = if is_loopback { BoundAddress::Loopback } else { BoundAddress::Other };
         Arc::new(Self {
-            guard: Guard::new(config.password.as_ref()),
+            guard: Guard::new(bound, config.password.as_ref()),
             sources,
             streams: EventStreams::new(),
             conditions: ConditionHistory::default(),

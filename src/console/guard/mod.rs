@@ -2,13 +2,13 @@
 //!
 //! | Rule | Against | Otherwise |
 //! |---|---|---|
-//! | without a password, `Host` is a loopback name or address | DNS rebinding | 403 |
+//! | on a loopback address, `Host` is a loopback name or address | DNS rebinding | 403 |
 //! | a request with a body, of the API or of the event stream does not come from another site: by `Sec-Fetch-Site`, or else by `Origin` | other sites in the same browser | 403 |
 //! | with a password, the request has it | everyone else | 401 |
 //! | few passwords are wrong | guessing | 429 |
 //!
-//! With a password, any `Host` is accepted, because browsers send credentials only to the name for which the user entered
-//! them: a page that rebinds its own name has none. `docs/decisions/0064-console-access.md` says more.
+//! On other addresses any `Host` is accepted. There is always a password then, and browsers send credentials only to the name for
+//! which the user entered them: a page that rebinds its own name has none. `docs/decisions/0064-console-access.md` says more.
 
 mod failures;
 mod host;
@@ -43,6 +43,15 @@ pub(super) enum AccessDenied {
     TooManyWrongPasswords(Duration),
 }
 
+/// Which names a console can be opened under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BoundAddress {
+    /// Only those of the machine itself.
+    Loopback,
+    /// Any.
+    Other,
+}
+
 /// Whether a page of another site may cause a request, as by a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CrossSiteRule {
@@ -54,14 +63,15 @@ pub(super) enum CrossSiteRule {
 
 /// Decides which requests are answered.
 pub(super) struct Guard {
+    bound: BoundAddress,
     password: Option<PasswordCheck>,
     failures: FailureLimiter,
 }
 
 impl Guard {
-    /// A guard that requires this password, or that answers only requests to this machine itself.
-    pub(super) fn new(password: Option<&SecretString>) -> Self {
-        Self { password: password.map(PasswordCheck::new), failures: FailureLimiter::default() }
+    /// A guard of a console on this address, which requires the password if there is one.
+    pub(super) fn new(bound: BoundAddress, password: Option<&SecretString>) -> Self {
+        Self { bound, password: password.map(PasswordCheck::new), failures: FailureLimiter::default() }
     }
 
     /// Replaces the password. Without one, nothing changes.
@@ -81,7 +91,7 @@ impl Guard {
         let Some(host) = host.filter(|_| request.uri().authority().is_none()) else {
             return Err(AccessDenied::ForeignHost);
         };
-        if self.password.is_none() && !host::is_loopback(host) {
+        if self.bound == BoundAddress::Loopback && !host::is_loopback(host) {
             return Err(AccessDenied::ForeignHost);
         }
         if rule == CrossSiteRule::Refused && is_cross_site(request, host) {

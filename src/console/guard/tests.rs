@@ -1,7 +1,7 @@
 use actix_web::test::TestRequest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{AccessDenied::*, CrossSiteRule::*, *};
+use super::{AccessDenied::*, BoundAddress::*, CrossSiteRule::*, *};
 
 const PASSWORD: &str = "a long password";
 
@@ -20,8 +20,8 @@ fn basic(password: &str) -> String {
 }
 
 #[test]
-fn host_of_another_machine_is_refused_without_a_password() {
-    let (open, own) = (Guard::new(None), ("host", "127.0.0.1:9091"));
+fn host_of_another_machine_is_refused_on_loopback() {
+    let (open, own) = (Guard::new(Loopback, None), ("host", "127.0.0.1:9091"));
     for rule in [Allowed, Refused] {
         assert_eq!(check(&open, rule, &[own]), Ok(()));
         for headers in
@@ -32,11 +32,14 @@ fn host_of_another_machine_is_refused_without_a_password() {
     }
     let absolute = TestRequest::get().uri("http://evil.example/").append_header(own).to_http_request();
     assert_eq!(open.check(&absolute, Allowed, Instant::now()), Err(ForeignHost));
+    let (with_password, right) = (Guard::new(Loopback, Some(&PASSWORD.into())), basic(PASSWORD));
+    let answer = |host: &str| check(&with_password, Allowed, &[("host", host), ("authorization", &right)]);
+    assert_eq!((answer("localhost:9091"), answer("console.example.com")), (Ok(()), Err(ForeignHost)));
 }
 
 #[test]
 fn request_of_another_site_is_refused_where_it_could_do_something() {
-    let (open, host) = (Guard::new(None), ("host", "localhost:9091"));
+    let (open, host) = (Guard::new(Loopback, None), ("host", "localhost:9091"));
     for (name, value, expected) in [
         ("sec-fetch-site", "same-origin", Ok(())),
         ("sec-fetch-site", "none", Ok(())),
@@ -63,7 +66,7 @@ fn request_of_another_site_is_refused_where_it_could_do_something() {
 
 #[test]
 fn password_is_required_whatever_the_host_is() {
-    let guard = Guard::new(Some(&PASSWORD.into()));
+    let guard = Guard::new(Other, Some(&PASSWORD.into()));
     let (right, wrong) = (basic(PASSWORD), basic("another password"));
     for host in ["127.0.0.1:9091", "console.example.com"] {
         let with = |more: &[(&str, &str)]| check(&guard, Refused, &[&[("host", host)], more].concat());
@@ -78,7 +81,7 @@ fn password_is_required_whatever_the_host_is() {
 
 #[test]
 fn right_password_is_refused_too_while_there_are_too_many_wrong_ones() {
-    let guard = Guard::new(Some(&PASSWORD.into()));
+    let guard = Guard::new(Other, Some(&PASSWORD.into()));
     let now = Instant::now();
     let answer = |password: &str, now| {
         let headers = [("host", "localhost"), ("authorization", &basic(password))];
