@@ -1,8 +1,11 @@
-//! The example consumers against their contract: their decision about each record of a history, by their rules alone
-//! and as processes that read a real Kafka.
+//! The rules of all languages and the example consumers against their contract: their decision about each record of a history,
+//! by the rules alone and as processes that read a real Kafka.
+//!
+//! [`other_languages`] needs more tools and time than Rust and Python, and runs in `make interop` only.
 
 mod example;
 mod history;
+mod other_languages;
 mod rules;
 
 use std::collections::{BTreeMap, HashSet};

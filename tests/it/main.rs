@@ -35,6 +35,7 @@ mod logging;
 mod monitoring;
 mod observe;
 mod outage;
+mod packages;
 mod paths;
 mod postgres_sink;
 mod probe;

@@ -174,6 +174,12 @@ fn compiled() -> &'static Path {
     COMPILED.get_or_init(|| printed_by("scripts/interop"))
 }
 
+/// The directory with the packages and examples in Go, TypeScript and Java, which are built and tested on first use on a machine.
+pub fn packages() -> &'static Path {
+    static PACKAGES: OnceLock<PathBuf> = OnceLock::new();
+    PACKAGES.get_or_init(|| printed_by("scripts/packages"))
+}
+
 /// The directory that this script prints after it has installed libraries there.
 fn printed_by(script: &str) -> PathBuf {
     let script = project_root().join(script);

@@ -4,7 +4,7 @@ use std::{
     env,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
 };
@@ -12,7 +12,13 @@ use std::{
 use serde_json::Value;
 use trusthub_events::view::View;
 
-use test_support::{TIMEOUT, kafka::broker, kill, oracle::libraries, project_root};
+use test_support::{
+    TIMEOUT,
+    kafka::broker,
+    kill,
+    oracle::{harness, libraries, packages},
+    project_root,
+};
 
 use super::{Record, Topic};
 
@@ -21,22 +27,50 @@ use super::{Record, Topic};
 pub(super) enum Language {
     Rust,
     Python,
+    Go,
+    TypeScript,
+    Java,
 }
 
 impl Language {
     fn example(self) -> Command {
         match self {
             Self::Rust => Command::new(built_example()),
-            Self::Python => python(&project_root().join("examples/consumer-python/consumer.py")),
+            Self::Python => python(&project_root().join("examples/python/consumer.py")),
+            Self::Go => Command::new(packages().join("go/example")),
+            Self::TypeScript => node(&packages().join("examples/node/consumer.js")),
+            Self::Java => {
+                let mut java = java();
+                java.arg("-jar").arg(packages().join("spring-boot.jar"));
+                java
+            }
         }
     }
 
-    /// The decisions of the example's rules about the records of some partitions, with a new view for each partition.
+    /// The decisions of the rules about the records of some partitions, with a new view for each partition.
     pub(super) fn decide(self, partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
         match self {
             Self::Rust => partitions.iter().map(|records| decided_in_rust(records)).collect(),
-            Self::Python => decided_in_python(partitions),
+            Self::Python => decided_by(python(&project_root().join("tests/it/consumer/feed.py")), partitions),
+            Self::Go => decided_by(Command::new(packages().join("go/feed")), partitions),
+            Self::TypeScript => {
+                let mut node = node(&harness("packages/feed.mjs"));
+                node.arg(packages().join("packages/typescript/src/index.js"));
+                decided_by(node, partitions)
+            }
+            Self::Java => {
+                let mut java = java();
+                java.arg("-classpath").arg(format!("{0}:{0}/*", packages().join("java").display())).arg("Feed");
+                decided_by(java, partitions)
+            }
         }
+    }
+
+    /// Whether it ended as its runtime ends programs that are terminated.
+    fn is_terminated(self, status: ExitStatus) -> bool {
+        /// 128 and the number of SIGTERM.
+        const JVM_TERMINATED: i32 = 143;
+        status.success() || (self == Self::Java && status.code() == Some(JVM_TERMINATED))
     }
 }
 
@@ -45,8 +79,8 @@ fn decided_in_rust(records: &[Record]) -> Vec<Value> {
     records.iter().map(|record| view.apply(&record.as_read()).outcome(&record.as_read())).collect()
 }
 
-fn decided_in_python(partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
-    let mut feed = python(&project_root().join("tests/it/consumer/feed.py"));
+/// The decisions of a program that reads the records of a partition from each line.
+fn decided_by(mut feed: Command, partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
     let mut process = feed.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
     let mut answers = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -62,13 +96,26 @@ fn decided_in_python(partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
     decided
 }
 
-/// Runs a Python program that imports modules of the Python example.
+/// Runs a Python program that imports the Python package.
 fn python(program: &Path) -> Command {
     let mut command = Command::new(libraries().join("python/bin/python"));
     command
         .arg(program)
-        .env("PYTHONPATH", project_root().join("examples/consumer-python"))
+        .env("PYTHONPATH", project_root().join("packages/python/src"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+fn node(program: &Path) -> Command {
+    let mut command = Command::new("node");
+    command.arg(program);
+    command
+}
+
+/// Starts quickly, and does not optimize what runs for seconds.
+fn java() -> Command {
+    let mut command = Command::new("java");
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
     command
 }
 
@@ -82,6 +129,7 @@ fn built_example() -> PathBuf {
 
 /// A running example. Dropping it kills it.
 pub(super) struct Consumer {
+    language: Language,
     process: Child,
     decisions: Receiver<Value>,
 }
@@ -98,7 +146,7 @@ impl Consumer {
             .spawn()
             .unwrap();
         let decisions = lines_of(process.stdout.take().unwrap());
-        Self { process, decisions }
+        Self { language, process, decisions }
     }
 
     pub(super) fn decisions(&self, count: usize) -> Vec<Value> {
@@ -110,7 +158,8 @@ impl Consumer {
         kill("TERM", self.process.id());
         let mut stderr = String::new();
         self.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        assert!(self.process.wait().unwrap().success(), "{stderr}");
+        let status = self.process.wait().unwrap();
+        assert!(self.language.is_terminated(status), "{status}: {stderr}");
         (self.decisions.iter().collect(), stderr)
     }
 

@@ -1,4 +1,4 @@
-"""Applies the rules of the Python example to records without Kafka.
+"""Applies the rules of the Python package to records without Kafka.
 
 For every line on stdin, a JSON array of the records of one partition, it prints one line: the array of decisions.
 """
@@ -6,12 +6,14 @@ For every line on stdin, a JSON array of the records of one partition, it prints
 import json
 import sys
 
-from view import Record, View
+from trusthub_events import Record, View
 
 
 def record(fields):
+    headers = ((name, fields[name]) for name in ("ce_type", "ce_id", "ce_time"))
     value = fields["value"]
-    return Record(**{**fields, "value": None if value is None else value.encode()})
+    pairs = [(name, text.encode()) for name, text in headers if text is not None]
+    return Record(pairs, None if value is None else value.encode())
 
 
 for line in sys.stdin:

@@ -200,8 +200,7 @@ fn common_clients_read_the_states_of_trust_hub_as_a_table() {
 
     let python = libraries().join("python/bin/python -B");
     let words = [("python table.py", &*format!("{} table.py", python.display()))];
-    let printed =
-        reviewed.run("KAFKA_BOOTSTRAP_SERVERS=localhost:9092 KAFKA_PROF", &example("consumer-python"), &words);
+    let printed = reviewed.run("KAFKA_BOOTSTRAP_SERVERS=localhost:9092 KAFKA_PROF", &example("python"), &words);
     reviewed.assert_has(&table_of(&printed));
 
     let printed = reviewed.run("kcat -b", project_root(), &[]);

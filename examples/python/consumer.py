@@ -1,10 +1,6 @@
 """A consumer of the events: keeps the latest status of every profile and prints its decision about each record.
 
-    pip install --require-hashes -r requirements.txt
-    KAFKA_BOOTSTRAP_SERVERS=localhost:9092 KAFKA_GROUP_ID=profile-view python consumer.py
-
-KAFKA_TOPIC is trusthub.profile-status-changed unless set. Needs Python 3.11 or newer. docs/events.md explains the rules
-and view.py implements them; this file only passes records from Kafka to them.
+README.md says how to run it. The package trusthub-events has the rules; this file only passes records from Kafka to them.
 """
 
 import json
@@ -14,7 +10,16 @@ import sys
 
 from confluent_kafka import Consumer
 
-from view import Record, Skipped, View
+from trusthub_events import Record, Skipped, View
+
+# What a Kafka with authentication needs.
+SECURITY = {
+    "KAFKA_SECURITY_PROTOCOL": "security.protocol",
+    "KAFKA_SASL_MECHANISM": "sasl.mechanism",
+    "KAFKA_SASL_USERNAME": "sasl.username",
+    "KAFKA_SASL_PASSWORD": "sasl.password",
+    "KAFKA_SSL_CA_LOCATION": "ssl.ca.location",
+}
 
 # How soon a signal is noticed while no record arrives.
 POLL_SECONDS = 0.2
@@ -32,7 +37,7 @@ def main():
             if message.error():
                 log(message.error())  # the client reconnects automatically
                 continue
-            report(message, view.apply(record(message)))
+            report(message, view.apply(Record(message.headers(), message.value())))
             # Only after the record is applied: otherwise a crash would lose it. If this commit is lost, the event
             # is read again, and a view that has it recognizes its ce_id.
             consumer.commit(message, asynchronous=True)
@@ -50,6 +55,7 @@ def subscribe():
             # A new group reads the whole history, from which the view is built.
             "auto.offset.reset": "earliest",
         }
+        | {setting: os.environ[name] for name, setting in SECURITY.items() if name in os.environ}
     )
     consumer.subscribe([os.environ.get("KAFKA_TOPIC", "trusthub.profile-status-changed")])
     return consumer
@@ -65,19 +71,6 @@ def received_signals():
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: signals.append(received))
     return signals
-
-
-def record(message):
-    headers = dict(reversed(message.headers() or []))  # the first of repeated headers counts
-    ce_id, ce_type, ce_time = (text(headers.get(name)) for name in ("ce_id", "ce_type", "ce_time"))
-    return Record(ce_id, ce_type, ce_time, message.value())
-
-
-def text(header):
-    try:
-        return None if header is None else header.decode()
-    except UnicodeDecodeError:
-        return None
 
 
 def report(message, decision):

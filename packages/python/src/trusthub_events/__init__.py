@@ -1,0 +1,60 @@
+"""The events of trusthub-bridge, and the rules that a consumer needs: see the README."""
+
+from .decode import Event, WriterSchema, decode
+from .errors import UnknownType, Unreadable, Unusable
+from .record import Record
+from .types import (
+    PROFILE_DELETED_TYPE,
+    PROFILE_DESCRIBED_TYPE,
+    PROFILE_STATE_TYPE,
+    PROFILE_STATUS_CHANGED_TYPE,
+    Data,
+    Origin,
+    Position,
+    ProfileDeleted,
+    ProfileDescribed,
+    ProfileDetails,
+    ProfileState,
+    ProfileStatusChanged,
+    ProfileTier,
+    ProfileType,
+    RecentId,
+    RejectionReason,
+    Resource,
+    Status,
+    StatusChange,
+)
+from .view import Applied, Skipped, View, known_status
+
+__all__ = [
+    "PROFILE_DELETED_TYPE",
+    "PROFILE_DESCRIBED_TYPE",
+    "PROFILE_STATE_TYPE",
+    "PROFILE_STATUS_CHANGED_TYPE",
+    "Applied",
+    "Data",
+    "Event",
+    "Origin",
+    "Position",
+    "ProfileDeleted",
+    "ProfileDescribed",
+    "ProfileDetails",
+    "ProfileState",
+    "ProfileStatusChanged",
+    "ProfileTier",
+    "ProfileType",
+    "RecentId",
+    "Record",
+    "RejectionReason",
+    "Resource",
+    "Skipped",
+    "Status",
+    "StatusChange",
+    "UnknownType",
+    "Unreadable",
+    "Unusable",
+    "View",
+    "WriterSchema",
+    "decode",
+    "known_status",
+]

@@ -1,0 +1,43 @@
+//! The rules and the examples in Go, TypeScript and Java. `make interop` runs these tests, and `make test` does not.
+
+use super::{
+    commits_only_applied_records, derives_the_latest_status, derives_the_latest_status_from_kafka, example::Language,
+    prints_each_decision, resumes_at_its_committed_offset,
+};
+
+#[test]
+fn go_rules_derive_the_latest_status_from_shuffled_histories() {
+    derives_the_latest_status(Language::Go);
+}
+
+#[test]
+fn typescript_rules_derive_the_latest_status_from_shuffled_histories() {
+    derives_the_latest_status(Language::TypeScript);
+}
+
+#[test]
+fn java_rules_derive_the_latest_status_from_shuffled_histories() {
+    derives_the_latest_status(Language::Java);
+}
+
+#[test]
+fn go_example_follows_a_real_kafka() {
+    follows_a_real_kafka(Language::Go);
+}
+
+#[test]
+fn node_example_follows_a_real_kafka() {
+    follows_a_real_kafka(Language::TypeScript);
+}
+
+#[test]
+fn spring_boot_example_follows_a_real_kafka() {
+    follows_a_real_kafka(Language::Java);
+}
+
+fn follows_a_real_kafka(language: Language) {
+    prints_each_decision(language);
+    resumes_at_its_committed_offset(language);
+    derives_the_latest_status_from_kafka(language);
+    commits_only_applied_records(language);
+}
