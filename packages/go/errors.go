@@ -1,0 +1,33 @@
+package trusthubevents
+
+import "fmt"
+
+// Reason says why a record is skipped; a stable name for logs and metrics.
+type Reason string
+
+// The reasons. A record that is UnknownType or Unreadable should be checked by an operator.
+const (
+	// Repeat: its ce_id was seen before.
+	Repeat Reason = "repeat"
+	// Older: a later event of its profile has already been applied.
+	Older Reason = "older"
+	// UnknownType: a type, or a version of it, that this consumer does not support.
+	UnknownType Reason = "unknown_type"
+	// Unreadable: it violates the contract of its type.
+	Unreadable Reason = "unreadable"
+)
+
+// UnusableError says that a record cannot be used. Its offset is committed all the same, or the partition would be blocked.
+// Every other error means that the record must be read again.
+type UnusableError struct {
+	// Reason is UnknownType or Unreadable.
+	Reason Reason
+	// Problem names the field and never contains its value, which may be personal data.
+	Problem string
+}
+
+func (e *UnusableError) Error() string { return e.Problem }
+
+func unreadable(format string, arguments ...any) error {
+	return &UnusableError{Unreadable, fmt.Sprintf(format, arguments...)}
+}

@@ -1,0 +1,3 @@
+module trusthub-bridge.io/trusthubevents
+
+go 1.24
