@@ -1,0 +1,106 @@
+// Every record of testdata/records.json is read as it says there, and every decision of decisions.json is made.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { decode, UnusableRecord, View } from "../src/index.js";
+
+const testdata = (name) => JSON.parse(readFileSync(new URL(`../../testdata/${name}`, import.meta.url)));
+
+const RECORDS = testdata("records.json");
+const DECISIONS = testdata("decisions.json");
+
+const bytes = (text) => (text === null ? null : Buffer.from(text, "base64"));
+
+const message = ({ headers, value }) => ({
+  headers: Object.fromEntries(headers.map(([name, text]) => [name, bytes(text)])),
+  value: bytes(value),
+});
+
+const writerSchema = ({ writer_schema, schema_id }) =>
+  writer_schema &&
+  (async (id) => {
+    assert.equal(id, schema_id);
+    return writer_schema;
+  });
+
+const named = (suffix) => RECORDS.find(({ name }) => name.endsWith(suffix));
+
+async function decoded(record) {
+  try {
+    const { time, ...event } = await decode(message(record), { writerSchema: writerSchema(record) });
+    return { ...event, time: time.toJSON() };
+  } catch (error) {
+    if (!(error instanceof UnusableRecord)) throw error;
+    return { error: error.reason };
+  }
+}
+
+test("there are records of every format", () => {
+  assert.ok(RECORDS.length > 60 && DECISIONS.length > 10);
+});
+
+for (const record of RECORDS) {
+  test(`record is read as the event that it is: ${record.name}`, async () => {
+    assert.deepEqual(await decoded(record), record.expected);
+  });
+}
+
+for (const { name, records, decisions } of DECISIONS) {
+  test(`view decides as every other view: ${name}`, async () => {
+    const view = new View();
+    for (const [index, { value, ...headers }] of records.entries()) {
+      const given = Object.entries(headers).filter(([, text]) => text !== null);
+      const decision = await view.apply({
+        headers: Object.fromEntries(given.map(([header, text]) => [header, [Buffer.from(text), Buffer.from("second")]])),
+        value: value === null ? null : Buffer.from(value),
+      });
+      assert.deepEqual(decision.outcome, decisions[index], `record ${index}: ${decision.problem}`);
+    }
+  });
+}
+
+test("view has the latest event of a profile", async () => {
+  const view = new View();
+  const { event } = await view.apply(message(named(", JSON")));
+  assert.equal(view.latest(event.data.account_sid, event.data.profile_sid), event);
+  assert.equal(view.latest(event.data.account_sid, ""), undefined);
+});
+
+test("unavailable registry is no reason to skip", async () => {
+  const avro = message(named(", Avro"));
+  const unavailable = new Error("the registry is unavailable");
+  const failing = new View({ writerSchema: () => Promise.reject(unavailable) });
+  await assert.rejects(failing.apply(avro), unavailable);
+  const wrong = new View({ writerSchema: () => '"no schema"' });
+  await assert.rejects(wrong.apply(avro), /not an Avro schema/);
+});
+
+test("errors name the field and not the value", async () => {
+  const record = message(named(", JSON"));
+  const value = { ...JSON.parse(record.value), errors: [{ code: "private" }] };
+  const broken = { ...record, value: Buffer.from(JSON.stringify(value)) };
+  await assert.rejects(decode(broken), (error) => {
+    assert.match(error.message, /errors \[0\] code must be a whole number/);
+    assert.doesNotMatch(error.message, /private/);
+    return true;
+  });
+});
+
+test("types that the consumer does not handle are not read", async () => {
+  const record = message(named(", JSON"));
+  await assert.rejects(decode(record, { types: ["io.trusthub-bridge.profile.deleted.v1"] }), { reason: "unknown_type" });
+});
+
+// From a seed, so that a failure can be repeated.
+test("changed Avro is read or unreadable", async () => {
+  let state = 1;
+  const random = (bound) => (state = (state * 48271) % 2147483647) % bound;
+  const avro = message(RECORDS.find(({ name }) => name === "form-rejected, Avro"));
+  for (let round = 0; round < 20_000; round += 1) {
+    const value = Uint8Array.from(avro.value).subarray(0, 5 + random(avro.value.length));
+    for (let change = random(4); change > 0; change -= 1) value[5 + random(value.length)] = random(256);
+    await decode({ ...avro, value }).catch((error) => assert.ok(error instanceof UnusableRecord, error));
+  }
+});
