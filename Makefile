@@ -8,7 +8,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas api records chart dashboard console figures bench cluster instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench cluster gauges instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,8 @@ test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
 	@scripts/interop >/dev/null
 	@scripts/helm >/dev/null
 	@scripts/registry >/dev/null
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(TEST_THREADS)} cargo test --locked --workspace
+	# `make interop` runs the rest.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(TEST_THREADS)} cargo test --locked --workspace -- --skip other_languages
 
 lint: ## Check format, code, documentation and dependencies
 	@scripts/setup lint
@@ -109,11 +110,20 @@ cluster: ## Break instances and brokers at random for five minutes, or CLUSTER_S
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench cluster
 
-interop: ## Compare the checks of signatures with Twilio's Python, Node, Go and Java libraries
+interop: ## Test the packages and examples in Python, Go, TypeScript and Java, and compare with Twilio's libraries in them
 	@scripts/setup test
+	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
 	@scripts/interop >/dev/null
-	cargo test --locked --test it -- differential
+	@scripts/packages >/dev/null
+	cargo build --locked --package example-consumer
+	cargo test --locked --test it -- differential packages:: consumer:: schema_tools::
+
+packages: ## Write the types of the packages, and the records and decisions that their tests read
+	@scripts/setup test
+	@scripts/oracles >/dev/null
+	"$$(scripts/oracles)/python/bin/python" -B packages/generate
+	UPDATE_GOLDEN=1 cargo test --locked --test it consumer::rules::decisions
 
 newcomer: ## Follow the README of twilio-signature in empty projects; needs the crate registry
 	@scripts/setup lint
