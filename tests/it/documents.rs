@@ -9,20 +9,36 @@ use std::{
 use test_support::project_root;
 
 /// Folders of the repository. A code span that begins with one of them is the path of a file or folder.
-const FOLDERS: [&str; 10] =
-    ["benches/", "crates/", "dashboards/", "docs/", "examples/", "fuzz/", "helm/", "schemas/", "scripts/", "src/"];
+const FOLDERS: [&str; 11] = [
+    "benches/",
+    "crates/",
+    "dashboards/",
+    "docs/",
+    "examples/",
+    "fuzz/",
+    "helm/",
+    "packages/",
+    "schemas/",
+    "scripts/",
+    "src/",
+];
 
 /// Paths that exist only after something was run, or that no longer exist.
 const NOT_TRACKED: [&str; 3] = ["docs/development.md", "fuzz/artifacts", "fuzz/corpus"];
 
 /// Paths of all documents below the root, sorted.
 fn documents() -> Vec<PathBuf> {
-    let others = ["examples/postgresql/README.md", "fuzz/README.md", "helm/trusthub-bridge/README.md"];
+    let others = ["fuzz/README.md", "helm/trusthub-bridge/README.md", "packages/README.md"];
     let mut found: Vec<PathBuf> =
         ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].iter().chain(&others).map(PathBuf::from).collect();
-    let crates = fs::read_dir(project_root().join("crates")).unwrap();
-    found.extend(crates.map(|entry| Path::new("crates").join(entry.unwrap().file_name()).join("README.md")));
+    for folder in ["crates", "examples", "packages"] {
+        let entries = fs::read_dir(project_root().join(folder)).unwrap();
+        let readmes = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()).join("README.md"));
+        // Each crate has one, and some examples are a single file.
+        found.extend(readmes.filter(|readme| folder == "crates" || project_root().join(readme).exists()));
+    }
     found.extend(pages("docs"));
+    found.extend(pages("docs/consume"));
     found.extend(pages("docs/decisions"));
     found.sort();
     found
@@ -120,7 +136,7 @@ fn paths_in_code_spans_exist() {
 
 #[test]
 fn index_links_to_every_page_once() {
-    for folder in ["docs", "docs/decisions"] {
+    for folder in ["docs", "docs/consume", "docs/decisions"] {
         let index = Path::new(folder).join("README.md");
         let links = links(&prose(&read(&index)));
         for page in pages(folder).into_iter().filter(|page| *page != index) {

@@ -1,12 +1,12 @@
-//! The SDKs of CloudEvents for Go and Java. `make interop` runs these tests, and `make test` does not.
+//! The declarations of the TypeScript package, and the SDKs of CloudEvents for Go and Java. `make interop` runs these tests, and `make test` does not.
 //!
 //! `scripts/packages` runs the tests of the packages themselves when it builds them.
 
 use std::process::Command;
 
-use test_support::oracle::packages;
+use test_support::oracle::{harness, libraries, packages};
 
-use super::assert_reads_cloud_events;
+use super::{assert_reads_cloud_events, succeed};
 
 #[test]
 fn go_sdk_of_cloud_events_reads_every_event() {
@@ -18,4 +18,11 @@ fn java_sdk_of_cloud_events_reads_every_event() {
     let mut java = Command::new("java");
     java.arg("-classpath").arg(format!("{0}:{0}/*", packages().join("java").display())).arg("ReadCloudEvents");
     assert_reads_cloud_events(&mut java);
+}
+
+#[test]
+fn typescript_declarations_fit_a_strict_consumer() {
+    let mut tsc = Command::new("node");
+    tsc.arg(libraries().join("node/node_modules/typescript/bin/tsc")).arg("--project").arg(harness("packages"));
+    succeed(&mut tsc, "");
 }

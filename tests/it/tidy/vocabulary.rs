@@ -60,6 +60,7 @@ const CHECKED: &[&str] = &[
     "examples",
     "fuzz",
     "helm",
+    "packages",
     "scripts",
     "src",
     "tests",
