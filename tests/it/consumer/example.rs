@@ -14,7 +14,7 @@ use trusthub_events::view::View;
 
 use test_support::{
     TIMEOUT,
-    kafka::broker,
+    kafka::{broker, class_path},
     kill,
     oracle::{harness, libraries, packages},
     project_root,
@@ -29,7 +29,10 @@ pub(super) enum Language {
     Python,
     Go,
     TypeScript,
+    /// With Kafka's own client.
     Java,
+    /// The rules of the same package.
+    SpringBoot,
 }
 
 impl Language {
@@ -40,6 +43,13 @@ impl Language {
             Self::Go => Command::new(packages().join("go/example")),
             Self::TypeScript => node(&packages().join("examples/node/consumer.js")),
             Self::Java => {
+                let mut java = java();
+                let package = packages().join("java/trusthub-events-0.1.0.jar");
+                java.arg("-classpath").arg(format!("{}:{}", package.display(), class_path()));
+                java.arg(project_root().join("examples/java/EventConsumer.java"));
+                java
+            }
+            Self::SpringBoot => {
                 let mut java = java();
                 java.arg("-jar").arg(packages().join("spring-boot.jar"));
                 java
@@ -58,7 +68,7 @@ impl Language {
                 node.arg(packages().join("packages/typescript/src/index.js"));
                 decided_by(node, partitions)
             }
-            Self::Java => {
+            Self::Java | Self::SpringBoot => {
                 let mut java = java();
                 java.arg("-classpath").arg(format!("{0}:{0}/*", packages().join("java").display())).arg("Feed");
                 decided_by(java, partitions)
@@ -70,7 +80,7 @@ impl Language {
     fn is_terminated(self, status: ExitStatus) -> bool {
         /// 128 and the number of SIGTERM.
         const JVM_TERMINATED: i32 = 143;
-        status.success() || (self == Self::Java && status.code() == Some(JVM_TERMINATED))
+        status.success() || (matches!(self, Self::Java | Self::SpringBoot) && status.code() == Some(JVM_TERMINATED))
     }
 }
 

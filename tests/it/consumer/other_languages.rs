@@ -31,8 +31,13 @@ fn node_example_follows_a_real_kafka() {
 }
 
 #[test]
-fn spring_boot_example_follows_a_real_kafka() {
+fn java_example_follows_a_real_kafka() {
     follows_a_real_kafka(Language::Java);
+}
+
+#[test]
+fn spring_boot_example_follows_a_real_kafka() {
+    follows_a_real_kafka(Language::SpringBoot);
 }
 
 fn follows_a_real_kafka(language: Language) {

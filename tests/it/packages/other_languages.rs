@@ -1,4 +1,5 @@
-//! The declarations of the TypeScript package, and the SDKs of CloudEvents for Go and Java. `make interop` runs these tests, and `make test` does not.
+//! The declarations of the TypeScript package, and the SDKs of CloudEvents for Go and Java. `make interop` runs these tests, and
+//! `make test` does not.
 //!
 //! `scripts/packages` runs the tests of the packages themselves when it builds them.
 
