@@ -18,15 +18,15 @@ demo: ## Run a profile through the whole service, without installing Kafka or an
 	@scripts/setup demo
 	@cargo run --locked -- dev --once
 
-test: ## Run every test, against a real Apache Kafka and Twilio's own libraries
-	@echo "Builds and runs every test: 20 to 25 minutes on 2 cores, and about 5 more the first time." >&2
+test: ## Run the tests, against a real Apache Kafka and Twilio's own libraries
+	@echo "Builds and runs the tests: 20 to 25 minutes on 2 cores, and about 5 more the first time." >&2
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
 	@scripts/interop >/dev/null
 	@scripts/helm >/dev/null
 	@scripts/registry >/dev/null
-	# `make interop` runs the rest.
+# `make interop` runs those of the packages and examples in other languages.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(TEST_THREADS)} cargo test --locked --workspace -- --skip other_languages
 
 lint: ## Check format, code, documentation and dependencies
