@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         .env("ACCOUNT", ACCOUNT)
         .env("AUTH_TOKEN", TOKEN)
         .env("REJECTED_PROFILE", &scene.rejected)
+        .env("HOSTILE_PROFILE", &scene.hostile)
         .env("PICTURES", pictures())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

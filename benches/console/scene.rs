@@ -27,6 +27,9 @@ const NAMES: [&str; 8] = [
     "Piano Lessons",
 ];
 
+/// The name of one more profile, which would run if a page did not escape it.
+const HOSTILE_NAME: &str = "<img src=x onerror=\"top.attacked='name'\">";
+
 /// The running service.
 pub(crate) struct Scene {
     simulator: Simulator,
@@ -38,6 +41,8 @@ pub(crate) struct Scene {
     pub(crate) callbacks: String,
     /// A profile that was rejected with two codes.
     pub(crate) rejected: String,
+    /// A profile whose name is hostile.
+    pub(crate) hostile: String,
 }
 
 impl Scene {
@@ -63,10 +68,21 @@ impl Scene {
         ];
         let bridge = Bridge::launch(&[&variables[..], &machine.variables()].concat());
         bridge.wait_until_publishing();
-        let mut scene = Self { simulator, bridge, machine, kafka, callbacks: base + TARGET, rejected: String::new() };
+        let mut scene = Self {
+            simulator,
+            bridge,
+            machine,
+            kafka,
+            callbacks: base + TARGET,
+            rejected: String::new(),
+            hostile: String::new(),
+        };
         scene.rejected = scene.play();
         scene.send_others();
         scene.wait_for_profiles();
+        scene.hostile = scene.create(HOSTILE_NAME);
+        scene.submit(&scene.hostile);
+        scene.reconcile(&[]);
         scene
     }
 
@@ -100,7 +116,7 @@ impl Scene {
     fn create(&self, name: &str) -> String {
         let form = format!(
             "FriendlyName={}&Email=owner%40example.com&PolicySid={POLICY}&StatusCallback={}",
-            name.replace(' ', "+"),
+            name.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>(),
             self.callbacks
         );
         self.simulator.post("/v1/CustomerProfiles", &form)["sid"].as_str().unwrap().to_owned()

@@ -11,7 +11,7 @@ import { settings } from "./settings.js";
 export const title = "Pictures";
 
 const MOST_BYTES = 150_000;
-const WIDE = { width: 1280, height: 800 };
+const WIDE = { width: 1280, height: 720 };
 const NARROW = { width: 375, height: 760 };
 
 const PICTURES = [

@@ -16,6 +16,7 @@ export const settings = {
   account: required("ACCOUNT"),
   token: required("AUTH_TOKEN"),
   rejected: required("REJECTED_PROFILE"),
+  hostile: required("HOSTILE_PROFILE"),
   pictures: required("PICTURES"),
 };
 
