@@ -165,7 +165,7 @@ console.password.existingSecret: is not used, because console.enabled is false; 
 {{/* If a variable is set twice, one value is not used, and other parts of the chart may depend on it. */}}
 {{- define "trusthub-bridge.problems.environment" -}}
 {{- $own := include "trusthub-bridge.environment" . | fromYaml }}
-{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "console.password.existingSecret" "SCHEMA_REGISTRY_PASSWORD" "kafka.schemaRegistry.existingSecret" }}
+{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "extraVolumes, and the path of its file to CONSOLE_PASSWORD_FILE in extraEnv" }}
 {{- range .Values.extraEnv }}
 {{- $name := .name }}
 {{- if hasKey $own .name }}
