@@ -96,13 +96,29 @@ variables! {
     KAFKA_SECURITY_PROTOCOL: OPEN, "plaintext",
         "`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`";
     KAFKA_SASL_MECHANISM: OPEN, ABSENT,
-        "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`; required by the SASL protocols";
+        "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`; required by the SASL protocols";
     KAFKA_SASL_USERNAME: OPEN, ABSENT,
-        "user name; required by the SASL protocols";
+        "user name; required by `PLAIN` and `SCRAM`";
     KAFKA_SASL_PASSWORD: SECRET, ABSENT,
-        "password; required by the SASL protocols, unless `KAFKA_SASL_PASSWORD_FILE` is set";
+        "password; required by `PLAIN` and `SCRAM`, unless `KAFKA_SASL_PASSWORD_FILE` is set";
     KAFKA_SASL_PASSWORD_FILE: OPEN, ABSENT,
         "path of a file with the value of `KAFKA_SASL_PASSWORD`";
+    KAFKA_OAUTH_TOKEN_URL: OPEN, ABSENT,
+        "URL of the identity provider's token endpoint; required by `OAUTHBEARER`, unless `KAFKA_OAUTH_TOKEN_FILE` is set";
+    KAFKA_OAUTH_CLIENT_ID: OPEN, ABSENT,
+        "client id of the service at the identity provider; required with `KAFKA_OAUTH_TOKEN_URL`";
+    KAFKA_OAUTH_CLIENT_SECRET: SECRET, ABSENT,
+        "secret of that client; required with `KAFKA_OAUTH_TOKEN_URL`, unless `KAFKA_OAUTH_CLIENT_SECRET_FILE` is set";
+    KAFKA_OAUTH_CLIENT_SECRET_FILE: OPEN, ABSENT,
+        "path of a file with the value of `KAFKA_OAUTH_CLIENT_SECRET`";
+    KAFKA_OAUTH_SCOPE: OPEN, ABSENT,
+        "scopes to request, separated by spaces";
+    KAFKA_OAUTH_EXTENSIONS: OPEN, ABSENT,
+        "extensions that are sent to the broker with each token, `name=value,name=value`, such as `logicalCluster` and `identityPoolId` of Confluent Cloud";
+    KAFKA_OAUTH_CA_LOCATION: OPEN, ABSENT,
+        "file or folder of certificate authorities (PEM) trusted for the token endpoint, or `probe` for those of the system; by default those of `KAFKA_SSL_CA_LOCATION`";
+    KAFKA_OAUTH_TOKEN_FILE: OPEN, ABSENT,
+        "path of a file in which another program keeps a current token, such as a projected service account token of Kubernetes; a JSON Web Token with `exp` and `sub`; read again before the token expires";
     KAFKA_SSL_CA_LOCATION: OPEN, "probe",
         "file or folder of trusted certificate authorities (PEM) for the TLS protocols; `probe` uses those of the system";
     KAFKA_SSL_CERTIFICATE_LOCATION: OPEN, ABSENT,

@@ -17,7 +17,7 @@ mod files;
 mod http;
 mod kafka;
 mod logging;
-mod loopback;
+mod plain_http;
 mod probe;
 mod problems;
 mod reconcile;
@@ -40,8 +40,9 @@ pub use dead_letters::DeadLettersConfig;
 pub use files::CredentialFiles;
 pub use http::{AdminConfig, HttpConfig};
 pub use kafka::{
-    ClientCertificate, EventMode, KafkaConfig, REFUSED_PROPERTIES, RefusedProperty, RegistryConfig, RegistryUser,
-    SaslMechanism, Security, Tls, ValueConfig, ValueFormat,
+    ClientCertificate, ClientCredentials, EventMode, KafkaConfig, OAuthConfig, PasswordLogin, REFUSED_PROPERTIES,
+    RefusedProperty, RegistryConfig, RegistryUser, SaslLogin, SaslMechanism, Security, Tls, TokenSource, ValueConfig,
+    ValueFormat,
 };
 pub use logging::{LogFormat, LoggingConfig, ShutdownConfig, log_filter};
 pub use probe::{ProbeConfig, ProbeKey, ProbeSigner};
@@ -117,6 +118,7 @@ pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Load
     let (config, mut warnings) = load_with(vars, read_sections)?;
     warnings.extend(warnings_of(&config.twilio, &config.trusthub));
     warnings.extend(config.console.warning());
+    warnings.extend(config.kafka.warning());
     if config.reconcile.interval.is_some() {
         warnings.extend(config.twilio.missing_credentials());
     }

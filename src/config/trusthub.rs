@@ -3,7 +3,13 @@
 use serde::Deserialize;
 use trusthub_client::{ApiLimits, SetupError, TrustHub};
 
-use super::{Problems, catalogue::TRUSTHUB_BASE_URL, describe::Row, loopback::is_loopback, validate::Validator};
+use super::{
+    Problems,
+    catalogue::TRUSTHUB_BASE_URL,
+    describe::Row,
+    plain_http::{is_loopback, unencrypted_authority},
+    validate::Validator,
+};
 use crate::domain::{PublicUrl, PublicUrlError};
 
 /// Identifies this program in requests.
@@ -71,17 +77,12 @@ impl TrustHubConfig {
 
     /// Whether Trust Hub is a simulator on this machine.
     pub(super) fn is_on_this_machine(&self) -> bool {
-        self.unencrypted_authority().is_some_and(is_loopback)
-    }
-
-    /// The host and the port, if requests are not encrypted.
-    fn unencrypted_authority(&self) -> Option<&str> {
-        self.base_url.strip_prefix("http://")?.split('/').next()
+        unencrypted_authority(&self.base_url).is_some_and(is_loopback)
     }
 
     /// Warns about plain HTTP to another machine, because every request contains credentials.
     pub(super) fn warning(&self) -> Option<String> {
-        let authority = self.unencrypted_authority()?;
+        let authority = unencrypted_authority(&self.base_url)?;
         (!is_loopback(authority)).then(|| {
             let name = TRUSTHUB_BASE_URL.name;
             format!("{name} is not https; the network can read credentials, so use it only with a simulator")

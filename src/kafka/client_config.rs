@@ -1,14 +1,17 @@
 //! Translates the configuration into librdkafka's properties.
 //!
 //! Names and meanings come from librdkafka's `CONFIGURATION.md`. Nothing here waits for Kafka: `create_native_config`
-//! only sets values, and librdkafka reads key and certificate files when a client is created.
+//! only sets values, and librdkafka reads key and certificate files when a client is created. A login by token file starts the
+//! process's [`token_endpoint`] on first use.
 
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rdkafka::ClientConfig;
 use secrecy::ExposeSecret as _;
 
-use crate::config::{KafkaConfig, Security, Tls};
+use super::token_endpoint;
+use crate::config::{ClientCredentials, KafkaConfig, OAuthConfig, SaslLogin, Security, Tls, TokenSource};
 
 /// The time after which librdkafka fails a record. The service's own deadline is far shorter and expires first.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -94,14 +97,56 @@ pub(super) fn producer(kafka: &KafkaConfig) -> ClientConfig {
 
 fn set_security(config: &mut ClientConfig, security: &Security) {
     config.set("security.protocol", security.protocol());
-    if let Security::Sasl { mechanism, username, password, .. } = security {
-        config
-            .set("sasl.mechanism", mechanism.as_str())
-            .set("sasl.username", username)
-            .set("sasl.password", password.expose_secret());
+    if let Security::Sasl { login, tls } = security {
+        match login {
+            SaslLogin::Password(login) => {
+                config
+                    .set("sasl.mechanism", login.mechanism.as_str())
+                    .set("sasl.username", &login.username)
+                    .set("sasl.password", login.password.expose_secret());
+            }
+            SaslLogin::Token(oauth) => set_token_login(config, oauth, tls.as_ref()),
+        }
     }
     if let Some(tls) = security.tls() {
         set_tls(config, tls);
+    }
+}
+
+/// Lets librdkafka fetch tokens itself. Only this method works for clients of every kind and before their first poll.
+fn set_token_login(config: &mut ClientConfig, oauth: &OAuthConfig, tls: Option<&Tls>) {
+    config.set("sasl.mechanism", "OAUTHBEARER").set("sasl.oauthbearer.method", "oidc");
+    if !oauth.extensions.is_empty() {
+        config.set("sasl.oauthbearer.extensions", oauth.joined_extensions());
+    }
+    match &oauth.source {
+        TokenSource::ClientCredentials(client) => set_client_credentials(config, client, tls),
+        TokenSource::File(path) => match token_endpoint::of_file(path) {
+            Ok(endpoint) => {
+                config
+                    .set("sasl.oauthbearer.token.endpoint.url", endpoint.url().expose_secret())
+                    .set("sasl.oauthbearer.client.id", endpoint.client_id())
+                    .set("sasl.oauthbearer.client.secret", endpoint.client_secret().expose_secret());
+            }
+            // Without the URL, librdkafka does not create the client, and its caller tries again later.
+            Err(error) => {
+                tracing::error!(%error, "cannot offer the token in KAFKA_OAUTH_TOKEN_FILE to the Kafka client on 127.0.0.1");
+            }
+        },
+    }
+}
+
+fn set_client_credentials(config: &mut ClientConfig, client: &ClientCredentials, tls: Option<&Tls>) {
+    // Without it, OpenSSL looks in the folder that its build was configured with, which need not exist here.
+    let ca_location = client.ca_location.as_deref().or(tls.map(|tls| tls.ca_location.as_str())).unwrap_or("probe");
+    config
+        .set("https.ca.location", ca_location)
+        .set("sasl.oauthbearer.token.endpoint.url", &client.token_url)
+        .set("sasl.oauthbearer.client.id", &client.client_id)
+        .set("sasl.oauthbearer.client.secret", client.client_secret.expose_secret());
+    if let Some(scope) = &client.scope {
+        // librdkafka copies it into a form without encoding it.
+        config.set("sasl.oauthbearer.scope", utf8_percent_encode(scope, NON_ALPHANUMERIC).to_string());
     }
 }
 
@@ -182,6 +227,57 @@ mod tests {
             ("compression.type", "zstd"),
         ] {
             assert_eq!(check_properties(&kafka(&[property])), Ok(()), "{property:?}");
+        }
+    }
+
+    fn token_login(source: TokenSource, tls: Option<Tls>) -> KafkaConfig {
+        let extensions = vec![("logicalCluster".to_owned(), "lkc-1".to_owned()), ("b".to_owned(), "2".to_owned())];
+        let login = SaslLogin::Token(OAuthConfig { source, extensions });
+        KafkaConfig { security: Security::Sasl { login, tls }, ..kafka(&[]) }
+    }
+
+    fn client_credentials(ca_location: Option<&str>) -> TokenSource {
+        TokenSource::ClientCredentials(ClientCredentials {
+            token_url: "https://idp.example/token".to_owned(),
+            client_id: "bridge".to_owned(),
+            client_secret: "secret".into(),
+            client_secret_file: None,
+            scope: Some("api://kafka/.default b&c".to_owned()),
+            ca_location: ca_location.map(str::to_owned),
+        })
+    }
+
+    #[test]
+    fn token_login_is_accepted_by_librdkafka() {
+        let logins = [
+            token_login(client_credentials(None), None),
+            token_login(TokenSource::File("/nowhere/token".into()), None),
+        ];
+        for kafka in logins {
+            assert_eq!(check_properties(&kafka), Ok(()));
+            let created: Result<BaseConsumer, _> = common(&kafka).create();
+            assert!(created.is_ok(), "{:?}", created.err());
+        }
+    }
+
+    #[test]
+    fn scope_is_encoded_and_extensions_are_joined() {
+        let config = common(&token_login(client_credentials(None), None));
+        assert_eq!(config.get("sasl.oauthbearer.scope"), Some("api%3A%2F%2Fkafka%2F%2Edefault%20b%26c"));
+        assert_eq!(config.get("sasl.oauthbearer.extensions"), Some("logicalCluster=lkc-1,b=2"));
+    }
+
+    #[test]
+    fn token_endpoint_always_has_certificate_authorities() {
+        let tls = || Some(Tls { ca_location: "/kafka.pem".to_owned(), client_certificate: None });
+        for (own, tls, expected) in [
+            (None, None, "probe"),
+            (None, tls(), "/kafka.pem"),
+            (Some("probe"), tls(), "probe"),
+            (Some("/idp.pem"), None, "/idp.pem"),
+        ] {
+            let config = common(&token_login(client_credentials(own), tls));
+            assert_eq!(config.get("https.ca.location"), Some(expected));
         }
     }
 

@@ -251,6 +251,8 @@ pub(super) fn explain(detail: &str) -> String {
     } else if ["certificate required", "unexpected message", "bad certificate"].iter().any(|text| detail.contains(text))
     {
         "; the broker requires a client certificate: set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"
+    } else if detail.contains("invalid_token") {
+        "; the broker does not accept the token: check which issuer and audience it requires, and KAFKA_OAUTH_SCOPE"
     } else {
         ""
     };

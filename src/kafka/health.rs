@@ -9,7 +9,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::{metrics::KafkaMetrics, sink::Availability};
+use super::{metrics::KafkaMetrics, sink::Availability, token_failure};
 use crate::domain::PublishFailure;
 
 /// How long successful probes are ignored after a failed produce. A cluster can answer metadata requests and accept no
@@ -97,6 +97,9 @@ impl KafkaHealth {
             return;
         }
         self.metrics.kafka_up.set(i64::from(availability == Availability::Up));
+        if availability == Availability::Up {
+            token_failure::forget();
+        }
         self.availability.send_if_modified(|known| {
             // The first reason explains the later ones.
             let is_changed = std::mem::discriminant(known) != std::mem::discriminant(&availability);

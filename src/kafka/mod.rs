@@ -17,6 +17,9 @@
 //! `projection` has the clients of the states of profiles, which use both a consumer group and transactions; `partitioner`
 //! tells which partition has a profile.
 //!
+//! A login by OAuth token is librdkafka's own, configured by `client_config`. `token_endpoint` offers it a token that is in a
+//! file, which `token_file` reads, and `token_failure` reports why there is none.
+//!
 //! Clients of both halves that live for one request or one run are `temporary`. Each module lists its blocking calls
 //! with their thread, lock and bound.
 
@@ -44,6 +47,9 @@ mod record_search;
 mod retention;
 mod sink;
 mod temporary;
+mod token_endpoint;
+mod token_failure;
+mod token_file;
 mod topic_history;
 mod topic_monitor;
 mod topic_read_error;

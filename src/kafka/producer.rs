@@ -28,6 +28,7 @@ use super::{
     Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink, client_config,
     error::{classify, explain},
     metrics::{AclOperation, KafkaMetrics},
+    token_failure,
     topics::Topics,
     value_encoder::{EncodeError, ValueEncoder},
 };
@@ -51,11 +52,20 @@ impl ClientContext for QuietContext {
 
     fn error(&self, error: KafkaError, detail: &str) {
         tracing::debug!(%error, detail, "librdkafka");
+        token_failure::report(detail);
     }
 }
 
-/// Logs at debug level: librdkafka repeats its messages during an outage, and [`KafkaHealth`] reports the outage once.
+/// The facility of librdkafka's messages about requests for tokens.
+const TOKEN_FACILITY: &str = "OIDC";
+
+/// Logs at debug level: librdkafka repeats its messages during an outage, and [`KafkaHealth`] reports the outage once. The
+/// messages about requests for tokens name the URL, which can be that of the process's own endpoint and thus a secret; the
+/// errors say the same.
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    if facility == TOKEN_FACILITY {
+        return;
+    }
     tracing::debug!(?level, facility, message, "librdkafka");
 }
 
@@ -85,9 +95,13 @@ impl ClientContext for DeliveryContext {
                 let cause = self.cause().take();
                 health.mark_down(classify(&error), cause.as_deref().unwrap_or(detail));
             }
-            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::Fatal) => {
-                health.mark_down(classify(&error), detail);
-            }
+            Some(RDKafkaErrorCode::Authentication) => match token_failure::report(detail) {
+                // The client keeps its token until it expires.
+                Some(_) if health.is_up() => {}
+                Some(reason) => health.mark_down(classify(&error), &format!("cannot get an OAuth token: {reason}")),
+                None => health.mark_down(classify(&error), &explain(detail)),
+            },
+            Some(RDKafkaErrorCode::Fatal) => health.mark_down(classify(&error), detail),
             _ => *self.cause() = Some(explain(detail)),
         }
     }

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{Consumer as _, StreamConsumer},
@@ -39,6 +40,9 @@ use crate::{
     domain::{PublishFailure, RecordPosition, Timestamp},
     telemetry::{Operation, Operations},
 };
+
+/// How many queued errors of a consumer are logged after a request failed. Usually there are three.
+const MAX_CAUSES: usize = 100;
 
 /// How long [`TopicScan::close`] waits for the consumer to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -300,7 +304,7 @@ fn open(
         .set("fetch.wait.max.ms", "20");
     let consumer: TopicConsumer =
         TemporaryClient::create(Some(operations), || config.create_with_context(QuietContext))?;
-    let metadata = consumer.fetch_metadata(Some(name), time_left(deadline))?;
+    let metadata = consumer.fetch_metadata(Some(name), time_left(deadline)).inspect_err(|_| log_causes(&consumer))?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == name);
     if let Some(code) = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from)
         && error::classify_code(code) != PublishFailure::UnknownTopic
@@ -313,6 +317,16 @@ fn open(
         starts.insert(partition.id(), start);
     }
     Ok((consumer, starts))
+}
+
+/// Lets the context log the errors that librdkafka has queued for the consumer's first poll, such as a token that it cannot
+/// get. The error of a request does not name its cause.
+fn log_causes(consumer: &StreamConsumer<QuietContext>) {
+    for _ in 0..MAX_CAUSES {
+        if !matches!(consumer.recv().now_or_never(), Some(Err(_))) {
+            return;
+        }
+    }
 }
 
 fn assign(

@@ -9,7 +9,8 @@ use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret;
 use trusthub_bridge::config::{
-    self, Config, LoadedConfig, LogFormat, Problems, REFUSED_PROPERTIES, SaslMechanism, Security, VARIABLES,
+    self, Config, LoadedConfig, LogFormat, PasswordLogin, Problems, REFUSED_PROPERTIES, SaslLogin, SaslMechanism,
+    Security, TokenSource, VARIABLES,
 };
 use trusthub_bridge::domain::SignatureMode;
 
@@ -167,9 +168,74 @@ fn each_security_protocol_accepts_exactly_its_own_settings() {
             let wanted = [("KAFKA_SECURITY_PROTOCOL", protocol), ("KAFKA_SASL_MECHANISM", name), login[0], login[1]];
             let security = config(&wanted).kafka.security;
             assert_eq!(security.protocol(), protocol);
-            let Security::Sasl { mechanism, username, password, .. } = security else { panic!("no login") };
+            let PasswordLogin { mechanism, username, password, .. } = password_login(security);
             assert_eq!((mechanism, username.as_str(), password.expose_secret()), (expected, "bridge", PASSWORD));
         }
+    }
+}
+
+fn password_login(security: Security) -> PasswordLogin {
+    match security {
+        Security::Sasl { login: SaslLogin::Password(login), .. } => login,
+        other => panic!("no login by password: {other:?}"),
+    }
+}
+
+fn token_source(config: &Config) -> &TokenSource {
+    match &config.kafka.security {
+        Security::Sasl { login: SaslLogin::Token(oauth), .. } => &oauth.source,
+        other => panic!("no login by token: {other:?}"),
+    }
+}
+
+const OAUTHBEARER: [(&str, &str); 2] =
+    [("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"), ("KAFKA_SASL_MECHANISM", "oauthbearer")];
+
+#[test]
+fn token_comes_from_an_identity_provider_or_from_a_file() {
+    let secret = file("client-secret", format!("{PASSWORD}\n").as_bytes());
+    let by_provider = config(
+        &[
+            &OAUTHBEARER[..],
+            &[
+                ("KAFKA_OAUTH_TOKEN_URL", "https://idp.example/oauth/token/"),
+                ("KAFKA_OAUTH_CLIENT_ID", "bridge"),
+                ("KAFKA_OAUTH_CLIENT_SECRET_FILE", secret.to_str().unwrap()),
+                ("KAFKA_OAUTH_SCOPE", "api://kafka/.default publish"),
+                ("KAFKA_OAUTH_EXTENSIONS", "logicalCluster=lkc-1, identityPoolId=pool-a=b"),
+            ],
+        ]
+        .concat(),
+    );
+    let TokenSource::ClientCredentials(client) = token_source(&by_provider) else { panic!("no client credentials") };
+    assert_eq!(client.token_url, "https://idp.example/oauth/token/", "its last slash is significant");
+    assert_eq!((client.client_id.as_str(), client.client_secret.expose_secret()), ("bridge", PASSWORD));
+    assert_eq!((client.scope.as_deref(), &client.ca_location), (Some("api://kafka/.default publish"), &None));
+    assert_eq!(described(&by_provider, "KAFKA_SASL_MECHANISM"), "OAUTHBEARER");
+    assert_eq!(described(&by_provider, "KAFKA_OAUTH_CLIENT_SECRET"), "[redacted]");
+    assert_eq!(described(&by_provider, "KAFKA_OAUTH_EXTENSIONS"), "logicalCluster=lkc-1,identityPoolId=pool-a=b");
+
+    let token = ("KAFKA_OAUTH_TOKEN_FILE", "/nowhere/yet");
+    let by_file = config(&[&OAUTHBEARER[..], &[token]].concat());
+    assert!(matches!(token_source(&by_file), TokenSource::File(path) if path.to_str() == Some(token.1)));
+    assert_eq!(described(&by_file, token.0), token.1);
+    assert_eq!(described(&by_file, "KAFKA_OAUTH_CLIENT_SECRET"), "");
+}
+
+#[test]
+fn client_secret_that_the_network_can_read_is_a_warning() {
+    let warnings = |url| {
+        let client = [
+            ("KAFKA_OAUTH_TOKEN_URL", url),
+            ("KAFKA_OAUTH_CLIENT_ID", "bridge"),
+            ("KAFKA_OAUTH_CLIENT_SECRET", PASSWORD),
+        ];
+        load(&[&OAUTHBEARER[..], &client].concat()).unwrap().warnings
+    };
+    let expected = "KAFKA_OAUTH_TOKEN_URL is not https; the network can read the client secret";
+    assert_eq!(warnings("http://keycloak:8080/token"), [expected]);
+    for url in ["https://keycloak/token", "http://127.0.0.1:8080/token", "http://localhost/token"] {
+        assert_eq!(warnings(url), [""; 0]);
     }
 }
 
@@ -190,8 +256,7 @@ fn secret_may_be_in_a_file_that_ends_with_a_newline() {
     assert_eq!(described(&config, "TWILIO_AUTH_TOKEN"), "[redacted, 2 tokens]");
     assert_eq!(described(&config, "TWILIO_AUTH_TOKEN_FILE"), token.display().to_string());
     assert_eq!(described(&config, "KAFKA_SASL_PASSWORD_FILE"), password.display().to_string());
-    let Security::Sasl { password, .. } = config.kafka.security else { panic!("no login") };
-    assert_eq!(password.expose_secret(), PASSWORD);
+    assert_eq!(password_login(config.kafka.security).password.expose_secret(), PASSWORD);
 }
 
 #[test]
@@ -217,8 +282,21 @@ fn secrets_appear_neither_in_debug_nor_in_the_description() {
         assert!(!shown.contains(secret), "{shown}");
     }
     assert_eq!(described(&config, "PUBLIC_URL"), "https://[redacted]@hooks.example.com");
+    let with_token = self::config(
+        &[
+            &OAUTHBEARER[..],
+            &[
+                ("KAFKA_OAUTH_TOKEN_URL", "https://idp.example/token"),
+                ("KAFKA_OAUTH_CLIENT_ID", "bridge"),
+                ("KAFKA_OAUTH_CLIENT_SECRET", PASSWORD),
+            ],
+        ]
+        .concat(),
+    );
+    assert!(!format!("{with_token:?} {:?}", with_token.describe()).contains(PASSWORD));
     for variable in VARIABLES.iter().filter(|variable| variable.secret) {
-        assert!(described(&config, variable.name).starts_with("[redacted"), "{}", variable.name);
+        let with_secret = if variable.name.contains("_OAUTH_") { &with_token } else { &config };
+        assert!(described(with_secret, variable.name).starts_with("[redacted"), "{}", variable.name);
     }
 }
 

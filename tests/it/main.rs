@@ -29,6 +29,7 @@ mod identity;
 mod ingress;
 mod interop;
 mod kafka_errors;
+mod kafka_oauth;
 mod kafka_security;
 mod log_trail;
 mod logging;

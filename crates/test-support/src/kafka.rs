@@ -7,6 +7,7 @@
 mod broker;
 mod cluster;
 mod node;
+mod oauth;
 mod records;
 mod secure;
 
@@ -14,6 +15,7 @@ pub use self::{
     broker::{Broker, SHORT_SESSION, broker, unique_topic},
     cluster::{Cluster, FaultProxy},
     node::{USER, USER_PASSWORD, class_path, free_port},
+    oauth::{CLIENT_SECRET, OAuthBroker, oauth_broker},
     records::Record,
     secure::{Authentication, Certificate, SecureBroker},
 };

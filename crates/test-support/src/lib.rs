@@ -10,6 +10,7 @@
 //! | use a real Kafka: the shared broker or a private one | [`kafka::broker`], [`kafka::Broker`] |
 //! | use several brokers, and break the network to them | [`kafka::Cluster`], [`kafka::FaultProxy`], [`proxy::Fault`] |
 //! | use a Kafka that requires TLS or a login | [`kafka::SecureBroker`] |
+//! | use a Kafka that requires OAuth tokens, and their issuer | [`kafka::oauth_broker`], [`identity_provider::IdentityProvider`] |
 //! | use an in-process Kafka that returns errors | [`mock_cluster`] |
 //! | send callbacks continuously and prove that none is lost | [`Load`], [`ledger::Ledger`] |
 //! | derive each profile's status as a consumer does | [`latest_statuses`] |
@@ -47,6 +48,7 @@ mod executable;
 pub mod golden;
 pub mod histories;
 mod http;
+pub mod identity_provider;
 pub mod ingress;
 pub mod kafka;
 pub mod ledger;
@@ -68,6 +70,7 @@ pub mod replicas;
 mod request;
 pub mod simulator;
 pub mod states;
+mod supervised;
 mod wait;
 mod watchdog;
 

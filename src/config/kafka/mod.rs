@@ -1,5 +1,6 @@
 //! The Kafka cluster and its topics.
 
+mod oauth;
 mod properties;
 mod security;
 mod values;
@@ -8,8 +9,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use oauth::{ClientCredentials, OAuthConfig, TokenSource};
 pub use properties::{REFUSED_PROPERTIES, RefusedProperty};
-pub use security::{ClientCertificate, SaslMechanism, Security, Tls};
+pub use security::{ClientCertificate, PasswordLogin, SaslLogin, SaslMechanism, Security, Tls};
 pub use values::{EventMode, RegistryConfig, RegistryUser, ValueConfig, ValueFormat};
 
 use super::{
@@ -22,6 +24,7 @@ use super::{
     environment::Environment,
     validate::Validator,
 };
+use oauth::OAuthSection;
 use security::{SaslSection, SslSection};
 use values::{CloudEventsSection, RegistrySection};
 
@@ -74,6 +77,7 @@ struct KafkaSection {
 pub(super) struct KafkaSections {
     kafka: KafkaSection,
     sasl: SaslSection,
+    oauth: OAuthSection,
     ssl: SslSection,
     cloud_events: CloudEventsSection,
     registry: RegistrySection,
@@ -84,6 +88,7 @@ impl KafkaSections {
         Some(Self {
             kafka: environment.section("KAFKA_", validator)?,
             sasl: environment.section("KAFKA_SASL_", validator)?,
+            oauth: environment.section("KAFKA_OAUTH_", validator)?,
             ssl: environment.section("KAFKA_SSL_", validator)?,
             cloud_events: environment.section("CE_", validator)?,
             registry: environment.section("SCHEMA_REGISTRY_", validator)?,
@@ -91,7 +96,7 @@ impl KafkaSections {
     }
 
     pub(super) fn validate(self, validator: &mut Validator) -> Option<KafkaConfig> {
-        let Self { kafka, sasl, ssl, cloud_events, registry } = self;
+        let Self { kafka, sasl, oauth, ssl, cloud_events, registry } = self;
         let bootstrap_servers = bootstrap_servers(kafka.bootstrap_servers, validator);
         let topic = topic(&KAFKA_TOPIC, kafka.topic, validator);
         let dead_letter_topic = dead_letter_topic(kafka.dead_letter_topic, topic.as_deref(), validator);
@@ -102,7 +107,7 @@ impl KafkaSections {
         let topic_partitions = validator.parse_number(&KAFKA_TOPIC_PARTITIONS, kafka.topic_partitions, 1..=10_000);
         let topic_replication = validator.parse_number(&KAFKA_TOPIC_REPLICATION, kafka.topic_replication, 1..=32);
         let value_format = values::format(kafka.value_format, validator);
-        let security = security::validate(kafka.security_protocol, sasl, ssl, validator);
+        let security = security::validate(kafka.security_protocol, sasl, oauth, ssl, validator);
         let properties = kafka.properties.map(|text| properties::parse(&text, validator));
         // Twilio gives up after 15 s, so a later acknowledgement has no use.
         let ack_timeout = validator.parse_number(&KAFKA_ACK_TIMEOUT_MS, kafka.ack_timeout_ms, 100..=14_000);
@@ -190,6 +195,14 @@ fn profiles_topic(given: Option<String>, others: [Option<&str>; 2], validator: &
 }
 
 impl KafkaConfig {
+    /// Warns about a client secret that the network can read.
+    pub(super) fn warning(&self) -> Option<String> {
+        match &self.security {
+            Security::Sasl { login: SaslLogin::Token(oauth), .. } => oauth.warning(),
+            _ => None,
+        }
+    }
+
     pub(super) fn describe(&self) -> Vec<Row> {
         let replication = self.topic_replication.map(|count| count.to_string());
         let mut rows = vec![

@@ -45,8 +45,10 @@ refused! {
         "test.*" "ut_*";
     "the protocol has its own variable; set KAFKA_SECURITY_PROTOCOL":
         "security.protocol";
-    "the login has its own variables; set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD":
+    "the login has its own variables; set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or KAFKA_OAUTH_TOKEN_URL":
         "*sasl*";
+    "the token endpoint has its own variable; set KAFKA_OAUTH_CA_LOCATION":
+        "https.ca.*";
     "the service reads the states of a partition for as long as that takes; remove it":
         "max.poll.interval.ms";
     "the broker's certificate and host name are always checked; remove it, and set KAFKA_SSL_CA_LOCATION for a private authority":

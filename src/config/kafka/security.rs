@@ -12,6 +12,7 @@ use crate::config::{
         Variable,
     },
     describe::Row,
+    kafka::oauth::{OAuthConfig, OAuthSection, set_variables},
     validate::Validator,
 };
 
@@ -25,19 +26,35 @@ pub enum Security {
         /// The trusted authorities and the client certificate.
         tls: Tls,
     },
-    /// Authentication by user name and password.
+    /// Authentication by a password or a token.
     Sasl {
-        /// How the password is sent or proven.
-        mechanism: SaslMechanism,
-        /// The Kafka user.
-        username: String,
-        /// The password of the user.
-        password: SecretString,
-        /// The file that the password was read from.
-        password_file: Option<PathBuf>,
+        /// What the service presents to Kafka.
+        login: SaslLogin,
         /// Encryption, if any.
         tls: Option<Tls>,
     },
+}
+
+/// What the service presents to Kafka to log in.
+#[derive(Debug, Clone)]
+pub enum SaslLogin {
+    /// A user name and a password.
+    Password(PasswordLogin),
+    /// An OAuth token, which is replaced before it expires (`OAUTHBEARER`).
+    Token(OAuthConfig),
+}
+
+/// A Kafka user and its password.
+#[derive(Debug, Clone)]
+pub struct PasswordLogin {
+    /// How the password is sent or proven.
+    pub mechanism: SaslMechanism,
+    /// The Kafka user.
+    pub username: String,
+    /// The password of the user.
+    pub password: SecretString,
+    /// The file that the password was read from.
+    pub password_file: Option<PathBuf>,
 }
 
 /// The TLS settings. The certificates of the brokers are always verified; no setting turns that off.
@@ -58,7 +75,7 @@ pub struct ClientCertificate {
     pub key_location: String,
 }
 
-/// The supported SASL mechanisms, which need only a user name and a password.
+/// The SASL mechanisms that need a user name and a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaslMechanism {
     /// The password itself is sent.
@@ -69,13 +86,19 @@ pub enum SaslMechanism {
     ScramSha512,
 }
 
-const MECHANISMS: [(&str, SaslMechanism); 3] = [
-    ("PLAIN", SaslMechanism::Plain),
-    ("SCRAM-SHA-256", SaslMechanism::ScramSha256),
-    ("SCRAM-SHA-512", SaslMechanism::ScramSha512),
+/// The words of `KAFKA_SASL_MECHANISM`. `None` is a login by token.
+const MECHANISMS: [(&str, Option<SaslMechanism>); 4] = [
+    ("PLAIN", Some(SaslMechanism::Plain)),
+    ("SCRAM-SHA-256", Some(SaslMechanism::ScramSha256)),
+    ("SCRAM-SHA-512", Some(SaslMechanism::ScramSha512)),
+    (OAUTHBEARER, None),
 ];
+/// Kafka's name of the mechanism that sends a token.
+const OAUTHBEARER: &str = "OAUTHBEARER";
 /// Mechanisms of Kafka that are not supported. They are listed so that the problem can name them.
-const OTHER_MECHANISMS: [&str; 3] = ["GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"];
+const OTHER_MECHANISMS: [&str; 2] = ["GSSAPI", "AWS_MSK_IAM"];
+/// The words of `KAFKA_SASL_MECHANISM`, as a problem names them.
+const SUPPORTED: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER";
 
 impl SaslMechanism {
     /// Returns Kafka's name of the mechanism.
@@ -123,33 +146,79 @@ pub(super) struct SslSection {
 pub(super) fn validate(
     protocol: Option<String>,
     sasl: SaslSection,
+    oauth: OAuthSection,
     ssl: SslSection,
     validator: &mut Validator,
 ) -> Option<Security> {
     match validator.parse_choice(&KAFKA_SECURITY_PROTOCOL, protocol, &PROTOCOLS)? {
         Protocol::Plaintext => {
-            sasl.report_unused(validator);
+            report_unused_login(&sasl, &oauth, validator);
             ssl.report_unused(validator);
             Some(Security::Plaintext)
         }
         Protocol::Ssl => {
-            sasl.report_unused(validator);
+            report_unused_login(&sasl, &oauth, validator);
             ssl.validate(validator).map(|tls| Security::Ssl { tls })
         }
         Protocol::SaslPlaintext => {
             ssl.report_unused(validator);
-            sasl.validate(None, validator)
+            sasl.validate(oauth, validator).map(|login| Security::Sasl { login, tls: None })
         }
         Protocol::SaslSsl => {
             let tls = ssl.validate(validator);
-            sasl.validate(tls, validator)
+            let login = sasl.validate(oauth, validator);
+            Some(Security::Sasl { login: login?, tls: Some(tls?) })
         }
     }
 }
 
+fn report_unused_login(sasl: &SaslSection, oauth: &OAuthSection, validator: &mut Validator) {
+    let report = |variable: &Variable, validator: &mut Validator| {
+        let problem = "contradicts KAFKA_SECURITY_PROTOCOL, which does not use it; remove it, or write \
+                       KAFKA_SECURITY_PROTOCOL=sasl_ssl";
+        validator.report(variable, problem);
+    };
+    if sasl.mechanism.is_some() {
+        report(&KAFKA_SASL_MECHANISM, validator);
+    }
+    for variable in sasl.set().chain(oauth.set()) {
+        report(variable, validator);
+    }
+}
+
 impl SaslSection {
-    fn validate(self, tls: Option<Tls>, validator: &mut Validator) -> Option<Security> {
-        let mechanism = read_mechanism(self.mechanism, validator);
+    fn validate(self, oauth: OAuthSection, validator: &mut Validator) -> Option<SaslLogin> {
+        match read_mechanism(self.mechanism.clone(), validator) {
+            Some(None) => {
+                for variable in self.set() {
+                    validator.report(
+                        variable,
+                        "contradicts KAFKA_SASL_MECHANISM=OAUTHBEARER, which does not use it; remove it, and set \
+                         KAFKA_OAUTH_CLIENT_ID and KAFKA_OAUTH_CLIENT_SECRET instead",
+                    );
+                }
+                oauth.validate(validator).map(SaslLogin::Token)
+            }
+            Some(Some(mechanism)) => {
+                for variable in oauth.set() {
+                    validator.report(
+                        variable,
+                        "contradicts KAFKA_SASL_MECHANISM, which does not use it; remove it, or write \
+                         KAFKA_SASL_MECHANISM=OAUTHBEARER",
+                    );
+                }
+                self.validate_password(mechanism, validator)
+            }
+            // The other variables cannot be checked without a mechanism, unless only a login by password has them.
+            None if oauth.set().next().is_none() => {
+                self.validate_password(SaslMechanism::Plain, validator);
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn validate_password(self, mechanism: SaslMechanism, validator: &mut Validator) -> Option<SaslLogin> {
         if self.username.is_none() {
             validator.report_missing(&KAFKA_SASL_USERNAME, "the Kafka user");
         }
@@ -161,32 +230,31 @@ impl SaslSection {
         if password.text.contains(char::is_control) {
             validator.report(password.source, "contains a line break or another control character; remove it");
         }
-        Some(Security::Sasl {
-            mechanism: mechanism?,
+        Some(SaslLogin::Password(PasswordLogin {
+            mechanism,
             username: self.username?,
             password: password.text.into(),
             password_file: password.file,
-            tls,
-        })
+        }))
     }
 
-    fn report_unused(&self, validator: &mut Validator) {
-        let instead = "remove it, or write KAFKA_SECURITY_PROTOCOL=sasl_ssl";
-        report_if_set(&KAFKA_SASL_MECHANISM, self.mechanism.as_ref(), instead, validator);
-        report_if_set(&KAFKA_SASL_USERNAME, self.username.as_ref(), instead, validator);
-        report_if_set(&KAFKA_SASL_PASSWORD, self.password.as_ref(), instead, validator);
-        report_if_set(&KAFKA_SASL_PASSWORD_FILE, self.password_file.as_ref(), instead, validator);
+    /// The variables that are set, without the mechanism.
+    fn set(&self) -> impl Iterator<Item = &'static Variable> + use<> {
+        set_variables([
+            (&KAFKA_SASL_USERNAME, self.username.is_some()),
+            (&KAFKA_SASL_PASSWORD, self.password.is_some()),
+            (&KAFKA_SASL_PASSWORD_FILE, self.password_file.is_some()),
+        ])
     }
 }
 
-fn read_mechanism(given: Option<String>, validator: &mut Validator) -> Option<SaslMechanism> {
-    let allowed = "write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512";
+fn read_mechanism(given: Option<String>, validator: &mut Validator) -> Option<Option<SaslMechanism>> {
     let Some(text) = given else {
-        validator.report_missing(&KAFKA_SASL_MECHANISM, "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512");
+        validator.report_missing(&KAFKA_SASL_MECHANISM, SUPPORTED);
         return None;
     };
     if let Some(other) = OTHER_MECHANISMS.iter().find(|other| other.eq_ignore_ascii_case(&text)) {
-        validator.report(&KAFKA_SASL_MECHANISM, format!("{other} is not supported; {allowed}"));
+        validator.report(&KAFKA_SASL_MECHANISM, format!("{other} is not supported; write {SUPPORTED}"));
         return None;
     }
     validator.parse_choice(&KAFKA_SASL_MECHANISM, Some(text), &MECHANISMS)
@@ -238,34 +306,49 @@ fn report_if_set(variable: &Variable, given: Option<&String>, instead: &str, val
 }
 
 impl Security {
-    pub(super) fn describe(&self) -> [Row; 8] {
+    pub(super) fn describe(&self) -> Vec<Row> {
         let [mechanism, username, password, password_file] = self.describe_sasl();
-        let tls = self.tls();
-        let client = tls.and_then(|tls| tls.client_certificate.as_ref());
-        [
+        let mut rows = vec![
             (KAFKA_SECURITY_PROTOCOL.name, self.protocol().to_owned()),
             (KAFKA_SASL_MECHANISM.name, mechanism),
             (KAFKA_SASL_USERNAME.name, username),
             (KAFKA_SASL_PASSWORD.name, password),
             (KAFKA_SASL_PASSWORD_FILE.name, password_file),
+        ];
+        rows.extend(OAuthConfig::describe(match self.login() {
+            Some(SaslLogin::Token(oauth)) => Some(oauth),
+            _ => None,
+        }));
+        let tls = self.tls();
+        let client = tls.and_then(|tls| tls.client_certificate.as_ref());
+        rows.extend([
             (KAFKA_SSL_CA_LOCATION.name, tls.map(|tls| tls.ca_location.clone()).unwrap_or_default()),
             (
                 KAFKA_SSL_CERTIFICATE_LOCATION.name,
                 client.map(|pair| pair.certificate_location.clone()).unwrap_or_default(),
             ),
             (KAFKA_SSL_KEY_LOCATION.name, client.map(|pair| pair.key_location.clone()).unwrap_or_default()),
-        ]
+        ]);
+        rows
     }
 
     fn describe_sasl(&self) -> [String; 4] {
-        match self {
-            Self::Plaintext | Self::Ssl { .. } => Default::default(),
-            Self::Sasl { mechanism, username, password_file, .. } => [
-                mechanism.as_str().to_owned(),
-                username.clone(),
+        match self.login() {
+            None => Default::default(),
+            Some(SaslLogin::Password(login)) => [
+                login.mechanism.as_str().to_owned(),
+                login.username.clone(),
                 "[redacted]".to_owned(),
-                password_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+                login.password_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
             ],
+            Some(SaslLogin::Token(_)) => [OAUTHBEARER.to_owned(), String::new(), String::new(), String::new()],
+        }
+    }
+
+    fn login(&self) -> Option<&SaslLogin> {
+        match self {
+            Self::Plaintext | Self::Ssl { .. } => None,
+            Self::Sasl { login, .. } => Some(login),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
             SCHEMA_REGISTRY_PASSWORD_FILE, SCHEMA_REGISTRY_URL, SCHEMA_REGISTRY_USERNAME, Variable,
         },
         describe::Row,
-        loopback::is_loopback,
+        plain_http::{is_loopback, unencrypted_authority},
         validate::Validator,
     },
     domain::{PublicUrl, PublicUrlError},
@@ -186,7 +186,7 @@ impl ValueConfig {
     /// Warns about a password that the network can read.
     pub(in crate::config) fn warning(&self) -> Option<String> {
         let registry = self.registry.as_ref().filter(|registry| registry.user.is_some())?;
-        let authority = registry.url.strip_prefix("http://")?.split('/').next()?;
+        let authority = unencrypted_authority(&registry.url)?;
         (!is_loopback(authority)).then(|| {
             let name = SCHEMA_REGISTRY_URL.name;
             format!("{name} is not https; the network can read SCHEMA_REGISTRY_PASSWORD, so use https")

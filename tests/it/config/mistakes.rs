@@ -170,7 +170,7 @@ fn contradiction_in_the_security_of_kafka_is_reported() {
         (&[ssl, user], "KAFKA_SASL_USERNAME", "remove it, or write"),
         (&[password], "KAFKA_SASL_PASSWORD", "remove it, or write"),
         (&[("KAFKA_SASL_PASSWORD_FILE", gone)], "KAFKA_SASL_PASSWORD_FILE", "remove it, or write"),
-        (&[sasl, user, password], "KAFKA_SASL_MECHANISM", "write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+        (&[sasl, user, password], "KAFKA_SASL_MECHANISM", "SCRAM-SHA-512 or OAUTHBEARER"),
         (&[sasl, mechanism, password], "KAFKA_SASL_USERNAME", "write the Kafka user"),
         (&[sasl, mechanism, user], "KAFKA_SASL_PASSWORD", "or its path into KAFKA_SASL_PASSWORD_FILE"),
         (&[sasl, mechanism, user, broken], "KAFKA_SASL_PASSWORD", "control character; remove it"),
@@ -183,12 +183,12 @@ fn contradiction_in_the_security_of_kafka_is_reported() {
         (
             &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "gssapi")],
             "KAFKA_SASL_MECHANISM",
-            "GSSAPI is not supported; write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+            "GSSAPI is not supported; write PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
         ),
         (
-            &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "OAUTHBEARER")],
+            &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "aws_msk_iam")],
             "KAFKA_SASL_MECHANISM",
-            "OAUTHBEARER is not supported; write PLAIN",
+            "AWS_MSK_IAM is not supported; write PLAIN",
         ),
         (
             &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "MD5")],
@@ -217,6 +217,56 @@ fn contradiction_in_the_security_of_kafka_is_reported() {
 }
 
 #[test]
+fn mistake_in_a_login_by_token_is_reported() {
+    const URL: &str = "KAFKA_OAUTH_TOKEN_URL";
+    const ID: &str = "KAFKA_OAUTH_CLIENT_ID";
+    const SECRET: &str = "KAFKA_OAUTH_CLIENT_SECRET";
+    const FILE: &str = "KAFKA_OAUTH_TOKEN_FILE";
+    const SCOPE: &str = "KAFKA_OAUTH_SCOPE";
+    const EXTENSIONS: &str = "KAFKA_OAUTH_EXTENSIONS";
+    let sasl = ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl");
+    let (oauth, plain) = (("KAFKA_SASL_MECHANISM", "OAUTHBEARER"), ("KAFKA_SASL_MECHANISM", "PLAIN"));
+    let (user, password) = (("KAFKA_SASL_USERNAME", "bridge"), ("KAFKA_SASL_PASSWORD", PASSWORD));
+    let (url, id, secret) = ((URL, "https://idp.example/token"), (ID, "bridge"), (SECRET, PASSWORD));
+    let file = (FILE, "/var/run/secrets/token");
+    let with = |mistake: (&'static str, &'static str)| [sasl, oauth, url, id, secret, mistake];
+    assert_each_is_reported(&[
+        (&[url], URL, "contradicts KAFKA_SECURITY_PROTOCOL, which does not use it; remove it, or write KAFKA_SECURITY"),
+        (&[sasl, plain, user, password, file], FILE, "remove it, or write KAFKA_SASL_MECHANISM=OAUTHBEARER"),
+        (&[sasl, oauth, id, secret], URL, "write the URL of your identity provider's token endpoint, or the path of a"),
+        (&[sasl, oauth, url, secret], ID, "write the client id of the service"),
+        (&[sasl, oauth, url, id], SECRET, "or its path into KAFKA_OAUTH_CLIENT_SECRET_FILE"),
+        (&[sasl, oauth, url, id, (SECRET, "a\nb")], SECRET, "control character; remove it"),
+        (&with(user), "KAFKA_SASL_USERNAME", "contradicts KAFKA_SASL_MECHANISM=OAUTHBEARER, which does not use it"),
+        (&with(password), "KAFKA_SASL_PASSWORD", "set KAFKA_OAUTH_CLIENT_ID and KAFKA_OAUTH_CLIENT_SECRET instead"),
+        (
+            &[sasl, oauth, file, (SCOPE, "x")],
+            SCOPE,
+            "contradicts KAFKA_OAUTH_TOKEN_FILE, which is also set; remove one",
+        ),
+        (
+            &with(("KAFKA_OAUTH_CA_LOCATION", "/gone")),
+            "KAFKA_OAUTH_CA_LOCATION",
+            "write the path of a readable PEM file",
+        ),
+        (&[sasl, oauth, id, secret, (URL, "idp.example/token")], URL, "does not start with https://; write the URL"),
+        (&[sasl, oauth, id, secret, (URL, "https://a:b@idp.example/")], URL, "write the client id into KAFKA_OAUTH_CL"),
+        (
+            &[sasl, oauth, id, secret, (URL, "https://idp.example/t?scope=x")],
+            URL,
+            "write the scope into KAFKA_OAUTH_SC",
+        ),
+        (&[sasl, oauth, url, secret, (ID, "bridge:secret")], ID, "write the client id alone"),
+        (&with((SCOPE, "a \"b\"")), SCOPE, "separated by spaces"),
+        (&with((EXTENSIONS, "logicalCluster")), EXTENSIONS, "item 1 is not an extension; write name=value"),
+        (&with((EXTENSIONS, "a=1,logical_cluster=x")), EXTENSIONS, "item 2 is not an extension"),
+        (&with((EXTENSIONS, "a=1\\,b=2")), EXTENSIONS, "item 1 is not an extension"),
+        (&with((EXTENSIONS, "auth=x")), EXTENSIONS, "item 1 has the name auth, which is the token's; remove it"),
+        (&with((EXTENSIONS, "a=1,a=2")), EXTENSIONS, "item 2 repeats an earlier extension; remove one of them"),
+    ]);
+}
+
+#[test]
 fn invalid_property_list_is_reported() {
     const PROPERTIES: &str = "KAFKA_PROPERTIES";
     assert_each_is_reported(&[
@@ -240,6 +290,9 @@ fn invalid_property_list_is_reported() {
         (&[(PROPERTIES, "ssl.key.password=x")], PROPERTIES, "write the SASL password to KAFKA_SASL_PASSWORD"),
         (&[(PROPERTIES, "sasl.password=x")], PROPERTIES, "write the SASL password to KAFKA_SASL_PASSWORD"),
         (&[(PROPERTIES, "sasl.username=x")], PROPERTIES, "set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME"),
+        (&[(PROPERTIES, "sasl.oauthbearer.token.endpoint.url=x")], PROPERTIES, "or KAFKA_OAUTH_TOKEN_URL"),
+        (&[(PROPERTIES, "enable.sasl.oauthbearer.unsecure.jwt=true")], PROPERTIES, "or KAFKA_OAUTH_TOKEN_URL"),
+        (&[(PROPERTIES, "https.ca.location=/x")], PROPERTIES, "set KAFKA_OAUTH_CA_LOCATION"),
         (&[(PROPERTIES, "ssl.ca.location=/x")], PROPERTIES, "set KAFKA_SSL_CA_LOCATION"),
         (&[(PROPERTIES, "ssl.key.pem=x")], PROPERTIES, "set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"),
         (&[(PROPERTIES, "test.mock.num.brokers=3")], PROPERTIES, "must reach a real cluster; remove it"),
@@ -370,6 +423,7 @@ fn all_problems_are_reported_in_one_error() {
     let silent = |name: &str| {
         ["SPOOL_DIR", "SIMULATOR_STATE", "SCHEMA_REGISTRY_PASSWORD"].contains(&name)
             || name.contains("_SASL_")
+            || name.contains("_OAUTH_")
             || name.contains("_SSL_")
             || name.ends_with("_FILE")
     };
@@ -391,9 +445,11 @@ fn no_problem_repeats_a_secret_written_into_the_wrong_variable() {
         ]
     };
     for (variable, value) in VARIABLES.iter().flat_map(|variable| shapes("hunter2").map(|value| (variable, value))) {
-        let broken = [(variable.name, value.as_str()), ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl")];
-        let problems = problems(&broken);
-        let shown = format!("{problems} {problems:?}");
-        assert!(!shown.contains("hunter2"), "{}={value:?} → {shown}", variable.name);
+        for mechanism in ["", "OAUTHBEARER"] {
+            let sasl = [("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"), ("KAFKA_SASL_MECHANISM", mechanism)];
+            let problems = problems(&[&sasl[..], &[(variable.name, value.as_str())]].concat());
+            let shown = format!("{problems} {problems:?}");
+            assert!(!shown.contains("hunter2"), "{}={value:?} → {shown}", variable.name);
+        }
     }
 }

@@ -90,17 +90,17 @@ impl Broker {
 
     /// Kills the broker as a crash would; start it with [`SHORT_SESSION`] if it is to restart soon.
     pub fn kill(&mut self) {
-        self.node.as_mut().expect("this broker was started here").kill();
+        self.node.as_mut().expect("this broker was started here").process().kill();
     }
 
     /// Suspends the broker: its connections stay open, and it answers nothing.
     pub fn pause(&mut self) {
-        self.node.as_mut().expect("this broker was started here").pause();
+        self.node.as_mut().expect("this broker was started here").process().pause();
     }
 
     /// Resumes the broker, which first handles the requests that it had received.
     pub fn resume(&mut self) {
-        self.node.as_mut().expect("this broker was started here").resume();
+        self.node.as_mut().expect("this broker was started here").process().resume();
         self.wait_until_ready();
     }
 

@@ -126,7 +126,7 @@ impl Cluster {
     /// Kills a broker as a crash would.
     pub fn kill(&mut self, broker: usize) {
         if self.stopped.insert(broker) {
-            self.nodes[broker].kill();
+            self.nodes[broker].process().kill();
         }
     }
 

@@ -1,15 +1,16 @@
 //! One Kafka process: its command line, folder, ports and lifetime.
 
-use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, Stdio};
+use std::path::Path;
+use std::process::{self, Command};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, iter};
 
-use crate::executable::{project_root, temporary_folder};
+use crate::{
+    executable::{project_root, temporary_folder},
+    supervised::Supervised,
+};
 
 /// The user of a restricted broker, with no permission except those that a test grants.
 pub const USER: &str = "alice";
@@ -50,28 +51,9 @@ num.network.threads=2
 num.io.threads=2
 ";
 
-/// Starts and stops the broker, whose folder is `$0` and whose command line is `$@`, following the lines that it reads.
-/// Its input ends when the test process does, however that happens.
-const SUPERVISOR: &str = r#"
-while read -r command; do
-    case $command in
-        start) "$@" </dev/null >>"$0/broker.log" 2>&1 & ;;
-        stop) kill $!; wait $!; echo ;;
-        kill) kill -KILL $!; wait $!; echo ;;
-        pause) kill -STOP $!; echo ;;
-        resume) kill -CONT $!; echo ;;
-    esac
-done
-kill -KILL $!; wait $!; rm -rf "$0"
-"#;
-
-/// Enough for the error of a broker that does not start, with its stack trace.
-const LOG_LINES: usize = 100;
-
 /// A private Kafka process. Dropping it ends the process and removes its folder.
 pub(super) struct Node {
-    supervisor: Child,
-    folder: PathBuf,
+    process: Supervised,
     port: u16,
 }
 
@@ -90,6 +72,16 @@ impl Node {
 
     /// The same, with more arguments for the tool that formats its storage.
     pub(super) fn prepare_with(name: &str, properties: &[(&str, &str)], format: &[&str]) -> Self {
+        Self::prepare_with_options(name, properties, format, &[])
+    }
+
+    /// The same, with options for its JVM.
+    pub(super) fn prepare_with_options(
+        name: &str,
+        properties: &[(&str, &str)],
+        format: &[&str],
+        options: &[&str],
+    ) -> Self {
         let folder = temporary_folder().join(name);
         fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
         let (port, controller) = (free_port(), free_port());
@@ -102,8 +94,9 @@ impl Node {
         let settings = folder.join("server.properties");
         write(&settings, &[PROPERTIES, &addresses, &lines(properties)].concat());
         // The supervisor starts first: from here on the folder is removed in every case.
-        let supervisor = supervise(java("kafka.Kafka").arg(&settings), &folder);
-        let node = Self { supervisor, folder, port };
+        let mut broker = Command::new("java");
+        broker.args(options).args(java("kafka.Kafka").get_args()).arg(&settings);
+        let node = Self { process: Supervised::new(&broker, &folder), port };
         let cluster = ["format", "--cluster-id", "trusthub-bridge-tests", "--config"];
         run(java("kafka.tools.StorageTool").args(cluster).arg(settings).args(format));
         node
@@ -130,44 +123,25 @@ impl Node {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The running or stopped process.
+    pub(super) fn process(&mut self) -> &mut Supervised {
+        &mut self.process
+    }
+
     /// Starts the process.
     pub(super) fn start(&mut self) {
-        self.command("start");
+        self.process.start();
     }
 
     /// Shuts the process down and waits until it exits. A clean shutdown, because a killed broker cannot rejoin its
     /// cluster until its session expires.
     pub(super) fn stop(&mut self) {
-        self.command("stop");
-        self.wait_until_done();
-    }
-
-    /// Kills the process as a crash would, and waits until it exits.
-    pub(super) fn kill(&mut self) {
-        self.command("kill");
-        self.wait_until_done();
-    }
-
-    /// Suspends the process: its connections stay open, and nothing is answered.
-    pub(super) fn pause(&mut self) {
-        self.command("pause");
-        self.wait_until_done();
-    }
-
-    /// Resumes the process.
-    pub(super) fn resume(&mut self) {
-        self.command("resume");
-        self.wait_until_done();
-    }
-
-    fn wait_until_done(&mut self) {
-        let answer = self.supervisor.stdout.as_mut().expect("stdout is piped").read_exact(&mut [0]);
-        answer.expect("the supervisor lives until it is dropped");
+        self.process.stop();
     }
 
     /// Grants [`USER`] a permission on a `topic` or a `group`.
     pub(super) fn allow(&self, operation: &str, kind: &str, name: &str) {
-        let settings = self.folder.join("admin.properties");
+        let settings = self.process.folder().join("admin.properties");
         let [protocol, mechanism, ..] = ADMIN_CLIENT;
         write(&settings, &lines(&[protocol, mechanism, ("sasl.jaas.config", &format!("{ADMIN_LOGIN};"))]));
         run(java("org.apache.kafka.tools.AclCommand")
@@ -179,37 +153,8 @@ impl Node {
 
     /// The last lines of the broker's log.
     pub(super) fn end_of_log(&self) -> String {
-        let log = fs::read(self.folder.join("broker.log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+        self.process.end_of_log()
     }
-
-    fn command(&mut self, command: &str) {
-        let stdin = self.supervisor.stdin.as_mut().expect("stdin is piped");
-        writeln!(stdin, "{command}").expect("the supervisor lives until it is dropped");
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // Closes its input first, which tells it to exit.
-        let _ = self.supervisor.wait();
-    }
-}
-
-fn supervise(broker: &Command, folder: &Path) -> Child {
-    Command::new("sh")
-        .args(["-c", SUPERVISOR])
-        .arg(folder)
-        .args(iter::once(broker.get_program()).chain(broker.get_args()))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // Ctrl-C must not end it with the tests: it has to clean up.
-        .process_group(0)
-        .spawn()
-        .expect("sh starts")
 }
 
 /// A JVM with a small heap that starts fast and runs for a short time.

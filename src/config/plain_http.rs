@@ -1,8 +1,13 @@
-//! Which addresses stay on this machine.
+//! Whether a request to a URL can be read by others on the network.
 
 use std::net::IpAddr;
 
-/// Whether a host, with or without a port, is this machine. What is sent to it, no network can read.
+/// The host and the port of a URL that is not encrypted.
+pub(super) fn unencrypted_authority(url: &str) -> Option<&str> {
+    url.strip_prefix("http://")?.split('/').next()
+}
+
+/// Whether the host of this authority, `host` or `host:port`, is this machine.
 pub(super) fn is_loopback(authority: &str) -> bool {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => host,
