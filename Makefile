@@ -22,6 +22,7 @@ test: ## Run the tests, against a real Apache Kafka and Twilio's own libraries
 	@echo "Builds and runs the tests: 20 to 25 minutes on 2 cores, and about 5 more the first time." >&2
 	@scripts/setup test
 	@scripts/kafka >/dev/null
+	@scripts/identity-provider >/dev/null
 	@scripts/oracles >/dev/null
 	@scripts/interop >/dev/null
 	@scripts/helm >/dev/null

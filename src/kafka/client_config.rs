@@ -2,7 +2,7 @@
 //!
 //! Names and meanings come from librdkafka's `CONFIGURATION.md`. Nothing here waits for Kafka: `create_native_config`
 //! only sets values, and librdkafka reads key and certificate files when a client is created. A login by token file starts the
-//! process's [`token_endpoint`] on first use.
+//! process's [`token_endpoint`](super::token_endpoint) on first use.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rdkafka::ClientConfig;
 use secrecy::ExposeSecret as _;
 
-use super::token_endpoint;
+use super::token_file;
 use crate::config::{ClientCredentials, KafkaConfig, OAuthConfig, SaslLogin, Security, Tls, TokenSource};
 
 /// The time after which librdkafka fails a record. The service's own deadline is far shorter and expires first.
@@ -121,7 +121,7 @@ fn set_token_login(config: &mut ClientConfig, oauth: &OAuthConfig, tls: Option<&
     }
     match &oauth.source {
         TokenSource::ClientCredentials(client) => set_client_credentials(config, client, tls),
-        TokenSource::File(path) => match token_endpoint::of_file(path) {
+        TokenSource::File(path) => match token_file::endpoint(path) {
             Ok(endpoint) => {
                 config
                     .set("sasl.oauthbearer.token.endpoint.url", endpoint.url().expose_secret())

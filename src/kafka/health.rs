@@ -98,7 +98,7 @@ impl KafkaHealth {
         }
         self.metrics.kafka_up.set(i64::from(availability == Availability::Up));
         if availability == Availability::Up {
-            token_failure::forget();
+            token_failure::end();
         }
         self.availability.send_if_modified(|known| {
             // The first reason explains the later ones.

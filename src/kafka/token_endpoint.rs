@@ -17,18 +17,15 @@ use std::{
     fmt,
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicUsize, atomic::Ordering::Relaxed},
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
+use serde_json::json;
 
-use super::token_file::TokenFile;
 use crate::domain::Timestamp;
 
 /// The client id that librdkafka sends, which it requires.
@@ -43,9 +40,6 @@ const MAX_HEAD_BYTES: usize = 4096;
 const MAX_BODY_BYTES: usize = 4096;
 /// The pause after an error of the listener, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The endpoints of this process: one for each token file, so usually one.
-static ENDPOINTS: Mutex<Vec<(PathBuf, Arc<TokenEndpoint>)>> = Mutex::new(Vec::new());
 
 /// Gives the current token.
 pub(super) trait TokenProvider: Send + Sync + 'static {
@@ -67,22 +61,12 @@ pub(super) struct TokenEndpoint {
     client_secret: SecretString,
 }
 
-/// Returns the endpoint for a token file, and starts it if it does not run.
-///
-/// # Errors
-/// When no port of 127.0.0.1 can be bound, no thread started, or the system has no random numbers.
-pub(super) fn of_file(file: &Path) -> io::Result<Arc<TokenEndpoint>> {
-    let mut endpoints = ENDPOINTS.lock();
-    if let Some((_, endpoint)) = endpoints.iter().find(|(known, _)| known == file) {
-        return Ok(Arc::clone(endpoint));
-    }
-    let endpoint = Arc::new(TokenEndpoint::start(TokenFile::new(file))?);
-    endpoints.push((file.to_owned(), Arc::clone(&endpoint)));
-    Ok(endpoint)
-}
-
 impl TokenEndpoint {
-    fn start(provider: impl TokenProvider) -> io::Result<Self> {
+    /// Starts the endpoint, which runs for as long as the process.
+    ///
+    /// # Errors
+    /// When no port of 127.0.0.1 can be bound, no thread started, or the system has no random numbers.
+    pub(super) fn start(provider: impl TokenProvider) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let (path, client_secret) = (random_text()?, random_text()?);
@@ -128,16 +112,10 @@ struct Responder<P> {
 }
 
 /// The parts of an answer.
-struct Answer {
+struct TokenAnswer {
     status: &'static str,
     content_type: &'static str,
     body: String,
-}
-
-#[derive(Serialize)]
-struct TokenResponse<'a> {
-    access_token: &'a str,
-    token_type: &'static str,
 }
 
 impl<P: TokenProvider> Responder<P> {
@@ -178,10 +156,10 @@ impl<P: TokenProvider> Responder<P> {
     fn serve(&self, stream: &mut TcpStream) -> io::Result<()> {
         let answer = match read_request(stream)? {
             Some(head) if self.is_authentic(&head) => self.token(),
-            _ => Answer { status: "404 Not Found", content_type: "text/plain", body: "not found\n".to_owned() },
+            _ => TokenAnswer { status: "404 Not Found", content_type: "text/plain", body: "not found\n".to_owned() },
         };
         stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
-        let Answer { status, content_type, body } = answer;
+        let TokenAnswer { status, content_type, body } = answer;
         let length = body.len();
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nCache-Control: no-store\r\n\
@@ -200,15 +178,16 @@ impl<P: TokenProvider> Responder<P> {
         is_path_right & is_secret_right
     }
 
-    fn token(&self) -> Answer {
+    fn token(&self) -> TokenAnswer {
         let token = self.provider.token(SystemTime::now().into());
-        let json = token.map_err(|error| error.to_string()).and_then(|token| {
-            let response = TokenResponse { access_token: token.expose_secret(), token_type: "Bearer" };
-            serde_json::to_string(&response).map_err(|_| "the token cannot be written as JSON".to_owned())
-        });
-        match json {
-            Ok(body) => Answer { status: "200 OK", content_type: "application/json", body },
-            Err(body) => Answer { status: "400 Bad Request", content_type: "text/plain", body },
+        match token {
+            Ok(token) => {
+                let body = json!({ "access_token": token.expose_secret(), "token_type": "Bearer" }).to_string();
+                TokenAnswer { status: "200 OK", content_type: "application/json", body }
+            }
+            Err(error) => {
+                TokenAnswer { status: "400 Bad Request", content_type: "text/plain", body: error.to_string() }
+            }
         }
     }
 }
@@ -349,12 +328,11 @@ mod tests {
     }
 
     #[test]
-    fn each_file_has_one_endpoint_whose_secrets_do_not_print() {
-        let [one, same, other] = ["/a", "/a", "/b"].map(|file| of_file(Path::new(file)).unwrap());
-        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
-        assert_ne!(one.path.expose_secret(), other.path.expose_secret());
-        assert_eq!(one.path.expose_secret().len(), 64);
-        let shown = format!("{one:?}");
-        assert!(!shown.contains(one.path.expose_secret()) && !shown.contains(one.client_secret.expose_secret()));
+    fn secrets_are_long_and_random_and_do_not_print() {
+        let [one, other] = [(); 2].map(|()| TokenEndpoint::start(Provider::default()).unwrap());
+        let (path, secret) = (one.path.expose_secret(), one.client_secret.expose_secret());
+        assert_eq!((path.len(), secret.len()), (64, 64));
+        assert!(path != other.path.expose_secret() && path != secret);
+        assert!(!format!("{one:?} {:?}", one.url()).contains(path) && !format!("{one:?}").contains(secret));
     }
 }

@@ -1,17 +1,40 @@
-//! Reports why librdkafka cannot get an OAuth token: once in the log, until the reason changes or Kafka is available.
+//! Reports why librdkafka cannot get an OAuth token: once in the log, until the reason changes or Kafka was available.
 //!
 //! Every client of the process requests tokens itself, so that one failure has many reports. A client keeps its token until it
 //! expires, so a failed renewal is not an outage yet.
 
+use std::time::{Duration, Instant};
+
 use parking_lot::Mutex;
 
-/// The start of librdkafka's message, in its `rdkafka_sasl_oauthbearer.c`. The reason follows.
-const MESSAGE: &str = "Failed to acquire SASL OAUTHBEARER token: ";
+/// The end of the first part of librdkafka's message, "Failed to acquire …" in its `rdkafka_sasl_oauthbearer.c`. The reason
+/// follows.
+const MESSAGE: &str = "SASL OAUTHBEARER token: ";
 /// The longest reason. It can contain the whole answer of an identity provider.
 const MAX_CHARS: usize = 300;
 
-/// The reason that was logged last, until Kafka is available.
-static REPORTED: Mutex<Option<String>> = Mutex::new(None);
+/// For how long after the last report of a reason it is the same failure, even if Kafka is available meanwhile: a client learns
+/// of it when it is polled, which can be after another client got a token.
+const LATE: Duration = Duration::from_secs(60);
+
+/// The reason that was logged last.
+static REPORTED: Mutex<Option<ReportedFailure>> = Mutex::new(None);
+
+/// A reason that was logged.
+struct ReportedFailure {
+    reason: String,
+    /// When a client reported it last.
+    last: Instant,
+    /// Whether Kafka was available since.
+    is_over: bool,
+}
+
+impl ReportedFailure {
+    /// Whether a report of this reason is about the same failure.
+    fn covers(&self, reason: &str, now: Instant) -> bool {
+        self.reason == reason && !(self.is_over && now.duration_since(self.last) > LATE)
+    }
+}
 
 /// Parts of a reason, and what to check.
 const HINTS: [(&[&str], &str); 4] = [
@@ -36,17 +59,23 @@ const HINTS: [(&[&str], &str); 4] = [
 /// Returns the reason if this message of librdkafka is about a token that it cannot get, and logs it if it is new.
 pub(super) fn report(message: &str) -> Option<String> {
     let reason = reason(message)?;
+    let now = Instant::now();
     let mut reported = REPORTED.lock();
-    if reported.as_ref() != Some(&reason) {
-        tracing::warn!(reason, "cannot get an OAuth token for Kafka; retrying every 10 s");
-        *reported = Some(reason.clone());
+    match &mut *reported {
+        Some(known) if known.covers(&reason, now) => known.last = now,
+        _ => {
+            tracing::warn!(reason, "cannot get an OAuth token for Kafka; retrying every 10 s");
+            *reported = Some(ReportedFailure { reason: reason.clone(), last: now, is_over: false });
+        }
     }
     Some(reason)
 }
 
-/// Forgets the reason, because Kafka is available: the next failure is logged again.
-pub(super) fn forget() {
-    *REPORTED.lock() = None;
+/// Notes that Kafka is available: a failure that begins later is logged again.
+pub(super) fn end() {
+    if let Some(reported) = &mut *REPORTED.lock() {
+        reported.is_over = true;
+    }
 }
 
 fn reason(message: &str) -> Option<String> {
@@ -90,6 +119,16 @@ mod tests {
         let reason = reason_of(&format!("<html>\r\n\u{1b}[31m{}", "x".repeat(100_000)));
         assert!(reason.starts_with("<html>") && reason.chars().count() == MAX_CHARS);
         assert!(!reason.contains(char::is_control));
+    }
+
+    #[test]
+    fn failure_is_reported_again_after_kafka_was_available_for_a_while() {
+        let last = Instant::now();
+        let mut known = ReportedFailure { reason: "one".to_owned(), last, is_over: false };
+        assert!(known.covers("one", last + 100 * LATE) && !known.covers("other", last));
+        known.is_over = true;
+        assert!(known.covers("one", last + LATE), "a late report of another client");
+        assert!(!known.covers("one", last + 2 * LATE));
     }
 
     #[test]

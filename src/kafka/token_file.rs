@@ -7,17 +7,19 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::token_endpoint::TokenProvider;
+use super::token_endpoint::{TokenEndpoint, TokenProvider};
 use crate::domain::Timestamp;
 
 /// The largest file, far above the size of any token. A broker rejects a login of more than 512 KiB.
@@ -28,6 +30,23 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// The endpoints of this process: one for each token file, so usually one.
+static ENDPOINTS: Mutex<Vec<(PathBuf, Arc<TokenEndpoint>)>> = Mutex::new(Vec::new());
+
+/// Returns the endpoint that offers the token in this file to librdkafka, and starts it on first use.
+///
+/// # Errors
+/// Those of [`TokenEndpoint::start`].
+pub(super) fn endpoint(file: &Path) -> io::Result<Arc<TokenEndpoint>> {
+    let mut endpoints = ENDPOINTS.lock();
+    if let Some((_, endpoint)) = endpoints.iter().find(|(known, _)| known == file) {
+        return Ok(Arc::clone(endpoint));
+    }
+    let endpoint = Arc::new(TokenEndpoint::start(TokenFile { path: file.to_owned() })?);
+    endpoints.push((file.to_owned(), Arc::clone(&endpoint)));
+    Ok(endpoint)
+}
 
 /// Why the file has no usable token. The messages contain nothing of the file.
 #[derive(Debug, Error)]
@@ -58,17 +77,12 @@ struct Claims {
     _sub: String,
 }
 
-/// Reads the token anew for each request.
-pub(super) struct TokenFile {
+/// Reads the token for each request.
+struct TokenFile {
     path: PathBuf,
 }
 
 impl TokenFile {
-    /// Provides the token in this file.
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
-    }
-
     fn read(&self) -> Result<String, TokenFileError> {
         let metadata = std::fs::metadata(&self.path).map_err(TokenFileError::Unreadable)?;
         // Opening a pipe would wait for a writer.
@@ -139,14 +153,18 @@ mod tests {
         path
     }
 
+    fn provider(path: &Path) -> TokenFile {
+        TokenFile { path: path.to_owned() }
+    }
+
     fn message(path: &Path) -> String {
-        TokenFile::new(path).token(now()).unwrap_err().to_string()
+        provider(path).token(now()).unwrap_err().to_string()
     }
 
     #[test]
     fn file_is_read_again_for_each_request() {
         let path = file("renewed", "");
-        let provider = TokenFile::new(&path);
+        let provider = provider(&path);
         for claims in [r#"{"sub":"bridge","exp":1795172641}"#, r#"{"exp":1.8e9,"sub":"bridge","aud":["kafka"]}"#] {
             fs::write(&path, format!("{}\n", jwt(claims))).unwrap();
             assert_eq!(provider.token(now()).unwrap().expose_secret(), jwt(claims));
@@ -184,7 +202,7 @@ mod tests {
             message(&path)
         );
         let before = now().before(Duration::from_millis(1));
-        assert!(TokenFile::new(&path).token(before).is_ok(), "it is valid until then");
+        assert!(provider(&path).token(before).is_ok(), "it is valid until then");
     }
 
     #[test]
@@ -197,5 +215,11 @@ mod tests {
         fs::remove_file(&pipe).unwrap();
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert!(message(&pipe).contains("not a regular file"), "opening it would wait for a writer");
+    }
+
+    #[test]
+    fn each_file_has_one_endpoint() {
+        let [one, same, other] = ["/a", "/a", "/b"].map(|file| endpoint(Path::new(file)).unwrap());
+        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
     }
 }

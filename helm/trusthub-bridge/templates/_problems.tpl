@@ -3,7 +3,7 @@
 {{/* Fails with a list of all problems. */}}
 {{- define "trusthub-bridge.check" -}}
 {{- $lines := list }}
-{{- range $part := list "url" "keys" "kafka" "sasl" "tls" "spool" "stop" "routing" "console" "environment" "monitoring" }}
+{{- range $part := list "url" "keys" "kafka" "sasl" "oauth" "tls" "spool" "stop" "routing" "console" "environment" "monitoring" }}
 {{- $found := include (print "trusthub-bridge.problems." $part) $ }}
 {{- range splitList "\n" $found }}
 {{- $lines = append $lines (trim .) }}
@@ -88,13 +88,41 @@ kafka.schemaRegistry.username: is required by kafka.schemaRegistry.existingSecre
 {{- define "trusthub-bridge.problems.sasl" -}}
 {{- $protocol := .Values.kafka.securityProtocol }}
 {{- $isUsed := hasPrefix "sasl_" $protocol }}
-{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
+{{- $isToken := eq .Values.kafka.sasl.mechanism "OAUTHBEARER" }}
+{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
 {{- range $key, $text := $instead }}
 {{- $value := get $.Values.kafka.sasl $key }}
-{{- if and $isUsed (not $value) }}
+{{- if and $isUsed $isToken (ne $key "mechanism") }}
+{{- if $value }}
+kafka.sasl.{{ $key }}: contradicts kafka.sasl.mechanism OAUTHBEARER, which does not use it; remove it, and write kafka.sasl.oauth.clientId and kafka.sasl.oauth.existingSecret instead
+{{- end }}
+{{- else if and $isUsed (not $value) }}
 kafka.sasl.{{ $key }}: is required by kafka.securityProtocol {{ $protocol }} but not set; write {{ $text }}
 {{- else if and $value (not $isUsed) }}
 kafka.sasl.{{ $key }}: contradicts kafka.securityProtocol {{ $protocol }}, which does not use it; remove it, or write kafka.securityProtocol sasl_ssl
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.oauth" -}}
+{{- $isUsed := and (hasPrefix "sasl_" .Values.kafka.securityProtocol) (eq .Values.kafka.sasl.mechanism "OAUTHBEARER") }}
+{{- with .Values.kafka.sasl.oauth }}
+{{- $client := dict "tokenUrl" .tokenUrl "clientId" .clientId "existingSecret" .existingSecret "scope" .scope "caLocation" .caLocation }}
+{{- $instead := dict "tokenUrl" "the URL of your identity provider's token endpoint, or an audience to kafka.sasl.oauth.serviceAccountToken.audience" "clientId" "the client id of the service at your identity provider" "existingSecret" "the name of a Secret that holds the client secret" }}
+{{- range $key, $value := $client }}
+{{- if and $value (not $isUsed) }}
+kafka.sasl.oauth.{{ $key }}: contradicts kafka.sasl.mechanism, which does not use it; remove it, or write a SASL protocol to kafka.securityProtocol and OAUTHBEARER to kafka.sasl.mechanism
+{{- else if and $value $.Values.kafka.sasl.oauth.serviceAccountToken.audience }}
+kafka.sasl.oauth.{{ $key }}: contradicts kafka.sasl.oauth.serviceAccountToken.audience, which is also set; remove one of them
+{{- else if and $isUsed (not $value) (hasKey $instead $key) (not $.Values.kafka.sasl.oauth.serviceAccountToken.audience) }}
+kafka.sasl.oauth.{{ $key }}: is required by kafka.sasl.mechanism OAUTHBEARER but not set; write {{ get $instead $key }}
+{{- end }}
+{{- end }}
+{{- $others := dict "extensions" .extensions "serviceAccountToken.audience" .serviceAccountToken.audience }}
+{{- range $key, $value := $others }}
+{{- if and $value (not $isUsed) }}
+kafka.sasl.oauth.{{ $key }}: contradicts kafka.sasl.mechanism, which does not use it; remove it, or write a SASL protocol to kafka.securityProtocol and OAUTHBEARER to kafka.sasl.mechanism
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -165,7 +193,7 @@ console.password.existingSecret: is not used, because console.enabled is false; 
 {{/* If a variable is set twice, one value is not used, and other parts of the chart may depend on it. */}}
 {{- define "trusthub-bridge.problems.environment" -}}
 {{- $own := include "trusthub-bridge.environment" . | fromYaml }}
-{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "extraVolumes, and the path of its file to CONSOLE_PASSWORD_FILE in extraEnv" }}
+{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "console.password.existingSecret" "SCHEMA_REGISTRY_PASSWORD" "kafka.schemaRegistry.existingSecret" "KAFKA_OAUTH_CLIENT_SECRET" "kafka.sasl.oauth.existingSecret" }}
 {{- range .Values.extraEnv }}
 {{- $name := .name }}
 {{- if hasKey $own .name }}

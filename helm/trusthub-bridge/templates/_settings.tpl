@@ -80,10 +80,31 @@ KAFKA_ACK_TIMEOUT_MS: {{ .ackTimeoutMs | int64 | quote }}
 KAFKA_PROPERTIES: {{ include "trusthub-bridge.kafkaProperties" .properties | quote }}
 {{- end }}
 KAFKA_SECURITY_PROTOCOL: {{ .securityProtocol | quote }}
+{{- with .sasl.mechanism }}
+KAFKA_SASL_MECHANISM: {{ . | quote }}
+{{- end }}
 {{- if .sasl.existingSecret }}
-KAFKA_SASL_MECHANISM: {{ .sasl.mechanism | quote }}
 KAFKA_SASL_USERNAME: {{ .sasl.username | quote }}
 KAFKA_SASL_PASSWORD_FILE: {{ $secrets }}/kafka-password
+{{- end }}
+{{- with .sasl.oauth }}
+{{- if .tokenUrl }}
+KAFKA_OAUTH_TOKEN_URL: {{ .tokenUrl | quote }}
+KAFKA_OAUTH_CLIENT_ID: {{ .clientId | quote }}
+KAFKA_OAUTH_CLIENT_SECRET_FILE: {{ $secrets }}/kafka-client-secret
+{{- end }}
+{{- with .scope }}
+KAFKA_OAUTH_SCOPE: {{ . | quote }}
+{{- end }}
+{{- if .extensions }}
+KAFKA_OAUTH_EXTENSIONS: {{ include "trusthub-bridge.oauthExtensions" .extensions | quote }}
+{{- end }}
+{{- with .caLocation }}
+KAFKA_OAUTH_CA_LOCATION: {{ . | quote }}
+{{- end }}
+{{- if .serviceAccountToken.audience }}
+KAFKA_OAUTH_TOKEN_FILE: {{ $secrets }}/kafka-token
+{{- end }}
 {{- end }}
 {{- if or .tls.ca.existingSecret .tls.ca.existingConfigMap }}
 KAFKA_SSL_CA_LOCATION: {{ $secrets }}/kafka-ca.crt
@@ -102,6 +123,14 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- $pairs = append $pairs (printf "%s=%v" $key (kindIs "float64" $value | ternary (int64 $value) $value)) }}
 {{- end }}
 {{- join ";" $pairs }}
+{{- end }}
+
+{{- define "trusthub-bridge.oauthExtensions" -}}
+{{- $pairs := list }}
+{{- range $name, $value := . }}
+{{- $pairs = append $pairs (printf "%s=%s" $name $value) }}
+{{- end }}
+{{- join "," $pairs }}
 {{- end }}
 
 {{/* Whether an account and its auth token are configured, which Trust Hub's API requires: "true" or nothing. */}}
@@ -130,6 +159,17 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- include "trusthub-bridge.source" (list "secret" .sasl.existingSecret .sasl.key "kafka-password") }}
 {{- with .schemaRegistry }}
 {{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "schema-registry-password") }}
+{{- end }}
+{{- with .sasl.oauth }}
+{{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "kafka-client-secret") }}
+{{- with .serviceAccountToken }}
+{{- if .audience }}
+- serviceAccountToken:
+    audience: {{ .audience | quote }}
+    expirationSeconds: {{ .expirationSeconds | int64 }}
+    path: kafka-token
+{{- end }}
+{{- end }}
 {{- end }}
 {{- with .tls.ca }}
 {{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "kafka-ca.crt") }}

@@ -27,6 +27,9 @@ fn contradictory_value_is_named_with_a_replacement() {
     let kafka = |values: Value| json!({ "kafka": values });
     let tls = |values: Value| kafka(json!({ "tls": values }));
     let registry = |values: Value| kafka(json!({ "schemaRegistry": values }));
+    let oauth = |values: Value| {
+        kafka(json!({ "securityProtocol": "sasl_ssl", "sasl": { "mechanism": "OAUTHBEARER", "oauth": values } }))
+    };
     for (values, name, instead) in [
         (json!({ "publicUrl": "https://a.example.com:65536" }), "publicUrl", "write a number from 1 to 65535"),
         (json!({ "publicUrl": "https://a_b.example.com" }), "publicUrl", "write it as https://hooks.example.com"),
@@ -87,6 +90,37 @@ fn contradictory_value_is_named_with_a_replacement() {
         (kafka(json!({ "securityProtocol": "sasl_plaintext" })), "kafka.sasl.existingSecret", "write the name of a"),
         (kafka(json!({ "sasl": { "username": "bridge" } })), "kafka.sasl.username", "kafka.securityProtocol sasl_ssl"),
         (kafka(json!({ "sasl": { "existingSecret": "x" } })), "kafka.sasl.existingSecret", "remove it, or write"),
+        (
+            oauth(json!({ "clientId": "x", "existingSecret": "y" })),
+            "kafka.sasl.oauth.tokenUrl",
+            "or an audience to kafka",
+        ),
+        (oauth(json!({ "tokenUrl": "https://a.example" })), "kafka.sasl.oauth.clientId", "write the client id of the"),
+        (
+            oauth(json!({ "tokenUrl": "https://a.example", "clientId": "x" })),
+            "kafka.sasl.oauth.existingSecret",
+            "write the name of a Secret that holds the client secret",
+        ),
+        (
+            oauth(json!({ "scope": "x", "serviceAccountToken": { "audience": "kafka" } })),
+            "kafka.sasl.oauth.scope",
+            "contradicts kafka.sasl.oauth.serviceAccountToken.audience",
+        ),
+        (
+            kafka(json!({ "securityProtocol": "sasl_ssl", "sasl": { "mechanism": "OAUTHBEARER", "username": "x" } })),
+            "kafka.sasl.username",
+            "write kafka.sasl.oauth.clientId and",
+        ),
+        (
+            kafka(json!({ "sasl": { "oauth": { "scope": "x" } } })),
+            "kafka.sasl.oauth.scope",
+            "and OAUTHBEARER to kafka.sasl",
+        ),
+        (
+            kafka(json!({ "sasl": { "oauth": { "extensions": { "a": "x" } } } })),
+            "kafka.sasl.oauth.extensions",
+            "and OAUTHBEARER to kafka.sasl.mechanism",
+        ),
         (tls(json!({ "ca": { "existingSecret": "x" } })), "kafka.tls.ca.existingSecret", "remove it, or write"),
         (tls(json!({ "ca": { "existingConfigMap": "x" } })), "kafka.tls.ca.existingConfigMap", "remove it, or write"),
         (
@@ -144,6 +178,11 @@ fn contradictory_value_is_named_with_a_replacement() {
         (variable("TWILIO_SHARED_KEYS"), "extraEnv", "the name of the Secret to twilio.sharedKeys.existingSecret"),
         (variable("KAFKA_SASL_PASSWORD"), "extraEnv", "the name of the Secret to kafka.sasl.existingSecret"),
         (variable("CONSOLE_PASSWORD"), "extraEnv", "the name of the Secret to console.password.existingSecret"),
+        (
+            variable("KAFKA_OAUTH_CLIENT_SECRET"),
+            "extraEnv",
+            "the name of the Secret to kafka.sasl.oauth.existingSecret",
+        ),
     ] {
         let errors = error_for(&values);
         let line = errors.lines().find(|line| line.starts_with(&format!("{name}: ")));
@@ -178,6 +217,11 @@ fn malformed_value_is_named_with_its_place() {
         (json!({ "kafka": { "securityProtocol": "tls" } }), "/kafka/securityProtocol", "one of 'plaintext', 'ssl'"),
         (json!({ "kafka": { "sasl": { "mechanism": "GSSAPI" } } }), "/kafka/sasl/mechanism", "one of"),
         (json!({ "kafka": { "sasl": { "password": "x" } } }), "/kafka/sasl", "'password' not allowed"),
+        (
+            json!({ "kafka": { "sasl": { "oauth": { "tokenUrl": "idp.example.org/token" } } } }),
+            "/kafka/sasl/oauth/tokenUrl",
+            "does not match pattern",
+        ),
         (json!({ "kafka": { "properties": { "a": "b;c=d" } } }), "/kafka/properties/a", "does not match"),
         (json!({ "signatureMode": "off" }), "/signatureMode", "one of 'enforce', 'report-only'"),
         (json!({ "signatureMode": false }), "/signatureMode", "one of 'enforce', 'report-only'"),

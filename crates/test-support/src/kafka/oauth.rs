@@ -64,7 +64,8 @@ impl OAuthBroker {
     pub fn address(&self) -> [(&'static str, &str); 4] {
         [
             ("KAFKA_BOOTSTRAP_SERVERS", self.broker.bootstrap()),
-            ("KAFKA_ACK_TIMEOUT_MS", "2000"),
+            // A busy machine may need seconds for a login, and the cause of an outage would be that it took too long.
+            ("KAFKA_ACK_TIMEOUT_MS", "10000"),
             ("KAFKA_SECURITY_PROTOCOL", "sasl_plaintext"),
             ("KAFKA_SASL_MECHANISM", "OAUTHBEARER"),
         ]
