@@ -8,7 +8,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench cluster gauges instructions outage reconcile soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench cluster gauges instructions outage reconcile logins soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,12 @@ reconcile: ## Reconcile 200 random streams of callbacks, and 100,000 profiles; t
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench reconcile
+
+logins: ## Renew OAuth tokens of eight seconds under a load, and stop their issuer; takes 4 minutes, or LOGINS_SECONDS
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	@scripts/identity-provider >/dev/null
+	cargo bench --locked --bench logins
 
 soak: ## Inject random faults for an hour, or SOAK_SECONDS, from SOAK_SEED; or run CASES="outages kills"
 	@scripts/setup test

@@ -293,7 +293,7 @@ mod tests {
         let right = request(path, secret);
         let wrong = [
             request("", secret),
-            request(&path[1..], secret),
+            request(path.split_at(1).1, secret),
             request(&format!("{path}/"), secret),
             request(path, ""),
             request(path, &secret.to_uppercase()),

@@ -1,4 +1,4 @@
-//! Reports why librdkafka cannot get an OAuth token: once in the log, until the reason changes or Kafka was available.
+//! Reports why librdkafka cannot get an OAuth token: each reason once in the log, until Kafka was available.
 //!
 //! Every client of the process requests tokens itself, so that one failure has many reports. A client keeps its token until it
 //! expires, so a failed renewal is not an outage yet.
@@ -13,26 +13,40 @@ const MESSAGE: &str = "SASL OAUTHBEARER token: ";
 /// The longest reason. It can contain the whole answer of an identity provider.
 const MAX_CHARS: usize = 300;
 
-/// For how long after the last report of a reason it is the same failure, even if Kafka is available meanwhile: a client learns
+/// For how long after the last report it is the same failure, even if Kafka is available meanwhile: a client learns
 /// of it when it is polled, which can be after another client got a token.
 const LATE: Duration = Duration::from_secs(60);
 
-/// The reason that was logged last.
-static REPORTED: Mutex<Option<ReportedFailure>> = Mutex::new(None);
+/// How many reasons of one failure are logged at most.
+const MAX_REASONS: usize = 8;
 
-/// A reason that was logged.
-struct ReportedFailure {
-    reason: String,
-    /// When a client reported it last.
-    last: Instant,
+/// The present or the last failure.
+static FAILURE: Mutex<TokenFailure> = Mutex::new(TokenFailure { reasons: Vec::new(), last: None, is_over: false });
+
+/// A time in which no token can be had, and what was logged about it.
+struct TokenFailure {
+    /// The reasons without their digits: libcurl's contain durations.
+    reasons: Vec<String>,
+    /// When a client reported a reason last.
+    last: Option<Instant>,
     /// Whether Kafka was available since.
     is_over: bool,
 }
 
-impl ReportedFailure {
-    /// Whether a report of this reason is about the same failure.
-    fn covers(&self, reason: &str, now: Instant) -> bool {
-        self.reason == reason && !(self.is_over && now.duration_since(self.last) > LATE)
+impl TokenFailure {
+    /// Adds a report. Returns whether it is to be logged.
+    fn is_new(&mut self, reason: &str, now: Instant) -> bool {
+        if self.is_over && self.last.is_none_or(|last| now.duration_since(last) > LATE) {
+            self.reasons.clear();
+            self.is_over = false;
+        }
+        self.last = Some(now);
+        let reason = reason.replace(|c: char| c.is_ascii_digit(), "");
+        let is_new = self.reasons.len() < MAX_REASONS && !self.reasons.contains(&reason);
+        if is_new {
+            self.reasons.push(reason);
+        }
+        is_new
     }
 }
 
@@ -59,23 +73,15 @@ const HINTS: [(&[&str], &str); 4] = [
 /// Returns the reason if this message of librdkafka is about a token that it cannot get, and logs it if it is new.
 pub(super) fn report(message: &str) -> Option<String> {
     let reason = reason(message)?;
-    let now = Instant::now();
-    let mut reported = REPORTED.lock();
-    match &mut *reported {
-        Some(known) if known.covers(&reason, now) => known.last = now,
-        _ => {
-            tracing::warn!(reason, "cannot get an OAuth token for Kafka; retrying every 10 s");
-            *reported = Some(ReportedFailure { reason: reason.clone(), last: now, is_over: false });
-        }
+    if FAILURE.lock().is_new(&reason, Instant::now()) {
+        tracing::warn!(reason, "cannot get an OAuth token for Kafka; retrying every 10 s");
     }
     Some(reason)
 }
 
 /// Notes that Kafka is available: a failure that begins later is logged again.
 pub(super) fn end() {
-    if let Some(reported) = &mut *REPORTED.lock() {
-        reported.is_over = true;
-    }
+    FAILURE.lock().is_over = true;
 }
 
 fn reason(message: &str) -> Option<String> {
@@ -122,13 +128,18 @@ mod tests {
     }
 
     #[test]
-    fn failure_is_reported_again_after_kafka_was_available_for_a_while() {
-        let last = Instant::now();
-        let mut known = ReportedFailure { reason: "one".to_owned(), last, is_over: false };
-        assert!(known.covers("one", last + 100 * LATE) && !known.covers("other", last));
-        known.is_over = true;
-        assert!(known.covers("one", last + LATE), "a late report of another client");
-        assert!(!known.covers("one", last + 2 * LATE));
+    fn each_reason_of_a_failure_is_logged_once() {
+        let start = Instant::now();
+        let mut failure = TokenFailure { reasons: Vec::new(), last: None, is_over: false };
+        assert!(failure.is_new("no connection after 7 ms", start) && failure.is_new("reset", start));
+        assert!(!failure.is_new("no connection after 31 ms", start + 100 * LATE), "the same failure");
+        failure.is_over = true;
+        let late = start + 101 * LATE;
+        assert!(!failure.is_new("reset", late), "a late report of another client");
+        failure.is_over = true;
+        assert!(failure.is_new("reset", late + 2 * LATE), "the next failure");
+        let others = (0..100_usize).filter(|count| failure.is_new(&"x".repeat(*count), late + 2 * LATE));
+        assert_eq!(others.count(), MAX_REASONS - 1, "an identity provider cannot fill the log");
     }
 
     #[test]
