@@ -45,6 +45,7 @@ mod record;
 mod record_content;
 mod record_search;
 mod retention;
+mod scan_consumer;
 mod sink;
 mod temporary;
 mod token_endpoint;

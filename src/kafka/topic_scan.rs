@@ -3,7 +3,7 @@
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
 //! | create the consumer, fetch the partitions and their first offsets | `kafka-history` | none | [`REQUEST_TIMEOUT`] in total |
-//! | fetch the end offsets, assign the partitions | `kafka-ends` | none | [`REQUEST_TIMEOUT`] in total |
+//! | fetch the end offsets, assign the partitions, to another consumer if they were assigned before | `kafka-ends` | none | [`REQUEST_TIMEOUT`] in total |
 //! | find the offsets of a time | `kafka-times` | none | [`REQUEST_TIMEOUT`] in total |
 //! | take the next record | the caller's | none | does not wait |
 //! | close the consumer | see [`temporary`](super::temporary) | none | [`CLOSE_TIMEOUT`] |
@@ -16,20 +16,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt as _;
 use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{Consumer as _, StreamConsumer},
-    error::{KafkaError, RDKafkaErrorCode},
+    consumer::Consumer as _,
+    error::KafkaError,
     message::{BorrowedMessage, Message as _},
 };
 use tokio::{runtime::Handle, time::timeout};
 
 use super::{
-    client_config, error,
-    producer::QuietContext,
+    error,
     record_content::RecordContent,
-    temporary::TemporaryClient,
+    scan_consumer::{TopicConsumer, assign_once, offsets_at, open, time_left},
     topic_history::PartitionProgress,
     topic_read_error::{REQUEST_TIMEOUT, TopicReadError, kafka_error},
     value_reader::{UnknownSchema, ValueReader},
@@ -41,20 +38,18 @@ use crate::{
     telemetry::{Operation, Operations},
 };
 
-/// How many queued errors of a consumer are logged after a request failed. Usually there are three.
-const MAX_CAUSES: usize = 100;
-
 /// How long [`TopicScan::close`] waits for the consumer to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-type TopicConsumer = TemporaryClient<StreamConsumer<QuietContext>>;
-
 /// Reads one topic and tracks the read position.
 pub(super) struct TopicScan {
+    kafka: KafkaConfig,
     consumer: Arc<TopicConsumer>,
     operations: Arc<Operations>,
     topic: String,
     partitions: BTreeMap<i32, PartitionProgress>,
+    /// Whether the consumer has partitions.
+    is_assigned: bool,
     /// Whether the end was reached once. Until then, the last records of a partition may have been compacted away.
     is_complete: bool,
     values: ValueReader,
@@ -87,10 +82,12 @@ impl TopicScan {
         let partitions =
             starts.into_iter().map(|(id, start)| (id, PartitionProgress { start, next: start, first: None })).collect();
         Ok(Self {
+            kafka: kafka.clone(),
             consumer: Arc::new(consumer),
             operations: Arc::clone(operations),
             topic: topic.to_owned(),
             partitions,
+            is_assigned: false,
             is_complete: false,
             values: ValueReader::new(kafka),
             unreadable: None,
@@ -112,7 +109,8 @@ impl TopicScan {
         mut each: impl FnMut(&BorrowedMessage<'_>),
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), TopicReadError> {
-        let (consumer, ends) = (Arc::clone(&self.consumer), self.fetch_ends().await?);
+        let ends = self.fetch_ends().await?;
+        let consumer = Arc::clone(&self.consumer);
         let total = self.remaining(&ends);
         let mut remaining = total;
         while remaining > 0 {
@@ -137,7 +135,8 @@ impl TopicScan {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), TopicReadError> {
         self.check_readable()?;
-        let (consumer, ends) = (Arc::clone(&self.consumer), self.fetch_ends().await?);
+        let ends = self.fetch_ends().await?;
+        let consumer = Arc::clone(&self.consumer);
         let total = self.remaining(&ends);
         let mut remaining = total;
         while remaining > 0 {
@@ -247,25 +246,35 @@ impl TopicScan {
         }
     }
 
-    /// Fetches the end offset of each partition. On the first read it also assigns the partitions, which starts the
-    /// consumption.
-    async fn fetch_ends(&self) -> Result<BTreeMap<i32, i64>, TopicReadError> {
-        let (consumer, topic, operations) =
-            (Arc::clone(&self.consumer), self.topic.clone(), Arc::clone(&self.operations));
-        let (partitions, is_assigned) = (self.partitions.clone(), self.is_complete);
+    /// Fetches the end offset of each partition. Until the first read is complete, it also assigns the partitions.
+    async fn fetch_ends(&mut self) -> Result<BTreeMap<i32, i64>, TopicReadError> {
+        let (consumer, kafka, topic, operations, runtime) = (
+            Arc::clone(&self.consumer),
+            self.kafka.clone(),
+            self.topic.clone(),
+            Arc::clone(&self.operations),
+            Handle::current(),
+        );
+        let (partitions, is_assigned, is_complete) = (self.partitions.clone(), self.is_assigned, self.is_complete);
         let fetched = blocking::run("kafka-ends", move || {
             let _operation = operations.begin(Operation::KafkaMetadata);
+            // Creating a consumer spawns a task on the runtime.
+            let _runtime = runtime.enter();
             let deadline = Instant::now() + REQUEST_TIMEOUT;
             let end = |id: &i32| consumer.fetch_watermarks(&topic, *id, time_left(deadline)).map(|(_, end)| (*id, end));
             let ends = partitions.keys().map(end).collect::<Result<_, _>>()?;
-            if !is_assigned {
-                // Assigned only now, because an end-of-partition notice from before these ends were fetched would be
-                // stale.
-                assign(&consumer, &topic, &partitions)?;
+            if is_complete {
+                return Ok((consumer, ends));
             }
-            Ok(ends)
+            // Assigned only now, because an end-of-partition notice from before these ends were fetched would be stale.
+            let consumer = assign_once(consumer, is_assigned, &kafka, &operations, (&topic, &partitions))?;
+            Ok((consumer, ends))
         });
-        fetched.await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| kafka_error(&self.topic, error))
+        let fetched = fetched.await.unwrap_or(Err(KafkaError::Canceled));
+        let (consumer, ends) = fetched.map_err(|error| kafka_error(&self.topic, error))?;
+        self.is_assigned = true;
+        self.consumer = consumer;
+        Ok(ends)
     }
 
     /// The number of offsets that are still to be read.
@@ -278,97 +287,6 @@ impl TopicScan {
     }
 }
 
-/// The time until the deadline, at least 1 ms, because librdkafka does not send a request with a timeout of zero.
-fn time_left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
-}
-
-/// Creates a consumer, and fetches the oldest offset of each partition; no partitions if the topic does not exist.
-/// Blocks.
-fn open(
-    kafka: &KafkaConfig,
-    name: &str,
-    operations: &Arc<Operations>,
-) -> Result<(TopicConsumer, BTreeMap<i32, i64>), KafkaError> {
-    let _operation = operations.begin(Operation::KafkaMetadata);
-    let deadline = Instant::now() + REQUEST_TIMEOUT;
-    let mut config = client_config::common(kafka);
-    client_config::limit_read_ahead(&mut config)
-        // The consumer joins no group, but librdkafka requires a group id.
-        .set("group.id", "trusthub-bridge-history")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        // Records that expire during the read are skipped.
-        .set("auto.offset.reset", "earliest")
-        .set("allow.auto.create.topics", "false")
-        .set("fetch.wait.max.ms", "20");
-    let consumer: TopicConsumer =
-        TemporaryClient::create(Some(operations), || config.create_with_context(QuietContext))?;
-    let metadata = consumer.fetch_metadata(Some(name), time_left(deadline)).inspect_err(|_| log_causes(&consumer))?;
-    let topic = metadata.topics().iter().find(|topic| topic.name() == name);
-    if let Some(code) = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from)
-        && error::classify_code(code) != PublishFailure::UnknownTopic
-    {
-        return Err(KafkaError::MetadataFetch(code));
-    }
-    let mut starts = BTreeMap::new();
-    for partition in topic.iter().flat_map(|topic| topic.partitions()) {
-        let (start, _) = consumer.fetch_watermarks(name, partition.id(), time_left(deadline))?;
-        starts.insert(partition.id(), start);
-    }
-    Ok((consumer, starts))
-}
-
-/// Lets the context log the errors that librdkafka has queued for the consumer's first poll, such as a token that it cannot
-/// get. The error of a request does not name its cause.
-fn log_causes(consumer: &StreamConsumer<QuietContext>) {
-    for _ in 0..MAX_CAUSES {
-        if !matches!(consumer.recv().now_or_never(), Some(Err(_))) {
-            return;
-        }
-    }
-}
-
-fn assign(
-    consumer: &StreamConsumer<QuietContext>,
-    topic: &str,
-    partitions: &BTreeMap<i32, PartitionProgress>,
-) -> Result<(), KafkaError> {
-    let mut all = TopicPartitionList::new();
-    for (id, partition) in partitions {
-        all.add_partition_offset(topic, *id, Offset::Offset(partition.next))?;
-    }
-    consumer.assign(&all)
-}
-
-/// The offset in each partition at which the first record of this time or later is, or its end if there is none. A partition is
-/// missing if Kafka finds no offset for the earliest time either, although it has records. Blocks.
-fn offsets_at(
-    consumer: &TopicConsumer,
-    topic: &str,
-    starts: &BTreeMap<i32, i64>,
-    time: Timestamp,
-) -> Result<BTreeMap<i32, i64>, KafkaError> {
-    let deadline = Instant::now() + REQUEST_TIMEOUT;
-    let at = |millis: i64| {
-        let mut times = TopicPartitionList::new();
-        for id in starts.keys() {
-            times.add_partition_offset(topic, *id, Offset::Offset(millis))?;
-        }
-        consumer.offsets_for_times(times, time_left(deadline))
-    };
-    // Before the search, so that a record that is written meanwhile is not skipped.
-    let end = |id: &i32| consumer.fetch_watermarks(topic, *id, time_left(deadline)).map(|(_, end)| (*id, end));
-    let ends = starts.keys().map(end).collect::<Result<BTreeMap<_, _>, _>>()?;
-    let (earliest, found) = (at(0)?, at(time.unix_millis().max(0))?);
-    let offset = |list: &TopicPartitionList, id: i32| match list.find_partition(topic, id)?.offset() {
-        Offset::Offset(offset) => Some(offset),
-        _ => None,
-    };
-    let searchable = ends.into_iter().filter(|(id, _)| offset(&earliest, *id).is_some());
-    Ok(searchable.map(|(id, end)| (id, offset(&found, id).unwrap_or(end))).collect())
-}
-
 fn position_of(message: &BorrowedMessage<'_>) -> RecordPosition {
     RecordPosition { partition: message.partition(), offset: message.offset() }
 }
@@ -377,5 +295,31 @@ fn record_position(partitions: &mut BTreeMap<i32, PartitionProgress>, message: &
     if let Some(partition) = partitions.get_mut(&message.partition()) {
         partition.next = message.offset().saturating_add(1);
         partition.first = partition.first.or_else(|| message.timestamp().to_millis());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
+
+    use super::*;
+    use crate::{config, telemetry::Metrics};
+
+    /// Enough that librdkafka aborts the process if one consumer is assigned twice.
+    const SCANS: usize = 30;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn scan_that_begins_at_known_offsets_can_be_closed_at_once() {
+        let cluster: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).unwrap();
+        cluster.create_topic("events", 3, 1).unwrap();
+        let kafka =
+            config::load_kafka([("KAFKA_BOOTSTRAP_SERVERS".into(), cluster.bootstrap_servers().into())]).unwrap();
+        let metrics = Metrics::new(|_| "events".to_owned()).unwrap();
+        for _ in 0..SCANS {
+            let mut scan = TopicScan::open(&kafka, "events", &metrics.operations).await.unwrap();
+            assert!(scan.begin_at(&(0..3).map(|id| (id, 0)).collect()).await.unwrap());
+            scan.read_to_end(|_| panic!("the topic is empty"), |_, _| {}).await.unwrap();
+            scan.close().await;
+        }
     }
 }

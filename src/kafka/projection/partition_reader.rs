@@ -92,6 +92,11 @@ impl PartitionReader {
         stop: &CancellationToken,
         each: impl FnMut(EventRecord),
     ) -> Result<(), ProjectionError> {
+        // A partition that is removed before its first record or its end has arrived must not be assigned again soon, see
+        // `scan_consumer::assign_once`.
+        if end == 0 || stop.is_cancelled() {
+            return Ok(());
+        }
         let mut assignment = TopicPartitionList::new();
         let assigned = assignment
             .add_partition_offset(topic, partition, Offset::Beginning)
