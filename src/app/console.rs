@@ -32,9 +32,9 @@ use crate::{
         self, Console, ConsoleSources, ExpiringCount, ExplainRequest, KafkaOverview, KeysOverview, ProfilesOverview,
         ReconciliationOverview, ServiceOverview, SpoolOverview, StatusCount,
     },
-    domain::{Label as _, ReconcileResult, Resource, SignatureMode, Timestamp},
+    domain::{Label as _, PublishFailure, ReconcileResult, Resource, SignatureMode, Timestamp},
     explain::{self, Explainer, NamedKey, SignatureDisplay},
-    kafka::{Availability, KafkaHealth},
+    kafka::{Availability, KafkaSink},
     liveness::Liveness,
     pipeline::{PipelineMetrics, RecentCallbacks},
     profiles::ProfileFollower,
@@ -54,10 +54,11 @@ pub(super) struct OverviewSources {
     projector: Option<Arc<ProjectorMetrics>>,
     reload_failed: IntGauge,
     keys: watch::Receiver<KeysInUse>,
-    kafka: Arc<KafkaHealth>,
+    kafka: Arc<KafkaSink>,
     spool: Spool,
     signature_mode: SignatureMode,
     shutdown_flag: ShutdownFlag,
+    started: Timestamp,
 }
 
 impl OverviewSources {
@@ -65,7 +66,7 @@ impl OverviewSources {
         config: &Config,
         metrics: &ServiceMetrics,
         keys: watch::Receiver<KeysInUse>,
-        (kafka, spool): (&Arc<KafkaHealth>, &Spool),
+        (kafka, spool): (&Arc<KafkaSink>, &Spool),
         shutdown_flag: &ShutdownFlag,
     ) -> Self {
         Self {
@@ -79,6 +80,7 @@ impl OverviewSources {
             spool: spool.clone(),
             signature_mode: config.callbacks.signature_mode,
             shutdown_flag: shutdown_flag.clone(),
+            started: SystemTime::now().into(),
         }
     }
 
@@ -86,7 +88,8 @@ impl OverviewSources {
         ServiceOverview {
             at: SystemTime::now().into(),
             is_stopping: self.shutdown_flag.has_begun(),
-            kafka: kafka(self.kafka.availability()),
+            kafka: kafka(self.kafka.health().availability()),
+            outage: self.outage(),
             spool: self.spool(),
             keys: self.keys(),
             signature_mode: self.signature_mode,
@@ -94,6 +97,13 @@ impl OverviewSources {
             profiles: self.projector.as_deref().map(profiles),
             last_callback: time(&self.pipeline.last_callback),
         }
+    }
+
+    /// Without ids of schemas, the next callback goes to the spool, although no record has failed yet.
+    fn outage(&self) -> Option<PublishFailure> {
+        let causes = &self.shared.spool.outage;
+        let cause = PublishFailure::ALL.iter().copied().find(|reason| causes.of(*reason).get() != 0);
+        cause.or_else(|| (!self.kafka.encoder().can_encode_events()).then_some(PublishFailure::NoSchemaId))
     }
 
     fn spool(&self) -> SpoolOverview {
@@ -124,6 +134,7 @@ impl OverviewSources {
         let interval = Some(count(&metrics.interval)).filter(|seconds| *seconds > 0)?;
         Some(ReconciliationOverview {
             interval: Duration::from_secs(interval),
+            started: self.started,
             last_success: time(&metrics.last_success),
             missed: Resource::ALL.iter().map(|resource| metrics.missed.of(*resource).get()).sum(),
             failures: metrics.runs.of(ReconcileResult::Failure).get(),

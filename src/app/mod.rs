@@ -182,8 +182,7 @@ impl Service {
         let projector = Projector::new(&config.kafka, sink.encoder(), &metrics.projector);
 
         let (shutdown_flag, liveness) = (ShutdownFlag::default(), Liveness::default());
-        let overview =
-            OverviewSources::new(&config, &metrics, reloader.keys(), (sink.health(), &spool), &shutdown_flag);
+        let overview = OverviewSources::new(&config, &metrics, reloader.keys(), (&sink, &spool), &shutdown_flag);
         // The states are read only for a console.
         let follower = ports.console.as_ref().and_then(|_| ProfileFollower::new(&config.kafka));
         let console = ports.console.zip(recent).map(|(listener, recent)| {

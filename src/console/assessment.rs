@@ -3,17 +3,19 @@
 use parking_lot::Mutex;
 
 use super::{
-    overview::{KafkaOverview, ServiceOverview, SpoolOverview},
+    overview::{KafkaOverview, ReconciliationOverview, ServiceOverview, SpoolOverview},
     text::{counted, duration},
 };
-use crate::domain::{SignatureMode, Status, Timestamp, closed_set};
+use crate::domain::{PublishFailure, SignatureMode, Status, Timestamp, closed_set};
 
 closed_set! {
     /// What the service can promise now.
     pub enum ServiceCondition {
         /// All accepted callbacks are in Kafka, and new ones go there.
         Durable => "durable",
-        /// New callbacks go to the spool.
+        /// As before, except that records are parked: they are in no topic.
+        Parked => "parked",
+        /// New callbacks go to the spool, from which nothing can be published.
         Spooling => "spooling",
         /// Kafka accepts records, and those in the spool are being published.
         Draining => "draining",
@@ -43,14 +45,18 @@ closed_set! {
 impl ServiceCondition {
     /// The condition of the service with this overview.
     pub(super) fn of(overview: &ServiceOverview) -> Self {
-        let ServiceOverview { kafka, spool, is_stopping, .. } = overview;
+        let ServiceOverview { kafka, spool, outage, is_stopping, .. } = overview;
+        // While records wait in the spool, new ones go there as well, also when Kafka accepts records.
+        let uses_spool = *kafka != KafkaOverview::Up || spool.records > 0 || outage.is_some();
         match kafka {
             _ if *is_stopping => Self::Stopping,
-            KafkaOverview::Up if spool.records == 0 => Self::Durable,
-            KafkaOverview::Up => Self::Draining,
-            KafkaOverview::Unknown | KafkaOverview::Down { .. } if !spool.has_space => Self::Refusing,
+            _ if uses_spool && !spool.has_space => Self::Refusing,
             KafkaOverview::Down { .. } => Self::Spooling,
             KafkaOverview::Unknown => Self::Starting,
+            KafkaOverview::Up if outage.is_some() => Self::Spooling,
+            KafkaOverview::Up if spool.records > 0 => Self::Draining,
+            KafkaOverview::Up if spool.parked > 0 => Self::Parked,
+            KafkaOverview::Up => Self::Durable,
         }
     }
 
@@ -59,30 +65,37 @@ impl ServiceCondition {
         match self {
             Self::Durable => Severity::Good,
             Self::Spooling | Self::Draining | Self::Starting | Self::Stopping => Severity::Waiting,
-            Self::Refusing => Severity::Bad,
+            Self::Parked | Self::Refusing => Severity::Bad,
         }
     }
 
-    /// The condition in one sentence.
+    /// The condition in one sentence. It has no number that changes all the time, because screen readers read each change.
     pub(super) fn sentence(self, spool: &SpoolOverview) -> String {
-        let records = counted(spool.records, "record");
-        let waiting = if spool.records == 1 { "waits" } else { "wait" };
-        match self {
-            Self::Durable => "Everything is durable in Kafka.".to_owned(),
-            Self::Spooling => format!(
-                "Kafka accepts no records. Callbacks are durable on this disk, where {records} {waiting} for Kafka."
-            ),
-            Self::Draining => {
-                format!("Kafka accepts records, and {records} {waiting} on this disk to be published.")
+        let text = match self {
+            Self::Durable => "All callbacks of this instance are durable in Kafka.",
+            Self::Parked => {
+                let (parked, are) = (counted(spool.parked, "record"), if spool.parked == 1 { "is" } else { "are" });
+                return format!(
+                    "{parked} {are} in no topic. The other callbacks of this instance are durable in Kafka."
+                );
             }
-            Self::Refusing => format!(
-                "Callbacks are lost unless Twilio repeats them: Kafka accepts no records, and the spool has no space. \
-                 {records} {waiting} on this disk."
-            ),
-            Self::Starting => "Kafka has not answered yet. Callbacks are durable on this disk.".to_owned(),
-            Self::Stopping => "The service is stopping.".to_owned(),
-        }
+            Self::Spooling => "Nothing is being published to Kafka. Callbacks are durable on this disk and wait there.",
+            Self::Draining => "Callbacks are durable on this disk, from which they are being published to Kafka.",
+            Self::Refusing => {
+                "Callbacks are lost unless Twilio repeats them: they would have to wait for Kafka in the spool, which has \
+                 no space."
+            }
+            Self::Starting => "Kafka has not answered yet. Callbacks are durable on this disk.",
+            Self::Stopping => "The service is stopping.",
+        };
+        text.to_owned()
     }
+}
+
+/// How many records wait on the disk; `None` if there are none.
+pub(super) fn waiting(spool: &SpoolOverview) -> Option<String> {
+    let wait = if spool.records == 1 { "waits" } else { "wait" };
+    (spool.records > 0).then(|| format!("{} {wait} on this disk for Kafka.", counted(spool.records, "record")))
 }
 
 /// How the status of a profile is to be understood.
@@ -118,12 +131,9 @@ const OVERDUE_INTERVALS: u32 = 3;
 
 /// What an operator should know besides, one sentence each.
 pub(super) fn notes(overview: &ServiceOverview) -> Vec<(Severity, String)> {
-    let ServiceOverview { kafka, spool, keys, signature_mode, reconciliation, at, .. } = overview;
-    let mut notes = Vec::new();
-    if let KafkaOverview::Down { reason, detail } = kafka {
-        notes.push((Severity::Waiting, format!("Kafka: {reason}. {detail}")));
-    }
-    if *kafka == KafkaOverview::Up && !spool.has_space {
+    let ServiceOverview { kafka, spool, outage, keys, signature_mode, reconciliation, at, .. } = overview;
+    let mut notes: Vec<_> = publishing(kafka, *outage).into_iter().collect();
+    if ServiceCondition::of(overview) != ServiceCondition::Refusing && *kafka == KafkaOverview::Up && !spool.has_space {
         let text = "The spool takes no record. If Kafka stopped accepting records now, callbacks would be answered 503: \
                     check the space on the disk of SPOOL_DIR, SPOOL_MAX_BYTES and SPOOL_MIN_FREE_BYTES.";
         notes.push((Severity::Bad, text.to_owned()));
@@ -149,18 +159,42 @@ pub(super) fn notes(overview: &ServiceOverview) -> Vec<(Severity, String)> {
                 .to_owned(),
         )),
     }
-    let overdue = reconciliation.and_then(|reconciliation| {
-        let since = reconciliation.last_success?.until(*at);
-        (since > reconciliation.interval.saturating_mul(OVERDUE_INTERVALS)).then_some(since)
-    });
-    if let Some(since) = overdue {
-        let text = format!(
-            "The last comparison with Trust Hub was {} ago. Another instance may make them; otherwise see the log.",
-            duration(since)
-        );
-        notes.push((Severity::Waiting, text));
-    }
+    notes.extend(reconciliation.and_then(|reconciliation| comparisons(&reconciliation, *at)));
     notes
+}
+
+/// Why nothing is being published.
+fn publishing(kafka: &KafkaOverview, outage: Option<PublishFailure>) -> Option<(Severity, String)> {
+    let text = match (kafka, outage) {
+        (KafkaOverview::Down { reason, detail }, _) => format!("Kafka: {reason}. {detail}"),
+        (_, Some(PublishFailure::NoSchemaId)) => {
+            "The schema registry has not said which id the schema of the records has, so they cannot be published: check \
+             SCHEMA_REGISTRY_URL and the log."
+                .to_owned()
+        }
+        (_, Some(reason)) => format!("Publishing fails, for the reason {reason}: see the log."),
+        (KafkaOverview::Up | KafkaOverview::Unknown, None) => return None,
+    };
+    Some((Severity::Waiting, text))
+}
+
+/// Whether comparisons with Trust Hub fail or do not happen.
+fn comparisons(reconciliation: &ReconciliationOverview, at: Timestamp) -> Option<(Severity, String)> {
+    let ReconciliationOverview { interval, started, last_success, failures, .. } = *reconciliation;
+    if last_success.is_none() && failures > 0 {
+        let failed = counted(failures, "comparison");
+        let text =
+            format!("No comparison with Trust Hub has succeeded since the start, and {failed} failed: see the log.");
+        return Some((Severity::Bad, text));
+    }
+    let since = last_success.unwrap_or(started).until(at);
+    let is_overdue = since > interval.saturating_mul(OVERDUE_INTERVALS);
+    let last = match last_success {
+        Some(_) => "The last comparison with Trust Hub was",
+        None => "This instance has not compared Trust Hub since its start",
+    };
+    let text = format!("{last} {} ago. Another instance may make them; otherwise see the log.", duration(since));
+    is_overdue.then_some((Severity::Waiting, text))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What all pages have in common.
 
+use std::sync::LazyLock;
+
 use maud::{DOCTYPE, Markup, html};
 
 use super::{
@@ -36,6 +38,10 @@ const NAVIGATION: [(Section, &str, &str); 5] = [
     (Section::Explain, "/explain", "Explain"),
 ];
 
+/// The name of the machine or pod, which says which instance this is.
+pub(super) static INSTANCE: LazyLock<String> =
+    LazyLock::new(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+
 /// A page with this title, which is also its heading. `body` follows the heading.
 pub(super) fn page(title: &str, current: Section, body: Markup) -> Markup {
     html! {
@@ -53,7 +59,7 @@ pub(super) fn page(title: &str, current: Section, body: Markup) -> Markup {
             body {
                 a.skip href="#content" { "Skip to content" }
                 header {
-                    p.product { "trusthub-bridge" }
+                    p.product { "trusthub-bridge" " " span.muted { (INSTANCE.as_str()) } }
                     nav aria-label="Main" {
                         ul {
                             @for (section, path, name) in NAVIGATION {

@@ -1,13 +1,16 @@
 //! The page *Now*: whether everything is durable, and what the service waits for.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use super::{
     Console,
-    assessment::{ServiceCondition, Severity, notes, severity_of},
-    layout::{Section, badge, page, timestamp, with_code},
+    assessment::{ServiceCondition, Severity, notes, severity_of, waiting},
+    fragments::{fact, url},
+    layout::{INSTANCE, Section, badge, page, timestamp, with_code},
     overview::{
         KafkaOverview, KeysOverview, ProfilesOverview, ReconciliationOverview, ServiceOverview, SpoolOverview,
         StatusCount,
@@ -17,10 +20,20 @@ use super::{
 };
 use crate::domain::{Label as _, Timestamp};
 
+/// A browser that has had no update for so long says that it is not connected. Updates come every second.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Responds with the page.
 pub(super) fn respond(console: &Console) -> HttpResponse {
     let overview = console.overview();
-    let body = html! { div data-events="/events?page=now" { (fragments(console, &overview)) } };
+    let body = html! {
+        div data-events="/events?page=now" data-silence=(SILENCE.as_secs()) {
+            (fragments(console, &overview))
+            p.muted {
+                span data-connection="Connected: this page changes by itself." role="status" {}
+            }
+        }
+    };
     reply::html(page("Now", Section::Now, body))
 }
 
@@ -29,13 +42,24 @@ pub(super) fn fragments(console: &Console, overview: &ServiceOverview) -> Markup
     let condition = ServiceCondition::of(overview);
     let since = console.conditions.note(condition, overview.at);
     html! {
-        // Screen readers read the sentence when it changes, and not the numbers below, which always change.
+        // Screen readers read the sentence when it changes, and not the numbers and times below, which always change.
         div id="headline" role="status" {
             p.headline data-severity=(condition.severity()) { (condition.sentence(&overview.spool)) }
         }
+        div id="progress" {
+            @if let Some(text) = waiting(&overview.spool) { p { (text) } }
+            p.muted {
+                "Since " (timestamp(since)) " (" (ago(since, overview.at)) "). Last update: " (timestamp(overview.at)) "."
+            }
+            p.muted {
+                "This is the instance " code { (INSTANCE.as_str()) } ". Each instance has its own spool: open the console of each \
+                 one, or look at the metrics of all."
+            }
+        }
+        div id="notes" {
+            @for (severity, text) in notes(overview) { p.note data-severity=(severity) { (with_code(&text)) } }
+        }
         div id="facts" {
-            p.muted { "Since " (timestamp(since)) " (" (ago(since, overview.at)) "), as of " (timestamp(overview.at)) ", in UTC." }
-            @for (severity, text) in notes(overview) { p.note data-severity=(severity) { (text) } }
             div.cards {
                 (durability(overview))
                 (keys(&overview.keys, overview.at))
@@ -44,10 +68,6 @@ pub(super) fn fragments(console: &Console, overview: &ServiceOverview) -> Markup
         }
         div id="profile-facts" { (profiles(overview.profiles.as_ref())) }
     }
-}
-
-fn fact(name: &str, value: Markup) -> Markup {
-    html! { div { dt { (name) } dd { (value) } } }
 }
 
 fn durability(overview: &ServiceOverview) -> Markup {
@@ -109,21 +129,28 @@ fn reconciliation(overview: &ServiceOverview) -> Markup {
 }
 
 fn comparisons(reconciliation: &ReconciliationOverview, now: Timestamp) -> Markup {
-    let ReconciliationOverview { interval, last_success, missed, failures } = *reconciliation;
-    let next = last_success.map(|last| match now.until(last.after(interval)) {
-        wait if wait.is_zero() => "now due".to_owned(),
-        wait => format!("in about {}", duration(wait)),
-    });
+    let ReconciliationOverview { interval, last_success, missed, failures, .. } = *reconciliation;
     html! {
         dl.facts {
             (fact("Last success here", html! {
                 (last_success.map_or_else(|| "none since the start".to_owned(), |last| ago(last, now)))
             }))
-            (fact("Next", html! { (next.as_deref().unwrap_or("soon after the start")) }))
+            (fact("Next", html! { (next_comparison(reconciliation, now)) }))
             (fact("Interval", html! { (duration(interval)) }))
             (fact("Missed changes found", html! { (missed) }))
             (fact("Failed comparisons", html! { (failures) }))
         }
+    }
+}
+
+/// When the next comparison is. One instance makes those of all, so it is known only as long as this one makes them.
+fn next_comparison(reconciliation: &ReconciliationOverview, now: Timestamp) -> String {
+    let ReconciliationOverview { interval, started, last_success, failures, .. } = *reconciliation;
+    match last_success.map(|last| (last.after(interval), now.until(last.after(interval)))) {
+        Some((_, wait)) if !wait.is_zero() => format!("in about {}", duration(wait)),
+        Some((due, _)) if due.until(now) < interval => "now due".to_owned(),
+        None if failures == 0 && started.until(now) < interval => "soon after the start".to_owned(),
+        Some(_) | None => "unknown".to_owned(),
     }
 }
 
@@ -159,7 +186,12 @@ fn owned_profiles(profiles: &ProfilesOverview) -> Markup {
             h3 { "Approvals that end soon" }
             ul {
                 @for count in expiring {
-                    li { (count.resource) ": " (counted(count.profiles, "approval")) " within " (count.within) " or ended already" }
+                    @let parameters = [("resource", count.resource.as_str()), ("expiring_within", count.within), ("sort", "expires")];
+                    li {
+                        (count.resource) ": "
+                        a href=(url("/profiles", &parameters)) { (counted(count.profiles, "approval")) " within " (count.within) }
+                        " or ended already"
+                    }
                 }
             }
         }
@@ -187,13 +219,19 @@ fn status_table(statuses: &[StatusCount]) -> Markup {
                             th scope="row" { (badge(severity_of(count.status), count.status.as_str())) }
                             td { (count.resource) }
                             td.number { (count.profiles) }
-                            td { (duration(count.oldest)) }
+                            td { a href=(list_of(count)) { (duration(count.oldest)) } }
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// The list of the profiles that are counted, those first that have been in the status longest.
+fn list_of(count: &StatusCount) -> String {
+    let parameters = [("status", count.status.as_str()), ("resource", count.resource.as_str()), ("sort", "since")];
+    url("/profiles", &parameters)
 }
 
 /// Whether the profiles wait for Twilio.
@@ -218,6 +256,7 @@ pub(super) fn api(console: &Console) -> HttpResponse {
     let KeysOverview { auth_tokens, shared_keys, accounts, reloaded_at, reload_failed } = overview.keys;
     reply::json(&json!({
         "at": overview.at,
+        "instance": INSTANCE.as_str(),
         "condition": condition.as_str(),
         "severity": condition.severity().as_str(),
         "since": since,
@@ -226,6 +265,7 @@ pub(super) fn api(console: &Console) -> HttpResponse {
         "last_callback": overview.last_callback,
         "signature_mode": overview.signature_mode.as_str(),
         "kafka": { "is_up": overview.kafka == KafkaOverview::Up, "reason": reason, "detail": detail },
+        "outage": overview.outage.map(|reason| reason.as_str()),
         "spool": {
             "records": records, "bytes": bytes, "capacity_bytes": capacity_bytes, "parked": parked, "has_space": has_space,
             "oldest_seconds": oldest.map(|age| age.as_secs()),
@@ -240,7 +280,7 @@ pub(super) fn api(console: &Console) -> HttpResponse {
 }
 
 fn reconciliation_json(reconciliation: ReconciliationOverview) -> Value {
-    let ReconciliationOverview { interval, last_success, missed, failures } = reconciliation;
+    let ReconciliationOverview { interval, started: _, last_success, missed, failures } = reconciliation;
     json!({
         "interval_seconds": interval.as_secs(), "last_success": last_success, "missed": missed, "failures": failures,
     })
@@ -262,3 +302,6 @@ fn profiles_json(profiles: &ProfilesOverview) -> Value {
         "statuses": statuses.iter().map(status).collect::<Vec<_>>(), "expiring": expiring.collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Resource, SignatureMode, Status, Timestamp};
+use crate::domain::{PublishFailure, Resource, SignatureMode, Status, Timestamp};
 
 /// The state of the service at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) struct ServiceOverview {
     pub is_stopping: bool,
     /// Kafka.
     pub kafka: KafkaOverview,
+    /// Why records are not published now, also for another reason than Kafka: until a record is published again.
+    pub outage: Option<PublishFailure>,
     /// The durable queue on disk.
     pub spool: SpoolOverview,
     /// The keys that verify callbacks.
@@ -80,6 +82,8 @@ pub(crate) struct KeysOverview {
 pub(crate) struct ReconciliationOverview {
     /// The time between two comparisons.
     pub interval: Duration,
+    /// When this process started.
+    pub started: Timestamp,
     /// The last successful one of this process.
     pub last_success: Option<Timestamp>,
     /// Changes that no callback had announced, since the start.

@@ -91,6 +91,11 @@ impl ValueEncoder {
         self.format == ValueFormat::Avro
     }
 
+    /// Whether an event could be encoded now.
+    pub(crate) fn can_encode_events(&self) -> bool {
+        !self.requires_registry() || self.ids.as_ref().is_some_and(|ids| ids.has_events())
+    }
+
     /// Asks the registry for the ids once, for a command that publishes next.
     ///
     /// # Errors

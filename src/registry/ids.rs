@@ -76,6 +76,12 @@ impl SchemaIds {
         self.known.read().get(schema.index()).copied().flatten()
     }
 
+    /// Whether the ids of all schemas of events are known.
+    pub(crate) fn has_events(&self) -> bool {
+        let mut schemas = self.subjects.iter().map(|subject| subject.schema);
+        schemas.all(|schema| schema == DataSchema::ProfileState || self.get(schema).is_some())
+    }
+
     /// Asks the registry for every id once. An id that was known stays so if the registry does not answer.
     ///
     /// # Errors
