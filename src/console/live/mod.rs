@@ -6,6 +6,8 @@ mod filter;
 pub(super) mod fixtures;
 mod row;
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 use serde_json::{Value, json};
@@ -22,6 +24,10 @@ use crate::{
     pipeline::{MAX_ACCEPTED, MAX_REJECTED, RecentCallback},
 };
 
+/// A browser to which nothing was sent for so long says that it is not connected. Without callbacks, a sign of life comes every
+/// ten seconds.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// Responds with the page.
 pub(super) fn respond(console: &Console, query: &ConsoleQuery) -> HttpResponse {
     let filter = CallbackFilter::read(query);
@@ -36,11 +42,11 @@ pub(super) fn respond(console: &Console, query: &ConsoleQuery) -> HttpResponse {
              Times are in UTC."
         }
         (form(&filter))
-        div data-events=(events) {
+        div data-events=(events) data-silence=(SILENCE.as_secs()) {
             p {
                 button type="button" data-pause="" hidden { "Pause" }
                 " "
-                span data-connection="" role="status" {}
+                span data-connection="Connected: new callbacks appear at the top." role="status" {}
             }
             div.scroll role="region" aria-label="Callbacks" tabindex="0" {
                 table {

@@ -86,7 +86,8 @@ impl Subscription {
                 callbacks_event(&rows, run, *after)
             }
         };
-        if events.is_empty() && update.is_sign_of_life { Bytes::from_static(b": \n\n") } else { events.into() }
+        // Pages do not see a comment, nor an event without data.
+        if events.is_empty() && update.is_sign_of_life { event("alive", "1").into() } else { events.into() }
     }
 }
 
@@ -160,10 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn browser_without_news_gets_a_comment_now_and_then() {
+    fn browser_without_news_gets_a_sign_of_life_now_and_then() {
         let alive = Update { is_sign_of_life: true, state: None, ..update(0, 0) };
         for subscription in [Subscription::State, live("")] {
-            assert_eq!(text(subscription, &alive), ": \n\n");
+            assert_eq!(text(subscription, &alive), "event: alive\ndata: 1\n\n");
         }
     }
 
