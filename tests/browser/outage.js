@@ -30,9 +30,9 @@ export const run = async (browser) => {
   const severity = () => headline.getAttribute("data-severity");
   check((await severity()) === "good", "the headline is not good before the outage");
   await ask("pause");
-  await headline.getByText("Kafka accepts no records.").waitFor(NOTICED);
+  await headline.getByText("Nothing is being published to Kafka.").waitFor(NOTICED);
   check((await announce(newProfile(), "in-review")) === 204, "a callback is not accepted without Kafka");
-  await headline.getByText("1 record waits for Kafka").waitFor(NOTICED);
+  await window.locator("#progress").getByText("1 record waits on this disk").waitFor(NOTICED);
   check((await severity()) === "waiting", "the color of the headline does not change");
   const found = await violations(window);
   check(found.length === 0, `Now without Kafka: ${found.join("\n    ")}`);
@@ -41,7 +41,7 @@ export const run = async (browser) => {
   await window.setViewportSize({ width: 1280, height: 800 });
   await take(window, "console-outage");
   await ask("resume");
-  await headline.getByText("Everything is durable in Kafka.").waitFor(NOTICED);
+  await headline.getByText("All callbacks of this instance are durable in Kafka.").waitFor(NOTICED);
   await window.context().close();
   input.close();
 };

@@ -20,16 +20,21 @@ fn page_says_what_is_durable_through_an_outage_of_kafka() {
     assert_eq!((&durable["spool"]["records"], &durable["last_callback"]), (&0.into(), &serde_json::Value::Null));
     assert_eq!((&durable["keys"]["auth_tokens"], &durable["reconciliation"]), (&1.into(), &serde_json::Value::Null));
     let events = Events::open(&bridge, "/events?page=now");
-    events.wait_for("Everything is durable in Kafka.");
+    events.wait_for("All callbacks of this instance are durable in Kafka.");
     kafka.stop();
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
     let spooling = wait_for_condition(&bridge, "spooling");
     assert_eq!((&spooling["spool"]["records"], &spooling["severity"]), (&1.into(), &"waiting".into()));
     assert!(spooling["since"].as_str() > durable["since"].as_str(), "{spooling}");
     assert!(spooling["kafka"]["detail"].is_string(), "{spooling}");
-    events.wait_for("where 1 record waits for Kafka.");
+    events.wait_for("1 record waits on this disk for Kafka.");
     let page = get(&bridge, "/").body;
-    assert!(page.contains(r#"<p class="headline" data-severity="waiting">Kafka accepts no records."#), "{page}");
+    let instance = spooling["instance"].as_str().unwrap();
+    assert!(!instance.is_empty() && page.contains(&format!("the instance <code>{instance}</code>")), "{page}");
+    assert!(
+        page.contains(r#"<p class="headline" data-severity="waiting">Nothing is being published to Kafka."#),
+        "{page}"
+    );
     kafka.start_again();
     let back = wait_for_condition(&bridge, "durable");
     assert!(back["last_callback"].is_string() && back["since"].as_str() > spooling["since"].as_str(), "{back}");
@@ -51,4 +56,16 @@ fn profiles_are_counted_by_status() {
     let off = super::start_with(&[("KAFKA_PROFILES_TOPIC", "")]);
     assert!(get(&off, "/").body.contains("KAFKA_PROFILES_TOPIC"), "the page says how to turn the states on");
     assert_eq!(get_json(&off, "/api/v1/now")["profiles"], serde_json::Value::Null);
+}
+
+#[test]
+fn page_is_not_green_while_the_schema_registry_has_not_answered() {
+    let bridge = super::start_with(&[("KAFKA_VALUE_FORMAT", "avro"), ("SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")]);
+    for records in [0, 1] {
+        let now = wait_for_condition(&bridge, "spooling");
+        assert_eq!((&now["outage"], &now["kafka"]["is_up"]), (&"no_schema_id".into(), &true.into()), "{now}");
+        assert_eq!(now["spool"]["records"], records, "{now}");
+        assert!(now["notes"][0]["text"].as_str().unwrap().contains("SCHEMA_REGISTRY_URL"), "{now}");
+        assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
+    }
 }
