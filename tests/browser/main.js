@@ -5,6 +5,7 @@ import { check, report } from "./check.js";
 import { settings } from "./settings.js";
 import * as appearance from "./appearance.js";
 import * as attacks from "./attacks.js";
+import * as connection from "./connection.js";
 import * as keyboard from "./keyboard.js";
 import * as lists from "./lists.js";
 import * as live from "./live.js";
@@ -15,7 +16,7 @@ import { findPages } from "./pages.js";
 const browser = await launch();
 console.log(`Chromium ${browser.version()} at ${settings.console}`);
 const pages = await findPages(await openWindow(browser));
-for (const part of [appearance, keyboard, lists, pictures, live, outage, attacks]) {
+for (const part of [appearance, keyboard, lists, pictures, live, connection, outage, attacks]) {
   console.log(part.title);
   await part.run(browser, pages).catch((error) => check(false, `${part.title} stops: ${error.stack}`));
 }

@@ -57,8 +57,8 @@ const connect = (area, url, { seen, lost }, listeners) => {
     if (id) url.searchParams.set("after", id);
     source = new EventSource(url);
     last = Date.now();
-    source.addEventListener("open", heard);
     source.addEventListener("error", lost);
+    // Not at "open": the head of a response may be that of something that sends no events.
     source.addEventListener("alive", heard);
     for (const [name, listener] of Object.entries(listeners)) {
       source.addEventListener(name, (event) => {

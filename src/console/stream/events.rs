@@ -56,17 +56,18 @@ impl Subscription {
         Self::Callbacks { filter, after: after.unwrap_or_default() }
     }
 
-    /// The first bytes: how soon to connect again, and the callbacks since the page was rendered.
+    /// The first bytes: how soon to connect again, a sign of life, and the callbacks since the page was rendered.
     pub(super) fn first(&mut self, recent: &RecentCallbacks, run: &str) -> Bytes {
-        const RETRY: &str = "retry: 2000\n\n";
+        const RETRY: &str = "retry: 2000\n";
+        let start = format!("{RETRY}{}", sign_of_life());
         match self {
-            Self::State => RETRY.into(),
+            Self::State => start.into(),
             Self::Callbacks { filter, after } => {
                 let missed = recent.after(*after);
                 *after = missed.first().map_or(*after, |newest| newest.number);
                 let rows = missed.iter().filter(|callback| filter.matches(callback));
                 let rows: String = rows.map(|callback| row(callback, run).into_string()).collect();
-                format!("{RETRY}{}", callbacks_event(&rows, run, *after)).into()
+                format!("{start}{}", callbacks_event(&rows, run, *after)).into()
             }
         }
     }
@@ -86,8 +87,7 @@ impl Subscription {
                 callbacks_event(&rows, run, *after)
             }
         };
-        // Pages do not see a comment, nor an event without data.
-        if events.is_empty() && update.is_sign_of_life { event("alive", "1").into() } else { events.into() }
+        if events.is_empty() && update.is_sign_of_life { sign_of_life().into() } else { events.into() }
     }
 }
 
@@ -108,6 +108,11 @@ fn callbacks_event(rows: &str, run: &str, last: u64) -> String {
 /// The event with the parts of the page *Now*.
 pub(super) fn state(fragments: &Markup) -> String {
     event("now", &fragments.0)
+}
+
+/// The event by which a page knows that it is connected. Scripts see no comment, and no event without data.
+fn sign_of_life() -> String {
+    event("alive", "1")
 }
 
 /// An event in the format of the HTML standard, section 9.2.5. A line end in the data begins another `data` line.
@@ -163,7 +168,9 @@ mod tests {
     #[test]
     fn browser_without_news_gets_a_sign_of_life_now_and_then() {
         let alive = Update { is_sign_of_life: true, state: None, ..update(0, 0) };
-        for subscription in [Subscription::State, live("")] {
+        for mut subscription in [Subscription::State, live("")] {
+            let first = subscription.first(&RecentCallbacks::default(), "run");
+            assert_eq!(first, "retry: 2000\nevent: alive\ndata: 1\n\n", "a page is connected when it has this");
             assert_eq!(text(subscription, &alive), "event: alive\ndata: 1\n\n");
         }
     }
