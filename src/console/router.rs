@@ -8,10 +8,10 @@ use actix_web::{
 
 use super::{Console, assets, explain_page, guard::CrossSiteRule, live, now, reply, request::ConsoleRequest};
 
-/// Whether a page of another site may cause this request, as by a link. It may not cause work or send data.
+/// Whether a link on a page of another site may lead to this request. No other request of such a page is answered.
 pub(super) fn cross_site_rule(method: &Method, path: &str) -> CrossSiteRule {
     let is_page = matches!(*method, Method::GET | Method::HEAD) && !path.starts_with("/api/") && path != "/events";
-    if is_page { CrossSiteRule::Allowed } else { CrossSiteRule::Refused }
+    if is_page { CrossSiteRule::Links } else { CrossSiteRule::Refused }
 }
 
 /// Responds to a `POST`; `None` if the path has none.

@@ -3,7 +3,7 @@
 //! | Rule | Against | Otherwise |
 //! |---|---|---|
 //! | on a loopback address, `Host` is a loopback name or address | DNS rebinding | 403 |
-//! | a request with a body, of the API or of the event stream does not come from another site: by `Sec-Fetch-Site`, or else by `Origin` | other sites in the same browser | 403 |
+//! | a request does not come from a page of another site, unless that page links to a page of the console: by `Sec-Fetch-Site`, `-Mode` and `-Dest`, or else by `Origin` | other sites in the same browser | 403 |
 //! | with a password, the request has it | everyone else | 401 |
 //! | few passwords are wrong | guessing | 429 |
 //!
@@ -30,6 +30,11 @@ use self::{failures::FailureLimiter, password::PasswordCheck};
 /// Where a request comes from, as browsers say. No page can set it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// How a browser uses the response. A link is followed with `navigate`, and with `document` if it is shown in a window.
+/// Source: <https://www.w3.org/TR/fetch-metadata/>.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AccessDenied {
@@ -52,12 +57,13 @@ pub(super) enum BoundAddress {
     Other,
 }
 
-/// Whether a page of another site may cause a request, as by a link.
+/// Which requests that a page of another site causes are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CrossSiteRule {
-    /// Allowed: the response is a page that no other site can read or frame.
-    Allowed,
-    /// Refused.
+    /// Links that a person follows: the response is a page that no other site can read or frame. Scripts, images and frames
+    /// are not, because a script could repeat them without end.
+    Links,
+    /// None.
     Refused,
 }
 
@@ -94,7 +100,8 @@ impl Guard {
         if self.bound == BoundAddress::Loopback && !host::is_loopback(host) {
             return Err(AccessDenied::ForeignHost);
         }
-        if rule == CrossSiteRule::Refused && is_cross_site(request, host) {
+        let is_refused = rule == CrossSiteRule::Refused || !is_link(request);
+        if is_refused && is_cross_site(request, host) {
             return Err(AccessDenied::CrossSite);
         }
         self.check_password(request, now)
@@ -125,6 +132,12 @@ impl Guard {
 fn single<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r HeaderValue> {
     let mut values = request.headers().get_all(name);
     values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether the browser is to show the response in a window, as after a click on a link.
+fn is_link(request: &HttpRequest) -> bool {
+    let is = |name: HeaderName, expected: &str| single(request, &name).is_some_and(|value| value == expected);
+    is(SEC_FETCH_MODE, "navigate") && is(SEC_FETCH_DEST, "document")
 }
 
 /// Whether a page of another site sent the request. A request that says nothing about it is not from a page: browsers send

@@ -22,7 +22,7 @@ fn basic(password: &str) -> String {
 #[test]
 fn host_of_another_machine_is_refused_on_loopback() {
     let (open, own) = (Guard::new(Loopback, None), ("host", "127.0.0.1:9091"));
-    for rule in [Allowed, Refused] {
+    for rule in [Links, Refused] {
         assert_eq!(check(&open, rule, &[own]), Ok(()));
         for headers in
             [&[][..], &[("host", "")], &[("host", "evil.example:9091")], &[own, own], &[own, ("host", "evil.example")]]
@@ -31,9 +31,9 @@ fn host_of_another_machine_is_refused_on_loopback() {
         }
     }
     let absolute = TestRequest::get().uri("http://evil.example/").append_header(own).to_http_request();
-    assert_eq!(open.check(&absolute, Allowed, Instant::now()), Err(ForeignHost));
+    assert_eq!(open.check(&absolute, Links, Instant::now()), Err(ForeignHost));
     let (with_password, right) = (Guard::new(Loopback, Some(&PASSWORD.into())), basic(PASSWORD));
-    let answer = |host: &str| check(&with_password, Allowed, &[("host", host), ("authorization", &right)]);
+    let answer = |host: &str| check(&with_password, Links, &[("host", host), ("authorization", &right)]);
     assert_eq!((answer("localhost:9091"), answer("console.example.com")), (Ok(()), Err(ForeignHost)));
 }
 
@@ -56,7 +56,25 @@ fn request_of_another_site_is_refused_where_it_could_do_something() {
         ("origin", "", Err(CrossSite)),
     ] {
         assert_eq!(check(&open, Refused, &[host, (name, value)]), expected, "{name}: {value}");
-        assert_eq!(check(&open, Allowed, &[host, (name, value)]), Ok(()), "a link from anywhere");
+        assert_eq!(check(&open, Links, &[host, (name, value)]), expected, "not a link, {name}: {value}");
+    }
+    let of_page = |rule, mode, dest| {
+        let headers = [host, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+        check(&open, rule, &headers)
+    };
+    assert_eq!(of_page(Links, "navigate", "document"), Ok(()), "a link from anywhere");
+    assert_eq!(of_page(Refused, "navigate", "document"), Err(CrossSite));
+    for (mode, dest) in [
+        ("no-cors", "empty"),
+        ("no-cors", "image"),
+        ("cors", "empty"),
+        ("navigate", "iframe"),
+        ("navigate", "object"),
+        ("no-cors", "document"),
+        ("navigate", ""),
+        ("", "document"),
+    ] {
+        assert_eq!(of_page(Links, mode, dest), Err(CrossSite), "{mode} {dest}");
     }
     let repeated = [host, ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")];
     assert_eq!(check(&open, Refused, &repeated), Err(CrossSite));

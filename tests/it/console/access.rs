@@ -89,7 +89,14 @@ fn requests_of_other_sites_and_rebound_names_are_refused() {
         ] {
             assert_eq!(status(request.clone().with(name, value)), 403, "{name}: {value} {request:?}");
         }
-        assert_eq!(status(Request::get("/live").with(name, value)), 200, "a link to a page");
+    }
+    let of_page = |path: &str, mode, dest| {
+        let request = Request::get(path).with("Sec-Fetch-Site", "cross-site");
+        status(request.with("Sec-Fetch-Mode", mode).with("Sec-Fetch-Dest", dest))
+    };
+    for path in ["/live", "/profiles?q=a", "/dead-letters/0/1"] {
+        assert_eq!(of_page(path, "no-cors", "empty"), 403, "a script of another site, {path}");
+        assert_ne!(of_page(path, "navigate", "document"), 403, "a link to {path}");
     }
     assert_eq!(status(Request::get("/api/v1/now").with("Origin", &format!("http://{own}"))), 200);
     for host in ["localhost", "localhost:8443", "[::1]:9091"] {
