@@ -24,7 +24,7 @@ use crate::{
     config::KafkaConfig,
     domain::{RecordPosition, Timestamp},
     kafka::{
-        ConsumedRecord, DeadLetterRecord, ReadExtent, TopicReadError, read_dead_letter_at, read_event_at,
+        ConsumedRecord, DeadLetterRecord, EventReference, ReadExtent, TopicReadError, read_dead_letter_at, read_event_at,
         read_last_dead_letters,
     },
     profiles::{FollowedProfiles, IndexPage, IndexQuery},
@@ -131,10 +131,10 @@ impl RecordSources {
         run(&self.queries, "console-query", move || profiles.query(&query)).await
     }
 
-    /// The record of the event topic at this position; `None` if the topic no longer has it.
-    pub(super) async fn event(&self, position: RecordPosition) -> Result<Option<ConsumedRecord>, RecordsError> {
+    /// The record of an event; `None` if the topic no longer has it.
+    pub(super) async fn event(&self, event: EventReference) -> Result<Option<ConsumedRecord>, RecordsError> {
         let kafka = Arc::clone(&self.kafka);
-        Ok(run(&self.reads, "console-read", move || read_event_at(&kafka, position)).await??)
+        Ok(run(&self.reads, "console-read", move || read_event_at(&kafka, &event)).await??)
     }
 
     /// The dead letter at this position, if there is one.

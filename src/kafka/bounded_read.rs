@@ -23,7 +23,8 @@ use super::{
     dead_letter_record::DeadLetterRecord,
     error::{classify, classify_code},
     producer::QuietContext,
-    topic_scan::TopicReadError,
+    record_content::event_id,
+    topic_read_error::TopicReadError,
     topic_tail::ConsumedRecord,
 };
 use crate::{
@@ -45,15 +46,39 @@ pub(crate) enum ReadExtent {
     OutOfTime,
 }
 
-/// Reads the record of the event topic at this position; `None` if the topic does not have it. Blocks.
+/// An event of a profile, by its CloudEvents `id`, and where the event topic had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventReference {
+    /// The SID of the profile, which is the key of the record.
+    pub profile: String,
+    /// The CloudEvents `id`.
+    pub id: String,
+    /// The partition and offset of the record.
+    pub position: RecordPosition,
+}
+
+impl EventReference {
+    /// A topic that was created again, or another topic, has other records at the same position.
+    fn is(&self, key: Option<&[u8]>, id: Option<&str>) -> bool {
+        key == Some(self.profile.as_bytes()) && id == Some(&*self.id)
+    }
+}
+
+/// Reads an event; `None` if the event topic does not have it at its position. Blocks.
 ///
 /// # Errors
 /// [`TopicReadError`].
 pub(crate) fn read_event_at(
     kafka: &KafkaConfig,
-    position: RecordPosition,
+    event: &EventReference,
 ) -> Result<Option<ConsumedRecord>, TopicReadError> {
-    BoundedReader::open(kafka, &kafka.topic)?.read_at(position, ConsumedRecord::from_message)
+    let mut values = ValueReader::new(kafka);
+    let reader = BoundedReader::open(kafka, &kafka.topic)?;
+    let read = reader.read_at(event.position, |message| {
+        let is_expected = event.is(message.key(), event_id(message).as_deref());
+        is_expected.then(|| ConsumedRecord::from_any_format(message, &mut values))
+    })?;
+    read.flatten().transpose().map_err(|reason| TopicReadError::Schema { topic: kafka.topic.clone(), reason })
 }
 
 /// Reads the dead letter at this position; `None` if its topic does not have it, or if the record is no dead letter. Blocks.
@@ -216,6 +241,22 @@ impl BoundedReader {
             PublishFailure::Authorization => TopicReadError::NotAllowed { topic },
             PublishFailure::UnknownTopic => TopicReadError::NoTopic { topic },
             _ => TopicReadError::Kafka { topic, reason },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_at_the_position_may_be_another_event() {
+        let position = RecordPosition { partition: 1, offset: 7 };
+        let event = EventReference { profile: "BU1".to_owned(), id: "e1".to_owned(), position };
+        assert!(event.is(Some(b"BU1"), Some("e1")));
+        for (key, id) in [(Some(&b"BU2"[..]), Some("e1")), (Some(b"BU1"), Some("e2")), (None, Some("e1")), (Some(b"BU1"), None)]
+        {
+            assert!(!event.is(key, id), "{key:?} {id:?}");
         }
     }
 }

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     domain::{ProfileSid, RecordPosition, Timestamp, state::ProfileState},
+    kafka::EventReference,
     profiles::{FollowedProfiles, IndexEntry, IndexPage, IndexStage, StatesTurnedOff},
 };
 use api::{ProfileResponse, ProfilesResponse};
@@ -84,7 +85,7 @@ pub(super) async fn detail(records: &RecordSources, request: &ConsoleRequest<'_>
         Err(unavailable) => return unavailable.page(),
     };
     let personal = match shows_personal(request) {
-        true => PersonalData::Shown(records.event(position(&state)).await),
+        true => PersonalData::Shown(records.event(last_event(&state)).await),
         false => PersonalData::Hidden,
     };
     reply::html(detail::markup(&state, &personal, profiles.status().problem.as_deref(), now()))
@@ -102,7 +103,7 @@ pub(super) async fn api_detail(records: &RecordSources, request: &ConsoleRequest
     if !shows_personal(request) {
         return reply::json(&ProfileResponse::of(&state, None));
     }
-    match records.event(position(&state)).await {
+    match records.event(last_event(&state)).await {
         Ok(event) => reply::json(&ProfileResponse::of(&state, Some(event.as_ref()))),
         Err(error) => Unavailable::from(error).json(),
     }
@@ -116,8 +117,12 @@ fn shows_personal(request: &ConsoleRequest<'_>) -> bool {
     request.query.get("personal") == Some("1")
 }
 
-fn position(state: &ProfileState) -> RecordPosition {
-    RecordPosition { partition: state.position.partition, offset: state.position.offset }
+fn last_event(state: &ProfileState) -> EventReference {
+    EventReference {
+        profile: state.profile_sid.to_string(),
+        id: state.last_event_id.clone(),
+        position: RecordPosition { partition: state.position.partition, offset: state.position.offset },
+    }
 }
 
 /// The index, unless nothing has been read.
