@@ -99,6 +99,7 @@ async fn respond(
     payload: &mut web::Payload,
     active: &mut Option<ActiveRequest>,
 ) -> HttpResponse {
+    let end_of_streams = console.streams.end();
     let rule = router::cross_site_rule(request.method(), request.uri().path());
     if let Err(denied) = console.guard.check(request, rule, Instant::now()) {
         return deny(denied);
@@ -107,7 +108,9 @@ async fn respond(
         return reply::text(StatusCode::URI_TOO_LONG, "the query is too long or cannot be read\n");
     };
     match *request.method() {
-        Method::GET | Method::HEAD if parts.segments == ["events"] => stream::respond(console, request, &parts, active),
+        Method::GET | Method::HEAD if parts.segments == ["events"] => {
+            stream::respond(console, request, &parts, active, end_of_streams)
+        }
         // For HEAD, actix sends only the head of this response.
         Method::GET | Method::HEAD => router::get(console, &parts).await,
         Method::POST => router::post(console, &parts, payload).await.unwrap_or_else(method_not_allowed),

@@ -58,9 +58,10 @@ impl Console {
         })
     }
 
-    /// Replaces the password. Without one, nothing changes.
+    /// Replaces the password, and ends the streams that were opened with the former one.
     pub(crate) fn replace_password(&self, password: &SecretString) {
         self.guard.replace_password(password);
+        self.streams.end_all();
     }
 
     pub(super) fn overview(&self) -> ServiceOverview {

@@ -66,8 +66,13 @@ impl Events {
     /// Opens the stream at this target, and collects what it sends.
     fn open(bridge: &Bridge, target: &str) -> Self {
         let console = bridge.console.unwrap();
+        Self::request(console, &get_events(console, target))
+    }
+
+    /// Sends this request for a stream, and collects what the stream sends.
+    fn request(console: SocketAddr, request: &str) -> Self {
         let mut stream = TcpStream::connect(console).unwrap();
-        stream.write_all(get_events(console, target).as_bytes()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let events = Self(Arc::default());
         let collected = Arc::clone(&events.0);
         thread::spawn(move || {
@@ -92,6 +97,14 @@ impl Events {
             assert!(!events.is_closed, "the stream has ended: {}", events.text);
             events.text.contains(text).then(|| events.text.clone())
         })
+    }
+
+    /// Waits until the service has ended the stream: with an empty chunk, after which the connection may stay.
+    fn wait_for_end(&self) {
+        wait_for("the end of the event stream", || {
+            let events = self.0.lock().unwrap();
+            (events.is_closed || events.text.ends_with("\r\n0\r\n\r\n")).then_some(())
+        });
     }
 }
 

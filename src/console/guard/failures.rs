@@ -85,6 +85,11 @@ impl FailureLimiter {
         }
     }
 
+    /// Forgets who knew the password, as after a change of it.
+    pub(super) fn forget_known(&self) {
+        self.failures.lock().known.clear();
+    }
+
     /// Remembers a caller that knew the password.
     pub(super) fn add_success(&self, caller: IpAddr) {
         let (caller, mut failures) = (network(caller), self.failures.lock());
@@ -162,6 +167,9 @@ mod tests {
         assert!(limiter.wait(caller(2_000), now).is_some());
         assert_eq!(limiter.wait(caller(1), now), None);
         assert_eq!(admitted(&limiter, std::iter::repeat_n(caller(1), 100), now), 10, "its own limit remains");
+        limiter.add_success(caller(3_000));
+        limiter.forget_known();
+        assert!(limiter.wait(caller(3_000), now).is_some(), "the password has changed");
     }
 
     #[test]

@@ -80,10 +80,11 @@ impl Guard {
         Self { bound, password: password.map(PasswordCheck::new), failures: FailureLimiter::default() }
     }
 
-    /// Replaces the password. Without one, nothing changes.
+    /// Replaces the password. Who knew the former one is as unknown as everyone else. Without a password, nothing changes.
     pub(super) fn replace_password(&self, password: &SecretString) {
         if let Some(check) = &self.password {
             check.replace(password);
+            self.failures.forget_known();
         }
     }
 

@@ -11,6 +11,7 @@
 //! | updates that a stream has not taken | [`MAX_BEHIND`](streams::MAX_BEHIND), shared by all streams | the stream ends, and the browser connects again |
 //! | time in which a browser reads nothing | [`STALL_TIMEOUT`] | the connection is closed |
 //! | callbacks in one update | [`MAX_ROWS`], the newest | the others are left out; a note says how many |
+//! | a stream that was opened with a former password | none | it ends |
 //! | bytes that the system holds for a browser | [`SEND_BUFFER`] | as above: it reads nothing |
 
 mod events;
@@ -30,6 +31,7 @@ use tokio::{
     task::spawn_local,
     time::{MissedTickBehavior, interval},
 };
+use tokio_util::sync::CancellationToken;
 
 pub(super) use self::streams::EventStreams;
 use self::{
@@ -84,12 +86,13 @@ pub(super) async fn publish(console: Arc<Console>) {
     }
 }
 
-/// Responds with the events of the page that the query names, until the browser closes the connection.
+/// Responds with the events of the page that the query names, until the browser closes the connection or `end` is cancelled.
 pub(super) fn respond(
     console: &Console,
     http: &HttpRequest,
     request: &ConsoleRequest<'_>,
     active: &mut Option<ActiveRequest>,
+    end: CancellationToken,
 ) -> HttpResponse {
     if *http.method() == Method::HEAD {
         return reply::text(StatusCode::METHOD_NOT_ALLOWED, "the event stream has only GET\n");
@@ -114,7 +117,7 @@ pub(super) fn respond(
         slot.limit_send_buffer(SEND_BUFFER);
         spawn_local(watch.close_if_stalled(slot.closer(), STALL_TIMEOUT));
     }
-    let open = OpenStream { updates, subscription, watch, run: console.run.clone(), _held: (permit, active.take()) };
+    let open = OpenStream { updates, end, subscription, watch, run: console.run.clone(), _held: (permit, active.take()) };
     HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
         // A proxy that collects a response before it sends it on would hold events back: nginx.
@@ -125,6 +128,7 @@ pub(super) fn respond(
 /// A stream, and what it holds as long as it is open.
 struct OpenStream {
     updates: broadcast::Receiver<Arc<Update>>,
+    end: CancellationToken,
     subscription: Subscription,
     watch: StallWatch,
     run: String,
@@ -145,10 +149,10 @@ impl OpenStream {
         })
     }
 
-    /// The next events; `None` if the browser is too far behind.
+    /// The next events; `None` if the browser is too far behind, or its password is no longer the right one.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            let update = self.updates.recv().await.ok()?;
+            let update = self.end.run_until_cancelled(self.updates.recv()).await?.ok()?;
             let events = self.subscription.render(&update, &self.run);
             if !events.is_empty() {
                 return Some(events);

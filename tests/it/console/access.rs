@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use test_support::{Bridge, Request, kafka::unique_topic, wait_for};
 
-use super::{FREE, PASSWORD, basic, get, send};
+use super::{Events, FREE, PASSWORD, basic, get, send};
 
 /// A service without Kafka, which is enough for requests to the console.
 fn launch(variables: &[(&str, &str)]) -> Bridge {
@@ -149,12 +149,22 @@ fn password_file_is_read_again_when_it_changes() {
     let bridge = launch(&[("CONSOLE_PASSWORD_FILE", file.to_str().unwrap())]);
     let status = |password: &str| send(&bridge, Request::get("/").with("Authorization", &basic(password))).status;
     assert_eq!((status(PASSWORD), status("the next password")), (200, 401));
+    let console = bridge.console.unwrap();
+    let open = |password: &str| {
+        let authorization = basic(password);
+        let head = format!("GET /events?page=now HTTP/1.1\r\nHost: {console}\r\nAuthorization: {authorization}\r\n\r\n");
+        Events::request(console, &head)
+    };
+    let revoked = open(PASSWORD);
+    revoked.wait_for("event: now");
     fs::write(&file, "short").unwrap();
     bridge.wait_for_log("the password of the console is not reloaded");
     assert_eq!(status(PASSWORD), 200);
     fs::write(&file, "the next password").unwrap();
     bridge.wait_for_log("reloaded the password of the console");
     assert_eq!((status("the next password"), status(PASSWORD)), (200, 401));
+    revoked.wait_for_end();
+    open("the next password").wait_for("event: now");
     assert!(!bridge.log().iter().any(|line| line.contains("next password")));
     fs::remove_file(file).unwrap();
 }
