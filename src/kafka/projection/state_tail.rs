@@ -12,14 +12,18 @@ use rdkafka::{
 };
 
 use super::{
-    super::{client_config, producer::QuietContext},
+    super::{
+        client_config,
+        producer::QuietContext,
+        value_reader::{UnknownSchema, ValueReader},
+    },
     event_record::EventRecord,
     group::group_name,
     limits::REQUEST_TIMEOUT,
     partitions::partitions_of,
     problem::{ProjectionError, ProjectionProblem},
 };
-use crate::config::KafkaConfig;
+use crate::{config::KafkaConfig, domain::RecordPosition};
 
 /// How often the reader checks that the topic is still the one that it reads, and that Kafka answers.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
@@ -37,6 +41,8 @@ pub(crate) enum Tailed {
     Nothing,
     /// Kafka does not answer. The client continues when it does.
     Interrupted(ProjectionError),
+    /// The registry does not have the schema of the next record, or does not answer. The next call reads the record again.
+    Unreadable(ProjectionError),
 }
 
 /// A consumer without a group that reads every partition of the state topic from its beginning, and then what is written. Skips
@@ -106,7 +112,10 @@ impl StateTail {
             Some(Ok(message)) => {
                 let record = EventRecord::read(&message);
                 drop(message);
-                return self.advanced(record).map(Tailed::Record);
+                return match record {
+                    Ok(record) => self.advanced(record).map(Tailed::Record),
+                    Err(error) => self.read_again(&error),
+                };
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 self.unfinished.remove(&partition);
@@ -124,6 +133,14 @@ impl StateTail {
             Ok(()) => Ok(Tailed::Answered),
             Err(error) => interrupted(error),
         }
+    }
+
+    /// Returns to a record that cannot be read now.
+    fn read_again(&self, error: &UnknownSchema) -> Result<Tailed, ProjectionError> {
+        let (RecordPosition { partition, offset }, topic) = (error.position, &self.topic);
+        let sought = self.consumer.seek(topic, partition, Offset::Offset(offset), REQUEST_TIMEOUT);
+        sought.map_err(|error| failed(topic, &error))?;
+        Ok(Tailed::Unreadable(ProjectionError::of_schema(topic, error)))
     }
 
     /// Remembers how far a partition was read.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::{
     ClientConfig,
+    message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use serde_json::Value;
@@ -211,6 +212,33 @@ fn index_follows_tombstones_added_partitions_and_a_new_topic() {
     assert_eq!(list["profiles"][0]["profile_sid"], sid(7));
 }
 
+/// One schema that is not known hides no other state, and those that were read stay.
+#[test]
+fn state_whose_schema_is_not_known_leaves_the_others() {
+    let states = unique_topic("profiles");
+    broker().create_topic_with(&states, 2, &[("cleanup.policy", "compact")]);
+    let bridge = start_with(&[("KAFKA_PROFILES_TOPIC", &states)]);
+    publish(&states, 0, 1, Some("Shop 1"));
+    wait_for_list(&bridge, "", |list| list["total"] == 1);
+    // An Avro record with the id 7, and no registry is configured.
+    let headers =
+        OwnedHeaders::new().insert(Header { key: "ce_type", value: Some("io.trusthub-bridge.profile.state.v1") });
+    let unreadable: BaseRecord<'_, str, [u8]> =
+        BaseRecord::to(&states).key("BU").partition(0).payload(&[0, 0, 0, 0, 7, 1]);
+    let producer = producer();
+    producer.send(unreadable.headers(headers)).map_err(|(error, _)| error).unwrap();
+    producer.flush(Duration::from_secs(30)).unwrap();
+    let problem =
+        |list: &Value| list["problem"].as_str().is_some_and(|problem| problem.contains("SCHEMA_REGISTRY_URL"));
+    wait_for_list(&bridge, "", |list| problem(list) && list["total"] == 1);
+    publish(&states, 1, 2, Some("Shop 2"));
+    wait_for_list(&bridge, "", |list| problem(list) && list["total"] == 2);
+}
+
+fn producer() -> BaseProducer {
+    ClientConfig::new().set("bootstrap.servers", broker().bootstrap()).create().unwrap()
+}
+
 /// Publishes a state as the service does, or a tombstone.
 fn publish(topic: &str, partition: i32, number: usize, name: Option<&str>) {
     let (sid, time) = (sid(number), "2026-11-20T11:04:00.123Z");
@@ -226,7 +254,7 @@ fn publish(topic: &str, partition: i32, number: usize, name: Option<&str>) {
         })
         .to_string()
     });
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", broker().bootstrap()).create().unwrap();
+    let producer = producer();
     let record = BaseRecord::to(topic).key(&sid).partition(partition);
     let record = BaseRecord { payload: value.as_deref(), ..record };
     producer.send(record).map_err(|(error, _)| error).unwrap();
