@@ -2,7 +2,7 @@
 //!
 //! | Call | Thread | Lock | Bound |
 //! |---|---|---|---|
-//! | search the index of profiles | `console-query`, at most [`MAX_QUERIES`] | read lock of the index | the number of profiles in the index |
+//! | search the index of profiles, or look up one | `console-query`, at most [`MAX_QUERIES`] | read lock of the index | the number of profiles in the index |
 //! | read one record, or the last dead letters | `console-read`, at most [`MAX_READS`] | none | see `kafka::bounded_read` |
 //!
 //! However many browsers ask, there are no more such threads. A request that waits for longer than [`MAX_WAIT`] gives up.
@@ -22,12 +22,12 @@ use tokio::{
 use crate::{
     blocking,
     config::KafkaConfig,
-    domain::{RecordPosition, Timestamp},
+    domain::{AccountSid, ProfileSid, RecordPosition, Timestamp, state::ProfileState},
     kafka::{
-        ConsumedRecord, DeadLetterRecord, EventReference, ReadExtent, TopicReadError, read_dead_letter_at, read_event_at,
+        ConsumedRecord, DeadLetterRecord, ReadExtent, TopicReadError, read_dead_letter_at, read_event_at,
         read_last_dead_letters,
     },
-    profiles::{FollowedProfiles, IndexPage, IndexQuery},
+    profiles::{FollowedProfiles, IndexEntry, IndexPage, IndexQuery},
     replay::{LetterClassifier, LetterOutlook},
 };
 
@@ -89,13 +89,52 @@ pub(super) struct ReadLetter {
     pub(super) diagnosis: Option<String>,
 }
 
+/// What a replay would make of letters.
+struct LetterRules {
+    classifier: LetterClassifier,
+    profiles: Option<FollowedProfiles>,
+}
+
+impl LetterRules {
+    fn read(&self, letter: DeadLetterRecord) -> ReadLetter {
+        let outlook = self.outlook(&letter);
+        let is_of_signature = outlook.keep_reason.is_some_and(|reason| reason.is_of_signature());
+        let diagnosis = is_of_signature.then(|| self.classifier.diagnose(&letter)).flatten();
+        ReadLetter { letter, outlook, diagnosis }
+    }
+
+    fn list(&self, letter: &DeadLetterRecord) -> ListedLetter {
+        let cut = |text: &str| text.chars().take(MAX_LISTED_CHARS).collect::<String>();
+        let outlook = self.outlook(letter);
+        ListedLetter {
+            position: letter.position,
+            received_at: letter.time,
+            reason: cut(&letter.reason),
+            event_id: cut(&letter.event_id),
+            outlook: LetterOutlook { profile: outlook.profile.as_deref().map(cut), ..outlook },
+        }
+    }
+
+    fn outlook(&self, letter: &DeadLetterRecord) -> LetterOutlook {
+        self.classifier.outlook(letter, |profile| self.owner(profile))
+    }
+
+    /// The account that owns the profile, if Trust Hub has confirmed it.
+    fn owner(&self, profile: &ProfileSid) -> Option<AccountSid> {
+        match self.profiles.as_ref()?.entry(profile) {
+            IndexEntry::State(state) => state.profile.as_ref().map(|_| state.account_sid.clone()),
+            IndexEntry::Unreadable | IndexEntry::Missing | IndexEntry::MaybeLeftOut => None,
+        }
+    }
+}
+
 type CachedList = (Instant, Result<Arc<LetterList>, RecordsError>);
 
 /// Where pages read profiles, events and dead letters.
 pub(crate) struct RecordSources {
     kafka: Arc<KafkaConfig>,
     profiles: Option<FollowedProfiles>,
-    classifier: Arc<LetterClassifier>,
+    letters: Arc<LetterRules>,
     queries: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     /// Locked while the list is read, so that only one request reads it.
@@ -108,8 +147,8 @@ impl RecordSources {
     pub(crate) fn new(kafka: &KafkaConfig, profiles: Option<FollowedProfiles>, classifier: LetterClassifier) -> Self {
         Self {
             kafka: Arc::new(kafka.clone()),
+            letters: Arc::new(LetterRules { classifier, profiles: profiles.clone() }),
             profiles,
-            classifier: Arc::new(classifier),
             queries: Arc::new(Semaphore::new(MAX_QUERIES)),
             reads: Arc::new(Semaphore::new(MAX_READS)),
             list: Mutex::default(),
@@ -131,18 +170,29 @@ impl RecordSources {
         run(&self.queries, "console-query", move || profiles.query(&query)).await
     }
 
-    /// The record of an event; `None` if the topic no longer has it.
-    pub(super) async fn event(&self, event: EventReference) -> Result<Option<ConsumedRecord>, RecordsError> {
-        let kafka = Arc::clone(&self.kafka);
-        Ok(run(&self.reads, "console-read", move || read_event_at(&kafka, &event)).await??)
+    /// What the index knows about a profile.
+    pub(super) async fn entry(
+        &self,
+        profiles: &FollowedProfiles,
+        sid: &ProfileSid,
+    ) -> Result<IndexEntry, RecordsError> {
+        let (profiles, sid) = (profiles.clone(), sid.clone());
+        run(&self.queries, "console-query", move || profiles.entry(&sid)).await
+    }
+
+    /// The last event that the state of a profile takes into account; `None` if the topic no longer has it.
+    pub(super) async fn last_event(&self, state: &ProfileState) -> Result<Option<ConsumedRecord>, RecordsError> {
+        let (kafka, profile) = (Arc::clone(&self.kafka), state.profile_sid.to_string());
+        let position = RecordPosition { partition: state.position.partition, offset: state.position.offset };
+        Ok(run(&self.reads, "console-read", move || read_event_at(&kafka, position, &profile)).await??)
     }
 
     /// The dead letter at this position, if there is one.
     pub(super) async fn letter(&self, position: RecordPosition) -> Result<Option<ReadLetter>, RecordsError> {
-        let (kafka, classifier) = (Arc::clone(&self.kafka), Arc::clone(&self.classifier));
+        let (kafka, letters) = (Arc::clone(&self.kafka), Arc::clone(&self.letters));
         let read = move || {
             let letter = read_dead_letter_at(&kafka, position)?;
-            Ok::<_, TopicReadError>(letter.map(|letter| read_letter(&classifier, letter)))
+            Ok::<_, TopicReadError>(letter.map(|letter| letters.read(letter)))
         };
         Ok(run(&self.reads, "console-read", read).await??)
     }
@@ -155,8 +205,8 @@ impl RecordSources {
         {
             return list.clone();
         }
-        let (kafka, classifier) = (Arc::clone(&self.kafka), Arc::clone(&self.classifier));
-        let read = run(&self.reads, "console-read", move || read_list(&kafka, &classifier)).await;
+        let (kafka, letters) = (Arc::clone(&self.kafka), Arc::clone(&self.letters));
+        let read = run(&self.reads, "console-read", move || read_list(&kafka, &letters)).await;
         let list = read.and_then(|list| Ok(Arc::new(list?)));
         *cached = Some((Instant::now(), list.clone()));
         list
@@ -179,37 +229,18 @@ async fn run<T: Send + 'static>(
     result.await.map_err(|error| RecordsError::Failed(error.to_string()))
 }
 
-fn read_letter(classifier: &LetterClassifier, letter: DeadLetterRecord) -> ReadLetter {
-    let outlook = classifier.outlook(&letter);
-    let is_of_signature = outlook.keep_reason.is_some_and(|reason| reason.is_of_signature());
-    let diagnosis = is_of_signature.then(|| classifier.diagnose(&letter)).flatten();
-    ReadLetter { letter, outlook, diagnosis }
-}
-
 /// Reads the last letters of each partition, and keeps the last ones of all.
-fn read_list(kafka: &KafkaConfig, classifier: &LetterClassifier) -> Result<LetterList, RecordsError> {
+fn read_list(kafka: &KafkaConfig, letters: &LetterRules) -> Result<LetterList, RecordsError> {
     let mut last = BTreeMap::new();
     let count = i64::try_from(LISTED_LETTERS).unwrap_or(i64::MAX);
     let extent = read_last_dead_letters(kafka, count, |letter| {
-        last.insert((letter.time, letter.position), listed(classifier, &letter));
+        last.insert((letter.time, letter.position), letters.list(&letter));
         if last.len() > LISTED_LETTERS {
             last.pop_first();
         }
     })?;
-    let letters = last.into_values().rev().collect();
-    Ok(LetterList { letters, is_partial: extent == ReadExtent::OutOfTime })
-}
-
-fn listed(classifier: &LetterClassifier, letter: &DeadLetterRecord) -> ListedLetter {
-    let cut = |text: &str| text.chars().take(MAX_LISTED_CHARS).collect::<String>();
-    let outlook = classifier.outlook(letter);
-    ListedLetter {
-        position: letter.position,
-        received_at: letter.time,
-        reason: cut(&letter.reason),
-        event_id: cut(&letter.event_id),
-        outlook: LetterOutlook { profile: outlook.profile.as_deref().map(cut), ..outlook },
-    }
+    let list = last.into_values().rev().collect();
+    Ok(LetterList { letters: list, is_partial: extent == ReadExtent::OutOfTime })
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use super::{
     dead_letter_record::DeadLetterRecord,
     error::{classify, classify_code},
     producer::QuietContext,
-    record_content::event_id,
     topic_read_error::TopicReadError,
     topic_tail::ConsumedRecord,
 };
@@ -46,37 +45,23 @@ pub(crate) enum ReadExtent {
     OutOfTime,
 }
 
-/// An event of a profile, by its CloudEvents `id`, and where the event topic had it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EventReference {
-    /// The SID of the profile, which is the key of the record.
-    pub profile: String,
-    /// The CloudEvents `id`.
-    pub id: String,
-    /// The partition and offset of the record.
-    pub position: RecordPosition,
-}
-
-impl EventReference {
-    /// A topic that was created again, or another topic, has other records at the same position.
-    fn is(&self, key: Option<&[u8]>, id: Option<&str>) -> bool {
-        key == Some(self.profile.as_bytes()) && id == Some(&*self.id)
-    }
-}
-
-/// Reads an event; `None` if the event topic does not have it at its position. Blocks.
+/// Reads the event of a profile at this position of the event topic; `None` if there is none. Blocks.
+///
+/// A topic that was created again, or another topic, has events of other profiles there. The key tells them apart; the id does
+/// not, because a state does not remember that of a description or of an event that came late.
 ///
 /// # Errors
 /// [`TopicReadError`].
 pub(crate) fn read_event_at(
     kafka: &KafkaConfig,
-    event: &EventReference,
+    position: RecordPosition,
+    profile: &str,
 ) -> Result<Option<ConsumedRecord>, TopicReadError> {
     let mut values = ValueReader::new(kafka);
     let reader = BoundedReader::open(kafka, &kafka.topic)?;
-    let read = reader.read_at(event.position, |message| {
-        let is_expected = event.is(message.key(), event_id(message).as_deref());
-        is_expected.then(|| ConsumedRecord::from_any_format(message, &mut values))
+    let read = reader.read_at(position, |message| {
+        let is_of_profile = message.key() == Some(profile.as_bytes());
+        is_of_profile.then(|| ConsumedRecord::from_any_format(message, &mut values))
     })?;
     read.flatten().transpose().map_err(|reason| TopicReadError::Schema { topic: kafka.topic.clone(), reason })
 }
@@ -241,22 +226,6 @@ impl BoundedReader {
             PublishFailure::Authorization => TopicReadError::NotAllowed { topic },
             PublishFailure::UnknownTopic => TopicReadError::NoTopic { topic },
             _ => TopicReadError::Kafka { topic, reason },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn record_at_the_position_may_be_another_event() {
-        let position = RecordPosition { partition: 1, offset: 7 };
-        let event = EventReference { profile: "BU1".to_owned(), id: "e1".to_owned(), position };
-        assert!(event.is(Some(b"BU1"), Some("e1")));
-        for (key, id) in [(Some(&b"BU2"[..]), Some("e1")), (Some(b"BU1"), Some("e2")), (None, Some("e1")), (Some(b"BU1"), None)]
-        {
-            assert!(!event.is(key, id), "{key:?} {id:?}");
         }
     }
 }

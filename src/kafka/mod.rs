@@ -61,7 +61,7 @@ mod topics;
 mod value_encoder;
 mod value_reader;
 
-pub(crate) use bounded_read::{EventReference, ReadExtent, read_dead_letter_at, read_event_at, read_last_dead_letters};
+pub(crate) use bounded_read::{ReadExtent, read_dead_letter_at, read_event_at, read_last_dead_letters};
 pub(crate) use client_config::check_properties;
 pub(crate) use dead_letter::{complete_headers, raw_body};
 pub(crate) use dead_letter_record::{DeadLetterRecord, read_dead_letters};

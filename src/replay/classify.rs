@@ -4,7 +4,9 @@ use twilio_signature::Verifier;
 
 use super::status::{KeepReason, ReplayableEvent};
 use crate::{
-    domain::{DeadLetterReason, Event, Label as _, PublicUrl, RawCallback, Resource, SignatureMode},
+    domain::{
+        AccountSid, DeadLetterReason, Event, Label as _, ProfileSid, PublicUrl, RawCallback, Resource, SignatureMode,
+    },
     kafka::{DeadLetterRecord, complete_headers, raw_body},
     normalize::{CallbackIdentity, normalize},
     receive::{CapturedRequest, Decider},
@@ -65,9 +67,18 @@ impl LetterClassifier {
         }
     }
 
-    /// What can be said about a letter without regard to what has been published.
-    pub(crate) fn outlook(&self, letter: &DeadLetterRecord) -> LetterOutlook {
-        let result = self.classify(letter);
+    /// What can be said about a letter without regard to what has been published. `owner_of` returns the account that owns a
+    /// profile, if Trust Hub has confirmed it: a replay does not publish letters of another account.
+    pub(crate) fn outlook(
+        &self,
+        letter: &DeadLetterRecord,
+        owner_of: impl FnOnce(&ProfileSid) -> Option<AccountSid>,
+    ) -> LetterOutlook {
+        let result = self.classify(letter).and_then(|replayable| {
+            let data = &replayable.event.data;
+            let is_foreign = owner_of(&data.profile_sid).is_some_and(|owner| owner != data.account_sid);
+            if is_foreign { Err(KeepReason::AccountConflict) } else { Ok(replayable) }
+        });
         let profile = match &result {
             Ok(replayable) => Some(replayable.event.data.profile_sid.to_string()),
             Err(_) => letter.profile.clone(),

@@ -30,8 +30,12 @@ pub(super) fn markup(read: &ReadLetter, shows_personal: bool, now: Timestamp) ->
             @if let Some(diagnosis) = diagnosis { dt { "Diagnosis" } dd { (outside(diagnosis)) } }
         }
         h2 { "Replay" }
-        p { "The first command says what a replay would publish, and whether this letter is an event already. The second one publishes." }
-        (commands(letter))
+        @if outlook.keep_reason.is_some() {
+            p { "The letter stays as it is. The command says whether an earlier replay has published its event." }
+        } @else {
+            p { "The first command says what a replay would publish, and whether this letter is an event already. The second one publishes." }
+        }
+        (commands(read))
         @if letter.reason == DeadLetterReason::SignatureFailed.as_str() {
             p.muted { "Nothing proves who sent the request, unless its signature matches now." }
         }
@@ -41,13 +45,13 @@ pub(super) fn markup(read: &ReadLetter, shows_personal: bool, now: Timestamp) ->
     page(&format!("Dead letter {}", letter.position), Section::DeadLetters, body)
 }
 
-fn commands(letter: &DeadLetterRecord) -> Markup {
+fn commands(ReadLetter { letter, outlook, .. }: &ReadLetter) -> Markup {
     let position = letter.position;
     html! {
         pre tabindex="0" {
             code {
                 "trusthub-bridge dead-letters replay --dry-run " (position) "\n"
-                "trusthub-bridge dead-letters replay " (position)
+                @if outlook.keep_reason.is_none() { "trusthub-bridge dead-letters replay " (position) }
             }
         }
     }
@@ -148,6 +152,11 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+        assert!(!text.contains("replay 3/17"), "it would publish nothing: {text}");
+        let mut readable = letter();
+        readable.outlook.keep_reason = None;
+        let text = markup(&readable, false, readable.letter.time).into_string();
+        assert!(text.contains("dead-letters replay 3/17") && text.contains("readable now"), "{text}");
     }
 
     #[test]

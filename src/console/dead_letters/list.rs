@@ -81,8 +81,8 @@ pub(super) fn profile(outlook: &LetterOutlook) -> Markup {
 pub(super) fn replay(outlook: &LetterOutlook) -> Markup {
     html! {
         @match outlook.keep_reason {
-            None => { span.badge data-tone="good" { "event" } " " span.muted { "It can become an event." } },
-            Some(reason) => { span.badge data-tone="off" { "stays" } " " span.muted { "Because " (reason) "." } },
+            None => { (badge(Severity::Neutral, "readable now")) " " span.muted { "It is an event already, or can become one." } },
+            Some(reason) => { (badge(Severity::Neutral, "stays")) " " span.muted { "Because " (reason) "." } },
         }
     }
 }

@@ -21,8 +21,7 @@ use super::{
     request::ConsoleRequest,
 };
 use crate::{
-    domain::{ProfileSid, RecordPosition, Timestamp, state::ProfileState},
-    kafka::EventReference,
+    domain::{ProfileSid, Timestamp, state::ProfileState},
     profiles::{FollowedProfiles, IndexEntry, IndexPage, IndexStage, StatesTurnedOff},
 };
 use api::{ProfileResponse, ProfilesResponse};
@@ -80,12 +79,12 @@ pub(super) async fn api_list(records: &RecordSources, request: &ConsoleRequest<'
 /// Responds with the page about the profile that a segment of the path names.
 pub(super) async fn detail(records: &RecordSources, request: &ConsoleRequest<'_>, sid: &str) -> HttpResponse {
     let Ok(sid) = ProfileSid::parse(sid) else { return reply::not_found() };
-    let (state, profiles) = match find(records, &sid) {
+    let (state, profiles) = match find(records, &sid).await {
         Ok(found) => found,
         Err(unavailable) => return unavailable.page(),
     };
     let personal = match shows_personal(request) {
-        true => PersonalData::Shown(records.event(last_event(&state)).await),
+        true => PersonalData::Shown(records.last_event(&state).await),
         false => PersonalData::Hidden,
     };
     reply::html(detail::markup(&state, &personal, profiles.status().problem.as_deref(), now()))
@@ -96,14 +95,14 @@ pub(super) async fn api_detail(records: &RecordSources, request: &ConsoleRequest
     let Ok(sid) = ProfileSid::parse(sid) else {
         return reply::json_error(StatusCode::NOT_FOUND, "write BU and 32 hexadecimal digits");
     };
-    let state = match find(records, &sid) {
+    let state = match find(records, &sid).await {
         Ok((state, _)) => state,
         Err(unavailable) => return unavailable.json(),
     };
     if !shows_personal(request) {
         return reply::json(&ProfileResponse::of(&state, None));
     }
-    match records.event(last_event(&state)).await {
+    match records.last_event(&state).await {
         Ok(event) => reply::json(&ProfileResponse::of(&state, Some(event.as_ref()))),
         Err(error) => Unavailable::from(error).json(),
     }
@@ -115,14 +114,6 @@ fn now() -> Timestamp {
 
 fn shows_personal(request: &ConsoleRequest<'_>) -> bool {
     request.query.get("personal") == Some("1")
-}
-
-fn last_event(state: &ProfileState) -> EventReference {
-    EventReference {
-        profile: state.profile_sid.to_string(),
-        id: state.last_event_id.clone(),
-        position: RecordPosition { partition: state.position.partition, offset: state.position.offset },
-    }
 }
 
 /// The index, unless nothing has been read.
@@ -150,13 +141,13 @@ async fn read_list<'r>(
     Ok((form, list, profiles))
 }
 
-fn find<'r>(
+async fn find<'r>(
     records: &'r RecordSources,
     sid: &ProfileSid,
 ) -> Result<(Box<ProfileState>, &'r FollowedProfiles), Unavailable> {
     let profiles = available(records)?;
     let stage = profiles.status().stage;
-    let missing = match profiles.entry(sid) {
+    let missing = match records.entry(profiles, sid).await? {
         IndexEntry::State(state) => return Ok((state, profiles)),
         IndexEntry::Unreadable => Unavailable::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -132,3 +132,18 @@ fn header_that_the_letter_has_not_completely_does_not_count() {
     let letter = read(&record(&raw, DeadLetterReason::MissingStatus));
     assert_eq!(classifier("token").classify(&letter).unwrap().event.data.idempotency_token, None);
 }
+
+#[test]
+fn letter_of_another_account_than_the_confirmed_owner_stays() {
+    let letter = read(&record(&form(FORM), DeadLetterReason::MissingStatus));
+    let account = |number: u32| AccountSid::parse(&format!("AC{number:032x}")).unwrap();
+    for (owner, expected) in
+        [(None, None), (Some(account(1)), None), (Some(account(3)), Some(KeepReason::AccountConflict))]
+    {
+        let outlook = classifier("token").outlook(&letter, |profile| {
+            assert_eq!(profile.as_str(), "BU00000000000000000000000000000002");
+            owner.clone()
+        });
+        assert_eq!(outlook.keep_reason, expected, "{owner:?}");
+    }
+}
