@@ -24,8 +24,8 @@ fn of_rejection(reason: RejectReason, has_diagnosis: bool) -> Option<String> {
             None
         }
         RejectReason::SignatureMismatch | RejectReason::UrlMismatch | RejectReason::BodyHashMismatch => Some(
-            "It is not signed with a key of its account for PUBLIC_URL. Only one such callback a second is diagnosed: paste \
-             its request into Explain."
+            "It is not signed with a key of its account for PUBLIC_URL. Only one such callback a second is diagnosed: look \
+             for another one, or capture a request at the proxy and paste it into Explain."
                 .to_owned(),
         ),
         RejectReason::TimedOut => Some(
@@ -42,7 +42,7 @@ fn of_rejection(reason: RejectReason, has_diagnosis: bool) -> Option<String> {
 fn of_dead_letter(reason: DeadLetterReason) -> Option<String> {
     let advice = match reason {
         DeadLetterReason::SignatureFailed => {
-            "Its signature does not match, and SIGNATURE_MODE=report-only keeps it: paste it into Explain."
+            "Its signature does not match, and SIGNATURE_MODE=report-only keeps it: its dead letter has the diagnosis."
         }
         DeadLetterReason::AccountConflict => {
             "Trust Hub says that the profile belongs to another account: check which account sends it."

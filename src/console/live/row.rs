@@ -30,13 +30,15 @@ pub(in super::super) fn row(callback: &RecentCallback, run: &str) -> Markup {
 
 fn explanation(callback: &RecentCallback) -> Markup {
     let advice = advice::of(callback);
+    let is_dead_letter = callback.outcome.kind() == OutcomeKind::DeadLettered;
     html! {
         @if let Some(reason) = callback.reason() { strong { (reason) } " " }
         @if let Some(codes) = &callback.codes { span { "codes " (codes) } " " }
         @if let Some(diagnosis) = &callback.diagnosis { span { (diagnosis) "." } " " }
         @if let Some(advice) = &advice { span { (with_code(advice)) } " " }
         @if let Some(written) = &callback.written {
-            span.muted { (written.topic) " " (written.position.partition) ":" (written.position.offset) }
+            @if is_dead_letter { a href={ "/dead-letters/" (written.position) } { "dead letter " (written.position) } }
+            @else { span.muted { (written.topic) " " (written.position.partition) ":" (written.position.offset) } }
         }
     }
 }
@@ -61,13 +63,23 @@ fn severity(kind: OutcomeKind) -> Severity {
 #[cfg(test)]
 mod tests {
     use super::{super::fixtures::callback, *};
-    use crate::domain::{Outcome, RejectReason};
+    use crate::domain::{DeadLetterReason, Outcome, RecordPosition, RejectReason, TopicPosition};
 
     #[test]
     fn row_has_the_outcome_in_words_and_the_advice() {
         let text = row(&callback(Outcome::Rejected(RejectReason::UnknownAccount)), "run").into_string();
         assert!(text.contains(r#"id="crun-7""#) && text.contains(">rejected<"), "{text}");
         assert!(text.contains("TWILIO_ACCOUNTS_FILE") && text.contains("00:00:00.001"), "{text}");
+    }
+
+    #[test]
+    fn dead_letter_is_linked() {
+        let position = RecordPosition { partition: 3, offset: 17 };
+        let written = Some(TopicPosition { topic: "a-topic".into(), position });
+        let of = |outcome| row(&RecentCallback { written: written.clone(), ..callback(outcome) }, "run").into_string();
+        let dead = of(Outcome::DeadLettered(DeadLetterReason::MissingStatus));
+        assert!(dead.contains(r#"<a href="/dead-letters/3/17">"#), "{dead}");
+        assert!(of(Outcome::Published).contains("a-topic 3:17"));
     }
 
     #[test]

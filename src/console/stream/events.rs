@@ -17,8 +17,8 @@ pub(super) struct Update {
     pub(super) rows: Vec<UpdateRow>,
     /// The number of the newest of them.
     pub(super) shown: u64,
-    /// How many new callbacks are not among them.
-    pub(super) left_out: usize,
+    /// New callbacks that are not among them.
+    pub(super) left_out: Vec<Arc<RecentCallback>>,
     /// Whether something is sent to a browser for which nothing is new.
     pub(super) is_sign_of_life: bool,
 }
@@ -77,11 +77,12 @@ impl Subscription {
         let events = match self {
             Self::State => update.state.clone().unwrap_or_default(),
             Self::Callbacks { filter, after } => {
-                let is_new = |row: &&UpdateRow| row.callback.number > *after && filter.matches(&row.callback);
-                let rows = update.rows.iter().filter(is_new);
+                let is_new = |callback: &RecentCallback| callback.number > *after && filter.matches(callback);
+                let rows = update.rows.iter().filter(|row| is_new(&row.callback));
                 let mut rows: String = rows.map(|row| row.html.as_str()).collect();
-                if update.left_out > 0 {
-                    rows.push_str(&left_out(update.left_out, run, update.shown).into_string());
+                let more = update.left_out.iter().filter(|callback| is_new(callback)).count();
+                if more > 0 {
+                    rows.push_str(&left_out(more, run, update.shown).into_string());
                 }
                 *after = update.shown.max(*after);
                 callbacks_event(&rows, run, *after)
@@ -95,7 +96,7 @@ impl Subscription {
 fn left_out(callbacks: usize, run: &str, number: u64) -> Markup {
     maud::html! {
         tr id=(format!("l{run}-{number}")) {
-            td colspan="7" { (callbacks) " more callbacks came at the same time; load the page again to see them." }
+            td colspan="7" { (callbacks) " more callbacks came at the same time. Load the page again to see the last ones." }
         }
     }
 }
@@ -135,6 +136,7 @@ mod tests {
     fn update(rows: usize, left_out: usize) -> Update {
         let callback = Arc::new(super::super::super::live::fixtures::callback(Outcome::Published));
         let rows = (0..rows).map(|_| UpdateRow::new(Arc::clone(&callback), "run")).collect();
+        let left_out = vec![callback; left_out];
         Update { state: Some(event("now", "<p>fine</p>")), rows, shown: 7, left_out, is_sign_of_life: false }
     }
 
@@ -154,6 +156,7 @@ mod tests {
         assert_eq!(rows.matches("<tr").count(), 3);
         assert_eq!(text(live("outcome=rejected"), &update(3, 0)), "");
         assert!(text(live(""), &update(1, 12)).contains("12 more callbacks"));
+        assert_eq!(text(live("outcome=rejected"), &update(1, 12)), "", "none of the others match either");
     }
 
     #[test]

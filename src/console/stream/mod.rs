@@ -74,8 +74,7 @@ pub(super) async fn publish(console: Arc<Console>) {
         }
         let mut callbacks = recent.after(shown);
         shown = callbacks.first().map_or(shown, |newest| newest.number);
-        let left_out = callbacks.len().saturating_sub(MAX_ROWS);
-        callbacks.truncate(MAX_ROWS);
+        let left_out = callbacks.split_off(callbacks.len().min(MAX_ROWS));
         let rows = callbacks.into_iter().map(|callback| UpdateRow::new(callback, &console.run));
         let state =
             update.is_multiple_of(UPDATES_PER_STATE).then(|| events::state(&now::fragments(&console, &overview)));
@@ -117,7 +116,8 @@ pub(super) fn respond(
         slot.limit_send_buffer(SEND_BUFFER);
         spawn_local(watch.close_if_stalled(slot.closer(), STALL_TIMEOUT));
     }
-    let open = OpenStream { updates, end, subscription, watch, run: console.run.clone(), _held: (permit, active.take()) };
+    let open =
+        OpenStream { updates, end, subscription, watch, run: console.run.clone(), _held: (permit, active.take()) };
     HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
         // A proxy that collects a response before it sends it on would hold events back: nginx.
