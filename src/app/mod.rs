@@ -264,12 +264,13 @@ impl Service {
         if let Some(projection) = self.projection {
             projection.stop(remaining().min(MAX_PROJECTION_STOP)).await;
         }
-        if let Some(follower) = self.state_follower {
-            follower.stop(remaining().min(MAX_PROJECTION_STOP)).await;
-        }
         drop(self.pipeline);
         self.event_time_writer.stop(remaining()).await;
         close(self.sink, self.spool, remaining()).await;
+        // It only reads, so the spool does not wait for it.
+        if let Some(follower) = self.state_follower {
+            follower.stop(remaining().min(MAX_PROJECTION_STOP)).await;
+        }
         self.slow_operations.stop(remaining()).await;
         if let Some(console) = self.console {
             console.stop().await;

@@ -9,7 +9,7 @@ use crate::domain::{
 };
 
 /// The memory of a profile without the texts of variable length, in bytes: the row, its key, and what the tree and the allocator add.
-/// Measured with 100,000 profiles, see `docs/console.md`.
+/// Measured with 100,000 profiles, see `docs/performance.md`.
 const ROW_BYTES: usize = 320;
 
 /// The record of a profile that counts.
