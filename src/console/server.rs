@@ -113,15 +113,16 @@ async fn respond(
         }
         // For HEAD, actix sends only the head of this response.
         Method::GET | Method::HEAD => router::get(console, &parts).await,
-        Method::POST => router::post(console, &parts, payload).await.unwrap_or_else(method_not_allowed),
-        _ => method_not_allowed(),
+        Method::POST => router::post(console, &parts, payload).await.unwrap_or_else(|| method_not_allowed(&parts)),
+        _ => method_not_allowed(&parts),
     }
 }
 
-fn method_not_allowed() -> HttpResponse {
+fn method_not_allowed(request: &ConsoleRequest<'_>) -> HttpResponse {
+    let allowed = if request.segments == ["explain"] { "GET, HEAD, POST" } else { "GET, HEAD" };
     let mut response =
         reply::text(StatusCode::METHOD_NOT_ALLOWED, "only Explain has POST; this path has GET and HEAD\n");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

@@ -113,6 +113,8 @@ fn console_has_no_request_that_changes_anything() {
             assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{method} {path}");
         }
     }
+    let answer = send(&bridge, Request::new("DELETE", "/explain", &[], ""));
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, POST")));
     let head = bridge.send_head("/live", bridge.console.unwrap());
     assert!(head.starts_with("HTTP/1.1 403 "), "its Host is x: {head}");
 }
@@ -152,7 +154,8 @@ fn password_file_is_read_again_when_it_changes() {
     let console = bridge.console.unwrap();
     let open = |password: &str| {
         let authorization = basic(password);
-        let head = format!("GET /events?page=now HTTP/1.1\r\nHost: {console}\r\nAuthorization: {authorization}\r\n\r\n");
+        let head =
+            format!("GET /events?page=now HTTP/1.1\r\nHost: {console}\r\nAuthorization: {authorization}\r\n\r\n");
         Events::request(console, &head)
     };
     let revoked = open(PASSWORD);
