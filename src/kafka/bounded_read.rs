@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | create the consumer (reads key and certificate files) | the caller's, which blocks | none | none |
 //! | fetch the partitions and their offsets, take the next record | the caller's, which blocks | none | [`TIME_LIMIT`] in total |
+//! | ask the registry for the schema of a record in Avro | the caller's, which blocks | none | ten seconds, see [`registry`](crate::registry) |
 //! | close the consumer | the caller's, which blocks | none | none |
 
 use std::{
@@ -57,11 +58,11 @@ pub(crate) fn read_event_at(
     position: RecordPosition,
     profile: &str,
 ) -> Result<Option<ConsumedRecord>, TopicReadError> {
-    let mut values = ValueReader::new(kafka);
+    let values = ValueReader::new(kafka);
     let reader = BoundedReader::open(kafka, &kafka.topic)?;
     let read = reader.read_at(position, |message| {
         let is_of_profile = message.key() == Some(profile.as_bytes());
-        is_of_profile.then(|| ConsumedRecord::from_any_format(message, &mut values))
+        is_of_profile.then(|| ConsumedRecord::from_any_format(message, &values))
     })?;
     read.flatten().transpose().map_err(|reason| TopicReadError::Schema { topic: kafka.topic.clone(), reason })
 }

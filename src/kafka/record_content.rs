@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::{
+    DataSchema,
     avro::split_frame,
     cloud_events::{
         CONTENT_TYPE_HEADER, DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, ID_HEADER, STATE_TYPE,
@@ -36,6 +37,8 @@ pub(super) enum ParsedRecord<'m> {
     Content(RecordContent<'m>),
     /// The data is Avro, with the schema that has this id in the registry.
     Avro {
+        /// What the type of the record requires.
+        schema: DataSchema,
         /// The id.
         schema_id: u32,
         /// The data without the id.
@@ -83,9 +86,9 @@ pub(super) fn parse_parts<'m>(header: impl Fn(&str) -> Option<&'m str>, value: O
     };
     let Some(value) = value else { return ParsedRecord::Content(content) };
     if let Some((schema_id, encoded)) = split_frame(value)
-        && content.event_type.as_deref().is_some_and(has_data)
+        && let Some(schema) = content.event_type.as_deref().and_then(data_schema)
     {
-        return ParsedRecord::Avro { schema_id, encoded, content };
+        return ParsedRecord::Avro { schema, schema_id, encoded, content };
     }
     let is_structured = match header(CONTENT_TYPE_HEADER) {
         Some(content_type) if is_structured_type(content_type) => true,
@@ -113,9 +116,15 @@ fn is_structured_type(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case(STRUCTURED_CONTENT_TYPE)
 }
 
-/// Whether readers use the data of this type. That of others is never asked for.
-fn has_data(event_type: &str) -> bool {
-    [EVENT_TYPE, DESCRIBED_EVENT_TYPE, DELETED_EVENT_TYPE, STATE_TYPE].contains(&event_type)
+/// The schema of the data of this type; `None` if readers do not use it, and so never ask for it.
+fn data_schema(event_type: &str) -> Option<DataSchema> {
+    match event_type {
+        EVENT_TYPE => Some(DataSchema::ProfileStatusChanged),
+        DESCRIBED_EVENT_TYPE => Some(DataSchema::ProfileDescribed),
+        DELETED_EVENT_TYPE => Some(DataSchema::ProfileDeleted),
+        STATE_TYPE => Some(DataSchema::ProfileState),
+        _ => None,
+    }
 }
 
 /// The first header of this name as text.

@@ -58,6 +58,16 @@ impl ConsumedRecord {
             value: message.payload().and_then(|value| serde_json::from_slice(value).ok()).unwrap_or_default(),
         }
     }
+
+    /// The same, with the data of a value in Avro as JSON. Blocks while the registry is asked for its schema.
+    pub(super) fn from_any_format(message: &BorrowedMessage<'_>, values: &ValueReader) -> Result<Self, UnknownSchema> {
+        let mut record = Self::from_message(message);
+        if record.value.is_null() {
+            let data = values.read_blocking(message)?.data;
+            record.value = data.and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default();
+        }
+        Ok(record)
+    }
 }
 
 /// A consumer without a group: it receives every record and leaves no state in the cluster.

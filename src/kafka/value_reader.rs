@@ -1,13 +1,14 @@
-//! Reads records of every format. The schemas of those in Avro come from the registry, and are asked for once.
+//! Reads records of every format. The schemas of those in Avro come from the registry, and are asked for once in a process.
 //!
 //! A record of this service whose schema is not known is an error and is never skipped: what it says would otherwise be missing
-//! in a state, or be published again.
+//! in a state, or be published again. So is one that the schema does not fit, because a registry that was restored, or that of
+//! another topic, has the same id for another schema.
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
 //! | ask the registry for a schema | none: asynchronous; or the caller's, which blocks | none | ten seconds, see [`registry`](crate::registry) |
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 use thiserror::Error;
@@ -17,14 +18,11 @@ use super::record_content::{ParsedRecord, RecordContent, parse};
 use crate::{
     config::{KafkaConfig, RegistryConfig},
     domain::{
-        RecordPosition,
-        avro::{AvroSchema, AvroSchemaError},
+        DataSchema, RecordPosition,
+        avro::{AvroError, AvroSchemaError},
     },
-    registry::{RegistryClient, RegistryError},
+    registry::{RegistryClient, RegistryError, WriterSchema, remember, remembered},
 };
-
-/// More schemas than the records of a topic have, unless something else writes to it.
-const MAX_SCHEMAS: usize = 256;
 
 /// Why the schema of a record is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -38,6 +36,12 @@ pub(crate) enum NoSchema {
     /// It cannot be used.
     #[error("{0}; check that SCHEMA_REGISTRY_URL is the registry of the topic")]
     Unusable(#[from] AvroSchemaError),
+    /// It is that of another record.
+    #[error("the id belongs to a schema other than {0}; check that SCHEMA_REGISTRY_URL is the registry of the topic")]
+    Foreign(&'static str),
+    /// The record was written with another one.
+    #[error("{0}; check that SCHEMA_REGISTRY_URL is the registry of the topic")]
+    Unfit(#[from] AvroError),
 }
 
 /// A record cannot be read now.
@@ -56,85 +60,91 @@ pub(crate) struct UnknownSchema {
     pub reason: NoSchema,
 }
 
-/// Reads records, and remembers their schemas.
+/// Reads records.
 #[derive(Debug)]
 pub(super) struct ValueReader {
     registry: Option<RegistryConfig>,
-    schemas: HashMap<u32, AvroSchema>,
 }
 
 impl ValueReader {
     pub(super) fn new(kafka: &KafkaConfig) -> Self {
-        Self { registry: kafka.values.registry.clone(), schemas: HashMap::new() }
+        Self { registry: kafka.values.registry.clone() }
     }
 
     /// Reads a record. Asks the registry for its schema if it is Avro.
-    pub(super) async fn read<'m>(
-        &mut self,
-        message: &'m BorrowedMessage<'_>,
-    ) -> Result<RecordContent<'m>, UnknownSchema> {
-        let parsed = parse(message);
-        if let Some(id) = self.missing(&parsed) {
-            let fetched = fetch(self.registry.as_ref(), id).await;
-            self.remember(id, fetched.map_err(|reason| unknown(message, id, reason))?);
+    pub(super) async fn read<'m>(&self, message: &'m BorrowedMessage<'_>) -> Result<RecordContent<'m>, UnknownSchema> {
+        match parse(message) {
+            ParsedRecord::Content(content) => Ok(content),
+            ParsedRecord::Avro { schema, schema_id, encoded, content } => {
+                let data = self.json(schema, schema_id, encoded).await;
+                with_data(content, data).map_err(|reason| unknown(message, schema_id, reason))
+            }
         }
-        Ok(self.content(parsed))
     }
 
     /// The same on a thread that may block, and that runs no asynchronous task.
     pub(super) fn read_blocking<'m>(
-        &mut self,
+        &self,
         message: &'m BorrowedMessage<'_>,
     ) -> Result<RecordContent<'m>, UnknownSchema> {
-        let parsed = parse(message);
-        if let Some(id) = self.missing(&parsed) {
-            let runtime = Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| RegistryError::Unreachable(error.to_string()).into());
-            let fetched = runtime.and_then(|runtime| runtime.block_on(fetch(self.registry.as_ref(), id)));
-            self.remember(id, fetched.map_err(|reason| unknown(message, id, reason))?);
-        }
-        Ok(self.content(parsed))
-    }
-
-    /// The id of the schema that has to be asked for.
-    fn missing(&self, parsed: &ParsedRecord<'_>) -> Option<u32> {
-        match parsed {
-            ParsedRecord::Avro { schema_id, .. } if !self.schemas.contains_key(schema_id) => Some(*schema_id),
-            ParsedRecord::Avro { .. } | ParsedRecord::Content(_) => None,
-        }
-    }
-
-    fn remember(&mut self, id: u32, schema: AvroSchema) {
-        if self.schemas.len() >= MAX_SCHEMAS {
-            self.schemas.clear();
-        }
-        self.schemas.insert(id, schema);
-    }
-
-    /// The record with its data as JSON. Data that is not valid stays as it is, which no reader takes for an event or a state.
-    fn content<'m>(&self, parsed: ParsedRecord<'m>) -> RecordContent<'m> {
-        let (schema_id, encoded, content) = match parsed {
-            ParsedRecord::Content(content) => return content,
-            ParsedRecord::Avro { schema_id, encoded, content } => (schema_id, encoded, content),
-        };
-        match self.schemas.get(&schema_id).map(|schema| schema.decode(encoded)) {
-            Some(Ok(value)) => RecordContent { data: Some(value.to_string().into_bytes().into()), ..content },
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a record in Avro cannot be read");
-                content
+        match parse(message) {
+            ParsedRecord::Content(content) => Ok(content),
+            ParsedRecord::Avro { schema, schema_id, encoded, content } => {
+                let data = self.json_blocking(schema, schema_id, encoded);
+                with_data(content, data).map_err(|reason| unknown(message, schema_id, reason))
             }
-            None => content,
         }
+    }
+
+    /// The data as JSON.
+    async fn json(&self, schema: DataSchema, id: u32, encoded: &[u8]) -> Result<Vec<u8>, NoSchema> {
+        match self.remembered(schema, id, encoded) {
+            Some(data) => Ok(data),
+            None => self.fetched(schema, id, encoded).await,
+        }
+    }
+
+    fn json_blocking(&self, schema: DataSchema, id: u32, encoded: &[u8]) -> Result<Vec<u8>, NoSchema> {
+        if let Some(data) = self.remembered(schema, id, encoded) {
+            return Ok(data);
+        }
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| RegistryError::Unreachable(error.to_string()))?;
+        runtime.block_on(self.fetched(schema, id, encoded))
+    }
+
+    /// Reads the data with the schema that the process knows. If that does not fit, the registry is asked again: it may have been
+    /// restored since, and have another schema for the id.
+    fn remembered(&self, schema: DataSchema, id: u32, encoded: &[u8]) -> Option<Vec<u8>> {
+        decode(&*remembered(&self.registry.as_ref()?.url, id)?, schema, encoded).ok()
+    }
+
+    async fn fetched(&self, schema: DataSchema, id: u32, encoded: &[u8]) -> Result<Vec<u8>, NoSchema> {
+        let registry = self.registry.as_ref().ok_or(NoSchema::NoRegistry)?;
+        // Each schema is asked for once, so a client is not worth keeping.
+        let text = RegistryClient::new(registry)?.schema_of(id).await?;
+        let writer = WriterSchema::parse(&text)?;
+        let data = decode(&writer, schema, encoded)?;
+        remember(&registry.url, id, Arc::new(writer));
+        Ok(data)
     }
 }
 
-async fn fetch(registry: Option<&RegistryConfig>, id: u32) -> Result<AvroSchema, NoSchema> {
-    // Each schema is asked for once, so a client is not worth keeping.
-    let client = RegistryClient::new(registry.ok_or(NoSchema::NoRegistry)?)?;
-    Ok(AvroSchema::parse(&client.schema_of(id).await?)?)
+fn decode(writer: &WriterSchema, schema: DataSchema, encoded: &[u8]) -> Result<Vec<u8>, NoSchema> {
+    if !writer.is_version_of(schema) {
+        return Err(NoSchema::Foreign(schema.record_name()));
+    }
+    Ok(writer.schema.decode(encoded)?.to_string().into_bytes())
+}
+
+fn with_data(content: RecordContent<'_>, data: Result<Vec<u8>, NoSchema>) -> Result<RecordContent<'_>, NoSchema> {
+    data.map(|data| RecordContent { data: Some(data.into()), ..content })
 }
 
 fn unknown(message: &BorrowedMessage<'_>, id: u32, reason: NoSchema) -> UnknownSchema {
     let position = RecordPosition { partition: message.partition(), offset: message.offset() };
     UnknownSchema { position, id, reason }
 }
+
+#[cfg(test)]
+mod tests;

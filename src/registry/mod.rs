@@ -13,7 +13,9 @@ mod client;
 mod error;
 mod ids;
 mod subjects;
+mod writer_schemas;
 
 pub(crate) use client::RegistryClient;
 pub(crate) use error::RegistryError;
 pub(crate) use ids::SchemaIds;
+pub(crate) use writer_schemas::{WriterSchema, remember, remembered};

@@ -30,7 +30,7 @@ pub(crate) struct EventRecord {
 
 impl EventRecord {
     /// Reads a record of any format. Blocks if it is Avro with a schema that is not known yet.
-    pub(super) fn read(message: &BorrowedMessage<'_>, values: &mut ValueReader) -> Result<Self, UnknownSchema> {
+    pub(super) fn read(message: &BorrowedMessage<'_>, values: &ValueReader) -> Result<Self, UnknownSchema> {
         let RecordContent { id, event_type, time, data } = values.read_blocking(message)?;
         Ok(Self {
             position: Position { partition: message.partition(), offset: message.offset() },

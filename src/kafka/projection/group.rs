@@ -115,7 +115,7 @@ pub(crate) struct ProjectionGroup {
     consumer: BaseConsumer<GroupContext>,
     name: String,
     events: String,
-    values: Mutex<ValueReader>,
+    values: ValueReader,
 }
 
 /// The name of the group that projects to this topic.
@@ -149,7 +149,7 @@ impl ProjectionGroup {
         let consumer = config(kafka, &name)
             .create_with_context(GroupContext::default())
             .map_err(|error| ProjectionError::of_request("create a Kafka client for the states of profiles", &error))?;
-        Ok(Self { consumer, name, events: kafka.topic.clone(), values: Mutex::new(ValueReader::new(kafka)) })
+        Ok(Self { consumer, name, events: kafka.topic.clone(), values: ValueReader::new(kafka) })
     }
 
     /// Joins the group, in the background.
@@ -163,7 +163,7 @@ impl ProjectionGroup {
     /// Waits for the next record, and meanwhile takes part in the group.
     pub(crate) fn poll(&self, timeout: Duration) -> Polled {
         match self.consumer.poll(timeout) {
-            Some(Ok(message)) => match EventRecord::read(&message, &mut self.values.lock()) {
+            Some(Ok(message)) => match EventRecord::read(&message, &self.values) {
                 Ok(record) => Polled::Record(record),
                 Err(error) => Polled::Error(ProjectionError::of_schema(&self.events, &error)),
             },

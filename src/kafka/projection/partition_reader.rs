@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -29,7 +28,7 @@ pub(crate) struct PartitionReader {
     committed: BaseConsumer<QuietContext>,
     /// Sees the records of transactions that have not ended.
     uncommitted: BaseConsumer<QuietContext>,
-    values: Mutex<ValueReader>,
+    values: ValueReader,
 }
 
 /// The offsets of a partition.
@@ -64,7 +63,7 @@ impl PartitionReader {
                 ProjectionError::of_request("create a Kafka client for the states of profiles", &error)
             })
         };
-        let values = Mutex::new(ValueReader::new(kafka));
+        let values = ValueReader::new(kafka);
         Ok(Self { committed: create("read_committed")?, uncommitted: create("read_uncommitted")?, values })
     }
 
@@ -118,7 +117,7 @@ impl PartitionReader {
         while next < end && !stop.is_cancelled() {
             match self.committed.poll(POLL_TIMEOUT) {
                 Some(Ok(message)) => {
-                    let record = EventRecord::read(&message, &mut self.values.lock());
+                    let record = EventRecord::read(&message, &self.values);
                     let record = record.map_err(|error| ProjectionError::of_schema(topic, &error))?;
                     next = record.position.offset.saturating_add(1);
                     if next <= end {

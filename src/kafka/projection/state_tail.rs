@@ -110,7 +110,7 @@ impl StateTail {
     pub(crate) fn next(&mut self) -> Result<Tailed, ProjectionError> {
         let tailed = match self.consumer.poll(POLL_TIMEOUT) {
             Some(Ok(message)) => {
-                let record = EventRecord::read(&message);
+                let record = EventRecord::read(&message, &self.values);
                 drop(message);
                 return match record {
                     Ok(record) => self.advanced(record).map(Tailed::Record),

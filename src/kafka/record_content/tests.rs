@@ -70,11 +70,17 @@ fn schema_of_another_type_is_not_asked_for() {
 
 #[test]
 fn avro_of_this_service_has_its_schema_and_its_encoded_data() {
-    for event_type in [EVENT_TYPE, DESCRIBED_EVENT_TYPE, DELETED_EVENT_TYPE, STATE_TYPE] {
+    for (event_type, expected) in [
+        (EVENT_TYPE, DataSchema::ProfileStatusChanged),
+        (DESCRIBED_EVENT_TYPE, DataSchema::ProfileDescribed),
+        (DELETED_EVENT_TYPE, DataSchema::ProfileDeleted),
+        (STATE_TYPE, DataSchema::ProfileState),
+    ] {
         let value = frame(7, b"\x02");
         let header = |name: &str| (name == TYPE_HEADER).then_some(event_type);
         let parsed = parse_parts(header, Some(&value));
-        let ParsedRecord::Avro { schema_id, encoded, content } = parsed else { panic!("{parsed:?}") };
+        let ParsedRecord::Avro { schema, schema_id, encoded, content } = parsed else { panic!("{parsed:?}") };
+        assert_eq!(schema, expected);
         assert_eq!((schema_id, encoded, content.event_type.as_deref()), (7, &b"\x02"[..], Some(event_type)));
     }
 }
