@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::DeadLettersConfig,
     deliver::OrderedPublisher,
+    domain::DataSchema,
     kafka::{Sink, TopicReadError},
     replay::{LetterClassifier, LetterFilter, LetterObserver, LetterSurvey, ReplayError, replay},
 };
@@ -90,7 +91,7 @@ pub(crate) async fn replay_dead_letters(
     let metrics = metrics(&config.kafka)?;
     let operations = Arc::clone(&metrics.shared.operations);
     let sink = open_sink(&config.kafka, &metrics.kafka)?;
-    learn_schema_ids(sink.encoder()).await?;
+    learn_schema_ids(sink.encoder(), &[DataSchema::ProfileStatusChanged]).await?;
     let ack_timeout = config.kafka.ack_timeout.max(MIN_ACK_TIMEOUT);
     let mut publisher = OrderedPublisher::new(Arc::clone(&sink) as Arc<dyn Sink>, ack_timeout);
     let survey = LetterSurvey { kafka: &config.kafka, operations: &operations, classifier, filter };

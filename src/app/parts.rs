@@ -13,7 +13,7 @@ use crate::{
     blocking,
     config::{KafkaConfig, ListedAccount, SpoolConfig, TwilioConfig},
     deliver::{Deliver, FailoverController},
-    domain::AccountSid,
+    domain::{AccountSid, DataSchema},
     kafka::{KafkaMetrics, KafkaSink, Sink, Topics, ValueEncoder},
     spool::{APPEND_TIMEOUT, SpoolReporter},
     telemetry::Metrics,
@@ -30,12 +30,13 @@ pub(super) fn open_sink(kafka: &KafkaConfig, metrics: &Arc<KafkaMetrics>) -> Res
     sink.map(Arc::new).map_err(StartError::Kafka)
 }
 
-/// Learns the ids of the schemas, for a command that publishes next.
+/// Learns the ids of these schemas, for a command that publishes such records next. A schema that it does not need may be
+/// missing: the registry may reject one subject only.
 ///
 /// # Errors
 /// [`StartError::Registry`] if nothing can be published without the ids. Values in JSON are published without them.
-pub(super) async fn learn_schema_ids(encoder: &ValueEncoder) -> Result<(), StartError> {
-    match encoder.refresh().await {
+pub(super) async fn learn_schema_ids(encoder: &ValueEncoder, schemas: &[DataSchema]) -> Result<(), StartError> {
+    match encoder.refresh(schemas).await {
         Err(error) if encoder.requires_registry() => Err(StartError::Registry(error)),
         Err(error) => {
             tracing::warn!("{error}; values carry no schema id");
@@ -43,6 +44,20 @@ pub(super) async fn learn_schema_ids(encoder: &ValueEncoder) -> Result<(), Start
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// Learns the ids of the schemas of all events, for a command that needs only that of status changes.
+///
+/// # Errors
+/// [`StartError::Registry`] if no status change can be published.
+pub(super) async fn learn_event_schema_ids(encoder: &ValueEncoder) -> Result<(), StartError> {
+    learn_schema_ids(encoder, &[DataSchema::ProfileStatusChanged]).await?;
+    if let Err(error) = encoder.refresh(&[DataSchema::ProfileDescribed, DataSchema::ProfileDeleted]).await {
+        let consequence =
+            if encoder.requires_registry() { "notices about profiles wait" } else { "values carry no schema id" };
+        tracing::warn!("{error}; {consequence}");
+    }
+    Ok(())
 }
 
 /// Closes the producer and the spool at the same time, within `timeout`.

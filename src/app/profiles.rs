@@ -16,6 +16,7 @@ use super::{
 use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
+    domain::DataSchema,
     kafka::{ProjectionError, ProjectionProblem, ValueEncoder},
     liveness::Liveness,
     profiles::StatesTurnedOff,
@@ -73,7 +74,7 @@ pub(crate) async fn rebuild_profiles(
     let metrics = metrics.projector;
     let projector = Projector::new(kafka, &encoder, &metrics).ok_or(StatesTurnedOff)?;
     let topic = kafka.profiles_topic.clone().ok_or(StatesTurnedOff)?;
-    learn_schema_ids(&encoder).await?;
+    learn_schema_ids(&encoder, &[DataSchema::ProfileState]).await?;
     let (published, runtime) = (kafka.clone(), Handle::current());
     let request =
         blocking::run("profiles-ask", move || RebuildRequest::publish(&published, &topic, &metrics, &runtime));

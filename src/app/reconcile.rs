@@ -9,7 +9,7 @@ use trusthub_client::{ApiLimits, Credentials};
 use twilio_signature::Verifier;
 
 use super::{
-    parts::{close, deliver, keyring, learn_schema_ids, metrics, open_sink},
+    parts::{close, deliver, keyring, learn_event_schema_ids, metrics, open_sink},
     running::BackgroundTask,
     spool_commands::CLOSE_TIMEOUT,
     start_error::StartError,
@@ -51,7 +51,8 @@ pub(super) fn schedule(
     let trusthub = config.trusthub.client(ApiLimits::default())?;
     let (kafka, grace) = (config.kafka.clone(), config.reconcile.grace);
     let reconciler = Reconciler::new(trusthub, kafka, Arc::clone(pipeline), Arc::clone(metrics), grace);
-    let reconciler = reconciler.with_service_urls(ServiceUrls::below(&config.public_urls));
+    let reconciler =
+        reconciler.with_encoder(sink.encoder().clone()).with_service_urls(ServiceUrls::below(&config.public_urls));
     let (health, spool) = (Arc::clone(sink.health()), spool.clone());
     // Changes that wait in the spool must not count as missed.
     let is_ready = Arc::new(move || health.is_up() && spool.is_empty());
@@ -73,13 +74,14 @@ pub(crate) async fn reconcile(
     let metrics = metrics(kafka)?;
     let trusthub = access.trusthub.client(ApiLimits::default()).map_err(StartError::from)?;
     let sink = open_sink(kafka, &metrics.kafka)?;
-    learn_schema_ids(sink.encoder()).await?;
+    learn_event_schema_ids(sink.encoder()).await?;
     let spool = Spool::disabled();
     let (deliver, failover) = deliver(&sink, &spool, &metrics.shared, kafka);
     let pipeline = pipeline(access, deliver, &metrics.pipeline)?;
     let failover = BackgroundTask::start(&Liveness::default(), "the failover controller", |stop| failover.run(stop));
     let accounts: Vec<_> = access.twilio.credentials().collect();
     let reconciler = Reconciler::new(trusthub, kafka.clone(), pipeline, metrics.reconcile, reconcile.grace);
+    let reconciler = reconciler.with_encoder(sink.encoder().clone());
     let result = reconciler.run(&accounts, mode, observer).await;
     failover.stop(CLOSE_TIMEOUT).await;
     drop(reconciler);

@@ -6,7 +6,7 @@ use durable_spool::Spool;
 use thiserror::Error;
 
 use super::{
-    parts::{close, deliver, learn_schema_ids, limits, metrics, open_sink, open_spool},
+    parts::{close, deliver, learn_event_schema_ids, limits, metrics, open_sink, open_spool},
     running::BackgroundTask,
     start_error::StartError,
 };
@@ -65,7 +65,7 @@ pub(crate) async fn drain(
     let metrics = metrics(kafka)?;
     let spool = open_spool(spool, &metrics.shared)?;
     let sink = open_sink(kafka, &metrics.kafka)?;
-    learn_schema_ids(sink.encoder()).await?;
+    learn_event_schema_ids(sink.encoder()).await?;
     let (_, failover) = deliver(&sink, &spool, &metrics.shared, kafka);
     // The probe also creates missing topics.
     let (probed, kafka) = (Arc::clone(&sink), kafka.clone());

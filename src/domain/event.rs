@@ -3,8 +3,8 @@
 use trusthub_events::cloud_events::{EVENT_TYPE, TEST_EVENT_TYPE};
 
 use super::{
-    AccountSid, Construction, DeadLetterReason, ProfileDeleted, ProfileDescribed, ProfileSid, ProfileStatusChanged,
-    Timestamp, TraceParent,
+    AccountSid, Construction, DataSchema, DeadLetterReason, ProfileDeleted, ProfileDescribed, ProfileSid,
+    ProfileStatusChanged, Timestamp, TraceParent,
 };
 
 /// A [`ProfileStatusChanged`] with its CloudEvents attributes.
@@ -49,6 +49,15 @@ pub enum NoticeContent {
 }
 
 impl NoticeContent {
+    /// The schema of the data.
+    #[must_use]
+    pub fn schema(&self) -> DataSchema {
+        match self {
+            Self::Described(_) => DataSchema::ProfileDescribed,
+            Self::Deleted(_) => DataSchema::ProfileDeleted,
+        }
+    }
+
     /// The account that owns the profile.
     #[must_use]
     pub fn account(&self) -> &AccountSid {

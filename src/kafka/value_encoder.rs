@@ -96,13 +96,18 @@ impl ValueEncoder {
         !self.requires_registry() || self.ids.as_ref().is_some_and(|ids| ids.has_events())
     }
 
-    /// Asks the registry for the ids once, for a command that publishes next.
+    /// Whether records with this schema can be encoded now.
+    pub(crate) fn can_encode(&self, schema: DataSchema) -> bool {
+        !self.requires_registry() || self.ids.as_ref().is_some_and(|ids| ids.get(schema).is_some())
+    }
+
+    /// Asks the registry for the ids of these schemas once, for a command that publishes next.
     ///
     /// # Errors
-    /// [`RegistryError`], when an id is not known.
-    pub(crate) async fn refresh(&self) -> Result<(), RegistryError> {
+    /// [`RegistryError`], when the registry does not return one of them.
+    pub(crate) async fn refresh(&self, schemas: &[DataSchema]) -> Result<(), RegistryError> {
         match &self.ids {
-            Some(ids) => ids.refresh().await,
+            Some(ids) => ids.refresh_of(schemas).await,
             None => Ok(()),
         }
     }

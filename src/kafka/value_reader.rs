@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 use thiserror::Error;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use super::record_content::{ParsedRecord, RecordContent, parse};
 use crate::{
@@ -110,7 +110,7 @@ impl ValueReader {
         }
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| RegistryError::Unreachable(error.to_string()))?;
-        runtime.block_on(self.fetched(schema, id, encoded))
+        finish(runtime, self.fetched(schema, id, encoded))
     }
 
     /// Reads the data with the schema that the process knows. If that does not fit, the registry is asked again: it may have been
@@ -128,6 +128,13 @@ impl ValueReader {
         remember(&registry.url, id, Arc::new(writer));
         Ok(data)
     }
+}
+
+/// Does not wait for the threads of the runtime: one that looks up a name may take longer than the request.
+fn finish<T>(runtime: Runtime, request: impl Future<Output = T>) -> T {
+    let result = runtime.block_on(request);
+    runtime.shutdown_background();
+    result
 }
 
 fn decode(writer: &WriterSchema, schema: DataSchema, encoded: &[u8]) -> Result<Vec<u8>, NoSchema> {

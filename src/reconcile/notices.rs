@@ -9,6 +9,9 @@ use super::{
 };
 use crate::domain::{DeliveryError, ProfileNotice};
 
+/// Why a notice is left to a later run.
+const NO_SCHEMA_ID: &str = "the schema registry has not said which id the schema of the event has";
+
 /// A notice to publish.
 pub(super) struct DueNotice {
     pub(super) notice: ProfileNotice,
@@ -20,11 +23,18 @@ pub(super) struct DueNotice {
 ///
 /// A notice is not compared with what others publish meanwhile: the order of details is that of their dates in Trust Hub, and
 /// an event that arrives after a deletion begins a new state, which the next run compares.
+///
+/// A notice whose schema the registry has not accepted is left to a later run. In the spool, it would block the events behind it.
 pub(super) async fn publish_notices<B: Backend>(
     backend: &B,
     due: Vec<DueNotice>,
     report: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<(), RunError> {
+    let (due, waiting): (Vec<_>, Vec<_>) =
+        due.into_iter().partition(|due| backend.can_write(due.notice.content.schema()));
+    for DueNotice { finding, .. } in waiting {
+        report(Finding { action: Action::Failed(NO_SCHEMA_ID.to_owned()), ..finding });
+    }
     if due.is_empty() {
         return Ok(());
     }

@@ -22,7 +22,7 @@ use super::{
     view::{ProfileHistory, View},
 };
 use crate::{
-    domain::{DeliveryError, ProfileNotice, RecordPosition, Status, Timestamp},
+    domain::{DataSchema, DeliveryError, ProfileNotice, RecordPosition, Status, Timestamp},
     kafka::{LeadershipLost, TopicReadError},
 };
 
@@ -63,6 +63,9 @@ pub(super) trait Backend {
         time: Timestamp,
         last: Option<RecordPosition>,
     ) -> Result<String, DeliveryError>;
+
+    /// Whether records with this schema can be written now, and would not wait in front of others.
+    fn can_write(&self, schema: DataSchema) -> bool;
 
     /// Publishes a notice, and returns its id when it is durable.
     async fn publish_notice(&self, notice: ProfileNotice) -> Result<String, DeliveryError>;

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     config::KafkaConfig,
     domain::{ProfileSid, ReconcileResult, Timestamp, state::ProfileState},
-    kafka::{KnownStates, LeaderElection, LeaderTask, TopicReader},
+    kafka::{KnownStates, LeaderElection, LeaderTask, TopicReader, ValueEncoder},
     normalize::description,
     pipeline::Pipeline,
 };
@@ -59,6 +59,7 @@ pub(crate) struct Reconciler {
     pub(super) metrics: Arc<ReconcileMetrics>,
     grace: Duration,
     service_urls: ServiceUrls,
+    encoder: Option<ValueEncoder>,
 }
 
 impl Reconciler {
@@ -72,7 +73,13 @@ impl Reconciler {
         metrics: Arc<ReconcileMetrics>,
         grace: Duration,
     ) -> Self {
-        Self { trusthub, kafka, pipeline, metrics, grace, service_urls: ServiceUrls::default() }
+        Self { trusthub, kafka, pipeline, metrics, grace, service_urls: ServiceUrls::default(), encoder: None }
+    }
+
+    /// Publishes no notice that this encoder cannot encode yet.
+    #[must_use]
+    pub(crate) fn with_encoder(self, encoder: ValueEncoder) -> Self {
+        Self { encoder: Some(encoder), ..self }
     }
 
     /// Counts the profiles whose status callback is none of these URLs. Without them, nothing shows that number.

@@ -4,9 +4,15 @@
 mod fake_backend;
 
 use self::fake_backend::{ADVERSE, FakeBackend, START_MILLIS, StreamParameters, published_event};
+use super::{
+    finding::{Action, Finding},
+    fixtures::{at, profile},
+    notices::{DueNotice, publish_notices},
+};
 use crate::{
-    domain::{Status, Timestamp},
+    domain::{DataSchema, RecordPosition, Status, Timestamp},
     kafka::PublishedEvent,
+    normalize::{deletion, description},
 };
 
 const HISTORIES: u64 = 3_000;
@@ -90,4 +96,27 @@ async fn old_callback_that_races_the_event_is_superseded_in_the_same_run() {
     backend.racing_callback.set(Some((1, Status::InReview)));
     assert_eq!(backend.reconcile().await, 2, "the event, and the one that supersedes the callback");
     assert_eq!(backend.mismatches(), Vec::<String>::new());
+}
+
+/// In the spool, a notice without a schema would be in front of every callback.
+#[tokio::test]
+async fn notice_whose_schema_is_rejected_is_left_to_a_later_run() {
+    let mut backend = FakeBackend::with_seed(1, StreamParameters { changes: 0, ..ADVERSE });
+    backend.rejected_schema = Some(DataSchema::ProfileDescribed);
+    let profile = profile(Status::InReview, at(5));
+    let last = RecordPosition { partition: 0, offset: 0 };
+    let due = || {
+        let deleted = deletion((&profile.account_sid, &profile.sid, profile.resource), at(20), last);
+        [(description(&profile, at(20), None), Action::Described(None)), (deleted, Action::Deleted(None))]
+            .map(|(notice, action)| DueNotice { notice, finding: Finding::of_profile(&profile, None, action) })
+    };
+    let mut actions = Vec::new();
+    publish_notices(&backend, due().into(), &mut |finding| actions.push(finding.action)).await.unwrap();
+    assert!(matches!(&actions[..], [Action::Failed(_), Action::Deleted(Some(_))]), "{actions:?}");
+    assert_eq!(backend.topic.borrow().len(), 1);
+
+    backend.rejected_schema = None;
+    actions.clear();
+    publish_notices(&backend, due().into(), &mut |finding| actions.push(finding.action)).await.unwrap();
+    assert!(matches!(&actions[..], [Action::Described(Some(_)), Action::Deleted(Some(_))]), "{actions:?}");
 }

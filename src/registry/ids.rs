@@ -1,6 +1,6 @@
 //! The ids of the schemas that this process writes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 use tokio::time::sleep;
@@ -10,6 +10,7 @@ use super::{
     client::RegistryClient,
     error::RegistryError,
     subjects::{Subject, subjects},
+    writer_schemas::{WriterSchema, remember, remembered},
 };
 use crate::{
     config::{KafkaConfig, RegistryConfig, ValueFormat},
@@ -67,7 +68,9 @@ impl SchemaIds {
             known: RwLock::new(vec![None; DataSchema::ALL.len()]),
             is_up: IntGauge::new("up", "for tests").unwrap(),
         };
-        ids.iter().for_each(|(schema, id)| known.learn(*schema, *id));
+        ids.iter().for_each(|(schema, id)| {
+            known.learn(*schema, *id);
+        });
         known
     }
 
@@ -87,10 +90,20 @@ impl SchemaIds {
     /// # Errors
     /// The first [`RegistryError`]. The other ids are asked for as well, unless the registry does not answer.
     pub(crate) async fn refresh(&self) -> Result<(), RegistryError> {
+        let learned = self.refresh_of(DataSchema::ALL).await;
+        self.is_up.set(i64::from(learned.is_ok()));
+        learned
+    }
+
+    /// The same for some of the schemas.
+    ///
+    /// # Errors
+    /// The first [`RegistryError`] of these.
+    pub(crate) async fn refresh_of(&self, schemas: &[DataSchema]) -> Result<(), RegistryError> {
         let mut first = Ok(());
-        for subject in &self.subjects {
+        for subject in self.subjects.iter().filter(|subject| schemas.contains(&subject.schema)) {
             match self.client.id_of(subject, self.auto_register).await {
-                Ok(id) => self.learn(subject.schema, id),
+                Ok(id) => self.accept(subject, id),
                 Err(error @ RegistryError::Unreachable(_)) => {
                     first = first.and(Err(error));
                     break;
@@ -98,14 +111,34 @@ impl SchemaIds {
                 Err(error) => first = first.and(Err(error)),
             }
         }
-        self.is_up.set(i64::from(first.is_ok()));
         first
     }
 
-    fn learn(&self, schema: DataSchema, id: u32) {
-        if let Some(known) = self.known.write().get_mut(schema.index()) {
-            *known = Some(id);
+    fn accept(&self, subject: &Subject, id: u32) {
+        if let Some(old) = self.learn(subject.schema, id).filter(|old| *old != id) {
+            let (url, subject) = (&self.url, &*subject.name);
+            tracing::error!(
+                url,
+                subject,
+                old,
+                new = id,
+                "the schema registry gives a schema another id; restore it if it lost its data, because no one can read the \
+                 records with the old id"
+            );
         }
+        let is_remembered = || remembered(&self.url, id).is_some_and(|known| known.is_version_of(subject.schema));
+        if subject.format == ValueFormat::Avro
+            && !is_remembered()
+            && let Ok(schema) = WriterSchema::parse(subject.text())
+        {
+            // Readers of this process need no registry for what it writes.
+            remember(&self.url, id, Arc::new(schema));
+        }
+    }
+
+    /// Returns the id that the schema had.
+    fn learn(&self, schema: DataSchema, id: u32) -> Option<u32> {
+        self.known.write().get_mut(schema.index())?.replace(id)
     }
 
     /// Learns the ids, and asks again from time to time, until `stop` is cancelled. Logs each change once.

@@ -100,6 +100,14 @@ fn json_has_the_id_of_its_schema_in_a_header() {
 }
 
 #[test]
+fn only_avro_needs_the_id_of_a_schema() {
+    let can_encode = |format, schema| ValueEncoder::with(format, EventMode::Binary, KNOWN).can_encode(schema);
+    assert!(can_encode(ValueFormat::Avro, DataSchema::ProfileDeleted));
+    assert!(!can_encode(ValueFormat::Avro, DataSchema::ProfileDescribed));
+    assert!(can_encode(ValueFormat::Json, DataSchema::ProfileDescribed));
+}
+
+#[test]
 fn avro_has_the_id_and_the_encoded_value() {
     let encoder = ValueEncoder::with(ValueFormat::Avro, EventMode::Binary, KNOWN);
     let (headers, payload) = encoded(&encoder, &event()).unwrap();

@@ -1,7 +1,12 @@
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
+    time::Duration,
 };
 
 use serde_json::json;
@@ -33,6 +38,27 @@ fn answer(mut stream: TcpStream, body: &str) {
     }
     let length = body.len();
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").unwrap();
+}
+
+/// A thread of the runtime that looks up a name may be stuck for longer than a request may take.
+#[test]
+fn request_does_not_wait_for_the_threads_of_its_runtime() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let (release, released) = mpsc::channel::<()>();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let stuck = Arc::clone(&is_over);
+    let request = async move {
+        drop(tokio::task::spawn_blocking(move || {
+            let _ = released.recv_timeout(Duration::from_secs(20));
+            stuck.store(true, Ordering::SeqCst);
+        }));
+        // Lets the thread begin.
+        tokio::task::yield_now().await;
+        7
+    };
+    assert_eq!(finish(runtime, request), 7);
+    assert!(!is_over.load(Ordering::SeqCst));
+    drop(release);
 }
 
 fn encoded() -> Vec<u8> {

@@ -9,7 +9,7 @@ use super::{
     ReconcileRun,
 };
 use crate::{
-    domain::{DeliveryError, ProfileNotice, RecordPosition, Timestamp},
+    domain::{DataSchema, DeliveryError, ProfileNotice, RecordPosition, Timestamp},
     kafka::{LeadershipLost, LeaseGuard, TopicReadError},
 };
 
@@ -56,6 +56,10 @@ impl Backend for ReconcileRun<'_> {
         last: Option<RecordPosition>,
     ) -> Result<String, DeliveryError> {
         self.reconciler.pipeline.publish_fetched_profile(profile, time, last).await
+    }
+
+    fn can_write(&self, schema: DataSchema) -> bool {
+        self.reconciler.encoder.as_ref().is_none_or(|encoder| encoder.can_encode(schema))
     }
 
     async fn publish_notice(&self, notice: ProfileNotice) -> Result<String, DeliveryError> {

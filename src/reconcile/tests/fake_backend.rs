@@ -20,7 +20,9 @@ use super::super::{
     view::View,
 };
 use crate::{
-    domain::{AccountSid, DeliveryError, ProfileNotice, ProfileSid, RecordPosition, Resource, Status, Timestamp},
+    domain::{
+        AccountSid, DataSchema, DeliveryError, ProfileNotice, ProfileSid, RecordPosition, Resource, Status, Timestamp,
+    },
     kafka::{LeadershipLost, PublishedEvent, TopicReadError},
 };
 
@@ -93,6 +95,8 @@ pub(super) struct FakeBackend {
     pub(super) topic: RefCell<Vec<PublishedEvent>>,
     /// An old callback that arrives while an event is being published.
     pub(super) racing_callback: Cell<Option<(u32, Status)>>,
+    /// The schema that the registry rejects.
+    pub(super) rejected_schema: Option<DataSchema>,
     /// The number of topic records that the view has applied.
     read: usize,
     view: View,
@@ -114,6 +118,7 @@ impl FakeBackend {
             arrivals: RefCell::default(),
             topic: RefCell::default(),
             racing_callback: Cell::new(None),
+            rejected_schema: None,
             read: 0,
             view: View::default(),
         };
@@ -326,6 +331,10 @@ impl Backend for FakeBackend {
             self.wait(500).await;
         }
         Ok(id)
+    }
+
+    fn can_write(&self, schema: DataSchema) -> bool {
+        self.rejected_schema != Some(schema)
     }
 
     async fn publish_notice(&self, notice: ProfileNotice) -> Result<String, DeliveryError> {

@@ -174,3 +174,68 @@ async fn schema_of_an_id_is_returned_or_unknown() {
     registry.answers(404, "");
     assert_eq!(client.schema_of(7).await, Err(RegistryError::UnknownId(7)));
 }
+
+/// A command needs the schemas of what it publishes, and the registry may reject another one.
+#[tokio::test]
+async fn asks_for_some_of_the_schemas() {
+    let registry = FakeRegistry::start().await;
+    let ids = registry.ids(&[]);
+    assert_eq!(ids.refresh_of(&[DataSchema::ProfileStatusChanged]).await, Ok(()));
+    assert_eq!(registry.requests().len(), 1);
+    registry.answers(409, "{}");
+    let rejected = ids.refresh_of(&[DataSchema::ProfileDescribed]).await;
+    assert!(matches!(rejected, Err(RegistryError::Incompatible { .. })), "{rejected:?}");
+    assert_eq!((ids.get(DataSchema::ProfileStatusChanged), ids.get(DataSchema::ProfileDescribed)), (Some(7), None));
+}
+
+#[tokio::test]
+async fn readers_know_the_schemas_that_this_process_writes_in_avro() {
+    let registry = FakeRegistry::start().await;
+    let written = DataSchema::ProfileDeleted;
+    let is_known = |id| remembered(&registry.url, id).is_some_and(|schema| schema.is_version_of(written));
+    registry.ids(&[]).refresh_of(&[written]).await.unwrap();
+    assert!(!is_known(7), "the id of a schema in JSON");
+    let ids = registry.ids(&[("KAFKA_VALUE_FORMAT", "avro")]);
+    ids.refresh_of(&[written]).await.unwrap();
+    assert!(is_known(7));
+    registry.answers(200, r#"{"id":8}"#);
+    ids.refresh_of(&[written]).await.unwrap();
+    assert!(is_known(8), "a registry that was created again");
+    ids.refresh_of(&[DataSchema::ProfileDescribed]).await.unwrap();
+    assert!(!is_known(8), "what the registry says now replaces what it said before");
+}
+
+/// Receives what is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn changed_id_is_an_error_with_both_ids() {
+    let registry = FakeRegistry::start().await;
+    let ids = registry.ids(&[]);
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    for id in [7, 7, 8, 8] {
+        registry.answers(200, &format!("{{\"id\":{id}}}"));
+        ids.refresh_of(&[DataSchema::ProfileStatusChanged]).await.unwrap();
+    }
+    let logged = String::from_utf8(lines.0.lock().clone()).unwrap();
+    let changes: Vec<_> = logged.lines().filter(|line| line.contains("gives a schema another id")).collect();
+    assert_eq!(changes.len(), 1, "{logged}");
+    for part in [r#""level":"ERROR""#, r#""subject":"events-value""#, r#""old":7"#, r#""new":8"#] {
+        assert!(changes[0].contains(part), "{logged}");
+    }
+}

@@ -1,8 +1,14 @@
 //! One topic has every format, after changes of the configuration, and every reader reads all of them.
 
-use std::process::Output;
+use std::{process::Output, time::Duration};
 
+use rdkafka::{
+    ClientConfig,
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 use serde_json::Value;
+use trusthub_events::{avro::frame, cloud_events::STATE_TYPE};
 
 use test_support::{
     ACCOUNT, Bridge, PUBLIC_URL, Request, TOKEN,
@@ -45,6 +51,11 @@ fn with_every_format() -> Bridge {
 fn succeeded(output: Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same; `None` if the command fails, as it does while the topic is deleted and created.
+fn listed_now(bridge: &Bridge) -> Option<Vec<(String, String)>> {
+    bridge.command(&["profiles", "ls"]).status.success().then(|| listed(bridge))
 }
 
 /// The status of each listed profile; none while there is no state topic.
@@ -140,6 +151,65 @@ fn projection_waits_for_a_schema_and_then_continues() {
     wait_for("the problem is over", || {
         (bridge.metric(r#"trusthub_profiles_problem{problem="schema"}"#) == 0.0).then_some(())
     });
+}
+
+/// Readers in this process know the schemas with which it writes.
+#[test]
+fn projection_reads_what_its_service_writes_without_the_registry() {
+    let proxy = TcpProxy::before(registry().address());
+    let bridge = super::with_registry_at(&url_at(proxy.address()), &[AVRO]);
+    wait_until_registered(&bridge);
+    proxy.set(Fault::Cut);
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
+    wait_for("the state", || {
+        if !broker().has_topic(&bridge.profiles_topic) {
+            return None;
+        }
+        let states = broker().read_to_end(&bridge.profiles_topic);
+        let state = states.iter().find(|state| state.key.as_deref() == Some(test_support::PROFILE.as_bytes()))?;
+        (data(state)["status"] == "in-review").then_some(())
+    });
+    proxy.set(Fault::None);
+}
+
+/// Writes a state with this id of a schema, as a service with another registry would.
+fn write_state(bridge: &Bridge, id: u32) {
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", broker().bootstrap()).create().unwrap();
+    let header = Header { key: "ce_type", value: Some(STATE_TYPE) };
+    let value = frame(id, b"x");
+    let record = BaseRecord::to(&bridge.profiles_topic).key(test_support::PROFILE).payload(&value);
+    producer.send(record.headers(OwnedHeaders::new().insert(header))).map_err(|(error, _)| error).unwrap();
+    producer.flush(Duration::from_secs(30)).unwrap();
+}
+
+/// A compacted topic keeps the last state of a profile. What no registry can decode is built again from the events.
+#[test]
+fn states_with_a_lost_schema_are_built_again_when_their_topic_is_deleted() {
+    let mut bridge = registered(&[AVRO]);
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
+    let expected = [(test_support::PROFILE.to_owned(), "in-review".to_owned())];
+    wait_for("the state", || (listed(&bridge) == expected).then_some(()));
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+    let foreign = registry().register("foreign", "AVRO", r#"{"type": "record", "name": "Other", "fields": []}"#);
+    for (id, reason) in [
+        (2_000_000_000, "the schema registry has no schema with the id"),
+        (u32::try_from(foreign).unwrap(), "the id belongs to a schema other than io.trusthub_bridge.v1.ProfileState"),
+    ] {
+        write_state(&bridge, id);
+        let output = bridge.command(&["profiles", "ls"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(reason), "{said}");
+        bridge.restart(&[AVRO]);
+        bridge.wait_for_log("its schema ");
+        broker().delete_topic(&bridge.profiles_topic);
+        wait_for("the state again", || {
+            (broker().has_topic(&bridge.profiles_topic) && listed_now(&bridge).as_ref() == Some(&expected.to_vec()))
+                .then_some(())
+        });
+        bridge.signal("TERM");
+        assert!(bridge.wait().success());
+    }
 }
 
 #[test]

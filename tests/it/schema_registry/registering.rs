@@ -6,6 +6,7 @@ use trusthub_events::DataSchema;
 use test_support::{
     Bridge,
     kafka::{Record, unique_topic},
+    reconcile::Fixture,
     registry::registry,
     wait_for,
 };
@@ -111,6 +112,29 @@ fn incompatible_schema_is_one_log_line_and_avro_waits_in_the_spool() {
         "not with every attempt"
     );
     assert_eq!(bridge.lines("the schema registry has every schema").len(), 1);
+}
+
+/// A rare type that the registry rejects neither stops a command nor fills the spool.
+#[test]
+fn rejected_schema_of_a_notice_stops_no_status_change() {
+    let topic = unique_topic("events");
+    let subject = format!("{topic}-{}", DataSchema::ProfileDescribed.record_name());
+    registry().register(&subject, "AVRO", r#"{"type": "record", "name": "Other", "fields": []}"#);
+    registry().set_compatibility(&subject, "FULL_TRANSITIVE");
+    let states = unique_topic("states");
+    let fixture = Fixture::with(
+        &[],
+        &[AVRO, ("SCHEMA_REGISTRY_URL", &registry().url()), ("KAFKA_TOPIC", &topic), ("KAFKA_PROFILES_TOPIC", &states)],
+    );
+    wait_until_refused(&fixture.bridge, &subject);
+    fixture.begin_history();
+    let missed = fixture.create_missed();
+    fixture.advance_clock();
+    let run = fixture.reconcile(&[]);
+    assert!(run.told.contains("notices about profiles wait") && run.told.contains("1 missed and published"), "{run:?}");
+    let events = fixture.bridge.events(2);
+    assert!(events.iter().any(|event| event.key.as_deref() == Some(missed.as_bytes())));
+    assert_eq!(fixture.bridge.metric("trusthub_spool_events"), 0.0);
 }
 
 #[test]
