@@ -207,9 +207,9 @@ async fn readers_know_the_schemas_that_this_process_writes_in_avro() {
 
 /// Receives what is logged.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct LoggedBytes(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Lines {
+impl io::Write for LoggedBytes {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         self.0.lock().extend_from_slice(part);
         Ok(part.len())
@@ -224,7 +224,7 @@ impl io::Write for Lines {
 async fn changed_id_is_an_error_with_both_ids() {
     let registry = FakeRegistry::start().await;
     let ids = registry.ids(&[]);
-    let lines = Lines::default();
+    let lines = LoggedBytes::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
     let _logging = tracing::subscriber::set_default(subscriber);
