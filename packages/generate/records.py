@@ -2,6 +2,9 @@
 
 The events are the golden records of the service in tests/fixtures/callbacks; what has none there is the example of
 docs/events.md. Each is here in every format that the service can write.
+
+Avro is read with the schemas of the package unless the record has a `writer_schema`; `null` means that the reader is given none.
+An `error` is the reason to skip the record, or `read again` if it must not be skipped.
 """
 
 import base64
@@ -109,6 +112,14 @@ def avro_of_other_versions():
     yield record("Avro of another version", headers, frame(encoded), expected) | extra
     header = [*headers, ("__value_schema_id", frame(b"").decode("latin-1"))]
     yield record("Avro with the id in a header", header, encoded, expected) | extra
+    # The record itself is good, so it is read again and not skipped.
+    again = {"error": "read again"}
+    yield record("Avro without a schema of the writer", headers, frame(encoded), again) | {"writer_schema": None}
+    for name, changed in (("name", {"name": "Other"}), ("namespace", {"namespace": "other"})):
+        wrong = {"writer_schema": json.dumps(other | changed), "schema_id": SCHEMA_ID}
+        yield record(f"Avro with a schema of another {name}", headers, frame(encoded), again) | wrong
+    array = {"writer_schema": json.dumps({"type": "array", "items": other}), "schema_id": SCHEMA_ID}
+    yield record("Avro with a schema that is no record", headers, frame(encoded), again) | array
 
 
 def unusable():

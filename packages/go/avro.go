@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 )
@@ -22,7 +23,9 @@ var errAvro = errors.New("it is not Avro of its schema")
 
 // schema is a parsed Avro schema.
 type schema struct {
-	kind   string
+	kind string
+	// Of a record, with its namespace.
+	name   string
 	fields []schemaField
 	// Of an array or a map.
 	items *schema
@@ -41,8 +44,9 @@ type schemaField struct {
 	hasDefault   bool
 }
 
-// readAvro returns the value as parsed JSON has it. A field that the writer did not have gets its default.
-func readAvro(encoded []byte, writerText, readerFile string) (any, error) {
+// readAvro returns the value as parsed JSON has it. A field that the writer did not have gets its default. The text of the writer's
+// schema is nil for that of this package.
+func readAvro(encoded []byte, writerText *string, readerFile string) (any, error) {
 	readerText, err := bundled.ReadFile(readerFile)
 	if err != nil {
 		return nil, err
@@ -52,9 +56,11 @@ func readAvro(encoded []byte, writerText, readerFile string) (any, error) {
 		return nil, err
 	}
 	writer := reader
-	if writerText != "" {
-		if writer, err = parsedSchema(writerText); err != nil {
-			return nil, err
+	if writerText != nil {
+		// A schema of something else is no property of the record, so its error is no UnusableError.
+		writer, err = parsedSchema(*writerText)
+		if err != nil || writer.kind != "record" || writer.name != reader.name {
+			return nil, fmt.Errorf("%w of %s; check that the registry is that of the topic", errSchema, reader.name)
 		}
 	}
 	decoder := avroDecoder{rest: encoded}

@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // It is not an UnusableError: the record can be read with the right schema.
-var errSchema = errors.New("the schema of the writer is not an Avro schema; check that the registry is that of the topic")
+var errSchema = errors.New("the schema of the writer is not an Avro schema")
 
 var primitiveTypes = []string{"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
 
@@ -79,10 +80,13 @@ func (p schemaParser) name(value map[string]any, parsed *schema) {
 	if !ok {
 		return
 	}
-	p[name] = parsed
-	if namespace, ok := value["namespace"].(string); ok {
-		p[namespace+"."+name] = parsed
+	parsed.name = name
+	// A name with a dot has its namespace already.
+	if namespace, ok := value["namespace"].(string); ok && !strings.Contains(name, ".") {
+		parsed.name = namespace + "." + name
 	}
+	p[name] = parsed
+	p[parsed.name] = parsed
 }
 
 func (p schemaParser) parseItems(parsed *schema, items any, depth int) (*schema, error) {

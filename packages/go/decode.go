@@ -32,13 +32,15 @@ type Decoder struct {
 	// Types are the values of ce_type that the consumer handles; empty for all of this package. The value of a record of another
 	// type is not read.
 	Types []string
-	// WriterSchema may be nil. Then Avro is read with the schemas of this package, which is right only if the bridge has the
-	// same version.
+	// WriterSchema is needed for Avro. It may be nil if there is none.
 	WriterSchema WriterSchema
+	// BundledSchemas reads Avro with the schemas of this package if WriterSchema is nil. That is right only while the bridge has
+	// the version of the package: a record of another version is unreadable, or has texts in the wrong fields.
+	BundledSchemas bool
 }
 
-// Decode reads a record. The error is an *UnusableError, or one of WriterSchema. A tombstone has no value and is unreadable: in
-// the topic of states, check for it first.
+// Decode reads a record. The error is an *UnusableError, or the record must be read again: it is one of WriterSchema, or ErrNoSchema,
+// or the schema is that of something else. A tombstone has no value and is unreadable: in the topic of states, check for it first.
 func (d Decoder) Decode(record Record) (Event, error) {
 	return d.decode(contentOf(record))
 }
@@ -80,14 +82,17 @@ func (d Decoder) value(found content, known dataType) (any, error) {
 	if found.schemaID == nil {
 		return parseJSON(found.data)
 	}
-	writer := ""
-	if d.WriterSchema != nil {
-		var err error
-		if writer, err = d.WriterSchema(*found.schemaID); err != nil {
-			return nil, fmt.Errorf("the Avro schema %d is not available: %w", *found.schemaID, err)
+	if d.WriterSchema == nil {
+		if d.BundledSchemas {
+			return readAvro(found.data, nil, known.schema)
 		}
+		return nil, fmt.Errorf("the record is Avro with the schema %d: %w", *found.schemaID, ErrNoSchema)
 	}
-	return readAvro(found.data, writer, known.schema)
+	writer, err := d.WriterSchema(*found.schemaID)
+	if err != nil {
+		return nil, fmt.Errorf("the Avro schema %d is not available: %w", *found.schemaID, err)
+	}
+	return readAvro(found.data, &writer, known.schema)
 }
 
 func explained(err error) error {

@@ -1,6 +1,9 @@
 package trusthubevents
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Reason says why a record is skipped; a stable name for logs and metrics.
 type Reason string
@@ -16,6 +19,10 @@ const (
 	// Unreadable: it violates the contract of its type.
 	Unreadable Reason = "unreadable"
 )
+
+// ErrNoSchema says that a record is Avro, and that there is no WriterSchema to read it with. It must be read again, and not be skipped.
+var ErrNoSchema = errors.New("set WriterSchema, which asks the schema registry for it, or BundledSchemas if the bridge has the " +
+	"version of this module")
 
 // UnusableError says that a record cannot be used. Its offset is committed all the same, or the partition would be blocked.
 // Every other error means that the record must be read again.

@@ -57,7 +57,9 @@ type ProfileKey struct {
 type View struct {
 	// WriterSchema is that of a Decoder.
 	WriterSchema WriterSchema
-	profiles     map[ProfileKey]*profile
+	// BundledSchemas is that of a Decoder.
+	BundledSchemas bool
+	profiles       map[ProfileKey]*profile
 }
 
 type profile struct {
@@ -67,11 +69,14 @@ type profile struct {
 	recent map[string]time.Time
 }
 
-// Apply applies one record to the view. Records of a partition must be applied in order. An error is one of WriterSchema, and
-// the record was not applied.
+// Apply applies one record to the view. Records of a partition must be applied in order. An error is about the schema of a
+// record in Avro, see Decode, and the record was not applied.
 func (v *View) Apply(record Record) (Decision, error) {
 	found := contentOf(record)
-	event, err := Decoder{Types: []string{ProfileStatusChangedType}, WriterSchema: v.WriterSchema}.decode(found)
+	decoder := Decoder{
+		Types: []string{ProfileStatusChangedType}, WriterSchema: v.WriterSchema, BundledSchemas: v.BundledSchemas,
+	}
+	event, err := decoder.decode(found)
 	var unusable *UnusableError
 	if errors.As(err, &unusable) {
 		return Decision{Reason: unusable.Reason, Problem: unusable.Problem, ID: found.id}, nil

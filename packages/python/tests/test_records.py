@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trusthub_events import Applied, Record, Unusable, View, decode
+from trusthub_events import Applied, Record, SchemaUnavailable, Unusable, View, decode
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
 RECORDS = json.loads((TESTDATA / "records.json").read_text())
@@ -22,8 +22,8 @@ def record(given):
 
 
 def writer_schema(given):
-    if "writer_schema" not in given:
-        return None
+    if given.get("writer_schema", "bundled") in ("bundled", None):
+        return given.get("writer_schema", "bundled")
 
     def registry(schema_id):
         assert schema_id == given["schema_id"]
@@ -37,6 +37,8 @@ def decoded(given):
         event = decode(record(given), writer_schema=writer_schema(given))
     except Unusable as error:
         return {"error": error.reason}
+    except SchemaUnavailable:
+        return {"error": "read again"}
     attributes = {name: getattr(event, name) for name in ("id", "type", "source", "subject")}
     time = event.time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return attributes | {"time": time, "data": json.loads(json.dumps(dataclasses.asdict(event.data)))}
@@ -85,6 +87,15 @@ def test_unavailable_registry_is_no_reason_to_skip():
         View(unavailable).apply(record(avro))
 
 
+def test_avro_without_a_schema_of_its_writer_is_never_skipped():
+    avro = next(given for given in RECORDS if given["name"].endswith(", Avro"))
+    with pytest.raises(SchemaUnavailable, match="pass writer_schema"):
+        View().apply(record(avro))
+    with pytest.raises(SchemaUnavailable, match="not an Avro schema of io.trusthub_bridge.v1.ProfileStatusChanged"):
+        View(lambda _: "no schema").apply(record(avro))
+    assert isinstance(View("bundled").apply(record(avro)), Applied)
+
+
 def test_errors_name_the_field_and_not_the_value():
     good = next(given for given in RECORDS if given["name"].endswith(", JSON"))
     value = json.loads(base64.b64decode(good["value"])) | {"errors": [{"code": "private", "meaning": 1}]}
@@ -107,4 +118,4 @@ def test_avro_without_its_library_is_an_error_that_names_the_package(monkeypatch
     monkeypatch.delitem(__import__("sys").modules, "trusthub_events._avro", raising=False)
     avro = next(given for given in RECORDS if given["name"].endswith(", Avro"))
     with pytest.raises(ImportError, match=r"install trusthub-events\[avro\]"):
-        decode(record(avro))
+        decode(record(avro), writer_schema="bundled")

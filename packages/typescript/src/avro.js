@@ -11,11 +11,14 @@ const PRIMITIVES = new Set(["null", "boolean", "int", "long", "float", "double",
 
 const invalid = () => unreadable("it is not Avro of its schema");
 
-/** Returns the value as parsed JSON has it. A field that the writer did not have gets its default. */
+/**
+ * Returns the value as parsed JSON has it. A field that the writer did not have gets its default. The text of the writer's schema
+ * is undefined for that of this package.
+ */
 export function readAvro(bytes, writerText, readerText) {
   const reader = parsedSchema(readerText);
   const source = new Source(bytes);
-  const value = source.read(writerText === undefined ? reader : parsedSchema(writerText), 0);
+  const value = source.read(writerText === undefined ? reader : schemaOfWriter(writerText, reader.name), 0);
   if (!source.isAtEnd()) throw invalid();
   fillDefaults(reader, value);
   return value;
@@ -125,9 +128,22 @@ function itemOf(items, index) {
   return items[index];
 }
 
+/** A schema of something else is no property of the record, so its error is no `UnusableRecord`. */
+function schemaOfWriter(text, name) {
+  try {
+    const writer = parsedSchema(text);
+    if (writer.kind === "record" && writer.name === name) return writer;
+  } catch {
+    // It is no schema.
+  }
+  throw new Error(
+    `the schema of the writer is not an Avro schema of ${name}; check that the registry is that of the topic`,
+  );
+}
+
 const schemas = new Map();
 
-/** Parses a schema once. A schema that is none is no property of the record, so its error is no `UnusableRecord`. */
+/** Parses a schema once. */
 function parsedSchema(text) {
   const known = schemas.get(text);
   if (known) return known;
@@ -144,8 +160,10 @@ function parseSchema(value, names, depth) {
   if (Array.isArray(value)) return { kind: "union", branches: value.map((each) => parseSchema(each, names, depth + 1)) };
   if (typeof value !== "object" || value === null) throw notASchema();
   const parsed = { kind: value.type };
-  if (value.name) names.set(value.name, parsed);
-  if (value.namespace) names.set(`${value.namespace}.${value.name}`, parsed);
+  if (value.name) {
+    parsed.name = value.namespace && !value.name.includes(".") ? `${value.namespace}.${value.name}` : value.name;
+    names.set(value.name, parsed).set(parsed.name, parsed);
+  }
   switch (value.type) {
     case "record":
       parsed.fields = value.fields.map((field) => ({ ...field, schema: parseSchema(field.type, names, depth + 1) }));
@@ -164,5 +182,4 @@ function parseSchema(value, names, depth) {
   }
 }
 
-const notASchema = () =>
-  new Error("the schema of the writer is not an Avro schema; check that the registry is that of the topic");
+const notASchema = () => new Error("it is not an Avro schema");

@@ -19,14 +19,24 @@ export async function decodeContent(content, { types, writerSchema }) {
   if (id === null) throw unreadable("has no ce_id");
   if (content.time === null) throw unreadable("has no ce_time");
   const time = timeOf(content.time);
-  // What the registry throws is passed on.
-  const writer = content.schemaId === undefined ? undefined : await writerSchema?.(content.schemaId);
+  const writer = content.schemaId === undefined ? undefined : await schemaOf(content.schemaId, writerSchema);
   try {
     return { id, type, time, source, subject, data: read(valueOf(content, writer)) };
   } catch (error) {
     if (!(error instanceof UnusableRecord)) throw error;
     throw unreadable(`has a value that is not an event: ${error.message}`);
   }
+}
+
+/** The text of a schema; undefined for that of this package. What the registry throws is passed on. */
+async function schemaOf(id, writerSchema) {
+  if (writerSchema === undefined) {
+    throw new Error(
+      `the record is Avro with the schema ${id}: pass writerSchema, which asks the schema registry for it, or ` +
+        'writerSchema: "bundled" if the bridge has the version of this package',
+    );
+  }
+  return writerSchema === "bundled" ? undefined : String(await writerSchema(id));
 }
 
 function timeOf(text) {

@@ -22,6 +22,12 @@ export interface Message {
 /** Returns the Avro schema that a registry has under an id, as JSON. */
 export type WriterSchema = (id: number) => Promise<string> | string;
 
+/**
+ * `"bundled"` reads Avro with the schemas of this package. That is right only while the bridge has the version of the package: a
+ * record of another version is unreadable, or has texts in the wrong fields.
+ */
+export type WriterSchemas = WriterSchema | "bundled";
+
 /** A CloudEvent of the bridge. */
 export interface Event<T extends Data = Data> {
   /** Equal for repeats. */
@@ -38,10 +44,10 @@ export interface DecodeOptions<Type extends keyof DataByType = keyof DataByType>
   /** The types that the consumer handles; all by default. The value of a record of another type is not read. */
   readonly types?: readonly Type[];
   /**
-   * Without it, Avro is read with the schemas of this package, which is right only if the bridge has the same version.
-   * What it throws is passed on: the record must be read again later, and not be skipped.
+   * Avro needs it. What it throws is passed on: the record must be read again later, and not be skipped. The same is true of
+   * the error without it, and of that for a schema of something else.
    */
-  readonly writerSchema?: WriterSchema | undefined;
+  readonly writerSchema?: WriterSchemas | undefined;
 }
 
 /** A record cannot be used. Its offset is committed as well, or the partition would be blocked. */
@@ -93,7 +99,7 @@ export type Decision =
  * then it may also stop between applying an event and committing its offset.
  */
 export declare class View {
-  constructor(options?: { readonly writerSchema?: WriterSchema | undefined });
+  constructor(options?: { readonly writerSchema?: WriterSchemas | undefined });
   /** Applies one record to the view. Records of a partition must be applied in order, each after the one before. */
   apply(message: Message): Promise<Decision>;
   /** The last event that was applied to a profile, as the account that the event names sees it. */

@@ -1,7 +1,7 @@
 """The events of trusthub-bridge, and the rules that a consumer needs: see the README."""
 
-from .decode import Event, WriterSchema, decode
-from .errors import UnknownType, Unreadable, Unusable
+from .decode import Event, WriterSchema, WriterSchemas, decode
+from .errors import SchemaUnavailable, UnknownType, Unreadable, Unusable
 from .record import Record
 from .types import (
     PROFILE_DELETED_TYPE,
@@ -47,6 +47,7 @@ __all__ = [
     "Record",
     "RejectionReason",
     "Resource",
+    "SchemaUnavailable",
     "Skipped",
     "Status",
     "StatusChange",
@@ -55,6 +56,7 @@ __all__ = [
     "Unusable",
     "View",
     "WriterSchema",
+    "WriterSchemas",
     "decode",
     "known_status",
 ]

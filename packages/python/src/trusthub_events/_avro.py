@@ -10,7 +10,7 @@ try:
 except ImportError as error:
     raise ImportError("a record is Avro: install trusthub-events[avro]") from error
 
-from .errors import Unreadable
+from .errors import SchemaUnavailable, Unreadable
 from .types import SCHEMAS
 
 # More schemas than a topic has.
@@ -18,9 +18,12 @@ _MAX_SCHEMAS = 256
 
 
 def read_avro(event_type: str, encoded: bytes, writer_schema: str | None) -> object:
-    """Returns the value as parsed JSON has it. A field that the writer did not have gets its default."""
+    """Returns the value as parsed JSON has it. A field that the writer did not have gets its default.
+
+    Without a schema of the writer, that of this package is used.
+    """
     bundled = _bundled(event_type)
-    writer = _parsed(writer_schema) if writer_schema else bundled
+    writer = bundled if writer_schema is None else _of_writer(writer_schema, bundled["name"])
     buffer = io.BytesIO(encoded)
     try:
         value = fastavro.schemaless_reader(buffer, writer, bundled)
@@ -38,5 +41,15 @@ def _bundled(event_type: str):
 
 
 @lru_cache(_MAX_SCHEMAS)
-def _parsed(schema: str):
-    return fastavro.parse_schema(json.loads(schema))
+def _of_writer(schema: str, name: str):
+    """Parses a schema. One of another record is no property of the record that is read, which must not be skipped."""
+    try:
+        parsed = fastavro.parse_schema(json.loads(schema))
+    # fastavro raises whatever the schema leads to.
+    except Exception:  # noqa: BLE001
+        parsed = None
+    if not isinstance(parsed, dict) or parsed.get("name") != name:
+        raise SchemaUnavailable(
+            f"the schema of the writer is not an Avro schema of {name}; check that the registry is that of the topic"
+        )
+    return parsed

@@ -1,8 +1,15 @@
-"""Why a record cannot be used. Its offset is committed all the same, or the partition would be blocked."""
+"""Why a record cannot be used."""
+
+
+class SchemaUnavailable(Exception):
+    """The schema with which the record was written is missing. The record must be read again and not be skipped."""
 
 
 class Unusable(Exception):
-    """This consumer cannot use the record; an operator should check it."""
+    """This consumer cannot use the record; an operator should check it.
+
+    Its offset is committed all the same, or the partition would be blocked.
+    """
 
     # A stable name, for logs and metrics.
     reason: str

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from .decode import Event, WriterSchema, decode_content
+from .decode import Event, WriterSchemas, decode_content
 from .errors import Unusable
 from .record import Record, content
 from .types import PROFILE_STATUS_CHANGED_TYPE, Status
@@ -69,12 +69,15 @@ class View:
     transaction; then it may also stop between applying an event and committing its offset.
     """
 
-    def __init__(self, writer_schema: WriterSchema | None = None) -> None:
+    def __init__(self, writer_schema: WriterSchemas | None = None) -> None:
         self._writer_schema = writer_schema
         self._profiles: dict[tuple[str, str], _Profile] = {}
 
     def apply(self, record: Record) -> Applied | Skipped:
-        """Applies one record to the view. Records of a partition must be applied in order."""
+        """Applies one record to the view. Records of a partition must be applied in order.
+
+        Raises `SchemaUnavailable` and ImportError as `decode` does, and then the record was not applied.
+        """
         found = content(record)
         try:
             event = decode_content(found, (PROFILE_STATUS_CHANGED_TYPE,), self._writer_schema)

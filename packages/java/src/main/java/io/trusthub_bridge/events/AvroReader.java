@@ -23,11 +23,15 @@ final class AvroReader {
         rest = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Returns the value as parsed JSON has it. A field that the writer did not have gets its default. */
+    /**
+     * Returns the value as parsed JSON has it. A field that the writer did not have gets its default.
+     *
+     * @param writer The schema of the writer; null for that of this package.
+     */
     static Object read(byte[] encoded, String writer, EventType type) throws UnusableRecordException {
         AvroSchema reader = AvroSchema.bundled(type);
         var avro = new AvroReader(encoded);
-        Object value = avro.read(writer == null ? reader : AvroSchema.parsed(writer), 0);
+        Object value = avro.read(writer == null ? reader : AvroSchema.ofWriter(writer, reader.name), 0);
         if (avro.rest.hasRemaining()) {
             throw invalid();
         }

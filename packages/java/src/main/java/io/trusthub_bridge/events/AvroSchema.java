@@ -21,6 +21,8 @@ final class AvroSchema {
     private static final Map<EventType, AvroSchema> BUNDLED = new ConcurrentHashMap<>();
 
     final String kind;
+    /** Of a type with a name, with its namespace. */
+    String name;
     final List<Field> fields = new ArrayList<>();
     final List<AvroSchema> branches = new ArrayList<>();
     final List<String> symbols = new ArrayList<>();
@@ -45,11 +47,24 @@ final class AvroSchema {
     }
 
     /**
-     * Parses a schema once.
+     * Parses the schema of a writer once.
      *
-     * @throws IllegalArgumentException if it is none, which is no property of the record.
+     * @throws IllegalArgumentException if it is none of this record, which is no property of the value to read.
      */
-    static AvroSchema parsed(String text) {
+    static AvroSchema ofWriter(String text, String recordName) {
+        try {
+            AvroSchema writer = parsed(text);
+            if (writer.kind.equals("record") && recordName.equals(writer.name)) {
+                return writer;
+            }
+        } catch (IllegalArgumentException notASchema) {
+            // The same error as for another schema.
+        }
+        throw new IllegalArgumentException("the schema of the writer is not an Avro schema of " + recordName
+            + "; check that the registry is that of the topic");
+    }
+
+    private static AvroSchema parsed(String text) {
         if (PARSED.size() >= MAX_SCHEMAS) {
             PARSED.clear();
         }
@@ -96,8 +111,11 @@ final class AvroSchema {
         }
         var schema = new AvroSchema(kind);
         if (object.get("name") instanceof String name) {
+            // A name with a dot has its namespace already.
+            boolean isFull = name.contains(".") || !(object.get("namespace") instanceof String);
+            schema.name = isFull ? name : object.get("namespace") + "." + name;
             names.put(name, schema);
-            names.put(object.get("namespace") + "." + name, schema);
+            names.put(schema.name, schema);
         }
         switch (kind) {
             case "record" -> schema.addFields(object, names, depth);
@@ -133,7 +151,6 @@ final class AvroSchema {
     }
 
     private static IllegalArgumentException notASchema() {
-        return new IllegalArgumentException(
-            "the schema of the writer is not an Avro schema; check that the registry is that of the topic");
+        return new IllegalArgumentException("it is not an Avro schema");
     }
 }

@@ -11,7 +11,7 @@ public final class EventDecoder {
     private final Set<EventType> types;
     private final WriterSchema writerSchema;
 
-    /** Reads every type, and Avro with the schemas of this package, which is right only if the bridge has the same version. */
+    /** Reads every type in JSON. Avro needs a {@link WriterSchema}. */
     public EventDecoder() {
         this(EnumSet.allOf(EventType.class), null);
     }
@@ -20,7 +20,7 @@ public final class EventDecoder {
      * Reads these types.
      *
      * @param types The types that the consumer handles. The value of a record of another type is not read.
-     * @param writerSchema May be null.
+     * @param writerSchema Null if there is no Avro.
      */
     public EventDecoder(Set<EventType> types, WriterSchema writerSchema) {
         this.types = Set.copyOf(types);
@@ -32,6 +32,9 @@ public final class EventDecoder {
      *
      * @throws UnusableRecordException if the record cannot be used. A tombstone has no value and is unreadable: in the topic of
      *     states, check for it first.
+     * @throws IllegalStateException if the record is Avro, and there is no {@link WriterSchema}. It must be read again, and not be
+     *     skipped.
+     * @throws IllegalArgumentException if the schema is that of something else. The record must be read again, too.
      */
     public Event<EventData> decode(EventRecord record) throws UnusableRecordException {
         return decode(RecordContent.of(record));
@@ -54,13 +57,27 @@ public final class EventDecoder {
         }
         Instant time = time(content.time());
         // Outside the try, because what a registry throws is passed on.
-        String writer = content.schemaId() == null || writerSchema == null ? null : writerSchema.of(content.schemaId());
+        String writer = content.schemaId() == null ? null : schema(content.schemaId());
         try {
             EventData data = type.reader.read(value(content, type, writer));
             return new Event<>(content.id(), type, time, content.source(), content.subject(), data);
         } catch (UnusableRecordException error) {
             throw unreadable("has a value that is not an event: " + error.getMessage());
         }
+    }
+
+    /** The schema with this id; null for that of this package. */
+    private String schema(int id) {
+        if (writerSchema == null) {
+            throw new IllegalStateException("the record is Avro with the schema " + Integer.toUnsignedString(id)
+                + ": pass a WriterSchema, which asks the schema registry for it, or WriterSchema.BUNDLED if the bridge has the version"
+                + " of this package");
+        }
+        if (writerSchema == WriterSchema.BUNDLED) {
+            return null;
+        }
+        String schema = writerSchema.of(id);
+        return schema == null ? "" : schema;
     }
 
     private static Instant time(String text) throws UnusableRecordException {

@@ -38,17 +38,20 @@ public final class View {
         }
     }
 
-    /** An empty view that reads Avro with the schemas of this package. */
+    /** An empty view that reads JSON. */
     public View() {
         this(null);
     }
 
-    /** An empty view that reads Avro with the schemas of a registry. */
+    /** An empty view that also reads Avro, with the schemas of a registry or with {@link WriterSchema#BUNDLED}. */
     public View(WriterSchema writerSchema) {
         decoder = new EventDecoder(EnumSet.of(EventType.PROFILE_STATUS_CHANGED), writerSchema);
     }
 
-    /** Applies one record to the view. Records of a partition must be applied in order. */
+    /**
+     * Applies one record to the view. Records of a partition must be applied in order. An unchecked exception is about the schema of
+     * a record in Avro, see {@link EventDecoder#decode}, and the record was not applied.
+     */
     public synchronized Decision apply(EventRecord record) {
         RecordContent content = RecordContent.of(record);
         try {

@@ -64,6 +64,9 @@ class RecordsTest {
 
     private static WriterSchema writerSchema(JsonNode given) {
         if (!given.has("writer_schema")) {
+            return WriterSchema.BUNDLED;
+        }
+        if (given.get("writer_schema").isNull()) {
             return null;
         }
         return id -> {
@@ -82,6 +85,8 @@ class RecordsTest {
             return decoded.set("data", JSON.readTree(JSON.writeValueAsBytes(event.data())));
         } catch (UnusableRecordException error) {
             return decoded.put("error", error.reason().value());
+        } catch (IllegalStateException | IllegalArgumentException error) {
+            return decoded.put("error", "read again");
         } catch (IOException error) {
             throw new IllegalStateException(error);
         }
@@ -137,6 +142,9 @@ class RecordsTest {
         assertThrows(IllegalStateException.class, () -> unavailable.apply(record(named(", Avro"))));
         var wrong = new View(id -> "\"no schema\"");
         assertThrows(IllegalArgumentException.class, () -> wrong.apply(record(named(", Avro"))));
+        var none = assertThrows(IllegalStateException.class, () -> new View().apply(record(named(", Avro"))));
+        assertTrue(none.getMessage().contains("WriterSchema.BUNDLED"), none.getMessage());
+        assertInstanceOf(Decision.Applied.class, new View(WriterSchema.BUNDLED).apply(record(named(", Avro"))));
     }
 
     @Test
@@ -161,7 +169,7 @@ class RecordsTest {
                 value[5 + random.nextInt(value.length - 5)] = (byte) random.nextInt(256);
             }
             // Throws nothing else.
-            new View().apply(new EventRecord(good.headers(), value));
+            new View(WriterSchema.BUNDLED).apply(new EventRecord(good.headers(), value));
         }
     }
 }
