@@ -21,7 +21,7 @@ func main() {
 	defer stop()
 	client := subscribe()
 	defer client.CloseAllowingRebalance()
-	var view events.View
+	view := events.View{WriterSchema: writerSchema()}
 	for {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {

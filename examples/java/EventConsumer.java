@@ -2,9 +2,18 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.trusthub_bridge.events.Decision;
 import io.trusthub_bridge.events.KafkaRecords;
 import io.trusthub_bridge.events.View;
+import io.trusthub_bridge.events.WriterSchema;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.HttpURLConnection;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -15,6 +24,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 /** Keeps the latest status of every profile and prints its decision about each record. README.md says how to run it. */
 class EventConsumer {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Duration REGISTRY_TIMEOUT = Duration.ofSeconds(10);
 
     public static void main(String[] arguments) throws Exception {
         var environment = System.getenv();
@@ -29,7 +39,8 @@ class EventConsumer {
             "key.deserializer", StringDeserializer.class,
             // The package reads every format from the bytes.
             "value.deserializer", ByteArrayDeserializer.class);
-        var view = new View();
+        // Without a registry, a record in Avro ends the program, which continues there at its next start.
+        var view = new View(writerSchema(environment.get("SCHEMA_REGISTRY_URL")));
         var isClosed = new CountDownLatch(1);
         try (var consumer = new KafkaConsumer<String, byte[]>(settings)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(consumer, isClosed)));
@@ -55,6 +66,32 @@ class EventConsumer {
         if (decision instanceof Decision.Skipped skipped && skipped.problem() != null) {
             System.err.printf("skipped: the record at %s[%d]@%d %s%n",
                 record.topic(), record.partition(), record.offset(), skipped.problem());
+        }
+    }
+
+    /** Asks the schema registry for the schemas of records in Avro, each once; null without a registry. */
+    private static WriterSchema writerSchema(String registry) {
+        if (registry == null || registry.isEmpty()) {
+            return null;
+        }
+        var known = new ConcurrentHashMap<Integer, String>();
+        return id -> known.computeIfAbsent(id, absent -> fetch(
+            URI.create(registry.replaceAll("/+$", "") + "/schemas/ids/" + Integer.toUnsignedString(id))));
+    }
+
+    private static String fetch(URI schema) {
+        HttpRequest request = HttpRequest.newBuilder(schema).timeout(REGISTRY_TIMEOUT).build();
+        try {
+            HttpResponse<byte[]> response = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofByteArray());
+            if (response.statusCode() != HttpURLConnection.HTTP_OK) {
+                throw new IOException("the schema registry answers " + response.statusCode());
+            }
+            return JSON.readTree(response.body()).path("schema").textValue();
+        } catch (IOException error) {
+            throw new UncheckedIOException(error);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while asking the schema registry", interrupted);
         }
     }
 

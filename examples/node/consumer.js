@@ -16,6 +16,8 @@ const required = (variable) => {
 };
 
 const { KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD } = process.env;
+const { SCHEMA_REGISTRY_URL } = process.env;
+const REGISTRY_MILLISECONDS = 10_000;
 const sasl = KAFKA_SASL_MECHANISM && {
   mechanism: KAFKA_SASL_MECHANISM.toLowerCase(),
   username: KAFKA_SASL_USERNAME,
@@ -30,7 +32,22 @@ const kafka = new Kafka({
 });
 const topic = process.env.KAFKA_TOPIC ?? "trusthub.profile-status-changed";
 const consumer = kafka.consumer({ groupId: required("KAFKA_GROUP_ID") });
-const view = new View();
+
+const schemas = new Map();
+
+/** Asks the schema registry for the schema of a record in Avro, once. */
+const writerSchema = async (id) => {
+  if (!schemas.has(id)) {
+    const url = `${SCHEMA_REGISTRY_URL.replace(/\/+$/, "")}/schemas/ids/${id}`;
+    const response = await fetch(url, { signal: AbortSignal.timeout(REGISTRY_MILLISECONDS) });
+    if (!response.ok) throw new Error(`the schema registry answers ${response.status}`);
+    schemas.set(id, (await response.json()).schema);
+  }
+  return schemas.get(id);
+};
+
+// Without a registry, the consumer waits at a record in Avro.
+const view = new View({ writerSchema: SCHEMA_REGISTRY_URL ? writerSchema : undefined });
 
 /** Prints one JSON line for every record, and one line to stderr for a record that an operator should check. */
 const report = async (partition, offset, decision) => {

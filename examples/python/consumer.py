@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sys
+from functools import lru_cache
+from urllib.request import urlopen
 
 from confluent_kafka import Consumer
 
@@ -24,11 +26,13 @@ SECURITY = {
 # How soon a signal is noticed while no record arrives.
 POLL_SECONDS = 0.2
 
+REGISTRY_SECONDS = 10
+
 
 def main():
     signals = received_signals()
     consumer = subscribe()
-    view = View()
+    view = View(writer_schema())
     try:
         while not signals:
             message = consumer.poll(POLL_SECONDS)
@@ -59,6 +63,19 @@ def subscribe():
     )
     consumer.subscribe([os.environ.get("KAFKA_TOPIC", "trusthub.profile-status-changed")])
     return consumer
+
+
+def writer_schema():
+    """The function that asks the schema registry for the schemas of records in Avro, each once."""
+    registry = os.environ.get("SCHEMA_REGISTRY_URL", "").rstrip("/")
+
+    @lru_cache
+    def schema(schema_id):
+        with urlopen(f"{registry}/schemas/ids/{schema_id}", timeout=REGISTRY_SECONDS) as response:
+            return json.load(response)["schema"]
+
+    # Without it, a record in Avro ends the program, which continues there at its next start.
+    return schema if registry else None
 
 
 def required(variable):

@@ -24,7 +24,8 @@ public class ConsumerApplication {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final long RETRY_EACH_MILLIS = 1_000;
 
-    private final View view = new View();
+    /** Without a registry, it waits at a record in Avro. */
+    private final View view = new View(SchemaRegistry.writerSchema(System.getenv("SCHEMA_REGISTRY_URL")));
 
     public static void main(String[] arguments) {
         SpringApplication.run(ConsumerApplication.class, arguments);
