@@ -76,6 +76,9 @@ pub const AVRO_CONTENT_TYPE: &str = "application/avro";
 /// `data`, the data. No attribute is a header.
 pub const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json";
 
+/// The header with the [id of the schema](crate::avro::schema_prefix) of the value, if it is not in front of the value.
+pub const SCHEMA_ID_HEADER: &str = "__value_schema_id";
+
 /// The header with the trace context of the request, which is the attribute `traceparent` of an extension of CloudEvents.
 pub const TRACE_PARENT_HEADER: &str = "traceparent";
 

@@ -26,6 +26,18 @@ impl DataSchema {
         Self::ALL.iter().copied().find(|schema| schema.urn() == urn)
     }
 
+    /// The schema of the data of this CloudEvents `type`; `None` for a type that readers do not use, such as that of a test event.
+    #[must_use]
+    pub fn of_event_type(event_type: &str) -> Option<Self> {
+        match event_type {
+            cloud_events::EVENT_TYPE => Some(Self::ProfileStatusChanged),
+            cloud_events::DESCRIBED_EVENT_TYPE => Some(Self::ProfileDescribed),
+            cloud_events::DELETED_EVENT_TYPE => Some(Self::ProfileDeleted),
+            cloud_events::STATE_TYPE => Some(Self::ProfileState),
+            _ => None,
+        }
+    }
+
     /// The CloudEvents `dataschema`.
     #[must_use]
     pub fn urn(self) -> &'static str {

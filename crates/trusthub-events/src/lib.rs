@@ -7,6 +7,7 @@
 //!   does not stop an older consumer. [`error_code::CATALOG`] lists the error codes of rejections, and [`KnownPolicy`] the
 //!   policies of profiles.
 //! - [`AccountSid`], [`ProfileSid`] and [`Timestamp`] are parsed once; a value of these types is valid.
+//! - [`content`] finds the event in a record of every format: JSON or Avro, with the attributes in headers or in the value.
 //! - [`view`] has the rules by which a consumer skips repeats and events that are out of order.
 //! - [`state`] has the present state of a profile and how events change it, which is what the state topic contains.
 //!   [`ProfileDeleted`] and [`ProfileDescribed`] are events of reconciliation for that state.
@@ -21,6 +22,7 @@
 
 pub mod avro;
 pub mod cloud_events;
+pub mod content;
 mod data_schema;
 pub mod dead_letter;
 pub mod error_code;

@@ -26,16 +26,16 @@ use crate::{AccountSid, ProfileSid, ProfileStatusChanged, Status, Timestamp, clo
 /// callback within minutes; the rest allows for differences between clocks.
 pub(crate) const REPEATS_WITHIN: i64 = 60 * 60 * 1000;
 
-/// The parts of a Kafka record on which the decision depends.
+/// The parts of a Kafka record on which the decision depends. [`content`](crate::content) finds them in records of every format.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Record<'a> {
-    /// The header `ce_id`.
+    /// The header `ce_id`; in the structured mode, the attribute of the value.
     pub ce_id: Option<&'a str>,
     /// The header `ce_type`.
     pub ce_type: Option<&'a str>,
     /// The header `ce_time`.
     pub ce_time: Option<&'a str>,
-    /// The value; `None` for a tombstone.
+    /// The data as JSON; `None` for a tombstone.
     pub value: Option<&'a [u8]>,
 }
 

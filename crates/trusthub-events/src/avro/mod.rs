@@ -23,6 +23,7 @@
 //! of Confluent's clients. Logical types are read as the types that they annotate.
 
 mod decode;
+mod defaults;
 mod encode;
 mod schema;
 #[cfg(test)]
@@ -60,6 +61,15 @@ pub enum AvroError {
 pub fn schema_prefix(id: u32) -> [u8; PREFIX_BYTES] {
     let [first, second, third, fourth] = id.to_be_bytes();
     [MAGIC, first, second, third, fourth]
+}
+
+/// The id of the schema in a [prefix](schema_prefix); `None` for any other bytes.
+#[must_use]
+pub fn schema_id(prefix: &[u8]) -> Option<u32> {
+    match split_frame(prefix)? {
+        (id, []) => Some(id),
+        _ => None,
+    }
 }
 
 /// An encoded value in Confluent's wire format.

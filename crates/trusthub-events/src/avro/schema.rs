@@ -31,6 +31,8 @@ pub struct AvroSchema {
     pub(super) root: Type,
     /// The types with a name, to which [`Type::Named`] refers.
     pub(super) named: Vec<NamedType>,
+    /// The full name of the root, if it is a record.
+    record_name: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +74,14 @@ impl AvroSchema {
         let json: Value = serde_json::from_str(text).map_err(|_| AvroSchemaError::NotJson)?;
         let mut parser = Parser { named: Vec::new(), numbers: BTreeMap::new() };
         let root = parser.parse(&json, "", 0)?;
-        Ok(Self { root, named: parser.named })
+        let record_name = parser.record_name(&root);
+        Ok(Self { root, named: parser.named, record_name })
+    }
+
+    /// The name of the record that this schema describes, with its namespace; `None` if it describes something else.
+    #[must_use]
+    pub fn record_name(&self) -> Option<&str> {
+        self.record_name.as_deref()
     }
 }
 
@@ -83,6 +92,13 @@ struct Parser {
 }
 
 impl Parser {
+    fn record_name(&self, root: &Type) -> Option<String> {
+        let Type::Named(root) = root else { return None };
+        let is_record = matches!(self.named.get(*root), Some(NamedType::Record(_)));
+        let (name, _) = self.numbers.iter().find(|(_, number)| *number == root)?;
+        is_record.then(|| name.clone())
+    }
+
     fn parse(&mut self, schema: &Value, namespace: &str, depth: usize) -> Result<Type, AvroSchemaError> {
         if depth > MAX_DEPTH {
             return Err(AvroSchemaError::TooDeep);
