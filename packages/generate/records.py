@@ -112,6 +112,10 @@ def avro_of_other_versions():
     yield record("Avro of another version", headers, frame(encoded), expected) | extra
     header = [*headers, ("__value_schema_id", frame(b"").decode("latin-1"))]
     yield record("Avro with the id in a header", header, encoded, expected) | extra
+    for name, prefix in (("length", frame(b"\x00")), ("magic byte", b"\x01" + frame(b"")[1:])):
+        header = [*headers, ("__value_schema_id", prefix.decode("latin-1"))]
+        yield record(f"Avro with a header of another {name}", header, encoded, {"error": "unreadable"}) | extra
+        yield record(f"Avro in a frame, with a header of another {name}", header, frame(encoded), expected) | extra
     # The record itself is good, so it is read again and not skipped.
     again = {"error": "read again"}
     yield record("Avro without a schema of the writer", headers, frame(encoded), again) | {"writer_schema": None}

@@ -89,7 +89,7 @@ func (r Record) mediaType() string {
 }
 
 func (r Record) avro(mediaType string) (uint32, []byte, bool) {
-	if prefix := r.header(schemaIDHeader); len(prefix) >= prefixBytes && mediaType == avroType {
+	if prefix := r.header(schemaIDHeader); len(prefix) == prefixBytes && prefix[0] == 0 && mediaType == avroType {
 		return binary.BigEndian.Uint32(prefix[1:]), r.Value, true
 	}
 	if len(r.Value) < prefixBytes || r.Value[0] != 0 {

@@ -43,7 +43,8 @@ function textOf(header) {
 
 function avroOf(value, mediaType, header) {
   const prefix = first(header);
-  if (mediaType === AVRO && prefix instanceof Uint8Array && prefix.length >= PREFIX_BYTES) {
+  const isPrefix = prefix instanceof Uint8Array && prefix.length === PREFIX_BYTES && prefix[0] === 0;
+  if (mediaType === AVRO && isPrefix) {
     return { schemaId: schemaId(prefix), bytes: value };
   }
   if (value.length < PREFIX_BYTES || value[0] !== 0) return undefined;

@@ -81,8 +81,9 @@ def _texts(headers: Headers | None) -> dict[str, str]:
 
 
 def _avro(value: bytes, media_type: str, schema_header: str | None) -> tuple[int, bytes] | None:
-    if schema_header and media_type == _AVRO:
-        return _schema_id(schema_header.encode("latin-1")), value
+    prefix = schema_header.encode("latin-1") if schema_header and media_type == _AVRO else b""
+    if len(prefix) == _PREFIX_BYTES and prefix[0] == 0:
+        return _schema_id(prefix), value
     if len(value) >= _PREFIX_BYTES and value[0] == 0:
         return _schema_id(value), value[_PREFIX_BYTES:]
     return None

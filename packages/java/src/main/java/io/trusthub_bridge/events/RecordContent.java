@@ -32,7 +32,8 @@ record RecordContent(
         String mediaType = mediaType(record);
         if (EventType.of(content.type()) != null) {
             byte[] prefix = record.header(SCHEMA_ID_HEADER);
-            if (mediaType.equals(AVRO) && prefix != null && prefix.length >= PREFIX_BYTES) {
+            boolean isPrefix = prefix != null && prefix.length == PREFIX_BYTES && prefix[0] == 0;
+            if (mediaType.equals(AVRO) && isPrefix) {
                 return ofHeaders(record, value, schemaId(prefix));
             }
             if (value.length >= PREFIX_BYTES && value[0] == 0) {
