@@ -145,6 +145,8 @@ def unusable():
     longer = frame(avro(CHANGED, value) + b"\x00")
     yield record("Avro that is too long", headers, longer, {"error": "unreadable"})
     broken = as_json({"specversion": "1.0", "id": 1, "type": []})
+    text = avro(CHANGED, value | {"failure_reason": "reason"}).replace(b"reason", b"\xff\xfeason")
+    yield record("Avro with a text that is not UTF-8", headers, frame(text), {"error": "unreadable"})
     yield record("structured without its type", with_type(without("ce_type"), STRUCTURED), broken, {"error": "unknown_type"})
 
 

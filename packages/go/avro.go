@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"unicode/utf8"
 )
 
 //go:embed schemas/*.avsc
@@ -120,14 +121,18 @@ func (d *avroDecoder) read(as *schema, depth int) any {
 	case "null":
 		return nil
 	case "boolean":
-		return d.take(1)[0] != 0
+		if value := d.take(1)[0]; value <= 1 {
+			return value == 1
+		}
 	case "int", "long":
 		return d.long()
 	case "float":
 		return float64(math.Float32frombits(binary.LittleEndian.Uint32(d.take(4))))
 	case "double":
 		return math.Float64frombits(binary.LittleEndian.Uint64(d.take(8)))
-	case "string", "bytes":
+	case "string":
+		return d.text()
+	case "bytes":
 		return string(d.takeSized(d.long()))
 	case "fixed":
 		return string(d.takeSized(as.size))
@@ -152,7 +157,7 @@ func (d *avroDecoder) read(as *schema, depth int) any {
 	case "map":
 		value := map[string]any{}
 		d.blocks(func() {
-			name := string(d.takeSized(d.long()))
+			name := d.text()
 			value[name] = d.read(as.items, depth+1)
 		})
 		return value
@@ -187,6 +192,14 @@ func (d *avroDecoder) long() int64 {
 	}
 	d.rest = d.rest[length:]
 	return value
+}
+
+func (d *avroDecoder) text() string {
+	text := d.takeSized(d.long())
+	if !utf8.Valid(text) {
+		d.failed = true
+	}
+	return string(text)
 }
 
 // take returns as many bytes; zeros if there are not enough.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -168,6 +169,25 @@ func TestUnavailableRegistryIsNoReasonToSkip(t *testing.T) {
 	view.BundledSchemas = true
 	if decision, err := view.Apply(recordNamed(t, ", Avro").record(t)); err != nil || decision.Event == nil {
 		t.Error(decision, err)
+	}
+}
+
+func TestBooleanHasTwoValues(t *testing.T) {
+	given := recordNamed(t, "Avro of another version")
+	var text string
+	if err := json.Unmarshal(given.WriterSchema, &text); err != nil {
+		t.Fatal(err)
+	}
+	text = strings.Replace(text, `"fields": [`, `"fields": [{"name": "flag", "type": "boolean"}, `, 1)
+	decoder := Decoder{WriterSchema: func(uint32) (string, error) { return text, nil }}
+	record := given.record(t)
+	frame, encoded := record.Value[:prefixBytes], record.Value[prefixBytes:]
+	for flag := range byte(4) {
+		record.Value = slices.Concat(frame, []byte{flag}, encoded)
+		_, err := decoder.Decode(record)
+		if (err == nil) != (flag <= 1) {
+			t.Error(flag, err)
+		}
 	}
 }
 

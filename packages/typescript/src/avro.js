@@ -55,7 +55,7 @@ class Source {
       case "null":
         return null;
       case "boolean":
-        return this.bytes[this.skip(1)] !== 0;
+        return itemOf([false, true], this.bytes[this.skip(1)]);
       case "int":
       case "long":
         return this.long();

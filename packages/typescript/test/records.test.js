@@ -98,6 +98,18 @@ test("types that the consumer does not handle are not read", async () => {
   await assert.rejects(decode(record, { types: ["io.trusthub-bridge.profile.deleted.v1"] }), { reason: "unknown_type" });
 });
 
+test("boolean has two values", async () => {
+  const given = named("Avro of another version");
+  const text = given.writer_schema.replace('"fields": [', '"fields": [{"name": "flag", "type": "boolean"}, ');
+  const record = message(given);
+  for (const flag of [0, 1, 2, 255]) {
+    const value = Buffer.concat([record.value.subarray(0, 5), Buffer.from([flag]), record.value.subarray(5)]);
+    const reading = decode({ ...record, value }, { writerSchema: () => text });
+    if (flag <= 1) await reading;
+    else await assert.rejects(reading, { reason: "unreadable" });
+  }
+});
+
 // From a seed, so that a failure can be repeated.
 test("changed Avro is read or unreadable", async () => {
   let state = 1;

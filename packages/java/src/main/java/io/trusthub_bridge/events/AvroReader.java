@@ -64,7 +64,11 @@ final class AvroReader {
             case "null":
                 return null;
             case "boolean":
-                return has(1).get() != 0;
+                byte value = has(1).get();
+                if (value != 0 && value != 1) {
+                    throw invalid();
+                }
+                return value == 1;
             case "int", "long":
                 return number();
             case "float":

@@ -158,6 +158,27 @@ class RecordsTest {
         assertFalse(error.getMessage().contains("private"));
     }
 
+    @Test
+    void booleanHasTwoValues() throws UnusableRecordException {
+        JsonNode given = named("Avro of another version");
+        String text = given.get("writer_schema").asText()
+            .replaceFirst("\"fields\": \\[", "\"fields\": [{\"name\": \"flag\", \"type\": \"boolean\"}, ");
+        var decoder = new EventDecoder(Set.of(EventType.values()), id -> text);
+        EventRecord record = record(given);
+        for (int flag : new int[] {0, 1, 2, 255}) {
+            var value = new byte[record.value().length + 1];
+            System.arraycopy(record.value(), 0, value, 0, 5);
+            value[5] = (byte) flag;
+            System.arraycopy(record.value(), 5, value, 6, record.value().length - 5);
+            var changed = new EventRecord(record.headers(), value);
+            if (flag <= 1) {
+                assertEquals(EventType.PROFILE_STATUS_CHANGED, decoder.decode(changed).type());
+            } else {
+                assertThrows(UnusableRecordException.class, () -> decoder.decode(changed));
+            }
+        }
+    }
+
     /** From a seed, so that a failure can be repeated. */
     @Test
     void changedAvroIsReadOrUnreadable() {
