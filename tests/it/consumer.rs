@@ -4,6 +4,7 @@
 //! [`other_languages`] needs more tools and time than Rust and Python, and runs in `make interop` only.
 
 mod example;
+mod formats;
 mod history;
 mod other_languages;
 mod rules;

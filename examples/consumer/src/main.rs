@@ -4,14 +4,18 @@
 //! KAFKA_BOOTSTRAP_SERVERS=localhost:9092 KAFKA_GROUP_ID=profile-view cargo run --package example-consumer
 //! ```
 //!
-//! `KAFKA_TOPIC` is `trusthub.profile-status-changed` unless set. docs/events.md explains the rules and
-//! [`trusthub_events::view`] implements them; this program only passes records from Kafka to them.
+//! `KAFKA_TOPIC` is `trusthub.profile-status-changed` unless set. `SCHEMA_REGISTRY_URL` is needed if the topic has records in Avro.
+//! docs/events.md explains the rules and [`trusthub_events::view`] implements them; this program only passes records from Kafka to
+//! them.
+
+mod registry;
 
 use std::{
     env,
     error::Error,
     io::{self, Write as _},
     pin::pin,
+    time::Duration,
 };
 
 use rdkafka::{
@@ -19,17 +23,27 @@ use rdkafka::{
     consumer::{CommitMode, Consumer as _, StreamConsumer},
     message::{BorrowedMessage, Headers as _, Message as _},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
 use trusthub_events::{
-    cloud_events::{ID_HEADER, TIME_HEADER, TYPE_HEADER},
+    DataSchema,
+    content::{Content, ContentError, read},
     view::{Decision, Reason, Record, View},
 };
+
+use registry::Registry;
+
+/// How long to wait before a record is read again, if its schema is not available.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut stop = pin!(shutdown_signal()?);
     let consumer = subscribe()?;
     let mut view = View::default();
+    let mut registry = Registry::from_environment();
     loop {
         let message = tokio::select! {
             () = &mut stop => return Ok(()),
@@ -42,7 +56,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 }
             },
         };
-        let record = record(&message);
+        let content = tokio::select! {
+            () = &mut stop => return Ok(()),
+            content = content(&message, &mut registry) => content?,
+        };
+        let record = Record::from(&content);
         let decision = view.apply(&record);
         report(&message, &record, &decision)?;
         // Only after the record is applied: otherwise a crash would lose it. If this commit is lost, the event is
@@ -81,18 +99,26 @@ fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn record<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
-    Record {
-        ce_id: header(message, ID_HEADER),
-        ce_type: header(message, TYPE_HEADER),
-        ce_time: header(message, TIME_HEADER),
-        value: message.payload(),
+/// Finds the event in a record. As long as its schema is not available, the record is neither applied nor skipped.
+async fn content<'a>(message: &'a BorrowedMessage<'_>, registry: &mut Registry) -> io::Result<Content<'a>> {
+    loop {
+        let types = [DataSchema::ProfileStatusChanged];
+        let problem = match read(|name| header(message, name), message.payload(), &types, |id| registry.known(id)) {
+            Ok(content) => return Ok(content),
+            Err(ContentError::UnknownSchema(id)) => match registry.fetch(id).await {
+                Ok(()) => continue,
+                Err(error) => error.to_string(),
+            },
+            Err(error @ ContentError::OtherSchema(_)) => error.to_string(),
+        };
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        log(&format!("waiting at the record at {topic}[{partition}]@{offset}: {problem}"))?;
+        sleep(RETRY_DELAY).await;
     }
 }
 
-fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
-    let header = message.headers()?.iter().find(|header| header.key == name)?;
-    std::str::from_utf8(header.value?).ok()
+fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a [u8]> {
+    message.headers()?.iter().find(|header| header.key == name)?.value
 }
 
 /// Prints one JSON line to stdout for every record, and one line to stderr for a record that an operator should check.

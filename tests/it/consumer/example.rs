@@ -146,11 +146,18 @@ pub(super) struct Consumer {
 
 impl Consumer {
     pub(super) fn start(language: Language, topic: &Topic) -> Self {
+        Self::start_with(language, topic, &[])
+    }
+
+    /// Starts it with more variables.
+    pub(super) fn start_with(language: Language, topic: &Topic, variables: &[(&str, &str)]) -> Self {
         let mut process = language
             .example()
             .env("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())
             .env("KAFKA_TOPIC", &topic.name)
             .env("KAFKA_GROUP_ID", &topic.name)
+            .env_remove("SCHEMA_REGISTRY_URL")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -161,6 +168,19 @@ impl Consumer {
 
     pub(super) fn decisions(&self, count: usize) -> Vec<Value> {
         (0..count).map(|_| self.decisions.recv_timeout(TIMEOUT).expect("a decision in time")).collect()
+    }
+
+    /// Waits until its standard error has this text, and returns the unread decisions of the killed process.
+    pub(super) fn kill_after_report(mut self, part: &'static str) -> Vec<Value> {
+        let (sender, receiver) = mpsc::channel();
+        let stderr = BufReader::new(self.process.stderr.take().unwrap());
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok).filter(|line| line.contains(part)) {
+                let _ = sender.send(line);
+            }
+        });
+        receiver.recv_timeout(TIMEOUT).expect("a report in time");
+        self.kill()
     }
 
     /// Terminates it as an orchestrator does, and returns the unread decisions and its standard error.

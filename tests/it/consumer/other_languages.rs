@@ -2,7 +2,7 @@
 
 use super::{
     commits_only_applied_records, derives_the_latest_status, derives_the_latest_status_from_kafka, example::Language,
-    prints_each_decision, resumes_at_its_committed_offset,
+    formats::reads_every_format, prints_each_decision, resumes_at_its_committed_offset,
 };
 
 #[test]
@@ -42,6 +42,7 @@ fn spring_boot_example_follows_a_real_kafka() {
 
 fn follows_a_real_kafka(language: Language) {
     prints_each_decision(language);
+    reads_every_format(language);
     resumes_at_its_committed_offset(language);
     derives_the_latest_status_from_kafka(language);
     commits_only_applied_records(language);

@@ -1,0 +1,93 @@
+//! The examples read records of every format. Those in Avro wait for the schema registry and are never skipped.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use rdkafka::{
+    message::{Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _},
+};
+use serde_json::{Value, json};
+use trusthub_events::{
+    DataSchema,
+    avro::{AvroSchema, frame},
+    cloud_events::EVENT_TYPE,
+};
+
+use test_support::{
+    PROFILE, TIMEOUT,
+    kafka::free_port,
+    registry::{registry, url_at},
+};
+
+use super::{
+    Topic, applied,
+    example::{Consumer, Language},
+    value,
+};
+
+const AVRO: &str = "application/avro";
+const STRUCTURED: &str = "application/cloudevents+json";
+
+#[test]
+fn rust_example_reads_every_format() {
+    reads_every_format(Language::Rust);
+}
+
+#[test]
+fn rust_example_waits_at_a_record_whose_schema_is_not_available() {
+    let topic = Topic::with(&[]);
+    // No registry knows it.
+    append_avro(&topic, 0, "1", 10, "pending-review");
+    let nowhere = url_at(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
+    let consumer = Consumer::start_with(Language::Rust, &topic, &[("SCHEMA_REGISTRY_URL", &nowhere)]);
+    assert_eq!(consumer.kill_after_report("waiting at the record at"), Vec::<Value>::new());
+    assert_eq!(topic.committed(), 0);
+}
+
+#[test]
+fn python_example_reads_every_format() {
+    reads_every_format(Language::Python);
+}
+
+pub(super) fn reads_every_format(language: Language) {
+    let topic = Topic::with(&[super::event("1", 10, PROFILE, "draft")]);
+    append_structured(&topic, "2", 20, "pending-review");
+    let schema = registry().register(&topic.name, "AVRO", DataSchema::ProfileStatusChanged.avro());
+    append_avro(&topic, u32::try_from(schema).unwrap(), "3", 30, "twilio-approved");
+    let consumer = Consumer::start_with(language, &topic, &[("SCHEMA_REGISTRY_URL", &registry().url())]);
+    let expected = [
+        applied(PROFILE, "draft", "1"),
+        applied(PROFILE, "pending-review", "2"),
+        applied(PROFILE, "twilio-approved", "3"),
+    ];
+    assert_eq!(consumer.decisions(expected.len()), expected);
+    consumer.stop();
+}
+
+fn time(second: u32) -> String {
+    format!("2026-11-20T11:04:{second:02}.000Z")
+}
+
+fn append_avro(topic: &Topic, schema: u32, ce_id: &str, second: u32, status: &str) {
+    let time = time(second);
+    let avro = AvroSchema::parse(DataSchema::ProfileStatusChanged.avro()).unwrap();
+    let encoded = avro.encode(&value(&time, PROFILE, status)).unwrap();
+    let headers = [("ce_type", EVENT_TYPE), ("ce_id", ce_id), ("ce_time", &time), ("content-type", AVRO)];
+    append(topic, &headers, &frame(schema, &encoded));
+}
+
+fn append_structured(topic: &Topic, ce_id: &str, second: u32, status: &str) {
+    let time = time(second);
+    let data = value(&time, PROFILE, status);
+    let event = json!({ "specversion": "1.0", "type": EVENT_TYPE, "id": ce_id, "time": time, "data": data });
+    append(topic, &[("content-type", STRUCTURED)], event.to_string().as_bytes());
+}
+
+fn append(topic: &Topic, headers: &[(&str, &str)], value: &[u8]) {
+    let headers = headers
+        .iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }));
+    let record: BaseRecord<'_, str, [u8]> = BaseRecord::to(&topic.name).key(PROFILE).payload(value).headers(headers);
+    topic.producer.send(record).map_err(|(error, _)| error).unwrap();
+    topic.producer.flush(TIMEOUT).unwrap();
+}
