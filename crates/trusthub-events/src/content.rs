@@ -6,11 +6,11 @@
 //! be read again later, and not be skipped.
 //!
 //! ```
-//! use trusthub_events::{DataSchema, avro::AvroSchema, content::{Content, read}, view::{Record, View}};
+//! use trusthub_events::{DataSchema, avro::AvroSchema, content::{EventContent, read}, view::{Record, View}};
 //!
 //! let known = std::collections::HashMap::<u32, AvroSchema>::new(); // by id, from the registry
 //! let value = br#"{"specversion":"1.0","id":"5f0e","type":"io.trusthub-bridge.test.v1","data":{}}"#;
-//! let content: Content<'_> =
+//! let content: EventContent<'_> =
 //!     read(|_header| None, Some(value), &[DataSchema::ProfileStatusChanged], |id| known.get(&id).ok_or(id))?;
 //! let decision = View::default().apply(&Record::from(&content));
 //! # Ok::<(), trusthub_events::content::ContentError<u32>>(())
@@ -37,7 +37,7 @@ use crate::{
 
 /// The attributes of the CloudEvent in a record, and its data as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Content<'a> {
+pub struct EventContent<'a> {
     /// The `id`.
     pub id: Option<Cow<'a, str>>,
     /// The `type`.
@@ -53,8 +53,8 @@ pub struct Content<'a> {
     pub data: Option<Cow<'a, [u8]>>,
 }
 
-impl<'a> From<&'a Content<'_>> for view::Record<'a> {
-    fn from(content: &'a Content<'_>) -> Self {
+impl<'a> From<&'a EventContent<'_>> for view::Record<'a> {
+    fn from(content: &'a EventContent<'_>) -> Self {
         Self {
             ce_id: content.id.as_deref(),
             ce_type: content.event_type.as_deref(),
@@ -107,10 +107,10 @@ pub fn read<'a, S: Borrow<AvroSchema>, E>(
     value: Option<&'a [u8]>,
     types: &[DataSchema],
     writer_schema: impl FnOnce(u32) -> Result<S, E>,
-) -> Result<Content<'a>, ContentError<E>> {
+) -> Result<EventContent<'a>, ContentError<E>> {
     let text = |name: &str| header(name).and_then(|value| std::str::from_utf8(value).ok());
     let attribute = |name: &str| text(name).map(Cow::Borrowed);
-    let content = Content {
+    let content = EventContent {
         id: attribute(ID_HEADER),
         event_type: attribute(TYPE_HEADER),
         source: attribute(SOURCE_HEADER),
@@ -128,16 +128,16 @@ pub fn read<'a, S: Borrow<AvroSchema>, E>(
             return Ok(content);
         }
         let writer = writer_schema(id).map_err(ContentError::UnknownSchema)?;
-        return Ok(Content { data: Some(decoded(schema, writer.borrow(), encoded)?), ..content });
+        return Ok(EventContent { data: Some(decoded(schema, writer.borrow(), encoded)?), ..content });
     }
     // Something between the service and this reader may have dropped the headers.
     let is_bare = content.event_type.is_none() && value.trim_ascii_start().starts_with(b"{");
     let is_structured = is_bare || is(content_type, STRUCTURED_CONTENT_TYPE);
     let structured = is_structured.then(|| serde_json::from_slice::<StructuredEvent<'a>>(value).ok()).flatten();
-    Ok(structured.map_or(content, Content::from))
+    Ok(structured.map_or(content, EventContent::from))
 }
 
-impl<'a> From<StructuredEvent<'a>> for Content<'a> {
+impl<'a> From<StructuredEvent<'a>> for EventContent<'a> {
     fn from(event: StructuredEvent<'a>) -> Self {
         Self {
             id: Some(event.id),

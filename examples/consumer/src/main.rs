@@ -29,7 +29,7 @@ use tokio::{
 };
 use trusthub_events::{
     DataSchema,
-    content::{Content, ContentError, read},
+    content::{ContentError, EventContent, read},
     view::{Decision, Reason, Record, View},
 };
 
@@ -100,7 +100,7 @@ fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// Finds the event in a record. As long as its schema is not available, the record is neither applied nor skipped.
-async fn content<'a>(message: &'a BorrowedMessage<'_>, registry: &mut Registry) -> io::Result<Content<'a>> {
+async fn content<'a>(message: &'a BorrowedMessage<'_>, registry: &mut Registry) -> io::Result<EventContent<'a>> {
     loop {
         let types = [DataSchema::ProfileStatusChanged];
         let problem = match read(|name| header(message, name), message.payload(), &types, |id| registry.known(id)) {

@@ -33,8 +33,9 @@ const WALLS: &[Wall] = &[
     },
     // The service that uses it brings its own server and runtime.
     Wall { package: "twilio-signature", own: &[], without: &["actix-web", "rdkafka", "reqwest", "tokio"] },
-    // An example that other consumers can copy has a Kafka client, and no more of this project than they need.
-    Wall { package: "example-consumer", own: &["trusthub-events"], without: &["actix-web", "reqwest"] },
+    // An example that other consumers can copy has clients of Kafka and of the schema registry, and no more of this project than
+    // they need.
+    Wall { package: "example-consumer", own: &["trusthub-events"], without: &["actix-web"] },
 ];
 
 #[test]

@@ -33,7 +33,7 @@ impl Given {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
     }
 
-    fn read(&self, schema: impl FnOnce(u32) -> Result<AvroSchema, ()>) -> Result<Content<'_>, ContentError<()>> {
+    fn read(&self, schema: impl FnOnce(u32) -> Result<AvroSchema, ()>) -> Result<EventContent<'_>, ContentError<()>> {
         read(|name| self.header(name), self.value.as_deref(), DataSchema::ALL, schema)
     }
 }
