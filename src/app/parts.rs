@@ -52,10 +52,10 @@ pub(super) async fn learn_schema_ids(encoder: &ValueEncoder, schemas: &[DataSche
 /// [`StartError::Registry`] if no status change can be published.
 pub(super) async fn learn_event_schema_ids(encoder: &ValueEncoder) -> Result<(), StartError> {
     learn_schema_ids(encoder, &[DataSchema::ProfileStatusChanged]).await?;
-    if let Err(error) = encoder.refresh(&[DataSchema::ProfileDescribed, DataSchema::ProfileDeleted]).await {
-        let consequence =
-            if encoder.requires_registry() { "notices about profiles wait" } else { "values carry no schema id" };
-        tracing::warn!("{error}; {consequence}");
+    match encoder.refresh(&[DataSchema::ProfileDescribed, DataSchema::ProfileDeleted]).await {
+        Err(error) if encoder.requires_registry() => tracing::warn!("{error}; notices about profiles wait"),
+        Err(error) => tracing::warn!("{error}; values carry no schema id"),
+        Ok(()) => {}
     }
     Ok(())
 }

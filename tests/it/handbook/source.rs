@@ -54,6 +54,8 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "trusthub-client/setup_error.rs",
     // docs/rejections.md, which is generated from it.
     "trusthub-events/error_code",
+    // Why a consumer cannot read a record now, see docs/consume/rust.md.
+    "trusthub-events/content.rs",
     // Why a consumer skips a record, see docs/events.md.
     "trusthub-events/view.rs",
     // Causes of values that cannot be parsed. Their callers report the place instead.
