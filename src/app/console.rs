@@ -18,6 +18,7 @@ use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
+use twilio_signature::Verifier;
 
 use super::{
     metrics::ServiceMetrics,
@@ -30,7 +31,7 @@ use crate::{
     config::{Config, ConsoleConfig, ExplainConfig},
     console::{
         self, Console, ConsoleSources, ExpiringCount, ExplainRequest, KafkaOverview, KeysOverview, ProfilesOverview,
-        ReconciliationOverview, ServiceOverview, SpoolOverview, StatusCount,
+        ReconciliationOverview, RecordSources, ServiceOverview, SpoolOverview, StatusCount,
     },
     domain::{Label as _, PublishFailure, ReconcileResult, Resource, SignatureMode, Timestamp},
     explain::{self, Explainer, NamedKey, SignatureDisplay},
@@ -183,6 +184,12 @@ fn time(gauge: &IntGauge) -> Option<Timestamp> {
     Timestamp::from_unix_millis(seconds.saturating_mul(1_000))
 }
 
+/// What the console reads from Kafka. The verifier has the keys that are in use.
+pub(super) fn records(config: &Config, follower: Option<&ProfileFollower>, verifier: Verifier) -> RecordSources {
+    let classifier = LetterClassifier::new(&config.public_urls, verifier);
+    RecordSources::new(&config.kafka, follower.map(ProfileFollower::profiles), classifier)
+}
+
 /// The running console.
 pub(super) struct RunningConsole {
     server: RunningServer,
@@ -198,12 +205,11 @@ impl RunningConsole {
     pub(super) fn start(
         listener: TcpListener,
         config: &Config,
-        sources: OverviewSources,
-        recent: Arc<RecentCallbacks>,
+        (sources, recent, records): (OverviewSources, Arc<RecentCallbacks>, RecordSources),
         liveness: &Liveness,
     ) -> io::Result<Self> {
         let explain = explain_with(config, sources.keys.clone());
-        let sources = ConsoleSources { overview: Box::new(move || sources.overview()), recent, explain };
+        let sources = ConsoleSources { overview: Box::new(move || sources.overview()), recent, explain, records };
         let console = Console::new(&config.console, sources);
         let shared = Arc::clone(&console);
         let server = RunningServer::start(listener, |listener| console::server(listener, shared, liveness.clone()))?;

@@ -117,6 +117,7 @@ pub struct LoadedConfig {
 pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<LoadedConfig, Problems> {
     let (config, mut warnings) = load_with(vars, read_sections)?;
     warnings.extend(warnings_of(&config.twilio, &config.trusthub));
+    warnings.extend(config.kafka.values.warning());
     warnings.extend(config.console.warning());
     warnings.extend(config.kafka.warning());
     if config.reconcile.interval.is_some() {

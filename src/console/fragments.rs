@@ -1,9 +1,14 @@
 //! Parts of pages about profiles and dead letters.
 
 use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::{
+    assessment::{Severity, severity_of},
+    layout::badge,
+};
 use crate::{
-    domain::{Status, Timestamp},
+    domain::{Label as _, Status, Timestamp},
     text::{escaped, minute, shortest},
 };
 
@@ -60,7 +65,7 @@ pub(super) fn expiry(expires_at: Timestamp, now: Timestamp) -> Markup {
     let left = now.until(expires_at);
     html! {
         time datetime=(expires_at) { (minute(expires_at)) } " "
-        @if left.is_zero() { span.badge data-tone="bad" { "expired" } } @else { span.muted { "(in " (shortest(left)) ")" } }
+        @if left.is_zero() { (badge(Severity::Bad, "expired")) } @else { span.muted { "(in " (shortest(left)) ")" } }
     }
 }
 
@@ -73,7 +78,7 @@ mod tests {
         let shown = outside("<img src=x onerror=alert(1)>\u{202e}&\x1b").into_string();
         assert_eq!(shown, r"<bdi>&lt;img src=x onerror=alert(1)&gt;\u{202e}&amp;\u{1b}</bdi>");
         let unknown = status(Status::Unknown, "<b>on hold").into_string();
-        assert!(unknown.contains("&lt;b&gt;on hold") && unknown.contains(r#"data-tone="off""#), "{unknown}");
+        assert!(unknown.contains("&lt;b&gt;on hold") && unknown.contains(r#"data-severity="neutral""#), "{unknown}");
     }
 
     #[test]

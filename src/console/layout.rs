@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::{
     assessment::Severity,
     assets::{ICON, SCRIPT, STYLE},
-    text::second,
+    text::date_and_time,
 };
 
 use crate::domain::Timestamp;
@@ -85,7 +85,16 @@ pub(super) fn badge(severity: Severity, text: &str) -> Markup {
 
 /// A time in UTC that people and programs can read.
 pub(super) fn timestamp(time: Timestamp) -> Markup {
-    html! { time datetime=(time) { (second(time)) } }
+    html! { time datetime=(time) { (date_and_time(time)) } }
+}
+
+/// A text in which commands are between backticks.
+pub(super) fn with_code(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 #[cfg(test)]

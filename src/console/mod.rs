@@ -6,12 +6,14 @@
 //!
 //! # Calls that can block
 //!
-//! Handlers run on the only worker of the server, a thread with a runtime of its own, and read memory. Only `explain_page` makes
-//! a call that takes long.
+//! Handlers run on the only worker of the server, a thread with a runtime of its own, and read memory. Only `explain_page` and
+//! `records` make calls that take long, on threads of their own.
 
 mod assessment;
 mod assets;
+mod dead_letters;
 mod explain_page;
+mod fragments;
 mod guard;
 mod layout;
 mod live;

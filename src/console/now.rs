@@ -173,12 +173,17 @@ fn owned_profiles(profiles: &ProfilesOverview) -> Markup {
     let ProfilesOverview { profiles, partitions, lag, statuses, expiring } = profiles;
     html! {
         p.muted {
-            "This instance counts the " (counted(*profiles, "profile")) " in its " (counted(*partitions, "partition"))
-            "; the other instances count the others."
-            @if *lag > 0 { " " (counted(*lag, "event")) " not counted yet." }
+            @if *partitions == 0 {
+                "This instance counts no profiles now, because it has none of the partitions: other instances have them, or Kafka \
+                 cannot be reached."
+            } @else {
+                "This instance counts the " (counted(*profiles, "profile")) " in its " (counted(*partitions, "partition"))
+                "; the other instances count the others."
+                @if *lag > 0 { " " (counted(*lag, "event")) " not counted yet." }
+            }
         }
         @if statuses.is_empty() {
-            p { "No profile is counted by its status yet." }
+            @if *partitions > 0 { p { "No profile is counted by its status yet." } }
         } @else {
             (status_table(statuses))
         }

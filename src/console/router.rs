@@ -6,7 +6,10 @@ use actix_web::{
     web,
 };
 
-use super::{Console, assets, explain_page, guard::CrossSiteRule, live, now, reply, request::ConsoleRequest};
+use super::{
+    Console, assets, dead_letters, explain_page, guard::CrossSiteRule, live, now, profiles, reply,
+    request::ConsoleRequest,
+};
 
 /// Whether a link on a page of another site may lead to this request. No other request of such a page is answered.
 pub(super) fn cross_site_rule(method: &Method, path: &str) -> CrossSiteRule {
@@ -40,6 +43,12 @@ pub(super) async fn get(console: &Console, request: &ConsoleRequest<'_>) -> Http
         ["dead-letters"] => dead_letters::list(records).await,
         ["dead-letters", partition, offset] => dead_letters::detail(records, request, (partition, offset)).await,
         ["api", "v1", "now"] => now::api(console),
+        ["api", "v1", "profiles"] => profiles::api_list(records, request).await,
+        ["api", "v1", "profiles", sid] => profiles::api_detail(records, request, sid).await,
+        ["api", "v1", "dead-letters"] => dead_letters::api_list(records).await,
+        ["api", "v1", "dead-letters", partition, offset] => {
+            dead_letters::api_detail(records, request, (partition, offset)).await
+        }
         ["api", "v1", "callbacks"] => live::api(console, &request.query),
         ["api", ..] => reply::json_error(StatusCode::NOT_FOUND, "the API has no such resource; see docs/console.md"),
         _ => reply::not_found(),

@@ -26,6 +26,8 @@ pub(crate) struct ConsoleSources {
     pub overview: Box<dyn Fn() -> ServiceOverview + Send + Sync>,
     /// The last callbacks.
     pub recent: Arc<RecentCallbacks>,
+    /// Profiles, events and dead letters.
+    pub records: RecordSources,
     /// Explains a captured request. Called on a thread of its own.
     pub explain: Arc<ExplainRequest>,
 }

@@ -43,6 +43,11 @@ pub(super) fn second(time: Timestamp) -> String {
     time.to_string().chars().take(19).map(|each| if each == 'T' { ' ' } else { each }).collect()
 }
 
+/// The same with its time zone, for a text that does not say it.
+pub(super) fn date_and_time(time: Timestamp) -> String {
+    format!("{} UTC", second(time))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,7 +68,8 @@ mod tests {
     #[test]
     fn times_are_those_of_utc() {
         let time = Timestamp::from_unix_millis(1_795_604_640_123).unwrap();
-        assert_eq!(second(time), "2026-11-25 10:24:00");
+        assert_eq!(second(time), "2026-11-25 11:04:00");
+        assert_eq!(date_and_time(time), "2026-11-25 11:04:00 UTC");
         assert_eq!(ago(time, time.after(Duration::from_secs(300))), "5 min ago");
         assert_eq!(ago(time.after(Duration::from_secs(1)), time), "0 s ago", "the clock was set back");
     }

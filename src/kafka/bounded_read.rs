@@ -26,6 +26,7 @@ use super::{
     producer::QuietContext,
     topic_read_error::TopicReadError,
     topic_tail::ConsumedRecord,
+    value_reader::ValueReader,
 };
 use crate::{
     config::KafkaConfig,

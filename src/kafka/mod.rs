@@ -76,7 +76,7 @@ pub(crate) use producer::KafkaSink;
 pub(crate) use projection::{
     AssignmentChange, Committed, EventRecord, KnownStates, NextOffset, PartitionCounts, PartitionReader, Polled,
     ProjectionError, ProjectionGroup, ProjectionProblem, ProjectionTopics, REBUILD_TYPE, StateRecord, StateTail,
-    StateTopic, StateWriter, Tailed, TransactionError, read_known_states, request_rebuild,
+    StateTopic, StateWriter, Tailed, TransactionError, request_rebuild,
 };
 pub(crate) use published_event::{PublishedContent, PublishedEvent, PublishedStatus};
 /// The error of librdkafka.

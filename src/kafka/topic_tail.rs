@@ -18,7 +18,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
-use super::{client_config, producer::QuietContext, temporary::TemporaryClient};
+use super::{
+    client_config,
+    producer::QuietContext,
+    temporary::TemporaryClient,
+    value_reader::{UnknownSchema, ValueReader},
+};
 use crate::{blocking, config::KafkaConfig};
 
 /// How long one request may take.

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    error::StatesError,
     index::{IndexEntry, IndexPage, IndexQuery, ProfileIndex},
     state_record::ProfileRecord,
 };
@@ -14,7 +15,7 @@ use crate::{
     blocking,
     config::KafkaConfig,
     domain::ProfileSid,
-    kafka::{ProjectionError, ProjectionProblem, StateTail, Tailed},
+    kafka::{StateTail, Tailed},
 };
 
 /// The memory for the states, in bytes: enough for some 450,000 profiles. Twice as much while the topic is read again.
@@ -169,9 +170,4 @@ impl ProfileFollower {
         }
         Ok(())
     }
-}
-
-fn missing(topic: &str) -> ProjectionError {
-    let message = format!("topic {topic} does not exist; the service creates it, or correct KAFKA_PROFILES_TOPIC");
-    ProjectionError::new(ProjectionProblem::TopicMissing, message)
 }

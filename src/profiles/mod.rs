@@ -13,6 +13,7 @@
 //! All calls that block are made on the thread `profiles-read`, and for the index on `console-states`, with the bounds that
 //! `kafka::projection` lists.
 
+mod error;
 mod fields;
 mod filter;
 #[cfg(test)]
@@ -26,14 +27,13 @@ mod search;
 mod state_record;
 mod table;
 
-use thiserror::Error;
-
 use crate::{
-    blocking::{self, BlockingError},
+    blocking,
     config::KafkaConfig,
     domain::ProfileSid,
     kafka::{ProjectionError, StateTopic, partition_of},
 };
+pub(crate) use error::{StatesError, StatesTurnedOff};
 pub(crate) use filter::ProfileFilter;
 pub(crate) use follower::{FollowedProfiles, IndexStage, IndexStatus, ProfileFollower};
 pub(crate) use index::{IndexEntry, IndexPage, IndexQuery};
@@ -42,28 +42,6 @@ pub(crate) use order::{ProfileOrder, SortField};
 pub(crate) use search::SearchText;
 pub(crate) use table::ListedProfile;
 use table::ProfileTable;
-
-/// The configuration turns the states off.
-#[derive(Debug, Error)]
-#[error("KAFKA_PROFILES_TOPIC is empty, so there are no states; write the name of the service's topic")]
-pub(crate) struct StatesTurnedOff;
-
-/// Why the states cannot be read.
-#[derive(Debug, Error)]
-pub(crate) enum StatesError {
-    /// There are no states.
-    #[error(transparent)]
-    TurnedOff(#[from] StatesTurnedOff),
-    /// The state topic does not exist.
-    #[error("topic {0} does not exist; start the service, which creates it, or correct KAFKA_PROFILES_TOPIC")]
-    NoTopic(String),
-    /// Kafka cannot be used.
-    #[error(transparent)]
-    Kafka(#[from] ProjectionError),
-    /// A call could not be made.
-    #[error(transparent)]
-    Call(#[from] BlockingError),
-}
 
 /// Which profiles to list, and in which order.
 #[derive(Debug, Clone, Default)]

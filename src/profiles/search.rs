@@ -7,15 +7,15 @@ use crate::domain::ProfileSid;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SearchText {
     lower: String,
-    /// The digits that a SID begins with or contains; `None` if no SID has this text.
-    digits: Option<SidDigits>,
+    sid: SidText,
 }
 
+/// The digits that a SID with the text has; `None` where no SID has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum SidDigits {
-    OfProfile(String),
-    OfAccount(String),
-    OfAny(String),
+struct SidText {
+    profile_begins: Option<String>,
+    account_begins: Option<String>,
+    any_contains: Option<String>,
 }
 
 impl SearchText {
@@ -25,32 +25,29 @@ impl SearchText {
     /// `None` for white space. Cuts a text that is too long.
     pub(crate) fn new(text: &str) -> Option<Self> {
         let lower: String = text.trim().chars().take(Self::MAX_CHARS).collect::<String>().to_lowercase();
-        (!lower.is_empty()).then(|| Self { digits: SidDigits::of(&lower), lower })
+        (!lower.is_empty()).then(|| Self { sid: SidText::of(&lower), lower })
     }
 
     /// Whether the profile has this text.
     pub(super) fn is_in(&self, profile: &ProfileSid, fields: &impl ProfileFields) -> bool {
-        let account = || digits(fields.account().as_str());
-        let is_in_sid = match &self.digits {
-            None => false,
-            Some(SidDigits::OfProfile(first)) => digits(profile.as_str()).starts_with(&**first),
-            Some(SidDigits::OfAccount(first)) => account().starts_with(&**first),
-            Some(SidDigits::OfAny(part)) => digits(profile.as_str()).contains(&**part) || account().contains(&**part),
-        };
+        let (profile, account) = (digits(profile.as_str()), digits(fields.account().as_str()));
+        let SidText { profile_begins, account_begins, any_contains } = &self.sid;
+        let is_in_sid = profile_begins.as_ref().is_some_and(|first| profile.starts_with(&**first))
+            || account_begins.as_ref().is_some_and(|first| account.starts_with(&**first))
+            || any_contains.as_ref().is_some_and(|part| profile.contains(&**part) || account.contains(&**part));
         is_in_sid || fields.lower_name().is_some_and(|name| name.contains(&*self.lower))
     }
 }
 
-impl SidDigits {
-    fn of(lower: &str) -> Option<Self> {
+impl SidText {
+    fn of(lower: &str) -> Self {
         let is_hex = |text: &str| text.bytes().all(|digit| digit.is_ascii_hexdigit());
         let after = |kind: &str| lower.strip_prefix(kind).filter(|digits| is_hex(digits)).map(str::to_owned);
-        let of_kind = after("bu").map(Self::OfProfile).or_else(|| after("ac").map(Self::OfAccount));
-        // `ac` is also hexadecimal: then the text may be anywhere in a SID.
-        match of_kind {
-            Some(Self::OfAccount(digits)) if digits.len() < 8 => Some(Self::OfAny(lower.to_owned())),
-            Some(kind) => Some(kind),
-            None => is_hex(lower).then(|| Self::OfAny(lower.to_owned())),
+        Self {
+            profile_begins: after("bu"),
+            account_begins: after("ac"),
+            // `ac` is hexadecimal, too.
+            any_contains: is_hex(lower).then(|| lower.to_owned()),
         }
     }
 }
@@ -88,6 +85,8 @@ mod tests {
             "BEEF",
             account(0xCAFE).as_str(),
             "AC00000000",
+            "ac0",
+            "ac",
             "0cafe",
             "café",
             "ÜNÏ",

@@ -275,10 +275,13 @@ fn secrets_appear_neither_in_debug_nor_in_the_description() {
         ("KAFKA_SASL_MECHANISM", "PLAIN"),
         ("KAFKA_SASL_USERNAME", "bridge"),
         ("KAFKA_SASL_PASSWORD", PASSWORD),
+        ("SCHEMA_REGISTRY_URL", "https://registry.example.com"),
+        ("SCHEMA_REGISTRY_USERNAME", "bridge"),
+        ("SCHEMA_REGISTRY_PASSWORD", "of-the-registry"),
         ("CONSOLE_PASSWORD", "of-the-console"),
     ]);
     let shown = format!("{config:?} {config:#?} {:?}", config.describe());
-    for secret in [TOKEN, "of-the-key", "of-the-url", "of-the-console", PASSWORD] {
+    for secret in [TOKEN, "of-the-key", "of-the-url", "of-the-registry", "of-the-console", PASSWORD] {
         assert!(!shown.contains(secret), "{shown}");
     }
     assert_eq!(described(&config, "PUBLIC_URL"), "https://[redacted]@hooks.example.com");

@@ -2,10 +2,12 @@
 
 mod access;
 mod attacks;
+mod dead_letters;
 mod explain;
 mod live;
 mod markup;
 mod now;
+mod profiles;
 
 use std::{
     io::{Read as _, Write as _},

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     super::{
-        fragments::{moment, outside},
+        fragments::{fact, moment, outside},
         layout::{Section, page},
         records::ReadLetter,
     },
@@ -20,14 +20,14 @@ use crate::{
 pub(super) fn markup(read: &ReadLetter, shows_personal: bool, now: Timestamp) -> Markup {
     let ReadLetter { letter, outlook, diagnosis } = read;
     let body = html! {
-        dl.facts {
-            dt { "Received" } dd { (moment(letter.time, now)) }
-            dt { "Reason" } dd { (reason(&letter.reason)) }
-            dt { "Kind" } dd { @if let Some(resource) = outlook.resource { (resource) } @else { "no callback path" } }
-            dt { "Profile" } dd { (profile(outlook)) }
-            dt { "ce_id" } dd { code { (outside(&letter.event_id)) } }
-            dt { "Replay" } dd { (replay(outlook)) }
-            @if let Some(diagnosis) = diagnosis { dt { "Diagnosis" } dd { (outside(diagnosis)) } }
+        dl.facts.detail {
+            (fact("Received", moment(letter.time, now)))
+            (fact("Reason", reason(&letter.reason)))
+            (fact("Kind", html! { @if let Some(resource) = outlook.resource { (resource) } @else { "no callback path" } }))
+            (fact("Profile", profile(outlook)))
+            (fact("ce_id", html! { code { (outside(&letter.event_id)) } }))
+            (fact("Replay", replay(outlook)))
+            @if let Some(diagnosis) = diagnosis { (fact("Diagnosis", outside(diagnosis))) }
         }
         h2 { "Replay" }
         @if outlook.keep_reason.is_some() {

@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::{
     super::{
-        fragments::{moment, outside},
-        layout::{Section, page},
+        assessment::Severity,
+        fragments::{moment, note, outside},
+        layout::{Section, badge, page},
         records::{LISTED_LETTERS, LetterList, ListedLetter},
     },
     reasons::sentence,
@@ -13,6 +14,7 @@ use super::{
 use crate::{
     domain::{ProfileSid, Timestamp},
     replay::LetterOutlook,
+    text::escaped,
 };
 
 /// The page.
@@ -23,7 +25,7 @@ pub(super) fn markup(list: &LetterList, now: Timestamp) -> Markup {
             code { "trusthub-bridge dead-letters ls" } " lists all of them, and which have become events by a replay."
         }
         @if list.is_partial {
-            p.problem { "Kafka was slow, so some letters may be missing. Load the page again." }
+            (note(Severity::Waiting, "Kafka was slow, so some letters may be missing. Load the page again."))
         }
         @if list.letters.is_empty() { p role="status" { "There are no dead letters." } } @else { (table(&list.letters, now)) }
     };
@@ -33,7 +35,7 @@ pub(super) fn markup(list: &LetterList, now: Timestamp) -> Markup {
 fn table(letters: &[ListedLetter], now: Timestamp) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Dead letters" {
-            table.data {
+            table {
                 caption { "Dead letters, times in UTC" }
                 thead {
                     tr {
@@ -52,10 +54,10 @@ fn row(letter: &ListedLetter, now: Timestamp) -> Markup {
         tr {
             th scope="row" { a href={ "/dead-letters/" (position) } { (position) } }
             td { (moment(*received_at, now)) }
-            td { (reason(label)) }
+            td.wide { (reason(label)) }
             td { @if let Some(resource) = outlook.resource { (resource) } @else { "no callback path" } }
             td { (profile(outlook)) }
-            td { (replay(outlook)) }
+            td.wide { (replay(outlook)) }
         }
     }
 }
@@ -63,7 +65,7 @@ fn row(letter: &ListedLetter, now: Timestamp) -> Markup {
 /// The label of a reason, and its sentence.
 pub(super) fn reason(label: &str) -> Markup {
     html! {
-        span.badge data-tone="bad" { (outside(label)) }
+        (badge(Severity::Bad, &escaped(label)))
         @if let Some(sentence) = sentence(label) { " " span.muted { (sentence) } }
     }
 }

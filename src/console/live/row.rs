@@ -3,7 +3,11 @@
 use maud::{Markup, html};
 
 use super::{
-    super::{assessment::Severity, layout::badge, now::severity_of, text::second},
+    super::{
+        assessment::{Severity, severity_of},
+        layout::{badge, with_code},
+        text::second,
+    },
     advice,
 };
 use crate::{

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::super::{
-    fragments::{expiry, moment, outside, status},
+    assessment::Severity,
+    fragments::{code_badge, expiry, fact, moment, note, outside, status},
     layout::{Section, page},
     records::RecordsError,
 };
@@ -34,7 +35,9 @@ pub(super) enum PersonalData {
 pub(super) fn markup(state: &ProfileState, personal: &PersonalData, problem: Option<&str>, now: Timestamp) -> Markup {
     let shows_personal = matches!(personal, PersonalData::Shown(_));
     let body = html! {
-        @if let Some(problem) = problem { p.problem { "This state is not kept up to date now: " (problem) } }
+        @if let Some(problem) = problem {
+            (note(Severity::Waiting, &format!("This state is not kept up to date now: {problem}")))
+        }
         p { (status(state.status, &state.raw_status)) " for " (shortest(state.since.until(now))) }
         (facts(state, now))
         @if !state.errors.is_empty() {
@@ -55,32 +58,31 @@ fn facts(state: &ProfileState, now: Timestamp) -> Markup {
     let owner = if details.is_some() { "confirmed by Trust Hub" } else { "not confirmed by Trust Hub yet" };
     let ProfileState { changes, rejections, position, .. } = state;
     html! {
-        dl.facts {
-            @if let Some(name) = details.and_then(|details| details.friendly_name.as_deref()) { dt { "Name" } dd { (outside(name)) } }
-            dt { "Kind" }
-            dd { (state.resource) @for kind in kinds.iter().flatten().copied().flatten() { ", " (outside(kind)) } }
-            dt { "Account" }
-            dd { code { (state.account_sid) } ", " (owner) }
-            @if let Some(policy) = details.and_then(|details| details.policy_sid.as_deref()) { dt { "Policy" } dd { code { (outside(policy)) } } }
+        dl.facts.detail {
+            @if let Some(name) = details.and_then(|details| details.friendly_name.as_deref()) {
+                (fact("Name", outside(name)))
+            }
+            (fact("Kind", html! {
+                (state.resource) @for kind in kinds.iter().flatten().copied().flatten() { ", " (outside(kind)) }
+            }))
+            (fact("Account", html! { code { (state.account_sid) } ", " (owner) }))
+            @if let Some(policy) = details.and_then(|details| details.policy_sid.as_deref()) {
+                (fact("Policy", html! { code { (outside(policy)) } }))
+            }
             @if let Some(valid_until) = &state.valid_until {
-                dt { "Expires" }
-                dd {
-                    @if let Some(time) = state.expires_at() { (expiry(time, now)) } @else { (outside(valid_until)) }
-                }
+                (fact("Expires", state.expires_at().map_or_else(|| outside(valid_until), |time| expiry(time, now))))
             }
-            dt { "First event" }
-            dd { (moment(state.first_seen_at, now)) }
-            dt { "Last event" }
-            dd { (moment(state.updated_at, now)) }
-            dt { "Changes" }
-            dd { (changes) ", of which " (rejections) " to twilio-rejected" }
-            dt { "Last record" }
-            dd { "partition " (position.partition) ", offset " (position.offset) ", last ce_id " code { (outside(&state.last_event_id)) } }
-            dt { "In Twilio" }
-            dd {
+            (fact("First event", moment(state.first_seen_at, now)))
+            (fact("Last event", moment(state.updated_at, now)))
+            (fact("Changes", html! { (changes) ", of which " (rejections) " to twilio-rejected" }))
+            (fact("Last record", html! {
+                "partition " (position.partition) ", offset " (position.offset) ", last ce_id "
+                code { (outside(&state.last_event_id)) }
+            }))
+            (fact("In Twilio", html! {
                 a href=(TWILIO_CONSOLE) rel="noreferrer" { "Trust Hub in Twilio’s Console" }
-                ", which finds the profile by its SID. Choose account " code { (state.account_sid) } " first."
-            }
+                ", where the account has to be " code { (state.account_sid) }
+            }))
         }
     }
 }
@@ -91,14 +93,14 @@ fn code(error: &RejectionReason, shows_personal: bool) -> Markup {
     html! {
         section {
             @if let Some(entry) = error_code::entry(*code) {
-                h3 { span.badge data-tone="bad" { (code) } " " (entry.message) }
-                dl.facts {
-                    dt { "Meaning" } dd { code { (entry.meaning) } }
-                    dt { "Why" } dd { (entry.cause) }
-                    dt { "What to do" } dd { (entry.cure) }
+                h3 { (code_badge(*code)) " " (entry.message) }
+                dl.facts.detail {
+                    (fact("Meaning", html! { code { (entry.meaning) } }))
+                    (fact("Why", html! { (entry.cause) }))
+                    (fact("What to do", html! { (entry.cure) }))
                 }
             } @else {
-                h3 { span.badge data-tone="bad" { (code) } " " @if let Some(meaning) = meaning { (outside(meaning)) } }
+                h3 { (code_badge(*code)) " " @if let Some(meaning) = meaning { (outside(meaning)) } }
                 p {
                     "This version does not know the code; see "
                     a href={ "https://www.twilio.com/docs/api/errors/" (code) } rel="noreferrer" { "Twilio’s page about it" }
@@ -160,9 +162,9 @@ fn personal_data(state: &ProfileState, personal: &PersonalData) -> Markup {
 fn raw_event(event: &Result<Option<ConsumedRecord>, RecordsError>) -> Markup {
     html! {
         @match event {
-            Ok(Some(record)) => pre { code { (outside_lines(&serde_json::to_string_pretty(record).unwrap_or_default())) } },
+            Ok(Some(record)) => pre tabindex="0" { code { (outside_lines(&serde_json::to_string_pretty(record).unwrap_or_default())) } },
             Ok(None) => p { "The event topic no longer has it." },
-            Err(error) => p.problem { "It cannot be read: " (error.to_string()) },
+            Err(error) => (note(Severity::Bad, &format!("It cannot be read: {error}"))),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! The filter of the list of profiles, as it is in the query of a URL.
 
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::super::request::ConsoleQuery;
+use super::super::{fragments::url, request::ConsoleQuery};
 use crate::{
     domain::{Label, ProfileType, Resource, Status, Timestamp},
     profiles::{IndexQuery, ProfileFilter, ProfileOrder, SearchText, SortField},
@@ -76,7 +75,7 @@ impl ProfilesForm {
         let number = page.to_string();
         let page = (page > 1).then_some(("page", number.as_str()));
         let given = self.given.iter().map(|(name, value)| (*name, value.as_str()));
-        url(&given.chain(page).collect::<Vec<_>>())
+        url("/profiles", &given.chain(page).collect::<Vec<_>>())
     }
 
     fn value(&self, name: &str) -> &str {
@@ -95,29 +94,22 @@ impl ProfilesForm {
                 (input("older_than", "In this status for at least, such as 5d", self.value("older_than")))
                 (input("expiring_within", "Expires within, such as 30d", self.value("expiring_within")))
                 (select::<SortField>("sort", "Sort by", self.value("sort"), SortField::Since.as_str()))
-                div {
-                    input type="checkbox" id="reverse" name="reverse" value="1" checked[self.query.order.is_reversed];
-                    label for="reverse" { "Reverse the order" }
+                label {
+                    input type="checkbox" name="reverse" value="1" checked[self.query.order.is_reversed];
+                    " Reverse the order"
                 }
-                div { button type="submit" { "Show" } " " a href="/profiles" { "Reset" } }
+                button type="submit" { "Show" }
+                a href="/profiles" { "Reset" }
             }
         }
     }
 }
 
-/// The URL of a list with these parameters.
-pub(super) fn url(parameters: &[(&str, &str)]) -> String {
-    let pairs =
-        parameters.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
-    let query = pairs.collect::<Vec<_>>().join("&");
-    if query.is_empty() { "/profiles".to_owned() } else { format!("/profiles?{query}") }
-}
-
 fn input(name: &str, label: &str, value: &str) -> Markup {
     html! {
-        div {
-            label for=(name) { (label) }
-            input type="text" id=(name) name=(name) value=(value) maxlength=(SearchText::MAX_CHARS) autocomplete="off";
+        label {
+            span { (label) }
+            input type="text" name=(name) value=(value) maxlength=(SearchText::MAX_CHARS) autocomplete="off";
         }
     }
 }
@@ -126,9 +118,9 @@ fn input(name: &str, label: &str, value: &str) -> Markup {
 fn select<L: Label>(name: &str, label: &str, value: &str, default: &str) -> Markup {
     let is_list = !value.is_empty() && L::named(value).is_none();
     html! {
-        div {
-            label for=(name) { (label) }
-            select id=(name) name=(name) {
+        label {
+            span { (label) }
+            select name=(name) {
                 option value="" { (default) }
                 @if is_list { option value=(value) selected { (value.replace(',', " or ")) } }
                 @for option in L::ALL.iter().map(|option| option.as_str()).filter(|option| *option != default) {
@@ -216,7 +208,6 @@ mod tests {
         let markup = form.markup().into_string();
         assert!(markup.contains(r#"value="&quot;&gt;&lt;script&gt;&amp;page=7#""#), "{markup}");
         assert!(markup.contains(r#"<option value="draft" selected>draft</option>"#), "{markup}");
-        let inputs = markup.matches(r#"<label for=""#).count();
-        assert_eq!(inputs, PARAMETERS.len(), "each parameter has a label");
+        assert_eq!(markup.matches("<label>").count(), PARAMETERS.len(), "each parameter has a label: {markup}");
     }
 }

@@ -4,10 +4,11 @@ use maud::{Markup, html};
 
 use super::{
     super::{
-        fragments::{expiry, moment, outside, status},
+        assessment::Severity,
+        fragments::{code_badge, expiry, moment, note, outside, status, url},
         layout::{Section, page},
     },
-    form::{PAGE_SIZE, ProfilesForm, url},
+    form::{PAGE_SIZE, ProfilesForm},
 };
 use crate::{
     domain::{Label as _, RejectionReason, Timestamp, error_code, state::ProfileState},
@@ -30,7 +31,7 @@ pub(super) fn markup(form: &ProfilesForm, list: &IndexPage, index: &IndexStatus,
     let body = html! {
         (notes(list, index))
         nav aria-label="Frequent lists" {
-            ul.links { @for (name, parameters) in FREQUENT { li { a href=(url(parameters)) { (name) } } } }
+            ul.links { @for (name, parameters) in FREQUENT { li { a href=(url("/profiles", parameters)) { (name) } } } }
         }
         (form.markup())
         (statuses(list))
@@ -43,23 +44,22 @@ pub(super) fn markup(form: &ProfilesForm, list: &IndexPage, index: &IndexStatus,
 
 /// What the list may lack.
 fn notes(list: &IndexPage, index: &IndexStatus) -> Markup {
-    html! {
-        @if let Some(problem) = &index.problem {
-            p.problem { "The list is not kept up to date now: " (problem) }
-        }
-        @if let IndexStage::Reading(records) = index.stage {
-            p.problem { "The states are being read: " (grouped(usize::try_from(records).unwrap_or(usize::MAX))) " records so far. Load the page again." }
-        }
-        @if list.is_truncated {
-            p.problem {
-                "There are more profiles than the console keeps in memory. Some are not listed; `trusthub-bridge profiles ls` lists \
-                 all of them."
-            }
-        }
-        @if list.unreadable > 0 {
-            p.problem { "Not listed, because this version cannot read their states: " (grouped(list.unreadable)) }
-        }
-    }
+    let problem = index.problem.as_ref().map(|problem| format!("The list is not kept up to date now: {problem}"));
+    let reading = match index.stage {
+        IndexStage::Reading(records) => Some(format!(
+            "The states are being read: {} records so far. Load the page again.",
+            grouped(usize::try_from(records).unwrap_or(usize::MAX))
+        )),
+        IndexStage::Empty | IndexStage::Complete => None,
+    };
+    let truncated = list.is_truncated.then(|| {
+        "There are more profiles than the console keeps in memory. Some are not listed; `trusthub-bridge profiles ls` lists all of \
+         them."
+            .to_owned()
+    });
+    let unreadable = (list.unreadable > 0)
+        .then(|| format!("Not listed, because this version cannot read their states: {}", grouped(list.unreadable)));
+    html! { @for text in [problem, reading, truncated, unreadable].iter().flatten() { (note(Severity::Waiting, text)) } }
 }
 
 /// How many profiles are in each status, whether they match or not.
@@ -68,7 +68,7 @@ fn statuses(list: &IndexPage) -> Markup {
     html! {
         ul.links aria-label="Profiles by status" {
             @for (each, count) in present {
-                li { a href=(url(&[("status", each.as_str())])) { (status(*each, each.as_str())) " " (grouped(*count)) } }
+                li { a href=(url("/profiles", &[("status", each.as_str())])) { (status(*each, each.as_str())) " " (grouped(*count)) } }
             }
         }
     }
@@ -91,7 +91,7 @@ fn summary(form: &ProfilesForm, list: &IndexPage) -> String {
 fn table(profiles: &[ProfileState], now: Timestamp) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Profiles" {
-            table.data {
+            table {
                 caption { "Profiles, times in UTC" }
                 thead {
                     tr {
@@ -117,7 +117,7 @@ fn row(state: &ProfileState, now: Timestamp) -> Markup {
             }
             td { (status(state.status, &state.raw_status)) }
             td { (moment(state.since, now)) }
-            td { @for error in &state.errors { (code(error)) " " } }
+            td.wide[!state.errors.is_empty()] { @for error in &state.errors { div { (code(error)) } } }
             td { @if let Some(time) = state.expires_at() { (expiry(time, now)) } }
             td { (outside(kind)) div { code { (state.account_sid) } } }
         }
@@ -128,7 +128,7 @@ fn row(state: &ProfileState, now: Timestamp) -> Markup {
 fn code(error: &RejectionReason) -> Markup {
     let message = error_code::entry(error.code).map(|entry| entry.message);
     html! {
-        span.badge data-tone="bad" { (error.code) }
+        (code_badge(error.code))
         @if let Some(message) = message { " " span.muted { (message) } }
     }
 }

@@ -14,10 +14,10 @@ use rdkafka::{
 };
 
 use super::{
-    super::{client_config, producer::QuietContext},
+    super::{client_config, producer::QuietContext, value_reader::ValueReader},
     committed::PartitionCounts,
     event_record::EventRecord,
-    limits::REQUEST_TIMEOUT,
+    limits::{REQUEST_TIMEOUT, START_TIMEOUT},
     partitions::partitions_of,
     problem::{ProjectionError, ProjectionProblem},
 };

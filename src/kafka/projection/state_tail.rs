@@ -56,6 +56,7 @@ pub(crate) struct StateTail {
     /// The partitions whose end has not been reached yet.
     unfinished: BTreeSet<i32>,
     checked: Instant,
+    values: ValueReader,
 }
 
 impl StateTail {
@@ -90,6 +91,7 @@ impl StateTail {
             next: BTreeMap::new(),
             unfinished: (0..partitions).collect(),
             checked: Instant::now(),
+            values: ValueReader::new(kafka),
         }))
     }
 
@@ -103,7 +105,8 @@ impl StateTail {
         self.unfinished.is_empty()
     }
 
-    /// Waits for the next record, for at most 100 ms. Checks the topic every 5 s, which takes longer if Kafka does not answer.
+    /// Waits for the next record, for at most 100 ms. Checks the topic every 5 s, which takes longer if Kafka does not answer. The
+    /// first record of an Avro schema waits for the registry as well.
     ///
     /// # Errors
     /// [`ProjectionError`] if the topic has to be read again from its beginning, or cannot be read.
@@ -147,31 +150,28 @@ impl StateTail {
     fn advanced(&mut self, record: EventRecord) -> Result<EventRecord, ProjectionError> {
         let (partition, offset) = (record.position.partition, record.position.offset);
         let next = self.next.insert(partition, offset.saturating_add(1));
-        if next.is_some_and(|next| offset < next) { Err(self.created_again()) } else { Ok(record) }
+        if next.is_some_and(|next| offset < next) { Err(created_again()) } else { Ok(record) }
     }
 
     /// Whether the topic is still the one that is read, with as many partitions.
     fn check(&self) -> Result<(), ProjectionError> {
         let topic = &self.topic;
-        let Some(partitions) = partitions_of(&self.consumer, topic)? else {
-            return Err(ProjectionError::outdated(format!("topic {topic} was deleted")));
-        };
-        if partitions != self.partitions {
-            return Err(ProjectionError::outdated(format!("partitions were added to topic {topic}")));
+        if partitions_of(&self.consumer, topic)? != Some(self.partitions) {
+            return Err(ProjectionError::outdated("the number of partitions changed"));
         }
         for (partition, next) in &self.next {
             let extent = self.consumer.fetch_watermarks(topic, *partition, REQUEST_TIMEOUT);
             let (_, end) = extent.map_err(|error| failed(topic, &error))?;
             if end < *next {
-                return Err(self.created_again());
+                return Err(created_again());
             }
         }
         Ok(())
     }
+}
 
-    fn created_again(&self) -> ProjectionError {
-        ProjectionError::outdated(format!("topic {} was created again", self.topic))
-    }
+fn created_again() -> ProjectionError {
+    ProjectionError::outdated("the state topic was created again")
 }
 
 /// A client recovers from this error by itself, and from no other.

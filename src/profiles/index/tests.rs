@@ -61,7 +61,7 @@ fn last_record_of_a_profile_counts() {
     };
     put(&mut index, 1, &rejected);
     let page = index.query(&query());
-    assert_eq!(page.profiles, [rejected.clone()]);
+    assert_eq!(page.profiles, std::slice::from_ref(&rejected));
     assert_eq!((page.matching, page.total, page.unreadable), (1, 1, 0));
     let present: Vec<_> = page.statuses.into_iter().filter(|(_, count)| *count > 0).collect();
     assert_eq!(present, [(Status::TwilioRejected, 1)]);
@@ -161,7 +161,7 @@ fn pages_are_parts_of_the_sorted_whole() {
             let minutes = u8::try_from(number * 7 % 5).unwrap();
             let since: Timestamp = time(11, minutes);
             let name = format!("Shop {}", number * 13 % 7);
-            if number % 4 == 0 {
+            if number.is_multiple_of(4) {
                 ProfileState { since, ..state(number) }
             } else {
                 ProfileState { since, ..named(number, &name) }

@@ -45,8 +45,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["http_server", "liveness", "telemetry"]),
     // Explains captured requests with the code that answers arriving ones.
     ("explain", &["config", "domain", "receive"]),
-    // Shows what the service does. Knows the callbacks that the pipeline records, and gets everything else as plain values.
-    ("console", &["blocking", "config", "domain", "explain", "http_server", "liveness", "pipeline"]),
+    // Shows what the service does. Knows the callbacks that the pipeline records, and reads profiles, events and dead letters from
+    // Kafka. Gets everything else as plain values.
+    (
+        "console",
+        &[
+            "blocking",
+            "config",
+            "domain",
+            "explain",
+            "http_server",
+            "kafka",
+            "liveness",
+            "pipeline",
+            "profiles",
+            "replay",
+            "text",
+        ],
+    ),
     // Shared by all ports: connection limits and heartbeats of workers.
     ("http_server", &["liveness"]),
     // Signals the other modules when to stop, without naming them.
@@ -91,7 +107,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The commands; `dev` also runs the simulator and its embedded Kafka.
     (
         "cli",
-        &["app", "config", "domain", "explain", "shutdown", "kafka", "profiles", "reconcile", "replay", "telemetry"],
+        &[
+            "app",
+            "config",
+            "domain",
+            "explain",
+            "shutdown",
+            "kafka",
+            "profiles",
+            "reconcile",
+            "replay",
+            "telemetry",
+            "text",
+        ],
     ),
     // The exit code only.
     (MAIN, &["cli"]),
