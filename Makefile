@@ -14,7 +14,8 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run a profile through the whole service, without installing Kafka or anything else
-	@echo "Builds the program, the first time in about 2 minutes on 2 cores, and runs a profile through the service." >&2
+	@echo "Builds the program, the first time in about 2 minutes on 2 cores, and runs a" >&2
+	@echo "profile through the service." >&2
 	@scripts/setup demo
 	@cargo run --locked -- dev --once
 
