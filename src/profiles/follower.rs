@@ -18,7 +18,7 @@ use crate::{
     kafka::{StateTail, Tailed},
 };
 
-/// The memory for the states, in bytes: enough for some 450,000 profiles. Twice as much while the topic is read again.
+/// The memory for the states, in bytes: enough for some 400,000 profiles. Twice as much while the topic is read again.
 const MAX_INDEX_BYTES: usize = 256 << 20;
 
 /// The pause before the topic is opened again.
