@@ -10,10 +10,7 @@ use serde_json::value::RawValue;
 use crate::domain::{
     DataSchema,
     avro::split_frame,
-    cloud_events::{
-        CONTENT_TYPE_HEADER, DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, ID_HEADER, STATE_TYPE,
-        STRUCTURED_CONTENT_TYPE, TIME_HEADER, TYPE_HEADER,
-    },
+    cloud_events::{CONTENT_TYPE_HEADER, ID_HEADER, STRUCTURED_CONTENT_TYPE, TIME_HEADER, TYPE_HEADER},
 };
 
 /// The attributes of a record that readers use, and its data as JSON.
@@ -86,7 +83,7 @@ pub(super) fn parse_parts<'m>(header: impl Fn(&str) -> Option<&'m str>, value: O
     };
     let Some(value) = value else { return ParsedRecord::Content(content) };
     if let Some((schema_id, encoded)) = split_frame(value)
-        && let Some(schema) = content.event_type.as_deref().and_then(data_schema)
+        && let Some(schema) = content.event_type.as_deref().and_then(DataSchema::of_event_type)
     {
         return ParsedRecord::Avro { schema, schema_id, encoded, content };
     }
@@ -114,17 +111,6 @@ impl<'m> From<StructuredValue<'m>> for RecordContent<'m> {
 fn is_structured_type(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case(STRUCTURED_CONTENT_TYPE)
-}
-
-/// The schema of the data of this type; `None` if readers do not use it, and so never ask for it.
-fn data_schema(event_type: &str) -> Option<DataSchema> {
-    match event_type {
-        EVENT_TYPE => Some(DataSchema::ProfileStatusChanged),
-        DESCRIBED_EVENT_TYPE => Some(DataSchema::ProfileDescribed),
-        DELETED_EVENT_TYPE => Some(DataSchema::ProfileDeleted),
-        STATE_TYPE => Some(DataSchema::ProfileState),
-        _ => None,
-    }
 }
 
 /// The first header of this name as text.

@@ -91,9 +91,10 @@ impl ValueEncoder {
         self.format == ValueFormat::Avro
     }
 
-    /// Whether an event could be encoded now.
+    /// Whether events of every type can be encoded now.
     pub(crate) fn can_encode_events(&self) -> bool {
-        !self.requires_registry() || self.ids.as_ref().is_some_and(|ids| ids.has_events())
+        let mut events = DataSchema::ALL.iter().filter(|schema| **schema != DataSchema::ProfileState);
+        events.all(|schema| self.can_encode(*schema))
     }
 
     /// Whether records with this schema can be encoded now.

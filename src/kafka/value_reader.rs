@@ -19,9 +19,9 @@ use crate::{
     config::{KafkaConfig, RegistryConfig},
     domain::{
         DataSchema, RecordPosition,
-        avro::{AvroError, AvroSchemaError},
+        avro::{AvroError, AvroSchema, AvroSchemaError},
     },
-    registry::{RegistryClient, RegistryError, WriterSchema, remember, remembered},
+    registry::{RegistryClient, RegistryError, remember, remembered},
 };
 
 /// Why the schema of a record is not known.
@@ -123,7 +123,7 @@ impl ValueReader {
         let registry = self.registry.as_ref().ok_or(NoSchema::NoRegistry)?;
         // Each schema is asked for once, so a client is not worth keeping.
         let text = RegistryClient::new(registry)?.schema_of(id).await?;
-        let writer = WriterSchema::parse(&text)?;
+        let writer = AvroSchema::parse(&text)?;
         let data = decode(&writer, schema, encoded)?;
         remember(&registry.url, id, Arc::new(writer));
         Ok(data)
@@ -137,11 +137,11 @@ fn finish<T>(runtime: Runtime, request: impl Future<Output = T>) -> T {
     result
 }
 
-fn decode(writer: &WriterSchema, schema: DataSchema, encoded: &[u8]) -> Result<Vec<u8>, NoSchema> {
+fn decode(writer: &AvroSchema, schema: DataSchema, encoded: &[u8]) -> Result<Vec<u8>, NoSchema> {
     if !writer.is_version_of(schema) {
         return Err(NoSchema::Foreign(schema.record_name()));
     }
-    Ok(writer.schema.decode(encoded)?.to_string().into_bytes())
+    Ok(writer.decode(encoded)?.to_string().into_bytes())
 }
 
 fn with_data(content: RecordContent<'_>, data: Result<Vec<u8>, NoSchema>) -> Result<RecordContent<'_>, NoSchema> {

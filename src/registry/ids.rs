@@ -10,11 +10,11 @@ use super::{
     client::RegistryClient,
     error::RegistryError,
     subjects::{Subject, subjects},
-    writer_schemas::{WriterSchema, remember, remembered},
+    writer_schemas::{remember, remembered},
 };
 use crate::{
     config::{KafkaConfig, RegistryConfig, ValueFormat},
-    domain::{DataSchema, Label as _},
+    domain::{DataSchema, Label as _, avro::AvroSchema},
     telemetry::IntGauge,
 };
 
@@ -79,12 +79,6 @@ impl SchemaIds {
         self.known.read().get(schema.index()).copied().flatten()
     }
 
-    /// Whether the ids of all schemas of events are known.
-    pub(crate) fn has_events(&self) -> bool {
-        let mut schemas = self.subjects.iter().map(|subject| subject.schema);
-        schemas.all(|schema| schema == DataSchema::ProfileState || self.get(schema).is_some())
-    }
-
     /// Asks the registry for every id once. An id that was known stays so if the registry does not answer.
     ///
     /// # Errors
@@ -129,7 +123,7 @@ impl SchemaIds {
         let is_remembered = || remembered(&self.url, id).is_some_and(|known| known.is_version_of(subject.schema));
         if subject.format == ValueFormat::Avro
             && !is_remembered()
-            && let Ok(schema) = WriterSchema::parse(subject.text())
+            && let Ok(schema) = AvroSchema::parse(subject.text())
         {
             // Readers of this process need no registry for what it writes.
             remember(&self.url, id, Arc::new(schema));

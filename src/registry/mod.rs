@@ -18,4 +18,4 @@ mod writer_schemas;
 pub(crate) use client::RegistryClient;
 pub(crate) use error::RegistryError;
 pub(crate) use ids::SchemaIds;
-pub(crate) use writer_schemas::{WriterSchema, remember, remembered};
+pub(crate) use writer_schemas::{remember, remembered};

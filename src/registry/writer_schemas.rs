@@ -6,12 +6,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::RwLock;
-use serde_json::Value;
 
-use crate::domain::{
-    DataSchema,
-    avro::{AvroSchema, AvroSchemaError},
-};
+use crate::domain::avro::AvroSchema;
 
 /// More schemas than the records of a topic have, unless something else writes to it.
 const MAX_SCHEMAS: usize = 256;
@@ -19,14 +15,14 @@ const MAX_SCHEMAS: usize = 256;
 static REMEMBERED: RwLock<SchemasById> = RwLock::new(SchemasById(BTreeMap::new()));
 
 /// By the URL of the registry and the id. One registry does not have the ids of another.
-struct SchemasById(BTreeMap<(String, u32), Arc<WriterSchema>>);
+struct SchemasById(BTreeMap<(String, u32), Arc<AvroSchema>>);
 
 impl SchemasById {
-    fn get(&self, url: &str, id: u32) -> Option<Arc<WriterSchema>> {
+    fn get(&self, url: &str, id: u32) -> Option<Arc<AvroSchema>> {
         self.0.get(&(url.to_owned(), id)).map(Arc::clone)
     }
 
-    fn insert(&mut self, url: &str, id: u32, schema: Arc<WriterSchema>) {
+    fn insert(&mut self, url: &str, id: u32, schema: Arc<AvroSchema>) {
         if self.0.len() >= MAX_SCHEMAS {
             self.0.clear();
         }
@@ -34,52 +30,20 @@ impl SchemasById {
     }
 }
 
-/// A schema of the registry.
-#[derive(Debug)]
-pub(crate) struct WriterSchema {
-    /// The full name; `None` if the type has none.
-    name: Option<String>,
-    /// The parsed schema.
-    pub(crate) schema: AvroSchema,
-}
-
-impl WriterSchema {
-    /// Parses the text that the registry returns.
-    ///
-    /// # Errors
-    /// [`AvroSchemaError`].
-    pub(crate) fn parse(text: &str) -> Result<Self, AvroSchemaError> {
-        Ok(Self { schema: AvroSchema::parse(text)?, name: full_name(text) })
-    }
-
-    /// Whether this is a version of a schema of this service, and not that of another record.
-    pub(crate) fn is_version_of(&self, schema: DataSchema) -> bool {
-        self.name.as_deref() == Some(schema.record_name())
-    }
-}
-
-fn full_name(text: &str) -> Option<String> {
-    let schema: Value = serde_json::from_str(text).ok()?;
-    let name = schema.get("name")?.as_str()?;
-    match schema.get("namespace").and_then(Value::as_str) {
-        Some(namespace) if !namespace.is_empty() && !name.contains('.') => Some(format!("{namespace}.{name}")),
-        _ => Some(name.to_owned()),
-    }
-}
-
 /// The schema with this id in the registry at this URL, if the process knows it.
-pub(crate) fn remembered(url: &str, id: u32) -> Option<Arc<WriterSchema>> {
+pub(crate) fn remembered(url: &str, id: u32) -> Option<Arc<AvroSchema>> {
     REMEMBERED.read().get(url, id)
 }
 
 /// Remembers a schema instead of what the id had before.
-pub(crate) fn remember(url: &str, id: u32, schema: Arc<WriterSchema>) {
+pub(crate) fn remember(url: &str, id: u32, schema: Arc<AvroSchema>) {
     REMEMBERED.write().insert(url, id, schema);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::DataSchema;
 
     #[test]
     fn name_has_its_namespace_from_either_place() {
@@ -89,17 +53,17 @@ mod tests {
             r#"{"type": "record", "name": "io.trusthub_bridge.v1.ProfileDeleted", "fields": []}"#,
             r#"{"type": "record", "name": "io.trusthub_bridge.v1.ProfileDeleted", "namespace": "a", "fields": []}"#,
         ] {
-            let parsed = WriterSchema::parse(text).unwrap();
+            let parsed = AvroSchema::parse(text).unwrap();
             assert!(parsed.is_version_of(schema) && !parsed.is_version_of(DataSchema::ProfileState), "{text}");
         }
         for text in [r#"{"type": "record", "name": "ProfileDeleted", "fields": []}"#, r#""string""#] {
-            assert!(!WriterSchema::parse(text).unwrap().is_version_of(schema), "{text}");
+            assert!(!AvroSchema::parse(text).unwrap().is_version_of(schema), "{text}");
         }
     }
 
     #[test]
     fn memory_is_bounded_and_separate_for_each_registry() {
-        let schema = Arc::new(WriterSchema::parse(r#""string""#).unwrap());
+        let schema = Arc::new(AvroSchema::parse(r#""string""#).unwrap());
         let mut schemas = SchemasById(BTreeMap::new());
         schemas.insert("a", 1, Arc::clone(&schema));
         assert!(schemas.get("a", 1).is_some() && schemas.get("b", 1).is_none());

@@ -164,7 +164,7 @@ fn framed<'a>(id_header: Option<&[u8]>, value: &'a [u8]) -> Option<(u32, &'a [u8
 }
 
 fn decoded<E>(schema: DataSchema, writer: &AvroSchema, encoded: &[u8]) -> Result<Cow<'static, [u8]>, ContentError<E>> {
-    if writer.record_name() != Some(schema.record_name()) {
+    if !writer.is_version_of(schema) {
         return Err(ContentError::OtherSchema(schema.record_name()));
     }
     // No bytes are no JSON.

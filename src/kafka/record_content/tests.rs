@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::domain::avro::frame;
+use crate::domain::{
+    avro::frame,
+    cloud_events::{DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, STATE_TYPE},
+};
 
 fn content<'m>(headers: &'m BTreeMap<&str, &'m str>, value: &'m [u8]) -> RecordContent<'m> {
     match parse_parts(|name| headers.get(name).copied(), Some(value)) {

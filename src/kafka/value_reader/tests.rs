@@ -87,7 +87,7 @@ fn schema_that_does_not_fit_is_an_error_and_is_not_remembered() {
     assert_eq!(reader.json_blocking(SCHEMA, 7, &longer), Err(NoSchema::Unfit(AvroError::Length)));
     let empty = r#"{"type": "record", "name": "io.trusthub_bridge.v1.ProfileDeleted", "fields": []}"#;
     let url = &reader.registry.as_ref().unwrap().url;
-    remember(url, 7, Arc::new(WriterSchema::parse(empty).unwrap()));
+    remember(url, 7, Arc::new(AvroSchema::parse(empty).unwrap()));
     assert!(reader.json_blocking(SCHEMA, 7, &encoded()).is_ok(), "a registry that was restored is asked again");
 }
 

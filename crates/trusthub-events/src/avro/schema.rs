@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::DataSchema;
+
 /// How deep a schema may be nested.
 const MAX_DEPTH: usize = 32;
 
@@ -82,6 +84,12 @@ impl AvroSchema {
     #[must_use]
     pub fn record_name(&self) -> Option<&str> {
         self.record_name.as_deref()
+    }
+
+    /// Whether this is a version of a schema of this project, and not that of another record.
+    #[must_use]
+    pub fn is_version_of(&self, schema: DataSchema) -> bool {
+        self.record_name() == Some(schema.record_name())
     }
 }
 
