@@ -37,7 +37,7 @@ enum Viewers {
     /// There is no console.
     Off,
     /// No browser has the console open.
-    Nobody,
+    None,
     /// They show what they get.
     Reading,
     /// They ask for events, and read none.
@@ -46,7 +46,7 @@ enum Viewers {
 
 const CASES: [(&str, Viewers); 4] = [
     ("without a console", Viewers::Off),
-    ("with a console that nobody has open", Viewers::Nobody),
+    ("with a console that is not open", Viewers::None),
     ("with 100 browsers", Viewers::Reading),
     ("with 100 browsers that read nothing", Viewers::Silent),
 ];
@@ -109,7 +109,7 @@ impl Case {
         let callbacks = Shape::USUAL.prepare((RATE * time.as_secs_f64()) as u64);
         let clients = Clients::connect(self.service.address, CONNECTIONS);
         let browsers = match self.viewers {
-            Viewers::Off | Viewers::Nobody => Vec::new(),
+            Viewers::Off | Viewers::None => Vec::new(),
             Viewers::Reading => (0..OPEN).map(|number| Browser::open(self.console, number, true)).collect(),
             Viewers::Silent => (0..OPEN).map(|number| Browser::open(self.console, number, false)).collect(),
         };

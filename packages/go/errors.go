@@ -24,7 +24,7 @@ const (
 var ErrNoSchema = errors.New("set WriterSchema, which asks the schema registry for it, or BundledSchemas if the bridge has the " +
 	"version of this module")
 
-// UnusableError says that a record cannot be used. Its offset is committed all the same, or the partition would be blocked.
+// UnusableError says that a record cannot be used. Its offset is committed nevertheless, or the partition would be blocked.
 // Every other error means that the record must be read again.
 type UnusableError struct {
 	// Reason is UnknownType or Unreadable.

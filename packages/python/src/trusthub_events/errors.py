@@ -8,7 +8,7 @@ class SchemaUnavailable(Exception):
 class Unusable(Exception):
     """This consumer cannot use the record; an operator should check it.
 
-    Its offset is committed all the same, or the partition would be blocked.
+    Its offset is committed nevertheless, or the partition would be blocked.
     """
 
     # A stable name, for logs and metrics.

@@ -1,7 +1,7 @@
 package io.trusthub_bridge.events;
 
 /**
- * A record cannot be used. Its offset is committed all the same, or the partition would be blocked. The message names the field and
+ * A record cannot be used. Its offset is committed nevertheless, or the partition would be blocked. The message names the field and
  * never contains its value, which may be personal data.
  */
 public final class UnusableRecordException extends Exception {
