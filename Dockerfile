@@ -15,6 +15,7 @@ RUN command -v cmake >/dev/null \
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY crates/durable-spool/Cargo.toml crates/durable-spool/
+COPY crates/kafka-token/Cargo.toml crates/kafka-token/
 COPY crates/test-support/Cargo.toml crates/test-support/
 COPY crates/trusthub-client/Cargo.toml crates/trusthub-client/
 COPY crates/trusthub-events/Cargo.toml crates/trusthub-events/
