@@ -11,6 +11,7 @@
 //! - `reconcile` finds changes that no callback has announced, by asking Trust Hub through the crate
 //!   [`trusthub_client`].
 //! - `projector` derives the present state of each profile from the events, and `profiles` reads the states for commands.
+//! - [`aws`] signs the tokens with which the service logs in to Amazon MSK.
 //! - `registry` asks a schema registry for the ids of the schemas.
 //! - `replay` turns dead letters that can become events now into those events.
 //! - `app` connects the modules, and [`cli`] is the program's interface.
@@ -32,11 +33,13 @@ pub mod verify;
 
 mod admin;
 mod app;
+pub mod aws;
 pub use app::initial_metrics_page;
 mod blocking;
 pub mod cli;
 pub mod config;
 mod console;
+mod http_client;
 mod http_server;
 mod liveness;
 mod profiles;

@@ -96,7 +96,7 @@ variables! {
     KAFKA_SECURITY_PROTOCOL: OPEN, "plaintext",
         "`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`";
     KAFKA_SASL_MECHANISM: OPEN, ABSENT,
-        "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`; required by the SASL protocols";
+        "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER` or `AWS_MSK_IAM`; required by the SASL protocols";
     KAFKA_SASL_USERNAME: OPEN, ABSENT,
         "user name; required by `PLAIN` and `SCRAM`";
     KAFKA_SASL_PASSWORD: SECRET, ABSENT,
@@ -119,6 +119,36 @@ variables! {
         "file or folder of certificate authorities (PEM) trusted for the token endpoint, or `probe` for those of the system; by default those of `KAFKA_SSL_CA_LOCATION`";
     KAFKA_OAUTH_TOKEN_FILE: OPEN, ABSENT,
         "path of a file in which another program keeps a current token, such as a projected service account token of Kubernetes; a JSON Web Token with `exp` and `sub`; read again before the token expires";
+    AWS_REGION: OPEN, ABSENT,
+        "region of the Amazon MSK cluster, such as `eu-central-1`; required by `AWS_MSK_IAM`, unless `AWS_DEFAULT_REGION` is set";
+    AWS_DEFAULT_REGION: OPEN, ABSENT,
+        "region, if `AWS_REGION` is not set";
+    AWS_ACCESS_KEY_ID: OPEN, ABSENT,
+        "id of an access key; if it is set, the credentials are those of the environment";
+    AWS_SECRET_ACCESS_KEY: SECRET, ABSENT,
+        "secret of that key; required with `AWS_ACCESS_KEY_ID`";
+    AWS_SESSION_TOKEN: SECRET, ABSENT,
+        "session token of a temporary key";
+    AWS_ROLE_ARN: OPEN, ABSENT,
+        "role whose credentials AWS STS issues for a token, as Amazon EKS sets it for a service account with a role";
+    AWS_WEB_IDENTITY_TOKEN_FILE: OPEN, ABSENT,
+        "path of the file with that token; required with `AWS_ROLE_ARN`, and read for each request";
+    AWS_ROLE_SESSION_NAME: OPEN, ABSENT,
+        "name of the session in AWS's audit log; by default `trusthub-bridge`";
+    AWS_ENDPOINT_URL_STS: OPEN, ABSENT,
+        "base URL of AWS STS; by default that of the region";
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: OPEN, ABSENT,
+        "path of the credentials at the agent of Amazon ECS, which sets it";
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: OPEN, ABSENT,
+        "URL of the agent that has the credentials, as EKS Pod Identity sets it; without TLS only on this machine or at the agent of Amazon ECS or EKS";
+    AWS_CONTAINER_AUTHORIZATION_TOKEN: SECRET, ABSENT,
+        "what that agent requires in the header `Authorization`";
+    AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: OPEN, ABSENT,
+        "path of a file with the same, which is read for each request and takes precedence";
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: OPEN, ABSENT,
+        "base URL of the instance metadata service, which has the credentials if no other variable names a source; by default `http://169.254.169.254`";
+    AWS_EC2_METADATA_DISABLED: OPEN, ABSENT,
+        "`true` or `false`: whether the instance metadata service is never asked";
     KAFKA_SSL_CA_LOCATION: OPEN, "probe",
         "file or folder of trusted certificate authorities (PEM) for the TLS protocols; `probe` uses those of the system";
     KAFKA_SSL_CERTIFICATE_LOCATION: OPEN, ABSENT,

@@ -40,9 +40,9 @@ pub use dead_letters::DeadLettersConfig;
 pub use files::CredentialFiles;
 pub use http::{AdminConfig, HttpConfig};
 pub use kafka::{
-    ClientCertificate, ClientCredentials, EventMode, KafkaConfig, OAuthConfig, PasswordLogin, REFUSED_PROPERTIES,
-    RefusedProperty, RegistryConfig, RegistryUser, SaslLogin, SaslMechanism, Security, Tls, TokenSource, ValueConfig,
-    ValueFormat,
+    AwsCredentialSource, AwsKeys, ClientCertificate, ClientCredentials, ContainerAuthorization, EventMode, KafkaConfig,
+    MskIamConfig, OAuthConfig, PasswordLogin, REFUSED_PROPERTIES, RefusedProperty, RegistryConfig, RegistryUser,
+    SaslLogin, SaslMechanism, Security, Tls, TokenSource, ValueConfig, ValueFormat, WebIdentity,
 };
 pub use logging::{LogFormat, LoggingConfig, ShutdownConfig, log_filter};
 pub use probe::{ProbeConfig, ProbeKey, ProbeSigner};
@@ -119,7 +119,7 @@ pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Load
     warnings.extend(warnings_of(&config.twilio, &config.trusthub));
     warnings.extend(config.kafka.values.warning());
     warnings.extend(config.console.warning());
-    warnings.extend(config.kafka.warning());
+    warnings.extend(config.kafka.warnings());
     if config.reconcile.interval.is_some() {
         warnings.extend(config.twilio.missing_credentials());
     }

@@ -20,6 +20,7 @@ use rdkafka::{
 };
 
 use super::{
+    client::KafkaClient,
     client_config,
     dead_letter_record::DeadLetterRecord,
     error::{classify, classify_code},
@@ -95,7 +96,7 @@ pub(crate) fn read_last_dead_letters(
 }
 
 struct BoundedReader {
-    consumer: BaseConsumer<QuietContext>,
+    consumer: KafkaClient<BaseConsumer<QuietContext>>,
     topic: String,
     deadline: Instant,
 }

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rdkafka::ClientConfig;
 use secrecy::ExposeSecret as _;
 
-use super::token_file;
+use super::{client::ClientSettings, token_file};
 use crate::config::{ClientCredentials, KafkaConfig, OAuthConfig, SaslLogin, Security, Tls, TokenSource};
 
 /// The time after which librdkafka fails a record. The service's own deadline is far shorter and expires first.
@@ -38,7 +38,7 @@ const BATCH_BYTES: &str = "131072";
 const QUEUE_KBYTES: &str = "131072";
 
 /// The properties that all clients share: addresses, security, timeouts, and `KAFKA_PROPERTIES`.
-pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
+pub(super) fn common(kafka: &KafkaConfig) -> ClientSettings {
     let timeout = kafka.ack_timeout.max(MIN_SETUP_TIMEOUT).as_millis().to_string();
     let mut config = ClientConfig::new();
     config
@@ -58,15 +58,15 @@ pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
         config.set(key, value);
     }
     set_security(&mut config, &kafka.security);
-    config
+    ClientSettings::new(config, kafka)
 }
 
 /// Limits how much a consumer prefetches, so that its memory does not depend on the size of the topic.
 ///
 /// When the limit is reached, librdkafka pauses the fetches of a partition for `fetch.queue.backoff.ms`. The default of a
 /// second would limit a reader to the limit per second, whatever the broker can send.
-pub(super) fn limit_read_ahead(config: &mut ClientConfig) -> &mut ClientConfig {
-    config
+pub(super) fn limit_read_ahead(settings: &mut ClientSettings) -> &mut ClientSettings {
+    settings
         .set("queued.max.messages.kbytes", "4096")
         .set("fetch.message.max.bytes", "1048576")
         .set("fetch.queue.backoff.ms", "5")
@@ -74,9 +74,9 @@ pub(super) fn limit_read_ahead(config: &mut ClientConfig) -> &mut ClientConfig {
 
 /// The properties of the producer: idempotent, acknowledged by all in-sync replicas, and with the partitioner of Java
 /// clients.
-pub(super) fn producer(kafka: &KafkaConfig) -> ClientConfig {
-    let mut config = common(kafka);
-    config
+pub(super) fn producer(kafka: &KafkaConfig) -> ClientSettings {
+    let mut settings = common(kafka);
+    settings
         .set("acks", "all")
         .set("enable.idempotence", "true")
         // With several requests in flight on a partition that was just created, librdkafka can mistake the
@@ -92,7 +92,7 @@ pub(super) fn producer(kafka: &KafkaConfig) -> ClientConfig {
         .set("message.max.bytes", MAX_MESSAGE_BYTES)
         // A broker that creates topics automatically uses its own default number of partitions.
         .set("allow.auto.create.topics", "false");
-    config
+    settings
 }
 
 fn set_security(config: &mut ClientConfig, security: &Security) {
@@ -106,6 +106,10 @@ fn set_security(config: &mut ClientConfig, security: &Security) {
                     .set("sasl.password", login.password.expose_secret());
             }
             SaslLogin::Token(oauth) => set_token_login(config, oauth, tls.as_ref()),
+            // The tokens are set, so librdkafka has no method to get one. Its method OIDC takes only JSON Web Tokens.
+            SaslLogin::MskIam(_) => {
+                config.set("sasl.mechanism", "OAUTHBEARER");
+            }
         }
     }
     if let Some(tls) = security.tls() {
@@ -165,7 +169,7 @@ fn set_tls(config: &mut ClientConfig, tls: &Tls) {
 /// A message that names the property. It does not contain the values of secrets.
 pub(crate) fn check_properties(kafka: &KafkaConfig) -> Result<(), String> {
     use rdkafka::error::KafkaError::ClientConfig as InvalidProperty;
-    match producer(kafka).create_native_config() {
+    match producer(kafka).properties().create_native_config() {
         Ok(_) => Ok(()),
         Err(InvalidProperty(_, description, key, _)) => Err(format!("{key}: {}", description.trim())),
         Err(other) => Err(other.to_string()),
@@ -204,7 +208,9 @@ mod tests {
 
     #[test]
     fn idle_connection_is_closed_before_a_load_balancer_drops_it() {
-        let max_idle = |config: &ClientConfig| config.get("connections.max.idle.ms").unwrap().parse::<u64>().unwrap();
+        let max_idle = |settings: &ClientSettings| {
+            settings.properties().get("connections.max.idle.ms").unwrap().parse::<u64>().unwrap()
+        };
         for config in [common(&kafka(&[])), producer(&kafka(&[]))] {
             assert!((4_000..240_000).contains(&max_idle(&config)), "{}", max_idle(&config));
         }
@@ -255,7 +261,7 @@ mod tests {
         ];
         for kafka in logins {
             assert_eq!(check_properties(&kafka), Ok(()));
-            let created: Result<BaseConsumer, _> = common(&kafka).create();
+            let created: Result<BaseConsumer, _> = common(&kafka).properties().create();
             assert!(created.is_ok(), "{:?}", created.err());
         }
     }
@@ -263,8 +269,8 @@ mod tests {
     #[test]
     fn scope_is_encoded_and_extensions_are_joined() {
         let config = common(&token_login(client_credentials(None), None));
-        assert_eq!(config.get("sasl.oauthbearer.scope"), Some("api%3A%2F%2Fkafka%2F%2Edefault%20b%26c"));
-        assert_eq!(config.get("sasl.oauthbearer.extensions"), Some("logicalCluster=lkc-1,b=2"));
+        assert_eq!(config.properties().get("sasl.oauthbearer.scope"), Some("api%3A%2F%2Fkafka%2F%2Edefault%20b%26c"));
+        assert_eq!(config.properties().get("sasl.oauthbearer.extensions"), Some("logicalCluster=lkc-1,b=2"));
     }
 
     #[test]
@@ -277,7 +283,7 @@ mod tests {
             (Some("/idp.pem"), None, "/idp.pem"),
         ] {
             let config = common(&token_login(client_credentials(own), tls));
-            assert_eq!(config.get("https.ca.location"), Some(expected));
+            assert_eq!(config.properties().get("https.ca.location"), Some(expected));
         }
     }
 
@@ -299,7 +305,7 @@ mod tests {
     fn librdkafka_reports_that_all_brokers_are_down() {
         let (sender, codes) = mpsc::channel();
         let config = common(&KafkaConfig { bootstrap_servers: "127.0.0.1:1".to_owned(), ..kafka(&[]) });
-        let client: BaseConsumer<ErrorContext> = config.create_with_context(ErrorContext(sender)).unwrap();
+        let client: BaseConsumer<ErrorContext> = config.properties().create_with_context(ErrorContext(sender)).unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         let is_reported = || codes.try_iter().any(|code| code == RDKafkaErrorCode::AllBrokersDown);
         while !is_reported() {

@@ -14,7 +14,7 @@ use rdkafka::{
 };
 
 use super::{
-    client_config, leader::LEADER_PARTITION, leader_task::LeaderTask, producer::QuietContext,
+    client::KafkaClient, client_config, leader::LEADER_PARTITION, leader_task::LeaderTask, producer::QuietContext,
     temporary::TemporaryClient,
 };
 use crate::{
@@ -82,7 +82,7 @@ impl LastRun {
         let answer = blocking::run("reconcile-last", move || {
             let mut config = client_config::common(&kafka);
             config.set("group.id", LeaderTask::Reconcile.group_id(&kafka)).set("enable.auto.commit", "false");
-            let consumer: TemporaryClient<BaseConsumer<_>> =
+            let consumer: TemporaryClient<KafkaClient<BaseConsumer<_>>> =
                 TemporaryClient::create(Some(&operations), || config.create_with_context(QuietContext))?;
             let _operation = operations.begin(Operation::KafkaMetadata);
             request(&consumer, &kafka.topic)

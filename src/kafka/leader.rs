@@ -23,7 +23,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientContext,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
     error::{KafkaError, RDKafkaErrorCode},
@@ -31,7 +31,13 @@ use rdkafka::{
 use thiserror::Error;
 use tokio::{sync::watch, time::timeout};
 
-use super::{client_config, leader_task::LeaderTask, producer::QuietContext, temporary::TemporaryClient};
+use super::{
+    client::{ClientSettings, KafkaClient},
+    client_config,
+    leader_task::LeaderTask,
+    producer::QuietContext,
+    temporary::TemporaryClient,
+};
 use crate::{
     blocking::{self, BlockingError},
     config::KafkaConfig,
@@ -264,7 +270,7 @@ impl Drop for LeaderElection {
 
 /// A member of the group. It runs on its own thread.
 struct GroupMember {
-    config: ClientConfig,
+    config: ClientSettings,
     topic: String,
     listener: RebalanceListener,
     leave: Arc<AtomicBool>,
@@ -276,7 +282,7 @@ impl GroupMember {
     /// left.
     fn run(self) -> Result<(), KafkaError> {
         let leadership = self.listener.leadership.clone();
-        let consumer: BaseConsumer<RebalanceListener> = self.config.create_with_context(self.listener)?;
+        let consumer: KafkaClient<BaseConsumer<RebalanceListener>> = self.config.create_with_context(self.listener)?;
         consumer.subscribe(&[&self.topic])?;
         while !self.leave.load(Ordering::Relaxed) {
             if let Some(Err(error)) = consumer.poll(POLL_TIMEOUT) {
@@ -292,7 +298,7 @@ impl GroupMember {
     }
 }
 
-fn member_config(kafka: &KafkaConfig, group: &str) -> ClientConfig {
+fn member_config(kafka: &KafkaConfig, group: &str) -> ClientSettings {
     let mut config = client_config::common(kafka);
     config
         .set("group.id", group)
@@ -314,7 +320,7 @@ async fn is_group_empty_soon(
     let (config, operations) = (client_config::common(kafka), Arc::clone(operations));
     let listed = blocking::run("leader-free", move || {
         let deadline = Instant::now() + DEAD_MEMBER_WAIT;
-        let consumer: TemporaryClient<BaseConsumer<_>> =
+        let consumer: TemporaryClient<KafkaClient<BaseConsumer<_>>> =
             TemporaryClient::create(Some(&operations), || config.create_with_context(QuietContext))?;
         loop {
             let operation = operations.begin(Operation::KafkaMetadata);

@@ -18,13 +18,15 @@
 //! tells which partition has a profile.
 //!
 //! A login by OAuth token is librdkafka's own, configured by `client_config`. `token_endpoint` offers it a token that is in a
-//! file, which `token_file` reads, and `token_failure` reports why there is none.
+//! file, which `token_file` reads, and `token_failure` reports why there is none. `client` creates all clients, and
+//! `msk_login` sets the tokens of those that log in to Amazon MSK by IAM, through `token_receiver`.
 //!
 //! Clients of both halves that live for one request or one run are `temporary`. Each module lists its blocking calls
 //! with their thread, lock and bound.
 
 mod admin;
 mod bounded_read;
+mod client;
 mod client_config;
 mod creation_error;
 mod dead_letter;
@@ -37,6 +39,7 @@ mod last_run;
 mod leader;
 mod leader_task;
 mod metrics;
+mod msk_login;
 mod partitioner;
 mod producer;
 mod projection;
@@ -51,6 +54,7 @@ mod temporary;
 mod token_endpoint;
 mod token_failure;
 mod token_file;
+mod token_receiver;
 mod topic_history;
 mod topic_monitor;
 mod topic_read_error;

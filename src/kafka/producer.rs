@@ -25,7 +25,9 @@ use rdkafka::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink, client_config,
+    Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink,
+    client::KafkaClient,
+    client_config,
     error::{classify, explain},
     metrics::{AclOperation, KafkaMetrics},
     token_failure,
@@ -132,7 +134,7 @@ impl ProducerContext for DeliveryContext {
     }
 }
 
-type Producer = ThreadedProducer<DeliveryContext>;
+type Producer = KafkaClient<ThreadedProducer<DeliveryContext>>;
 
 /// An idempotent producer for both topics.
 pub(crate) struct KafkaSink {

@@ -21,6 +21,7 @@ use rdkafka::{
 };
 
 use super::{
+    client::KafkaClient,
     client_config,
     error::{classify, classify_code},
     producer::QuietContext,
@@ -49,7 +50,7 @@ pub(crate) struct FoundRecord {
 
 /// Finds a record of one topic that was written after the search was started.
 pub(crate) struct RecordSearch {
-    consumer: TemporaryClient<BaseConsumer<QuietContext>>,
+    consumer: TemporaryClient<KafkaClient<BaseConsumer<QuietContext>>>,
     topic: String,
     /// The end of each partition at the start of the search; empty if the topic did not exist.
     ends: BTreeMap<i32, i64>,

@@ -14,8 +14,8 @@ use rdkafka::{
 };
 
 use super::{
-    client_config, error, producer::QuietContext, temporary::TemporaryClient, topic_history::PartitionProgress,
-    topic_read_error::REQUEST_TIMEOUT,
+    client::KafkaClient, client_config, error, producer::QuietContext, temporary::TemporaryClient,
+    topic_history::PartitionProgress, topic_read_error::REQUEST_TIMEOUT,
 };
 use crate::{
     config::KafkaConfig,
@@ -26,7 +26,7 @@ use crate::{
 /// How many queued errors of a consumer are logged after a request failed. Usually there are three.
 const MAX_CAUSES: usize = 100;
 
-pub(super) type TopicConsumer = TemporaryClient<StreamConsumer<QuietContext>>;
+pub(super) type TopicConsumer = TemporaryClient<KafkaClient<StreamConsumer<QuietContext>>>;
 
 /// The time until the deadline, at least 1 ms, because librdkafka does not send a request with a timeout of zero.
 pub(super) fn time_left(deadline: Instant) -> Duration {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 /// follows.
 const MESSAGE: &str = "SASL OAUTHBEARER token: ";
 /// The longest reason. It can contain the whole answer of an identity provider.
-const MAX_CHARS: usize = 300;
+const MAX_CHARS: usize = 400;
 
 /// For how long after the last report it is the same failure, even if Kafka is available meanwhile: a client learns
 /// of it when it is polled, which can be after another client got a token.
@@ -79,6 +79,11 @@ pub(super) fn report(message: &str) -> Option<String> {
     Some(reason)
 }
 
+/// The message of librdkafka about a token that cannot be had for this reason.
+pub(super) fn message(reason: &str) -> String {
+    format!("Failed to acquire {MESSAGE}{reason}")
+}
+
 /// Notes that Kafka is available: a failure that begins later is logged again.
 pub(super) fn end() {
     FAILURE.lock().is_over = true;
@@ -88,8 +93,8 @@ fn reason(message: &str) -> Option<String> {
     let (_, reason) = message.split_once(MESSAGE)?;
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     let short: String = reason.trim().chars().take(MAX_CHARS).map(printable).collect();
-    // The process's own endpoint for token files already says what to do.
-    if short.contains("KAFKA_OAUTH_TOKEN_FILE") {
+    // The messages of this process already say what to do.
+    if ["KAFKA_OAUTH_TOKEN_FILE", "AWS"].iter().any(|own| short.contains(own)) {
         return Some(short);
     }
     let hint = HINTS.iter().find(|(parts, _)| parts.iter().any(|part| short.contains(part)));

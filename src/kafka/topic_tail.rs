@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
+    Offset, TopicPartitionList,
     consumer::{Consumer as _, StreamConsumer},
     error::KafkaError,
     message::{BorrowedMessage, Headers as _, Message as _},
@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use super::{
+    client::KafkaClient,
     client_config,
     producer::QuietContext,
     temporary::TemporaryClient,
@@ -77,7 +78,7 @@ impl ConsumedRecord {
 
 /// A consumer without a group: it receives every record and leaves no state in the cluster.
 pub(crate) struct TopicTail {
-    consumer: TemporaryClient<StreamConsumer<QuietContext>>,
+    consumer: TemporaryClient<KafkaClient<StreamConsumer<QuietContext>>>,
 }
 
 impl TopicTail {
@@ -111,15 +112,18 @@ impl TopicTail {
 }
 
 /// Creates a consumer with all partitions of the topics assigned. Blocks.
-fn open(kafka: &KafkaConfig, topics: &[String]) -> Result<TemporaryClient<StreamConsumer<QuietContext>>, KafkaError> {
-    let mut config: ClientConfig = client_config::common(kafka);
+fn open(
+    kafka: &KafkaConfig,
+    topics: &[String],
+) -> Result<TemporaryClient<KafkaClient<StreamConsumer<QuietContext>>>, KafkaError> {
+    let mut config = client_config::common(kafka);
     config
         .set("group.id", "trusthub-bridge-follower")
         .set("enable.auto.commit", "false")
         // Each record is delivered as soon as it arrives, because a person is watching. Larger fetches would delay it.
         .set("fetch.wait.max.ms", "20")
         .set("fetch.error.backoff.ms", "20");
-    let consumer: TemporaryClient<StreamConsumer<_>> =
+    let consumer: TemporaryClient<KafkaClient<StreamConsumer<_>>> =
         TemporaryClient::create(None, || config.create_with_context(QuietContext))?;
     let mut all = TopicPartitionList::new();
     for topic in topics {

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, Response, StatusCode, Url, header, redirect};
-use rustls::crypto::ring;
+use reqwest::{Client, Method, Response, StatusCode, Url, header};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
@@ -15,7 +14,10 @@ use super::{
     error::{RegistryError, message_of},
     subjects::Subject,
 };
-use crate::config::{RegistryConfig, RegistryUser};
+use crate::{
+    config::{RegistryConfig, RegistryUser},
+    http_client::{self, HttpTimeouts},
+};
 
 /// How long a request may take, with its response.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +27,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
-const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// A client of one registry. It opens no connection before the first request.
 #[derive(Debug)]
@@ -42,20 +43,9 @@ impl RegistryClient {
     /// [`RegistryError::Setup`] when the URL is not valid, or when it needs certificate authorities and the system has none.
     pub(crate) fn new(config: &RegistryConfig) -> Result<Self, RegistryError> {
         let base = Url::parse(&config.url).map_err(|_| RegistryError::Setup("it is not a valid URL".to_owned()))?;
-        // The provider is process-wide; another part of the process may already have installed the same one.
-        let _ = ring::default_provider().install_default();
-        let builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT);
-        let builder = match base.scheme() {
-            "https" => builder.https_only(true),
-            // Plain HTTP needs no certificate authorities, and a proxy would see the credentials.
-            _ => builder.tls_certs_only([]).no_proxy(),
-        };
-        let client = builder.build().map_err(|error| RegistryError::Setup(error.without_url().to_string()))?;
+        let timeouts = HttpTimeouts { connect: CONNECT_TIMEOUT, total: REQUEST_TIMEOUT };
+        let client = http_client::create(base.scheme() == "https", timeouts)
+            .map_err(|error| RegistryError::Setup(error.without_url().to_string()))?;
         Ok(Self { client, base, user: config.user.clone() })
     }
 
@@ -143,13 +133,6 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, RegistryError> {
     serde_json::from_slice(body).map_err(|_| RegistryError::NotARegistry)
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, RegistryError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
-            return Err(RegistryError::NotARegistry);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+async fn read(response: Response) -> Result<Vec<u8>, RegistryError> {
+    http_client::read(response, MAX_RESPONSE_BYTES).await?.ok_or(RegistryError::NotARegistry)
 }

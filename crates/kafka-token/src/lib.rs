@@ -135,7 +135,9 @@ mod tests {
         let consumer: BaseConsumer = config().create().unwrap();
         let set = |token| set_token(consumer.client(), token);
         assert!(reason(set(ClientToken { expires: SystemTime::now(), ..token("a") })).contains("unexpired token"));
-        assert!(reason(set(ClientToken { expires: UNIX_EPOCH - Duration::from_secs(1), ..token("a") })).contains("exp=0"));
+        assert!(
+            reason(set(ClientToken { expires: UNIX_EPOCH - Duration::from_secs(1), ..token("a") })).contains("exp=0")
+        );
         for value in ["ä", "a b", "a\0b", "a\u{1}b"] {
             assert!(matches!(set(token(value)), Err(SetTokenError::InvalidCharacter)), "{value:?}");
         }
@@ -147,7 +149,9 @@ mod tests {
     #[test]
     fn client_that_logs_in_otherwise_takes_no_token() {
         let consumer: BaseConsumer = ClientConfig::new().create().unwrap();
-        assert!(reason(set_token(consumer.client(), token("a"))).contains("not the configured authentication mechanism"));
+        assert!(
+            reason(set_token(consumer.client(), token("a"))).contains("not the configured authentication mechanism")
+        );
     }
 
     #[test]

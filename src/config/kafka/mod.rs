@@ -1,5 +1,7 @@
 //! The Kafka cluster and its topics.
 
+mod mechanism;
+mod msk_iam;
 mod oauth;
 mod properties;
 mod security;
@@ -9,9 +11,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use mechanism::SaslMechanism;
+pub use msk_iam::{AwsCredentialSource, AwsKeys, ContainerAuthorization, MskIamConfig, WebIdentity};
 pub use oauth::{ClientCredentials, OAuthConfig, TokenSource};
 pub use properties::{REFUSED_PROPERTIES, RefusedProperty};
-pub use security::{ClientCertificate, PasswordLogin, SaslLogin, SaslMechanism, Security, Tls};
+pub use security::{ClientCertificate, PasswordLogin, SaslLogin, Security, Tls};
 pub use values::{EventMode, RegistryConfig, RegistryUser, ValueConfig, ValueFormat};
 
 use super::{
@@ -24,6 +28,7 @@ use super::{
     environment::Environment,
     validate::Validator,
 };
+use msk_iam::AwsSection;
 use oauth::OAuthSection;
 use security::{SaslSection, SslSection};
 use values::{CloudEventsSection, RegistrySection};
@@ -78,6 +83,7 @@ pub(super) struct KafkaSections {
     kafka: KafkaSection,
     sasl: SaslSection,
     oauth: OAuthSection,
+    aws: AwsSection,
     ssl: SslSection,
     cloud_events: CloudEventsSection,
     registry: RegistrySection,
@@ -89,6 +95,7 @@ impl KafkaSections {
             kafka: environment.section("KAFKA_", validator)?,
             sasl: environment.section("KAFKA_SASL_", validator)?,
             oauth: environment.section("KAFKA_OAUTH_", validator)?,
+            aws: environment.section("AWS_", validator)?,
             ssl: environment.section("KAFKA_SSL_", validator)?,
             cloud_events: environment.section("CE_", validator)?,
             registry: environment.section("SCHEMA_REGISTRY_", validator)?,
@@ -96,7 +103,7 @@ impl KafkaSections {
     }
 
     pub(super) fn validate(self, validator: &mut Validator) -> Option<KafkaConfig> {
-        let Self { kafka, sasl, oauth, ssl, cloud_events, registry } = self;
+        let Self { kafka, sasl, oauth, aws, ssl, cloud_events, registry } = self;
         let bootstrap_servers = bootstrap_servers(kafka.bootstrap_servers, validator);
         let topic = topic(&KAFKA_TOPIC, kafka.topic, validator);
         let dead_letter_topic = dead_letter_topic(kafka.dead_letter_topic, topic.as_deref(), validator);
@@ -107,7 +114,7 @@ impl KafkaSections {
         let topic_partitions = validator.parse_number(&KAFKA_TOPIC_PARTITIONS, kafka.topic_partitions, 1..=10_000);
         let topic_replication = validator.parse_number(&KAFKA_TOPIC_REPLICATION, kafka.topic_replication, 1..=32);
         let value_format = values::format(kafka.value_format, validator);
-        let security = security::validate(kafka.security_protocol, sasl, oauth, ssl, validator);
+        let security = security::validate(kafka.security_protocol, sasl, oauth, aws, ssl, validator);
         let properties = kafka.properties.map(|text| properties::parse(&text, validator));
         // Twilio gives up after 15 s, so a later acknowledgement has no use.
         let ack_timeout = validator.parse_number(&KAFKA_ACK_TIMEOUT_MS, kafka.ack_timeout_ms, 100..=14_000);
@@ -195,12 +202,19 @@ fn profiles_topic(given: Option<String>, others: [Option<&str>; 2], validator: &
 }
 
 impl KafkaConfig {
-    /// Warns about a client secret that the network can read.
-    pub(super) fn warning(&self) -> Option<String> {
-        match &self.security {
-            Security::Sasl { login: SaslLogin::Token(oauth), .. } => oauth.warning(),
-            _ => None,
-        }
+    /// Warns about a login that the network can read, or that Amazon MSK does not accept.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let Security::Sasl { login, tls } = &self.security else { return Vec::new() };
+        let of_login = match login {
+            SaslLogin::Token(oauth) => oauth.warning(),
+            SaslLogin::MskIam(msk) => msk.warning(),
+            SaslLogin::Password(_) => None,
+        };
+        let is_msk_without_tls = tls.is_none() && matches!(login, SaslLogin::MskIam(_));
+        let of_protocol = is_msk_without_tls.then(|| {
+            "KAFKA_SECURITY_PROTOCOL is not sasl_ssl, but Amazon MSK accepts AWS_MSK_IAM only with TLS".to_owned()
+        });
+        of_login.into_iter().chain(of_protocol).collect()
     }
 
     pub(super) fn describe(&self) -> Vec<Row> {

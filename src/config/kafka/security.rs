@@ -1,6 +1,6 @@
 //! Encryption and authentication, as a type that cannot represent an invalid combination.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -12,7 +12,11 @@ use crate::config::{
         Variable,
     },
     describe::Row,
-    kafka::oauth::{OAuthConfig, OAuthSection, set_variables},
+    kafka::{
+        mechanism::{AWS_MSK_IAM, Mechanism, OAUTHBEARER, SaslMechanism, read_mechanism},
+        msk_iam::{AwsSection, MskIamConfig},
+        oauth::{OAuthConfig, OAuthSection, set_variables},
+    },
     validate::Validator,
 };
 
@@ -42,6 +46,9 @@ pub enum SaslLogin {
     Password(PasswordLogin),
     /// An OAuth token, which is replaced before it expires (`OAUTHBEARER`).
     Token(OAuthConfig),
+    /// A request to Amazon MSK, signed with AWS credentials, as a token (`AWS_MSK_IAM`). Clones share it, because all clients
+    /// of a configuration share its tokens.
+    MskIam(Arc<MskIamConfig>),
 }
 
 /// A Kafka user and its password.
@@ -73,43 +80,6 @@ pub struct ClientCertificate {
     pub certificate_location: String,
     /// The path of the private key (PEM).
     pub key_location: String,
-}
-
-/// The SASL mechanisms that need a user name and a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SaslMechanism {
-    /// The password itself is sent.
-    Plain,
-    /// Salted challenge-response with SHA-256.
-    ScramSha256,
-    /// Salted challenge-response with SHA-512.
-    ScramSha512,
-}
-
-/// The words of `KAFKA_SASL_MECHANISM`. `None` is a login by token.
-const MECHANISMS: [(&str, Option<SaslMechanism>); 4] = [
-    ("PLAIN", Some(SaslMechanism::Plain)),
-    ("SCRAM-SHA-256", Some(SaslMechanism::ScramSha256)),
-    ("SCRAM-SHA-512", Some(SaslMechanism::ScramSha512)),
-    (OAUTHBEARER, None),
-];
-/// Kafka's name of the mechanism that sends a token.
-const OAUTHBEARER: &str = "OAUTHBEARER";
-/// Mechanisms of Kafka that are not supported. They are listed so that the problem can name them.
-const OTHER_MECHANISMS: [&str; 2] = ["GSSAPI", "AWS_MSK_IAM"];
-/// The words of `KAFKA_SASL_MECHANISM`, as a problem names them.
-const SUPPORTED: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER";
-
-impl SaslMechanism {
-    /// Returns Kafka's name of the mechanism.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -147,6 +117,7 @@ pub(super) fn validate(
     protocol: Option<String>,
     sasl: SaslSection,
     oauth: OAuthSection,
+    aws: AwsSection,
     ssl: SslSection,
     validator: &mut Validator,
 ) -> Option<Security> {
@@ -162,11 +133,11 @@ pub(super) fn validate(
         }
         Protocol::SaslPlaintext => {
             ssl.report_unused(validator);
-            sasl.validate(oauth, validator).map(|login| Security::Sasl { login, tls: None })
+            sasl.validate(oauth, aws, validator).map(|login| Security::Sasl { login, tls: None })
         }
         Protocol::SaslSsl => {
             let tls = ssl.validate(validator);
-            let login = sasl.validate(oauth, validator);
+            let login = sasl.validate(oauth, aws, validator);
             Some(Security::Sasl { login: login?, tls: Some(tls?) })
         }
     }
@@ -187,9 +158,9 @@ fn report_unused_login(sasl: &SaslSection, oauth: &OAuthSection, validator: &mut
 }
 
 impl SaslSection {
-    fn validate(self, oauth: OAuthSection, validator: &mut Validator) -> Option<SaslLogin> {
+    fn validate(self, oauth: OAuthSection, aws: AwsSection, validator: &mut Validator) -> Option<SaslLogin> {
         match read_mechanism(self.mechanism.clone(), validator) {
-            Some(None) => {
+            Some(Mechanism::Token) => {
                 for variable in self.set() {
                     validator.report(
                         variable,
@@ -199,14 +170,19 @@ impl SaslSection {
                 }
                 oauth.validate(validator).map(SaslLogin::Token)
             }
-            Some(Some(mechanism)) => {
-                for variable in oauth.set() {
+            Some(Mechanism::MskIam) => {
+                report_unused_oauth(&oauth, validator);
+                for variable in self.set() {
                     validator.report(
                         variable,
-                        "contradicts KAFKA_SASL_MECHANISM, which does not use it; remove it, or write \
-                         KAFKA_SASL_MECHANISM=OAUTHBEARER",
+                        "contradicts KAFKA_SASL_MECHANISM=AWS_MSK_IAM, which logs in with AWS credentials; remove it, or \
+                         write KAFKA_SASL_MECHANISM=SCRAM-SHA-512",
                     );
                 }
+                aws.validate(validator).map(|msk| SaslLogin::MskIam(Arc::new(msk)))
+            }
+            Some(Mechanism::Password(mechanism)) => {
+                report_unused_oauth(&oauth, validator);
                 self.validate_password(mechanism, validator)
             }
             // The other variables cannot be checked without a mechanism, unless only a login by password has them.
@@ -248,16 +224,13 @@ impl SaslSection {
     }
 }
 
-fn read_mechanism(given: Option<String>, validator: &mut Validator) -> Option<Option<SaslMechanism>> {
-    let Some(text) = given else {
-        validator.report_missing(&KAFKA_SASL_MECHANISM, SUPPORTED);
-        return None;
-    };
-    if let Some(other) = OTHER_MECHANISMS.iter().find(|other| other.eq_ignore_ascii_case(&text)) {
-        validator.report(&KAFKA_SASL_MECHANISM, format!("{other} is not supported; write {SUPPORTED}"));
-        return None;
+fn report_unused_oauth(oauth: &OAuthSection, validator: &mut Validator) {
+    for variable in oauth.set() {
+        validator.report(
+            variable,
+            "contradicts KAFKA_SASL_MECHANISM, which does not use it; remove it, or write KAFKA_SASL_MECHANISM=OAUTHBEARER",
+        );
     }
-    validator.parse_choice(&KAFKA_SASL_MECHANISM, Some(text), &MECHANISMS)
 }
 
 impl SslSection {
@@ -319,6 +292,10 @@ impl Security {
             Some(SaslLogin::Token(oauth)) => Some(oauth),
             _ => None,
         }));
+        rows.extend(MskIamConfig::describe(match self.login() {
+            Some(SaslLogin::MskIam(msk)) => Some(msk),
+            _ => None,
+        }));
         let tls = self.tls();
         let client = tls.and_then(|tls| tls.client_certificate.as_ref());
         rows.extend([
@@ -342,6 +319,7 @@ impl Security {
                 login.password_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
             ],
             Some(SaslLogin::Token(_)) => [OAUTHBEARER.to_owned(), String::new(), String::new(), String::new()],
+            Some(SaslLogin::MskIam(_)) => [AWS_MSK_IAM.to_owned(), String::new(), String::new(), String::new()],
         }
     }
 

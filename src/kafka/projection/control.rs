@@ -12,7 +12,7 @@ use rdkafka::{
 };
 
 use super::{
-    super::{client_config, producer::QuietContext},
+    super::{client::KafkaClient, client_config, producer::QuietContext},
     problem::ProjectionError,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub(crate) fn request_rebuild(
     let mut config = client_config::producer(kafka);
     config.set("message.timeout.ms", PUBLISH_TIMEOUT.as_millis().to_string());
     let failed = |error: &KafkaError| ProjectionError::of_request(&request, error);
-    let producer: BaseProducer<RebuildContext> =
+    let producer: KafkaClient<BaseProducer<RebuildContext>> =
         config.create_with_context(RebuildContext::default()).map_err(|error| failed(&error))?;
     let mut requested = Vec::new();
     for partition in partitions {

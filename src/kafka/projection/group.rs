@@ -7,14 +7,19 @@ use std::{collections::BTreeMap, time::Duration};
 
 use parking_lot::Mutex;
 use rdkafka::{
-    ClientConfig, ClientContext, Offset, TopicPartitionList,
+    ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata, Rebalance},
     error::{KafkaError, KafkaResult},
 };
 
 use super::{
-    super::{client_config, producer::QuietContext, value_reader::ValueReader},
+    super::{
+        client::{ClientSettings, KafkaClient},
+        client_config,
+        producer::QuietContext,
+        value_reader::ValueReader,
+    },
     committed::PartitionCounts,
     event_record::EventRecord,
     limits::{REQUEST_TIMEOUT, START_TIMEOUT},
@@ -112,7 +117,7 @@ fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
 
 /// A member of the group.
 pub(crate) struct ProjectionGroup {
-    consumer: BaseConsumer<GroupContext>,
+    consumer: KafkaClient<BaseConsumer<GroupContext>>,
     name: String,
     events: String,
     values: ValueReader,
@@ -123,7 +128,7 @@ pub(super) fn group_name(states: &str) -> String {
     format!("trusthub-bridge-profiles.{states}")
 }
 
-fn config(kafka: &KafkaConfig, name: &str) -> ClientConfig {
+fn config(kafka: &KafkaConfig, name: &str) -> ClientSettings {
     let mut config = client_config::common(kafka);
     client_config::limit_read_ahead(&mut config)
         .set("group.id", name)
@@ -244,7 +249,7 @@ impl ProjectionGroup {
     /// # Errors
     /// [`ProjectionError`] of the request.
     pub(super) fn partitions_of(&self, topic: &str) -> Result<Option<i32>, ProjectionError> {
-        partitions_of(&self.consumer, topic)
+        partitions_of(&*self.consumer, topic)
     }
 
     /// The number of brokers in the cluster; 0 if it cannot be read.

@@ -10,7 +10,7 @@ use rdkafka::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{client_config, producer::QuietContext, value_reader::ValueReader},
+    super::{client::KafkaClient, client_config, producer::QuietContext, value_reader::ValueReader},
     event_record::EventRecord,
     group::group_name,
     limits::REQUEST_TIMEOUT,
@@ -25,9 +25,9 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Reads partitions of any topic. Records of transactions that were aborted are skipped.
 pub(crate) struct PartitionReader {
-    committed: BaseConsumer<QuietContext>,
+    committed: KafkaClient<BaseConsumer<QuietContext>>,
     /// Sees the records of transactions that have not ended.
-    uncommitted: BaseConsumer<QuietContext>,
+    uncommitted: KafkaClient<BaseConsumer<QuietContext>>,
     values: ValueReader,
 }
 

@@ -13,6 +13,7 @@ use rdkafka::{
 
 use super::{
     super::{
+        client::KafkaClient,
         client_config,
         producer::QuietContext,
         value_reader::{UnknownSchema, ValueReader},
@@ -48,7 +49,7 @@ pub(crate) enum Tailed {
 /// A consumer without a group that reads every partition of the state topic from its beginning, and then what is written. Skips
 /// records of transactions that were aborted. All calls block.
 pub(crate) struct StateTail {
-    consumer: BaseConsumer<QuietContext>,
+    consumer: KafkaClient<BaseConsumer<QuietContext>>,
     topic: String,
     partitions: i32,
     /// The next offset of each partition that has been read.
@@ -76,10 +77,10 @@ impl StateTail {
             .set("allow.auto.create.topics", "false")
             // Brokers answer at once when there are records, but not when a transaction ends. A person is waiting.
             .set("fetch.wait.max.ms", "200");
-        let consumer: BaseConsumer<_> = config
+        let consumer: KafkaClient<BaseConsumer<_>> = config
             .create_with_context(QuietContext)
             .map_err(|error| ProjectionError::of_request("create a Kafka client for the states of profiles", &error))?;
-        let Some(partitions) = partitions_of(&consumer, topic)? else { return Ok(None) };
+        let Some(partitions) = partitions_of(&*consumer, topic)? else { return Ok(None) };
         let mut assignment = TopicPartitionList::new();
         let added = (0..partitions)
             .try_for_each(|partition| assignment.add_partition_offset(topic, partition, Offset::Beginning));
@@ -156,7 +157,7 @@ impl StateTail {
     /// Whether the topic is still the one that is read, with as many partitions.
     fn check(&self) -> Result<(), ProjectionError> {
         let topic = &self.topic;
-        if partitions_of(&self.consumer, topic)? != Some(self.partitions) {
+        if partitions_of(&*self.consumer, topic)? != Some(self.partitions) {
             return Err(ProjectionError::outdated("the number of partitions changed"));
         }
         for (partition, next) in &self.next {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientContext,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, OwnedHeaders},
@@ -16,6 +16,7 @@ use rdkafka::{
 
 use super::{
     super::{
+        client::{ClientSettings, KafkaClient},
         client_config,
         producer::QuietContext,
         value_encoder::{EncodeError, EncodedRecord, ValueEncoder},
@@ -95,14 +96,14 @@ pub(crate) enum TransactionError {
 
 /// A transactional producer for the state topic.
 pub(crate) struct StateWriter {
-    producer: BaseProducer<WriterContext>,
-    config: ClientConfig,
+    producer: KafkaClient<BaseProducer<WriterContext>>,
+    config: ClientSettings,
     topic: String,
     encoder: ValueEncoder,
 }
 
 /// Creates a client, and waits until Kafka has accepted it and aborted the transaction of the former one.
-fn create(config: &ClientConfig, topic: &str) -> Result<BaseProducer<WriterContext>, ProjectionError> {
+fn create(config: &ClientSettings, topic: &str) -> Result<KafkaClient<BaseProducer<WriterContext>>, ProjectionError> {
     let failed = |error: &KafkaError| {
         let request = format!("begin transactions on topic {topic}");
         let has_timed_out = error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut)
@@ -119,7 +120,7 @@ fn create(config: &ClientConfig, topic: &str) -> Result<BaseProducer<WriterConte
         }
         ProjectionError::of_request(&request, error)
     };
-    let producer: BaseProducer<_> =
+    let producer: KafkaClient<BaseProducer<_>> =
         config.create_with_context(WriterContext::default()).map_err(|error| failed(&error))?;
     producer.init_transactions(INIT_TIMEOUT).map_err(|error| failed(&error))?;
     Ok(producer)

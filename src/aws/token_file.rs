@@ -1,0 +1,29 @@
+//! A token that another program keeps current in a file.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
+
+use super::error::CredentialError;
+
+/// The largest file of a token.
+const MAX_FILE_BYTES: u64 = 65_536;
+
+/// Reads a token that another program keeps current. Blocks.
+pub(super) fn read_token(variable: &'static str, path: &Path) -> Result<String, CredentialError> {
+    let failed = |error: io::Error| CredentialError::TokenFile { variable, reason: error.kind() };
+    // Opening a pipe would wait for a writer.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(CredentialError::TokenFile { variable, reason: io::ErrorKind::InvalidInput });
+    }
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    let token = text.trim();
+    if token.is_empty() || text.len() as u64 > MAX_FILE_BYTES || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(CredentialError::TokenFile { variable, reason: io::ErrorKind::InvalidData });
+    }
+    Ok(token.to_owned())
+}

@@ -1,0 +1,80 @@
+//! Requests the credentials of a role from AWS STS, for a token of another identity provider.
+//!
+//! The request and its response are those of
+//! [`AssumeRoleWithWebIdentity`](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html). It is
+//! not signed: the token is what proves the identity.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Client, header};
+use roxmltree::{Document, Node};
+
+use super::{
+    error::CredentialError,
+    issuer::{AwsCredentials, Issuer},
+    token_file::read_token,
+};
+use crate::config::{AwsKeys, WebIdentity};
+
+pub(super) const STS: Issuer = Issuer {
+    name: "AWS STS",
+    hint: "check AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and the trust policy of the role, and that STS can be reached",
+};
+
+/// The URL of the service in a region. That of China has another domain.
+pub(super) fn url(identity: &WebIdentity, region: &str) -> String {
+    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
+    identity.sts_url.clone().unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com{suffix}"))
+}
+
+pub(super) async fn fetch(
+    client: &Client,
+    identity: &WebIdentity,
+    region: &str,
+) -> Result<AwsCredentials, CredentialError> {
+    let token = read_token("AWS_WEB_IDENTITY_TOKEN_FILE", &identity.token_file)?;
+    let form = [
+        ("Action", "AssumeRoleWithWebIdentity"),
+        ("Version", "2011-06-15"),
+        ("RoleArn", &identity.role_arn),
+        ("RoleSessionName", &identity.session_name),
+        ("WebIdentityToken", &token),
+    ];
+    let body: Vec<_> =
+        form.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();
+    let request = client
+        .post(url(identity, region))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(body.join("&"));
+    match STS.send(request).await? {
+        Ok(body) => parsed(&body).ok_or_else(|| STS.malformed()),
+        Err((status, body)) => Err(STS.rejected(status, &message_of(&body))),
+    }
+}
+
+fn parsed(body: &[u8]) -> Option<AwsCredentials> {
+    let document = Document::parse(str::from_utf8(body).ok()?).ok()?;
+    let credentials = element(document.root(), "Credentials")?;
+    let text = |name: &str| element(credentials, name)?.text().map(str::trim).filter(|text| !text.is_empty());
+    Some(AwsCredentials {
+        keys: AwsKeys {
+            access_key_id: text("AccessKeyId")?.to_owned(),
+            secret_access_key: text("SecretAccessKey")?.into(),
+            session_token: Some(text("SessionToken")?.into()),
+        },
+        expires: Some(text("Expiration")?.parse().ok()?),
+    })
+}
+
+/// The code and the message of an error. It does not repeat the token.
+fn message_of(body: &[u8]) -> String {
+    let text = str::from_utf8(body).unwrap_or_default();
+    let Ok(document) = Document::parse(text) else { return String::new() };
+    let text = |name: &str| {
+        element(document.root(), name).and_then(|found| found.text()).unwrap_or_default().trim().to_owned()
+    };
+    [text("Code"), text("Message")].join(" ")
+}
+
+fn element<'a>(below: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
+    below.descendants().find(|node| node.is_element() && node.tag_name().name() == name)
+}

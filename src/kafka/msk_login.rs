@@ -1,0 +1,210 @@
+//! A login to Amazon MSK: gives every client a token, and the next one before it expires.
+//!
+//! A token is a signed request, so it needs no server, only credentials. All clients of a configuration share one token. It is
+//! replaced after 80 % of its lifetime, which ends with that of the credentials. Credentials are requested again before a token
+//! would outlive them, and while that fails, the former ones are used for as long as they are valid.
+//!
+//! | Call | Thread | Lock | Bound |
+//! | --- | --- | --- | --- |
+//! | request credentials, read the file of a token | `kafka-aws-login`, for as long as the process lives | none | that of [`aws`](crate::aws) |
+//! | set the token of all clients | the same | the state's | none of the calls waits |
+
+use std::{
+    io,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use kafka_token::ClientToken;
+use parking_lot::Mutex;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::runtime::Builder;
+
+use super::{token_failure, token_receiver::TokenReceiver};
+use crate::{
+    aws::{AwsCredentials, CredentialClient, CredentialError, TOKEN_LIFETIME, msk_token},
+    config::MskIamConfig,
+    domain::Timestamp,
+};
+
+/// What the audit log of AWS shows as the client.
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+/// The time from a failure to the next attempt, as librdkafka has it for the tokens that it requests itself.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
+/// How often the clock is compared, which can be set, and which stands still for timers while a machine is suspended.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
+/// By how much credentials outlive a token for which no others are requested.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// The refreshers of this process: one for each configuration, so usually one.
+static REFRESHERS: Mutex<Vec<(Arc<MskIamConfig>, Arc<TokenRefresher>)>> = Mutex::new(Vec::new());
+
+/// Gives tokens to the registered clients.
+#[derive(Default)]
+pub(super) struct TokenRefresher {
+    state: Mutex<RefreshState>,
+}
+
+#[derive(Default)]
+struct RefreshState {
+    token: Option<SignedToken>,
+    /// Why there is no new token; `None` if the last attempt was successful.
+    failure: Option<String>,
+    clients: Vec<(u64, Arc<dyn TokenReceiver>)>,
+    last_id: u64,
+}
+
+struct SignedToken {
+    text: SecretString,
+    expires: Timestamp,
+    access_key_id: String,
+}
+
+/// Removes a client from its refresher when it is dropped.
+pub(super) struct TokenRegistration {
+    refresher: Arc<TokenRefresher>,
+    id: u64,
+}
+
+impl Drop for TokenRegistration {
+    fn drop(&mut self) {
+        self.refresher.state.lock().clients.retain(|(id, _)| *id != self.id);
+    }
+}
+
+impl TokenRefresher {
+    /// The refresher of a configuration. Starts its thread on first use.
+    ///
+    /// # Errors
+    /// When the system has no thread for it.
+    pub(super) fn of(msk: &Arc<MskIamConfig>) -> io::Result<Arc<Self>> {
+        let mut refreshers = REFRESHERS.lock();
+        if let Some((_, refresher)) = refreshers.iter().find(|(known, _)| Arc::ptr_eq(known, msk)) {
+            return Ok(Arc::clone(refresher));
+        }
+        let refresher = Arc::new(Self::default());
+        let (credentials, receiver) = (CredentialCache::new(msk), Arc::clone(&refresher));
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new()
+            .name("kafka-aws-login".to_owned())
+            .spawn(move || runtime.block_on(receiver.run(credentials)))?;
+        refreshers.push((Arc::clone(msk), Arc::clone(&refresher)));
+        Ok(refresher)
+    }
+
+    /// Gives the client the present token if there is one, and each later one until the registration is dropped.
+    pub(super) fn register(self: Arc<Self>, client: Arc<dyn TokenReceiver>) -> TokenRegistration {
+        let mut state = self.state.lock();
+        if let Some(token) = &state.token {
+            token.give(&*client);
+        }
+        state.last_id += 1;
+        let (id, failure) = (state.last_id, state.failure.clone());
+        state.clients.push((id, Arc::clone(&client)));
+        drop(state);
+        if let Some(reason) = failure {
+            client.fail(&reason);
+        }
+        TokenRegistration { refresher: self, id }
+    }
+
+    async fn run(self: Arc<Self>, mut credentials: CredentialCache) {
+        loop {
+            let now = Timestamp::from(SystemTime::now());
+            let pause = self.renew(&mut credentials, now).await;
+            wait(now, pause).await;
+        }
+    }
+
+    /// Signs a token for all clients. Returns the time until the next one is due.
+    async fn renew(&self, credentials: &mut CredentialCache, now: Timestamp) -> Duration {
+        let (usable, failure) = credentials.get(now).await;
+        if let Some(error) = &failure {
+            token_failure::report(&token_failure::message(&error.to_string()));
+        }
+        let token = usable.and_then(|usable| SignedToken::sign(&usable, &credentials.msk, now));
+        let due = token.as_ref().map(|token| now.until(token.expires).mul_f64(0.8));
+        let mut state = self.state.lock();
+        state.failure = failure.map(|error| error.to_string());
+        if let Some(token) = token {
+            state.clients.iter().for_each(|(_, client)| token.give(&**client));
+            state.token = Some(token);
+        } else if let Some(reason) = &state.failure {
+            state.clients.iter().for_each(|(_, client)| client.fail(reason));
+        }
+        match (due, &state.failure) {
+            (Some(due), None) => due,
+            (due, _) => due.unwrap_or(RETRY_PAUSE).min(RETRY_PAUSE),
+        }
+    }
+}
+
+/// Waits for the pause by the clock or by the timer, whichever ends first.
+async fn wait(from: Timestamp, pause: Duration) {
+    let began = Instant::now();
+    loop {
+        let by_clock = from.until(SystemTime::now().into());
+        let remaining = pause.saturating_sub(by_clock.max(began.elapsed()));
+        if remaining.is_zero() {
+            return;
+        }
+        tokio::time::sleep(remaining.min(CLOCK_INTERVAL)).await;
+    }
+}
+
+impl SignedToken {
+    fn sign(credentials: &AwsCredentials, msk: &MskIamConfig, now: Timestamp) -> Option<Self> {
+        let text = msk_token(&credentials.keys, &msk.region, now, USER_AGENT).ok()?;
+        let latest = now.after(TOKEN_LIFETIME);
+        let expires = credentials.expires.map_or(latest, |expires| expires.min(latest));
+        Some(Self { text, expires, access_key_id: credentials.keys.access_key_id.clone() })
+    }
+
+    fn give(&self, client: &dyn TokenReceiver) {
+        let since_epoch = Duration::from_millis(u64::try_from(self.expires.unix_millis()).unwrap_or(0));
+        let expires = SystemTime::UNIX_EPOCH + since_epoch;
+        let token = ClientToken { value: self.text.expose_secret(), expires, principal: &self.access_key_id };
+        if let Err(error) = client.receive(token) {
+            tracing::debug!(%error, "cannot set the token of a Kafka client");
+        }
+    }
+}
+
+/// The credentials, which are requested again before they expire.
+struct CredentialCache {
+    msk: Arc<MskIamConfig>,
+    client: Option<CredentialClient>,
+    known: Option<AwsCredentials>,
+}
+
+impl CredentialCache {
+    fn new(msk: &Arc<MskIamConfig>) -> Self {
+        Self { msk: Arc::clone(msk), client: None, known: None }
+    }
+
+    /// The credentials that are valid at this time, and why there are no newer ones.
+    async fn get(&mut self, now: Timestamp) -> (Option<AwsCredentials>, Option<CredentialError>) {
+        let outlives = |credentials: &AwsCredentials, lifetime: Duration| {
+            credentials.expires.is_none_or(|expires| now.until(expires) > lifetime)
+        };
+        if let Some(known) = self.known.as_ref().filter(|known| outlives(known, TOKEN_LIFETIME + MARGIN)) {
+            return (Some(known.clone()), None);
+        }
+        match self.fetch(now).await {
+            Ok(fetched) => {
+                self.known = Some(fetched.clone());
+                (Some(fetched), None)
+            }
+            Err(error) => (self.known.clone().filter(|known| outlives(known, Duration::ZERO)), Some(error)),
+        }
+    }
+
+    async fn fetch(&mut self, now: Timestamp) -> Result<AwsCredentials, CredentialError> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => CredentialClient::new(&self.msk)?,
+        };
+        self.client.insert(client).fetch(now).await
+    }
+}
