@@ -27,3 +27,32 @@ pub(super) fn read_token(variable: &'static str, path: &Path) -> Result<String, 
     }
     Ok(token.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn problem(path: &Path) -> String {
+        read_token("VARIABLE", path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn file_that_has_no_token_is_rejected_without_waiting() {
+        let folder = std::env::temp_dir().join(format!("aws-token-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("token");
+        fs::write(&file, " a.b-c_d=\r\n").unwrap();
+        assert_eq!(read_token("VARIABLE", &file).unwrap(), "a.b-c_d=");
+        for text in ["", "\n", "two words", "ä", &"a".repeat(65_537)] {
+            fs::write(&file, text).unwrap();
+            assert!(problem(&file).starts_with("VARIABLE cannot be read (invalid data); "), "{}", problem(&file));
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(problem(&file).contains("(entity not found)"));
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        assert!(problem(&file).contains("(invalid input parameter)"), "{}", problem(&file));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -78,3 +78,42 @@ fn message_of(body: &[u8]) -> String {
 fn element<'a>(below: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
     below.descendants().find(|node| node.is_element() && node.tag_name().name() == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn credentials_are_read_from_the_answer() {
+        let answer = "<?xml version=\"1.0\"?><R xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Credentials>\
+                      <AccessKeyId> ASIA1 </AccessKeyId><SecretAccessKey>a&amp;b</SecretAccessKey>\
+                      <SessionToken>t</SessionToken><Expiration>2026-11-20T11:04:00Z</Expiration></Credentials></R>";
+        let credentials = parsed(answer.as_bytes()).unwrap();
+        assert_eq!(credentials.keys.access_key_id, "ASIA1");
+        assert_eq!(credentials.keys.secret_access_key.expose_secret(), "a&b");
+        assert_eq!(credentials.keys.session_token.unwrap().expose_secret(), "t");
+        assert_eq!(credentials.expires.unwrap().to_string(), "2026-11-20T11:04:00.000Z");
+        for part in ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Credentials"] {
+            assert!(parsed(answer.replace(part, "Other").as_bytes()).is_none(), "{part}");
+        }
+        for text in ["", "{}", "<html>", "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "<Credentials/>"] {
+            assert!(parsed(text.as_bytes()).is_none() && message_of(text.as_bytes()).trim().is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn service_of_the_region_is_asked_unless_another_one_is_set() {
+        let mut identity = WebIdentity {
+            role_arn: String::new(),
+            token_file: "/token".into(),
+            session_name: String::new(),
+            sts_url: None,
+        };
+        assert_eq!(url(&identity, "us-gov-west-1"), "https://sts.us-gov-west-1.amazonaws.com");
+        assert_eq!(url(&identity, "cn-north-1"), "https://sts.cn-north-1.amazonaws.com.cn");
+        identity.sts_url = Some("http://127.0.0.1:1".to_owned());
+        assert_eq!(url(&identity, "cn-north-1"), "http://127.0.0.1:1");
+    }
+}

@@ -253,6 +253,9 @@ pub(super) fn explain(detail: &str) -> String {
         "; the broker requires a client certificate: set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"
     } else if detail.contains("invalid_token") {
         "; the broker does not accept the token: check which issuer and audience it requires, and KAFKA_OAUTH_SCOPE"
+    } else if detail.contains("Access denied") {
+        "; Amazon MSK does not accept the AWS credentials: check AWS_REGION, and that the policy of their role allows \
+         kafka-cluster:Connect"
     } else {
         ""
     };

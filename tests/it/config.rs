@@ -1,6 +1,7 @@
 //! The configuration: which values are read, which are rejected and which are never shown.
 
 mod accounts;
+mod aws;
 mod mistakes;
 mod shared_keys;
 mod values;

@@ -8,7 +8,7 @@
 //! - [`support`]: `test-support` makes only public what tests or benchmarks use.
 //! - [`test_names`]: how long the name of a test may be.
 //! - [`vocabulary`]: words that the project has replaced by standard terms do not return.
-//! - this file: how long a source file may be, and that only the replay trusts dead letters.
+//! - this file: how long a source file may be, that only the replay trusts dead letters, and that one call is unsafe.
 //!
 //! Each rule has unit tests with small sources that break it.
 
@@ -48,6 +48,21 @@ fn only_the_replay_trusts_dead_letters() {
     let calls = sources().into_iter().filter(|source| source.text.contains("::of_dead_letter("));
     let calls: Vec<_> = calls.map(|source| source.path.display().to_string()).collect();
     assert_eq!(calls, ["replay/classify.rs"]);
+}
+
+/// The compiler rejects `unsafe` in the packages that inherit the lints of the workspace. One has lints of its own.
+#[test]
+fn only_one_call_is_unsafe() {
+    const EXCEPTION: &str = "crates/kafka-token/src";
+    let root = project_root();
+    for folder in source_folders() {
+        let manifest = read(&root.join(&folder).with_file_name("Cargo.toml"));
+        assert_eq!(manifest.contains("[lints]\nworkspace = true\n"), folder != EXCEPTION, "{folder}");
+    }
+    assert!(read(&root.join("Cargo.toml")).contains("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+    let texts = sources_below(EXCEPTION).into_iter().map(|source| source.text);
+    let blocks: usize = texts.map(|text| text.matches("unsafe {").count() + text.matches("unsafe fn").count()).sum();
+    assert_eq!(blocks, 1, "unsafe blocks and functions in {EXCEPTION}");
 }
 
 /// A Rust source file of a package.

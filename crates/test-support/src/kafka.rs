@@ -6,6 +6,7 @@
 
 mod broker;
 mod cluster;
+mod msk;
 mod node;
 mod oauth;
 mod records;
@@ -14,6 +15,7 @@ mod secure;
 pub use self::{
     broker::{Broker, SHORT_SESSION, broker, unique_topic},
     cluster::{Cluster, FaultProxy},
+    msk::{MSK_SESSION, msk_broker},
     node::{USER, USER_PASSWORD, class_path, free_port},
     oauth::{CLIENT_SECRET, OAuthBroker, oauth_broker},
     records::Record,

@@ -11,6 +11,7 @@
 //! | use several brokers, and break the network to them | [`kafka::Cluster`], [`kafka::FaultProxy`], [`proxy::Fault`] |
 //! | use a Kafka that requires TLS or a login | [`kafka::SecureBroker`] |
 //! | use a Kafka that requires OAuth tokens, and their issuer | [`kafka::oauth_broker`], [`identity_provider::IdentityProvider`] |
+//! | use a Kafka that requires AWS credentials, and their issuer | [`kafka::msk_broker`], [`aws::AwsServer`] |
 //! | use an in-process Kafka that returns errors | [`mock_cluster`] |
 //! | send callbacks continuously and prove that none is lost | [`Load`], [`ledger::Ledger`] |
 //! | derive each profile's status as a consumer does | [`latest_statuses`] |
@@ -42,6 +43,7 @@
 // A value that starts a process or creates a file is no default.
 #![allow(clippy::new_without_default)]
 
+pub mod aws;
 mod bridge;
 mod consumer_view;
 mod executable;

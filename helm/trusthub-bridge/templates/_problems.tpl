@@ -3,7 +3,7 @@
 {{/* Fails with a list of all problems. */}}
 {{- define "trusthub-bridge.check" -}}
 {{- $lines := list }}
-{{- range $part := list "url" "keys" "kafka" "sasl" "oauth" "tls" "spool" "stop" "routing" "console" "environment" "monitoring" }}
+{{- range $part := list "url" "keys" "kafka" "sasl" "aws" "oauth" "tls" "spool" "stop" "routing" "console" "environment" "monitoring" }}
 {{- $found := include (print "trusthub-bridge.problems." $part) $ }}
 {{- range splitList "\n" $found }}
 {{- $lines = append $lines (trim .) }}
@@ -89,18 +89,30 @@ kafka.schemaRegistry.username: is required by kafka.schemaRegistry.existingSecre
 {{- $protocol := .Values.kafka.securityProtocol }}
 {{- $isUsed := hasPrefix "sasl_" $protocol }}
 {{- $isToken := eq .Values.kafka.sasl.mechanism "OAUTHBEARER" }}
-{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
+{{- $isIam := eq .Values.kafka.sasl.mechanism "AWS_MSK_IAM" }}
+{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
 {{- range $key, $text := $instead }}
 {{- $value := get $.Values.kafka.sasl $key }}
 {{- if and $isUsed $isToken (ne $key "mechanism") }}
 {{- if $value }}
 kafka.sasl.{{ $key }}: contradicts kafka.sasl.mechanism OAUTHBEARER, which does not use it; remove it, and write kafka.sasl.oauth.clientId and kafka.sasl.oauth.existingSecret instead
 {{- end }}
+{{- else if and $isUsed $isIam (ne $key "mechanism") }}
+{{- if $value }}
+kafka.sasl.{{ $key }}: contradicts kafka.sasl.mechanism AWS_MSK_IAM, which logs in with the role of the service account; remove it, or write SCRAM-SHA-512 to kafka.sasl.mechanism
+{{- end }}
 {{- else if and $isUsed (not $value) }}
 kafka.sasl.{{ $key }}: is required by kafka.securityProtocol {{ $protocol }} but not set; write {{ $text }}
 {{- else if and $value (not $isUsed) }}
 kafka.sasl.{{ $key }}: contradicts kafka.securityProtocol {{ $protocol }}, which does not use it; remove it, or write kafka.securityProtocol sasl_ssl
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.aws" -}}
+{{- $isUsed := and (hasPrefix "sasl_" .Values.kafka.securityProtocol) (eq .Values.kafka.sasl.mechanism "AWS_MSK_IAM") }}
+{{- if and .Values.kafka.sasl.awsRegion (not $isUsed) }}
+kafka.sasl.awsRegion: contradicts kafka.sasl.mechanism, which does not use it; remove it, or write sasl_ssl to kafka.securityProtocol and AWS_MSK_IAM to kafka.sasl.mechanism
 {{- end }}
 {{- end }}
 

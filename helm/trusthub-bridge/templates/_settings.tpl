@@ -83,6 +83,9 @@ KAFKA_SECURITY_PROTOCOL: {{ .securityProtocol | quote }}
 {{- with .sasl.mechanism }}
 KAFKA_SASL_MECHANISM: {{ . | quote }}
 {{- end }}
+{{- with .sasl.awsRegion }}
+AWS_REGION: {{ . | quote }}
+{{- end }}
 {{- if .sasl.existingSecret }}
 KAFKA_SASL_USERNAME: {{ .sasl.username | quote }}
 KAFKA_SASL_PASSWORD_FILE: {{ $secrets }}/kafka-password

@@ -89,6 +89,18 @@ fn contradictory_value_is_named_with_a_replacement() {
         (kafka(json!({ "securityProtocol": "sasl_ssl" })), "kafka.sasl.username", "write the Kafka user"),
         (kafka(json!({ "securityProtocol": "sasl_plaintext" })), "kafka.sasl.existingSecret", "write the name of a"),
         (kafka(json!({ "sasl": { "username": "bridge" } })), "kafka.sasl.username", "kafka.securityProtocol sasl_ssl"),
+        (
+            kafka(json!({ "securityProtocol": "sasl_ssl", "sasl": { "mechanism": "AWS_MSK_IAM", "username": "x" } })),
+            "kafka.sasl.username",
+            "which logs in with the role of the service account",
+        ),
+        (
+            kafka(
+                json!({ "securityProtocol": "sasl_ssl", "sasl": { "mechanism": "PLAIN", "awsRegion": "eu-west-1" } }),
+            ),
+            "kafka.sasl.awsRegion",
+            "and AWS_MSK_IAM to kafka.sasl.mechanism",
+        ),
         (kafka(json!({ "sasl": { "existingSecret": "x" } })), "kafka.sasl.existingSecret", "remove it, or write"),
         (
             oauth(json!({ "clientId": "x", "existingSecret": "y" })),

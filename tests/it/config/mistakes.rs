@@ -170,7 +170,7 @@ fn contradiction_in_the_security_of_kafka_is_reported() {
         (&[ssl, user], "KAFKA_SASL_USERNAME", "remove it, or write"),
         (&[password], "KAFKA_SASL_PASSWORD", "remove it, or write"),
         (&[("KAFKA_SASL_PASSWORD_FILE", gone)], "KAFKA_SASL_PASSWORD_FILE", "remove it, or write"),
-        (&[sasl, user, password], "KAFKA_SASL_MECHANISM", "SCRAM-SHA-512 or OAUTHBEARER"),
+        (&[sasl, user, password], "KAFKA_SASL_MECHANISM", "SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM"),
         (&[sasl, mechanism, password], "KAFKA_SASL_USERNAME", "write the Kafka user"),
         (&[sasl, mechanism, user], "KAFKA_SASL_PASSWORD", "or its path into KAFKA_SASL_PASSWORD_FILE"),
         (&[sasl, mechanism, user, broken], "KAFKA_SASL_PASSWORD", "control character; remove it"),
@@ -183,12 +183,7 @@ fn contradiction_in_the_security_of_kafka_is_reported() {
         (
             &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "gssapi")],
             "KAFKA_SASL_MECHANISM",
-            "GSSAPI is not supported; write PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
-        ),
-        (
-            &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "aws_msk_iam")],
-            "KAFKA_SASL_MECHANISM",
-            "AWS_MSK_IAM is not supported; write PLAIN",
+            "GSSAPI is not supported; write PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM",
         ),
         (
             &[sasl, user, password, ("KAFKA_SASL_MECHANISM", "MD5")],
@@ -424,6 +419,7 @@ fn all_problems_are_reported_in_one_error() {
         ["SPOOL_DIR", "SIMULATOR_STATE", "SCHEMA_REGISTRY_PASSWORD"].contains(&name)
             || name.contains("_SASL_")
             || name.contains("_OAUTH_")
+            || name.starts_with("AWS_")
             || name.contains("_SSL_")
             || name.ends_with("_FILE")
     };
@@ -445,7 +441,7 @@ fn no_problem_repeats_a_secret_written_into_the_wrong_variable() {
         ]
     };
     for (variable, value) in VARIABLES.iter().flat_map(|variable| shapes("hunter2").map(|value| (variable, value))) {
-        for mechanism in ["", "OAUTHBEARER"] {
+        for mechanism in ["", "OAUTHBEARER", "AWS_MSK_IAM"] {
             // Without a public URL there is a problem in every case.
             let sasl =
                 [("PUBLIC_URL", ""), ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"), ("KAFKA_SASL_MECHANISM", mechanism)];

@@ -80,9 +80,10 @@ pub(super) struct Texts {
 
 /// The library of the program, and the other crates of the workspace that it consists of. Paths in such a crate begin with
 /// its name. The simulator is left out: its answers are Twilio's.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
     ("", "src"),
     ("durable-spool", "crates/durable-spool/src"),
+    ("kafka-token", "crates/kafka-token/src"),
     ("trusthub-client", "crates/trusthub-client/src"),
     ("trusthub-events", "crates/trusthub-events/src"),
     ("twilio-accounts", "crates/twilio-accounts/src"),

@@ -26,9 +26,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Accepts only callbacks that `verify` has verified, and profiles that the client of Trust Hub has fetched.
     ("normalize", &["domain", "verify"]),
     // Reads the Kafka section of the configuration, so that no other module knows librdkafka's property names.
-    ("kafka", &["blocking", "config", "domain", "registry", "telemetry"]),
+    ("kafka", &["aws", "blocking", "config", "domain", "registry", "telemetry"]),
+    // Signs the tokens with which `kafka` logs in to Amazon MSK; knows nothing of Kafka.
+    ("aws", &["config", "domain", "http_client"]),
+    // Limits the requests that the process sends itself.
+    ("http_client", &[]),
     // Asks the schema registry for the ids of the schemas, and for the schema of an id.
-    ("registry", &["config", "domain", "telemetry"]),
+    ("registry", &["config", "domain", "http_client", "telemetry"]),
     // Joins the queue of `durable_spool` to the metrics.
     ("spool", &["domain", "telemetry"]),
     // Makes an event durable, in Kafka or in `durable_spool`; its tests also check the spool's metrics.
@@ -136,14 +140,17 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("durable_spool", &["app", "cli", "deliver", "spool"]),
     ("envy", &["config"]),
     ("fastrand", &["reconcile"]),
+    ("hmac", &["aws"]),
+    ("kafka_token", &["kafka"]),
     ("loom", &["http_server"]),
     ("maud", &["console"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["kafka"]),
-    ("reqwest", &["registry"]),
+    ("reqwest", &["aws", "http_client", "registry"]),
     ("rlimit", &["app"]),
     ("rustix", &["app", "cli", "console", "http_server"]),
-    ("rustls", &["registry"]),
+    ("roxmltree", &["aws"]),
+    ("rustls", &["http_client"]),
     ("subtle", &["console"]),
     ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
     ("trusthub_events", &["domain"]),

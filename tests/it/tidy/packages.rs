@@ -16,6 +16,8 @@ struct Wall {
 const WALLS: &[Wall] = &[
     // Records are bytes, whatever they mean.
     Wall { package: "durable-spool", own: &[], without: &["actix-web", "prometheus", "rdkafka", "reqwest"] },
+    // Any program with a client of librdkafka can use it.
+    Wall { package: "kafka-token", own: &[], without: &["actix-web", "prometheus", "reqwest"] },
     // A program that calls Trust Hub needs no HTTP server and no Kafka.
     Wall { package: "trusthub-client", own: &["trusthub-events"], without: &["actix-web", "rdkafka"] },
     // A consumer links neither an HTTP server nor a Kafka client nor a runtime.

@@ -82,6 +82,26 @@ impl Node {
         format: &[&str],
         options: &[&str],
     ) -> Self {
+        Self::prepare_on(class_path(), name, properties, format, options)
+    }
+
+    /// The same, with classes that the properties name.
+    pub(super) fn prepare_with_classes(
+        name: &str,
+        properties: &[(&str, &str)],
+        options: &[&str],
+        classes: &Path,
+    ) -> Self {
+        Self::prepare_on(&format!("{}:{}", class_path(), classes.display()), name, properties, &[], options)
+    }
+
+    fn prepare_on(
+        class_path: &str,
+        name: &str,
+        properties: &[(&str, &str)],
+        format: &[&str],
+        options: &[&str],
+    ) -> Self {
         let folder = temporary_folder().join(name);
         fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
         let (port, controller) = (free_port(), free_port());
@@ -95,7 +115,7 @@ impl Node {
         write(&settings, &[PROPERTIES, &addresses, &lines(properties)].concat());
         // The supervisor starts first: from here on the folder is removed in every case.
         let mut broker = Command::new("java");
-        broker.args(options).args(java("kafka.Kafka").get_args()).arg(&settings);
+        broker.args(options).args(java_on(class_path, "kafka.Kafka").get_args()).arg(&settings);
         let node = Self { process: Supervised::new(&broker, &folder), port };
         let cluster = ["format", "--cluster-id", "trusthub-bridge-tests", "--config"];
         run(java("kafka.tools.StorageTool").args(cluster).arg(settings).args(format));
@@ -159,10 +179,14 @@ impl Node {
 
 /// A JVM with a small heap that starts fast and runs for a short time.
 fn java(class: &str) -> Command {
+    java_on(class_path(), class)
+}
+
+fn java_on(class_path: &str, class: &str) -> Command {
     let logging = project_root().join("tests/kafka/log4j2.properties");
     let logging = format!("-Dlog4j2.configurationFile={}", logging.display());
     let mut java = Command::new("java");
-    java.args(["-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", &logging, "-cp", class_path(), class]);
+    java.args(["-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", &logging, "-cp", class_path, class]);
     java
 }
 
