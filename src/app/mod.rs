@@ -18,6 +18,7 @@ mod metrics;
 mod parts;
 mod profiles;
 mod reconcile;
+mod registry_password;
 mod reload;
 mod running;
 mod spool_commands;
@@ -146,6 +147,8 @@ pub(crate) struct Service {
     event_time_writer: BackgroundTask,
     schema_registry: BackgroundTask,
     kafka_probe: BackgroundTask,
+    kafka_renewal: BackgroundTask,
+    registry_password: Option<BackgroundTask>,
     credential_reloader: BackgroundTask,
     reload_request: Arc<Notify>,
     reconciliation: Option<BackgroundTask>,
@@ -195,6 +198,8 @@ impl Service {
         let admin = steps::serve_admin(ports.admin, metrics.shared, (&sink, &spool), &shutdown_flag, &liveness)?;
         let public = steps::serve_callbacks(ports.public, &config, &pipeline, &shutdown_flag, &liveness)?;
         let schema_registry = steps::learn_schema_ids(&liveness, &sink);
+        let kafka_renewal = steps::renew_kafka_credentials(&liveness, &sink, &config.kafka);
+        let registry_password = steps::reload_registry_password(&liveness, &config.kafka);
         let kafka_probe = steps::probe_kafka(&liveness, &sink, config.kafka);
         let failover = steps::control_failover(&liveness, failover);
         let reload_request = reloader.request();
@@ -216,6 +221,8 @@ impl Service {
             event_time_writer,
             schema_registry,
             kafka_probe,
+            kafka_renewal,
+            registry_password,
             credential_reloader,
             reload_request,
             reconciliation,
@@ -257,8 +264,14 @@ impl Service {
         self.public.stop(remaining()).await;
         self.pipeline.drain(remaining()).await;
         stop_waiting.abort();
-        let tasks = [self.credential_reloader, self.failover, self.schema_registry, self.kafka_probe];
-        for task in self.reconciliation.into_iter().chain(tasks) {
+        let tasks = [
+            self.credential_reloader,
+            self.kafka_renewal,
+            self.failover,
+            self.schema_registry,
+            self.kafka_probe,
+        ];
+        for task in self.reconciliation.into_iter().chain(self.registry_password).chain(tasks) {
             task.stop(remaining()).await;
         }
         if let Some(projection) = self.projection {

@@ -1,8 +1,8 @@
 //! What the log says when the service starts: which version runs, and what it uses.
 
 use crate::{
-    config::Config,
-    domain::{Label as _, PublicUrl, Resource, callback_route},
+    config::{CertificateExpiry, Config},
+    domain::{Label as _, PublicUrl, Resource, Timestamp, callback_route},
 };
 
 /// Logs the version, the features, the topics and the callback URLs. Nothing of it is secret.
@@ -29,7 +29,17 @@ pub(crate) fn log_start(config: &Config) {
         schema_registry = kafka.values.registry.as_ref().map(|registry| &*registry.url),
         "using these topics"
     );
+    log_certificates(kafka.credentials.security().expiry());
     config.public_urls.iter().for_each(log_callback_urls);
+}
+
+/// Says when certificates expire, if there are any.
+fn log_certificates(expiry: CertificateExpiry) {
+    if expiry != CertificateExpiry::default() {
+        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let (certificate_expires, ca_expires) = (text(expiry.certificate), text(expiry.authority));
+        tracing::info!(certificate_expires, ca_expires, "the certificates for Kafka");
+    }
 }
 
 fn log_callback_urls(url: &PublicUrl) {

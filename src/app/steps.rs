@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use twilio_signature::Verifier;
 
 use super::{
+    registry_password,
     reload::CredentialReloader,
     running::{BackgroundTask, RunningServer},
 };
@@ -100,6 +101,23 @@ pub(super) fn learn_schema_ids(liveness: &Liveness, sink: &KafkaSink) -> Backgro
 pub(super) fn probe_kafka(liveness: &Liveness, sink: &Arc<KafkaSink>, config: KafkaConfig) -> BackgroundTask {
     let sink = Arc::clone(sink);
     BackgroundTask::start(liveness, "the Kafka probe", |stop| kafka::monitor_topics(sink, config, stop))
+}
+
+/// Reads the password of the schema registry again when its file changes; `None` without a registry that needs one.
+pub(super) fn reload_registry_password(liveness: &Liveness, config: &KafkaConfig) -> Option<BackgroundTask> {
+    let user = config.values.registry.as_ref().and_then(|registry| registry.user.as_ref())?;
+    let password = user.password.clone();
+    Some(BackgroundTask::start(liveness, "the reloader of the registry's password", |stop| async move {
+        stop.run_until_cancelled(registry_password::reload(password)).await;
+    }))
+}
+
+/// Renews the Kafka credentials when their files change.
+pub(super) fn renew_kafka_credentials(liveness: &Liveness, sink: &Arc<KafkaSink>, config: &KafkaConfig) -> BackgroundTask {
+    let (sink, config) = (Arc::clone(sink), config.clone());
+    BackgroundTask::start(liveness, "the renewal of Kafka credentials", |stop| {
+        kafka::renew_credentials(sink, config, stop)
+    })
 }
 
 /// Changes between Kafka and the spool.

@@ -41,6 +41,10 @@ impl Sink for ManualKafka {
         Box::pin(std::future::ready(()))
     }
 
+    fn renewal_due(&self) -> watch::Receiver<bool> {
+        watch::Sender::new(false).subscribe()
+    }
+
     fn timed_out(&self) {}
 
     fn availability(&self) -> watch::Receiver<Availability> {

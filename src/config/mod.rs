@@ -40,9 +40,9 @@ pub use dead_letters::DeadLettersConfig;
 pub use files::CredentialFiles;
 pub use http::{AdminConfig, HttpConfig};
 pub use kafka::{
-    AwsCredentialSource, AwsKeys, ClientCertificate, ClientCredentials, ContainerAuthorization, EventMode, KafkaConfig,
-    MskIamConfig, OAuthConfig, PasswordLogin, REFUSED_PROPERTIES, RefusedProperty, RegistryConfig, RegistryUser,
-    SaslLogin, SaslMechanism, Security, Tls, TokenSource, ValueConfig, ValueFormat, WebIdentity,
+    CertificateExpiry, Certificates, ClientCertificate, ClientCredentials, EventMode, KafkaConfig, KafkaCredentials,
+    OAuthConfig, PasswordLogin, REFUSED_PROPERTIES, RefusedProperty, RegistryConfig, RegistryPassword, RegistryUser,
+    SaslLogin, SaslMechanism, Security, Tls, TokenSource, ValueConfig, ValueFormat,
 };
 pub use logging::{LogFormat, LoggingConfig, ShutdownConfig, log_filter};
 pub use probe::{ProbeConfig, ProbeKey, ProbeSigner};

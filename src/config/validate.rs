@@ -149,6 +149,13 @@ impl Validator {
         }
     }
 
+    /// Reports a secret with a line break or another control character.
+    pub(super) fn check_one_line(&mut self, secret: &SecretText) {
+        if secret.text.contains(char::is_control) {
+            self.report(secret.source, "contains a line break or another control character; remove it");
+        }
+    }
+
     /// Reads a secret from a file. No problem repeats the path: if the two variables were mixed up, it is the secret.
     pub(super) fn read_secret_file(&mut self, by_file: &'static Variable, path: PathBuf) -> Option<SecretText> {
         let problem = match fs::read(&path).map(String::from_utf8) {

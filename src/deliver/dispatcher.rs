@@ -37,6 +37,9 @@ const MIN_ACK_TIMEOUT: Duration = Duration::from_millis(500);
 pub(super) enum DeliveryMode {
     /// To Kafka.
     Direct,
+    /// Into the buffer, until Kafka has acknowledged the records in flight and the producer has been replaced by one with newer
+    /// credentials.
+    Renewing,
     /// Into the buffer, while the records that Kafka holds are being purged. The reason is the failure that caused it;
     /// `None` when the spool must be emptied first or when the service stops.
     FailingOver(Option<PublishFailure>),
@@ -169,9 +172,10 @@ impl Dispatcher {
         let record = Box::new(InFlightRecord { outbound, state: RecordState::Buffered, deadline, reply });
         match state.mode {
             DeliveryMode::Direct => self.dispatch(&mut state, record),
-            DeliveryMode::FailingOver(_) | DeliveryMode::Spooling | DeliveryMode::Recovering => {
-                self.buffer(&mut state, record)
-            }
+            DeliveryMode::Renewing
+            | DeliveryMode::FailingOver(_)
+            | DeliveryMode::Spooling
+            | DeliveryMode::Recovering => self.buffer(&mut state, record),
         }
         Delivery::dispatched(handoff, received)
     }
@@ -239,19 +243,33 @@ impl Dispatcher {
         self.start_failover(state, Some(reason));
     }
 
-    /// Leaves *Direct*, because Kafka is failing for this reason, or without a reason because it must not be used now.
+    /// Leaves *Direct* or *Renewing*, because Kafka is failing for this reason, or without a reason because it must not be used now.
     pub(super) fn fail_over(&self, reason: Option<PublishFailure>) {
         self.start_failover(&mut self.state(), reason);
     }
 
-    /// `Direct → FailingOver`: no more records are handed to Kafka. The failover controller does the rest.
+    /// `Direct | Renewing → FailingOver`: no more records are handed to Kafka. The failover controller does the rest.
     fn start_failover(&self, state: &mut DispatchState, reason: Option<PublishFailure>) {
-        if state.mode == DeliveryMode::Direct {
+        if matches!(state.mode, DeliveryMode::Direct | DeliveryMode::Renewing) {
             state.mode = DeliveryMode::FailingOver(reason);
-            if let Some(earliest) = state.records.values().map(|record| record.deadline).min() {
-                self.limit_buffering(earliest);
-            }
+            self.limit_buffering_to_records(state);
             self.changed.notify_one();
+        }
+    }
+
+    /// `Direct → Renewing`: no more records are handed to the producer, which is replaced once Kafka has acknowledged those in
+    /// flight.
+    pub(super) fn start_renewal(&self) {
+        let mut state = self.state();
+        if state.mode == DeliveryMode::Direct {
+            state.mode = DeliveryMode::Renewing;
+            self.limit_buffering_to_records(&state);
+        }
+    }
+
+    fn limit_buffering_to_records(&self, state: &DispatchState) {
+        if let Some(earliest) = state.records.values().map(|record| record.deadline).min() {
+            self.limit_buffering(earliest);
         }
     }
 
@@ -270,7 +288,7 @@ impl Dispatcher {
         }
     }
 
-    /// `FailingOver | Recovering → Direct`: buffered records are handed to Kafka first, in their order.
+    /// `Renewing | FailingOver | Recovering → Direct`: buffered records are handed to Kafka first, in their order.
     pub(super) fn go_direct(self: &Arc<Self>) {
         let mut state = self.state();
         state.mode = DeliveryMode::Direct;
@@ -279,9 +297,10 @@ impl Dispatcher {
             // An earlier record may have started a failover.
             match state.mode {
                 DeliveryMode::Direct => self.dispatch(&mut state, record),
-                DeliveryMode::FailingOver(_) | DeliveryMode::Spooling | DeliveryMode::Recovering => {
-                    self.buffer(&mut state, record)
-                }
+                DeliveryMode::Renewing
+                | DeliveryMode::FailingOver(_)
+                | DeliveryMode::Spooling
+                | DeliveryMode::Recovering => self.buffer(&mut state, record),
             }
         }
     }

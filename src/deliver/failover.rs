@@ -1,4 +1,4 @@
-//! Controls the change between direct publishing and spooling, one transition at a time.
+//! Controls the change between direct publishing and spooling, and the replacement of the producer, one transition at a time.
 
 use std::{
     collections::BTreeSet,
@@ -35,6 +35,8 @@ const MAX_TICK: Duration = Duration::from_millis(100);
 pub(crate) struct FailoverController {
     dispatcher: Arc<Dispatcher>,
     availability: watch::Receiver<Availability>,
+    /// Whether the producer is to be replaced by one with newer credentials.
+    renewal_due: watch::Receiver<bool>,
     drainer: Drainer,
     parked: ParkedRetry,
     outage: Option<Outage>,
@@ -57,11 +59,11 @@ impl Outage {
 
 impl FailoverController {
     pub(super) fn new(dispatcher: Arc<Dispatcher>) -> Self {
-        let availability = dispatcher.sink.availability();
+        let (availability, renewal_due) = (dispatcher.sink.availability(), dispatcher.sink.renewal_due());
         let sink = Arc::clone(&dispatcher.sink);
         let (spool, metrics) = (dispatcher.spool.clone(), Arc::clone(&dispatcher.metrics));
         let drainer = Drainer::new(sink, spool, metrics, dispatcher.ack_timeout);
-        Self { dispatcher, availability, drainer, parked: ParkedRetry::default(), outage: None }
+        Self { dispatcher, availability, renewal_due, drainer, parked: ParkedRetry::default(), outage: None }
     }
 
     /// Runs until `stop` is cancelled. Records that are in the spool then stay there for the next start.
@@ -75,6 +77,7 @@ impl FailoverController {
         while !interrupts.stop.is_cancelled() {
             match self.dispatcher.mode() {
                 DeliveryMode::Direct => self.watch_direct(&interrupts).await,
+                DeliveryMode::Renewing => self.complete_renewal(&interrupts).await,
                 DeliveryMode::FailingOver(reason) => self.complete_failover(reason, &interrupts).await,
                 // The records in the spool stay there, because nothing may wait for Kafka any more.
                 DeliveryMode::Spooling if interrupts.is_stopping() => interrupts.stop.cancelled().await,
@@ -100,7 +103,8 @@ impl FailoverController {
     async fn watch_direct(&mut self, interrupts: &Interrupts) {
         let mut ticks = interval((self.dispatcher.ack_timeout / 20).clamp(MIN_TICK, MAX_TICK));
         let (down, retry) = (wait_until_down(&mut self.availability), self.parked.run(&self.dispatcher));
-        tokio::pin!(down, retry);
+        let renewal_due = wait_until_due(&mut self.renewal_due);
+        tokio::pin!(down, retry, renewal_due);
         while self.dispatcher.mode() == DeliveryMode::Direct {
             tokio::select! {
                 _ = ticks.tick() => {
@@ -112,10 +116,49 @@ impl FailoverController {
                 }
                 () = self.dispatcher.changed.notified() => {}
                 reason = &mut down => self.dispatcher.fail_over(Some(reason)),
+                () = &mut renewal_due => self.dispatcher.start_renewal(),
                 () = interrupts.stop_waiting.cancelled() => self.dispatcher.fail_over(None),
                 () = &mut retry => {}
                 () = interrupts.stop.cancelled() => return,
             }
+        }
+    }
+
+    /// *Renewing*: waits until Kafka has acknowledged the records in flight, and replaces the producer. No record is purged, and
+    /// records that arrive meanwhile are handed to the new producer in their order. What takes longer than records may wait for
+    /// Kafka ends in a failover, after which the producer is replaced while records are spooled.
+    async fn complete_renewal(&mut self, interrupts: &Interrupts) {
+        let dispatcher = Arc::clone(&self.dispatcher);
+        let completed = async {
+            while dispatcher.mode() == DeliveryMode::Renewing && dispatcher.has_records_in_flight() {
+                dispatcher.changed.notified().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = completed => {}
+            () = interrupts.interrupted() => return self.give_renewal_up(interrupts),
+        }
+        if self.dispatcher.mode() != DeliveryMode::Renewing {
+            return;
+        }
+        self.drainer.producer.renew();
+        tokio::select! {
+            biased;
+            () = self.drainer.producer.wait_until_ready() => self.dispatcher.go_direct(),
+            () = interrupts.interrupted() => self.give_renewal_up(interrupts),
+        }
+    }
+
+    fn give_renewal_up(&self, interrupts: &Interrupts) {
+        let is_late = !interrupts.is_stopping() && self.dispatcher.has_records_in_flight();
+        self.dispatcher.fail_over(is_late.then_some(PublishFailure::TimedOut));
+    }
+
+    /// *Spooling* and *Recovering*: replaces the producer between two steps of the drain, when it holds no records.
+    fn renew_if_due(&mut self) {
+        if *self.renewal_due.borrow_and_update() && self.drainer.producer.is_ready() {
+            self.drainer.producer.renew();
         }
     }
 
@@ -191,6 +234,7 @@ impl FailoverController {
 
     /// *Spooling* and *Recovering*: makes one step of the drain, and the transition that follows from its result.
     async fn drain(&mut self, mode: DeliveryMode, interrupts: &Interrupts) {
+        self.renew_if_due();
         let step = self.drainer.step(interrupts).await;
         if interrupts.stop.is_cancelled() {
             // The stop may have interrupted the step, so its result means nothing.
@@ -249,7 +293,13 @@ impl FailoverController {
     }
 
     async fn pause(&mut self, interrupts: &Interrupts) {
-        let recovered = wait_until_up(&mut self.availability);
+        let (up, renewal_due) = (wait_until_up(&mut self.availability), wait_until_due(&mut self.renewal_due));
+        let recovered = async {
+            tokio::select! {
+                () = up => {}
+                () = renewal_due => {}
+            }
+        };
         self.drainer.pause(recovered, interrupts).await;
     }
 
@@ -305,6 +355,13 @@ async fn wait_until_down(availability: &mut watch::Receiver<Availability>) -> Pu
         Some(reason) => reason,
         // The sink was dropped, so its availability cannot change any more.
         None => pending().await,
+    }
+}
+
+async fn wait_until_due(renewal_due: &mut watch::Receiver<bool>) {
+    if renewal_due.wait_for(|is_due| *is_due).await.is_err() {
+        // The sink was dropped, so it has no new producer any more.
+        pending::<()>().await;
     }
 }
 

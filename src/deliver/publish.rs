@@ -119,7 +119,12 @@ impl ExclusiveProducer {
         }
     }
 
-    /// Replaces the producer once it has been purged.
+    /// Whether no purge and no replacement is running.
+    pub(super) fn is_ready(&self) -> bool {
+        self.running.is_none()
+    }
+
+    /// Replaces the producer, once it has been purged if a purge is running.
     pub(super) fn renew(&mut self) {
         let (purge, sink) = (self.running.take(), Arc::clone(&self.sink));
         self.running = Some(Box::pin(async move {

@@ -1,7 +1,7 @@
 //! Translates the configuration into librdkafka's properties.
 //!
 //! Names and meanings come from librdkafka's `CONFIGURATION.md`. Nothing here waits for Kafka: `create_native_config`
-//! only sets values, and librdkafka reads key and certificate files when a client is created. A login by token file starts the
+//! only sets values, and librdkafka parses keys and certificates when a client is created. A login by token file starts the
 //! process's [`token_endpoint`](super::token_endpoint) on first use.
 
 use std::time::Duration;
@@ -37,8 +37,12 @@ const BATCH_BYTES: &str = "131072";
 /// The size of the queue of unacknowledged records, 128 MiB.
 const QUEUE_KBYTES: &str = "131072";
 
-/// The properties that all clients share: addresses, security, timeouts, and `KAFKA_PROPERTIES`.
-pub(super) fn common(kafka: &KafkaConfig) -> ClientSettings {
+/// The properties that all clients share: addresses, the current credentials, timeouts, and `KAFKA_PROPERTIES`.
+pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
+    common_with(kafka, &kafka.credentials.security())
+}
+
+fn common_with(kafka: &KafkaConfig, security: &Security) -> ClientConfig {
     let timeout = kafka.ack_timeout.max(MIN_SETUP_TIMEOUT).as_millis().to_string();
     let mut config = ClientConfig::new();
     config
@@ -57,8 +61,8 @@ pub(super) fn common(kafka: &KafkaConfig) -> ClientSettings {
     for (key, value) in &kafka.properties {
         config.set(key, value);
     }
-    set_security(&mut config, &kafka.security);
-    ClientSettings::new(config, kafka)
+    set_security(&mut config, security);
+    config
 }
 
 /// Limits how much a consumer prefetches, so that its memory does not depend on the size of the topic.
@@ -74,9 +78,14 @@ pub(super) fn limit_read_ahead(settings: &mut ClientSettings) -> &mut ClientSett
 
 /// The properties of the producer: idempotent, acknowledged by all in-sync replicas, and with the partitioner of Java
 /// clients.
-pub(super) fn producer(kafka: &KafkaConfig) -> ClientSettings {
-    let mut settings = common(kafka);
-    settings
+pub(super) fn producer(kafka: &KafkaConfig) -> ClientConfig {
+    producer_with(kafka, &kafka.credentials.security())
+}
+
+/// The same with credentials that are not the current ones.
+pub(super) fn producer_with(kafka: &KafkaConfig, security: &Security) -> ClientConfig {
+    let mut config = common_with(kafka, security);
+    config
         .set("acks", "all")
         .set("enable.idempotence", "true")
         // With several requests in flight on a partition that was just created, librdkafka can mistake the
@@ -154,12 +163,16 @@ fn set_client_credentials(config: &mut ClientConfig, client: &ClientCredentials,
     }
 }
 
+/// Passes the contents of files and not their paths, because a file can be replaced by one that is not in use yet.
 fn set_tls(config: &mut ClientConfig, tls: &Tls) {
-    config.set("ssl.ca.location", &tls.ca_location);
+    match &tls.authorities {
+        Some(authorities) => config.set("ssl.ca.pem", &authorities.pem),
+        None => config.set("ssl.ca.location", &tls.ca_location),
+    };
     if let Some(client) = &tls.client_certificate {
         config
-            .set("ssl.certificate.location", &client.certificate_location)
-            .set("ssl.key.location", &client.key_location);
+            .set("ssl.certificate.pem", &client.certificates.pem)
+            .set("ssl.key.pem", client.key.expose_secret());
     }
 }
 
@@ -200,7 +213,7 @@ mod tests {
             topic_partitions: 1,
             topic_replication: None,
             values: ValueConfig::default(),
-            security: Security::Plaintext,
+            credentials: Security::Plaintext.into(),
             properties: properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             ack_timeout: Duration::from_secs(5),
         }
@@ -239,7 +252,7 @@ mod tests {
     fn token_login(source: TokenSource, tls: Option<Tls>) -> KafkaConfig {
         let extensions = vec![("logicalCluster".to_owned(), "lkc-1".to_owned()), ("b".to_owned(), "2".to_owned())];
         let login = SaslLogin::Token(OAuthConfig { source, extensions });
-        KafkaConfig { security: Security::Sasl { login, tls }, ..kafka(&[]) }
+        KafkaConfig { credentials: Security::Sasl { login, tls }.into(), ..kafka(&[]) }
     }
 
     fn client_credentials(ca_location: Option<&str>) -> TokenSource {
@@ -275,7 +288,7 @@ mod tests {
 
     #[test]
     fn token_endpoint_always_has_certificate_authorities() {
-        let tls = || Some(Tls { ca_location: "/kafka.pem".to_owned(), client_certificate: None });
+        let tls = || Some(Tls { ca_location: "/kafka.pem".to_owned(), authorities: None, client_certificate: None });
         for (own, tls, expected) in [
             (None, None, "probe"),
             (None, tls(), "/kafka.pem"),

@@ -73,6 +73,13 @@ impl KafkaHealth {
         }
     }
 
+    /// Records that a client with other credentials takes the place of one that may have failed.
+    pub(super) fn credentials_proven(&self) {
+        let mut state = self.state();
+        state.last_failure = None;
+        self.update(&state, Availability::Up);
+    }
+
     /// Records that Kafka rejected a record for a reason that affects the next record, too.
     pub(super) fn record_failed(&self, reason: PublishFailure, error: &impl Display, now: Instant) {
         self.state().last_failure = Some(now);

@@ -21,6 +21,26 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// Whether changed credential files could be used.
+    pub enum ReloadResult {
+        /// New credentials are in use.
+        Success => "success",
+        /// The former credentials stay in use.
+        Failure => "failure",
+    }
+}
+
+closed_set! {
+    /// Certificates that expire.
+    pub enum ExpiringCredential {
+        /// The client certificate, with those of intermediate authorities.
+        Certificate => "certificate",
+        /// The trusted authorities.
+        Authority => "ca",
+    }
+}
+
 /// The metrics of Kafka.
 #[derive(Debug)]
 pub(crate) struct KafkaMetrics {
@@ -44,6 +64,12 @@ pub(crate) struct KafkaMetrics {
     pub(crate) topic_permission_missing: PairedGauges<Destination, AclOperation>,
     /// 1 when the topic exists in the cluster.
     pub(crate) topic_present: Gauges<Destination>,
+    /// Attempts to use changed credential files.
+    pub(super) credentials_reloads: Counters<ReloadResult>,
+    /// 1 when the credential files differ from what is in use.
+    pub(super) credentials_reload_failed: IntGauge,
+    /// When certificates expire, in seconds since the Unix epoch; 0 without such a certificate.
+    pub(super) credentials_expire: Gauges<ExpiringCredential>,
 }
 
 impl KafkaMetrics {
@@ -87,6 +113,20 @@ impl KafkaMetrics {
             )?,
             topic_present: catalogue
                 .topic_gauges("trusthub_topic_present", "1 when the topic exists in the cluster.")?,
+            credentials_reloads: catalogue.counters(
+                "trusthub_kafka_credentials_reloads_total",
+                "Attempts to use changed files of Kafka credentials, by result.",
+                "result",
+            )?,
+            credentials_reload_failed: catalogue.gauge(
+                "trusthub_kafka_credentials_reload_failed",
+                "1 when changed files of Kafka credentials cannot be used, so that the previous ones stay in use.",
+            )?,
+            credentials_expire: catalogue.gauges(
+                "trusthub_kafka_credentials_expire_timestamp_seconds",
+                "When a certificate for Kafka expires, in seconds since the Unix epoch; 0 without one.",
+                "credential",
+            )?,
         }))
     }
 }

@@ -21,16 +21,20 @@
 //! file, which `token_file` reads, and `token_failure` reports why there is none. `client` creates all clients, and
 //! `msk_login` sets the tokens of those that log in to Amazon MSK by IAM, through `token_receiver`.
 //!
+//! `renewal` gives all clients new credentials when their files change.
+//!
 //! Clients of both halves that live for one request or one run are `temporary`. Each module lists its blocking calls
 //! with their thread, lock and bound.
 
 mod admin;
+mod background;
 mod bounded_read;
 mod client;
 mod client_config;
 mod creation_error;
 mod dead_letter;
 mod dead_letter_record;
+mod delivery_reporter;
 mod durability;
 mod error;
 mod event_ids;
@@ -47,6 +51,7 @@ mod published_event;
 mod record;
 mod record_content;
 mod record_search;
+mod renewal;
 mod retention;
 mod scan_consumer;
 mod sink;
@@ -87,6 +92,7 @@ pub(crate) use published_event::{PublishedContent, PublishedEvent, PublishedStat
 pub(crate) use rdkafka::error::KafkaError as ClientError;
 pub use record::Record;
 pub(crate) use record_search::{FoundRecord, RecordSearch};
+pub(crate) use renewal::renew_credentials;
 pub(crate) use sink::{Availability, BackgroundCall, Completion, OnCompleted, Sink};
 pub(crate) use topic_monitor::monitor_topics;
 pub(crate) use topic_read_error::TopicReadError;

@@ -4,12 +4,17 @@
 //! |---|---|---|
 //! | `rd_kafka_producev` | the callback's or the failover task's; under the dispatcher's lock | does not wait: it queues the record, and a full queue is an error |
 //! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for every connection, including its name lookup. Callers wait at most half a second before they proceed without Kafka |
-//! | `rd_kafka_new` and `rd_kafka_destroy` of a failed producer | its own, `kafka-renew` | none; a replacement waits until the previous one has ended |
+//! | `rd_kafka_new` and `rd_kafka_destroy` of a replaced producer | its own, `kafka-renew` | none; a replacement waits until the previous one has ended |
+//! | `rd_kafka_new` with new credentials | see [`renewal`](super::renewal) | none |
 //! | `rd_kafka_flush` and `rd_kafka_destroy` at shutdown | its own, `kafka-close` | the rest of `SHUTDOWN_TIMEOUT_SECS`; after that the process exits without them |
 //! | delivery reports, log and error callbacks | librdkafka's polling thread | they take the dispatcher's lock or a short lock of their own, and never wait |
 
 use std::{
-    sync::Arc,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -26,18 +31,19 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink,
-    client::KafkaClient,
+    background::start_with_retries,
     client_config,
+    delivery_reporter::DeliveryReporter,
     error::{classify, explain},
-    metrics::{AclOperation, KafkaMetrics},
+    metrics::KafkaMetrics,
     token_failure,
     topics::Topics,
-    value_encoder::{EncodeError, ValueEncoder},
+    value_encoder::ValueEncoder,
 };
 use crate::{
-    blocking::{self, BlockingError},
-    config::KafkaConfig,
-    domain::{Destination, FailureClass, Label as _, PublishFailure, RecordPosition, TopicPosition},
+    blocking,
+    config::{KafkaConfig, Security},
+    domain::{Destination, PublishFailure, RecordPosition, TopicPosition},
     telemetry::Operation,
 };
 
@@ -75,12 +81,20 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 pub(super) struct DeliveryContext {
     reporter: Arc<DeliveryReporter>,
     /// The last error of a broker. librdkafka next reports that all brokers are down, but not why.
-    cause: Mutex<Option<String>>,
+    cause: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    /// Whether the producer publishes the records. One that is not used yet, or not any more, says nothing about the health of
+    /// Kafka.
+    is_in_use: AtomicBool,
 }
 
 impl DeliveryContext {
-    fn cause(&self) -> MutexGuard<'_, Option<String>> {
+    fn cause(&self) -> MutexGuard<'_, Option<(RDKafkaErrorCode, String)>> {
         self.cause.lock()
+    }
+
+    /// The last error, with its explanation.
+    pub(super) fn last_error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.cause().clone()
     }
 }
 
@@ -93,9 +107,11 @@ impl ClientContext for DeliveryContext {
         tracing::debug!(%error, detail, "librdkafka");
         let health = &self.reporter.health;
         match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) if !self.is_in_use.load(Relaxed) => {}
+            code if !self.is_in_use.load(Relaxed) => *self.cause() = code.zip(Some(explain(detail))),
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 let cause = self.cause().take();
-                health.mark_down(classify(&error), cause.as_deref().unwrap_or(detail));
+                health.mark_down(classify(&error), cause.as_ref().map_or(detail, |(_, text)| text));
             }
             Some(RDKafkaErrorCode::Authentication) => match token_failure::report(detail) {
                 // The client keeps its token until it expires.
@@ -104,7 +120,7 @@ impl ClientContext for DeliveryContext {
                 None => health.mark_down(classify(&error), &explain(detail)),
             },
             Some(RDKafkaErrorCode::Fatal) => health.mark_down(classify(&error), detail),
-            _ => *self.cause() = Some(explain(detail)),
+            code => *self.cause() = code.zip(Some(explain(detail))),
         }
     }
 }
@@ -134,7 +150,11 @@ impl ProducerContext for DeliveryContext {
     }
 }
 
-type Producer = KafkaClient<ThreadedProducer<DeliveryContext>>;
+pub(super) type Producer = ThreadedProducer<DeliveryContext>;
+
+/// How long a producer that was replaced may take to publish the dead letters that are retried through it. They are safe in the
+/// spool.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// An idempotent producer for both topics.
 pub(crate) struct KafkaSink {
@@ -146,17 +166,14 @@ struct SharedProducer {
     kafka: KafkaConfig,
     /// Kept as long as it works. Another producer could write a record again, after later records of this one.
     producer: RwLock<Arc<Producer>>,
-    /// Held during a replacement, until the former producer is destroyed, so that at most two producers exist.
+    /// Held during a replacement, until the former producer is destroyed, so that at most three producers exist.
     renewal: Mutex<()>,
+    /// A proven producer with the current credentials, which is to take the place of `producer`.
+    prepared: Mutex<Option<Arc<Producer>>>,
+    /// Whether there is one. Changes under the lock of `prepared`.
+    is_renewal_due: watch::Sender<bool>,
     reporter: Arc<DeliveryReporter>,
     encoder: ValueEncoder,
-}
-
-/// Counts the result of each record, and updates the health of Kafka.
-struct DeliveryReporter {
-    topics: Topics,
-    health: Arc<KafkaHealth>,
-    metrics: Arc<KafkaMetrics>,
 }
 
 impl KafkaSink {
@@ -172,8 +189,17 @@ impl KafkaSink {
     ) -> Result<Self, KafkaError> {
         let health = Arc::new(KafkaHealth::new(Arc::clone(&metrics)));
         let reporter = Arc::new(DeliveryReporter { topics: Topics::of(kafka), health, metrics });
-        let producer = RwLock::new(create_producer(kafka, &reporter)?);
-        let shared = SharedProducer { kafka: kafka.clone(), producer, renewal: Mutex::default(), reporter, encoder };
+        let producer = create_producer(kafka, &kafka.credentials.security(), &reporter)?;
+        producer.context().is_in_use.store(true, Relaxed);
+        let shared = SharedProducer {
+            kafka: kafka.clone(),
+            producer: RwLock::new(producer),
+            renewal: Mutex::default(),
+            prepared: Mutex::default(),
+            is_renewal_due: watch::Sender::new(false),
+            reporter,
+            encoder,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -187,6 +213,22 @@ impl KafkaSink {
     #[must_use]
     pub(crate) fn encoder(&self) -> &ValueEncoder {
         &self.shared.encoder
+    }
+
+    /// Creates a producer with these credentials, which connects in the background. Only for threads that may block.
+    pub(super) fn create_candidate(&self, security: &Security) -> Result<Arc<Producer>, KafkaError> {
+        create_producer(&self.shared.kafka, security, &self.shared.reporter)
+    }
+
+    /// Offers a producer that has reached Kafka with the current credentials. It takes the place of the present one at the next
+    /// [`Sink::renew`]. Only for threads that may block.
+    pub(super) fn offer(&self, proven: Arc<Producer>) {
+        let outdated = {
+            let mut prepared = self.shared.prepared.lock();
+            self.shared.is_renewal_due.send_replace(true);
+            prepared.replace(proven)
+        };
+        drop(outdated);
     }
 
     pub(super) fn metrics(&self) -> &KafkaMetrics {
@@ -230,9 +272,14 @@ impl KafkaSink {
     }
 }
 
-fn create_producer(kafka: &KafkaConfig, reporter: &Arc<DeliveryReporter>) -> Result<Arc<Producer>, KafkaError> {
-    let context = DeliveryContext { reporter: Arc::clone(reporter), cause: Mutex::default() };
-    client_config::producer(kafka).create_with_context(context).map(Arc::new)
+fn create_producer(
+    kafka: &KafkaConfig,
+    security: &Security,
+    reporter: &Arc<DeliveryReporter>,
+) -> Result<Arc<Producer>, KafkaError> {
+    let is_in_use = AtomicBool::new(false);
+    let context = DeliveryContext { reporter: Arc::clone(reporter), cause: Mutex::default(), is_in_use };
+    client_config::producer_with(kafka, security).create_with_context(context).map(Arc::new)
 }
 
 impl SharedProducer {
@@ -251,71 +298,37 @@ impl SharedProducer {
     fn renew(&self, replaced: impl FnOnce()) {
         let _serialized = self.renewal.lock();
         let _operation = self.reporter.metrics.operations.begin(Operation::KafkaClose);
-        let fresh = match create_producer(&self.kafka, &self.reporter) {
+        let prepared = self.take_prepared();
+        let is_prepared = prepared.is_some();
+        let create = || create_producer(&self.kafka, &self.kafka.credentials.security(), &self.reporter);
+        let fresh = match prepared.map_or_else(create, Ok) {
             Ok(fresh) => fresh,
             Err(error) => {
                 tracing::error!(%error, "cannot create a new producer after a fatal error");
                 return replaced();
             }
         };
-        let failed = std::mem::replace(&mut *self.producer.write(), fresh);
-        tracing::warn!("replaced the producer after a fatal error");
+        fresh.context().is_in_use.store(true, Relaxed);
+        let former = mem::replace(&mut *self.producer.write(), fresh);
+        former.context().is_in_use.store(false, Relaxed);
+        if is_prepared {
+            self.reporter.health.credentials_proven();
+            tracing::info!("replaced the producer, because the Kafka credentials were renewed");
+        } else {
+            tracing::warn!("replaced the producer after a fatal error");
+        }
         replaced();
-        drop(failed);
-    }
-}
-
-impl DeliveryReporter {
-    /// Counts an acknowledged record, and updates the health of Kafka.
-    fn report_success(&self, destination: Destination) {
-        self.metrics.published.of(destination).inc();
-        self.metrics.topic_permission_missing.of(destination, AclOperation::Write).set(0);
-        if destination == Destination::Events {
-            self.health.record_succeeded();
+        if is_prepared {
+            let _ = former.flush(LAST_FLUSH);
         }
+        drop(former);
     }
 
-    /// Counts a record that was not handed over, because it has no format yet. That says nothing about Kafka.
-    fn report_not_encoded(&self, error: EncodeError) -> PublishFailure {
-        let reason = match error {
-            EncodeError::NoSchemaId(_) => PublishFailure::NoSchemaId,
-            EncodeError::Invalid => PublishFailure::InvalidRecord,
-        };
-        self.metrics.publish_failures.of(reason).inc();
-        reason
+    fn take_prepared(&self) -> Option<Arc<Producer>> {
+        let mut prepared = self.prepared.lock();
+        self.is_renewal_due.send_replace(false);
+        prepared.take()
     }
-
-    /// Counts a record that was not acknowledged, and updates the health of Kafka. Returns the class of the failure.
-    fn report_failure(&self, destination: Destination, error: &KafkaError) -> PublishFailure {
-        let reason = classify(error);
-        self.metrics.publish_failures.of(reason).inc();
-        match reason.class() {
-            FailureClass::Record | FailureClass::Time => {}
-            // The service purged the record itself, possibly because of another record.
-            _ if is_purged(error) => {}
-            // The dead-letter topic does not decide whether Kafka accepts events.
-            FailureClass::Topic | FailureClass::Outage if destination != Destination::Events => {}
-            FailureClass::Topic | FailureClass::Outage | FailureClass::Fatal => {
-                self.health.record_failed(reason, error, Instant::now());
-            }
-        }
-        let is_denied = self.metrics.topic_permission_missing.of(destination, AclOperation::Write);
-        if reason == PublishFailure::Authorization && is_denied.get() == 0 {
-            is_denied.set(1);
-            tracing::error!("{}", not_authorized(self.topics.name(destination), AclOperation::Write));
-        }
-        reason
-    }
-}
-
-fn is_purged(error: &KafkaError) -> bool {
-    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
-}
-
-/// The log line that tells an operator which permission to grant.
-pub(super) fn not_authorized(topic: &str, operation: AclOperation) -> String {
-    let operation = operation.as_str().to_uppercase();
-    format!("the Kafka user is not authorized to {operation} on topic {topic}; grant the permission with kafka-acls")
 }
 
 impl Sink for KafkaSink {
@@ -368,6 +381,10 @@ impl Sink for KafkaSink {
         })
     }
 
+    fn renewal_due(&self) -> watch::Receiver<bool> {
+        self.shared.is_renewal_due.subscribe()
+    }
+
     fn timed_out(&self) {
         self.health().record_failed(PublishFailure::TimedOut, &"not acknowledged in time", Instant::now());
     }
@@ -375,21 +392,4 @@ impl Sink for KafkaSink {
     fn availability(&self) -> watch::Receiver<Availability> {
         self.shared.reporter.health.subscribe()
     }
-}
-
-/// Starts the call now; the result completes when the call has returned. Retries when the system cannot start a thread.
-fn start_with_retries<W: FnOnce() + Send + 'static>(
-    name: &'static str,
-    mut call: impl FnMut() -> W + Send + 'static,
-) -> BackgroundCall {
-    const PAUSE: Duration = Duration::from_secs(1);
-    let first = blocking::run(name, call());
-    Box::pin(async move {
-        let mut result = first.await;
-        while let Err(error @ BlockingError::NoThread(_)) = result {
-            tracing::error!(%error, "cannot start the call {name}; retrying every second");
-            tokio::time::sleep(PAUSE).await;
-            result = blocking::run(name, call()).await;
-        }
-    })
 }

@@ -79,8 +79,12 @@ pub(crate) trait Sink: Send + Sync {
     /// The broker may nevertheless have written a record that was already on its way.
     fn purge(&self) -> BackgroundCall;
 
-    /// Replaces the producer after a fatal error. Every record must have been purged before.
+    /// Replaces the producer after a fatal error, or because its credentials were renewed. Every record must have completed or
+    /// have been purged before, and no record may be handed over until the call has returned.
     fn renew(&self) -> BackgroundCall;
+
+    /// Subscribes to whether the producer is to be replaced because there is one with newer credentials.
+    fn renewal_due(&self) -> watch::Receiver<bool>;
 
     /// Reports that Kafka did not acknowledge records before the caller's deadline.
     fn timed_out(&self);

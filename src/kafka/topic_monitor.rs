@@ -30,10 +30,10 @@ use super::{
     KafkaSink,
     admin::AdminRequester,
     creation_error::{TopicPurpose, TopicSpec, creation_error},
+    delivery_reporter::not_authorized,
     durability::{TopicDurability, min_in_sync},
     error,
     metrics::AclOperation,
-    producer::not_authorized,
 };
 use crate::{
     blocking,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, RwLock};
-use tokio::time::sleep;
+use tokio::{runtime::Handle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -110,10 +110,12 @@ impl ProfileFollower {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let follower = Arc::new(self);
         while !stop.is_cancelled() {
-            let (this, stopping) = (Arc::clone(&follower), stop.clone());
-            let followed = blocking::run("console-states", move || this.follow(&stopping)).await;
+            let this = Arc::clone(&follower);
+            let session = this.kafka.credentials.session(&stop, &Handle::current());
+            let followed = blocking::run("console-states", move || this.follow(&session)).await;
             let problem = match followed {
-                Ok(Ok(())) => return,
+                // The service stops, or there are other credentials.
+                Ok(Ok(())) => continue,
                 Ok(Err(error)) => error.to_string(),
                 Err(error) => error.to_string(),
             };

@@ -94,11 +94,13 @@ impl Projector {
         let writer_id = random_id();
         let mut requested = RequestedRebuilds::default();
         while !stop.is_cancelled() {
-            let ended = self.run_session(stop, (runtime, &writer_id), (&mut problems, &mut requested));
+            // All clients of a session have the same credentials.
+            let session = self.kafka.credentials.session(stop, runtime);
+            let ended = self.run_session(&session, (runtime, &writer_id), (&mut problems, &mut requested));
             self.metrics.disown();
-            // After the stop, an error says only which request was given up.
+            // After the end of the session, an error says only which request was given up.
             if let Err(error) = ended
-                && !stop.is_cancelled()
+                && !session.is_cancelled()
             {
                 wait(problems.failed(&error), stop);
             }

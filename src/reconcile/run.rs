@@ -54,7 +54,7 @@ pub(crate) struct RunOptions {
 /// Compares Trust Hub with the topic, and publishes missed changes through the pipeline.
 pub(crate) struct Reconciler {
     trusthub: TrustHub,
-    kafka: KafkaConfig,
+    pub(super) kafka: KafkaConfig,
     pipeline: Arc<Pipeline>,
     pub(super) metrics: Arc<ReconcileMetrics>,
     grace: Duration,

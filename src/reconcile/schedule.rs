@@ -69,7 +69,15 @@ impl Schedule {
 
     async fn run_once(&mut self) {
         let accounts = self.accounts.borrow().clone();
-        match self.reconciler.run(&accounts, RunOptions::default(), &mut LogObserver).await {
+        let generation = self.reconciler.kafka.credentials.generation();
+        let mut result = self.reconciler.run(&accounts, RunOptions::default(), &mut LogObserver).await;
+        if let Err(error) = &result
+            && generation != self.reconciler.kafka.credentials.generation()
+        {
+            tracing::info!(%error, "reconciliation ended early after new Kafka credentials, and begins again");
+            result = self.reconciler.run(&accounts, RunOptions::default(), &mut LogObserver).await;
+        }
+        match result {
             Ok(Some(summary)) => {
                 log(&summary);
                 self.without_callback.found(&summary).await;

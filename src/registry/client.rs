@@ -3,7 +3,7 @@
 //! The [API](https://docs.confluent.io/platform/current/schema-registry/develop/api.html) is Confluent's, which Apicurio,
 //! Karapace and Redpanda have as well.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use reqwest::{Client, Method, Response, StatusCode, Url, header};
 use secrecy::ExposeSecret as _;
@@ -47,6 +47,14 @@ impl RegistryClient {
         let client = http_client::create(base.scheme() == "https", timeouts)
             .map_err(|error| RegistryError::Setup(error.without_url().to_string()))?;
         Ok(Self { client, base, user: config.user.clone() })
+    }
+
+    /// Completes when the password of the next request is another one.
+    pub(super) async fn password_changed(&self) {
+        match &self.user {
+            Some(user) => user.password.changed().await,
+            None => pending().await,
+        }
     }
 
     /// The id of a schema. Registers it if it is not yet registered and `registers`.
@@ -103,8 +111,8 @@ impl RegistryClient {
             segments.pop_if_empty().extend(path);
         }
         let mut request = self.client.request(method, url).header(header::ACCEPT, MEDIA_TYPE);
-        if let Some(RegistryUser { name, password, .. }) = &self.user {
-            request = request.basic_auth(name, Some(password.expose_secret()));
+        if let Some(RegistryUser { name, password }) = &self.user {
+            request = request.basic_auth(name, Some(password.current().expose_secret()));
         }
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, MEDIA_TYPE).body(body);

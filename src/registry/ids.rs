@@ -154,7 +154,13 @@ impl SchemaIds {
                 self.report(state.as_ref());
                 reported = Some(state);
             }
-            if stop.run_until_cancelled(sleep(wait)).await.is_none() {
+            let next = async {
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    () = self.client.password_changed() => {}
+                }
+            };
+            if stop.run_until_cancelled(next).await.is_none() {
                 return;
             }
         }

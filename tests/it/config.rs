@@ -147,8 +147,8 @@ fn each_security_protocol_accepts_exactly_its_own_settings() {
     let pem = file("security.pem", b"pem").display().to_string();
     let login = [("KAFKA_SASL_USERNAME", "bridge"), ("KAFKA_SASL_PASSWORD", PASSWORD)];
 
-    let ssl = config(&[("KAFKA_SECURITY_PROTOCOL", "SSL")]).kafka.security;
-    assert!(matches!(&ssl, Security::Ssl { tls } if tls.ca_location == "probe" && tls.client_certificate.is_none()));
+    let ssl = config(&[("KAFKA_SECURITY_PROTOCOL", "SSL")]).kafka.credentials.security();
+    assert!(matches!(&*ssl, Security::Ssl { tls } if tls.ca_location == "probe" && tls.client_certificate.is_none()));
 
     let mutual = config(&[
         ("KAFKA_SECURITY_PROTOCOL", "ssl"),
@@ -156,7 +156,8 @@ fn each_security_protocol_accepts_exactly_its_own_settings() {
         ("KAFKA_SSL_CERTIFICATE_LOCATION", &pem),
         ("KAFKA_SSL_KEY_LOCATION", &pem),
     ]);
-    let tls = mutual.kafka.security.tls().unwrap();
+    let mutual = mutual.kafka.credentials.security();
+    let tls = mutual.tls().unwrap();
     let client = tls.client_certificate.as_ref().unwrap();
     assert_eq!([&tls.ca_location, &client.certificate_location, &client.key_location], [&pem; 3]);
 
@@ -167,24 +168,24 @@ fn each_security_protocol_accepts_exactly_its_own_settings() {
     ] {
         for protocol in ["sasl_plaintext", "sasl_ssl"] {
             let wanted = [("KAFKA_SECURITY_PROTOCOL", protocol), ("KAFKA_SASL_MECHANISM", name), login[0], login[1]];
-            let security = config(&wanted).kafka.security;
+            let security = config(&wanted).kafka.credentials.security();
             assert_eq!(security.protocol(), protocol);
-            let PasswordLogin { mechanism, username, password, .. } = password_login(security);
+            let PasswordLogin { mechanism, username, password, .. } = password_login(&security);
             assert_eq!((mechanism, username.as_str(), password.expose_secret()), (expected, "bridge", PASSWORD));
         }
     }
 }
 
-fn password_login(security: Security) -> PasswordLogin {
+fn password_login(security: &Security) -> PasswordLogin {
     match security {
-        Security::Sasl { login: SaslLogin::Password(login), .. } => login,
+        Security::Sasl { login: SaslLogin::Password(login), .. } => login.clone(),
         other => panic!("no login by password: {other:?}"),
     }
 }
 
-fn token_source(config: &Config) -> &TokenSource {
-    match &config.kafka.security {
-        Security::Sasl { login: SaslLogin::Token(oauth), .. } => &oauth.source,
+fn token_source(config: &Config) -> TokenSource {
+    match &*config.kafka.credentials.security() {
+        Security::Sasl { login: SaslLogin::Token(oauth), .. } => oauth.source.clone(),
         other => panic!("no login by token: {other:?}"),
     }
 }
@@ -257,7 +258,7 @@ fn secret_may_be_in_a_file_that_ends_with_a_newline() {
     assert_eq!(described(&config, "TWILIO_AUTH_TOKEN"), "[redacted, 2 tokens]");
     assert_eq!(described(&config, "TWILIO_AUTH_TOKEN_FILE"), token.display().to_string());
     assert_eq!(described(&config, "KAFKA_SASL_PASSWORD_FILE"), password.display().to_string());
-    assert_eq!(password_login(config.kafka.security).password.expose_secret(), PASSWORD);
+    assert_eq!(password_login(&config.kafka.credentials.security()).password.expose_secret(), PASSWORD);
 }
 
 #[test]

@@ -1,22 +1,27 @@
 //! The Kafka cluster and its topics.
 
-mod mechanism;
-mod msk_iam;
+mod credentials;
 mod oauth;
+mod pem;
 mod properties;
+mod reload;
 mod security;
+mod session;
+mod tls;
 mod values;
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use mechanism::SaslMechanism;
-pub use msk_iam::{AwsCredentialSource, AwsKeys, ContainerAuthorization, MskIamConfig, WebIdentity};
+pub use credentials::KafkaCredentials;
 pub use oauth::{ClientCredentials, OAuthConfig, TokenSource};
+pub use pem::Certificates;
 pub use properties::{REFUSED_PROPERTIES, RefusedProperty};
-pub use security::{ClientCertificate, PasswordLogin, SaslLogin, Security, Tls};
-pub use values::{EventMode, RegistryConfig, RegistryUser, ValueConfig, ValueFormat};
+pub use reload::CertificateExpiry;
+pub use security::{PasswordLogin, SaslLogin, SaslMechanism, Security};
+pub use tls::{ClientCertificate, Tls};
+pub use values::{EventMode, RegistryConfig, RegistryPassword, RegistryUser, ValueConfig, ValueFormat};
 
 use super::{
     catalogue::{
@@ -30,7 +35,8 @@ use super::{
 };
 use msk_iam::AwsSection;
 use oauth::OAuthSection;
-use security::{SaslSection, SslSection};
+use security::SaslSection;
+use tls::SslSection;
 use values::{CloudEventsSection, RegistrySection};
 
 /// The Kafka cluster, its topics, and how to connect to it.
@@ -54,8 +60,8 @@ pub struct KafkaConfig {
     pub topic_replication: Option<i32>,
     /// The format of values, and the registry of their schemas.
     pub values: ValueConfig,
-    /// Encryption and authentication.
-    pub security: Security,
+    /// Encryption and authentication, which files can renew. All clones of this configuration share them.
+    pub credentials: KafkaCredentials,
     /// Additional librdkafka properties in the order given; none of them is one of [`REFUSED_PROPERTIES`].
     pub properties: Vec<(String, String)>,
     /// The time limit for Kafka's acknowledgement, counted from the handover of the record to the producer.
@@ -129,7 +135,7 @@ impl KafkaSections {
             topic_partitions: topic_partitions?,
             topic_replication,
             values: values?,
-            security: security?,
+            credentials: security?.into(),
             properties: properties.unwrap_or_default(),
             ack_timeout: Duration::from_millis(ack_timeout?),
         })
@@ -202,19 +208,12 @@ fn profiles_topic(given: Option<String>, others: [Option<&str>; 2], validator: &
 }
 
 impl KafkaConfig {
-    /// Warns about a login that the network can read, or that Amazon MSK does not accept.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let Security::Sasl { login, tls } = &self.security else { return Vec::new() };
-        let of_login = match login {
-            SaslLogin::Token(oauth) => oauth.warning(),
-            SaslLogin::MskIam(msk) => msk.warning(),
-            SaslLogin::Password(_) => None,
-        };
-        let is_msk_without_tls = tls.is_none() && matches!(login, SaslLogin::MskIam(_));
-        let of_protocol = is_msk_without_tls.then(|| {
-            "KAFKA_SECURITY_PROTOCOL is not sasl_ssl, but Amazon MSK accepts AWS_MSK_IAM only with TLS".to_owned()
-        });
-        of_login.into_iter().chain(of_protocol).collect()
+    /// Warns about a client secret that the network can read.
+    pub(super) fn warning(&self) -> Option<String> {
+        match &*self.credentials.security() {
+            Security::Sasl { login: SaslLogin::Token(oauth), .. } => oauth.warning(),
+            _ => None,
+        }
     }
 
     pub(super) fn describe(&self) -> Vec<Row> {
@@ -230,7 +229,7 @@ impl KafkaConfig {
             (KAFKA_TOPIC_REPLICATION.name, replication.unwrap_or_default()),
             self.values.describe_format(),
         ];
-        rows.extend(self.security.describe());
+        rows.extend(self.credentials.security().describe());
         rows.push((KAFKA_PROPERTIES.name, properties::format(&self.properties)));
         rows.push((KAFKA_ACK_TIMEOUT_MS.name, self.ack_timeout.as_millis().to_string()));
         rows.extend(self.values.describe_events());

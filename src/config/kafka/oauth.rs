@@ -128,9 +128,7 @@ impl OAuthSection {
             [self.client_secret, self.client_secret_file],
             "the secret of that client, or its path into KAFKA_OAUTH_CLIENT_SECRET_FILE",
         )?;
-        if secret.text.contains(char::is_control) {
-            validator.report(secret.source, "contains a line break or another control character; remove it");
-        }
+        validator.check_one_line(&secret);
         Some(ClientCredentials {
             token_url: token_url?,
             client_id: client_id?,
@@ -234,6 +232,16 @@ fn extension<'a>(item: &'a str, earlier: &[(String, String)]) -> Result<(&'a str
 }
 
 impl OAuthConfig {
+    /// Reads the file of the client secret again, if there is one.
+    pub(super) fn reload(&self, validator: &mut Validator) -> Option<Self> {
+        let TokenSource::ClientCredentials(client) = &self.source else { return Some(self.clone()) };
+        let Some(file) = client.client_secret_file.clone() else { return Some(self.clone()) };
+        let secret = validator.read_secret_file(&KAFKA_OAUTH_CLIENT_SECRET_FILE, file)?;
+        validator.check_one_line(&secret);
+        let client = ClientCredentials { client_secret: secret.text.into(), ..client.clone() };
+        Some(Self { source: TokenSource::ClientCredentials(client), ..self.clone() })
+    }
+
     /// The extensions, as they are written in the variable and in librdkafka's property.
     pub(crate) fn joined_extensions(&self) -> String {
         let items: Vec<_> = self.extensions.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -8,14 +8,12 @@ use serde::Deserialize;
 use crate::config::{
     catalogue::{
         KAFKA_SASL_MECHANISM, KAFKA_SASL_PASSWORD, KAFKA_SASL_PASSWORD_FILE, KAFKA_SASL_USERNAME,
-        KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_CA_LOCATION, KAFKA_SSL_CERTIFICATE_LOCATION, KAFKA_SSL_KEY_LOCATION,
-        Variable,
+        KAFKA_SECURITY_PROTOCOL, Variable,
     },
     describe::Row,
     kafka::{
-        mechanism::{AWS_MSK_IAM, Mechanism, OAUTHBEARER, SaslMechanism, read_mechanism},
-        msk_iam::{AwsSection, MskIamConfig},
         oauth::{OAuthConfig, OAuthSection, set_variables},
+        tls::{SslSection, Tls},
     },
     validate::Validator,
 };
@@ -64,22 +62,41 @@ pub struct PasswordLogin {
     pub password_file: Option<PathBuf>,
 }
 
-/// The TLS settings. The certificates of the brokers are always verified; no setting turns that off.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// A file or folder of trusted certificate authorities, or `probe` for those of the system.
-    pub ca_location: String,
-    /// The certificate of the service for mutual TLS.
-    pub client_certificate: Option<ClientCertificate>,
+/// The SASL mechanisms that need a user name and a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaslMechanism {
+    /// The password itself is sent.
+    Plain,
+    /// Salted challenge-response with SHA-256.
+    ScramSha256,
+    /// Salted challenge-response with SHA-512.
+    ScramSha512,
 }
 
-/// A client certificate with its key.
-#[derive(Debug, Clone)]
-pub struct ClientCertificate {
-    /// The path of the certificate (PEM).
-    pub certificate_location: String,
-    /// The path of the private key (PEM).
-    pub key_location: String,
+/// The words of `KAFKA_SASL_MECHANISM`. `None` is a login by token.
+const MECHANISMS: [(&str, Option<SaslMechanism>); 4] = [
+    ("PLAIN", Some(SaslMechanism::Plain)),
+    ("SCRAM-SHA-256", Some(SaslMechanism::ScramSha256)),
+    ("SCRAM-SHA-512", Some(SaslMechanism::ScramSha512)),
+    (OAUTHBEARER, None),
+];
+/// Kafka's name of the mechanism that sends a token.
+const OAUTHBEARER: &str = "OAUTHBEARER";
+/// Mechanisms of Kafka that are not supported. They are listed so that the problem can name them.
+const OTHER_MECHANISMS: [&str; 2] = ["GSSAPI", "AWS_MSK_IAM"];
+/// The words of `KAFKA_SASL_MECHANISM`, as a problem names them.
+const SUPPORTED: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER";
+
+impl SaslMechanism {
+    /// Returns Kafka's name of the mechanism.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -103,13 +120,6 @@ pub(super) struct SaslSection {
     username: Option<String>,
     password: Option<String>,
     password_file: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct SslSection {
-    ca_location: Option<String>,
-    certificate_location: Option<String>,
-    key_location: Option<String>,
 }
 
 /// Validates the protocol and the variables that it uses. A variable that it does not use is a contradiction.
@@ -203,9 +213,7 @@ impl SaslSection {
             [self.password, self.password_file],
             "the password of that user, or its path into KAFKA_SASL_PASSWORD_FILE",
         )?;
-        if password.text.contains(char::is_control) {
-            validator.report(password.source, "contains a line break or another control character; remove it");
-        }
+        validator.check_one_line(&password);
         Some(SaslLogin::Password(PasswordLogin {
             mechanism,
             username: self.username?,
@@ -224,57 +232,24 @@ impl SaslSection {
     }
 }
 
-fn report_unused_oauth(oauth: &OAuthSection, validator: &mut Validator) {
-    for variable in oauth.set() {
-        validator.report(
-            variable,
-            "contradicts KAFKA_SASL_MECHANISM, which does not use it; remove it, or write KAFKA_SASL_MECHANISM=OAUTHBEARER",
-        );
+impl PasswordLogin {
+    /// Reads the file of the password again, if there is one.
+    pub(super) fn reload(&self, validator: &mut Validator) -> Option<Self> {
+        let Some(file) = self.password_file.clone() else { return Some(self.clone()) };
+        let password = validator.read_secret_file(&KAFKA_SASL_PASSWORD_FILE, file)?;
+        validator.check_one_line(&password);
+        Some(Self { password: password.text.into(), ..self.clone() })
     }
 }
 
-impl SslSection {
-    fn validate(self, validator: &mut Validator) -> Option<Tls> {
-        let ca_location = match self.ca_location {
-            Some(path) if path != "probe" => validator.check_readable(&KAFKA_SSL_CA_LOCATION, path),
-            other => validator.value_or_default(&KAFKA_SSL_CA_LOCATION, other),
-        };
-        let certificate =
-            self.certificate_location.map(|path| validator.check_readable(&KAFKA_SSL_CERTIFICATE_LOCATION, path));
-        let key = self.key_location.map(|path| validator.check_readable(&KAFKA_SSL_KEY_LOCATION, path));
-        if certificate.is_some() && key.is_none() {
-            validator.report_missing(
-                &KAFKA_SSL_KEY_LOCATION,
-                "the file of the key that belongs to KAFKA_SSL_CERTIFICATE_LOCATION",
-            );
-        }
-        if key.is_some() && certificate.is_none() {
-            validator.report_missing(
-                &KAFKA_SSL_CERTIFICATE_LOCATION,
-                "the file of the certificate that belongs to KAFKA_SSL_KEY_LOCATION",
-            );
-        }
-        let client_certificate = certificate.flatten().zip(key.flatten());
-        Some(Tls {
-            ca_location: ca_location?,
-            client_certificate: client_certificate
-                .map(|(certificate_location, key_location)| ClientCertificate { certificate_location, key_location }),
-        })
-    }
-
-    fn report_unused(&self, validator: &mut Validator) {
-        let instead = "remove it, or write KAFKA_SECURITY_PROTOCOL=ssl or sasl_ssl";
-        // Writing the default is allowed.
-        let ca_location = self.ca_location.as_ref().filter(|path| *path != "probe");
-        report_if_set(&KAFKA_SSL_CA_LOCATION, ca_location, instead, validator);
-        report_if_set(&KAFKA_SSL_CERTIFICATE_LOCATION, self.certificate_location.as_ref(), instead, validator);
-        report_if_set(&KAFKA_SSL_KEY_LOCATION, self.key_location.as_ref(), instead, validator);
-    }
-}
-
-fn report_if_set(variable: &Variable, given: Option<&String>, instead: &str, validator: &mut Validator) {
-    if given.is_some() {
-        validator.report(variable, format!("contradicts KAFKA_SECURITY_PROTOCOL, which does not use it; {instead}"));
+fn read_mechanism(given: Option<String>, validator: &mut Validator) -> Option<Option<SaslMechanism>> {
+    let Some(text) = given else {
+        validator.report_missing(&KAFKA_SASL_MECHANISM, SUPPORTED);
+        return None;
+    };
+    if let Some(other) = OTHER_MECHANISMS.iter().find(|other| other.eq_ignore_ascii_case(&text)) {
+        validator.report(&KAFKA_SASL_MECHANISM, format!("{other} is not supported; write {SUPPORTED}"));
+        return None;
     }
 }
 
@@ -292,20 +267,7 @@ impl Security {
             Some(SaslLogin::Token(oauth)) => Some(oauth),
             _ => None,
         }));
-        rows.extend(MskIamConfig::describe(match self.login() {
-            Some(SaslLogin::MskIam(msk)) => Some(msk),
-            _ => None,
-        }));
-        let tls = self.tls();
-        let client = tls.and_then(|tls| tls.client_certificate.as_ref());
-        rows.extend([
-            (KAFKA_SSL_CA_LOCATION.name, tls.map(|tls| tls.ca_location.clone()).unwrap_or_default()),
-            (
-                KAFKA_SSL_CERTIFICATE_LOCATION.name,
-                client.map(|pair| pair.certificate_location.clone()).unwrap_or_default(),
-            ),
-            (KAFKA_SSL_KEY_LOCATION.name, client.map(|pair| pair.key_location.clone()).unwrap_or_default()),
-        ]);
+        rows.extend(Tls::describe(self.tls()));
         rows
     }
 
@@ -323,7 +285,7 @@ impl Security {
         }
     }
 
-    fn login(&self) -> Option<&SaslLogin> {
+    pub(super) fn login(&self) -> Option<&SaslLogin> {
         match self {
             Self::Plaintext | Self::Ssl { .. } => None,
             Self::Sasl { login, .. } => Some(login),

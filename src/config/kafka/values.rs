@@ -1,7 +1,10 @@
 //! The format of values, and the registry that has their schemas.
 
-use secrecy::SecretString;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use crate::{
     config::{
@@ -10,7 +13,9 @@ use crate::{
             SCHEMA_REGISTRY_PASSWORD_FILE, SCHEMA_REGISTRY_URL, SCHEMA_REGISTRY_USERNAME, Variable,
         },
         describe::Row,
+        files::CredentialFiles,
         plain_http::{is_loopback, unencrypted_authority},
+        problems::Problems,
         validate::Validator,
     },
     domain::{PublicUrl, PublicUrlError},
@@ -67,10 +72,58 @@ pub struct RegistryConfig {
 pub struct RegistryUser {
     /// The name.
     pub name: String,
-    /// The password.
-    pub password: SecretString,
-    /// The file that the password was read from.
-    pub password_file: Option<std::path::PathBuf>,
+    /// The password, which its file can renew.
+    pub password: RegistryPassword,
+}
+
+/// The password of a user of the schema registry. Clones share it.
+#[derive(Debug, Clone)]
+pub struct RegistryPassword {
+    current: watch::Sender<SecretString>,
+    file: Option<PathBuf>,
+}
+
+impl RegistryPassword {
+    /// A password that was read from this file, if any.
+    #[must_use]
+    pub fn new(password: SecretString, file: Option<PathBuf>) -> Self {
+        Self { current: watch::Sender::new(password), file }
+    }
+
+    /// The password of the next request.
+    #[must_use]
+    pub fn current(&self) -> SecretString {
+        self.current.borrow().clone()
+    }
+
+    /// The present state of its file, if there is one.
+    pub(crate) fn files(&self) -> CredentialFiles {
+        CredentialFiles::snapshot(self.file.clone())
+    }
+
+    /// Reads its file again. Returns whether the password has changed.
+    ///
+    /// # Errors
+    /// [`Problems`] of the file.
+    pub(crate) fn reload(&self) -> Result<bool, Problems> {
+        let Some(file) = self.file.clone() else { return Ok(false) };
+        let mut validator = Validator::default();
+        let secret = validator.read_secret_file(&SCHEMA_REGISTRY_PASSWORD_FILE, file);
+        let text = validator.finish(secret)?.text;
+        Ok(self.current.send_if_modified(|current| {
+            let is_changed = current.expose_secret() != text;
+            if is_changed {
+                *current = text.into();
+            }
+            is_changed
+        }))
+    }
+
+    /// Completes when the password changes.
+    pub(crate) async fn changed(&self) {
+        // The sender, which lives as long as this, keeps the channel open.
+        let _ = self.current.subscribe().changed().await;
+    }
 }
 
 #[derive(Deserialize)]
@@ -163,7 +216,7 @@ fn user(name: Option<String>, password: [Option<String>; 2], validator: &mut Val
     let variables = [&SCHEMA_REGISTRY_PASSWORD, &SCHEMA_REGISTRY_PASSWORD_FILE];
     let missing = "the password of that user, or its path into SCHEMA_REGISTRY_PASSWORD_FILE";
     let password = validator.read_secret(variables, password, missing)?;
-    Some(RegistryUser { name: name?, password: password.text.into(), password_file: password.file })
+    Some(RegistryUser { name: name?, password: RegistryPassword::new(password.text.into(), password.file) })
 }
 
 fn problem(error: PublicUrlError) -> &'static str {
@@ -200,7 +253,7 @@ impl ValueConfig {
     pub(super) fn describe_events(&self) -> [Row; 6] {
         let registry = self.registry.as_ref();
         let user = registry.and_then(|registry| registry.user.as_ref());
-        let password_file = user.and_then(|user| user.password_file.as_ref());
+        let password_file = user.and_then(|user| user.password.file.as_ref());
         let default = || SCHEMA_REGISTRY_AUTO_REGISTER.default.to_owned();
         [
             (CE_MODE.name, word(&MODES, self.mode)),

@@ -33,6 +33,8 @@ pub(super) enum Behavior {
 pub(super) struct FakeKafka {
     pub(super) state: Mutex<FakeKafkaState>,
     pub(super) availability: watch::Sender<Availability>,
+    /// Whether there is a producer with newer credentials.
+    renewal_due: watch::Sender<bool>,
     /// Whether purges return.
     purges_return: watch::Sender<bool>,
 }
@@ -52,6 +54,8 @@ pub(super) struct FakeKafkaState {
     /// The number of the first purge that hangs, counted from 1.
     pub(super) purges_hang_from: Option<u32>,
     pub(super) renewed: u32,
+    /// The number of records that the client held when it was replaced.
+    pub(super) in_flight_at_renewal: usize,
     /// Dead letters fail with this.
     pub(super) dead_letters_fail: Option<PublishFailure>,
     /// Records that contain this text are too large.
@@ -78,7 +82,7 @@ impl FakeKafkaState {
         }
     }
 
-    fn complete_all(&mut self, result: Result<TopicPosition, PublishFailure>) {
+    pub(super) fn complete_all(&mut self, result: Result<TopicPosition, PublishFailure>) {
         for unacknowledged in self.unacknowledged.drain(..) {
             complete(unacknowledged.completion, result.clone());
         }
@@ -107,6 +111,7 @@ impl FakeKafka {
             purges: 0,
             purges_hang_from: None,
             renewed: 0,
+            in_flight_at_renewal: 0,
             dead_letters_fail: None,
             too_large: None,
             oldest: None,
@@ -115,6 +120,7 @@ impl FakeKafka {
         Arc::new(Self {
             state: Mutex::new(state),
             availability: watch::Sender::new(Availability::Unknown),
+            renewal_due: watch::Sender::new(false),
             purges_return: watch::Sender::new(true),
         })
     }
@@ -133,6 +139,11 @@ impl FakeKafka {
             Behavior::Acknowledge => Availability::Up,
             _ => Availability::Unknown,
         });
+    }
+
+    /// Offers a producer with newer credentials.
+    pub(super) fn offer_renewal(&self) {
+        self.renewal_due.send_replace(true);
     }
 
     /// With `false`, purges hang from now on, as while a connection waits for a name server. With `true`, hanging purges return.
@@ -233,8 +244,15 @@ impl Sink for Arc<FakeKafka> {
     }
 
     fn renew(&self) -> BackgroundCall {
-        self.state.lock().unwrap().renewed += 1;
+        let mut state = self.state.lock().unwrap();
+        state.renewed += 1;
+        state.in_flight_at_renewal += state.unacknowledged.len();
+        self.renewal_due.send_replace(false);
         Box::pin(std::future::ready(()))
+    }
+
+    fn renewal_due(&self) -> watch::Receiver<bool> {
+        self.renewal_due.subscribe()
     }
 
     fn timed_out(&self) {}

@@ -4,6 +4,7 @@ mod failures;
 mod kafka;
 mod limits;
 mod random;
+mod renewal;
 
 use std::{path::PathBuf, time::UNIX_EPOCH};
 

@@ -1,0 +1,100 @@
+//! The replacement of the producer by one with newer credentials.
+
+use super::*;
+
+/// How many times the producer was replaced, and how many records it held then.
+fn renewals(fixture: &Fixture) -> (u32, usize) {
+    let state = fixture.kafka.state.lock().unwrap();
+    (state.renewed, state.in_flight_at_renewal)
+}
+
+async fn wait_until_direct(fixture: &Fixture) {
+    let is_direct = || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct;
+    fixture.wait_until("records are published directly", is_direct).await;
+}
+
+#[tokio::test]
+async fn producer_is_replaced_when_kafka_has_acknowledged_what_it_holds() {
+    let fixture = Fixture::open("renewal", LONG);
+    fixture.kafka.set_behavior(Behavior::Hang);
+    let in_flight = fixture.submit_in_task("a");
+    fixture.wait_until("a is in flight", || fixture.kafka.in_flight() == 1).await;
+    fixture.kafka.offer_renewal();
+    let is_renewing = || fixture.deliver.dispatcher.mode() == DeliveryMode::Renewing;
+    fixture.wait_until("the renewal begins", is_renewing).await;
+    let buffered = ["b", "c"].map(|text| fixture.submit_in_task(text));
+    fixture.wait_until("b and c are buffered", || fixture.deliver.dispatcher.state().last_number == 3).await;
+    assert_eq!((fixture.kafka.in_flight(), renewals(&fixture)), (1, (0, 0)));
+    fixture.kafka.set_behavior(Behavior::Acknowledge);
+    assert_eq!(in_flight.await.unwrap(), Ok(Durability::Published));
+    for delivery in buffered {
+        assert_eq!(delivery.await.unwrap(), Ok(Durability::Published));
+    }
+    assert_eq!(renewals(&fixture), (1, 0));
+    assert_eq!(fixture.kafka.written(), ["a", "b", "c"].map(quoted), "nothing is repeated");
+    assert_eq!(fixture.deliver.dispatcher.mode(), DeliveryMode::Direct);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn records_that_are_not_acknowledged_in_time_end_the_renewal_in_a_failover() {
+    let fixture = Fixture::open("renewal-late", SHORT);
+    fixture.kafka.set_behavior(Behavior::Hang);
+    let in_flight = fixture.submit_in_task("a");
+    fixture.wait_until("a is in flight", || fixture.kafka.in_flight() == 1).await;
+    fixture.kafka.offer_renewal();
+    assert_eq!(in_flight.await.unwrap(), Ok(Durability::Spooled));
+    assert_eq!(fixture.submit_in_task("b").await.unwrap(), Ok(Durability::Spooled));
+    fixture.wait_until("the producer is replaced", || renewals(&fixture) == (1, 0)).await;
+    fixture.kafka.set_behavior(Behavior::Acknowledge);
+    fixture.wait_until_written(&["a", "b"]).await;
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn record_that_fails_during_the_renewal_starts_the_failover() {
+    let fixture = Fixture::open("renewal-failed", LONG);
+    fixture.kafka.set_behavior(Behavior::Hang);
+    let in_flight = fixture.submit_in_task("a");
+    fixture.wait_until("a is in flight", || fixture.kafka.in_flight() == 1).await;
+    fixture.kafka.offer_renewal();
+    let is_renewing = || fixture.deliver.dispatcher.mode() == DeliveryMode::Renewing;
+    fixture.wait_until("the renewal begins", is_renewing).await;
+    let buffered = fixture.submit_in_task("b");
+    fixture.kafka.state.lock().unwrap().complete_all(Err(PublishFailure::Unreachable));
+    assert_eq!(in_flight.await.unwrap(), Ok(Durability::Spooled));
+    assert_eq!(buffered.await.unwrap(), Ok(Durability::Spooled));
+    fixture.wait_until("the producer is replaced", || renewals(&fixture) == (1, 0)).await;
+    fixture.kafka.set_behavior(Behavior::Acknowledge);
+    fixture.wait_until_written(&["a", "b"]).await;
+    fixture.close().await;
+}
+
+/// The pause of the drain grows to five seconds, and no probe says that Kafka is back.
+#[tokio::test]
+async fn renewal_ends_the_pause_of_an_outage() {
+    let fixture = Fixture::open("renewal-outage", LONG);
+    fixture.kafka.set_behavior(Behavior::RejectEnqueue(PublishFailure::Authentication));
+    assert_eq!(fixture.submit_in_task("a").await.unwrap(), Ok(Durability::Spooled));
+    fixture.wait_until("the outage begins", || fixture.deliver.dispatcher.mode() == DeliveryMode::Spooling).await;
+    fixture.kafka.offer_renewal();
+    fixture.wait_until("the producer is replaced", || renewals(&fixture) == (1, 0)).await;
+    fixture.kafka.set_behavior(Behavior::Acknowledge);
+    wait_until_direct(&fixture).await;
+    assert_eq!(fixture.kafka.written_once(), ["a"].map(quoted));
+    assert_eq!(fixture.submit_in_task("b").await.unwrap(), Ok(Durability::Published));
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn renewal_without_records_replaces_the_producer_at_once() {
+    let fixture = Fixture::open("renewal-idle", LONG);
+    for renewed in 1..=3 {
+        fixture.kafka.offer_renewal();
+        fixture.wait_until("the producer is replaced", || renewals(&fixture) == (renewed, 0)).await;
+        wait_until_direct(&fixture).await;
+    }
+    assert_eq!(fixture.submit_in_task("a").await.unwrap(), Ok(Durability::Published));
+    assert!(fixture.spool.is_empty(), "the spool was not used");
+    fixture.close().await;
+}
