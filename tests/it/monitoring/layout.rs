@@ -18,10 +18,9 @@ use super::{
 /// The width of a dashboard in grid columns.
 const COLUMNS: u64 = 24;
 /// Metrics without a panel, and why.
-const EXCUSED: [(&str, &str); 9] = [
+const EXCUSED: [(&str, &str); 8] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
     ("trusthub_event_time_reset", "it concerns one start, which a log line at level error explains"),
-    ("trusthub_schema_registry_up", "few use a registry; the log names the problem, and an outage shows in the spool"),
     ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
     ("trusthub_callbacks_resigned_total", "usually 0; docs/metrics.md says what to do about many"),
     ("trusthub_account_conflicts_total", "usually 0; each event of another account than the owner is a dead letter"),
