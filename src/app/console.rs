@@ -33,7 +33,7 @@ use crate::{
         self, Console, ConsoleSources, ExpiringCount, ExplainRequest, KafkaOverview, KeysOverview, ProfilesOverview,
         ReconciliationOverview, RecordSources, ServiceOverview, SpoolOverview, StatusCount,
     },
-    domain::{Label as _, PublishFailure, ReconcileResult, Resource, SignatureMode, Timestamp},
+    domain::{DataSchema, Label as _, PublishFailure, ReconcileResult, Resource, SignatureMode, Timestamp},
     explain::{self, Explainer, NamedKey, SignatureDisplay},
     kafka::{Availability, KafkaSink},
     liveness::Liveness,
@@ -100,11 +100,12 @@ impl OverviewSources {
         }
     }
 
-    /// Without ids of schemas, the next callback goes to the spool, although no record has failed yet.
+    /// Without the id of the schema of status changes, the next callback goes to the spool, although no record has failed yet.
     fn outage(&self) -> Option<PublishFailure> {
         let causes = &self.shared.spool.outage;
         let cause = PublishFailure::ALL.iter().copied().find(|reason| causes.of(*reason).get() != 0);
-        cause.or_else(|| (!self.kafka.encoder().can_encode_events()).then_some(PublishFailure::NoSchemaId))
+        let can_encode = self.kafka.encoder().can_encode(DataSchema::ProfileStatusChanged);
+        cause.or_else(|| (!can_encode).then_some(PublishFailure::NoSchemaId))
     }
 
     fn spool(&self) -> SpoolOverview {

@@ -14,7 +14,9 @@ use super::{metrics::ServiceMetrics, *};
 use crate::{
     admin::{self, AdminState},
     deliver::Deliver,
-    domain::{AccountSid, ProfileSid, PublicUrl, PublishFailure, RecordPosition, Resource, Status, TopicPosition},
+    domain::{
+        AccountSid, DataSchema, ProfileSid, PublicUrl, PublishFailure, RecordPosition, Resource, Status, TopicPosition,
+    },
     kafka::{Availability, Completion, Record, Sink},
     pipeline::{EventClock, PipelineConfig, ProcessId},
     receive::{self, CallbackHandler},
@@ -31,6 +33,10 @@ impl Sink for ManualKafka {
     fn enqueue(&self, _: &Record, completion: Completion) -> Result<(), PublishFailure> {
         self.0.send(completion).unwrap();
         Ok(())
+    }
+
+    fn can_encode(&self, _: DataSchema) -> bool {
+        true
     }
 
     fn purge(&self) -> kafka::BackgroundCall {

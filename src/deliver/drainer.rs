@@ -20,7 +20,7 @@ use super::{
     publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, Unpublished, current_time},
 };
 use crate::{
-    domain::{FailureClass, PublishFailure},
+    domain::{DataSchema, FailureClass, PublishFailure},
     kafka::{Availability, Record, Sink},
     telemetry::Metrics,
 };
@@ -193,9 +193,18 @@ impl Drainer {
                 self.accepts_dead_letters = false;
                 self.park(entry, "the dead-letter topic does not accept it now", interrupts).await
             }
+            PublishResult::Outage(PublishFailure::NoSchemaId) if self.blocks_status_changes(&outbound) => {
+                self.park(entry, "the schema registry has not said which id its schema has", interrupts).await
+            }
             PublishResult::DeadLetterFailed(Some(reason)) | PublishResult::Outage(reason) => DrainStep::Failed(reason),
             PublishResult::DeadLetterFailed(None) | PublishResult::Interrupted => DrainStep::Interrupted,
         }
+    }
+
+    /// Whether this record, whose schema has no id, is in front of status changes that could be published: the registry may
+    /// reject the schema of notices alone.
+    fn blocks_status_changes(&self, outbound: &OutboundRecord) -> bool {
+        outbound.is_notice() && self.producer.can_encode(DataSchema::ProfileStatusChanged)
     }
 
     fn with_accepted_time(&self, record: Record) -> Record {
@@ -284,9 +293,11 @@ async fn unless_interrupted(
 }
 
 /// Whether a batch that failed for this reason may have failed only because of its first record: that record may need
-/// another form or another time, or it is a dead letter, which must not block the events behind it.
+/// another form or another time, or it is a dead letter or a notice, which must not block the events behind it.
 fn may_concern_first_record_only(reason: PublishFailure) -> bool {
-    reason.is_resolved_by_another_form() || reason.class() == FailureClass::Topic
+    reason.is_resolved_by_another_form()
+        || reason.class() == FailureClass::Topic
+        || reason == PublishFailure::NoSchemaId
 }
 
 /// Whether a dead letter failed although Kafka accepts events, so that waiting for the dead-letter topic would block events.

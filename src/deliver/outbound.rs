@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, cloud_events,
+        DataSchema, DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, cloud_events,
         dead_letter_headers::REASON_HEADER,
     },
     kafka::Record,
@@ -53,6 +53,13 @@ impl OutboundRecord {
 
     pub(super) fn is_dead_letter(&self) -> bool {
         self.record.destination == Destination::DeadLetters
+    }
+
+    /// Whether this describes a profile or says that it is gone. Only reconciliation publishes such records, and finds again what
+    /// was not published. Consumers and states order them by their content, and not by their place among status changes.
+    pub(super) fn is_notice(&self) -> bool {
+        let schema = self.record.header(cloud_events::DATA_SCHEMA_HEADER).and_then(DataSchema::of_urn);
+        schema.is_some_and(|schema| schema != DataSchema::ProfileStatusChanged)
     }
 
     /// The dead letters that may be published instead, best first.

@@ -1,7 +1,7 @@
-//! Retries parked dead letters while events are published directly.
+//! Retries parked dead letters and notices while events are published directly.
 //!
-//! A dead letter is parked when its topic accepts no records, so that events do not wait for it. Dead letters have no
-//! guaranteed order, so they can be retried in parallel with direct publishing. The pause between retries doubles from one
+//! A dead letter is parked when its topic accepts no records, and a notice when its schema has no id, so that events do not wait
+//! for them. Neither has a guaranteed order, so they can be retried in parallel with direct publishing. The pause between retries doubles from one
 //! second up to one minute.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -14,7 +14,10 @@ use super::{
     outbound::{OutboundRecord, log_published},
     publish::publish_unordered,
 };
-use crate::{domain::FailureClass, kafka::Record};
+use crate::{
+    domain::{FailureClass, PublishFailure},
+    kafka::Record,
+};
 
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
@@ -22,7 +25,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// How much is read from the spool at once.
 const BATCH: ReadLimit = ReadLimit { entries: 100, bytes: 1 << 20 };
 
-/// Publishes parked dead letters. For a parked event that its topic rejected, this is the dead letter of its request.
+/// Publishes parked dead letters and notices. For a parked event that its topic rejected, this is the dead letter of its request.
 #[derive(Debug, Default)]
 pub(super) struct ParkedRetry {
     /// Records that cannot be decoded, or that the topic rejects in every form. They are retried after the next start.
@@ -34,9 +37,9 @@ pub(super) struct ParkedRetry {
 /// The result of one round of retries, or of one retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RetryResult {
-    /// No record is left to retry.
+    /// No record is left to retry, except notices whose schemas have no id.
     Done,
-    /// The topic does not accept dead letters now.
+    /// A topic does not accept the record now.
     Unavailable,
 }
 
@@ -83,8 +86,10 @@ impl ParkedRetry {
                     return self.remove(dispatcher, entry.position).await;
                 }
                 Err(reason) if reason.class() == FailureClass::Record => {}
+                // This says nothing about the dead-letter topic, and other records are not affected.
+                Err(PublishFailure::NoSchemaId) => return RetryResult::Done,
                 Err(reason) => {
-                    tracing::debug!(%reason, "the dead-letter topic does not accept parked dead letters");
+                    tracing::debug!(%reason, "the topics do not accept parked records");
                     return RetryResult::Unavailable;
                 }
             }
@@ -102,10 +107,10 @@ impl ParkedRetry {
     }
 }
 
-/// The dead letters as which this record may be published, best first.
+/// The forms in which this record may be published, best first.
 fn forms(entry: &Entry) -> Vec<Record> {
     let Ok(outbound) = OutboundRecord::decode(&entry.bytes) else { return Vec::new() };
     let fallbacks = outbound.fallbacks().collect::<Vec<_>>();
-    let whole = outbound.is_dead_letter().then_some(outbound.record);
+    let whole = (outbound.is_dead_letter() || outbound.is_notice()).then_some(outbound.record);
     whole.into_iter().chain(fallbacks).collect()
 }

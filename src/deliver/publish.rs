@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{batch::InFlightBatch, outbound::OutboundRecord};
 use crate::{
-    domain::{Destination, Durability, FailureClass, PublishFailure, Receipt, Timestamp, TopicPosition},
+    domain::{DataSchema, Destination, Durability, FailureClass, PublishFailure, Receipt, Timestamp, TopicPosition},
     kafka::{BackgroundCall, Record, Sink},
 };
 
@@ -110,6 +110,11 @@ pub(super) struct ExclusiveProducer {
 impl ExclusiveProducer {
     pub(super) fn new(sink: Arc<dyn Sink>) -> Self {
         Self { sink, running: None }
+    }
+
+    /// Whether records with this schema can be encoded now.
+    pub(super) fn can_encode(&self, schema: DataSchema) -> bool {
+        self.sink.can_encode(schema)
     }
 
     /// Starts to purge the records that Kafka has not acknowledged.

@@ -41,9 +41,9 @@ use super::{
     value_encoder::ValueEncoder,
 };
 use crate::{
-    blocking,
-    config::{KafkaConfig, Security},
-    domain::{Destination, PublishFailure, RecordPosition, TopicPosition},
+    blocking::{self, BlockingError},
+    config::KafkaConfig,
+    domain::{DataSchema, Destination, FailureClass, Label as _, PublishFailure, RecordPosition, TopicPosition},
     telemetry::Operation,
 };
 
@@ -352,6 +352,10 @@ impl Sink for KafkaSink {
         // here.
         let sent = self.shared.producer().send(message);
         sent.map_err(|(error, _record)| reporter.report_failure(destination, &error))
+    }
+
+    fn can_encode(&self, schema: DataSchema) -> bool {
+        self.shared.encoder.can_encode(schema)
     }
 
     fn purge(&self) -> BackgroundCall {

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 
 use super::Record;
-use crate::domain::{PublishFailure, TopicPosition};
+use crate::domain::{DataSchema, PublishFailure, TopicPosition};
 
 /// Whether Kafka accepts events, as far as the service knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,10 @@ pub(crate) trait Sink: Send + Sync {
     /// # Errors
     /// The [`PublishFailure`] when the record could not be queued; the completion is not called then.
     fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure>;
+
+    /// Whether records with this schema can be encoded now: in Avro, whether the schema registry has said which id the schema
+    /// has.
+    fn can_encode(&self, schema: DataSchema) -> bool;
 
     /// Discards every record that is not acknowledged yet. Starts immediately, on a thread of its own.
     ///

@@ -15,14 +15,11 @@ use crate::{
         avro::{AvroSchema, frame, schema_prefix},
         cloud_events::{
             ATTRIBUTE_PREFIX, AVRO_CONTENT_TYPE, CONTENT_TYPE, CONTENT_TYPE_HEADER, DATA_SCHEMA_HEADER,
-            STRUCTURED_CONTENT_TYPE, attribute_of_header,
+            SCHEMA_ID_HEADER, STRUCTURED_CONTENT_TYPE, attribute_of_header,
         },
     },
     registry::{RegistryError, SchemaIds},
 };
-
-/// The header in which Confluent's clients look for the id of the schema of the value.
-pub(super) const SCHEMA_ID_HEADER: &str = "__value_schema_id";
 
 /// Why a record cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,12 +86,6 @@ impl ValueEncoder {
     /// Whether records cannot be encoded without the registry.
     pub(crate) fn requires_registry(&self) -> bool {
         self.format == ValueFormat::Avro
-    }
-
-    /// Whether events of every type can be encoded now.
-    pub(crate) fn can_encode_events(&self) -> bool {
-        let mut events = DataSchema::ALL.iter().filter(|schema| **schema != DataSchema::ProfileState);
-        events.all(|schema| self.can_encode(*schema))
     }
 
     /// Whether records with this schema can be encoded now.

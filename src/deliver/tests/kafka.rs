@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    domain::{Destination, PublishFailure, RecordPosition, Timestamp, TopicPosition},
+    domain::{
+        DataSchema, Destination, PublishFailure, RecordPosition, Timestamp, TopicPosition,
+        cloud_events::{DATA_SCHEMA_HEADER, DELETED_DATA_SCHEMA},
+    },
     kafka::{Availability, BackgroundCall, Completion, Record, Sink},
 };
 
@@ -58,6 +61,8 @@ pub(super) struct FakeKafkaState {
     pub(super) in_flight_at_renewal: usize,
     /// Dead letters fail with this.
     pub(super) dead_letters_fail: Option<PublishFailure>,
+    /// The schema registry rejects the schemas of notices.
+    pub(super) rejects_notices: bool,
     /// Records that contain this text are too large.
     pub(super) too_large: Option<&'static str>,
     /// Records with an earlier time are too old.
@@ -113,6 +118,7 @@ impl FakeKafka {
             renewed: 0,
             in_flight_at_renewal: 0,
             dead_letters_fail: None,
+            rejects_notices: false,
             too_large: None,
             oldest: None,
             rejected_as_too_old: 0,
@@ -176,6 +182,9 @@ impl Sink for Arc<FakeKafka> {
     fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure> {
         let mut state = self.state.lock().unwrap();
         state.enqueued_while_purging += u32::from(state.purging > 0);
+        if state.rejects_notices && record.header(DATA_SCHEMA_HEADER) == Some(DELETED_DATA_SCHEMA) {
+            return Err(PublishFailure::NoSchemaId);
+        }
         let text = record.payload.get().to_owned();
         let is_too_large = state.too_large.is_some_and(|mark| text.contains(mark));
         let is_too_old = state.oldest.is_some_and(|oldest| record.timestamp < oldest);
@@ -218,6 +227,10 @@ impl Sink for Arc<FakeKafka> {
             }
         }
         Ok(())
+    }
+
+    fn can_encode(&self, _: DataSchema) -> bool {
+        self.state.lock().unwrap().behavior != Behavior::RejectEnqueue(PublishFailure::NoSchemaId)
     }
 
     fn purge(&self) -> BackgroundCall {

@@ -26,7 +26,7 @@ pub struct SpoolMetrics {
     pub oldest: AgeGauge,
     /// 1 when the spool has no space for another record.
     pub full: IntGauge,
-    /// The number of parked records: neither topic accepts them, or they are damaged.
+    /// The number of parked records: no topic accepts them, their schema has no id, or they are damaged.
     pub parked: IntGauge,
     /// The size of the parked records.
     pub parked_bytes: IntGauge,
@@ -92,7 +92,7 @@ impl SpoolMetrics {
             full: catalogue.gauge("trusthub_spool_full", "1 when the spool has no space for another record.")?,
             parked: catalogue.gauge(
                 "trusthub_spool_parked",
-                "Records parked in the spool: neither topic accepts them, or they are damaged.",
+                "Records parked in the spool: no topic accepts them, their schema has no id, or they are damaged.",
             )?,
             parked_bytes: catalogue.gauge("trusthub_spool_parked_bytes", "Size of the parked records in the spool.")?,
             damaged: catalogue.counter("trusthub_spool_damaged_total", "Damage found in the spool.")?,
