@@ -30,7 +30,7 @@ pub use trusthub_events::{
     ProfileSid, ProfileStatusChanged, ProfileTier, ProfileType, RejectionReason, Resource, SidError, Status, Timestamp,
     TimestampError, avro,
     cloud_events::{self, DATA_SCHEMA, EVENT_TYPE, TEST_EVENT_TYPE},
-    dead_letter as dead_letter_headers, error_code, is_sid, serialize_label, state, view,
+    content, dead_letter as dead_letter_headers, error_code, is_sid, serialize_label, state, view,
 };
 pub use twilio_signature::{
     Algorithm, Construction, Encoding, Headers, KeyKind, PublicUrl, PublicUrlError, SIGNATURE_HEADER,

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::record_content::RecordContent;
 use crate::domain::{
     AccountSid, Origin, ProfileDetails, ProfileSid, RecordPosition, Resource, Status, Timestamp, cloud_events,
+    content::EventContent,
 };
 
 /// The parts of an event that a consumer's rules use.
@@ -80,7 +80,7 @@ impl EventPayload {
 
 impl PublishedEvent {
     /// Parses a record. `None` for a record that does not count: one of another type, or one that cannot be parsed.
-    pub(super) fn read(content: &RecordContent<'_>, position: RecordPosition) -> Option<Self> {
+    pub(super) fn read(content: &EventContent<'_>, position: RecordPosition) -> Option<Self> {
         let event_type = content.event_type.as_deref()?;
         if ![cloud_events::EVENT_TYPE, cloud_events::DESCRIBED_EVENT_TYPE, cloud_events::DELETED_EVENT_TYPE]
             .contains(&event_type)

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 use super::{
     projection::{KnownStates, StatesUnused, read_known_states},
     published_event::PublishedEvent,
-    record_content::RecordContent,
     retention::{self, Retention},
     topic_history::history_start,
     topic_read_error::TopicReadError,
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::{
     config::KafkaConfig,
-    domain::{ProfileSid, Timestamp, state::ProfileState},
+    domain::{ProfileSid, Timestamp, content::EventContent, state::ProfileState},
     telemetry::Operations,
 };
 
@@ -46,7 +45,7 @@ impl TopicReader {
         mut each: impl FnMut(PublishedEvent),
         progress: impl FnMut(u64, u64),
     ) -> Result<(), TopicReadError> {
-        let each = |content: &RecordContent<'_>, position| {
+        let each = |content: &EventContent<'_>, position| {
             PublishedEvent::read(content, position).into_iter().for_each(&mut each);
         };
         self.scan.read_contents_to_end(each, progress).await

@@ -25,7 +25,6 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     error,
-    record_content::RecordContent,
     scan_consumer::{TopicConsumer, assign_once, offsets_at, open, time_left},
     topic_history::PartitionProgress,
     topic_read_error::{REQUEST_TIMEOUT, TopicReadError, kafka_error},
@@ -34,7 +33,7 @@ use super::{
 use crate::{
     blocking,
     config::KafkaConfig,
-    domain::{PublishFailure, RecordPosition, Timestamp},
+    domain::{PublishFailure, RecordPosition, Timestamp, content::EventContent},
     telemetry::{Operation, Operations},
 };
 
@@ -131,7 +130,7 @@ impl TopicScan {
     /// [`TopicReadError`]. The records read until then have been passed to `each`.
     pub(super) async fn read_contents_to_end(
         &mut self,
-        mut each: impl FnMut(&RecordContent<'_>, RecordPosition),
+        mut each: impl FnMut(&EventContent<'_>, RecordPosition),
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), TopicReadError> {
         self.check_readable()?;

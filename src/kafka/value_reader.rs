@@ -14,12 +14,13 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
-use super::record_content::{ParsedRecord, RecordContent, parse};
+use super::record_content::parse;
 use crate::{
     config::{KafkaConfig, RegistryConfig},
     domain::{
         DataSchema, RecordPosition,
         avro::{AvroError, AvroSchema, AvroSchemaError},
+        content::{EventContent, ParsedRecord},
     },
     registry::{RegistryClient, RegistryError, remember, remembered},
 };
@@ -72,7 +73,7 @@ impl ValueReader {
     }
 
     /// Reads a record. Asks the registry for its schema if it is Avro.
-    pub(super) async fn read<'m>(&self, message: &'m BorrowedMessage<'_>) -> Result<RecordContent<'m>, UnknownSchema> {
+    pub(super) async fn read<'m>(&self, message: &'m BorrowedMessage<'_>) -> Result<EventContent<'m>, UnknownSchema> {
         match parse(message) {
             ParsedRecord::Content(content) => Ok(content),
             ParsedRecord::Avro { schema, schema_id, encoded, content } => {
@@ -86,7 +87,7 @@ impl ValueReader {
     pub(super) fn read_blocking<'m>(
         &self,
         message: &'m BorrowedMessage<'_>,
-    ) -> Result<RecordContent<'m>, UnknownSchema> {
+    ) -> Result<EventContent<'m>, UnknownSchema> {
         match parse(message) {
             ParsedRecord::Content(content) => Ok(content),
             ParsedRecord::Avro { schema, schema_id, encoded, content } => {
@@ -144,8 +145,8 @@ fn decode(writer: &AvroSchema, schema: DataSchema, encoded: &[u8]) -> Result<Vec
     Ok(writer.decode(encoded)?.to_string().into_bytes())
 }
 
-fn with_data(content: RecordContent<'_>, data: Result<Vec<u8>, NoSchema>) -> Result<RecordContent<'_>, NoSchema> {
-    data.map(|data| RecordContent { data: Some(data.into()), ..content })
+fn with_data(content: EventContent<'_>, data: Result<Vec<u8>, NoSchema>) -> Result<EventContent<'_>, NoSchema> {
+    data.map(|data| EventContent { data: Some(data.into()), ..content })
 }
 
 fn unknown(message: &BorrowedMessage<'_>, id: u32, reason: NoSchema) -> UnknownSchema {

@@ -94,6 +94,24 @@ struct StructuredEvent<'a> {
     data: Option<&'a RawValue>,
 }
 
+/// A record, of which the data may still be encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParsedRecord<'a> {
+    /// All is known.
+    Content(EventContent<'a>),
+    /// The data is Avro.
+    Avro {
+        /// What the type of the record requires.
+        schema: DataSchema,
+        /// The id of the writer's schema in the registry.
+        schema_id: u32,
+        /// The data without the id.
+        encoded: &'a [u8],
+        /// The rest of the record, with the value as it is.
+        content: EventContent<'a>,
+    },
+}
+
 /// Finds the event in a record. `header` returns the first header with a name, and `value` is `None` for a tombstone.
 ///
 /// Avro of other types than `types` is left as it is, and its schema is not asked for. `writer_schema` returns the schema that the
@@ -108,6 +126,17 @@ pub fn read<'a, S: Borrow<AvroSchema>, E>(
     types: &[DataSchema],
     writer_schema: impl FnOnce(u32) -> Result<S, E>,
 ) -> Result<EventContent<'a>, ContentError<E>> {
+    match parse(header, value) {
+        ParsedRecord::Avro { schema, schema_id, encoded, content } if types.contains(&schema) => {
+            let writer = writer_schema(schema_id).map_err(ContentError::UnknownSchema)?;
+            Ok(EventContent { data: Some(decoded(schema, writer.borrow(), encoded)?), ..content })
+        }
+        ParsedRecord::Content(content) | ParsedRecord::Avro { content, .. } => Ok(content),
+    }
+}
+
+/// Takes a record apart, and leaves Avro as it is, for a reader that has the schemas later. [`read`] does both.
+pub fn parse<'a>(header: impl Fn(&str) -> Option<&'a [u8]>, value: Option<&'a [u8]>) -> ParsedRecord<'a> {
     let text = |name: &str| header(name).and_then(|value| std::str::from_utf8(value).ok());
     let attribute = |name: &str| text(name).map(Cow::Borrowed);
     let content = EventContent {
@@ -118,23 +147,19 @@ pub fn read<'a, S: Borrow<AvroSchema>, E>(
         time: attribute(TIME_HEADER),
         data: value.map(Cow::Borrowed),
     };
-    let Some(value) = value else { return Ok(content) };
+    let Some(value) = value else { return ParsedRecord::Content(content) };
     let content_type = text(CONTENT_TYPE_HEADER).unwrap_or_default();
     let id_header = header(SCHEMA_ID_HEADER).filter(|_| is(content_type, AVRO_CONTENT_TYPE));
     if let Some(schema) = content.event_type.as_deref().and_then(DataSchema::of_event_type)
-        && let Some((id, encoded)) = framed(id_header, value)
+        && let Some((schema_id, encoded)) = framed(id_header, value)
     {
-        if !types.contains(&schema) {
-            return Ok(content);
-        }
-        let writer = writer_schema(id).map_err(ContentError::UnknownSchema)?;
-        return Ok(EventContent { data: Some(decoded(schema, writer.borrow(), encoded)?), ..content });
+        return ParsedRecord::Avro { schema, schema_id, encoded, content };
     }
-    // Something between the service and this reader may have dropped the headers.
+    // Something between the service and the reader may have dropped the headers.
     let is_bare = content.event_type.is_none() && value.trim_ascii_start().starts_with(b"{");
     let is_structured = is_bare || is(content_type, STRUCTURED_CONTENT_TYPE);
     let structured = is_structured.then(|| serde_json::from_slice::<StructuredEvent<'a>>(value).ok()).flatten();
-    Ok(structured.map_or(content, EventContent::from))
+    ParsedRecord::Content(structured.map_or(content, EventContent::from))
 }
 
 impl<'a> From<StructuredEvent<'a>> for EventContent<'a> {

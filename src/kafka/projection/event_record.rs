@@ -4,12 +4,10 @@ use std::borrow::Cow;
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::super::{
-    record_content::RecordContent,
-    value_reader::{UnknownSchema, ValueReader},
-};
+use super::super::value_reader::{UnknownSchema, ValueReader};
 use crate::domain::{
     ProfileSid,
+    content::EventContent,
     state::{Position, StateEvent},
     view,
 };
@@ -31,7 +29,7 @@ pub(crate) struct EventRecord {
 impl EventRecord {
     /// Reads a record of any format. Blocks if it is Avro with a schema that is not known yet.
     pub(super) fn read(message: &BorrowedMessage<'_>, values: &ValueReader) -> Result<Self, UnknownSchema> {
-        let RecordContent { id, event_type, time, data } = values.read_blocking(message)?;
+        let EventContent { id, event_type, time, data, .. } = values.read_blocking(message)?;
         Ok(Self {
             position: Position { partition: message.partition(), offset: message.offset() },
             key: message.key().map(<[u8]>::to_vec),

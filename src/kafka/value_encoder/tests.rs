@@ -6,12 +6,11 @@ use super::*;
 use crate::{
     domain::{
         AccountSid, Destination, Event, NoticeContent, Origin, ProfileDeleted, ProfileNotice, ProfileSid,
-        ProfileStatusChanged, Resource, Status, TraceParent, avro::split_frame,
+        ProfileStatusChanged, Resource, Status, TraceParent,
+        avro::split_frame,
+        content::{EventContent, ParsedRecord, parse},
     },
-    kafka::{
-        Record,
-        record_content::{ParsedRecord, RecordContent, parse_parts},
-    },
+    kafka::Record,
 };
 
 const ID: u32 = 258;
@@ -67,8 +66,8 @@ fn text_headers(record: &Record) -> BTreeMap<String, Vec<u8>> {
 
 /// What a reader finds in an encoded record, with the data as JSON.
 fn read(headers: &BTreeMap<String, Vec<u8>>, payload: &[u8], schema: DataSchema) -> (Vec<Option<String>>, Value) {
-    let header = |name: &str| headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
-    let (content, data) = match parse_parts(header, Some(payload)) {
+    let header = |name: &str| headers.get(name).map(Vec::as_slice);
+    let (content, data) = match parse(header, Some(payload)) {
         ParsedRecord::Content(content) => {
             let data = serde_json::from_slice(content.data.as_deref().unwrap()).unwrap();
             (content, data)
@@ -77,7 +76,7 @@ fn read(headers: &BTreeMap<String, Vec<u8>>, payload: &[u8], schema: DataSchema)
             (content, AvroSchema::parse(schema.avro()).unwrap().decode(encoded).unwrap())
         }
     };
-    let RecordContent { id, event_type, time, .. } = content;
+    let EventContent { id, event_type, time, .. } = content;
     (vec![id.map(Cow::into_owned), event_type.map(Cow::into_owned), time.map(Cow::into_owned)], data)
 }
 

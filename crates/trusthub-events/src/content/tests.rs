@@ -1,5 +1,7 @@
 //! Every record of `packages/testdata/records.json`, which the packages in other languages read as well.
 
+mod parts;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 

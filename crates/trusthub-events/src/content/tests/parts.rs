@@ -1,21 +1,24 @@
+//! The parts of records, whose data may still be encoded.
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::*;
-use crate::domain::{
+use crate::{
+    DataSchema,
     avro::frame,
-    cloud_events::{DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, STATE_TYPE},
+    cloud_events::{DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, STATE_TYPE, TYPE_HEADER},
+    content::{EventContent, ParsedRecord, parse},
 };
 
-fn content<'m>(headers: &'m BTreeMap<&str, &'m str>, value: &'m [u8]) -> RecordContent<'m> {
-    match parse_parts(|name| headers.get(name).copied(), Some(value)) {
+fn content<'m>(headers: &'m BTreeMap<&str, &'m str>, value: &'m [u8]) -> EventContent<'m> {
+    match parse(|name| headers.get(name).map(|value| value.as_bytes()), Some(value)) {
         ParsedRecord::Content(content) => content,
         parsed @ ParsedRecord::Avro { .. } => panic!("{parsed:?}"),
     }
 }
 
-fn attributes<'c>(content: &'c RecordContent<'_>) -> [Option<&'c str>; 3] {
+fn attributes<'c>(content: &'c EventContent<'_>) -> [Option<&'c str>; 3] {
     [content.id.as_deref(), content.event_type.as_deref(), content.time.as_deref()]
 }
 
@@ -80,8 +83,8 @@ fn avro_of_this_service_has_its_schema_and_its_encoded_data() {
         (STATE_TYPE, DataSchema::ProfileState),
     ] {
         let value = frame(7, b"\x02");
-        let header = |name: &str| (name == TYPE_HEADER).then_some(event_type);
-        let parsed = parse_parts(header, Some(&value));
+        let header = |name: &str| (name == TYPE_HEADER).then_some(event_type.as_bytes());
+        let parsed = parse(header, Some(&value));
         let ParsedRecord::Avro { schema, schema_id, encoded, content } = parsed else { panic!("{parsed:?}") };
         assert_eq!(schema, expected);
         assert_eq!((schema_id, encoded, content.event_type.as_deref()), (7, &b"\x02"[..], Some(event_type)));
@@ -90,8 +93,8 @@ fn avro_of_this_service_has_its_schema_and_its_encoded_data() {
 
 #[test]
 fn tombstone_has_no_data() {
-    let parsed = parse_parts(|_| None, None);
-    assert_eq!(parsed, ParsedRecord::Content(RecordContent::default()));
+    let parsed = parse(|_| None, None);
+    assert_eq!(parsed, ParsedRecord::Content(EventContent::default()));
 }
 
 #[test]
