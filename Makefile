@@ -118,14 +118,19 @@ cluster: ## Break instances and brokers at random for five minutes, or CLUSTER_S
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench cluster
 
-interop: ## Test the packages and examples in Python, Go, TypeScript and Java, and compare with Twilio's libraries in them
+interop: ## Test the packages, examples and schema registry, for 10 minutes or REGISTRY_OUTAGE_SECONDS without it; takes half an hour
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/oracles >/dev/null
 	@scripts/interop >/dev/null
 	@scripts/packages >/dev/null
+	@scripts/registry >/dev/null
 	cargo build --locked --package example-consumer
-	cargo test --locked --test it -- differential packages:: consumer:: schema_tools::
+	REGISTRY_OUTAGE_SECONDS=$${REGISTRY_OUTAGE_SECONDS:-600} TEST_TIME_LIMIT_SECS=$${TEST_TIME_LIMIT_SECS:-3600} \
+		cargo test --locked --test it -- \
+		differential packages:: consumer:: schema_tools:: schema_registry:: --skip other_languages::pages::
+# One after the other, because each prints how long it takes.
+	cargo test --locked --test it -- --nocapture --test-threads=1 other_languages::pages::
 
 packages: ## Write the types of the packages, and the records and decisions that their tests read
 	@scripts/setup test

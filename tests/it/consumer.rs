@@ -6,6 +6,7 @@
 mod example;
 mod formats;
 mod history;
+mod mixed;
 mod other_languages;
 mod rules;
 
@@ -27,6 +28,7 @@ use test_support::{
     latest_statuses, wait_for,
 };
 
+pub(crate) use self::example::built_example;
 use self::{
     example::{Consumer, Language},
     history::{History, Meaning},

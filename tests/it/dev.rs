@@ -1,5 +1,5 @@
 //! `dev`: the whole system in one process, as a newcomer runs it.
 
 mod once;
-mod running;
+pub(crate) mod running;
 mod story;

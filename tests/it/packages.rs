@@ -5,6 +5,7 @@
 //! in `make interop` only.
 
 mod other_languages;
+mod published;
 
 use std::{
     fs,
@@ -20,6 +21,8 @@ use test_support::{
     oracle::{harness, libraries},
     project_root,
 };
+
+use self::published::published_cloud_events;
 
 fn package(language: &str) -> PathBuf {
     project_root().join("packages").join(language)
@@ -64,20 +67,23 @@ fn cloud_events() -> Vec<Value> {
     records
 }
 
-/// Asserts that a program that uses an SDK of CloudEvents reads each record as what it is.
+/// Asserts that a program that uses an SDK of CloudEvents reads each record as what it is: those of the packages, and those that
+/// the service has published.
 fn assert_reads_cloud_events(sdk: &mut Command) {
-    let records = cloud_events();
-    let printed = succeed(sdk, &serde_json::to_string(&records).unwrap());
-    let read: Vec<Value> = serde_json::from_str(&printed).unwrap();
-    assert_eq!(read.len(), records.len());
-    for (record, read) in records.iter().zip(read) {
-        let mut expected = record["expected"].clone();
+    let mut records = cloud_events();
+    for record in &mut records {
         // What an SDK returns is the JSON as it is, in which an absent field is absent.
         let is_structured = record["name"].as_str().unwrap().ends_with(", structured");
         let value: Value =
             serde_json::from_slice(&STANDARD.decode(record["value"].as_str().unwrap()).unwrap()).unwrap();
-        expected["data"] = if is_structured { value["data"].clone() } else { value };
-        assert_eq!(read, expected, "{}", record["name"]);
+        record["expected"]["data"] = if is_structured { value["data"].clone() } else { value };
+    }
+    records.extend_from_slice(published_cloud_events());
+    let printed = succeed(sdk, &serde_json::to_string(&records).unwrap());
+    let read: Vec<Value> = serde_json::from_str(&printed).unwrap();
+    assert_eq!(read.len(), records.len());
+    for (record, read) in records.iter().zip(read) {
+        assert_eq!(read, record["expected"], "{}", record["name"]);
     }
 }
 

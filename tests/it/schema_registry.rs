@@ -1,10 +1,13 @@
 //! A schema registry, and the formats that need one: what is registered, what happens when the registry does not help, and
 //! that every reader reads every format.
 
+mod faults;
+mod faulty_registry;
 mod formats;
 mod oracles;
 mod outages;
 mod registering;
+mod rejected_notices;
 
 use test_support::{Bridge, Request, kafka::broker, registry::registry, wait_for};
 

@@ -146,7 +146,9 @@ impl<B> Load<B> {
     /// Waits for this time, during which answers must keep arriving.
     pub fn run_for(&self, time: Duration) {
         let end = Instant::now() + time;
-        self.run_while(|| Instant::now() < end);
+        while Instant::now() < end {
+            self.wait_for_answers(1);
+        }
     }
 
     /// Waits while this holds, during which answers must keep arriving.

@@ -85,5 +85,5 @@ pub use self::{
     mock::{MockCluster, mock_cluster},
     program::program,
     request::{ACCOUNT, PROFILE, PUBLIC_URL, Request, TOKEN},
-    wait::{TIMEOUT, wait_for},
+    wait::{TIMEOUT, wait_for, wait_within},
 };

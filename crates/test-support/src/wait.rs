@@ -16,7 +16,7 @@ pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The same as [`wait_for`] with another time limit.
-pub(crate) fn wait_within<T>(timeout: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn wait_within<T>(timeout: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     watchdog::watch_this_test();
     let deadline = Instant::now() + timeout;
     loop {

@@ -20,7 +20,10 @@ use test_support::{
     project_root,
 };
 
-use super::{Record, Topic};
+use super::{
+    Record, Topic,
+    mixed::{self, RawRecord, schemas_by_id},
+};
 
 /// The language of an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +62,17 @@ impl Language {
 
     /// The decisions of the rules about the records of some partitions, with a new view for each partition.
     pub(super) fn decide(self, partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
+        if self == Self::Rust {
+            return partitions.iter().map(|records| decided_in_rust(records)).collect();
+        }
+        let raw: Vec<Vec<_>> = partitions.iter().map(|records| records.iter().map(RawRecord::json).collect()).collect();
+        self.decide_raw(&raw)
+    }
+
+    /// The same about records as they are in Kafka.
+    pub(super) fn decide_raw(self, partitions: &[Vec<RawRecord>]) -> Vec<Vec<Value>> {
         match self {
-            Self::Rust => partitions.iter().map(|records| decided_in_rust(records)).collect(),
+            Self::Rust => partitions.iter().map(|records| mixed::decided_in_rust(records)).collect(),
             Self::Python => decided_by(python(&project_root().join("tests/it/consumer/feed.py")), partitions),
             Self::Go => decided_by(Command::new(packages().join("go/feed")), partitions),
             Self::TypeScript => {
@@ -90,7 +102,8 @@ fn decided_in_rust(records: &[Record]) -> Vec<Value> {
 }
 
 /// The decisions of a program that reads the records of a partition from each line.
-fn decided_by(mut feed: Command, partitions: &[Vec<Record>]) -> Vec<Vec<Value>> {
+fn decided_by(mut feed: Command, partitions: &[Vec<RawRecord>]) -> Vec<Vec<Value>> {
+    feed.env("SCHEMAS", schemas_by_id());
     let mut process = feed.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
     let mut answers = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -130,7 +143,7 @@ fn java() -> Command {
 }
 
 /// Cargo builds the example for the tests of its own package, before it runs all tests of the workspace.
-fn built_example() -> PathBuf {
+pub(crate) fn built_example() -> PathBuf {
     let tests = env::current_exe().unwrap();
     let path = tests.ancestors().nth(2).unwrap().join("example-consumer");
     assert!(path.exists(), "{} is missing: run `cargo build --package example-consumer` first", path.display());

@@ -2,7 +2,8 @@
 
 use super::{
     commits_only_applied_records, derives_the_latest_status, derives_the_latest_status_from_kafka, example::Language,
-    formats::reads_every_format, prints_each_decision, resumes_at_its_committed_offset,
+    formats::reads_every_format, mixed::decides_about_mixed_formats, prints_each_decision,
+    resumes_at_its_committed_offset,
 };
 
 #[test]
@@ -11,13 +12,28 @@ fn go_rules_derive_the_latest_status_from_shuffled_histories() {
 }
 
 #[test]
+fn go_rules_decide_about_records_of_mixed_formats() {
+    decides_about_mixed_formats(Language::Go);
+}
+
+#[test]
 fn typescript_rules_derive_the_latest_status_from_shuffled_histories() {
     derives_the_latest_status(Language::TypeScript);
 }
 
 #[test]
+fn typescript_rules_decide_about_records_of_mixed_formats() {
+    decides_about_mixed_formats(Language::TypeScript);
+}
+
+#[test]
 fn java_rules_derive_the_latest_status_from_shuffled_histories() {
     derives_the_latest_status(Language::Java);
+}
+
+#[test]
+fn java_rules_decide_about_records_of_mixed_formats() {
+    decides_about_mixed_formats(Language::Java);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 use test_support::{kill, program, wait_for};
 
 /// A running `dev`, which is stopped when this is dropped.
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
     /// What it printed before the first callback.
     welcome: Vec<String>,
@@ -20,7 +20,7 @@ struct Dev {
 }
 
 impl Dev {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let variables = ["HTTP_BIND", "ADMIN_BIND", "CONSOLE_BIND", "SIMULATOR_BIND"].map(|name| (name, "127.0.0.1:0"));
         let dev = program().arg("dev").envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = dev.unwrap();
@@ -33,9 +33,15 @@ impl Dev {
     }
 
     /// Creates a profile and submits it, with the commands that the welcome shows.
-    fn submit_profile(&self) {
+    pub(crate) fn submit_profile(&self) {
         let typed = self.welcome.iter().skip_while(|line| !line.contains("SID=$(")).take_while(|line| !line.is_empty());
         shell(&typed.map(String::as_str).collect::<Vec<_>>().join("\n"));
+    }
+
+    /// The address of its Kafka.
+    pub(crate) fn kafka(&self) -> String {
+        let address = |line: &String| line.trim_start().strip_prefix("Kafka ").map(|rest| rest.trim().to_owned());
+        self.welcome.iter().find_map(address).unwrap()
     }
 
     /// Runs a script with the settings that the welcome tells to read.

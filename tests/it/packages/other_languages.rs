@@ -1,7 +1,9 @@
-//! The declarations of the TypeScript package, and the SDKs of CloudEvents for Go and Java. `make interop` runs these tests, and
+//! The declarations of the TypeScript package, and the SDKs of CloudEvents for Go, Java and Rust. `make interop` runs these tests, and
 //! `make test` does not.
 //!
 //! `scripts/packages` runs the tests of the packages themselves when it builds them.
+
+mod pages;
 
 use std::process::Command;
 
@@ -19,6 +21,11 @@ fn java_sdk_of_cloud_events_reads_every_event() {
     let mut java = Command::new("java");
     java.arg("-classpath").arg(format!("{0}:{0}/*", packages().join("java").display())).arg("ReadCloudEvents");
     assert_reads_cloud_events(&mut java);
+}
+
+#[test]
+fn rust_sdk_of_cloud_events_reads_every_event() {
+    assert_reads_cloud_events(&mut Command::new(packages().join("rust/cloudevents")));
 }
 
 #[test]

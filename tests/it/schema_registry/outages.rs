@@ -1,6 +1,6 @@
 //! The registry does not answer, and no callback notices.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use test_support::{
     Load, TIMEOUT,
@@ -14,23 +14,38 @@ use super::{AVRO, id_bytes, wait_until_registered, with_registry_at};
 /// Enough callbacks for every caller to have several answers.
 const SOME: usize = 100;
 
-/// The registry is down when the service starts, answers for a while, and is down again.
+/// For how long the registry is down: the number of seconds in this variable, which `make interop` sets.
+const OUTAGE_VARIABLE: &str = "REGISTRY_OUTAGE_SECONDS";
+const SHORT_OUTAGE: Duration = Duration::from_secs(1);
+
+fn outage() -> Duration {
+    let seconds = env::var(OUTAGE_VARIABLE).ok().filter(|seconds| !seconds.is_empty());
+    seconds.map_or(SHORT_OUTAGE, |seconds| {
+        Duration::from_secs(seconds.parse().unwrap_or_else(|_| panic!("{OUTAGE_VARIABLE} is a number of seconds")))
+    })
+}
+
+/// The registry is down when the service starts, answers for a while, and is down again. The first outage costs ids, or fills the
+/// spool; in the second one, nothing changes.
 fn survives_outages_of_the_registry(variables: &[(&str, &str)]) {
     let proxy = TcpProxy::before(registry().address());
     proxy.set(Fault::Cut);
     let bridge = with_registry_at(&url_at(proxy.address()), variables);
-    let load = Load::start(bridge.public);
+    // Fewer callbacks in a long outage: the spool has to hold them.
+    let load = if outage() > SHORT_OUTAGE { Load::start_light(bridge.public) } else { Load::start(bridge.public) };
     load.wait_for_answers(SOME);
+    load.run_for(outage());
     assert!(bridge.wait_for_log("the schema registry does not answer: ").contains("SCHEMA_REGISTRY_URL"));
     // JSON does without the id, and Avro waits for it.
     assert_eq!(bridge.metric("trusthub_spool_events") > 0.0, variables.contains(&AVRO));
 
     proxy.set(Fault::None);
+    // It is asked again after at most 30 seconds.
     load.run_while(|| bridge.metric("trusthub_schema_registry_up") == 0.0);
     load.run_while(|| bridge.metric("trusthub_spool_events") > 0.0);
     load.wait_for_answers(SOME);
     proxy.set(Fault::Cut);
-    load.run_for(Duration::from_secs(1));
+    load.run_for((outage() / 5).max(SHORT_OUTAGE));
 
     let ledger = load.stop();
     assert_eq!(ledger.answers(), [Some(204)].into());

@@ -7,7 +7,7 @@ use test_support::{
     Bridge,
     kafka::{Record, unique_topic},
     reconcile::Fixture,
-    registry::registry,
+    registry::{data, registry},
     wait_for,
 };
 
@@ -137,19 +137,51 @@ fn rejected_schema_of_a_notice_stops_no_status_change() {
     assert_eq!(fixture.bridge.metric("trusthub_spool_events"), 0.0);
 }
 
-#[test]
-fn wrong_password_names_the_variables_and_the_right_one_is_accepted() {
-    // user:right
-    let url = registry().behind_login("dXNlcjpyaWdodA==");
-    let user = ("SCHEMA_REGISTRY_USERNAME", "user");
-    let bridge = with_registry_at(&url, &[user, ("SCHEMA_REGISTRY_PASSWORD", "wrong-secret")]);
+/// user:right
+const RIGHT_LOGIN: &str = "dXNlcjpyaWdodA==";
+const WRONG: [(&str, &str); 2] =
+    [("SCHEMA_REGISTRY_USERNAME", "user"), ("SCHEMA_REGISTRY_PASSWORD", "wrong-secret")];
+
+/// Starts the program with a wrong password, and waits for the line about it.
+fn with_wrong_password(variables: &[(&str, &str)], consequence: &str) -> Bridge {
+    let bridge = with_registry_at(&registry().behind_login(RIGHT_LOGIN), &[&WRONG[..], variables].concat());
     let line = bridge.wait_for_log("the schema registry rejects the user (HTTP 401)");
     assert!(line.contains("SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD"), "{line}");
-    assert!(bridge.log().iter().all(|line| !line.contains("wrong-secret")));
-    announce(&bridge, "in-review");
-    assert_eq!(schema_id(&bridge.events(1)[0]), None, "JSON does without the id");
+    assert!(line.contains(r#""level":"ERROR""#) && line.contains(consequence), "{line}");
+    bridge
+}
 
-    let right = with_registry_at(&url, &[user, ("SCHEMA_REGISTRY_PASSWORD", "right")]);
-    wait_until_registered(&right);
-    assert_eq!(registry().versions(&format!("{}-value", right.topic)), [1]);
+/// Restarts the program with the right password. Before, there was one line about the wrong one, without it.
+fn correct_password(bridge: &mut Bridge) {
+    bridge.signal("TERM");
+    assert!(bridge.wait().success());
+    assert_eq!(bridge.log().iter().filter(|line| line.contains("rejects the user")).count(), 1);
+    assert!(bridge.log().iter().all(|line| !line.contains("wrong-secret")));
+    bridge.restart(&[("SCHEMA_REGISTRY_PASSWORD", "right")]);
+    wait_until_registered(bridge);
+}
+
+#[test]
+fn wrong_password_names_the_variables_and_json_carries_no_id() {
+    let mut bridge = with_wrong_password(&[], "meanwhile, values carry no schema id");
+    announce(&bridge, "in-review");
+    assert_eq!(schema_id(&bridge.events(1)[0]), None);
+    correct_password(&mut bridge);
+    assert_eq!(registry().versions(&format!("{}-value", bridge.topic)), [1]);
+    announce(&bridge, "twilio-approved");
+    assert!(schema_id(&bridge.events(2)[1]).is_some());
+}
+
+#[test]
+fn wrong_password_names_the_variables_and_avro_waits_in_the_spool() {
+    const STATUSES: [&str; 3] = ["pending-review", "in-review", "twilio-approved"];
+    let mut bridge = with_wrong_password(&[AVRO], "meanwhile, records wait in the spool");
+    STATUSES.iter().for_each(|status| announce(&bridge, status));
+    assert_eq!(bridge.metric("trusthub_spool_events"), STATUSES.len() as f64);
+    correct_password(&mut bridge);
+    bridge.wait_until_drained();
+    let events = bridge.events(STATUSES.len());
+    let published: Vec<_> = events.iter().map(|event| data(event)["status"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(published, STATUSES);
+    assert!(events.iter().all(|event| event.header("content-type") == Some("application/avro")));
 }
