@@ -88,9 +88,9 @@ pub(super) fn producer_with(kafka: &KafkaConfig, security: &Security) -> ClientC
     config
         .set("acks", "all")
         .set("enable.idempotence", "true")
-        // With several requests in flight on a partition that was just created, librdkafka can mistake the
-        // acknowledgement of a later request for that of an earlier one that failed. The records of the earlier request
-        // are then lost.
+        // With several requests in flight, librdkafka takes the acknowledgement of a later request for that of an earlier one
+        // that failed. If the broker does not know the producer, it accepts the later one alone, and the records of the
+        // earlier one are lost.
         .set("max.in.flight.requests.per.connection", "1")
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())

@@ -4,6 +4,7 @@
 
 mod brokers;
 mod dead_letters;
+mod in_flight;
 mod machine;
 mod network;
 mod resolver;

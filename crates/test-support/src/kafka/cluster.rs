@@ -13,7 +13,7 @@ use rdkafka::consumer::Consumer as _;
 
 use super::{
     broker::{Broker, SHORT_SESSION, START_DEADLINE, unique_topic},
-    node::{Node, free_port},
+    node::{self, Node, free_port},
     records,
 };
 use crate::{
@@ -78,6 +78,11 @@ struct Ports {
 impl Cluster {
     /// Starts this many brokers with this many fault proxies, and waits until all are up.
     pub fn start(name: &str, brokers: usize, fault_proxies: usize) -> Self {
+        Self::start_with(name, brokers, fault_proxies, &[])
+    }
+
+    /// The same with these properties in addition to the usual ones.
+    pub fn start_with(name: &str, brokers: usize, fault_proxies: usize, more: &[(&str, &str)]) -> Self {
         let ports = || Ports { client: free_port(), controller: free_port(), fault_proxies: free_ports(fault_proxies) };
         let ports: Vec<_> = (0..brokers).map(|_| ports()).collect();
         let fault_proxy = |fault_proxy: usize| {
@@ -89,7 +94,7 @@ impl Cluster {
             let launch = |broker| {
                 let properties = properties(broker, &ports, &fault_proxies);
                 let name = unique_topic(&format!("{name}-{broker}"));
-                scope.spawn(move || Node::launch(&name, &borrowed(&properties)))
+                scope.spawn(move || Node::launch(&name, &[&borrowed(&properties), more].concat()))
             };
             let launched: Vec<_> = (0..brokers).map(launch).collect();
             launched.into_iter().map(|node| node.join().unwrap()).collect()
@@ -170,6 +175,11 @@ impl Cluster {
             let leader = metadata.topics()[0].partitions().first()?.leader();
             usize::try_from(leader - 1).ok()
         })
+    }
+
+    /// The number of idempotent producers that the broker knows in the first partition of the topic.
+    pub fn producer_count(&self, topic: &str) -> usize {
+        node::producer_count(self.direct.bootstrap(), topic)
     }
 
     /// The end of each broker's log.

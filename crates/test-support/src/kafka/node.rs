@@ -177,6 +177,20 @@ impl Node {
     }
 }
 
+/// The number of idempotent producers that the broker at this address knows in the first partition of the topic.
+pub(super) fn producer_count(bootstrap: &str, topic: &str) -> usize {
+    let table = run(java("org.apache.kafka.tools.TransactionsCommand").args([
+        "--bootstrap-server",
+        bootstrap,
+        "describe-producers",
+        "--topic",
+        topic,
+        "--partition",
+        "0",
+    ]));
+    table.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit())).count()
+}
+
 /// A JVM with a small heap that starts fast and runs for a short time.
 fn java(class: &str) -> Command {
     java_on(class_path(), class)
