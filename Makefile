@@ -76,7 +76,7 @@ figures: ## Measure start-up time, idle memory and size of the program as in the
 	cargo build --locked --release --features vendored-openssl
 	@scripts/figures
 
-bench: ## Compare with the floor, FastAPI and Express, and scale the load; takes an hour, or PARTS="compare memory"
+bench: ## Compare with a minimal service and common stacks, and scale the load; takes an hour, or PARTS="compare memory"
 	@scripts/setup bench
 	@scripts/kafka >/dev/null
 	@scripts/peers >/dev/null

@@ -10,7 +10,7 @@ use std::{
 };
 
 use test_support::{
-    Connection, PUBLIC_URL, Request, TIMEOUT, TOKEN,
+    ACCOUNT, Connection, PROFILE, PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{Broker, free_port, unique_topic},
     kill, program, wait_for,
 };
@@ -20,6 +20,9 @@ use crate::{callbacks::Shape, floor::Floor, load::Clients, process::cpu_seconds}
 /// The service's default number of partitions.
 pub(crate) const PARTITIONS: i32 = 6;
 
+/// An auth token that no server has.
+const OTHER_TOKEN: &str = "ffffffffffffffffffffffffffffffff";
+
 /// The kinds of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -27,6 +30,8 @@ pub(crate) enum Kind {
     HttpFloor,
     /// The HTTP server and the producer with nothing between them.
     Floor,
+    /// What no service can omit that accepts signed callbacks and publishes typed events.
+    Minimal,
     /// This service with its default configuration, which logs a line for each callback.
     Bridge,
     /// This service, logging only warnings.
@@ -35,6 +40,8 @@ pub(crate) enum Kind {
     FastApi,
     /// Express, Twilio's validator and kafkajs.
     Express,
+    /// Go's own HTTP server, Twilio's validator and franz-go.
+    Go,
 }
 
 impl Kind {
@@ -42,10 +49,12 @@ impl Kind {
         match self {
             Self::HttpFloor => "HTTP floor",
             Self::Floor => "floor",
+            Self::Minimal => "minimal service",
             Self::Bridge => "trusthub-bridge",
             Self::QuietBridge => "trusthub-bridge, RUST_LOG=warn",
             Self::FastApi => "FastAPI + twilio + aiokafka",
             Self::Express => "Express + twilio + kafkajs",
+            Self::Go => "net/http + twilio + franz-go",
         }
     }
 
@@ -53,6 +62,7 @@ impl Kind {
         match self {
             Self::HttpFloor => floor(Floor::Http),
             Self::Floor => floor(Floor::Kafka),
+            Self::Minimal => floor(Floor::Minimal),
             Self::Bridge | Self::QuietBridge => {
                 let mut bridge = program();
                 bridge.arg("serve").env("LOG_FORMAT", "json").env("SHUTDOWN_DELAY_SECS", "0");
@@ -63,14 +73,20 @@ impl Kind {
             }
             Self::FastApi => {
                 let app = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/python/app.py");
-                peer(PEERS.join("python/bin/python"), Path::new(app))
+                peer(PEERS.join("python/bin/python"), &[Path::new(app)])
             }
             Self::Express => {
-                let mut express = peer("node".into(), &PEERS.join("node/app.js"));
+                let mut express = peer("node".into(), &[&PEERS.join("node/app.js")]);
                 express.env("NODE_ENV", "production");
                 express
             }
+            Self::Go => peer(PEERS.join("go/service"), &[]),
         }
+    }
+
+    /// Whether it checks signatures.
+    fn verifies(self) -> bool {
+        !matches!(self, Self::HttpFloor | Self::Floor)
     }
 }
 
@@ -87,9 +103,9 @@ fn floor(floor: Floor) -> Command {
     command
 }
 
-fn peer(program: PathBuf, app: &Path) -> Command {
+fn peer(program: PathBuf, arguments: &[&Path]) -> Command {
     let mut command = Command::new(program);
-    command.arg(app).env_clear().env("PATH", env::var_os("PATH").unwrap());
+    command.args(arguments).env_clear().env("PATH", env::var_os("PATH").unwrap());
     command
 }
 
@@ -121,6 +137,13 @@ impl Contender {
         let contender = Self::launch_cold(name, kind, variables);
         contender.warm_up();
         contender
+    }
+
+    /// Checks that the server refuses a forged callback if it is one that verifies them.
+    pub(crate) fn check(&self, kind: Kind) {
+        let form = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=draft");
+        let forged = Request::form("/callbacks/customer-profiles", &form).signed_with(OTHER_TOKEN, PUBLIC_URL);
+        assert_eq!(forged.send(self.address).status == 403, kind.verifies(), "{}", self.name);
     }
 
     /// Starts a server with these variables, and waits until it listens.

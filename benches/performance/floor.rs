@@ -1,16 +1,18 @@
-//! The floor: the minimal cost of actix-web and librdkafka. It is the same server and the same producer with nothing between
-//! them: no verification, no parsing, no metrics, no log, no spool.
+//! The servers of this program that the service is compared with. The floor is the minimal cost of actix-web and librdkafka: the
+//! same server and the same producer with nothing between them, that is, no verification, no parsing, no metrics, no log, no spool.
 
-use std::{env, io, net::TcpListener, thread, time::Duration};
+use std::{io, net::TcpListener, thread, time::Duration};
 
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
     rt::System,
-    web::{self, Bytes},
+    web::{self, Bytes, ServiceConfig},
 };
-use rdkafka::{
-    ClientConfig,
-    producer::{FutureProducer, FutureRecord},
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use crate::{
+    minimal::{MinimalService, accept},
+    producer::{producer, variable},
 };
 
 /// The same limits as the service's public port.
@@ -19,25 +21,28 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// More connections than any case opens.
 const CONNECTIONS: usize = 8192;
 
-/// A server that does the minimum.
+/// A server that does less than the service.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Floor {
     /// Reads the request and answers.
     Http,
     /// Publishes the unchanged body, and answers when Kafka has acknowledged it.
     Kafka,
+    /// Does what no service can omit.
+    Minimal,
 }
 
 impl Floor {
     /// The server with this name on the command line.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Http, Self::Kafka].into_iter().find(|floor| floor.name() == name)
+        [Self::Http, Self::Kafka, Self::Minimal].into_iter().find(|floor| floor.name() == name)
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Http => "serve-http-floor",
             Self::Kafka => "serve-floor",
+            Self::Minimal => "serve-minimal",
         }
     }
 
@@ -48,52 +53,46 @@ impl Floor {
     }
 
     async fn serve_on(self, listener: TcpListener) -> io::Result<()> {
-        let workers = thread::available_parallelism()?.get().min(MOST_WORKERS);
-        let publisher = match self {
-            Self::Http => None,
-            Self::Kafka => Some(web::Data::new(Publisher::new())),
-        };
-        HttpServer::new(move || match &publisher {
-            None => App::new().default_service(web::to(async |_body: Bytes| HttpResponse::NoContent())),
-            Some(publisher) => App::new().app_data(publisher.clone()).default_service(web::to(publish)),
-        })
+        match self {
+            Self::Http => {
+                serve(listener, |app| {
+                    app.default_service(web::to(async |_body: Bytes| HttpResponse::NoContent()));
+                })
+                .await
+            }
+            Self::Kafka => {
+                let publisher = web::Data::new(Publisher { producer: producer(), topic: variable("KAFKA_TOPIC") });
+                serve(listener, move |app| {
+                    app.app_data(publisher.clone()).default_service(web::to(publish));
+                })
+                .await
+            }
+            Self::Minimal => {
+                let service = web::Data::new(MinimalService::start());
+                serve(listener, move |app| {
+                    app.app_data(service.clone()).default_service(web::to(accept));
+                })
+                .await
+            }
+        }
+    }
+}
+
+/// Serves with the limits of the service's public port.
+async fn serve(listener: TcpListener, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> io::Result<()> {
+    let workers = thread::available_parallelism()?.get().min(MOST_WORKERS);
+    HttpServer::new(move || App::new().configure(&routes))
         .workers(workers)
         .max_connections(CONNECTIONS.div_ceil(workers))
         .keep_alive(KEEP_ALIVE)
         .listen(listener)?
         .run()
         .await
-    }
 }
 
 struct Publisher {
     producer: FutureProducer,
     topic: String,
-}
-
-impl Publisher {
-    /// A publisher with the properties that `src/kafka/client_config.rs` gives its producer.
-    fn new() -> Self {
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", variable("KAFKA_BOOTSTRAP_SERVERS"))
-            .set("client.id", "floor")
-            .set("socket.connection.setup.timeout.ms", "5000")
-            .set("socket.timeout.ms", "5000")
-            .set("socket.keepalive.enable", "true")
-            .set("queue.buffering.max.kbytes", "131072")
-            .set("linger.ms", "1")
-            .set("batch.size", "131072")
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            .set("max.in.flight.requests.per.connection", "1")
-            .set("partitioner", "murmur2_random")
-            .set("message.timeout.ms", "300000")
-            .set("request.timeout.ms", "5000")
-            .set("message.max.bytes", "16000000")
-            .create()
-            .unwrap();
-        Self { producer, topic: variable("KAFKA_TOPIC") }
-    }
 }
 
 /// The record has a key, so that records spread over the partitions like those of the service, because a produce request
@@ -108,8 +107,4 @@ async fn publish(publisher: web::Data<Publisher>, request: HttpRequest, body: By
         Ok(Ok(_delivery)) => HttpResponse::NoContent().finish(),
         _ => HttpResponse::ServiceUnavailable().finish(),
     }
-}
-
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is set"))
 }

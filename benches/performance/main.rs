@@ -24,7 +24,9 @@ mod floor;
 mod growth;
 mod load;
 mod memory;
+mod minimal;
 mod process;
+mod producer;
 mod profiles;
 mod report;
 mod spools;
@@ -34,6 +36,10 @@ mod steady;
 use std::{env, process::ExitCode, str::FromStr};
 
 use floor::Floor;
+
+/// That of the service, so that the servers of this program do not differ from it by their allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A part and its name on the command line.
 type Part = (&'static str, fn());
