@@ -1,10 +1,10 @@
 //! Logs to stderr without blocking the threads that log.
 //!
 //! The thread that logs a line formats it and appends it to a [`LogQueue`] in memory. The queue's lock is held for the
-//! copy only. One thread, `log-writer`, writes the queue to stderr and may block while nothing reads stderr. Lines that
-//! do not fit into the queue meanwhile are dropped and counted. So neither a callback nor a thread of librdkafka ever
-//! waits for the reader of the log. Panics are logged the same way, because the default panic hook writes to stderr
-//! itself. The only wait is [`flush_logs`] at exit, for at most half a second.
+//! copy only. One thread, `log-writer`, writes the queue to stderr, every 20 ms or 64 KiB at most, and may block while
+//! nothing reads stderr. Lines that do not fit into the queue meanwhile are dropped and counted. So neither a callback nor a
+//! thread of librdkafka ever waits for the reader of the log. Panics are logged the same way, because the default panic hook
+//! writes to stderr itself. The only wait is [`flush_logs`] at exit, for at most half a second.
 
 mod outcome_feed;
 mod queue;
@@ -30,7 +30,7 @@ use tracing_subscriber::{
 pub(crate) use self::outcome_feed::LoggedRequest;
 use self::{
     outcome_feed::OutcomeFeed,
-    queue::{LogLineWriter, LogQueue},
+    queue::{GATHER_TIME, LogLineWriter, LogQueue},
 };
 use super::metrics::dropped_log_lines;
 use crate::config::{LogFormat, log_filter};
@@ -114,7 +114,7 @@ pub(crate) fn flush_logs() {
 }
 
 fn start_writer() -> io::Result<Arc<LogQueue>> {
-    let queue = Arc::new(LogQueue::new(dropped_log_lines().ok()));
+    let queue = Arc::new(LogQueue::new(GATHER_TIME, dropped_log_lines().ok()));
     let writer = Arc::clone(&queue);
     // The writer has a descriptor of its own, because the standard library's stderr has a lock, on which other threads
     // would wait for the writer.

@@ -18,6 +18,13 @@ pub(super) const MAX_BYTES: usize = 1 << 20;
 /// The capacity that an empty buffer keeps. A larger buffer is shrunk.
 const RETAINED_BYTES: usize = 64 << 10;
 
+/// The shortest time between two writes, unless much is waiting. A line after a quiet time is written at once; further ones are
+/// gathered, since each write costs as much CPU as the formatting of several lines.
+pub(super) const GATHER_TIME: Duration = Duration::from_millis(20);
+
+/// The bytes that are written without waiting for more.
+const GATHERED_BYTES: usize = 64 << 10;
+
 /// The pause between two attempts to write to a non-blocking descriptor.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -25,10 +32,11 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct LogQueue {
     state: Mutex<QueueState>,
-    /// Signaled when lines are waiting.
+    /// Signaled when a first line is waiting, when enough are, and when a flush begins.
     filled: Condvar,
     /// Signaled when no line is waiting and none is being written.
     emptied: Condvar,
+    gather_time: Duration,
     dropped: Option<IntCounter>,
 }
 
@@ -37,14 +45,16 @@ struct QueueState {
     /// Complete lines.
     waiting: Vec<u8>,
     is_writing: bool,
+    /// The number of threads that wait until all lines are written.
+    flushes: usize,
     /// The number of dropped lines that were not reported yet.
     dropped: u64,
 }
 
 impl LogQueue {
     /// Creates an empty queue. `dropped` counts the lines that the queue drops.
-    pub(super) fn new(dropped: Option<IntCounter>) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new(), dropped }
+    pub(super) fn new(gather_time: Duration, dropped: Option<IntCounter>) -> Self {
+        Self { state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new(), gather_time, dropped }
     }
 
     /// Appends a line, or drops it if the queue is full.
@@ -53,9 +63,13 @@ impl LogQueue {
         if state.waiting.len() + line.len() > MAX_BYTES {
             self.drop_lines(&mut state, 1);
         } else {
+            let before = state.waiting.len();
             state.waiting.extend_from_slice(line);
+            let after = state.waiting.len();
             drop(state);
-            self.filled.notify_one();
+            if before == 0 || (before < GATHERED_BYTES && after >= GATHERED_BYTES) {
+                self.filled.notify_one();
+            }
         }
     }
 
@@ -63,8 +77,10 @@ impl LogQueue {
     /// `report` with the number of dropped lines.
     pub(super) fn write_to(&self, mut out: impl Write, report: impl Fn(u64)) {
         let mut batch = Vec::new();
+        let mut next_write = Instant::now();
         loop {
-            self.take_batch(&mut batch);
+            self.take_batch(&mut batch, next_write);
+            next_write = Instant::now() + self.gather_time;
             let unwritten = write(&mut out, &batch);
             if let Some(dropped) = self.finish_batch(count_lines(unwritten)) {
                 report(dropped);
@@ -74,11 +90,17 @@ impl LogQueue {
         }
     }
 
-    /// Waits for lines, and swaps them with the empty `batch`.
-    fn take_batch(&self, batch: &mut Vec<u8>) {
+    /// Waits for lines and then until `next_write`, unless many are waiting or must be written now. Swaps them with the empty
+    /// `batch`.
+    fn take_batch(&self, batch: &mut Vec<u8>, next_write: Instant) {
         let mut state = self.state();
         while state.waiting.is_empty() {
             self.filled.wait(&mut state);
+        }
+        while state.waiting.len() < GATHERED_BYTES && state.flushes == 0 {
+            if self.filled.wait_until(&mut state, next_write).timed_out() {
+                break;
+            }
         }
         mem::swap(batch, &mut state.waiting);
         state.is_writing = true;
@@ -110,11 +132,14 @@ impl LogQueue {
     pub(super) fn flush(&self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         let mut state = self.state();
+        state.flushes += 1;
+        self.filled.notify_one();
         while !state.waiting.is_empty() || state.is_writing {
             if self.emptied.wait_until(&mut state, deadline).timed_out() {
-                return;
+                break;
             }
         }
+        state.flushes -= 1;
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
@@ -197,7 +222,11 @@ mod tests {
     }
 
     fn fixture() -> QueueFixture {
-        let queue = Arc::new(LogQueue::new(IntCounter::new("dropped", "Dropped lines.").ok()));
+        gathering_for(Duration::ZERO)
+    }
+
+    fn gathering_for(gather_time: Duration) -> QueueFixture {
+        let queue = Arc::new(LogQueue::new(gather_time, IntCounter::new("dropped", "Dropped lines.").ok()));
         let ((step, steps), (write, written), (report, reports)) = (mpsc::channel(), mpsc::channel(), mpsc::channel());
         let writer = Arc::clone(&queue);
         thread::spawn(move || {
@@ -281,6 +310,30 @@ mod tests {
         assert_eq!(log.reports.recv_timeout(LONG), Ok(3));
         log.queue.flush(LONG);
         assert_eq!(log.written.try_iter().flatten().collect::<Vec<_>>(), b"fourth\n");
+    }
+
+    #[test]
+    fn first_line_is_written_at_once_and_further_ones_together() {
+        let mut log = gathering_for(LONG);
+        log.accept_everything();
+        log.queue.push(b"first\n");
+        assert_eq!(log.written.recv_timeout(LONG).unwrap(), b"first\n");
+        log.queue.push(b"second\n");
+        log.queue.push(b"third\n");
+        log.queue.flush(LONG);
+        assert_eq!(log.written.recv_timeout(LONG).unwrap(), b"second\nthird\n", "a flush does not wait for more");
+    }
+
+    #[test]
+    fn many_lines_are_written_without_waiting_for_more() {
+        let mut log = gathering_for(LONG);
+        log.accept_everything();
+        log.queue.push(b"first\n");
+        assert_eq!(log.written.recv_timeout(LONG).unwrap(), b"first\n");
+        let line = [&[b'x'; 999][..], b"\n"].concat();
+        let many = GATHERED_BYTES.div_ceil(line.len());
+        (0..many).for_each(|_| log.queue.push(&line));
+        assert_eq!(log.written.recv_timeout(LONG / 2).unwrap().len(), many * line.len());
     }
 
     #[test]
