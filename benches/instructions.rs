@@ -22,7 +22,7 @@ use common::{ACCOUNTS, account, callback, verifier};
 use durable_spool::{Spool, SpoolLimits};
 use tokio::runtime::Builder;
 use trusthub_bridge::{
-    domain::{Event, RawCallback},
+    domain::{Event, Headers, RawCallback},
     kafka::Record,
     normalize::{CallbackIdentity, ReceiptId, normalize},
     spool::{APPEND_TIMEOUT, SpoolReporter},
@@ -51,7 +51,8 @@ struct Case {
     run: fn(u32) -> Duration,
 }
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
+    Case { name: "copy the headers", calls: 1_000, run: headers },
     Case { name: "verify", calls: 1_000, run: |calls| verify(1, calls) },
     Case { name: "verify, 25000 accounts", calls: 1_000, run: |calls| verify(ACCOUNTS, calls) },
     Case { name: "normalize", calls: 1_000, run: normalize_alone },
@@ -161,6 +162,13 @@ fn verified(verifier: &Verifier, raw: &Arc<RawCallback>) -> VerifiedCallback {
 fn event(verified: &VerifiedCallback) -> Event {
     let id = CallbackIdentity::of(verified).event_id(&ReceiptId { process: [0; 16], number: 0 });
     normalize(verified).unwrap().at(id, SystemTime::UNIX_EPOCH.into())
+}
+
+/// As the server copies the headers of each request.
+fn headers(calls: u32) -> Duration {
+    let raw = usual();
+    let pairs: Vec<_> = raw.headers.iter().collect();
+    timed(calls, || pairs.iter().copied().collect::<Headers>())
 }
 
 fn verify(accounts: u32, calls: u32) -> Duration {
