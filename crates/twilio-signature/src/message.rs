@@ -89,11 +89,13 @@ impl<'a> MessageBuilder<'a> {
 
     /// The parts of the message for one spelling of the public URL.
     pub(crate) fn message<'b>(&'b self, construction: Construction, base: &'b str) -> Vec<&'b [u8]> {
-        let mut parts: Vec<&[u8]> = vec![base.as_bytes(), self.route.as_bytes()];
+        let fields = self.fields(construction);
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(4 + fields.len());
+        parts.extend([base.as_bytes(), self.route.as_bytes()]);
         if let Some(query) = self.query(construction) {
             parts.extend([b"?".as_slice(), query.as_bytes()]);
         }
-        parts.extend(self.fields(construction));
+        parts.extend(fields);
         parts
     }
 

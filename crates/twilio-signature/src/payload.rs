@@ -97,10 +97,11 @@ impl ClaimedAccount {
 
 /// The SID with its digits in lower case: Twilio does not distinguish them by case. The two letters before them are kept.
 pub(crate) fn canonical_sid(sid: &str) -> String {
-    match sid.split_at_checked(2) {
-        Some((kind, digits)) => format!("{kind}{}", digits.to_ascii_lowercase()),
-        None => sid.to_owned(),
+    let mut canonical = sid.to_owned();
+    if let Some(digits) = canonical.get_mut(2..) {
+        digits.make_ascii_lowercase();
     }
+    canonical
 }
 
 fn is_account_sid(text: &str) -> bool {
