@@ -124,10 +124,8 @@ impl Deref for VerifiedCallback {
 
 /// Decodes the query of a `POST` as far as [`MAX_FIELDS`]. The rest is ignored: a callback that Twilio signed is not rejected.
 fn query_parameters(raw: &RawCallback) -> Vec<Pair> {
-    let query = match raw.verb() {
-        Verb::Get => "",
-        Verb::Post => raw.query.as_deref().unwrap_or_default(),
-    };
+    // Twilio's callbacks have no query.
+    let (Verb::Post, Some(query)) = (raw.verb(), &raw.query) else { return Vec::new() };
     let first: Vec<_> = query.split('&').filter(|piece| !piece.is_empty()).take(MAX_FIELDS).collect();
     let mut parameters = decode_form(first.join("&").as_bytes()).unwrap_or_default();
     parameters.retain(|(name, _)| name != BODY_HASH_PARAMETER.as_bytes());

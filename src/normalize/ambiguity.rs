@@ -37,6 +37,9 @@ const RARE_STATUS_NAMES: [&[u8]; 2] = [b"bundlestatus", b"customerprofilestatus"
 /// Known names that sort after the status. A status that contains one has swallowed the next field.
 const LATER_NAMES: [&[u8]; 3] = [b"trustproductsid", b"trusthubbridgetest", b"validuntil"];
 
+/// Two letters and 32 digits.
+const SID_LENGTH: usize = 34;
+
 const ACCOUNT_NAMES: [&[u8]; 1] = [b"accountsid"];
 
 /// The ends of the names that give the profile, the surest first. A group counts only if the text has no SID behind a
@@ -47,23 +50,21 @@ const PROFILE_NAMES: [&[&[u8]]; 3] = [&[b"bundlesid", b"customerprofilesid", b"t
 pub(super) fn is_ambiguous(pairs: &[Pair], account: &AccountSid, profile: &ProfileSid, status: Status) -> bool {
     let text = SignedText::of(pairs);
     let is_other = |signed: &[u8], read: &str| !signed.eq_ignore_ascii_case(read.as_bytes());
-    first_sid(&text.text, &ACCOUNT_NAMES, b"AC").is_some_and(|signed| is_other(signed, account.as_str()))
+    first_sid(&text.text, &ACCOUNT_NAMES, *b"AC").is_some_and(|signed| is_other(signed, account.as_str()))
         || first_profile(&text.text).is_some_and(|signed| is_other(signed, profile.as_str()))
         || is_ambiguous_status(&text, status)
 }
 
 fn is_ambiguous_status(text: &SignedText<'_>, status: Status) -> bool {
-    let rank_of = |field: &SignedField<'_>| match lookup(field.name) {
-        (FieldMeaning::Status, rank) => Some(rank),
-        _ => None,
-    };
+    let rank_of = |field: &SignedField<'_>| (field.meaning == FieldMeaning::Status).then_some(field.rank);
     // A name of a higher rank does not give the status if one of a lower rank does.
-    let rank = text.fields.iter().filter(|field| has_value(field.value)).filter_map(rank_of).min();
+    let ranks = text.fields.iter().filter_map(|field| rank_of(field).filter(|_| has_value(field.value)));
+    let rank = ranks.min();
     text.fields.iter().enumerate().any(|(index, field)| {
-        let next = text.fields.get(index + 1).map(|next| next.name);
+        let next = text.fields.get(index + 1);
         rank_of(field).filter(|own| Some(*own) == rank).is_some_and(|rank| {
             is_cut(text.from(field.value_start), field.value, status)
-                || next.is_some_and(|name| !is_plausible_name(name, status))
+                || next.is_some_and(|next| !has_plausible_name(next, status))
                 || text.has_another_status_after(field, rank, status)
                 || text.has_another_status_before(field, rank, status)
         })
@@ -72,22 +73,27 @@ fn is_ambiguous_status(text: &SignedText<'_>, status: Status) -> bool {
 
 /// The first SID behind the surest name of the profile, or the first of all if none has a known name.
 fn first_profile(text: &[u8]) -> Option<&[u8]> {
-    let named = PROFILE_NAMES.iter().find_map(|names| first_sid(text, names, b"BU"));
-    named.or_else(|| (0..text.len()).find_map(|start| sid_at(text.get(start..)?, b"BU")))
+    let named = PROFILE_NAMES.iter().find_map(|names| first_sid(text, names, *b"BU"));
+    named.or_else(|| sids(text, *b"BU").map(|(_, sid)| sid).next())
 }
 
-/// The first SID of this kind directly behind one of the names.
-fn first_sid<'a>(text: &'a [u8], names: &[&[u8]], kind: &[u8]) -> Option<&'a [u8]> {
-    let sid_after = |text: &'a [u8], name: &[u8]| sid_at(after_name(text, name)?, kind);
-    (0..text.len()).find_map(|start| {
-        let text = text.get(start..)?;
-        names.iter().find_map(|name| sid_after(text, name))
+/// The first SID of this kind directly behind one of the names. SIDs are rarer than beginnings of names, so the text is
+/// searched for them.
+fn first_sid<'a>(text: &'a [u8], names: &[&[u8]], kind: [u8; 2]) -> Option<&'a [u8]> {
+    let is_named =
+        |start| text.get(..start).is_some_and(|before| names.iter().any(|name| ends_with_name(before, name)));
+    sids(text, kind).find(|(start, _)| is_named(*start)).map(|(_, sid)| sid)
+}
+
+/// The SIDs of this kind, and where they start.
+fn sids(text: &[u8], kind: [u8; 2]) -> impl Iterator<Item = (usize, &[u8])> {
+    let [first, second] = kind;
+    let starts = text.iter().enumerate().filter(move |(_, byte)| **byte == first);
+    starts.filter_map(move |(start, _)| {
+        let sid = text.get(start..start + SID_LENGTH)?;
+        let [_, next, digits @ ..] = sid else { return None };
+        (*next == second && digits.iter().all(u8::is_ascii_hexdigit)).then_some((start, sid))
     })
-}
-
-fn sid_at<'a>(text: &'a [u8], kind: &[u8]) -> Option<&'a [u8]> {
-    let digits = text.strip_prefix(kind)?.get(..32)?;
-    digits.iter().all(u8::is_ascii_hexdigit).then(|| text.get(..kind.len() + digits.len()))?
 }
 
 /// The fields in the order in which they are signed, and the text that they make up.
@@ -100,6 +106,8 @@ struct SignedField<'a> {
     name: &'a [u8],
     value: &'a [u8],
     value_start: usize,
+    meaning: FieldMeaning,
+    rank: NameRank,
 }
 
 impl<'a> SignedText<'a> {
@@ -107,11 +115,12 @@ impl<'a> SignedText<'a> {
         let mut sorted: Vec<&Pair> = pairs.iter().collect();
         sorted.sort_unstable();
         sorted.dedup();
-        let mut text = Vec::new();
-        let mut fields = Vec::with_capacity(sorted.len());
+        let length = sorted.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let (mut text, mut fields) = (Vec::with_capacity(length), Vec::with_capacity(sorted.len()));
         for (name, value) in sorted {
             text.extend_from_slice(name);
-            fields.push(SignedField { name, value, value_start: text.len() });
+            let (meaning, rank) = lookup(name);
+            fields.push(SignedField { name, value, value_start: text.len(), meaning, rank });
             text.extend_from_slice(value);
         }
         Self { text, fields }
@@ -149,8 +158,7 @@ impl<'a> SignedText<'a> {
         let is_documented = is_documented(field, status);
         let is_exempt = |other: &&SignedField<'_>| {
             let is_late = !other.name.first().is_some_and(u8::is_ascii_uppercase);
-            lookup(other.name).0 == FieldMeaning::FailureReason
-                && (rank > NameRank::Known || (is_documented && is_late))
+            other.meaning == FieldMeaning::FailureReason && (rank > NameRank::Known || (is_documented && is_late))
         };
         let reasons = self.fields.iter().filter(is_exempt);
         reasons.map(|reason| reason.value_start..=reason.value_start + reason.value.len()).collect()
@@ -177,17 +185,17 @@ fn is_cut(text: &[u8], value: &[u8], status: Status) -> bool {
 /// Whether a name is one that Twilio may have signed, and not the rest of a status: a known one, or one that does not
 /// begin like the inside of a status. All statuses are ASCII. What follows a known status is the rest of a longer one
 /// only after a separator.
-fn is_plausible_name(name: &[u8], status: Status) -> bool {
+fn has_plausible_name(field: &SignedField<'_>, status: Status) -> bool {
     let begins_inside = |first: &u8| match status {
         Status::Unknown => first.is_ascii() && !first.is_ascii_uppercase(),
         _ => is_separator(*first),
     };
-    lookup(name).0 != FieldMeaning::Unknown || !name.first().is_none_or(begins_inside)
+    field.meaning != FieldMeaning::Unknown || !field.name.first().is_none_or(begins_inside)
 }
 
 /// Where another status than this one begins behind the name: another known one, or an unknown one.
 fn other_statuses(text: &[u8], name: &[u8], status: Status) -> impl Iterator<Item = usize> {
-    (0..text.len()).filter_map(move |start| {
+    beginnings(text, name).filter_map(move |start| {
         let from_name = text.get(start..)?;
         let value = after_name(from_name, name)?;
         let is_other = match leading_status(value) {
@@ -210,7 +218,14 @@ fn is_capitalized(text: &[u8]) -> bool {
 }
 
 fn has_name(text: &[u8], folded: &[u8]) -> bool {
-    (0..text.len()).any(|start| text.get(start..).is_some_and(|text| after_name(text, folded).is_some()))
+    beginnings(text, folded).any(|start| text.get(start..).is_some_and(|text| after_name(text, folded).is_some()))
+}
+
+/// Where the text has the first letter of the name, in either case.
+fn beginnings(text: &[u8], folded: &[u8]) -> impl Iterator<Item = usize> {
+    let first = folded.first().copied().unwrap_or_default();
+    let found = text.iter().enumerate().filter(move |(_, byte)| byte.eq_ignore_ascii_case(&first));
+    found.map(|(start, _)| start)
 }
 
 /// The text after a name at its start, in any spelling. `None` when it begins with something else.
@@ -225,6 +240,16 @@ fn after_name<'a>(mut text: &'a [u8], folded: &[u8]) -> Option<&'a [u8]> {
         text = rest;
     }
     text.get(leading_underscores(text)..)
+}
+
+/// Whether a text ends with a name, in any spelling.
+fn ends_with_name(mut text: &[u8], folded: &[u8]) -> bool {
+    folded.iter().rev().all(|expected| {
+        let trailing = text.iter().rev().take_while(|byte| **byte == b'_').count();
+        let Some((last, rest)) = text.get(..text.len() - trailing).and_then(<[u8]>::split_last) else { return false };
+        text = rest;
+        last.eq_ignore_ascii_case(expected)
+    })
 }
 
 fn leading_underscores(text: &[u8]) -> usize {

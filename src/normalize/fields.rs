@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use twilio_signature::{BODY_HASH_PARAMETER, Pair, Payload, is_named};
+use twilio_signature::{BODY_HASH_PARAMETER, Pair, Payload};
 
 use crate::domain::{ProfileSid, Verb};
 
@@ -66,10 +66,27 @@ const SPELLINGS: [(&str, FieldMeaning, NameRank); 21] = [
 /// The meanings that have names of several ranks.
 const RANKED: [FieldMeaning; 3] = [FieldMeaning::Profile, FieldMeaning::Status, FieldMeaning::FailureReason];
 
-/// The meaning of a name, which may not be UTF-8, and how sure it is.
+/// The length of the longest spelling.
+const LONGEST_SPELLING: usize = 21;
+
+/// The meaning of a name, which may not be UTF-8, and how sure it is. A callback asks for it many times, so the name is folded
+/// once and not for each spelling.
 pub(super) fn lookup(name: &[u8]) -> (FieldMeaning, NameRank) {
-    let spelling = SPELLINGS.iter().find(|(folded, ..)| is_named(name, folded));
+    let mut buffer = [0; LONGEST_SPELLING];
+    let folded = fold(name, &mut buffer);
+    let spelling = folded.and_then(|folded| SPELLINGS.iter().find(|(spelling, ..)| spelling.as_bytes() == folded));
     spelling.map_or((FieldMeaning::Unknown, NameRank::Known), |(_, meaning, rank)| (*meaning, *rank))
+}
+
+/// The name in lower case and without underscores, written into `buffer`; `None` if it is longer than every spelling.
+fn fold<'b>(name: &[u8], buffer: &'b mut [u8; LONGEST_SPELLING]) -> Option<&'b [u8]> {
+    let mut length = 0;
+    let mut places = buffer.iter_mut();
+    for byte in name.iter().filter(|byte| **byte != b'_') {
+        *places.next()? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    buffer.get(..length)
 }
 
 /// One field with its value as text. JSON values other than strings are kept in JSON form.
@@ -225,5 +242,29 @@ impl ExtraFields {
 
     pub(super) fn into_inner(self) -> BTreeMap<String, Vec<String>> {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use twilio_signature::is_named;
+
+    use super::*;
+
+    #[test]
+    fn longest_spelling_has_the_length_of_the_buffer() {
+        assert_eq!(SPELLINGS.iter().map(|(spelling, ..)| spelling.len()).max(), Some(LONGEST_SPELLING));
+    }
+
+    proptest! {
+        #[test]
+        fn lookup_finds_the_spelling_that_the_name_equals(
+            name in "(_|[a-zA-Z]){0,30}|(Bundle|bundle_|CUSTOMER_PROFILE|Account|)_?(Sid|SID|status|Statuses)_?",
+        ) {
+            let expected = SPELLINGS.iter().find(|(folded, ..)| is_named(name.as_bytes(), folded));
+            let expected = expected.map_or(FieldMeaning::Unknown, |(_, meaning, _)| *meaning);
+            prop_assert_eq!(lookup(name.as_bytes()).0, expected);
+        }
     }
 }

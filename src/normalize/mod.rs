@@ -234,8 +234,11 @@ fn read_details(fields: &[Field<'_>], parameters: &[Pair]) -> Details {
     parameters.iter().for_each(|parameter| details.extra.add_parameter(parameter));
     let prose = details.failure_reason.as_deref().unwrap_or_default();
     details.codes.extend(codes::from_prose(prose).collect::<Vec<_>>());
-    let mut seen = HashSet::new();
-    details.codes.retain(|code| seen.insert(*code));
+    // Most rejections have one code, for which a set is not worth its allocation.
+    if details.codes.len() > 1 {
+        let mut seen = HashSet::new();
+        details.codes.retain(|code| seen.insert(*code));
+    }
     details
 }
 

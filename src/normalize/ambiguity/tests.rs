@@ -336,3 +336,29 @@ fn cost_is_bounded_by_the_size_of_the_form() {
         assert!(began.elapsed() < std::time::Duration::from_secs(5), "{part}: {:?}", began.elapsed());
     }
 }
+
+/// The search that [`first_sid`] replaces: from each place on, for a name and the SID behind it.
+fn first_sid_from_the_front<'a>(text: &'a [u8], names: &[&[u8]], kind: &[u8]) -> Option<&'a [u8]> {
+    let sid_at = |text: &'a [u8]| {
+        let digits = text.strip_prefix(kind)?.get(..32)?;
+        digits.iter().all(u8::is_ascii_hexdigit).then(|| &text[..SID_LENGTH])
+    };
+    (0..text.len()).find_map(|start| names.iter().find_map(|name| sid_at(after_name(&text[start..], name)?)))
+}
+
+proptest! {
+    #[test]
+    fn search_for_sids_finds_the_first_one_behind_a_name(
+        parts in prop::collection::vec(
+            select(vec!["Bundle", "bundle_", "B", "BU", "_", "Sid", "S_I_d__", "sid", "Id", "i", PROFILE, OTHER, ACCOUNT, "AccountSid"]),
+            0..12,
+        ),
+    ) {
+        let text = parts.concat();
+        let names = PROFILE_NAMES.into_iter().map(|names| (names, *b"BU")).chain([(&ACCOUNT_NAMES[..], *b"AC")]);
+        for (names, kind) in names {
+            let expected = first_sid_from_the_front(text.as_bytes(), names, &kind);
+            prop_assert_eq!(first_sid(text.as_bytes(), names, kind), expected);
+        }
+    }
+}
