@@ -13,6 +13,7 @@
 //! - `projector` derives the present state of each profile from the events, and `profiles` reads the states for commands.
 //! - [`aws`] signs the tokens with which the service logs in to Amazon MSK.
 //! - `registry` asks a schema registry for the ids of the schemas.
+//! - `traces` exports spans of callbacks to an OTLP receiver.
 //! - `replay` turns dead letters that can become events now into those events.
 //! - `app` connects the modules, and [`cli`] is the program's interface.
 //! - The crate [`trusthub_simulator`] is a Trust Hub for tests. Only the commands `dev` and `simulate` use it.
@@ -50,3 +51,4 @@ mod replay;
 mod shutdown;
 pub mod telemetry;
 mod text;
+mod traces;

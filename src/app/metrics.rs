@@ -9,6 +9,7 @@ use crate::{
     projector::ProjectorMetrics,
     reconcile::ReconcileMetrics,
     telemetry::{IntGauge, Metrics, MetricsError},
+    traces::TraceMetrics,
 };
 
 /// All metrics of the service.
@@ -19,6 +20,7 @@ pub(super) struct ServiceMetrics {
     pub(super) kafka: Arc<KafkaMetrics>,
     pub(super) reconcile: Arc<ReconcileMetrics>,
     pub(super) projector: Arc<ProjectorMetrics>,
+    pub(super) traces: Arc<TraceMetrics>,
     /// 1 when the last change of a credential file could not be loaded.
     pub(super) accounts_reload_failed: IntGauge,
 }
@@ -35,6 +37,7 @@ impl ServiceMetrics {
             kafka: KafkaMetrics::register(&shared)?,
             reconcile: ReconcileMetrics::register(&shared)?,
             projector: ProjectorMetrics::register(&shared)?,
+            traces: TraceMetrics::register(&shared)?,
             accounts_reload_failed: shared.catalogue().gauge(
                 "trusthub_accounts_reload_failed",
                 "1 when a changed credential file is not valid, so that the previous keys stay in use.",

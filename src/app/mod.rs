@@ -52,13 +52,14 @@ use crate::{
     profiles::ProfileFollower,
     projector::Projector,
     shutdown::ShutdownFlag,
+    traces::FLUSH_TIMEOUT,
 };
 use console::{OverviewSources, RunningConsole};
 pub(crate) use dead_letters::{DeadLettersError, letter_classifier, replay_dead_letters, survey_dead_letters};
 pub(crate) use fd_limit::fit_descriptors;
 pub use metrics::initial_metrics_page;
 pub(crate) use parts::keyring;
-use parts::{close, deliver, metrics, open_sink, open_spool};
+use parts::{close, deliver, metrics, open_sink, open_spool, tracer};
 pub(crate) use profiles::{RebuildError, rebuild_profiles};
 pub(crate) use reconcile::{ReconcileError, reconcile, set_callbacks};
 use reload::CredentialReloader;
@@ -155,6 +156,7 @@ pub(crate) struct Service {
     projection: Option<BackgroundTask>,
     /// Only for a console.
     state_follower: Option<BackgroundTask>,
+    trace_exporter: Option<BackgroundTask>,
     slow_operations: BackgroundTask,
     shutdown: ShutdownConfig,
 }
@@ -170,14 +172,15 @@ impl Service {
         let sink = open_sink(&config.kafka, &metrics.kafka)?;
         let keyring = keyring(&config.twilio)?;
         let spool = open_spool(&config.spool, &metrics.shared)?;
-        let (deliver, failover) = deliver(&sink, &spool, &metrics.shared, &config.kafka);
+        let (tracer, span_exporter) = tracer(&config, &metrics.traces)?;
+        let (deliver, failover) = deliver(&sink, &spool, &metrics.shared, (&config.kafka, tracer.clone()));
         let verifier = Verifier::new(config.public_urls.clone(), keyring);
         let reloader = CredentialReloader::new(&config, verifier.keyring(), &metrics);
         warn_if_report_only(config.callbacks.signature_mode);
         let letter_verifier = verifier.clone();
         // Callbacks are recorded only for a console.
         let recent = ports.console.as_ref().map(|_| Arc::<RecentCallbacks>::default());
-        let reports = (&metrics.pipeline, recent.clone());
+        let reports = (&metrics.pipeline, recent.clone(), tracer);
         let (pipeline, event_time_writer) = steps::connect_pipeline(&config, verifier, deliver, reports)?;
         let schedule =
             reconcile::schedule(&config, reloader.accounts(), &pipeline, &metrics.reconcile, (&sink, &spool))?;
@@ -194,6 +197,7 @@ impl Service {
         });
         let console = console.transpose()?;
         let state_follower = follower.map(|follower| steps::follow_states(&liveness, follower));
+        let trace_exporter = span_exporter.map(|exporter| steps::export_traces(&liveness, exporter));
         let slow_operations = steps::report_slow_operations(&liveness, &metrics.shared);
         let admin = steps::serve_admin(ports.admin, metrics.shared, (&sink, &spool), &shutdown_flag, &liveness)?;
         let public = steps::serve_callbacks(ports.public, &config, &pipeline, &shutdown_flag, &liveness)?;
@@ -228,6 +232,7 @@ impl Service {
             reconciliation,
             projection,
             state_follower,
+            trace_exporter,
             slow_operations,
             shutdown: config.shutdown,
         })
@@ -283,6 +288,10 @@ impl Service {
         // It only reads, so the spool does not wait for it.
         if let Some(follower) = self.state_follower {
             follower.stop(remaining().min(MAX_PROJECTION_STOP)).await;
+        }
+        // All callbacks and the drain have ended, so no span follows.
+        if let Some(exporter) = self.trace_exporter {
+            exporter.stop(remaining().min(FLUSH_TIMEOUT)).await;
         }
         self.slow_operations.stop(remaining()).await;
         if let Some(console) = self.console {

@@ -11,12 +11,14 @@ use twilio_signature::{AccountKeys, EmptyKey, Keyring};
 use super::{metrics::ServiceMetrics, start_error::StartError};
 use crate::{
     blocking,
-    config::{KafkaConfig, ListedAccount, SpoolConfig, TwilioConfig},
+    config::{Config, KafkaConfig, ListedAccount, SpoolConfig, TwilioConfig},
     deliver::{Deliver, FailoverController},
     domain::{AccountSid, DataSchema},
     kafka::{KafkaMetrics, KafkaSink, Sink, Topics, ValueEncoder},
+    receive::status_code_of,
     spool::{APPEND_TIMEOUT, SpoolReporter},
     telemetry::Metrics,
+    traces::{SpanExporter, TraceMetrics, Tracer, TracerParts},
 };
 
 pub(super) fn metrics(kafka: &KafkaConfig) -> Result<ServiceMetrics, StartError> {
@@ -81,14 +83,30 @@ pub(super) fn limits(spool: &SpoolConfig) -> SpoolLimits {
     SpoolLimits { max_bytes: spool.max_bytes, min_free_bytes: spool.min_free_bytes, append_timeout: APPEND_TIMEOUT }
 }
 
+/// The tracer of callbacks and of the drain, and the exporter of its spans; none if traces are off.
+///
+/// # Errors
+/// [`StartError::Traces`] when the receiver of the spans cannot be used.
+pub(super) fn tracer(
+    config: &Config,
+    metrics: &Arc<TraceMetrics>,
+) -> Result<(Tracer, Option<SpanExporter>), StartError> {
+    let topics = Topics::of(&config.kafka);
+    let topic = |destination| topics.name(destination).to_owned();
+    let parts = TracerParts { urls: &config.public_urls, topic: &topic, status_of: status_code_of };
+    let tracer = Tracer::new(&config.traces, &parts, metrics);
+    let exporter = SpanExporter::new(&config.traces, &tracer)?;
+    Ok((tracer, exporter))
+}
+
 pub(super) fn deliver(
     sink: &Arc<KafkaSink>,
     spool: &Spool,
     metrics: &Arc<Metrics>,
-    kafka: &KafkaConfig,
+    (kafka, tracer): (&KafkaConfig, Tracer),
 ) -> (Deliver, FailoverController) {
     let sink = Arc::clone(sink) as Arc<dyn Sink>;
-    Deliver::new(sink, spool.clone(), Arc::clone(metrics), kafka.ack_timeout)
+    Deliver::new(sink, spool.clone(), Arc::clone(metrics), tracer, kafka.ack_timeout)
 }
 
 /// The configured keys: those of the listed accounts, or else those of one account or of any account.

@@ -25,6 +25,7 @@ use crate::{
         ListFailure, Observer, ReconcileMetrics, ReconcileSummary, Reconciler, RunError, RunOptions, Schedule,
         ServiceUrls, UrlUpdate, UrlUpdater,
     },
+    traces::Tracer,
 };
 
 /// Why a reconciliation failed.
@@ -76,7 +77,7 @@ pub(crate) async fn reconcile(
     let sink = open_sink(kafka, &metrics.kafka)?;
     learn_event_schema_ids(sink.encoder()).await?;
     let spool = Spool::disabled();
-    let (deliver, failover) = deliver(&sink, &spool, &metrics.shared, kafka);
+    let (deliver, failover) = deliver(&sink, &spool, &metrics.shared, (kafka, Tracer::off()));
     let pipeline = pipeline(access, deliver, &metrics.pipeline)?;
     let failover = BackgroundTask::start(&Liveness::default(), "the failover controller", |stop| failover.run(stop));
     let accounts: Vec<_> = access.twilio.credentials().collect();

@@ -17,6 +17,7 @@ use crate::{
     liveness::Liveness,
     spool::SpoolReporter,
     telemetry::Metrics,
+    traces::Tracer,
 };
 
 /// How long a command waits for the producer and the spool to close. All records have been acknowledged by then.
@@ -66,7 +67,7 @@ pub(crate) async fn drain(
     let spool = open_spool(spool, &metrics.shared)?;
     let sink = open_sink(kafka, &metrics.kafka)?;
     learn_event_schema_ids(sink.encoder()).await?;
-    let (_, failover) = deliver(&sink, &spool, &metrics.shared, kafka);
+    let (_, failover) = deliver(&sink, &spool, &metrics.shared, (kafka, Tracer::off()));
     // The probe also creates missing topics.
     let (probed, kafka) = (Arc::clone(&sink), kafka.clone());
     let probe = BackgroundTask::start(&Liveness::default(), "the Kafka probe", |stop| {

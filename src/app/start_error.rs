@@ -6,7 +6,9 @@ use durable_spool::OpenError;
 use thiserror::Error;
 use twilio_signature::EmptyKey;
 
-use crate::{config::Problems, kafka::ClientError, registry::RegistryError, telemetry::MetricsError};
+use crate::{
+    config::Problems, kafka::ClientError, registry::RegistryError, telemetry::MetricsError, traces::ReceiverError,
+};
 
 /// Why the service could not start.
 #[derive(Debug, Error)]
@@ -31,6 +33,9 @@ pub(crate) enum StartError {
     /// The schema registry cannot be used.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The receiver of traces cannot be used.
+    #[error(transparent)]
+    Traces(#[from] ReceiverError),
     /// A signing key is empty.
     #[error("TWILIO_AUTH_TOKEN: {0}")]
     Key(#[from] EmptyKey),

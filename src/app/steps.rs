@@ -29,6 +29,7 @@ use crate::{
     reconcile::Schedule,
     shutdown::ShutdownFlag,
     telemetry::Metrics,
+    traces::{SpanExporter, Tracer},
 };
 
 /// Creates the pipeline, with a clock that continues where the previous process stopped, and the writer of its time.
@@ -39,7 +40,7 @@ pub(super) fn connect_pipeline(
     config: &Config,
     verifier: Verifier,
     deliver: Deliver,
-    (metrics, recent): (&Arc<PipelineMetrics>, Option<Arc<RecentCallbacks>>),
+    (metrics, recent, tracer): (&Arc<PipelineMetrics>, Option<Arc<RecentCallbacks>>, Tracer),
 ) -> io::Result<(Arc<Pipeline>, EventTimeWriter)> {
     let pipeline_config = PipelineConfig {
         signature_mode: config.callbacks.signature_mode,
@@ -49,7 +50,7 @@ pub(super) fn connect_pipeline(
     };
     let (clock, writer) = EventClock::open(&config.spool.folder, SystemTime::now().into(), Arc::clone(metrics));
     let pipeline = Pipeline::new(pipeline_config, verifier, deliver, clock, Arc::clone(metrics), Handle::current());
-    Ok((Arc::new(pipeline.recording(recent)), writer))
+    Ok((Arc::new(pipeline.recording(recent).traced_by(tracer)), writer))
 }
 
 /// Serves the admin port.
@@ -130,6 +131,11 @@ pub(super) fn reload_credentials(liveness: &Liveness, reloader: CredentialReload
     BackgroundTask::start(liveness, "the credential reloader", |stop| async move {
         stop.run_until_cancelled(reloader.run()).await;
     })
+}
+
+/// Exports the spans of callbacks.
+pub(super) fn export_traces(liveness: &Liveness, exporter: SpanExporter) -> BackgroundTask {
+    BackgroundTask::start(liveness, "the exporter of traces", |stop| exporter.run(stop))
 }
 
 /// Saves the time of the last event.

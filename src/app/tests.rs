@@ -20,6 +20,7 @@ use crate::{
     kafka::{Availability, Completion, Record, Sink},
     pipeline::{EventClock, PipelineConfig, ProcessId},
     receive::{self, CallbackHandler},
+    traces::Tracer,
 };
 
 /// Far longer than any step of these tests takes, far shorter than [`LONG`].
@@ -82,7 +83,7 @@ type Unacknowledged = mpsc::Receiver<Completion>;
 fn pipeline(metrics: &ServiceMetrics) -> (Arc<Pipeline>, Unacknowledged) {
     let (sender, unacknowledged) = mpsc::channel();
     let (sink, spool) = (Arc::new(ManualKafka(sender)), Spool::disabled());
-    let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(&metrics.shared), LONG);
+    let (deliver, _failover) = Deliver::new(sink, spool, Arc::clone(&metrics.shared), Tracer::off(), LONG);
     let pipeline_config = PipelineConfig {
         signature_mode: SignatureMode::Enforce,
         dedup_window: Duration::ZERO,

@@ -183,6 +183,40 @@ variables! {
         "time from one reconciliation of Trust Hub and the topic to the next, 1 to 604800, or 0 to turn it off; requires an account, from `TWILIO_ACCOUNT_SID` or `TWILIO_ACCOUNTS_FILE`";
     RECONCILE_GRACE_SECS: OPEN, "120",
         "how long reconciliation ignores a change, because its callback may still arrive, 0 to 86400; 0 is for tests with a simulator";
+    OTEL_EXPORTER_OTLP_ENDPOINT: OPEN, ABSENT,
+        "base URL of an OTLP receiver for HTTP, such as `http://otel-collector:4318`, to which [traces](tracing.md) of callbacks are sent, at `/v1/traces`; by default there are no traces";
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: OPEN, ABSENT,
+        "complete URL for traces, instead of the one below that base URL";
+    OTEL_EXPORTER_OTLP_PROTOCOL: OPEN, "http/protobuf",
+        "`http/protobuf` or `http/json`: the encoding of traces; there is no `grpc`";
+    OTEL_EXPORTER_OTLP_HEADERS: SECRET, ABSENT,
+        "headers of each request to the receiver, such as its credentials, `name=value,name=value`, with percent-encoded values";
+    OTEL_EXPORTER_OTLP_HEADERS_FILE: OPEN, ABSENT,
+        "path of a file with the value of `OTEL_EXPORTER_OTLP_HEADERS`";
+    OTEL_EXPORTER_OTLP_CERTIFICATE: OPEN, ABSENT,
+        "file of certificate authorities (PEM) trusted for the receiver, instead of those of the system";
+    OTEL_EXPORTER_OTLP_TIMEOUT: OPEN, "10000",
+        "time limit for the export of a batch of spans in milliseconds, with its repetitions, 1 to 60000; no callback waits for it";
+    OTEL_SERVICE_NAME: OPEN, "trusthub-bridge",
+        "name of the service in traces";
+    OTEL_RESOURCE_ATTRIBUTES: OPEN, ABSENT,
+        "attributes of the process in traces, `key=value,key=value`, with percent-encoded values, such as `deployment.environment.name=production`";
+    OTEL_TRACES_SAMPLER: OPEN, "parentbased_always_on",
+        "which traces are recorded: `always_on`, `always_off`, `traceidratio`, or one of them after `parentbased_`, which does as the caller does if there is one";
+    OTEL_TRACES_SAMPLER_ARG: OPEN, ABSENT,
+        "share of the traces that a sampler by ratio records, 0 to 1; by default all";
+    OTEL_BSP_MAX_QUEUE_SIZE: OPEN, "2048",
+        "spans that wait for their export at most, 1 to 65536; further ones are dropped and counted";
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: OPEN, "512",
+        "spans in one request at most, 1 to 8192";
+    OTEL_BSP_SCHEDULE_DELAY: OPEN, "5000",
+        "time after which a batch is sent that is not full in milliseconds, 1 to 60000";
+    OTEL_TRACES_EXPORTER: OPEN, "otlp",
+        "`otlp` or `none`; `none` turns traces off";
+    OTEL_SDK_DISABLED: OPEN, "false",
+        "`true` or `false`; `true` turns traces off";
+    TRACE_CONTEXT: OPEN, "trust",
+        "`trust` or `ignore`: whether the trace that the headers `traceparent` and `tracestate` of a callback name is continued in spans and records; `ignore` if callers other than your proxy can set them";
     SHUTDOWN_DELAY_SECS: OPEN, "5",
         "time after SIGTERM during which the service is not ready but still accepts callbacks, 0 to 600";
     SHUTDOWN_TIMEOUT_SECS: OPEN, "20",

@@ -26,6 +26,7 @@ mod simulator;
 mod spool;
 mod suggest;
 mod token_form;
+mod traces;
 mod trusthub;
 mod twilio;
 mod validate;
@@ -51,6 +52,7 @@ pub use reconcile::{ReconcileCommandConfig, ReconcileConfig, TrustHubAccess};
 use serde::de::DeserializeOwned;
 pub use simulator::{SimulateCommandConfig, SimulatorConfig};
 pub use spool::SpoolConfig;
+pub use traces::{ExportConfig, SamplerConfig, SpanEncoding, TracesConfig};
 pub use trusthub::TrustHubConfig;
 pub use twilio::{ListedAccount, TwilioConfig};
 pub use twilio_accounts::{AccountConfig, ApiKey};
@@ -83,6 +85,8 @@ pub struct Config {
     pub trusthub: TrustHubConfig,
     /// The schedule of reconciliation.
     pub reconcile: ReconcileConfig,
+    /// The traces of callbacks.
+    pub traces: TracesConfig,
     /// The time limits of a stop.
     pub shutdown: ShutdownConfig,
     /// The address and the state file of the simulator. The service does not use them; `config` prints them.
@@ -119,7 +123,8 @@ pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Load
     warnings.extend(warnings_of(&config.twilio, &config.trusthub));
     warnings.extend(config.kafka.values.warning());
     warnings.extend(config.console.warning());
-    warnings.extend(config.kafka.warnings());
+    warnings.extend(config.kafka.warning());
+    warnings.extend(config.traces.warning());
     if config.reconcile.interval.is_some() {
         warnings.extend(config.twilio.missing_credentials());
     }
@@ -339,6 +344,9 @@ fn read_sections(environment: &Environment, validator: &mut Validator) -> Option
     if let Some(reconcile) = reconcile {
         reconcile.check_accounts(twilio.as_ref(), validator);
     }
+    let otel = environment.section::<traces::OtelSection>("OTEL_", validator)?;
+    let trace = environment.section::<traces::TraceSection>("TRACE_", validator)?;
+    let traces = traces::validate(otel, trace, validator);
     let shutdown = environment.section::<logging::ShutdownSection>("SHUTDOWN_", validator)?.validate(validator);
     let simulator = environment.section::<simulator::SimulatorSection>("SIMULATOR_", validator)?.validate(validator);
     let logging = read_logging(environment, validator);
@@ -353,6 +361,7 @@ fn read_sections(environment: &Environment, validator: &mut Validator) -> Option
         spool: spool?,
         trusthub: trusthub?,
         reconcile: reconcile?,
+        traces: traces?,
         shutdown: shutdown?,
         simulator: simulator?,
         logging: logging?,
@@ -381,6 +390,7 @@ impl Config {
             self.spool.describe(),
             self.trusthub.describe(),
             self.reconcile.describe(),
+            self.traces.describe(),
             self.shutdown.describe(),
             self.simulator.describe(),
             self.logging.describe(),

@@ -23,6 +23,7 @@ use crate::{
     domain::{DeliveryError, Durability, FailureClass, PublishFailure, Receipt, TopicPosition},
     kafka::{Completion, OnCompleted, Sink},
     telemetry::Metrics,
+    traces::Tracer,
 };
 
 /// How long after the head of its request a record may wait for Kafka, however slow the body was. Twilio waits 15 s and
@@ -55,6 +56,7 @@ pub(super) struct Dispatcher {
     pub(super) sink: Arc<dyn Sink>,
     pub(super) spool: Spool,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) tracer: Tracer,
     /// How long Kafka may take to acknowledge a record, counted from its submission.
     pub(super) ack_timeout: Duration,
     state: Mutex<DispatchState>,
@@ -128,7 +130,13 @@ impl InFlightRecord {
 }
 
 impl Dispatcher {
-    pub(super) fn new(sink: Arc<dyn Sink>, spool: Spool, metrics: Arc<Metrics>, ack_timeout: Duration) -> Self {
+    pub(super) fn new(
+        sink: Arc<dyn Sink>,
+        spool: Spool,
+        metrics: Arc<Metrics>,
+        tracer: Tracer,
+        ack_timeout: Duration,
+    ) -> Self {
         // Records that an earlier run left in the spool go first.
         let mode = if spool.is_empty() { DeliveryMode::Direct } else { DeliveryMode::Spooling };
         let state = DispatchState {
@@ -142,6 +150,7 @@ impl Dispatcher {
             sink,
             spool,
             metrics,
+            tracer,
             ack_timeout,
             state: Mutex::new(state),
             changed: Notify::new(),

@@ -16,13 +16,14 @@ use thiserror::Error;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    outbound::{OutboundRecord, log_published},
+    outbound::{OutboundRecord, report_published},
     publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, Unpublished, current_time},
 };
 use crate::{
     domain::{DataSchema, FailureClass, PublishFailure},
     kafka::{Availability, Record, Sink},
     telemetry::Metrics,
+    traces::{SpanStart, Tracer},
 };
 
 /// The largest number of records that are read and published at once: large enough that one disk sync for each batch does
@@ -45,6 +46,7 @@ pub(super) struct Drainer {
     availability: watch::Receiver<Availability>,
     spool: Spool,
     metrics: Arc<Metrics>,
+    tracer: Tracer,
     initial_ack_timeout: Duration,
     /// The number of records in the next batch.
     pub(super) window: usize,
@@ -90,12 +92,19 @@ pub(crate) struct DrainFailed {
 
 impl Drainer {
     /// Creates a drainer that at first gives Kafka as much time for an acknowledgement as callbacks do.
-    pub(super) fn new(sink: Arc<dyn Sink>, spool: Spool, metrics: Arc<Metrics>, ack_timeout: Duration) -> Self {
+    pub(super) fn new(
+        sink: Arc<dyn Sink>,
+        spool: Spool,
+        metrics: Arc<Metrics>,
+        tracer: Tracer,
+        ack_timeout: Duration,
+    ) -> Self {
         Self {
             availability: sink.availability(),
             producer: ExclusiveProducer::new(sink),
             spool,
             metrics,
+            tracer,
             initial_ack_timeout: ack_timeout,
             window: 1,
             pause: MIN_PAUSE,
@@ -158,9 +167,11 @@ impl Drainer {
     async fn publish_batch(&mut self, entries: &[Entry], interrupts: &Interrupts) -> DrainStep {
         let outbound = entries.iter().map_while(|entry| OutboundRecord::decode(&entry.bytes).ok());
         let records: Vec<Record> = outbound.map(|outbound| self.with_accepted_time(outbound.record)).collect();
-        let deadline = Instant::now() + self.ack_timeout;
+        let (start, deadline) = (SpanStart::now(), Instant::now() + self.ack_timeout);
         let (positions, unpublished) = self.producer.publish(&records, deadline, interrupts).await;
-        records.iter().zip(&positions).for_each(|(record, position)| log_published(record, position));
+        for (record, position) in records.iter().zip(&positions) {
+            report_published(&self.tracer, record, position, start);
+        }
         if let Some(last) = entries.get(positions.len().wrapping_sub(1)) {
             return self.remove_through(last.position, positions.len(), interrupts).await;
         }
@@ -177,11 +188,12 @@ impl Drainer {
             return self.park(entry, "it cannot be decoded", interrupts).await;
         };
         outbound.record = self.with_accepted_time(outbound.record);
-        let (ack_timeout, accepts_dead_letters) = (self.ack_timeout, self.accepts_dead_letters);
+        let (start, ack_timeout, accepts_dead_letters) =
+            (SpanStart::now(), self.ack_timeout, self.accepts_dead_letters);
         match self.producer.publish_with_fallbacks(&outbound, ack_timeout, accepts_dead_letters, interrupts).await {
             PublishResult::Durable(receipt, time) => {
                 if let Some(position) = &receipt.position {
-                    log_published(&outbound.record, position);
+                    report_published(&self.tracer, &outbound.record, position, start);
                 }
                 if time == RecordTime::Current {
                     self.record_time = RecordTime::Current;

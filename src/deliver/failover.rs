@@ -62,8 +62,8 @@ impl FailoverController {
         let (availability, renewal_due) = (dispatcher.sink.availability(), dispatcher.sink.renewal_due());
         let sink = Arc::clone(&dispatcher.sink);
         let (spool, metrics) = (dispatcher.spool.clone(), Arc::clone(&dispatcher.metrics));
-        let drainer = Drainer::new(sink, spool, metrics, dispatcher.ack_timeout);
-        Self { dispatcher, availability, renewal_due, drainer, parked: ParkedRetry::default(), outage: None }
+        let drainer = Drainer::new(sink, spool, metrics, dispatcher.tracer.clone(), dispatcher.ack_timeout);
+        Self { dispatcher, availability, drainer, parked: ParkedRetry::default(), outage: None }
     }
 
     /// Runs until `stop` is cancelled. Records that are in the spool then stay there for the next start.

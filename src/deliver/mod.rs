@@ -110,6 +110,7 @@ use crate::{
     domain::{DeadLetterAttributes, Event, ProfileNotice, RawCallback},
     kafka::{Record, Sink},
     telemetry::Metrics,
+    traces::Tracer,
 };
 
 /// Makes records durable.
@@ -125,9 +126,10 @@ impl Deliver {
         sink: Arc<dyn Sink>,
         spool: Spool,
         metrics: Arc<Metrics>,
+        tracer: Tracer,
         ack_timeout: Duration,
     ) -> (Self, FailoverController) {
-        let dispatcher = Arc::new(Dispatcher::new(sink, spool, metrics, ack_timeout));
+        let dispatcher = Arc::new(Dispatcher::new(sink, spool, metrics, tracer, ack_timeout));
         (Self { dispatcher: Arc::clone(&dispatcher) }, FailoverController::new(dispatcher))
     }
 

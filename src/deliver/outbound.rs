@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        DataSchema, DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, cloud_events,
+        DeadLetterAttributes, Destination, Event, RawCallback, TRACE_PARENT, TopicPosition, TraceParent, cloud_events,
         dead_letter_headers::REASON_HEADER,
     },
     kafka::Record,
+    traces::{SpanStart, Tracer},
 };
 
 /// A record and its fallback.
@@ -90,9 +91,11 @@ impl Fallback {
     }
 }
 
-/// Logs where Kafka has written a record of the spool: the line of its callback only says that it was spooled. Names nothing
-/// of the callback but what the line of the callback names.
-pub(super) fn log_published(record: &Record, written: &TopicPosition) {
+/// Logs and traces where Kafka has written a record of the spool, whose handover began at `start`: the line of its callback only
+/// says that it was spooled. Names nothing of the callback but what the line of the callback names.
+pub(super) fn report_published(tracer: &Tracer, record: &Record, written: &TopicPosition, start: SpanStart) {
+    let trace_parent = record.header(TRACE_PARENT);
+    tracer.record_drained(trace_parent, record.key.as_deref(), written, start);
     let TopicPosition { topic, position } = written;
     tracing::info!(
         ce_id = record.header(cloud_events::ID_HEADER),
@@ -101,6 +104,7 @@ pub(super) fn log_published(record: &Record, written: &TopicPosition) {
         topic = &**topic,
         partition = position.partition,
         offset = position.offset,
+        trace_id = trace_parent.and_then(TraceParent::parse).map(|parent| display(parent.trace)),
         "published a record of the spool"
     );
 }

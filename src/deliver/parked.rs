@@ -11,13 +11,10 @@ use tokio::time::sleep;
 
 use super::{
     dispatcher::Dispatcher,
-    outbound::{OutboundRecord, log_published},
+    outbound::{OutboundRecord, report_published},
     publish::publish_unordered,
 };
-use crate::{
-    domain::{FailureClass, PublishFailure},
-    kafka::Record,
-};
+use crate::{domain::FailureClass, kafka::Record, traces::SpanStart};
 
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
@@ -80,9 +77,10 @@ impl ParkedRetry {
 
     async fn retry(&mut self, dispatcher: &Arc<Dispatcher>, entry: &Entry) -> RetryResult {
         for form in forms(entry) {
+            let start = SpanStart::now();
             match publish_unordered(&*dispatcher.sink, &form, dispatcher.ack_timeout).await {
                 Ok(position) => {
-                    log_published(&form, &position);
+                    report_published(&dispatcher.tracer, &form, &position, start);
                     return self.remove(dispatcher, entry.position).await;
                 }
                 Err(reason) if reason.class() == FailureClass::Record => {}

@@ -4,7 +4,7 @@ use trusthub_events::cloud_events::{EVENT_TYPE, TEST_EVENT_TYPE};
 
 use super::{
     AccountSid, Construction, DataSchema, DeadLetterReason, ProfileDeleted, ProfileDescribed, ProfileSid,
-    ProfileStatusChanged, Timestamp, TraceParent,
+    ProfileStatusChanged, Timestamp, TraceContext,
 };
 
 /// A [`ProfileStatusChanged`] with its CloudEvents attributes.
@@ -14,8 +14,8 @@ pub struct Event {
     pub id: String,
     /// Whether this is a test event: its type is [`TEST_EVENT_TYPE`], and no status changed.
     pub is_test: bool,
-    /// The trace context of the request.
-    pub trace_parent: Option<TraceParent>,
+    /// The trace context of the event: that of the request, or of the span that publishes the event.
+    pub trace: Option<TraceContext>,
     /// How the signed message of the callback was built; `None` for an event without a callback.
     pub construction: Option<Construction>,
     /// The change itself.
@@ -99,6 +99,8 @@ pub struct DeadLetterAttributes {
     pub received_at: Timestamp,
     /// How the signed message was built; `None` if no construction matched.
     pub construction: Option<Construction>,
+    /// The trace context, as that of an [`Event`].
+    pub trace: Option<TraceContext>,
 }
 
 impl DeadLetterAttributes {
@@ -111,6 +113,7 @@ impl DeadLetterAttributes {
             event_id: event.id.clone(),
             received_at: event.data.received_at,
             construction: event.construction,
+            trace: event.trace.clone(),
         }
     }
 }

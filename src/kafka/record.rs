@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::dead_letter;
 use crate::domain::{
     AccountSid, ConstructionLabel, DeadLetter, DeadLetterAttributes, Destination, Event, Label as _, NoticeContent,
-    ProfileNotice, RawCallback, Timestamp, TraceParent, cloud_events,
+    ProfileNotice, RawCallback, TRACE_PARENT, TRACE_STATE, Timestamp, TraceContext, cloud_events,
     dead_letter_headers::{CONSTRUCTION_HEADER, REASON_HEADER},
     serialize_label,
 };
@@ -55,7 +55,7 @@ impl Record {
             time: data.received_at,
         };
         let mut headers = attributes.headers();
-        headers.extend(trace_header(event.trace_parent.as_ref()));
+        headers.extend(trace_headers(event.trace.as_ref()));
         Ok(Self {
             destination: Destination::Events,
             key: Some(data.subject().to_owned()),
@@ -92,7 +92,7 @@ impl Record {
     /// # Errors
     /// Never for the types of this crate. Serde's signature requires a result.
     pub fn dead_letter(raw: &RawCallback, attributes: &DeadLetterAttributes) -> serde_json::Result<Self> {
-        let DeadLetterAttributes { reason, profile, event_id, received_at, construction } = attributes;
+        let DeadLetterAttributes { reason, profile, event_id, received_at, construction, trace } = attributes;
         let mut headers = vec![
             (REASON_HEADER.into(), reason.as_str().into()),
             (cloud_events::ID_HEADER.into(), event_id.clone().into()),
@@ -102,7 +102,7 @@ impl Record {
         headers.extend(
             construction.map(|matched| (CONSTRUCTION_HEADER.into(), ConstructionLabel(matched).as_str().into())),
         );
-        headers.extend(trace_header(raw.header_text("traceparent").and_then(TraceParent::parse).as_ref()));
+        headers.extend(trace_headers(trace.as_ref()));
         Ok(Self {
             destination: Destination::DeadLetters,
             key: profile.as_ref().map(ToString::to_string),
@@ -173,8 +173,10 @@ fn content_type() -> (Cow<'static, str>, Cow<'static, str>) {
     (cloud_events::CONTENT_TYPE_HEADER.into(), cloud_events::CONTENT_TYPE.into())
 }
 
-fn trace_header(trace: Option<&TraceParent>) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
-    trace.map(|trace| ("traceparent".into(), trace.as_str().to_owned().into()))
+fn trace_headers(trace: Option<&TraceContext>) -> impl Iterator<Item = (Cow<'static, str>, Cow<'static, str>)> {
+    let parent = trace.map(|trace| (TRACE_PARENT.into(), trace.parent.to_string().into()));
+    let state = trace.and_then(|trace| trace.state.as_ref());
+    parent.into_iter().chain(state.map(|state| (TRACE_STATE.into(), state.as_str().to_owned().into())))
 }
 
 #[cfg(test)]
@@ -189,7 +191,14 @@ mod tests {
 
     fn attributes(reason: DeadLetterReason) -> DeadLetterAttributes {
         let event_id = "0123".to_owned();
-        DeadLetterAttributes { reason, profile: None, event_id, received_at: UNIX_EPOCH.into(), construction: None }
+        DeadLetterAttributes {
+            reason,
+            profile: None,
+            event_id,
+            received_at: UNIX_EPOCH.into(),
+            construction: None,
+            trace: None,
+        }
     }
 
     fn dead_letter(raw: &RawCallback, reason: DeadLetterReason) -> Record {

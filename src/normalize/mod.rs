@@ -42,7 +42,7 @@ pub use self::{
 use crate::{
     domain::{
         AccountSid, Construction, DeadLetterReason, Event, Origin, ProfileSid, ProfileStatusChanged, RejectionReason,
-        Resource, Status, Timestamp, TraceParent,
+        Resource, Status, Timestamp, TraceContext,
     },
     verify::AuthenticCallback,
 };
@@ -72,7 +72,7 @@ pub struct NormalizedCallback {
     extra: ExtraFields,
     construction: Construction,
     idempotency_token: Option<String>,
-    trace_parent: Option<TraceParent>,
+    trace: Option<TraceContext>,
     is_test: bool,
 }
 
@@ -107,7 +107,7 @@ impl NormalizedCallback {
         Event {
             id,
             is_test: self.is_test,
-            trace_parent: self.trace_parent,
+            trace: self.trace,
             construction: Some(self.construction),
             data: ProfileStatusChanged {
                 account_sid: self.account,
@@ -161,7 +161,7 @@ pub fn normalize(callback: &AuthenticCallback) -> Result<NormalizedCallback, Nor
         errors: details.codes.into_iter().map(RejectionReason::from).collect(),
         valid_until: details.valid_until,
         extra: details.extra,
-        trace_parent: raw.header_text("traceparent").and_then(TraceParent::parse),
+        trace: TraceContext::of(raw),
         is_test: fields.iter().any(|field| field.meaning == FieldMeaning::Test),
         account,
         profile,

@@ -28,7 +28,7 @@ pub fn event_from_profile(profile: &Fetched, fetched_at: Timestamp, last: Option
     Event {
         id: event_id(profile, last),
         is_test: false,
-        trace_parent: None,
+        trace: None,
         construction: None,
         data: ProfileStatusChanged {
             account_sid: profile.account_sid.clone(),

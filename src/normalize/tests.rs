@@ -205,7 +205,7 @@ fn valid_traceparent_is_forwarded_and_an_invalid_one_is_not() {
     let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let trace = |value: &str| {
         let event = at_receipt(&verified(Encoding::Form, &with("Status=draft"), &[("traceparent", value)])).unwrap();
-        event.trace_parent.map(|trace| trace.as_str().to_owned())
+        event.trace.map(|trace| trace.parent.to_string())
     };
     assert_eq!(trace(valid).as_deref(), Some(valid));
     assert_eq!(trace("nonsense"), None);

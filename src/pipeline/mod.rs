@@ -111,10 +111,11 @@ use self::{
 use crate::{
     deliver::{Deliver, Delivery},
     domain::{
-        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Outcome, RawCallback, Resource,
-        SignatureMode, Timestamp,
+        ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Destination, Event, Outcome,
+        RawCallback, Resource, SignatureMode, Timestamp,
     },
     normalize::{CallbackIdentity, NormalizeError, NormalizedCallback, normalize},
+    traces::{RequestLine, Tracer},
     verify::VerifiedCallback,
 };
 
@@ -146,6 +147,7 @@ pub(crate) struct Pipeline {
     rejection_log: Arc<RejectionLog>,
     recent: Option<Arc<RecentCallbacks>>,
     path_warnings: PathWarnings,
+    tracer: Tracer,
     tasks: TaskTracker,
     runtime: Handle,
 }
@@ -180,6 +182,7 @@ impl Pipeline {
             rejection_log: RejectionLog::new(runtime.clone()),
             recent: None,
             path_warnings: PathWarnings::default(),
+            tracer: Tracer::off(),
             metrics,
             clock: Mutex::new(clock),
             tasks,
@@ -193,10 +196,16 @@ impl Pipeline {
         Self { recent, ..self }
     }
 
+    /// The same pipeline, whose callbacks have the traces of `tracer`.
+    #[must_use]
+    pub(crate) fn traced_by(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
+    }
+
     /// Starts to track a request to a callback path. `received` is when its head was read.
-    pub(crate) fn start_request(&self, resource: Resource, received: Instant) -> OutcomeGuard {
+    pub(crate) fn start_request(&self, resource: Resource, line: RequestLine, received: Instant) -> OutcomeGuard {
         let reports = (Arc::clone(&self.metrics), Arc::clone(&self.rejection_log), self.recent.clone());
-        OutcomeGuard::open(reports, resource, received)
+        OutcomeGuard::open(reports, resource, received, self.tracer.start_callback(line, received))
     }
 
     /// Verifies a callback, makes it durable, and returns its outcome.
@@ -229,9 +238,17 @@ impl Pipeline {
     ) -> Result<DetachOnDrop<Outcome>, Outcome> {
         guard.set_request(&raw);
         let raw = Arc::new(raw);
+        let began = guard.trace_clock();
         let accepted = match VerifiedCallback::verify(&self.verifier, Arc::clone(&raw)) {
-            Ok(verified) => self.submit_verified(&mut guard, verified),
-            Err(reason) => return self.rejections.reject(guard, raw, reason, permit),
+            Ok(verified) => {
+                let matched = verified.matched();
+                guard.trace_verification(began, Ok((ConstructionLabel(matched.construction), matched.into())));
+                self.submit_verified(&mut guard, verified)
+            }
+            Err(reason) => {
+                guard.trace_verification(began, Err(reason));
+                return self.rejections.reject(guard, raw, reason, permit);
+            }
         };
         let this = Arc::clone(self);
         let rest = async move {
@@ -288,14 +305,16 @@ impl Pipeline {
     ) -> (Submitted, Delivery) {
         match normalized.and_then(|callback| self.check_owner(callback)) {
             Ok(callback) => {
-                let event = callback.at(event_id, received_at);
+                let trace = guard.trace_submission(Destination::Events);
+                let event = Event { trace, ..callback.at(event_id, received_at) };
                 guard.set_event(&event);
                 let delivery = self.deliver.submit_event(&event, verified.raw(), guard.received());
                 (Submitted::Event(Box::new(event)), delivery)
             }
             Err(NormalizeError { reason, profile }) => {
                 let construction = Some(verified.construction());
-                let attributes = DeadLetterAttributes { reason, profile, event_id, received_at, construction };
+                let trace = guard.trace_submission(Destination::DeadLetters);
+                let attributes = DeadLetterAttributes { reason, profile, event_id, received_at, construction, trace };
                 guard.set_dead_letter(&attributes);
                 let delivery = self.deliver.submit_dead_letter(verified.raw(), &attributes, guard.received());
                 (Submitted::DeadLetter(reason), delivery)

@@ -12,10 +12,11 @@ use super::{
     trail::Trail,
 };
 use crate::domain::{
-    DeadLetterAttributes, DeliveryError, Event, Label as _, Outcome, ProfileSid, RawCallback, Receipt, RejectReason,
-    ReportOnlyLimit, Resource, Status,
+    ConstructionLabel, DeadLetterAttributes, DeliveryError, Destination, Event, Label as _, Outcome, ProfileSid,
+    RawCallback, Receipt, RejectReason, ReportOnlyLimit, Resource, Signer, Status, TraceContext, TraceId,
 };
 use crate::telemetry::milliseconds;
+use crate::traces::{CallbackTrace, FinishedCallback};
 
 /// Tracks one request to a callback path from its head to its outcome. [`finish`](Self::finish) records the outcome. A guard
 /// that is dropped without it records the outcome of an abandoned request, so every request has exactly one outcome.
@@ -33,6 +34,7 @@ pub(crate) struct OutcomeGuard {
     status: Option<Status>,
     profile: Option<ProfileSid>,
     trail: Trail,
+    trace: CallbackTrace,
     diagnosis: Option<String>,
     report_only_limit: Option<ReportOnlyLimit>,
     /// The outcome if the guard is dropped now; `None` once an outcome was recorded.
@@ -50,6 +52,7 @@ impl OutcomeGuard {
         (metrics, rejection_log, recent): (Arc<PipelineMetrics>, Arc<RejectionLog>, Option<Arc<RecentCallbacks>>),
         resource: Resource,
         received: Instant,
+        trace: CallbackTrace,
     ) -> Self {
         metrics.received.of(resource).inc();
         Self {
@@ -63,6 +66,7 @@ impl OutcomeGuard {
             status: None,
             profile: None,
             trail: Trail::default(),
+            trace,
             diagnosis: None,
             report_only_limit: None,
             if_abandoned: Some(Outcome::Rejected(RejectReason::Incomplete)),
@@ -85,9 +89,28 @@ impl OutcomeGuard {
         self.profile.as_ref()
     }
 
-    /// Sets the request whose trace the log line names.
+    /// Sets the request, whose trace the callback may continue.
     pub(super) fn set_request(&mut self, raw: &RawCallback) {
-        self.trail.set_request(raw);
+        self.trace.set_request(raw);
+    }
+
+    /// The current time, if the trace needs it: the beginning of the verification.
+    pub(super) fn trace_clock(&self) -> Option<Instant> {
+        self.trace.clock()
+    }
+
+    /// Adds the verification to the trace, which began at this [`trace_clock`](Self::trace_clock).
+    pub(super) fn trace_verification(
+        &mut self,
+        began: Option<Instant>,
+        result: Result<(ConstructionLabel, Signer), RejectReason>,
+    ) {
+        self.trace.on_verified(began, result);
+    }
+
+    /// The trace context of the record for this topic, which is submitted now.
+    pub(super) fn trace_submission(&mut self, destination: Destination) -> Option<TraceContext> {
+        self.trace.on_submit(destination)
     }
 
     /// Sets the event that the log line leads to.
@@ -108,6 +131,7 @@ impl OutcomeGuard {
     /// Sets where Kafka has written the record.
     pub(super) fn set_receipt(&mut self, receipt: Receipt) {
         self.trail.written = receipt.position;
+        self.trace.on_durable();
     }
 
     /// Marks the record of the callback as submitted to be made durable.
@@ -158,11 +182,27 @@ impl OutcomeGuard {
             Outcome::Unavailable(_) => self.metrics.rejected_unavailable.inc(),
         }
         if self.is_logged(outcome) {
-            self.log(outcome, duration);
+            let trace = self.trace.trace_id();
+            self.log(outcome, duration, trace);
+            self.finish_trace(outcome);
         }
         if let Some(recent) = self.recent.take() {
             recent.record(|number| self.take_callback(number, outcome, duration));
         }
+    }
+
+    /// Records the spans. A callback has spans only if it has a log line: unauthenticated callers could fill the queue.
+    fn finish_trace(&mut self, outcome: Outcome) {
+        self.trace.finish(&FinishedCallback {
+            outcome,
+            reason: self.trail.reason(outcome),
+            resource: self.resource,
+            status: self.status,
+            profile: self.profile.as_ref().map(ProfileSid::as_str),
+            event_id: self.trail.event_id.as_deref(),
+            written: self.trail.written.as_ref(),
+            responded: self.responded,
+        });
     }
 
     /// The callback for the console. Takes what the guard has, because nothing is recorded after the outcome.
@@ -200,7 +240,7 @@ impl OutcomeGuard {
 
     /// Logs the line of the callback. Of its fields, only those that were parsed (the profile's SID, the codes and the trace id)
     /// and the diagnosis, which masks what it quotes, hold input from outside. The words of a rejection can be personal data.
-    fn log(&self, outcome: Outcome, duration: Duration) {
+    fn log(&self, outcome: Outcome, duration: Duration, trace: Option<TraceId>) {
         let written = self.trail.written.as_ref();
         macro_rules! line {
             ($level:ident) => {
@@ -210,12 +250,12 @@ impl OutcomeGuard {
                     status = self.status.map(|status| status.as_str()),
                     profile_sid = self.profile.as_ref().map(ProfileSid::as_str),
                     codes = self.trail.codes.as_deref(),
-                    reason = outcome.reason().or(self.trail.dead_letter.map(|reason| reason.as_str())),
+                    reason = self.trail.reason(outcome),
                     ce_id = self.trail.event_id.as_deref(),
                     topic = written.map(|written| &*written.topic),
                     partition = written.map(|written| written.position.partition),
                     offset = written.map(|written| written.position.offset),
-                    trace_id = self.trail.trace_id(),
+                    trace_id = trace.map(display),
                     diagnosis = self.diagnosis.as_deref(),
                     report_only_limit = self.report_only_limit.map(|limit| limit.as_str()),
                     duration_ms = milliseconds(duration),

@@ -27,7 +27,8 @@ use crate::{
     blocking,
     deliver::{Deliver, Delivery},
     domain::{
-        DeadLetterAttributes, DeadLetterReason, Outcome, RawCallback, RejectReason, SIGNATURE_HEADER, SignatureMode,
+        DeadLetterAttributes, DeadLetterReason, Destination, Outcome, RawCallback, RejectReason, SIGNATURE_HEADER,
+        SignatureMode,
     },
     telemetry::{Operation, Operations},
 };
@@ -140,6 +141,7 @@ impl RejectionHandler {
                     event_id: self.receipts.next().unverified_id(),
                     received_at: SystemTime::now().into(),
                     construction: None,
+                    trace: guard.trace_submission(Destination::DeadLetters),
                 };
                 guard.set_dead_letter(&attributes);
                 Some((self.deliver.submit_dead_letter(raw, &attributes, guard.received()), permit))

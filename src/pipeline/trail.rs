@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::domain::{
-    DeadLetterAttributes, DeadLetterReason, Event, ProfileStatusChanged, RawCallback, TopicPosition, TraceParent,
+    DeadLetterAttributes, DeadLetterReason, Event, Label as _, Outcome, ProfileStatusChanged, TopicPosition,
 };
 
 /// The most codes of a rejection that a log line names, which bounds its length.
@@ -20,12 +20,12 @@ pub(super) struct Trail {
     pub(super) dead_letter: Option<DeadLetterReason>,
     /// Where Kafka has written the record.
     pub(super) written: Option<TopicPosition>,
-    trace_parent: Option<TraceParent>,
 }
 
 impl Trail {
-    pub(super) fn set_request(&mut self, raw: &RawCallback) {
-        self.trace_parent = raw.header_text("traceparent").and_then(TraceParent::parse);
+    /// The reason for the outcome. A dead letter has one even if it was spooled.
+    pub(super) fn reason(&self, outcome: Outcome) -> Option<&'static str> {
+        outcome.reason().or(self.dead_letter.map(|reason| reason.as_str()))
     }
 
     pub(super) fn set_event(&mut self, event: &Event) {
@@ -36,10 +36,6 @@ impl Trail {
     pub(super) fn set_dead_letter(&mut self, attributes: &DeadLetterAttributes) {
         self.event_id = Some(attributes.event_id.clone());
         self.dead_letter = Some(attributes.reason);
-    }
-
-    pub(super) fn trace_id(&self) -> Option<&str> {
-        self.trace_parent.as_ref().map(TraceParent::trace_id)
     }
 }
 

@@ -41,7 +41,11 @@ use std::{
 
 pub(crate) use actix_web::dev::{Server, ServerHandle};
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    http::{Method, StatusCode},
+    web,
+};
 
 pub(crate) use self::{
     decide::{Answer, CapturedRequest, Decider, Decision},
@@ -61,6 +65,7 @@ use crate::{
     liveness::Liveness,
     pipeline::Pipeline,
     shutdown::ShutdownFlag,
+    traces::RequestLine,
 };
 
 /// The longest that the head of a request may take; it is one packet or two.
@@ -99,7 +104,8 @@ impl CallbackHandler {
 
     async fn outcome(&self, request: &HttpRequest, payload: &mut web::Payload, route: Route<'_>) -> Outcome {
         const OVERLOADED: Outcome = Outcome::Unavailable(DeliveryError::Overloaded);
-        let guard = self.pipeline.start_request(route.resource, Instant::now());
+        let line = RequestLine { method: traced_method(request.method()), route: route.documented() };
+        let guard = self.pipeline.start_request(route.resource, line, Instant::now());
         // A connection has no slot when the system is short of descriptors.
         let Some(slot) = request.conn_data::<ConnectionSlot>().filter(|slot| !slot.is_saturated()) else {
             return guard.finish(OVERLOADED);
@@ -131,6 +137,20 @@ async fn handle(handler: web::Data<CallbackHandler>, request: HttpRequest, mut p
     let allowed = if request.uri().path() == HEALTH_PATH { "GET, HEAD" } else { "GET, POST" };
     // While the service stops, a connection that outlives its request would keep the server from stopping.
     respond(status, allowed, is_error || handler.shutdown.has_begun())
+}
+
+/// The status code of an outcome.
+pub(crate) fn status_code_of(outcome: Outcome) -> u16 {
+    status_of(outcome).as_u16()
+}
+
+/// The method as a span names it: one of a closed set.
+fn traced_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        _ => "_OTHER",
+    }
 }
 
 /// Closes a connection that sent bytes behind a rejected request. They may be a part of that request, smuggled in as a request

@@ -32,6 +32,11 @@ impl Route<'_> {
         CallbackPath { requested: self.requested.to_owned(), documented: self.documented }
     }
 
+    /// The documented path.
+    pub(super) fn documented(&self) -> &'static str {
+        self.documented
+    }
+
     /// The path as requested, which is what Twilio signed. It is copied only when it is not the documented one.
     pub(super) fn spelling(&self) -> Cow<'static, str> {
         if self.requested == self.documented { self.documented.into() } else { self.requested.to_owned().into() }

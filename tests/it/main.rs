@@ -57,4 +57,5 @@ mod startup_log;
 mod stopping;
 mod tidy;
 mod topics;
+mod traces;
 mod two_brokers;

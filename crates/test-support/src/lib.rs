@@ -22,6 +22,7 @@
 //! | break the clock, the disk or name lookups of a program | [`machine::Machine`], [`name_server::NameServer`] |
 //! | put nginx in front of one instance, or of several as an ingress | [`nginx::Nginx`], [`ingress::Ingress`] |
 //! | check signatures and API answers with Twilio's own libraries | [`oracle::Oracle`], [`random::random_callback`] |
+//! | receive the spans of traces | [`otlp::OtlpReceiver`] |
 //! | evaluate alert rules and deliver alerts | [`prometheus::Monitoring`] |
 //! | use a real PostgreSQL | [`postgres::Postgres`] |
 //! | use a real schema registry, and read records of every format | [`registry::registry`], [`registry::data`] |
@@ -60,6 +61,7 @@ mod mock;
 pub mod name_server;
 pub mod nginx;
 pub mod oracle;
+pub mod otlp;
 pub mod postgres;
 pub mod profile_gauges;
 mod program;

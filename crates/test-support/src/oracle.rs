@@ -168,6 +168,12 @@ pub fn libraries() -> &'static Path {
     LIBRARIES.get_or_init(|| printed_by("scripts/oracles"))
 }
 
+/// Python with the libraries of OpenTelemetry, which are installed on first use on a machine.
+pub fn otel_python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| printed_by("scripts/otel").join("python/bin/python"))
+}
+
 /// The directory with the oracles of Go and Java, which are compiled on first use on a machine.
 fn compiled() -> &'static Path {
     static COMPILED: OnceLock<PathBuf> = OnceLock::new();

@@ -92,7 +92,7 @@ async fn buffered_delivery_ends_before_twilio_stops_waiting() {
 async fn recovery_does_not_need_to_read_an_empty_spool() {
     let (kafka, metrics) = (FakeKafka::new(), Arc::new(Metrics::new(|destination| destination.to_string()).unwrap()));
     let spool = Spool::disabled();
-    let (deliver, failover) = Deliver::new(Arc::new(Arc::clone(&kafka)), spool, metrics, LONG);
+    let (deliver, failover) = Deliver::new(Arc::new(Arc::clone(&kafka)), spool, metrics, Tracer::off(), LONG);
     let failover = tokio::spawn(failover.run(CancellationToken::new()));
     let submit =
         || deliver.submit(Ok(OutboundRecord::without_fallback(record(Destination::Events, "a"))), Instant::now());

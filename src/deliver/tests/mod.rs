@@ -52,7 +52,7 @@ impl Fixture {
         let limits = SpoolLimits { max_bytes, min_free_bytes: 0, append_timeout: APPEND_TIMEOUT };
         let spool = Spool::open_and_unpark(&folder, limits, SpoolReporter::new(Arc::clone(&metrics))).unwrap();
         let sink = Arc::new(Arc::clone(kafka)) as Arc<dyn Sink>;
-        let (deliver, failover) = Deliver::new(sink, spool.clone(), Arc::clone(&metrics), ack_timeout);
+        let (deliver, failover) = Deliver::new(sink, spool.clone(), Arc::clone(&metrics), Tracer::off(), ack_timeout);
         let stop = CancellationToken::new();
         let failover = tokio::spawn(failover.run(stop.clone()));
         Self { kafka: Arc::clone(kafka), deliver, metrics, spool, folder, stop, failover }

@@ -6,9 +6,11 @@ use super::*;
 use crate::{
     domain::{
         AccountSid, Destination, Event, NoticeContent, Origin, ProfileDeleted, ProfileNotice, ProfileSid,
-        ProfileStatusChanged, Resource, Status, TraceParent,
-        avro::split_frame,
-        content::{EventContent, ParsedRecord, parse},
+        ProfileStatusChanged, Resource, Status, TraceContext, TraceParent, avro::split_frame,
+    },
+    kafka::{
+        Record,
+        record_content::{ParsedRecord, RecordContent, parse_parts},
     },
     kafka::Record,
 };
@@ -33,8 +35,9 @@ fn event() -> Record {
         extra: BTreeMap::from([("a".to_owned(), vec!["1".to_owned(), String::new()])]),
         profile: None,
     };
-    let trace_parent = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-    let event = Event { id: "0123".to_owned(), is_test: false, trace_parent, construction: None, data };
+    let parent = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+    let trace = Some(TraceContext { parent, state: None });
+    let event = Event { id: "0123".to_owned(), is_test: false, trace, construction: None, data };
     Record::event(&event).unwrap()
 }
 

@@ -48,7 +48,8 @@ fn form(body: &str) -> RawCallback {
 fn record(raw: &RawCallback, reason: DeadLetterReason) -> Record {
     let construction = (reason != DeadLetterReason::SignatureFailed).then_some(Construction::Form);
     let received_at = "2026-11-20T11:04:00.123Z".parse().unwrap();
-    let attributes = DeadLetterAttributes { reason, profile: None, event_id: ID.to_owned(), received_at, construction };
+    let (event_id, trace) = (ID.to_owned(), None);
+    let attributes = DeadLetterAttributes { reason, profile: None, event_id, received_at, construction, trace };
     Record::dead_letter(raw, &attributes).unwrap()
 }
 
@@ -65,7 +66,7 @@ fn event_of_a_letter_is_the_one_that_the_service_would_have_made() {
     let raw = form(FORM);
     let verified = VerifiedCallback::verify(&verifier("token"), raw.clone()).unwrap();
     let expected = normalize(&verified).unwrap().at(ID.to_owned(), "2026-11-20T11:04:00.123Z".parse().unwrap());
-    assert!(expected.trace_parent.is_some() && expected.data.idempotency_token.is_some());
+    assert!(expected.trace.is_some() && expected.data.idempotency_token.is_some());
     for reason in [DeadLetterReason::MissingStatus, DeadLetterReason::SignatureFailed, DeadLetterReason::RefusedByTopic]
     {
         let replayable = classifier("token").classify(&read(&record(&raw, reason))).unwrap();

@@ -35,16 +35,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &["config", "domain", "http_client", "telemetry"]),
     // Joins the queue of `durable_spool` to the metrics.
     ("spool", &["domain", "telemetry"]),
+    // Exports the spans of callbacks; what it knows about the path of a callback, it is told.
+    ("traces", &["config", "domain", "telemetry"]),
     // Makes an event durable, in Kafka or in `durable_spool`; its tests also check the spool's metrics.
-    ("deliver", &["domain", "kafka", "spool", "telemetry"]),
+    ("deliver", &["domain", "kafka", "spool", "telemetry", "traces"]),
     // Connects the steps; independent of HTTP and Kafka.
-    ("pipeline", &["blocking", "deliver", "domain", "normalize", "telemetry", "verify"]),
+    ("pipeline", &["blocking", "deliver", "domain", "normalize", "telemetry", "traces", "verify"]),
     // Runs each blocking call on a separate thread.
     ("blocking", &[]),
     // Reports whether every loop of the process is alive.
     ("liveness", &[]),
     // The HTTP interface: passes a raw callback to the pipeline and turns its outcome into a response.
-    ("receive", &["config", "domain", "http_server", "shutdown", "liveness", "pipeline"]),
+    ("receive", &["config", "domain", "http_server", "shutdown", "liveness", "pipeline", "traces"]),
     // Serves the metrics of other modules and never calls Kafka, so it does not name `kafka`.
     ("admin", &["http_server", "liveness", "telemetry"]),
     // Explains captured requests with the code that answers arriving ones.
@@ -106,6 +108,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "replay",
             "spool",
             "telemetry",
+            "traces",
         ],
     ),
     // The commands; `dev` also runs the simulator and its embedded Kafka.
@@ -139,18 +142,15 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("durable_spool", &["app", "cli", "deliver", "spool"]),
     ("envy", &["config"]),
-    ("fastrand", &["reconcile"]),
-    ("hmac", &["aws"]),
-    ("kafka_token", &["kafka"]),
+    ("fastrand", &["reconcile", "traces"]),
     ("loom", &["http_server"]),
     ("maud", &["console"]),
     ("prometheus", &["telemetry"]),
     ("rdkafka", &["kafka"]),
-    ("reqwest", &["aws", "http_client", "registry"]),
+    ("reqwest", &["registry", "traces"]),
     ("rlimit", &["app"]),
     ("rustix", &["app", "cli", "console", "http_server"]),
-    ("roxmltree", &["aws"]),
-    ("rustls", &["http_client"]),
+    ("rustls", &["registry", "traces"]),
     ("subtle", &["console"]),
     ("trusthub_client", &["app", "config", "normalize", "pipeline", "reconcile"]),
     ("trusthub_events", &["domain"]),

@@ -1,0 +1,350 @@
+//! The export of traces. The names and defaults are those of the OpenTelemetry specification, unless docs/configuration.md says
+//! otherwise.
+
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{
+    catalogue::{
+        OTEL_BSP_MAX_EXPORT_BATCH_SIZE, OTEL_BSP_MAX_QUEUE_SIZE, OTEL_BSP_SCHEDULE_DELAY,
+        OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS,
+        OTEL_EXPORTER_OTLP_HEADERS_FILE, OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_EXPORTER_OTLP_TIMEOUT,
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED, OTEL_SERVICE_NAME,
+        OTEL_TRACES_EXPORTER, OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, TRACE_CONTEXT, Variable,
+    },
+    describe::Row,
+    plain_http::{is_loopback, unencrypted_authority},
+    validate::Validator,
+};
+use crate::domain::{PublicUrl, PublicUrlError};
+
+/// The path of traces below the general endpoint.
+const TRACES_PATH: &str = "/v1/traces";
+
+/// Traces of callbacks.
+#[derive(Debug, Clone)]
+pub struct TracesConfig {
+    /// Whether the trace context of a callback is continued.
+    pub trusts_context: bool,
+    /// Where spans are sent; `None` if there are no spans.
+    pub export: Option<ExportConfig>,
+    described: Vec<Row>,
+}
+
+/// Where spans are sent, and which.
+#[derive(Debug, Clone)]
+pub struct ExportConfig {
+    /// The URL to which spans are posted.
+    pub url: String,
+    /// How they are encoded.
+    pub encoding: SpanEncoding,
+    /// Headers of each request. Their values can be secret.
+    pub headers: Vec<(String, SecretString)>,
+    /// The certificate authorities that are trusted instead of those of the system: the path of a PEM file.
+    pub certificate: Option<String>,
+    /// How long the export of a batch may take, with its repetitions.
+    pub timeout: Duration,
+    /// What the spans say about the process, beside what the program knows.
+    pub resource: Vec<(String, String)>,
+    /// Which traces are recorded.
+    pub sampler: SamplerConfig,
+    /// The largest number of spans that wait for their export.
+    pub queue: usize,
+    /// The largest number of spans in a request; at most `queue`.
+    pub batch: usize,
+    /// The longest time for which a span waits for others of its batch.
+    pub delay: Duration,
+}
+
+/// The encoding of spans. Both are OTLP over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanEncoding {
+    /// Protocol Buffers.
+    Protobuf,
+    /// JSON.
+    Json,
+}
+
+const ENCODINGS: [(&str, SpanEncoding); 2] =
+    [("http/protobuf", SpanEncoding::Protobuf), ("http/json", SpanEncoding::Json)];
+
+/// Which traces are recorded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SamplerConfig {
+    /// Whether a trace that is continued is recorded exactly if the caller records it.
+    pub follows_parent: bool,
+    /// The share of the other traces, from 0 to 1.
+    pub ratio: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum RootSampler {
+    Always,
+    Never,
+    Ratio,
+}
+
+const SAMPLERS: [(&str, (bool, RootSampler)); 6] = [
+    ("parentbased_always_on", (true, RootSampler::Always)),
+    ("parentbased_always_off", (true, RootSampler::Never)),
+    ("parentbased_traceidratio", (true, RootSampler::Ratio)),
+    ("always_on", (false, RootSampler::Always)),
+    ("always_off", (false, RootSampler::Never)),
+    ("traceidratio", (false, RootSampler::Ratio)),
+];
+
+#[derive(Deserialize)]
+pub(super) struct OtelSection {
+    sdk_disabled: Option<String>,
+    traces_exporter: Option<String>,
+    exporter_otlp_endpoint: Option<String>,
+    exporter_otlp_traces_endpoint: Option<String>,
+    exporter_otlp_protocol: Option<String>,
+    exporter_otlp_headers: Option<String>,
+    exporter_otlp_headers_file: Option<String>,
+    exporter_otlp_certificate: Option<String>,
+    exporter_otlp_timeout: Option<String>,
+    service_name: Option<String>,
+    resource_attributes: Option<String>,
+    traces_sampler: Option<String>,
+    traces_sampler_arg: Option<String>,
+    bsp_max_queue_size: Option<String>,
+    bsp_max_export_batch_size: Option<String>,
+    bsp_schedule_delay: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TraceSection {
+    context: Option<String>,
+}
+
+impl TraceSection {
+    fn validate(self, validator: &mut Validator) -> Option<bool> {
+        validator.parse_choice(&TRACE_CONTEXT, self.context, &[("trust", true), ("ignore", false)])
+    }
+}
+
+/// Checks all variables, also those that have no effect: they are often set for every program of a machine.
+pub(super) fn validate(otel: OtelSection, trace: TraceSection, validator: &mut Validator) -> Option<TracesConfig> {
+    let described = otel.describe(&trace, validator);
+    let trusts_context = trace.validate(validator);
+    let is_disabled = validator.parse_bool(&OTEL_SDK_DISABLED, otel.sdk_disabled.clone());
+    let is_exported =
+        validator.parse_choice(&OTEL_TRACES_EXPORTER, otel.traces_exporter.clone(), &[("otlp", true), ("none", false)]);
+    let url = otel.url(validator);
+    let export = otel.export(validator);
+    let is_on = !is_disabled? && is_exported?;
+    let (url, export) = (url?, export?);
+    let export = url.filter(|_| is_on).map(|url| ExportConfig { url, ..export });
+    Some(TracesConfig { trusts_context: trusts_context?, export, described })
+}
+
+impl OtelSection {
+    /// The URL of the endpoint; `Some(None)` without one, and `None` after a problem.
+    fn url(&self, validator: &mut Validator) -> Option<Option<String>> {
+        let general = self.exporter_otlp_endpoint.as_deref();
+        let general = general.map(|text| endpoint(&OTEL_EXPORTER_OTLP_ENDPOINT, text, validator));
+        let own = self.exporter_otlp_traces_endpoint.as_deref();
+        let own = own.map(|text| endpoint(&OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, text, validator));
+        match (own, general) {
+            (Some(own), None | Some(Some(_))) => own.map(Some),
+            (None, Some(general)) => general.map(|base| Some(format!("{}{TRACES_PATH}", base.trim_end_matches('/')))),
+            (None, None) => Some(None),
+            (Some(_), Some(None)) => None,
+        }
+    }
+
+    /// All settings of the export but its URL.
+    fn export(self, validator: &mut Validator) -> Option<ExportConfig> {
+        let encoding = encoding(self.exporter_otlp_protocol, validator);
+        let headers = headers([self.exporter_otlp_headers, self.exporter_otlp_headers_file], validator);
+        let certificate =
+            self.exporter_otlp_certificate.map(|path| validator.check_readable(&OTEL_EXPORTER_OTLP_CERTIFICATE, path));
+        let timeout = validator.parse_number(&OTEL_EXPORTER_OTLP_TIMEOUT, self.exporter_otlp_timeout, 1..=60_000);
+        let resource = resource(self.service_name, self.resource_attributes, validator);
+        let sampler = sampler(self.traces_sampler, self.traces_sampler_arg, validator);
+        let queue = validator.parse_number(&OTEL_BSP_MAX_QUEUE_SIZE, self.bsp_max_queue_size, 1..=65_536);
+        let batch = validator.parse_number(&OTEL_BSP_MAX_EXPORT_BATCH_SIZE, self.bsp_max_export_batch_size, 1..=8_192);
+        let delay = validator.parse_number(&OTEL_BSP_SCHEDULE_DELAY, self.bsp_schedule_delay, 1..=60_000);
+        let queue: usize = queue?;
+        Some(ExportConfig {
+            url: String::new(),
+            encoding: encoding?,
+            headers: headers?,
+            certificate: match certificate {
+                Some(path) => Some(path?),
+                None => None,
+            },
+            timeout: Duration::from_millis(timeout?),
+            resource: resource?,
+            sampler: sampler?,
+            queue,
+            // The specification requires it, and a queue that is made small must not need a second variable.
+            batch: batch?.min(queue),
+            delay: Duration::from_millis(delay?),
+        })
+    }
+
+    /// The effective values, as they were given.
+    fn describe(&self, trace: &TraceSection, validator: &Validator) -> Vec<Row> {
+        let shown = |variable: &Variable, given: &Option<String>| {
+            (variable.name, validator.value_or_default(variable, given.clone()).unwrap_or_default())
+        };
+        let has_headers = self.exporter_otlp_headers.is_some() || self.exporter_otlp_headers_file.is_some();
+        vec![
+            shown(&OTEL_EXPORTER_OTLP_ENDPOINT, &self.exporter_otlp_endpoint),
+            shown(&OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, &self.exporter_otlp_traces_endpoint),
+            shown(&OTEL_EXPORTER_OTLP_PROTOCOL, &self.exporter_otlp_protocol),
+            (OTEL_EXPORTER_OTLP_HEADERS.name, if has_headers { "[redacted]".to_owned() } else { String::new() }),
+            shown(&OTEL_EXPORTER_OTLP_HEADERS_FILE, &self.exporter_otlp_headers_file),
+            shown(&OTEL_EXPORTER_OTLP_CERTIFICATE, &self.exporter_otlp_certificate),
+            shown(&OTEL_EXPORTER_OTLP_TIMEOUT, &self.exporter_otlp_timeout),
+            shown(&OTEL_SERVICE_NAME, &self.service_name),
+            shown(&OTEL_RESOURCE_ATTRIBUTES, &self.resource_attributes),
+            shown(&OTEL_TRACES_SAMPLER, &self.traces_sampler),
+            shown(&OTEL_TRACES_SAMPLER_ARG, &self.traces_sampler_arg),
+            shown(&OTEL_BSP_MAX_QUEUE_SIZE, &self.bsp_max_queue_size),
+            shown(&OTEL_BSP_MAX_EXPORT_BATCH_SIZE, &self.bsp_max_export_batch_size),
+            shown(&OTEL_BSP_SCHEDULE_DELAY, &self.bsp_schedule_delay),
+            shown(&OTEL_TRACES_EXPORTER, &self.traces_exporter),
+            shown(&OTEL_SDK_DISABLED, &self.sdk_disabled),
+            shown(&TRACE_CONTEXT, &trace.context),
+        ]
+    }
+}
+
+fn endpoint(variable: &Variable, text: &str, validator: &mut Validator) -> Option<String> {
+    // It has the same parts as a public URL. A slash at the end of a complete URL is significant.
+    let Err(error) = PublicUrl::parse(text) else { return Some(text.to_owned()) };
+    validator.report(
+        variable,
+        match error {
+            PublicUrlError::Scheme => {
+                "does not start with https:// or http://; write the URL of an OTLP receiver for HTTP, such as \
+                 http://otel-collector:4318"
+            }
+            PublicUrlError::Host => "has no valid host; write it as http://otel-collector:4318",
+            PublicUrlError::UserInfo | PublicUrlError::Credentials => {
+                "contains a user name or an '@'; write credentials into OTEL_EXPORTER_OTLP_HEADERS"
+            }
+            PublicUrlError::Port => {
+                "has an invalid port; write a number from 1 to 65535 after the host, or omit the port"
+            }
+            PublicUrlError::Query => "has a query or fragment; remove everything from the '?' or '#' on",
+            PublicUrlError::Path => "has a path with a space or an empty segment; write it percent-encoded",
+        },
+    );
+    None
+}
+
+fn encoding(given: Option<String>, validator: &mut Validator) -> Option<SpanEncoding> {
+    if given.as_ref().is_some_and(|text| text.eq_ignore_ascii_case("grpc")) {
+        let problem = "is grpc, which this program does not speak; write http/protobuf or http/json, and the receiver's port \
+                       for HTTP, usually 4318, into the endpoint";
+        validator.report(&OTEL_EXPORTER_OTLP_PROTOCOL, problem);
+        return None;
+    }
+    validator.parse_choice(&OTEL_EXPORTER_OTLP_PROTOCOL, given, &ENCODINGS)
+}
+
+fn headers([text, path]: [Option<String>; 2], validator: &mut Validator) -> Option<Vec<(String, SecretString)>> {
+    let variables = [&OTEL_EXPORTER_OTLP_HEADERS, &OTEL_EXPORTER_OTLP_HEADERS_FILE];
+    if text.is_none() && path.is_none() {
+        return Some(Vec::new());
+    }
+    let secret = validator.read_secret(variables, [text, path], "name=value,name=value")?;
+    let problem = "is not a header; write name=value, separated by commas, with the value percent-encoded";
+    let pairs = pairs(&secret.text).and_then(|pairs| {
+        let invalid = pairs.iter().position(|(name, value)| !is_header_name(name) || value.contains(char::is_control));
+        invalid.map_or(Ok(pairs), Err)
+    });
+    match pairs {
+        Ok(pairs) => Some(pairs.into_iter().map(|(name, value)| (name, value.into())).collect()),
+        Err(index) => {
+            validator.report(secret.source, format!("item {} {problem}", index + 1));
+            None
+        }
+    }
+}
+
+fn is_header_name(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn resource(
+    service_name: Option<String>,
+    attributes: Option<String>,
+    validator: &mut Validator,
+) -> Option<Vec<(String, String)>> {
+    let mut pairs = match pairs(attributes.as_deref().unwrap_or_default()) {
+        Ok(pairs) => pairs,
+        Err(index) => {
+            let problem = "is not an attribute; write key=value, separated by commas, with the value percent-encoded";
+            validator.report(&OTEL_RESOURCE_ATTRIBUTES, format!("item {} {problem}", index + 1));
+            return None;
+        }
+    };
+    // The variable wins over the attribute.
+    let named = service_name.or_else(|| {
+        let is_absent = pairs.iter().all(|(key, _)| key != "service.name");
+        is_absent.then(|| validator.value_or_default(&OTEL_SERVICE_NAME, None)).flatten()
+    });
+    if let Some(name) = named {
+        pairs.retain(|(key, _)| key != "service.name");
+        pairs.insert(0, ("service.name".to_owned(), name));
+    }
+    Some(pairs)
+}
+
+/// Parses `key=value,key=value` with percent-encoded values.
+///
+/// # Errors
+/// The index of the first item that is not a pair.
+fn pairs(text: &str) -> Result<Vec<(String, String)>, usize> {
+    let items = text.split(',').map(str::trim).enumerate().filter(|(_, item)| !item.is_empty());
+    items
+        .map(|(index, item)| {
+            let (key, value) = item.split_once('=').ok_or(index)?;
+            let (key, value) = (key.trim(), percent_decode_str(value.trim()).decode_utf8().map_err(|_| index)?);
+            if key.is_empty() { Err(index) } else { Ok((key.to_owned(), value.into_owned())) }
+        })
+        .collect()
+}
+
+fn sampler(given: Option<String>, argument: Option<String>, validator: &mut Validator) -> Option<SamplerConfig> {
+    let chosen = validator.parse_choice(&OTEL_TRACES_SAMPLER, given, &SAMPLERS);
+    let ratio = argument.map_or(Some(1.0), |text| {
+        let ratio = text.parse().ok().filter(|ratio: &f64| (0.0..=1.0).contains(ratio));
+        if ratio.is_none() {
+            let problem = "is not a share of traces; write a number from 0 to 1, such as 0.1";
+            validator.report(&OTEL_TRACES_SAMPLER_ARG, problem);
+        }
+        ratio
+    });
+    let (follows_parent, root) = chosen?;
+    let ratio = match root {
+        RootSampler::Always => 1.0,
+        RootSampler::Never => 0.0,
+        RootSampler::Ratio => ratio?,
+    };
+    Some(SamplerConfig { follows_parent, ratio })
+}
+
+impl TracesConfig {
+    /// Warns about headers that the network can read.
+    pub(super) fn warning(&self) -> Option<String> {
+        let export = self.export.as_ref().filter(|export| !export.headers.is_empty())?;
+        let authority = unencrypted_authority(&export.url)?;
+        (!is_loopback(authority)).then(|| {
+            let name = OTEL_EXPORTER_OTLP_HEADERS.name;
+            format!("the endpoint for traces is not https; the network can read {name}, so use https")
+        })
+    }
+
+    pub(super) fn describe(&self) -> Vec<Row> {
+        self.described.clone()
+    }
+}

@@ -1,0 +1,75 @@
+//! The JSON encoding of Protocol Buffers, as OTLP changes it: ids are hexadecimal, and enumerations are numbers.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+use super::{Field, MessageWriter};
+
+/// Encodes a message.
+pub(super) fn encode(write: impl FnOnce(&mut JsonWriter)) -> Vec<u8> {
+    let mut message = JsonWriter::default();
+    write(&mut message);
+    Value::Object(message.0).to_string().into_bytes()
+}
+
+/// Writes a message as an object.
+#[derive(Default)]
+pub(super) struct JsonWriter(Map<String, Value>);
+
+impl JsonWriter {
+    fn insert(&mut self, (_, name): Field, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+}
+
+impl MessageWriter for JsonWriter {
+    fn text(&mut self, field: Field, text: &str) {
+        self.insert(field, text);
+    }
+
+    fn id(&mut self, field: Field, id: &[u8]) {
+        let digits = id.iter().fold(String::new(), |mut digits, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        });
+        self.insert(field, digits);
+    }
+
+    fn fixed64(&mut self, field: Field, number: u64) {
+        self.insert(field, number.to_string());
+    }
+
+    fn fixed32(&mut self, field: Field, number: u32) {
+        self.insert(field, number);
+    }
+
+    fn int64(&mut self, field: Field, number: i64) {
+        self.insert(field, number.to_string());
+    }
+
+    fn enumeration(&mut self, field: Field, number: u32) {
+        self.insert(field, number);
+    }
+
+    fn flag(&mut self, field: Field, flag: bool) {
+        self.insert(field, flag);
+    }
+
+    fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
+        let mut message = Self::default();
+        write(&mut message);
+        self.insert(field, message.0);
+    }
+
+    fn messages<T>(&mut self, field: Field, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
+        let messages = items.into_iter().map(|item| {
+            let mut message = Self::default();
+            write(&mut message, item);
+            Value::Object(message.0)
+        });
+        let messages: Vec<_> = messages.collect();
+        self.insert(field, messages);
+    }
+}

@@ -1,0 +1,86 @@
+//! The binary encoding of Protocol Buffers (<https://protobuf.dev/programming-guides/encoding/>).
+
+use super::{Field, MessageWriter};
+
+/// The wire types of fields.
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const LENGTH_DELIMITED: u32 = 2;
+const FIXED32: u32 = 5;
+
+/// Encodes a message.
+pub(super) fn encode(write: impl FnOnce(&mut ProtobufWriter)) -> Vec<u8> {
+    let mut message = ProtobufWriter::default();
+    write(&mut message);
+    message.0
+}
+
+/// Writes a message as bytes.
+#[derive(Default)]
+pub(super) struct ProtobufWriter(Vec<u8>);
+
+impl ProtobufWriter {
+    fn tag(&mut self, (number, _): Field, wire_type: u32) {
+        self.varint(u64::from(number << 3 | wire_type));
+    }
+
+    /// Seven bits in each byte, the lowest first. All bytes but the last one have the highest bit.
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    fn delimited(&mut self, field: Field, bytes: &[u8]) {
+        self.tag(field, LENGTH_DELIMITED);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+impl MessageWriter for ProtobufWriter {
+    fn text(&mut self, field: Field, text: &str) {
+        self.delimited(field, text.as_bytes());
+    }
+
+    fn id(&mut self, field: Field, id: &[u8]) {
+        self.delimited(field, id);
+    }
+
+    fn fixed64(&mut self, field: Field, number: u64) {
+        self.tag(field, FIXED64);
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn fixed32(&mut self, field: Field, number: u32) {
+        self.tag(field, FIXED32);
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn int64(&mut self, field: Field, number: i64) {
+        self.tag(field, VARINT);
+        self.varint(number.cast_unsigned());
+    }
+
+    fn enumeration(&mut self, field: Field, number: u32) {
+        self.tag(field, VARINT);
+        self.varint(number.into());
+    }
+
+    fn flag(&mut self, field: Field, flag: bool) {
+        self.tag(field, VARINT);
+        self.varint(flag.into());
+    }
+
+    fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
+        self.delimited(field, &encode(write));
+    }
+
+    fn messages<T>(&mut self, field: Field, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
+        for item in items {
+            self.message(field, |out| write(out, item));
+        }
+    }
+}
