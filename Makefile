@@ -8,7 +8,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench cluster gauges instructions outage reconcile logins soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas packages api records chart dashboard trace console figures bench cluster gauges instructions outage reconcile logins soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ dashboard: ## Redraw docs/dashboard.svg from a test that simulates a day in four
 	@scripts/oracles >/dev/null
 	UPDATE_GOLDEN=1 cargo test --locked --test it monitoring::dashboard
 	scripts/dashboard
+
+trace: ## Redraw docs/tracing.svg from the spans that a test collects, from the service and a consumer
+	@scripts/setup test
+	@scripts/kafka >/dev/null
+	cargo test --locked --test it traces::consumer
+	python3 tests/oracles/traces/draw.py <target/tmp/trace.json >docs/tracing.svg
 
 console: ## Check the console in a real browser, and draw docs/console-*.png; takes about 5 minutes
 	@scripts/setup console

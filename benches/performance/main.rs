@@ -1,6 +1,6 @@
 //! Measures the cost of a callback compared with a minimal server and with common frameworks, and how it changes with more
-//! accounts, larger bodies, more connections, a fuller spool and time. Other parts measure the states of profiles
-//! and the console. Everything
+//! accounts, larger bodies, more connections, a fuller spool and time. Other parts measure the states of profiles,
+//! the console and traces. Everything
 //! runs on this machine: a real Kafka, the release build, and signed, distinct callbacks that are prepared before they are sent.
 //!
 //! `make bench` runs all parts and prints tables; `make bench PARTS="compare growth"` runs some. The results are also in
@@ -32,6 +32,7 @@ mod report;
 mod spools;
 mod state_size;
 mod steady;
+mod traces;
 
 use std::{env, process::ExitCode, str::FromStr};
 
@@ -44,7 +45,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A part and its name on the command line.
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("compare", compare::run),
     ("growth", growth::run),
     ("memory", memory::run),
@@ -52,6 +53,7 @@ const PARTS: [Part; 7] = [
     ("profiles", profiles::run),
     ("console", console::run),
     ("consoles", consoles::run),
+    ("traces", traces::run),
 ];
 
 fn main() -> ExitCode {

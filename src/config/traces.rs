@@ -130,12 +130,12 @@ impl TraceSection {
 /// Checks all variables, also those that have no effect: they are often set for every program of a machine.
 pub(super) fn validate(otel: OtelSection, trace: TraceSection, validator: &mut Validator) -> Option<TracesConfig> {
     let described = otel.describe(&trace, validator);
-    let trusts_context = trace.validate(validator);
-    let is_disabled = validator.parse_bool(&OTEL_SDK_DISABLED, otel.sdk_disabled.clone());
-    let is_exported =
-        validator.parse_choice(&OTEL_TRACES_EXPORTER, otel.traces_exporter.clone(), &[("otlp", true), ("none", false)]);
+    let (exporter, disabled) = (otel.traces_exporter.clone(), otel.sdk_disabled.clone());
     let url = otel.url(validator);
     let export = otel.export(validator);
+    let is_exported = validator.parse_choice(&OTEL_TRACES_EXPORTER, exporter, &[("otlp", true), ("none", false)]);
+    let is_disabled = validator.parse_bool(&OTEL_SDK_DISABLED, disabled);
+    let trusts_context = trace.validate(validator);
     let is_on = !is_disabled? && is_exported?;
     let (url, export) = (url?, export?);
     let export = url.filter(|_| is_on).map(|url| ExportConfig { url, ..export });

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        DeadLetterAttributes, Destination, Event, RawCallback, TRACE_PARENT, TopicPosition, TraceParent, cloud_events,
+        DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, TraceParent, cloud_events,
         dead_letter_headers::REASON_HEADER,
     },
     kafka::Record,
@@ -94,7 +94,7 @@ impl Fallback {
 /// Logs and traces where Kafka has written a record of the spool, whose handover began at `start`: the line of its callback only
 /// says that it was spooled. Names nothing of the callback but what the line of the callback names.
 pub(super) fn report_published(tracer: &Tracer, record: &Record, written: &TopicPosition, start: SpanStart) {
-    let trace_parent = record.header(TRACE_PARENT);
+    let trace_parent = record.header(cloud_events::TRACE_PARENT_HEADER);
     tracer.record_drained(trace_parent, record.key.as_deref(), written, start);
     let TopicPosition { topic, position } = written;
     tracing::info!(

@@ -23,7 +23,7 @@ pub use outcome::{
 };
 pub use position::{RecordPosition, TopicPosition};
 pub use signature::{ConstructionLabel, SignatureMode, Signer};
-pub use trace::{SpanId, TRACE_PARENT, TRACE_STATE, TraceContext, TraceId, TraceParent, TraceState};
+pub use trace::{SpanId, TraceContext, TraceId, TraceParent, TraceState};
 pub(crate) use trusthub_events::closed_set;
 pub use trusthub_events::{
     AccountSid, DataSchema, DeadLetter, KnownPolicy, Label, Origin, ProfileDeleted, ProfileDescribed, ProfileDetails,

@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use super::RawCallback;
-
-/// The header with the [`TraceParent`], of requests and of records.
-pub const TRACE_PARENT: &str = "traceparent";
-/// The header with the [`TraceState`], of requests and of records.
-pub const TRACE_STATE: &str = "tracestate";
+use super::{
+    RawCallback,
+    cloud_events::{TRACE_PARENT_HEADER, TRACE_STATE_HEADER},
+};
 
 /// The id of a trace: 32 lower-case hexadecimal digits, not all of them zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,9 +168,9 @@ impl TraceContext {
     #[must_use]
     pub fn of(raw: &RawCallback) -> Option<Self> {
         let text = |value| std::str::from_utf8(value).ok();
-        let mut parents = raw.headers.values(TRACE_PARENT);
+        let mut parents = raw.headers.values(TRACE_PARENT_HEADER);
         let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
-        let states: Option<Vec<_>> = raw.headers.values(TRACE_STATE).map(text).collect();
+        let states: Option<Vec<_>> = raw.headers.values(TRACE_STATE_HEADER).map(text).collect();
         let state = states.and_then(|states| TraceState::parse(&states.join(",")));
         Some(Self { parent: TraceParent::parse(text(parent)?)?, state })
     }

@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::dead_letter;
 use crate::domain::{
     AccountSid, ConstructionLabel, DeadLetter, DeadLetterAttributes, Destination, Event, Label as _, NoticeContent,
-    ProfileNotice, RawCallback, TRACE_PARENT, TRACE_STATE, Timestamp, TraceContext, cloud_events,
+    ProfileNotice, RawCallback, Timestamp, TraceContext, cloud_events,
     dead_letter_headers::{CONSTRUCTION_HEADER, REASON_HEADER},
     serialize_label,
 };
@@ -174,9 +174,11 @@ fn content_type() -> (Cow<'static, str>, Cow<'static, str>) {
 }
 
 fn trace_headers(trace: Option<&TraceContext>) -> impl Iterator<Item = (Cow<'static, str>, Cow<'static, str>)> {
-    let parent = trace.map(|trace| (TRACE_PARENT.into(), trace.parent.to_string().into()));
+    let parent = trace.map(|trace| (cloud_events::TRACE_PARENT_HEADER.into(), trace.parent.to_string().into()));
     let state = trace.and_then(|trace| trace.state.as_ref());
-    parent.into_iter().chain(state.map(|state| (TRACE_STATE.into(), state.as_str().to_owned().into())))
+    parent
+        .into_iter()
+        .chain(state.map(|state| (cloud_events::TRACE_STATE_HEADER.into(), state.as_str().to_owned().into())))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use super::{
     names,
-    span::{Attributes, Span, SpanKind, SpanStart},
-    tracer::{RequestLine, SpanRecorder, new_span_id, new_trace_id, send_to, written_to},
+    recorder::{RequestLine, SpanRecorder, new_span_id, new_trace_id, send_to, written_to},
+    span::{Span, SpanAttributes, SpanKind, SpanStart},
 };
 use crate::domain::{
     ConstructionLabel, Destination, Label as _, Outcome, RawCallback, RejectReason, Resource, Signer, SpanId, Status,
@@ -187,7 +187,7 @@ impl CallbackRecording {
         place: &TracePlace,
         (name, kind): (Cow<'static, str>, SpanKind),
         (start, end): (Instant, Instant),
-        attributes: Attributes,
+        attributes: SpanAttributes,
     ) -> Span {
         Span {
             trace: place.trace,
@@ -210,12 +210,12 @@ impl CallbackRecording {
         let attributes = match result {
             Ok((construction, signer)) => {
                 let [key, algorithm] = signer.labels();
-                Attributes::default()
+                SpanAttributes::default()
                     .text(names::CONSTRUCTION, construction.as_str())
                     .text(names::KEY, key)
                     .text(names::ALGORITHM, algorithm)
             }
-            Err(reason) => Attributes::default().text(names::REASON, reason.as_str()),
+            Err(reason) => SpanAttributes::default().text(names::REASON, reason.as_str()),
         };
         Some(self.child(place, ("verify signature".into(), SpanKind::Internal), (*began, *ended), attributes))
     }
@@ -243,7 +243,7 @@ impl CallbackRecording {
     fn server_span(&self, place: &TracePlace, finished: &FinishedCallback<'_>) -> Span {
         let FinishedCallback { outcome, reason, resource, status, profile, event_id, responded, .. } = finished;
         let (RequestLine { method, route }, server) = (self.line, &self.recorder.server);
-        let mut attributes = Attributes::default()
+        let mut attributes = SpanAttributes::default()
             .text(names::HTTP_METHOD, method)
             .text(names::HTTP_ROUTE, route)
             .number(names::HTTP_STATUS, (self.recorder.status_of)(*outcome).into())

@@ -9,8 +9,9 @@ use super::{
     metrics::{SpanLoss, TraceMetrics},
     names, otlp,
     receiver::{Receiver, ReceiverError, SendError},
+    recorder::{SpanRecorder, new_trace_id},
     span::Span,
-    tracer::{SpanRecorder, Tracer, new_trace_id},
+    tracer::Tracer,
 };
 use crate::config::{ExportConfig, SpanEncoding, TracesConfig};
 

@@ -36,6 +36,7 @@ mod names;
 mod otlp;
 mod queue;
 mod receiver;
+mod recorder;
 mod sampler;
 mod span;
 mod tracer;
@@ -45,6 +46,7 @@ pub(crate) use self::{
     exporter::{FLUSH_TIMEOUT, SpanExporter},
     metrics::TraceMetrics,
     receiver::ReceiverError,
+    recorder::RequestLine,
     span::SpanStart,
-    tracer::{RequestLine, Tracer, TracerParts},
+    tracer::{Tracer, TracerParts},
 };

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{SpanId, TraceId},
-        traces::span::{Attributes, SpanKind},
+        traces::span::{SpanAttributes, SpanKind},
     };
 
     fn span(id: u64) -> Option<Span> {
@@ -78,7 +78,7 @@ mod tests {
             kind: SpanKind::Internal,
             start: 0,
             end: 0,
-            attributes: Attributes::default(),
+            attributes: SpanAttributes::default(),
             link: None,
             has_failed: false,
         })

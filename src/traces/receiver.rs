@@ -11,7 +11,6 @@ use rustls::crypto::ring;
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
 
-use super::otlp;
 use crate::config::ExportConfig;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -86,9 +85,9 @@ impl Receiver {
     ///
     /// # Errors
     /// [`SendError`].
-    pub(super) async fn send(&self, media_type: otlp::MediaType, body: Vec<u8>) -> Result<(), SendError> {
+    pub(super) async fn send(&self, media_type: &'static str, body: Vec<u8>) -> Result<(), SendError> {
         let request = self.client.post(self.url.clone()).headers(self.headers.clone());
-        let request = request.header(CONTENT_TYPE, otlp::header(media_type)).body(body);
+        let request = request.header(CONTENT_TYPE, media_type).body(body);
         let response = request.send().await.map_err(|error| SendError::NoResponse(innermost(error)))?;
         let (status, pause) = (response.status(), pause(&response));
         discard(response).await;

@@ -39,7 +39,7 @@ pub(super) struct Span {
     /// In nanoseconds since the Unix epoch.
     pub(super) start: u64,
     pub(super) end: u64,
-    pub(super) attributes: Attributes,
+    pub(super) attributes: SpanAttributes,
     /// Another span to which it is related, which is not its parent or is so in another trace.
     pub(super) link: Option<TraceParent>,
     /// Whether what it stands for has failed.
@@ -48,9 +48,9 @@ pub(super) struct Span {
 
 /// Attributes in the order in which they were added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Attributes(pub(super) Vec<(&'static str, AttributeValue)>);
+pub(super) struct SpanAttributes(pub(super) Vec<(&'static str, AttributeValue)>);
 
-impl Attributes {
+impl SpanAttributes {
     pub(super) fn text(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.0.push((name, AttributeValue::Text(value.into())));
         self

@@ -4,6 +4,7 @@ mod accounts;
 mod aws;
 mod mistakes;
 mod shared_keys;
+mod traces;
 mod values;
 
 use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
@@ -281,9 +282,12 @@ fn secrets_appear_neither_in_debug_nor_in_the_description() {
         ("SCHEMA_REGISTRY_USERNAME", "bridge"),
         ("SCHEMA_REGISTRY_PASSWORD", "of-the-registry"),
         ("CONSOLE_PASSWORD", "of-the-console"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otel.example.com"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=of-the-receiver"),
     ]);
     let shown = format!("{config:?} {config:#?} {:?}", config.describe());
-    for secret in [TOKEN, "of-the-key", "of-the-url", "of-the-registry", "of-the-console", PASSWORD] {
+    for secret in [TOKEN, "of-the-key", "of-the-url", "of-the-registry", "of-the-console", "of-the-receiver", PASSWORD]
+    {
         assert!(!shown.contains(secret), "{shown}");
     }
     assert_eq!(described(&config, "PUBLIC_URL"), "https://[redacted]@hooks.example.com");

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use test_support::{
     ACCOUNT, Bridge, PROFILE, Request,
+    kafka::{Record, unique_topic},
     otlp::{OtlpReceiver, ReceivedSpan},
 };
 
@@ -26,7 +27,9 @@ const CONSUMER: u64 = 5;
 fn rejection(flags: &str) -> Request {
     let reason = "FailureReason=Jane+Doe&Errors=%5B%7B%22code%22%3A18602%7D%5D";
     let body = format!("AccountSid={ACCOUNT}&BundleSid={PROFILE}&Status=twilio-rejected&{reason}");
-    traced(Request::form(PATH, &body).signed(), flags)
+    // Without a token of its own, a second one would be a repeat of the first.
+    let token = unique_topic("token");
+    traced(Request::form(PATH, &body).signed(), flags).with("I-Twilio-Idempotency-Token", &token)
 }
 
 fn traced(request: Request, flags: &str) -> Request {
@@ -62,6 +65,6 @@ fn assert_attributes(span: &ReceivedSpan, expected: &[(&str, Option<&str>)]) {
 }
 
 /// The headers of the trace context of a record.
-fn context_of(record: &test_support::kafka::Record) -> [Option<&str>; 2] {
+fn context_of(record: &Record) -> [Option<&str>; 2] {
     ["traceparent", "tracestate"].map(|name| record.header(name))
 }

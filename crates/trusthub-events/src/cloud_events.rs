@@ -79,13 +79,19 @@ pub const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json";
 /// The header with the [id of the schema](crate::avro::schema_prefix) of the value, if it is not in front of the value.
 pub const SCHEMA_ID_HEADER: &str = "__value_schema_id";
 
-/// The header with the trace context of the request, which is the attribute `traceparent` of an extension of CloudEvents.
+/// The header with the trace context of the event, which is the attribute `traceparent` of an extension of CloudEvents.
 pub const TRACE_PARENT_HEADER: &str = "traceparent";
+
+/// The header with what tracing systems add to the trace context, which is the attribute `tracestate` of the same extension.
+pub const TRACE_STATE_HEADER: &str = "tracestate";
 
 /// The name that the attribute in this header has in the structured mode; `None` for a header without an attribute.
 #[must_use]
 pub fn attribute_of_header(name: &str) -> Option<&str> {
-    if name == TRACE_PARENT_HEADER { Some(name) } else { name.strip_prefix(ATTRIBUTE_PREFIX) }
+    match name {
+        TRACE_PARENT_HEADER | TRACE_STATE_HEADER => Some(name),
+        _ => name.strip_prefix(ATTRIBUTE_PREFIX),
+    }
 }
 
 /// The `source` of an event about a profile of this account.

@@ -3,7 +3,7 @@
 {{/* Fails with a list of all problems. */}}
 {{- define "trusthub-bridge.check" -}}
 {{- $lines := list }}
-{{- range $part := list "url" "keys" "kafka" "sasl" "aws" "oauth" "tls" "spool" "stop" "routing" "console" "environment" "monitoring" }}
+{{- range $part := list "url" "keys" "kafka" "sasl" "oauth" "tls" "spool" "stop" "routing" "console" "tracing" "environment" "monitoring" }}
 {{- $found := include (print "trusthub-bridge.problems." $part) $ }}
 {{- range splitList "\n" $found }}
 {{- $lines = append $lines (trim .) }}
@@ -202,10 +202,18 @@ console.password.existingSecret: is not used, because console.enabled is false; 
 {{- end }}
 {{- end }}
 
+{{- define "trusthub-bridge.problems.tracing" -}}
+{{- with .Values.tracing }}
+{{- if and .headers.existingSecret (not .endpoint) }}
+tracing.headers.existingSecret: is not used, because tracing.endpoint is not set; remove it, or write the URL of the receiver there
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* If a variable is set twice, one value is not used, and other parts of the chart may depend on it. */}}
 {{- define "trusthub-bridge.problems.environment" -}}
 {{- $own := include "trusthub-bridge.environment" . | fromYaml }}
-{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "console.password.existingSecret" "SCHEMA_REGISTRY_PASSWORD" "kafka.schemaRegistry.existingSecret" "KAFKA_OAUTH_CLIENT_SECRET" "kafka.sasl.oauth.existingSecret" }}
+{{- $secrets := dict "TWILIO_AUTH_TOKEN" "twilio.authToken.existingSecret" "TWILIO_SHARED_KEYS" "twilio.sharedKeys.existingSecret" "KAFKA_SASL_PASSWORD" "kafka.sasl.existingSecret" "CONSOLE_PASSWORD" "console.password.existingSecret" "SCHEMA_REGISTRY_PASSWORD" "kafka.schemaRegistry.existingSecret" "KAFKA_OAUTH_CLIENT_SECRET" "kafka.sasl.oauth.existingSecret" "OTEL_EXPORTER_OTLP_HEADERS" "tracing.headers.existingSecret" }}
 {{- range .Values.extraEnv }}
 {{- $name := .name }}
 {{- if hasKey $own .name }}

@@ -44,10 +44,41 @@ SPOOL_MAX_BYTES: {{ .Values.spool.maxBytes | int64 | quote }}
 SPOOL_MIN_FREE_BYTES: {{ .Values.spool.minFreeBytes | int64 | quote }}
 TRUSTHUB_BASE_URL: {{ .Values.trusthub.baseUrl | quote }}
 RECONCILE_INTERVAL_SECS: {{ .Values.reconcile.intervalSecs | int64 | quote }}
+{{ include "trusthub-bridge.tracingEnvironment" . }}
 SHUTDOWN_DELAY_SECS: {{ .Values.shutdown.delaySecs | int64 | quote }}
 SHUTDOWN_TIMEOUT_SECS: {{ .Values.shutdown.timeoutSecs | int64 | quote }}
 LOG_FORMAT: {{ .Values.log.format | quote }}
 RUST_LOG: {{ .Values.log.filter | quote }}
+{{- end }}
+
+{{- define "trusthub-bridge.tracingEnvironment" -}}
+{{- $secrets := include "trusthub-bridge.secretsFolder" . -}}
+{{- with .Values.tracing -}}
+TRACE_CONTEXT: {{ .context | quote }}
+{{- if .endpoint }}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ .endpoint | quote }}
+OTEL_EXPORTER_OTLP_PROTOCOL: {{ .protocol | quote }}
+{{- if .headers.existingSecret }}
+OTEL_EXPORTER_OTLP_HEADERS_FILE: {{ $secrets }}/otlp-headers
+{{- end }}
+OTEL_SERVICE_NAME: {{ .serviceName | quote }}
+{{- if .resourceAttributes }}
+OTEL_RESOURCE_ATTRIBUTES: {{ include "trusthub-bridge.resourceAttributes" .resourceAttributes | quote }}
+{{- end }}
+OTEL_TRACES_SAMPLER: {{ .sampler | quote }}
+{{- if not (kindIs "invalid" .samplerRatio) }}
+OTEL_TRACES_SAMPLER_ARG: {{ .samplerRatio | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.resourceAttributes" -}}
+{{- $pairs := list }}
+{{- range $key, $value := . }}
+{{- $pairs = append $pairs (printf "%s=%s" $key (urlquery $value | replace "+" "%20")) }}
+{{- end }}
+{{- join "," $pairs }}
 {{- end }}
 
 {{- define "trusthub-bridge.kafkaEnvironment" -}}
@@ -152,6 +183,9 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- define "trusthub-bridge.secretSources" -}}
 {{- with .Values.console.password }}
 {{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "console-password") }}
+{{- end }}
+{{- with .Values.tracing.headers }}
+{{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "otlp-headers") }}
 {{- end }}
 {{- with .Values.twilio }}
 {{- include "trusthub-bridge.source" (list "secret" .authToken.existingSecret .authToken.key "twilio-auth-token") }}

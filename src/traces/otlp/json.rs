@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::{Field, MessageWriter};
+use super::message::{MessageField, MessageWriter};
 
 /// Encodes a message.
 pub(super) fn encode(write: impl FnOnce(&mut JsonWriter)) -> Vec<u8> {
@@ -18,17 +18,17 @@ pub(super) fn encode(write: impl FnOnce(&mut JsonWriter)) -> Vec<u8> {
 pub(super) struct JsonWriter(Map<String, Value>);
 
 impl JsonWriter {
-    fn insert(&mut self, (_, name): Field, value: impl Into<Value>) {
+    fn insert(&mut self, (_, name): MessageField, value: impl Into<Value>) {
         self.0.insert(name.to_owned(), value.into());
     }
 }
 
 impl MessageWriter for JsonWriter {
-    fn text(&mut self, field: Field, text: &str) {
+    fn text(&mut self, field: MessageField, text: &str) {
         self.insert(field, text);
     }
 
-    fn id(&mut self, field: Field, id: &[u8]) {
+    fn id(&mut self, field: MessageField, id: &[u8]) {
         let digits = id.iter().fold(String::new(), |mut digits, byte| {
             // Writing to a string cannot fail.
             let _ = write!(digits, "{byte:02x}");
@@ -37,39 +37,41 @@ impl MessageWriter for JsonWriter {
         self.insert(field, digits);
     }
 
-    fn fixed64(&mut self, field: Field, number: u64) {
+    fn fixed64(&mut self, field: MessageField, number: u64) {
         self.insert(field, number.to_string());
     }
 
-    fn fixed32(&mut self, field: Field, number: u32) {
+    fn fixed32(&mut self, field: MessageField, number: u32) {
         self.insert(field, number);
     }
 
-    fn int64(&mut self, field: Field, number: i64) {
+    fn int64(&mut self, field: MessageField, number: i64) {
         self.insert(field, number.to_string());
     }
 
-    fn enumeration(&mut self, field: Field, number: u32) {
+    fn enumeration(&mut self, field: MessageField, number: u32) {
         self.insert(field, number);
     }
 
-    fn flag(&mut self, field: Field, flag: bool) {
+    fn flag(&mut self, field: MessageField, flag: bool) {
         self.insert(field, flag);
     }
 
-    fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
+    fn message(&mut self, field: MessageField, write: impl FnOnce(&mut Self)) {
         let mut message = Self::default();
         write(&mut message);
         self.insert(field, message.0);
     }
 
-    fn messages<T>(&mut self, field: Field, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
+    fn messages<T>(&mut self, field: MessageField, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
         let messages = items.into_iter().map(|item| {
             let mut message = Self::default();
             write(&mut message, item);
             Value::Object(message.0)
         });
         let messages: Vec<_> = messages.collect();
-        self.insert(field, messages);
+        if !messages.is_empty() {
+            self.insert(field, messages);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The binary encoding of Protocol Buffers (<https://protobuf.dev/programming-guides/encoding/>).
 
-use super::{Field, MessageWriter};
+use super::message::{MessageField, MessageWriter};
 
 /// The wire types of fields.
 const VARINT: u32 = 0;
@@ -20,7 +20,7 @@ pub(super) fn encode(write: impl FnOnce(&mut ProtobufWriter)) -> Vec<u8> {
 pub(super) struct ProtobufWriter(Vec<u8>);
 
 impl ProtobufWriter {
-    fn tag(&mut self, (number, _): Field, wire_type: u32) {
+    fn tag(&mut self, (number, _): MessageField, wire_type: u32) {
         self.varint(u64::from(number << 3 | wire_type));
     }
 
@@ -33,7 +33,7 @@ impl ProtobufWriter {
         self.0.push(number as u8);
     }
 
-    fn delimited(&mut self, field: Field, bytes: &[u8]) {
+    fn delimited(&mut self, field: MessageField, bytes: &[u8]) {
         self.tag(field, LENGTH_DELIMITED);
         self.varint(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
@@ -41,44 +41,44 @@ impl ProtobufWriter {
 }
 
 impl MessageWriter for ProtobufWriter {
-    fn text(&mut self, field: Field, text: &str) {
+    fn text(&mut self, field: MessageField, text: &str) {
         self.delimited(field, text.as_bytes());
     }
 
-    fn id(&mut self, field: Field, id: &[u8]) {
+    fn id(&mut self, field: MessageField, id: &[u8]) {
         self.delimited(field, id);
     }
 
-    fn fixed64(&mut self, field: Field, number: u64) {
+    fn fixed64(&mut self, field: MessageField, number: u64) {
         self.tag(field, FIXED64);
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
-    fn fixed32(&mut self, field: Field, number: u32) {
+    fn fixed32(&mut self, field: MessageField, number: u32) {
         self.tag(field, FIXED32);
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
-    fn int64(&mut self, field: Field, number: i64) {
+    fn int64(&mut self, field: MessageField, number: i64) {
         self.tag(field, VARINT);
         self.varint(number.cast_unsigned());
     }
 
-    fn enumeration(&mut self, field: Field, number: u32) {
+    fn enumeration(&mut self, field: MessageField, number: u32) {
         self.tag(field, VARINT);
         self.varint(number.into());
     }
 
-    fn flag(&mut self, field: Field, flag: bool) {
+    fn flag(&mut self, field: MessageField, flag: bool) {
         self.tag(field, VARINT);
         self.varint(flag.into());
     }
 
-    fn message(&mut self, field: Field, write: impl FnOnce(&mut Self)) {
+    fn message(&mut self, field: MessageField, write: impl FnOnce(&mut Self)) {
         self.delimited(field, &encode(write));
     }
 
-    fn messages<T>(&mut self, field: Field, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
+    fn messages<T>(&mut self, field: MessageField, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
         for item in items {
             self.message(field, |out| write(out, item));
         }

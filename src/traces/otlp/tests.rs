@@ -2,8 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::*;
-use crate::traces::span::{Attributes, SpanKind};
+use super::{message::MessageWriter as _, *};
+use crate::{
+    domain::{SpanId, TraceId, TraceParent},
+    traces::{
+        names,
+        span::{SpanAttributes, SpanKind},
+    },
+};
 
 fn span() -> Span {
     let (trace, id) = (TraceId::new(0x0102).unwrap(), SpanId::new(0x03).unwrap());
@@ -17,7 +23,7 @@ fn span() -> Span {
         kind: SpanKind::Server,
         start: 1,
         end: 2,
-        attributes: Attributes::default().text("t", "x").number("i", -1).flag("f", false),
+        attributes: SpanAttributes::default().text("t", "x").number("i", -1).flag("f", false),
         link: Some(TraceParent::new(trace, id, false)),
         has_failed: true,
     }

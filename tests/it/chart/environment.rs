@@ -91,6 +91,7 @@ fn write_files(folder: &Path, source: &Value) {
                 json!({ "AC00000000000000000000000000000002": ["fedcba9876543210fedcba9876543210"] }).to_string()
             }
             "twilio-shared-keys" => "webhooks_sharedkey_1=0123456789abcdef\n".to_owned(),
+            "otlp-headers" => "authorization=Basic%20dXNlcg%3D%3D\n".to_owned(),
             "kafka-password" => "correct horse battery staple".to_owned(),
             other => format!("content of {other}"),
         };

@@ -406,6 +406,21 @@ fn all_problems_are_reported_in_one_error() {
         ("TRUSTHUB_BASE_URL", "x"),
         ("RECONCILE_INTERVAL_SECS", "x"),
         ("RECONCILE_GRACE_SECS", "x"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "x"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "x"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "x"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent/x"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "x"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "x"),
+        ("OTEL_TRACES_SAMPLER", "x"),
+        ("OTEL_TRACES_SAMPLER_ARG", "x"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "x"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "x"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "x"),
+        ("OTEL_TRACES_EXPORTER", "x"),
+        ("OTEL_SDK_DISABLED", "x"),
+        ("TRACE_CONTEXT", "x"),
         ("SHUTDOWN_DELAY_SECS", "x"),
         ("SHUTDOWN_TIMEOUT_SECS", "x"),
         ("SIMULATOR_BIND", "x"),
@@ -416,7 +431,7 @@ fn all_problems_are_reported_in_one_error() {
     let named: Vec<_> = text.lines().skip(1).filter_map(|line| line.split(':').next()).collect();
     // Every text is a valid name of a file or folder, or a password.
     let silent = |name: &str| {
-        ["SPOOL_DIR", "SIMULATOR_STATE", "SCHEMA_REGISTRY_PASSWORD"].contains(&name)
+        ["SPOOL_DIR", "SIMULATOR_STATE", "SCHEMA_REGISTRY_PASSWORD", "OTEL_SERVICE_NAME"].contains(&name)
             || name.contains("_SASL_")
             || name.contains("_OAUTH_")
             || name.starts_with("AWS_")

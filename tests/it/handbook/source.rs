@@ -48,6 +48,7 @@ const DOCUMENTED_ELSEWHERE: &[&str] = &[
     "telemetry/metrics/log.rs",
     "telemetry/metrics/mod.rs",
     "telemetry/metrics/spool.rs",
+    "traces/metrics.rs",
     // docs/configuration.md.
     "config/catalogue.rs",
     // The configuration reports them as problems of its own.

@@ -79,7 +79,7 @@ fn asyncapi_messages_have_the_types_and_schemas_that_are_written() {
         let required = texts(&message["headers"]["required"]);
         assert_eq!(required.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), written_headers("events"));
         let optional = keys(headers).into_iter().filter(|name| !required.contains(name));
-        assert_eq!(optional.collect::<Vec<_>>(), ["__value_schema_id", "traceparent"], "{name}");
+        assert_eq!(optional.collect::<Vec<_>>(), ["__value_schema_id", "traceparent", "tracestate"], "{name}");
     }
     let names = written.iter().filter(|(channel, ..)| *channel == "events").map(|(_, name, ..)| *name);
     assert_eq!(keys(&document()["channels"]["events"]["messages"]), names.chain(["StructuredEvent"]).collect());
@@ -94,14 +94,14 @@ fn asyncapi_structured_event_has_the_attributes_of_the_headers() {
         message["headers"]["properties"][cloud_events::CONTENT_TYPE_HEADER]["const"],
         cloud_events::STRUCTURED_CONTENT_TYPE
     );
-    assert_eq!(keys(&message["headers"]["properties"]), ["content-type", "traceparent"].into());
+    assert_eq!(keys(&message["headers"]["properties"]), ["content-type", "traceparent", "tracestate"].into());
     let headers = written_headers("events");
     let attributes = headers.iter().filter_map(|header| cloud_events::attribute_of_header(header));
     let members: BTreeSet<_> = attributes.chain(["datacontenttype", "data"]).collect();
     let payload = &message["payload"];
     let payload = payload.get("schema").unwrap_or(payload);
     assert_eq!(texts(&payload["required"]), members);
-    assert_eq!(keys(&payload["properties"]), members.into_iter().chain(["traceparent"]).collect());
+    assert_eq!(keys(&payload["properties"]), members.into_iter().chain(["traceparent", "tracestate"]).collect());
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn asyncapi_dead_letter_has_the_headers_and_reasons_that_are_written() {
     let mut expected: BTreeSet<_> = texts(&message["headers"]["required"]).into_iter().map(str::to_owned).collect();
     expected.insert(dead_letter::CONSTRUCTION_HEADER.to_owned());
     assert_eq!(written_headers("dead_letters"), expected);
-    expected.insert("traceparent".to_owned());
+    expected.extend(["traceparent", "tracestate"].map(str::to_owned));
     assert_eq!(keys(headers).into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), expected);
 }
 

@@ -1,7 +1,9 @@
 //! The example of a consumer that continues the trace.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -11,7 +13,7 @@ use test_support::{
     kafka::{broker, unique_topic},
     kill,
     oracle::otel_python,
-    otlp::{OtlpReceiver, spans_of},
+    otlp::{OtlpReceiver, ReceivedSpan, spans_of},
     project_root, wait_for,
 };
 
@@ -56,4 +58,16 @@ fn trace_leads_from_the_proxy_through_kafka_to_the_consumer() {
     assert_eq!(processed.members["links"][0]["spanId"], sent.text("spanId"));
     assert_eq!(processed.resource["service.name"], "traced-consumer");
     assert_eq!(processed.attribute("kafka.offset"), sent.attribute("kafka.offset"));
+    write_trace(&[published, spans].concat());
+}
+
+/// Writes the spans for `make trace`, which draws the picture in docs/tracing.md.
+fn write_trace(spans: &[ReceivedSpan]) {
+    let members = spans.iter().map(|span| {
+        let mut members = span.members.clone();
+        members["service"] = span.resource["service.name"].clone();
+        members
+    });
+    let text = serde_json::to_string(&members.collect::<Vec<_>>()).unwrap();
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("trace.json"), text).unwrap();
 }

@@ -98,7 +98,7 @@ fn repeat_and_dead_letter_are_told_apart_by_their_spans() {
         outcomes.map(|span| [span.attribute("trusthub.outcome"), span.attribute("trusthub.reason")]).collect();
     outcomes.sort();
     let text = |text: &str| Some(text.to_owned());
-    assert_eq!(outcomes, [[text("dead_lettered"), text("missing_account_sid")], [text("duplicate"), None]]);
+    assert_eq!(outcomes, [[text("dead_lettered"), text("missing_profile_sid")], [text("duplicate"), None]]);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn caller_decides_what_is_recorded_only_with_a_valid_signature() {
     assert_eq!(bridge.send(&rejection("00")).status, 204);
     assert_eq!(bridge.send(&rejection("01")).status, 204);
     let records = bridge.events(2);
-    // A trace that is not recorded goes on all the same.
+    // A trace that is not recorded is continued, too.
     let parents: Vec<_> = records.iter().map(|record| record.header("traceparent").unwrap()).collect();
     assert!(parents.iter().all(|parent| parent.contains(TRACE) && !parent.contains(CALLER)), "{parents:?}");
     assert_eq!(parents.iter().map(|parent| &parent[53..]).collect::<Vec<_>>(), ["00", "01"]);
@@ -175,7 +175,7 @@ fn ignored_context_neither_continues_nor_appears() {
     let spans = receiver.wait_for_spans(3);
     let (server, sent) = (only(&spans, SERVER), only(&spans, PRODUCER));
     assert_ne!(server.text("traceId"), TRACE);
-    assert_eq!((server.text("parentSpanId"), &server.members["links"]), ("", &json!([])));
+    assert_eq!((server.text("parentSpanId"), &server.members["links"]), ("", &json!(null)));
     assert_eq!(context_of(&bridge.events(1)[0]), [Some(&*sent.trace_parent()), None]);
 }
 
