@@ -7,7 +7,7 @@ use crate::{
 
 /// Logs the version, the features, the topics and the callback URLs. Nothing of it is secret.
 pub(crate) fn log_start(config: &Config) {
-    let Config { twilio, callbacks, kafka, spool, reconcile, .. } = config;
+    let Config { twilio, callbacks, kafka, spool, reconcile, traces, .. } = config;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         signature_mode = callbacks.signature_mode.as_str(),
@@ -17,6 +17,7 @@ pub(crate) fn log_start(config: &Config) {
         dedup_window_secs = callbacks.dedup_window.as_secs(),
         reconcile_interval_secs = reconcile.interval.map(|interval| interval.as_secs()),
         profile_states = kafka.profiles_topic.is_some(),
+        traces = traces.export.as_ref().map(|export| &*export.url),
         spool = %spool.folder.display(),
         "starting"
     );
