@@ -2,14 +2,15 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Lines},
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use test_support::{
+    Bridge, Request,
     kafka::{broker, unique_topic},
     kill,
     oracle::otel_python,
@@ -17,48 +18,83 @@ use test_support::{
     project_root, wait_for,
 };
 
-use super::{CONSUMER, PRODUCER, TRACE, bridge, only, rejection};
+use super::{CONSUMER, PRODUCER, TRACE, bridge, export::as_json, only, rejection};
+
+/// The example as a process. It ends with the value.
+struct TracedConsumer {
+    child: Child,
+    printed: Lines<BufReader<ChildStdout>>,
+}
+
+impl TracedConsumer {
+    fn start(bridge: &Bridge, receiver: &OtlpReceiver) -> Self {
+        let mut child = Command::new(otel_python())
+            .arg(project_root().join("examples/tracing/consumer.py"))
+            .envs([
+                ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
+                ("KAFKA_TOPIC", &bridge.topic),
+                ("KAFKA_GROUP_ID", &unique_topic("traced")),
+                ("OTEL_SERVICE_NAME", "traced-consumer"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let printed = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, printed }
+    }
+
+    fn next(&mut self) -> Value {
+        serde_json::from_str(&self.printed.next().expect("the consumer runs").unwrap()).unwrap()
+    }
+
+    /// Ends the consumer, which exports its spans.
+    fn stop(mut self) {
+        kill("TERM", self.child.id());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for TracedConsumer {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.child.kill();
+    }
+}
 
 #[test]
 fn trace_leads_from_the_proxy_through_kafka_to_the_consumer() {
     let receiver = OtlpReceiver::start();
     let bridge = bridge(&receiver, &[]);
+    let mut consumer = TracedConsumer::start(&bridge, &receiver);
+    // Once it has this event, it has joined its group, and gets the next one at once.
+    assert_eq!(bridge.send(&Request::change("draft").signed()).status, 204);
+    let first = consumer.next();
     assert_eq!(bridge.send(&rejection("01")).status, 204);
-    let published = receiver.wait_for_spans(3);
+    let second = consumer.next();
+    let record = &bridge.events(2)[1];
+    assert_eq!(second, json!({ "ce_id": record.header("ce_id"), "trace_id": TRACE }));
+    assert_ne!(first["trace_id"], TRACE);
+    consumer.stop();
+
+    let published: Vec<_> = in_trace(receiver.wait_for_spans(6));
     let sent = only(&published, PRODUCER);
-
-    let mut consumer = Command::new(otel_python())
-        .arg(project_root().join("examples/tracing/consumer.py"))
-        .envs([
-            ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
-            ("KAFKA_TOPIC", &bridge.topic),
-            ("KAFKA_GROUP_ID", &unique_topic("traced")),
-            ("OTEL_SERVICE_NAME", "traced-consumer"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-        ])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(consumer.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    kill("TERM", consumer.id());
-    assert!(consumer.wait().unwrap().success());
-    let printed: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(
-        (printed["ce_id"].as_str(), &*printed["trace_id"].to_string()),
-        (bridge.events(1)[0].header("ce_id"), &*format!("\"{TRACE}\""))
-    );
-
-    let request = wait_for("the request of the consumer", || {
-        receiver.requests().into_iter().find(|request| request.headers["content-type"] == "application/x-protobuf")
+    let consumed = wait_for("the spans of the consumer", || {
+        let requests = receiver.requests().into_iter();
+        let of_consumer = requests.filter(|request| request.headers["content-type"] == "application/x-protobuf");
+        let spans = in_trace(of_consumer.flat_map(|request| spans_of(&as_json(&request.body))).collect());
+        (!spans.is_empty()).then_some(spans)
     });
-    let spans = spans_of(&super::export::as_json(&request.body));
-    let processed = only(&spans, CONSUMER);
-    assert_eq!([processed.text("traceId"), processed.text("parentSpanId")], [TRACE, sent.text("spanId")]);
+    let processed = only(&consumed, CONSUMER);
+    assert_eq!(processed.text("parentSpanId"), sent.text("spanId"));
     assert_eq!(processed.members["links"][0]["spanId"], sent.text("spanId"));
     assert_eq!(processed.resource["service.name"], "traced-consumer");
     assert_eq!(processed.attribute("kafka.offset"), sent.attribute("kafka.offset"));
-    write_trace(&[published, spans].concat());
+    write_trace(&[published, consumed].concat());
+}
+
+fn in_trace(spans: Vec<ReceivedSpan>) -> Vec<ReceivedSpan> {
+    spans.into_iter().filter(|span| span.text("traceId") == TRACE).collect()
 }
 
 /// Writes the spans for `make trace`, which draws the picture in docs/tracing.md.

@@ -1,9 +1,10 @@
 """Draws the spans of one trace as a timeline, in SVG. Reads a list of spans in OTLP's JSON, each with the name of its service.
 
-The spans are real; only their order and the colors are chosen here.
+The spans are real. Their order and the colors are chosen here, and the number is left out that makes the topic of a test unique.
 """
 
 import json
+import re
 import sys
 from xml.sax.saxutils import escape
 
@@ -34,7 +35,8 @@ def main():
         duration = int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])
         x = LEFT + start * (WIDTH - LEFT - RIGHT)
         width = max(duration / length * (WIDTH - LEFT - RIGHT), 2)
-        label = f"{span['name']} ({KINDS[span['kind']]})"
+        name = re.sub(r"-\d+-\d+-\d+$", "", span["name"])
+        label = f"{name} ({KINDS[span['kind']]})"
         color = COLORS[services.index(span["service"])]
         out.append(f'<text x="{16 + 20 * depth}" y="{y + 19}">{escape(label)}</text>')
         out.append(f'<rect x="{x:.1f}" y="{y + 6}" width="{width:.1f}" height="18" rx="2" fill="{color}"/>')
