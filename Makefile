@@ -8,10 +8,10 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas packages api records chart dashboard trace console figures bench cluster gauges instructions outage reconcile logins soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench cluster gauges instructions outage reconcile logins soak interop newcomer fuzz mutants image workflows site deb reproducible release-dry-run fmt clean-tools
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run a profile through the whole service, without installing Kafka or anything else
 	@echo "Builds the program, the first time in about 2 minutes on 2 cores, and runs a" >&2
@@ -38,6 +38,11 @@ lint: ## Check format, code, documentation and dependencies
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	cargo package --locked --allow-dirty --quiet --package twilio-signature
 	scripts/deny
+	scripts/workflows
+
+workflows: ## Check .github/workflows
+	@scripts/setup lint
+	scripts/workflows
 
 schemas: ## Write the schemas of records, docs/rejections.md and the text of its alert from the Rust types
 	@scripts/setup lint
@@ -159,6 +164,23 @@ mutants: ## Check that a test fails for each mutation of the verification; takes
 image: ## Build the container image without Docker, and test it by running it; needs root
 	@scripts/setup image
 	@scripts/image
+
+site: ## Build the site of the documents in target/site, and check its links
+	@scripts/setup site
+	scripts/site "$$(scripts/cargo-tool mdbook 0.5.4)"
+
+deb: ## Build the Debian package, and test it in an empty system
+	@scripts/setup deb
+	scripts/release deb
+
+reproducible: ## Build the program of a release in two folders, and compare; takes twice as long as a release build
+	@scripts/setup figures
+	scripts/reproducible
+
+release-dry-run: ## Make all artifacts of a release in target/release-dry-run; RELEASE_IMAGE=no omits the image
+	@scripts/setup deb
+	@scripts/setup test
+	scripts/release
 
 fmt: ## Format the code
 	@scripts/setup lint

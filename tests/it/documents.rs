@@ -9,7 +9,7 @@ use std::{
 use test_support::project_root;
 
 /// Folders of the repository. A code span that begins with one of them is the path of a file or folder.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "benches/",
     "crates/",
     "dashboards/",
@@ -18,6 +18,7 @@ const FOLDERS: [&str; 11] = [
     "fuzz/",
     "helm/",
     "packages/",
+    "packaging/",
     "schemas/",
     "scripts/",
     "src/",
@@ -27,10 +28,13 @@ const FOLDERS: [&str; 11] = [
 const NOT_TRACKED: [&str; 3] = ["docs/development.md", "fuzz/artifacts", "fuzz/corpus"];
 
 /// Paths of all documents below the root, sorted.
-fn documents() -> Vec<PathBuf> {
+pub(crate) fn documents() -> Vec<PathBuf> {
     let others = ["fuzz/README.md", "helm/trusthub-bridge/README.md", "packages/README.md"];
-    let mut found: Vec<PathBuf> =
-        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].iter().chain(&others).map(PathBuf::from).collect();
+    let mut found: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+        .iter()
+        .chain(&others)
+        .map(PathBuf::from)
+        .collect();
     for folder in ["crates", "examples", "packages"] {
         let entries = fs::read_dir(project_root().join(folder)).unwrap();
         let readmes = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()).join("README.md"));

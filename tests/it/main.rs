@@ -44,6 +44,7 @@ mod postgres_sink;
 mod probe;
 mod profiles;
 mod reconcile;
+mod release;
 mod rolling;
 mod schema_registry;
 mod schema_tools;

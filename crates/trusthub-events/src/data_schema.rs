@@ -64,10 +64,10 @@ impl DataSchema {
     #[must_use]
     pub fn avro(self) -> &'static str {
         match self {
-            Self::ProfileStatusChanged => include_str!("../../../schemas/profile-status-changed.v1.avsc"),
-            Self::ProfileDescribed => include_str!("../../../schemas/profile-described.v1.avsc"),
-            Self::ProfileDeleted => include_str!("../../../schemas/profile-deleted.v1.avsc"),
-            Self::ProfileState => include_str!("../../../schemas/profile-state.v1.avsc"),
+            Self::ProfileStatusChanged => include_str!("../schemas/profile-status-changed.v1.avsc"),
+            Self::ProfileDescribed => include_str!("../schemas/profile-described.v1.avsc"),
+            Self::ProfileDeleted => include_str!("../schemas/profile-deleted.v1.avsc"),
+            Self::ProfileState => include_str!("../schemas/profile-state.v1.avsc"),
         }
     }
 
@@ -75,10 +75,10 @@ impl DataSchema {
     #[must_use]
     pub fn json_draft_07(self) -> &'static str {
         match self {
-            Self::ProfileStatusChanged => include_str!("../../../schemas/profile-status-changed.v1.draft-07.json"),
-            Self::ProfileDescribed => include_str!("../../../schemas/profile-described.v1.draft-07.json"),
-            Self::ProfileDeleted => include_str!("../../../schemas/profile-deleted.v1.draft-07.json"),
-            Self::ProfileState => include_str!("../../../schemas/profile-state.v1.draft-07.json"),
+            Self::ProfileStatusChanged => include_str!("../schemas/profile-status-changed.v1.draft-07.json"),
+            Self::ProfileDescribed => include_str!("../schemas/profile-described.v1.draft-07.json"),
+            Self::ProfileDeleted => include_str!("../schemas/profile-deleted.v1.draft-07.json"),
+            Self::ProfileState => include_str!("../schemas/profile-state.v1.draft-07.json"),
         }
     }
 }
