@@ -12,6 +12,8 @@ WORKDIR /build
 # librdkafka is built with CMake, which the official Rust image lacks.
 RUN command -v cmake >/dev/null \
     || { apt-get update && apt-get install --yes --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*; }
+# It lists the crates in the program, for scanners. The official Rust image lacks it, too.
+RUN command -v cargo-auditable >/dev/null || cargo install --quiet --locked --version 0.7.7 cargo-auditable
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY crates/durable-spool/Cargo.toml crates/durable-spool/
@@ -33,7 +35,7 @@ RUN sed -i '/^\[\[bench\]\]$/,/^$/d' Cargo.toml \
     && for package in . examples/consumer; do \
         mkdir -p "$package/src" && printf '//! A stub of a program.\nfn main() {}\n' >"$package/src/main.rs" || exit; \
     done \
-    && cargo build --release --locked --features vendored-openssl \
+    && cargo auditable build --release --locked --features vendored-openssl \
     && cargo clean --release --locked --package trusthub-bridge $(printf -- '--package %s ' $(ls crates)) \
     && rm -r src crates
 
@@ -41,14 +43,18 @@ FROM dependencies AS build
 COPY crates crates
 COPY schemas schemas
 COPY src src
-RUN cargo build --release --locked --features vendored-openssl
+RUN cargo auditable build --release --locked --features vendored-openssl
 # The names of functions get a file of their own. Profilers and debuggers find the program of a file by its build ID.
 RUN mkdir /symbols \
     && objcopy --only-keep-debug target/release/trusthub-bridge /symbols/trusthub-bridge.debug \
     && strip --strip-all target/release/trusthub-bridge
-# The files of the image: the program; the one library that the runtime image lacks, with its license and its package
+# The licenses of all that is linked into the program.
+COPY scripts/sbom scripts/
+RUN scripts/sbom notices "$(rustc -vV | sed -n 's/^host: //p')" >/THIRD-PARTY-NOTICES
+# The files of the image: the program; its licenses; the one library that the runtime image lacks, with its license and its package
 # metadata for image scanners; and the folder whose content a new volume copies.
 RUN install -D --target-directory=/image/usr/local/bin target/release/trusthub-bridge \
+    && install -D --mode=644 --target-directory=/image/usr/share/doc/trusthub-bridge /THIRD-PARTY-NOTICES \
     && install -D --mode=644 --target-directory="/image/usr/lib/$(gcc -print-multiarch)" \
         "$(gcc -print-file-name=libgcc_s.so.1)" \
     && install -D --mode=644 --target-directory=/image/usr/share/doc/libgcc-s1 /usr/share/doc/libgcc-s1/copyright \
