@@ -9,6 +9,7 @@ mod cluster;
 mod msk;
 mod node;
 mod oauth;
+mod permissions;
 mod records;
 mod secure;
 
@@ -18,6 +19,7 @@ pub use self::{
     msk::{MSK_SESSION, msk_broker},
     node::{USER, USER_PASSWORD, class_path, free_port},
     oauth::{CLIENT_SECRET, OAuthBroker, oauth_broker},
+    permissions::{AuditedBroker, Permission},
     records::Record,
     secure::{Authentication, Certificate, SecureBroker},
 };

@@ -86,10 +86,15 @@ impl Supervised {
 
     /// The last lines of the log.
     pub(crate) fn end_of_log(&self) -> String {
-        let log = fs::read(self.folder.join("server.log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    /// All that the server has printed.
+    pub(crate) fn log(&self) -> String {
+        let log = fs::read(self.folder.join("server.log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     fn wait_until_done(&mut self) {

@@ -68,8 +68,18 @@ impl Broker {
     /// Starts a broker with `SASL_PLAINTEXT` and `PLAIN`, where [`USER`](super::USER) has no permission until [`Broker::allow`]
     /// grants one. The methods of this type act as its administrator.
     pub fn start_restricted(name: &str) -> Self {
-        let node = Node::launch_restricted(&unique_topic(name));
-        Self::ready(node.bootstrap(), &node::ADMIN_CLIENT, Some(node))
+        let node = Node::launch_restricted(&unique_topic(name), &[]);
+        Self::restricted(node, &node::ADMIN_CLIENT)
+    }
+
+    /// A restricted broker that was started here, with the login of its administrator.
+    pub(super) fn restricted(node: Node, login: &[(&str, &str)]) -> Self {
+        Self::ready(node.bootstrap(), login, Some(node))
+    }
+
+    /// The process of a broker that was started here.
+    pub(super) fn node(&self) -> &Node {
+        self.node.as_ref().expect("this broker was started here")
     }
 
     /// A broker that has its port already but does not run before [`Broker::start_again`].
@@ -112,17 +122,17 @@ impl Broker {
 
     /// Permits [`USER`](super::USER) an operation, such as `Create` or `Write`, on a topic of this restricted broker.
     pub fn allow(&self, operation: &str, topic: &str) {
-        self.node.as_ref().expect("this broker was started here").allow(operation, "topic", topic);
+        self.node().allow(operation, "topic", topic);
     }
 
     /// The same on a consumer group.
     pub fn allow_group(&self, operation: &str, group: &str) {
-        self.node.as_ref().expect("this broker was started here").allow(operation, "group", group);
+        self.node().allow(operation, "group", group);
     }
 
     /// Permits [`USER`](super::USER) every transaction.
     pub fn allow_transactions(&self) {
-        self.node.as_ref().expect("this broker was started here").allow("All", "transactional-id", "*");
+        self.node().allow("All", "transactional-id", "*");
     }
 
     /// Adds partitions to a topic until it has this many.

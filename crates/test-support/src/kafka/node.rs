@@ -122,8 +122,9 @@ impl Node {
         node
     }
 
-    /// Starts a broker that authenticates its users by password and authorizes only its administrator.
-    pub(super) fn launch_restricted(name: &str) -> Self {
+    /// Starts a broker that authenticates its users by password and authorizes only its administrator, with options for its
+    /// JVM.
+    pub(super) fn launch_restricted(name: &str, options: &[&str]) -> Self {
         let users = format!("{ADMIN_LOGIN} user_admin=admin-secret user_{USER}={USER_PASSWORD};");
         let properties = [
             ("listener.security.protocol.map", "CLIENT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"),
@@ -135,7 +136,9 @@ impl Node {
             // The broker calls the controller anonymously, on a separate listener.
             ("super.users", "User:admin;User:ANONYMOUS"),
         ];
-        Self::launch(name, &properties)
+        let mut node = Self::prepare_with_options(name, &properties, &[], options);
+        node.start();
+        node
     }
 
     /// The bootstrap address for clients.
@@ -161,6 +164,11 @@ impl Node {
 
     /// Grants [`USER`] a permission on a `topic` or a `group`.
     pub(super) fn allow(&self, operation: &str, kind: &str, name: &str) {
+        self.grant(&[operation], kind, name, "literal");
+    }
+
+    /// Grants [`USER`] permissions on what has this name, or begins with it if the pattern is `prefixed`.
+    pub(super) fn grant(&self, operations: &[&str], kind: &str, name: &str, pattern: &str) {
         let settings = self.process.folder().join("admin.properties");
         let [protocol, mechanism, ..] = ADMIN_CLIENT;
         write(&settings, &lines(&[protocol, mechanism, ("sasl.jaas.config", &format!("{ADMIN_LOGIN};"))]));
@@ -168,7 +176,13 @@ impl Node {
             .args(["--bootstrap-server", &self.bootstrap(), "--command-config"])
             .arg(settings)
             .args(["--add", "--allow-principal", &format!("User:{USER}")])
-            .args(["--operation", operation, &format!("--{kind}"), name]));
+            .args(operations.iter().flat_map(|operation| ["--operation", operation]))
+            .args(["--resource-pattern-type", pattern, &format!("--{kind}"), name]));
+    }
+
+    /// The broker's log.
+    pub(super) fn log(&self) -> String {
+        self.process.log()
     }
 
     /// The last lines of the broker's log.
