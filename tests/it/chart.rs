@@ -2,12 +2,17 @@
 
 mod environment;
 mod manifests;
+mod metadata;
 mod monitoring;
 mod notes;
+mod package;
+mod pages;
 mod parent;
 mod reference;
 pub(crate) mod rendering;
 mod replicas;
+mod reused_drain;
 mod routing;
 mod safety;
+mod strimzi;
 mod wrong;

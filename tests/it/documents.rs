@@ -44,6 +44,7 @@ pub(crate) fn documents() -> Vec<PathBuf> {
     found.extend(pages("docs"));
     found.extend(pages("docs/consume"));
     found.extend(pages("docs/decisions"));
+    found.extend(pages("docs/kubernetes"));
     found.sort();
     found
 }
@@ -140,12 +141,15 @@ fn paths_in_code_spans_exist() {
 
 #[test]
 fn index_links_to_every_page_once() {
-    for folder in ["docs", "docs/consume", "docs/decisions"] {
-        let index = Path::new(folder).join("README.md");
+    let own = |folder: &'static str| (folder, format!("{folder}/README.md"));
+    let platforms = ("docs/kubernetes", "docs/README.md".to_owned());
+    for (folder, index) in ["docs", "docs/consume", "docs/decisions"].map(own).into_iter().chain([platforms]) {
+        let index = PathBuf::from(index);
         let links = links(&prose(&read(&index)));
+        let beside = |link: &String| normalized(&index.parent().unwrap().join(link));
         for page in pages(folder).into_iter().filter(|page| *page != index) {
-            let name = page.file_name().unwrap().to_str().unwrap();
-            let count = links.iter().filter(|link| *link == name).count();
+            let name = page.display();
+            let count = links.iter().filter(|link| beside(link) == page).count();
             assert_eq!(count, 1, "{} links to {name}", index.display());
         }
     }

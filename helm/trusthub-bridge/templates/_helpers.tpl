@@ -27,8 +27,12 @@
 {{- end }}
 {{- end }}
 
+{{/* The registry that a parent chart sets is for repositories that name none. As in any image name, what stands before the first
+slash is a registry if it has a dot or a colon, or is localhost. */}}
 {{- define "trusthub-bridge.image" -}}
 {{- with .Values.image }}
+{{- $hasRegistry := regexMatch "^([^/]*[.:][^/]*|localhost)/" .repository }}
+{{- if and $.Values.global.imageRegistry (not $hasRegistry) }}{{ trimSuffix "/" $.Values.global.imageRegistry }}/{{ end }}
 {{- .repository }}:{{ .tag | default $.Chart.AppVersion }}
 {{- with .digest }}@{{ . }}{{ end }}
 {{- end }}
@@ -45,12 +49,24 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: bridge
 {{- end }}
 
-{{/* The labels of a pod: (list $ COMPONENT). Without versions, so that a new chart version alone restarts nothing. */}}
+{{/* The metadata of a pod: (list $ COMPONENT SECTION), where the section may have podLabels and podAnnotations. */}}
+{{- define "trusthub-bridge.podMetadata" -}}
+{{- $root := index . 0 }}
+{{- $section := index . 2 -}}
+labels:
+  {{- include "trusthub-bridge.podLabels" . | nindent 2 }}
+{{- with merge dict ($section.podAnnotations | default dict) $root.Values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The labels of a pod, as above. Without versions, so that a new chart version alone restarts nothing. */}}
 {{- define "trusthub-bridge.podLabels" -}}
 {{- $root := index . 0 }}
 {{- $own := include "trusthub-bridge.selectorLabels" $root | fromYaml }}
 {{- $own = set $own "app.kubernetes.io/component" (index . 1) }}
-{{- merge $own $root.Values.podLabels $root.Values.commonLabels | toYaml }}
+{{- merge $own ((index . 2).podLabels | default dict) $root.Values.podLabels $root.Values.commonLabels | toYaml }}
 {{- end }}
 
 {{/* The labels of an object: (list $ OWN-LABELS). Labels that selectors and Helm rely on take precedence. */}}
@@ -72,7 +88,7 @@ metadata:
   namespace: {{ $root.Release.Namespace }}
   labels:
     {{- include "trusthub-bridge.labels" (list $root $section.labels) | nindent 4 }}
-  {{- with $section.annotations }}
+  {{- with merge dict ($section.annotations | default dict) $root.Values.commonAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}

@@ -76,6 +76,9 @@ address of the runbook.
 {{- with get $settings.severities (default "" $rule.alert) }}
 {{- $_ := set $rule.labels "severity" . }}
 {{- end }}
+{{- if $rule.alert }}
+{{- $_ = set $rule "labels" (merge $rule.labels $settings.alertLabels) }}
+{{- end }}
 {{- with $rule.annotations }}
 {{- $_ := set . "runbook_url" (replace "docs/operations.md#" (print $.Values.monitoring.runbookBaseUrl "#") .runbook_url) }}
 {{- if hasSuffix "/operations.md" $.Values.monitoring.runbookBaseUrl }}

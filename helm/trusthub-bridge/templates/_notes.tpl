@@ -50,8 +50,16 @@ Stop or upgrade only while trusthub_spool_events is 0.
 {{- end }}
 {{- if .Values.drain.ordinals }}
 
-WARNING: Helm stores drain.ordinals with the release. With --reuse-values the next upgrade would drain the same volumes again,
-and would wait for those that were deleted. Reset it in the next upgrade: --set drain.ordinals=null
+WARNING: Helm stores drain.ordinals with the release. With --reuse-values the next upgrade drains the same volumes again, if
+they still exist, and cannot raise replicaCount above them; remove it in the next upgrade: --set drain.ordinals=null
+{{- end }}
+{{- if and .Values.strimzi.enabled (ne (include "trusthub-bridge.strimziNamespace" .) .Release.Namespace) }}
+{{- $kafka := include "trusthub-bridge.kafka" . | fromJson }}
+
+WARNING: Strimzi creates its Secrets in the namespace {{ include "trusthub-bridge.strimziNamespace" . }}. The pods start when these are in {{ .Release.Namespace }}, too:
+{{- range compact (list $kafka.tls.clientCertificate.existingSecret $kafka.sasl.existingSecret $kafka.tls.ca.existingSecret) }}
+{{ . }}
+{{- end }}
 {{- end }}
 {{- if lt (int .Values.replicaCount) 2 }}
 

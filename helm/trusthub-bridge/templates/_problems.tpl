@@ -3,7 +3,7 @@
 {{/* Fails with a list of all problems. */}}
 {{- define "trusthub-bridge.check" -}}
 {{- $lines := list }}
-{{- range $part := list "url" "keys" "kafka" "sasl" "oauth" "tls" "spool" "stop" "routing" "console" "tracing" "environment" "monitoring" }}
+{{- range $part := list "url" "keys" "kafka" "strimzi" "sasl" "oauth" "tls" "spool" "stop" "routing" "service" "console" "environment" "monitoring" "alertLabels" }}
 {{- $found := include (print "trusthub-bridge.problems." $part) $ }}
 {{- range splitList "\n" $found }}
 {{- $lines = append $lines (trim .) }}
@@ -53,7 +53,7 @@ reconcile.intervalSecs: requires an account and its auth token; write twilio.acc
 {{- end }}
 
 {{- define "trusthub-bridge.problems.kafka" -}}
-{{- with .Values.kafka }}
+{{- with include "trusthub-bridge.kafka" . | fromJson }}
 {{- if not .bootstrapServers }}
 kafka.bootstrapServers: is required but not set; write the brokers as host:port, separated by commas
 {{- end }}
@@ -85,14 +85,54 @@ kafka.schemaRegistry.username: is required by kafka.schemaRegistry.existingSecre
 {{- end }}
 {{- end }}
 
+{{- define "trusthub-bridge.problems.strimzi" -}}
+{{- $kafka := .Values.kafka }}
+{{- with .Values.strimzi }}
+{{- if .enabled }}
+{{- if not .clusterName }}
+strimzi.clusterName: is required by strimzi.enabled but not set; write the name of the Kafka resource
+{{- end }}
+{{- $derived := include "trusthub-bridge.kafka" $ | fromJson }}
+{{- if not (has $kafka.securityProtocol (list "plaintext" $derived.securityProtocol)) }}
+kafka.securityProtocol: contradicts strimzi.user.authentication {{ .user.authentication }}, which sets {{ $derived.securityProtocol }}; remove it
+{{- end }}
+{{- range $key := list "mechanism" "username" }}
+{{- $value := get $kafka.sasl $key }}
+{{- if and $value (ne $value (get $derived.sasl $key)) }}
+kafka.sasl.{{ $key }}: contradicts strimzi.user.authentication {{ $.Values.strimzi.user.authentication }}, which sets it; remove it
+{{- end }}
+{{- end }}
+{{- if and $kafka.sasl.existingSecret (eq .user.authentication "tls") }}
+kafka.sasl.existingSecret: contradicts strimzi.user.authentication tls, which uses no password; remove it
+{{- end }}
+{{- if and $kafka.topicReplication .topics.create }}
+kafka.topicReplication: is for topics that the service creates; write strimzi.topics.replicas instead, and remove it
+{{- end }}
+{{- if gt (int .topics.minInsyncReplicas) (int .topics.replicas) }}
+strimzi.topics.minInsyncReplicas: {{ .topics.minInsyncReplicas }} is more than strimzi.topics.replicas, so that no record could be acknowledged; write at most {{ .topics.replicas }}
+{{- end }}
+{{- range $topic, $settings := pick .topics "events" "deadLetters" "profiles" }}
+{{- if hasKey $settings.config "min.insync.replicas" }}
+strimzi.topics.{{ $topic }}.config: min.insync.replicas has a value of its own; write it to strimzi.topics.minInsyncReplicas, and remove it here
+{{- end }}
+{{- end }}
+{{- if hasKey .topics.profiles.config "cleanup.policy" }}
+strimzi.topics.profiles.config: cleanup.policy is always compact, which the states of profiles need; remove it
+{{- end }}
+{{- else if .clusterName }}
+strimzi.clusterName: is not used, because strimzi.enabled is false; remove it, or set strimzi.enabled to true
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "trusthub-bridge.problems.sasl" -}}
-{{- $protocol := .Values.kafka.securityProtocol }}
+{{- $kafka := include "trusthub-bridge.kafka" . | fromJson }}
+{{- $protocol := $kafka.securityProtocol }}
 {{- $isUsed := hasPrefix "sasl_" $protocol }}
-{{- $isToken := eq .Values.kafka.sasl.mechanism "OAUTHBEARER" }}
-{{- $isIam := eq .Values.kafka.sasl.mechanism "AWS_MSK_IAM" }}
-{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
+{{- $isToken := eq $kafka.sasl.mechanism "OAUTHBEARER" }}
+{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
 {{- range $key, $text := $instead }}
-{{- $value := get $.Values.kafka.sasl $key }}
+{{- $value := get $kafka.sasl $key }}
 {{- if and $isUsed $isToken (ne $key "mechanism") }}
 {{- if $value }}
 kafka.sasl.{{ $key }}: contradicts kafka.sasl.mechanism OAUTHBEARER, which does not use it; remove it, and write kafka.sasl.oauth.clientId and kafka.sasl.oauth.existingSecret instead
@@ -117,7 +157,8 @@ kafka.sasl.awsRegion: contradicts kafka.sasl.mechanism, which does not use it; r
 {{- end }}
 
 {{- define "trusthub-bridge.problems.oauth" -}}
-{{- $isUsed := and (hasPrefix "sasl_" .Values.kafka.securityProtocol) (eq .Values.kafka.sasl.mechanism "OAUTHBEARER") }}
+{{- $kafka := include "trusthub-bridge.kafka" . | fromJson }}
+{{- $isUsed := and (hasPrefix "sasl_" $kafka.securityProtocol) (eq $kafka.sasl.mechanism "OAUTHBEARER") }}
 {{- with .Values.kafka.sasl.oauth }}
 {{- $client := dict "tokenUrl" .tokenUrl "clientId" .clientId "existingSecret" .existingSecret "scope" .scope "caLocation" .caLocation }}
 {{- $instead := dict "tokenUrl" "the URL of your identity provider's token endpoint, or an audience to kafka.sasl.oauth.serviceAccountToken.audience" "clientId" "the client id of the service at your identity provider" "existingSecret" "the name of a Secret that holds the client secret" }}
@@ -140,9 +181,10 @@ kafka.sasl.oauth.{{ $key }}: contradicts kafka.sasl.mechanism, which does not us
 {{- end }}
 
 {{- define "trusthub-bridge.problems.tls" -}}
-{{- $protocol := .Values.kafka.securityProtocol }}
+{{- $kafka := include "trusthub-bridge.kafka" . | fromJson }}
+{{- $protocol := $kafka.securityProtocol }}
 {{- $isUsed := hasSuffix "ssl" $protocol }}
-{{- with .Values.kafka.tls }}
+{{- with $kafka.tls }}
 {{- $given := dict "ca.existingSecret" .ca.existingSecret "ca.existingConfigMap" .ca.existingConfigMap "clientCertificate.existingSecret" .clientCertificate.existingSecret }}
 {{- range $key, $value := $given }}
 {{- if and $value (not $isUsed) }}
@@ -162,7 +204,7 @@ persistence.size: {{ .Values.persistence.size }} is too small for spool.maxBytes
 {{- end }}
 {{- range .Values.drain.ordinals }}
 {{- if lt (int .) (int $.Values.replicaCount) }}
-drain.ordinals: replica {{ . }} is not scaled down, and its spool is in use; write ordinals of {{ $.Values.replicaCount }} (replicaCount) or above
+drain.ordinals: replica {{ . }} is not scaled down, and its spool is in use; write ordinals of {{ $.Values.replicaCount }} (replicaCount) or above, or null if they are left from an earlier upgrade
 {{- end }}
 {{- end }}
 {{- if and .Values.drain.ordinals (not .Values.persistence.enabled) }}
@@ -189,6 +231,23 @@ publicUrl: the address {{ $host }} cannot be routed by an Ingress or HTTPRoute; 
 {{- end }}
 {{- if and .Values.gateway.enabled (not .Values.gateway.parentRefs) }}
 gateway.parentRefs: is required by gateway.enabled but empty; write the Gateway that routes from outside, such as [{name: public, namespace: gateways}]
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.service" -}}
+{{- with .Values.service }}
+{{- $balanced := dict "loadBalancerClass" .loadBalancerClass "loadBalancerSourceRanges" .loadBalancerSourceRanges }}
+{{- range $key, $value := $balanced }}
+{{- if and $value (ne $.Values.service.type "LoadBalancer") }}
+service.{{ $key }}: is used by load balancers only; write LoadBalancer to service.type, or remove it
+{{- end }}
+{{- end }}
+{{- $exposed := dict "externalTrafficPolicy" .externalTrafficPolicy "nodePort" .nodePort }}
+{{- range $key, $value := $exposed }}
+{{- if and $value (eq $.Values.service.type "ClusterIP") }}
+service.{{ $key }}: is not used by a ClusterIP; write NodePort or LoadBalancer to service.type, or remove it
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -240,6 +299,12 @@ monitoring.prometheusRule.disabled: there is no alert {{ . }}; write names from 
 {{- if not (has $name $names) }}
 monitoring.prometheusRule.severities: there is no alert {{ $name }}; write names from {{ join ", " $names }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.alertLabels" -}}
+{{- if hasKey .Values.monitoring.prometheusRule.alertLabels "severity" }}
+monitoring.prometheusRule.alertLabels: would give every alert the same severity; write those that differ to monitoring.prometheusRule.severities, and remove it here
 {{- end }}
 {{- end }}
 

@@ -83,7 +83,7 @@ OTEL_TRACES_SAMPLER_ARG: {{ .samplerRatio | quote }}
 
 {{- define "trusthub-bridge.kafkaEnvironment" -}}
 {{- $secrets := include "trusthub-bridge.secretsFolder" . -}}
-{{- with .Values.kafka -}}
+{{- with include "trusthub-bridge.kafka" . | fromJson -}}
 KAFKA_BOOTSTRAP_SERVERS: {{ .bootstrapServers | quote }}
 KAFKA_TOPIC: {{ .topic | quote }}
 KAFKA_DEAD_LETTER_TOPIC: {{ .deadLetterTopic | quote }}
@@ -192,7 +192,7 @@ KAFKA_SSL_KEY_LOCATION: {{ $secrets }}/kafka-client.key
 {{- include "trusthub-bridge.source" (list "secret" .sharedKeys.existingSecret .sharedKeys.key "twilio-shared-keys") }}
 {{- include "trusthub-bridge.source" (list "secret" .accounts.existingSecret .accounts.key "twilio-accounts.json") }}
 {{- end }}
-{{- with .Values.kafka }}
+{{- with include "trusthub-bridge.kafka" . | fromJson }}
 {{- include "trusthub-bridge.source" (list "secret" .sasl.existingSecret .sasl.key "kafka-password") }}
 {{- with .schemaRegistry }}
 {{- include "trusthub-bridge.source" (list "secret" .existingSecret .key "schema-registry-password") }}

@@ -39,7 +39,8 @@
 {{/* The ports of the brokers, in the order given. */}}
 {{- define "trusthub-bridge.kafkaPorts" -}}
 {{- $ports := list }}
-{{- range splitList "," .Values.kafka.bootstrapServers }}
+{{- $kafka := include "trusthub-bridge.kafka" . | fromJson }}
+{{- range splitList "," $kafka.bootstrapServers }}
 {{- $ports = append $ports (regexFind "[0-9]+$" (trim .) | int) }}
 {{- end }}
 {{- range .Values.networkPolicy.kafkaPorts }}

@@ -29,10 +29,9 @@ fn settings(example: &Example) -> BTreeMap<&str, &str> {
 }
 
 impl Environment {
-    /// The environment of the pod's only container, with its mounted files in a folder of its own.
+    /// The environment of the pod's first container, with its mounted files in a folder of its own.
     fn of(pod: &Pod<'_>) -> Self {
-        let containers = pod.containers();
-        let [container] = containers[..] else { panic!("{}: {} containers", pod.name, containers.len()) };
+        let container = pod.containers()[0];
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique_topic("chart"));
         fs::create_dir(&root).unwrap();
         for mount in list(&container["volumeMounts"]) {
@@ -134,7 +133,8 @@ fn drain_and_publishing_test_have_the_variables_of_the_replicas() {
 #[test]
 fn program_knows_every_command_line() {
     let containers = examples().iter().flat_map(|example| example.pods()).flat_map(|pod| pod.containers());
-    let lines: BTreeSet<Vec<_>> = containers.map(|container| list(&container["args"]).map(text).collect()).collect();
+    let own = containers.filter(|container| text(&container["image"]).contains("trusthub-bridge"));
+    let lines: BTreeSet<Vec<_>> = own.map(|container| list(&container["args"]).map(text).collect()).collect();
     let commands: BTreeSet<_> = lines.iter().map(|line| line[0]).collect();
     assert_eq!(commands, BTreeSet::from(["probe", "serve", "spool"]));
     for line in lines {

@@ -75,6 +75,10 @@ fn notes_warn_of_risky_settings() {
     assert!(!notes(quiet).contains("WARNING"));
     for (values, warning) in [
         (json!({ "persistence": { "enabled": false } }), "Events that wait in the spool"),
+        (
+            json!({ "strimzi": { "enabled": true, "clusterName": "main", "namespace": "kafka" } }),
+            "The pods start when these are in hooks, too:\nbridge-trusthub-bridge\nmain-cluster-ca-cert",
+        ),
         (json!({ "replicaCount": 1 }), "While the only replica restarts"),
         (json!({ "signatureMode": "report-only" }), "signatureMode is report-only"),
         (json!({ "ingress": { "tls": [] } }), "ingress.tls is empty"),
@@ -101,6 +105,6 @@ fn notes_warn_of_risky_settings() {
 fn notes_say_that_reused_values_repeat_a_drain() {
     let values = json!({ "replicaCount": 2, "drain": { "ordinals": [2] } });
     let notes_of_drain = notes(values);
-    assert!(notes_of_drain.contains("Reset it in the next upgrade: --set drain.ordinals=null"), "{notes_of_drain}");
+    assert!(notes_of_drain.contains("remove it in the next upgrade: --set drain.ordinals=null"), "{notes_of_drain}");
     assert!(!notes(json!({})).contains("drain.ordinals"));
 }

@@ -32,10 +32,10 @@ impl ParentChart {
     }
 
     /// The objects that the parent renders with the minimal values of this chart and these of its own.
-    fn render(&self, enabled: bool) -> Vec<Value> {
+    fn render(&self, own: &Value) -> Vec<Value> {
         let minimal = fs::read_to_string(&example("minimal").values).unwrap();
         let mut child = objects(&minimal, &[]).unwrap().remove(0);
-        child["enabled"] = json!(enabled);
+        child.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
         let values = json!({ "trusthub-bridge": child, "global": { "imageRegistry": "registry.example" } });
         let folder = self.0.to_str().unwrap();
         let output =
@@ -55,8 +55,22 @@ impl Drop for ParentChart {
 fn optional_dependency_renders_the_chart_if_it_is_enabled() {
     let parent = ParentChart::new();
     let kinds = |objects: &[Value]| objects.iter().map(|object| object["kind"].clone()).collect::<Vec<_>>();
-    assert_eq!(kinds(&parent.render(true)), kinds(&example("minimal").objects));
-    assert_eq!(parent.render(false), [Value::Null; 0]);
+    let rendered = parent.render(&json!({ "enabled": true }));
+    assert_eq!(kinds(&rendered), kinds(&example("minimal").objects));
+    let replicas = rendered.iter().find(|object| object["kind"] == "StatefulSet").unwrap();
+    let image = &replicas["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert!(image.as_str().unwrap().starts_with("registry.example/trusthub-bridge:"), "{image}");
+    assert_eq!(parent.render(&json!({ "enabled": false })), [Value::Null; 0]);
+}
+
+#[test]
+fn parent_can_leave_users_and_groups_to_the_cluster() {
+    let numbers = json!({ "runAsUser": null, "runAsGroup": null, "fsGroup": null });
+    let rendered = ParentChart::new().render(&json!({ "enabled": true, "podSecurityContext": numbers }));
+    let replicas = rendered.iter().find(|object| object["kind"] == "StatefulSet").unwrap();
+    let context = replicas["spec"]["template"]["spec"]["securityContext"].as_object().unwrap();
+    let keys: Vec<_> = context.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["fsGroupChangePolicy", "runAsNonRoot", "seccompProfile"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use test_support::{golden::assert_golden, project_root};
 
-use super::rendering::{chart, objects, read, texts};
+use super::rendering::{chart, files_of, objects, read, texts};
 
 const HEADING: &str = "| Value | Default | Description |\n| --- | --- | --- |\n";
 
@@ -101,12 +101,15 @@ fn schema_knows_exactly_the_values_with_a_default() {
 
 /// Compares keys wherever the schema lists all permitted keys.
 fn compare(root: &Value, schema: &Value, values: &Value, path: &str) {
-    // Optional fields of types that Kubernetes defines, a value that Helm passes to every chart, and one of parent charts.
-    const WITHOUT_DEFAULT: [&str; 5] = ["claims", "/enabled", "global", "initialDelaySeconds", "successThreshold"];
+    // Optional fields of types that Kubernetes defines, and a value of parent charts.
+    const WITHOUT_DEFAULT: [&str; 7] =
+        ["claims", "/enabled", "initialDelaySeconds", "nameservers", "options", "searches", "successThreshold"];
     let reference = schema["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
     let schema = reference.map_or(schema, |pointer| root.pointer(pointer).expect("a reference resolves"));
     let Some(properties) = schema["properties"].as_object() else { return };
-    assert_eq!(schema["additionalProperties"], false, "{path}: a misspelled name goes unnoticed");
+    // A parent chart shares its own values with all of its charts.
+    let is_closed = path != "/global";
+    assert_eq!(schema["additionalProperties"] == false, is_closed, "{path}: a misspelled name goes unnoticed");
     let place = |key: &str| if path.is_empty() && key == "enabled" { "/enabled".to_owned() } else { key.to_owned() };
     let optional = |key: &&str| !WITHOUT_DEFAULT.contains(&place(key).as_str());
     let known: BTreeSet<_> = properties.keys().map(String::as_str).filter(optional).collect();
@@ -128,9 +131,14 @@ fn chart_installs_this_version_of_the_program() {
 fn documents_name_only_existing_values() {
     let values = values();
     let mut found = 0;
-    for file in ["docs/kubernetes.md", "helm/trusthub-bridge/README.md", "helm/trusthub-bridge/templates/_notes.tpl"] {
-        for name in named(&read(&project_root().join(file)), &values) {
-            assert!(at(&values, &name).is_some(), "{file} names {name}");
+    let files = ["docs/kubernetes.md", "helm/trusthub-bridge/README.md", "helm/trusthub-bridge/templates/_notes.tpl"];
+    let files = files
+        .map(|file| project_root().join(file))
+        .into_iter()
+        .chain(files_of(&project_root().join("docs/kubernetes")));
+    for file in files {
+        for name in named(&read(&file), &values) {
+            assert!(at(&values, &name).is_some(), "{} names {name}", file.display());
             found += 1;
         }
     }
@@ -143,9 +151,12 @@ fn named(text: &str, values: &Value) -> Vec<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".-_/".contains(c)));
     let words = words.map(|word| word.trim_start_matches(".Values.").trim_end_matches('.'));
     let is_file = |word: &str| word.ends_with(".md");
+    let is_host = |word: &str| word.ends_with(".com");
     let is_topic = |word: &str| values["kafka"]["profilesTopic"] == word;
     words
-        .filter(|word| has_children(word) && !is_file(word) && !is_topic(word) && !word.contains(['/', '_', '-']))
+        .filter(|word| {
+            has_children(word) && !is_file(word) && !is_host(word) && !is_topic(word) && !word.contains(['/', '_', '-'])
+        })
         .map(str::to_owned)
         .collect()
 }

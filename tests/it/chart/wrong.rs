@@ -26,6 +26,13 @@ fn contradictory_value_is_named_with_a_replacement() {
     let variable = |name: &str| json!({ "extraEnv": [{ "name": name, "value": "x" }] });
     let kafka = |values: Value| json!({ "kafka": values });
     let tls = |values: Value| kafka(json!({ "tls": values }));
+    let service = |values: Value| json!({ "service": values });
+    let strimzi = |mut values: Value| {
+        values["enabled"] = json!(true);
+        values.as_object_mut().unwrap().entry("clusterName").or_insert(json!("main"));
+        json!({ "strimzi": values })
+    };
+    let with_strimzi = |values: Value| json!({ "strimzi": strimzi(json!({}))["strimzi"], "kafka": values });
     let registry = |values: Value| kafka(json!({ "schemaRegistry": values }));
     let oauth = |values: Value| {
         kafka(json!({ "securityProtocol": "sasl_ssl", "sasl": { "mechanism": "OAUTHBEARER", "oauth": values } }))
@@ -194,6 +201,45 @@ fn contradictory_value_is_named_with_a_replacement() {
             "console.password.existingSecret",
             "remove it, or set console.enabled to true",
         ),
+        (strimzi(json!({ "clusterName": "" })), "strimzi.clusterName", "write the name of the Kafka resource"),
+        (json!({ "strimzi": { "clusterName": "main" } }), "strimzi.clusterName", "or set strimzi.enabled to true"),
+        (
+            strimzi(json!({ "topics": { "replicas": 1 } })),
+            "strimzi.topics.minInsyncReplicas",
+            "2 is more than strimzi.topics.replicas, so that no record could be acknowledged; write at most 1",
+        ),
+        (
+            strimzi(json!({ "topics": { "deadLetters": { "config": { "min.insync.replicas": 1 } } } })),
+            "strimzi.topics.deadLetters.config",
+            "write it to strimzi.topics.minInsyncReplicas",
+        ),
+        (
+            strimzi(json!({ "topics": { "profiles": { "config": { "cleanup.policy": "delete" } } } })),
+            "strimzi.topics.profiles.config",
+            "cleanup.policy is always compact",
+        ),
+        (with_strimzi(json!({ "topicReplication": 3 })), "kafka.topicReplication", "write strimzi.topics.replicas"),
+        (
+            with_strimzi(json!({ "securityProtocol": "sasl_ssl" })),
+            "kafka.securityProtocol",
+            "which sets ssl; remove it",
+        ),
+        (with_strimzi(json!({ "sasl": { "mechanism": "PLAIN" } })), "kafka.sasl.mechanism", "which sets it; remove it"),
+        (with_strimzi(json!({ "sasl": { "username": "x" } })), "kafka.sasl.username", "which sets it; remove it"),
+        (with_strimzi(json!({ "sasl": { "existingSecret": "x" } })), "kafka.sasl.existingSecret", "uses no password"),
+        (service(json!({ "loadBalancerClass": "x" })), "service.loadBalancerClass", "LoadBalancer to service.type"),
+        (
+            service(json!({ "type": "NodePort", "loadBalancerSourceRanges": ["192.0.2.0/24"] })),
+            "service.loadBalancerSourceRanges",
+            "write LoadBalancer to service.type",
+        ),
+        (service(json!({ "externalTrafficPolicy": "Local" })), "service.externalTrafficPolicy", "write NodePort or"),
+        (service(json!({ "nodePort": 30080 })), "service.nodePort", "write NodePort or LoadBalancer to service.type"),
+        (
+            json!({ "monitoring": { "prometheusRule": { "alertLabels": { "severity": "info" } } } }),
+            "monitoring.prometheusRule.alertLabels",
+            "write those that differ to monitoring.prometheusRule.severities",
+        ),
         (variable("PUBLIC_URL"), "extraEnv", "PUBLIC_URL is set by a value of its own; write it there"),
         (variable("SHUTDOWN_TIMEOUT_SECS"), "extraEnv", "SHUTDOWN_TIMEOUT_SECS is set by a value of its own"),
         (variable("TWILIO_AUTH_TOKEN"), "extraEnv", "the name of the Secret to twilio.authToken.existingSecret"),
@@ -291,6 +337,25 @@ fn malformed_value_is_named_with_its_place() {
         ),
         (monitoring(json!({ "runbookBaseUrl": "x#y" })), "/monitoring/runbookBaseUrl", "does not match"),
         (monitoring(json!({ "dashboard": { "folder": 1 } })), "/monitoring/dashboard/folder", "want string"),
+        (
+            json!({ "strimzi": { "user": { "authentication": "scram" } } }),
+            "/strimzi/user/authentication",
+            "one of 'tls'",
+        ),
+        (json!({ "strimzi": { "user": { "acls": [] } } }), "/strimzi/user", "'acls' not allowed"),
+        (
+            json!({ "strimzi": { "topics": { "events": { "partitions": 3 } } } }),
+            "/strimzi/topics/events",
+            "'partitions' not allowed",
+        ),
+        (json!({ "service": { "loadBalancerSourceRanges": ["x"] } }), "/service/loadBalancerSourceRanges/0", "match"),
+        (json!({ "service": { "ipFamilies": ["IPv5"] } }), "/service/ipFamilies/0", "must be one of"),
+        (json!({ "adaptSecurityContext": true }), "/adaptSecurityContext", "one of 'auto', 'always', 'never'"),
+        (json!({ "revisionHistoryLimit": -1 }), "/revisionHistoryLimit", "minimum"),
+        (json!({ "dnsConfig": { "nameserver": "x" } }), "/dnsConfig", "'nameserver' not allowed"),
+        (json!({ "extraContainers": [{ "name": "x" }] }), "/extraContainers/0", "'image'"),
+        (json!({ "global": { "imagePullSecrets": "x" } }), "/global/imagePullSecrets", "want array"),
+        (monitoring(json!({ "prometheusRule": { "alertLabels": { "a-b": "c" } } })), "", "invalid propertyName 'a-b'"),
         (json!({ "livenessProbe": { "httpGet": {} } }), "/livenessProbe", "'httpGet' not allowed"),
         (json!({ "resources": { "memory": "1Gi" } }), "/resources", "'memory' not allowed"),
         (json!({ "extraEnv": { "A": "b" } }), "/extraEnv", "want array"),

@@ -17,8 +17,17 @@ import yaml
 
 # API groups outside Kubernetes, with their kinds.
 DEFINED_ELSEWHERE = {
+    "argoproj.io": ("Application",),
+    "cert-manager.io": ("Certificate",),
+    "cilium.io": ("CiliumNetworkPolicy",),
+    "external-secrets.io": ("ExternalSecret",),
     "gateway.networking.k8s.io": ("HTTPRoute",),
+    "helm.toolkit.fluxcd.io": ("HelmRelease",),
+    "kafka.strimzi.io": ("KafkaTopic", "KafkaUser"),
     "monitoring.coreos.com": ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
+    "networking.gke.io": ("HealthCheckPolicy",),
+    "networking.istio.io": ("DestinationRule",),
+    "source.toolkit.fluxcd.io": ("OCIRepository",),
 }
 
 
