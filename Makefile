@@ -8,10 +8,10 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench cluster gauges instructions outage reconcile logins soak interop newcomer fuzz mutants image workflows site deb reproducible release-dry-run fmt clean-tools
+.PHONY: help demo test lint schemas packages api records chart chart-package chart-registry dashboard console figures bench cluster gauges instructions outage reconcile logins soak interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run a profile through the whole service, without installing Kafka or anything else
 	@echo "Builds the program, the first time in about 2 minutes on 2 cores, and runs a" >&2
@@ -63,6 +63,14 @@ chart: ## Update the chart's table of values and its rendered examples
 	@scripts/oracles >/dev/null
 	@scripts/helm >/dev/null
 	INSTA_UPDATE=always UPDATE_GOLDEN=1 cargo test --locked --test it chart::
+
+chart-package: ## Package the chart, and push it with REGISTRY=oci://HOST/PATH
+	@scripts/setup chart-package
+	@scripts/chart-package target/chart $(REGISTRY)
+
+chart-registry: ## Push the chart to a registry of its own, and install from there
+	@scripts/setup chart-registry
+	@scripts/chart-registry
 
 dashboard: ## Redraw docs/dashboard.svg from a test that simulates a day in four minutes
 	@scripts/setup test
