@@ -55,7 +55,7 @@ app.kubernetes.io/component: bridge
 {{- $section := index . 2 -}}
 labels:
   {{- include "trusthub-bridge.podLabels" . | nindent 2 }}
-{{- with merge dict ($section.podAnnotations | default dict) $root.Values.podAnnotations }}
+{{- with merge dict ($section.podAnnotations | default dict) ($root.Values.podAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -66,7 +66,7 @@ annotations:
 {{- $root := index . 0 }}
 {{- $own := include "trusthub-bridge.selectorLabels" $root | fromYaml }}
 {{- $own = set $own "app.kubernetes.io/component" (index . 1) }}
-{{- merge $own ((index . 2).podLabels | default dict) $root.Values.podLabels $root.Values.commonLabels | toYaml }}
+{{- merge $own ((index . 2).podLabels | default dict) ($root.Values.podLabels | default dict) ($root.Values.commonLabels | default dict) | toYaml }}
 {{- end }}
 
 {{/* The labels of an object: (list $ OWN-LABELS). Labels that selectors and Helm rely on take precedence. */}}
@@ -76,7 +76,7 @@ annotations:
 {{- $own = set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
 {{- $own = set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
 {{- $own = set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
-{{- merge $own (index . 1 | default dict) $root.Values.commonLabels | toYaml }}
+{{- merge $own (index . 1 | default dict) ($root.Values.commonLabels | default dict) | toYaml }}
 {{- end }}
 
 {{/* The metadata of an object: (list $ NAME SECTION), where the section may have labels and annotations. */}}
@@ -88,7 +88,7 @@ metadata:
   namespace: {{ $root.Release.Namespace }}
   labels:
     {{- include "trusthub-bridge.labels" (list $root $section.labels) | nindent 4 }}
-  {{- with merge dict ($section.annotations | default dict) $root.Values.commonAnnotations }}
+  {{- with merge dict ($section.annotations | default dict) ($root.Values.commonAnnotations | default dict) }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}

@@ -77,7 +77,7 @@ address of the runbook.
 {{- $_ := set $rule.labels "severity" . }}
 {{- end }}
 {{- if $rule.alert }}
-{{- $_ = set $rule "labels" (merge $rule.labels $settings.alertLabels) }}
+{{- $_ = set $rule "labels" (merge $rule.labels ($settings.alertLabels | default dict)) }}
 {{- end }}
 {{- with $rule.annotations }}
 {{- $_ := set . "runbook_url" (replace "docs/operations.md#" (print $.Values.monitoring.runbookBaseUrl "#") .runbook_url) }}

@@ -4,7 +4,7 @@
 serviceAccountName: {{ include "trusthub-bridge.serviceAccountName" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false
-{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
+{{- with concat (.Values.global.imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") }}

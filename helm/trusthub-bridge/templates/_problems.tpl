@@ -303,7 +303,7 @@ monitoring.prometheusRule.severities: there is no alert {{ $name }}; write names
 {{- end }}
 
 {{- define "trusthub-bridge.problems.alertLabels" -}}
-{{- if hasKey .Values.monitoring.prometheusRule.alertLabels "severity" }}
+{{- if hasKey (.Values.monitoring.prometheusRule.alertLabels | default dict) "severity" }}
 monitoring.prometheusRule.alertLabels: would give every alert the same severity; write those that differ to monitoring.prometheusRule.severities, and remove it here
 {{- end }}
 {{- end }}

@@ -71,7 +71,7 @@
 {{- $write = append $write "Create" }}
 {{- end }}
 {{- $read := append $write "Read" }}
-{{- $readsEvents := or $reconciles $states $replays .Values.console.enabled .Values.tests.publish }}
+{{- $readsEvents := or $reconciles $states $replays .Values.tests.publish }}
 {{- $readsLetters := or $replays .Values.console.enabled }}
 {{- include "trusthub-bridge.acl" (list "topic" $kafka.topic (ternary $read $write (not (not $readsEvents)))) }}
 {{- include "trusthub-bridge.acl" (list "topic" $kafka.deadLetterTopic (ternary $read $write $readsLetters)) }}

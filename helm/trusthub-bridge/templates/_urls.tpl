@@ -26,11 +26,12 @@
 
 {{/* Each host with the paths to route there, with everything below them: the folder of the callback paths of every public URL
      with this host. The service also accepts callbacks whose path has a slash too many, which exact paths would not let in. A slash
-     before `callbacks` needs the route `/` with most proxies; see docs/proxies.md. */}}
+     before `callbacks` needs the route `/` with most proxies, which routeEveryPath gives; see docs/proxies.md. */}}
 {{- define "trusthub-bridge.hosts" -}}
 {{- $hosts := dict }}
 {{- range $url := include "trusthub-bridge.urls" . | fromJsonArray }}
-{{- $paths := append (get $hosts $url.host | default list) (print $url.prefix "/callbacks/") }}
+{{- $path := ternary "/" (print $url.prefix "/callbacks/") $.Values.routeEveryPath }}
+{{- $paths := append (get $hosts $url.host | default list) $path }}
 {{- $_ := set $hosts $url.host (uniq $paths) }}
 {{- end }}
 {{- toJson $hosts }}

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use trusthub_bridge::domain::{Label as _, PublicUrl, Resource, callback_route};
 
-use super::rendering::{Example, example, examples, list, text};
+use super::rendering::{Example, example, examples, list, objects, template, text};
 
 /// The paths at each host.
 type Routed = BTreeMap<String, BTreeSet<String>>;
@@ -87,6 +88,21 @@ fn hosts_have_their_own_prefixes_during_a_move() {
     ];
     assert_eq!(by_ingress(example("moving")), Some(Routed::from(routed.clone())));
     assert_eq!(by_gateway(example("moving")), Some(Routed::from(routed)));
+}
+
+#[test]
+fn host_without_other_paths_can_be_routed_as_a_whole() {
+    let values = json!({ "routeEveryPath": true });
+    let rendered = template(&["--values", &example("moving").values], &values).unwrap();
+    let rendered = objects(&rendered, &[]).unwrap();
+    let routes = |kind: &str| rendered.iter().filter(|object| object["kind"] == kind).collect::<Vec<_>>();
+    let ingress = routes("Ingress").into_iter().flat_map(|ingress| list(&ingress["spec"]["rules"]));
+    let ingress = ingress.flat_map(|rule| list(&rule["http"]["paths"])).map(|path| text(&path["path"]));
+    let gateway = routes("HTTPRoute").into_iter().flat_map(|route| list(&route["spec"]["rules"][0]["matches"]));
+    let gateway = gateway.map(|condition| text(&condition["path"]["value"]));
+    // One for each of the two hosts, also for the one with two prefixes.
+    assert_eq!(ingress.collect::<Vec<_>>(), ["/", "/"]);
+    assert_eq!(gateway.collect::<Vec<_>>(), ["/", "/"]);
 }
 
 #[test]

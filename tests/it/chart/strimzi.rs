@@ -21,11 +21,13 @@ struct Release {
 }
 
 impl Release {
-    fn render(name: &str, has_states: bool) -> Self {
+    /// With these values in addition to those of the example.
+    fn render(name: &str, mut values: Value) -> Self {
         let [events, dead_letters, states] = ["strimzi-events", "strimzi-letters", "strimzi-states"].map(unique_topic);
-        let states = has_states.then_some(states);
-        let topics = json!({ "topic": events, "deadLetterTopic": dead_letters, "profilesTopic": states.as_deref().unwrap_or("") });
-        let rendered = template(&["--values", &example(name).values], &json!({ "kafka": topics })).unwrap();
+        let states = (name == "strimzi").then_some(states);
+        let profiles = states.as_deref().unwrap_or("");
+        values["kafka"] = json!({ "topic": events, "deadLetterTopic": dead_letters, "profilesTopic": profiles });
+        let rendered = template(&["--values", &example(name).values], &values).unwrap();
         Self { objects: objects(&rendered, &[]).unwrap(), events, dead_letters, states }
     }
 
@@ -109,8 +111,11 @@ fn includes(granted: &BTreeSet<Permission>, used: &Permission) -> bool {
 fn kafka_user_has_exactly_the_permissions_that_the_features_use() {
     let kafka = AuditedBroker::start("strimzi");
     let hub = Simulator::start();
-    let (full, least) = (Release::render("strimzi", true), Release::render("strimzi-scram", false));
-    let granted = [&full, &least].map(|release| {
+    let full = Release::render("strimzi", json!({}));
+    let least = Release::render("strimzi-scram", json!({}));
+    let console = json!({ "enabled": true, "password": { "existingSecret": "console" } });
+    let readers = Release::render("strimzi-scram", json!({ "console": console, "tests": { "publish": true } }));
+    let granted = [&full, &least, &readers].map(|release| {
         release.create_topics(&kafka);
         release.grant(&kafka)
     });
@@ -123,10 +128,18 @@ fn kafka_user_has_exactly_the_permissions_that_the_features_use() {
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
     least.serve(&kafka, &[]);
+    let bridge = readers.serve(&kafka, &[("CONSOLE_BIND", "127.0.0.1:0")]);
+    let url = format!("http://{}/callbacks/customer-profiles", bridge.public);
+    let output = bridge.command(&["probe", "--publish", "--url", &url]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let console = bridge.console.expect("the console is on");
+    let answer = Request::get("/dead-letters").with("Host", &console.to_string()).send(console);
+    assert!(answer.body.contains("missing_status"), "{answer:?}");
 
     let (allowed, mut denied) = kafka.decisions();
     // librdkafka looks for the coordinator of every group, also of one that exists in name only and is never joined.
-    denied.retain(|denied| denied != &Permission::new("describe", "group", "trusthub-bridge-history"));
+    let unused = ["history", "console", "probe", "follower"].map(|name| format!("trusthub-bridge-{name}"));
+    denied.retain(|denied| unused.iter().all(|group| denied != &Permission::new("describe", "group", group)));
     assert_eq!(denied, BTreeSet::new(), "what the service was not permitted to do");
     let unexpected: Vec<_> = allowed.iter().filter(|used| !includes(&granted, used)).collect();
     assert!(unexpected.is_empty(), "allowed by no rendered permission: {unexpected:?}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rendering::{example, template};
+use super::rendering::{chart, example, list, read, template, text};
 
 /// The error output for these values in addition to the minimal ones.
 fn error_for(values: &Value) -> String {
@@ -259,6 +259,25 @@ fn contradictory_value_is_named_with_a_replacement() {
 }
 
 #[test]
+fn values_that_an_older_chart_did_not_have_are_named() {
+    // With --reuse-values, Helm ignores the defaults of the new chart.
+    let schema = read(&chart().join("values.schema.json"));
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let required: Vec<_> = list(&schema["required"]).map(text).collect();
+    for name in ["strimzi", "statefulSet", "kafka"] {
+        assert!(required.contains(&name), "{name}");
+        let errors = error_for(&json!({ name: null }));
+        assert!(errors.contains(&format!("missing property '{name}'")), "{errors}");
+    }
+    // All others may be absent; `enabled` is read by parent charts only.
+    let properties = schema["properties"].as_object().unwrap().keys().map(String::as_str);
+    let optional = properties.filter(|name| !required.contains(name) && *name != "enabled");
+    let absent: Value = optional.map(|name| (name.to_owned(), Value::Null)).collect::<serde_json::Map<_, _>>().into();
+    let rendered = template(&["--values", &example("minimal").values], &absent);
+    assert!(rendered.is_ok(), "{rendered:?}");
+}
+
+#[test]
 fn malformed_value_is_named_with_its_place() {
     let monitoring = |values: Value| json!({ "monitoring": values });
     for (values, place, wrong) in [
@@ -312,6 +331,7 @@ fn malformed_value_is_named_with_its_place() {
         (json!({ "ingress": { "annotations": { "a": true } } }), "/ingress/annotations/a", "want string"),
         (json!({ "ingress": { "hosts": ["x"] } }), "/ingress", "'hosts' not allowed"),
         (json!({ "ingress": { "tls": [{}] } }), "/ingress/tls/0", "'secretName'"),
+        (json!({ "routeEveryPath": "/" }), "/routeEveryPath", "want boolean"),
         (json!({ "gateway": { "parentRefs": ["public"] } }), "/gateway/parentRefs/0", "want object"),
         (json!({ "service": { "type": "ExternalName" } }), "/service/type", "one of"),
         (json!({ "service": { "port": 0 } }), "/service/port", "minimum"),
