@@ -8,7 +8,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas packages api records chart chart-package chart-registry dashboard console figures bench cluster gauges instructions outage reconcile logins soak interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench gauges instructions outage reconcile logins soak replicas interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -133,10 +133,10 @@ gauges: ## Compare the gauges of profiles with an hour of random reviews, in a m
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench gauges
 
-cluster: ## Break instances and brokers at random for five minutes, or CLUSTER_SECONDS, and check the states of profiles
+replicas: ## Break instances and brokers at random for five minutes, or REPLICAS_SECONDS, and check the states of profiles
 	@scripts/setup test
 	@scripts/kafka >/dev/null
-	cargo bench --locked --bench cluster
+	cargo bench --locked --bench replicas
 
 interop: ## Test the packages, examples and schema registry, for 10 minutes or REGISTRY_OUTAGE_SECONDS without it; takes half an hour
 	@scripts/setup test

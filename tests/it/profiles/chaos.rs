@@ -1,4 +1,4 @@
-//! Instances that die, stall and restart under a load of random callbacks. `make cluster` does more of it, with three brokers.
+//! Instances that die, stall and restart under a load of random callbacks. `make replicas` does more of it, with three brokers.
 
 use std::time::Duration;
 

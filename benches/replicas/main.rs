@@ -1,7 +1,7 @@
 //! The states of profiles on three brokers: three instances of the service and a load of random callbacks, while instances and
 //! brokers are killed, suspended and restarted at random.
 //!
-//! `make cluster` does so for `CLUSTER_SECONDS`, with faults that `CLUSTER_SEED` decides. At the end it compares the whole
+//! `make replicas` does so for `REPLICAS_SECONDS`, with faults that `REPLICAS_SEED` decides. At the end it compares the whole
 //! state topic with what the rules derive from the event topic, and prints a row of a table.
 
 #![allow(
@@ -37,10 +37,10 @@ const HEAD: &str = "| Seed | Profiles | Callbacks | 204 / 503 / no answer | Slow
                     stopped / suspended | Brokers killed / stopped |";
 
 fn main() {
-    let seed = variable("CLUSTER_SEED").unwrap_or_else(now);
-    let length = Duration::from_secs(variable("CLUSTER_SECONDS").unwrap_or(FIVE_MINUTES));
-    println!("CLUSTER_SEED={seed}");
-    let mut kafka = Cluster::start("cluster", 3, 0);
+    let seed = variable("REPLICAS_SEED").unwrap_or_else(now);
+    let length = Duration::from_secs(variable("REPLICAS_SECONDS").unwrap_or(FIVE_MINUTES));
+    println!("REPLICAS_SEED={seed}");
+    let mut kafka = Cluster::start("replicas", 3, 0);
     let bootstrap = kafka.direct().bootstrap().to_owned();
     let mut replicas = Replicas::start(
         INSTANCES,
