@@ -16,6 +16,7 @@ RUN command -v cmake >/dev/null \
 RUN command -v cargo-auditable >/dev/null || cargo install --quiet --locked --version 0.7.7 cargo-auditable
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock build.rs ./
+COPY crates/chart-tests/Cargo.toml crates/chart-tests/
 COPY crates/durable-spool/Cargo.toml crates/durable-spool/
 COPY crates/kafka-token/Cargo.toml crates/kafka-token/
 COPY crates/test-support/Cargo.toml crates/test-support/

@@ -8,7 +8,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench gauges instructions outage reconcile logins soak replicas interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench cluster gauges instructions outage reconcile logins soak replicas interop newcomer fuzz mutants image fmt clean-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -132,6 +132,12 @@ gauges: ## Compare the gauges of profiles with an hour of random reviews, in a m
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench gauges
+
+cluster: ## Install and upgrade the chart in a real Kubernetes API server with simulated nodes; or CASES="lives drain"
+	@scripts/setup cluster
+	@scripts/helm >/dev/null
+	@scripts/kubernetes >/dev/null
+	cargo run --locked --package chart-tests -- $(CASES)
 
 replicas: ## Break instances and brokers at random for five minutes, or REPLICAS_SECONDS, and check the states of profiles
 	@scripts/setup test

@@ -1,0 +1,46 @@
+//! Scaling down as `docs/kubernetes.md` describes it: jobs drain the spools of the removed replicas.
+
+use super::{
+    example::text,
+    fixture::Fixture,
+    release::{PATIENCE, Release},
+};
+
+pub(crate) fn play(fixture: &Fixture) -> String {
+    let release = fixture.release("drain");
+    let minimal = fixture.example("minimal");
+    release.install(minimal, &["--set", "replicaCount=3"]);
+    let down = ["--set", "replicaCount=1", "--set", "drain.ordinals={1,2}"];
+
+    // kwok lets the programs of these pods fail, as if Kafka were unreachable.
+    let failing = [&down[..], &["--set", "image.tag=fails", "--timeout=20s"]].concat();
+    let error = release.upgrade(minimal, &failing).expect_failure();
+    assert!(error.contains("post-upgrade hooks failed"), "{error}");
+    assert_eq!(completed(&release), 0);
+    assert_eq!(claims(&release), [minimal.claim(0), minimal.claim(1), minimal.claim(2)]);
+
+    release.upgrade(minimal, &[&down[..], &[PATIENCE]].concat()).expect_success();
+    assert_eq!(completed(&release), 2);
+    assert!(release.get("jobs").is_empty(), "completed jobs are deleted");
+    release.wait_for_replicas("one replica is left", |pods| pods.len() == 1);
+    assert_eq!(claims(&release), [minimal.claim(0), minimal.claim(1), minimal.claim(2)]);
+
+    release.kubectl(&["delete", "pvc", &minimal.claim(1), &minimal.claim(2)], "").expect_success();
+    // The ordinals are stored with the release, and the claims are gone.
+    let error = release.upgrade_reusing(&["--timeout=15s"]).expect_failure();
+    assert!(error.contains("post-upgrade hooks failed"), "{error}");
+    release.upgrade_reusing(&["--set", "drain.ordinals=null", PATIENCE]).expect_success();
+    assert_eq!(completed(&release), 2);
+    "failed while the job did, then drained two spools, and stopped draining after `drain.ordinals=null`".to_owned()
+}
+
+/// The number of jobs that have completed so far.
+fn completed(release: &Release) -> usize {
+    release.events("Completed").len()
+}
+
+fn claims(release: &Release) -> Vec<String> {
+    let claims = release.get("persistentvolumeclaims");
+    let remaining = claims.iter().filter(|claim| claim["metadata"]["deletionTimestamp"].is_null());
+    remaining.map(|claim| text(&claim["metadata"]["name"]).to_owned()).collect()
+}

@@ -1,0 +1,103 @@
+//! An example of the chart's values, and what the chart makes of it.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use super::cluster::{Client, project_root};
+
+/// The name of every release, and the namespace of the rendered examples.
+pub(crate) const RELEASE: &str = "bridge";
+
+/// A file of the chart's folder `ci`.
+pub(crate) struct Example {
+    /// The name of the file, without `-values.yaml`.
+    pub(crate) name: String,
+    /// The path of the file.
+    pub(crate) values: String,
+    /// The objects of the chart with these values, including those of hooks.
+    pub(crate) objects: Vec<Value>,
+}
+
+/// The path of the chart.
+pub(crate) fn chart() -> String {
+    project_root().join("helm/trusthub-bridge").display().to_string()
+}
+
+impl Example {
+    /// All examples, in order.
+    pub(crate) fn all(client: &Client) -> Vec<Self> {
+        let files = fs::read_dir(Path::new(&chart()).join("ci")).unwrap().map(|entry| entry.unwrap().path());
+        let mut examples: Vec<_> = files.map(|file| Self::render(client, &file)).collect();
+        examples.sort_by(|one, other| one.name.cmp(&other.name));
+        examples
+    }
+
+    fn render(client: &Client, file: &Path) -> Self {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let name = name.strip_suffix("-values.yaml").unwrap_or_else(|| panic!("{name} does not end in -values.yaml"));
+        let values = file.display().to_string();
+        let rendered = client.helm(&["template", RELEASE, &chart(), "--values", &values], "").expect_success().printed;
+        Self { name: name.to_owned(), values, objects: objects(client, &rendered) }
+    }
+
+    /// The objects of one kind.
+    pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.objects.iter().filter(move |object| object["kind"] == kind)
+    }
+
+    fn stateful_set(&self) -> &Value {
+        self.of_kind("StatefulSet").next().unwrap()
+    }
+
+    /// The name of the StatefulSet.
+    pub(crate) fn full_name(&self) -> &str {
+        text(&self.stateful_set()["metadata"]["name"])
+    }
+
+    /// The number of replicas.
+    pub(crate) fn replicas(&self) -> usize {
+        usize::try_from(self.stateful_set()["spec"]["replicas"].as_u64().unwrap()).unwrap()
+    }
+
+    /// The claims of the volumes that the replicas keep when the release is uninstalled.
+    pub(crate) fn kept_claims(&self) -> Vec<String> {
+        let spec = &self.stateful_set()["spec"];
+        let are_kept = spec["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Retain";
+        let replicas = if are_kept { self.replicas() } else { 0 };
+        (0..replicas).map(|ordinal| self.claim(ordinal)).collect()
+    }
+
+    /// The name of the claim of this replica.
+    pub(crate) fn claim(&self, ordinal: usize) -> String {
+        format!("spool-{}-{ordinal}", self.full_name())
+    }
+
+    /// The claims of replicas that were scaled down, which the example drains.
+    pub(crate) fn drained_claims(&self) -> Vec<&str> {
+        let volumes =
+            self.of_kind("Job").flat_map(|job| job["spec"]["template"]["spec"]["volumes"].as_array().unwrap());
+        volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str()).collect()
+    }
+
+    /// Whether Kubernetes refuses an upgrade to another example: the same StatefulSet would get other templates of claims.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        let templates = |example: &Self| example.stateful_set()["spec"]["volumeClaimTemplates"].clone();
+        self.full_name() == other.full_name() && templates(self) != templates(other)
+    }
+}
+
+/// The objects in a YAML text, which kubectl parses. It does not send them.
+fn objects(client: &Client, yaml: &str) -> Vec<Value> {
+    let parse = ["create", "--dry-run=client", "--validate=false", "--output=json", "-f", "-"];
+    parse_all(&client.kubectl(&parse, yaml).expect_success().printed)
+}
+
+/// The values in a text of JSON values after each other.
+pub(crate) fn parse_all(json: &str) -> Vec<Value> {
+    serde_json::Deserializer::from_str(json).into_iter().map(Result::unwrap).collect()
+}
+
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a text"))
+}

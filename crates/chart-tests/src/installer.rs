@@ -1,0 +1,72 @@
+//! An installer with the permissions that `docs/kubernetes.md` lists: it needs each of them, and no others.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    example::text,
+    fixture::{Fixture, INSTALLER},
+    pages::block,
+    release::PATIENCE,
+};
+
+pub(crate) fn play(fixture: &Fixture) -> String {
+    let release = fixture.release_of(fixture.cluster.user(INSTALLER), INSTALLER);
+    let role = release.kubectl(
+        &["create", "--validate=strict", "--output=json", "-f", "-"],
+        &block("## Permissions of the installer", "yaml"),
+    );
+    let role: Value = serde_json::from_str(&role.expect_success().printed).unwrap();
+    fixture.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": INSTALLER, "namespace": release.namespace},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": INSTALLER}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]},
+    }));
+
+    for example in &fixture.examples {
+        release.create_claims(example.drained_claims());
+        let soon = ["--set", "minReadySeconds=0", "--wait", PATIENCE];
+        release.install(example, &soon);
+        release.test().expect_success();
+        let change = ["--set", "podAnnotations.example\\.com/changed=yes"];
+        release.upgrade(example, &[&soon[..], &change].concat()).expect_success();
+        release.roll_back(1, &["--wait"]);
+        release.uninstall();
+    }
+
+    let used = used(&fixture.cluster.audited(), &release.namespace);
+    let allowed = allowed(&role);
+    assert_eq!(used, allowed, "requests that were made (left), and those that the Role allows (right)");
+    format!("{} examples with {} permissions, all of which are used", fixture.examples.len(), allowed.len())
+}
+
+/// The requests of the installer in its namespace, each as a resource with its group, and a verb.
+fn used(requests: &[Value], namespace: &str) -> BTreeSet<(String, String)> {
+    let own = requests.iter().filter(|request| request["objectRef"]["namespace"] == namespace);
+    own.map(|request| {
+        let status = request["responseStatus"]["code"].as_u64();
+        assert_ne!(status, Some(403), "{request}");
+        let object = &request["objectRef"];
+        let subresource = object["subresource"].as_str().map_or_else(String::new, |name| format!("/{name}"));
+        let group = object["apiGroup"].as_str().unwrap_or_default();
+        (format!("{group} {}{subresource}", text(&object["resource"])), text(&request["verb"]).to_owned())
+    })
+    .collect()
+}
+
+/// The permissions of a Role in the same form.
+fn allowed(role: &Value) -> BTreeSet<(String, String)> {
+    let texts = |value: &Value| value.as_array().unwrap().iter().map(|item| text(item).to_owned()).collect::<Vec<_>>();
+    let mut allowed = BTreeSet::new();
+    for rule in role["rules"].as_array().unwrap() {
+        for group in texts(&rule["apiGroups"]) {
+            for resource in texts(&rule["resources"]) {
+                allowed.extend(texts(&rule["verbs"]).into_iter().map(|verb| (format!("{group} {resource}"), verb)));
+            }
+        }
+    }
+    allowed
+}

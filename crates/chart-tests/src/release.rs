@@ -1,0 +1,130 @@
+//! A release of the chart in a namespace of its own.
+
+use serde_json::{Value, json};
+
+use super::{
+    cluster::{Client, Ended, wait_for},
+    example::{Example, RELEASE, chart, text},
+};
+
+/// Far longer than helm waits for anything here. A case that expects helm to give up says how long it waits.
+pub(crate) const PATIENCE: &str = "--timeout=10m";
+
+pub(crate) struct Release {
+    /// The user that installs it.
+    pub(crate) client: Client,
+    /// The user that looks at it.
+    pub(crate) administrator: Client,
+    pub(crate) namespace: String,
+}
+
+impl Release {
+    /// Runs helm in the namespace.
+    pub(crate) fn helm(&self, arguments: &[&str]) -> Ended {
+        self.helm_with(arguments, "")
+    }
+
+    /// Runs helm in the namespace with this input.
+    pub(crate) fn helm_with(&self, arguments: &[&str], input: &str) -> Ended {
+        self.client.helm(&[arguments, &["--namespace", &self.namespace]].concat(), input)
+    }
+
+    /// Runs kubectl in the namespace.
+    pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Ended {
+        self.administrator.kubectl(&[arguments, &["--namespace", &self.namespace]].concat(), input)
+    }
+
+    /// Installs the chart and waits until all replicas are ready. Kubernetes must not warn about anything.
+    pub(crate) fn install(&self, example: &Example, arguments: &[&str]) {
+        let begin = ["install", RELEASE, &chart(), "--values", &example.values, "--wait", PATIENCE];
+        let ended = self.helm(&[&begin, arguments].concat()).expect_success();
+        assert_eq!(warnings(&ended), [""; 0]);
+    }
+
+    /// Upgrades to the values of an example.
+    pub(crate) fn upgrade(&self, example: &Example, arguments: &[&str]) -> Ended {
+        self.helm(&[&["upgrade", RELEASE, &chart(), "--values", &example.values], arguments].concat())
+    }
+
+    /// Upgrades with the values of the release.
+    pub(crate) fn upgrade_reusing(&self, arguments: &[&str]) -> Ended {
+        self.helm(&[&["upgrade", RELEASE, &chart(), "--reuse-values"], arguments].concat())
+    }
+
+    /// Returns to a revision, or with 0 to the one before the last.
+    pub(crate) fn roll_back(&self, revision: u32, arguments: &[&str]) {
+        self.helm(&[&["rollback", RELEASE, &revision.to_string(), PATIENCE], arguments].concat()).expect_success();
+    }
+
+    /// Runs the test of the chart.
+    pub(crate) fn test(&self) -> Ended {
+        self.helm(&["test", RELEASE, PATIENCE])
+    }
+
+    pub(crate) fn uninstall(&self) {
+        self.helm(&["uninstall", RELEASE, "--wait", PATIENCE]).expect_success();
+    }
+
+    /// Creates those of these claims that do not exist, as replicas that were scaled down have left them.
+    pub(crate) fn create_claims(&self, names: Vec<&str>) {
+        let existing = self.get("persistentvolumeclaims");
+        let is_missing = |name: &&str| !existing.iter().any(|claim| name_of(claim) == *name);
+        for name in names.into_iter().filter(is_missing) {
+            let claim = json!({
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": name},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+            });
+            self.kubectl(&["create", "-f", "-"], &claim.to_string()).expect_success();
+        }
+    }
+
+    /// The objects of a type, which may be a name, too.
+    pub(crate) fn get(&self, kind: &str) -> Vec<Value> {
+        let list = self.kubectl(&["get", kind, "--output=json"], "").expect_success().printed;
+        let list: Value = serde_json::from_str(&list).unwrap();
+        list["items"].as_array().cloned().unwrap_or_else(|| vec![list])
+    }
+
+    /// The pods of the replicas, in the order of their ordinals.
+    pub(crate) fn replicas(&self) -> Vec<Value> {
+        self.get("pods")
+            .into_iter()
+            .filter(|pod| pod["metadata"]["labels"]["app.kubernetes.io/component"] == "bridge")
+            .collect()
+    }
+
+    /// Waits until the replicas satisfy a condition.
+    pub(crate) fn wait_for_replicas(&self, what: &str, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        wait_for(what, || Some(self.replicas()).filter(|pods| is_so(pods)))
+    }
+
+    /// The values that were given at the last upgrade or before.
+    pub(crate) fn values(&self) -> Value {
+        let values = self.helm(&["get", "values", RELEASE, "--output=json"]).expect_success().printed;
+        serde_json::from_str(&values).unwrap()
+    }
+
+    /// The events of the namespace with this reason.
+    pub(crate) fn events(&self, reason: &str) -> Vec<String> {
+        let events = self.get("events").into_iter().filter(|event| event["reason"] == reason);
+        events.map(|event| text(&event["message"]).to_owned()).collect()
+    }
+}
+
+/// The warnings of Kubernetes that helm has printed.
+pub(crate) fn warnings(ended: &Ended) -> Vec<&str> {
+    ended.diagnostics.lines().filter(|line| line.starts_with('W') || line.contains("arning")).collect()
+}
+
+pub(crate) fn name_of(object: &Value) -> &str {
+    text(&object["metadata"]["name"])
+}
+
+/// Whether a pod is ready and will stay.
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    pod["metadata"]["deletionTimestamp"].is_null() && conditions.is_some_and(|all| all.iter().any(is_ready))
+}

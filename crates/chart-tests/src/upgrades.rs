@@ -1,0 +1,58 @@
+//! Upgrades from each example to each other one, on a path that takes every pair once.
+
+use super::{
+    example::Example,
+    fixture::Fixture,
+    pages::block,
+    release::{PATIENCE, Release, warnings},
+};
+
+/// The path is walked in parts at the same time.
+pub(crate) const PARTS: usize = 3;
+
+pub(crate) fn play(fixture: &Fixture, part: usize) -> String {
+    let path = path(fixture.examples.len());
+    let length = path.len().div_ceil(PARTS);
+    let pairs = &path[part * length..((part + 1) * length).min(path.len())];
+    let release = fixture.release(&format!("upgrades-{part}"));
+    let mut claims: Vec<_> = fixture.examples.iter().flat_map(Example::drained_claims).collect();
+    claims.sort_unstable();
+    claims.dedup();
+    release.create_claims(claims);
+
+    let start = &fixture.examples[pairs[0].0];
+    release.install(start, &[]);
+    let mut refused = 0;
+    for (from, to) in pairs {
+        let (from, to) = (&fixture.examples[*from], &fixture.examples[*to]);
+        if from.excludes(to) {
+            expect_refusal(&release, from, to);
+            refused += 1;
+        } else {
+            let ended = release.upgrade(to, &[PATIENCE]).expect_success();
+            assert_eq!(warnings(&ended), [""; 0], "from {} to {}", from.name, to.name);
+        }
+    }
+    format!("{} upgrades, {refused} of them are refused, as they should", pairs.len())
+}
+
+/// The upgrade fails with the error that `docs/kubernetes.md` has, and a rollback undoes what it has changed. Afterwards the
+/// release has the other values.
+fn expect_refusal(release: &Release, from: &Example, to: &Example) {
+    let error = release.upgrade(to, &[PATIENCE]).expect_failure();
+    let documented = block("another `persistence.size`", "text").replace("bridge-trusthub-bridge", from.full_name());
+    assert!(error.contains(documented.trim()), "from {} to {}: {error}", from.name, to.name);
+    release.roll_back(0, &["--wait"]);
+    release.uninstall();
+    release.install(to, &[]);
+}
+
+/// Every ordered pair of different numbers below `count` once; each pair begins where the one before it ends.
+fn path(count: usize) -> Vec<(usize, usize)> {
+    let row = |first: usize| (first + 1..count).flat_map(move |second| [first, second]);
+    let stops: Vec<_> = (0..count).flat_map(row).chain([0]).collect();
+    let pairs: Vec<_> = stops.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    let different: std::collections::BTreeSet<_> = pairs.iter().filter(|(from, to)| from != to).collect();
+    assert_eq!((pairs.len(), different.len()), (count * (count - 1), count * (count - 1)));
+    pairs
+}
