@@ -8,7 +8,7 @@ use super::{
     cluster::wait_for,
     example::{RELEASE, chart, text},
     fixture::Fixture,
-    pages::block,
+    pages::{ASSIGNED_USERS, DEFAULT_LIMITS, read},
     release::{PATIENCE, Release, is_ready, warnings},
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn play_pod_security(fixture: &Fixture) -> String {
 pub(crate) fn play_assigned_users(fixture: &Fixture) -> String {
     let release = fixture.release("assigned-users");
     let minimal = fixture.example("minimal");
-    let values = block("users and groups itself, as OpenShift does", "yaml");
+    let values = read(&ASSIGNED_USERS);
     let install = ["install", RELEASE, &chart(), "--values", &minimal.values, "--values", "-", "--wait", PATIENCE];
     let ended = release.helm_with(&install, &values).expect_success();
     assert_eq!(warnings(&ended), [""; 0]);
@@ -103,7 +103,7 @@ pub(crate) fn play_quota(fixture: &Fixture) -> String {
     release.helm(&["install", RELEASE, &chart(), "--values", &minimal.values]).expect_success();
     let refused = wait_for_refused_pod(&release);
     assert!(refused.contains("must specify limits.cpu"), "{refused}");
-    let range = block("A quota on `limits.cpu`", "yaml");
+    let range = read(&DEFAULT_LIMITS);
     release.kubectl(&["create", "--validate=strict", "-f", "-"], &range).expect_success();
     // The controller tries again.
     release.wait_for_replicas("the replicas are admitted", |pods| pods.len() == 2 && pods.iter().all(is_ready));

@@ -7,16 +7,13 @@ use serde_json::{Value, json};
 use super::{
     example::text,
     fixture::{Fixture, INSTALLER},
-    pages::block,
+    pages::{INSTALLERS_ROLE, read},
     release::PATIENCE,
 };
 
 pub(crate) fn play(fixture: &Fixture) -> String {
     let release = fixture.release_of(fixture.cluster.user(INSTALLER), INSTALLER);
-    let role = release.kubectl(
-        &["create", "--validate=strict", "--output=json", "-f", "-"],
-        &block("## Permissions of the installer", "yaml"),
-    );
+    let role = release.kubectl(&["create", "--validate=strict", "--output=json", "-f", "-"], &read(&INSTALLERS_ROLE));
     let role: Value = serde_json::from_str(&role.expect_success().printed).unwrap();
     fixture.create(&json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -3,7 +3,7 @@
 use super::{
     example::Example,
     fixture::Fixture,
-    pages::block,
+    pages::{REFUSED_CLAIMS, read},
     release::{PATIENCE, Release, warnings},
 };
 
@@ -40,7 +40,7 @@ pub(crate) fn play(fixture: &Fixture, part: usize) -> String {
 /// release has the other values.
 fn expect_refusal(release: &Release, from: &Example, to: &Example) {
     let error = release.upgrade(to, &[PATIENCE]).expect_failure();
-    let documented = block("another `persistence.size`", "text").replace("bridge-trusthub-bridge", from.full_name());
+    let documented = read(&REFUSED_CLAIMS).replace("bridge-trusthub-bridge", from.full_name());
     assert!(error.contains(documented.trim()), "from {} to {}: {error}", from.name, to.name);
     release.roll_back(0, &["--wait"]);
     release.uninstall();
@@ -51,8 +51,22 @@ fn expect_refusal(release: &Release, from: &Example, to: &Example) {
 fn path(count: usize) -> Vec<(usize, usize)> {
     let row = |first: usize| (first + 1..count).flat_map(move |second| [first, second]);
     let stops: Vec<_> = (0..count).flat_map(row).chain([0]).collect();
-    let pairs: Vec<_> = stops.windows(2).map(|pair| (pair[0], pair[1])).collect();
-    let different: std::collections::BTreeSet<_> = pairs.iter().filter(|(from, to)| from != to).collect();
-    assert_eq!((pairs.len(), different.len()), (count * (count - 1), count * (count - 1)));
-    pairs
+    stops.windows(2).map(|pair| (pair[0], pair[1])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::path;
+
+    #[test]
+    fn path_takes_every_pair_once() {
+        for count in 2..20 {
+            let path = path(count);
+            let different: BTreeSet<_> = path.iter().filter(|(from, to)| from != to).collect();
+            assert_eq!((path.len(), different.len()), (count * (count - 1), count * (count - 1)));
+            assert!(path.windows(2).all(|pairs| pairs[0].1 == pairs[1].0));
+        }
+    }
 }

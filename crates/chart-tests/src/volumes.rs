@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     fixture::Fixture,
-    pages::block,
+    pages::{REFUSED_CLAIMS, read},
     release::{PATIENCE, is_ready},
 };
 
@@ -15,7 +15,7 @@ pub(crate) fn play(fixture: &Fixture) -> String {
     let before = release.replicas();
     let larger = ["--set", "persistence.size=20Gi", "--wait", PATIENCE];
     let error = release.upgrade(minimal, &larger).expect_failure();
-    let documented = block("another `persistence.size`", "text");
+    let documented = read(&REFUSED_CLAIMS);
     assert!(error.contains(documented.trim()), "{error}");
 
     let size = json!({"spec": {"resources": {"requests": {"storage": "20Gi"}}}}).to_string();

@@ -131,6 +131,7 @@ fn start_api_server(programs: &Path, etcd: &str, users: &[&str]) -> Server {
         ("etcd-servers", etcd.to_owned()),
         ("bind-address", "127.0.0.1".to_owned()),
         ("advertise-address", "127.0.0.1".to_owned()),
+        ("endpoint-reconciler-type", "none".to_owned()),
         ("secure-port", port.to_string()),
         // It writes a certificate for 127.0.0.1 there.
         ("cert-dir", file("certificates")),
