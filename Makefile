@@ -182,7 +182,8 @@ image: ## Build the container image without Docker, and test it by running it; n
 
 site: ## Build the site of the documents in target/site, and check its links
 	@scripts/setup site
-	scripts/site "$$(scripts/cargo-tool mdbook 0.5.4)"
+# Without its web server.
+	scripts/site "$$(scripts/cargo-tool mdbook 0.5.4 --no-default-features --features search)"
 
 deb: ## Build the Debian package, and test it in an empty system
 	@scripts/setup deb
