@@ -20,7 +20,6 @@ impl Sampler {
     pub(super) fn new(config: SamplerConfig) -> Self {
         let all = 1_u64 << RANDOM_BITS;
         // A share of a whole number below 2^56: the product is exact enough, and the cast saturates.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
         let threshold = ((1.0 - config.ratio) * all as f64) as u64;
         Self { follows_parent: config.follows_parent, threshold }
     }

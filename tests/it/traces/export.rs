@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use test_support::{
     Bridge, Request, TIMEOUT,
+    kafka::free_port,
     oracle::{harness, otel_python},
     otlp::{OtlpReceiver, ReceivedSpan, Reply, spans_of},
     wait_for,
@@ -146,6 +147,19 @@ fn spans_that_are_rejected_or_not_received_are_counted_and_logged_once() {
     let failures = bridge.lines("spans cannot be exported; they are dropped and counted");
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert_eq!(failures[0]["error"], "HTTP 400");
+}
+
+#[test]
+fn spans_for_a_receiver_that_cannot_be_reached_are_counted() {
+    let receiver = OtlpReceiver::start();
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let timeout = ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500");
+    let bridge = bridge(&receiver, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &nowhere), timeout]);
+    assert_eq!(bridge.send(&rejection("01")).status, 204);
+    let unreachable = r#"trusthub_trace_spans_dropped_total{reason="unreachable"}"#;
+    wait_for("the loss", || (bridge.metric(unreachable) >= 3.0).then_some(()));
+    let line = &bridge.lines("spans cannot be exported; they are dropped and counted")[0];
+    assert!(line["error"].as_str().unwrap().starts_with("no response: "), "{line}");
 }
 
 #[test]
