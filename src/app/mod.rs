@@ -52,7 +52,6 @@ use crate::{
     profiles::ProfileFollower,
     projector::Projector,
     shutdown::ShutdownFlag,
-    traces::FLUSH_TIMEOUT,
 };
 use console::{OverviewSources, RunningConsole};
 pub(crate) use dead_letters::{DeadLettersError, letter_classifier, replay_dead_letters, survey_dead_letters};
@@ -289,9 +288,9 @@ impl Service {
         if let Some(follower) = self.state_follower {
             follower.stop(remaining().min(MAX_PROJECTION_STOP)).await;
         }
-        // All callbacks and the drain have ended, so no span follows.
+        // All callbacks and the drain have ended, so no span follows. The exporter limits the time for the last ones itself.
         if let Some(exporter) = self.trace_exporter {
-            exporter.stop(remaining().min(FLUSH_TIMEOUT)).await;
+            exporter.stop(remaining()).await;
         }
         self.slow_operations.stop(remaining()).await;
         if let Some(console) = self.console {

@@ -16,7 +16,7 @@ use super::{
 use crate::config::{ExportConfig, SpanEncoding, TracesConfig};
 
 /// How long the export continues after a stop.
-pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pause before the first repetition of a batch. It doubles each time, and a random part of it is used.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

@@ -43,7 +43,7 @@ mod tracer;
 
 pub(crate) use self::{
     callback::{CallbackTrace, FinishedCallback},
-    exporter::{FLUSH_TIMEOUT, SpanExporter},
+    exporter::SpanExporter,
     metrics::TraceMetrics,
     receiver::ReceiverError,
     recorder::RequestLine,

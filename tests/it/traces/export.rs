@@ -11,6 +11,7 @@ use serde_json::Value;
 use test_support::{
     Bridge, Request, TIMEOUT,
     kafka::free_port,
+    nginx::Nginx,
     oracle::{harness, otel_python},
     otlp::{OtlpReceiver, ReceivedSpan, Reply, spans_of},
     wait_for,
@@ -117,6 +118,7 @@ fn hanging_receiver_delays_no_callback_and_what_it_costs_is_counted() {
     bridge.signal("TERM");
     assert!(bridge.wait_for_exit().success());
     assert!(began.elapsed() < TIMEOUT / 2, "the stop waited for the receiver: {:?}", began.elapsed());
+    assert!(!bridge.log().join("\n").contains("did not stop in time"), "the exporter does not end by itself");
 }
 
 #[test]
@@ -189,6 +191,24 @@ fn flood_of_unsigned_requests_has_no_more_spans_than_log_lines() {
     });
     let rejected = receiver.spans().iter().filter(|span| span.kind() == SERVER).count() - 1;
     assert!((1..=10 * seconds).contains(&(rejected as u64)), "{rejected} in {seconds} s");
+}
+
+/// nginx answers for another service, which has no such path: the answer shows that the connection was made.
+#[test]
+fn only_a_receiver_with_a_trusted_certificate_gets_spans() {
+    let (receiver, port) = (OtlpReceiver::start(), free_port());
+    let other = Bridge::start();
+    let nginx = Nginx::on_port(port, &other);
+    let (url, authorities) = (format!("https://127.0.0.1:{port}/twilio"), nginx.certificate().display().to_string());
+    let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*url), ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000")];
+    for (certificate, expected) in [("", "no response: "), (&*authorities, "HTTP 404")] {
+        let certificate = [("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate)];
+        let bridge = bridge(&receiver, &[&endpoint[..], &certificate].concat());
+        assert_eq!(bridge.send(&rejection("01")).status, 204);
+        let failed = "spans cannot be exported; they are dropped and counted";
+        let line = wait_for("the failure", || bridge.lines(failed).pop());
+        assert!(line["error"].as_str().unwrap().starts_with(expected), "{certificate:?}: {line}");
+    }
 }
 
 #[test]
