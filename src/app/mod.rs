@@ -268,13 +268,8 @@ impl Service {
         self.public.stop(remaining()).await;
         self.pipeline.drain(remaining()).await;
         stop_waiting.abort();
-        let tasks = [
-            self.credential_reloader,
-            self.kafka_renewal,
-            self.failover,
-            self.schema_registry,
-            self.kafka_probe,
-        ];
+        let tasks =
+            [self.credential_reloader, self.kafka_renewal, self.failover, self.schema_registry, self.kafka_probe];
         for task in self.reconciliation.into_iter().chain(self.registry_password).chain(tasks) {
             task.stop(remaining()).await;
         }

@@ -22,7 +22,9 @@ pub(super) async fn reload(password: RegistryPassword) {
     loop {
         polls.tick().await;
         let (polled, before) = (password.clone(), (read.clone(), seen.clone()));
-        let Ok((files, reloaded)) = blocking::run("registry-file", move || poll(&polled, before)).await else { continue };
+        let Ok((files, reloaded)) = blocking::run("registry-file", move || poll(&polled, before)).await else {
+            continue;
+        };
         if let Some(reloaded) = reloaded {
             read = Some(files.clone());
             report(&reloaded);

@@ -114,7 +114,11 @@ pub(super) fn reload_registry_password(liveness: &Liveness, config: &KafkaConfig
 }
 
 /// Renews the Kafka credentials when their files change.
-pub(super) fn renew_kafka_credentials(liveness: &Liveness, sink: &Arc<KafkaSink>, config: &KafkaConfig) -> BackgroundTask {
+pub(super) fn renew_kafka_credentials(
+    liveness: &Liveness,
+    sink: &Arc<KafkaSink>,
+    config: &KafkaConfig,
+) -> BackgroundTask {
     let (sink, config) = (Arc::clone(sink), config.clone());
     BackgroundTask::start(liveness, "the renewal of Kafka credentials", |stop| {
         kafka::renew_credentials(sink, config, stop)

@@ -170,9 +170,7 @@ fn set_tls(config: &mut ClientConfig, tls: &Tls) {
         None => config.set("ssl.ca.location", &tls.ca_location),
     };
     if let Some(client) = &tls.client_certificate {
-        config
-            .set("ssl.certificate.pem", &client.certificates.pem)
-            .set("ssl.key.pem", client.key.expose_secret());
+        config.set("ssl.certificate.pem", &client.certificates.pem).set("ssl.key.pem", client.key.expose_secret());
     }
 }
 

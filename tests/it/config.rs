@@ -40,6 +40,10 @@ fn config(more: &[(&str, &str)]) -> Config {
 }
 
 /// Writes a file that no other test uses.
+/// A certificate and a key, as far as the configuration looks.
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\
+                     -----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+
 fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("config-{name}"));
     fs::write(&path, content).unwrap();
@@ -145,7 +149,7 @@ fn empty_profiles_topic_turns_the_states_off() {
 
 #[test]
 fn each_security_protocol_accepts_exactly_its_own_settings() {
-    let pem = file("security.pem", b"pem").display().to_string();
+    let pem = file("security.pem", PEM).display().to_string();
     let login = [("KAFKA_SASL_USERNAME", "bridge"), ("KAFKA_SASL_PASSWORD", PASSWORD)];
 
     let ssl = config(&[("KAFKA_SECURITY_PROTOCOL", "SSL")]).kafka.credentials.security();

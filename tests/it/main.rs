@@ -30,6 +30,7 @@ mod ingress;
 mod interop;
 mod kafka_errors;
 mod kafka_oauth;
+mod kafka_renewal;
 mod kafka_security;
 mod log_trail;
 mod logging;

@@ -81,7 +81,9 @@ fn read_blocks(path: &str, variable: &Variable, validator: &mut Validator) -> Op
             Some(blocks) => return Some(blocks),
             None => "names a file whose last PEM block has no end; write the whole file".to_owned(),
         },
-        Ok(_) => format!("names a file with more than {} MiB; write only the certificates that Kafka needs", MAX_BYTES >> 20),
+        Ok(_) => {
+            format!("names a file with more than {} MiB; write only the certificates that Kafka needs", MAX_BYTES >> 20)
+        }
         Err(error) => format!("cannot be opened ({}); write the path of a readable PEM file", error.kind()),
     };
     validator.report(variable, problem);
@@ -98,7 +100,9 @@ fn blocks(text: &str) -> Option<Vec<Block>> {
     let (mut found, mut open) = (Vec::new(), None::<Block>);
     for line in text.lines().map(str::trim) {
         match &mut open {
-            None => open = label(line, BEGIN).map(|label| Block { text: format!("{line}\n"), body: String::new(), label }),
+            None => {
+                open = label(line, BEGIN).map(|label| Block { text: format!("{line}\n"), body: String::new(), label })
+            }
             Some(block) => {
                 block.text.push_str(line);
                 block.text.push('\n');
@@ -122,4 +126,87 @@ fn expiry(certificate: &Block) -> Option<Timestamp> {
     let not_after = Certificate::from_der(&der).ok()?.tbs_certificate().validity().not_after;
     let seconds = not_after.to_unix_duration().as_secs();
     Timestamp::from_unix_millis(i64::try_from(seconds).ok()?.checked_mul(1_000)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::config::catalogue::{KAFKA_SSL_CA_LOCATION, KAFKA_SSL_KEY_LOCATION};
+
+    /// Issued for a test of this file with `openssl req -x509`, without its key.
+    const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBbjCCAROgAwIBAgIUee/PEujSu88rTKi8uSkrWTMlqkQwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBYTAeFw0yNjExMzAwMzQzMjNaFw0zNjExMjcwMzQzMjNaMAwx
+CjAIBgNVBAMMAWEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARzWlufzDMYomJd
+w4SIOYRgXWMhAGba6kfCq6T17ZZb6t5DaAy9fn1qeuDOZiPwZ//4+Gd/AlKWBC12
+qVKjC5hno1MwUTAdBgNVHQ4EFgQUgtWzw+YqSsbv/wDz74G3m+Iv/DkwHwYDVR0j
+BBgwFoAUgtWzw+YqSsbv/wDz74G3m+Iv/DkwDwYDVR0TAQH/BAUwAwEB/zAKBggq
+hkjOPQQDAgNJADBGAiEAz7//JlCXyzMRBsQtKucuF7BnJl1E36YjUtFhD7YvvL8C
+IQD+a3uhxHqQcPKwUHITILNnrUVmQhxXxHOfYdFbtDkVeg==
+-----END CERTIFICATE-----
+";
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+
+    /// Passes the path of a file with this content.
+    fn with_file<T>(
+        name: &str,
+        content: &[u8],
+        read: impl FnOnce(&str, &mut Validator) -> Option<T>,
+    ) -> Result<T, String> {
+        let path = std::env::temp_dir().join(format!("trusthub-bridge-{}-{name}.pem", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        let mut validator = Validator::default();
+        let value = read(path.to_str().unwrap(), &mut validator);
+        std::fs::remove_file(path).unwrap();
+        validator.finish(value).map_err(|problems| problems.to_string())
+    }
+
+    fn certificates(name: &str, content: &[u8]) -> Result<Certificates, String> {
+        with_file(name, content, |path, validator| read_certificates(path, &KAFKA_SSL_CA_LOCATION, validator))
+    }
+
+    fn key(name: &str, content: &str) -> Result<String, String> {
+        let key =
+            with_file(name, content.as_bytes(), |path, validator| read_key(path, &KAFKA_SSL_KEY_LOCATION, validator));
+        key.map(|key| key.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn certificates_are_read_without_what_is_between_them() {
+        let unparsable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let text = [b"issued by \xe9\xff\r\n", CERTIFICATE.as_bytes(), KEY.as_bytes(), unparsable.as_bytes()].concat();
+        let read = certificates("chain", &text).unwrap();
+        assert_eq!(read.pem, [CERTIFICATE, unparsable].concat());
+        let expiry = read.first_expiry.unwrap();
+        assert_eq!((expiry.to_string().as_str(), read.last_expiry), ("2036-11-27T03:43:23.000Z", Some(expiry)));
+    }
+
+    #[test]
+    fn file_without_certificate_is_a_problem() {
+        for content in ["", "pem", KEY] {
+            let problem = certificates("none", content.as_bytes()).unwrap_err();
+            assert!(problem.contains("KAFKA_SSL_CA_LOCATION: names a file without a certificate; "), "{problem}");
+        }
+        let cut = CERTIFICATE.strip_suffix("CERTIFICATE-----\n").unwrap();
+        let problem = certificates("cut", [CERTIFICATE, cut].concat().as_bytes()).unwrap_err();
+        assert!(problem.contains("names a file whose last PEM block has no end"), "{problem}");
+    }
+
+    #[test]
+    fn key_is_read_unless_it_has_a_passphrase() {
+        assert_eq!(key("key", &[CERTIFICATE, KEY].concat()).as_deref(), Ok(KEY));
+        let encrypted = KEY.replace("PRIVATE", "ENCRYPTED PRIVATE");
+        let former = KEY.replace("AAAA", "Proc-Type: 4,ENCRYPTED\n\nAAAA").replace("PRIVATE", "EC PRIVATE");
+        for (content, expected) in [
+            (CERTIFICATE, "KAFKA_SSL_KEY_LOCATION: names a file without a private key; "),
+            (&encrypted, "names a key with a passphrase; "),
+            (&former, "names a key with a passphrase; "),
+        ] {
+            let problem = key("wrong", content).unwrap_err();
+            assert!(problem.contains(expected) && !problem.contains("AAAA"), "{problem}");
+        }
+    }
 }

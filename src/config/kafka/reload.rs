@@ -74,7 +74,10 @@ impl Security {
             }
             Some(SaslLogin::Token(OAuthConfig { source: TokenSource::File(_), .. })) | None => None,
         };
-        secret.map(|secret| secret.expose_secret()).into_iter().chain(self.tls().into_iter().flat_map(|tls| tls.contents()))
+        secret
+            .map(|secret| secret.expose_secret())
+            .into_iter()
+            .chain(self.tls().into_iter().flat_map(|tls| tls.contents()))
     }
 
     /// When the certificates expire that were read from files.

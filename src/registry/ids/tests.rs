@@ -157,7 +157,8 @@ async fn registry_that_does_not_answer_is_asked_for_one_schema() {
 
 #[test]
 fn client_does_not_print_the_password() {
-    let user = RegistryUser { name: "a".to_owned(), password: RegistryPassword::new(SecretString::from("secret"), None) };
+    let user =
+        RegistryUser { name: "a".to_owned(), password: RegistryPassword::new(SecretString::from("secret"), None) };
     let config = RegistryConfig { url: "http://127.0.0.1:1".to_owned(), user: Some(user), auto_register: true };
     let client = RegistryClient::new(&config).unwrap();
     assert!(!format!("{client:?}").contains("secret"));

@@ -208,6 +208,7 @@ fn contradiction_in_the_security_of_kafka_is_reported() {
             "write the file of the certificate",
         ),
         (&[ssl, ("KAFKA_SSL_CA_LOCATION", gone)], "KAFKA_SSL_CA_LOCATION", "write the path of a readable PEM file"),
+        (&[ssl, ("KAFKA_SSL_CA_LOCATION", &pem)], "KAFKA_SSL_CA_LOCATION", "with at least one block BEGIN CERTIFICATE"),
     ]);
 }
 

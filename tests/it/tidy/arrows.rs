@@ -157,6 +157,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("trusthub_simulator", &["cli"]),
     ("twilio_accounts", &["config"]),
     ("twilio_signature", &["app", "cli", "domain", "explain", "normalize", "pipeline", "receive", "replay", "verify"]),
+    ("x509_cert", &["config"]),
 ];
 
 /// `main.rs` and `lib.rs` are not modules of the library, but have an entry in the table of arrows.

@@ -185,6 +185,17 @@ impl Node {
         self.process.log()
     }
 
+    /// Changes a user's password for `SCRAM-SHA-512`, with these settings of an administrator's client.
+    pub(super) fn set_scram_password(&self, client: &[(&str, &str)], user: &str, password: &str) {
+        let settings = self.process.folder().join("scram.properties");
+        write(&settings, &lines(client));
+        run(java("kafka.admin.ConfigCommand")
+            .args(["--bootstrap-server", &self.bootstrap(), "--command-config"])
+            .arg(settings)
+            .args(["--alter", "--entity-type", "users", "--entity-name", user])
+            .args(["--add-config", &format!("SCRAM-SHA-512=[password={password}]")]));
+    }
+
     /// The last lines of the broker's log.
     pub(super) fn end_of_log(&self) -> String {
         self.process.end_of_log()

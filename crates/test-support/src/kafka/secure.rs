@@ -14,6 +14,10 @@ use super::{
     node::{Node, USER, USER_PASSWORD},
 };
 
+/// The user of [`SecureBroker::renewable_variables`], whose password is not that of the broker itself.
+const RENEWABLE_USER: &str = "carol";
+const RENEWABLE_PASSWORD: &str = "carol-secret";
+
 /// How clients authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authentication {
@@ -65,7 +69,9 @@ impl SecureBroker {
         let properties = properties(authentication, &folder);
         let properties: Vec<_> = properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let user = format!("SCRAM-SHA-512=[name={USER},password={USER_PASSWORD}]");
-        let mut node = Node::prepare_with(&unique_topic("secure"), &properties, &["--add-scram", &user]);
+        let renewable = format!("SCRAM-SHA-512=[name={RENEWABLE_USER},password={RENEWABLE_PASSWORD}]");
+        let users = ["--add-scram", &user, "--add-scram", &renewable];
+        let mut node = Node::prepare_with(&unique_topic("secure"), &properties, &users);
         node.start();
         let login: Vec<_> =
             login(authentication, &folder).into_iter().map(|(name, value)| (property(name), value)).collect();
@@ -80,6 +86,66 @@ impl SecureBroker {
             ("KAFKA_ACK_TIMEOUT_MS", "2000".to_owned()),
         ];
         more.into_iter().chain(login(self.authentication, &self.folder)).collect()
+    }
+
+    /// The variables with which the program can log in by files of its own in this folder, where this writes them: `ca.pem`,
+    /// and `client.pem` with `client-key.pem` or `password`.
+    pub fn renewable_variables(&self, files: &Path) -> Vec<(&'static str, String)> {
+        fs::create_dir_all(files).unwrap();
+        let path = |name: &str| files.join(name).display().to_string();
+        let copy = |from: &str, to: &str| fs::copy(self.folder.join(from), files.join(to)).unwrap();
+        copy("authority.pem", "ca.pem");
+        let mut variables = self.variables();
+        variables.retain(|(name, _)| *name != "KAFKA_SASL_PASSWORD" && *name != "KAFKA_SASL_USERNAME");
+        variables.push(("KAFKA_SSL_CA_LOCATION", path("ca.pem")));
+        if self.authentication == Authentication::MutualTls {
+            copy("client.pem", "client.pem");
+            copy("client-key.pem", "client-key.pem");
+            variables.push(("KAFKA_SSL_CERTIFICATE_LOCATION", path("client.pem")));
+            variables.push(("KAFKA_SSL_KEY_LOCATION", path("client-key.pem")));
+        } else {
+            fs::write(files.join("password"), RENEWABLE_PASSWORD).unwrap();
+            variables.push(("KAFKA_SASL_USERNAME", RENEWABLE_USER.to_owned()));
+            variables.push(("KAFKA_SASL_PASSWORD_FILE", path("password")));
+        }
+        variables
+    }
+
+    /// A new client certificate, which is valid for ten days, and its key.
+    pub fn renew_client(&self) -> [String; 2] {
+        certify(&self.folder, "client", Certificate::Renewed);
+        ["client.pem", "client-key.pem"].map(|name| fs::read_to_string(self.folder.join(name)).unwrap())
+    }
+
+    /// Changes the password of the user of [`renewable_variables`](Self::renewable_variables) at the broker.
+    pub fn change_password(&self, password: &str) {
+        let truststore = self.folder.join("authority.pem").display().to_string();
+        let login = format!(
+            "org.apache.kafka.common.security.scram.ScramLoginModule required username={USER} password={USER_PASSWORD};"
+        );
+        let settings = [
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.jaas.config", &*login),
+            ("ssl.truststore.type", "PEM"),
+            ("ssl.truststore.location", &*truststore),
+        ];
+        let node = self.broker.node.as_ref().expect("this broker was started here");
+        node.set_scram_password(&settings, RENEWABLE_USER, password);
+    }
+
+    /// Restarts the broker with the certificate of a new authority, and returns that authority. Certificates of clients stay
+    /// valid.
+    pub fn restart_with_new_authority(&mut self) -> String {
+        self.broker.stop();
+        let former = fs::read(self.folder.join("authority.pem")).unwrap();
+        make_authority(&self.folder);
+        certify(&self.folder, "broker", Certificate::Valid);
+        let authority = fs::read_to_string(self.folder.join("authority.pem")).unwrap();
+        fs::write(self.folder.join("authority.pem"), [authority.as_bytes(), &former].concat()).unwrap();
+        self.broker.node.as_mut().expect("this broker was started here").start();
+        self.broker.wait_until_ready();
+        authority
     }
 
     /// Restarts the broker with this certificate; clients may reject it.

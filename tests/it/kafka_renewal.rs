@@ -1,0 +1,166 @@
+//! Kafka credentials that are renewed in their files while callbacks arrive: none is rejected, lost or reordered.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use test_support::{
+    Bridge,
+    kafka::{Authentication, SecureBroker, unique_topic},
+    ledger::Load,
+    wait_for,
+};
+
+const RENEWED: &str = "renewed the Kafka credentials";
+const REPLACED: &str = "replaced the producer, because the Kafka credentials were renewed";
+const NOT_RENEWED: &str = "the Kafka credentials are not renewed; the previous ones stay in use";
+const OUTAGE: &str = "Kafka does not accept records; they are spooled";
+const DAY: f64 = 86_400.0;
+/// The number of callbacks that must be answered between two steps.
+const CALLBACKS: usize = 40;
+/// The profiles of a light load.
+const PROFILES: f64 = 16.0;
+
+/// The files of one program, which are removed when this is dropped.
+struct CredentialFolder(PathBuf);
+
+impl CredentialFolder {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(unique_topic("credentials")))
+    }
+
+    /// Writes another file and renames it into place.
+    fn replace(&self, name: &str, content: &str) {
+        let next = self.0.join("next");
+        fs::write(&next, content).unwrap();
+        fs::rename(next, self.0.join(name)).unwrap();
+    }
+}
+
+impl Drop for CredentialFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn launch(kafka: &SecureBroker, files: &Path) -> Bridge {
+    let variables = kafka.renewable_variables(files);
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let bridge = Bridge::launch(&variables);
+    bridge.wait_until_publishing();
+    bridge
+}
+
+fn wait_for_lines(bridge: &Bridge, message: &str, count: usize) {
+    wait_for(&format!("{count} times {message:?}"), || (bridge.lines(message).len() >= count).then_some(()));
+}
+
+/// The days until a certificate expires.
+fn days_left(bridge: &Bridge, credential: &str) -> f64 {
+    let series = format!("trusthub_kafka_credentials_expire_timestamp_seconds{{credential=\"{credential}\"}}");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    (bridge.metric(&series) - now) / DAY
+}
+
+fn reloads(bridge: &Bridge, result: &str) -> f64 {
+    bridge.metric(&format!("trusthub_kafka_credentials_reloads_total{{result=\"{result}\"}}"))
+}
+
+/// The projection has new clients as well, and all states.
+fn assert_projects(bridge: &Bridge) {
+    wait_for("every state is projected", || {
+        (bridge.metric("trusthub_profiles_owned") == PROFILES && bridge.metric("trusthub_profiles_lag") == 0.0)
+            .then_some(())
+    });
+}
+
+/// The load is answered 204 only, and the topic has all of it in order.
+fn assert_complete(load: Load, bridge: &Bridge, kafka: &SecureBroker) {
+    let ledger = load.settle(bridge, &kafka.broker);
+    assert_eq!(ledger.answers(), BTreeSet::from([Some(204)]));
+}
+
+#[test]
+fn client_certificate_is_renewed_under_load() {
+    let kafka = SecureBroker::start(Authentication::MutualTls);
+    let files = CredentialFolder::new();
+    let bridge = launch(&kafka, &files.0);
+    assert!((1.0..2.1).contains(&days_left(&bridge, "certificate")), "{}", days_left(&bridge, "certificate"));
+    assert!((29.0..30.1).contains(&days_left(&bridge, "ca")), "{}", days_left(&bridge, "ca"));
+    assert_eq!(bridge.lines("the certificates for Kafka").len(), 1);
+    let load = Load::start_light(bridge.public);
+    load.wait_for_answers(CALLBACKS);
+
+    // The certificate alone does not belong to the key.
+    let [certificate, key] = kafka.renew_client();
+    files.replace("client.pem", &certificate);
+    wait_for_lines(&bridge, NOT_RENEWED, 1);
+    let error = bridge.lines(NOT_RENEWED)[0]["error"].as_str().unwrap().to_owned();
+    assert!(error.ends_with("; write the key that belongs to the certificate into KAFKA_SSL_KEY_LOCATION"), "{error}");
+    assert_eq!(bridge.metric("trusthub_kafka_credentials_reload_failed"), 1.0);
+    load.wait_for_answers(CALLBACKS);
+    assert!(bridge.lines(RENEWED).is_empty());
+
+    files.replace("client-key.pem", &key);
+    wait_for_lines(&bridge, REPLACED, 1);
+    assert!((9.0..10.1).contains(&days_left(&bridge, "certificate")), "{}", days_left(&bridge, "certificate"));
+    assert_eq!(bridge.metric("trusthub_kafka_credentials_reload_failed"), 0.0);
+    load.wait_for_answers(CALLBACKS);
+
+    files.replace("client-key.pem", "no key");
+    wait_for_lines(&bridge, NOT_RENEWED, 2);
+    let error = bridge.lines(NOT_RENEWED)[1]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("KAFKA_SSL_KEY_LOCATION: names a file without a private key"), "{error}");
+    load.wait_for_answers(CALLBACKS);
+    files.replace("client-key.pem", &key);
+    wait_for_lines(&bridge, "the files have the Kafka credentials that are in use", 1);
+
+    assert_complete(load, &bridge, &kafka);
+    assert_projects(&bridge);
+    assert_eq!(
+        (reloads(&bridge, "success"), bridge.lines(REPLACED).len(), bridge.lines(NOT_RENEWED).len()),
+        (1.0, 1, 2)
+    );
+    assert!(bridge.lines(OUTAGE).is_empty(), "{:?}", bridge.lines(OUTAGE));
+}
+
+#[test]
+fn password_and_authority_are_renewed_before_and_after_the_broker() {
+    let mut kafka = SecureBroker::start(Authentication::Scram);
+    let files = CredentialFolder::new();
+    let bridge = launch(&kafka, &files.0);
+    let load = Load::start_light(bridge.public);
+    load.wait_for_answers(CALLBACKS);
+
+    // The file is first. The broker rejects the password until it knows it.
+    files.replace("password", "second-secret");
+    wait_for_lines(&bridge, NOT_RENEWED, 1);
+    let error = bridge.lines(NOT_RENEWED)[0]["error"].as_str().unwrap().to_lowercase();
+    assert!(error.contains("authentication failed"), "{error}");
+    load.wait_for_answers(CALLBACKS);
+    kafka.change_password("second-secret");
+    wait_for_lines(&bridge, REPLACED, 1);
+    load.wait_for_answers(CALLBACKS);
+    assert!(bridge.lines(OUTAGE).is_empty(), "{:?}", bridge.lines(OUTAGE));
+
+    // The broker is first: its restart ends the connections, and it accepts neither the password nor the authority in use.
+    kafka.change_password("third-secret");
+    let authority = kafka.restart_with_new_authority();
+    load.wait_for_answers(CALLBACKS);
+    wait_for_lines(&bridge, OUTAGE, 1);
+    files.replace("ca.pem", &authority);
+    files.replace("password", "third-secret");
+    wait_for_lines(&bridge, REPLACED, 2);
+    bridge.wait_until_publishing();
+    load.wait_for_answers(CALLBACKS);
+
+    assert_complete(load, &bridge, &kafka);
+    assert_projects(&bridge);
+    assert_eq!(reloads(&bridge, "success"), 2.0);
+    let secrets = ["carol-secret", "second-secret", "third-secret"];
+    assert!(bridge.log().iter().all(|line| secrets.iter().all(|secret| !line.contains(secret))));
+    bridge.signal("TERM");
+}
