@@ -116,8 +116,8 @@ struct Renewer {
     seen: CredentialFiles,
     /// `None` while the files have what is in use.
     retry: Option<Retry>,
-    /// What was reported about this state of the files.
-    reported: Option<String>,
+    /// A state of the files, and what was reported about it.
+    reported: Option<(Option<CredentialFiles>, String)>,
 }
 
 /// The next attempt to use files that could not be used.
@@ -209,10 +209,11 @@ impl Renewer {
         metrics.credentials_reloads.of(ReloadResult::Failure).inc();
         metrics.credentials_reload_failed.set(1);
         // The messages of librdkafka contain durations.
-        let kind = error.to_string().replace(|c: char| c.is_ascii_digit(), "");
-        if self.reported.as_ref() != Some(&kind) {
+        let text = error.to_string().replace(|c: char| c.is_ascii_digit(), "");
+        let report = Some((self.tried.clone(), text));
+        if self.reported != report {
             tracing::error!(%error, "the Kafka credentials are not renewed; the previous ones stay in use");
-            self.reported = Some(kind);
+            self.reported = report;
         }
     }
 }

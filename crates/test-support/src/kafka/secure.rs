@@ -63,7 +63,7 @@ impl SecureBroker {
     pub fn start(authentication: Authentication) -> Self {
         let folder = temporary_folder().join(unique_topic("certificates"));
         fs::create_dir_all(&folder).unwrap();
-        make_authority(&folder);
+        make_authority(&folder, "authority");
         certify(&folder, "broker", Certificate::Valid);
         certify(&folder, "client", Certificate::Valid);
         let properties = properties(authentication, &folder);
@@ -139,7 +139,7 @@ impl SecureBroker {
     pub fn restart_with_new_authority(&mut self) -> String {
         self.broker.stop();
         let former = fs::read(self.folder.join("authority.pem")).unwrap();
-        make_authority(&self.folder);
+        make_authority(&self.folder, "next-authority");
         certify(&self.folder, "broker", Certificate::Valid);
         let authority = fs::read_to_string(self.folder.join("authority.pem")).unwrap();
         fs::write(self.folder.join("authority.pem"), [authority.as_bytes(), &former].concat()).unwrap();
@@ -231,11 +231,14 @@ fn property(variable: &str) -> String {
     variable.trim_start_matches("KAFKA_").to_lowercase().replace('_', ".")
 }
 
-fn make_authority(folder: &Path) {
+/// OpenSSL does not try a second authority of the same name.
+fn make_authority(folder: &Path, name: &str) {
     openssl(
         folder,
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=authority \
-         -keyout authority-key.pem -out authority.pem",
+        &format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN={name} \
+             -keyout authority-key.pem -out authority.pem"
+        ),
     );
 }
 
