@@ -25,12 +25,17 @@
 //! | Mode | Where a new record goes | Who publishes to Kafka |
 //! |---|---|---|
 //! | *Direct* | to Kafka | callbacks; in parallel, the retry of parked dead letters |
+//! | *Renewing* | into the buffer, until Kafka has acknowledged the records in flight | no task |
 //! | *FailingOver* | into the buffer: for up to half a second, or until its deadline while records are published one at a time | only the failover controller |
 //! | *Spooling* | into the spool | only the drainer |
 //! | *Recovering* | into the buffer, for at most `KAFKA_ACK_TIMEOUT_MS` | only the drainer |
 //!
 //! Each transition is a method of `Dispatcher`. [`FailoverController`], a single task, makes all of them except `Direct →
 //! FailingOver`, which happens wherever the failure is observed.
+//!
+//! *Renewing* is not part of the diagram. It follows *Direct* when there is a producer with newer credentials, and returns to it
+//! when that producer has taken the place of the former one. If a record fails or its deadline passes meanwhile, *FailingOver*
+//! follows as after *Direct*, and the producer is replaced between two steps of the drain.
 //!
 //! # Invariants
 //!
