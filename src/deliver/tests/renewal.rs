@@ -23,7 +23,6 @@ async fn producer_is_replaced_when_kafka_has_acknowledged_what_it_holds() {
     let is_renewing = || fixture.deliver.dispatcher.mode() == DeliveryMode::Renewing;
     fixture.wait_until("the renewal begins", is_renewing).await;
     let buffered = ["b", "c"].map(|text| fixture.submit_in_task(text));
-    fixture.wait_until("b and c are buffered", || fixture.deliver.dispatcher.state().last_number == 3).await;
     assert_eq!((fixture.kafka.in_flight(), renewals(&fixture)), (1, (0, 0)));
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     assert_eq!(in_flight.await.unwrap(), Ok(Durability::Published));
@@ -37,7 +36,7 @@ async fn producer_is_replaced_when_kafka_has_acknowledged_what_it_holds() {
 }
 
 #[tokio::test]
-async fn records_that_are_not_acknowledged_in_time_end_the_renewal_in_a_failover() {
+async fn records_not_acknowledged_in_time_turn_the_renewal_into_a_failover() {
     let fixture = Fixture::open("renewal-late", SHORT);
     fixture.kafka.set_behavior(Behavior::Hang);
     let in_flight = fixture.submit_in_task("a");
