@@ -42,7 +42,7 @@ fn start() -> Broker {
             "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;",
         ),
         ("listener.name.client.oauthbearer.sasl.server.callback.handler.class", "MskIamValidator"),
-        ("connections.max.reauth.ms", &session),
+        ("listener.name.client.oauthbearer.connections.max.reauth.ms", &session),
     ];
     let options = [format!("-Dmsk.region={REGION}"), format!("-Dmsk.secret={SECRET_ACCESS_KEY}")];
     let options: Vec<_> = options.iter().map(String::as_str).collect();
