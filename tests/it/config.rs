@@ -307,8 +307,15 @@ fn secrets_appear_neither_in_debug_nor_in_the_description() {
         .concat(),
     );
     assert!(!format!("{with_token:?} {:?}", with_token.describe()).contains(PASSWORD));
+    let with_keys = aws::with_secrets(PASSWORD);
     for variable in VARIABLES.iter().filter(|variable| variable.secret) {
-        let with_secret = if variable.name.contains("_OAUTH_") { &with_token } else { &config };
+        let with_secret = match variable.name {
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN" => &with_keys[1],
+            name if name.starts_with("AWS_") => &with_keys[0],
+            name if name.contains("_OAUTH_") => &with_token,
+            _ => &config,
+        };
+        assert!(!format!("{with_secret:?} {:?}", with_secret.describe()).contains(PASSWORD), "{}", variable.name);
         assert!(described(with_secret, variable.name).starts_with("[redacted"), "{}", variable.name);
     }
 }

@@ -58,7 +58,8 @@ fn settings_for_each_service_are_valid_and_have_no_warning() {
 #[test]
 fn handbook_links_to_the_settings_for_each_service() {
     let handbook = fs::read_to_string(project_root().join("docs/operations.md")).unwrap();
-    let linked = handbook.split(&format!("](../{FOLDER}/")).skip(1).filter_map(|rest| rest.split(')').next());
+    let link = format!("](../{FOLDER}/");
+    let linked = handbook.split(&link).skip(1).filter_map(|rest| rest.split(')').next());
     let mut linked: Vec<_> = linked.map(|name| project_root().join(FOLDER).join(name)).collect();
     linked.sort();
     assert_eq!(linked, examples());

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 use trusthub_bridge::config::{
-    AwsCredentialSource, ContainerAuthorization, MskIamConfig, SaslLogin, Security, VARIABLES,
+    AwsCredentialSource, Config, ContainerAuthorization, MskIamConfig, SaslLogin, Security, VARIABLES,
 };
 
 use super::{PASSWORD, config, described, load};
@@ -20,6 +20,18 @@ fn msk(more: &[(&str, &str)]) -> MskIamConfig {
         Security::Sasl { login: SaslLogin::MskIam(msk), tls: Some(_) } => (*msk).clone(),
         other => panic!("no login by IAM: {other:?}"),
     }
+}
+
+/// Configurations with this secret: as a key, and as what an agent requires.
+pub(super) fn with_secrets(secret: &str) -> [Config; 2] {
+    let secret: String = secret.split(' ').collect();
+    let keys = [ID, ("AWS_SECRET_ACCESS_KEY", &*secret), ("AWS_SESSION_TOKEN", &*secret)];
+    let agent = [AGENT, ("AWS_CONTAINER_AUTHORIZATION_TOKEN", &*secret)];
+    let configs = [&keys[..], &agent].map(|more| config(&[&MSK, more].concat()));
+    for config in &configs {
+        assert!(!format!("{config:?} {:?}", config.describe()).contains(&secret));
+    }
+    configs
 }
 
 #[test]

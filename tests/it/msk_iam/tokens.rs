@@ -45,27 +45,31 @@ fn tokens_equal_those_of_the_python_signer() {
     let mut answers = BufReader::new(signer.stdout.take().unwrap());
     let mut compared = 0;
     for (region, id) in REGIONS.iter().flat_map(|region| IDS.map(|id| (*region, id))) {
-        for (secret, session) in SECRETS.iter().flat_map(|secret| SESSIONS.map(|session| (*secret, session))) {
-            for time in TIMES {
-                let request = json!({
-                    "access_key_id": id, "secret_access_key": secret, "session_token": session, "region": region, "time": time,
-                });
-                writeln!(requests, "{request}").unwrap();
-                let mut line = String::new();
-                answers.read_line(&mut line).unwrap();
-                let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-                let keys = AwsKeys {
-                    access_key_id: id.to_owned(),
-                    secret_access_key: secret.into(),
-                    session_token: session.map(Into::into),
-                };
-                let now = Timestamp::from_unix_millis(time * 1000 + 999).unwrap();
-                let token = msk_token(&keys, region, now, USER_AGENT).unwrap();
-                assert_eq!(token.expose_secret(), answer["token"], "{request}");
-                let expires = time * 1000 + i64::try_from(TOKEN_LIFETIME.as_millis()).unwrap();
-                assert_eq!(answer["expires_ms"], expires, "{request}");
-                compared += 1;
-            }
+        let keys = SECRETS.iter().flat_map(|secret| SESSIONS.map(|session| (*secret, session)));
+        let cases: Vec<_> = keys.flat_map(|(secret, session)| TIMES.map(|time| (secret, session, time))).collect();
+        let request = |(secret, session, time): &(&str, Option<&str>, i64)| {
+            json!({
+                "access_key_id": id, "secret_access_key": secret, "session_token": session, "region": region, "time": time,
+            })
+        };
+        writeln!(requests, "{}", cases.iter().map(request).collect::<Value>()).unwrap();
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        let expected: Vec<Value> = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        assert_eq!(expected.len(), cases.len());
+        for (case, expected) in cases.iter().zip(expected) {
+            let (secret, session, time) = *case;
+            let keys = AwsKeys {
+                access_key_id: id.to_owned(),
+                secret_access_key: secret.into(),
+                session_token: session.map(Into::into),
+            };
+            let now = Timestamp::from_unix_millis(time * 1000 + 999).unwrap();
+            let token = msk_token(&keys, region, now, USER_AGENT).unwrap();
+            assert_eq!(token.expose_secret(), expected["token"], "{}", request(case));
+            let expires = time * 1000 + i64::try_from(TOKEN_LIFETIME.as_millis()).unwrap();
+            assert_eq!(expected["expires_ms"], expires, "{}", request(case));
+            compared += 1;
         }
     }
     assert_eq!(compared, 6 * 3 * 4 * 5 * 6);

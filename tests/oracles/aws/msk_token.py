@@ -1,6 +1,6 @@
 """AWS's signer of tokens for Amazon MSK as an oracle.
 
-Reads one JSON request per line from stdin and prints one JSON response per line:
+Reads a JSON array of requests per line from stdin and prints an array of responses per line:
 
     {"access_key_id", "secret_access_key", "session_token": text or null, "region", "time": seconds} -> {"token", "expires_ms"}
 
@@ -25,9 +25,12 @@ class Given(CredentialProvider):
         return Credentials(*self.keys)
 
 
-for line in sys.stdin:
-    request = json.loads(line)
+def answer(request):
     now = datetime.datetime.fromtimestamp(request["time"], datetime.timezone.utc)
     botocore.auth.get_current_datetime = lambda *_, now=now, **__: now
     token, expires = signer.generate_auth_token_from_credentials_provider(request["region"], Given(request))
-    print(json.dumps({"token": token, "expires_ms": expires}), flush=True)
+    return {"token": token, "expires_ms": expires}
+
+
+for line in sys.stdin:
+    print(json.dumps([answer(request) for request in json.loads(line)]), flush=True)
