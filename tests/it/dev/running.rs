@@ -40,8 +40,8 @@ impl Dev {
 
     /// The address of its Kafka.
     pub(crate) fn kafka(&self) -> String {
-        let address = |line: &String| line.trim_start().strip_prefix("Kafka ").map(|rest| rest.trim().to_owned());
-        self.welcome.iter().find_map(address).unwrap()
+        let line = self.welcome.iter().find_map(|line| line.trim_start().strip_prefix("Kafka ")).unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
     }
 
     /// Runs a script with the settings that the welcome tells to read.

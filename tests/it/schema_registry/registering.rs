@@ -139,8 +139,7 @@ fn rejected_schema_of_a_notice_stops_no_status_change() {
 
 /// user:right
 const RIGHT_LOGIN: &str = "dXNlcjpyaWdodA==";
-const WRONG: [(&str, &str); 2] =
-    [("SCHEMA_REGISTRY_USERNAME", "user"), ("SCHEMA_REGISTRY_PASSWORD", "wrong-secret")];
+const WRONG: [(&str, &str); 2] = [("SCHEMA_REGISTRY_USERNAME", "user"), ("SCHEMA_REGISTRY_PASSWORD", "wrong-secret")];
 
 /// Starts the program with a wrong password, and waits for the line about it.
 fn with_wrong_password(variables: &[(&str, &str)], consequence: &str) -> Bridge {

@@ -33,6 +33,8 @@ const LIMIT: Duration = Duration::from_secs(900);
 const KAFKA_OF_DEV: &str = "127.0.0.1:19092";
 const REAL_KAFKA: &str = "localhost:9092";
 
+const BUILT_BY_CARGO: &str = "cargo run --package example-consumer";
+
 /// A copy of what a new user has, without what the tools of a language have written into the folder of the tests.
 struct Checkout {
     folder: PathBuf,
@@ -170,7 +172,10 @@ fn leads_to_the_first_event_of_dev(pages: &[&str]) {
         let (commands, folder) = commands_of(page, "cargo run -- dev");
         let commands = replaced(&commands, KAFKA_OF_DEV, &dev.kafka());
         // What a new user builds here, the tests have built.
-        let commands = commands.replace("cargo run --package example-consumer", built_example().to_str().unwrap());
+        let commands = match commands.contains(BUILT_BY_CARGO) {
+            true => commands.replace(BUILT_BY_CARGO, built_example().to_str().unwrap()),
+            false => commands,
+        };
         let began = Instant::now();
         let shell = Shell::run(&checkout.folder.join(folder), &commands, &[]);
         dev.submit_profile();
