@@ -172,9 +172,10 @@ fn leads_to_the_first_event_of_dev(pages: &[&str]) {
         let (commands, folder) = commands_of(page, "cargo run -- dev");
         let commands = replaced(&commands, KAFKA_OF_DEV, &dev.kafka());
         // What a new user builds here, the tests have built.
-        let commands = match commands.contains(BUILT_BY_CARGO) {
-            true => commands.replace(BUILT_BY_CARGO, built_example().to_str().unwrap()),
-            false => commands,
+        let commands = if commands.contains(BUILT_BY_CARGO) {
+            commands.replace(BUILT_BY_CARGO, built_example().to_str().unwrap())
+        } else {
+            commands
         };
         let began = Instant::now();
         let shell = Shell::run(&checkout.folder.join(folder), &commands, &[]);
