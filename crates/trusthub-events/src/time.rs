@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn text_is_that_of_the_description_for_every_year() {
         const DAY: i64 = 86_400_000;
-        for millis in (-70_000 * 365..9_000 * 365).step_by(97).map(|day: i64| day * DAY + day.rem_euclid(DAY) * 7) {
+        for millis in (-70_000 * 365..9_000 * 365).step_by(997).map(|day: i64| day * DAY + day.rem_euclid(DAY) * 7) {
             let Some(timestamp) = Timestamp::from_unix_millis(millis) else { continue };
             assert_eq!(timestamp.to_string(), timestamp.0.format(MILLISECONDS).unwrap());
         }

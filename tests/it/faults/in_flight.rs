@@ -34,9 +34,11 @@ const SECOND: &str = "the second record";
 const EARLIER: &str = "an earlier record";
 /// Brings a record to more than half of [`BATCH_BYTES`].
 const PADDING: usize = 800;
-/// The first record waits for the second one, and a request has room for one of them only.
+/// The first record waits for the second one, and a request holds only one of them.
 const BATCH_BYTES: &str = "1500";
 const LINGER_MS: &str = "1000";
+/// How many requests librdkafka creates before it has written the first one; 1 by default.
+const REQUESTS_AT_ONCE: &str = "10";
 /// The number of requests after which the network works again: both records were sent, and the first one again, if it was.
 const DAMAGED_REQUESTS: usize = 4;
 /// The property that decides; the program always sets it to 1.
@@ -111,11 +113,14 @@ fn serve(producer: &BaseProducer<Reports>, reports: usize, proxy: &FaultProxy, r
 /// Sends both records while the first one is damaged, with these many requests in flight.
 fn damage_the_first_of_two(in_flight: &str, known: Known) -> Outcome {
     let proxy = kafka().take_fault_proxy();
+    // Before anything is sent: a proxy that waits for data notices a new fault only after it.
+    proxy.set(Fault::Garble(DAMAGED));
     let topic = unique_topic("in-flight");
     kafka().direct().create_topic(&topic, 1);
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", proxy.bootstrap()).set("acks", "all").set("enable.idempotence", "true");
     config.set("batch.size", BATCH_BYTES).set("linger.ms", LINGER_MS).set(IN_FLIGHT, in_flight);
+    config.set("queue.buffering.backpressure.threshold", REQUESTS_AT_ONCE);
     let producer: BaseProducer<Reports> = config.create_with_context(Reports::default()).unwrap();
     if known != Known::Nothing {
         send(&producer, &topic, EARLIER);
@@ -124,7 +129,6 @@ fn damage_the_first_of_two(in_flight: &str, known: Known) -> Outcome {
     if known == Known::Expired {
         wait_for("the broker forgets the producer", || (kafka().producer_count(&topic) == 0).then_some(()));
     }
-    proxy.set(Fault::Garble(DAMAGED));
     let earlier = producer.context().0.lock().unwrap().len();
     let requests = proxy.produce_count() + DAMAGED_REQUESTS;
     send(&producer, &topic, FIRST);
@@ -141,9 +145,9 @@ fn texts(records: &[&str]) -> Vec<String> {
     records.iter().map(|text| (*text).to_owned()).collect()
 }
 
-/// If this fails, librdkafka has changed, and the decision for one request can be made anew.
+/// If this fails, librdkafka has changed, and the decision for one request can be made again.
 #[test]
-fn with_five_requests_librdkafka_reports_a_record_that_an_unknowing_broker_has_rejected() {
+fn with_five_requests_librdkafka_reports_a_record_that_was_rejected() {
     for known in [Known::Nothing, Known::Expired] {
         let result = damage_the_first_of_two("5", known);
         let expected = Outcome { reported: texts(&[FIRST, SECOND]), written: texts(&[SECOND]) };
@@ -168,13 +172,14 @@ fn with_one_request_every_record_is_written_whatever_the_broker_knows() {
 
 /// The same with the program, whose first two events of a partition are sent in two requests.
 #[test]
-fn first_event_of_a_partition_is_written_although_the_broker_rejects_it_at_first() {
+fn first_event_of_a_partition_is_written_although_it_is_rejected_at_first() {
     let proxy = kafka().take_fault_proxy();
-    let properties = format!("batch.size={BATCH_BYTES};linger.ms={LINGER_MS}");
+    let at_once = format!("queue.buffering.backpressure.threshold={REQUESTS_AT_ONCE}");
+    let properties = format!("batch.size={BATCH_BYTES};linger.ms={LINGER_MS};{at_once}");
     let variables =
         [("KAFKA_TOPIC_PARTITIONS", "1"), ("KAFKA_PROPERTIES", &properties[..]), ("KAFKA_ACK_TIMEOUT_MS", "5000")];
-    let bridge = publishing_to(&proxy.bootstrap(), &variables);
     proxy.set(Fault::Garble(DAMAGED));
+    let bridge = publishing_to(&proxy.bootstrap(), &variables);
     let requests = proxy.produce_count() + DAMAGED_REQUESTS;
     let callback = |text: &str| Request::form(PATH, &format!("{CALLBACK}{}", text.replace(' ', "+"))).signed();
     thread::scope(|scope| {
