@@ -8,7 +8,6 @@
 
 use std::{
     sync::{LazyLock, Mutex},
-    thread,
     time::Duration,
 };
 
@@ -17,13 +16,10 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext},
 };
 use test_support::{
-    Request,
     kafka::{Cluster, FaultProxy, unique_topic},
     proxy::Fault,
     wait_for,
 };
-
-use super::publishing_to;
 
 /// The text in the first record that the network damages.
 const DAMAGED: &str = "damaged-on-its-way";
@@ -32,29 +28,16 @@ const FIRST: &str = "the first record, damaged-on-its-way";
 const SECOND: &str = "the second record";
 /// A record that made the producer known to the broker.
 const EARLIER: &str = "an earlier record";
-/// Brings a record to more than half of [`BATCH_BYTES`].
-const PADDING: usize = 800;
-/// The first record waits for the second one, and a request holds only one of them.
-const BATCH_BYTES: &str = "1500";
-const LINGER_MS: &str = "1000";
-/// How many requests librdkafka creates before it has written the first one; 1 by default.
-const REQUESTS_AT_ONCE: &str = "10";
 /// The number of requests after which the network works again: both records were sent, and the first one again, if it was.
 const DAMAGED_REQUESTS: usize = 4;
 /// The property that decides; the program always sets it to 1.
 const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
 
-const PATH: &str = "/callbacks/customer-profiles";
-/// The form of a callback up to its reason.
-const CALLBACK: &str = "AccountSid=AC00000000000000000000000000000001&BundleSid=BU00000000000000000000000000000002&\
-                        Status=twilio-rejected&FailureReason=";
-const RECEIVED: &str = r#"trusthub_callbacks_received_total{resource="customer-profile"}"#;
-
 /// A broker that forgets a producer two seconds after its last record, instead of a day.
 fn kafka() -> &'static Cluster {
     static KAFKA: LazyLock<Cluster> = LazyLock::new(|| {
         let forgetful = [("producer.id.expiration.ms", "2000"), ("producer.id.expiration.check.interval.ms", "100")];
-        Cluster::start_with("forgetful", 1, 7, &forgetful)
+        Cluster::start_with("forgetful", 1, 6, &forgetful)
     });
     &KAFKA
 }
@@ -93,12 +76,11 @@ impl ProducerContext for Reports {
 }
 
 fn text_of(payload: Option<&[u8]>) -> String {
-    String::from_utf8(payload.unwrap().to_vec()).unwrap().trim_end().to_owned()
+    String::from_utf8(payload.unwrap().to_vec()).unwrap()
 }
 
 fn send(producer: &BaseProducer<Reports>, topic: &str, text: &str) {
-    let payload = format!("{text}{}", " ".repeat(PADDING));
-    producer.send(BaseRecord::<(), _>::to(topic).payload(&payload)).map_err(|(error, _)| error).unwrap();
+    producer.send(BaseRecord::<(), _>::to(topic).payload(text)).map_err(|(error, _)| error).unwrap();
 }
 
 /// Serves the reports until there are this many, or the proxy has seen this many requests.
@@ -119,8 +101,8 @@ fn damage_the_first_of_two(in_flight: &str, known: Known) -> Outcome {
     kafka().direct().create_topic(&topic, 1);
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", proxy.bootstrap()).set("acks", "all").set("enable.idempotence", "true");
-    config.set("batch.size", BATCH_BYTES).set("linger.ms", LINGER_MS).set(IN_FLIGHT, in_flight);
-    config.set("queue.buffering.backpressure.threshold", REQUESTS_AT_ONCE);
+    // Each record has a request of its own, and none waits for another.
+    config.set("batch.num.messages", "1").set("linger.ms", "0").set(IN_FLIGHT, in_flight);
     let producer: BaseProducer<Reports> = config.create_with_context(Reports::default()).unwrap();
     if known != Known::Nothing {
         send(&producer, &topic, EARLIER);
@@ -168,32 +150,4 @@ fn with_one_request_every_record_is_written_whatever_the_broker_knows() {
         let both = texts(&[FIRST, SECOND]);
         assert_eq!(result, Outcome { reported: both.clone(), written: both }, "{known:?}");
     }
-}
-
-/// The same with the program, whose first two events of a partition are sent in two requests.
-#[test]
-fn first_event_of_a_partition_is_written_although_it_is_rejected_at_first() {
-    let proxy = kafka().take_fault_proxy();
-    let at_once = format!("queue.buffering.backpressure.threshold={REQUESTS_AT_ONCE}");
-    let properties = format!("batch.size={BATCH_BYTES};linger.ms={LINGER_MS};{at_once}");
-    let variables =
-        [("KAFKA_TOPIC_PARTITIONS", "1"), ("KAFKA_PROPERTIES", &properties[..]), ("KAFKA_ACK_TIMEOUT_MS", "5000")];
-    proxy.set(Fault::Garble(DAMAGED));
-    let bridge = publishing_to(&proxy.bootstrap(), &variables);
-    let requests = proxy.produce_count() + DAMAGED_REQUESTS;
-    let callback = |text: &str| Request::form(PATH, &format!("{CALLBACK}{}", text.replace(' ', "+"))).signed();
-    thread::scope(|scope| {
-        let first = scope.spawn(|| bridge.send(&callback(FIRST)));
-        wait_for("the first callback", || (bridge.metric(RECEIVED) == 1.0).then_some(()));
-        let second = scope.spawn(|| bridge.send(&callback(SECOND)));
-        wait_for("requests or answers", || {
-            (proxy.produce_count() >= requests || (first.is_finished() && second.is_finished())).then_some(())
-        });
-        proxy.set(Fault::None);
-        assert_eq!([first, second].map(|sent| sent.join().unwrap().status), [204, 204]);
-    });
-    bridge.wait_until_publishing();
-    let records = kafka().direct().wait_for_records(&bridge.topic, 2, test_support::TIMEOUT);
-    let has = |text: &str| records.iter().any(|record| text_of(record.payload.as_deref()).contains(text));
-    assert!(has(FIRST) && has(SECOND), "{records:?}");
 }
