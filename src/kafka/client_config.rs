@@ -235,7 +235,7 @@ mod tests {
     /// `tests/it/faults/in_flight.rs` shows what would be lost otherwise.
     #[test]
     fn producer_has_one_request_in_flight() {
-        assert_eq!(producer(&kafka(&[])).get("max.in.flight.requests.per.connection"), Some("1"));
+        assert_eq!(producer(&kafka(&[])).properties().get("max.in.flight.requests.per.connection"), Some("1"));
     }
 
     /// librdkafka knows the names of all properties, but rejects those whose library its build lacks.

@@ -31,7 +31,7 @@ fn every_variable_of_the_format_reaches_its_setting() {
         ("https://registry.example.com/apis/ccompat/v7", false)
     );
     let user = registry.user.unwrap();
-    assert_eq!((user.name.as_str(), user.password.expose_secret()), ("bridge", "secret"));
+    assert_eq!((user.name.as_str(), user.password.current().expose_secret()), ("bridge", "secret"));
 
     let structured = config(&[("CE_MODE", "structured"), URL]).kafka.values;
     assert_eq!((structured.mode, structured.registry.unwrap().user.is_none()), (EventMode::Structured, true));
