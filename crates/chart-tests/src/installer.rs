@@ -28,7 +28,8 @@ pub(crate) fn play(fixture: &Fixture) -> String {
         let soon = ["--set", "minReadySeconds=0", "--wait", PATIENCE];
         release.install(example, &soon);
         release.test().expect_success();
-        let change = ["--set", "podAnnotations.example\\.com/changed=yes"];
+        // Changes every object.
+        let change = ["--set", "commonLabels.changed=yes"];
         release.upgrade(example, &[&soon[..], &change].concat()).expect_success();
         release.roll_back(1, &["--wait"]);
         release.uninstall();
