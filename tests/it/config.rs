@@ -39,11 +39,11 @@ fn config(more: &[(&str, &str)]) -> Config {
     load(more).unwrap_or_else(|problems| panic!("{problems}")).config
 }
 
-/// Writes a file that no other test uses.
 /// A certificate and a key, as far as the configuration looks.
-const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\
+pub(crate) const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\
                      -----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
+/// Writes a file that no other test uses.
 fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("config-{name}"));
     fs::write(&path, content).unwrap();

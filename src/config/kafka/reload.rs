@@ -30,8 +30,10 @@ impl Security {
             Some(SaslLogin::Token(OAuthConfig { source: TokenSource::ClientCredentials(client), .. })) => {
                 client.client_secret_file.clone()
             }
-            // Its file is read for each token.
-            Some(SaslLogin::Token(OAuthConfig { source: TokenSource::File(_), .. })) | None => None,
+            // Its file is read for each token, and credentials of AWS are requested again by themselves.
+            Some(SaslLogin::Token(OAuthConfig { source: TokenSource::File(_), .. }) | SaslLogin::MskIam(_)) | None => {
+                None
+            }
         };
         CredentialFiles::snapshot(secret.into_iter().chain(self.tls_files()))
     }
@@ -72,7 +74,9 @@ impl Security {
             Some(SaslLogin::Token(OAuthConfig { source: TokenSource::ClientCredentials(client), .. })) => {
                 Some(&client.client_secret)
             }
-            Some(SaslLogin::Token(OAuthConfig { source: TokenSource::File(_), .. })) | None => None,
+            Some(SaslLogin::Token(OAuthConfig { source: TokenSource::File(_), .. }) | SaslLogin::MskIam(_)) | None => {
+                None
+            }
         };
         secret
             .map(|secret| secret.expose_secret())
