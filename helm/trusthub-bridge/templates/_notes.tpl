@@ -40,6 +40,26 @@ Open the console at http://127.0.0.1:9091, with any user name and the password o
 {{- include "trusthub-bridge.warnings" . }}
 {{- end }}
 
+{{/* The ordinals of drain.ordinals that have a claim, and the others, as JSON. Helm finds nothing without a cluster, or before the
+     installation. With --reuse-values, ordinals of an earlier upgrade can name claims that were deleted since: a Job would wait for them
+     until the upgrade fails. */}}
+{{- define "trusthub-bridge.drained" -}}
+{{- $drained := list }}
+{{- $skipped := list }}
+{{- $fullname := include "trusthub-bridge.fullname" . }}
+{{- if .Values.drain.ordinals }}
+{{- $isInstalled := lookup "apps/v1" "StatefulSet" .Release.Namespace $fullname }}
+{{- range .Values.drain.ordinals }}
+{{- if or (not $isInstalled) (lookup "v1" "PersistentVolumeClaim" $.Release.Namespace (printf "spool-%s-%d" $fullname (int .))) }}
+{{- $drained = append $drained (int .) }}
+{{- else }}
+{{- $skipped = append $skipped (int .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- dict "drained" $drained "skipped" $skipped | toJson }}
+{{- end }}
+
 {{/* Warnings about settings that are allowed but risky. */}}
 {{- define "trusthub-bridge.warnings" -}}
 {{- if not .Values.persistence.enabled }}
@@ -47,6 +67,15 @@ Open the console at http://127.0.0.1:9091, with any user name and the password o
 WARNING: persistence.enabled is false. Events that wait in the spool during an outage of Kafka are lost with their pod: when
 it is evicted or restarted by an upgrade, or when its node fails. The risk lasts until the spool is drained after the outage.
 Stop or upgrade only while trusthub_spool_events is 0.
+{{- end }}
+{{- $drain := include "trusthub-bridge.drained" . | fromJson }}
+{{- range $drain.drained }}
+
+This upgrade drains the spool in the volume claim spool-{{ include "trusthub-bridge.fullname" $ }}-{{ . }}.
+{{- end }}
+{{- range $drain.skipped }}
+
+WARNING: drain.ordinals names {{ . }}, but there is no volume claim spool-{{ include "trusthub-bridge.fullname" $ }}-{{ . }}: nothing was drained for it.
 {{- end }}
 {{- if .Values.drain.ordinals }}
 

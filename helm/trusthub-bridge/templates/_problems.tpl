@@ -3,7 +3,7 @@
 {{/* Fails with a list of all problems. */}}
 {{- define "trusthub-bridge.check" -}}
 {{- $lines := list }}
-{{- range $part := list "url" "keys" "kafka" "strimzi" "sasl" "oauth" "tls" "spool" "stop" "routing" "service" "console" "environment" "monitoring" "alertLabels" }}
+{{- range $part := list "url" "keys" "kafka" "strimzi" "sasl" "aws" "oauth" "tls" "spool" "stop" "routing" "service" "console" "tracing" "resolution" "environment" "monitoring" "alertLabels" }}
 {{- $found := include (print "trusthub-bridge.problems." $part) $ }}
 {{- range splitList "\n" $found }}
 {{- $lines = append $lines (trim .) }}
@@ -266,6 +266,12 @@ console.password.existingSecret: is not used, because console.enabled is false; 
 {{- if and .headers.existingSecret (not .endpoint) }}
 tracing.headers.existingSecret: is not used, because tracing.endpoint is not set; remove it, or write the URL of the receiver there
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trusthub-bridge.problems.resolution" -}}
+{{- if and (eq .Values.dnsPolicy "None") (not ((.Values.dnsConfig).nameservers)) }}
+dnsConfig.nameservers: is required by dnsPolicy None but not set; write the addresses of DNS servers, or another dnsPolicy
 {{- end }}
 {{- end }}
 

@@ -60,6 +60,15 @@
 {{- toJson $topics }}
 {{- end }}
 
+{{/* Helm parses every number of a values file as a float, and prints a large one as 1e+06. */}}
+{{- define "trusthub-bridge.setting" -}}
+{{- if and (kindIs "float64" .) (eq (toString (floor .)) (toString .)) }}
+{{- int64 . }}
+{{- else }}
+{{- toJson . }}
+{{- end }}
+{{- end }}
+
 {{/* The permissions of docs/operations.md that the enabled features need, as YAML. */}}
 {{- define "trusthub-bridge.acls" -}}
 {{- $kafka := include "trusthub-bridge.kafka" . | fromJson }}

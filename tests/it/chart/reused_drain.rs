@@ -72,6 +72,21 @@ fn upgrade_drains_only_volumes_that_still_exist() {
 }
 
 #[test]
+fn notes_name_the_volumes_that_were_drained_and_those_that_do_not_exist() {
+    let server = format!("http://{}", api_server(&[STATEFUL_SET, CLAIM]));
+    let carrier =
+        "{apiVersion: v1, kind: Notes, metadata: {name: x}, text: {{ include \"trusthub-bridge.notes\" . | toJson }}}";
+    let drain = &example("drain").values;
+    let arguments = ["--values", drain, "--dry-run=server", "--kube-apiserver", &server];
+    let rendered = template(&arguments, &json!({ "extraObjects": [carrier] })).unwrap_or_else(|error| panic!("{error}"));
+    let rendered = objects(&rendered, &[]).unwrap();
+    let notes = text(&rendered.iter().find(|object| object["kind"] == "Notes").unwrap()["text"]);
+    assert!(notes.contains("drains the spool in the volume claim spool-bridge-trusthub-bridge-1."), "{notes}");
+    assert!(notes.contains("WARNING: drain.ordinals names 2, but there is no volume claim"), "{notes}");
+    assert!(!notes.contains("names 1"), "{notes}");
+}
+
+#[test]
 fn drains_are_rendered_where_no_release_is_found() {
     let both = ["spool-bridge-trusthub-bridge-1", "spool-bridge-trusthub-bridge-2"];
     assert_eq!(claims_waited_for(&[]), both);

@@ -176,6 +176,22 @@ fn topics_outlive_the_release_and_survive_the_loss_of_a_broker() {
 }
 
 #[test]
+fn settings_of_a_topic_keep_their_values() {
+    let given = json!({
+        "min.cleanable.dirty.ratio": 0.5,
+        "retention.ms": 31_536_000_000_i64,
+        "retention.bytes": -1,
+        "flush.messages": i64::MAX.to_string(),
+        "preallocate": true,
+    });
+    let release = Release::render("strimzi", json!({ "strimzi": { "topics": { "events": { "config": given } } } }));
+    let topic = release.of_kind("KafkaTopic").find(|topic| topic["spec"]["topicName"] == release.events).unwrap();
+    for (key, value) in given.as_object().unwrap() {
+        assert_eq!(&topic["spec"]["config"][key], value, "{key}");
+    }
+}
+
+#[test]
 fn existing_topics_and_users_are_used_without_objects() {
     let values = json!({ "strimzi": { "user": { "create": false, "name": "other" }, "topics": { "create": false } } });
     let rendered = template(&["--values", &example("strimzi").values], &values).unwrap();

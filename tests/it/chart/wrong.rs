@@ -227,6 +227,12 @@ fn contradictory_value_is_named_with_a_replacement() {
         (with_strimzi(json!({ "sasl": { "mechanism": "PLAIN" } })), "kafka.sasl.mechanism", "which sets it; remove it"),
         (with_strimzi(json!({ "sasl": { "username": "x" } })), "kafka.sasl.username", "which sets it; remove it"),
         (with_strimzi(json!({ "sasl": { "existingSecret": "x" } })), "kafka.sasl.existingSecret", "uses no password"),
+        (json!({ "dnsPolicy": "None" }), "dnsConfig.nameservers", "write the addresses of DNS servers"),
+        (
+            json!({ "dnsPolicy": "None", "dnsConfig": { "searches": ["example.com"] } }),
+            "dnsConfig.nameservers",
+            "is required by dnsPolicy None but not set",
+        ),
         (service(json!({ "loadBalancerClass": "x" })), "service.loadBalancerClass", "LoadBalancer to service.type"),
         (
             service(json!({ "type": "NodePort", "loadBalancerSourceRanges": ["192.0.2.0/24"] })),
@@ -363,6 +369,23 @@ fn malformed_value_is_named_with_its_place() {
             "one of 'tls'",
         ),
         (json!({ "strimzi": { "user": { "acls": [] } } }), "/strimzi/user", "'acls' not allowed"),
+        (json!({ "strimzi": { "user": null } }), "/strimzi", "missing property 'user'"),
+        (json!({ "strimzi": { "topics": null } }), "/strimzi", "missing property 'topics'"),
+        (json!({ "strimzi": { "topics": { "events": null } } }), "/strimzi/topics", "missing property 'events'"),
+        (
+            json!({ "strimzi": { "topics": { "events": { "config": null } } } }),
+            "/strimzi/topics/events",
+            "missing property 'config'",
+        ),
+        (json!({ "kafka": { "sasl": null } }), "/kafka", "missing property 'sasl'"),
+        (json!({ "kafka": { "sasl": { "oauth": null } } }), "/kafka/sasl", "missing property 'oauth'"),
+        (json!({ "tracing": { "headers": null } }), "/tracing", "missing property 'headers'"),
+        (
+            json!({ "strimzi": { "topics": { "events": { "config": { "retention.bytes": i64::MAX } } } } }),
+            "/strimzi/topics/events/config/retention.bytes",
+            "maximum",
+        ),
+        (json!({ "kafka": { "properties": { "a": i64::MAX } } }), "/kafka/properties/a", "maximum"),
         (
             json!({ "strimzi": { "topics": { "events": { "partitions": 3 } } } }),
             "/strimzi/topics/events",
