@@ -78,7 +78,8 @@ fn notes_name_the_volumes_that_were_drained_and_those_that_do_not_exist() {
         "{apiVersion: v1, kind: Notes, metadata: {name: x}, text: {{ include \"trusthub-bridge.notes\" . | toJson }}}";
     let drain = &example("drain").values;
     let arguments = ["--values", drain, "--dry-run=server", "--kube-apiserver", &server];
-    let rendered = template(&arguments, &json!({ "extraObjects": [carrier] })).unwrap_or_else(|error| panic!("{error}"));
+    let rendered =
+        template(&arguments, &json!({ "extraObjects": [carrier] })).unwrap_or_else(|error| panic!("{error}"));
     let rendered = objects(&rendered, &[]).unwrap();
     let notes = text(&rendered.iter().find(|object| object["kind"] == "Notes").unwrap()["text"]);
     assert!(notes.contains("drains the spool in the volume claim spool-bridge-trusthub-bridge-1."), "{notes}");
