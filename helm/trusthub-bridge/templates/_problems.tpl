@@ -287,6 +287,9 @@ extraEnv: {{ .name }} is set by a value of its own; write it there, and remove i
 {{- with get $secrets .name }}
 extraEnv: {{ $name }} would show a secret to everyone who can read the pod; write it into a Secret, and the name of the Secret to {{ . }}
 {{- end }}
+{{- if and (hasKey . "value") (has .name (list "AWS_SECRET_ACCESS_KEY" "AWS_SESSION_TOKEN" "AWS_CONTAINER_AUTHORIZATION_TOKEN")) }}
+extraEnv: {{ .name }} would show a secret to everyone who can read the pod; write it into a Secret, and valueFrom.secretKeyRef instead of value, or use the role of the service account
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

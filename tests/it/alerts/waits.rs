@@ -65,7 +65,7 @@ fn every_wait_of_an_alert_is_tested_to_the_minute() {
             alert.name
         );
     }
-    assert_eq!(rules().iter().filter(waits).count(), 16);
+    assert_eq!(rules().iter().filter(waits).count(), 18);
 }
 
 #[test]

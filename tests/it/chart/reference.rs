@@ -151,7 +151,7 @@ fn named(text: &str, values: &Value) -> Vec<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".-_/".contains(c)));
     let words = words.map(|word| word.trim_start_matches(".Values.").trim_end_matches('.'));
     let is_file = |word: &str| word.ends_with(".md");
-    let is_host = |word: &str| word.ends_with(".com") || word.ends_with(".k8s.io");
+    let is_host = |word: &str| [".com", ".k8s.io", ".strimzi.io"].iter().any(|end| word.ends_with(end));
     let is_topic = |word: &str| values["kafka"]["profilesTopic"] == word;
     words
         .filter(|word| {
