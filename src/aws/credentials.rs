@@ -8,7 +8,7 @@ use super::{agent, error::CredentialError, issuer::AwsCredentials, web_identity}
 use crate::{
     config::{AwsCredentialSource, MskIamConfig},
     domain::Timestamp,
-    http_client::{self, HttpTimeouts},
+    http_client::{self, HttpTimeouts, HttpTrust},
 };
 
 /// How long a request may take, with its response.
@@ -37,7 +37,7 @@ impl CredentialClient {
             AwsCredentialSource::Environment(_) => false,
         };
         let timeouts = HttpTimeouts { connect: CONNECT_TIMEOUT, total: REQUEST_TIMEOUT };
-        let http = http_client::create(is_encrypted, timeouts)
+        let http = http_client::create(HttpTrust::of_system(is_encrypted), timeouts)
             .map_err(|error| CredentialError::Setup(error.without_url().to_string()))?;
         Ok(Self { msk: msk.clone(), http })
     }

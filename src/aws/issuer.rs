@@ -54,13 +54,8 @@ impl Issuer {
         let reason = if error.is_timeout() {
             "the request timed out".to_owned()
         } else {
-            short(&innermost(&error.without_url()))
+            short(&http_client::innermost(error))
         };
         CredentialError::Unreachable { service: self.name, reason, hint: self.hint }
     }
-}
-
-/// The message of the first cause, which says what is wrong; the others only say which step failed.
-fn innermost(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
 }

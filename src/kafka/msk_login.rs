@@ -23,13 +23,11 @@ use tokio::runtime::Builder;
 
 use super::{token_failure, token_receiver::TokenReceiver};
 use crate::{
-    aws::{AwsCredentials, CredentialClient, CredentialError, TOKEN_LIFETIME, msk_token},
+    aws::{AwsCredentials, CredentialClient, CredentialError, TOKEN_LIFETIME, USER_AGENT, msk_token},
     config::MskIamConfig,
     domain::Timestamp,
 };
 
-/// What the audit log of AWS shows as the client.
-const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 /// The time from a failure to the next attempt, as librdkafka has it for the tokens that it requests itself.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
 /// How often the clock is compared, which can be set, and which stands still for timers while a machine is suspended.

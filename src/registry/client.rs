@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::{RegistryConfig, RegistryUser},
-    http_client::{self, HttpTimeouts},
+    http_client::{self, HttpTimeouts, HttpTrust},
 };
 
 /// How long a request may take, with its response.
@@ -44,7 +44,7 @@ impl RegistryClient {
     pub(crate) fn new(config: &RegistryConfig) -> Result<Self, RegistryError> {
         let base = Url::parse(&config.url).map_err(|_| RegistryError::Setup("it is not a valid URL".to_owned()))?;
         let timeouts = HttpTimeouts { connect: CONNECT_TIMEOUT, total: REQUEST_TIMEOUT };
-        let client = http_client::create(base.scheme() == "https", timeouts)
+        let client = http_client::create(HttpTrust::of_system(base.scheme() == "https"), timeouts)
             .map_err(|error| RegistryError::Setup(error.without_url().to_string()))?;
         Ok(Self { client, base, user: config.user.clone() })
     }

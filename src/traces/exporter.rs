@@ -1,6 +1,6 @@
 //! Exports the spans of the queue, one batch after the other.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,9 @@ use crate::config::{ExportConfig, SpanEncoding, TracesConfig};
 /// How long the export continues after a stop.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pause before the first repetition of a batch. It doubles each time, and a random part of it is used.
+/// The pause before the first repetition of a batch. It doubles each time, up to the last one, and a random part of it is used.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Exports the spans of a [`Tracer`].
 pub(crate) struct SpanExporter {
@@ -29,7 +30,8 @@ pub(crate) struct SpanExporter {
     resource: Vec<(String, String)>,
     timeout: Duration,
     delay: Duration,
-    is_failing: bool,
+    /// The statuses of the responses, or their absence, that were logged since the last successful export.
+    logged: BTreeSet<Option<u16>>,
 }
 
 impl SpanExporter {
@@ -46,7 +48,7 @@ impl SpanExporter {
             resource: resource(config),
             timeout: config.timeout,
             delay: config.delay,
-            is_failing: false,
+            logged: BTreeSet::new(),
         }))
     }
 
@@ -93,35 +95,55 @@ impl SpanExporter {
     async fn export(&self, spans: &[Span]) -> Result<(), SendError> {
         let (media_type, body) = otlp::encode(self.encoding, &self.resource, spans);
         let deadline = Instant::now() + self.timeout;
-        let mut pause = FIRST_PAUSE;
+        let mut pause = RepetitionPause(FIRST_PAUSE);
+        let request = self.receiver.request(media_type, body);
         loop {
-            let sent = timeout_at(deadline, self.receiver.send(media_type, body.clone())).await;
+            // Only a request with a stream as its body cannot be cloned.
+            let Some(repeated) = request.try_clone() else {
+                return Err(SendError::NoResponse("the request cannot be repeated".to_owned()));
+            };
+            let sent = timeout_at(deadline, self.receiver.send(repeated)).await;
             let error = match sent.unwrap_or_else(|_| Err(SendError::NoResponse("it did not come in time".to_owned())))
             {
                 Ok(()) => return Ok(()),
-                Err(error @ SendError::Rejected(_)) => return Err(error),
+                Err(error @ (SendError::Rejected(_) | SendError::PartlyRejected(_))) => return Err(error),
                 Err(error) => error,
             };
-            let wait = match error {
-                SendError::Unavailable(_, Some(asked)) => asked,
-                _ => pause.mul_f64(0.5 + fastrand::f64() / 2.0),
-            };
+            let wait = pause.next(match error {
+                SendError::Unavailable(_, asked) => asked,
+                _ => None,
+            });
             if wait >= deadline.saturating_duration_since(Instant::now()) {
                 return Err(error);
             }
             sleep(wait).await;
-            pause *= 2;
         }
     }
 
-    /// Logs when exports begin to fail, and when they succeed again.
+    /// Logs when exports begin to fail, each cause once, and when they succeed again.
     fn report(&mut self, error: Option<&SendError>) {
-        match (error, self.is_failing) {
-            (Some(error), false) => tracing::warn!(%error, "spans cannot be exported; they are dropped and counted"),
-            (None, true) => tracing::info!("spans can be exported again"),
-            (Some(_), true) | (None, false) => {}
+        match error {
+            Some(error) if self.logged.insert(error.status()) => {
+                tracing::warn!(%error, "spans cannot be exported; they are dropped and counted");
+            }
+            None if !self.logged.is_empty() => {
+                self.logged.clear();
+                tracing::info!("spans can be exported again");
+            }
+            Some(_) | None => {}
         }
-        self.is_failing = error.is_some();
+    }
+}
+
+/// The pause before the next repetition of a batch.
+struct RepetitionPause(Duration);
+
+impl RepetitionPause {
+    /// The pause, which is at least what the receiver asks for: it may ask for none at all, again and again.
+    fn next(&mut self, asked: Option<Duration>) -> Duration {
+        let pause = self.0.mul_f64(0.5 + fastrand::f64() / 2.0);
+        self.0 = (self.0 * 2).min(LAST_PAUSE);
+        asked.unwrap_or_default().max(pause)
     }
 }
 
@@ -138,6 +160,11 @@ impl UnexportedBatch {
             Ok(()) => self.metrics.exported.inc_by(spans),
             Err(SendError::NoResponse(_) | SendError::Unavailable(..)) => {
                 self.metrics.dropped.of(SpanLoss::Unreachable).inc_by(spans);
+            }
+            Err(SendError::PartlyRejected(rejected)) => {
+                let rejected = rejected.min(spans);
+                self.metrics.dropped.of(SpanLoss::Rejected).inc_by(rejected);
+                self.metrics.exported.inc_by(spans - rejected);
             }
             Err(SendError::Rejected(_)) => self.metrics.dropped.of(SpanLoss::Rejected).inc_by(spans),
         }
@@ -168,4 +195,22 @@ fn resource(config: &ExportConfig) -> Vec<(String, String)> {
         }
     }
     attributes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pause_is_bounded_for_as_many_repetitions_as_there_may_be() {
+        let second = Duration::from_secs(1);
+        for (asked, least) in [(None, FIRST_PAUSE / 2), (Some(Duration::ZERO), FIRST_PAUSE / 2), (Some(second), second)] {
+            let mut pause = RepetitionPause(FIRST_PAUSE);
+            let pauses: Vec<_> = (0..100).map(|_| pause.next(asked)).collect();
+            assert!(pauses.iter().all(|pause| (least..=LAST_PAUSE).contains(pause)), "{asked:?}: {pauses:?}");
+            assert!(pauses[99] >= LAST_PAUSE / 2, "{asked:?}: {pauses:?}");
+        }
+        let longer = LAST_PAUSE * 2;
+        assert_eq!(RepetitionPause(FIRST_PAUSE).next(Some(longer)), longer);
+    }
 }

@@ -1,5 +1,7 @@
 //! The finished spans that wait for their export.
 
+use std::collections::VecDeque;
+
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -7,7 +9,7 @@ use super::span::Span;
 
 /// A queue of spans with a limit.
 pub(super) struct SpanQueue {
-    spans: Mutex<Vec<Span>>,
+    spans: Mutex<VecDeque<Span>>,
     /// The largest number of spans.
     capacity: usize,
     /// The number of spans in a full batch.
@@ -18,7 +20,7 @@ pub(super) struct SpanQueue {
 impl SpanQueue {
     pub(super) fn new(capacity: usize, batch: usize) -> Self {
         // The memory is reserved at once: a callback that fills the queue must not wait while it grows.
-        Self { spans: Mutex::new(Vec::with_capacity(capacity)), capacity, batch, has_batch: Notify::new() }
+        Self { spans: Mutex::new(VecDeque::with_capacity(capacity)), capacity, batch, has_batch: Notify::new() }
     }
 
     /// Adds all of these spans, or none of them if they do not fit. Returns whether they were added.
@@ -39,14 +41,20 @@ impl SpanQueue {
 
     /// The oldest spans, as many as fit into a batch.
     pub(super) fn take_batch(&self) -> Vec<Span> {
+        // Callbacks wait for the lock, so nothing is allocated or moved under it but the batch.
+        let count = self.spans.lock().len().min(self.batch);
+        let mut taken = Vec::with_capacity(count);
         let mut spans = self.spans.lock();
-        let count = spans.len().min(self.batch);
-        spans.drain(..count).collect()
+        let count = spans.len().min(count);
+        taken.extend(spans.drain(..count));
+        drop(spans);
+        taken
     }
 
     /// Removes all spans. Returns how many there were.
     pub(super) fn clear(&self) -> usize {
-        self.spans.lock().drain(..).count()
+        let removed = std::mem::take(&mut *self.spans.lock());
+        removed.len()
     }
 
     /// Waits until there are enough spans for a batch.

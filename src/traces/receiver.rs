@@ -1,24 +1,24 @@
 //! Sends spans to an OTLP receiver (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>).
 
-use std::{error::Error as _, fs, time::Duration};
+use std::{fs, time::Duration};
 
 use reqwest::{
-    Certificate, Client, Response, StatusCode, Url,
+    Certificate, Client, RequestBuilder, Response, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
-    redirect,
 };
-use rustls::crypto::ring;
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
 
-use crate::config::ExportConfig;
+use super::otlp;
+use crate::{
+    config::{ExportConfig, SpanEncoding},
+    http_client::{self, HttpTimeouts, HttpTrust},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much of a response is read, so that its connection can be used again. It is empty, or a few words.
+/// How much of a response is read. It is empty, or a few words.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
-
-const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// The client of the receiver cannot be created.
 #[derive(Debug, Error)]
@@ -40,6 +40,20 @@ pub(super) enum SendError {
     /// The receiver does not accept the spans.
     #[error("HTTP {0}")]
     Rejected(u16),
+    /// The receiver accepts the spans except this many. They must not be repeated.
+    #[error("the receiver rejected {0} spans of a request that it accepted")]
+    PartlyRejected(u64),
+}
+
+impl SendError {
+    /// The status of the response; `None` without one.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::NoResponse(_) => None,
+            Self::Unavailable(status, _) | Self::Rejected(status) => Some(*status),
+            Self::PartlyRejected(_) => Some(StatusCode::OK.as_u16()),
+        }
+    }
 }
 
 /// An OTLP receiver.
@@ -47,6 +61,7 @@ pub(super) struct Receiver {
     client: Client,
     url: Url,
     headers: HeaderMap,
+    encoding: SpanEncoding,
 }
 
 impl Receiver {
@@ -58,41 +73,41 @@ impl Receiver {
         let failed = |variable, problem: String| ReceiverError { variable, problem };
         let of_url = |problem| failed("OTEL_EXPORTER_OTLP_ENDPOINT", problem);
         let url = Url::parse(&config.url).map_err(|error| of_url(error.to_string()))?;
-        // The provider is process-wide; another part of the process may already have installed the same one.
-        let _ = ring::default_provider().install_default();
-        let builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT.min(config.timeout))
-            .timeout(config.timeout);
-        let builder = match (url.scheme(), &config.certificate) {
-            ("https", None) => builder.https_only(true),
+        let trust = match (url.scheme(), &config.certificate) {
             ("https", Some(path)) => {
                 let authorities = certificates(path);
-                let authorities = authorities.map_err(|problem| failed("OTEL_EXPORTER_OTLP_CERTIFICATE", problem))?;
-                builder.https_only(true).tls_certs_only(authorities)
+                HttpTrust::Only(authorities.map_err(|problem| failed("OTEL_EXPORTER_OTLP_CERTIFICATE", problem))?)
             }
-            // Plain HTTP needs no certificate authorities, and a proxy would see the headers.
-            _ => builder.tls_certs_only([]).no_proxy(),
+            (scheme, _) => HttpTrust::of_system(scheme == "https"),
         };
-        let client = builder.build().map_err(|error| of_url(error.without_url().to_string()))?;
+        let timeouts = HttpTimeouts { connect: CONNECT_TIMEOUT.min(config.timeout), total: config.timeout };
+        let client =
+            http_client::create(trust, timeouts).map_err(|error| of_url(error.without_url().to_string()))?;
         let headers = headers(config).ok_or_else(|| failed("OTEL_EXPORTER_OTLP_HEADERS", "not a header".to_owned()))?;
-        Ok(Self { client, url, headers })
+        Ok(Self { client, url, headers, encoding: config.encoding })
     }
 
-    /// Sends a batch once.
+    /// The request that exports a batch. Its clones share the body.
+    pub(super) fn request(&self, media_type: &'static str, body: Vec<u8>) -> RequestBuilder {
+        let request = self.client.post(self.url.clone()).headers(self.headers.clone());
+        request.header(CONTENT_TYPE, media_type).body(body)
+    }
+
+    /// Sends a request once.
     ///
     /// # Errors
     /// [`SendError`].
-    pub(super) async fn send(&self, media_type: &'static str, body: Vec<u8>) -> Result<(), SendError> {
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone());
-        let request = request.header(CONTENT_TYPE, media_type).body(body);
-        let response = request.send().await.map_err(|error| SendError::NoResponse(innermost(error)))?;
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<(), SendError> {
+        let no_response = |error| SendError::NoResponse(http_client::innermost(error));
+        let response = request.send().await.map_err(no_response)?;
         let (status, pause) = (response.status(), pause(&response));
-        discard(response).await;
+        // The whole response is read so that its connection can be used again. What it says beyond its status can be missing.
+        let body = http_client::read(response, MAX_RESPONSE_BYTES).await.ok().flatten().unwrap_or_default();
         match status {
-            _ if status.is_success() => Ok(()),
+            _ if status.is_success() => match otlp::rejected_spans(self.encoding, &body) {
+                0 => Ok(()),
+                rejected => Err(SendError::PartlyRejected(rejected)),
+            },
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
@@ -124,21 +139,4 @@ fn headers(config: &ExportConfig) -> Option<HeaderMap> {
 fn pause(response: &Response) -> Option<Duration> {
     let value = response.headers().get(RETRY_AFTER)?;
     value.to_str().ok()?.parse().ok().map(Duration::from_secs)
-}
-
-async fn discard(mut response: Response) {
-    let mut read = 0;
-    while let Ok(Some(chunk)) = response.chunk().await {
-        read += chunk.len();
-        if read > MAX_RESPONSE_BYTES {
-            return;
-        }
-    }
-}
-
-/// The innermost cause, which says most, without the URL.
-fn innermost(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes.last().map_or_else(|| error.to_string(), ToString::to_string)
 }

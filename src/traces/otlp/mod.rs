@@ -5,8 +5,11 @@
 mod json;
 mod message;
 mod protobuf;
+mod response;
 #[cfg(test)]
 mod tests;
+
+pub(super) use self::response::rejected_spans;
 
 use self::message::write_request;
 use super::span::Span;

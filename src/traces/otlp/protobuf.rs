@@ -8,6 +8,45 @@ const FIXED64: u32 = 1;
 const LENGTH_DELIMITED: u32 = 2;
 const FIXED32: u32 = 5;
 
+/// The value of a field that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WireField<'a> {
+    Varint(u64),
+    Delimited(&'a [u8]),
+    /// A number of a fixed size, which no caller needs.
+    Fixed,
+}
+
+/// The fields of a message with their numbers, up to the first byte that is not valid.
+pub(super) fn fields(mut bytes: &[u8]) -> impl Iterator<Item = (u64, WireField<'_>)> {
+    std::iter::from_fn(move || {
+        let tag = read_varint(&mut bytes)?;
+        let field = match u32::try_from(tag & 7).ok()? {
+            VARINT => WireField::Varint(read_varint(&mut bytes)?),
+            LENGTH_DELIMITED => {
+                let length = usize::try_from(read_varint(&mut bytes)?).ok()?;
+                WireField::Delimited(bytes.split_off(..length)?)
+            }
+            FIXED64 => bytes.split_off(..8).map(|_| WireField::Fixed)?,
+            FIXED32 => bytes.split_off(..4).map(|_| WireField::Fixed)?,
+            _ => return None,
+        };
+        Some((tag >> 3, field))
+    })
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.split_off_first()?;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
 /// Encodes a message.
 pub(super) fn encode(write: impl FnOnce(&mut ProtobufWriter)) -> Vec<u8> {
     let mut message = ProtobufWriter::default();

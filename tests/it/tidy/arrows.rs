@@ -36,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Joins the queue of `durable_spool` to the metrics.
     ("spool", &["domain", "telemetry"]),
     // Exports the spans of callbacks; what it knows about the path of a callback, it is told.
-    ("traces", &["config", "domain", "telemetry"]),
+    ("traces", &["config", "domain", "http_client", "telemetry"]),
     // Makes an event durable, in Kafka or in `durable_spool`; its tests also check the spool's metrics.
     ("deliver", &["domain", "kafka", "spool", "telemetry", "traces"]),
     // Connects the steps; independent of HTTP and Kafka.
