@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{
     error::CredentialError,
     issuer::{AwsCredentials, Issuer},
-    token_file::read_token,
+    token_file::{TokenForm, read_token},
 };
 use crate::{
     config::{AwsKeys, ContainerAuthorization},
@@ -48,7 +48,9 @@ pub(super) async fn fetch_container(
     authorization: Option<&ContainerAuthorization>,
 ) -> Result<AwsCredentials, CredentialError> {
     let authorization = match authorization {
-        Some(ContainerAuthorization::File(path)) => Some(read_token("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path)?),
+        Some(ContainerAuthorization::File(path)) => {
+            Some(read_token("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path, TokenForm::Header)?)
+        }
         Some(ContainerAuthorization::Token(token)) => Some(token.expose_secret().to_owned()),
         None => None,
     };

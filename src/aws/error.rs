@@ -51,7 +51,7 @@ pub(crate) enum CredentialError {
         /// What to check.
         hint: &'static str,
     },
-    /// The credentials that the service has are of the past.
+    /// The credentials that the service has have expired.
     #[error("{service} has only credentials that expired; check the clock of this machine, and that service")]
     Expired {
         /// The name of the service.

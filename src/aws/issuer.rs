@@ -51,11 +51,8 @@ impl Issuer {
     }
 
     fn unreachable(self, error: reqwest::Error) -> CredentialError {
-        let reason = if error.is_timeout() {
-            "the request timed out".to_owned()
-        } else {
-            short(&http_client::innermost(error))
-        };
+        let reason =
+            if error.is_timeout() { "the request timed out".to_owned() } else { short(&http_client::innermost(error)) };
         CredentialError::Unreachable { service: self.name, reason, hint: self.hint }
     }
 }

@@ -16,8 +16,8 @@ mod presign;
 mod token_file;
 mod web_identity;
 
+pub(crate) use crate::http_client::USER_AGENT;
 pub(crate) use credentials::CredentialClient;
 pub(crate) use error::CredentialError;
-pub(crate) use crate::http_client::USER_AGENT;
 pub(crate) use issuer::AwsCredentials;
 pub use presign::{TOKEN_LIFETIME, msk_token};

@@ -11,8 +11,17 @@ use super::error::CredentialError;
 /// The largest file of a token.
 const MAX_FILE_BYTES: u64 = 65_536;
 
+/// Which characters a token has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenForm {
+    /// Visible ASCII.
+    Word,
+    /// The value of a header: also spaces, as in `Basic dXNlcg==`.
+    Header,
+}
+
 /// Reads a token that another program keeps current. Blocks.
-pub(super) fn read_token(variable: &'static str, path: &Path) -> Result<String, CredentialError> {
+pub(super) fn read_token(variable: &'static str, path: &Path, form: TokenForm) -> Result<String, CredentialError> {
     let failed = |error: io::Error| CredentialError::TokenFile { variable, reason: error.kind() };
     // Opening a pipe would wait for a writer.
     if !fs::metadata(path).map_err(failed)?.is_file() {
@@ -22,7 +31,8 @@ pub(super) fn read_token(variable: &'static str, path: &Path) -> Result<String, 
     let file = File::open(path).map_err(failed)?;
     file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
     let token = text.trim();
-    if token.is_empty() || text.len() as u64 > MAX_FILE_BYTES || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() || (byte == b' ' && form == TokenForm::Header);
+    if token.is_empty() || text.len() as u64 > MAX_FILE_BYTES || !token.bytes().all(is_allowed) {
         return Err(CredentialError::TokenFile { variable, reason: io::ErrorKind::InvalidData });
     }
     Ok(token.to_owned())
@@ -35,7 +45,7 @@ mod tests {
     use super::*;
 
     fn problem(path: &Path) -> String {
-        read_token("VARIABLE", path).unwrap_err().to_string()
+        read_token("VARIABLE", path, TokenForm::Word).unwrap_err().to_string()
     }
 
     #[test]
@@ -44,11 +54,15 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("token");
         fs::write(&file, " a.b-c_d=\r\n").unwrap();
-        assert_eq!(read_token("VARIABLE", &file).unwrap(), "a.b-c_d=");
+        assert_eq!(read_token("VARIABLE", &file, TokenForm::Word).unwrap(), "a.b-c_d=");
         for text in ["", "\n", "two words", "ä", &"a".repeat(65_537)] {
             fs::write(&file, text).unwrap();
             assert!(problem(&file).starts_with("VARIABLE cannot be read (invalid data); "), "{}", problem(&file));
         }
+        fs::write(&file, "Basic static%20token2\n").unwrap();
+        assert_eq!(read_token("VARIABLE", &file, TokenForm::Header).unwrap(), "Basic static%20token2");
+        fs::write(&file, "two\nlines").unwrap();
+        assert!(read_token("VARIABLE", &file, TokenForm::Header).is_err());
         fs::remove_file(&file).unwrap();
         assert!(problem(&file).contains("(entity not found)"));
         assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());

@@ -11,7 +11,7 @@ use roxmltree::{Document, Node};
 use super::{
     error::CredentialError,
     issuer::{AwsCredentials, Issuer},
-    token_file::read_token,
+    token_file::{TokenForm, read_token},
 };
 use crate::config::{AwsKeys, WebIdentity};
 
@@ -31,7 +31,7 @@ pub(super) async fn fetch(
     identity: &WebIdentity,
     region: &str,
 ) -> Result<AwsCredentials, CredentialError> {
-    let token = read_token("AWS_WEB_IDENTITY_TOKEN_FILE", &identity.token_file)?;
+    let token = read_token("AWS_WEB_IDENTITY_TOKEN_FILE", &identity.token_file, TokenForm::Word)?;
     let form = [
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),

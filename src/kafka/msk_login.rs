@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kafka_token::ClientToken;
+use kafka_token::{ClientToken, SetTokenError};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Builder;
@@ -30,6 +30,8 @@ use crate::{
 
 /// The time from a failure to the next attempt, as librdkafka has it for the tokens that it requests itself.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
+/// By how much the clock and the timer may differ before the clock counts as set.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 /// How often the clock is compared, which can be set, and which stands still for timers while a machine is suspended.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 /// By how much credentials outlive a token for which no others are requested.
@@ -93,40 +95,49 @@ impl TokenRefresher {
 
     /// Gives the client the present token if there is one, and each later one until the registration is dropped.
     pub(super) fn register(self: Arc<Self>, client: Arc<dyn TokenReceiver>) -> TokenRegistration {
+        let now = Timestamp::from(SystemTime::now());
         let mut state = self.state.lock();
-        if let Some(token) = &state.token {
-            token.give(&*client);
-        }
+        let has_token = state.token.as_ref().is_some_and(|token| token.expires > now && token.give(&*client).is_ok());
         state.last_id += 1;
-        let (id, failure) = (state.last_id, state.failure.clone());
-        state.clients.push((id, Arc::clone(&client)));
-        drop(state);
-        if let Some(reason) = failure {
-            client.fail(&reason);
+        let id = state.last_id;
+        // The failure of a renewal is none for a client whose token is valid. Under the lock, it cannot follow a newer token.
+        if let Some(reason) = state.failure.as_ref().filter(|_| !has_token) {
+            client.fail(reason);
         }
+        state.clients.push((id, client));
+        drop(state);
         TokenRegistration { refresher: self, id }
     }
 
     async fn run(self: Arc<Self>, mut credentials: CredentialCache) {
         loop {
-            let now = Timestamp::from(SystemTime::now());
-            let pause = self.renew(&mut credentials, now).await;
-            wait(now, pause).await;
+            let pause = self.renew(&mut credentials, || SystemTime::now().into()).await;
+            wait(SystemTime::now().into(), pause).await;
         }
     }
 
     /// Signs a token for all clients. Returns the time until the next one is due.
-    async fn renew(&self, credentials: &mut CredentialCache, now: Timestamp) -> Duration {
-        let (usable, failure) = credentials.get(now).await;
+    async fn renew(&self, credentials: &mut CredentialCache, clock: impl Fn() -> Timestamp) -> Duration {
+        let (usable, failure) = credentials.get(clock()).await;
         if let Some(error) = &failure {
             token_failure::report(&token_failure::message(&error.to_string()));
         }
+        // The request for credentials took time.
+        let now = clock();
         let token = usable.and_then(|usable| SignedToken::sign(&usable, &credentials.msk, now));
         let due = token.as_ref().map(|token| now.until(token.expires).mul_f64(0.8));
         let mut state = self.state.lock();
         state.failure = failure.map(|error| error.to_string());
         if let Some(token) = token {
-            state.clients.iter().for_each(|(_, client)| token.give(&**client));
+            let refused = state.clients.iter().find_map(|(_, client)| {
+                let refused = token.give(&**client).err().map(|error| error.to_string())?;
+                client.fail(&refused);
+                Some(refused)
+            });
+            if let Some(reason) = refused {
+                token_failure::report(&token_failure::message(&reason));
+                state.failure = Some(reason);
+            }
             state.token = Some(token);
         } else if let Some(reason) = &state.failure {
             state.clients.iter().for_each(|(_, client)| client.fail(reason));
@@ -138,13 +149,14 @@ impl TokenRefresher {
     }
 }
 
-/// Waits for the pause by the clock or by the timer, whichever ends first.
+/// Waits for the pause by the clock or by the timer, whichever ends first, or until the clock was set back.
 async fn wait(from: Timestamp, pause: Duration) {
     let began = Instant::now();
     loop {
-        let by_clock = from.until(SystemTime::now().into());
-        let remaining = pause.saturating_sub(by_clock.max(began.elapsed()));
-        if remaining.is_zero() {
+        let (now, elapsed) = (Timestamp::from(SystemTime::now()), began.elapsed());
+        let remaining = pause.saturating_sub(from.until(now).max(elapsed));
+        // A token that was signed by a clock that was wrong is not valid, so one is signed at once.
+        if remaining.is_zero() || now.after(CLOCK_TOLERANCE) < from.after(elapsed) {
             return;
         }
         tokio::time::sleep(remaining.min(CLOCK_INTERVAL)).await;
@@ -159,13 +171,11 @@ impl SignedToken {
         Some(Self { text, expires, access_key_id: credentials.keys.access_key_id.clone() })
     }
 
-    fn give(&self, client: &dyn TokenReceiver) {
+    fn give(&self, client: &dyn TokenReceiver) -> Result<(), SetTokenError> {
         let since_epoch = Duration::from_millis(u64::try_from(self.expires.unix_millis()).unwrap_or(0));
         let expires = SystemTime::UNIX_EPOCH + since_epoch;
         let token = ClientToken { value: self.text.expose_secret(), expires, principal: &self.access_key_id };
-        if let Err(error) = client.receive(token) {
-            tracing::debug!(%error, "cannot set the token of a Kafka client");
-        }
+        client.receive(token)
     }
 }
 
@@ -209,8 +219,6 @@ impl CredentialCache {
 
 #[cfg(test)]
 mod tests {
-    use kafka_token::SetTokenError;
-
     use super::*;
     use crate::config::{AwsCredentialSource, AwsKeys};
 
@@ -223,6 +231,20 @@ mod tests {
             assert!(token.expires > SystemTime::now() && !token.value.is_empty());
             self.0.lock().push(token.principal.to_owned());
             Ok(())
+        }
+
+        fn fail(&self, reason: &str) {
+            self.0.lock().push(reason.to_owned());
+        }
+    }
+
+    /// Takes no token.
+    #[derive(Default)]
+    struct RefusingReceiver(Mutex<Vec<String>>);
+
+    impl TokenReceiver for RefusingReceiver {
+        fn receive(&self, _token: ClientToken<'_>) -> Result<(), SetTokenError> {
+            Err(SetTokenError::InvalidCharacter)
         }
 
         fn fail(&self, reason: &str) {
@@ -265,13 +287,13 @@ mod tests {
         let [early, late] = [(); 2].map(|()| Arc::new(Receiver::default()));
         let registration = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&early));
         assert_eq!(early.received(), Vec::<String>::new());
-        let pause = refresher.renew(&mut credentials, now()).await;
+        let pause = refresher.renew(&mut credentials, now).await;
         assert_eq!(pause, TOKEN_LIFETIME.mul_f64(0.8));
         let _late = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&late));
         assert_eq!((early.received(), late.received()), (vec!["key".to_owned()], vec!["key".to_owned()]));
         drop(registration);
         assert_eq!(Arc::strong_count(&early), 1, "the owner has the last reference");
-        refresher.renew(&mut credentials, now()).await;
+        refresher.renew(&mut credentials, now).await;
         assert_eq!((early.received().len(), late.received().len()), (1, 2));
     }
 
@@ -280,7 +302,7 @@ mod tests {
         let refresher = Arc::new(TokenRefresher::default());
         let [early, late] = [(); 2].map(|()| Arc::new(Receiver::default()));
         let _early = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&early));
-        assert_eq!(refresher.renew(&mut CredentialCache::new(&unreachable()), now()).await, RETRY_PAUSE);
+        assert_eq!(refresher.renew(&mut CredentialCache::new(&unreachable()), now).await, RETRY_PAUSE);
         let _late = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&late));
         for receiver in [early, late] {
             let received = receiver.received();
@@ -289,18 +311,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn token_that_a_client_refuses_is_a_failure() {
+        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(RefusingReceiver::default()));
+        let _registration = Arc::clone(&refresher).register(Arc::<RefusingReceiver>::clone(&receiver));
+        let mut credentials = CredentialCache::new(&msk(AwsCredentialSource::Environment(keys("key"))));
+        assert_eq!(refresher.renew(&mut credentials, now).await, RETRY_PAUSE);
+        let refused = SetTokenError::InvalidCharacter.to_string();
+        assert_eq!(*receiver.0.lock(), [refused]);
+    }
+
+    #[tokio::test]
+    async fn client_with_a_valid_token_learns_nothing_of_a_failed_renewal() {
+        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(Receiver::default()));
+        let present = now();
+        assert_eq!(refresher.renew(&mut known(TOKEN_LIFETIME, present), || present).await, RETRY_PAUSE);
+        let _registration = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&receiver));
+        assert_eq!(receiver.received(), ["former"]);
+    }
+
+    #[tokio::test]
     async fn former_credentials_are_used_until_they_expire() {
         let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(Receiver::default()));
         let _registration = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&receiver));
         let now = now();
         let hour = Duration::from_secs(3600);
-        let pause = refresher.renew(&mut known(hour, now), now).await;
+        let pause = refresher.renew(&mut known(hour, now), || now).await;
         assert_eq!(pause, TOKEN_LIFETIME.mul_f64(0.8), "they outlive the token, so none are requested");
-        assert_eq!(refresher.renew(&mut known(TOKEN_LIFETIME, now), now).await, RETRY_PAUSE);
+        assert_eq!(refresher.renew(&mut known(TOKEN_LIFETIME, now), || now).await, RETRY_PAUSE);
         let short = Duration::from_secs(5);
-        assert_eq!(refresher.renew(&mut known(short, now), now).await, short.mul_f64(0.8));
+        assert_eq!(refresher.renew(&mut known(short, now), || now).await, short.mul_f64(0.8));
         assert_eq!(receiver.received(), ["former"; 3]);
-        assert_eq!(refresher.renew(&mut known(Duration::ZERO, now), now).await, RETRY_PAUSE);
+        assert_eq!(refresher.renew(&mut known(Duration::ZERO, now), || now).await, RETRY_PAUSE);
         assert!(receiver.received()[3].contains("does not answer"));
     }
 
@@ -308,5 +349,13 @@ mod tests {
     async fn wait_ends_when_the_clock_has_passed_the_pause() {
         let hour = Duration::from_secs(3600);
         wait(now().before(hour), hour).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wait_ends_when_the_clock_was_set_back() {
+        let hour = Duration::from_secs(3600);
+        let began = Instant::now();
+        wait(now().after(hour), hour).await;
+        assert!(began.elapsed() < hour);
     }
 }

@@ -6,6 +6,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use reqwest::Url;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -207,7 +208,7 @@ impl AwsSection {
         };
         let token = self
             .container_authorization_token
-            .map(|token| checked_text(&AWS_CONTAINER_AUTHORIZATION_TOKEN, token, validator));
+            .map(|token| header_text(&AWS_CONTAINER_AUTHORIZATION_TOKEN, token, validator));
         // The file comes first, as in the SDKs, because it can be renewed.
         let authorization = match (self.container_authorization_token_file, token) {
             (Some(path), _) => Some(ContainerAuthorization::File(path.into())),
@@ -219,7 +220,7 @@ impl AwsSection {
 
 fn agent_path(path: &str, validator: &mut Validator) -> Option<String> {
     let url = format!("{ECS_AGENT}{path}");
-    if path.starts_with('/') && PublicUrl::parse(&url).is_ok() {
+    if path.starts_with('/') && is_request_url(&url) {
         return Some(url);
     }
     validator.report(
@@ -230,7 +231,13 @@ fn agent_path(path: &str, validator: &mut Validator) -> Option<String> {
 }
 
 fn agent_url(url: String, validator: &mut Validator) -> Option<String> {
-    let url = base_url(&AWS_CONTAINER_CREDENTIALS_FULL_URI, url, validator)?;
+    if !is_request_url(&url) {
+        validator.report(
+            &AWS_CONTAINER_CREDENTIALS_FULL_URI,
+            "is not a URL; write https:// or http://, a host, and a port, a path or a query if it has them",
+        );
+        return None;
+    }
     let is_agent = |authority: &str| {
         let host = host_of(authority);
         let is_known = |agent: &&str| agent.parse::<IpAddr>().ok() == host.parse().ok();
@@ -245,6 +252,12 @@ fn agent_url(url: String, validator: &mut Validator) -> Option<String> {
          agent of Amazon ECS or EKS",
     );
     None
+}
+
+/// Whether it is the URL of a request, which may have a query.
+fn is_request_url(url: &str) -> bool {
+    let before_query = url.split_once('?').map_or(url, |(before, _)| before);
+    PublicUrl::parse(before_query).is_ok() && Url::parse(url).is_ok_and(|url| url.fragment().is_none())
 }
 
 fn base_url(variable: &'static Variable, url: String, validator: &mut Validator) -> Option<String> {
@@ -274,6 +287,15 @@ fn checked_text(variable: &'static Variable, text: String, validator: &mut Valid
             variable,
             "contains a space, a line break or another character that is not visible ASCII; remove it",
         );
+    }
+    text
+}
+
+/// Returns the text, which becomes the value of a header, such as `Basic dXNlcg==`.
+fn header_text(variable: &'static Variable, text: String, validator: &mut Validator) -> String {
+    let text = text.trim().to_owned();
+    if !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        validator.report(variable, "contains a line break or another character that is not ASCII; remove it");
     }
     text
 }
