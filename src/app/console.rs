@@ -187,7 +187,7 @@ fn time(gauge: &IntGauge) -> Option<Timestamp> {
 
 /// What the console reads from Kafka. The verifier has the keys that are in use.
 pub(super) fn records(config: &Config, follower: Option<&ProfileFollower>, verifier: Verifier) -> RecordSources {
-    let classifier = LetterClassifier::new(&config.public_urls, verifier);
+    let classifier = LetterClassifier::new(&config.public_urls, verifier, config.traces.trusts_context);
     RecordSources::new(&config.kafka, follower.map(ProfileFollower::profiles), classifier)
 }
 

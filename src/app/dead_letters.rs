@@ -56,7 +56,7 @@ impl DeadLettersError {
 /// [`StartError::Key`].
 pub(crate) fn letter_classifier(config: &DeadLettersConfig) -> Result<LetterClassifier, StartError> {
     let verifier = Verifier::new(config.public_urls.clone(), keyring(&config.twilio)?);
-    Ok(LetterClassifier::new(&config.public_urls, verifier))
+    Ok(LetterClassifier::new(&config.public_urls, verifier, config.trusts_context))
 }
 
 /// Passes the selected dead letters to the observer, with what a replay would make of each. Publishes nothing. Returns how many

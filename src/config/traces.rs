@@ -1,9 +1,10 @@
 //! The export of traces. The names and defaults are those of the OpenTelemetry specification, unless docs/configuration.md says
 //! otherwise.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use percent_encoding::percent_decode_str;
+use reqwest::Certificate;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -122,27 +123,38 @@ pub(super) struct TraceSection {
 }
 
 impl TraceSection {
-    fn validate(self, validator: &mut Validator) -> Option<bool> {
+    pub(super) fn validate(self, validator: &mut Validator) -> Option<bool> {
         validator.parse_choice(&TRACE_CONTEXT, self.context, &[("trust", true), ("ignore", false)])
     }
 }
 
-/// Checks all variables, also those that have no effect: they are often set for every program of a machine.
+/// Checks the variables of the export only if it is on: they are often set for every program of a machine, and some of their
+/// standard values are not known here.
 pub(super) fn validate(otel: OtelSection, trace: TraceSection, validator: &mut Validator) -> Option<TracesConfig> {
     let described = otel.describe(&trace, validator);
-    let (exporter, disabled) = (otel.traces_exporter.clone(), otel.sdk_disabled.clone());
-    let url = otel.url(validator);
-    let export = otel.export(validator);
-    let is_exported = validator.parse_choice(&OTEL_TRACES_EXPORTER, exporter, &[("otlp", true), ("none", false)]);
-    let is_disabled = validator.parse_bool(&OTEL_SDK_DISABLED, disabled);
     let trusts_context = trace.validate(validator);
-    let is_on = !is_disabled? && is_exported?;
-    let (url, export) = (url?, export?);
-    let export = url.filter(|_| is_on).map(|url| ExportConfig { url, ..export });
+    let export = if otel.is_on() {
+        let (exporter, disabled) = (otel.traces_exporter.clone(), otel.sdk_disabled.clone());
+        let exporter = validator.parse_choice(&OTEL_TRACES_EXPORTER, exporter, &[("otlp", ()), ("none", ())]);
+        let disabled = validator.parse_bool(&OTEL_SDK_DISABLED, disabled);
+        let (url, export) = (otel.url(validator), otel.export(validator));
+        exporter.and(disabled)?;
+        let (url, export) = (url?, export?);
+        url.map(|url| ExportConfig { url, ..export })
+    } else {
+        None
+    };
     Some(TracesConfig { trusts_context: trusts_context?, export, described })
 }
 
 impl OtelSection {
+    /// Whether there is an endpoint, and neither switch turns the export off.
+    fn is_on(&self) -> bool {
+        let has_endpoint = self.exporter_otlp_endpoint.is_some() || self.exporter_otlp_traces_endpoint.is_some();
+        let is = |given: &Option<String>, off: &str| given.as_ref().is_some_and(|text| text.eq_ignore_ascii_case(off));
+        has_endpoint && !is(&self.sdk_disabled, "true") && !is(&self.traces_exporter, "none")
+    }
+
     /// The URL of the endpoint; `Some(None)` without one, and `None` after a problem.
     fn url(&self, validator: &mut Validator) -> Option<Option<String>> {
         let general = self.exporter_otlp_endpoint.as_deref();
@@ -161,8 +173,7 @@ impl OtelSection {
     fn export(self, validator: &mut Validator) -> Option<ExportConfig> {
         let encoding = encoding(self.exporter_otlp_protocol, validator);
         let headers = headers([self.exporter_otlp_headers, self.exporter_otlp_headers_file], validator);
-        let certificate =
-            self.exporter_otlp_certificate.map(|path| validator.check_readable(&OTEL_EXPORTER_OTLP_CERTIFICATE, path));
+        let certificate = self.exporter_otlp_certificate.map(|path| certificate_file(path, validator));
         let timeout = validator.parse_number(&OTEL_EXPORTER_OTLP_TIMEOUT, self.exporter_otlp_timeout, 1..=60_000);
         let resource = resource(self.service_name, self.resource_attributes, validator);
         let sampler = sampler(self.traces_sampler, self.traces_sampler_arg, validator);
@@ -258,7 +269,7 @@ fn headers([text, path]: [Option<String>; 2], validator: &mut Validator) -> Opti
     let secret = validator.read_secret(variables, [text, path], "name=value,name=value")?;
     let problem = "is not a header; write name=value, separated by commas, with the value percent-encoded";
     let pairs = pairs(&secret.text).and_then(|pairs| {
-        let invalid = pairs.iter().position(|(name, value)| !is_header_name(name) || value.contains(char::is_control));
+        let invalid = pairs.iter().position(|(name, value)| !is_header_name(name) || !is_header_value(value));
         invalid.map_or(Ok(pairs), Err)
     });
     match pairs {
@@ -268,6 +279,22 @@ fn headers([text, path]: [Option<String>; 2], validator: &mut Validator) -> Opti
             None
         }
     }
+}
+
+/// Returns the path of a PEM file with a certificate.
+fn certificate_file(path: String, validator: &mut Validator) -> Option<String> {
+    let path = validator.check_readable(&OTEL_EXPORTER_OTLP_CERTIFICATE, path)?;
+    let certificates = fs::read(&path).ok().and_then(|pem| Certificate::from_pem_bundle(&pem).ok());
+    if certificates.is_some_and(|certificates| !certificates.is_empty()) {
+        return Some(path);
+    }
+    let instead = "write the path of a PEM file with at least one block BEGIN CERTIFICATE";
+    validator.report(&OTEL_EXPORTER_OTLP_CERTIFICATE, format!("names a file without a certificate; {instead}"));
+    None
+}
+
+fn is_header_value(value: &str) -> bool {
+    value.bytes().all(|b| b == b'\t' || b == b' ' || b.is_ascii_graphic())
 }
 
 fn is_header_name(name: &str) -> bool {
@@ -299,19 +326,27 @@ fn resource(
     Some(pairs)
 }
 
-/// Parses `key=value,key=value` with percent-encoded values.
+/// Parses `key=value,key=value`, percent-encoded. Of several values of a key, the last one counts.
 ///
 /// # Errors
 /// The index of the first item that is not a pair.
 fn pairs(text: &str) -> Result<Vec<(String, String)>, usize> {
     let items = text.split(',').map(str::trim).enumerate().filter(|(_, item)| !item.is_empty());
-    items
-        .map(|(index, item)| {
-            let (key, value) = item.split_once('=').ok_or(index)?;
-            let (key, value) = (key.trim(), percent_decode_str(value.trim()).decode_utf8().map_err(|_| index)?);
-            if key.is_empty() { Err(index) } else { Ok((key.to_owned(), value.into_owned())) }
-        })
-        .collect()
+    let decoded = |index, text: &str| {
+        let text = percent_decode_str(text.trim()).decode_utf8().map_err(|_| index)?;
+        Ok::<String, usize>(text.into_owned())
+    };
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for (index, item) in items {
+        let (key, value) = item.split_once('=').ok_or(index)?;
+        let (key, value) = (decoded(index, key)?, decoded(index, value)?);
+        match pairs.iter_mut().find(|(known, _)| *known == key) {
+            _ if key.is_empty() => return Err(index),
+            Some((_, former)) => *former = value,
+            None => pairs.push((key, value)),
+        }
+    }
+    Ok(pairs)
 }
 
 fn sampler(given: Option<String>, argument: Option<String>, validator: &mut Validator) -> Option<SamplerConfig> {

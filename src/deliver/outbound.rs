@@ -95,7 +95,8 @@ impl Fallback {
 /// says that it was spooled. Names nothing of the callback but what the line of the callback names.
 pub(super) fn report_published(tracer: &Tracer, record: &Record, written: &TopicPosition, start: SpanStart) {
     let trace_parent = record.header(cloud_events::TRACE_PARENT_HEADER);
-    tracer.record_drained(trace_parent, record.key.as_deref(), written, start);
+    let context = [trace_parent, record.header(cloud_events::TRACE_STATE_HEADER)];
+    tracer.record_drained(context, record.key.as_deref(), written, start);
     let TopicPosition { topic, position } = written;
     tracing::info!(
         ce_id = record.header(cloud_events::ID_HEADER),

@@ -80,11 +80,14 @@ impl fmt::Display for SpanId {
 
 impl TraceParent {
     const SAMPLED: u8 = 1;
+    /// Of W3C Trace Context, level 2.
+    const RANDOM: u8 = 2;
 
     /// A span of this process.
     #[must_use]
-    pub fn new(trace: TraceId, span: SpanId, is_sampled: bool) -> Self {
-        Self { trace, span, flags: u8::from(is_sampled) }
+    pub fn new(trace: TraceId, span: SpanId, is_sampled: bool, is_random: bool) -> Self {
+        let random = if is_random { Self::RANDOM } else { 0 };
+        Self { trace, span, flags: u8::from(is_sampled) | random }
     }
 
     /// Parses `version-trace_id-parent_id-flags` in lower-case hexadecimal (W3C Trace Context, section 3.2). A version that is
@@ -110,6 +113,12 @@ impl TraceParent {
     #[must_use]
     pub fn is_sampled(self) -> bool {
         self.flags & Self::SAMPLED != 0
+    }
+
+    /// Whether the last 56 bits of the trace's id are random.
+    #[must_use]
+    pub fn is_random(self) -> bool {
+        self.flags & Self::RANDOM != 0
     }
 }
 
@@ -138,9 +147,9 @@ impl TraceState {
         if text.len() > Self::MAX_BYTES {
             return None;
         }
-        let members: Vec<_> = text.split(',').map(|member| member.trim_matches([' ', '\t'])).collect();
-        let named = || members.iter().filter(|member| !member.is_empty());
-        let is_valid = named().all(|member| is_member(member)) && (1..=Self::MAX_MEMBERS).contains(&named().count());
+        let members = || text.split(',').map(|member| member.trim_matches([' ', '\t']));
+        let named = || members().filter(|member| !member.is_empty());
+        let is_valid = named().all(is_member) && (1..=Self::MAX_MEMBERS).contains(&named().count());
         is_valid.then(|| Self(text.to_owned()))
     }
 
@@ -170,8 +179,15 @@ impl TraceContext {
         let text = |value| std::str::from_utf8(value).ok();
         let mut parents = raw.headers.values(TRACE_PARENT_HEADER);
         let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
-        let states: Option<Vec<_>> = raw.headers.values(TRACE_STATE_HEADER).map(text).collect();
-        let state = states.and_then(|states| TraceState::parse(&states.join(",")));
+        let mut states = raw.headers.values(TRACE_STATE_HEADER).map(text);
+        let state = match (states.next(), states.next()) {
+            (None, _) => None,
+            (Some(only), None) => only.and_then(TraceState::parse),
+            (Some(first), second) => {
+                let all: Option<Vec<_>> = [first].into_iter().chain(second).chain(states).collect();
+                all.and_then(|states| TraceState::parse(&states.join(",")))
+            }
+        };
         Some(Self { parent: TraceParent::parse(text(parent)?)?, state })
     }
 }

@@ -42,7 +42,7 @@ pub use self::{
 use crate::{
     domain::{
         AccountSid, Construction, DeadLetterReason, Event, Origin, ProfileSid, ProfileStatusChanged, RejectionReason,
-        Resource, Status, Timestamp, TraceContext,
+        Resource, Status, Timestamp,
     },
     verify::AuthenticCallback,
 };
@@ -72,7 +72,6 @@ pub struct NormalizedCallback {
     extra: ExtraFields,
     construction: Construction,
     idempotency_token: Option<String>,
-    trace: Option<TraceContext>,
     is_test: bool,
 }
 
@@ -101,13 +100,14 @@ impl NormalizedCallback {
         self.status
     }
 
-    /// Creates the event of the callback with this id and time of receipt.
+    /// Creates the event of the callback with this id and time of receipt, without the context of a trace: who continues a trace
+    /// decides about it.
     #[must_use]
     pub fn at(self, id: String, received_at: Timestamp) -> Event {
         Event {
             id,
             is_test: self.is_test,
-            trace: self.trace,
+            trace: None,
             construction: Some(self.construction),
             data: ProfileStatusChanged {
                 account_sid: self.account,
@@ -161,7 +161,6 @@ pub fn normalize(callback: &AuthenticCallback) -> Result<NormalizedCallback, Nor
         errors: details.codes.into_iter().map(RejectionReason::from).collect(),
         valid_until: details.valid_until,
         extra: details.extra,
-        trace: TraceContext::of(raw),
         is_test: fields.iter().any(|field| field.meaning == FieldMeaning::Test),
         account,
         profile,

@@ -201,17 +201,6 @@ fn every_received_field_is_preserved() {
 }
 
 #[test]
-fn valid_traceparent_is_forwarded_and_an_invalid_one_is_not() {
-    let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let trace = |value: &str| {
-        let event = at_receipt(&verified(Encoding::Form, &with("Status=draft"), &[("traceparent", value)])).unwrap();
-        event.trace.map(|trace| trace.parent.to_string())
-    };
-    assert_eq!(trace(valid).as_deref(), Some(valid));
-    assert_eq!(trace("nonsense"), None);
-}
-
-#[test]
 fn codes_of_error_fields_precede_those_of_the_failure_reason() {
     let reason = "FailureReason=18610+and+18601,+18602";
     let body = with(&format!("Status=twilio-rejected&{reason}&ErrorCodes=90210,18603&ErrorCode=18602"));

@@ -168,11 +168,12 @@ impl OutcomeGuard {
     /// Counts and logs the outcome, and returns it.
     pub(crate) fn finish(mut self, outcome: Outcome) -> Outcome {
         self.if_abandoned = None;
-        self.record(outcome);
+        // The connection of an incomplete request is gone.
+        self.record(outcome, outcome != Outcome::Rejected(RejectReason::Incomplete));
         outcome
     }
 
-    fn record(&mut self, outcome: Outcome) {
+    fn record(&mut self, outcome: Outcome, has_response: bool) {
         let duration = self.responded.unwrap_or_else(Instant::now).saturating_duration_since(self.received);
         self.metrics.outcome.of(outcome.kind()).inc();
         self.metrics.callback_seconds.observe(duration.as_secs_f64());
@@ -184,7 +185,7 @@ impl OutcomeGuard {
         if self.is_logged(outcome) {
             let trace = self.trace.trace_id();
             self.log(outcome, duration, trace);
-            self.finish_trace(outcome);
+            self.finish_trace(outcome, has_response);
         }
         if let Some(recent) = self.recent.take() {
             recent.record(|number| self.take_callback(number, outcome, duration));
@@ -192,7 +193,7 @@ impl OutcomeGuard {
     }
 
     /// Records the spans. A callback has spans only if it has a log line: unauthenticated callers could fill the queue.
-    fn finish_trace(&mut self, outcome: Outcome) {
+    fn finish_trace(&mut self, outcome: Outcome, has_response: bool) {
         self.trace.finish(&FinishedCallback {
             outcome,
             reason: self.trail.reason(outcome),
@@ -202,6 +203,7 @@ impl OutcomeGuard {
             event_id: self.trail.event_id.as_deref(),
             written: self.trail.written.as_ref(),
             responded: self.responded,
+            has_response,
         });
     }
 
@@ -276,7 +278,7 @@ impl OutcomeGuard {
 impl Drop for OutcomeGuard {
     fn drop(&mut self) {
         if let Some(outcome) = self.if_abandoned.take() {
-            self.record(outcome);
+            self.record(outcome, self.responded.is_some());
         }
     }
 }

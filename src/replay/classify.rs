@@ -6,6 +6,7 @@ use super::status::{KeepReason, ReplayableEvent};
 use crate::{
     domain::{
         AccountSid, DeadLetterReason, Event, Label as _, ProfileSid, PublicUrl, RawCallback, Resource, SignatureMode,
+        TraceContext,
     },
     kafka::{DeadLetterRecord, complete_headers, raw_body},
     normalize::{CallbackIdentity, normalize},
@@ -27,13 +28,14 @@ pub(crate) struct LetterOutlook {
 /// Decides about dead letters as the service with these settings decides about callbacks.
 pub(crate) struct LetterClassifier {
     decider: Decider,
+    trusts_context: bool,
 }
 
 impl LetterClassifier {
-    /// `verifier` has the keys of today.
-    pub(crate) fn new(urls: &[PublicUrl], verifier: Verifier) -> Self {
+    /// `verifier` has the keys of today. The event has the trace context of the request if `trusts_context`.
+    pub(crate) fn new(urls: &[PublicUrl], verifier: Verifier, trusts_context: bool) -> Self {
         // The size of a letter's request was within the limit when it arrived.
-        Self { decider: Decider::new(urls, verifier, SignatureMode::Enforce, usize::MAX) }
+        Self { decider: Decider::new(urls, verifier, SignatureMode::Enforce, usize::MAX), trusts_context }
     }
 
     /// The kind of profile that the path names; `None` if it is no callback path below the configured URLs.
@@ -56,13 +58,13 @@ impl LetterClassifier {
                 let verified =
                     VerifiedCallback::verify(self.decider.verifier(), raw).map_err(KeepReason::SignatureInvalid)?;
                 let shared_id = CallbackIdentity::of(&verified).shared_event_id();
-                Ok(ReplayableEvent { event: event(&verified, letter)?, shared_id })
+                Ok(ReplayableEvent { event: self.event(&verified, letter)?, shared_id })
             }
             _ => {
                 let construction = letter.construction.ok_or(KeepReason::NoConstruction)?;
                 let callback =
                     AuthenticCallback::of_dead_letter(raw, construction).map_err(|_| KeepReason::NotACallback)?;
-                Ok(ReplayableEvent { event: event(&callback, letter)?, shared_id: None })
+                Ok(ReplayableEvent { event: self.event(&callback, letter)?, shared_id: None })
             }
         }
     }
@@ -98,11 +100,12 @@ impl LetterClassifier {
         let (method, target) = (&letter.request.method, &letter.request.path_and_query);
         self.decider.callback(CapturedRequest { method, target, headers: &headers, body: &body })
     }
-}
 
-fn event(callback: &AuthenticCallback, letter: &DeadLetterRecord) -> Result<Box<Event>, KeepReason> {
-    let normalized = normalize(callback).map_err(|error| KeepReason::Unreadable(error.reason))?;
-    Ok(Box::new(normalized.at(letter.event_id.clone(), letter.time)))
+    fn event(&self, callback: &AuthenticCallback, letter: &DeadLetterRecord) -> Result<Box<Event>, KeepReason> {
+        let normalized = normalize(callback).map_err(|error| KeepReason::Unreadable(error.reason))?;
+        let trace = self.trusts_context.then(|| TraceContext::of(callback.raw())).flatten();
+        Ok(Box::new(Event { trace, ..normalized.at(letter.event_id.clone(), letter.time) }))
+    }
 }
 
 #[cfg(test)]

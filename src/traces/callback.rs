@@ -17,6 +17,8 @@ pub(crate) struct CallbackTrace {
     trusts_context: bool,
     /// The context of the request. It is not verified.
     incoming: Option<TraceContext>,
+    /// The trace of the request, whose context the record has now, if traces are off.
+    continued: Option<TraceId>,
     /// `None` if traces are off.
     recording: Option<Box<CallbackRecording>>,
 }
@@ -39,6 +41,7 @@ struct TracePlace {
     /// The span of the callback.
     span: SpanId,
     is_sampled: bool,
+    is_random: bool,
     parent: Option<SpanId>,
     /// The context of a request that does not decide about its trace.
     link: Option<TraceParent>,
@@ -73,6 +76,8 @@ pub(crate) struct FinishedCallback<'a> {
     pub written: Option<&'a TopicPosition>,
     /// When the response was sent, if that was before now.
     pub responded: Option<Instant>,
+    /// Whether the caller gets a response.
+    pub has_response: bool,
 }
 
 impl CallbackTrace {
@@ -94,7 +99,7 @@ impl CallbackTrace {
                 record: None,
             })
         });
-        Self { trusts_context, incoming: None, recording }
+        Self { trusts_context, incoming: None, continued: None, recording }
     }
 
     /// Takes the trace context and the path of the request.
@@ -119,7 +124,10 @@ impl CallbackTrace {
         began: Option<Instant>,
         result: Result<(ConstructionLabel, Signer), RejectReason>,
     ) {
-        let (Some(recording), Some(began)) = (&mut self.recording, began) else { return };
+        let (Some(recording), Some(began)) = (&mut self.recording, began) else {
+            self.incoming = self.incoming.take().filter(|_| result.is_ok());
+            return;
+        };
         recording.place = Some(match (result, self.incoming.take()) {
             (Ok(_), Some(incoming)) => TracePlace::continuing(&recording.recorder, incoming),
             (Ok(_) | Err(_), incoming) => TracePlace::starting(&recording.recorder, incoming),
@@ -129,11 +137,16 @@ impl CallbackTrace {
 
     /// The context for the record of the callback, which is submitted now.
     pub(crate) fn on_submit(&mut self, destination: Destination) -> Option<TraceContext> {
-        let Some(recording) = &mut self.recording else { return self.incoming.clone() };
+        let Some(recording) = &mut self.recording else {
+            let continued = self.incoming.take();
+            self.continued = continued.as_ref().map(|context| context.parent.trace);
+            return continued;
+        };
         let id = new_span_id();
         recording.record = Some(RecordSpan { id, destination, submitted: Instant::now(), durable: None });
         let place = recording.place.as_ref()?;
-        Some(TraceContext { parent: TraceParent::new(place.trace, id, place.is_sampled), state: place.state.clone() })
+        let parent = TraceParent::new(place.trace, id, place.is_sampled, place.is_random);
+        Some(TraceContext { parent, state: place.state.clone() })
     }
 
     /// Marks the record as durable now.
@@ -147,7 +160,7 @@ impl CallbackTrace {
     pub(crate) fn trace_id(&mut self) -> Option<TraceId> {
         match &mut self.recording {
             Some(recording) => Some(recording.place(&mut self.incoming).trace),
-            None => self.incoming.as_ref().map(|incoming| incoming.parent.trace),
+            None => self.incoming.as_ref().map(|incoming| incoming.parent.trace).or(self.continued),
         }
     }
 
@@ -164,14 +177,15 @@ impl CallbackTrace {
 impl TracePlace {
     fn continuing(recorder: &SpanRecorder, TraceContext { parent, state }: TraceContext) -> Self {
         let is_sampled = recorder.sampler.records(parent.trace, Some(parent));
-        Self { trace: parent.trace, span: new_span_id(), is_sampled, parent: Some(parent.span), link: None, state }
+        let (is_random, span) = (parent.is_random(), new_span_id());
+        Self { trace: parent.trace, span, is_sampled, is_random, parent: Some(parent.span), link: None, state }
     }
 
     fn starting(recorder: &SpanRecorder, incoming: Option<TraceContext>) -> Self {
         let trace = new_trace_id();
         let is_sampled = recorder.sampler.records(trace, None);
         let link = incoming.map(|incoming| incoming.parent);
-        Self { trace, span: new_span_id(), is_sampled, parent: None, link, state: None }
+        Self { trace, span: new_span_id(), is_sampled, is_random: true, parent: None, link, state: None }
     }
 }
 
@@ -193,6 +207,7 @@ impl CallbackRecording {
             trace: place.trace,
             id: new_span_id(),
             parent: Some(place.span),
+            is_random: place.is_random,
             has_remote_parent: false,
             state: place.state.clone(),
             name,
@@ -241,17 +256,20 @@ impl CallbackRecording {
     }
 
     fn server_span(&self, place: &TracePlace, finished: &FinishedCallback<'_>) -> Span {
-        let FinishedCallback { outcome, reason, resource, status, profile, event_id, responded, .. } = finished;
+        let FinishedCallback { outcome, reason, resource, status, profile, event_id, responded, has_response, .. } =
+            finished;
         let (RequestLine { method, route }, server) = (self.line, &self.recorder.server);
         let mut attributes = SpanAttributes::default()
             .text(names::HTTP_METHOD, method)
             .text(names::HTTP_ROUTE, route)
-            .number(names::HTTP_STATUS, (self.recorder.status_of)(*outcome).into())
             .text(names::URL_PATH, self.path.clone().map_or(Cow::Borrowed(route), Cow::Owned))
             .text(names::URL_SCHEME, server.scheme.clone())
             .text(names::SERVER_ADDRESS, server.host.clone());
         if let Some(port) = server.port {
             attributes = attributes.number(names::SERVER_PORT, port);
+        }
+        if *has_response {
+            attributes = attributes.number(names::HTTP_STATUS, (self.recorder.status_of)(*outcome).into());
         }
         let attributes = attributes
             .text(names::OUTCOME, outcome.kind().as_str())
@@ -265,6 +283,7 @@ impl CallbackRecording {
             trace: place.trace,
             id: place.span,
             parent: place.parent,
+            is_random: place.is_random,
             has_remote_parent: place.parent.is_some(),
             state: place.state.clone(),
             name: format!("{verb} {route}").into(),

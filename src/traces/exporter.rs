@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn pause_is_bounded_for_as_many_repetitions_as_there_may_be() {
         let second = Duration::from_secs(1);
-        for (asked, least) in [(None, FIRST_PAUSE / 2), (Some(Duration::ZERO), FIRST_PAUSE / 2), (Some(second), second)] {
+        for (asked, least) in [(None, FIRST_PAUSE / 2), (Some(Duration::ZERO), FIRST_PAUSE / 2), (Some(second), second)]
+        {
             let mut pause = RepetitionPause(FIRST_PAUSE);
             let pauses: Vec<_> = (0..100).map(|_| pause.next(asked)).collect();
             assert!(pauses.iter().all(|pause| (least..=LAST_PAUSE).contains(pause)), "{asked:?}: {pauses:?}");

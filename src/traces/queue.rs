@@ -80,6 +80,7 @@ mod tests {
             trace: TraceId::new(1).unwrap(),
             id: SpanId::new(id).unwrap(),
             parent: None,
+            is_random: true,
             has_remote_parent: false,
             state: None,
             name: "n".into(),

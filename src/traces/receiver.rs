@@ -81,8 +81,7 @@ impl Receiver {
             (scheme, _) => HttpTrust::of_system(scheme == "https"),
         };
         let timeouts = HttpTimeouts { connect: CONNECT_TIMEOUT.min(config.timeout), total: config.timeout };
-        let client =
-            http_client::create(trust, timeouts).map_err(|error| of_url(error.without_url().to_string()))?;
+        let client = http_client::create(trust, timeouts).map_err(|error| of_url(error.without_url().to_string()))?;
         let headers = headers(config).ok_or_else(|| failed("OTEL_EXPORTER_OTLP_HEADERS", "not a header".to_owned()))?;
         Ok(Self { client, url, headers, encoding: config.encoding })
     }

@@ -14,7 +14,7 @@ use crate::domain::{Destination, Label as _, Outcome, PublicUrl, SpanId, TopicPo
 /// What the spans of callbacks say about a request that is known before it is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestLine {
-    /// `GET`, `POST`, or `_OTHER` for any other method.
+    /// A method that HTTP defines, or `_OTHER`.
     pub method: &'static str,
     /// The documented callback path.
     pub route: &'static str,
@@ -65,6 +65,8 @@ impl ServerAddress {
             "http" => Some(80),
             _ => None,
         });
+        // The brackets of an IPv6 address are not part of it.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
         Self { scheme: scheme.to_owned(), host: host.to_owned(), port }
     }
 }
@@ -112,8 +114,8 @@ mod tests {
         for (url, scheme, host, port) in [
             ("https://hooks.example.com", "https", "hooks.example.com", 443),
             ("http://hooks.example.com:8080/prefix", "http", "hooks.example.com", 8080),
-            ("https://[::1]/x", "https", "[::1]", 443),
-            ("https://[::1]:8443/x", "https", "[::1]", 8443),
+            ("https://[::1]/x", "https", "::1", 443),
+            ("https://[::1]:8443/x", "https", "::1", 8443),
         ] {
             let server = ServerAddress::of(&PublicUrl::parse(url).unwrap());
             assert_eq!((&*server.scheme, &*server.host, server.port), (scheme, host, Some(port)), "{url}");

@@ -61,7 +61,7 @@ mod tests {
     fn only_a_sampler_that_follows_its_parent_does_as_the_caller() {
         let (trace, span) = (TraceId::new(1).unwrap(), SpanId::new(1).unwrap());
         for is_sampled in [false, true] {
-            let parent = Some(TraceParent::new(trace, span, is_sampled));
+            let parent = Some(TraceParent::new(trace, span, is_sampled, true));
             for ratio in [0.0, 1.0] {
                 assert_eq!(sampler(true, ratio).records(trace, parent), is_sampled);
                 assert_eq!(sampler(false, ratio).records(trace, parent), ratio > 0.0);

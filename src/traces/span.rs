@@ -31,6 +31,8 @@ pub(super) struct Span {
     pub(super) id: SpanId,
     /// The span that caused it.
     pub(super) parent: Option<SpanId>,
+    /// Whether the id of the trace is random, as W3C Trace Context defines it.
+    pub(super) is_random: bool,
     /// Whether the parent is a span of another process.
     pub(super) has_remote_parent: bool,
     pub(super) state: Option<TraceState>,

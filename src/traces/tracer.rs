@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::TracesConfig,
-    domain::{Destination, Label as _, Outcome, PublicUrl, TopicPosition, TraceParent},
+    domain::{Destination, Label as _, Outcome, PublicUrl, TopicPosition, TraceParent, TraceState},
 };
 
 /// What a tracer needs to know about the rest of the service.
@@ -65,15 +65,16 @@ impl Tracer {
     }
 
     /// Records that a record of the spool was published, whose handover began at `start`. The span continues the trace in which
-    /// the record was created, and links to its creation. `trace_parent` is the header of the record.
+    /// the record was created, and links to its creation. `context` has the headers `traceparent` and `tracestate` of the record.
     pub(crate) fn record_drained(
         &self,
-        trace_parent: Option<&str>,
+        context: [Option<&str>; 2],
         key: Option<&str>,
         written: &TopicPosition,
         start: SpanStart,
     ) {
         let Some(recorder) = &self.recorder else { return };
+        let [trace_parent, state] = context;
         let created = trace_parent.and_then(TraceParent::parse).filter(|parent| parent.is_sampled());
         let Some(created) = created else { return };
         let attributes = written_to(send_to(&written.topic, "send"), written);
@@ -81,8 +82,9 @@ impl Tracer {
             trace: created.trace,
             id: new_span_id(),
             parent: Some(created.span),
+            is_random: created.is_random(),
             has_remote_parent: true,
-            state: None,
+            state: state.and_then(TraceState::parse),
             name: format!("send {}", written.topic).into(),
             // The record carries the context of its creation, and not that of this span.
             kind: SpanKind::Client,

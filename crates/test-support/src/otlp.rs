@@ -65,7 +65,8 @@ impl ReceivedSpan {
 
     /// The `traceparent` of the span, if it is recorded.
     pub fn trace_parent(&self) -> String {
-        format!("00-{}-{}-01", self.text("traceId"), self.text("spanId"))
+        let flags = self.members["flags"].as_u64().unwrap() & 0xff;
+        format!("00-{}-{}-{flags:02x}", self.text("traceId"), self.text("spanId"))
     }
 }
 

@@ -17,7 +17,7 @@ fn verifier(token: &str) -> Verifier {
 }
 
 fn classifier(token: &str) -> LetterClassifier {
-    LetterClassifier::new(&[PublicUrl::parse(BASE).unwrap()], verifier(token))
+    LetterClassifier::new(&[PublicUrl::parse(BASE).unwrap()], verifier(token), true)
 }
 
 /// A signed form with the headers of a callback.
@@ -65,12 +65,15 @@ fn kept(letter: &DeadLetterRecord) -> KeepReason {
 fn event_of_a_letter_is_the_one_that_the_service_would_have_made() {
     let raw = form(FORM);
     let verified = VerifiedCallback::verify(&verifier("token"), raw.clone()).unwrap();
-    let expected = normalize(&verified).unwrap().at(ID.to_owned(), "2026-11-20T11:04:00.123Z".parse().unwrap());
+    let event = normalize(&verified).unwrap().at(ID.to_owned(), "2026-11-20T11:04:00.123Z".parse().unwrap());
+    let expected = Event { trace: TraceContext::of(&raw), ..event };
     assert!(expected.trace.is_some() && expected.data.idempotency_token.is_some());
     for reason in [DeadLetterReason::MissingStatus, DeadLetterReason::SignatureFailed, DeadLetterReason::RefusedByTopic]
     {
         let replayable = classifier("token").classify(&read(&record(&raw, reason))).unwrap();
         assert_eq!(*replayable.event, expected, "{reason}");
+        let ignoring = LetterClassifier::new(&[PublicUrl::parse(BASE).unwrap()], verifier("token"), false);
+        assert_eq!(ignoring.classify(&read(&record(&raw, reason))).unwrap().event.trace, None, "{reason}");
     }
 }
 
@@ -102,7 +105,7 @@ fn letter_that_is_not_understood_stays_with_its_reason_of_today() {
         form("AccountSid=AC00000000000000000000000000000001&BundleSid=BU00000000000000000000000000000002");
     let letter = read(&record(&without_status, DeadLetterReason::InvalidProfileSid));
     assert_eq!(kept(&letter), KeepReason::Unreadable(DeadLetterReason::MissingStatus));
-    let unread = LetterClassifier::new(&[PublicUrl::parse(BASE).unwrap()], verifier("token"));
+    let unread = LetterClassifier::new(&[PublicUrl::parse(BASE).unwrap()], verifier("token"), true);
     assert_eq!(unread.resource(&letter), Some(Resource::CustomerProfile));
 }
 

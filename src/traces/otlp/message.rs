@@ -71,7 +71,7 @@ fn write_span<W: MessageWriter>(out: &mut W, span: &Span) {
     if span.has_failed {
         out.message((15, "status"), |out| out.enumeration((3, "code"), STATUS_ERROR));
     }
-    out.fixed32((16, "flags"), flags(true, span.has_remote_parent));
+    out.fixed32((16, "flags"), flags((true, span.is_random), span.has_remote_parent));
 }
 
 const STATUS_ERROR: u32 = 2;
@@ -87,14 +87,18 @@ fn write_value<W: MessageWriter>(out: &mut W, value: &AttributeValue) {
 fn write_link<W: MessageWriter>(out: &mut W, link: TraceParent) {
     out.id((1, "traceId"), &trace_bytes(link.trace));
     out.id((2, "spanId"), &span_bytes(link.span));
-    out.fixed32((6, "flags"), flags(link.is_sampled(), true));
+    out.fixed32((6, "flags"), flags((link.is_sampled(), link.is_random()), true));
 }
 
 /// The flags of W3C Trace Context in the lowest byte, and above them whether the parent, or the linked span, is remote.
-fn flags(is_sampled: bool, is_remote: bool) -> u32 {
+fn flags((is_sampled, is_random): (bool, bool), is_remote: bool) -> u32 {
+    const IS_RANDOM: u32 = 2;
     const IS_REMOTE_IS_KNOWN: u32 = 0x100;
     const IS_REMOTE: u32 = 0x200;
-    u32::from(is_sampled) | IS_REMOTE_IS_KNOWN | if is_remote { IS_REMOTE } else { 0 }
+    u32::from(is_sampled)
+        | if is_random { IS_RANDOM } else { 0 }
+        | IS_REMOTE_IS_KNOWN
+        | if is_remote { IS_REMOTE } else { 0 }
 }
 
 fn trace_bytes(id: TraceId) -> [u8; 16] {

@@ -17,6 +17,7 @@ fn span() -> Span {
         trace,
         id,
         parent: SpanId::new(0x04),
+        is_random: true,
         has_remote_parent: true,
         state: None,
         name: "n".into(),
@@ -24,7 +25,7 @@ fn span() -> Span {
         start: 1,
         end: 2,
         attributes: SpanAttributes::default().text("t", "x").number("i", -1).flag("f", false),
-        link: Some(TraceParent::new(trace, id, false)),
+        link: Some(TraceParent::new(trace, id, false, true)),
         has_failed: true,
     }
 }
@@ -45,9 +46,9 @@ fn json_has_the_names_and_types_of_otlp() {
             { "key": "i", "value": { "intValue": "-1" } },
             { "key": "f", "value": { "boolValue": false } },
         ],
-        "links": [{ "traceId": "00000000000000000000000000000102", "spanId": "0000000000000003", "flags": 0x300 }],
+        "links": [{ "traceId": "00000000000000000000000000000102", "spanId": "0000000000000003", "flags": 0x302 }],
         "status": { "code": 2 },
-        "flags": 0x301,
+        "flags": 0x303,
     });
     assert_eq!(scope["spans"], json!([expected]));
 }

@@ -16,7 +16,9 @@ fn traces(variables: &[(&str, &str)]) -> TracesConfig {
 #[test]
 fn every_variable_of_traces_reaches_its_setting() {
     let headers = file("otlp-headers", b"authorization=Basic%20a%2Cb,x-b = c\n").display().to_string();
-    let authorities = file("otlp-authorities", b"pem").display().to_string();
+    let authorities = file("otlp-authorities", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .display()
+        .to_string();
     let all = traces(&[
         ENDPOINT,
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/json"),
@@ -24,7 +26,7 @@ fn every_variable_of_traces_reaches_its_setting() {
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", &authorities),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "200"),
         ("OTEL_SERVICE_NAME", "bridge"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,team=a%20b,"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,te%61m=x,team=a%20b,"),
         ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
@@ -68,8 +70,26 @@ fn own_endpoint_is_complete_and_either_switch_turns_traces_off() {
     for variables in [&[own][..], &[ENDPOINT, own]] {
         assert_eq!(traces(variables).export.unwrap().url, own.1);
     }
-    for off in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
+    for off in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "None")] {
         assert!(traces(&[ENDPOINT, off]).export.is_none(), "{off:?}");
+    }
+}
+
+/// A machine can have them for all of its programs.
+#[test]
+fn values_of_traces_that_are_not_known_stop_no_start_while_traces_are_off() {
+    let unknown = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+        ("OTEL_TRACES_SAMPLER_ARG", "endpoint=http://localhost:14250"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent"),
+    ];
+    for off in [
+        &[("OTEL_TRACES_EXPORTER", "console")][..],
+        &[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")],
+        &[ENDPOINT, ("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "console")],
+    ] {
+        assert!(traces(&[&unknown, off].concat()).export.is_none(), "{off:?}");
     }
 }
 
@@ -101,6 +121,9 @@ fn mistakes_in_variables_of_traces_are_reported() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=b,secret", "item 2 is not a header; write name=value"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a b=c", "item 1 is not a header"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=%0a", "item 1 is not a header"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=%C3%BC", "item 1 is not a header"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/dev/null", "names a file without a certificate; write the path"),
+        ("OTEL_TRACES_EXPORTER", "console", "write otlp or none"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "60001", "from 1 to 60000"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%ff", "item 1 is not an attribute; write key=value"),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote", "write parentbased_always_on"),
@@ -108,7 +131,8 @@ fn mistakes_in_variables_of_traces_are_reported() {
         ("OTEL_TRACES_SAMPLER_ARG", "NaN", "write a number from 0 to 1"),
         ("TRACE_CONTEXT", "baggage", "write trust or ignore"),
     ] {
-        let line = only(&[(variable, value)]);
+        let endpoint = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://otel.example.com/v1/traces");
+        let line = only(&[&[endpoint][..], &[(variable, value)]].concat());
         assert!(line.starts_with(&format!("{variable}: ")) && line.contains(instead), "{variable}={value} → {line}");
         assert!(!line.contains("secret"), "{line}");
     }

@@ -190,7 +190,8 @@ fn flood_of_unsigned_requests_has_no_more_spans_than_log_lines() {
         spans.iter().any(|span| span.attribute("trusthub.outcome").as_deref() == Some("published")).then_some(())
     });
     let rejected = receiver.spans().iter().filter(|span| span.kind() == SERVER).count() - 1;
-    assert!((1..=10 * seconds).contains(&(rejected as u64)), "{rejected} in {seconds} s");
+    let most = (10 * seconds).min(199);
+    assert!((1..=most).contains(&(rejected as u64)), "{rejected} in {seconds} s");
 }
 
 /// nginx answers for another service, which has no such path: the answer shows that the connection was made.
@@ -212,7 +213,7 @@ fn only_a_receiver_with_a_trusted_certificate_gets_spans() {
 }
 
 #[test]
-fn certificate_that_is_none_is_named_at_the_start() {
+fn file_without_a_certificate_is_named_at_the_start() {
     let bridge = Bridge::start();
     let file = bridge.spool().join("authorities.pem");
     std::fs::write(&file, "none").unwrap();
@@ -225,5 +226,8 @@ fn certificate_that_is_none_is_named_at_the_start() {
         ],
     );
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && said.contains("OTEL_EXPORTER_OTLP_CERTIFICATE cannot be used"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("OTEL_EXPORTER_OTLP_CERTIFICATE: names a file without a certificate"),
+        "{said}"
+    );
 }
