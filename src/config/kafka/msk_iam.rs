@@ -220,7 +220,7 @@ impl AwsSection {
 
 fn agent_path(path: &str, validator: &mut Validator) -> Option<String> {
     let url = format!("{ECS_AGENT}{path}");
-    if path.starts_with('/') && is_request_url(&url) {
+    if path.starts_with('/') && request_url(&url).is_some() {
         return Some(url);
     }
     validator.report(
@@ -231,19 +231,20 @@ fn agent_path(path: &str, validator: &mut Validator) -> Option<String> {
 }
 
 fn agent_url(url: String, validator: &mut Validator) -> Option<String> {
-    if !is_request_url(&url) {
+    let Some(parsed) = request_url(&url) else {
         validator.report(
             &AWS_CONTAINER_CREDENTIALS_FULL_URI,
             "is not a URL; write https:// or http://, a host, and a port, a path or a query if it has them",
         );
         return None;
-    }
+    };
     let is_agent = |authority: &str| {
         let host = host_of(authority);
         let is_known = |agent: &&str| agent.parse::<IpAddr>().ok() == host.parse().ok();
         is_loopback(authority) || host.parse::<IpAddr>().is_ok() && AGENTS.iter().any(|agent| is_known(&agent))
     };
-    if unencrypted_authority(&url).is_none_or(is_agent) {
+    // The host is that of the request: a text before the query could name another one.
+    if unencrypted_authority(parsed.as_str()).is_none_or(is_agent) {
         return Some(url);
     }
     validator.report(
@@ -254,10 +255,11 @@ fn agent_url(url: String, validator: &mut Validator) -> Option<String> {
     None
 }
 
-/// Whether it is the URL of a request, which may have a query.
-fn is_request_url(url: &str) -> bool {
+/// Parses the URL of a request, which may have a query.
+fn request_url(url: &str) -> Option<Url> {
     let before_query = url.split_once('?').map_or(url, |(before, _)| before);
-    PublicUrl::parse(before_query).is_ok() && Url::parse(url).is_ok_and(|url| url.fragment().is_none())
+    let is_valid = PublicUrl::parse(before_query).is_ok();
+    Url::parse(url).ok().filter(|url| is_valid && url.fragment().is_none())
 }
 
 fn base_url(variable: &'static Variable, url: String, validator: &mut Validator) -> Option<String> {

@@ -128,6 +128,8 @@ fn mistake_in_a_login_by_iam_is_reported() {
             "write https:// or http://",
         ),
         (agent("http://169.254.170.3/x"), "AWS_CONTAINER_CREDENTIALS_FULL_URI", "to another machine without TLS"),
+        (agent("http://example.com?@127.0.0.1/"), "AWS_CONTAINER_CREDENTIALS_FULL_URI", "write an https:// URL"),
+        (agent("http://127.0.0.1/x#y"), "AWS_CONTAINER_CREDENTIALS_FULL_URI", "is not a URL"),
         (agent("http://example.com/x"), "AWS_CONTAINER_CREDENTIALS_FULL_URI", "write an https:// URL"),
         (
             with(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "x")]),
@@ -169,7 +171,24 @@ fn mistake_in_a_login_by_iam_is_reported() {
             .find(|line| line.starts_with(&format!("{name}: ")) || line.contains(&format!(" {name}: ")));
         assert!(line.is_some_and(|line| line.contains(text)), "{variables:?}: {problems}");
     }
-    for url in ["https://example.com/x", "http://localhost:1/x", "http://[::1]/x", "http://[fd00:ec2::23]/v1"] {
+    for url in [
+        "https://example.com/x",
+        "http://localhost:1/x",
+        "http://[::1]/x",
+        "http://[fd00:ec2::23]/v1",
+        "http://127.0.0.1:8080/credentials?foo=bar",
+    ] {
         assert!(load(&agent(url)).is_ok(), "{url}");
     }
+}
+
+#[test]
+fn agent_of_a_container_may_require_an_authorization_with_a_space() {
+    let token = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Basic static%20token2");
+    let path = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials?id=1");
+    let AwsCredentialSource::Container { url, authorization } = msk(&[path, token]).credentials else {
+        panic!("no agent")
+    };
+    assert_eq!(url, "http://169.254.170.2/v2/credentials?id=1");
+    assert!(matches!(authorization, Some(ContainerAuthorization::Token(found)) if found.expose_secret() == token.1));
 }

@@ -180,6 +180,14 @@ fn ignored_context_neither_continues_nor_appears() {
 }
 
 #[test]
+fn context_of_an_unverified_caller_is_not_in_the_dead_letter_while_traces_are_off() {
+    let bridge = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
+    let forged = traced(Request::form(PATH, "a=b"), "01").with("X-Twilio-Signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    assert_eq!(bridge.send(&forged).status, 204);
+    assert_eq!(context_of(&bridge.dead_letters(1)[0]), [None, None]);
+}
+
+#[test]
 fn context_of_the_caller_is_in_the_record_while_traces_are_off() {
     for (variables, expected) in [
         (&[][..], [Some(format!("00-{TRACE}-{CALLER}-01")), Some(STATE.to_owned())]),
