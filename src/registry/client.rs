@@ -49,11 +49,14 @@ impl RegistryClient {
         Ok(Self { client, base, user: config.user.clone() })
     }
 
-    /// Completes when the password of the next request is another one.
-    pub(super) async fn password_changed(&self) {
-        match &self.user {
-            Some(user) => user.password.changed().await,
-            None => pending().await,
+    /// Completes when the password is another one than now.
+    pub(super) fn password_changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let changed = self.user.as_ref().map(|user| user.password.changed());
+        async move {
+            match changed {
+                Some(changed) => changed.await,
+                None => pending().await,
+            }
         }
     }
 

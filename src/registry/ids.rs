@@ -138,7 +138,10 @@ impl SchemaIds {
     /// Learns the ids, and asks again from time to time, until `stop` is cancelled. Logs each change once.
     pub(crate) async fn run(&self, stop: CancellationToken) {
         let (mut reported, mut pause) = (None, SHORTEST_PAUSE);
-        while let Some(result) = stop.run_until_cancelled(self.refresh()).await {
+        loop {
+            // Subscribed before the request, which a password that changes meanwhile may have missed.
+            let password_changed = self.client.password_changed();
+            let Some(result) = stop.run_until_cancelled(self.refresh()).await else { return };
             let wait = match &result {
                 Ok(()) => {
                     pause = SHORTEST_PAUSE;
@@ -157,7 +160,7 @@ impl SchemaIds {
             let next = async {
                 tokio::select! {
                     () = sleep(wait) => {}
-                    () = self.client.password_changed() => {}
+                    () = password_changed => {}
                 }
             };
             if stop.run_until_cancelled(next).await.is_none() {

@@ -13,7 +13,7 @@ use crate::{
             SCHEMA_REGISTRY_PASSWORD_FILE, SCHEMA_REGISTRY_URL, SCHEMA_REGISTRY_USERNAME, Variable,
         },
         describe::Row,
-        files::CredentialFiles,
+        files::{CredentialFiles, is_read_once},
         plain_http::{is_loopback, unencrypted_authority},
         problems::Problems,
         validate::Validator,
@@ -106,7 +106,7 @@ impl RegistryPassword {
     /// # Errors
     /// [`Problems`] of the file.
     pub(crate) fn reload(&self) -> Result<bool, Problems> {
-        let Some(file) = self.file.clone() else { return Ok(false) };
+        let Some(file) = self.file.clone().filter(|file| !is_read_once(file)) else { return Ok(false) };
         let mut validator = Validator::default();
         let secret = validator.read_secret_file(&SCHEMA_REGISTRY_PASSWORD_FILE, file);
         let text = validator.finish(secret)?.text;
@@ -119,10 +119,14 @@ impl RegistryPassword {
         }))
     }
 
-    /// Completes when the password changes.
-    pub(crate) async fn changed(&self) {
-        // The sender, which lives as long as this, keeps the channel open.
-        let _ = self.current.subscribe().changed().await;
+    /// Completes when the password is another one than now.
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (mut current, sender) = (self.current.subscribe(), self.current.clone());
+        async move {
+            // The sender, which lives as long as this, keeps the channel open.
+            let _ = current.changed().await;
+            drop(sender);
+        }
     }
 }
 
