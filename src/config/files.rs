@@ -1,6 +1,10 @@
 //! Detects whether files have changed, without reading them.
 
-use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 /// A snapshot of the metadata of files. Two snapshots of the same files are equal if no file has changed between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +44,12 @@ impl CredentialFiles {
     }
 }
 
+/// Whether the path names a pipe or a terminal, whose content was consumed when it was read first. Opening it again would wait for
+/// another writer, or find nothing.
+pub(super) fn is_read_once(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
 impl FileStamp {
     /// Follows symbolic links, because Kubernetes updates a mounted Secret by replacing one.
     ///
@@ -52,5 +62,18 @@ impl FileStamp {
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pipes_and_devices_are_read_once() {
+        assert!(is_read_once(Path::new("/dev/null")));
+        for path in [std::env::current_exe().unwrap(), std::env::temp_dir(), PathBuf::from("/nonexistent")] {
+            assert!(!is_read_once(&path), "{}", path.display());
+        }
     }
 }

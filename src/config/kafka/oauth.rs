@@ -15,6 +15,7 @@ use crate::{
             KAFKA_OAUTH_EXTENSIONS, KAFKA_OAUTH_SCOPE, KAFKA_OAUTH_TOKEN_FILE, KAFKA_OAUTH_TOKEN_URL, Variable,
         },
         describe::Row,
+        files::is_read_once,
         plain_http::{is_loopback, unencrypted_authority},
         validate::Validator,
     },
@@ -235,7 +236,8 @@ impl OAuthConfig {
     /// Reads the file of the client secret again, if there is one.
     pub(super) fn reload(&self, validator: &mut Validator) -> Option<Self> {
         let TokenSource::ClientCredentials(client) = &self.source else { return Some(self.clone()) };
-        let Some(file) = client.client_secret_file.clone() else { return Some(self.clone()) };
+        let file = client.client_secret_file.clone().filter(|file| !is_read_once(file));
+        let Some(file) = file else { return Some(self.clone()) };
         let secret = validator.read_secret_file(&KAFKA_OAUTH_CLIENT_SECRET_FILE, file)?;
         validator.check_one_line(&secret);
         let client = ClientCredentials { client_secret: secret.text.into(), ..client.clone() };

@@ -11,6 +11,7 @@ use crate::config::{
         KAFKA_SECURITY_PROTOCOL, Variable,
     },
     describe::Row,
+    files::is_read_once,
     kafka::{
         oauth::{OAuthConfig, OAuthSection, set_variables},
         tls::{SslSection, Tls},
@@ -235,7 +236,9 @@ impl SaslSection {
 impl PasswordLogin {
     /// Reads the file of the password again, if there is one.
     pub(super) fn reload(&self, validator: &mut Validator) -> Option<Self> {
-        let Some(file) = self.password_file.clone() else { return Some(self.clone()) };
+        let Some(file) = self.password_file.clone().filter(|file| !is_read_once(file)) else {
+            return Some(self.clone());
+        };
         let password = validator.read_secret_file(&KAFKA_SASL_PASSWORD_FILE, file)?;
         validator.check_one_line(&password);
         Some(Self { password: password.text.into(), ..self.clone() })

@@ -12,6 +12,7 @@ use super::pem::{self, Certificates};
 use crate::config::{
     catalogue::{KAFKA_SSL_CA_LOCATION, KAFKA_SSL_CERTIFICATE_LOCATION, KAFKA_SSL_KEY_LOCATION, Variable},
     describe::Row,
+    files::is_read_once,
     validate::Validator,
 };
 
@@ -103,6 +104,9 @@ impl Tls {
 
     /// Reads the files again.
     pub(super) fn reload(&self, validator: &mut Validator) -> Option<Self> {
+        if self.files().any(|file| is_read_once(&file)) {
+            return Some(self.clone());
+        }
         let locations = |client: &ClientCertificate| (client.certificate_location.clone(), client.key_location.clone());
         Self::read(self.ca_location.clone(), self.client_certificate.as_ref().map(locations), validator)
     }
