@@ -52,6 +52,10 @@ impl Sink for ManualKafka {
         watch::Sender::new(false).subscribe()
     }
 
+    fn are_credentials_rejected(&self) -> bool {
+        false
+    }
+
     fn timed_out(&self) {}
 
     fn availability(&self) -> watch::Receiver<Availability> {

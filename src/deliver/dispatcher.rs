@@ -350,6 +350,11 @@ impl Dispatcher {
     pub(super) fn has_records_in_flight(&self) -> bool {
         self.state().in_flight().next().is_some()
     }
+
+    /// Whether there are records that Kafka may have received and has not acknowledged.
+    pub(super) fn has_unanswered_records(&self) -> bool {
+        self.state().records.values().any(|record| record.state != RecordState::Buffered)
+    }
 }
 
 impl OnCompleted for Dispatcher {

@@ -49,11 +49,13 @@ struct Outage {
     drained: u64,
     /// The causes that were logged. Each is logged once, so that a Kafka with alternating causes does not flood the log.
     reported: BTreeSet<&'static str>,
+    /// The last failure of Kafka.
+    last: Option<PublishFailure>,
 }
 
 impl Outage {
     fn begin() -> Self {
-        Self { began: Instant::now(), drained: 0, reported: BTreeSet::new() }
+        Self { began: Instant::now(), drained: 0, reported: BTreeSet::new(), last: None }
     }
 }
 
@@ -155,21 +157,31 @@ impl FailoverController {
         self.dispatcher.fail_over(is_late.then_some(PublishFailure::TimedOut));
     }
 
-    /// *Spooling* and *Recovering*: replaces the producer between two steps of the drain, when it holds no records.
+    /// *Spooling* and *Recovering*: replaces the producer between two steps of the drain, when it holds no records. A producer
+    /// whose purged records Kafka may still write stays until it has failed for long, or until the next *Direct*.
     fn renew_if_due(&mut self) {
-        if *self.renewal_due.borrow_and_update() && self.drainer.producer.is_ready() {
+        if *self.renewal_due.borrow_and_update() && self.may_renew() {
             self.drainer.producer.renew();
         }
     }
 
+    fn may_renew(&self) -> bool {
+        let last = self.outage.as_ref().and_then(|outage| outage.last);
+        last == Some(PublishFailure::Authentication) || self.drainer.producer.may_be_replaced()
+    }
+
     /// *FailingOver*: purges the records that Kafka holds, and decides whether they are published one at a time or spooled.
     async fn complete_failover(&mut self, reason: Option<PublishFailure>, interrupts: &Interrupts) {
+        if self.dispatcher.has_unanswered_records() {
+            self.drainer.producer.note_unanswered();
+        }
         self.drainer.producer.purge();
         let is_purged = self.wait_for_purge().await;
         let mut failure = reason;
         if is_purged && reason.is_some_and(PublishFailure::is_resolved_by_another_form) {
             failure = self.publish_individually(interrupts).await;
             if failure.is_none() && self.wait_for_purge().await {
+                self.drainer.producer.note_all_answered();
                 return self.dispatcher.go_direct();
             }
         }
@@ -293,11 +305,12 @@ impl FailoverController {
     }
 
     async fn pause(&mut self, interrupts: &Interrupts) {
+        let may_renew = self.may_renew();
         let (up, renewal_due) = (wait_until_up(&mut self.availability), wait_until_due(&mut self.renewal_due));
         let recovered = async {
             tokio::select! {
                 () = up => {}
-                () = renewal_due => {}
+                () = renewal_due, if may_renew => {}
             }
         };
         self.drainer.pause(recovered, interrupts).await;
@@ -312,6 +325,7 @@ impl FailoverController {
             _ => {}
         }
         let outage = self.outage.get_or_insert_with(Outage::begin);
+        outage.last = Some(reason);
         self.dispatcher.metrics.spool.show_cause(Some(reason));
         let is_first = outage.reported.is_empty();
         if !outage.reported.insert(reason.as_str()) {
@@ -341,6 +355,8 @@ impl FailoverController {
             tracing::info!(seconds, drained, "Kafka accepts records again, and the spool is empty");
         }
         self.dispatcher.metrics.spool.show_cause(None);
+        // Everything that was purged went through the spool, and Kafka has acknowledged it.
+        self.drainer.producer.note_all_answered();
         self.dispatcher.go_direct();
     }
 }

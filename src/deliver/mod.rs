@@ -35,7 +35,8 @@
 //!
 //! *Renewing* is not part of the diagram. It follows *Direct* when there is a producer with newer credentials, and returns to it
 //! when that producer has taken the place of the former one. If a record fails or its deadline passes meanwhile, *FailingOver*
-//! follows as after *Direct*, and the producer is replaced between two steps of the drain.
+//! follows as after *Direct*. While records are spooled, the producer is replaced between two steps of the drain, if no purged
+//! record of it can be written later, or if it cannot work any more; otherwise, in the next *Direct*.
 //!
 //! # Invariants
 //!

@@ -24,6 +24,9 @@ use crate::{
 /// How long the controller waits for a purge before it spools the records anyway. A purge usually takes less than a
 /// millisecond, but as long as a name lookup while a connection is being established.
 pub(super) const PURGE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a producer with purged records stays although there is one with newer credentials. A broker can reject credentials in
+/// ways that do not look like it, for example by closing the connection.
+const MAX_DEFERRAL: Duration = Duration::from_secs(60);
 
 /// The conditions that end every wait.
 #[derive(Clone)]
@@ -105,11 +108,13 @@ pub(super) struct ExclusiveProducer {
     sink: Arc<dyn Sink>,
     /// A purge, or a replacement of the producer, that has not returned yet.
     running: Option<BackgroundCall>,
+    /// When records were first purged that Kafka may still write. `None` when Kafka has answered everything since.
+    unanswered_since: Option<Instant>,
 }
 
 impl ExclusiveProducer {
     pub(super) fn new(sink: Arc<dyn Sink>) -> Self {
-        Self { sink, running: None }
+        Self { sink, running: None, unanswered_since: None }
     }
 
     /// Whether records with this schema can be encoded now.
@@ -129,8 +134,29 @@ impl ExclusiveProducer {
         self.running.is_none()
     }
 
+    /// Notes that records are purged that may be on their way to Kafka.
+    pub(super) fn note_unanswered(&mut self) {
+        self.unanswered_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Notes that Kafka has acknowledged every record that was purged before, so that none of them can be written later.
+    pub(super) fn note_all_answered(&mut self) {
+        self.unanswered_since = None;
+    }
+
+    /// Whether the producer may be replaced by one with newer credentials while records go through the spool.
+    ///
+    /// A broker that stalls can still write a purged record when it resumes. The same producer numbers its requests, so the
+    /// broker orders them; another producer's records could get between a record and its repetition. So the producer stays as
+    /// long as it may work: not if its credentials are rejected, and not if it has failed for [`MAX_DEFERRAL`].
+    pub(super) fn may_be_replaced(&self) -> bool {
+        let is_deferred = self.unanswered_since.is_some_and(|since| since.elapsed() < MAX_DEFERRAL);
+        self.is_ready() && (!is_deferred || self.sink.are_credentials_rejected())
+    }
+
     /// Replaces the producer, once it has been purged if a purge is running.
     pub(super) fn renew(&mut self) {
+        self.unanswered_since = None;
         let (purge, sink) = (self.running.take(), Arc::clone(&self.sink));
         self.running = Some(Box::pin(async move {
             if let Some(purge) = purge {
@@ -179,6 +205,7 @@ impl ExclusiveProducer {
         };
         let is_complete = batch.results().are_all_acknowledged();
         if !is_complete {
+            self.note_unanswered();
             self.purge();
             let completed =
                 async { tokio::join!(self.wait_until_ready(), batch.wait_until(|results| results.incomplete == 0)) };

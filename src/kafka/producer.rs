@@ -27,7 +27,7 @@ use rdkafka::{
     message::{DeliveryResult, Message as _},
     producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, watch};
 
 use super::{
     Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink,
@@ -85,6 +85,8 @@ pub(super) struct DeliveryContext {
     /// Whether the producer publishes the records. One that is not used yet, or not any more, says nothing about the health of
     /// Kafka.
     is_in_use: AtomicBool,
+    /// Whether the brokers have rejected the credentials since they last acknowledged a record.
+    is_rejected: AtomicBool,
 }
 
 impl DeliveryContext {
@@ -106,6 +108,9 @@ impl ClientContext for DeliveryContext {
     fn error(&self, error: KafkaError, detail: &str) {
         tracing::debug!(%error, detail, "librdkafka");
         let health = &self.reporter.health;
+        if is_about_credentials(error.rdkafka_error_code(), detail) {
+            self.is_rejected.store(true, Relaxed);
+        }
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) if !self.is_in_use.load(Relaxed) => {}
             code if !self.is_in_use.load(Relaxed) => *self.cause() = code.zip(Some(explain(detail))),
@@ -125,6 +130,18 @@ impl ClientContext for DeliveryContext {
     }
 }
 
+/// Whether an error says that the brokers do not accept the credentials, or that the credentials do not accept the brokers.
+///
+/// With TLS 1.3, a broker rejects a client certificate after the handshake, which librdkafka reports as a failed transport with
+/// the alert of TLS. A failed request for a token is not the answer of a broker.
+fn is_about_credentials(code: Option<RDKafkaErrorCode>, detail: &str) -> bool {
+    match code {
+        Some(RDKafkaErrorCode::Authentication) => token_failure::reason(detail).is_none(),
+        Some(RDKafkaErrorCode::SSL) => true,
+        _ => detail.contains("SSL alert number"),
+    }
+}
+
 /// Data that librdkafka carries from the hand-over of a record to its delivery report.
 pub(super) struct InFlight {
     destination: Destination,
@@ -139,6 +156,7 @@ impl ProducerContext for DeliveryContext {
         let InFlight { destination, handed_over, completion } = *record;
         let result = match report {
             Ok(message) => {
+                self.is_rejected.store(false, Relaxed);
                 self.reporter.metrics.publish_seconds.observe(handed_over.elapsed().as_secs_f64());
                 self.reporter.report_success(destination);
                 let position = RecordPosition { partition: message.partition(), offset: message.offset() };
@@ -164,9 +182,11 @@ pub(crate) struct KafkaSink {
 /// The state that calls on their own threads share.
 struct SharedProducer {
     kafka: KafkaConfig,
-    /// Kept as long as it works. Another producer could write a record again, after later records of this one.
+    /// Kept as long as it works. A request of it that was purged without an answer can still reach the log after the records of
+    /// another producer, so the failover controller decides when it may be replaced.
     producer: RwLock<Arc<Producer>>,
-    /// Held during a replacement, until the former producer is destroyed, so that at most three producers exist.
+    /// Held during a replacement, until the former producer is destroyed, so that at most three producers exist. A prepared
+    /// producer is offered only after that, so that no replacement by it has to wait.
     renewal: Mutex<()>,
     /// A proven producer with the current credentials, which is to take the place of `producer`.
     prepared: Mutex<Option<Arc<Producer>>>,
@@ -224,6 +244,7 @@ impl KafkaSink {
     /// [`Sink::renew`]. Only for threads that may block.
     pub(super) fn offer(&self, proven: Arc<Producer>) {
         let outdated = {
+            let _former_has_ended = self.shared.renewal.lock();
             let mut prepared = self.shared.prepared.lock();
             self.shared.is_renewal_due.send_replace(true);
             prepared.replace(proven)
@@ -277,8 +298,12 @@ fn create_producer(
     security: &Security,
     reporter: &Arc<DeliveryReporter>,
 ) -> Result<Arc<Producer>, KafkaError> {
-    let is_in_use = AtomicBool::new(false);
-    let context = DeliveryContext { reporter: Arc::clone(reporter), cause: Mutex::default(), is_in_use };
+    let context = DeliveryContext {
+        reporter: Arc::clone(reporter),
+        cause: Mutex::default(),
+        is_in_use: AtomicBool::new(false),
+        is_rejected: AtomicBool::new(false),
+    };
     client_config::producer_with(kafka, security).create_with_context(context).map(Arc::new)
 }
 
@@ -308,6 +333,7 @@ impl SharedProducer {
                 return replaced();
             }
         };
+        fresh.context().is_rejected.store(false, Relaxed);
         fresh.context().is_in_use.store(true, Relaxed);
         let former = mem::replace(&mut *self.producer.write(), fresh);
         former.context().is_in_use.store(false, Relaxed);
@@ -367,26 +393,26 @@ impl Sink for KafkaSink {
     }
 
     fn renew(&self) -> BackgroundCall {
-        let shared = Arc::clone(&self.shared);
-        let (replaced, is_replaced) = oneshot::channel();
-        let renewal = blocking::run("kafka-renew", move || {
-            shared.renew(|| {
-                // The failover controller may have stopped.
-                let _ = replaced.send(());
-            });
+        let (shared, replaced) = (Arc::clone(&self.shared), Arc::new(Notify::new()));
+        let is_replaced = Arc::clone(&replaced);
+        let renewal = start_with_retries("kafka-renew", move || {
+            let (shared, replaced) = (Arc::clone(&shared), Arc::clone(&replaced));
+            move || shared.renew(|| replaced.notify_one())
         });
         Box::pin(async move {
             tokio::select! {
-                Ok(()) = is_replaced => {}
-                result = renewal => if let Err(error) = result {
-                    tracing::error!(%error, "cannot create a new producer after a fatal error");
-                }
+                () = is_replaced.notified() => {}
+                () = renewal => {}
             }
         })
     }
 
     fn renewal_due(&self) -> watch::Receiver<bool> {
         self.shared.is_renewal_due.subscribe()
+    }
+
+    fn are_credentials_rejected(&self) -> bool {
+        self.shared.producer().context().is_rejected.load(Relaxed)
     }
 
     fn timed_out(&self) {

@@ -90,6 +90,9 @@ pub(crate) trait Sink: Send + Sync {
     /// Subscribes to whether the producer is to be replaced because there is one with newer credentials.
     fn renewal_due(&self) -> watch::Receiver<bool>;
 
+    /// Whether the brokers have rejected the credentials of the producer since they last acknowledged one of its records.
+    fn are_credentials_rejected(&self) -> bool;
+
     /// Reports that Kafka did not acknowledge records before the caller's deadline.
     fn timed_out(&self);
 

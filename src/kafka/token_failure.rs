@@ -89,7 +89,7 @@ pub(super) fn end() {
     FAILURE.lock().is_over = true;
 }
 
-fn reason(message: &str) -> Option<String> {
+pub(super) fn reason(message: &str) -> Option<String> {
     let (_, reason) = message.split_once(MESSAGE)?;
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     let short: String = reason.trim().chars().take(MAX_CHARS).map(printable).collect();

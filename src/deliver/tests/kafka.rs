@@ -59,6 +59,12 @@ pub(super) struct FakeKafkaState {
     pub(super) renewed: u32,
     /// The number of records that the client held when it was replaced.
     pub(super) in_flight_at_renewal: usize,
+    /// The brokers reject the credentials of the producer.
+    pub(super) are_credentials_rejected: bool,
+    /// Purged records of the present producer that a broker can still write. The broker keeps them in order with its later ones.
+    stalled: Vec<(Destination, String)>,
+    /// Purged records of replaced producers, which nothing keeps in order with those of the present one.
+    pub(super) stalled_at_renewal: Vec<(Destination, String)>,
     /// Dead letters fail with this.
     pub(super) dead_letters_fail: Option<PublishFailure>,
     /// The schema registry rejects the schemas of notices.
@@ -85,6 +91,12 @@ impl FakeKafkaState {
             unacknowledged.written = true;
             self.written.push(unacknowledged.record.clone());
         }
+    }
+
+    /// The records in flight have left the client before the purge.
+    fn stall_purged(&mut self) {
+        let purged = self.unacknowledged.iter().filter(|unacknowledged| !unacknowledged.written);
+        self.stalled.extend(purged.map(|unacknowledged| unacknowledged.record.clone()));
     }
 
     pub(super) fn complete_all(&mut self, result: Result<TopicPosition, PublishFailure>) {
@@ -117,6 +129,9 @@ impl FakeKafka {
             purges_hang_from: None,
             renewed: 0,
             in_flight_at_renewal: 0,
+            are_credentials_rejected: false,
+            stalled: Vec::new(),
+            stalled_at_renewal: Vec::new(),
             dead_letters_fail: None,
             rejects_notices: false,
             too_large: None,
@@ -138,6 +153,8 @@ impl FakeKafka {
             state.write_all();
         }
         if behavior == Behavior::Acknowledge {
+            // The brokers resume: the producer repeats these in the same order, and the brokers skip the repetitions.
+            state.stalled.clear();
             state.complete_all(Ok(position()));
         }
         drop(state);
@@ -170,6 +187,10 @@ impl FakeKafka {
     pub(super) fn dead_letters(&self) -> Vec<String> {
         let written = self.state.lock().unwrap().written.clone();
         written.into_iter().filter(|(to, _)| *to == Destination::DeadLetters).map(|(_, text)| text).collect()
+    }
+
+    pub(super) fn purges(&self) -> u32 {
+        self.state.lock().unwrap().purges
     }
 
     /// The number of records that the client holds.
@@ -247,6 +268,7 @@ impl Sink for Arc<FakeKafka> {
             returns.wait_for(|returns| *returns).await.unwrap();
             let mut state = kafka.state.lock().unwrap();
             state.gap = None;
+            state.stall_purged();
             state.complete_all(Err(PublishFailure::TimedOut));
             state.purging -= 1;
             drop(state);
@@ -260,12 +282,18 @@ impl Sink for Arc<FakeKafka> {
         let mut state = self.state.lock().unwrap();
         state.renewed += 1;
         state.in_flight_at_renewal += state.unacknowledged.len();
+        let stalled = std::mem::take(&mut state.stalled);
+        state.stalled_at_renewal.extend(stalled);
         self.renewal_due.send_replace(false);
         Box::pin(std::future::ready(()))
     }
 
     fn renewal_due(&self) -> watch::Receiver<bool> {
         self.renewal_due.subscribe()
+    }
+
+    fn are_credentials_rejected(&self) -> bool {
+        self.state.lock().unwrap().are_credentials_rejected
     }
 
     fn timed_out(&self) {}
