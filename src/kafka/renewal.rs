@@ -1,7 +1,7 @@
 //! Renews the credentials of Kafka clients when their files change, without a restart.
 //!
 //! librdkafka uses the credentials with which a client was created. So new credentials need new clients: a producer is created
-//! with them and has to reach Kafka first. Only then they become the current ones, and every client that lives longer than a
+//! with them and has to reach Kafka first. Only then do they become the current ones, and every client that lives longer than a
 //! request is replaced: the producer by the failover controller while no record is in flight, the others at their next step.
 //!
 //! The files are polled twice a second, and read when they have not changed between two polls. If they cannot be used, nothing
@@ -152,7 +152,8 @@ impl Renewer {
         let renewed = loaded.map_err(RenewalError::from).and_then(|loaded| self.renew(loaded));
         match renewed {
             Ok(is_renewed) => self.succeed(is_renewed),
-            Err(error) => self.fail(&error, now),
+            // The attempt can take longer than a pause.
+            Err(error) => self.fail(&error, Instant::now()),
         }
     }
 
@@ -223,7 +224,7 @@ fn prove(candidate: &Producer, topic: &str) -> Result<(), RenewalError> {
     let deadline = Instant::now() + PROOF_TIMEOUT;
     loop {
         let error = match candidate.client().fetch_metadata(Some(topic), REQUEST_TIMEOUT) {
-            Ok(metadata) => return check_topic(&metadata, topic),
+            Ok(metadata) => return check_topic(&metadata, topic).and_then(|()| check_client(candidate)),
             Err(error) => error,
         };
         match candidate.context().last_error() {
@@ -237,6 +238,15 @@ fn prove(candidate: &Producer, topic: &str) -> Result<(), RenewalError> {
             }
             _ => thread::sleep(REQUEST_PAUSE),
         }
+    }
+}
+
+/// An idempotent producer asks for an id when it is created. Users who may not write to any topic get none, which is fatal.
+fn check_client(candidate: &Producer) -> Result<(), RenewalError> {
+    match (candidate.client().fatal_error(), candidate.context().last_error()) {
+        (Some((_, detail)), _) => Err(RenewalError::Refused(detail)),
+        (None, Some((RDKafkaErrorCode::Authentication, detail))) => Err(RenewalError::Refused(detail)),
+        (None, _) => Ok(()),
     }
 }
 
