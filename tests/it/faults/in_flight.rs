@@ -92,7 +92,7 @@ fn serve(producer: &BaseProducer<Reports>, reports: usize, proxy: &FaultProxy, r
     });
 }
 
-/// Sends both records while the first one is damaged, with these many requests in flight.
+/// Sends both records while the first one is damaged, with this many requests in flight.
 fn damage_the_first_of_two(in_flight: &str, known: Known) -> Outcome {
     let proxy = kafka().take_fault_proxy();
     // Before anything is sent: a proxy that waits for data notices a new fault only after it.
