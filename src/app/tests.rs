@@ -40,6 +40,10 @@ impl Sink for ManualKafka {
         true
     }
 
+    fn is_schema_rejected(&self, _: DataSchema) -> bool {
+        false
+    }
+
     fn purge(&self) -> kafka::BackgroundCall {
         Box::pin(std::future::ready(()))
     }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     delivery::{Delivery, Handoff},
     outbound::OutboundRecord,
+    parked_notices::ParkedNotices,
     publish::Interrupts,
 };
 use crate::{
@@ -55,6 +56,7 @@ pub(super) enum DeliveryMode {
 pub(super) struct Dispatcher {
     pub(super) sink: Arc<dyn Sink>,
     pub(super) spool: Spool,
+    pub(super) parked_notices: ParkedNotices,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tracer: Tracer,
     /// How long Kafka may take to acknowledge a record, counted from its submission.
@@ -149,6 +151,7 @@ impl Dispatcher {
         Self {
             sink,
             spool,
+            parked_notices: ParkedNotices::default(),
             metrics,
             tracer,
             ack_timeout,
@@ -219,6 +222,9 @@ impl Dispatcher {
         if record.outbound.is_dead_letter() && !state.accepts_dead_letters {
             return record.park(&self.spool);
         }
+        if self.must_follow_parked(&record.outbound) {
+            return record.park(&self.spool);
+        }
         let number = state.next_number();
         let completion = Completion::new(number, Arc::clone(self) as Arc<dyn OnCompleted>);
         match self.sink.enqueue(&record.outbound.record, completion) {
@@ -229,6 +235,15 @@ impl Dispatcher {
             }
             Err(reason) => self.on_failure(state, number, record, reason),
         }
+    }
+
+    /// Whether this is a notice that must be parked because an earlier one of its profile is. Counts it, if so.
+    pub(super) fn must_follow_parked(&self, outbound: &OutboundRecord) -> bool {
+        let must = self.parked_notices.precede(outbound);
+        if must {
+            self.parked_notices.add(outbound);
+        }
+        must
     }
 
     /// Handles a record that Kafka did not accept: parks a dead letter whose own topic is at fault, and fails over otherwise.

@@ -17,10 +17,11 @@ use tokio::{sync::watch, time::sleep};
 
 use super::{
     outbound::{OutboundRecord, report_published},
+    parked_notices::ParkedNotices,
     publish::{ExclusiveProducer, Interrupts, PublishResult, RecordTime, Unpublished, current_time},
 };
 use crate::{
-    domain::{DataSchema, FailureClass, PublishFailure},
+    domain::{FailureClass, PublishFailure},
     kafka::{Availability, Record, Sink},
     telemetry::Metrics,
     traces::{SpanStart, Tracer},
@@ -45,6 +46,7 @@ pub(super) struct Drainer {
     /// Whether Kafka accepts events.
     availability: watch::Receiver<Availability>,
     spool: Spool,
+    parked_notices: ParkedNotices,
     metrics: Arc<Metrics>,
     tracer: Tracer,
     initial_ack_timeout: Duration,
@@ -95,6 +97,7 @@ impl Drainer {
     pub(super) fn new(
         sink: Arc<dyn Sink>,
         spool: Spool,
+        parked_notices: ParkedNotices,
         metrics: Arc<Metrics>,
         tracer: Tracer,
         ack_timeout: Duration,
@@ -103,6 +106,7 @@ impl Drainer {
             availability: sink.availability(),
             producer: ExclusiveProducer::new(sink),
             spool,
+            parked_notices,
             metrics,
             tracer,
             initial_ack_timeout: ack_timeout,
@@ -165,7 +169,8 @@ impl Drainer {
     }
 
     async fn publish_batch(&mut self, entries: &[Entry], interrupts: &Interrupts) -> DrainStep {
-        let outbound = entries.iter().map_while(|entry| OutboundRecord::decode(&entry.bytes).ok());
+        let decoded = entries.iter().map_while(|entry| OutboundRecord::decode(&entry.bytes).ok());
+        let outbound = decoded.take_while(|outbound| !self.parked_notices.precede(outbound));
         let records: Vec<Record> = outbound.map(|outbound| self.with_accepted_time(outbound.record)).collect();
         let (start, deadline) = (SpanStart::now(), Instant::now() + self.ack_timeout);
         let (positions, unpublished) = self.producer.publish(&records, deadline, interrupts).await;
@@ -178,15 +183,18 @@ impl Drainer {
         match unpublished {
             Some(Unpublished::Interrupted) => DrainStep::Interrupted,
             Some(Unpublished::Failed(reason)) if !may_concern_first_record_only(reason) => DrainStep::Failed(reason),
-            // Without a reason, the first record could not be decoded.
+            // Without a reason, the first record could not be decoded, or is a notice that must be parked.
             Some(Unpublished::Failed(_)) | None => DrainStep::RetryAlone,
         }
     }
 
     async fn publish_alone(&mut self, entry: &Entry, interrupts: &Interrupts) -> DrainStep {
         let Ok(mut outbound) = OutboundRecord::decode(&entry.bytes) else {
-            return self.park(entry, "it cannot be decoded", interrupts).await;
+            return self.park(entry, None, "it cannot be decoded", interrupts).await;
         };
+        if self.parked_notices.precede(&outbound) {
+            return self.park(entry, Some(&outbound), "an earlier notice of its profile is parked", interrupts).await;
+        }
         outbound.record = self.with_accepted_time(outbound.record);
         let (start, ack_timeout, accepts_dead_letters) =
             (SpanStart::now(), self.ack_timeout, self.accepts_dead_letters);
@@ -200,23 +208,18 @@ impl Drainer {
                 }
                 self.remove_through(entry.position, 1, interrupts).await
             }
-            PublishResult::Rejected => self.park(entry, "neither topic accepts it", interrupts).await,
+            PublishResult::Rejected => self.park(entry, Some(&outbound), "neither topic accepts it", interrupts).await,
             PublishResult::DeadLetterFailed(reason) if is_limited_to_dead_letters(reason, &self.availability) => {
                 self.accepts_dead_letters = false;
-                self.park(entry, "the dead-letter topic does not accept it now", interrupts).await
+                self.park(entry, Some(&outbound), "the dead-letter topic does not accept it now", interrupts).await
             }
-            PublishResult::Outage(PublishFailure::NoSchemaId) if self.blocks_status_changes(&outbound) => {
-                self.park(entry, "the schema registry has not said which id its schema has", interrupts).await
+            // It must not block status changes, which can be published.
+            PublishResult::Outage(PublishFailure::NoSchemaId) if self.producer.is_rejected_notice(&outbound) => {
+                self.park(entry, Some(&outbound), "the schema registry rejects its schema", interrupts).await
             }
             PublishResult::DeadLetterFailed(Some(reason)) | PublishResult::Outage(reason) => DrainStep::Failed(reason),
             PublishResult::DeadLetterFailed(None) | PublishResult::Interrupted => DrainStep::Interrupted,
         }
-    }
-
-    /// Whether this record, whose schema has no id, is in front of status changes that could be published: the registry may
-    /// reject the schema of notices alone.
-    fn blocks_status_changes(&self, outbound: &OutboundRecord) -> bool {
-        outbound.is_notice() && self.producer.can_encode(DataSchema::ProfileStatusChanged)
     }
 
     fn with_accepted_time(&self, record: Record) -> Record {
@@ -236,13 +239,27 @@ impl Drainer {
         }
     }
 
-    /// Parks a record that cannot be published, so that it does not block those behind it. It stays in the spool.
-    async fn park(&mut self, entry: &Entry, why: &str, interrupts: &Interrupts) -> DrainStep {
+    /// Parks a record that cannot be published, so that it does not block those behind it. It stays in the spool. `outbound` is
+    /// the record, if it could be decoded.
+    async fn park(
+        &mut self,
+        entry: &Entry,
+        outbound: Option<&OutboundRecord>,
+        why: &str,
+        interrupts: &Interrupts,
+    ) -> DrainStep {
         tracing::error!(
             position = ?entry.position,
             "parked a record of the spool because {why}; `trusthub-bridge spool export` shows it"
         );
+        if let Some(outbound) = outbound {
+            self.parked_notices.add(outbound);
+        }
         let parked = unless_interrupted(self.spool.park(entry.position), interrupts).await;
+        // After an interruption, the spool still parks it.
+        if let (Err(DrainStep::SpoolFailed), Some(outbound)) = (&parked, outbound) {
+            self.parked_notices.remove(outbound);
+        }
         parked.map_or_else(|step| step, |()| DrainStep::Parked)
     }
 

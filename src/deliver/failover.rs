@@ -64,8 +64,9 @@ impl FailoverController {
         let (availability, renewal_due) = (dispatcher.sink.availability(), dispatcher.sink.renewal_due());
         let sink = Arc::clone(&dispatcher.sink);
         let (spool, metrics) = (dispatcher.spool.clone(), Arc::clone(&dispatcher.metrics));
-        let drainer = Drainer::new(sink, spool, metrics, dispatcher.tracer.clone(), dispatcher.ack_timeout);
-        Self { dispatcher, availability, drainer, parked: ParkedRetry::default(), outage: None }
+        let (parked_notices, tracer) = (dispatcher.parked_notices.clone(), dispatcher.tracer.clone());
+        let drainer = Drainer::new(sink, spool, parked_notices, metrics, tracer, dispatcher.ack_timeout);
+        Self { dispatcher, availability, renewal_due, drainer, parked: ParkedRetry::default(), outage: None }
     }
 
     /// Runs until `stop` is cancelled. Records that are in the spool then stay there for the next start.
@@ -215,6 +216,10 @@ impl FailoverController {
     async fn publish_individually(&mut self, interrupts: &Interrupts) -> Option<PublishFailure> {
         let (mut records, ack_timeout) = (self.dispatcher.take_all(), self.dispatcher.ack_timeout);
         while let Some((number, record)) = records.pop_first() {
+            if self.dispatcher.must_follow_parked(&record.outbound) {
+                record.park(&self.dispatcher.spool);
+                continue;
+            }
             let accepts_dead_letters = self.dispatcher.state().accepts_dead_letters;
             let producer = &mut self.drainer.producer;
             let result =

@@ -65,7 +65,7 @@
 //! | Kafka as a whole, or the topic of events | failover: all records are spooled, and the drainer retries until Kafka accepts them |
 //! | one event (too large, invalid) | failover; records are published one at a time, and the rejected one becomes a dead letter |
 //! | the format of a record (its schema has no id yet) | failover, as if Kafka were unreachable: records are spooled, and drained once the registry has answered |
-//! | the format of a notice only (the registry rejects its schema) | it is *parked*, and retried while events are published directly: status changes do not wait for it |
+//! | the format of a notice only (the registry rejects its schema) | it is *parked*, and retried while events are published directly: status changes do not wait for it. Later notices of its profile are parked as well, and only the last one is published |
 //! | the time of a record (too old for its topic) | it is published with the current time; `ce_time` keeps the time of receipt |
 //! | the dead-letter topic | dead letters are *parked* in the spool, outside the queue, and retried while events are published directly. The dead-letter topic never decides how events travel |
 //! | both topics reject a record in every form | the callback fails with `refused_by_topics`; a record that is in the spool already is parked |
@@ -95,6 +95,7 @@ mod failover;
 mod ordered;
 mod outbound;
 mod parked;
+mod parked_notices;
 mod publish;
 #[cfg(test)]
 mod tests;

@@ -56,11 +56,16 @@ impl OutboundRecord {
         self.record.destination == Destination::DeadLetters
     }
 
-    /// Whether this describes a profile or says that it is gone. Only reconciliation publishes such records, and finds again what
-    /// was not published. Consumers and states order them by their content, and not by their place among status changes.
-    pub(super) fn is_notice(&self) -> bool {
+    /// The schema of a notice, which describes a profile or says that it is gone; `None` for other records. Only reconciliation
+    /// publishes notices, and finds again what was not published. A later notice of a profile replaces an earlier one.
+    pub(super) fn notice_schema(&self) -> Option<DataSchema> {
         let schema = self.record.header(cloud_events::DATA_SCHEMA_HEADER).and_then(DataSchema::of_urn);
-        schema.is_some_and(|schema| schema != DataSchema::ProfileStatusChanged)
+        schema.filter(|schema| *schema != DataSchema::ProfileStatusChanged)
+    }
+
+    /// The SID of the profile that a notice is about; `None` for other records.
+    pub(super) fn notice_key(&self) -> Option<&str> {
+        self.notice_schema().and(self.record.key.as_deref())
     }
 
     /// The dead letters that may be published instead, best first.

@@ -117,9 +117,10 @@ impl ExclusiveProducer {
         Self { sink, running: None, unanswered_since: None }
     }
 
-    /// Whether records with this schema can be encoded now.
-    pub(super) fn can_encode(&self, schema: DataSchema) -> bool {
-        self.sink.can_encode(schema)
+    /// Whether this notice cannot be encoded because the registry rejects its schema, and status changes can be.
+    pub(super) fn is_rejected_notice(&self, outbound: &OutboundRecord) -> bool {
+        let is_rejected = outbound.notice_schema().is_some_and(|schema| self.sink.is_schema_rejected(schema));
+        is_rejected && self.sink.can_encode(DataSchema::ProfileStatusChanged)
     }
 
     /// Starts to purge the records that Kafka has not acknowledged.

@@ -384,6 +384,10 @@ impl Sink for KafkaSink {
         self.shared.encoder.can_encode(schema)
     }
 
+    fn is_schema_rejected(&self, schema: DataSchema) -> bool {
+        self.shared.encoder.is_schema_rejected(schema)
+    }
+
     fn purge(&self) -> BackgroundCall {
         let shared = Arc::clone(&self.shared);
         start_with_retries("kafka-purge", move || {

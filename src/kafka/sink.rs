@@ -72,6 +72,10 @@ pub(crate) trait Sink: Send + Sync {
     /// has.
     fn can_encode(&self, schema: DataSchema) -> bool;
 
+    /// Whether the schema registry has answered that it rejects this schema, so that waiting does not help. A registry that has
+    /// not answered rejects nothing.
+    fn is_schema_rejected(&self, schema: DataSchema) -> bool;
+
     /// Discards every record that is not acknowledged yet. Starts immediately, on a thread of its own.
     ///
     /// The client waits for all its connections, including one that is looking up a name, so the call can take as long

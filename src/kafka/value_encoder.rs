@@ -93,6 +93,11 @@ impl ValueEncoder {
         !self.requires_registry() || self.ids.as_ref().is_some_and(|ids| ids.get(schema).is_some())
     }
 
+    /// Whether records with this schema cannot be encoded because the registry rejects the schema.
+    pub(crate) fn is_schema_rejected(&self, schema: DataSchema) -> bool {
+        !self.can_encode(schema) && self.ids.as_ref().is_some_and(|ids| ids.is_rejected(schema))
+    }
+
     /// Asks the registry for the ids of these schemas once, for a command that publishes next.
     ///
     /// # Errors

@@ -61,6 +61,18 @@ pub(crate) enum RegistryError {
     NotARegistry,
 }
 
+impl RegistryError {
+    /// Whether the registry has decided about the subject, so that asking again gives the same answer until someone changes
+    /// something. A registry that does not answer, or fails, has decided nothing.
+    pub(crate) fn is_rejection(&self) -> bool {
+        match self {
+            Self::Denied(_) | Self::NotRegistered(_) | Self::Incompatible { .. } => true,
+            Self::Status { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 429),
+            Self::Setup(_) | Self::Unreachable(_) | Self::UnknownId(_) | Self::NotARegistry => false,
+        }
+    }
+}
+
 impl From<reqwest::Error> for RegistryError {
     /// The innermost cause says most. The URL is omitted: what uses it says so.
     fn from(error: reqwest::Error) -> Self {

@@ -34,6 +34,8 @@ pub(crate) struct SchemaIds {
     format: ValueFormat,
     /// By the index of the schema.
     known: RwLock<Vec<Option<u32>>>,
+    /// Whether the registry's last answer about the subject of a schema was that it rejects it; by the index of the schema.
+    rejected: RwLock<Vec<bool>>,
     /// 1 while every id is known and the registry answers.
     is_up: IntGauge,
 }
@@ -51,6 +53,7 @@ impl SchemaIds {
             subjects: subjects(kafka),
             format: kafka.values.format,
             known: RwLock::new(vec![None; DataSchema::ALL.len()]),
+            rejected: RwLock::new(vec![false; DataSchema::ALL.len()]),
             is_up,
         })
     }
@@ -66,6 +69,7 @@ impl SchemaIds {
             subjects: Vec::new(),
             format: ValueFormat::Json,
             known: RwLock::new(vec![None; DataSchema::ALL.len()]),
+            rejected: RwLock::new(vec![false; DataSchema::ALL.len()]),
             is_up: IntGauge::new("up", "for tests").unwrap(),
         };
         ids.iter().for_each(|(schema, id)| {
@@ -77,6 +81,11 @@ impl SchemaIds {
     /// The id of a schema; `None` if it is not known yet.
     pub(crate) fn get(&self, schema: DataSchema) -> Option<u32> {
         self.known.read().get(schema.index()).copied().flatten()
+    }
+
+    /// Whether the registry rejects this schema, as far as is known.
+    pub(crate) fn is_rejected(&self, schema: DataSchema) -> bool {
+        self.rejected.read().get(schema.index()).copied().unwrap_or_default()
     }
 
     /// Asks the registry for every id once. An id that was known stays so if the registry does not answer.
@@ -96,7 +105,9 @@ impl SchemaIds {
     pub(crate) async fn refresh_of(&self, schemas: &[DataSchema]) -> Result<(), RegistryError> {
         let mut first = Ok(());
         for subject in self.subjects.iter().filter(|subject| schemas.contains(&subject.schema)) {
-            match self.client.id_of(subject, self.auto_register).await {
+            let answer = self.client.id_of(subject, self.auto_register).await;
+            self.note_rejection(subject, &answer);
+            match answer {
                 Ok(id) => self.accept(subject, id),
                 Err(error @ RegistryError::Unreachable(_)) => {
                     first = first.and(Err(error));
@@ -106,6 +117,16 @@ impl SchemaIds {
             }
         }
         first
+    }
+
+    /// An answer that decides nothing leaves the last decision as it is.
+    fn note_rejection(&self, subject: &Subject, answer: &Result<u32, RegistryError>) {
+        let is_rejected = answer.as_ref().is_err_and(RegistryError::is_rejection);
+        if (answer.is_ok() || is_rejected)
+            && let Some(rejected) = self.rejected.write().get_mut(subject.schema.index())
+        {
+            *rejected = is_rejected;
+        }
     }
 
     fn accept(&self, subject: &Subject, id: u32) {

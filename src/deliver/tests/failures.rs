@@ -1,14 +1,13 @@
 //! The consequence of each [`FailureClass`](crate::domain::FailureClass), and of a purge that hangs.
 
 use super::*;
-use crate::domain::cloud_events::{DATA_SCHEMA_HEADER, DELETED_DATA_SCHEMA};
 
-fn cause(fixture: &Fixture) -> Vec<&'static str> {
+pub(super) fn cause(fixture: &Fixture) -> Vec<&'static str> {
     let is_cause = |reason: &&PublishFailure| fixture.metrics.spool.outage.of(**reason).get() == 1;
     PublishFailure::ALL.iter().filter(is_cause).map(|reason| reason.as_str()).collect()
 }
 
-fn letter(text: &str) -> OutboundRecord {
+pub(super) fn letter(text: &str) -> OutboundRecord {
     let value = json!({
         "method": "POST", "path_and_query": "/", "headers": [], "body": text, "body_base64": null,
         "received_at": "2026-11-20T11:04:00.000Z",
@@ -19,7 +18,7 @@ fn letter(text: &str) -> OutboundRecord {
     })
 }
 
-fn submit(fixture: &Fixture, outbound: OutboundRecord) -> JoinHandle<Result<Durability, DeliveryError>> {
+pub(super) fn submit(fixture: &Fixture, outbound: OutboundRecord) -> JoinHandle<Result<Durability, DeliveryError>> {
     tokio::spawn(fixture.deliver.submit(Ok(outbound), Instant::now()).durability())
 }
 
@@ -153,40 +152,6 @@ async fn records_without_a_format_wait_in_the_spool_in_their_order() {
     assert_eq!(fixture.submit_in_task("d").await.unwrap(), Ok(Durability::Published));
     fixture.wait_until_written(&["a", "b", "c", "d"]).await;
     assert_eq!(fixture.metrics.spool.parked.get(), 0);
-    fixture.close().await;
-}
-
-fn notice(text: &str) -> OutboundRecord {
-    let headers = vec![(DATA_SCHEMA_HEADER.into(), DELETED_DATA_SCHEMA.into())];
-    OutboundRecord::without_fallback(Record { headers, ..record(Destination::Events, text) })
-}
-
-/// The schema registry rejects the schema of notices, and has that of status changes.
-#[tokio::test]
-async fn notice_without_a_schema_blocks_no_status_change() {
-    let fixture = Fixture::open("notice", LONG);
-    fixture.kafka.set_behavior(Behavior::RejectEnqueue(PublishFailure::NoSchemaId));
-    let before = [submit(&fixture, notice("first")), fixture.submit_in_task("a"), submit(&fixture, notice("second"))];
-    for spooled in before {
-        assert_eq!(spooled.await.unwrap(), Ok(Durability::Spooled));
-    }
-    assert_eq!(fixture.submit_in_task("b").await.unwrap(), Ok(Durability::Spooled));
-    fixture.wait_until("the drain waits", || cause(&fixture) == ["no_schema_id"]).await;
-    assert_eq!(fixture.metrics.spool.parked.get(), 0, "status changes have no schema either");
-
-    fixture.kafka.state.lock().unwrap().rejects_notices = true;
-    fixture.kafka.set_behavior(Behavior::Acknowledge);
-    fixture.wait_until_written(&["a", "b"]).await;
-    fixture.wait_until("the spool is empty", || fixture.spool.is_empty()).await;
-    assert_eq!(fixture.metrics.spool.parked.get(), 2);
-    assert_eq!(fixture.submit_in_task("c").await.unwrap(), Ok(Durability::Published));
-    assert_eq!(submit(&fixture, letter("d")).await.unwrap(), Ok(Durability::Published));
-
-    fixture.kafka.state.lock().unwrap().rejects_notices = false;
-    fixture.wait_until("none is parked", || fixture.metrics.spool.parked.get() == 0).await;
-    let written = fixture.kafka.written();
-    assert_eq!(written[..3], ["a", "b", "c"].map(quoted));
-    assert_eq!(written[4..], ["first", "second"].map(quoted), "after the dead letter");
     fixture.close().await;
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::{
     domain::{
         DataSchema, Destination, PublishFailure, RecordPosition, Timestamp, TopicPosition,
-        cloud_events::{DATA_SCHEMA_HEADER, DELETED_DATA_SCHEMA},
+        cloud_events::DATA_SCHEMA_HEADER,
     },
     kafka::{Availability, BackgroundCall, Completion, Record, Sink},
 };
@@ -67,8 +67,12 @@ pub(super) struct FakeKafkaState {
     pub(super) stalled_at_renewal: Vec<(Destination, String)>,
     /// Dead letters fail with this.
     pub(super) dead_letters_fail: Option<PublishFailure>,
-    /// The schema registry rejects the schemas of notices.
-    pub(super) rejects_notices: bool,
+    /// The schema registry has not said which id this schema has.
+    pub(super) without_id: Option<DataSchema>,
+    /// The schema registry rejects the schema without an id.
+    pub(super) is_rejected: bool,
+    /// The number of records that were refused because their schema has no id.
+    pub(super) refused_without_id: u32,
     /// Records that contain this text are too large.
     pub(super) too_large: Option<&'static str>,
     /// Records with an earlier time are too old.
@@ -133,7 +137,9 @@ impl FakeKafka {
             stalled: Vec::new(),
             stalled_at_renewal: Vec::new(),
             dead_letters_fail: None,
-            rejects_notices: false,
+            without_id: None,
+            is_rejected: false,
+            refused_without_id: 0,
             too_large: None,
             oldest: None,
             rejected_as_too_old: 0,
@@ -203,7 +209,9 @@ impl Sink for Arc<FakeKafka> {
     fn enqueue(&self, record: &Record, completion: Completion) -> Result<(), PublishFailure> {
         let mut state = self.state.lock().unwrap();
         state.enqueued_while_purging += u32::from(state.purging > 0);
-        if state.rejects_notices && record.header(DATA_SCHEMA_HEADER) == Some(DELETED_DATA_SCHEMA) {
+        let schema = record.header(DATA_SCHEMA_HEADER).and_then(DataSchema::of_urn);
+        if schema.is_some() && schema == state.without_id {
+            state.refused_without_id += 1;
             return Err(PublishFailure::NoSchemaId);
         }
         let text = record.payload.get().to_owned();
@@ -252,6 +260,11 @@ impl Sink for Arc<FakeKafka> {
 
     fn can_encode(&self, _: DataSchema) -> bool {
         self.state.lock().unwrap().behavior != Behavior::RejectEnqueue(PublishFailure::NoSchemaId)
+    }
+
+    fn is_schema_rejected(&self, schema: DataSchema) -> bool {
+        let state = self.state.lock().unwrap();
+        state.is_rejected && state.without_id == Some(schema)
     }
 
     fn purge(&self) -> BackgroundCall {

@@ -3,6 +3,7 @@
 mod failures;
 mod kafka;
 mod limits;
+mod notices;
 mod random;
 mod renewal;
 
