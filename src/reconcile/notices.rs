@@ -24,7 +24,8 @@ pub(super) struct DueNotice {
 /// A notice is not compared with what others publish meanwhile: the order of details is that of their dates in Trust Hub, and
 /// an event that arrives after a deletion begins a new state, which the next run compares.
 ///
-/// A notice whose schema the registry has not accepted is left to a later run. In the spool, it would block the events behind it.
+/// A notice whose schema the registry has not accepted is left to a later run. In the spool, it would be parked, or block the events
+/// behind it until the registry answers.
 pub(super) async fn publish_notices<B: Backend>(
     backend: &B,
     due: Vec<DueNotice>,

@@ -11,7 +11,7 @@ use crate::domain::{
 
 fn notice(schema: &str, profile: &str, text: &str) -> OutboundRecord {
     let headers = vec![(DATA_SCHEMA_HEADER.into(), schema.to_owned().into())];
-    let key = Some(profile.to_owned().into());
+    let key = Some(profile.to_owned());
     OutboundRecord::without_fallback(Record { headers, key, ..record(Destination::Events, text) })
 }
 
@@ -88,7 +88,8 @@ async fn deletion_replaces_a_parked_description_of_its_profile() {
     spool(&fixture, records).await;
     set_without_id(&fixture, Some(DataSchema::ProfileDescribed), true);
     fixture.kafka.set_behavior(Behavior::Acknowledge);
-    fixture.wait_until("the deletion is published", || fixture.metrics.spool.parked.get() == 0).await;
+    fixture.wait_until_written(&["a", "another", "deleted"]).await;
+    fixture.wait_until("none is parked", || fixture.metrics.spool.parked.get() == 0).await;
     set_without_id(&fixture, None, false);
     assert_eq!(submit(&fixture, description("p", "later")).await.unwrap(), Ok(Durability::Published));
     fixture.wait_until_written(&["a", "another", "deleted", "later"]).await;
