@@ -32,7 +32,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct LogQueue {
     state: Mutex<QueueState>,
-    /// Signaled when a first line is waiting, when enough are, and when a flush begins.
+    /// Signaled when a first line is waiting and the writer waits for it, when enough are, and when a flush begins.
     filled: Condvar,
     /// Signaled when no line is waiting and none is being written.
     emptied: Condvar,
@@ -45,6 +45,8 @@ struct QueueState {
     /// Complete lines.
     waiting: Vec<u8>,
     is_writing: bool,
+    /// Whether the writer waits for the time of its next write, and not for a line.
+    is_gathering: bool,
     /// The number of threads that wait until all lines are written.
     flushes: usize,
     /// The number of dropped lines that were not reported yet.
@@ -66,8 +68,9 @@ impl LogQueue {
             let before = state.waiting.len();
             state.waiting.extend_from_slice(line);
             let after = state.waiting.len();
+            let is_awaited = before == 0 && !state.is_gathering;
             drop(state);
-            if before == 0 || (before < GATHERED_BYTES && after >= GATHERED_BYTES) {
+            if is_awaited || (before < GATHERED_BYTES && after >= GATHERED_BYTES) {
                 self.filled.notify_one();
             }
         }
@@ -90,17 +93,19 @@ impl LogQueue {
         }
     }
 
-    /// Waits for lines and then until `next_write`, unless many are waiting or must be written now. Swaps them with the empty
-    /// `batch`.
+    /// Waits until `next_write`, unless many lines are waiting or must be written now, and then for a line. Swaps the lines with the
+    /// empty `batch`.
     fn take_batch(&self, batch: &mut Vec<u8>, next_write: Instant) {
         let mut state = self.state();
-        while state.waiting.is_empty() {
-            self.filled.wait(&mut state);
-        }
+        state.is_gathering = true;
         while state.waiting.len() < GATHERED_BYTES && state.flushes == 0 {
             if self.filled.wait_until(&mut state, next_write).timed_out() {
                 break;
             }
+        }
+        state.is_gathering = false;
+        while state.waiting.is_empty() {
+            self.filled.wait(&mut state);
         }
         mem::swap(batch, &mut state.waiting);
         state.is_writing = true;
