@@ -282,14 +282,6 @@ fn read_trusthub_access(environment: &Environment, validator: &mut Validator) ->
     Some(TrustHubAccess { trusthub: trusthub?, twilio: twilio?, logging: logging?, warnings: Vec::new() })
 }
 
-impl TrustHubAccess {
-    fn with_warnings(self, mut warnings: Vec<String>) -> Self {
-        warnings.extend(warnings_of(&self.twilio, &self.trusthub));
-        warnings.extend(self.twilio.missing_credentials());
-        Self { warnings, ..self }
-    }
-}
-
 fn warnings_of(twilio: &TwilioConfig, trusthub: &TrustHubConfig) -> impl Iterator<Item = String> + use<> {
     // The tokens of a simulator on this machine have any form.
     let of_tokens = if trusthub.is_on_this_machine() { Vec::new() } else { twilio.token_warnings() };

@@ -9,6 +9,7 @@ use super::{
     catalogue::{RECONCILE_GRACE_SECS, RECONCILE_INTERVAL_SECS},
     describe::Row,
     validate::Validator,
+    warnings_of,
 };
 
 /// When reconciliation runs, and which changes it ignores.
@@ -32,6 +33,14 @@ pub struct TrustHubAccess {
     /// One sentence for each variable whose name is almost that of a known one, and for each that has no effect or is
     /// insecure.
     pub warnings: Vec<String>,
+}
+
+impl TrustHubAccess {
+    pub(super) fn with_warnings(self, mut warnings: Vec<String>) -> Self {
+        warnings.extend(warnings_of(&self.twilio, &self.trusthub));
+        warnings.extend(self.twilio.missing_credentials());
+        Self { warnings, ..self }
+    }
 }
 
 /// What `reconcile` needs to compare Trust Hub with the event topic.

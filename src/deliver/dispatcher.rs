@@ -15,13 +15,14 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    delivery::{Delivery, Handoff},
+    delivery::Delivery,
+    in_flight::{InFlightRecord, RecordState, Records},
     outbound::OutboundRecord,
     parked_notices::ParkedNotices,
     publish::Interrupts,
 };
 use crate::{
-    domain::{DeliveryError, Durability, FailureClass, PublishFailure, Receipt, TopicPosition},
+    domain::{Durability, FailureClass, PublishFailure, Receipt, TopicPosition},
     kafka::{Completion, OnCompleted, Sink},
     telemetry::Metrics,
     traces::Tracer,
@@ -80,55 +81,6 @@ pub(super) struct DispatchState {
     next_deadline: Option<Instant>,
     /// Whether the dead-letter topic accepts records, as far as is known.
     pub(super) accepts_dead_letters: bool,
-}
-
-/// A record that is neither durable nor in the spool, and the channel to its callback. This is its only owner.
-pub(super) struct InFlightRecord {
-    pub(super) outbound: OutboundRecord,
-    state: RecordState,
-    /// Until when the record may wait for Kafka.
-    pub(super) deadline: Instant,
-    reply: oneshot::Sender<Handoff>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RecordState {
-    /// The Kafka client has it, and Kafka has not acknowledged it.
-    InFlight,
-    /// Kafka did not accept it.
-    Failed,
-    /// It arrived during a change of mode.
-    Buffered,
-}
-
-/// Records by number, in the order of receipt.
-pub(super) type Records = BTreeMap<u64, Box<InFlightRecord>>;
-
-impl InFlightRecord {
-    pub(super) fn settle(self, result: Result<Receipt, DeliveryError>) {
-        self.hand_off(Handoff::Settled(result));
-    }
-
-    /// Appends the record to the spool. Only queues it: the callback waits for the disk.
-    fn spool(self, spool: &Spool) {
-        match self.outbound.encode() {
-            Ok(bytes) => self.hand_off(Handoff::Spooling(spool.append(vec![bytes]))),
-            Err(_never) => self.settle(Err(DeliveryError::Abandoned)),
-        }
-    }
-
-    /// Parks the record in the spool, outside the queue, where it blocks no other record.
-    pub(super) fn park(self, spool: &Spool) {
-        match self.outbound.encode() {
-            Ok(bytes) => self.hand_off(Handoff::Spooling(spool.append_parked(vec![bytes]))),
-            Err(_never) => self.settle(Err(DeliveryError::Abandoned)),
-        }
-    }
-
-    fn hand_off(self, handoff: Handoff) {
-        // The receiver is gone if the callback has stopped waiting.
-        let _ = self.reply.send(handoff);
-    }
 }
 
 impl Dispatcher {

@@ -92,6 +92,7 @@ mod delivery;
 mod dispatcher;
 mod drainer;
 mod failover;
+mod in_flight;
 mod ordered;
 mod outbound;
 mod parked;

@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use tokio::runtime::Handle;
 
-use super::{client_config, producer::QuietContext, temporary::TemporaryClient};
+use super::{client_config, delivery_context::QuietContext, temporary::TemporaryClient};
 use crate::{
     config::KafkaConfig,
     telemetry::{Operation, Operations},

@@ -14,8 +14,8 @@ use rdkafka::{
 };
 
 use super::{
-    client::KafkaClient, client_config, leader::LEADER_PARTITION, leader_task::LeaderTask, producer::QuietContext,
-    temporary::TemporaryClient,
+    client::KafkaClient, client_config, delivery_context::QuietContext, leader::LEADER_PARTITION,
+    leader_task::LeaderTask, temporary::TemporaryClient,
 };
 use crate::{
     blocking,

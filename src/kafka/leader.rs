@@ -34,8 +34,8 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     client::{ClientSettings, KafkaClient},
     client_config,
+    delivery_context::QuietContext,
     leader_task::LeaderTask,
-    producer::QuietContext,
     temporary::TemporaryClient,
 };
 use crate::{

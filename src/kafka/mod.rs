@@ -34,6 +34,7 @@ mod client_config;
 mod creation_error;
 mod dead_letter;
 mod dead_letter_record;
+mod delivery_context;
 mod delivery_reporter;
 mod durability;
 mod error;

@@ -129,11 +129,13 @@ impl TokenRefresher {
         let mut state = self.state.lock();
         state.failure = failure.map(|error| error.to_string());
         if let Some(token) = token {
-            let refused = state.clients.iter().find_map(|(_, client)| {
+            // All clients get it, also after one that refuses it.
+            let refusals = state.clients.iter().filter_map(|(_, client)| {
                 let refused = token.give(&**client).err().map(|error| error.to_string())?;
                 client.fail(&refused);
                 Some(refused)
             });
+            let refused = refusals.fold(None, |first, refused| first.or(Some(refused)));
             if let Some(reason) = refused {
                 token_failure::report(&token_failure::message(&reason));
                 state.failure = Some(reason);

@@ -18,14 +18,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use rdkafka::{
-    ClientContext,
-    config::RDKafkaLogLevel,
-    consumer::ConsumerContext,
-    error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Message as _},
-    producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
+    error::KafkaError,
+    producer::{BaseRecord, Producer as _, PurgeConfig, ThreadedProducer},
 };
 use tokio::sync::{Notify, watch};
 
@@ -33,142 +29,20 @@ use super::{
     Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink,
     background::start_with_retries,
     client_config,
+    delivery_context::{DeliveryContext, InFlight},
     delivery_reporter::DeliveryReporter,
-    error::{classify, explain},
     metrics::KafkaMetrics,
-    token_failure,
     topics::Topics,
     value_encoder::ValueEncoder,
 };
 use crate::{
-    blocking::{self, BlockingError},
-    config::KafkaConfig,
-    domain::{DataSchema, Destination, FailureClass, Label as _, PublishFailure, RecordPosition, TopicPosition},
+    blocking,
+    config::{KafkaConfig, Security},
+    domain::{DataSchema, PublishFailure},
     telemetry::Operation,
 };
 
-/// The context of a client whose callers receive all errors as results. It logs at debug level only.
-#[derive(Default)]
-pub(super) struct QuietContext;
-
-impl ConsumerContext for QuietContext {}
-
-impl ClientContext for QuietContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, detail: &str) {
-        tracing::debug!(%error, detail, "librdkafka");
-        token_failure::report(detail);
-    }
-}
-
-/// The facility of librdkafka's messages about requests for tokens.
-const TOKEN_FACILITY: &str = "OIDC";
-
-/// Logs at debug level: librdkafka repeats its messages during an outage, and [`KafkaHealth`] reports the outage once. The
-/// messages about requests for tokens name the URL, which can be that of the process's own endpoint and thus a secret; the
-/// errors say the same.
-fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    if facility == TOKEN_FACILITY {
-        return;
-    }
-    tracing::debug!(?level, facility, message, "librdkafka");
-}
-
-/// Receives the producer's callbacks on threads of librdkafka. They must neither panic nor block.
-pub(super) struct DeliveryContext {
-    reporter: Arc<DeliveryReporter>,
-    /// The last error of a broker. librdkafka next reports that all brokers are down, but not why.
-    cause: Mutex<Option<(RDKafkaErrorCode, String)>>,
-    /// Whether the producer publishes the records. One that is not used yet, or not any more, says nothing about the health of
-    /// Kafka.
-    is_in_use: AtomicBool,
-    /// Whether the brokers have rejected the credentials since they last acknowledged a record.
-    is_rejected: AtomicBool,
-}
-
-impl DeliveryContext {
-    fn cause(&self) -> MutexGuard<'_, Option<(RDKafkaErrorCode, String)>> {
-        self.cause.lock()
-    }
-
-    /// The last error, with its explanation.
-    pub(super) fn last_error(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.cause().clone()
-    }
-}
-
-impl ClientContext for DeliveryContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, detail: &str) {
-        tracing::debug!(%error, detail, "librdkafka");
-        let health = &self.reporter.health;
-        if is_about_credentials(error.rdkafka_error_code(), detail) {
-            self.is_rejected.store(true, Relaxed);
-        }
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) if !self.is_in_use.load(Relaxed) => {}
-            code if !self.is_in_use.load(Relaxed) => *self.cause() = code.zip(Some(explain(detail))),
-            Some(RDKafkaErrorCode::AllBrokersDown) => {
-                let cause = self.cause().take();
-                health.mark_down(classify(&error), cause.as_ref().map_or(detail, |(_, text)| text));
-            }
-            Some(RDKafkaErrorCode::Authentication) => match token_failure::report(detail) {
-                // The client keeps its token until it expires.
-                Some(_) if health.is_up() => {}
-                Some(reason) => health.mark_down(classify(&error), &format!("cannot get an OAuth token: {reason}")),
-                None => health.mark_down(classify(&error), &explain(detail)),
-            },
-            Some(RDKafkaErrorCode::Fatal) => health.mark_down(classify(&error), detail),
-            code => *self.cause() = code.zip(Some(explain(detail))),
-        }
-    }
-}
-
-/// Whether an error says that the brokers do not accept the credentials, or that the credentials do not accept the brokers.
-///
-/// With TLS 1.3, a broker rejects a client certificate after the handshake, which librdkafka reports as a failed transport with
-/// the alert of TLS. A failed request for a token is not the answer of a broker.
-fn is_about_credentials(code: Option<RDKafkaErrorCode>, detail: &str) -> bool {
-    match code {
-        Some(RDKafkaErrorCode::Authentication) => token_failure::reason(detail).is_none(),
-        Some(RDKafkaErrorCode::SSL) => true,
-        _ => detail.contains("SSL alert number"),
-    }
-}
-
-/// Data that librdkafka carries from the hand-over of a record to its delivery report.
-pub(super) struct InFlight {
-    destination: Destination,
-    handed_over: Instant,
-    completion: Completion,
-}
-
-impl ProducerContext for DeliveryContext {
-    type DeliveryOpaque = Box<InFlight>;
-
-    fn delivery(&self, report: &DeliveryResult<'_>, record: Box<InFlight>) {
-        let InFlight { destination, handed_over, completion } = *record;
-        let result = match report {
-            Ok(message) => {
-                self.is_rejected.store(false, Relaxed);
-                self.reporter.metrics.publish_seconds.observe(handed_over.elapsed().as_secs_f64());
-                self.reporter.report_success(destination);
-                let position = RecordPosition { partition: message.partition(), offset: message.offset() };
-                Ok(TopicPosition { topic: Arc::clone(self.reporter.topics.shared_name(destination)), position })
-            }
-            Err((error, _message)) => Err(self.reporter.report_failure(destination, error)),
-        };
-        completion.complete(result);
-    }
-}
-
-pub(super) type Producer = ThreadedProducer<DeliveryContext>;
+pub(super) type Producer = KafkaClient<ThreadedProducer<DeliveryContext>>;
 
 /// How long a producer that was replaced may take to publish the dead letters that are retried through it. They are safe in the
 /// spool.

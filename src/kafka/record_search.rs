@@ -23,8 +23,8 @@ use rdkafka::{
 use super::{
     client::KafkaClient,
     client_config,
+    delivery_context::QuietContext,
     error::{classify, classify_code},
-    producer::QuietContext,
     record_content::event_id,
     temporary::TemporaryClient,
     topic_read_error::TopicReadError,

@@ -14,7 +14,7 @@ use rdkafka::{
 };
 
 use super::{
-    client::KafkaClient, client_config, error, producer::QuietContext, temporary::TemporaryClient,
+    client::KafkaClient, client_config, delivery_context::QuietContext, error, temporary::TemporaryClient,
     topic_history::PartitionProgress, topic_read_error::REQUEST_TIMEOUT,
 };
 use crate::{

@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use super::{
     client::KafkaClient,
     client_config,
-    producer::QuietContext,
+    delivery_context::QuietContext,
     temporary::TemporaryClient,
     value_reader::{UnknownSchema, ValueReader},
 };

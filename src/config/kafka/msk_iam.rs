@@ -240,8 +240,8 @@ fn agent_url(url: String, validator: &mut Validator) -> Option<String> {
     };
     let is_agent = |authority: &str| {
         let host = host_of(authority);
-        let is_known = |agent: &&str| agent.parse::<IpAddr>().ok() == host.parse().ok();
-        is_loopback(authority) || host.parse::<IpAddr>().is_ok() && AGENTS.iter().any(|agent| is_known(&agent))
+        let is_known = |agent: &str| agent.parse::<IpAddr>().ok() == host.parse().ok();
+        is_loopback(authority) || host.parse::<IpAddr>().is_ok() && AGENTS.iter().any(|agent| is_known(agent))
     };
     // The host is that of the request: a text before the query could name another one.
     if unencrypted_authority(parsed.as_str()).is_none_or(is_agent) {

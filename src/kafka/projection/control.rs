@@ -12,7 +12,7 @@ use rdkafka::{
 };
 
 use super::{
-    super::{client::KafkaClient, client_config, producer::QuietContext},
+    super::{client::KafkaClient, client_config, delivery_context::QuietContext},
     problem::ProjectionError,
 };
 use crate::{

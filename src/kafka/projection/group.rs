@@ -17,7 +17,7 @@ use super::{
     super::{
         client::{ClientSettings, KafkaClient},
         client_config,
-        producer::QuietContext,
+        delivery_context::QuietContext,
         value_reader::ValueReader,
     },
     committed::PartitionCounts,

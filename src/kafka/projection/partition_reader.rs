@@ -10,7 +10,7 @@ use rdkafka::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{client::KafkaClient, client_config, producer::QuietContext, value_reader::ValueReader},
+    super::{client::KafkaClient, client_config, delivery_context::QuietContext, value_reader::ValueReader},
     event_record::EventRecord,
     group::group_name,
     limits::REQUEST_TIMEOUT,

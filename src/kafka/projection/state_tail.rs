@@ -15,7 +15,7 @@ use super::{
     super::{
         client::KafkaClient,
         client_config,
-        producer::QuietContext,
+        delivery_context::QuietContext,
         value_reader::{UnknownSchema, ValueReader},
     },
     event_record::EventRecord,

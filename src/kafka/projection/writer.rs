@@ -18,7 +18,7 @@ use super::{
     super::{
         client::{ClientSettings, KafkaClient},
         client_config,
-        producer::QuietContext,
+        delivery_context::QuietContext,
         value_encoder::{EncodeError, EncodedRecord, ValueEncoder},
     },
     group::{NextOffset, ProjectionGroup},
