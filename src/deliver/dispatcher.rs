@@ -19,10 +19,10 @@ use super::{
     in_flight::{InFlightRecord, RecordState, Records},
     outbound::OutboundRecord,
     parked_notices::ParkedNotices,
-    publish::Interrupts,
+    publish::{Interrupts, may_concern_dead_letters_only},
 };
 use crate::{
-    domain::{Durability, FailureClass, PublishFailure, Receipt, TopicPosition},
+    domain::{DeliveryError, Durability, PublishFailure, Receipt, TopicPosition},
     kafka::{Completion, OnCompleted, Sink},
     telemetry::Metrics,
     traces::Tracer,
@@ -171,10 +171,8 @@ impl Dispatcher {
 
     /// Hands a record to the Kafka client, or treats it as failed if the client does not queue it.
     fn dispatch(self: &Arc<Self>, state: &mut DispatchState, mut record: Box<InFlightRecord>) {
-        if record.outbound.is_dead_letter() && !state.accepts_dead_letters {
-            return record.park(&self.spool);
-        }
-        if self.must_follow_parked(&record.outbound) {
+        let is_dead_letter = record.outbound.is_dead_letter();
+        if (is_dead_letter && !state.accepts_dead_letters) || self.parked_notices.must_follow(&record.outbound) {
             return record.park(&self.spool);
         }
         let number = state.next_number();
@@ -187,15 +185,6 @@ impl Dispatcher {
             }
             Err(reason) => self.on_failure(state, number, record, reason),
         }
-    }
-
-    /// Whether this is a notice that must be parked because an earlier one of its profile is. Counts it, if so.
-    pub(super) fn must_follow_parked(&self, outbound: &OutboundRecord) -> bool {
-        let must = self.parked_notices.precede(outbound);
-        if must {
-            self.parked_notices.add(outbound);
-        }
-        must
     }
 
     /// Handles a record that Kafka did not accept: parks a dead letter whose own topic is at fault, and fails over otherwise.
@@ -360,14 +349,5 @@ impl DispatchState {
 
     fn in_flight(&self) -> impl Iterator<Item = (&u64, &Box<InFlightRecord>)> {
         self.records.iter().filter(|(_, record)| record.state == RecordState::InFlight)
-    }
-}
-
-/// Whether the failure of a dead letter says nothing about events: each topic has its own leaders and permissions, and if
-/// Kafka as a whole is unreachable, an event or a probe shows it.
-fn may_concern_dead_letters_only(reason: PublishFailure) -> bool {
-    match reason.class() {
-        FailureClass::Topic | FailureClass::Outage => reason != PublishFailure::QueueFull,
-        FailureClass::Record | FailureClass::Time | FailureClass::Fatal => false,
     }
 }

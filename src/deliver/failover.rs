@@ -216,7 +216,7 @@ impl FailoverController {
     async fn publish_individually(&mut self, interrupts: &Interrupts) -> Option<PublishFailure> {
         let (mut records, ack_timeout) = (self.dispatcher.take_all(), self.dispatcher.ack_timeout);
         while let Some((number, record)) = records.pop_first() {
-            if self.dispatcher.must_follow_parked(&record.outbound) {
+            if self.dispatcher.parked_notices.must_follow(&record.outbound) {
                 record.park(&self.dispatcher.spool);
                 continue;
             }

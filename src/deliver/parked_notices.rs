@@ -19,6 +19,15 @@ impl ParkedNotices {
         !profiles.is_empty() && outbound.notice_key().is_some_and(|key| profiles.contains_key(key))
     }
 
+    /// Whether this is a notice that must be parked because an earlier one of its profile is. Counts it, if so.
+    pub(super) fn must_follow(&self, outbound: &OutboundRecord) -> bool {
+        let must = self.precede(outbound);
+        if must {
+            self.add(outbound);
+        }
+        must
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.lock().is_empty()
     }

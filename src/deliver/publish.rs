@@ -359,3 +359,12 @@ async fn publish_unordered_once(
         _ => Err(results.failure().unwrap_or(PublishFailure::TimedOut)),
     }
 }
+
+/// Whether the failure of a dead letter says nothing about events: each topic has its own leaders and permissions, and if
+/// Kafka as a whole is unreachable, an event or a probe shows it.
+pub(super) fn may_concern_dead_letters_only(reason: PublishFailure) -> bool {
+    match reason.class() {
+        FailureClass::Topic | FailureClass::Outage => reason != PublishFailure::QueueFull,
+        FailureClass::Record | FailureClass::Time | FailureClass::Fatal => false,
+    }
+}
