@@ -18,7 +18,7 @@ use super::{
 /// The width of a dashboard in grid columns.
 const COLUMNS: u64 = 24;
 /// Metrics without a panel, and why.
-const EXCUSED: [(&str, &str); 11] = [
+const EXCUSED: [(&str, &str); 12] = [
     ("process_virtual_memory_bytes", "address space is not memory"),
     ("trusthub_event_time_reset", "it concerns one start, which a log line at level error explains"),
     ("trusthub_spool_parked_bytes", "the size of what trusthub_spool_parked counts"),
@@ -27,6 +27,8 @@ const EXCUSED: [(&str, &str); 11] = [
     ("trusthub_reconcile_described_total", "edited profiles concern only who reads their states"),
     ("trusthub_reconcile_deleted_total", "the same; the log names each of them"),
     ("trusthub_log_lines_dropped_total", "the log reports it once it is read again"),
+    ("trusthub_kafka_credentials_expire_timestamp_seconds", "an alert fires a week before, and the log has the date"),
+    ("trusthub_kafka_credentials_reloads_total", "the log has a line for each; a panel shows that one failed"),
     ("trusthub_trace_spans_exported_total", "few export traces, and no callback depends on it"),
     ("trusthub_trace_spans_dropped_total", "the same; the log says when exports begin to fail"),
 ];
