@@ -20,10 +20,21 @@ pub(super) const STS: Issuer = Issuer {
     hint: "check AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and the trust policy of the role, and that STS can be reached",
 };
 
-/// The URL of the service in a region. That of China has another domain.
+/// The domain of the regions that begin so, if it is not `amazonaws.com`, as the AWS SDKs have it in their `partitions.json`.
+const DOMAINS: [(&str, &str); 6] = [
+    ("cn-", "amazonaws.com.cn"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("eusc-", "amazonaws.eu"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+];
+
+/// The URL of the service in a region.
 pub(super) fn url(identity: &WebIdentity, region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-    identity.sts_url.clone().unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com{suffix}"))
+    let domain = DOMAINS.iter().find(|(regions, _)| region.starts_with(regions));
+    let domain = domain.map_or("amazonaws.com", |(_, domain)| domain);
+    identity.sts_url.clone().unwrap_or_else(|| format!("https://sts.{region}.{domain}"))
 }
 
 pub(super) async fn fetch(
@@ -113,6 +124,8 @@ mod tests {
         };
         assert_eq!(url(&identity, "us-gov-west-1"), "https://sts.us-gov-west-1.amazonaws.com");
         assert_eq!(url(&identity, "cn-north-1"), "https://sts.cn-north-1.amazonaws.com.cn");
+        assert_eq!(url(&identity, "us-isob-east-1"), "https://sts.us-isob-east-1.sc2s.sgov.gov");
+        assert_eq!(url(&identity, "eusc-de-east-1"), "https://sts.eusc-de-east-1.amazonaws.eu");
         identity.sts_url = Some("http://127.0.0.1:1".to_owned());
         assert_eq!(url(&identity, "cn-north-1"), "http://127.0.0.1:1");
     }

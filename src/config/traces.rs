@@ -132,19 +132,18 @@ impl TraceSection {
 /// standard values are not known here.
 pub(super) fn validate(otel: OtelSection, trace: TraceSection, validator: &mut Validator) -> Option<TracesConfig> {
     let described = otel.describe(&trace, validator);
-    let trusts_context = trace.validate(validator);
     let export = if otel.is_on() {
         let (exporter, disabled) = (otel.traces_exporter.clone(), otel.sdk_disabled.clone());
+        let (url, export) = (otel.url(validator), otel.export(validator));
         let exporter = validator.parse_choice(&OTEL_TRACES_EXPORTER, exporter, &[("otlp", ()), ("none", ())]);
         let disabled = validator.parse_bool(&OTEL_SDK_DISABLED, disabled);
-        let (url, export) = (otel.url(validator), otel.export(validator));
-        exporter.and(disabled)?;
-        let (url, export) = (url?, export?);
-        url.map(|url| ExportConfig { url, ..export })
+        let is_valid = exporter.and(disabled).is_some();
+        url.zip(export).filter(|_| is_valid).map(|(url, export)| url.map(|url| ExportConfig { url, ..export }))
     } else {
-        None
+        Some(None)
     };
-    Some(TracesConfig { trusts_context: trusts_context?, export, described })
+    let trusts_context = trace.validate(validator);
+    Some(TracesConfig { trusts_context: trusts_context?, export: export?, described })
 }
 
 impl OtelSection {

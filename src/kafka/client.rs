@@ -48,7 +48,7 @@ impl ClientSettings {
         T: FromClientConfigAndContext<C> + TokenReceiver,
         C: rdkafka::ClientContext,
     {
-        let client: Arc<T> = Arc::new(self.properties.create_with_context(context)?);
+        let client: Arc<T> = Arc::new(self.properties.create_with_context(context).map_err(without_value)?);
         let registration = match &self.login {
             Security::Sasl { login: SaslLogin::MskIam(msk), .. } => {
                 let refresher = TokenRefresher::of(msk).map_err(|error| {
@@ -60,6 +60,16 @@ impl ClientSettings {
             _ => None,
         };
         Ok(KafkaClient { _registration: registration, client })
+    }
+}
+
+/// The error without the value of a property, which can be a password or a private key.
+fn without_value(error: KafkaError) -> KafkaError {
+    match error {
+        KafkaError::ClientConfig(result, description, property, _value) => {
+            KafkaError::ClientConfig(result, description, property, "…".to_owned())
+        }
+        other => other,
     }
 }
 
