@@ -118,7 +118,7 @@ impl Node {
         broker.args(options).args(java_on(class_path, "kafka.Kafka").get_args()).arg(&settings);
         let node = Self { process: Supervised::new(&broker, &folder), port };
         let cluster = ["format", "--cluster-id", "trusthub-bridge-tests", "--config"];
-        run(java("kafka.tools.StorageTool").args(cluster).arg(settings).args(format));
+        run(java_on(class_path, "kafka.tools.StorageTool").args(cluster).arg(settings).args(format));
         node
     }
 
