@@ -68,12 +68,12 @@ WARNING: persistence.enabled is false. Events that wait in the spool during an o
 it is evicted or restarted by an upgrade, or when its node fails. The risk lasts until the spool is drained after the outage.
 Stop or upgrade only while trusthub_spool_events is 0.
 {{- end }}
-{{- $drain := include "trusthub-bridge.drained" . | fromJson }}
-{{- range $drain.drained }}
+{{- $claims := include "trusthub-bridge.drained" . | fromJson }}
+{{- range $claims.drained }}
 
 This upgrade drains the spool in the volume claim spool-{{ include "trusthub-bridge.fullname" $ }}-{{ . }}.
 {{- end }}
-{{- range $drain.skipped }}
+{{- range $claims.skipped }}
 
 WARNING: drain.ordinals names {{ . }}, but there is no volume claim spool-{{ include "trusthub-bridge.fullname" $ }}-{{ . }}: nothing was drained for it.
 {{- end }}
