@@ -120,7 +120,7 @@ pub struct LoadedConfig {
 /// [`Problems`] with every missing, malformed or contradictory variable.
 pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<LoadedConfig, Problems> {
     let (config, mut warnings) = load_with(vars, read_sections)?;
-    warnings.extend(warnings_of(&config.twilio, &config.trusthub));
+    warnings.extend(reconcile::warnings_of(&config.twilio, &config.trusthub));
     warnings.extend(config.kafka.values.warning());
     warnings.extend(config.console.warning());
     warnings.extend(config.kafka.warning());
@@ -280,12 +280,6 @@ fn read_trusthub_access(environment: &Environment, validator: &mut Validator) ->
     }
     let logging = read_logging(environment, validator);
     Some(TrustHubAccess { trusthub: trusthub?, twilio: twilio?, logging: logging?, warnings: Vec::new() })
-}
-
-fn warnings_of(twilio: &TwilioConfig, trusthub: &TrustHubConfig) -> impl Iterator<Item = String> + use<> {
-    // The tokens of a simulator on this machine have any form.
-    let of_tokens = if trusthub.is_on_this_machine() { Vec::new() } else { twilio.token_warnings() };
-    of_tokens.into_iter().chain(twilio.warning()).chain(trusthub.warning())
 }
 
 /// Runs `read` on the variables. Returns its result with the warnings about the names of the variables.

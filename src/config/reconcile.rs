@@ -9,7 +9,6 @@ use super::{
     catalogue::{RECONCILE_GRACE_SECS, RECONCILE_INTERVAL_SECS},
     describe::Row,
     validate::Validator,
-    warnings_of,
 };
 
 /// When reconciliation runs, and which changes it ignores.
@@ -41,6 +40,13 @@ impl TrustHubAccess {
         warnings.extend(self.twilio.missing_credentials());
         Self { warnings, ..self }
     }
+}
+
+/// Warns about credentials for Trust Hub.
+pub(super) fn warnings_of(twilio: &TwilioConfig, trusthub: &TrustHubConfig) -> impl Iterator<Item = String> + use<> {
+    // The tokens of a simulator on this machine have any form.
+    let of_tokens = if trusthub.is_on_this_machine() { Vec::new() } else { twilio.token_warnings() };
+    of_tokens.into_iter().chain(twilio.warning()).chain(trusthub.warning())
 }
 
 /// What `reconcile` needs to compare Trust Hub with the event topic.

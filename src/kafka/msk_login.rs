@@ -226,9 +226,9 @@ mod tests {
 
     /// Records what it receives.
     #[derive(Default)]
-    struct Receiver(Mutex<Vec<String>>);
+    struct RecordingReceiver(Mutex<Vec<String>>);
 
-    impl TokenReceiver for Receiver {
+    impl TokenReceiver for RecordingReceiver {
         fn receive(&self, token: ClientToken<'_>) -> Result<(), SetTokenError> {
             assert!(token.expires > SystemTime::now() && !token.value.is_empty());
             self.0.lock().push(token.principal.to_owned());
@@ -254,7 +254,7 @@ mod tests {
         }
     }
 
-    impl Receiver {
+    impl RecordingReceiver {
         fn received(&self) -> Vec<String> {
             self.0.lock().clone()
         }
@@ -286,12 +286,12 @@ mod tests {
     async fn client_has_tokens_for_as_long_as_it_is_registered() {
         let refresher = Arc::new(TokenRefresher::default());
         let mut credentials = CredentialCache::new(&msk(AwsCredentialSource::Environment(keys("key"))));
-        let [early, late] = [(); 2].map(|()| Arc::new(Receiver::default()));
-        let registration = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&early));
+        let [early, late] = [(); 2].map(|()| Arc::new(RecordingReceiver::default()));
+        let registration = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&early));
         assert_eq!(early.received(), Vec::<String>::new());
         let pause = refresher.renew(&mut credentials, now).await;
         assert_eq!(pause, TOKEN_LIFETIME.mul_f64(0.8));
-        let _late = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&late));
+        let _late = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&late));
         assert_eq!((early.received(), late.received()), (vec!["key".to_owned()], vec!["key".to_owned()]));
         drop(registration);
         assert_eq!(Arc::strong_count(&early), 1, "the owner has the last reference");
@@ -302,10 +302,10 @@ mod tests {
     #[tokio::test]
     async fn failure_is_reported_to_each_client_and_retried_soon() {
         let refresher = Arc::new(TokenRefresher::default());
-        let [early, late] = [(); 2].map(|()| Arc::new(Receiver::default()));
-        let _early = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&early));
+        let [early, late] = [(); 2].map(|()| Arc::new(RecordingReceiver::default()));
+        let _early = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&early));
         assert_eq!(refresher.renew(&mut CredentialCache::new(&unreachable()), now).await, RETRY_PAUSE);
-        let _late = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&late));
+        let _late = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&late));
         for receiver in [early, late] {
             let received = receiver.received();
             assert!(received.len() == 1 && received[0].contains("metadata service does not answer"), "{received:?}");
@@ -324,17 +324,17 @@ mod tests {
 
     #[tokio::test]
     async fn client_with_a_valid_token_learns_nothing_of_a_failed_renewal() {
-        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(Receiver::default()));
+        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(RecordingReceiver::default()));
         let present = now();
         assert_eq!(refresher.renew(&mut known(TOKEN_LIFETIME, present), || present).await, RETRY_PAUSE);
-        let _registration = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&receiver));
+        let _registration = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&receiver));
         assert_eq!(receiver.received(), ["former"]);
     }
 
     #[tokio::test]
     async fn former_credentials_are_used_until_they_expire() {
-        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(Receiver::default()));
-        let _registration = Arc::clone(&refresher).register(Arc::<Receiver>::clone(&receiver));
+        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(RecordingReceiver::default()));
+        let _registration = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&receiver));
         let now = now();
         let hour = Duration::from_secs(3600);
         let pause = refresher.renew(&mut known(hour, now), || now).await;

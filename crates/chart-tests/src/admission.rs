@@ -8,7 +8,7 @@ use super::{
     cluster::wait_for,
     example::{RELEASE, chart, text},
     fixture::Fixture,
-    pages::{ASSIGNED_USERS, DEFAULT_LIMITS, read},
+    pages::{DEFAULT_LIMITS, read},
     release::{PATIENCE, Release, is_ready, warnings},
 };
 
@@ -33,9 +33,9 @@ pub(crate) fn play_pod_security(fixture: &Fixture) -> String {
 pub(crate) fn play_assigned_users(fixture: &Fixture) -> String {
     let release = fixture.release("assigned-users");
     let minimal = fixture.example("minimal");
-    let values = read(&ASSIGNED_USERS);
+    let values = "adaptSecurityContext: always\n";
     let install = ["install", RELEASE, &chart(), "--values", &minimal.values, "--values", "-", "--wait", PATIENCE];
-    let ended = release.helm_with(&install, &values).expect_success();
+    let ended = release.helm_with(&install, values).expect_success();
     assert_eq!(warnings(&ended), [""; 0]);
     for pod in release.replicas() {
         let context = pod["spec"]["securityContext"].as_object().unwrap();

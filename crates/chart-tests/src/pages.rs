@@ -19,9 +19,6 @@ pub(crate) const REFUSED_CLAIMS: Block = Block { words: "another `persistence.si
 /// Defaults of a namespace whose quota requires limits of processors.
 pub(crate) const DEFAULT_LIMITS: Block = Block { words: "A quota on `limits.cpu`", language: "yaml" };
 
-/// Values of the chart for a cluster that assigns users to pods.
-pub(crate) const ASSIGNED_USERS: Block = Block { words: "as OpenShift does", language: "yaml" };
-
 /// The text of a block.
 pub(crate) fn read(Block { words, language }: &Block) -> String {
     let page = fs::read_to_string(project_root().join("docs/kubernetes.md")).unwrap();
@@ -33,7 +30,7 @@ pub(crate) fn read(Block { words, language }: &Block) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ASSIGNED_USERS, DEFAULT_LIMITS, INSTALLERS_ROLE, REFUSED_CLAIMS, read};
+    use super::{DEFAULT_LIMITS, INSTALLERS_ROLE, REFUSED_CLAIMS, read};
 
     #[test]
     fn page_has_the_blocks_that_are_tested() {
@@ -41,7 +38,6 @@ mod tests {
             (INSTALLERS_ROLE, "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n"),
             (REFUSED_CLAIMS, "StatefulSet.apps \"bridge-trusthub-bridge\" is invalid: "),
             (DEFAULT_LIMITS, "apiVersion: v1\nkind: LimitRange\n"),
-            (ASSIGNED_USERS, "podSecurityContext:\n"),
         ] {
             assert!(read(&block).starts_with(begin), "{}", read(&block));
         }

@@ -54,7 +54,7 @@ async fn records_not_acknowledged_in_time_turn_the_renewal_into_a_failover() {
 }
 
 #[tokio::test]
-async fn producer_with_rejected_credentials_is_replaced_while_records_are_spooled() {
+async fn producer_whose_credentials_are_rejected_is_replaced_in_an_outage() {
     let fixture = Fixture::open("renewal-rejected", SHORT);
     fixture.kafka.set_behavior(Behavior::Hang);
     assert_eq!(fixture.submit_in_task("a").await.unwrap(), Ok(Durability::Spooled));

@@ -180,7 +180,7 @@ fn ignored_context_neither_continues_nor_appears() {
 }
 
 #[test]
-fn context_of_an_unverified_caller_is_not_in_the_dead_letter_while_traces_are_off() {
+fn dead_letter_has_no_context_of_an_unverified_caller_without_traces() {
     let bridge = Bridge::start_with(&[("SIGNATURE_MODE", "report-only")]);
     let forged = traced(Request::form(PATH, "a=b"), "01").with("X-Twilio-Signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     assert_eq!(bridge.send(&forged).status, 204);
