@@ -46,9 +46,9 @@ impl ClientContext for QuietContext {
 /// The facility of librdkafka's messages about requests for tokens.
 const TOKEN_FACILITY: &str = "OIDC";
 
-/// Logs at debug level: librdkafka repeats its messages during an outage, and [`KafkaHealth`] reports the outage once. The
-/// messages about requests for tokens name the URL, which can be that of the process's own endpoint and thus a secret; the
-/// errors say the same.
+/// Logs at debug level: librdkafka repeats its messages during an outage, and [`KafkaHealth`](super::KafkaHealth) reports the
+/// outage once. The messages about requests for tokens name the URL, which can be that of the process's own endpoint and thus a
+/// secret; the errors say the same.
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     if facility == TOKEN_FACILITY {
         return;

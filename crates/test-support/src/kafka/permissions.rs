@@ -27,7 +27,7 @@ impl Permission {
     }
 }
 
-/// A restricted broker that logs each decision about [`USER`](super::USER).
+/// A restricted broker that logs each decision about [`USER`].
 pub struct AuditedBroker(Broker);
 
 impl AuditedBroker {
