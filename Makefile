@@ -29,6 +29,7 @@ test: ## Run the tests, against a real Apache Kafka and Twilio's own libraries
 	@scripts/helm >/dev/null
 	@scripts/registry >/dev/null
 	@scripts/release-tools >/dev/null
+	@scripts/otel >/dev/null
 # `make interop` runs those of the packages and examples in other languages.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(TEST_THREADS)} cargo test --locked --workspace -- --skip other_languages
 
