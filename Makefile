@@ -8,10 +8,10 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TEST_THREADS = $(shell echo $$(( $$(nproc) * 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schemas packages api records chart dashboard console figures bench cluster gauges instructions outage reconcile logins soak replicas interop newcomer fuzz mutants image fmt clean-tools
+.PHONY: help demo test lint schemas packages api records chart chart-package chart-registry dashboard trace console figures bench cluster gauges instructions outage reconcile logins soak replicas interop newcomer fuzz mutants image workflows site deb reproducible release-dry-run fmt clean-tools
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Run a profile through the whole service, without installing Kafka or anything else
 	@echo "Builds the program, the first time in about 2 minutes on 2 cores, and runs a" >&2

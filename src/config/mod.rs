@@ -41,9 +41,10 @@ pub use dead_letters::DeadLettersConfig;
 pub use files::CredentialFiles;
 pub use http::{AdminConfig, HttpConfig};
 pub use kafka::{
-    CertificateExpiry, Certificates, ClientCertificate, ClientCredentials, EventMode, KafkaConfig, KafkaCredentials,
-    OAuthConfig, PasswordLogin, REFUSED_PROPERTIES, RefusedProperty, RegistryConfig, RegistryPassword, RegistryUser,
-    SaslLogin, SaslMechanism, Security, Tls, TokenSource, ValueConfig, ValueFormat,
+    AwsCredentialSource, AwsKeys, CertificateExpiry, Certificates, ClientCertificate, ClientCredentials,
+    ContainerAuthorization, EventMode, KafkaConfig, KafkaCredentials, MskIamConfig, OAuthConfig, PasswordLogin,
+    REFUSED_PROPERTIES, RefusedProperty, RegistryConfig, RegistryPassword, RegistryUser, SaslLogin, SaslMechanism,
+    Security, Tls, TokenSource, ValueConfig, ValueFormat, WebIdentity,
 };
 pub use logging::{LogFormat, LoggingConfig, ShutdownConfig, log_filter};
 pub use probe::{ProbeConfig, ProbeKey, ProbeSigner};
@@ -123,7 +124,7 @@ pub fn load(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Load
     warnings.extend(reconcile::warnings_of(&config.twilio, &config.trusthub));
     warnings.extend(config.kafka.values.warning());
     warnings.extend(config.console.warning());
-    warnings.extend(config.kafka.warning());
+    warnings.extend(config.kafka.warnings());
     warnings.extend(config.traces.warning());
     if config.reconcile.interval.is_some() {
         warnings.extend(config.twilio.missing_credentials());

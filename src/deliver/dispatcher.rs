@@ -22,7 +22,7 @@ use super::{
     publish::{Interrupts, may_concern_dead_letters_only},
 };
 use crate::{
-    domain::{DeliveryError, Durability, PublishFailure, Receipt, TopicPosition},
+    domain::{Durability, PublishFailure, Receipt, TopicPosition},
     kafka::{Completion, OnCompleted, Sink},
     telemetry::Metrics,
     traces::Tracer,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, TraceParent, cloud_events,
+        DataSchema, DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, TraceParent, cloud_events,
         dead_letter_headers::REASON_HEADER,
     },
     kafka::Record,

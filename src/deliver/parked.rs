@@ -19,7 +19,11 @@ use super::{
     outbound::{OutboundRecord, report_published},
     publish::publish_unordered,
 };
-use crate::{domain::FailureClass, kafka::Record, traces::SpanStart};
+use crate::{
+    domain::{FailureClass, PublishFailure},
+    kafka::Record,
+    traces::SpanStart,
+};
 
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use super::{
     msk_login::{TokenRefresher, TokenRegistration},
     token_receiver::TokenReceiver,
 };
-use crate::config::{KafkaConfig, SaslLogin, Security};
+use crate::config::{SaslLogin, Security};
 
 /// The properties of a client, and the login that properties cannot express.
 #[derive(Clone)]
@@ -23,9 +23,9 @@ pub(super) struct ClientSettings {
 }
 
 impl ClientSettings {
-    /// The settings with these properties, for the login of this configuration.
-    pub(super) fn new(properties: ClientConfig, kafka: &KafkaConfig) -> Self {
-        Self { properties, login: kafka.security.clone() }
+    /// The settings with these properties, for this login.
+    pub(super) fn new(properties: ClientConfig, security: &Security) -> Self {
+        Self { properties, login: security.clone() }
     }
 
     /// Sets a property.

@@ -38,11 +38,11 @@ const BATCH_BYTES: &str = "131072";
 const QUEUE_KBYTES: &str = "131072";
 
 /// The properties that all clients share: addresses, the current credentials, timeouts, and `KAFKA_PROPERTIES`.
-pub(super) fn common(kafka: &KafkaConfig) -> ClientConfig {
+pub(super) fn common(kafka: &KafkaConfig) -> ClientSettings {
     common_with(kafka, &kafka.credentials.security())
 }
 
-fn common_with(kafka: &KafkaConfig, security: &Security) -> ClientConfig {
+fn common_with(kafka: &KafkaConfig, security: &Security) -> ClientSettings {
     let timeout = kafka.ack_timeout.max(MIN_SETUP_TIMEOUT).as_millis().to_string();
     let mut config = ClientConfig::new();
     config
@@ -62,7 +62,7 @@ fn common_with(kafka: &KafkaConfig, security: &Security) -> ClientConfig {
         config.set(key, value);
     }
     set_security(&mut config, security);
-    config
+    ClientSettings::new(config, security)
 }
 
 /// Limits how much a consumer prefetches, so that its memory does not depend on the size of the topic.
@@ -78,14 +78,14 @@ pub(super) fn limit_read_ahead(settings: &mut ClientSettings) -> &mut ClientSett
 
 /// The properties of the producer: idempotent, acknowledged by all in-sync replicas, and with the partitioner of Java
 /// clients.
-pub(super) fn producer(kafka: &KafkaConfig) -> ClientConfig {
+pub(super) fn producer(kafka: &KafkaConfig) -> ClientSettings {
     producer_with(kafka, &kafka.credentials.security())
 }
 
 /// The same with credentials that are not the current ones.
-pub(super) fn producer_with(kafka: &KafkaConfig, security: &Security) -> ClientConfig {
-    let mut config = common_with(kafka, security);
-    config
+pub(super) fn producer_with(kafka: &KafkaConfig, security: &Security) -> ClientSettings {
+    let mut settings = common_with(kafka, security);
+    settings
         .set("acks", "all")
         .set("enable.idempotence", "true")
         // With several requests in flight, librdkafka takes the acknowledgement of a later request for that of an earlier one

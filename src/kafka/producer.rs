@@ -28,6 +28,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     Availability, BackgroundCall, Completion, KafkaHealth, Record, Sink,
     background::start_with_retries,
+    client::KafkaClient,
     client_config,
     delivery_context::{DeliveryContext, InFlight},
     delivery_reporter::DeliveryReporter,

@@ -130,7 +130,8 @@ strimzi.clusterName: is not used, because strimzi.enabled is false; remove it, o
 {{- $protocol := $kafka.securityProtocol }}
 {{- $isUsed := hasPrefix "sasl_" $protocol }}
 {{- $isToken := eq $kafka.sasl.mechanism "OAUTHBEARER" }}
-{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
+{{- $isIam := eq $kafka.sasl.mechanism "AWS_MSK_IAM" }}
+{{- $instead := dict "mechanism" "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM" "username" "the Kafka user" "existingSecret" "the name of a Secret that holds the user's password" }}
 {{- range $key, $text := $instead }}
 {{- $value := get $kafka.sasl $key }}
 {{- if and $isUsed $isToken (ne $key "mechanism") }}
@@ -150,7 +151,8 @@ kafka.sasl.{{ $key }}: contradicts kafka.securityProtocol {{ $protocol }}, which
 {{- end }}
 
 {{- define "trusthub-bridge.problems.aws" -}}
-{{- $isUsed := and (hasPrefix "sasl_" .Values.kafka.securityProtocol) (eq .Values.kafka.sasl.mechanism "AWS_MSK_IAM") }}
+{{- $kafka := include "trusthub-bridge.kafka" . | fromJson }}
+{{- $isUsed := and (hasPrefix "sasl_" $kafka.securityProtocol) (eq $kafka.sasl.mechanism "AWS_MSK_IAM") }}
 {{- if and .Values.kafka.sasl.awsRegion (not $isUsed) }}
 kafka.sasl.awsRegion: contradicts kafka.sasl.mechanism, which does not use it; remove it, or write sasl_ssl to kafka.securityProtocol and AWS_MSK_IAM to kafka.sasl.mechanism
 {{- end }}

@@ -1,6 +1,8 @@
 //! The Kafka cluster and its topics.
 
 mod credentials;
+mod mechanism;
+mod msk_iam;
 mod oauth;
 mod pem;
 mod properties;
@@ -15,11 +17,13 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use credentials::KafkaCredentials;
+pub use mechanism::SaslMechanism;
+pub use msk_iam::{AwsCredentialSource, AwsKeys, ContainerAuthorization, MskIamConfig, WebIdentity};
 pub use oauth::{ClientCredentials, OAuthConfig, TokenSource};
 pub use pem::Certificates;
 pub use properties::{REFUSED_PROPERTIES, RefusedProperty};
 pub use reload::CertificateExpiry;
-pub use security::{PasswordLogin, SaslLogin, SaslMechanism, Security};
+pub use security::{PasswordLogin, SaslLogin, Security};
 pub use tls::{ClientCertificate, Tls};
 pub use values::{EventMode, RegistryConfig, RegistryPassword, RegistryUser, ValueConfig, ValueFormat};
 
@@ -208,12 +212,20 @@ fn profiles_topic(given: Option<String>, others: [Option<&str>; 2], validator: &
 }
 
 impl KafkaConfig {
-    /// Warns about a client secret that the network can read.
-    pub(super) fn warning(&self) -> Option<String> {
-        match &*self.credentials.security() {
-            Security::Sasl { login: SaslLogin::Token(oauth), .. } => oauth.warning(),
-            _ => None,
-        }
+    /// Warns about a login that the network can read, or that Amazon MSK does not accept.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let security = self.credentials.security();
+        let Security::Sasl { login, tls } = &*security else { return Vec::new() };
+        let of_login = match login {
+            SaslLogin::Token(oauth) => oauth.warning(),
+            SaslLogin::MskIam(msk) => msk.warning(),
+            SaslLogin::Password(_) => None,
+        };
+        let is_msk_without_tls = tls.is_none() && matches!(login, SaslLogin::MskIam(_));
+        let of_protocol = is_msk_without_tls.then(|| {
+            "KAFKA_SECURITY_PROTOCOL is not sasl_ssl, but Amazon MSK accepts AWS_MSK_IAM only with TLS".to_owned()
+        });
+        of_login.into_iter().chain(of_protocol).collect()
     }
 
     pub(super) fn describe(&self) -> Vec<Row> {

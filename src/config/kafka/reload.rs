@@ -1,6 +1,6 @@
 //! Reads the files of credentials again.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use secrecy::ExposeSecret as _;
 
@@ -100,6 +100,7 @@ impl SaslLogin {
         match self {
             Self::Password(login) => login.reload(validator).map(Self::Password),
             Self::Token(oauth) => oauth.reload(validator).map(Self::Token),
+            Self::MskIam(msk) => Some(Self::MskIam(Arc::clone(msk))),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::config::{
     describe::Row,
     files::is_read_once,
     kafka::{
+        mechanism::{AWS_MSK_IAM, Mechanism, OAUTHBEARER, SaslMechanism, read_mechanism},
+        msk_iam::{AwsSection, MskIamConfig},
         oauth::{OAuthConfig, OAuthSection, set_variables},
         tls::{SslSection, Tls},
     },
@@ -61,43 +63,6 @@ pub struct PasswordLogin {
     pub password: SecretString,
     /// The file that the password was read from.
     pub password_file: Option<PathBuf>,
-}
-
-/// The SASL mechanisms that need a user name and a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SaslMechanism {
-    /// The password itself is sent.
-    Plain,
-    /// Salted challenge-response with SHA-256.
-    ScramSha256,
-    /// Salted challenge-response with SHA-512.
-    ScramSha512,
-}
-
-/// The words of `KAFKA_SASL_MECHANISM`. `None` is a login by token.
-const MECHANISMS: [(&str, Option<SaslMechanism>); 4] = [
-    ("PLAIN", Some(SaslMechanism::Plain)),
-    ("SCRAM-SHA-256", Some(SaslMechanism::ScramSha256)),
-    ("SCRAM-SHA-512", Some(SaslMechanism::ScramSha512)),
-    (OAUTHBEARER, None),
-];
-/// Kafka's name of the mechanism that sends a token.
-const OAUTHBEARER: &str = "OAUTHBEARER";
-/// Mechanisms of Kafka that are not supported. They are listed so that the problem can name them.
-const OTHER_MECHANISMS: [&str; 2] = ["GSSAPI", "AWS_MSK_IAM"];
-/// The words of `KAFKA_SASL_MECHANISM`, as a problem names them.
-const SUPPORTED: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER";
-
-impl SaslMechanism {
-    /// Returns Kafka's name of the mechanism.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -245,14 +210,12 @@ impl PasswordLogin {
     }
 }
 
-fn read_mechanism(given: Option<String>, validator: &mut Validator) -> Option<Option<SaslMechanism>> {
-    let Some(text) = given else {
-        validator.report_missing(&KAFKA_SASL_MECHANISM, SUPPORTED);
-        return None;
-    };
-    if let Some(other) = OTHER_MECHANISMS.iter().find(|other| other.eq_ignore_ascii_case(&text)) {
-        validator.report(&KAFKA_SASL_MECHANISM, format!("{other} is not supported; write {SUPPORTED}"));
-        return None;
+fn report_unused_oauth(oauth: &OAuthSection, validator: &mut Validator) {
+    for variable in oauth.set() {
+        validator.report(
+            variable,
+            "contradicts KAFKA_SASL_MECHANISM, which does not use it; remove it, or write KAFKA_SASL_MECHANISM=OAUTHBEARER",
+        );
     }
 }
 
@@ -268,6 +231,10 @@ impl Security {
         ];
         rows.extend(OAuthConfig::describe(match self.login() {
             Some(SaslLogin::Token(oauth)) => Some(oauth),
+            _ => None,
+        }));
+        rows.extend(MskIamConfig::describe(match self.login() {
+            Some(SaslLogin::MskIam(msk)) => Some(msk),
             _ => None,
         }));
         rows.extend(Tls::describe(self.tls()));

@@ -6,11 +6,9 @@ use super::*;
 use crate::{
     domain::{
         AccountSid, Destination, Event, NoticeContent, Origin, ProfileDeleted, ProfileNotice, ProfileSid,
-        ProfileStatusChanged, Resource, Status, TraceContext, TraceParent, avro::split_frame,
-    },
-    kafka::{
-        Record,
-        record_content::{ParsedRecord, RecordContent, parse_parts},
+        ProfileStatusChanged, Resource, Status, TraceContext, TraceParent,
+        avro::split_frame,
+        content::{EventContent, ParsedRecord, parse},
     },
     kafka::Record,
 };

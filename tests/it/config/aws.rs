@@ -16,8 +16,8 @@ const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "aws/secret+");
 const AGENT: (&str, &str) = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials");
 
 fn msk(more: &[(&str, &str)]) -> MskIamConfig {
-    match config(&[&MSK, more].concat()).kafka.security {
-        Security::Sasl { login: SaslLogin::MskIam(msk), tls: Some(_) } => (*msk).clone(),
+    match &*config(&[&MSK, more].concat()).kafka.credentials.security() {
+        Security::Sasl { login: SaslLogin::MskIam(msk), tls: Some(_) } => (**msk).clone(),
         other => panic!("no login by IAM: {other:?}"),
     }
 }

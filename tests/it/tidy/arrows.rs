@@ -143,6 +143,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("durable_spool", &["app", "cli", "deliver", "spool"]),
     ("envy", &["config"]),
     ("fastrand", &["reconcile", "traces"]),
+    ("hmac", &["aws"]),
+    ("kafka_token", &["kafka"]),
     ("loom", &["http_server"]),
     ("maud", &["console"]),
     ("prometheus", &["telemetry"]),
