@@ -8,6 +8,20 @@ fn renewals(fixture: &Fixture) -> (u32, usize) {
     (state.renewed, state.in_flight_at_renewal)
 }
 
+/// Submits record `a`, which Kafka does not acknowledge, and offers the renewal then.
+async fn hold_and_offer_renewal(fixture: &Fixture) -> JoinHandle<Result<Durability, DeliveryError>> {
+    fixture.kafka.set_behavior(Behavior::Hang);
+    let in_flight = fixture.submit_in_task("a");
+    fixture.wait_until("a is in flight", || fixture.kafka.in_flight() == 1).await;
+    fixture.kafka.offer_renewal();
+    in_flight
+}
+
+async fn wait_until_renewing(fixture: &Fixture) {
+    let is_renewing = || fixture.deliver.dispatcher.mode() == DeliveryMode::Renewing;
+    fixture.wait_until("the renewal begins", is_renewing).await;
+}
+
 async fn wait_until_direct(fixture: &Fixture) {
     let is_direct = || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct;
     fixture.wait_until("records are published directly", is_direct).await;
@@ -16,12 +30,8 @@ async fn wait_until_direct(fixture: &Fixture) {
 #[tokio::test]
 async fn producer_is_replaced_when_kafka_has_acknowledged_what_it_holds() {
     let fixture = Fixture::open("renewal", LONG);
-    fixture.kafka.set_behavior(Behavior::Hang);
-    let in_flight = fixture.submit_in_task("a");
-    fixture.wait_until("a is in flight", || fixture.kafka.in_flight() == 1).await;
-    fixture.kafka.offer_renewal();
-    let is_renewing = || fixture.deliver.dispatcher.mode() == DeliveryMode::Renewing;
-    fixture.wait_until("the renewal begins", is_renewing).await;
+    let in_flight = hold_and_offer_renewal(&fixture).await;
+    wait_until_renewing(&fixture).await;
     let buffered = ["b", "c"].map(|text| fixture.submit_in_task(text));
     assert_eq!((fixture.kafka.in_flight(), renewals(&fixture)), (1, (0, 0)));
     fixture.kafka.set_behavior(Behavior::Acknowledge);
@@ -38,10 +48,7 @@ async fn producer_is_replaced_when_kafka_has_acknowledged_what_it_holds() {
 #[tokio::test]
 async fn records_not_acknowledged_in_time_turn_the_renewal_into_a_failover() {
     let fixture = Fixture::open("renewal-late", SHORT);
-    fixture.kafka.set_behavior(Behavior::Hang);
-    let in_flight = fixture.submit_in_task("a");
-    fixture.wait_until("a is in flight", || fixture.kafka.in_flight() == 1).await;
-    fixture.kafka.offer_renewal();
+    let in_flight = hold_and_offer_renewal(&fixture).await;
     assert_eq!(in_flight.await.unwrap(), Ok(Durability::Spooled));
     assert_eq!(fixture.submit_in_task("b").await.unwrap(), Ok(Durability::Spooled));
     fixture.wait_until("the drain has tried", || fixture.kafka.purges() > 1).await;
@@ -69,12 +76,8 @@ async fn producer_whose_credentials_are_rejected_is_replaced_in_an_outage() {
 #[tokio::test]
 async fn record_that_fails_during_the_renewal_starts_the_failover() {
     let fixture = Fixture::open("renewal-failed", LONG);
-    fixture.kafka.set_behavior(Behavior::Hang);
-    let in_flight = fixture.submit_in_task("a");
-    fixture.wait_until("a is in flight", || fixture.kafka.in_flight() == 1).await;
-    fixture.kafka.offer_renewal();
-    let is_renewing = || fixture.deliver.dispatcher.mode() == DeliveryMode::Renewing;
-    fixture.wait_until("the renewal begins", is_renewing).await;
+    let in_flight = hold_and_offer_renewal(&fixture).await;
+    wait_until_renewing(&fixture).await;
     let buffered = fixture.submit_in_task("b");
     fixture.kafka.state.lock().unwrap().complete_all(Err(PublishFailure::Unreachable));
     assert_eq!(in_flight.await.unwrap(), Ok(Durability::Spooled));
