@@ -1,7 +1,7 @@
 //! Alerts about profiles: with the program, a simulated Trust Hub and a real Prometheus, from the change to the page and
 //! back.
 
-use test_support::{ACCOUNT, Request, TOKEN, kafka::free_port, machine::Machine, simulator::Simulator};
+use test_support::{ACCOUNT, Request, TOKEN, kafka::{broker, free_port}, machine::Machine, simulator::Simulator};
 
 use super::fixture::MonitoringFixture;
 
@@ -29,6 +29,14 @@ fn announce(fixture: &MonitoringFixture, count: usize, status: &str) {
     }
 }
 
+/// By default, a topic rejects records that are more than an hour ahead of its broker, as those are that the instances write
+/// after the jump of their clock.
+fn accept_later_records(fixture: &MonitoringFixture) {
+    let limit = ("message.timestamp.after.max.ms", &i64::MAX.to_string()[..]);
+    broker().alter_topic(&fixture.bridges[0].topic, &[limit]);
+    broker().alter_topic(&fixture.bridges[0].profiles_topic, &[("cleanup.policy", "compact"), limit]);
+}
+
 #[test]
 fn alerts_about_profiles_fire_and_resolve_with_the_profiles() {
     let (machine, simulator) = (Machine::new(), Simulator::start());
@@ -45,6 +53,7 @@ fn alerts_about_profiles_fire_and_resolve_with_the_profiles() {
     // Either instance may own the partition of a profile, so both have the same clock.
     let clock = machine.variables();
     let fixture = MonitoringFixture::of([&[&compares[..], &clock].concat(), &clock]);
+    accept_later_records(&fixture);
     let callback = format!("{base}{PATH}");
     let [reviewed, approved, silent] = [&callback[..], &callback, ""].map(|url| simulator.create(url));
     for profile in [&reviewed, &approved] {
