@@ -9,8 +9,7 @@ use std::{error::Error as _, iter, time::Duration};
 use reqwest::{Certificate, Client, Response, redirect};
 use rustls::crypto::ring;
 
-/// What this program calls itself.
-pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+use crate::domain::USER_AGENT;
 
 /// How long the parts of a request may take.
 #[derive(Debug, Clone, Copy)]

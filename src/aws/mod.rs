@@ -16,7 +16,6 @@ mod presign;
 mod token_file;
 mod web_identity;
 
-pub(crate) use crate::http_client::USER_AGENT;
 pub(crate) use credentials::CredentialClient;
 pub(crate) use error::CredentialError;
 pub(crate) use issuer::AwsCredentials;

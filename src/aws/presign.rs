@@ -5,7 +5,7 @@
 //! query. The parameters, their order and the name of the host, which is the same in all partitions, are those of AWS's own
 //! signers; `tests/it/msk_iam` compares the tokens with those of `aws-msk-iam-sasl-signer-python`.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _, digest::InvalidLength};
@@ -13,7 +13,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use crate::{config::AwsKeys, domain::Timestamp};
+use crate::{
+    config::AwsKeys,
+    domain::{Timestamp, encode_hex},
+};
 
 /// How long a token is valid, if its key is.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(900);
@@ -49,9 +52,9 @@ pub fn msk_token(
     let mut query: Vec<_> = signed.into_iter().chain(session).map(|(name, value)| parameter(name, &value)).collect();
     let sent = query.join("&");
     query.sort_unstable();
-    let request = format!("GET\n/\n{}\nhost:{host}\n\nhost\n{}", query.join("&"), hex(&Sha256::digest(b"")));
-    let text = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex(&Sha256::digest(request.as_bytes())));
-    let signature = hex(&sign(&signing_key(keys, date, region)?, &text)?);
+    let request = format!("GET\n/\n{}\nhost:{host}\n\nhost\n{}", query.join("&"), encode_hex(&Sha256::digest(b"")));
+    let text = format!("{ALGORITHM}\n{time}\n{scope}\n{}", encode_hex(&Sha256::digest(request.as_bytes())));
+    let signature = encode_hex(&sign(&signing_key(keys, date, region)?, &text)?);
     let agent = parameter("User-Agent", user_agent);
     let url = format!("https://{host}/?{sent}&X-Amz-Signature={signature}&{agent}");
     Ok(URL_SAFE_NO_PAD.encode(url).into())
@@ -78,12 +81,4 @@ fn sign(key: &[u8], text: &str) -> Result<Vec<u8>, InvalidLength> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key)?;
     mac.update(text.as_bytes());
     Ok(mac.finalize().into_bytes().to_vec())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

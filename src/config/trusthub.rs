@@ -10,10 +10,7 @@ use super::{
     plain_http::{is_loopback, unencrypted_authority},
     validate::Validator,
 };
-use crate::domain::{PublicUrl, PublicUrlError};
-
-/// Identifies this program in requests.
-const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+use crate::domain::{PublicUrl, PublicUrlError, USER_AGENT};
 
 /// Trust Hub's REST API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,10 +100,5 @@ mod tests {
         let config = TrustHubConfig { base_url: "http://1.2.3.999".to_owned() };
         let problems = config.client(ApiLimits::default()).unwrap_err().to_string();
         assert!(problems.contains("TRUSTHUB_BASE_URL: is not a valid URL; write https://"), "{problems}");
-    }
-
-    #[test]
-    fn requests_name_this_program_and_its_version() {
-        assert_eq!(USER_AGENT, format!("trusthub-bridge/{}", env!("CARGO_PKG_VERSION")));
     }
 }

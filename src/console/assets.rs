@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use actix_web::{HttpResponse, http::header};
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::encode_hex;
+
 /// The style sheet.
 pub(super) static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")));
@@ -28,7 +30,7 @@ pub(super) struct Asset {
 impl Asset {
     fn new(name: &'static str, content_type: &'static str, content: &'static str) -> Self {
         let hash = Sha256::digest(content.as_bytes());
-        let version: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let version = encode_hex(hash.get(..8).unwrap_or_default());
         Self { name, content_type, content, url: format!("/assets/{name}?v={version}") }
     }
 

@@ -8,8 +8,10 @@ mod callback;
 mod destination;
 mod event;
 mod fingerprint;
+mod hexadecimal;
 mod outcome;
 mod position;
+mod program;
 mod signature;
 mod trace;
 
@@ -17,11 +19,13 @@ pub use callback::{RawCallback, Verb, callback_route};
 pub use destination::Destination;
 pub use event::{DeadLetterAttributes, Event, NoticeContent, ProfileNotice};
 pub use fingerprint::Fingerprint;
+pub(crate) use hexadecimal::encode_hex;
 pub use outcome::{
     DeadLetterReason, DeliveryError, Durability, FailureClass, Outcome, OutcomeKind, PublishFailure, Receipt,
     ReconcileResult, RejectReason, ReportOnlyLimit,
 };
 pub use position::{RecordPosition, TopicPosition};
+pub(crate) use program::USER_AGENT;
 pub use signature::{ConstructionLabel, SignatureMode, Signer};
 pub use trace::{SpanId, TraceContext, TraceId, TraceParent, TraceState};
 pub(crate) use trusthub_events::closed_set;

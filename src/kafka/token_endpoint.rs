@@ -26,7 +26,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, encode_hex};
 
 /// The client id that librdkafka sends, which it requires.
 const CLIENT_ID: &str = "trusthub-bridge";
@@ -101,7 +101,7 @@ impl TokenEndpoint {
 fn random_text() -> io::Result<String> {
     let mut bytes = [0; 32];
     getrandom::getrandom(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(encode_hex(&bytes))
 }
 
 struct Responder<P> {

@@ -1,5 +1,7 @@
 //! Ids that no other process uses.
 
+use crate::domain::encode_hex;
+
 /// 16 hexadecimal digits.
 pub(super) fn random_id() -> String {
     let mut bytes = [0; 8];
@@ -7,5 +9,5 @@ pub(super) fn random_id() -> String {
     if getrandom::getrandom(&mut bytes).is_err() {
         bytes = u64::from(std::process::id()).to_be_bytes();
     }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    encode_hex(&bytes)
 }

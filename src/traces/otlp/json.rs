@@ -1,10 +1,9 @@
 //! The JSON encoding of Protocol Buffers, as OTLP changes it: ids are hexadecimal, and enumerations are numbers.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
 
 use super::message::{MessageField, MessageWriter};
+use crate::domain::encode_hex;
 
 /// Encodes a message.
 pub(super) fn encode(write: impl FnOnce(&mut JsonWriter)) -> Vec<u8> {
@@ -29,12 +28,7 @@ impl MessageWriter for JsonWriter {
     }
 
     fn id(&mut self, field: MessageField, id: &[u8]) {
-        let digits = id.iter().fold(String::new(), |mut digits, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        });
-        self.insert(field, digits);
+        self.insert(field, encode_hex(id));
     }
 
     fn fixed64(&mut self, field: MessageField, number: u64) {

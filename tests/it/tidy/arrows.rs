@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Signs the tokens with which `kafka` logs in to Amazon MSK; knows nothing of Kafka.
     ("aws", &["config", "domain", "http_client"]),
     // Limits the requests that the process sends itself.
-    ("http_client", &[]),
+    ("http_client", &["domain"]),
     // Asks the schema registry for the ids of the schemas, and for the schema of an id.
     ("registry", &["config", "domain", "http_client", "telemetry"]),
     // Joins the queue of `durable_spool` to the metrics.
