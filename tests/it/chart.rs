@@ -1,6 +1,7 @@
 //! Tests the Helm chart: its manifests are valid for Kubernetes, safe, routed for Twilio, and understood by the program.
 
 mod environment;
+mod malformed;
 mod manifests;
 mod metadata;
 mod monitoring;

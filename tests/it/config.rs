@@ -2,7 +2,10 @@
 
 mod accounts;
 mod aws;
+mod kafka_mistakes;
 mod mistakes;
+mod names;
+mod security;
 mod shared_keys;
 mod traces;
 mod values;
@@ -11,13 +14,14 @@ use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret;
 use trusthub_bridge::config::{
-    self, Config, LoadedConfig, LogFormat, PasswordLogin, Problems, REFUSED_PROPERTIES, SaslLogin, SaslMechanism,
-    Security, TokenSource, VARIABLES,
+    self, Config, LoadedConfig, LogFormat, PasswordLogin, Problems, REFUSED_PROPERTIES, SaslLogin, Security, VARIABLES,
 };
 use trusthub_bridge::domain::SignatureMode;
 
 const TOKEN: &str = "6d0f1e9a7c5b43218f6e5d4c3b2a1908";
 const PASSWORD: &str = "correct horse battery staple";
+const OAUTHBEARER: [(&str, &str); 2] =
+    [("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"), ("KAFKA_SASL_MECHANISM", "oauthbearer")];
 
 /// The minimal environment with more variables on top; an empty value removes a variable.
 fn environment(more: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
@@ -48,6 +52,13 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("config-{name}"));
     fs::write(&path, content).unwrap();
     path
+}
+
+fn password_login(security: &Security) -> PasswordLogin {
+    match security {
+        Security::Sasl { login: SaslLogin::Password(login), .. } => login.clone(),
+        other => panic!("no login by password: {other:?}"),
+    }
 }
 
 fn described(config: &Config, name: &str) -> String {
@@ -148,105 +159,6 @@ fn empty_profiles_topic_turns_the_states_off() {
 }
 
 #[test]
-fn each_security_protocol_accepts_exactly_its_own_settings() {
-    let pem = file("security.pem", PEM).display().to_string();
-    let login = [("KAFKA_SASL_USERNAME", "bridge"), ("KAFKA_SASL_PASSWORD", PASSWORD)];
-
-    let ssl = config(&[("KAFKA_SECURITY_PROTOCOL", "SSL")]).kafka.credentials.security();
-    assert!(matches!(&*ssl, Security::Ssl { tls } if tls.ca_location == "probe" && tls.client_certificate.is_none()));
-
-    let mutual = config(&[
-        ("KAFKA_SECURITY_PROTOCOL", "ssl"),
-        ("KAFKA_SSL_CA_LOCATION", &pem),
-        ("KAFKA_SSL_CERTIFICATE_LOCATION", &pem),
-        ("KAFKA_SSL_KEY_LOCATION", &pem),
-    ]);
-    let mutual = mutual.kafka.credentials.security();
-    let tls = mutual.tls().unwrap();
-    let client = tls.client_certificate.as_ref().unwrap();
-    assert_eq!([&tls.ca_location, &client.certificate_location, &client.key_location], [&pem; 3]);
-
-    for (name, expected) in [
-        ("PLAIN", SaslMechanism::Plain),
-        ("SCRAM-SHA-256", SaslMechanism::ScramSha256),
-        ("scram-sha-512", SaslMechanism::ScramSha512),
-    ] {
-        for protocol in ["sasl_plaintext", "sasl_ssl"] {
-            let wanted = [("KAFKA_SECURITY_PROTOCOL", protocol), ("KAFKA_SASL_MECHANISM", name), login[0], login[1]];
-            let security = config(&wanted).kafka.credentials.security();
-            assert_eq!(security.protocol(), protocol);
-            let PasswordLogin { mechanism, username, password, .. } = password_login(&security);
-            assert_eq!((mechanism, username.as_str(), password.expose_secret()), (expected, "bridge", PASSWORD));
-        }
-    }
-}
-
-fn password_login(security: &Security) -> PasswordLogin {
-    match security {
-        Security::Sasl { login: SaslLogin::Password(login), .. } => login.clone(),
-        other => panic!("no login by password: {other:?}"),
-    }
-}
-
-fn token_source(config: &Config) -> TokenSource {
-    match &*config.kafka.credentials.security() {
-        Security::Sasl { login: SaslLogin::Token(oauth), .. } => oauth.source.clone(),
-        other => panic!("no login by token: {other:?}"),
-    }
-}
-
-const OAUTHBEARER: [(&str, &str); 2] =
-    [("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"), ("KAFKA_SASL_MECHANISM", "oauthbearer")];
-
-#[test]
-fn token_comes_from_an_identity_provider_or_from_a_file() {
-    let secret = file("client-secret", format!("{PASSWORD}\n").as_bytes());
-    let by_provider = config(
-        &[
-            &OAUTHBEARER[..],
-            &[
-                ("KAFKA_OAUTH_TOKEN_URL", "https://idp.example/oauth/token/"),
-                ("KAFKA_OAUTH_CLIENT_ID", "bridge"),
-                ("KAFKA_OAUTH_CLIENT_SECRET_FILE", secret.to_str().unwrap()),
-                ("KAFKA_OAUTH_SCOPE", "api://kafka/.default publish"),
-                ("KAFKA_OAUTH_EXTENSIONS", "logicalCluster=lkc-1, identityPoolId=pool-a=b"),
-            ],
-        ]
-        .concat(),
-    );
-    let TokenSource::ClientCredentials(client) = token_source(&by_provider) else { panic!("no client credentials") };
-    assert_eq!(client.token_url, "https://idp.example/oauth/token/", "its last slash is significant");
-    assert_eq!((client.client_id.as_str(), client.client_secret.expose_secret()), ("bridge", PASSWORD));
-    assert_eq!((client.scope.as_deref(), &client.ca_location), (Some("api://kafka/.default publish"), &None));
-    assert_eq!(described(&by_provider, "KAFKA_SASL_MECHANISM"), "OAUTHBEARER");
-    assert_eq!(described(&by_provider, "KAFKA_OAUTH_CLIENT_SECRET"), "[redacted]");
-    assert_eq!(described(&by_provider, "KAFKA_OAUTH_EXTENSIONS"), "logicalCluster=lkc-1,identityPoolId=pool-a=b");
-
-    let token = ("KAFKA_OAUTH_TOKEN_FILE", "/nowhere/yet");
-    let by_file = config(&[&OAUTHBEARER[..], &[token]].concat());
-    assert!(matches!(token_source(&by_file), TokenSource::File(path) if path.to_str() == Some(token.1)));
-    assert_eq!(described(&by_file, token.0), token.1);
-    assert_eq!(described(&by_file, "KAFKA_OAUTH_CLIENT_SECRET"), "");
-}
-
-#[test]
-fn client_secret_that_the_network_can_read_is_a_warning() {
-    let warnings = |url| {
-        let client = [
-            ("KAFKA_OAUTH_TOKEN_URL", url),
-            ("KAFKA_OAUTH_CLIENT_ID", "bridge"),
-            ("KAFKA_OAUTH_CLIENT_SECRET", PASSWORD),
-        ];
-        load(&[&OAUTHBEARER[..], &client].concat()).unwrap().warnings
-    };
-    let expected = "KAFKA_OAUTH_TOKEN_URL is not https; the network can read the client secret";
-    assert_eq!(warnings("http://keycloak:8080/token"), [expected]);
-    for url in ["https://keycloak/token", "http://127.0.0.1:8080/token", "http://localhost/token"] {
-        assert_eq!(warnings(url), [""; 0]);
-    }
-}
-
-#[test]
 fn secret_may_be_in_a_file_that_ends_with_a_newline() {
     let token = file("token", format!("{TOKEN},old\n").as_bytes());
     let password = file("password", format!("{PASSWORD}\r\n").as_bytes());
@@ -344,36 +256,6 @@ fn plain_http_to_another_machine_is_a_warning() {
 }
 
 #[test]
-fn near_spelling_of_a_variable_is_a_warning_and_is_not_read() {
-    for (name, meant) in [
-        ("PUBLIC_URLS", "PUBLIC_URL"),
-        ("TWILIO_AUTHTOKEN", "TWILIO_AUTH_TOKEN"),
-        ("KAFKA_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"),
-        ("KAFKA_SASL_MECHANISMS", "KAFKA_SASL_MECHANISM"),
-        ("HTTP_BNID", "HTTP_BIND"),
-        ("kafka_topic", "KAFKA_TOPIC"),
-    ] {
-        let loaded = load(&[(name, "not read")]).unwrap();
-        assert_eq!(loaded.warnings, [format!("{name} is unknown and ignored; did you mean {meant}?")]);
-        assert_eq!(loaded.config.describe(), config(&[]).describe());
-    }
-}
-
-#[test]
-fn near_spelling_of_any_variable_is_named_in_the_error() {
-    for variable in VARIABLES {
-        let near = format!("{}S", variable.name);
-        let expected = format!("warning: {near} is unknown and ignored; did you mean {}?", variable.name);
-        for missing in ["PUBLIC_URL", "KAFKA_BOOTSTRAP_SERVERS"] {
-            let error = load(&[(missing, ""), (near.as_str(), "not read")]).unwrap_err().to_string();
-            let lines: Vec<_> = error.lines().collect();
-            assert!(lines[1].starts_with(&format!("{missing}: ")) && lines[2..] == [&expected], "{error}");
-            assert!(!error.contains("not read"), "{error}");
-        }
-    }
-}
-
-#[test]
 fn implausible_token_is_a_warning_without_its_value() {
     let warnings = |tokens: &str| load(&[("TWILIO_AUTH_TOKEN", tokens)]).unwrap().warnings;
     assert_eq!(warnings(&format!("{TOKEN},{}", TOKEN.to_ascii_uppercase())), [""; 0]);
@@ -397,33 +279,6 @@ fn implausible_token_is_a_warning_without_its_value() {
     assert_eq!(warnings.len(), 6, "{warnings:?}");
     assert!(warnings[0].starts_with("TWILIO_ACCOUNTS_FILE: account 2: token 1 looks like"), "{warnings:?}");
     assert_eq!(warnings[5], "2 more tokens have the same problem; check them in the same way");
-}
-
-#[test]
-fn former_name_of_a_variable_still_sets_its_value_with_a_warning() {
-    let former = ("HTTP_MAX_CONNECTIONS", "7");
-    let loaded = load(&[former]).unwrap();
-    assert_eq!(loaded.config.http.max_in_flight, 7);
-    assert_eq!(described(&loaded.config, "HTTP_MAX_IN_FLIGHT"), "7");
-    assert_eq!(loaded.warnings, ["HTTP_MAX_CONNECTIONS is deprecated; set HTTP_MAX_IN_FLIGHT instead"]);
-
-    let loaded = load(&[former, ("HTTP_MAX_IN_FLIGHT", "8")]).unwrap();
-    assert_eq!(loaded.config.http.max_in_flight, 8);
-    let warning = "HTTP_MAX_CONNECTIONS is ignored because HTTP_MAX_IN_FLIGHT is set; remove HTTP_MAX_CONNECTIONS";
-    assert_eq!(loaded.warnings, [warning]);
-
-    let problems = load(&[("HTTP_MAX_CONNECTIONS", "0")]).unwrap_err().to_string();
-    assert!(problems.contains("HTTP_MAX_CONNECTIONS: is not a number in range"), "{problems}");
-}
-
-#[test]
-fn other_names_with_our_prefixes_are_ignored() {
-    let injected =
-        ["KAFKA_PORT", "KAFKA_SERVICE_HOST", "HTTP_PROXY", "ADMIN_PORT", "KAFKA_KAFKA_TOPIC", "RUST_BACKTRACE"];
-    let more: Vec<_> = injected.into_iter().map(|name| (name, "tcp://10.0.0.1:9092")).collect();
-    let loaded = load(&more).unwrap();
-    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    assert_eq!(loaded.config.describe(), config(&[]).describe());
 }
 
 #[test]

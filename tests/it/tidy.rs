@@ -32,7 +32,7 @@ const MAX_LINES: usize = 400;
 #[test]
 fn source_files_are_short_enough_to_read_at_once() {
     let root = project_root();
-    let long: Vec<_> = ["src", "crates", "examples", "packages"]
+    let long: Vec<_> = ["src", "crates", "examples", "packages", "tests", "benches"]
         .iter()
         .flat_map(|folder| files_below(&root.join(folder)))
         .filter(|path| is_source(path))

@@ -1,11 +1,11 @@
-//! Tests invalid values: each is rejected with a message that names it.
+//! Missing and contradictory values: each is rejected with a message that names it.
 
 use serde_json::{Value, json};
 
 use super::rendering::{chart, example, list, read, template, text};
 
 /// The error output for these values in addition to the minimal ones.
-fn error_for(values: &Value) -> String {
+pub(super) fn error_for(values: &Value) -> String {
     match template(&["--values", &example("minimal").values], values) {
         Err(errors) => errors,
         Ok(_) => panic!("{values} is accepted"),
@@ -281,131 +281,4 @@ fn values_that_an_older_chart_did_not_have_are_named() {
     let absent: Value = optional.map(|name| (name.to_owned(), Value::Null)).collect::<serde_json::Map<_, _>>().into();
     let rendered = template(&["--values", &example("minimal").values], &absent);
     assert!(rendered.is_ok(), "{rendered:?}");
-}
-
-#[test]
-fn malformed_value_is_named_with_its_place() {
-    let monitoring = |values: Value| json!({ "monitoring": values });
-    for (values, place, wrong) in [
-        (json!({ "publicUrl": "hooks.example.com" }), "/publicUrl", "does not match"),
-        (json!({ "publicUrl": "ftp://hooks.example.com" }), "/publicUrl", "does not match"),
-        (json!({ "publicUrl": "https://hooks.example.com?a=b" }), "/publicUrl", "does not match"),
-        (json!({ "publicUrl": ["https://hooks.example.com"] }), "/publicUrl", "want string"),
-        (json!({ "publicURL": "https://hooks.example.com" }), "", "'publicURL' not allowed"),
-        (json!({ "twilio": { "authToken": "0123456789abcdef" } }), "/twilio/authToken", "want object"),
-        (json!({ "twilio": { "authToken": { "value": "x" } } }), "/twilio/authToken", "'value' not allowed"),
-        (json!({ "twilio": { "sharedKeys": { "secret": "x" } } }), "/twilio/sharedKeys", "'secret' not allowed"),
-        (json!({ "twilio": { "accountSid": "SK1" } }), "/twilio/accountSid", "does not match"),
-        (json!({ "kafka": { "bootstrapServers": "kafka" } }), "/kafka/bootstrapServers", "does not match"),
-        (json!({ "kafka": { "bootstrapServers": "a:1,,b:2" } }), "/kafka/bootstrapServers", "does not match"),
-        (json!({ "kafka": { "topic": "a b" } }), "/kafka/topic", "does not match"),
-        (json!({ "kafka": { "valueFormat": "protobuf" } }), "/kafka/valueFormat", "must be one of"),
-        (
-            json!({ "kafka": { "schemaRegistry": { "url": "registry:8081" } } }),
-            "/kafka/schemaRegistry/url",
-            "does not match",
-        ),
-        (json!({ "tracing": { "endpoint": "collector:4318" } }), "/tracing/endpoint", "does not match"),
-        (json!({ "tracing": { "protocol": "grpc" } }), "/tracing/protocol", "must be one of"),
-        (json!({ "tracing": { "samplerRatio": 2 } }), "/tracing/samplerRatio", "maximum"),
-        (json!({ "tracing": { "headers": { "value": "x" } } }), "/tracing/headers", "'value' not allowed"),
-        (json!({ "kafka": { "ackTimeoutMs": 15_000 } }), "/kafka/ackTimeoutMs", "maximum"),
-        (json!({ "kafka": { "topicReplication": 0 } }), "/kafka/topicReplication", "minimum"),
-        (json!({ "kafka": { "securityProtocol": "tls" } }), "/kafka/securityProtocol", "one of 'plaintext', 'ssl'"),
-        (json!({ "kafka": { "sasl": { "mechanism": "GSSAPI" } } }), "/kafka/sasl/mechanism", "one of"),
-        (json!({ "kafka": { "sasl": { "password": "x" } } }), "/kafka/sasl", "'password' not allowed"),
-        (
-            json!({ "kafka": { "sasl": { "oauth": { "tokenUrl": "idp.example.org/token" } } } }),
-            "/kafka/sasl/oauth/tokenUrl",
-            "does not match pattern",
-        ),
-        (json!({ "kafka": { "properties": { "a": "b;c=d" } } }), "/kafka/properties/a", "does not match"),
-        (json!({ "signatureMode": "off" }), "/signatureMode", "one of 'enforce', 'report-only'"),
-        (json!({ "signatureMode": false }), "/signatureMode", "one of 'enforce', 'report-only'"),
-        (json!({ "dedupWindowSecs": "600" }), "/dedupWindowSecs", "want integer"),
-        (json!({ "http": { "maxBodyBytes": 0 } }), "/http/maxBodyBytes", "minimum"),
-        (json!({ "http": { "requestTimeoutMs": 15_000 } }), "/http/requestTimeoutMs", "maximum"),
-        (json!({ "bindAddress": "::" }), "/bindAddress", "does not match"),
-        (json!({ "persistence": { "size": "3 GB" } }), "/persistence/size", "does not match"),
-        (json!({ "persistence": { "accessModes": ["ReadWriteMany"] } }), "/persistence/accessModes/0", "one of"),
-        (json!({ "persistence": { "whenScaled": "Delete" } }), "/persistence", "'whenScaled' not allowed"),
-        (json!({ "shutdown": { "timeoutSecs": 0 } }), "/shutdown/timeoutSecs", "minimum"),
-        (json!({ "log": { "format": "text" } }), "/log/format", "one of 'json', 'pretty'"),
-        (json!({ "replicaCount": -1 }), "/replicaCount", "minimum"),
-        (json!({ "image": { "digest": "0123" } }), "/image/digest", "does not match"),
-        (json!({ "image": { "repository": "bridge:1" } }), "/image/repository", "does not match"),
-        (json!({ "ingress": { "annotations": { "a": true } } }), "/ingress/annotations/a", "want string"),
-        (json!({ "ingress": { "hosts": ["x"] } }), "/ingress", "'hosts' not allowed"),
-        (json!({ "ingress": { "tls": [{}] } }), "/ingress/tls/0", "'secretName'"),
-        (json!({ "routeEveryPath": "/" }), "/routeEveryPath", "want boolean"),
-        (json!({ "gateway": { "parentRefs": ["public"] } }), "/gateway/parentRefs/0", "want object"),
-        (json!({ "service": { "type": "ExternalName" } }), "/service/type", "one of"),
-        (json!({ "service": { "port": 0 } }), "/service/port", "minimum"),
-        (json!({ "networkPolicy": { "kafkaTo": ["x"] } }), "/networkPolicy/kafkaTo/0", "want object"),
-        (json!({ "networkPolicy": { "kafkaTo": [{}] } }), "/networkPolicy/kafkaTo/0", "minProperties"),
-        (monitoring(json!({ "serviceMonitor": { "interval": "5m" } })), "/monitoring/serviceMonitor/interval", "match"),
-        (monitoring(json!({ "podMonitor": { "scrapeTimeout": 10 } })), "/monitoring/podMonitor/scrapeTimeout", "want"),
-        (monitoring(json!({ "prometheusRule": { "rules": [] } })), "/monitoring/prometheusRule", "'rules' not allowed"),
-        (
-            monitoring(json!({ "prometheusRule": { "noCallback": true } })),
-            "/monitoring/prometheusRule/noCallback",
-            "want",
-        ),
-        (
-            monitoring(json!({ "prometheusRule": { "severities": { "TrusthubDown": "page" } } })),
-            "/monitoring/prometheusRule/severities/TrusthubDown",
-            "must be one of",
-        ),
-        (
-            monitoring(json!({ "prometheusRule": { "limits": { "rejectedPercent": 101 } } })),
-            "/monitoring/prometheusRule/limits/rejectedPercent",
-            "maximum",
-        ),
-        (monitoring(json!({ "runbookBaseUrl": "x#y" })), "/monitoring/runbookBaseUrl", "does not match"),
-        (monitoring(json!({ "dashboard": { "folder": 1 } })), "/monitoring/dashboard/folder", "want string"),
-        (
-            json!({ "strimzi": { "user": { "authentication": "scram" } } }),
-            "/strimzi/user/authentication",
-            "one of 'tls'",
-        ),
-        (json!({ "strimzi": { "user": { "acls": [] } } }), "/strimzi/user", "'acls' not allowed"),
-        (json!({ "strimzi": { "user": null } }), "/strimzi", "missing property 'user'"),
-        (json!({ "strimzi": { "topics": null } }), "/strimzi", "missing property 'topics'"),
-        (json!({ "strimzi": { "topics": { "events": null } } }), "/strimzi/topics", "missing property 'events'"),
-        (
-            json!({ "strimzi": { "topics": { "events": { "config": null } } } }),
-            "/strimzi/topics/events",
-            "missing property 'config'",
-        ),
-        (json!({ "kafka": { "sasl": null } }), "/kafka", "missing property 'sasl'"),
-        (json!({ "kafka": { "sasl": { "oauth": null } } }), "/kafka/sasl", "missing property 'oauth'"),
-        (json!({ "tracing": { "headers": null } }), "/tracing", "missing property 'headers'"),
-        (
-            json!({ "strimzi": { "topics": { "events": { "config": { "retention.bytes": i64::MAX } } } } }),
-            "/strimzi/topics/events/config/retention.bytes",
-            "maximum",
-        ),
-        (json!({ "kafka": { "properties": { "a": i64::MAX } } }), "/kafka/properties/a", "maximum"),
-        (
-            json!({ "strimzi": { "topics": { "events": { "partitions": 3 } } } }),
-            "/strimzi/topics/events",
-            "'partitions' not allowed",
-        ),
-        (json!({ "service": { "loadBalancerSourceRanges": ["x"] } }), "/service/loadBalancerSourceRanges/0", "match"),
-        (json!({ "service": { "ipFamilies": ["IPv5"] } }), "/service/ipFamilies/0", "must be one of"),
-        (json!({ "adaptSecurityContext": true }), "/adaptSecurityContext", "one of 'auto', 'always', 'never'"),
-        (json!({ "revisionHistoryLimit": -1 }), "/revisionHistoryLimit", "minimum"),
-        (json!({ "dnsConfig": { "nameserver": "x" } }), "/dnsConfig", "'nameserver' not allowed"),
-        (json!({ "extraContainers": [{ "name": "x" }] }), "/extraContainers/0", "'image'"),
-        (json!({ "global": { "imagePullSecrets": "x" } }), "/global/imagePullSecrets", "want array"),
-        (monitoring(json!({ "prometheusRule": { "alertLabels": { "a-b": "c" } } })), "", "invalid propertyName 'a-b'"),
-        (json!({ "livenessProbe": { "httpGet": {} } }), "/livenessProbe", "'httpGet' not allowed"),
-        (json!({ "resources": { "memory": "1Gi" } }), "/resources", "'memory' not allowed"),
-        (json!({ "extraEnv": { "A": "b" } }), "/extraEnv", "want array"),
-        (json!({ "extraEnv": [{ "name": "A", "value": 1 }] }), "/extraEnv/0/value", "want string"),
-    ] {
-        let errors = error_for(&values);
-        let line = errors.lines().find(|line| line.starts_with(&format!("- at '{place}'")));
-        assert!(line.is_some_and(|line| line.contains(wrong)), "{values}: {errors}");
-    }
 }
