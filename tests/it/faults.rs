@@ -19,7 +19,7 @@ const SOME: usize = 100;
 
 /// One broker for all tests that break only the network to it, with a fault proxy for each.
 pub(crate) fn one_broker() -> &'static Cluster {
-    static KAFKA: LazyLock<Cluster> = LazyLock::new(|| Cluster::start("network", 1, 19));
+    static KAFKA: LazyLock<Cluster> = LazyLock::new(|| Cluster::start("network", 1, 23));
     &KAFKA
 }
 
