@@ -73,6 +73,18 @@ fn ambiguous_framing_is_rejected_and_smuggles_no_callback() {
     assert_healthy(&bridge);
 }
 
+/// Twilio would sign such a URL, so docs/proxies.md says that these characters have to be escaped.
+#[test]
+fn query_with_an_unescaped_quote_or_angle_bracket_is_rejected() {
+    let bridge = Bridge::start();
+    for character in ['"', '<', '>'] {
+        let mut callback = genuine(1);
+        callback.target.push_str(&format!("?name={character}"));
+        assert_eq!(rejected(&bridge, callback.bytes()), [400], "{character}");
+    }
+    assert_healthy(&bridge);
+}
+
 #[test]
 fn broken_chunk_is_rejected_and_smuggles_no_callback() {
     let bridge = Bridge::start();
