@@ -20,7 +20,7 @@ demo: ## Run a profile through the whole service, without installing Kafka or an
 	@cargo run --locked -- dev --once
 
 test: ## Run the tests, against a real Apache Kafka and Twilio's own libraries
-	@echo "Builds and runs the tests: about 17 minutes on 2 cores, 3 of them to build." >&2
+	@echo "Builds and runs the tests: about 25 minutes on 2 cores, 3 of them to build." >&2
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/identity-provider >/dev/null
