@@ -1,7 +1,12 @@
 //! Alerts about profiles: with the program, a simulated Trust Hub and a real Prometheus, from the change to the page and
 //! back.
 
-use test_support::{ACCOUNT, Request, TOKEN, kafka::{broker, free_port}, machine::Machine, simulator::Simulator};
+use test_support::{
+    ACCOUNT, Request, TOKEN,
+    kafka::{broker, free_port},
+    machine::Machine,
+    simulator::Simulator,
+};
 
 use super::fixture::MonitoringFixture;
 
