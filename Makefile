@@ -186,7 +186,7 @@ site: ## Build the site of the documents in target/site, and check its links
 # Without its web server.
 	scripts/site "$$(scripts/cargo-tool mdbook 0.5.4 --no-default-features --features search)"
 
-deb: ## Build the Debian package, and test it in an empty system
+deb: ## Build the Debian package, and test it in an empty system and with a systemd of its own; needs root
 	@scripts/setup deb
 	scripts/release deb
 
