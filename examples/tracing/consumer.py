@@ -19,6 +19,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 # How soon a signal is noticed while no record arrives.
 POLL_SECONDS = 0.2
 
+TEXT_HEADERS = ("ce_id", "traceparent", "tracestate")
+
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.45.0"
 
 
@@ -54,7 +56,8 @@ def main():
 
 def handle(tracer, group, message):
     """Processes one record in a span that continues its trace, and is linked to the span that created the record."""
-    headers = {name: value.decode() for name, value in message.headers() or [] if value is not None}
+    # Not all headers are text: `__value_schema_id` is a number.
+    headers = {name: value.decode() for name, value in message.headers() or [] if name in TEXT_HEADERS and value}
     context = TraceContextTextMapPropagator().extract(headers)
     created = get_current_span(context).get_span_context()
     with tracer.start_as_current_span(

@@ -84,13 +84,13 @@ pub(crate) fn load(
 /// threads of its own.
 ///
 /// The runtime's pool of blocking threads is small, because callbacks, probes and the reload of keys do not depend on it: they
-/// make blocking calls on threads of their own (`blocking::run`). Only the HTTP client of the reconciliation uses the pool, for
-/// name lookups.
+/// make blocking calls on threads of their own (`blocking::run`). Only HTTP clients use the pool, for name lookups, which cannot be
+/// cancelled: those of the receiver of traces must leave threads for Trust Hub's and for the schema registry's.
 ///
 /// # Errors
 /// An I/O error if the system cannot create the threads.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
-    let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()?;
+    let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(16).enable_all().build()?;
     let result = runtime.block_on(work);
     // A call to Kafka may still be running. Its result is not needed any more.
     runtime.shutdown_background();

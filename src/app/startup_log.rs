@@ -1,7 +1,7 @@
 //! What the log says when the service starts: which version runs, and what it uses.
 
 use crate::{
-    config::{CertificateExpiry, Config},
+    config::{CertificateExpiry, Config, ExportConfig},
     domain::{Label as _, PublicUrl, Resource, Timestamp, callback_route},
 };
 
@@ -17,7 +17,7 @@ pub(crate) fn log_start(config: &Config) {
         dedup_window_secs = callbacks.dedup_window.as_secs(),
         reconcile_interval_secs = reconcile.interval.map(|interval| interval.as_secs()),
         profile_states = kafka.profiles_topic.is_some(),
-        traces = traces.export.as_ref().map(|export| &*export.url),
+        traces = traces.export.as_ref().map(ExportConfig::shown_url),
         spool = %spool.folder.display(),
         "starting"
     );

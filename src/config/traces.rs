@@ -25,6 +25,9 @@ use crate::domain::{PublicUrl, PublicUrlError};
 /// The path of traces below the general endpoint.
 const TRACES_PATH: &str = "/v1/traces";
 
+/// The spans of a callback, which are queued together.
+const MIN_QUEUE: usize = 3;
+
 /// Traces of callbacks.
 #[derive(Debug, Clone)]
 pub struct TracesConfig {
@@ -176,7 +179,7 @@ impl OtelSection {
         let timeout = validator.parse_number(&OTEL_EXPORTER_OTLP_TIMEOUT, self.exporter_otlp_timeout, 1..=60_000);
         let resource = resource(self.service_name, self.resource_attributes, validator);
         let sampler = sampler(self.traces_sampler, self.traces_sampler_arg, validator);
-        let queue = validator.parse_number(&OTEL_BSP_MAX_QUEUE_SIZE, self.bsp_max_queue_size, 1..=65_536);
+        let queue = validator.parse_number(&OTEL_BSP_MAX_QUEUE_SIZE, self.bsp_max_queue_size, MIN_QUEUE..=65_536);
         let batch = validator.parse_number(&OTEL_BSP_MAX_EXPORT_BATCH_SIZE, self.bsp_max_export_batch_size, 1..=8_192);
         let delay = validator.parse_number(&OTEL_BSP_SCHEDULE_DELAY, self.bsp_schedule_delay, 1..=60_000);
         let queue: usize = queue?;
@@ -203,10 +206,13 @@ impl OtelSection {
         let shown = |variable: &Variable, given: &Option<String>| {
             (variable.name, validator.value_or_default(variable, given.clone()).unwrap_or_default())
         };
+        let shown_url = |variable: &Variable, given: &Option<String>| {
+            (variable.name, given.as_deref().map(shown_endpoint).unwrap_or_default())
+        };
         let has_headers = self.exporter_otlp_headers.is_some() || self.exporter_otlp_headers_file.is_some();
         vec![
-            shown(&OTEL_EXPORTER_OTLP_ENDPOINT, &self.exporter_otlp_endpoint),
-            shown(&OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, &self.exporter_otlp_traces_endpoint),
+            shown_url(&OTEL_EXPORTER_OTLP_ENDPOINT, &self.exporter_otlp_endpoint),
+            shown_url(&OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, &self.exporter_otlp_traces_endpoint),
             shown(&OTEL_EXPORTER_OTLP_PROTOCOL, &self.exporter_otlp_protocol),
             (OTEL_EXPORTER_OTLP_HEADERS.name, if has_headers { "[redacted]".to_owned() } else { String::new() }),
             shown(&OTEL_EXPORTER_OTLP_HEADERS_FILE, &self.exporter_otlp_headers_file),
@@ -248,6 +254,17 @@ fn endpoint(variable: &Variable, text: &str, validator: &mut Validator) -> Optio
         },
     );
     None
+}
+
+/// An endpoint as it may be printed: some vendors have a secret in its path.
+fn shown_endpoint(url: &str) -> String {
+    let start = url.find("://").map_or(0, |scheme| scheme + "://".len());
+    let end = url.get(start..).and_then(|rest| rest.find('/')).map_or(url.len(), |slash| start + slash);
+    match url.split_at_checked(end) {
+        Some((_, "" | "/" | TRACES_PATH)) => url.to_owned(),
+        Some((server, _path)) => format!("{server}/[redacted]"),
+        None => String::new(),
+    }
 }
 
 fn encoding(given: Option<String>, validator: &mut Validator) -> Option<SpanEncoding> {
@@ -350,21 +367,30 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, usize> {
 
 fn sampler(given: Option<String>, argument: Option<String>, validator: &mut Validator) -> Option<SamplerConfig> {
     let chosen = validator.parse_choice(&OTEL_TRACES_SAMPLER, given, &SAMPLERS);
-    let ratio = argument.map_or(Some(1.0), |text| {
-        let ratio = text.parse().ok().filter(|ratio: &f64| (0.0..=1.0).contains(ratio));
-        if ratio.is_none() {
-            let problem = "is not a share of traces; write a number from 0 to 1, such as 0.1";
-            validator.report(&OTEL_TRACES_SAMPLER_ARG, problem);
-        }
-        ratio
-    });
-    let (follows_parent, root) = chosen?;
-    let ratio = match root {
-        RootSampler::Always => 1.0,
-        RootSampler::Never => 0.0,
-        RootSampler::Ratio => ratio?,
+    let share = match chosen {
+        Some((_, RootSampler::Always)) => Some(1.0),
+        Some((_, RootSampler::Never)) => Some(0.0),
+        Some((_, RootSampler::Ratio)) | None => argument.map_or(Some(1.0), |text| ratio(&text, validator)),
     };
+    let ((follows_parent, _), ratio) = chosen.zip(share)?;
     Some(SamplerConfig { follows_parent, ratio })
+}
+
+/// Parses the argument of the samplers with a ratio. The others ignore it, as the specification demands.
+fn ratio(text: &str, validator: &mut Validator) -> Option<f64> {
+    let ratio = text.parse().ok().filter(|ratio: &f64| (0.0..=1.0).contains(ratio));
+    if ratio.is_none() {
+        let problem = "is not a share of traces; write a number from 0 to 1, such as 0.1";
+        validator.report(&OTEL_TRACES_SAMPLER_ARG, problem);
+    }
+    ratio
+}
+
+impl ExportConfig {
+    /// The URL to which spans are posted, without a path that may be secret.
+    pub fn shown_url(&self) -> String {
+        shown_endpoint(&self.url)
+    }
 }
 
 impl TracesConfig {

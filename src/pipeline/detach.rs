@@ -3,10 +3,21 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use tokio::runtime::Handle;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+
+tokio::task_local! {
+    /// When the caller stopped waiting for the work that this task finishes.
+    static DETACHED: Instant;
+}
+
+/// When the caller of this work stopped waiting for it; `None` while it waits.
+pub(super) fn detached_at() -> Option<Instant> {
+    DETACHED.try_with(|at| *at).ok()
+}
 
 type BoxedWork<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -55,7 +66,7 @@ impl<T: Send + 'static> Future for DetachOnDrop<T> {
 impl<T: Send + 'static> Drop for DetachOnDrop<T> {
     fn drop(&mut self) {
         if let Some(rest) = self.work.take() {
-            drop(self.tasks.spawn_on(rest, &self.runtime));
+            drop(self.tasks.spawn_on(DETACHED.scope(Instant::now(), rest), &self.runtime));
         }
     }
 }
@@ -102,8 +113,9 @@ mod tests {
         let (own, tasks) = (runtime(), TaskTracker::new());
         let (sender, finished) = oneshot::channel();
         let work = async move {
+            assert_eq!(detached_at(), None, "the caller waits");
             sleep(Duration::from_millis(20)).await;
-            sender.send(()).unwrap();
+            sender.send(detached_at()).unwrap();
             Outcome::Published
         };
         let handler = runtime();
@@ -118,7 +130,7 @@ mod tests {
         drop(handler);
         drop(work);
         assert_eq!(tasks.len(), 1, "a drain waits for it");
-        own.block_on(finished).unwrap();
+        assert!(own.block_on(finished).unwrap().is_some(), "the caller waits no longer");
         tasks.close();
         own.block_on(tasks.wait());
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    detach::detached_at,
     metrics::PipelineMetrics,
     recent::{RecentCallback, RecentCallbacks},
     rejection_log::RejectionLog,
@@ -194,6 +195,7 @@ impl OutcomeGuard {
 
     /// Records the spans. A callback has spans only if it has a log line: unauthenticated callers could fill the queue.
     fn finish_trace(&mut self, outcome: Outcome, has_response: bool) {
+        let gone = detached_at().filter(|_| self.responded.is_none());
         self.trace.finish(&FinishedCallback {
             outcome,
             reason: self.trail.reason(outcome),
@@ -202,8 +204,8 @@ impl OutcomeGuard {
             profile: self.profile.as_ref().map(ProfileSid::as_str),
             event_id: self.trail.event_id.as_deref(),
             written: self.trail.written.as_ref(),
-            responded: self.responded,
-            has_response,
+            ended: self.responded.or(gone),
+            has_response: has_response && gone.is_none(),
         });
     }
 

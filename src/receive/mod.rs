@@ -156,6 +156,7 @@ fn traced_method(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         Method::TRACE => "TRACE",
         Method::CONNECT => "CONNECT",
+        _ if method.as_str() == "QUERY" => "QUERY",
         _ => "_OTHER",
     }
 }

@@ -74,8 +74,8 @@ pub(crate) struct FinishedCallback<'a> {
     pub event_id: Option<&'a str>,
     /// Where Kafka has written the record.
     pub written: Option<&'a TopicPosition>,
-    /// When the response was sent, if that was before now.
-    pub responded: Option<Instant>,
+    /// When the response was sent, or the caller stopped waiting for it, if that was before now.
+    pub ended: Option<Instant>,
     /// Whether the caller gets a response.
     pub has_response: bool,
 }
@@ -256,7 +256,7 @@ impl CallbackRecording {
     }
 
     fn server_span(&self, place: &TracePlace, finished: &FinishedCallback<'_>) -> Span {
-        let FinishedCallback { outcome, reason, resource, status, profile, event_id, responded, has_response, .. } =
+        let FinishedCallback { outcome, reason, resource, status, profile, event_id, ended, has_response, .. } =
             finished;
         let (RequestLine { method, route }, server) = (self.line, &self.recorder.server);
         let mut attributes = SpanAttributes::default()
@@ -289,7 +289,7 @@ impl CallbackRecording {
             name: format!("{verb} {route}").into(),
             kind: SpanKind::Server,
             start: self.clock.nanos_at(self.received),
-            end: self.clock.nanos_at(responded.unwrap_or_else(Instant::now)),
+            end: self.clock.nanos_at(ended.unwrap_or_else(Instant::now)),
             attributes,
             link: place.link,
             has_failed: false,

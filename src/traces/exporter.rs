@@ -1,8 +1,8 @@
 //! Exports the spans of the queue, one batch after the other.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,6 +22,12 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The longest time for which a receiver can ask for no requests at all. The value is our choice.
+const MAX_SILENCE: Duration = Duration::from_secs(5 * 60);
+
+/// The shortest time between two log lines about the same failure.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Exports the spans of a [`Tracer`].
 pub(crate) struct SpanExporter {
     recorder: Arc<SpanRecorder>,
@@ -30,8 +36,9 @@ pub(crate) struct SpanExporter {
     resource: Vec<(String, String)>,
     timeout: Duration,
     delay: Duration,
-    /// The statuses of the responses, or their absence, that were logged since the last successful export.
-    logged: BTreeSet<Option<u16>>,
+    /// The receiver asked for no request before this time.
+    silent_until: Option<Instant>,
+    failures: LoggedFailures,
 }
 
 impl SpanExporter {
@@ -48,7 +55,8 @@ impl SpanExporter {
             resource: resource(config),
             timeout: config.timeout,
             delay: config.delay,
-            logged: BTreeSet::new(),
+            silent_until: None,
+            failures: LoggedFailures::default(),
         }))
     }
 
@@ -69,26 +77,36 @@ impl SpanExporter {
 
     async fn export_until(&mut self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
+            if let Some(until) = self.silent_until.take() {
+                tokio::select! {
+                    () = sleep_until(until) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
             tokio::select! {
                 () = self.recorder.queue.wait_for_batch() => {}
                 () = sleep(self.delay) => {}
                 () = stop.cancelled() => {}
             }
-            self.export_queue().await;
+            self.export_batch().await;
         }
+        while self.export_batch().await {}
     }
 
-    async fn export_queue(&mut self) {
-        loop {
-            let spans = self.recorder.queue.take_batch();
-            if spans.is_empty() {
-                return;
-            }
-            let batch = UnexportedBatch { metrics: Arc::clone(&self.recorder.metrics), spans: spans.len() as u64 };
-            let result = self.export(&spans).await;
-            self.report(result.as_ref().err());
-            batch.finish(result);
+    /// Exports one batch, so that spans that arrive meanwhile wait for others. Returns whether there was one.
+    async fn export_batch(&mut self) -> bool {
+        let spans = self.recorder.queue.take_batch();
+        if spans.is_empty() {
+            return false;
         }
+        let batch = UnexportedBatch { metrics: Arc::clone(&self.recorder.metrics), spans: spans.len() as u64 };
+        let result = self.export(&spans).await;
+        if let Err(SendError::Unavailable(_, Some(asked))) = result {
+            self.silent_until = Some(Instant::now() + asked.min(MAX_SILENCE));
+        }
+        self.failures.report(result.as_ref().err(), Instant::now());
+        batch.finish(result);
+        true
     }
 
     /// Sends a batch until the receiver has accepted or rejected it, or the time for it has passed.
@@ -119,19 +137,38 @@ impl SpanExporter {
             sleep(wait).await;
         }
     }
+}
 
-    /// Logs when exports begin to fail, each cause once, and when they succeed again.
-    fn report(&mut self, error: Option<&SendError>) {
+/// Logs when exports begin to fail, each cause once, and when they succeed again. A receiver that fails now and then has two
+/// lines for each cause in [`LOG_INTERVAL`] at most.
+#[derive(Debug, Default)]
+struct LoggedFailures {
+    /// When the statuses of the responses, or their absence, were logged last.
+    causes: BTreeMap<Option<u16>, Instant>,
+    /// Whether the last line was about a failure.
+    is_failing: bool,
+}
+
+impl LoggedFailures {
+    fn report(&mut self, error: Option<&SendError>, now: Instant) {
         match error {
-            Some(error) if self.logged.insert(error.status()) => {
+            Some(error) if self.is_news(error.status(), now) => {
+                self.causes.insert(error.status(), now);
+                self.is_failing = true;
                 tracing::warn!(%error, "spans cannot be exported; they are dropped and counted");
             }
-            None if !self.logged.is_empty() => {
-                self.logged.clear();
+            None if self.is_failing => {
+                self.is_failing = false;
                 tracing::info!("spans can be exported again");
             }
             Some(_) | None => {}
         }
+    }
+
+    /// Whether a failure is not known from a line of this outage, nor from one of the last minute.
+    fn is_news(&self, cause: Option<u16>, now: Instant) -> bool {
+        let logged = self.causes.get(&cause);
+        logged.is_none_or(|logged| !self.is_failing && now.duration_since(*logged) >= LOG_INTERVAL)
     }
 }
 
@@ -200,6 +237,25 @@ fn resource(config: &ExportConfig) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failure_is_news_once_an_outage_and_once_a_minute() {
+        let (start, failure, other) = (Instant::now(), SendError::Rejected(400), SendError::Unavailable(503, None));
+        let mut failures = LoggedFailures::default();
+        let mut is_news = |error: Option<&SendError>, seconds| {
+            let now = start + Duration::from_secs(seconds);
+            let is_news = error.is_some_and(|error| failures.is_news(error.status(), now));
+            failures.report(error, now);
+            is_news
+        };
+        assert!(is_news(Some(&failure), 0));
+        assert!(!is_news(Some(&failure), 600), "of the same outage");
+        assert!(is_news(Some(&other), 600), "another cause");
+        is_news(None, 601);
+        assert!(!is_news(Some(&other), 602), "one of the last minute");
+        is_news(None, 603);
+        assert!(is_news(Some(&other), 660));
+    }
 
     #[test]
     fn pause_is_bounded_for_as_many_repetitions_as_there_may_be() {

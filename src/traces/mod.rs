@@ -18,7 +18,8 @@
 //!
 //! | What fails | What follows |
 //! |---|---|
-//! | the receiver does not answer, or asks for a pause | the batch is repeated until `OTEL_EXPORTER_OTLP_TIMEOUT` has passed, and then dropped |
+//! | the receiver does not answer | the batch is repeated until `OTEL_EXPORTER_OTLP_TIMEOUT` has passed, and then dropped |
+//! | the receiver asks for a pause | the same; if the pause is longer, nothing is sent until it has passed, for five minutes at most |
 //! | the receiver rejects a batch | it is dropped |
 //! | spans arrive faster than they are exported | those that do not fit into the queue are dropped |
 //! | the service stops | the queue is exported for at most two seconds, and the rest is dropped |

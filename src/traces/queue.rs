@@ -7,6 +7,9 @@ use tokio::sync::Notify;
 
 use super::span::Span;
 
+/// The most spans of one callback.
+pub(super) const CALLBACK_SPANS: usize = 3;
+
 /// A queue of spans with a limit.
 pub(super) struct SpanQueue {
     spans: Mutex<VecDeque<Span>>,
@@ -14,13 +17,18 @@ pub(super) struct SpanQueue {
     capacity: usize,
     /// The number of spans in a full batch.
     batch: usize,
+    /// The number of spans that are announced as a batch.
+    announced: usize,
     has_batch: Notify,
 }
 
 impl SpanQueue {
     pub(super) fn new(capacity: usize, batch: usize) -> Self {
         // The memory is reserved at once: a callback that fills the queue must not wait while it grows.
-        Self { spans: Mutex::new(VecDeque::with_capacity(capacity)), capacity, batch, has_batch: Notify::new() }
+        let spans = Mutex::new(VecDeque::with_capacity(capacity));
+        // A queue that another callback might not fit into does not become fuller.
+        let announced = batch.min((capacity + 1).saturating_sub(CALLBACK_SPANS)).max(1);
+        Self { spans, capacity, batch, announced, has_batch: Notify::new() }
     }
 
     /// Adds all of these spans, or none of them if they do not fit. Returns whether they were added.
@@ -31,7 +39,7 @@ impl SpanQueue {
             return false;
         }
         spans.extend(added.into_iter().flatten());
-        let is_full = spans.len() >= self.batch;
+        let is_full = spans.len() >= self.announced;
         drop(spans);
         if is_full {
             self.has_batch.notify_one();
@@ -59,7 +67,7 @@ impl SpanQueue {
 
     /// Waits until there are enough spans for a batch.
     pub(super) async fn wait_for_batch(&self) {
-        while self.spans.lock().len() < self.batch {
+        while self.spans.lock().len() < self.announced {
             self.has_batch.notified().await;
         }
     }
@@ -107,6 +115,15 @@ mod tests {
         assert_eq!(ids(&queue.take_batch()), [3, 4]);
         assert_eq!(queue.clear(), 1);
         assert!(queue.take_batch().is_empty());
+    }
+
+    #[tokio::test]
+    async fn full_queue_is_announced_although_it_is_less_than_a_batch() {
+        let queue = SpanQueue::new(4, 4);
+        assert!(queue.push([span(1), span(2), span(3)]));
+        assert!(!queue.push([span(4), span(5), span(6)]));
+        queue.wait_for_batch().await;
+        assert_eq!(ids(&queue.take_batch()), [1, 2, 3]);
     }
 
     #[tokio::test]

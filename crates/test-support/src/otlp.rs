@@ -21,6 +21,8 @@ pub enum Reply {
     Hang,
     /// This status; with it, `Retry-After: 0`.
     Status(u16),
+    /// It asks for no request for this many seconds.
+    Busy(u32),
 }
 
 /// An export request.
@@ -176,15 +178,16 @@ fn serve(stream: &TcpStream, state: &Mutex<ReceiverState>) {
         let reply = state.reply;
         state.requests.push(request);
         drop(state);
-        let (status, body) = match reply {
+        let (status, pause, body) = match reply {
             // The client gives up.
             Reply::Hang => continue,
-            Reply::Accept => (200, if content_type == "application/json" { "{}" } else { "" }),
-            Reply::Status(status) => (status, ""),
+            Reply::Accept => (200, 0, if content_type == "application/json" { "{}" } else { "" }),
+            Reply::Status(status) => (status, 0, ""),
+            Reply::Busy(seconds) => (429, seconds, ""),
         };
         let length = body.len();
         let head = format!(
-            "HTTP/1.1 {status} x\r\nContent-Type: {content_type}\r\nRetry-After: 0\r\nContent-Length: {length}"
+            "HTTP/1.1 {status} x\r\nContent-Type: {content_type}\r\nRetry-After: {pause}\r\nContent-Length: {length}"
         );
         let mut writer = stream;
         if write!(writer, "{head}\r\n\r\n{body}").is_err() {

@@ -64,6 +64,26 @@ fn defaults_of_traces_are_those_of_opentelemetry() {
     assert_eq!((small.queue, small.batch), (5, 5));
 }
 
+/// Some vendors have a secret in the path of their endpoint.
+#[test]
+fn path_of_an_endpoint_is_not_printed() {
+    for (url, shown) in [
+        ("https://otel.example.com:4318", "https://otel.example.com:4318"),
+        ("https://otel.example.com/v1/traces", "https://otel.example.com/v1/traces"),
+        ("https://otel.example.com/receiver/secret", "https://otel.example.com/[redacted]"),
+    ] {
+        let config = traces(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url)]);
+        assert_eq!(config.export.unwrap().shown_url(), shown);
+    }
+}
+
+/// The other samplers have no argument.
+#[test]
+fn argument_matters_only_to_samplers_with_a_ratio() {
+    let sampler = [ENDPOINT, ("OTEL_TRACES_SAMPLER", "always_on"), ("OTEL_TRACES_SAMPLER_ARG", "x")];
+    assert_eq!(traces(&sampler).export.unwrap().sampler, SamplerConfig { follows_parent: false, ratio: 1.0 });
+}
+
 #[test]
 fn own_endpoint_is_complete_and_either_switch_turns_traces_off() {
     let own = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/x/");
@@ -132,7 +152,8 @@ fn mistakes_in_variables_of_traces_are_reported() {
         ("TRACE_CONTEXT", "baggage", "write trust or ignore"),
     ] {
         let endpoint = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://otel.example.com/v1/traces");
-        let line = only(&[&[endpoint][..], &[(variable, value)]].concat());
+        let sampler = ("OTEL_TRACES_SAMPLER", "traceidratio");
+        let line = only(&[&[endpoint, sampler][..], &[(variable, value)]].concat());
         assert!(line.starts_with(&format!("{variable}: ")) && line.contains(instead), "{variable}={value} → {line}");
         assert!(!line.contains("secret"), "{line}");
     }

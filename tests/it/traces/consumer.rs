@@ -7,10 +7,15 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
+use rdkafka::{
+    ClientConfig,
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 use serde_json::{Value, json};
 
 use test_support::{
-    Bridge, Request,
+    Request, TIMEOUT,
     kafka::{broker, unique_topic},
     kill,
     oracle::otel_python,
@@ -27,12 +32,12 @@ struct TracedConsumer {
 }
 
 impl TracedConsumer {
-    fn start(bridge: &Bridge, receiver: &OtlpReceiver) -> Self {
+    fn start(topic: &str, receiver: &OtlpReceiver) -> Self {
         let mut child = Command::new(otel_python())
             .arg(project_root().join("examples/tracing/consumer.py"))
             .envs([
                 ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
-                ("KAFKA_TOPIC", &bridge.topic),
+                ("KAFKA_TOPIC", topic),
                 ("KAFKA_GROUP_ID", &unique_topic("traced")),
                 ("OTEL_SERVICE_NAME", "traced-consumer"),
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
@@ -63,10 +68,25 @@ impl Drop for TracedConsumer {
 }
 
 #[test]
+fn consumer_reads_records_with_the_id_of_a_schema() {
+    let (topic, receiver) = (unique_topic("traced"), OtlpReceiver::start());
+    broker().create_topic(&topic, 1);
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", broker().bootstrap()).create().unwrap();
+    // An id whose bytes are no text.
+    let headers: [(_, &[u8]); 2] = [("__value_schema_id", &200_u32.to_be_bytes()), ("ce_id", b"1")];
+    let headers = headers
+        .into_iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+    producer.send(BaseRecord::<str, str>::to(&topic).payload("{}").headers(headers)).unwrap();
+    producer.flush(TIMEOUT).unwrap();
+    assert_eq!(TracedConsumer::start(&topic, &receiver).next()["ce_id"], "1");
+}
+
+#[test]
 fn trace_leads_from_the_proxy_through_kafka_to_the_consumer() {
     let receiver = OtlpReceiver::start();
     let bridge = bridge(&receiver, &[]);
-    let mut consumer = TracedConsumer::start(&bridge, &receiver);
+    let mut consumer = TracedConsumer::start(&bridge.topic, &receiver);
     // Once it has this event, it has joined its group, and gets the next one at once.
     assert_eq!(bridge.send(&Request::change("draft").signed()).status, 204);
     let first = consumer.next();

@@ -3,7 +3,7 @@
 use std::{
     io::Write as _,
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -131,6 +131,41 @@ fn receiver_that_asks_for_a_pause_gets_the_spans_again() {
     receiver.reply_with(Reply::Accept);
     wait_for("the export", || (bridge.metric(EXPORTED) >= 3.0).then_some(()));
     assert_eq!(bridge.series(DROPPED).values().sum::<f64>(), 0.0);
+}
+
+#[test]
+fn receiver_that_asks_for_a_pause_beyond_the_timeout_gets_no_request_before_it_ends() {
+    let receiver = OtlpReceiver::start();
+    receiver.reply_with(Reply::Busy(3));
+    let bridge = bridge(&receiver, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")]);
+    let began = Instant::now();
+    assert_eq!(bridge.send(&rejection("01")).status, 204);
+    let unreachable = r#"trusthub_trace_spans_dropped_total{reason="unreachable"}"#;
+    wait_for("the loss", || (bridge.metric(unreachable) >= 3.0).then_some(()));
+    receiver.reply_with(Reply::Accept);
+    assert_eq!(bridge.send(&rejection("01")).status, 204);
+    wait_for("the export", || (bridge.metric(EXPORTED) >= 3.0).then_some(()));
+    assert!(began.elapsed() >= Duration::from_secs(3), "the pause was ignored: {:?}", began.elapsed());
+}
+
+#[test]
+fn spans_that_make_no_full_batch_wait_for_others() {
+    let receiver = OtlpReceiver::start();
+    let mut bridge =
+        bridge(&receiver, &[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "6"), ("OTEL_BSP_SCHEDULE_DELAY", "60000")]);
+    for _ in 0..5 {
+        assert_eq!(bridge.send(&rejection("01")).status, 204);
+    }
+    wait_for("two batches", || (bridge.metric(EXPORTED) >= 12.0).then_some(()));
+    assert_eq!(receiver.spans().len(), 12);
+    bridge.signal("TERM");
+    assert!(bridge.wait_for_exit().success());
+    let sizes: Vec<_> = receiver.requests().iter().map(|request| spans_in(&request.body)).collect();
+    assert_eq!(sizes, [6, 6, 3]);
+}
+
+fn spans_in(body: &[u8]) -> usize {
+    spans_of(&serde_json::from_slice(body).unwrap()).len()
 }
 
 #[test]
