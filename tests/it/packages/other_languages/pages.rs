@@ -145,7 +145,9 @@ impl Drop for Shell {
 }
 
 fn is_first_event(line: &str) -> bool {
-    let decision: Value = serde_json::from_str(line).unwrap_or_default();
+    // A command before the example, such as Maven, may have left a control sequence on this line.
+    let json = line.find('{').and_then(|start| line.get(start..)).unwrap_or_default();
+    let decision: Value = serde_json::from_str(json).unwrap_or_default();
     decision["applied"] == true && decision["status"] == "pending-review"
 }
 
