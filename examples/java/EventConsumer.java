@@ -84,11 +84,11 @@ class EventConsumer {
         try {
             HttpResponse<byte[]> response = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofByteArray());
             if (response.statusCode() != HttpURLConnection.HTTP_OK) {
-                throw new IOException("the schema registry answers " + response.statusCode());
+                throw new IOException("it answers " + response.statusCode());
             }
             return JSON.readTree(response.body()).path("schema").textValue();
         } catch (IOException error) {
-            throw new UncheckedIOException(error);
+            throw new UncheckedIOException("the schema registry is not available: " + error, error);
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while asking the schema registry", interrupted);

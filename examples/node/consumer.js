@@ -37,13 +37,24 @@ const schemas = new Map();
 
 /** Asks the schema registry for the schema of a record in Avro, once. */
 const writerSchema = async (id) => {
-  if (!schemas.has(id)) {
+  if (!schemas.has(id)) schemas.set(id, await fetchSchema(id));
+  return schemas.get(id);
+};
+
+/**
+ * `fetch` rejects with a TypeError if it cannot connect, and an answer that is not JSON is a SyntaxError. KafkaJS takes these for
+ * faults of the program and ends the consumer, so they become the cause of an error after which it tries the record again.
+ */
+const fetchSchema = async (id) => {
+  try {
     const url = `${SCHEMA_REGISTRY_URL.replace(/\/+$/, "")}/schemas/ids/${id}`;
     const response = await fetch(url, { signal: AbortSignal.timeout(REGISTRY_MILLISECONDS) });
-    if (!response.ok) throw new Error(`the schema registry answers ${response.status}`);
-    schemas.set(id, (await response.json()).schema);
+    if (!response.ok) throw new Error(`it answers ${response.status}`);
+    return (await response.json()).schema;
+  } catch (error) {
+    const reason = error.cause?.message ?? error.message;
+    throw new Error(`the schema registry is not available: ${reason}`, { cause: error });
   }
-  return schemas.get(id);
 };
 
 // Without a registry, the consumer waits at a record in Avro.
@@ -63,6 +74,11 @@ const written = (line) =>
 for (const signal of ["SIGTERM", "SIGINT"]) {
   process.once(signal, () => consumer.disconnect().then(() => process.exit(0)));
 }
+
+// KafkaJS ends a consumer whose error it takes for permanent, and the process would then exit as if all was well.
+consumer.on(consumer.events.CRASH, ({ payload }) => {
+  if (!payload.restart) process.exit(1);
+});
 
 await consumer.connect();
 // A new group reads the whole history, from which the view is built.

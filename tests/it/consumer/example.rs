@@ -17,7 +17,7 @@ use test_support::{
     kafka::{broker, class_path},
     kill,
     oracle::{harness, libraries, packages},
-    project_root,
+    project_root, wait_for,
 };
 
 use super::{
@@ -183,8 +183,8 @@ impl Consumer {
         (0..count).map(|_| self.decisions.recv_timeout(TIMEOUT).expect("a decision in time")).collect()
     }
 
-    /// Waits until its standard error has this text, and returns the unread decisions of the killed process.
-    pub(super) fn kill_after_report(mut self, part: &'static str) -> Vec<Value> {
+    /// Waits until its standard error has this text in so many lines, and returns the unread decisions of the killed process.
+    pub(super) fn kill_after_reports(mut self, part: &'static str, count: usize) -> Vec<Value> {
         let (sender, receiver) = mpsc::channel();
         let stderr = BufReader::new(self.process.stderr.take().unwrap());
         thread::spawn(move || {
@@ -192,8 +192,19 @@ impl Consumer {
                 let _ = sender.send(line);
             }
         });
-        receiver.recv_timeout(TIMEOUT).expect("a report in time");
+        for _ in 0..count {
+            receiver.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("{:?}: {part:?} in time", self.language));
+        }
         self.kill()
+    }
+
+    /// Waits until it ends with a failure, and returns the unread decisions and its standard error.
+    pub(super) fn wait_for_failure(mut self) -> (Vec<Value>, String) {
+        let status = wait_for("the example ends", || self.process.try_wait().unwrap());
+        let mut stderr = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(!status.success(), "{:?}: {stderr}", self.language);
+        (self.decisions.iter().collect(), stderr)
     }
 
     /// Terminates it as an orchestrator does, and returns the unread decisions and its standard error.

@@ -34,14 +34,54 @@ fn rust_example_reads_every_format() {
 }
 
 #[test]
-fn rust_example_waits_at_a_record_whose_schema_is_not_available() {
+fn rust_example_never_skips_a_record_whose_schema_is_not_available() {
+    never_skips_a_record_without_its_schema(Language::Rust);
+}
+
+#[test]
+fn python_example_never_skips_a_record_whose_schema_is_not_available() {
+    never_skips_a_record_without_its_schema(Language::Python);
+}
+
+/// Whether it waits until the registry is there or ends with a failure, it continues at the record.
+pub(super) fn never_skips_a_record_without_its_schema(language: Language) {
     let topic = Topic::with(&[]);
-    // No registry knows it.
-    append_avro(&topic, 0, "1", 10, "pending-review");
+    let schema = registry().register(&topic.name, "AVRO", DataSchema::ProfileStatusChanged.avro());
+    append_avro(&topic, u32::try_from(schema).unwrap(), "1", 10, "pending-review");
     let nowhere = url_at(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
-    let consumer = Consumer::start_with(Language::Rust, &topic, &[("SCHEMA_REGISTRY_URL", &nowhere)]);
-    assert_eq!(consumer.kill_after_report("waiting at the record at"), Vec::<Value>::new());
+    let consumer = Consumer::start_with(language, &topic, &[("SCHEMA_REGISTRY_URL", &nowhere)]);
+    let decisions = match without_registry(language) {
+        // More than once, so that it has tried the record again.
+        WithoutRegistry::Waits(report) => consumer.kill_after_reports(report, 2),
+        WithoutRegistry::Ends(report) => {
+            let (decisions, stderr) = consumer.wait_for_failure();
+            assert!(stderr.contains(report), "{language:?}: {stderr}");
+            decisions
+        }
+    };
+    assert_eq!(decisions, Vec::<Value>::new());
     assert_eq!(topic.committed(), 0);
+
+    let consumer = Consumer::start_with(language, &topic, &[("SCHEMA_REGISTRY_URL", &registry().url())]);
+    assert_eq!(consumer.decisions(1), [applied(PROFILE, "pending-review", "1")]);
+    consumer.stop();
+}
+
+/// What an example does while the registry is not available, and what it says.
+enum WithoutRegistry {
+    Waits(&'static str),
+    Ends(&'static str),
+}
+
+fn without_registry(language: Language) -> WithoutRegistry {
+    match language {
+        Language::Rust => WithoutRegistry::Waits("waiting at the record at"),
+        Language::TypeScript => WithoutRegistry::Waits("Error when calling eachMessage"),
+        Language::SpringBoot => WithoutRegistry::Waits("Record in retry and not yet recovered"),
+        Language::Python => WithoutRegistry::Ends("Connection refused"),
+        Language::Go => WithoutRegistry::Ends("connection refused"),
+        Language::Java => WithoutRegistry::Ends("the schema registry is not available"),
+    }
 }
 
 #[test]

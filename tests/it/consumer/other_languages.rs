@@ -2,8 +2,8 @@
 
 use super::{
     commits_only_applied_records, derives_the_latest_status, derives_the_latest_status_from_kafka, example::Language,
-    formats::reads_every_format, mixed::decides_about_mixed_formats, prints_each_decision,
-    resumes_at_its_committed_offset,
+    formats::{never_skips_a_record_without_its_schema, reads_every_format}, mixed::decides_about_mixed_formats,
+    prints_each_decision, resumes_at_its_committed_offset,
 };
 
 #[test]
@@ -59,6 +59,7 @@ fn spring_boot_example_follows_a_real_kafka() {
 fn follows_a_real_kafka(language: Language) {
     prints_each_decision(language);
     reads_every_format(language);
+    never_skips_a_record_without_its_schema(language);
     resumes_at_its_committed_offset(language);
     derives_the_latest_status_from_kafka(language);
     commits_only_applied_records(language);
