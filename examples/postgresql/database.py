@@ -71,6 +71,13 @@ DELETE = """
     WHERE present.sid = batch.sid AND present.source_partition = batch."partition"
 """
 
+# A record that was skipped leaves the row of its profile as it is, also at the end of a rebuild.
+KEEP = """
+    UPDATE trust_hub_profiles AS present SET source_partition = batch."partition"
+    FROM jsonb_to_recordset(%s) AS batch (sid text, "partition" integer)
+    WHERE present.sid = batch.sid AND present.source_partition IS NULL
+"""
+
 # Errors that one record causes, and that it would cause again. Everything else has to do with the server.
 REFUSED = psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded, errors.StatementTooComplex
 
@@ -104,6 +111,8 @@ class Batch:
 
     # The last record of each profile in each partition; None is a tombstone.
     rows: dict = field(default_factory=dict)
+    # The partition and the profile of each record that was skipped.
+    kept: set = field(default_factory=set)
     # By partition, the place before the batch and the offset after it.
     known: dict = field(default_factory=dict)
     next: dict = field(default_factory=dict)
@@ -161,6 +170,7 @@ class Database:
                 # Of two sinks that complete the last partitions, the second one must see what the first one did.
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [REBUILD_LOCK])
             self._advance(topic_id, batch)
+            self._keep(batch.kept)
             write(batch.rows)
             if batch.completed:
                 self._complete(batch.completed)
@@ -178,6 +188,10 @@ class Database:
         if self.connect().execute(ADVANCE, [Jsonb(places), topic_id]).rowcount != len(places):
             raise Superseded
 
+    def _keep(self, keys):
+        if keys:
+            self.connect().execute(KEEP, [Jsonb([{"partition": partition, "sid": sid} for partition, sid in keys])])
+
     def _write_all(self, rows):
         deleted = [{"partition": partition, "sid": sid} for (partition, sid), row in rows.items() if row is None]
         written = [row for row in rows.values() if row is not None]
@@ -192,6 +206,7 @@ class Database:
                 with self.connect().transaction():
                     self._write_all({key: row})
             except REFUSED as error:
+                self._keep([key])
                 yield key, error.diag.message_primary or type(error).__name__
 
     def _complete(self, partitions):

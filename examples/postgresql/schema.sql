@@ -1,4 +1,4 @@
--- The tables that sink.py keeps up to date. Needs PostgreSQL 12 or newer.
+-- The tables that sink.py keeps up to date. Needs PostgreSQL 12 or newer, and states in JSON (KAFKA_VALUE_FORMAT=json).
 
 CREATE TABLE trust_hub_profiles (
     sid              text PRIMARY KEY,

@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import conninfo_to_dict
 
 from database import UNAVAILABLE, Batch, Database, OtherTopic, Place, Superseded
-from state_row import Unusable, profile_sid, row
+from state_row import Unusable, is_avro, profile_sid, row
 
 # How soon a signal is noticed while no record arrives.
 POLL_SECONDS = 0.2
@@ -234,17 +234,30 @@ class Sink:
         partition, offset = message.partition(), message.offset()
         self.at_end.discard(partition)
         self.advance(batch, partition, offset + 1)
+        position = f"{self.topic.name}[{partition}]@{offset}"
+        sid = None
         try:
             sid = profile_sid(message.key())
-            columns = None if message.value() is None else row(message.value(), ce_type(message))
+            columns = None if message.value() is None else self.columns(message, position)
         except Unusable as error:
-            log(f"skipped: the record at {self.topic.name}[{partition}]@{offset} {one_line(error)}")
+            log(f"skipped: the record at {position} {one_line(error)}")
+            if sid is not None:
+                batch.kept.add((partition, sid))
             return
         if columns is not None:
             _, milliseconds = message.timestamp()
             place = {"sid": sid, "partition": partition, "offset": offset, "written_at": milliseconds / 1_000}
             columns |= place
         batch.rows[partition, sid] = columns
+
+    def columns(self, message, position):
+        if is_avro(message.value(), header(message, "content-type")):
+            # Skipping it would lose the states of all profiles.
+            raise Failure(
+                f"The record at {position} is Avro, and this sink reads JSON. README.md says how to get a topic with "
+                "states in JSON."
+            )
+        return row(message.value(), header(message, "ce_type"))
 
     def store(self, batch):
         try:
@@ -265,9 +278,10 @@ class Sink:
         self.consumer.commit(offsets=positions, asynchronous=True)
 
 
-def ce_type(message):
-    headers = dict(reversed(message.headers() or []))  # the first of repeated headers counts
-    return (headers.get("ce_type") or b"").decode(errors="replace")
+def header(message, name):
+    """The first header of this name as text; empty if there is none."""
+    headers = dict(reversed(message.headers() or []))
+    return (headers.get(name) or b"").decode(errors="replace")
 
 
 def wait(seconds, signals):

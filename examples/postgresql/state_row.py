@@ -22,6 +22,11 @@ class Unusable(Exception):
     """The record is no state that this sink knows. Its message completes a sentence that begins with the record."""
 
 
+def is_avro(value, content_type):
+    """Whether the service wrote the value with KAFKA_VALUE_FORMAT=avro. JSON never begins with a zero byte."""
+    return value[:1] == b"\0" or content_type.split(";")[0].strip().lower() == "application/avro"
+
+
 def profile_sid(key):
     """The key of a record as text."""
     if not key:

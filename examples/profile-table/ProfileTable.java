@@ -28,8 +28,16 @@ public class ProfileTable {
             var stored = StoreQueryParameters.fromNameAndType(
                 "states", QueryableStoreTypes.<String, String>keyValueStore());
             try (var states = streams.store(stored).all()) {
-                states.forEachRemaining(state -> System.out.println(state.value));
+                states.forEachRemaining(state -> System.out.println(json(state.value)));
             }
         }
+    }
+
+    /** The value, or an error if the service wrote it with KAFKA_VALUE_FORMAT=avro: no JSON begins with a zero. */
+    private static String json(String value) {
+        if (value.startsWith("\0")) {
+            throw new IllegalStateException("a state is Avro: this program needs KAFKA_VALUE_FORMAT=json");
+        }
+        return value;
     }
 }

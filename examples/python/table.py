@@ -3,10 +3,12 @@
     pip install --require-hashes -r requirements.txt
     KAFKA_BOOTSTRAP_SERVERS=localhost:9092 python table.py
 
-KAFKA_PROFILES_TOPIC is trusthub.profiles unless set. docs/events.md explains the topic.
+KAFKA_PROFILES_TOPIC is trusthub.profiles unless set. The states must be JSON, as the service writes them by default.
+docs/events.md explains the topic.
 """
 
 import os
+import sys
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -38,6 +40,8 @@ def read_table(topic):
             partitions.discard(message.partition())
         elif message.value() is None:  # the profile was deleted
             states.pop(message.key(), None)
+        elif message.value().startswith(b"\0"):  # no JSON begins like this
+            sys.exit("a state is Avro: this program needs KAFKA_VALUE_FORMAT=json")
         else:
             states[message.key()] = message.value()
     consumer.close()

@@ -34,6 +34,8 @@ use test_support::{
 /// By profile: partition, offset and state. The partition of a row that a rebuild has not confirmed is -1.
 pub(crate) type Rows = BTreeMap<String, (i32, i64, Value)>;
 
+const JSON: &str = "application/json";
+
 /// Two sinks notice that a third one stopped responding as soon as Kafka permits.
 const QUICK_GROUP: &str = "session.timeout.ms=6000;heartbeat.interval.ms=500";
 
@@ -59,6 +61,7 @@ struct StateRecord {
     partition: i32,
     key: Option<Vec<u8>>,
     ce_type: &'static str,
+    content_type: &'static str,
     value: Option<Vec<u8>>,
     /// The time at which it was written, if it matters.
     timestamp_ms: Option<i64>,
@@ -68,16 +71,16 @@ impl StateRecord {
     fn put(partition: i32, state: &Value) -> Self {
         let key = state["profile_sid"].as_str().unwrap().into();
         let value = Some(state.to_string().into_bytes());
-        Self { partition, key: Some(key), ce_type: STATE_TYPE, value, timestamp_ms: None }
+        Self { partition, key: Some(key), ce_type: STATE_TYPE, content_type: JSON, value, timestamp_ms: None }
     }
 
     fn tombstone(partition: i32, profile: usize) -> Self {
-        Self { partition, key: Some(sid(profile).into()), ce_type: STATE_TYPE, value: None, timestamp_ms: None }
+        Self { partition, key: Some(sid(profile).into()), ce_type: STATE_TYPE, content_type: JSON, value: None, timestamp_ms: None }
     }
 
     fn of_value(key: &str, value: &[u8]) -> Self {
         let (key, value) = (Some(key.into()), Some(value.to_vec()));
-        Self { partition: 0, key, ce_type: STATE_TYPE, value, timestamp_ms: None }
+        Self { partition: 0, key, ce_type: STATE_TYPE, content_type: JSON, value, timestamp_ms: None }
     }
 
     fn at(self, timestamp_ms: i64) -> Self {
@@ -108,9 +111,11 @@ impl StateTopic {
     /// Writes records in one transaction.
     fn write(&self, records: &[StateRecord]) {
         self.producer.begin_transaction().unwrap();
-        for StateRecord { partition, key, ce_type, value, timestamp_ms } in records {
+        for StateRecord { partition, key, ce_type, content_type, value, timestamp_ms } in records {
             let record = BaseRecord::<[u8], [u8]>::to(&self.name).partition(*partition);
-            let headers = OwnedHeaders::new().insert(Header { key: "ce_type", value: Some(*ce_type) });
+            let headers = [("ce_type", ce_type), ("content-type", content_type)]
+                .into_iter()
+                .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }));
             let record = BaseRecord {
                 key: key.as_deref(),
                 payload: value.as_deref(),

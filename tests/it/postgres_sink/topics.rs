@@ -19,8 +19,7 @@ fn topic_that_was_created_again_requires_a_rebuild() {
     assert!(sink.log().contains("run `python sink.py rebuild`"), "{}", sink.log());
     assert_eq!(table(&postgres).len(), 2, "nothing has changed");
 
-    let output = command(&topic.name, &postgres).arg("rebuild").output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    rebuild(&topic, &postgres);
     let sink = Sink::start(&topic.name, &postgres);
     wait_for_rows(&postgres, &sink, &topic.rows());
     sink.stop();
@@ -35,16 +34,84 @@ fn sink_that_was_away_for_long_finds_profiles_whose_tombstone_is_gone() {
     sink.stop();
 
     // The row of a profile about which the topic has nothing any more.
-    postgres.query(&format!(
-        "CREATE TEMPORARY TABLE copy AS SELECT * FROM trust_hub_profiles; UPDATE copy SET sid = '{}';
-         INSERT INTO trust_hub_profiles SELECT * FROM copy;
-         UPDATE trust_hub_offsets SET read_at = now() - interval '13 hours'",
-        sid(9)
-    ));
+    copy_row(&postgres, 1, 9);
+    postgres.query("UPDATE trust_hub_offsets SET read_at = now() - interval '13 hours'");
     topic.write(&[StateRecord::put(0, &state(2, "draft", 2))]);
     let sink = Sink::start(&topic.name, &postgres);
     wait_for_rows(&postgres, &sink, &topic.rows());
     assert!(sink.stop().contains("reading it again from the beginning"));
+}
+
+/// Adds a row for a profile, with the state of another one.
+fn copy_row(postgres: &Postgres, from: usize, to: usize) {
+    postgres.query(&format!(
+        "CREATE TEMPORARY TABLE copy AS SELECT * FROM trust_hub_profiles WHERE sid = '{}';
+         UPDATE copy SET sid = '{}'; INSERT INTO trust_hub_profiles SELECT * FROM copy",
+        sid(from),
+        sid(to)
+    ));
+}
+
+fn rebuild(topic: &StateTopic, postgres: &Postgres) {
+    let output = command(&topic.name, postgres).arg("rebuild").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn rebuild_keeps_the_rows_of_profiles_whose_records_are_skipped() {
+    let (topic, postgres) = (StateTopic::create(1), with_tables());
+    topic.write(&[StateRecord::put(0, &state(1, "draft", 1))]);
+    let sink = Sink::start(&topic.name, &postgres);
+    wait_for_rows(&postgres, &sink, &topic.rows());
+    sink.stop();
+    // The topic has a record that is no state, one that PostgreSQL refuses, and none.
+    [2, 3, 4].into_iter().for_each(|profile| copy_row(&postgres, 1, profile));
+    let too_large_for_an_index: String = (0..20_000).map(|_| fastrand::alphanumeric()).collect();
+    topic.write(&[
+        StateRecord::of_value(&sid(2), b"{}"),
+        StateRecord::put(0, &state(3, &too_large_for_an_index, 3)),
+        StateRecord::put(0, &state(5, "draft", 5)),
+    ]);
+
+    rebuild(&topic, &postgres);
+    let sink = Sink::start(&topic.name, &postgres);
+    sink.wait_for_log("the table has all states", 1);
+    assert_eq!(sink.count("skipped: "), 2);
+    let rows = table(&postgres);
+    assert_eq!(rows.keys().cloned().collect::<Vec<_>>(), [1, 2, 3, 5].map(sid));
+    assert!(rows.values().all(|(partition, ..)| *partition == 0), "the rows are confirmed: {rows:?}");
+
+    // A kept row is deleted like any other.
+    topic.write(&[StateRecord::tombstone(0, 2)]);
+    wait_for("the row is deleted", || (!table(&postgres).contains_key(&sid(2))).then_some(()));
+    sink.stop();
+}
+
+#[test]
+fn state_in_avro_stops_the_sink_and_no_row_is_lost() {
+    for avro in [
+        StateRecord::of_value(&sid(1), b"\0\0\0\0\x07Avro"),
+        StateRecord { content_type: "application/avro", ..StateRecord::of_value(&sid(1), b"Avro") },
+    ] {
+        let (topic, postgres) = (StateTopic::create(1), with_tables());
+        topic.write(&[StateRecord::put(0, &state(1, "draft", 1))]);
+        let sink = Sink::start(&topic.name, &postgres);
+        let rows = topic.rows();
+        wait_for_rows(&postgres, &sink, &rows);
+        sink.stop();
+        topic.write(&[avro, StateRecord::put(0, &state(2, "draft", 2))]);
+        assert_fails_at_avro(&topic, &postgres);
+        assert_eq!(table(&postgres), rows);
+        rebuild(&topic, &postgres);
+        assert_fails_at_avro(&topic, &postgres);
+        assert_eq!(table(&postgres).into_keys().collect::<Vec<_>>(), [sid(1)]);
+    }
+}
+
+fn assert_fails_at_avro(topic: &StateTopic, postgres: &Postgres) {
+    let mut sink = Sink::start(&topic.name, postgres);
+    assert!(!sink.wait(), "{}", sink.log());
+    assert!(sink.log().contains("@2 is Avro") && !sink.log().contains("Traceback"), "{}", sink.log());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
     time::SystemTime,
@@ -144,8 +144,14 @@ fn documented(command: &str) -> &'static str {
     line
 }
 
-/// What a command prints until it exits.
+/// What a command prints until it succeeds.
 fn output_of(command: &mut Command) -> String {
+    let output = run_to_its_end(command);
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn run_to_its_end(command: &mut Command) -> Output {
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = piped.spawn().unwrap();
     let id = child.id();
@@ -155,9 +161,7 @@ fn output_of(command: &mut Command) -> String {
         kill("KILL", id);
         panic!("{command:?} does not exit");
     };
-    let output = output.unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    output.unwrap()
 }
 
 /// The states in lines of JSON, by profile.
@@ -212,6 +216,32 @@ fn common_clients_read_the_states_of_trust_hub_as_a_table() {
     sink.stop();
     let rows = table(&postgres).into_iter();
     reviewed.assert_has(&rows.map(|(sid, (_partition, _offset, state))| (sid, state)).collect());
+}
+
+#[test]
+fn programs_for_states_in_json_fail_at_a_state_in_avro() {
+    let topic = unique_topic("states");
+    broker().create_topic(&topic, 1);
+    let producer = producer(&[]);
+    let record = BaseRecord::to(&topic).key(&*sid(0)).payload(b"\0\0\0\0\x07Avro".as_slice());
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+    producer.flush(TIMEOUT).unwrap();
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&topic);
+    fs::create_dir(&folder).unwrap();
+    let mut streams = Command::new("java");
+    streams.args(["-XX:TieredStopAtLevel=1", &format!("-Djava.io.tmpdir={}", folder.display()), "-cp", class_path()]);
+    streams.arg(example("profile-table/ProfileTable.java")).args([broker().bootstrap(), &topic]);
+    let mut python = Command::new(libraries().join("python/bin/python"));
+    python.arg(example("python/table.py")).env("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap());
+    python.env("KAFKA_PROFILES_TOPIC", &topic);
+    for program in [&mut streams, &mut python] {
+        let output = run_to_its_end(program);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains("needs KAFKA_VALUE_FORMAT=json"), "{program:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{program:?}");
+    }
+    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
