@@ -30,6 +30,7 @@ def text():
 def cases():
     for name, headers, value in golden_events():
         yield in_every_format(name, headers, value, CHANGED)
+    yield earlier_version()
     yield later_version()
     state = documented("The state of a profile")
     yield in_every_format("state", headers_of(STATE, state), state, STATE, structured=False)
@@ -81,6 +82,32 @@ def in_every_format(name, headers, value, schema, structured=True):
         # As it is after something that passes only values on, and as another writer may write it.
         yield record(f"{name}, structured without headers", [], whole, expected)
         yield record(f"{name}, structured with all headers", with_type(headers, STRUCTURED), whole, expected)
+
+
+def earlier_version():
+    """Events as the first version of each schema wrote them: what was added since is null."""
+    state = documented("The state of a profile")
+    _, _, changed = next(iter(golden_events()))
+    described = {key: state[key] for key in ("account_sid", "profile_sid", "resource", "status", "raw_status")}
+    described |= {"received_at": TIME, "origin": "reconciliation", "valid_until": None}
+    for schema, value in ((CHANGED, changed), (DESCRIBED, described)):
+        value |= {"profile": state["profile"]}
+        headers, first = headers_of(schema, value), of_first_version(schema, value)
+        yield record(f"earlier version of {schema}, JSON", headers, as_json(first), event(headers, with_nulls(first, value)))
+
+
+def of_first_version(schema, value):
+    """The value without the fields that the frozen schema does not have."""
+    frozen = json.loads((SCHEMAS / f"{schema}.frozen.json").read_text())
+    details = frozen["$defs"]["ProfileDetails"]["properties"]
+    first = {name: field for name, field in value.items() if name in frozen["properties"]}
+    return first | {"profile": {name: field for name, field in value["profile"].items() if name in details}}
+
+
+def with_nulls(first, value):
+    """What a reader returns for a value without some of its fields."""
+    missing = dict.fromkeys(value) | first
+    return missing | {"profile": dict.fromkeys(value["profile"]) | first["profile"]}
 
 
 def later_version():

@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use schemars::{JsonSchema as _, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     DeadLetter, Label, ProfileDeleted, ProfileDescribed, ProfileDetails, ProfileStatusChanged, ProfileTier,
@@ -168,11 +168,14 @@ fn generated() -> Value {
 /// Lists the changes that would break a consumer of the old schema.
 ///
 /// New properties are compatible, and so are new examples, which are the known values of an open set. Removed or changed
-/// properties, properties that are no longer required, and removed values are incompatible.
+/// properties, properties that are no longer required, and removed values are incompatible. So is a property that becomes
+/// required, because earlier records do not have it, unless it may be null: readers take a missing one for null.
 fn breaking_changes(old: &Value, new: &Value, path: &str) -> Vec<String> {
     let mut changes = Vec::new();
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
+            let added = newly_required(old, new).into_iter();
+            changes.extend(added.map(|name| format!("{path}/properties/{name} became required")));
             for (key, value) in old {
                 let path = format!("{path}/{key}");
                 match new.get(key) {
@@ -199,6 +202,19 @@ fn breaking_changes(old: &Value, new: &Value, path: &str) -> Vec<String> {
         _ => changes.push(format!("{path} changed from {old} to {new}")),
     }
     changes
+}
+
+/// The properties that a schema requires, that its former version did not require, and that cannot be null.
+fn newly_required(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<String> {
+    let required = |schema: &Map<String, Value>| -> BTreeSet<String> {
+        let names = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        names.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let is_nullable = |name: &str| {
+        let types = new.get("properties").and_then(|properties| properties[name]["type"].as_array());
+        types.is_some_and(|types| types.contains(&json!("null")))
+    };
+    required(new).difference(&required(old)).filter(|name| !is_nullable(name)).cloned().collect()
 }
 
 #[test]
@@ -273,4 +289,13 @@ fn incompatible_changes_are_detected() {
     assert_eq!(broken(&|new| new["properties"]["raw_status"]["type"] = "integer".into()), 1, "another type");
     assert_eq!(broken(&|new| drop(new["required"].as_array_mut().unwrap().pop())), 1, "no longer required");
     assert_eq!(broken(&|new| new["properties"]["account_sid"]["pattern"] = ".*".into()), 1, "another pattern");
+    let require = |schema: &mut Value, kind: Value| {
+        schema["properties"]["added"] = json!({ "type": kind });
+        schema["required"].as_array_mut().unwrap().push("added".into());
+    };
+    assert_eq!(broken(&|new| require(new, json!("string"))), 1, "newly required");
+    assert_eq!(broken(&|new| require(&mut new["$defs"]["RejectionReason"], json!("string"))), 1, "the same deeper");
+    assert_eq!(broken(&|new| require(new, json!(["string", "null"]))), 0, "null for earlier records");
+    let optional = |new: &mut Value| new["required"].as_array_mut().unwrap().push("profile".into());
+    assert_eq!(broken(&optional), 1, "no longer optional");
 }
