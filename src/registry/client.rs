@@ -11,7 +11,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    error::{RegistryError, message_of},
+    error::{RegistryError, is_not_found, message_of},
     subjects::Subject,
 };
 use crate::{
@@ -76,7 +76,7 @@ impl RegistryClient {
         let answer = self.send(Method::POST, path, Some(body)).await?;
         match answer {
             RegistryResponse::Success(body) => parsed(&body).map(|Registered { id }| id),
-            RegistryResponse::Failure(StatusCode::NOT_FOUND, _) if !registers => {
+            RegistryResponse::Failure(StatusCode::NOT_FOUND, body) if !registers && is_not_found(&body) => {
                 Err(RegistryError::NotRegistered(subject.name.clone()))
             }
             RegistryResponse::Failure(StatusCode::CONFLICT, body) => {
@@ -98,7 +98,9 @@ impl RegistryClient {
 
         match self.send(Method::GET, &["schemas", "ids", &id.to_string()], None).await? {
             RegistryResponse::Success(body) => parsed(&body).map(|Found { schema }| schema),
-            RegistryResponse::Failure(StatusCode::NOT_FOUND, _) => Err(RegistryError::UnknownId(id)),
+            RegistryResponse::Failure(StatusCode::NOT_FOUND, body) if is_not_found(&body) => {
+                Err(RegistryError::UnknownId(id))
+            }
             RegistryResponse::Failure(status, body) => Err(refused(status, &body)),
         }
     }

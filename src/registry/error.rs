@@ -82,6 +82,20 @@ impl From<reqwest::Error> for RegistryError {
     }
 }
 
+/// Whether the registry itself says that it does not have a subject, a version or a schema. A proxy, or a server that is no
+/// registry, answers 404 without such a code.
+pub(super) fn is_not_found(body: &[u8]) -> bool {
+    /// The subject, the version, the schema.
+    const NOT_FOUND: [u32; 3] = [40401, 40402, 40403];
+
+    #[derive(Deserialize)]
+    struct Refusal {
+        error_code: u32,
+    }
+
+    serde_json::from_slice(body).is_ok_and(|Refusal { error_code }| NOT_FOUND.contains(&error_code))
+}
+
 /// What the registry says about a request that it refuses.
 pub(super) fn message_of(body: &[u8]) -> String {
     #[derive(Deserialize)]
@@ -98,6 +112,16 @@ pub(super) fn message_of(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_registry_says_that_a_schema_is_not_found() {
+        for code in [40401, 40402, 40403] {
+            assert!(is_not_found(format!(r#"{{"error_code":{code},"message":"x"}}"#).as_bytes()), "{code}");
+        }
+        for body in ["", "<html>", "{}", "[]", r#"{"error_code":404}"#, r#"{"error_code":"40403"}"#, r#"{"error_code":-1}"#] {
+            assert!(!is_not_found(body.as_bytes()), "{body}");
+        }
+    }
 
     #[test]
     fn message_is_short_and_in_one_line() {

@@ -110,6 +110,8 @@ async fn only_looks_schemas_up_if_it_may_not_register_them() {
     assert!(requests[0].contains(r#""schemaType":"AVRO""#), "{}", requests[0]);
     registry.answers(404, r#"{"error_code":40403,"message":"Schema not found"}"#);
     assert_eq!(ids.refresh().await, Err(RegistryError::NotRegistered(subject())));
+    registry.answers(404, "<html>");
+    assert_eq!(ids.refresh().await, Err(RegistryError::NotARegistry), "a wrong URL says nothing about the subject");
 }
 
 #[tokio::test]
@@ -172,8 +174,10 @@ async fn schema_of_an_id_is_returned_or_unknown() {
     registry.answers(200, r#"{"schema":"\"string\""}"#);
     assert_eq!(client.schema_of(258).await.as_deref(), Ok("\"string\""));
     assert!(registry.requests()[0].starts_with("GET /prefix/schemas/ids/258 HTTP/1.1\r\n"));
-    registry.answers(404, "");
+    registry.answers(404, r#"{"error_code":40403,"message":"Schema 7 not found"}"#);
     assert_eq!(client.schema_of(7).await, Err(RegistryError::UnknownId(7)));
+    registry.answers(404, "<html>");
+    assert_eq!(client.schema_of(7).await, Err(RegistryError::NotARegistry));
 }
 
 /// A command needs the schemas of what it publishes, and the registry may reject another one.
