@@ -5,14 +5,13 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 use rdkafka::message::Message as _;
 
 use super::{
-    record::CALLBACK_ID_HEADER,
     record_content::{event_id, header},
     topic_read_error::TopicReadError,
     topic_scan::TopicScan,
 };
 use crate::{
     config::KafkaConfig,
-    domain::{RecordPosition, Timestamp},
+    domain::{RecordPosition, Timestamp, cloud_events::CALLBACK_ID_HEADER},
     telemetry::Operations,
 };
 

@@ -13,9 +13,6 @@ use crate::domain::{
     serialize_label,
 };
 
-/// The header of a replayed event with the id that all repeats of its callback have in common, if that is not its own.
-pub(super) const CALLBACK_ID_HEADER: &str = "callback_id";
-
 /// One record, ready to be published. The spool stores its serde representation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
@@ -128,7 +125,7 @@ impl Record {
     /// that looks old, and with the id that the repeats of its callback have in common.
     #[must_use]
     pub fn replayed(mut self, now: Timestamp, callback_id: Option<&str>) -> Self {
-        self.headers.extend(callback_id.map(|id| (CALLBACK_ID_HEADER.into(), id.to_owned().into())));
+        self.headers.extend(callback_id.map(|id| (cloud_events::CALLBACK_ID_HEADER.into(), id.to_owned().into())));
         Self { timestamp: now, ..self }
     }
 

@@ -85,6 +85,10 @@ pub const TRACE_PARENT_HEADER: &str = "traceparent";
 /// The header with what tracing systems add to the trace context, which is the attribute `tracestate` of the same extension.
 pub const TRACE_STATE_HEADER: &str = "tracestate";
 
+/// The header of a replayed event with the id that all repeats of its callback have in common, if that is not its own. It is no
+/// attribute of CloudEvents.
+pub const CALLBACK_ID_HEADER: &str = "callback_id";
+
 /// The name that the attribute in this header has in the structured mode; `None` for a header without an attribute.
 #[must_use]
 pub fn attribute_of_header(name: &str) -> Option<&str> {

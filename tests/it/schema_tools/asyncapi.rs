@@ -13,6 +13,8 @@ use test_support::{
 
 use super::{dead_letters, documented_event, documented_state, golden_records, run};
 
+const TRACE_HEADERS: [&str; 2] = [cloud_events::TRACE_PARENT_HEADER, cloud_events::TRACE_STATE_HEADER];
+
 /// The document as the parser reads it, with references resolved and traits applied. A warning is an error.
 fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
@@ -37,6 +39,16 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 fn written_headers(topic: &str) -> BTreeSet<String> {
     let record = golden_records(topic).remove(0);
     record["headers"].as_array().unwrap().iter().map(|header| header[0].as_str().unwrap().to_owned()).collect()
+}
+
+/// The table of headers in docs/events.md names what [`document`] names.
+#[test]
+fn headers_of_an_event_are_those_of_the_documentation() {
+    let page = fs::read_to_string(project_root().join("docs/events.md")).unwrap();
+    let (_, table) = page.split_once("| Header | Value |\n| --- | --- |\n").unwrap();
+    let rows = table.lines().map_while(|line| line.strip_prefix("| `")?.split_once('`'));
+    let message = &document()["channels"]["events"]["messages"]["ProfileStatusChanged"];
+    assert_eq!(rows.map(|(name, _)| name).collect::<BTreeSet<_>>(), keys(&message["headers"]["properties"]));
 }
 
 #[test]
@@ -78,8 +90,13 @@ fn asyncapi_messages_have_the_types_and_schemas_that_are_written() {
 
         let required = texts(&message["headers"]["required"]);
         assert_eq!(required.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), written_headers("events"));
-        let optional = keys(headers).into_iter().filter(|name| !required.contains(name));
-        assert_eq!(optional.collect::<Vec<_>>(), ["__value_schema_id", "traceparent", "tracestate"], "{name}");
+        let optional: BTreeSet<_> = keys(headers).into_iter().filter(|name| !required.contains(name)).collect();
+        let mut expected = BTreeSet::from(TRACE_HEADERS);
+        expected.insert(cloud_events::SCHEMA_ID_HEADER);
+        if event_type == cloud_events::EVENT_TYPE {
+            expected.insert(cloud_events::CALLBACK_ID_HEADER);
+        }
+        assert_eq!(optional, expected, "{name}");
     }
     let names = written.iter().filter(|(channel, ..)| *channel == "events").map(|(_, name, ..)| *name);
     assert_eq!(keys(&document()["channels"]["events"]["messages"]), names.chain(["StructuredEvent"]).collect());
@@ -94,14 +111,16 @@ fn asyncapi_structured_event_has_the_attributes_of_the_headers() {
         message["headers"]["properties"][cloud_events::CONTENT_TYPE_HEADER]["const"],
         cloud_events::STRUCTURED_CONTENT_TYPE
     );
-    assert_eq!(keys(&message["headers"]["properties"]), ["content-type", "traceparent", "tracestate"].into());
+    let [trace_parent, trace_state] = TRACE_HEADERS;
+    let expected = [cloud_events::CONTENT_TYPE_HEADER, cloud_events::CALLBACK_ID_HEADER, trace_parent, trace_state];
+    assert_eq!(keys(&message["headers"]["properties"]), expected.into());
     let headers = written_headers("events");
     let attributes = headers.iter().filter_map(|header| cloud_events::attribute_of_header(header));
     let members: BTreeSet<_> = attributes.chain(["datacontenttype", "data"]).collect();
     let payload = &message["payload"];
     let payload = payload.get("schema").unwrap_or(payload);
     assert_eq!(texts(&payload["required"]), members);
-    assert_eq!(keys(&payload["properties"]), members.into_iter().chain(["traceparent", "tracestate"]).collect());
+    assert_eq!(keys(&payload["properties"]), members.into_iter().chain(TRACE_HEADERS).collect());
 }
 
 #[test]
@@ -114,7 +133,7 @@ fn asyncapi_dead_letter_has_the_headers_and_reasons_that_are_written() {
     let mut expected: BTreeSet<_> = texts(&message["headers"]["required"]).into_iter().map(str::to_owned).collect();
     expected.insert(dead_letter::CONSTRUCTION_HEADER.to_owned());
     assert_eq!(written_headers("dead_letters"), expected);
-    expected.extend(["traceparent", "tracestate"].map(str::to_owned));
+    expected.extend(TRACE_HEADERS.map(str::to_owned));
     assert_eq!(keys(headers).into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), expected);
 }
 
