@@ -21,6 +21,7 @@ func main() {
 	defer stop()
 	client := subscribe()
 	defer client.CloseAllowingRebalance()
+	// In memory, and so empty at each start: docs/consume/offsets.md says where a real consumer keeps it.
 	view := events.View{WriterSchema: writerSchema()}
 	for {
 		fetches := client.PollFetches(ctx)

@@ -39,7 +39,8 @@ class EventConsumer {
             "key.deserializer", StringDeserializer.class,
             // The package reads every format from the bytes.
             "value.deserializer", ByteArrayDeserializer.class);
-        // Without a registry, a record in Avro ends the program, which continues there at its next start.
+        // In memory, and so empty at each start: docs/consume/offsets.md says where a real consumer keeps it. Without a registry,
+        // a record in Avro ends the program, which continues there at its next start.
         var view = new View(writerSchema(environment.get("SCHEMA_REGISTRY_URL")));
         var isClosed = new CountDownLatch(1);
         try (var consumer = new KafkaConsumer<String, byte[]>(settings)) {

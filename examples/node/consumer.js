@@ -57,7 +57,8 @@ const fetchSchema = async (id) => {
   }
 };
 
-// Without a registry, the consumer waits at a record in Avro.
+// In memory, and so empty at each start: docs/consume/offsets.md says where a real consumer keeps it. Without a registry, the
+// consumer waits at a record in Avro.
 const view = new View({ writerSchema: SCHEMA_REGISTRY_URL ? writerSchema : undefined });
 
 /** Prints one JSON line for every record, and one line to stderr for a record that an operator should check. */

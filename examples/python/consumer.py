@@ -32,6 +32,7 @@ REGISTRY_SECONDS = 10
 def main():
     signals = received_signals()
     consumer = subscribe()
+    # In memory, and so empty at each start: docs/consume/offsets.md says where a real consumer keeps it.
     view = View(writer_schema())
     try:
         while not signals:

@@ -8,13 +8,13 @@ import (
 // Reason says why a record is skipped; a stable name for logs and metrics.
 type Reason string
 
-// The reasons. A record that is UnknownType or Unreadable should be checked by an operator.
+// The reasons.
 const (
 	// Repeat: its ce_id was seen before.
 	Repeat Reason = "repeat"
 	// Older: a later event of its profile has already been applied.
 	Older Reason = "older"
-	// UnknownType: a type, or a version of it, that this consumer does not support.
+	// UnknownType: another type, or a version of it, that this consumer does not support.
 	UnknownType Reason = "unknown_type"
 	// Unreadable: it violates the contract of its type.
 	Unreadable Reason = "unreadable"

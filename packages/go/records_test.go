@@ -124,6 +124,7 @@ func TestViewDecidesAsEveryOtherView(t *testing.T) {
 		Name      string               `json:"name"`
 		Records   []map[string]*string `json:"records"`
 		Decisions []any                `json:"decisions"`
+		Problems  []bool               `json:"problems"`
 	}
 	cases := read[[]testCase](t, "../testdata/decisions.json")
 	if len(cases) < 10 {
@@ -147,6 +148,9 @@ func TestViewDecidesAsEveryOtherView(t *testing.T) {
 			}
 			if outcome := asJSON(t, decision); !reflect.DeepEqual(outcome, given.Decisions[index]) {
 				t.Errorf("%s, record %d: %v, not %v: %s", given.Name, index, outcome, given.Decisions[index], decision.Problem)
+			}
+			if (decision.Problem != "") != given.Problems[index] {
+				t.Errorf("%s, record %d: problem %q", given.Name, index, decision.Problem)
 			}
 		}
 	}

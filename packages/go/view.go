@@ -11,6 +11,8 @@ import (
 // the rest allows for differences between clocks.
 const repeatsWithin = time.Hour
 
+const testEventType = "io.trusthub-bridge.test.v1"
+
 // Decision says how to treat a record. As JSON it is a line for the consumer's log.
 type Decision struct {
 	// Event is the event that was applied, so that its profile has a new status; nil if the record was skipped. Then there is
@@ -20,7 +22,7 @@ type Decision struct {
 	Change *ProfileStatusChanged
 	// Reason says why the record was skipped; empty if it was applied.
 	Reason Reason
-	// Problem is what an operator should check; empty for a repeat and an older event.
+	// Problem is what an operator should check; empty for a repeat, an older event, and another type that this package knows.
 	Problem string
 	// ID is the ce_id of the record; nil if it has none.
 	ID *string
@@ -79,12 +81,23 @@ func (v *View) Apply(record Record) (Decision, error) {
 	event, err := decoder.decode(found)
 	var unusable *UnusableError
 	if errors.As(err, &unusable) {
-		return Decision{Reason: unusable.Reason, Problem: unusable.Problem, ID: found.id}, nil
+		decision := Decision{Reason: unusable.Reason, Problem: unusable.Problem, ID: found.id}
+		if unusable.Reason == UnknownType && isOtherType(orEmpty(found.eventType)) {
+			decision.Problem = ""
+		}
+		return decision, nil
 	}
 	if err != nil {
 		return Decision{}, err
 	}
 	return v.applyEvent(event), nil
+}
+
+// isOtherType says whether the bridge also writes this type, and it says nothing about the status of a profile: test events, and the
+// other data.
+func isOtherType(eventType string) bool {
+	_, known := dataTypes[eventType]
+	return eventType == testEventType || known && eventType != ProfileStatusChangedType
 }
 
 // Latest returns the last event that was applied to a profile.

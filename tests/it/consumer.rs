@@ -20,7 +20,10 @@ use rdkafka::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use trusthub_events::{cloud_events::EVENT_TYPE, view};
+use trusthub_events::{
+    cloud_events::{EVENT_TYPE, TEST_EVENT_TYPE},
+    view,
+};
 
 use test_support::{
     ACCOUNT, PROFILE, TIMEOUT, applied_statuses,
@@ -194,6 +197,7 @@ fn prints_each_decision(language: Language) {
         Record::of("io.trusthub-bridge.profile.status-changed.v2", "6", "2026-11-20T11:04:31.000Z", Some("{}")),
         Record::of(EVENT_TYPE, "7", "2026-11-20T11:04:32.000Z", Some("{\"account_sid\":")),
         Record::of(EVENT_TYPE, "8", "2026-11-20T11:04:33.000Z", None),
+        Record::of(TEST_EVENT_TYPE, "test", "2026-11-20T11:04:34.000Z", Some("{}")),
         event("9", 40, PROFILE, "twilio-approved"),
     ]);
     let expected = [
@@ -206,6 +210,7 @@ fn prints_each_decision(language: Language) {
         skipped("unknown_type", "6"),
         skipped("unreadable", "7"),
         skipped("unreadable", "8"),
+        skipped("unknown_type", "test"),
         applied(PROFILE, "twilio-approved", "9"),
     ];
     let consumer = Consumer::start(language, &topic);
@@ -220,23 +225,24 @@ fn prints_each_decision(language: Language) {
 }
 
 #[test]
-fn rust_example_resumes_at_its_committed_offset() {
-    resumes_at_its_committed_offset(Language::Rust);
+fn rust_example_resumes_at_its_committed_offset_with_an_empty_view() {
+    resumes_at_its_committed_offset_with_an_empty_view(Language::Rust);
 }
 
 #[test]
-fn python_example_resumes_at_its_committed_offset() {
-    resumes_at_its_committed_offset(Language::Python);
+fn python_example_resumes_at_its_committed_offset_with_an_empty_view() {
+    resumes_at_its_committed_offset_with_an_empty_view(Language::Python);
 }
 
-fn resumes_at_its_committed_offset(language: Language) {
+fn resumes_at_its_committed_offset_with_an_empty_view(language: Language) {
     let topic = Topic::with(&[event("1", 10, PROFILE, "pending-review")]);
     let first = Consumer::start(language, &topic);
     assert_eq!(first.decisions(1), [applied(PROFILE, "pending-review", "1")]);
     first.stop();
-    topic.append(&[event("2", 20, PROFILE, "twilio-approved")]);
+    // Older than what the first process has applied, which the second one does not know.
+    topic.append(&[event("0", 5, PROFILE, "draft"), event("2", 20, PROFILE, "twilio-approved")]);
     let second = Consumer::start(language, &topic);
-    assert_eq!(second.decisions(1), [applied(PROFILE, "twilio-approved", "2")]);
+    assert_eq!(second.decisions(2), [applied(PROFILE, "draft", "0"), applied(PROFILE, "twilio-approved", "2")]);
     assert_eq!(second.stop().0, Vec::<Value>::new());
 }
 

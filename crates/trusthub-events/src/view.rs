@@ -14,17 +14,24 @@
 //! let decision = view.apply(&record);
 //! assert_eq!(decision, Decision::Skipped(Reason::UnknownType));
 //! assert_eq!(decision.outcome(&record).to_string(), r#"{"applied":false,"ce_id":null,"reason":"unknown_type"}"#);
+//! assert!(decision.problem(&record).unwrap().ends_with(r#"status-changed.v2""#), "an operator should know");
 //! ```
 
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::{AccountSid, ProfileSid, ProfileStatusChanged, Status, Timestamp, cloud_events::EVENT_TYPE};
+use crate::{
+    AccountSid, ProfileSid, ProfileStatusChanged, Status, Timestamp,
+    cloud_events::{DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, STATE_TYPE, TEST_EVENT_TYPE},
+};
 
 /// How much later than its first record a repeat of an event may have been received, in milliseconds. Twilio repeats a
 /// callback within minutes; the rest allows for differences between clocks.
 pub(crate) const REPEATS_WITHIN: i64 = 60 * 60 * 1000;
+
+/// The types of records that the service also writes, and that say nothing about the status of a profile.
+const OTHER_TYPES: [&str; 4] = [DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, STATE_TYPE, TEST_EVENT_TYPE];
 
 /// The parts of a Kafka record on which the decision depends. [`content`](crate::content) finds them in records of every format.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,6 +76,20 @@ impl Decision {
             Self::Skipped(reason) => json!({ "applied": false, "reason": reason.as_str(), "ce_id": record.ce_id }),
         }
     }
+
+    /// What an operator should check about this record, as the end of a sentence that begins with the record. `None` for what is
+    /// normal in the topic: an applied event, a repeat, an older event, and a record of another type that this version knows.
+    #[must_use]
+    pub fn problem(&self, record: &Record<'_>) -> Option<String> {
+        match self {
+            Self::Skipped(Reason::Unreadable(what)) => Some(what.clone()),
+            Self::Skipped(Reason::UnknownType) => {
+                let ce_type = record.ce_type.unwrap_or_default();
+                (!OTHER_TYPES.contains(&ce_type)).then(|| format!("is of the type {ce_type:?}"))
+            }
+            Self::Skipped(Reason::Repeat | Reason::Older) | Self::Applied(..) => None,
+        }
+    }
 }
 
 /// Why a record is skipped.
@@ -78,7 +99,7 @@ pub enum Reason {
     Repeat,
     /// A later event of its profile has already been applied.
     Older,
-    /// A type, or a version of it, that this consumer does not support.
+    /// Another type than a change of a status, or a version that this consumer does not support.
     UnknownType,
     /// It violates the contract of its type, in this way.
     Unreadable(String),

@@ -30,7 +30,7 @@ use tokio::{
 use trusthub_events::{
     DataSchema,
     content::{ContentError, EventContent, read},
-    view::{Decision, Reason, Record, View},
+    view::{Decision, Record, View},
 };
 
 use registry::Registry;
@@ -124,11 +124,7 @@ fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a [u8]> 
 /// Prints one JSON line to stdout for every record, and one line to stderr for a record that an operator should check.
 fn report(message: &BorrowedMessage<'_>, record: &Record<'_>, decision: &Decision) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", decision.outcome(record))?;
-    let problem = match decision {
-        Decision::Skipped(Reason::Unreadable(what)) => what.clone(),
-        Decision::Skipped(Reason::UnknownType) => format!("is of the type {:?}", record.ce_type.unwrap_or_default()),
-        Decision::Skipped(Reason::Repeat | Reason::Older) | Decision::Applied(..) => return Ok(()),
-    };
+    let Some(problem) = decision.problem(record) else { return Ok(()) };
     let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
     log(&format!("skipped: the record at {topic}[{partition}]@{offset} {problem}"))
 }

@@ -62,10 +62,12 @@ DECISIONS = json.loads((TESTDATA / "decisions.json").read_text())
 def test_view_decides_as_every_other_view(given):
     view = View()
     headers = ("ce_type", "ce_id", "ce_time")
-    for record, decision in zip(given["records"], given["decisions"], strict=True):
+    for record, decision, problem in zip(given["records"], given["decisions"], given["problems"], strict=True):
         pairs = [(name, record[name].encode()) for name in headers if record[name] is not None]
         value = None if record["value"] is None else record["value"].encode()
-        assert view.apply(Record(pairs, value)).outcome() == decision
+        decided = view.apply(Record(pairs, value))
+        assert decided.outcome() == decision
+        assert (getattr(decided, "problem", None) is not None) == problem
 
 
 def test_view_has_the_latest_event_of_a_profile():

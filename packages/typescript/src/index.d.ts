@@ -11,10 +11,16 @@ export declare const PROFILE_STATE_TYPE: "io.trusthub-bridge.profile.state.v1";
 
 type HeaderValue = Uint8Array | string;
 
-/** The parts of a Kafka record on which the decision depends, as KafkaJS and Confluent's client name them. */
+/** The headers of a record by name, as KafkaJS and Confluent's client have them. */
+export type HeadersByName = Readonly<Record<string, HeaderValue | readonly HeaderValue[] | undefined | null>>;
+
+/** The parts of a Kafka record on which the decision depends, as the clients name them. */
 export interface Message {
-  /** Of a header with several values, the first one counts. */
-  readonly headers?: Readonly<Record<string, HeaderValue | readonly HeaderValue[] | undefined>> | undefined;
+  /**
+   * By name, or as node-rdkafka has them, a list of objects with one header each, or a list of pairs. Of several headers with one
+   * name, the first one counts. Headers of another shape are a TypeError.
+   */
+  readonly headers?: HeadersByName | readonly HeadersByName[] | readonly (readonly [string, HeaderValue | null])[] | null | undefined;
   /** Null for a tombstone. */
   readonly value: Uint8Array | null;
 }
@@ -71,7 +77,7 @@ export type Outcome =
   | { applied: true; account_sid: string; profile_sid: string; status: Status; ce_id: string }
   | { applied: false; reason: Reason; ce_id: string | null };
 
-/** Why a record is skipped. An operator should check records that are `unknown_type` or `unreadable`. */
+/** Why a record is skipped. */
 export type Reason = "repeat" | "older" | "unknown_type" | "unreadable";
 
 /** How to treat a record. */
@@ -87,7 +93,7 @@ export type Decision =
       /** There is nothing to do; the offset is still committed, or the partition would be blocked. */
       readonly applied: false;
       readonly reason: Reason;
-      /** What an operator should check; null for a repeat and an older event. */
+      /** What an operator should check; null for a repeat, an older event, and another type that this package knows. */
       readonly problem: string | null;
       readonly outcome: Outcome;
     };

@@ -16,7 +16,9 @@ const ATTRIBUTES = ["id", "type", "source", "subject", "time"];
  * with a `schemaId`, or `parsed` if it had to be parsed to find the attributes. `hasData` is false for a tombstone. A value that
  * cannot be read is in the content as it is.
  */
-export function contentOf({ headers = {}, value }) {
+export function contentOf(message) {
+  const { value } = message;
+  const headers = headersOf(message.headers);
   const content = Object.fromEntries(ATTRIBUTES.map((name) => [name, textOf(headers[`ce_${name}`])]));
   if (value === null || value === undefined) return { ...content, hasData: false };
   const mediaType = (textOf(headers["content-type"]) ?? "").split(";")[0].trim().toLowerCase();
@@ -27,6 +29,34 @@ export function contentOf({ headers = {}, value }) {
   const structured = isStructured ? structuredContent(value) : undefined;
   return structured ?? { ...content, bytes: value, hasData: true };
 }
+
+/**
+ * The headers by name. KafkaJS and Confluent's client have an object, node-rdkafka a list of objects with one header each, and other
+ * clients a list of pairs. Anything else would look like a record without headers, all of which are skipped.
+ */
+function headersOf(headers) {
+  if (headers === undefined || headers === null) return {};
+  if (Array.isArray(headers)) {
+    const pairs = headers.flatMap((header) => {
+      const entries = isPair(header) ? [header] : isPlain(header) ? Object.entries(header) : [];
+      // More than one would be an object such as { key, value }.
+      if (entries.length !== 1) throw wrongHeaders();
+      return entries;
+    });
+    // Of several headers with one name, the first one counts.
+    return Object.fromEntries(pairs.reverse());
+  }
+  if (!isPlain(headers)) throw wrongHeaders();
+  return headers;
+}
+
+const isPair = (header) => Array.isArray(header) && header.length === 2 && typeof header[0] === "string";
+
+/** Whether it is an object with headers, and not a list, bytes or a map. */
+const isPlain = (headers) => Object.prototype.toString.call(headers) === "[object Object]";
+
+const wrongHeaders = () =>
+  new TypeError("the headers of a message must be an object, a list of objects or a list of pairs: { ce_id: bytes }");
 
 const first = (header) => (Array.isArray(header) ? header[0] : header);
 

@@ -1,13 +1,16 @@
 import { decodeContent } from "./decode.js";
 import { UnusableRecord } from "./errors.js";
 import { contentOf } from "./record.js";
-import { PROFILE_STATUS_CHANGED_TYPE, STATUSES } from "./shapes.js";
+import { PROFILE_STATUS_CHANGED_TYPE, READERS, STATUSES } from "./shapes.js";
 
 // How much later than its first record a repeat of an event may have been received, in milliseconds. Twilio repeats a callback
 // within minutes; the rest allows for differences between clocks.
 const REPEATS_WITHIN = 60 * 60 * 1000;
 
 const TYPES = [PROFILE_STATUS_CHANGED_TYPE];
+
+// What the bridge also writes, and what says nothing about the status of a profile: test events, and the other data.
+const OTHER_TYPES = new Set(["io.trusthub-bridge.test.v1", ...READERS.keys()].filter((type) => !TYPES.includes(type)));
 
 export class View {
   #profiles = new Map();
@@ -23,7 +26,8 @@ export class View {
       return this.#applyEvent(await decodeContent(content, this.#options));
     } catch (error) {
       if (!(error instanceof UnusableRecord)) throw error;
-      return skipped(error.reason, content.id, error.message);
+      const isNormal = error.reason === "unknown_type" && OTHER_TYPES.has(content.type);
+      return skipped(error.reason, content.id, isNormal ? null : error.message);
     }
   }
 

@@ -50,7 +50,7 @@ for (const record of RECORDS) {
   });
 }
 
-for (const { name, records, decisions } of DECISIONS) {
+for (const { name, records, decisions, problems } of DECISIONS) {
   test(`view decides as every other view: ${name}`, async () => {
     const view = new View();
     for (const [index, { value, ...headers }] of records.entries()) {
@@ -60,6 +60,7 @@ for (const { name, records, decisions } of DECISIONS) {
         value: value === null ? null : Buffer.from(value),
       });
       assert.deepEqual(decision.outcome, decisions[index], `record ${index}: ${decision.problem}`);
+      assert.equal((decision.problem ?? null) !== null, problems[index], `record ${index}: ${decision.problem}`);
     }
   });
 }
@@ -69,6 +70,33 @@ test("view has the latest event of a profile", async () => {
   const { event } = await view.apply(message(named(", JSON")));
   assert.equal(view.latest(event.data.account_sid, event.data.profile_sid), event);
   assert.equal(view.latest(event.data.account_sid, ""), undefined);
+});
+
+test("headers have the shape that a client gives them", async () => {
+  const { headers, value } = message(named(", JSON"));
+  const entries = Object.entries(headers);
+  const shapes = [
+    headers,
+    entries,
+    entries.map(([name, header]) => ({ [name]: header })),
+    // The first one counts.
+    [...entries, ...entries.map(([name]) => ({ [name]: Buffer.from("second") }))],
+    Object.fromEntries(entries.map(([name, header]) => [name, [header, Buffer.from("second")]])),
+  ];
+  for (const shape of shapes) assert.ok((await new View().apply({ headers: shape, value })).applied, JSON.stringify(shape));
+  for (const none of [undefined, null, {}, []]) {
+    assert.equal((await new View().apply({ headers: none, value })).reason, "unknown_type");
+  }
+});
+
+test("headers of another shape are an error and no reason to skip", async () => {
+  const { headers, value } = message(named(", JSON"));
+  const entries = Object.entries(headers);
+  const pairs = entries.map(([key, header]) => ({ key, value: header }));
+  for (const shape of [new Map(entries), pairs, entries.flat(), [{}], "ce_id", 1, Buffer.from("ce_id")]) {
+    await assert.rejects(new View().apply({ headers: shape, value }), TypeError);
+    await assert.rejects(decode({ headers: shape, value }), TypeError);
+  }
 });
 
 test("unavailable registry is no reason to skip", async () => {

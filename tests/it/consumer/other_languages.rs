@@ -3,7 +3,7 @@
 use super::{
     commits_only_applied_records, derives_the_latest_status, derives_the_latest_status_from_kafka, example::Language,
     formats::{never_skips_a_record_without_its_schema, reads_every_format}, mixed::decides_about_mixed_formats,
-    prints_each_decision, resumes_at_its_committed_offset,
+    prints_each_decision, resumes_at_its_committed_offset_with_an_empty_view,
 };
 
 #[test]
@@ -60,7 +60,7 @@ fn follows_a_real_kafka(language: Language) {
     prints_each_decision(language);
     reads_every_format(language);
     never_skips_a_record_without_its_schema(language);
-    resumes_at_its_committed_offset(language);
+    resumes_at_its_committed_offset_with_an_empty_view(language);
     derives_the_latest_status_from_kafka(language);
     commits_only_applied_records(language);
 }

@@ -3,8 +3,9 @@
 //! The tests of the packages read the same records and decisions from packages/testdata/decisions.json.
 
 use serde_json::{Value, json};
-use trusthub_events::cloud_events::{
-    DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, STATE_TYPE, TEST_EVENT_TYPE,
+use trusthub_events::{
+    cloud_events::{DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, EVENT_TYPE, STATE_TYPE, TEST_EVENT_TYPE},
+    view::View,
 };
 
 use test_support::{ACCOUNT, PROFILE, golden::assert_golden};
@@ -14,6 +15,12 @@ use super::{FOREIGN_ACCOUNT, OTHER_PROFILE, Record, example::Language, history::
 const NOON: &str = "2026-11-20T12:00:00.000Z";
 const LATER: &str = "2026-11-20T12:00:00.001Z";
 const HOURS_LATER: &str = "2026-11-20T14:00:00.000Z";
+
+/// What the service also writes, and what a consumer of the status changes skips.
+const OTHER_TYPES: [&str; 4] = [DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, STATE_TYPE, TEST_EVENT_TYPE];
+
+/// Types that this version does not have.
+const LATER_TYPES: [&str; 2] = ["io.trusthub-bridge.other.v1", "io.trusthub-bridge.profile.status-changed.v2"];
 
 /// How many histories the packages have in their own tests. [`super`] has more.
 const HISTORIES: u64 = 3;
@@ -141,10 +148,9 @@ fn value_of_an_unknown_type_is_not_read() -> Case {
         ce_type: ce_type.map(str::to_owned),
         ..Record::of("", "1", NOON, Some("\u{1}"))
     };
-    let types = ["io.trusthub-bridge.other.v1", DELETED_EVENT_TYPE, DESCRIBED_EVENT_TYPE, STATE_TYPE, TEST_EVENT_TYPE];
-    let [first, second, third, fourth, fifth] = types.map(|ce_type| other(Some(ce_type)));
-    let records = [first, second, third, fourth, fifth, other(None)];
-    case("record of an unknown type is skipped without reading its value", records, ["unknown_type"; 6])
+    let records = OTHER_TYPES.into_iter().chain(LATER_TYPES).map(Some).chain([None]).map(other).collect();
+    let expected = vec!["unknown_type"; OTHER_TYPES.len() + LATER_TYPES.len() + 1];
+    Case { rule: "record of an unknown type is skipped without reading its value", records, expected }
 }
 
 fn invalid_record_is_skipped_and_its_id_not_remembered() -> Case {
@@ -224,6 +230,13 @@ fn decisions(records: &[Record]) -> Vec<Value> {
     rust
 }
 
+/// Whether an operator should check each record.
+fn problems(records: &[Record]) -> Vec<bool> {
+    let mut view = View::default();
+    let has_problem = |record: &Record| view.apply(&record.as_read()).problem(&record.as_read()).is_some();
+    records.iter().map(has_problem).collect()
+}
+
 fn word(decision: &Value) -> &str {
     decision.get("status").unwrap_or(&decision["reason"]).as_str().unwrap()
 }
@@ -234,6 +247,13 @@ fn each_rule_holds_in_rust_and_python() {
         let decisions = decisions(&records);
         assert_eq!(decisions.iter().map(word).collect::<Vec<_>>(), expected, "{rule}");
     }
+}
+
+#[test]
+fn only_a_type_that_the_version_does_not_know_is_a_problem() {
+    let Case { records, .. } = value_of_an_unknown_type_is_not_read();
+    let is_known = |record: &Record| OTHER_TYPES.contains(&record.ce_type.as_deref().unwrap_or_default());
+    assert_eq!(problems(&records), records.iter().map(|record| !is_known(record)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -258,7 +278,8 @@ fn decisions_for_the_packages_are_those_of_rust() {
         records.retain(is_short);
         let decisions = Language::Rust.decide(&[records.clone()]).remove(0);
         text += separator;
-        text += &json!({ "name": name, "records": records, "decisions": decisions }).to_string();
+        let problems = problems(&records);
+        text += &json!({ "name": name, "records": records, "decisions": decisions, "problems": problems }).to_string();
         separator = ",\n";
     }
     assert_golden("packages/testdata/decisions.json", &(text + "\n]\n"));

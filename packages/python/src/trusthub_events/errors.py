@@ -6,7 +6,7 @@ class SchemaUnavailable(Exception):
 
 
 class Unusable(Exception):
-    """This consumer cannot use the record; an operator should check it.
+    """This consumer cannot use the record.
 
     Its offset is committed nevertheless, or the partition would be blocked.
     """
@@ -16,7 +16,7 @@ class Unusable(Exception):
 
 
 class UnknownType(Unusable):
-    """A type, or a version of it, that this consumer does not support."""
+    """Another type, or a version of it, that this consumer does not support."""
 
     reason = "unknown_type"
 

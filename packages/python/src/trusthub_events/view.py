@@ -4,13 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .decode import Event, WriterSchemas, decode_content
-from .errors import Unusable
+from .errors import UnknownType, Unusable
 from .record import Record, content
-from .types import PROFILE_STATUS_CHANGED_TYPE, Status
+from .types import PROFILE_STATUS_CHANGED_TYPE, READERS, Status
 
 # How much later than its first record a repeat of an event may have been received. Twilio repeats a callback within
 # minutes; the rest allows for differences between clocks.
 REPEATS_WITHIN = timedelta(hours=1)
+
+# What the bridge also writes, and what says nothing about the status of a profile: test events, and the other data.
+_OTHER_TYPES = frozenset(READERS) - {PROFILE_STATUS_CHANGED_TYPE} | {"io.trusthub-bridge.test.v1"}
 
 _STATUSES = frozenset(status.value for status in Status)
 
@@ -41,7 +44,7 @@ class Skipped:
     """`repeat`, `older`, `unknown_type` or `unreadable`."""
     ce_id: str | None
     problem: str | None = None
-    """What an operator should check; `None` for a repeat and an older event."""
+    """What an operator should check; `None` for a repeat, an older event, and another type that this package knows."""
 
     def outcome(self) -> dict[str, object]:
         """The decision for the consumer's log."""
@@ -82,7 +85,8 @@ class View:
         try:
             event = decode_content(found, (PROFILE_STATUS_CHANGED_TYPE,), self._writer_schema)
         except Unusable as error:
-            return Skipped(error.reason, found.id, str(error))
+            is_normal = isinstance(error, UnknownType) and found.type in _OTHER_TYPES
+            return Skipped(error.reason, found.id, None if is_normal else str(error))
         return self._apply_event(event)
 
     def latest(self, account_sid: str, profile_sid: str) -> Event | None:

@@ -24,7 +24,10 @@ public class ConsumerApplication {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final long RETRY_EACH_MILLIS = 1_000;
 
-    /** Without a registry, it waits at a record in Avro. */
+    /**
+     * In memory, and so empty at each start: docs/consume/offsets.md says where a real consumer keeps it. Without a registry, it waits
+     * at a record in Avro.
+     */
     private final View view = new View(SchemaRegistry.writerSchema(System.getenv("SCHEMA_REGISTRY_URL")));
 
     public static void main(String[] arguments) {

@@ -37,7 +37,7 @@ public sealed interface Decision {
      *
      * @param reason The reason.
      * @param id The ce_id of the record; null if it has none.
-     * @param problem What an operator should check; null for a repeat and an older event.
+     * @param problem What an operator should check; null for a repeat, an older event, and another type that this package knows.
      */
     record Skipped(Reason reason, String id, String problem) implements Decision {
         @Override

@@ -6,7 +6,7 @@ public enum Reason {
     REPEAT("repeat"),
     /** A later event of its profile has already been applied. */
     OLDER("older"),
-    /** A type, or a version of it, that this consumer does not support; an operator should check the record. */
+    /** Another type, or a version of it, that this consumer does not support. */
     UNKNOWN_TYPE("unknown_type"),
     /** It violates the contract of its type; an operator should check the record. */
     UNREADABLE("unreadable");

@@ -19,6 +19,8 @@ public final class View {
      */
     private static final Duration REPEATS_WITHIN = Duration.ofHours(1);
 
+    private static final String TEST_TYPE = "io.trusthub-bridge.test.v1";
+
     private final EventDecoder decoder;
     private final Map<ProfileKey, Profile> profiles = new HashMap<>();
 
@@ -62,8 +64,15 @@ public final class View {
             }
             throw new IllegalStateException("the decoder returned another type than it was asked for");
         } catch (UnusableRecordException error) {
-            return new Decision.Skipped(error.reason(), content.id(), error.getMessage());
+            boolean isNormal = error.reason() == Reason.UNKNOWN_TYPE && isOtherType(content.type());
+            return new Decision.Skipped(error.reason(), content.id(), isNormal ? null : error.getMessage());
         }
+    }
+
+    /** Whether the bridge also writes this type, and it says nothing about the status of a profile: test events, and the other data. */
+    private static boolean isOtherType(String type) {
+        EventType known = EventType.of(type);
+        return TEST_TYPE.equals(type) || (known != null && known != EventType.PROFILE_STATUS_CHANGED);
     }
 
     /** The last event that was applied to a profile, as the account that the event names sees it; null if there is none. */

@@ -117,6 +117,8 @@ class RecordsTest {
                 Decision decision = view.apply(new EventRecord(headers, bytes(fields.get("value"))));
                 JsonNode expected = given.get("decisions").get(index);
                 assertEquals(expected, JSON.valueToTree(decision.outcome()), () -> decision.toString());
+                boolean hasProblem = decision instanceof Decision.Skipped skipped && skipped.problem() != null;
+                assertEquals(given.get("problems").get(index).asBoolean(), hasProblem, () -> decision.toString());
             }
         }));
     }
