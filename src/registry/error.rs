@@ -118,7 +118,9 @@ mod tests {
         for code in [40401, 40402, 40403] {
             assert!(is_not_found(format!(r#"{{"error_code":{code},"message":"x"}}"#).as_bytes()), "{code}");
         }
-        for body in ["", "<html>", "{}", "[]", r#"{"error_code":404}"#, r#"{"error_code":"40403"}"#, r#"{"error_code":-1}"#] {
+        for body in
+            ["", "<html>", "{}", "[]", r#"{"error_code":404}"#, r#"{"error_code":"40403"}"#, r#"{"error_code":-1}"#]
+        {
             assert!(!is_not_found(body.as_bytes()), "{body}");
         }
     }

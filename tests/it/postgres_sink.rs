@@ -75,7 +75,14 @@ impl StateRecord {
     }
 
     fn tombstone(partition: i32, profile: usize) -> Self {
-        Self { partition, key: Some(sid(profile).into()), ce_type: STATE_TYPE, content_type: JSON, value: None, timestamp_ms: None }
+        Self {
+            partition,
+            key: Some(sid(profile).into()),
+            ce_type: STATE_TYPE,
+            content_type: JSON,
+            value: None,
+            timestamp_ms: None,
+        }
     }
 
     fn of_value(key: &str, value: &[u8]) -> Self {

@@ -42,6 +42,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut stop = pin!(shutdown_signal()?);
     let consumer = subscribe()?;
+    // In memory, and so empty at each start: docs/consume/offsets.md says where a real consumer keeps it.
     let mut view = View::default();
     let mut registry = Registry::from_environment();
     loop {

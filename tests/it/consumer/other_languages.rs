@@ -1,8 +1,10 @@
 //! The rules and the examples in Go, TypeScript and Java. `make interop` runs these tests, and `make test` does not.
 
 use super::{
-    commits_only_applied_records, derives_the_latest_status, derives_the_latest_status_from_kafka, example::Language,
-    formats::{never_skips_a_record_without_its_schema, reads_every_format}, mixed::decides_about_mixed_formats,
+    commits_only_applied_records, derives_the_latest_status, derives_the_latest_status_from_kafka,
+    example::Language,
+    formats::{never_skips_a_record_without_its_schema, reads_every_format},
+    mixed::decides_about_mixed_formats,
     prints_each_decision, resumes_at_its_committed_offset_with_an_empty_view,
 };
 

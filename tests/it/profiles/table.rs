@@ -223,7 +223,8 @@ fn programs_for_states_in_json_fail_at_a_state_in_avro() {
     let topic = unique_topic("states");
     broker().create_topic(&topic, 1);
     let producer = producer(&[]);
-    let record = BaseRecord::to(&topic).key(&*sid(0)).payload(b"\0\0\0\0\x07Avro".as_slice());
+    let key = sid(0);
+    let record = BaseRecord::to(&topic).key(&*key).payload(b"\0\0\0\0\x07Avro".as_slice());
     producer.send(record).map_err(|(error, _)| error).unwrap();
     producer.flush(TIMEOUT).unwrap();
 
