@@ -89,11 +89,11 @@ pub(super) fn is_not_found(body: &[u8]) -> bool {
     const NOT_FOUND: [u32; 3] = [40401, 40402, 40403];
 
     #[derive(Deserialize)]
-    struct Refusal {
+    struct RefusalCode {
         error_code: u32,
     }
 
-    serde_json::from_slice(body).is_ok_and(|Refusal { error_code }| NOT_FOUND.contains(&error_code))
+    serde_json::from_slice(body).is_ok_and(|RefusalCode { error_code }| NOT_FOUND.contains(&error_code))
 }
 
 /// What the registry says about a request that it refuses.

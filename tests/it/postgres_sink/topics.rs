@@ -89,23 +89,24 @@ fn rebuild_keeps_the_rows_of_profiles_whose_records_are_skipped() {
 
 #[test]
 fn state_in_avro_stops_the_sink_and_no_row_is_lost() {
-    for avro in [
-        StateRecord::of_value(&sid(1), b"\0\0\0\0\x07Avro"),
-        StateRecord { content_type: "application/avro", ..StateRecord::of_value(&sid(1), b"Avro") },
-    ] {
-        let (topic, postgres) = (StateTopic::create(1), with_tables());
-        topic.write(&[StateRecord::put(0, &state(1, "draft", 1))]);
-        let sink = Sink::start(&topic.name, &postgres);
-        let rows = topic.rows();
-        wait_for_rows(&postgres, &sink, &rows);
-        sink.stop();
-        topic.write(&[avro, StateRecord::put(0, &state(2, "draft", 2))]);
-        assert_fails_at_avro(&topic, &postgres);
-        assert_eq!(table(&postgres), rows);
-        rebuild(&topic, &postgres);
-        assert_fails_at_avro(&topic, &postgres);
-        assert_eq!(table(&postgres).into_keys().collect::<Vec<_>>(), [sid(1)]);
-    }
+    let (topic, postgres) = (StateTopic::create(1), with_tables());
+    let present = StateRecord::put(0, &state(1, "draft", 1));
+    topic.write(&[present.clone()]);
+    let sink = Sink::start(&topic.name, &postgres);
+    let rows = topic.rows();
+    wait_for_rows(&postgres, &sink, &rows);
+    sink.stop();
+    topic.write(&[StateRecord::of_value(&sid(1), b"\0\0\0\0\x07Avro"), StateRecord::put(0, &state(2, "draft", 2))]);
+    assert_fails_at_avro(&topic, &postgres);
+    assert_eq!(table(&postgres), rows);
+
+    // The id of the schema may also be in a header. In another topic, because the sink stops at the first one.
+    let topic = StateTopic::create(1);
+    topic.write(&[present]);
+    topic.write(&[StateRecord { content_type: "application/avro", ..StateRecord::of_value(&sid(1), b"Avro") }]);
+    rebuild(&topic, &postgres);
+    assert_fails_at_avro(&topic, &postgres);
+    assert_eq!(table(&postgres).into_keys().collect::<Vec<_>>(), [sid(1)]);
 }
 
 fn assert_fails_at_avro(topic: &StateTopic, postgres: &Postgres) {
