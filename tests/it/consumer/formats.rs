@@ -75,9 +75,8 @@ enum WithoutRegistry {
 
 fn without_registry(language: Language) -> WithoutRegistry {
     match language {
-        Language::Rust => WithoutRegistry::Waits("waiting at the record at"),
+        Language::Rust | Language::SpringBoot => WithoutRegistry::Waits("waiting at the record at"),
         Language::TypeScript => WithoutRegistry::Waits("Error when calling eachMessage"),
-        Language::SpringBoot => WithoutRegistry::Waits("Record in retry and not yet recovered"),
         Language::Python => WithoutRegistry::Ends("Connection refused"),
         Language::Go => WithoutRegistry::Ends("connection refused"),
         Language::Java => WithoutRegistry::Ends("the schema registry is not available"),

@@ -51,6 +51,10 @@ public class ConsumerApplication {
      */
     @Bean
     CommonErrorHandler retryUntilItSucceeds() {
-        return new DefaultErrorHandler(new FixedBackOff(RETRY_EACH_MILLIS, FixedBackOff.UNLIMITED_ATTEMPTS));
+        var handler = new DefaultErrorHandler(new FixedBackOff(RETRY_EACH_MILLIS, FixedBackOff.UNLIMITED_ATTEMPTS));
+        // Spring Kafka itself logs a retry below the level of a warning.
+        handler.setRetryListeners((record, error, attempt) -> System.err.printf("waiting at the record at %s[%d]@%d: %s%n",
+            record.topic(), record.partition(), record.offset(), error.getCause() == null ? error : error.getCause()));
+        return handler;
     }
 }
