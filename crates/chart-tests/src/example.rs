@@ -6,8 +6,14 @@ use serde_json::Value;
 
 use super::cluster::{Client, project_root};
 
-/// The name of every release, and the namespace of the rendered examples.
+/// The name of every release.
 pub(crate) const RELEASE: &str = "bridge";
+
+/// The namespace of the rendered examples.
+const NAMESPACE: &str = "hooks";
+
+/// The annotation of objects that helm does not delete.
+const POLICY: &str = "helm.sh/resource-policy";
 
 /// A file of the chart's folder `ci`.
 pub(crate) struct Example {
@@ -37,7 +43,8 @@ impl Example {
         let name = file.file_name().unwrap().to_str().unwrap();
         let name = name.strip_suffix("-values.yaml").unwrap_or_else(|| panic!("{name} does not end in -values.yaml"));
         let values = file.display().to_string();
-        let rendered = client.helm(&["template", RELEASE, &chart(), "--values", &values], "").expect_success().printed;
+        let render = ["template", RELEASE, &chart(), "--namespace", NAMESPACE, "--values", &values];
+        let rendered = client.helm(&render, "").expect_success().printed;
         Self { name: name.to_owned(), values, objects: objects(client, &rendered) }
     }
 
@@ -68,6 +75,23 @@ impl Example {
         (0..replicas).map(|ordinal| self.claim(ordinal)).collect()
     }
 
+    /// Whether some objects are in the namespace of the Kafka resource, which is another one.
+    pub(crate) fn has_kafka_namespace(&self) -> bool {
+        self.objects.iter().any(is_in_kafka_namespace)
+    }
+
+    /// The type and name of each object that stays when the release is uninstalled, and whether it is in the namespace of the
+    /// Kafka resource.
+    pub(crate) fn kept_objects(&self) -> Vec<(String, bool)> {
+        let kept = self.objects.iter().filter(|object| object["metadata"]["annotations"][POLICY] == "keep");
+        kept.map(|object| {
+            let group = text(&object["apiVersion"]).split_once('/').map_or("", |(group, _)| group);
+            let kind = text(&object["kind"]).to_lowercase();
+            (format!("{kind}.{group}/{}", text(&object["metadata"]["name"])), is_in_kafka_namespace(object))
+        })
+        .collect()
+    }
+
     /// The name of the claim of this replica.
     pub(crate) fn claim(&self, ordinal: usize) -> String {
         format!("spool-{}-{ordinal}", self.full_name())
@@ -80,11 +104,40 @@ impl Example {
         volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str()).collect()
     }
 
-    /// Whether Kubernetes refuses an upgrade to another example: the same StatefulSet would get other templates of claims.
-    pub(crate) fn excludes(&self, other: &Self) -> bool {
-        let templates = |example: &Self| example.stateful_set()["spec"]["volumeClaimTemplates"].clone();
-        self.full_name() == other.full_name() && templates(self) != templates(other)
+    /// The class of the load balancer, which may be null, if there is one.
+    fn load_balancer_class(&self) -> Option<&Value> {
+        let specifications = self.of_kind("Service").map(|service| &service["spec"]);
+        specifications.into_iter().find(|spec| spec["type"] == "LoadBalancer").map(|spec| &spec["loadBalancerClass"])
     }
+
+    /// Why Kubernetes refuses an upgrade to another example.
+    pub(crate) fn conflict_with(&self, other: &Self) -> Option<Conflict> {
+        let templates = |example: &Self| example.stateful_set()["spec"]["volumeClaimTemplates"].clone();
+        if self.full_name() != other.full_name() {
+            None
+        } else if let Some((before, after)) = self.load_balancer_class().zip(other.load_balancer_class())
+            && before != after
+        {
+            // Helm upgrades Services before StatefulSets.
+            Some(Conflict::LoadBalancer(after.to_string()))
+        } else if templates(self) != templates(other) {
+            Some(Conflict::Claims)
+        } else {
+            None
+        }
+    }
+}
+
+/// A field that cannot be changed.
+pub(crate) enum Conflict {
+    /// The templates of the claims of the same StatefulSet.
+    Claims,
+    /// The class of the same load balancer, which would become this one, as JSON.
+    LoadBalancer(String),
+}
+
+fn is_in_kafka_namespace(object: &Value) -> bool {
+    object["metadata"]["namespace"].as_str().is_some_and(|namespace| namespace != NAMESPACE)
 }
 
 /// The objects in a YAML text, which kubectl parses. It does not send them.

@@ -11,7 +11,7 @@ use super::{
 pub(crate) const INSTALLER: &str = "installer";
 
 /// More than all cases together claim. A volume is not used again.
-const VOLUMES: usize = 300;
+const VOLUMES: usize = 400;
 
 /// The accounts, configuration and events that exist in every namespace, or come and go.
 const IGNORED: [&str; 2] = ["events", "events.events.k8s.io"];
@@ -42,7 +42,7 @@ impl Fixture {
         found.unwrap_or_else(|| panic!("there is no example {name}"))
     }
 
-    /// A release of the administrator in a new namespace of this name, which enforces the restricted Pod Security Standard.
+    /// A release of the administrator in new namespaces, which enforce the restricted Pod Security Standard.
     pub(crate) fn release(&self, namespace: &str) -> Release {
         self.release_of(self.administrator.clone(), namespace)
     }
@@ -51,10 +51,13 @@ impl Fixture {
     pub(crate) fn release_of(&self, client: Client, namespace: &str) -> Release {
         let restricted = |mode: &str| (format!("pod-security.kubernetes.io/{mode}"), json!("restricted"));
         let labels: serde_json::Map<_, _> = ["enforce", "warn"].map(restricted).into_iter().collect();
-        let object =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}});
-        self.create(&object);
-        Release { client, administrator: self.administrator.clone(), namespace: namespace.to_owned() }
+        let release = Release { client, administrator: self.administrator.clone(), namespace: namespace.to_owned() };
+        for name in release.namespaces() {
+            self.create(
+                &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),
+            );
+        }
+        release
     }
 
     /// Creates an object, which must not exist.
@@ -63,20 +66,24 @@ impl Fixture {
         self.administrator.kubectl(&create, &object.to_string()).expect_success();
     }
 
-    /// The types and names of all objects in a namespace, in order.
-    pub(crate) fn contents(&self, namespace: &str) -> Vec<String> {
-        let found = self.administrator.kubectl(&["get", &self.types, "--output=name", "--namespace", namespace], "");
-        let mut names: Vec<_> = found.expect_success().printed.lines().map(str::to_owned).collect();
+    /// The objects in the namespaces of a release, in order, each as namespace, type and name.
+    pub(crate) fn contents(&self, release: &Release) -> Vec<String> {
+        let names = release.namespaces().into_iter().flat_map(|namespace| {
+            let get = ["get", &self.types, "--output=name", "--namespace", &namespace];
+            let found = self.administrator.kubectl(&get, "").expect_success().printed;
+            found.lines().map(|name| format!("{namespace}/{name}")).collect::<Vec<_>>()
+        });
+        let mut names: Vec<_> = names.collect();
         names.sort();
         names
     }
 }
 
 fn create_volumes(administrator: &Client) {
-    // In a volume of the class `fast`, of which few are claimed, a claim for one pod only must find its mode.
+    // A claim of the class `fast`, of which fewer are made, is for one pod only, and must find its mode.
     let volume = |number: usize| {
         let (class, mode) =
-            if number.is_multiple_of(6) { ("fast", "ReadWriteOncePod") } else { ("standard", "ReadWriteOnce") };
+            if number.is_multiple_of(4) { ("fast", "ReadWriteOncePod") } else { ("standard", "ReadWriteOnce") };
         json!({
             "apiVersion": "v1",
             "kind": "PersistentVolume",

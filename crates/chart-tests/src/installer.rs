@@ -13,15 +13,10 @@ use super::{
 
 pub(crate) fn play(fixture: &Fixture) -> String {
     let release = fixture.release_of(fixture.cluster.user(INSTALLER), INSTALLER);
-    let role = release.kubectl(&["create", "--validate=strict", "--output=json", "-f", "-"], &read(&INSTALLERS_ROLE));
+    let role = release.kubectl(&["create", "--dry-run=client", "--output=json", "-f", "-"], &read(&INSTALLERS_ROLE));
     let role: Value = serde_json::from_str(&role.expect_success().printed).unwrap();
-    fixture.create(&json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": INSTALLER, "namespace": release.namespace},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": INSTALLER}],
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]},
-    }));
+    grant(fixture, &role, &release.namespace);
+    grant(fixture, &only_for_strimzi(&role), &release.kafka_namespace());
 
     for example in &fixture.examples {
         release.create_claims(example.drained_claims());
@@ -35,15 +30,37 @@ pub(crate) fn play(fixture: &Fixture) -> String {
         release.uninstall();
     }
 
-    let used = used(&fixture.cluster.audited(), &release.namespace);
+    let used = used(&fixture.cluster.audited(), &release.namespaces());
     let allowed = allowed(&role);
     assert_eq!(used, allowed, "requests that were made (left), and those that the Role allows (right)");
     format!("{} examples with {} permissions, all of which are used", fixture.examples.len(), allowed.len())
 }
 
-/// The requests of the installer in its namespace, each as a resource with its group, and a verb.
-fn used(requests: &[Value], namespace: &str) -> BTreeSet<(String, String)> {
-    let own = requests.iter().filter(|request| request["objectRef"]["namespace"] == namespace);
+/// Gives the installer a Role in a namespace.
+fn grant(fixture: &Fixture, role: &Value, namespace: &str) {
+    let mut role = role.clone();
+    role["metadata"]["namespace"] = namespace.into();
+    fixture.create(&role);
+    fixture.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": INSTALLER, "namespace": namespace},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": INSTALLER}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]},
+    }));
+}
+
+/// The Role without the rules for other objects than those of Strimzi.
+fn only_for_strimzi(role: &Value) -> Value {
+    let mut role = role.clone();
+    role["rules"].as_array_mut().unwrap().retain(|rule| rule["apiGroups"] == json!(["kafka.strimzi.io"]));
+    role
+}
+
+/// The requests of the installer in these namespaces, each as a resource with its group, and a verb.
+fn used(requests: &[Value], namespaces: &[String]) -> BTreeSet<(String, String)> {
+    let is_own = |request: &&Value| namespaces.iter().any(|name| request["objectRef"]["namespace"] == **name);
+    let own = requests.iter().filter(is_own);
     own.map(|request| {
         let status = request["responseStatus"]["code"].as_u64();
         assert_ne!(status, Some(403), "{request}");

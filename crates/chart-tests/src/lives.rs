@@ -6,23 +6,16 @@ use serde_json::Value;
 
 use super::{
     cluster::{TIMEOUT, wait_for},
-    example::{Example, RELEASE, chart, parse_all},
+    example::{Example, RELEASE, parse_all},
     fixture::Fixture,
     release::{PATIENCE, Release, is_ready, warnings},
 };
 
 pub(crate) fn play(fixture: &Fixture, example: &Example) -> String {
     let release = fixture.release(&format!("lives-{}", example.name));
-    let is_complete = |contents: &Vec<String>| {
-        ["serviceaccount/default", "configmap/kube-root-ca.crt"]
-            .iter()
-            .all(|name| contents.iter().any(|found| found == name))
-    };
-    wait_for("the namespace has its account and certificate", || {
-        Some(fixture.contents(&release.namespace)).filter(is_complete)
-    });
+    wait_until_furnished(fixture, &release);
     release.create_claims(example.drained_claims());
-    let before = fixture.contents(&release.namespace);
+    let before = fixture.contents(&release);
 
     release.install(example, &[]);
     assert_eq!(ready_replicas(&release), example.replicas());
@@ -45,12 +38,39 @@ pub(crate) fn play(fixture: &Fixture, example: &Example) -> String {
     assert_eq!(ready_replicas(&release), example.replicas());
 
     release.uninstall();
-    let claims = example.kept_claims().into_iter().map(|claim| format!("persistentvolumeclaim/{claim}"));
-    let mut rest: Vec<_> = before.into_iter().chain(claims).collect();
+    let kept = kept(&release, example);
+    let mut rest = [before, kept.clone()].concat();
     rest.sort();
     rest.dedup();
     wait_until_rest(fixture, &release, &rest);
-    format!("{objects} objects, {} claims are kept", rest.iter().filter(|name| name.starts_with("persistent")).count())
+
+    // What was left belongs to the next release of the name.
+    release.install(example, &[]);
+    release.uninstall();
+    wait_until_rest(fixture, &release, &rest);
+    format!("{objects} objects, {} of which are kept", kept.len())
+}
+
+/// Waits until the namespaces have the objects that Kubernetes creates in each.
+fn wait_until_furnished(fixture: &Fixture, release: &Release) {
+    let expected = release.namespaces().into_iter().flat_map(|namespace| {
+        ["serviceaccount/default", "configmap/kube-root-ca.crt"].map(|name| format!("{namespace}/{name}"))
+    });
+    let expected: Vec<_> = expected.collect();
+    wait_for("the namespaces have their accounts and certificates", || {
+        let contents = fixture.contents(release);
+        expected.iter().all(|name| contents.contains(name)).then_some(())
+    });
+}
+
+/// The objects that stay when the release is uninstalled, as [`Fixture::contents`] has them.
+fn kept(release: &Release, example: &Example) -> Vec<String> {
+    let claims = example.kept_claims().into_iter().map(|claim| format!("persistentvolumeclaim/{claim}"));
+    let claims = claims.map(|claim| format!("{}/{claim}", release.namespace));
+    let [own, kafka] = release.namespaces();
+    let objects = example.kept_objects().into_iter();
+    let objects = objects.map(|(name, is_at_kafka)| format!("{}/{name}", if is_at_kafka { &kafka } else { &own }));
+    claims.chain(objects).collect()
 }
 
 fn ready_replicas(release: &Release) -> usize {
@@ -63,7 +83,7 @@ fn manifest(release: &Release) -> String {
 
 /// Lets the API server validate all objects of the example, also those of hooks. It must know every field.
 fn check_strictly(release: &Release, example: &Example) -> usize {
-    let rendered = release.helm(&["template", RELEASE, &chart(), "--values", &example.values]).expect_success().printed;
+    let rendered = release.render(example);
     let apply =
         ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--output=json"];
     let ended = release.kubectl(&[&apply[..], &["-f", "-"]].concat(), &rendered).expect_success();
@@ -78,6 +98,6 @@ fn wait_until_rest(fixture: &Fixture, release: &Release, rest: &[String]) {
     let deadline = Instant::now() + TIMEOUT;
     while found != rest {
         assert!(Instant::now() < deadline, "left after the release was uninstalled: {found:?}, expected: {rest:?}");
-        found = fixture.contents(&release.namespace);
+        found = fixture.contents(release);
     }
 }

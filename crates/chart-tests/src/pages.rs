@@ -16,6 +16,9 @@ pub(crate) const INSTALLERS_ROLE: Block = Block { words: "## Permissions of the 
 /// The error of an upgrade that would change the claims of a StatefulSet.
 pub(crate) const REFUSED_CLAIMS: Block = Block { words: "another `persistence.size`", language: "text" };
 
+/// The error of an upgrade that would change the class of a load balancer.
+pub(crate) const REFUSED_CLASS: Block = Block { words: "`service.loadBalancerClass` nor", language: "text" };
+
 /// Defaults of a namespace whose quota requires limits of processors.
 pub(crate) const DEFAULT_LIMITS: Block = Block { words: "A quota on `limits.cpu`", language: "yaml" };
 
@@ -30,13 +33,14 @@ pub(crate) fn read(Block { words, language }: &Block) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEFAULT_LIMITS, INSTALLERS_ROLE, REFUSED_CLAIMS, read};
+    use super::{DEFAULT_LIMITS, INSTALLERS_ROLE, REFUSED_CLAIMS, REFUSED_CLASS, read};
 
     #[test]
     fn page_has_the_blocks_that_are_tested() {
         for (block, begin) in [
             (INSTALLERS_ROLE, "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n"),
             (REFUSED_CLAIMS, "StatefulSet.apps \"bridge-trusthub-bridge\" is invalid: "),
+            (REFUSED_CLASS, "spec.loadBalancerClass: Invalid value: "),
             (DEFAULT_LIMITS, "apiVersion: v1\nkind: LimitRange\n"),
         ] {
             assert!(read(&block).starts_with(begin), "{}", read(&block));

@@ -15,10 +15,31 @@ pub(crate) struct Release {
     pub(crate) client: Client,
     /// The user that looks at it.
     pub(crate) administrator: Client,
+    /// The namespace. That of its Kafka resource is [`kafka_namespace`](Self::kafka_namespace).
     pub(crate) namespace: String,
 }
 
 impl Release {
+    /// The namespace of the Kafka resource of examples that have one of its own. Releases run at the same time, and each has
+    /// topics of the same names.
+    pub(crate) fn kafka_namespace(&self) -> String {
+        format!("{}-kafka", self.namespace)
+    }
+
+    /// The namespaces of the objects of any example.
+    pub(crate) fn namespaces(&self) -> [String; 2] {
+        [self.namespace.clone(), self.kafka_namespace()]
+    }
+
+    /// The arguments of helm for the values of an example.
+    pub(crate) fn values_of(&self, example: &Example) -> Vec<String> {
+        let mut arguments = vec![format!("--values={}", example.values)];
+        if example.has_kafka_namespace() {
+            arguments.push(format!("--set=strimzi.namespace={}", self.kafka_namespace()));
+        }
+        arguments
+    }
+
     /// Runs helm in the namespace.
     pub(crate) fn helm(&self, arguments: &[&str]) -> Ended {
         self.helm_with(arguments, "")
@@ -29,6 +50,18 @@ impl Release {
         self.client.helm(&[arguments, &["--namespace", &self.namespace]].concat(), input)
     }
 
+    /// Runs helm in the namespace with the values of an example.
+    fn helm_for(&self, example: &Example, begin: &[&str], arguments: &[&str]) -> Ended {
+        let values = self.values_of(example);
+        let values: Vec<_> = values.iter().map(String::as_str).collect();
+        self.helm(&[begin, &values, arguments].concat())
+    }
+
+    /// The objects of an example as YAML, also those of hooks, for this release.
+    pub(crate) fn render(&self, example: &Example) -> String {
+        self.helm_for(example, &["template", RELEASE, &chart()], &[]).expect_success().printed
+    }
+
     /// Runs kubectl in the namespace.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Ended {
         self.administrator.kubectl(&[arguments, &["--namespace", &self.namespace]].concat(), input)
@@ -36,14 +69,14 @@ impl Release {
 
     /// Installs the chart and waits until all replicas are ready. Kubernetes must not warn about anything.
     pub(crate) fn install(&self, example: &Example, arguments: &[&str]) {
-        let begin = ["install", RELEASE, &chart(), "--values", &example.values, "--wait", PATIENCE];
-        let ended = self.helm(&[&begin, arguments].concat()).expect_success();
+        let ended =
+            self.helm_for(example, &["install", RELEASE, &chart(), "--wait", PATIENCE], arguments).expect_success();
         assert_eq!(warnings(&ended), [""; 0]);
     }
 
     /// Upgrades to the values of an example.
     pub(crate) fn upgrade(&self, example: &Example, arguments: &[&str]) -> Ended {
-        self.helm(&[&["upgrade", RELEASE, &chart(), "--values", &example.values], arguments].concat())
+        self.helm_for(example, &["upgrade", RELEASE, &chart()], arguments)
     }
 
     /// Upgrades with the values of the release.

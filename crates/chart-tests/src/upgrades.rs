@@ -1,9 +1,9 @@
 //! Upgrades from each example to each other one, on a path that takes every pair once.
 
 use super::{
-    example::Example,
+    example::{Conflict, Example},
     fixture::Fixture,
-    pages::{REFUSED_CLAIMS, read},
+    pages::{REFUSED_CLAIMS, REFUSED_CLASS, read},
     release::{PATIENCE, Release, warnings},
 };
 
@@ -25,8 +25,8 @@ pub(crate) fn play(fixture: &Fixture, part: usize) -> String {
     let mut refused = 0;
     for (from, to) in pairs {
         let (from, to) = (&fixture.examples[*from], &fixture.examples[*to]);
-        if from.excludes(to) {
-            expect_refusal(&release, from, to);
+        if let Some(conflict) = from.conflict_with(to) {
+            expect_refusal(&release, from, to, &conflict);
             refused += 1;
         } else {
             let ended = release.upgrade(to, &[PATIENCE]).expect_success();
@@ -38,9 +38,12 @@ pub(crate) fn play(fixture: &Fixture, part: usize) -> String {
 
 /// The upgrade fails with the error that `docs/kubernetes.md` has, and one with the values from before undoes what it has
 /// changed. Afterwards the release has the other values.
-fn expect_refusal(release: &Release, from: &Example, to: &Example) {
+fn expect_refusal(release: &Release, from: &Example, to: &Example, conflict: &Conflict) {
     let error = release.upgrade(to, &[PATIENCE]).expect_failure();
-    let documented = read(&REFUSED_CLAIMS).replace("bridge-trusthub-bridge", from.full_name());
+    let documented = match conflict {
+        Conflict::Claims => read(&REFUSED_CLAIMS).replace("bridge-trusthub-bridge", from.full_name()),
+        Conflict::LoadBalancer(class) => read(&REFUSED_CLASS).replace(r#""service.k8s.aws/nlb""#, class),
+    };
     assert!(error.contains(documented.trim()), "from {} to {}: {error}", from.name, to.name);
     release.upgrade(from, &["--wait", PATIENCE]).expect_success();
     release.uninstall();

@@ -138,7 +138,8 @@ fn start_api_server(programs: &Path, etcd: &str, users: &[&str]) -> Server {
         ("service-account-issuer", "https://kubernetes.default.svc".to_owned()),
         ("service-account-key-file", file("service-accounts.pem")),
         ("service-account-signing-key-file", file("service-accounts.pem")),
-        ("service-cluster-ip-range", "10.96.0.0/16".to_owned()),
+        // Both families, for Services that ask for them.
+        ("service-cluster-ip-range", "10.96.0.0/16,fd00:96::/112".to_owned()),
         ("authorization-mode", "RBAC".to_owned()),
         ("token-auth-file", file("tokens.csv")),
         ("audit-policy-file", configuration("audit.yaml").display().to_string()),
