@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     cluster::wait_for,
@@ -52,11 +52,10 @@ pub(crate) fn play_assigned_users(fixture: &Fixture) -> String {
 pub(crate) fn play_strict_validation(fixture: &Fixture) -> String {
     let release = fixture.release("strict-validation");
     let objects = fixture.examples.iter().flat_map(|example| &example.objects);
-    let mut kinds: BTreeMap<_, _> = objects.map(|object| (text(&object["kind"]).to_owned(), object.clone())).collect();
-    for kind in ["KafkaTopic", "KafkaUser"] {
-        kinds.entry(kind.to_owned()).or_insert_with(|| strimzi(kind));
-    }
-    for kind in ["HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor", "StatefulSet"] {
+    let kinds: BTreeMap<_, _> = objects.map(|object| (text(&object["kind"]).to_owned(), object.clone())).collect();
+    for kind in
+        ["HTTPRoute", "KafkaTopic", "KafkaUser", "PodMonitor", "PrometheusRule", "ServiceMonitor", "StatefulSet"]
+    {
         assert!(kinds.contains_key(kind), "no example has a {kind}");
     }
     for (kind, mut object) in kinds.clone() {
@@ -69,15 +68,6 @@ pub(crate) fn play_strict_validation(fixture: &Fixture) -> String {
         assert!(error.contains(&format!(r#"unknown field "{parent}.notAField""#)), "{kind}: {error}");
     }
     format!("an unknown field is refused in each of {} kinds", kinds.len())
-}
-
-fn strimzi(kind: &str) -> Value {
-    json!({
-        "apiVersion": "kafka.strimzi.io/v1",
-        "kind": kind,
-        "metadata": {"name": "bridge", "labels": {"strimzi.io/cluster": "main"}},
-        "spec": {},
-    })
 }
 
 pub(crate) fn play_quota(fixture: &Fixture) -> String {

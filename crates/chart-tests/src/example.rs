@@ -9,8 +9,8 @@ use super::cluster::{Client, project_root};
 /// The name of every release.
 pub(crate) const RELEASE: &str = "bridge";
 
-/// The namespace of the rendered examples.
-const NAMESPACE: &str = "hooks";
+/// The namespace of the rendered examples, and the one to which kubectl assigns objects without a namespace.
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 /// The annotation of objects that helm does not delete.
 const POLICY: &str = "helm.sh/resource-policy";
@@ -43,7 +43,7 @@ impl Example {
         let name = file.file_name().unwrap().to_str().unwrap();
         let name = name.strip_suffix("-values.yaml").unwrap_or_else(|| panic!("{name} does not end in -values.yaml"));
         let values = file.display().to_string();
-        let render = ["template", RELEASE, &chart(), "--namespace", NAMESPACE, "--values", &values];
+        let render = ["template", RELEASE, &chart(), "--namespace", DEFAULT_NAMESPACE, "--values", &values];
         let rendered = client.helm(&render, "").expect_success().printed;
         Self { name: name.to_owned(), values, objects: objects(client, &rendered) }
     }
@@ -78,6 +78,12 @@ impl Example {
     /// Whether some objects are in the namespace of the Kafka resource, which is another one.
     pub(crate) fn has_kafka_namespace(&self) -> bool {
         self.objects.iter().any(is_in_kafka_namespace)
+    }
+
+    /// Whether the Service has a port of all nodes that is not Kubernetes' choice.
+    pub(crate) fn has_node_port(&self) -> bool {
+        let mut ports = self.of_kind("Service").flat_map(|service| service["spec"]["ports"].as_array().unwrap());
+        ports.any(|port| port["nodePort"].is_u64())
     }
 
     /// The type and name of each object that stays when the release is uninstalled, and whether it is in the namespace of the
@@ -137,11 +143,11 @@ pub(crate) enum Conflict {
 }
 
 fn is_in_kafka_namespace(object: &Value) -> bool {
-    object["metadata"]["namespace"].as_str().is_some_and(|namespace| namespace != NAMESPACE)
+    object["metadata"]["namespace"].as_str().is_some_and(|namespace| namespace != DEFAULT_NAMESPACE)
 }
 
-/// The objects in a YAML text, which kubectl parses. It does not send them.
-fn objects(client: &Client, yaml: &str) -> Vec<Value> {
+/// The objects in a YAML text, which kubectl parses, and to which it adds missing namespaces. It does not send them.
+pub(crate) fn objects(client: &Client, yaml: &str) -> Vec<Value> {
     let parse = ["create", "--dry-run=client", "--validate=false", "--output=json", "-f", "-"];
     parse_all(&client.kubectl(&parse, yaml).expect_success().printed)
 }

@@ -1,5 +1,7 @@
 //! The cluster and the examples, which all cases share.
 
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{
@@ -16,12 +18,16 @@ const VOLUMES: usize = 400;
 /// The accounts, configuration and events that exist in every namespace, or come and go.
 const IGNORED: [&str; 2] = ["events", "events.events.k8s.io"];
 
+/// Kubernetes chooses none of the first 86 of the range itself, as long as others are free.
+const FIRST_NODE_PORT: u16 = 30_000;
+
 pub(crate) struct Fixture {
     pub(crate) cluster: ControlPlane,
     pub(crate) administrator: Client,
     pub(crate) examples: Vec<Example>,
     /// The types of objects that a namespace may contain, with commas between them.
     types: String,
+    node_ports: AtomicU16,
 }
 
 impl Fixture {
@@ -33,7 +39,8 @@ impl Fixture {
         let types = administrator.kubectl(&["api-resources", "--verbs=list", "--namespaced", "--output=name"], "");
         let types = types.expect_success().printed;
         let types: Vec<_> = types.lines().filter(|name| !IGNORED.contains(name)).collect();
-        Self { types: types.join(","), cluster, administrator, examples }
+        let node_ports = AtomicU16::new(FIRST_NODE_PORT);
+        Self { types: types.join(","), cluster, administrator, examples, node_ports }
     }
 
     /// The example of this name.
@@ -51,7 +58,9 @@ impl Fixture {
     pub(crate) fn release_of(&self, client: Client, namespace: &str) -> Release {
         let restricted = |mode: &str| (format!("pod-security.kubernetes.io/{mode}"), json!("restricted"));
         let labels: serde_json::Map<_, _> = ["enforce", "warn"].map(restricted).into_iter().collect();
-        let release = Release { client, administrator: self.administrator.clone(), namespace: namespace.to_owned() };
+        let administrator = self.administrator.clone();
+        let node_port = self.node_ports.fetch_add(1, Ordering::Relaxed);
+        let release = Release { client, administrator, namespace: namespace.to_owned(), node_port };
         for name in release.namespaces() {
             self.create(
                 &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),

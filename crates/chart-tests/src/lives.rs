@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     cluster::{TIMEOUT, wait_for},
-    example::{Example, RELEASE, parse_all},
+    example::{Example, text},
     fixture::Fixture,
-    release::{PATIENCE, Release, is_ready, warnings},
+    release::{PATIENCE, Release, is_ready, name_of, warnings},
 };
 
 pub(crate) fn play(fixture: &Fixture, example: &Example) -> String {
@@ -20,8 +20,9 @@ pub(crate) fn play(fixture: &Fixture, example: &Example) -> String {
     release.install(example, &[]);
     assert_eq!(ready_replicas(&release), example.replicas());
     let objects = check_strictly(&release, example);
+    check_stored_as_written(&release);
     release.test().expect_success();
-    let installed = manifest(&release);
+    let installed = release.manifest();
 
     let values = release.values();
     let annotate = ["--set", "podAnnotations.example\\.com/changed=yes", "--wait", PATIENCE];
@@ -33,7 +34,7 @@ pub(crate) fn play(fixture: &Fixture, example: &Example) -> String {
     assert!(release.replicas().iter().all(is_changed), "all replicas were replaced");
 
     release.roll_back(1, &["--wait"]);
-    assert_eq!(manifest(&release), installed, "the objects after the rollback");
+    assert_eq!(release.manifest(), installed, "the objects after the rollback");
     assert!(!release.replicas().iter().any(is_changed), "all replicas were replaced again");
     assert_eq!(ready_replicas(&release), example.replicas());
 
@@ -77,19 +78,48 @@ fn ready_replicas(release: &Release) -> usize {
     release.replicas().iter().filter(|pod| is_ready(pod)).count()
 }
 
-fn manifest(release: &Release) -> String {
-    release.helm(&["get", "manifest", RELEASE]).expect_success().printed
-}
-
 /// Lets the API server validate all objects of the example, also those of hooks. It must know every field.
 fn check_strictly(release: &Release, example: &Example) -> usize {
-    let rendered = release.render(example);
-    let apply =
-        ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--output=json"];
-    let ended = release.kubectl(&[&apply[..], &["-f", "-"]].concat(), &rendered).expect_success();
+    let objects = release.render(example);
+    let apply = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"];
+    let ended = release.administrator.kubectl(&apply, &list_of(&objects)).expect_success();
     assert_eq!(ended.diagnostics, "");
-    let objects = parse_all(&ended.printed).into_iter();
-    objects.map(|object| object["items"].as_array().map_or(1, Vec::len)).sum()
+    objects.len()
+}
+
+/// Tools that compare manifests with a cluster, such as Argo CD, see no difference: every field that the chart writes has the same
+/// value in the cluster, where others have the defaults of Kubernetes.
+fn check_stored_as_written(release: &Release) {
+    let written = release.manifest();
+    let get = ["get", "--output=json", "-f", "-"];
+    let stored = release.administrator.kubectl(&get, &list_of(&written)).expect_success().printed;
+    let stored: Value = serde_json::from_str(&stored).unwrap();
+    let stored = stored["items"].as_array().unwrap();
+    assert_eq!(stored.len(), written.len());
+    for (written, stored) in written.iter().zip(stored) {
+        let title = format!("{} {}", text(&written["kind"]), name_of(written));
+        assert_eq!(first_difference(written, stored), None, "{title}: {stored}");
+    }
+}
+
+fn list_of(objects: &[Value]) -> String {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
+}
+
+/// The path of the first field that has another value.
+fn first_difference(written: &Value, stored: &Value) -> Option<String> {
+    match (written, stored) {
+        (Value::Object(fields), Value::Object(_)) => fields
+            .iter()
+            .find_map(|(name, value)| first_difference(value, &stored[name]).map(|path| format!("/{name}{path}"))),
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
+            let pairs = items.iter().zip(others).enumerate();
+            pairs
+                .into_iter()
+                .find_map(|(index, (item, other))| first_difference(item, other).map(|path| format!("/{index}{path}")))
+        }
+        (written, stored) => (written != stored).then(|| format!(": {written} became {stored}")),
+    }
 }
 
 /// Waits until the namespace contains nothing else; the controllers delete some objects later than helm.

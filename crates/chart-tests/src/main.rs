@@ -18,6 +18,7 @@ mod cluster;
 mod drain;
 mod example;
 mod fixture;
+mod immutable;
 mod installer;
 mod lives;
 mod pages;
@@ -77,6 +78,8 @@ fn cases(fixture: &Fixture) -> Vec<Case<'_>> {
         case("rolling update that fails", rolling::play_failure),
         case("evictions", rolling::play_evictions),
         case("volumes", volumes::play),
+        case("load balancer", immutable::play_load_balancer),
+        case("names", immutable::play_names),
         case("pod security", admission::play_pod_security),
         case("pod security without user ids", admission::play_assigned_users),
         case("strict validation", admission::play_strict_validation),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     cluster::{Client, Ended, wait_for},
-    example::{Example, RELEASE, chart, text},
+    example::{DEFAULT_NAMESPACE, Example, RELEASE, chart, objects, text},
 };
 
 /// Far longer than helm waits for anything here. A case that expects helm to give up says how long it waits.
@@ -17,6 +17,8 @@ pub(crate) struct Release {
     pub(crate) administrator: Client,
     /// The namespace. That of its Kafka resource is [`kafka_namespace`](Self::kafka_namespace).
     pub(crate) namespace: String,
+    /// A port of all nodes that no other release has.
+    pub(crate) node_port: u16,
 }
 
 impl Release {
@@ -34,6 +36,9 @@ impl Release {
     /// The arguments of helm for the values of an example.
     pub(crate) fn values_of(&self, example: &Example) -> Vec<String> {
         let mut arguments = vec![format!("--values={}", example.values)];
+        if example.has_node_port() {
+            arguments.push(format!("--set=service.nodePort={}", self.node_port));
+        }
         if example.has_kafka_namespace() {
             arguments.push(format!("--set=strimzi.namespace={}", self.kafka_namespace()));
         }
@@ -57,9 +62,25 @@ impl Release {
         self.helm(&[begin, &values, arguments].concat())
     }
 
-    /// The objects of an example as YAML, also those of hooks, for this release.
-    pub(crate) fn render(&self, example: &Example) -> String {
-        self.helm_for(example, &["template", RELEASE, &chart()], &[]).expect_success().printed
+    /// The objects of an example, also those of hooks, for this release.
+    pub(crate) fn render(&self, example: &Example) -> Vec<Value> {
+        self.parse(&self.helm_for(example, &["template", RELEASE, &chart()], &[]).expect_success().printed)
+    }
+
+    /// The objects of the release without those of hooks.
+    pub(crate) fn manifest(&self) -> Vec<Value> {
+        self.parse(&self.helm(&["get", "manifest", RELEASE]).expect_success().printed)
+    }
+
+    /// The objects in a YAML text. Those without a namespace get that of the release.
+    fn parse(&self, yaml: &str) -> Vec<Value> {
+        let mut objects = objects(&self.administrator, yaml);
+        for object in &mut objects {
+            if object["metadata"]["namespace"] == DEFAULT_NAMESPACE {
+                object["metadata"]["namespace"] = self.namespace.as_str().into();
+            }
+        }
+        objects
     }
 
     /// Runs kubectl in the namespace.
@@ -153,6 +174,11 @@ pub(crate) fn warnings(ended: &Ended) -> Vec<&str> {
 
 pub(crate) fn name_of(object: &Value) -> &str {
     text(&object["metadata"]["name"])
+}
+
+/// What tells pods from others of the same name.
+pub(crate) fn identities(pods: &[Value]) -> Vec<&Value> {
+    pods.iter().map(|pod| &pod["metadata"]["uid"]).collect()
 }
 
 /// Whether a pod is ready and will stay.

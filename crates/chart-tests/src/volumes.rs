@@ -1,11 +1,11 @@
 //! Volumes that become larger, as `docs/kubernetes.md` describes it: no replica restarts.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     fixture::Fixture,
     pages::{REFUSED_CLAIMS, read},
-    release::{PATIENCE, is_ready},
+    release::{PATIENCE, identities, is_ready},
 };
 
 pub(crate) fn play(fixture: &Fixture) -> String {
@@ -37,8 +37,4 @@ pub(crate) fn play(fixture: &Fixture) -> String {
         "the new StatefulSet adopts the replicas"
     );
     "refused as documented, and then enlarged without a restart".to_owned()
-}
-
-fn identities(pods: &[Value]) -> Vec<&Value> {
-    pods.iter().map(|pod| &pod["metadata"]["uid"]).collect()
 }
