@@ -5,19 +5,34 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
+    cluster::Helm,
     example::text,
     fixture::{Fixture, INSTALLER},
     pages::{INSTALLERS_ROLE, read},
-    release::PATIENCE,
+    release::{PATIENCE, Release},
 };
 
 pub(crate) fn play(fixture: &Fixture) -> String {
-    let release = fixture.release_of(fixture.cluster.user(INSTALLER), INSTALLER);
-    let role = release.kubectl(&["create", "--dry-run=client", "--output=json", "-f", "-"], &read(&INSTALLERS_ROLE));
-    let role: Value = serde_json::from_str(&role.expect_success().printed).unwrap();
-    grant(fixture, &role, &release.namespace);
-    grant(fixture, &only_for_strimzi(&role), &release.kafka_namespace());
+    let create = ["create", "--dry-run=client", "--output=json", "-f", "-"];
+    let role = fixture.administrator.kubectl(&create, &read(&INSTALLERS_ROLE)).expect_success().printed;
+    let role: Value = serde_json::from_str(&role).unwrap();
+    let used: BTreeSet<_> = [(Helm::Three, "installer"), (Helm::Four, "installer-with-helm-4")]
+        .into_iter()
+        .flat_map(|(helm, namespace)| {
+            let release = fixture.release_of(fixture.cluster.user(INSTALLER).with_helm(helm), namespace);
+            grant(fixture, &role, &release.namespace);
+            grant(fixture, &only_for_strimzi(&role), &release.kafka_namespace());
+            install_all(fixture, &release);
+            used(&fixture.cluster.audited(), &release.namespaces())
+        })
+        .collect();
+    let allowed = allowed(&role);
+    assert_eq!(used, allowed, "requests that were made (left), and those that the Role allows (right)");
+    format!("{} examples with {} permissions, all of which are used", fixture.examples.len(), allowed.len())
+}
 
+/// Uses helm in every way with each example.
+fn install_all(fixture: &Fixture, release: &Release) {
     for example in &fixture.examples {
         release.create_claims(example.drained_claims());
         let soon = ["--set", "minReadySeconds=0", "--wait", PATIENCE];
@@ -29,11 +44,6 @@ pub(crate) fn play(fixture: &Fixture) -> String {
         release.roll_back(1, &["--wait"]);
         release.uninstall();
     }
-
-    let used = used(&fixture.cluster.audited(), &release.namespaces());
-    let allowed = allowed(&role);
-    assert_eq!(used, allowed, "requests that were made (left), and those that the Role allows (right)");
-    format!("{} examples with {} permissions, all of which are used", fixture.examples.len(), allowed.len())
 }
 
 /// Gives the installer a Role in a namespace.

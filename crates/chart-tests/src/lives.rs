@@ -5,14 +5,18 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::{
-    cluster::{TIMEOUT, wait_for},
+    cluster::{Helm, TIMEOUT, wait_for},
     example::{Example, text},
     fixture::Fixture,
     release::{PATIENCE, Release, is_ready, name_of, warnings},
 };
 
-pub(crate) fn play(fixture: &Fixture, example: &Example) -> String {
-    let release = fixture.release(&format!("lives-{}", example.name));
+pub(crate) fn play(fixture: &Fixture, example: &Example, helm: Helm) -> String {
+    let namespace = match helm {
+        Helm::Three => format!("lives-{}", example.name),
+        Helm::Four => format!("lives-{}-with-helm-4", example.name),
+    };
+    let release = fixture.release_of(fixture.administrator.clone().with_helm(helm), &namespace);
     wait_until_furnished(fixture, &release);
     release.create_claims(example.drained_claims());
     let before = fixture.contents(&release);

@@ -39,6 +39,7 @@ use std::{
     time::Instant,
 };
 
+use cluster::Helm;
 use fixture::Fixture;
 
 /// How many cases run at the same time. They wait for pods more than they compute.
@@ -85,9 +86,11 @@ fn cases(fixture: &Fixture) -> Vec<Case<'_>> {
         case("strict validation", admission::play_strict_validation),
         case("quota", admission::play_quota),
     ];
-    let lives = fixture.examples.iter().map(|example| Case {
-        name: format!("lives {}", example.name),
-        play: Box::new(move |fixture| lives::play(fixture, example)),
+    let lives = [("", Helm::Three), (" with Helm 4", Helm::Four)].into_iter().flat_map(|(suffix, helm)| {
+        fixture.examples.iter().map(move |example| Case {
+            name: format!("lives {}{suffix}", example.name),
+            play: Box::new(move |fixture| lives::play(fixture, example, helm)),
+        })
     });
     upgrades.chain(single).chain(lives).collect()
 }

@@ -15,6 +15,14 @@ pub(crate) struct Client {
     pub(super) kubectl: PathBuf,
     /// The folder with the user's `kubeconfig`, and with the caches of the tools.
     pub(super) home: PathBuf,
+    pub(super) helm: Helm,
+}
+
+/// A major version of Helm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Helm {
+    Three,
+    Four,
 }
 
 /// What a program has printed until it ended.
@@ -31,6 +39,11 @@ pub(crate) struct Ended {
 }
 
 impl Client {
+    /// The same user with another version of Helm.
+    pub(crate) fn with_helm(self, helm: Helm) -> Self {
+        Self { helm, ..self }
+    }
+
     /// Runs kubectl with these arguments and this input.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Ended {
         run(self.kubectl_command().args(arguments), input)
@@ -38,7 +51,7 @@ impl Client {
 
     /// Runs helm with these arguments and this input.
     pub(crate) fn helm(&self, arguments: &[&str], input: &str) -> Ended {
-        run(self.prepare(&mut Command::new(helm())).args(arguments), input)
+        run(self.prepare(&mut Command::new(self.helm.program())).args(arguments), input)
     }
 
     /// kubectl, not started.
@@ -70,10 +83,16 @@ impl Ended {
     }
 }
 
-/// The path of helm. The first use on a machine builds it.
-fn helm() -> &'static Path {
-    static HELM: LazyLock<PathBuf> = LazyLock::new(|| printed_by("scripts/helm"));
-    &HELM
+impl Helm {
+    /// The path of helm. The first use on a machine builds it.
+    fn program(self) -> &'static Path {
+        static THREE: LazyLock<PathBuf> = LazyLock::new(|| printed_by("scripts/helm", &["3"]));
+        static FOUR: LazyLock<PathBuf> = LazyLock::new(|| printed_by("scripts/helm", &["4"]));
+        match self {
+            Self::Three => &THREE,
+            Self::Four => &FOUR,
+        }
+    }
 }
 
 /// Runs a program that reads all of its input before it prints much.

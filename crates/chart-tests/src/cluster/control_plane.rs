@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    client::Client,
+    client::{Client, Helm},
     files::{configuration, make_folder, printed_by},
     server::{Server, free_port},
     wait::{TIMEOUT, wait_for},
@@ -35,7 +35,7 @@ impl ControlPlane {
     /// are ready. The nodes, and the other objects of `tests/kubernetes/environment.yaml`, exist then, and so do the
     /// definitions of the Gateway API, of the prometheus-operator and of Strimzi.
     pub(crate) fn start(users: &[&str]) -> Self {
-        let folder = printed_by("scripts/kubernetes");
+        let folder = printed_by("scripts/kubernetes", &[]);
         let programs = folder.join("bin");
         let (etcd, address) = start_etcd(&programs);
         let api_server = start_api_server(&programs, &address, users);
@@ -80,7 +80,7 @@ impl ControlPlane {
 
     /// One of the users with which the cluster was started.
     pub(crate) fn user(&self, name: &str) -> Client {
-        Client { kubectl: self.programs.join("kubectl"), home: home_of(self.api_server.folder(), name) }
+        client_of(&self.programs, self.api_server.folder(), name)
     }
 
     /// The requests so far of the users that `tests/kubernetes/audit.yaml` names.
@@ -148,7 +148,7 @@ fn start_api_server(programs: &Path, etcd: &str, users: &[&str]) -> Server {
         command.arg(format!("--{flag}={value}"));
     }
     let server = Server::start(&command, folder.clone());
-    let administrator = Client { kubectl: programs.join("kubectl"), home: home_of(&folder, ADMINISTRATOR) };
+    let administrator = client_of(programs, &folder, ADMINISTRATOR);
     wait_for("the API server is ready", || {
         administrator.kubectl(&["get", "--raw", "/readyz"], "").succeeded.then_some(())
     });
@@ -191,6 +191,10 @@ fn make_token() -> String {
 /// The folder of a user in that of the API server.
 fn home_of(api_server: &Path, user: &str) -> PathBuf {
     api_server.join("users").join(user)
+}
+
+fn client_of(programs: &Path, api_server: &Path, user: &str) -> Client {
+    Client { kubectl: programs.join("kubectl"), home: home_of(api_server, user), helm: Helm::Three }
 }
 
 /// Creates the key with which the tokens of service accounts are signed.

@@ -17,8 +17,9 @@ pub(crate) fn configuration(name: &str) -> PathBuf {
 }
 
 /// The path that a script prints after it has installed something there. Its progress is shown.
-pub(crate) fn printed_by(script: &str) -> PathBuf {
-    let output = Command::new(project_root().join(script)).stderr(Stdio::inherit()).output().unwrap();
+pub(crate) fn printed_by(script: &str, arguments: &[&str]) -> PathBuf {
+    let mut command = Command::new(project_root().join(script));
+    let output = command.args(arguments).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "{script} failed");
     String::from_utf8(output.stdout).unwrap().trim_end().into()
 }

@@ -10,7 +10,7 @@ mod server;
 mod wait;
 
 pub(crate) use self::{
-    client::{Client, Ended},
+    client::{Client, Ended, Helm},
     control_plane::ControlPlane,
     files::project_root,
     wait::{TIMEOUT, wait_for},
