@@ -54,6 +54,8 @@ impl ControlPlane {
             &[
                 "--leader-elect=false",
                 "--secure-port=0",
+                // kwok reports the state of a node every few minutes. A node that is thought lost takes its pods with it.
+                "--node-monitor-grace-period=24h",
                 &format!("--service-account-private-key-file={}", file("service-accounts.pem")),
                 &format!("--root-ca-file={}", file("certificates/apiserver.crt")),
             ],
