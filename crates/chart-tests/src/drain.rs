@@ -35,11 +35,11 @@ pub(crate) fn play(fixture: &Fixture) -> String {
     let error = release.upgrade_reusing(&up).expect_failure();
     assert!(error.contains("drain.ordinals: replica 1 is not scaled down"), "{error}");
     release
-        .upgrade_reusing(&[&up[..], &["--set", "drain.ordinals={}", "--wait", PATIENCE]].concat())
+        .upgrade_reusing(&[&up[..], &["--set-json", "drain.ordinals=[]", "--wait", PATIENCE]].concat())
         .expect_success();
     assert_eq!(completed(&release), 3);
     assert_eq!(release.replicas().len(), 3);
-    "failed while the jobs did, drained two spools, skipped a deleted one, and stopped after `drain.ordinals={}`"
+    "failed while the jobs did, drained two spools, skipped a deleted one, and stopped after `drain.ordinals=[]`"
         .to_owned()
 }
 

@@ -80,7 +80,7 @@ WARNING: drain.ordinals names {{ . }}, but there is no volume claim spool-{{ inc
 {{- if .Values.drain.ordinals }}
 
 WARNING: Helm stores drain.ordinals with the release. With --reuse-values the next upgrade drains the same volumes again, if
-they still exist, and cannot raise replicaCount above them; empty it in the next upgrade: --set 'drain.ordinals={}'
+they still exist, and cannot raise replicaCount above them; empty it in the next upgrade: --set-json 'drain.ordinals=[]'
 {{- end }}
 {{- if and .Values.strimzi.enabled (ne (include "trusthub-bridge.strimziNamespace" .) .Release.Namespace) }}
 {{- $kafka := include "trusthub-bridge.kafka" . | fromJson }}

@@ -206,7 +206,7 @@ persistence.size: {{ .Values.persistence.size }} is too small for spool.maxBytes
 {{- end }}
 {{- range .Values.drain.ordinals }}
 {{- if lt (int .) (int $.Values.replicaCount) }}
-drain.ordinals: replica {{ . }} is not scaled down, and its spool is in use; write ordinals of {{ $.Values.replicaCount }} (replicaCount) or above; if they are left from an earlier upgrade, add --set 'drain.ordinals={}'
+drain.ordinals: replica {{ . }} is not scaled down, and its spool is in use; write ordinals of {{ $.Values.replicaCount }} (replicaCount) or above; if they are left from an earlier upgrade, add --set-json 'drain.ordinals=[]'
 {{- end }}
 {{- end }}
 {{- if and .Values.drain.ordinals (not .Values.persistence.enabled) }}

@@ -105,6 +105,9 @@ fn notes_warn_of_risky_settings() {
 fn notes_say_that_reused_values_repeat_a_drain() {
     let values = json!({ "replicaCount": 2, "drain": { "ordinals": [2] } });
     let notes_of_drain = notes(values);
-    assert!(notes_of_drain.contains("empty it in the next upgrade: --set 'drain.ordinals={}'"), "{notes_of_drain}");
+    assert!(
+        notes_of_drain.contains("empty it in the next upgrade: --set-json 'drain.ordinals=[]'"),
+        "{notes_of_drain}"
+    );
     assert!(!notes(json!({})).contains("drain.ordinals"));
 }

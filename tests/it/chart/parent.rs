@@ -77,7 +77,7 @@ fn parent_can_leave_users_and_groups_to_the_cluster() {
 fn reset_ordinals_render_no_drain_beside_the_reused_values() {
     let reused = example("drain");
     assert!(!reused.of_kind("Job").is_empty());
-    let rendered = template(&["--values", &reused.values, "--set", "drain.ordinals={}"], &Value::Null).unwrap();
+    let rendered = template(&["--values", &reused.values, "--set-json", "drain.ordinals=[]"], &Value::Null).unwrap();
     let rendered = objects(&rendered, &[]).unwrap();
     assert!(rendered.iter().all(|object| object["kind"] != "Job"));
     assert_eq!(rendered.len(), reused.objects.len() - reused.of_kind("Job").len());
