@@ -44,8 +44,7 @@ fn config(more: &[(&str, &str)]) -> Config {
 }
 
 /// A certificate and a key, as far as the configuration looks.
-pub(crate) const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\
-                     -----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+pub(crate) const PEM: &[u8] = include_bytes!("../fixtures/config/certificate-and-key.pem");
 
 /// Writes a file that no other test uses.
 fn file(name: &str, content: &[u8]) -> PathBuf {

@@ -4,7 +4,10 @@ use std::{fs::File, io::Read as _, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::SecretString;
-use x509_cert::{Certificate, der::Decode as _};
+use x509_cert::{
+    der::{Decode as _, SliceReader, Tagged as _, asn1::AnyRef},
+    time::Validity,
+};
 
 use crate::{
     config::{catalogue::Variable, validate::Validator},
@@ -23,7 +26,7 @@ const DASHES: &str = "-----";
 pub struct Certificates {
     /// The certificates alone, in PEM format, without the text between them.
     pub pem: String,
-    /// When the first of them expires. A certificate that is not a valid X.509 certificate is left out.
+    /// When the first of them expires.
     pub first_expiry: Option<Timestamp>,
     /// When the last of them expires.
     pub last_expiry: Option<Timestamp>,
@@ -43,16 +46,33 @@ pub(super) fn read_certificates(path: &str, variable: &Variable, validator: &mut
     let blocks = read_blocks(path, variable, validator)?;
     let certificates: Vec<_> =
         blocks.iter().filter(|block| ["CERTIFICATE", "X509 CERTIFICATE"].contains(&&*block.label)).collect();
+    if blocks.iter().any(|block| block.label == "TRUSTED CERTIFICATE") {
+        let instead = "write BEGIN CERTIFICATE blocks, as openssl x509 makes of it";
+        validator.report(
+            variable,
+            format!("names a file with a block BEGIN TRUSTED CERTIFICATE, which librdkafka skips; {instead}"),
+        );
+        return None;
+    }
     if certificates.is_empty() {
         let instead = "write the path of a PEM file with at least one block BEGIN CERTIFICATE";
         validator.report(variable, format!("names a file without a certificate; {instead}"));
         return None;
     }
-    let expiries = || certificates.iter().filter_map(|block| expiry(block));
+    let mut expiries = Vec::new();
+    for (number, certificate) in (1..).zip(&certificates) {
+        let Some(expiry) = expiry(certificate) else {
+            let instead = "replace it, or remove it if no broker needs it";
+            validator
+                .report(variable, format!("names a file whose certificate number {number} is not valid; {instead}"));
+            return None;
+        };
+        expiries.push(expiry);
+    }
     Some(Certificates {
         pem: certificates.iter().map(|block| &*block.text).collect(),
-        first_expiry: expiries().min(),
-        last_expiry: expiries().max(),
+        first_expiry: expiries.iter().min().copied(),
+        last_expiry: expiries.iter().max().copied(),
     })
 }
 
@@ -97,6 +117,8 @@ pub(super) fn is_folder(path: &str) -> bool {
 
 /// The blocks of the text; `None` if the last one has no end.
 fn blocks(text: &str) -> Option<Vec<Block>> {
+    // Files that were joined, the first of which did not end with a line break.
+    let text = text.replace("----------BEGIN ", "-----\n-----BEGIN ");
     let (mut found, mut open) = (Vec::new(), None::<Block>);
     for line in text.lines().map(str::trim) {
         match &mut open {
@@ -121,9 +143,20 @@ fn label(line: &str, mark: &str) -> Option<String> {
     line.strip_prefix(mark)?.strip_suffix(DASHES).map(str::to_owned)
 }
 
+/// When a certificate expires (RFC 5280, section 4.1). Reads only what is needed for that: OpenSSL also accepts certificates whose
+/// other fields do not conform.
 fn expiry(certificate: &Block) -> Option<Timestamp> {
     let der = STANDARD.decode(&certificate.body).ok()?;
-    let not_after = Certificate::from_der(&der).ok()?.tbs_certificate().validity().not_after;
+    let certificate = AnyRef::decode(&mut SliceReader::new(&der).ok()?).ok()?;
+    let content = AnyRef::decode(&mut SliceReader::new(certificate.value()).ok()?).ok()?;
+    let mut fields = SliceReader::new(content.value()).ok()?;
+    // The first version of certificates has no field for it.
+    let version_or_serial = AnyRef::decode(&mut fields).ok()?;
+    let before_validity = if version_or_serial.tag().is_context_specific() { 3 } else { 2 };
+    for _ in 0..before_validity {
+        AnyRef::decode(&mut fields).ok()?;
+    }
+    let not_after = <Validity>::decode(&mut fields).ok()?.not_after;
     let seconds = not_after.to_unix_duration().as_secs();
     Timestamp::from_unix_millis(i64::try_from(seconds).ok()?.checked_mul(1_000)?)
 }
@@ -176,12 +209,30 @@ IQD+a3uhxHqQcPKwUHITILNnrUVmQhxXxHOfYdFbtDkVeg==
 
     #[test]
     fn certificates_are_read_without_what_is_between_them() {
-        let unparsable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let text = [b"issued by \xe9\xff\r\n", CERTIFICATE.as_bytes(), KEY.as_bytes(), unparsable.as_bytes()].concat();
+        let text = [b"issued by \xe9\xff\r\n", CERTIFICATE.as_bytes(), KEY.as_bytes()].concat();
         let read = certificates("chain", &text).unwrap();
-        assert_eq!(read.pem, [CERTIFICATE, unparsable].concat());
+        assert_eq!(read.pem, CERTIFICATE);
         let expiry = read.first_expiry.unwrap();
         assert_eq!((expiry.to_string().as_str(), read.last_expiry), ("2036-11-27T03:43:23.000Z", Some(expiry)));
+    }
+
+    #[test]
+    fn certificates_of_joined_files_need_no_line_break_between_them() {
+        let joined = [CERTIFICATE.trim_end(), CERTIFICATE].concat();
+        assert_eq!(certificates("joined", joined.as_bytes()).unwrap().pem, CERTIFICATE.repeat(2));
+    }
+
+    #[test]
+    fn certificate_that_cannot_be_used_is_a_problem_with_its_number() {
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let problem = certificates("broken", [CERTIFICATE, broken].concat().as_bytes()).unwrap_err();
+        assert!(
+            problem.contains("KAFKA_SSL_CA_LOCATION: names a file whose certificate number 2 is not valid"),
+            "{problem}"
+        );
+        let trusted = CERTIFICATE.replace("CERTIFICATE", "TRUSTED CERTIFICATE");
+        let problem = certificates("trusted", [CERTIFICATE, &trusted].concat().as_bytes()).unwrap_err();
+        assert!(problem.contains("BEGIN TRUSTED CERTIFICATE, which librdkafka skips; write BEGIN"), "{problem}");
     }
 
     #[test]
