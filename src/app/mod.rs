@@ -201,6 +201,7 @@ impl Service {
         let admin = steps::serve_admin(ports.admin, metrics.shared, (&sink, &spool), &shutdown_flag, &liveness)?;
         let public = steps::serve_callbacks(ports.public, &config, &pipeline, &shutdown_flag, &liveness)?;
         let schema_registry = steps::learn_schema_ids(&liveness, &sink);
+        steps::watch_msk_login(&liveness, &config.kafka)?;
         let kafka_renewal = steps::renew_kafka_credentials(&liveness, &sink, &config.kafka);
         let registry_password = steps::reload_registry_password(&liveness, &config.kafka);
         let kafka_probe = steps::probe_kafka(&liveness, &sink, config.kafka);

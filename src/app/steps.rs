@@ -125,6 +125,14 @@ pub(super) fn renew_kafka_credentials(
     })
 }
 
+/// Watches the thread that renews the tokens of Amazon MSK, if the login has them.
+pub(super) fn watch_msk_login(liveness: &Liveness, config: &KafkaConfig) -> io::Result<()> {
+    kafka::beat_with_msk_login(config, || {
+        let heartbeat = liveness.register("the login to Amazon MSK");
+        Box::new(move || heartbeat.beat())
+    })
+}
+
 /// Changes between Kafka and the spool.
 pub(super) fn control_failover(liveness: &Liveness, failover: FailoverController) -> BackgroundTask {
     BackgroundTask::start(liveness, "the failover controller", |stop| failover.run(stop))

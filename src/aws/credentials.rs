@@ -42,7 +42,7 @@ impl CredentialClient {
         Ok(Self { msk: msk.clone(), http })
     }
 
-    /// Requests credentials that are valid at this time. Blocks while it reads the file of a token.
+    /// Requests credentials that are valid at this time.
     ///
     /// # Errors
     /// [`CredentialError`].

@@ -6,7 +6,7 @@
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
 //! | request credentials | none, asynchronous | none | 10 s for each request, of which a source needs at most three; 64 KiB |
-//! | read the file of a token | the caller's, which may block | none | 64 KiB |
+//! | read the file of a token | `aws-token-file`, one at a time | none | 64 KiB, and no time: the next request waits for it |
 
 mod agent;
 mod credentials;

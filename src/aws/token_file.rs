@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::error::CredentialError;
+use crate::blocking::{self, BlockingError};
 
 /// The largest file of a token.
 const MAX_FILE_BYTES: u64 = 65_536;
@@ -20,8 +21,23 @@ pub(super) enum TokenForm {
     Header,
 }
 
-/// Reads a token that another program keeps current. Blocks.
-pub(super) fn read_token(variable: &'static str, path: &Path, form: TokenForm) -> Result<String, CredentialError> {
+/// Reads a token that another program keeps current. The thread of the caller does not block, so a slow disk does not look like
+/// a loop that has stopped.
+pub(super) async fn read_token(
+    variable: &'static str,
+    path: &Path,
+    form: TokenForm,
+) -> Result<String, CredentialError> {
+    let path = path.to_owned();
+    let reason = match blocking::run("aws-token-file", move || read(variable, &path, form)).await {
+        Ok(read) => return read,
+        Err(BlockingError::NoThread(error)) => error.kind(),
+        Err(BlockingError::Panicked) => io::ErrorKind::Other,
+    };
+    Err(CredentialError::TokenFile { variable, reason })
+}
+
+fn read(variable: &'static str, path: &Path, form: TokenForm) -> Result<String, CredentialError> {
     let failed = |error: io::Error| CredentialError::TokenFile { variable, reason: error.kind() };
     // Opening a pipe would wait for a writer.
     if !fs::metadata(path).map_err(failed)?.is_file() {
@@ -45,7 +61,7 @@ mod tests {
     use super::*;
 
     fn problem(path: &Path) -> String {
-        read_token("VARIABLE", path, TokenForm::Word).unwrap_err().to_string()
+        read("VARIABLE", path, TokenForm::Word).unwrap_err().to_string()
     }
 
     #[test]
@@ -54,15 +70,15 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join("token");
         fs::write(&file, " a.b-c_d=\r\n").unwrap();
-        assert_eq!(read_token("VARIABLE", &file, TokenForm::Word).unwrap(), "a.b-c_d=");
+        assert_eq!(read("VARIABLE", &file, TokenForm::Word).unwrap(), "a.b-c_d=");
         for text in ["", "\n", "two words", "ä", &"a".repeat(65_537)] {
             fs::write(&file, text).unwrap();
             assert!(problem(&file).starts_with("VARIABLE cannot be read (invalid data); "), "{}", problem(&file));
         }
         fs::write(&file, "Basic static%20token2\n").unwrap();
-        assert_eq!(read_token("VARIABLE", &file, TokenForm::Header).unwrap(), "Basic static%20token2");
+        assert_eq!(read("VARIABLE", &file, TokenForm::Header).unwrap(), "Basic static%20token2");
         fs::write(&file, "two\nlines").unwrap();
-        assert!(read_token("VARIABLE", &file, TokenForm::Header).is_err());
+        assert!(read("VARIABLE", &file, TokenForm::Header).is_err());
         fs::remove_file(&file).unwrap();
         assert!(problem(&file).contains("(entity not found)"));
         assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());

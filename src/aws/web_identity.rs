@@ -42,7 +42,7 @@ pub(super) async fn fetch(
     identity: &WebIdentity,
     region: &str,
 ) -> Result<AwsCredentials, CredentialError> {
-    let token = read_token("AWS_WEB_IDENTITY_TOKEN_FILE", &identity.token_file, TokenForm::Word)?;
+    let token = read_token("AWS_WEB_IDENTITY_TOKEN_FILE", &identity.token_file, TokenForm::Word).await?;
     let form = [
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),

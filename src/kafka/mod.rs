@@ -81,6 +81,7 @@ pub(crate) use last_run::LastRun;
 pub(crate) use leader::{LeaderElection, LeaderElectionError, LeadershipLost, LeaseGuard};
 pub(crate) use leader_task::LeaderTask;
 pub(crate) use metrics::KafkaMetrics;
+pub(crate) use msk_login::beat_with_msk_login;
 pub(crate) use partitioner::partition_of;
 pub(crate) use producer::KafkaSink;
 pub(crate) use projection::{

@@ -6,12 +6,12 @@
 //!
 //! | Call | Thread | Lock | Bound |
 //! | --- | --- | --- | --- |
-//! | request credentials, read the file of a token | `kafka-aws-login`, for as long as the process lives | none | that of [`aws`](crate::aws) |
+//! | request credentials | `kafka-aws-login`, for as long as the process lives | none | that of [`aws`](crate::aws) |
 //! | set the token of all clients | the same | the state's | none of the calls waits |
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -19,13 +19,13 @@ use std::{
 use kafka_token::{ClientToken, SetTokenError};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::runtime::Builder;
+use tokio::{runtime::Builder, time::interval};
 
 use super::{token_failure, token_receiver::TokenReceiver};
 use crate::{
-    aws::{AwsCredentials, CredentialClient, CredentialError, TOKEN_LIFETIME, msk_token},
-    config::MskIamConfig,
-    domain::{Timestamp, USER_AGENT},
+    aws::{AwsCredentials, CredentialClient, CredentialError, TOKEN_LIFETIME, USER_AGENT, msk_token},
+    config::{KafkaConfig, MskIamConfig, SaslLogin, Security},
+    domain::Timestamp,
 };
 
 /// The time from a failure to the next attempt, as librdkafka has it for the tokens that it requests itself.
@@ -37,6 +37,18 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 /// By how much credentials outlive a token for which no others are requested.
 const MARGIN: Duration = Duration::from_secs(60);
 
+/// Lets the thread that renews the tokens of Amazon MSK beat every second, for as long as the process lives. Without such a
+/// login, there is none.
+///
+/// # Errors
+/// When the system has no thread for it.
+pub(crate) fn beat_with_msk_login(kafka: &KafkaConfig, beat: impl FnOnce() -> Beat) -> io::Result<()> {
+    if let Security::Sasl { login: SaslLogin::MskIam(msk), .. } = &*kafka.credentials.security() {
+        TokenRefresher::of(msk)?.beat.get_or_init(beat);
+    }
+    Ok(())
+}
+
 /// The refreshers of this process: one for each configuration, so usually one.
 static REFRESHERS: Mutex<Vec<(Arc<MskIamConfig>, Arc<TokenRefresher>)>> = Mutex::new(Vec::new());
 
@@ -44,7 +56,12 @@ static REFRESHERS: Mutex<Vec<(Arc<MskIamConfig>, Arc<TokenRefresher>)>> = Mutex:
 #[derive(Default)]
 pub(super) struct TokenRefresher {
     state: Mutex<RefreshState>,
+    /// What its thread calls every second.
+    beat: OnceLock<Beat>,
 }
+
+/// Shows that a thread runs.
+type Beat = Box<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
 struct RefreshState {
@@ -109,10 +126,25 @@ impl TokenRefresher {
         TokenRegistration { refresher: self, id }
     }
 
-    async fn run(self: Arc<Self>, mut credentials: CredentialCache) {
+    async fn run(self: Arc<Self>, credentials: CredentialCache) {
+        // On one thread, so that the beats end with the renewals.
+        tokio::join!(self.renew_again(credentials), self.beat_every_second());
+    }
+
+    async fn renew_again(&self, mut credentials: CredentialCache) {
         loop {
             let pause = self.renew(&mut credentials, || SystemTime::now().into()).await;
             wait(SystemTime::now().into(), pause).await;
+        }
+    }
+
+    async fn beat_every_second(&self) {
+        let mut seconds = interval(Duration::from_secs(1));
+        loop {
+            seconds.tick().await;
+            if let Some(beat) = self.beat.get() {
+                beat();
+            }
         }
     }
 
@@ -220,144 +252,4 @@ impl CredentialCache {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{AwsCredentialSource, AwsKeys};
-
-    /// Records what it receives.
-    #[derive(Default)]
-    struct RecordingReceiver(Mutex<Vec<String>>);
-
-    impl TokenReceiver for RecordingReceiver {
-        fn receive(&self, token: ClientToken<'_>) -> Result<(), SetTokenError> {
-            assert!(token.expires > SystemTime::now() && !token.value.is_empty());
-            self.0.lock().push(token.principal.to_owned());
-            Ok(())
-        }
-
-        fn fail(&self, reason: &str) {
-            self.0.lock().push(reason.to_owned());
-        }
-    }
-
-    /// Takes no token.
-    #[derive(Default)]
-    struct RefusingReceiver(Mutex<Vec<String>>);
-
-    impl TokenReceiver for RefusingReceiver {
-        fn receive(&self, _token: ClientToken<'_>) -> Result<(), SetTokenError> {
-            Err(SetTokenError::InvalidCharacter)
-        }
-
-        fn fail(&self, reason: &str) {
-            self.0.lock().push(reason.to_owned());
-        }
-    }
-
-    impl RecordingReceiver {
-        fn received(&self) -> Vec<String> {
-            self.0.lock().clone()
-        }
-    }
-
-    fn keys(access_key_id: &str) -> AwsKeys {
-        AwsKeys { access_key_id: access_key_id.to_owned(), secret_access_key: "secret".into(), session_token: None }
-    }
-
-    fn msk(credentials: AwsCredentialSource) -> Arc<MskIamConfig> {
-        Arc::new(MskIamConfig { region: "eu-central-1".to_owned(), credentials })
-    }
-
-    /// Nothing listens on this port.
-    fn unreachable() -> Arc<MskIamConfig> {
-        msk(AwsCredentialSource::InstanceMetadata { endpoint: "http://127.0.0.1:1".to_owned() })
-    }
-
-    fn known(expires_in: Duration, now: Timestamp) -> CredentialCache {
-        let known = AwsCredentials { keys: keys("former"), expires: Some(now.after(expires_in)) };
-        CredentialCache { known: Some(known), ..CredentialCache::new(&unreachable()) }
-    }
-
-    fn now() -> Timestamp {
-        SystemTime::now().into()
-    }
-
-    #[tokio::test]
-    async fn client_has_tokens_for_as_long_as_it_is_registered() {
-        let refresher = Arc::new(TokenRefresher::default());
-        let mut credentials = CredentialCache::new(&msk(AwsCredentialSource::Environment(keys("key"))));
-        let [early, late] = [(); 2].map(|()| Arc::new(RecordingReceiver::default()));
-        let registration = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&early));
-        assert_eq!(early.received(), Vec::<String>::new());
-        let pause = refresher.renew(&mut credentials, now).await;
-        assert_eq!(pause, TOKEN_LIFETIME.mul_f64(0.8));
-        let _late = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&late));
-        assert_eq!((early.received(), late.received()), (vec!["key".to_owned()], vec!["key".to_owned()]));
-        drop(registration);
-        assert_eq!(Arc::strong_count(&early), 1, "the owner has the last reference");
-        refresher.renew(&mut credentials, now).await;
-        assert_eq!((early.received().len(), late.received().len()), (1, 2));
-    }
-
-    #[tokio::test]
-    async fn failure_is_reported_to_each_client_and_retried_soon() {
-        let refresher = Arc::new(TokenRefresher::default());
-        let [early, late] = [(); 2].map(|()| Arc::new(RecordingReceiver::default()));
-        let _early = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&early));
-        assert_eq!(refresher.renew(&mut CredentialCache::new(&unreachable()), now).await, RETRY_PAUSE);
-        let _late = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&late));
-        for receiver in [early, late] {
-            let received = receiver.received();
-            assert!(received.len() == 1 && received[0].contains("metadata service does not answer"), "{received:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn token_that_a_client_refuses_is_a_failure() {
-        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(RefusingReceiver::default()));
-        let _registration = Arc::clone(&refresher).register(Arc::<RefusingReceiver>::clone(&receiver));
-        let mut credentials = CredentialCache::new(&msk(AwsCredentialSource::Environment(keys("key"))));
-        assert_eq!(refresher.renew(&mut credentials, now).await, RETRY_PAUSE);
-        let refused = SetTokenError::InvalidCharacter.to_string();
-        assert_eq!(*receiver.0.lock(), [refused]);
-    }
-
-    #[tokio::test]
-    async fn client_with_a_valid_token_learns_nothing_of_a_failed_renewal() {
-        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(RecordingReceiver::default()));
-        let present = now();
-        assert_eq!(refresher.renew(&mut known(TOKEN_LIFETIME, present), || present).await, RETRY_PAUSE);
-        let _registration = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&receiver));
-        assert_eq!(receiver.received(), ["former"]);
-    }
-
-    #[tokio::test]
-    async fn former_credentials_are_used_until_they_expire() {
-        let (refresher, receiver) = (Arc::new(TokenRefresher::default()), Arc::new(RecordingReceiver::default()));
-        let _registration = Arc::clone(&refresher).register(Arc::<RecordingReceiver>::clone(&receiver));
-        let now = now();
-        let hour = Duration::from_secs(3600);
-        let pause = refresher.renew(&mut known(hour, now), || now).await;
-        assert_eq!(pause, TOKEN_LIFETIME.mul_f64(0.8), "they outlive the token, so none are requested");
-        assert_eq!(refresher.renew(&mut known(TOKEN_LIFETIME, now), || now).await, RETRY_PAUSE);
-        let short = Duration::from_secs(5);
-        assert_eq!(refresher.renew(&mut known(short, now), || now).await, short.mul_f64(0.8));
-        assert_eq!(receiver.received(), ["former"; 3]);
-        assert_eq!(refresher.renew(&mut known(Duration::ZERO, now), || now).await, RETRY_PAUSE);
-        assert!(receiver.received()[3].contains("does not answer"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn wait_ends_when_the_clock_has_passed_the_pause() {
-        let hour = Duration::from_secs(3600);
-        wait(now().before(hour), hour).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn wait_ends_when_the_clock_was_set_back() {
-        let hour = Duration::from_secs(3600);
-        let began = Instant::now();
-        wait(now().after(hour), hour).await;
-        assert!(began.elapsed() < hour);
-    }
-}
+mod tests;

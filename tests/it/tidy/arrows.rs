@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Reads the Kafka section of the configuration, so that no other module knows librdkafka's property names.
     ("kafka", &["aws", "blocking", "config", "domain", "registry", "telemetry"]),
     // Signs the tokens with which `kafka` logs in to Amazon MSK; knows nothing of Kafka.
-    ("aws", &["config", "domain", "http_client"]),
+    ("aws", &["blocking", "config", "domain", "http_client"]),
     // Limits the requests that the process sends itself.
     ("http_client", &["domain"]),
     // Asks the schema registry for the ids of the schemas, and for the schema of an id.
