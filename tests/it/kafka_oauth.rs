@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, path::Path, process::Output, time::Instant}
 use test_support::{
     ACCOUNT, Bridge, Request,
     identity_provider::{IdentityProvider, OTHER_AUDIENCE_SCOPE, TOKEN_LIFETIME},
-    kafka::{CLIENT_SECRET, oauth_broker},
+    kafka::{CLIENT_SECRET, CredentialFolder, oauth_broker},
+    login_proxy::LoginProxy,
     proxy::{Fault, TcpProxy},
     simulator::Simulator,
     wait_for,
@@ -143,4 +144,35 @@ fn forged_token_is_reported_once_and_not_printed() {
     assert!(cause.contains("invalid_token"), "{cause}");
     assert_no_secret(&bridge);
     fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn client_secret_is_renewed_before_the_former_one_is_revoked() {
+    const NEXT_SECRET: &str = "next-secret-of-the-test";
+    let (kafka, files) = (oauth_broker(), CredentialFolder::new());
+    let former = format!("bridge:{CLIENT_SECRET}");
+    let next = format!("bridge:{NEXT_SECRET}");
+    let login = LoginProxy::before(kafka.provider.address(), &former);
+    files.replace("secret", CLIENT_SECRET);
+    let (token_url, secret) = (IdentityProvider::token_url(login.address()), files.file("secret"));
+    let mut variables = kafka.variables(&token_url);
+    variables.retain(|(name, _)| *name != "KAFKA_OAUTH_CLIENT_SECRET");
+    variables.push(("KAFKA_OAUTH_CLIENT_SECRET_FILE", &secret));
+    let bridge = Bridge::launch(&variables);
+    bridge.wait_until_publishing();
+
+    // The identity provider does not know the secret of the file yet, so that it is not used.
+    files.replace("secret", NEXT_SECRET);
+    bridge.wait_for_log("the Kafka credentials are not renewed; the previous ones stay in use");
+    login.accept_only(&[&former, &next]);
+    bridge.wait_for_log("replaced the producer, because the Kafka credentials were renewed");
+    login.accept_only(&[&next]);
+    let revoked = Instant::now();
+    wait_for("every token of the former secret expires", || (revoked.elapsed() > 2 * TOKEN_LIFETIME).then_some(()));
+    bridge.wait_until_publishing();
+    assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
+    assert_eq!(kafka.broker.wait_for_records(&bridge.topic, 1, test_support::TIMEOUT).len(), 1);
+    wait_for("the state is projected", || (bridge.metric("trusthub_profiles_owned") == 1.0).then_some(()));
+    assert_no_secret(&bridge);
+    assert!(bridge.log().iter().all(|line| !line.contains(NEXT_SECRET)));
 }

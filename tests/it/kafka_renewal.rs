@@ -1,15 +1,15 @@
 //! Kafka credentials that are renewed in their files while callbacks arrive: none is rejected, lost or reordered.
 
+mod other_clients;
+
 use std::{
     collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use test_support::{
     Bridge,
-    kafka::{Authentication, SecureBroker, unique_topic},
+    kafka::{Authentication, Certificate, CredentialFolder, SecureBroker},
     ledger::Load,
     wait_for,
 };
@@ -24,32 +24,14 @@ const CALLBACKS: usize = 40;
 /// The profiles of a light load.
 const PROFILES: f64 = 16.0;
 
-/// The files of one program, which are removed when this is dropped.
-struct CredentialFolder(PathBuf);
-
-impl CredentialFolder {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(unique_topic("credentials")))
-    }
-
-    /// Writes another file and renames it into place.
-    fn replace(&self, name: &str, content: &str) {
-        let next = self.0.join("next");
-        fs::write(&next, content).unwrap();
-        fs::rename(next, self.0.join(name)).unwrap();
-    }
+fn launch(kafka: &SecureBroker, files: &CredentialFolder) -> Bridge {
+    launch_with(kafka, files, &[])
 }
 
-impl Drop for CredentialFolder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn launch(kafka: &SecureBroker, files: &Path) -> Bridge {
+fn launch_with(kafka: &SecureBroker, files: &CredentialFolder, more: &[(&str, &str)]) -> Bridge {
     let variables = kafka.renewable_variables(files);
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let bridge = Bridge::launch(&variables);
+    let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
+    let bridge = Bridge::launch(&variables.chain(more.iter().copied()).collect::<Vec<_>>());
     bridge.wait_until_publishing();
     bridge
 }
@@ -87,7 +69,7 @@ fn assert_complete(load: Load, bridge: &Bridge, kafka: &SecureBroker) {
 fn client_certificate_is_renewed_under_load() {
     let kafka = SecureBroker::start(Authentication::MutualTls);
     let files = CredentialFolder::new();
-    let bridge = launch(&kafka, &files.0);
+    let bridge = launch(&kafka, &files);
     assert!((1.0..2.1).contains(&days_left(&bridge, "certificate")), "{}", days_left(&bridge, "certificate"));
     assert!((29.0..30.1).contains(&days_left(&bridge, "ca")), "{}", days_left(&bridge, "ca"));
     assert_eq!(bridge.lines("the certificates for Kafka").len(), 1);
@@ -95,7 +77,7 @@ fn client_certificate_is_renewed_under_load() {
     load.wait_for_answers(CALLBACKS);
 
     // The certificate alone does not belong to the key.
-    let [certificate, key] = kafka.renew_client();
+    let [certificate, key] = kafka.renew_client(Certificate::Renewed);
     files.replace("client.pem", &certificate);
     wait_for_lines(&bridge, NOT_RENEWED, 1);
     let error = bridge.lines(NOT_RENEWED)[0]["error"].as_str().unwrap().to_owned();
@@ -128,10 +110,32 @@ fn client_certificate_is_renewed_under_load() {
 }
 
 #[test]
+fn renewal_that_begins_before_the_last_one_has_ended_loses_nothing() {
+    let kafka = SecureBroker::start(Authentication::MutualTls);
+    let files = CredentialFolder::new();
+    let bridge = launch(&kafka, &files);
+    let issued: Vec<_> = (0..3).map(|_| kafka.renew_client(Certificate::Renewed)).collect();
+    let load = Load::start_light(bridge.public);
+    load.wait_for_answers(CALLBACKS);
+    // The first line says that the certificate was proven, and not that the producer was replaced.
+    for (count, [certificate, key]) in (1..).zip(&issued) {
+        files.replace("client.pem", certificate);
+        files.replace("client-key.pem", key);
+        wait_for_lines(&bridge, RENEWED, count);
+    }
+    wait_for("the producer is replaced", || (!bridge.lines(REPLACED).is_empty()).then_some(()));
+    load.wait_for_answers(CALLBACKS);
+    assert_complete(load, &bridge, &kafka);
+    assert_projects(&bridge);
+    assert_eq!(reloads(&bridge, "success"), 3.0);
+    assert!(bridge.lines(OUTAGE).is_empty(), "{:?}", bridge.lines(OUTAGE));
+}
+
+#[test]
 fn password_and_authority_are_renewed_before_and_after_the_broker() {
     let mut kafka = SecureBroker::start(Authentication::Scram);
     let files = CredentialFolder::new();
-    let bridge = launch(&kafka, &files.0);
+    let bridge = launch(&kafka, &files);
     let load = Load::start_light(bridge.public);
     load.wait_for_answers(CALLBACKS);
 

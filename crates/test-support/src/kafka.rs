@@ -6,6 +6,7 @@
 
 mod broker;
 mod cluster;
+mod credential_folder;
 mod msk;
 mod node;
 mod oauth;
@@ -16,6 +17,7 @@ mod secure;
 pub use self::{
     broker::{Broker, SHORT_SESSION, broker, unique_topic},
     cluster::{Cluster, FaultProxy},
+    credential_folder::CredentialFolder,
     msk::{MSK_SESSION, msk_broker},
     node::{USER, USER_PASSWORD, class_path, free_port},
     oauth::{CLIENT_SECRET, OAuthBroker, oauth_broker},

@@ -12,6 +12,7 @@
 //! | use a Kafka that requires TLS or a login | [`kafka::SecureBroker`] |
 //! | use a Kafka that requires OAuth tokens, and their issuer | [`kafka::oauth_broker`], [`identity_provider::IdentityProvider`] |
 //! | use a Kafka that requires AWS credentials, and their issuer | [`kafka::msk_broker`], [`aws::AwsServer`] |
+//! | renew credentials in their files, or require a login of an HTTP server | [`kafka::CredentialFolder`], [`login_proxy::LoginProxy`] |
 //! | use an in-process Kafka that returns errors | [`mock_cluster`] |
 //! | send callbacks continuously and prove that none is lost | [`Load`], [`ledger::Ledger`] |
 //! | derive each profile's status as a consumer does | [`latest_statuses`] |
@@ -56,6 +57,7 @@ pub mod ingress;
 pub mod kafka;
 pub mod ledger;
 mod log;
+pub mod login_proxy;
 pub mod machine;
 mod mock;
 pub mod name_server;

@@ -1,13 +1,11 @@
 //! A real schema registry: Apicurio Registry, with Confluent's API and its schemas in memory.
 
 use std::{
-    io::{self, BufRead as _, BufReader, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::LazyLock,
-    thread,
 };
 
 use serde_json::{Value, json};
@@ -119,19 +117,6 @@ impl Registry {
         assert_eq!(status, 200, "{answer}");
         answer["id"].as_u64().unwrap()
     }
-
-    /// Starts a proxy in front of the registry that requires HTTP Basic with these credentials in base64, and returns the
-    /// URL for `SCHEMA_REGISTRY_URL`.
-    pub fn behind_login(&self, credentials: &'static str) -> String {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (url, registry) = (url_at(listener.local_addr().unwrap()), self.address);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                thread::spawn(move || check_login(client, registry, credentials));
-            }
-        });
-        url
-    }
 }
 
 /// The value for `SCHEMA_REGISTRY_URL` of a registry, or a proxy in front of one, at this address.
@@ -144,25 +129,6 @@ fn folder() -> PathBuf {
     let output = Command::new(&script).output().expect("the script starts");
     assert!(output.status.success(), "no schema registry:\n{}", String::from_utf8_lossy(&output.stderr));
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
-}
-
-/// Passes the connection on if its first request has the credentials.
-fn check_login(client: TcpStream, registry: SocketAddr, credentials: &str) -> io::Result<()> {
-    let mut reader = BufReader::new(client.try_clone()?);
-    let (mut head, mut line) = (String::new(), String::new());
-    while reader.read_line(&mut line)? > 2 {
-        head.push_str(&line);
-        line.clear();
-    }
-    let mut client = client;
-    if !head.to_lowercase().contains(&format!("authorization: basic {credentials}\r\n").to_lowercase()) {
-        return client.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    }
-    let mut upstream = TcpStream::connect(registry)?;
-    write!(upstream, "{head}\r\n")?;
-    let mut responses = upstream.try_clone()?;
-    thread::spawn(move || io::copy(&mut responses, &mut client));
-    io::copy(&mut reader, &mut upstream).map(drop)
 }
 
 /// The same records with their data as JSON.

@@ -5,9 +5,10 @@ use trusthub_events::DataSchema;
 
 use test_support::{
     Bridge,
-    kafka::{Record, unique_topic},
+    kafka::{CredentialFolder, Record, unique_topic},
+    login_proxy::LoginProxy,
     reconcile::Fixture,
-    registry::{data, registry},
+    registry::{data, registry, url_at},
     wait_for,
 };
 
@@ -137,13 +138,13 @@ fn rejected_schema_of_a_notice_stops_no_status_change() {
     assert_eq!(fixture.bridge.metric("trusthub_spool_events"), 0.0);
 }
 
-/// user:right
-const RIGHT_LOGIN: &str = "dXNlcjpyaWdodA==";
+const RIGHT_LOGIN: &str = "user:right";
 const WRONG: [(&str, &str); 2] = [("SCHEMA_REGISTRY_USERNAME", "user"), ("SCHEMA_REGISTRY_PASSWORD", "wrong-secret")];
 
 /// Starts the program with a wrong password, and waits for the line about it.
 fn with_wrong_password(variables: &[(&str, &str)], consequence: &str) -> Bridge {
-    let bridge = with_registry_at(&registry().behind_login(RIGHT_LOGIN), &[&WRONG[..], variables].concat());
+    let proxy = LoginProxy::before(registry().address(), RIGHT_LOGIN);
+    let bridge = with_registry_at(&url_at(proxy.address()), &[&WRONG[..], variables].concat());
     let line = bridge.wait_for_log("the schema registry rejects the user (HTTP 401)");
     assert!(line.contains("SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD"), "{line}");
     assert!(line.contains(r#""level":"ERROR""#) && line.contains(consequence), "{line}");
@@ -183,4 +184,22 @@ fn wrong_password_names_the_variables_and_avro_waits_in_the_spool() {
     let published: Vec<_> = events.iter().map(|event| data(event)["status"].as_str().unwrap().to_owned()).collect();
     assert_eq!(published, STATUSES);
     assert!(events.iter().all(|event| event.header("content-type") == Some("application/avro")));
+}
+
+#[test]
+fn password_that_is_renewed_in_its_file_is_used_for_the_next_request() {
+    let (proxy, files) = (LoginProxy::before(registry().address(), "user:next-secret"), CredentialFolder::new());
+    files.replace("password", "former-secret");
+    let password = files.file("password");
+    let login = [("SCHEMA_REGISTRY_USERNAME", "user"), ("SCHEMA_REGISTRY_PASSWORD_FILE", &*password)];
+    let bridge = with_registry_at(&url_at(proxy.address()), &[&[AVRO], &login[..]].concat());
+    bridge.wait_for_log("the schema registry rejects the user (HTTP 401)");
+    announce(&bridge, "in-review");
+    assert_eq!(bridge.metric("trusthub_spool_events"), 1.0);
+    files.replace("password", "next-secret");
+    bridge.wait_for_log("reloaded the password of the schema registry");
+    wait_until_registered(&bridge);
+    bridge.wait_until_drained();
+    assert_eq!(data(&bridge.events(1)[0])["status"], "in-review");
+    assert!(bridge.log().iter().all(|line| !line.contains("former-secret") && !line.contains("next-secret")));
 }

@@ -169,15 +169,22 @@ impl Node {
 
     /// Grants [`USER`] permissions on what has this name, or begins with it if the pattern is `prefixed`.
     pub(super) fn grant(&self, operations: &[&str], kind: &str, name: &str, pattern: &str) {
-        let settings = self.process.folder().join("admin.properties");
         let [protocol, mechanism, ..] = ADMIN_CLIENT;
-        write(&settings, &lines(&[protocol, mechanism, ("sasl.jaas.config", &format!("{ADMIN_LOGIN};"))]));
+        let client = [protocol, mechanism, ("sasl.jaas.config", &format!("{ADMIN_LOGIN};"))];
+        let on = ["--resource-pattern-type", pattern, &format!("--{kind}"), name];
+        self.grant_as(&client, USER, operations, &on);
+    }
+
+    /// Grants a user permissions, with these settings of an administrator's client and these arguments of `kafka-acls.sh`.
+    pub(super) fn grant_as(&self, client: &[(&str, &str)], user: &str, operations: &[&str], on: &[&str]) {
+        let settings = self.process.folder().join("admin.properties");
+        write(&settings, &lines(client));
         run(java("org.apache.kafka.tools.AclCommand")
             .args(["--bootstrap-server", &self.bootstrap(), "--command-config"])
             .arg(settings)
-            .args(["--add", "--allow-principal", &format!("User:{USER}")])
+            .args(["--add", "--allow-principal", &format!("User:{user}")])
             .args(operations.iter().flat_map(|operation| ["--operation", operation]))
-            .args(["--resource-pattern-type", pattern, &format!("--{kind}"), name]));
+            .args(on));
     }
 
     /// The broker's log.

@@ -5,18 +5,40 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, SystemTime},
 };
+
+use trusthub_events::Timestamp;
 
 use crate::{executable::temporary_folder, wait_for};
 
 use super::{
     broker::{Broker, unique_topic},
+    credential_folder::CredentialFolder,
     node::{Node, USER, USER_PASSWORD},
 };
 
 /// The user of [`SecureBroker::renewable_variables`], whose password is not that of the broker itself.
 const RENEWABLE_USER: &str = "carol";
 const RENEWABLE_PASSWORD: &str = "carol-secret";
+
+/// A day.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What `openssl ca` requires.
+const ISSUER: &str = "\
+[ca]
+default_ca = issuer
+[issuer]
+database = issued
+new_certs_dir = .
+unique_subject = no
+rand_serial = yes
+default_md = sha256
+policy = names
+[names]
+commonName = supplied
+";
 
 /// How clients authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +68,8 @@ pub enum Certificate {
     Valid,
     /// Valid for ten days.
     Renewed,
+    /// Valid for this time.
+    ValidFor(Duration),
     /// Issued for another host.
     WrongHost,
 }
@@ -61,13 +85,29 @@ pub struct SecureBroker {
 impl SecureBroker {
     /// Starts a broker with a valid certificate.
     pub fn start(authentication: Authentication) -> Self {
+        Self::start_with(authentication, &[])
+    }
+
+    /// Starts a broker that requires client certificates, and permits everything to that of
+    /// [`renewable_variables`](Self::renewable_variables), and nothing to [`other_client`](Self::other_client).
+    pub fn start_with_permissions() -> Self {
+        let properties = [
+            ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+            // The broker calls the controller anonymously, on a separate listener.
+            ("super.users", "User:CN=broker;User:CN=client;User:ANONYMOUS"),
+        ];
+        Self::start_with(Authentication::MutualTls, &properties)
+    }
+
+    fn start_with(authentication: Authentication, more: &[(&str, &str)]) -> Self {
         let folder = temporary_folder().join(unique_topic("certificates"));
         fs::create_dir_all(&folder).unwrap();
         make_authority(&folder, "authority");
         certify(&folder, "broker", Certificate::Valid);
         certify(&folder, "client", Certificate::Valid);
         let properties = properties(authentication, &folder);
-        let properties: Vec<_> = properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let properties = properties.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let properties: Vec<_> = properties.chain(more.iter().copied()).collect();
         let user = format!("SCRAM-SHA-512=[name={USER},password={USER_PASSWORD}]");
         let renewable = format!("SCRAM-SHA-512=[name={RENEWABLE_USER},password={RENEWABLE_PASSWORD}]");
         let users = ["--add-scram", &user, "--add-scram", &renewable];
@@ -90,10 +130,9 @@ impl SecureBroker {
 
     /// The variables with which the program can log in by files of its own in this folder, where this writes them: `ca.pem`,
     /// and `client.pem` with `client-key.pem` or `password`.
-    pub fn renewable_variables(&self, files: &Path) -> Vec<(&'static str, String)> {
-        fs::create_dir_all(files).unwrap();
-        let path = |name: &str| files.join(name).display().to_string();
-        let copy = |from: &str, to: &str| fs::copy(self.folder.join(from), files.join(to)).unwrap();
+    pub fn renewable_variables(&self, files: &CredentialFolder) -> Vec<(&'static str, String)> {
+        let path = |name: &str| files.file(name);
+        let copy = |from: &str, to: &str| fs::copy(self.folder.join(from), files.path().join(to)).unwrap();
         copy("authority.pem", "ca.pem");
         let mut variables = self.variables();
         variables.retain(|(name, _)| *name != "KAFKA_SASL_PASSWORD" && *name != "KAFKA_SASL_USERNAME");
@@ -104,17 +143,45 @@ impl SecureBroker {
             variables.push(("KAFKA_SSL_CERTIFICATE_LOCATION", path("client.pem")));
             variables.push(("KAFKA_SSL_KEY_LOCATION", path("client-key.pem")));
         } else {
-            fs::write(files.join("password"), RENEWABLE_PASSWORD).unwrap();
+            files.replace("password", RENEWABLE_PASSWORD);
             variables.push(("KAFKA_SASL_USERNAME", RENEWABLE_USER.to_owned()));
             variables.push(("KAFKA_SASL_PASSWORD_FILE", path("password")));
         }
         variables
     }
 
-    /// A new client certificate, which is valid for ten days, and its key.
-    pub fn renew_client(&self) -> [String; 2] {
-        certify(&self.folder, "client", Certificate::Renewed);
-        ["client.pem", "client-key.pem"].map(|name| fs::read_to_string(self.folder.join(name)).unwrap())
+    /// A new client certificate and its key.
+    pub fn renew_client(&self, certificate: Certificate) -> [String; 2] {
+        self.issue("client", certificate)
+    }
+
+    /// The certificate of another user, and its key.
+    pub fn other_client(&self) -> [String; 2] {
+        self.issue("other", Certificate::Renewed)
+    }
+
+    fn issue(&self, user: &str, certificate: Certificate) -> [String; 2] {
+        certify(&self.folder, user, certificate);
+        ["", "-key"].map(|suffix| fs::read_to_string(self.folder.join(format!("{user}{suffix}.pem"))).unwrap())
+    }
+
+    /// Grants [`other_client`](Self::other_client) an operation on these topics.
+    pub fn permit_other_client(&self, operation: &str, topics: &[&str]) {
+        let [truststore, keystore] =
+            ["authority.pem", "client-store.pem"].map(|name| self.folder.join(name).display().to_string());
+        let settings = [
+            ("security.protocol", "SSL"),
+            ("ssl.truststore.type", "PEM"),
+            ("ssl.truststore.location", &*truststore),
+            ("ssl.keystore.type", "PEM"),
+            ("ssl.keystore.location", &*keystore),
+        ];
+        let topics: Vec<_> = topics.iter().flat_map(|topic| ["--topic", topic]).collect();
+        self.node().grant_as(&settings, "CN=other", &[operation], &topics);
+    }
+
+    fn node(&self) -> &Node {
+        self.broker.node.as_ref().expect("this broker was started here")
     }
 
     /// Changes the password of the user of [`renewable_variables`](Self::renewable_variables) at the broker.
@@ -130,8 +197,7 @@ impl SecureBroker {
             ("ssl.truststore.type", "PEM"),
             ("ssl.truststore.location", &*truststore),
         ];
-        let node = self.broker.node.as_ref().expect("this broker was started here");
-        node.set_scram_password(&settings, RENEWABLE_USER, password);
+        self.node().set_scram_password(&settings, RENEWABLE_USER, password);
     }
 
     /// Restarts the broker with the certificate of a new authority, and returns that authority. Certificates of clients stay
@@ -139,7 +205,7 @@ impl SecureBroker {
     pub fn restart_with_new_authority(&mut self) -> String {
         self.broker.stop();
         let former = fs::read(self.folder.join("authority.pem")).unwrap();
-        make_authority(&self.folder, "next-authority");
+        make_authority(&self.folder, &unique_topic("authority"));
         certify(&self.folder, "broker", Certificate::Valid);
         let authority = fs::read_to_string(self.folder.join("authority.pem")).unwrap();
         fs::write(self.folder.join("authority.pem"), [authority.as_bytes(), &former].concat()).unwrap();
@@ -154,7 +220,7 @@ impl SecureBroker {
         certify(&self.folder, "broker", certificate);
         self.broker.node.as_mut().expect("this broker was started here").start();
         match certificate {
-            Certificate::Valid | Certificate::Renewed => self.broker.wait_until_ready(),
+            Certificate::Valid | Certificate::Renewed | Certificate::ValidFor(_) => self.broker.wait_until_ready(),
             Certificate::WrongHost => {
                 wait_for("the broker listens", || TcpStream::connect(self.broker.bootstrap()).ok());
             }
@@ -233,6 +299,8 @@ fn property(variable: &str) -> String {
 
 /// OpenSSL does not try a second authority of the same name.
 fn make_authority(folder: &Path, name: &str) {
+    fs::write(folder.join("issued"), "").unwrap();
+    fs::write(folder.join("issuer.cnf"), ISSUER).unwrap();
     openssl(
         folder,
         &format!(
@@ -244,10 +312,11 @@ fn make_authority(folder: &Path, name: &str) {
 
 /// Creates `NAME.pem` and `NAME-key.pem`, and `NAME-store.pem` with both, the format that Kafka requires.
 fn certify(folder: &Path, name: &str, certificate: Certificate) {
-    let (names, days) = match certificate {
-        Certificate::Valid => ("IP:127.0.0.1", 2),
-        Certificate::Renewed => ("IP:127.0.0.1", 10),
-        Certificate::WrongHost => ("DNS:elsewhere.example", 2),
+    let (names, lifetime) = match certificate {
+        Certificate::Valid => ("IP:127.0.0.1", 2 * DAY),
+        Certificate::Renewed => ("IP:127.0.0.1", 10 * DAY),
+        Certificate::ValidFor(lifetime) => ("IP:127.0.0.1", lifetime),
+        Certificate::WrongHost => ("DNS:elsewhere.example", 2 * DAY),
     };
     fs::write(folder.join("names.cnf"), format!("subjectAltName={names}\n")).unwrap();
     openssl(
@@ -257,11 +326,14 @@ fn certify(folder: &Path, name: &str, certificate: Certificate) {
              -out {name}-request.pem"
         ),
     );
+    // Only this command issues certificates that are valid for less than a day.
+    let end = Timestamp::from(SystemTime::now() + lifetime).to_string();
+    let end: String = end.split('.').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
     openssl(
         folder,
         &format!(
-            "x509 -req -in {name}-request.pem -CA authority.pem -CAkey authority-key.pem -CAcreateserial -days {days} \
-             -extfile names.cnf -out {name}.pem"
+            "ca -batch -notext -config issuer.cnf -cert authority.pem -keyfile authority-key.pem \
+             -extfile names.cnf -enddate {end}Z -in {name}-request.pem -out {name}.pem"
         ),
     );
     let parts = ["{}-key.pem", "{}.pem"].map(|part| fs::read(folder.join(part.replace("{}", name))).unwrap());
