@@ -66,9 +66,15 @@ pub(super) struct DeliveryContext {
     pub(super) is_in_use: AtomicBool,
     /// Whether the brokers have rejected the credentials since they last acknowledged a record.
     pub(super) is_rejected: AtomicBool,
+    /// Whether the login is that of Amazon MSK.
+    pub(super) is_msk_iam: bool,
 }
 
 impl DeliveryContext {
+    fn explain(&self, detail: &str) -> String {
+        explain(detail, self.is_msk_iam)
+    }
+
     fn cause(&self) -> MutexGuard<'_, Option<(RDKafkaErrorCode, String)>> {
         self.cause.lock()
     }
@@ -92,7 +98,7 @@ impl ClientContext for DeliveryContext {
         }
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) if !self.is_in_use.load(Relaxed) => {}
-            code if !self.is_in_use.load(Relaxed) => *self.cause() = code.zip(Some(explain(detail))),
+            code if !self.is_in_use.load(Relaxed) => *self.cause() = code.zip(Some(self.explain(detail))),
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 let cause = self.cause().take();
                 health.mark_down(classify(&error), cause.as_ref().map_or(detail, |(_, text)| text));
@@ -101,10 +107,10 @@ impl ClientContext for DeliveryContext {
                 // The client keeps its token until it expires.
                 Some(_) if health.is_up() => {}
                 Some(reason) => health.mark_down(classify(&error), &format!("cannot get an OAuth token: {reason}")),
-                None => health.mark_down(classify(&error), &explain(detail)),
+                None => health.mark_down(classify(&error), &self.explain(detail)),
             },
             Some(RDKafkaErrorCode::Fatal) => health.mark_down(classify(&error), detail),
-            code => *self.cause() = code.zip(Some(explain(detail))),
+            code => *self.cause() = code.zip(Some(self.explain(detail))),
         }
     }
 }

@@ -54,12 +54,19 @@ impl DeliveryReporter {
                 self.health.record_failed(reason, error, Instant::now());
             }
         }
+        if reason == PublishFailure::Authorization {
+            self.report_write_denied(destination);
+        }
+        reason
+    }
+
+    /// Reports that the user may not write to the topic, once until a record is acknowledged there.
+    pub(super) fn report_write_denied(&self, destination: Destination) {
         let is_denied = self.metrics.topic_permission_missing.of(destination, AclOperation::Write);
-        if reason == PublishFailure::Authorization && is_denied.get() == 0 {
+        if is_denied.get() == 0 {
             is_denied.set(1);
             tracing::error!("{}", not_authorized(self.topics.name(destination), AclOperation::Write));
         }
-        reason
     }
 }
 

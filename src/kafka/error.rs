@@ -244,7 +244,9 @@ pub(super) fn classify_code(code: Code) -> PublishFailure {
 /// Adds a hint to the client's message about a failed connection, where that message does not name the cause.
 ///
 /// The messages come from librdkafka's `rdkafka_ssl.c`, which does not say why a certificate is not valid.
-pub(super) fn explain(detail: &str) -> String {
+///
+/// With the login of Amazon MSK, "Access denied" is its answer. Elsewhere, the words can have another reason.
+pub(super) fn explain(detail: &str, is_msk_iam: bool) -> String {
     let hint = if detail.contains("certificate verify failed") {
         "; the broker's certificate is not valid: check its expiry, that it names the host in KAFKA_BOOTSTRAP_SERVERS, and \
          that KAFKA_SSL_CA_LOCATION contains its certificate authority"
@@ -253,7 +255,7 @@ pub(super) fn explain(detail: &str) -> String {
         "; the broker requires a client certificate: set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"
     } else if detail.contains("invalid_token") {
         "; the broker does not accept the token: check which issuer and audience it requires, and KAFKA_OAUTH_SCOPE"
-    } else if detail.contains("Access denied") {
+    } else if is_msk_iam && detail.contains("Access denied") {
         "; Amazon MSK does not accept the AWS credentials: check AWS_REGION, and that the policy of their role allows \
          kafka-cluster:Connect"
     } else {
@@ -296,6 +298,13 @@ mod tests {
             assert_eq!((classify_code(code), classify_code(code).class()), (failure, class), "{code:?}");
         }
         assert_eq!(classify(&KafkaError::Canceled), Other);
+    }
+
+    #[test]
+    fn words_of_msk_are_explained_only_for_its_login() {
+        let detail = "SASL authentication error: [id]: Access denied";
+        assert!(explain(detail, true).contains("; Amazon MSK does not accept the AWS credentials: check AWS_REGION"));
+        assert_eq!(explain(detail, false), detail);
     }
 
     #[test]

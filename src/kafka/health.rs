@@ -73,11 +73,18 @@ impl KafkaHealth {
         }
     }
 
-    /// Records that a client with other credentials takes the place of one that may have failed.
+    /// Records that a client with other credentials takes the place of one that may have failed. What other credentials
+    /// cannot change, such as a missing topic, is over when a probe or a record says so.
     pub(super) fn credentials_proven(&self) {
         let mut state = self.state();
         state.last_failure = None;
-        self.update(&state, Availability::Up);
+        let is_over = match &*self.availability.borrow() {
+            Availability::Down { reason, .. } => is_possibly_of_credentials(*reason),
+            Availability::Up | Availability::Unknown => true,
+        };
+        if is_over {
+            self.update(&state, Availability::Up);
+        }
     }
 
     /// Records that Kafka rejected a record for a reason that affects the next record, too.
@@ -122,6 +129,12 @@ impl KafkaHealth {
     }
 }
 
+/// Whether credentials that are not valid any more can be the cause. A broker may reject them by closing the connection.
+fn is_possibly_of_credentials(reason: PublishFailure) -> bool {
+    use PublishFailure::{Authentication, Authorization, Fatal, Other, TimedOut, Unreachable};
+    matches!(reason, Authentication | Authorization | Fatal | Other | TimedOut | Unreachable)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +166,21 @@ mod tests {
         health.record_failed(PublishFailure::Authorization, &"test", now);
         health.record_succeeded();
         assert!(health.is_up());
+    }
+    #[test]
+    fn new_credentials_end_only_an_outage_that_they_can_have_caused() {
+        for (reason, is_over) in [
+            (PublishFailure::Authentication, true),
+            (PublishFailure::Unreachable, true),
+            (PublishFailure::UnknownTopic, false),
+            (PublishFailure::NotAvailable, false),
+        ] {
+            let (health, now) = (health(), Instant::now());
+            health.record_failed(reason, &"test", now);
+            health.credentials_proven();
+            assert_eq!(health.is_up(), is_over, "{reason:?}");
+            health.probe_succeeded(now);
+            assert!(health.is_up(), "the next probe need not wait for the holdoff");
+        }
     }
 }

@@ -21,7 +21,7 @@
 //! file, which `token_file` reads, and `token_failure` reports why there is none. `client` creates all clients, and
 //! `msk_login` sets the tokens of those that log in to Amazon MSK by IAM, through `token_receiver`.
 //!
-//! `renewal` gives all clients new credentials when their files change.
+//! `renewal` gives all clients new credentials when their files change, once `credential_proof` says that they can be used.
 //!
 //! Clients of both halves that live for one request or one run are `temporary`. Each module lists its blocking calls
 //! with their thread, lock and bound.
@@ -32,6 +32,7 @@ mod bounded_read;
 mod client;
 mod client_config;
 mod creation_error;
+mod credential_proof;
 mod dead_letter;
 mod dead_letter_record;
 mod delivery_context;

@@ -38,8 +38,8 @@ use super::{
 };
 use crate::{
     blocking,
-    config::{KafkaConfig, Security},
-    domain::{DataSchema, PublishFailure},
+    config::{KafkaConfig, SaslLogin, Security},
+    domain::{DataSchema, Destination, PublishFailure},
     telemetry::Operation,
 };
 
@@ -127,6 +127,11 @@ impl KafkaSink {
         drop(outdated);
     }
 
+    /// Reports that the user of new credentials may not write to the topic.
+    pub(super) fn report_write_denied(&self, destination: Destination) {
+        self.shared.reporter.report_write_denied(destination);
+    }
+
     pub(super) fn metrics(&self) -> &KafkaMetrics {
         &self.shared.reporter.metrics
     }
@@ -178,6 +183,7 @@ fn create_producer(
         cause: Mutex::default(),
         is_in_use: AtomicBool::new(false),
         is_rejected: AtomicBool::new(false),
+        is_msk_iam: matches!(security, Security::Sasl { login: SaslLogin::MskIam(_), .. }),
     };
     client_config::producer_with(kafka, security).create_with_context(context).map(Arc::new)
 }

@@ -1,8 +1,9 @@
 //! Renews the credentials of Kafka clients when their files change, without a restart.
 //!
 //! librdkafka uses the credentials with which a client was created. So new credentials need new clients: a producer is created
-//! with them and has to reach Kafka first. Only then do they become the current ones, and every client that lives longer than a
-//! request is replaced: the producer by the failover controller while no record is in flight, the others at their next step.
+//! with them, has to reach Kafka first, and its user needs the permission to write. Only then do they become the current ones,
+//! and every client that lives longer than a request is replaced: the producer by the failover controller while no record is in
+//! flight, the others at their next step.
 //!
 //! The files are polled twice a second, and read when they have not changed between two polls. If they cannot be used, nothing
 //! changes. They are tried again when they change, and from time to time as long as they differ from what is in use: a password
@@ -13,26 +14,26 @@
 //! | Call | Thread | Lock | Bound |
 //! |---|---|---|---|
 //! | look at the files and read them | `kafka-files`, one for each poll | that of the renewer, which only polls take | none: only the next poll waits for it |
-//! | create a producer, fetch metadata with it | the same | the same | [`PROOF_TIMEOUT`] for the metadata |
+//! | create a producer, prove the credentials with it | the same | the same | see [`credential_proof`](super::credential_proof) |
 //! | destroy a producer that was not used | the same | the same | none |
 
 use std::{
+    collections::BTreeSet,
+    mem,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
-use rdkafka::{error::RDKafkaErrorCode, metadata::Metadata, producer::Producer as _};
 use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     KafkaSink,
+    credential_proof::{ProofError, prove},
     delivery_reporter::not_authorized,
     metrics::{AclOperation, ExpiringCredential, KafkaMetrics, ReloadResult},
-    producer::Producer,
 };
 use crate::{
     blocking,
@@ -43,12 +44,6 @@ use crate::{
 
 /// The time between two polls. A change is noticed after one to two of them.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How long a new client may take to reach Kafka.
-const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one request for metadata takes at most. librdkafka does not end it when the login fails.
-const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause between requests that failed at once.
-const REQUEST_PAUSE: Duration = Duration::from_millis(50);
 /// The pause before the first attempt that follows a failed one. It doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause while the credentials in use work.
@@ -67,12 +62,20 @@ enum RenewalError {
     /// librdkafka cannot use them.
     #[error("librdkafka cannot use them: {0}{hint}", hint = hint(.0))]
     Client(String),
-    /// The brokers do not accept them, or they do not accept the brokers.
-    #[error("Kafka cannot be used with them: {0}")]
-    Refused(String),
-    /// No broker answered.
-    #[error("no broker answered in time: {0}")]
-    Unreachable(String),
+    /// A client that has them cannot use Kafka.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+}
+
+impl RenewalError {
+    /// The same for two reports of one problem. The words of librdkafka also contain durations, counts and addresses.
+    fn problem(&self) -> String {
+        match self {
+            Self::Proof(ProofError::Rejected(_)) => "rejected".to_owned(),
+            Self::Proof(ProofError::Unreachable(_)) => "unreachable".to_owned(),
+            Self::Proof(ProofError::NotAuthorized(_)) | Self::Files(_) | Self::Client(_) => self.to_string(),
+        }
+    }
 }
 
 fn hint(detail: &str) -> &'static str {
@@ -91,7 +94,7 @@ pub(crate) async fn renew_credentials(sink: Arc<KafkaSink>, kafka: KafkaConfig, 
     if seen.is_empty() {
         return;
     }
-    let renewer = Renewer { sink, kafka, tried: None, seen, retry: None, reported: None };
+    let renewer = Renewer { sink, kafka, tried: None, seen, retry: None, reported: Reported::default() };
     let renewer = Arc::new(Mutex::new(renewer));
     let mut polls = interval(POLL_INTERVAL);
     polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -116,8 +119,14 @@ struct Renewer {
     seen: CredentialFiles,
     /// `None` while the files have what is in use.
     retry: Option<Retry>,
-    /// A state of the files, and what was reported about it.
-    reported: Option<(Option<CredentialFiles>, String)>,
+    reported: Reported,
+}
+
+/// What was reported about one state of the files.
+#[derive(Default)]
+struct Reported {
+    files: Option<CredentialFiles>,
+    problems: BTreeSet<String>,
 }
 
 /// The next attempt to use files that could not be used.
@@ -140,9 +149,7 @@ impl Renewer {
         if is_changed {
             self.retry = None;
         }
-        let _operation = self.sink.metrics().operations.begin(Operation::KeyFiles);
-        let loaded = self.kafka.credentials.security().reload();
-        let after = self.seen.current();
+        let (loaded, after) = self.read();
         // The files changed while they were being read, so one may have been read half-written.
         if after != self.seen {
             self.seen = after;
@@ -157,6 +164,12 @@ impl Renewer {
         }
     }
 
+    /// Reads the files, and looks at them once more.
+    fn read(&self) -> (Result<Security, Problems>, CredentialFiles) {
+        let _operation = self.sink.metrics().operations.begin(Operation::KeyFiles);
+        (self.kafka.credentials.security().reload(), self.seen.current())
+    }
+
     /// Returns whether the credentials are not those in use already.
     fn renew(&self, loaded: Security) -> Result<bool, RenewalError> {
         if loaded.has_contents_of(&self.kafka.credentials.security()) {
@@ -164,17 +177,36 @@ impl Renewer {
         }
         let candidate = self.sink.create_candidate(&loaded);
         let candidate = candidate.map_err(|error| RenewalError::Client(error.to_string()))?;
-        prove(&candidate, self.sink.topics().name(Destination::Events))?;
+        let proof = prove(&candidate, self.sink.topics()).and_then(|denied| self.weigh(&denied));
+        if let Err(error) = proof {
+            let _operation = self.sink.metrics().operations.begin(Operation::KafkaClose);
+            drop(candidate);
+            return Err(error.into());
+        }
         self.kafka.credentials.replace(loaded);
         self.sink.offer(candidate);
         Ok(true)
+    }
+
+    /// Whether the credentials can be used although their user may not write to these topics.
+    ///
+    /// Without the event topic, every callback would be spooled. Without the dead-letter topic, only dead letters would be, which
+    /// is less than what is spooled while Kafka is not available, perhaps because the credentials in use are not valid any more.
+    fn weigh(&self, denied: &[Destination]) -> Result<(), ProofError> {
+        let is_needed = |destination: Destination| destination == Destination::Events || self.sink.health().is_up();
+        if let Some(needed) = denied.iter().find(|destination| is_needed(**destination)) {
+            let topic = self.sink.topics().name(*needed);
+            return Err(ProofError::NotAuthorized(not_authorized(topic, AclOperation::Write)));
+        }
+        denied.iter().for_each(|destination| self.sink.report_write_denied(*destination));
+        Ok(())
     }
 
     fn succeed(&mut self, is_renewed: bool) {
         let metrics = self.sink.metrics();
         metrics.credentials_reload_failed.set(0);
         self.retry = None;
-        let was_reported = self.reported.take().is_some();
+        let was_reported = !mem::take(&mut self.reported).problems.is_empty();
         if is_renewed {
             metrics.credentials_reloads.of(ReloadResult::Success).inc();
             let expiry = self.kafka.credentials.security().expiry();
@@ -195,69 +227,26 @@ impl Renewer {
         self.retry = Some(Retry { since, at: now + pause, pause });
         let is_certain = match error {
             RenewalError::Files(_) | RenewalError::Client(_) => now.duration_since(since) >= SETTLING_TIME,
-            RenewalError::Refused(_) => true,
+            RenewalError::Proof(ProofError::Rejected(_) | ProofError::NotAuthorized(_)) => true,
             // The outage itself is reported elsewhere.
-            RenewalError::Unreachable(_) => health.is_up(),
+            RenewalError::Proof(ProofError::Unreachable(_)) => health.is_up(),
         };
         if is_certain {
             self.report(error);
         }
     }
 
-    /// Logs an error once for each state of the files.
+    /// Logs each problem once for each state of the files.
     fn report(&mut self, error: &RenewalError) {
         let metrics = self.sink.metrics();
         metrics.credentials_reloads.of(ReloadResult::Failure).inc();
         metrics.credentials_reload_failed.set(1);
-        // The messages of librdkafka contain durations.
-        let text = error.to_string().replace(|c: char| c.is_ascii_digit(), "");
-        let report = Some((self.tried.clone(), text));
-        if self.reported != report {
+        if self.reported.files != self.tried {
+            self.reported = Reported { files: self.tried.clone(), problems: BTreeSet::new() };
+        }
+        if self.reported.problems.insert(error.problem()) {
             tracing::error!(%error, "the Kafka credentials are not renewed; the previous ones stay in use");
-            self.reported = report;
         }
-    }
-}
-
-/// Waits until the producer has the metadata of the topic. Blocks.
-fn prove(candidate: &Producer, topic: &str) -> Result<(), RenewalError> {
-    let deadline = Instant::now() + PROOF_TIMEOUT;
-    loop {
-        let error = match candidate.client().fetch_metadata(Some(topic), REQUEST_TIMEOUT) {
-            Ok(metadata) => return check_topic(&metadata, topic).and_then(|()| check_client(candidate)),
-            Err(error) => error,
-        };
-        match candidate.context().last_error() {
-            Some((RDKafkaErrorCode::Authentication, detail)) => return Err(RenewalError::Refused(detail)),
-            Some((RDKafkaErrorCode::SSL, detail)) if Instant::now() >= deadline => {
-                return Err(RenewalError::Refused(detail));
-            }
-            other if Instant::now() >= deadline => {
-                let detail = other.map_or_else(|| error.to_string(), |(_, detail)| detail);
-                return Err(RenewalError::Unreachable(detail));
-            }
-            _ => thread::sleep(REQUEST_PAUSE),
-        }
-    }
-}
-
-/// An idempotent producer asks for an id when it is created. Users who may not write to any topic get none, which is fatal.
-fn check_client(candidate: &Producer) -> Result<(), RenewalError> {
-    match (candidate.client().fatal_error(), candidate.context().last_error()) {
-        (Some((_, detail)), _) => Err(RenewalError::Refused(detail)),
-        (None, Some((RDKafkaErrorCode::Authentication, detail))) => Err(RenewalError::Refused(detail)),
-        (None, _) => Ok(()),
-    }
-}
-
-/// A certificate can belong to another user than the former one.
-fn check_topic(metadata: &Metadata, topic: &str) -> Result<(), RenewalError> {
-    let found = metadata.topics().iter().find(|found| found.name() == topic);
-    match found.and_then(|found| found.error()).map(RDKafkaErrorCode::from) {
-        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-            Err(RenewalError::Refused(not_authorized(topic, AclOperation::Describe)))
-        }
-        _ => Ok(()),
     }
 }
 

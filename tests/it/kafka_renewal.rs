@@ -1,6 +1,7 @@
 //! Kafka credentials that are renewed in their files while callbacks arrive: none is rejected, lost or reordered.
 
 mod other_clients;
+mod permissions;
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod write_access;
+
 use std::{
     ffi::{CStr, CString},
     fmt,
@@ -11,6 +13,8 @@ use rdkafka::{
     client::{Client, ClientContext},
 };
 use thiserror::Error;
+
+pub use write_access::{WriteAccess, write_access};
 
 /// The size of the buffer for an error message, as librdkafka's examples have it.
 const MAX_MESSAGE_BYTES: usize = 512;
