@@ -118,7 +118,7 @@ reconcile: ## Reconcile 200 random streams of callbacks, and 100,000 profiles; t
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench reconcile
 
-logins: ## Renew OAuth tokens of eight seconds under a load, and stop their issuer; takes 4 minutes, or LOGINS_SECONDS
+logins: ## Renew tokens, certificates and passwords for Kafka under a load; takes 7 minutes, or LOGINS_SECONDS
 	@scripts/setup test
 	@scripts/kafka >/dev/null
 	@scripts/identity-provider >/dev/null

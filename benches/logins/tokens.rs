@@ -1,20 +1,16 @@
-//! Logins by OAuth token under a load: tokens of eight seconds are renewed for minutes, then the identity provider is stopped
-//! for a minute and started again with other keys. No answered callback may be missing in Kafka.
-//!
-//! `make logins` runs it. `LOGINS_SECONDS` is the length of each of the three phases, 60 by default.
+//! Logins by OAuth token: tokens of eight seconds are renewed, then the identity provider is stopped and started again with other
+//! keys.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
-
-use std::{collections::BTreeSet, env, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use test_support::{Bridge, Load, identity_provider::IdentityProvider, kafka::OAuthBroker, reconcile::QUIET};
 
-const OUTAGE: &str = "Kafka does not accept records; they are spooled";
+use super::print_counts;
+
 const NO_TOKEN: &str = "cannot get an OAuth token for Kafka; retrying every 10 s";
 
-fn main() {
-    let seconds = env::var("LOGINS_SECONDS").map_or(60, |text| text.parse().expect("LOGINS_SECONDS is a whole number"));
-    let phase = Duration::from_secs(seconds);
+/// Runs three phases of this length.
+pub(super) fn renew(phase: Duration) {
     let mut kafka = OAuthBroker::start();
     let token_url = IdentityProvider::token_url(kafka.provider.address());
     let bridge = Bridge::launch(&[&kafka.variables(&token_url)[..], &[QUIET]].concat());
@@ -50,14 +46,4 @@ fn assert_reasons_are_logged_once(bridge: &Bridge) {
         .collect();
     assert!(!reasons.is_empty());
     assert_eq!(reasons.iter().collect::<BTreeSet<_>>().len(), reasons.len(), "{reasons:?}");
-}
-
-/// Short outages are possible on a busy machine: a login of such a token must be renewed within a second.
-fn print_counts(phase: &str, bridge: &Bridge) {
-    println!(
-        "{phase}: {} callbacks, {} spooled, {} outages so far",
-        bridge.metric("trusthub_callbacks_outcome_total{outcome=\"published\"}"),
-        bridge.metric("trusthub_callbacks_outcome_total{outcome=\"spooled\"}"),
-        bridge.lines(OUTAGE).len(),
-    );
 }
