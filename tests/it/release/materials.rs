@@ -32,6 +32,11 @@ fn is_c(component: &&Value) -> bool {
     component["bom-ref"].as_str().unwrap().starts_with("c:")
 }
 
+/// Rust's standard library.
+fn is_standard(component: &&Value) -> bool {
+    component["bom-ref"].as_str().unwrap().starts_with("rust:std@")
+}
+
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(project_root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -75,7 +80,8 @@ fn crates_by_tree(target: &str) -> Packages {
 fn bill_of_materials_has_every_crate_of_the_program() {
     for target in TARGETS {
         let components = components(target);
-        let required = components.iter().filter(|part| part["scope"] == "required" && !is_c(part));
+        let is_crate = |part: &&Value| part["scope"] == "required" && !is_c(part) && !is_standard(part);
+        let required = components.iter().filter(is_crate);
         let mut listed: Packages = required.map(name_and_version).collect();
         listed.insert(("trusthub-bridge".to_owned(), env!("CARGO_PKG_VERSION").to_owned()));
         assert!(listed.len() > 100, "{listed:?}");
@@ -116,6 +122,20 @@ fn bill_of_materials_has_the_c_libraries_with_their_versions() {
         let (_, version) = package.split('"').next().unwrap().split_once(mark).unwrap();
         assert!(found.contains(&(library.to_owned(), version.to_owned())), "{library} {version}: {found:?}");
     }
+}
+
+/// The compiler of a release is that of `rust-toolchain.toml`.
+#[test]
+fn standard_library_is_in_the_bill_of_materials_and_in_the_notices() {
+    let toolchain = std::fs::read_to_string(project_root().join("rust-toolchain.toml")).unwrap();
+    let version = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap().trim_matches('"');
+    let components = components(TARGETS[0]);
+    let found: Vec<_> = components.iter().filter(is_standard).map(name_and_version).collect();
+    assert_eq!(found, [("rust-std".to_owned(), version.to_owned())]);
+    let notices = output_of("scripts/sbom", &["notices", TARGETS[0]]);
+    assert!(notices.contains(&format!("\nRust's standard library {version} (MIT OR Apache-2.0)\n")));
+    // One of the crates that it is made of.
+    assert!(notices.contains("URL: https://crates.io/crates/hashbrown/"));
 }
 
 #[test]
