@@ -63,7 +63,9 @@ fn reach(candidate: &Producer, topic: &str, deadline: Instant) -> Result<Option<
             Err(error) => error,
         };
         match candidate.context().last_error() {
-            Some((RDKafkaErrorCode::Authentication, detail)) => return Err(ProofError::Rejected(detail)),
+            Some((RDKafkaErrorCode::Authentication, detail)) if !is_about_producer_id(&detail) => {
+                return Err(ProofError::Rejected(detail));
+            }
             Some((RDKafkaErrorCode::SSL, detail)) if Instant::now() >= deadline => {
                 return Err(ProofError::Rejected(detail));
             }
@@ -74,6 +76,12 @@ fn reach(candidate: &Producer, topic: &str, deadline: Instant) -> Result<Option<
             _ => thread::sleep(REQUEST_PAUSE),
         }
     }
+}
+
+/// Whether the login was accepted, and only the id for an idempotent producer was refused. The words are those of librdkafka's
+/// `rdkafka_idempotence.c`. A missing permission is the cause, and the permissions say which.
+fn is_about_producer_id(detail: &str) -> bool {
+    detail.contains("idempotence PID")
 }
 
 /// A certificate can belong to another user than the former one.
