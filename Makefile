@@ -137,6 +137,7 @@ gauges: ## Compare the gauges of profiles with an hour of random reviews, in a m
 cluster: ## Install and upgrade the chart in a real Kubernetes API server with simulated nodes; or CASES="lives drain"
 	@scripts/setup cluster
 	@scripts/helm >/dev/null
+	@scripts/helm 4 >/dev/null
 	@scripts/kubernetes >/dev/null
 	cargo run --locked --package chart-tests -- $(CASES)
 
