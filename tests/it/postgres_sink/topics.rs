@@ -90,8 +90,8 @@ fn rebuild_keeps_the_rows_of_profiles_whose_records_are_skipped() {
 #[test]
 fn state_in_avro_stops_the_sink_and_no_row_is_lost() {
     let (topic, postgres) = (StateTopic::create(1), with_tables());
-    let present = StateRecord::put(0, &state(1, "draft", 1));
-    topic.write(&[present.clone()]);
+    let present = [StateRecord::put(0, &state(1, "draft", 1))];
+    topic.write(&present);
     let sink = Sink::start(&topic.name, &postgres);
     let rows = topic.rows();
     wait_for_rows(&postgres, &sink, &rows);
@@ -102,7 +102,7 @@ fn state_in_avro_stops_the_sink_and_no_row_is_lost() {
 
     // The id of the schema may also be in a header. In another topic, because the sink stops at the first one.
     let topic = StateTopic::create(1);
-    topic.write(&[present]);
+    topic.write(&present);
     topic.write(&[StateRecord { content_type: "application/avro", ..StateRecord::of_value(&sid(1), b"Avro") }]);
     rebuild(&topic, &postgres);
     assert_fails_at_avro(&topic, &postgres);
