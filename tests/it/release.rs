@@ -11,7 +11,7 @@ use std::{
     process::{Command, Output},
 };
 
-use test_support::{project_root, unique_topic};
+use test_support::{kafka::unique_topic, project_root};
 
 /// Runs a program of `scripts`.
 fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
