@@ -80,6 +80,12 @@ impl Example {
         self.objects.iter().any(is_in_kafka_namespace)
     }
 
+    /// The port of the Service for callbacks.
+    pub(crate) fn service_port(&self) -> &Value {
+        let named = self.of_kind("Service").find(|service| service["metadata"]["name"] == self.full_name());
+        &named.unwrap()["spec"]["ports"][0]["port"]
+    }
+
     /// Whether the Service has a port of all nodes that is not Kubernetes' choice.
     pub(crate) fn has_node_port(&self) -> bool {
         let mut ports = self.of_kind("Service").flat_map(|service| service["spec"]["ports"].as_array().unwrap());
