@@ -80,10 +80,10 @@ impl Example {
         self.objects.iter().any(is_in_kafka_namespace)
     }
 
-    /// The port of the Service for callbacks.
-    pub(crate) fn service_port(&self) -> &Value {
+    /// The specification of the Service for callbacks.
+    pub(crate) fn service(&self) -> &Value {
         let named = self.of_kind("Service").find(|service| service["metadata"]["name"] == self.full_name());
-        &named.unwrap()["spec"]["ports"][0]["port"]
+        &named.unwrap()["spec"]
     }
 
     /// Whether the Service has a port of all nodes that is not Kubernetes' choice.

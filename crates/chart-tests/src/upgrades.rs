@@ -45,7 +45,7 @@ fn expect_refusal(release: &Release, from: &Example, to: &Example, conflict: &Co
         Conflict::LoadBalancer(class) => read(&REFUSED_CLASS).replace(r#""service.k8s.aws/nlb""#, class),
     };
     assert!(error.contains(documented.trim()), "from {} to {}: {error}", from.name, to.name);
-    if from.service_port() != to.service_port() {
+    if from.service() != to.service() {
         release.kubectl(&["delete", "service", from.full_name()], "").expect_success();
     }
     release.upgrade(from, &["--wait", PATIENCE]).expect_success();
