@@ -206,7 +206,7 @@ variables! {
     OTEL_TRACES_SAMPLER_ARG: OPEN, ABSENT,
         "share of the traces that a sampler by ratio records, 0 to 1; by default all";
     OTEL_BSP_MAX_QUEUE_SIZE: OPEN, "2048",
-        "spans that wait for their export at most, 1 to 65536; further ones are dropped and counted";
+        "spans that wait for their export at most, 3 to 65536; further ones are dropped and counted";
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE: OPEN, "512",
         "spans in one request at most, 1 to 8192";
     OTEL_BSP_SCHEDULE_DELAY: OPEN, "5000",
