@@ -19,8 +19,8 @@ use super::{
 };
 use crate::domain::{Destination, Label as _, PublishFailure};
 
-/// How long a new client may take to reach Kafka.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a new client may take to reach Kafka. Nothing waits for it, and on a busy machine a few connections with TLS take seconds.
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one request takes at most. librdkafka does not end it when the login fails.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 /// The pause between requests that failed at once.
