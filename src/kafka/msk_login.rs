@@ -23,9 +23,9 @@ use tokio::{runtime::Builder, time::interval};
 
 use super::{token_failure, token_receiver::TokenReceiver};
 use crate::{
-    aws::{AwsCredentials, CredentialClient, CredentialError, TOKEN_LIFETIME, USER_AGENT, msk_token},
+    aws::{AwsCredentials, CredentialClient, CredentialError, TOKEN_LIFETIME, msk_token},
     config::{KafkaConfig, MskIamConfig, SaslLogin, Security},
-    domain::Timestamp,
+    domain::{Timestamp, USER_AGENT},
 };
 
 /// The time from a failure to the next attempt, as librdkafka has it for the tokens that it requests itself.
