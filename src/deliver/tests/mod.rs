@@ -25,13 +25,13 @@ use crate::{
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(50);
 
-/// A `Deliver` with its failover controller and a spool in a folder of its own.
 impl Delivery {
     async fn durability(self) -> Result<Durability, DeliveryError> {
         self.wait_until_durable().await.map(|receipt| receipt.durability)
     }
 }
 
+/// A `Deliver` with its failover controller and a spool in a folder of its own.
 struct Fixture {
     kafka: Arc<FakeKafka>,
     deliver: Deliver,

@@ -89,7 +89,8 @@ async fn deletion_replaces_a_parked_description_of_its_profile() {
     set_without_id(&fixture, Some(DataSchema::ProfileDescribed), true);
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     fixture.wait_until_written(&["a", "another", "deleted"]).await;
-    fixture.wait_until("none is parked", || fixture.metrics.spool.parked.get() == 0).await;
+    let notices = &fixture.deliver.dispatcher.parked_notices;
+    fixture.wait_until("no notice is parked", || notices.is_empty()).await;
     set_without_id(&fixture, None, false);
     assert_eq!(submit(&fixture, description("p", "later")).await.unwrap(), Ok(Durability::Published));
     fixture.wait_until_written(&["a", "another", "deleted", "later"]).await;
