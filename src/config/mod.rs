@@ -61,6 +61,7 @@ pub use reconcile::{ReconcileCommandConfig, ReconcileConfig, TrustHubAccess};
 pub use simulator::{SimulateCommandConfig, SimulatorConfig};
 pub use spool::SpoolConfig;
 pub use trace_sampler::SamplerConfig;
+pub(crate) use traces::CALLBACK_SPANS;
 pub use traces::{ExportConfig, SpanEncoding, TracesConfig};
 pub use trusthub::TrustHubConfig;
 pub use twilio::{ListedAccount, TwilioConfig};

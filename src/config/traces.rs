@@ -26,8 +26,8 @@ use crate::domain::{PublicUrl, PublicUrlError};
 /// The path of traces below the general endpoint.
 const TRACES_PATH: &str = "/v1/traces";
 
-/// The spans of a callback, which are queued together.
-const MIN_QUEUE: usize = 3;
+/// The most spans of one callback. They are queued together, so no queue is smaller.
+pub(crate) const CALLBACK_SPANS: usize = 3;
 
 /// Traces of callbacks.
 #[derive(Debug, Clone)]
@@ -155,7 +155,7 @@ impl OtelSection {
         let timeout = validator.parse_number(&OTEL_EXPORTER_OTLP_TIMEOUT, self.exporter_otlp_timeout, 1..=60_000);
         let resource = resource(self.service_name, self.resource_attributes, validator);
         let sampler = sampler(self.traces_sampler, self.traces_sampler_arg, validator);
-        let queue = validator.parse_number(&OTEL_BSP_MAX_QUEUE_SIZE, self.bsp_max_queue_size, MIN_QUEUE..=65_536);
+        let queue = validator.parse_number(&OTEL_BSP_MAX_QUEUE_SIZE, self.bsp_max_queue_size, CALLBACK_SPANS..=65_536);
         let batch = validator.parse_number(&OTEL_BSP_MAX_EXPORT_BATCH_SIZE, self.bsp_max_export_batch_size, 1..=8_192);
         let delay = validator.parse_number(&OTEL_BSP_SCHEDULE_DELAY, self.bsp_schedule_delay, 1..=60_000);
         let queue: usize = queue?;
@@ -234,12 +234,10 @@ fn endpoint(variable: &Variable, text: &str, validator: &mut Validator) -> Optio
 
 /// An endpoint as it may be printed: some vendors have a secret in its path.
 fn shown_endpoint(url: &str) -> String {
-    let start = url.find("://").map_or(0, |scheme| scheme + "://".len());
-    let end = url.get(start..).and_then(|rest| rest.find('/')).map_or(url.len(), |slash| start + slash);
-    match url.split_at_checked(end) {
-        Some((_, "" | "/" | TRACES_PATH)) => url.to_owned(),
-        Some((server, _path)) => format!("{server}/[redacted]"),
-        None => String::new(),
+    let Ok(parsed) = PublicUrl::parse(url) else { return "[redacted]".to_owned() };
+    match parsed.prefix() {
+        "" | TRACES_PATH => url.to_owned(),
+        path => format!("{}/[redacted]", parsed.as_str().strip_suffix(path).unwrap_or_default()),
     }
 }
 

@@ -167,6 +167,7 @@ mod tests {
         health.record_succeeded();
         assert!(health.is_up());
     }
+
     #[test]
     fn new_credentials_end_only_an_outage_that_they_can_have_caused() {
         for (reason, is_over) in [

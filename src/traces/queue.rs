@@ -6,9 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::span::Span;
-
-/// The most spans of one callback.
-pub(super) const CALLBACK_SPANS: usize = 3;
+use crate::config::CALLBACK_SPANS;
 
 /// A queue of spans with a limit.
 pub(super) struct SpanQueue {
