@@ -56,7 +56,7 @@ const SETTLING_TIME: Duration = Duration::from_secs(3);
 /// Why changed files cannot be used.
 #[derive(Debug, Error)]
 enum RenewalError {
-    /// They are not valid by themselves.
+    /// They are not valid on their own.
     #[error(transparent)]
     Files(#[from] Problems),
     /// librdkafka cannot use them.

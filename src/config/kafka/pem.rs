@@ -47,7 +47,7 @@ pub(super) fn read_certificates(path: &str, variable: &Variable, validator: &mut
     let certificates: Vec<_> =
         blocks.iter().filter(|block| ["CERTIFICATE", "X509 CERTIFICATE"].contains(&&*block.label)).collect();
     if blocks.iter().any(|block| block.label == "TRUSTED CERTIFICATE") {
-        let instead = "write BEGIN CERTIFICATE blocks, as openssl x509 makes of it";
+        let instead = "write BEGIN CERTIFICATE blocks, as openssl x509 writes them";
         validator.report(
             variable,
             format!("names a file with a block BEGIN TRUSTED CERTIFICATE, which librdkafka skips; {instead}"),
@@ -85,7 +85,7 @@ pub(super) fn read_key(path: &str, variable: &Variable, validator: &mut Validato
         return None;
     };
     if key.label == "ENCRYPTED PRIVATE KEY" || key.text.contains("Proc-Type: 4,ENCRYPTED") {
-        let instead = "write the path of a key without passphrase, as openssl pkey makes of it";
+        let instead = "write the path of a key without passphrase, as openssl pkey writes it";
         validator.report(variable, format!("names a key with a passphrase; {instead}"));
         return None;
     }
