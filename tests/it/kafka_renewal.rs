@@ -90,6 +90,8 @@ fn client_certificate_is_renewed_under_load() {
     assert!(bridge.lines(RENEWED).is_empty());
 
     files.replace("client-key.pem", &key);
+    // The producer can be replaced before the metrics say so, which this line follows.
+    wait_for_lines(&bridge, RENEWED, 1);
     wait_for_lines(&bridge, REPLACED, 1);
     assert!((9.0..10.1).contains(&days_left(&bridge, "certificate")), "{}", days_left(&bridge, "certificate"));
     assert_eq!(bridge.metric("trusthub_kafka_credentials_reload_failed"), 0.0);

@@ -51,6 +51,7 @@ fn certificate_of_a_user_who_may_not_write_is_refused() {
 
     kafka.permit_other_client("Write", &[dead_letters]);
     replace();
+    wait_for_lines(&bridge, RENEWED, 1);
     wait_for_lines(&bridge, REPLACED, 1);
     load.wait_for_answers(CALLBACKS);
 
