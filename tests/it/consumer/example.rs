@@ -200,9 +200,15 @@ impl Consumer {
 
     /// Waits until it ends with a failure, and returns the unread decisions and its standard error.
     pub(super) fn wait_for_failure(mut self) -> (Vec<Value>, String) {
+        let mut output = self.process.stderr.take().unwrap();
+        // A process does not end while it waits for a reader.
+        let stderr = thread::spawn(move || {
+            let mut text = String::new();
+            output.read_to_string(&mut text).unwrap();
+            text
+        });
         let status = wait_for("the example ends", || self.process.try_wait().unwrap());
-        let mut stderr = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        let stderr = stderr.join().unwrap();
         assert!(!status.success(), "{:?}: {stderr}", self.language);
         (self.decisions.iter().collect(), stderr)
     }
