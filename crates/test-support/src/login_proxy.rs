@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
 };
@@ -56,7 +56,10 @@ fn check(mut client: TcpStream, server: SocketAddr, accepted: &Mutex<Vec<String>
     let given = head.lines().filter_map(|line| line.split_once(": Basic "));
     let mut given = given.filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     if !given.any(|(_, login)| accepted.lock().unwrap().iter().any(|accepted| accepted == login.trim())) {
-        return client.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        client.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        client.shutdown(Shutdown::Write)?;
+        // Closing the connection before the body has arrived would reset it, and the client might not get the answer.
+        return io::copy(&mut reader, &mut io::sink()).map(drop);
     }
     let mut upstream = TcpStream::connect(server)?;
     write!(upstream, "{head}\r\n")?;
