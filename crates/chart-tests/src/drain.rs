@@ -1,6 +1,7 @@
 //! Scaling down as `docs/kubernetes.md` describes it: jobs drain the spools of the removed replicas.
 
 use super::{
+    cluster::wait_for,
     example::text,
     fixture::Fixture,
     release::{PATIENCE, Release},
@@ -20,7 +21,7 @@ pub(crate) fn play(fixture: &Fixture) -> String {
     assert_eq!(claims(&release), [minimal.claim(0), minimal.claim(1), minimal.claim(2)]);
 
     release.upgrade(minimal, &[&down[..], &[PATIENCE]].concat()).expect_success();
-    assert_eq!(completed(&release), 2);
+    wait_for_completed(&release, 2);
     assert!(release.get("jobs").is_empty(), "completed jobs are deleted");
     release.wait_for_replicas("one replica is left", |pods| pods.len() == 1);
     assert_eq!(claims(&release), [minimal.claim(0), minimal.claim(1), minimal.claim(2)]);
@@ -29,7 +30,7 @@ pub(crate) fn play(fixture: &Fixture) -> String {
     // The ordinals are stored with the release. A claim that is gone is skipped.
     let ended = release.upgrade_reusing(&[PATIENCE]).expect_success();
     assert!(ended.printed.contains("drain.ordinals names 1, but there is no volume claim"), "{}", ended.printed);
-    assert_eq!(completed(&release), 3);
+    wait_for_completed(&release, 3);
 
     let up = ["--set", "replicaCount=3"];
     let error = release.upgrade_reusing(&up).expect_failure();
@@ -46,6 +47,11 @@ pub(crate) fn play(fixture: &Fixture) -> String {
 /// The number of jobs that have completed so far.
 fn completed(release: &Release) -> usize {
     release.events("Completed").len()
+}
+
+/// Waits until this many jobs have completed. Their events come after their status, for which helm waits.
+fn wait_for_completed(release: &Release, count: usize) {
+    wait_for(&format!("{count} jobs have completed"), || (completed(release) == count).then_some(()));
 }
 
 fn claims(release: &Release) -> Vec<String> {
