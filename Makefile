@@ -195,7 +195,7 @@ reproducible: ## Build the program of a release in two folders, and compare; tak
 	@scripts/setup figures
 	scripts/reproducible
 
-release-dry-run: ## Make all artifacts of a release in target/release-dry-run; RELEASE_IMAGE=no omits the image
+release-dry-run: ## Make all artifacts of a release in target/release-dry-run; needs root; RELEASE_IMAGE=no omits the image
 	@scripts/setup deb
 	@scripts/setup test
 	scripts/release
