@@ -47,7 +47,7 @@ pub enum Authentication {
     Scram,
     /// SASL/PLAIN over TLS.
     Plain,
-    /// MutualTls TLS.
+    /// Mutual TLS.
     MutualTls,
 }
 
@@ -177,11 +177,7 @@ impl SecureBroker {
             ("ssl.keystore.location", &*keystore),
         ];
         let topics: Vec<_> = topics.iter().flat_map(|topic| ["--topic", topic]).collect();
-        self.node().grant_as(&settings, "CN=other", &[operation], &topics);
-    }
-
-    fn node(&self) -> &Node {
-        self.broker.node.as_ref().expect("this broker was started here")
+        self.broker.node().grant_as(&settings, "CN=other", &[operation], &topics);
     }
 
     /// Changes the password of the user of [`renewable_variables`](Self::renewable_variables) at the broker.
@@ -197,7 +193,7 @@ impl SecureBroker {
             ("ssl.truststore.type", "PEM"),
             ("ssl.truststore.location", &*truststore),
         ];
-        self.node().set_scram_password(&settings, RENEWABLE_USER, password);
+        self.broker.node().set_scram_password(&settings, RENEWABLE_USER, password);
     }
 
     /// Restarts the broker with the certificate of a new authority, and returns that authority. Certificates of clients stay
