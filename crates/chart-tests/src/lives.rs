@@ -128,7 +128,7 @@ fn first_difference(written: &Value, stored: &Value) -> Option<String> {
     }
 }
 
-/// Waits until the namespace contains nothing else; the controllers delete some objects later than helm.
+/// Waits until the namespaces contain nothing else; the controllers delete some objects later than helm.
 fn wait_until_rest(fixture: &Fixture, release: &Release, rest: &[String]) {
     let mut found = Vec::new();
     let deadline = Instant::now() + TIMEOUT;

@@ -20,7 +20,7 @@ fn announce(bridge: &Bridge, trusthub: &Simulator) {
     assert_eq!(bridge.send(&request).status, 204);
 }
 
-/// The console has read the states of all profiles.
+/// Waits until the console has read the states of all profiles.
 fn wait_for_profiles(bridge: &Bridge, count: usize) {
     let console = bridge.console.unwrap();
     wait_for(&format!("{count} profiles in the console"), || {

@@ -34,8 +34,8 @@ fn announce(fixture: &MonitoringFixture, count: usize, status: &str) {
     }
 }
 
-/// By default, a topic rejects records that are more than an hour ahead of its broker, as those are that the instances write
-/// after the jump of their clock.
+/// By default, a topic rejects records that are more than an hour ahead of its broker. After the jump of their clock, the
+/// instances write such records.
 fn accept_later_records(fixture: &MonitoringFixture) {
     let limit = ("message.timestamp.after.max.ms", &i64::MAX.to_string()[..]);
     broker().alter_topic(&fixture.bridges[0].topic, &[limit]);
