@@ -32,9 +32,7 @@ fn launch(kafka: &SecureBroker, files: &CredentialFolder) -> Bridge {
 fn launch_with(kafka: &SecureBroker, files: &CredentialFolder, more: &[(&str, &str)]) -> Bridge {
     let variables = kafka.renewable_variables(files);
     let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
-    // No test is about a slow broker, and on a busy machine every broker is.
-    let variables = variables.chain([("KAFKA_ACK_TIMEOUT_MS", "12000")]).chain(more.iter().copied());
-    let bridge = Bridge::launch(&variables.collect::<Vec<_>>());
+    let bridge = Bridge::launch(&variables.chain(more.iter().copied()).collect::<Vec<_>>());
     bridge.wait_until_publishing();
     bridge
 }

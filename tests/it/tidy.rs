@@ -53,7 +53,7 @@ fn only_the_replay_trusts_dead_letters() {
 
 /// The compiler rejects `unsafe` in the packages that inherit the lints of the workspace. One has lints of its own.
 #[test]
-fn only_two_requests_to_librdkafka_are_unsafe() {
+fn unsafe_code_is_only_in_two_files_of_one_crate() {
     const EXCEPTION: &str = "crates/kafka-token/src";
     let root = project_root();
     for folder in source_folders() {

@@ -36,8 +36,8 @@ pub(crate) fn play(fixture: &Fixture, part: usize) -> String {
     format!("{} upgrades, {refused} of them are refused, as they should", pairs.len())
 }
 
-/// The upgrade fails with the error that `docs/kubernetes.md` has, and one with the values from before undoes what it has
-/// changed. Afterwards the release has the other values.
+/// The upgrade fails with the error that `docs/kubernetes.md` has. One with the values from before undoes what it has changed,
+/// once a Service that differs is deleted. Afterwards the release has the other values.
 fn expect_refusal(release: &Release, from: &Example, to: &Example, conflict: &Conflict) {
     let error = release.upgrade(to, &[PATIENCE]).expect_failure();
     let documented = match conflict {

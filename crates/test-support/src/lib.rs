@@ -86,6 +86,7 @@ pub use self::{
     executable::{kill, project_root},
     http::{Answer, Connection},
     ledger::Load,
+    log::lines_of,
     mock::{MockCluster, mock_cluster},
     program::program,
     request::{ACCOUNT, PROFILE, PUBLIC_URL, Request, TOKEN},

@@ -1,13 +1,24 @@
-//! The standard error of a program, read by a separate thread.
+//! The output of a program, read by a separate thread.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     process::Child,
-    sync::{Arc, Condvar, Mutex},
+    sync::{
+        Arc, Condvar, Mutex,
+        mpsc::{self, Receiver},
+    },
     thread::{self, JoinHandle},
 };
 
 use serde_json::Value;
+
+/// Reads the lines of an output until it ends, so that a test can wait for each of them with a deadline.
+pub fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    let output = BufReader::new(output);
+    thread::spawn(move || output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+    lines
+}
 
 /// The log of one process.
 pub(super) struct Log {

@@ -3,12 +3,12 @@
 
 use std::{
     fs,
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{self, Write as _},
     net::SocketAddr,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{self, Receiver},
+    sync::mpsc::Receiver,
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use std::{
 use test_support::{
     PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{broker, free_port, unique_topic},
-    project_root,
+    lines_of, project_root,
 };
 
 use super::document::{OPERATIONS, blocks};
@@ -78,7 +78,7 @@ impl OperatorMachine {
         fs::create_dir(&folder).unwrap();
         create_tools(&folder.join("bin"));
         let (mut bash, input) = start_bash(&folder);
-        let lines = lines_of(&mut bash);
+        let lines = lines_of(bash.stdout.take().unwrap());
         let [public, admin] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
         let [topic, dead_letter_topic] = ["events", "dead-letters"].map(unique_topic);
         let mut machine = Self { folder, bash, input: Some(input), lines, public, admin, topic, dead_letter_topic };
@@ -203,13 +203,6 @@ fn start_bash(folder: &Path) -> (Child, ChildStdin) {
     let mut bash = bash.spawn().expect("bash starts");
     let input = bash.stdin.take().unwrap();
     (bash, input)
-}
-
-fn lines_of(bash: &mut Child) -> Receiver<String> {
-    let output = BufReader::new(bash.stdout.take().unwrap());
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
-    lines
 }
 
 fn create_tools(bin: &Path) {

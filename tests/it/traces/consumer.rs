@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Lines},
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc::Receiver,
 };
 
 use rdkafka::{
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use test_support::{
     Request, TIMEOUT,
     kafka::{broker, unique_topic},
-    kill,
+    kill, lines_of,
     oracle::otel_python,
     otlp::{OtlpReceiver, ReceivedSpan, spans_of},
     project_root, wait_for,
@@ -28,7 +28,7 @@ use super::{CONSUMER, PRODUCER, TRACE, bridge, export::as_json, only, rejection}
 /// The example as a process. It ends with the value.
 struct TracedConsumer {
     child: Child,
-    printed: Lines<BufReader<ChildStdout>>,
+    printed: Receiver<String>,
 }
 
 impl TracedConsumer {
@@ -45,12 +45,12 @@ impl TracedConsumer {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let printed = BufReader::new(child.stdout.take().unwrap()).lines();
+        let printed = lines_of(child.stdout.take().unwrap());
         Self { child, printed }
     }
 
-    fn next(&mut self) -> Value {
-        serde_json::from_str(&self.printed.next().expect("the consumer runs").unwrap()).unwrap()
+    fn next(&self) -> Value {
+        serde_json::from_str(&self.printed.recv_timeout(TIMEOUT).expect("an event in time")).unwrap()
     }
 
     /// Ends the consumer, which exports its spans.
@@ -86,7 +86,7 @@ fn consumer_reads_records_with_the_id_of_a_schema() {
 fn trace_leads_from_the_proxy_through_kafka_to_the_consumer() {
     let receiver = OtlpReceiver::start();
     let bridge = bridge(&receiver, &[]);
-    let mut consumer = TracedConsumer::start(&bridge.topic, &receiver);
+    let consumer = TracedConsumer::start(&bridge.topic, &receiver);
     // Once it has this event, it has joined its group, and gets the next one at once.
     assert_eq!(bridge.send(&Request::change("draft").signed()).status, 204);
     let first = consumer.next();

@@ -136,6 +136,8 @@ impl SecureBroker {
         copy("authority.pem", "ca.pem");
         let mut variables = self.variables();
         variables.retain(|(name, _)| *name != "KAFKA_SASL_PASSWORD" && *name != "KAFKA_SASL_USERNAME");
+        // No test of a renewal is about a slow broker, and on a busy machine every broker is.
+        variables.push(("KAFKA_ACK_TIMEOUT_MS", "12000".to_owned()));
         variables.push(("KAFKA_SSL_CA_LOCATION", path("ca.pem")));
         if self.authentication == Authentication::MutualTls {
             copy("client.pem", "client.pem");
