@@ -12,12 +12,13 @@ use crate::{
     setting,
 };
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::HttpFloor,
     Kind::Floor,
     Kind::Minimal,
     Kind::Bridge,
     Kind::QuietBridge,
+    Kind::StatefulBridge,
     Kind::FastApi,
     Kind::Express,
     Kind::Go,
@@ -224,7 +225,7 @@ fn report_goals(report: &mut Report, full: &Rounds, equal: &Rounds, own: &Rounds
         ]
     });
     report.table(
-        "Goals, for the service with its default configuration",
+        "Goals, for the service without the states of profiles",
         ["Ratio", "Found", "Goal", "Met"],
         rows.into(),
     );

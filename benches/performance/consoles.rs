@@ -100,7 +100,7 @@ impl Case {
     fn start(name: &str, viewers: Viewers, kafka: &Broker) -> Self {
         let console = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let bind = if viewers == Viewers::Off { String::new() } else { console.to_string() };
-        let service = Contender::start_with(name, Kind::Bridge, kafka, &[("CONSOLE_BIND", &bind)]);
+        let service = Contender::start_with(name, Kind::StatefulBridge, kafka, &[("CONSOLE_BIND", &bind)]);
         Self { service, console, viewers }
     }
 

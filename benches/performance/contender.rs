@@ -32,10 +32,12 @@ pub(crate) enum Kind {
     Floor,
     /// What no service can omit that accepts signed callbacks and publishes typed events.
     Minimal,
-    /// This service with its default configuration, which logs a line for each callback.
+    /// This service without the states of profiles, which no other server derives. It logs a line for each callback.
     Bridge,
-    /// This service, logging only warnings.
+    /// The same, logging only warnings.
     QuietBridge,
+    /// This service with its default configuration, which also reads its events again and derives the states of profiles.
+    StatefulBridge,
     /// FastAPI, Twilio's validator and aiokafka.
     FastApi,
     /// Express, Twilio's validator and kafkajs.
@@ -52,6 +54,7 @@ impl Kind {
             Self::Minimal => "minimal service",
             Self::Bridge => "trusthub-bridge",
             Self::QuietBridge => "trusthub-bridge, RUST_LOG=warn",
+            Self::StatefulBridge => "trusthub-bridge with the states of profiles",
             Self::FastApi => "FastAPI + twilio + aiokafka",
             Self::Express => "Express + twilio + kafkajs",
             Self::Go => "net/http + twilio + franz-go",
@@ -63,7 +66,7 @@ impl Kind {
             Self::HttpFloor => floor(Floor::Http),
             Self::Floor => floor(Floor::Kafka),
             Self::Minimal => floor(Floor::Minimal),
-            Self::Bridge | Self::QuietBridge => {
+            Self::Bridge | Self::QuietBridge | Self::StatefulBridge => {
                 let mut bridge = program();
                 bridge.arg("serve").env("LOG_FORMAT", "json").env("SHUTDOWN_DELAY_SECS", "0");
                 if self == Self::QuietBridge {
@@ -82,6 +85,11 @@ impl Kind {
             }
             Self::Go => peer(PEERS.join("go/service"), &[]),
         }
+    }
+
+    /// The topic of the states of profiles; without a name, there are none.
+    fn states(self) -> String {
+        if self == Self::StatefulBridge { unique_topic("bench-states") } else { String::new() }
     }
 
     /// Whether it checks signatures.
@@ -156,7 +164,7 @@ impl Contender {
             .envs([("PUBLIC_URL", PUBLIC_URL), ("TWILIO_AUTH_TOKEN", TOKEN)])
             .envs([("HTTP_BIND", address.to_string()), ("ADMIN_BIND", admin.to_string())])
             .env("KAFKA_DEAD_LETTER_TOPIC", unique_topic("bench-dead-letters"))
-            .env("KAFKA_PROFILES_TOPIC", unique_topic("bench-states"))
+            .env("KAFKA_PROFILES_TOPIC", kind.states())
             .env("SPOOL_DIR", folder.join("spool"))
             .envs(variables.iter().copied())
             .stdin(Stdio::null())

@@ -31,17 +31,17 @@ struct Resident {
 }
 
 /// What the service is measured with, and the variables that turn it on.
-const VARIANTS: [(&str, &[(&str, &str)]); 3] = [
-    ("trusthub-bridge without states of profiles and console", &[("KAFKA_PROFILES_TOPIC", "")]),
-    ("with states of profiles", &[]),
-    ("with a console", &[("KAFKA_PROFILES_TOPIC", ""), ("CONSOLE_BIND", "127.0.0.1:0")]),
+const VARIANTS: [(&str, Kind, &[(&str, &str)]); 3] = [
+    ("trusthub-bridge without states of profiles and console", Kind::Bridge, &[]),
+    ("with states of profiles", Kind::StatefulBridge, &[]),
+    ("with a console", Kind::Bridge, &[("CONSOLE_BIND", "127.0.0.1:0")]),
 ];
 
 pub(crate) fn run() {
     let kafka = Broker::start("bench", &[]);
     let mut report = Report::new("memory");
     let floor = measure("floor", Kind::Floor, &kafka, &[]);
-    let variants = VARIANTS.map(|(name, variables)| (name, measure(name, Kind::Bridge, &kafka, variables)));
+    let variants = VARIANTS.map(|(name, kind, variables)| (name, measure(name, kind, &kafka, variables)));
     let base = &variants[0].1;
     let goals = [
         ("10 s after the start, Kafka up, no callback yet", base.at_rest, floor.at_rest, "at most 14"),

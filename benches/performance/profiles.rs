@@ -114,7 +114,7 @@ fn measure(kafka: &Broker, profiles: usize, partitions: i32) -> Size {
     histories.publish();
     let variables =
         [("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()), ("KAFKA_TOPIC", &events), ("KAFKA_PROFILES_TOPIC", &states)];
-    let start = || Contender::launch_cold("states", Kind::Bridge, &variables);
+    let start = || Contender::launch_cold("states", Kind::StatefulBridge, &variables);
 
     let server = start();
     let (before, began) = wait_for_states(&server, 1.min(profiles * EVENTS_OF_PROFILE));
@@ -159,8 +159,8 @@ fn wait_for_states(server: &Contender, events: usize) -> (usize, Instant) {
 /// Compares a service with the states of profiles with one that has turned them off.
 fn compare_callbacks(kafka: &Broker, report: &mut Report) {
     let settings = Settings::read();
-    let off = Contender::start_with("without states", Kind::Bridge, kafka, &[("KAFKA_PROFILES_TOPIC", "")]);
-    let on = Contender::start_with("with states", Kind::Bridge, kafka, &[]);
+    let off = Contender::start_with("without states", Kind::Bridge, kafka, &[]);
+    let on = Contender::start_with("with states", Kind::StatefulBridge, kafka, &[]);
     let contenders = [off, on];
     for rate in RATES {
         let rounds = interleaved(settings.rounds, &contenders, |contender| {

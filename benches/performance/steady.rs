@@ -35,7 +35,7 @@ pub(crate) fn run() {
     let slices = setting("BENCH_STEADY_SECONDS", 600) / SLICE.as_secs() as usize;
     let kafka = Broker::start("bench", &[]);
     let mut report = Report::new("steady");
-    let bridge = Contender::start(Kind::Bridge, &kafka);
+    let bridge = Contender::start(Kind::StatefulBridge, &kafka);
     let samples: Vec<_> = (0..slices).map(|_| sample(&bridge, rate)).collect();
     let rows = samples.chunks(SLICES_IN_ROW).enumerate().map(|(row, samples)| {
         let of = |figure: fn(&Sample) -> f64| samples.iter().map(figure).collect::<Spread>();
