@@ -134,7 +134,7 @@ gauges: ## Compare the gauges of profiles with an hour of random reviews, in a m
 	@scripts/kafka >/dev/null
 	cargo bench --locked --bench gauges
 
-cluster: ## Install and upgrade the chart in a real Kubernetes API server with simulated nodes; or CASES="lives drain"
+cluster: ## Install and upgrade the chart in a real Kubernetes API server with simulated nodes, in 20 minutes; or CASES="lives drain"
 	@scripts/setup cluster
 	@scripts/helm >/dev/null
 	@scripts/helm 4 >/dev/null
