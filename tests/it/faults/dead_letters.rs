@@ -65,7 +65,8 @@ fn without_dead_letter_topic(topic: &str) -> Bridge {
         ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
         ("KAFKA_TOPIC", topic),
         ("KAFKA_CREATE_TOPICS", "false"),
-        ("KAFKA_ACK_TIMEOUT_MS", "2000"),
+        // No test is about a slow broker, and on a busy machine every broker is.
+        ("KAFKA_ACK_TIMEOUT_MS", "8000"),
     ]);
     bridge.wait_for_log("does not exist; create it, or set KAFKA_CREATE_TOPICS=true");
     bridge
