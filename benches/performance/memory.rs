@@ -30,8 +30,11 @@ struct Resident {
     peak: f64,
 }
 
-/// What the service is measured with, and the variables that turn it on.
-const VARIANTS: [(&str, Kind, &[(&str, &str)]); 3] = [
+/// The name of a measurement, the server, and more of its variables.
+type Variant = (&'static str, Kind, &'static [(&'static str, &'static str)]);
+
+/// What the service is measured with.
+const VARIANTS: [Variant; 3] = [
     ("trusthub-bridge without states of profiles and console", Kind::Bridge, &[]),
     ("with states of profiles", Kind::StatefulBridge, &[]),
     ("with a console", Kind::Bridge, &[("CONSOLE_BIND", "127.0.0.1:0")]),
