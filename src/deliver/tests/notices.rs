@@ -91,6 +91,7 @@ async fn deletion_replaces_a_parked_description_of_its_profile() {
     fixture.wait_until_written(&["a", "another", "deleted"]).await;
     let notices = &fixture.deliver.dispatcher.parked_notices;
     fixture.wait_until("no notice is parked", || notices.is_empty()).await;
+    assert_eq!(fixture.metrics.spool.parked.get(), 0);
     set_without_id(&fixture, None, false);
     assert_eq!(submit(&fixture, description("p", "later")).await.unwrap(), Ok(Durability::Published));
     fixture.wait_until_written(&["a", "another", "deleted", "later"]).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use trusthub_bridge::config::{SamplerConfig, SpanEncoding, TracesConfig};
 
-use super::{config, file, load, mistakes::only};
+use super::{config, described, file, load, mistakes::only};
 
 const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otel.example.com/otlp/");
 
@@ -75,6 +75,9 @@ fn path_of_an_endpoint_is_not_printed() {
         let config = traces(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url)]);
         assert_eq!(config.export.unwrap().shown_url(), shown);
     }
+    // It is checked only while traces are on.
+    let off = config(&[(ENDPOINT.0, "unix:/run/secret"), ("OTEL_SDK_DISABLED", "true")]);
+    assert_eq!(described(&off, ENDPOINT.0), "[redacted]");
 }
 
 /// The other samplers have no argument.
