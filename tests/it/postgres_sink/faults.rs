@@ -74,8 +74,10 @@ fn compete(topic: &StateTopic, postgres: &Postgres) {
 
 /// PostgreSQL ends and starts again while a sink writes.
 fn restart(topic: &StateTopic, postgres: &mut Postgres) {
-    let sink = Sink::start(&topic.name, postgres);
-    wait_for_transaction(postgres, "%");
+    let group = unique_topic("group");
+    let sink = Sink::start_with(&topic.name, postgres, &[("KAFKA_GROUP_ID", &group), ("PGAPPNAME", "restarted")]);
+    // Not that of a sink that was killed before, which PostgreSQL ends when it sends something to it.
+    wait_for_transaction(postgres, "restarted");
     postgres.crash();
     sink.wait_for_log("trying again in", 1);
     postgres.start_again();
