@@ -126,7 +126,7 @@ fn create(arguments: &Arguments, config: SimulateCommandConfig) -> Result<Simula
     let state = config.simulator.state.as_deref().map(StateFile::open).transpose();
     let state = state.map_err(|error| Failure::failed(format!("SIMULATOR_STATE: {error}")))?;
     let accounts: Vec<_> = config.accounts.into_iter().map(account).collect();
-    let first = accounts.first().map(|account| account.sid.clone());
+    let first = accounts.first().map(|account| account.sid);
     let simulator = Simulator::new(accounts, state, arguments.seed).map_err(Failure::failed)?;
     apply_settings(&simulator, &arguments.settings)?;
     for rule in &arguments.rules {

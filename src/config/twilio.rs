@@ -357,14 +357,14 @@ impl TwilioConfig {
 
 fn listed_credentials(account: &AccountConfig) -> Option<Credentials> {
     match account.api_key.clone() {
-        Some(key) => Some(Credentials::from_api_key(account.sid.clone(), key.sid, key.secret)),
+        Some(key) => Some(Credentials::from_api_key(account.sid, key.sid, key.secret)),
         None => token_credentials(&account.sid, &account.tokens),
     }
 }
 
 /// Uses the current token, because Twilio may already have revoked the others.
 fn token_credentials(sid: &AccountSid, tokens: &[SecretString]) -> Option<Credentials> {
-    tokens.first().map(|token| Credentials::from_token(sid.clone(), token.clone()))
+    tokens.first().map(|token| Credentials::from_token(*sid, token.clone()))
 }
 
 fn counted(count: usize, noun: &str) -> String {

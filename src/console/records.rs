@@ -122,7 +122,7 @@ impl LetterRules {
     /// The account that owns the profile, if Trust Hub has confirmed it.
     fn owner(&self, profile: &ProfileSid) -> Option<AccountSid> {
         match self.profiles.as_ref()?.entry(profile) {
-            IndexEntry::State(state) => state.profile.as_ref().map(|_| state.account_sid.clone()),
+            IndexEntry::State(state) => state.profile.as_ref().map(|_| state.account_sid),
             IndexEntry::Unreadable | IndexEntry::Missing | IndexEntry::MaybeLeftOut => None,
         }
     }
@@ -176,7 +176,7 @@ impl RecordSources {
         profiles: &FollowedProfiles,
         sid: &ProfileSid,
     ) -> Result<IndexEntry, RecordsError> {
-        let (profiles, sid) = (profiles.clone(), sid.clone());
+        let (profiles, sid) = (profiles.clone(), *sid);
         run(&self.queries, "console-query", move || profiles.entry(&sid)).await
     }
 

@@ -39,14 +39,14 @@ impl NamedKey {
         if let Some(accounts) = twilio.listed_accounts() {
             let mut keys = Vec::new();
             for ListedAccount { sid, tokens, shared_keys } in accounts {
-                let scope = KeyScope::Listed(sid.clone());
+                let scope = KeyScope::Listed(*sid);
                 keys.extend(named_tokens(tokens, sid.as_str(), &scope)?);
                 keys.extend(named_shared_keys(shared_keys, sid.as_str(), &scope));
             }
             return Ok(keys);
         }
         let (scope, source) = match &twilio.account_sid {
-            Some(sid) => (KeyScope::Single(sid.clone()), Some(sid.as_str())),
+            Some(sid) => (KeyScope::Single(*sid), Some(sid.as_str())),
             None => (KeyScope::Any, None),
         };
         let mut keys = named_tokens(&twilio.auth_tokens, source.unwrap_or("TWILIO_AUTH_TOKEN"), &scope)?;

@@ -88,7 +88,7 @@ impl PublishedEvent {
             return None;
         }
         let value: EventPayload = serde_json::from_slice(content.data.as_deref()?).ok()?;
-        let (account, profile, resource) = (value.account_sid.clone(), value.profile_sid.clone(), value.resource);
+        let (account, profile, resource) = (value.account_sid, value.profile_sid, value.resource);
         let published = match event_type {
             cloud_events::EVENT_TYPE => PublishedContent::Changed(value.status()?),
             cloud_events::DESCRIBED_EVENT_TYPE => PublishedContent::Described(value.status()?),

@@ -139,7 +139,7 @@ pub fn normalize(callback: &AuthenticCallback) -> Result<NormalizedCallback, Nor
     let fields = fields::read(callback.payload(), callback.raw().verb(), order)
         .ok_or(without_profile(DeadLetterReason::InvalidJson))?;
     let profile = read_profile(&fields, callback.payload()).map_err(without_profile)?;
-    let with_profile = |reason| NormalizeError { reason, profile: Some(profile.clone()) };
+    let with_profile = |reason| NormalizeError { reason, profile: Some(profile) };
     let account = read_account(callback.account()).map_err(with_profile)?;
     let raw_status = read_status(&fields).map_err(with_profile)?;
     let status = Status::from_name(&Status::canonical(raw_status));

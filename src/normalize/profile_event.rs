@@ -31,8 +31,8 @@ pub fn event_from_profile(profile: &Fetched, fetched_at: Timestamp, last: Option
         trace: None,
         construction: None,
         data: ProfileStatusChanged {
-            account_sid: profile.account_sid.clone(),
-            profile_sid: profile.sid.clone(),
+            account_sid: profile.account_sid,
+            profile_sid: profile.sid,
             resource: profile.resource,
             status: profile.status,
             raw_status: profile.raw_status.clone(),

@@ -38,8 +38,8 @@ pub fn description(profile: &Profile, listed_at: Timestamp, last: Option<RecordP
         last,
     );
     let described = ProfileDescribed {
-        account_sid: profile.account_sid.clone(),
-        profile_sid: profile.sid.clone(),
+        account_sid: profile.account_sid,
+        profile_sid: profile.sid,
         resource: profile.resource,
         status: profile.status,
         raw_status: profile.raw_status.clone(),
@@ -61,8 +61,8 @@ pub fn deletion(
 ) -> ProfileNotice {
     let id = notice_id(["deleted", resource.as_str(), account.as_str(), profile.as_str()], Some(last));
     let deleted = ProfileDeleted {
-        account_sid: account.clone(),
-        profile_sid: profile.clone(),
+        account_sid: *account,
+        profile_sid: *profile,
         resource,
         received_at: asked_at,
         origin: Origin::Reconciliation,

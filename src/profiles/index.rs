@@ -119,7 +119,7 @@ impl ProfileIndex {
         if let Some(known) = self.accounts.get(sid) {
             return Arc::clone(known);
         }
-        let account = Arc::new(sid.clone());
+        let account = Arc::new(*sid);
         self.accounts.insert(Arc::clone(&account));
         self.bytes = self.bytes.saturating_add(ACCOUNT_BYTES);
         account

@@ -159,8 +159,8 @@ mod tests {
         else {
             panic!("no state")
         };
-        let profile = state.profile_sid.clone();
-        states.set(profile.clone(), &StateWrite::Put(state));
+        let profile = state.profile_sid;
+        states.set(profile, &StateWrite::Put(state));
         states.forget_positions_from(0, 0);
         let forgotten = StateWrite::Put(Box::new(states.get(&profile).unwrap()));
         let value: ProfileState =

@@ -84,7 +84,7 @@ impl PartitionStates {
     /// the offset after its events are written together, so such a state has events of a topic that was deleted, or that are
     /// to be read again.
     pub(super) fn forget_positions_from(&mut self, partition: i32, next: i64) -> usize {
-        let states = self.states.keys().filter_map(|profile| Some((profile.clone(), self.get(profile)?)));
+        let states = self.states.keys().filter_map(|profile| Some((*profile, self.get(profile)?)));
         let is_ahead = |state: &ProfileState| state.position.partition == partition && state.position.offset >= next;
         let ahead: Vec<_> = states.filter(|(_, state)| is_ahead(state)).collect();
         let count = ahead.len();

@@ -61,7 +61,7 @@ impl<'s> Rebuild<'s> {
             for profile in states.profiles() {
                 let (Some(state), known) = (states.get(profile), continued.get(profile)) else { continue };
                 if known.is_none_or(|known| (known.updated_at, known.changes) <= (state.updated_at, state.changes)) {
-                    continued.set(profile.clone(), &StateWrite::Put(Box::new(state)));
+                    continued.set(*profile, &StateWrite::Put(Box::new(state)));
                 }
             }
         }
@@ -110,7 +110,7 @@ impl<'s> Rebuild<'s> {
         for states in [&mut self.derived, &mut self.continued] {
             let transition = ProfileState::apply(states.get(profile).as_ref(), &event, &self.options);
             if let Some(write) = transition.write {
-                states.set(profile.clone(), &write);
+                states.set(*profile, &write);
             }
         }
     }
@@ -187,7 +187,7 @@ mod tests {
             let event = record.as_event();
             let profile = event.profile().unwrap();
             let write = ProfileState::apply(states.get(&profile).as_ref(), &event, &WITH_TEXT).write;
-            write.into_iter().for_each(|write| states.set(profile.clone(), &write));
+            write.into_iter().for_each(|write| states.set(profile, &write));
         }
         states
     }

@@ -377,7 +377,7 @@ impl<'s> Session<'s> {
             if !self.write(&records, &[NextOffset { partition, next: former, counts: interim }])? {
                 return Ok(false);
             }
-            let writes = chunk.iter().filter_map(|change| Some((change.profile.clone(), change.write.clone()?)));
+            let writes = chunk.iter().filter_map(|change| Some((change.profile, change.write.clone()?)));
             self.owned.take(writes.map(|(profile, write)| (partition, profile, write)));
         }
         if self.loader.stop.is_cancelled() || !self.write(&[], &[NextOffset { partition, next, counts }])? {

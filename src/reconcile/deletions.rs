@@ -65,7 +65,7 @@ impl Unlisted {
                 && !listed.contains(&number)
                 && let Some(profile) = profile_with_number(number)
             {
-                let (client, account) = (client.clone(), client.sid().clone());
+                let (client, account) = (client.clone(), *client.sid());
                 let candidate = RepairCandidate { client, account, collection, profile };
                 candidates.push(DeletionCandidate { candidate, is_confirmed });
             }

@@ -51,8 +51,8 @@ pub(crate) struct Finding {
 impl Finding {
     pub(super) fn of_candidate(candidate: &RepairCandidate, believed: Option<Status>, action: Action) -> Self {
         Self {
-            account: candidate.account.clone(),
-            profile: candidate.profile.clone(),
+            account: candidate.account,
+            profile: candidate.profile,
             resource: candidate.collection.resource(),
             believed,
             actual: None,
@@ -62,8 +62,8 @@ impl Finding {
 
     pub(super) fn of_profile(profile: &Profile, believed: Option<Status>, action: Action) -> Self {
         Self {
-            account: profile.account_sid.clone(),
-            profile: profile.sid.clone(),
+            account: profile.account_sid,
+            profile: profile.sid,
             resource: profile.resource,
             believed,
             actual: Some((profile.status, profile.date_updated)),
@@ -85,6 +85,6 @@ pub(crate) struct ListFailure {
 
 impl ListFailure {
     pub(super) fn new(account: &AccountClient, collection: Collection, error: &trusthub_client::Error) -> Self {
-        Self { account: account.sid().clone(), resource: collection.resource(), error: describe(error) }
+        Self { account: *account.sid(), resource: collection.resource(), error: describe(error) }
     }
 }

@@ -90,8 +90,8 @@ pub(super) fn published_notice(notice: &ProfileNotice) -> PublishedEvent {
         NoticeContent::Deleted(deleted) => (deleted.resource, PublishedContent::Deleted),
     };
     PublishedEvent {
-        account: notice.content.account().clone(),
-        profile: notice.content.profile().clone(),
+        account: *notice.content.account(),
+        profile: *notice.content.profile(),
         position: RecordPosition { partition: 0, offset: 0 },
         id: notice.id.clone(),
         time: notice.content.received_at(),

@@ -78,7 +78,7 @@ impl ConfirmedOwners {
         match &event.content {
             PublishedContent::Changed(PublishedStatus { details: None, .. }) => {}
             PublishedContent::Changed(_) | PublishedContent::Described(_) => {
-                *owner = Some(Owner { account: event.account.clone(), since: event.time });
+                *owner = Some(Owner { account: event.account, since: event.time });
             }
             PublishedContent::Deleted => {
                 if owner.as_ref().is_some_and(|owner| owner.account == event.account) {

@@ -116,7 +116,7 @@ impl LetterSurvey<'_> {
         letters: &mut VecDeque<ClassifiedLetter>,
         observer: &mut dyn LetterObserver,
     ) -> Result<(), TopicReadError> {
-        let profiles = letters.iter().filter_map(|letter| letter.event().map(|event| event.data.profile_sid.clone()));
+        let profiles = letters.iter().filter_map(|letter| letter.event().map(|event| event.data.profile_sid));
         let progress = |read, total| observer.progress(SurveyProgress::Events(read, total));
         let owners = ConfirmedOwners::read(self.kafka, self.operations, profiles, progress).await?;
         for letter in letters {

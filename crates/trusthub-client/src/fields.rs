@@ -57,6 +57,6 @@ impl<'a> JsonFields<'a> {
     }
 
     pub(crate) fn malformed(&self, field: &'static str) -> Error {
-        Error::Malformed { field, profile: self.profile.clone() }
+        Error::Malformed { field, profile: self.profile }
     }
 }

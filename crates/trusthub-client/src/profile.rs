@@ -132,7 +132,7 @@ impl Profile {
     pub(crate) fn read(value: &Value, collection: Collection) -> Result<Self, Error> {
         let mut fields = JsonFields::from_value(value, "profile")?;
         let sid = fields.parsed("sid", ProfileSid::parse)?;
-        fields.profile = Some(sid.clone());
+        fields.profile = Some(sid);
         let raw_status = fields.required("status")?;
         Ok(Self {
             sid,

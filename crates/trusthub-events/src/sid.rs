@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use thiserror::Error;
 
 /// A text is not a SID of the expected kind.
@@ -24,24 +24,23 @@ pub fn is_sid(text: &str) -> bool {
     })
 }
 
-fn check(text: &str, prefix: &'static str) -> Result<(), SidError> {
-    if is_sid(text) && text.starts_with(prefix) { Ok(()) } else { Err(SidError { prefix }) }
-}
+/// The bytes of a SID: two letters and 32 digits.
+const LENGTH: usize = 34;
 
-/// Converts the digits of a checked SID to lower case.
-fn canonical(mut sid: String) -> String {
-    if let Some((_kind, digits)) = sid.split_at_mut_checked(2) {
-        digits.make_ascii_lowercase();
-    }
-    sid
+/// The text with its digits in lower case; `None` if it is not a SID of this kind.
+fn canonical(text: &str, prefix: &str) -> Option<[u8; LENGTH]> {
+    let mut sid: [u8; LENGTH] = text.as_bytes().try_into().ok()?;
+    let (kind, digits) = sid.split_at_mut_checked(prefix.len())?;
+    digits.make_ascii_lowercase();
+    (kind == prefix.as_bytes() && digits.iter().all(u8::is_ascii_hexdigit)).then_some(sid)
 }
 
 macro_rules! sid {
     ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        // The text itself and not a `String`: an event has each SID several times.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; LENGTH]);
 
         impl $name {
             /// Parses a SID. The text must not have surrounding white space.
@@ -49,33 +48,38 @@ macro_rules! sid {
             /// # Errors
             /// [`SidError`] when the prefix, the length or a digit is wrong.
             pub fn parse(text: &str) -> Result<Self, SidError> {
-                check(text, $prefix).map(|()| Self(canonical(text.to_owned())))
+                canonical(text, $prefix).map(Self).ok_or(SidError { prefix: $prefix })
             }
 
             /// The SID, with its digits in lower case.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                // All of its bytes are ASCII.
+                str::from_utf8(&self.0).unwrap_or_default()
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = SidError;
-
-            fn try_from(text: String) -> Result<Self, SidError> {
-                check(&text, $prefix).map(|()| Self(canonical(text)))
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
 
-        impl From<$name> for String {
-            fn from(sid: $name) -> Self {
-                sid.0
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
     };
@@ -130,7 +134,7 @@ mod tests {
         for bad in [format!("IT{digits}0"), format!("1T{digits}"), digits.clone(), "ä".to_owned(), String::new()] {
             assert!(!is_sid(&bad), "{bad}");
         }
-        assert!(check(&format!("RD{digits}"), "IT").is_err());
+        assert_eq!(canonical(&format!("RD{digits}"), "IT"), None);
     }
 
     #[test]

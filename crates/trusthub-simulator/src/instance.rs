@@ -82,8 +82,7 @@ impl Simulator {
         state: Option<(StateFile, StoredState)>,
         seed: Option<u64>,
     ) -> Result<Self, CallbackSenderError> {
-        let keys: HashMap<_, _> =
-            accounts.iter().map(|account| (account.sid.clone(), account.tokens.clone())).collect();
+        let keys: HashMap<_, _> = accounts.iter().map(|account| (account.sid, account.tokens.clone())).collect();
         // Each part has a generator of its own, so that the number of draws in one does not change the draws of another.
         let mut random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let sender =
@@ -196,7 +195,7 @@ impl Simulator {
     /// [`ModelError`].
     pub(super) fn delete(&self, sid: &ProfileSid) -> Result<(), ModelError> {
         let mut model = self.model();
-        let account = model.get(sid)?.account.clone();
+        let account = model.get(sid)?.account;
         model.delete(sid)?;
         // This fails only if the account is unknown, and then the profile has no signers.
         let _ = self.sender.set_profile_signers(&account, sid, None);
@@ -208,8 +207,8 @@ impl Simulator {
         let Some(url) = &profile.status_callback else { return };
         for change in changes {
             self.sender.announce(&Announcement {
-                account: profile.account.clone(),
-                profile: profile.sid.clone(),
+                account: profile.account,
+                profile: profile.sid,
                 status: change.status,
                 failure_reason: change.reason.clone(),
                 url: url.clone(),
@@ -225,7 +224,7 @@ impl Simulator {
         let account = self.account(request.account.as_ref()).ok_or(ModelError::NotFound)?;
         let template = NewProfile {
             kind: ProfileKind::CustomerProfiles,
-            account: account.sid.clone(),
+            account: account.sid,
             policy: request.policy.clone().unwrap_or_else(|| ANY_POLICY.to_owned()),
             friendly_name: String::new(),
             email: "seeded@example.com".to_owned(),

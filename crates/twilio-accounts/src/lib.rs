@@ -80,7 +80,7 @@ fn read_account(key: &str, value: Json, seen: &mut HashSet<AccountSid>) -> Resul
     let Ok(sid) = AccountSid::parse(key) else {
         return Err("has a name that is not an account SID; write AC followed by 32 hexadecimal digits".to_owned());
     };
-    if !seen.insert(sid.clone()) {
+    if !seen.insert(sid) {
         return Err("repeats an earlier account; write all its tokens in one list".to_owned());
     }
     let AccountMembers { tokens, shared_keys, api_key } = match value {

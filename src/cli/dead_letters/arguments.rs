@@ -74,7 +74,7 @@ impl FilterArguments {
         LetterFilter {
             reasons: self.reasons.clone(),
             since: self.since,
-            profile: self.profile.clone(),
+            profile: self.profile,
             positions: positions.to_vec(),
             event_id: None,
         }

@@ -167,12 +167,8 @@ fn url(listener: &TcpListener) -> Result<String, Failure> {
 /// Creates a simulator of one account, whose callbacks these keys sign.
 fn create_simulator(account: &AccountSid, signers: SignerList) -> Result<Simulator, Failure> {
     let shared_key = SharedKey::parse(SHARED_KEY).map_err(Failure::failed)?;
-    let owner = SimulatorAccount {
-        sid: account.clone(),
-        tokens: vec![TOKEN.into()],
-        api_key: None,
-        shared_keys: vec![shared_key],
-    };
+    let owner =
+        SimulatorAccount { sid: *account, tokens: vec![TOKEN.into()], api_key: None, shared_keys: vec![shared_key] };
     let simulator = Simulator::new(vec![owner], None, None).map_err(Failure::failed)?;
     let set = simulator.sender().set_account_signers(account, signers);
     set.map_err(|problem| Failure::usage(format!("--signed-by: {problem}")))?;

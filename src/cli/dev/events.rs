@@ -18,7 +18,7 @@ use crate::domain::{Label as _, Status};
 /// those of stderr.
 pub(super) async fn run(environment: &DevEnvironment, colors: Colors) -> Result<(), Failure> {
     let DevEnvironment { simulator, account, urls, .. } = environment;
-    let profile = scenario::create_profile(simulator, account.clone(), urls.callbacks.clone());
+    let profile = scenario::create_profile(simulator, *account, urls.callbacks.clone());
     let profile = profile.map_err(Failure::failed)?;
     for step in &scenario::STEPS {
         say(&format!("  {}", step.description));
@@ -29,7 +29,7 @@ pub(super) async fn run(environment: &DevEnvironment, colors: Colors) -> Result<
     }
     in_time("answer", simulator.sender().wait_until_idle()).await?;
     let mut attempts = simulator.sender().subscribe();
-    scenario::send_forged_callback(simulator, account.clone(), profile, urls.callbacks.clone());
+    scenario::send_forged_callback(simulator, *account, profile, urls.callbacks.clone());
     let attempt = in_time("answer", attempts.recv()).await?.map_err(Failure::failed)?;
     say(&format!("  a forged callback, not signed with the token, is sent: {}", activity::outcome(&attempt, colors)));
     match attempt.outcome {

@@ -45,7 +45,7 @@ impl<'e> Story<'e> {
     /// Creates the profile.
     pub(super) fn new(environment: &'e DevEnvironment, page: Page) -> Result<Self, Failure> {
         let DevEnvironment { simulator, account, urls, .. } = environment;
-        let profile = scenario::create_profile(simulator, account.clone(), urls.callbacks.clone());
+        let profile = scenario::create_profile(simulator, *account, urls.callbacks.clone());
         Ok(Self {
             environment,
             page,
@@ -110,7 +110,7 @@ impl<'e> Story<'e> {
     async fn forge(&mut self) -> Result<(), Failure> {
         self.page.step("An attacker sends a callback that says that the profile is approved.")?;
         let DevEnvironment { simulator, account, urls, .. } = self.environment;
-        scenario::send_forged_callback(simulator, account.clone(), self.profile.clone(), urls.callbacks.clone());
+        scenario::send_forged_callback(simulator, *account, self.profile, urls.callbacks.clone());
         let answer = self.next_answer(403).await?;
         let request = self.expect_outcome("rejected").await?;
         let reason = request.reason.unwrap_or_default();

@@ -47,7 +47,7 @@ fn query() -> IndexQuery {
 }
 
 fn sids(page: &IndexPage) -> Vec<ProfileSid> {
-    page.profiles.iter().map(|state| state.profile_sid.clone()).collect()
+    page.profiles.iter().map(|state| state.profile_sid).collect()
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn pages_are_parts_of_the_sorted_whole() {
                     .compare(order.key_of(*one).as_ref(), order.key_of(*other).as_ref())
                     .then_with(|| one.profile_sid.cmp(&other.profile_sid))
             });
-            assert_eq!(whole, sorted.iter().map(|state| state.profile_sid.clone()).collect::<Vec<_>>());
+            assert_eq!(whole, sorted.iter().map(|state| state.profile_sid).collect::<Vec<_>>());
             assert_eq!(pages_of(4), whole, "{order:?}");
             assert_eq!(pages_of(7), whole, "{order:?}");
         }

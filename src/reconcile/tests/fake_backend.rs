@@ -370,5 +370,5 @@ fn parent_account() -> AccountSid {
 fn candidate(profile: &ProfileSid) -> RepairCandidate {
     thread_local! { static CLIENT: AccountClient = client_of(parent_account()); }
     let client = CLIENT.with(Clone::clone);
-    RepairCandidate { client, account: account(), collection: Collection::CustomerProfiles, profile: profile.clone() }
+    RepairCandidate { client, account: account(), collection: Collection::CustomerProfiles, profile: *profile }
 }

@@ -31,7 +31,7 @@ fn events_of_another_account_change_nothing_about_a_profile() {
     view.apply(&published(1, 0, "1", at(10), Status::InReview));
     view.mark();
     let stolen = published(1, 1, "2", at(20), Status::TwilioApproved);
-    view.apply(&PublishedEvent { account: foreign.clone(), ..stolen });
+    view.apply(&PublishedEvent { account: foreign, ..stolen });
     let seen = view.of(&account(), &sid(1)).unwrap();
     assert_eq!((seen.belief.status, seen.last.offset), (Status::InReview, 0));
     assert_eq!(view.of(&foreign, &sid(1)).unwrap().belief.status, Status::TwilioApproved);

@@ -146,7 +146,7 @@ fn letter_of_another_account_than_the_confirmed_owner_stays() {
     {
         let outlook = classifier("token").outlook(&letter, |profile| {
             assert_eq!(profile.as_str(), "BU00000000000000000000000000000002");
-            owner.clone()
+            owner
         });
         assert_eq!(outlook.keep_reason, expected, "{owner:?}");
     }

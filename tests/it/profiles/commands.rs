@@ -99,7 +99,7 @@ fn profiles_are_listed_and_shown_from_the_state_topic() {
     assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
 
     let topic = last_states(&broker().read_to_end(&bridge.profiles_topic));
-    let printed = ls(&["--json"]).states().into_iter().map(|state| (state.profile_sid.clone(), state));
+    let printed = ls(&["--json"]).states().into_iter().map(|state| (state.profile_sid, state));
     assert_eq!(printed.collect::<BTreeMap<_, _>>(), topic);
 
     let shown = Printed::of(&bridge, &["show", &rejected]);

@@ -164,7 +164,7 @@ async fn slow_receiver_delays_only_the_callbacks_of_its_profile() {
     let mut attempts = sender.subscribe();
     sender.announce(&announcement(&slow.url("")));
     let other = ProfileSid::parse(&PROFILE.replace('2', "3")).unwrap();
-    sender.announce(&Announcement { profile: other.clone(), ..announcement(&quick.url("")) });
+    sender.announce(&Announcement { profile: other, ..announcement(&quick.url("")) });
     let first = timeout(TIMEOUT, attempts.recv()).await.unwrap().unwrap();
     assert_eq!((first.callback.profile_sid, first.outcome), (other, AttemptOutcome::Answer(204)));
 }

@@ -189,8 +189,8 @@ fn created_from(news: &News, described: &ProfileDescribed) -> ProfileState {
 
 fn created(news: &News, change: &ProfileStatusChanged, as_of: Timestamp) -> ProfileState {
     let mut state = ProfileState {
-        account_sid: change.account_sid.clone(),
-        profile_sid: change.profile_sid.clone(),
+        account_sid: change.account_sid,
+        profile_sid: change.profile_sid,
         resource: change.resource,
         status: change.status,
         raw_status: String::new(),

@@ -44,7 +44,7 @@ impl AccountCall {
             None => {}
         }
         let (user, password) = credentials(request).ok_or_else(ApiError::unauthenticated)?;
-        let account = simulator.authenticate(&user, &password).ok_or_else(ApiError::unauthenticated)?.sid.clone();
+        let account = simulator.authenticate(&user, &password).ok_or_else(ApiError::unauthenticated)?.sid;
         Ok(Self { simulator, account, request: request.clone() })
     }
 

@@ -27,7 +27,7 @@ pub(super) async fn create(call: AccountCall, body: RawBody) -> ApiResult {
     }
     let new = NewObject {
         kind: KIND,
-        account: call.account.clone(),
+        account: call.account,
         friendly_name: parameters.get("FriendlyName").unwrap_or_default().to_owned(),
         object_type: String::new(),
         attributes: given(&parameters),

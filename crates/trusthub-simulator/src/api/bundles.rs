@@ -19,7 +19,7 @@ pub(super) async fn create(call: ApiCall, body: RawBody) -> ApiResult {
     let (regulation, numbers) = regulation(&parameters)?;
     let new = NewProfile {
         kind: call.kind,
-        account: call.account.clone(),
+        account: call.account,
         friendly_name: parameters.required("FriendlyName")?.to_owned(),
         email: parameters.required("Email")?.to_owned(),
         policy: regulation,

@@ -119,7 +119,7 @@ pub(super) async fn seed(simulator: Data<Simulator>, request: HttpRequest, body:
 pub(super) fn account(simulator: &Simulator, sid: &str) -> Result<AccountSid, ApiError> {
     let account = AccountSid::parse(sid).ok().and_then(|sid| simulator.account(Some(&sid)));
     let account = account.ok_or_else(|| ApiError::invalid("account_sid: write one of the simulator's accounts"));
-    account.map(|account| account.sid.clone())
+    account.map(|account| account.sid)
 }
 
 pub(super) fn seed_status(name: &str) -> Result<SeedStatus, ApiError> {

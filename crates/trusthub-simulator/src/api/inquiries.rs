@@ -19,7 +19,7 @@ pub(super) async fn create_customer(call: AccountCall, body: RawBody) -> ApiResu
     check_primary(&call, &parameters)?;
     let new = NewProfile {
         kind: ProfileKind::CustomerProfiles,
-        account: call.account.clone(),
+        account: call.account,
         policy: SECONDARY_BUSINESS_POLICY.to_owned(),
         friendly_name: "Compliance inquiry".to_owned(),
         email: parameters.get("NotificationEmail").unwrap_or_default().to_owned(),

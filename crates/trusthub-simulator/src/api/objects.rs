@@ -67,7 +67,7 @@ pub(super) async fn delete_document(call: AccountCall) -> ApiResult {
 fn create(call: &AccountCall, kind: ObjectKind, parameters: &Parameters, mime_type: Option<String>) -> ApiResult {
     let new = NewObject {
         kind,
-        account: call.account.clone(),
+        account: call.account,
         friendly_name: parameters.required("FriendlyName")?.to_owned(),
         object_type: parameters.required("Type")?.to_owned(),
         attributes: attributes(parameters)?.unwrap_or_default(),

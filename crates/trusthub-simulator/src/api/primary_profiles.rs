@@ -47,7 +47,7 @@ pub(super) async fn create(simulator: Data<Simulator>, request: HttpRequest, bod
         .ok_or_else(|| ApiError::invalid(format!("type: write one of {}", Label::list(PrimaryType::ALL))))?;
     let account = match parameters.get("account_sid") {
         Some(sid) => account(&simulator, sid)?,
-        None => simulator.account(None).ok_or_else(ApiError::server_error)?.sid.clone(),
+        None => simulator.account(None).ok_or_else(ApiError::server_error)?.sid,
     };
     let new = NewProfile {
         kind: ProfileKind::CustomerProfiles,

@@ -18,7 +18,7 @@ pub(super) async fn create(call: ApiCall, body: RawBody) -> ApiResult {
     let parameters = Parameters::from_body(body)?;
     let new = NewProfile {
         kind: call.kind,
-        account: call.account.clone(),
+        account: call.account,
         friendly_name: parameters.required("FriendlyName")?.to_owned(),
         email: parameters.required("Email")?.to_owned(),
         policy: parameters.required("PolicySid").and(parameters.policy("PolicySid"))?.unwrap_or_default(),

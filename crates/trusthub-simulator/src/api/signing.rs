@@ -102,7 +102,7 @@ impl Subject {
         }
         let unknown = || ApiError::invalid("profile_sid: write the SID of a profile of the simulator");
         let sid = ProfileSid::parse(sid).map_err(|_| unknown())?;
-        let account = simulator.model().get(&sid).map(|profile| profile.account.clone()).map_err(|_| unknown())?;
+        let account = simulator.model().get(&sid).map(|profile| profile.account).map_err(|_| unknown())?;
         Ok(Self { account, profile: Some(sid) })
     }
 
@@ -120,8 +120,8 @@ fn account(simulator: &Simulator, parameters: &Parameters, request: &HttpRequest
         Some(sid) => {
             let account = AccountSid::parse(sid).ok().and_then(|sid| simulator.account(Some(&sid)));
             let account = account.ok_or_else(|| signing_error(&SigningError::UnknownAccount))?;
-            Ok(account.sid.clone())
+            Ok(account.sid)
         }
-        None => simulator.account(None).map(|account| account.sid.clone()).ok_or_else(|| ApiError::not_found(request)),
+        None => simulator.account(None).map(|account| account.sid).ok_or_else(|| ApiError::not_found(request)),
     }
 }

@@ -91,7 +91,7 @@ impl SignerKeys {
             tokens.iter().try_for_each(|token| SigningKey::from_auth_token(token).map(drop))?;
             let signers = SignerTurns::new(SignerList::of(CallbackSigner::AUTH_TOKEN));
             let keys = AccountKeys { tokens: tokens.clone(), shared_keys: HashMap::new(), signers };
-            accounts.insert(account.clone(), keys);
+            accounts.insert(*account, keys);
         }
         Ok(Self { accounts, profiles: HashMap::new() })
     }
@@ -135,7 +135,7 @@ impl SignerKeys {
         if self.profiles.len() >= MAX_PROFILES && !self.profiles.contains_key(profile) {
             return Err(SigningError::TooManyProfiles);
         }
-        self.profiles.insert(profile.clone(), SignerTurns::new(signers));
+        self.profiles.insert(*profile, SignerTurns::new(signers));
         Ok(())
     }
 

@@ -73,7 +73,7 @@ impl CallbackSender {
     /// Appends a callback to the queue of its profile. This happens before a task is spawned, because tasks do not start in
     /// the order in which they are spawned.
     fn enqueue(&self, callback: OutgoingCallback) {
-        let profile = callback.info.profile_sid.clone();
+        let profile = callback.info.profile_sid;
         if let Some(queue) = self.inner.queues.push(&profile, callback) {
             let inner = Arc::clone(&self.inner);
             self.runtime.spawn(async move { inner.drain_queue(&profile, queue).await });

@@ -31,7 +31,7 @@ impl<T> ProfileQueues<T> {
         }
         let (queue, items) = unbounded_channel();
         let _ = queue.send(item);
-        open.insert(profile.clone(), queue);
+        open.insert(*profile, queue);
         Some(items)
     }
 

@@ -243,8 +243,8 @@ fn callback_info(
     signed_by: Option<CallbackSigner>,
 ) -> CallbackInfo {
     CallbackInfo {
-        account_sid: announcement.account.clone(),
-        profile_sid: announcement.profile.clone(),
+        account_sid: announcement.account,
+        profile_sid: announcement.profile,
         status: announcement.status,
         construction: shape.construction,
         signed_by,

@@ -63,8 +63,8 @@ impl EmailSender {
         let id = self.mailbox.add(Email {
             id: 0,
             time: profile.updated,
-            account_sid: profile.account.clone(),
-            profile_sid: profile.sid.clone(),
+            account_sid: profile.account,
+            profile_sid: profile.sid,
             status: change.status,
             from: SENDER,
             to: profile.email.clone(),

@@ -128,7 +128,7 @@ impl TrustHubModel {
             self.assign(&copy.sid, assignment.object)?;
         }
         self.change(sid, |profile, _| {
-            profile.provisional_copy = Some(copy.sid.clone());
+            profile.provisional_copy = Some(copy.sid);
             Ok(Vec::new())
         })?;
         self.get(&copy.sid).cloned()

@@ -38,7 +38,7 @@ impl TrustHubModel {
         skip: usize,
         size: usize,
     ) -> ProfilePage {
-        let serials = self.lists.get(&(account.clone(), ProfileKind::RegulatoryBundles));
+        let serials = self.lists.get(&(*account, ProfileKind::RegulatoryBundles));
         let bundles = serials.into_iter().flat_map(|serials| serials.values()).filter_map(|sid| self.profiles.get(sid));
         let bundles: Vec<_> = bundles.filter(|bundle| filter.matches(bundle)).collect();
         let has_more = bundles.len().saturating_sub(skip) > size;
@@ -65,7 +65,7 @@ impl TrustHubModel {
         self.check_space_for_objects(original.assignments.len())?;
         let new = NewProfile {
             kind: original.kind,
-            account: original.account.clone(),
+            account: original.account,
             policy: original.policy.clone(),
             friendly_name: name.unwrap_or_else(|| original.friendly_name.clone()),
             email: original.email.clone(),
@@ -76,7 +76,7 @@ impl TrustHubModel {
             let object = self.copy_of_object(&original, &assignment.object)?;
             self.assign(&copy, object)?;
         }
-        let copies = copies.into_iter().chain([copy.clone()]).collect();
+        let copies = copies.into_iter().chain([copy]).collect();
         self.change(sid, |bundle, _| {
             bundle.bundle = Some(Box::new(BundleDetails { copies, ..details }));
             Ok(Vec::new())
@@ -89,7 +89,7 @@ impl TrustHubModel {
         let Some(object) = self.objects.get(&bundle.account, sid) else { return Ok(sid.to_owned()) };
         let new = NewObject {
             kind: object.kind,
-            account: object.account.clone(),
+            account: object.account,
             friendly_name: object.friendly_name.clone(),
             object_type: object.object_type.clone(),
             attributes: object.attributes(),

@@ -278,7 +278,7 @@ impl TrustHubModel {
         size: usize,
     ) -> ProfilePage {
         let empty = BTreeMap::new();
-        let serials = self.lists.get(&(account.clone(), kind)).unwrap_or(&empty);
+        let serials = self.lists.get(&(*account, kind)).unwrap_or(&empty);
         let (find, matches) = (|sid: &_| self.profiles.get(sid), |profile: &_| filter.matches(profile));
         SerialList { serials, find: &find, matches: &matches }.page(start, size)
     }
@@ -353,18 +353,18 @@ impl TrustHubModel {
     }
 
     fn insert(&mut self, profile: SimulatedProfile) {
-        let key = (profile.account.clone(), profile.kind);
-        self.lists.entry(key).or_default().insert(profile.serial, profile.sid.clone());
-        self.due.extend(profile.due().map(|due| (due, profile.sid.clone())));
+        let key = (profile.account, profile.kind);
+        self.lists.entry(key).or_default().insert(profile.serial, profile.sid);
+        self.due.extend(profile.due().map(|due| (due, profile.sid)));
         self.usage.insert(&profile);
-        self.profiles.insert(profile.sid.clone(), profile);
+        self.profiles.insert(profile.sid, profile);
     }
 
     fn remove(&mut self, sid: &ProfileSid) {
         let Some(profile) = self.profiles.remove(sid) else { return };
         self.usage.remove(&profile);
         if let Some(due) = profile.due() {
-            self.due.remove(&(due, profile.sid.clone()));
+            self.due.remove(&(due, profile.sid));
         }
         if let Some(list) = self.lists.get_mut(&(profile.account, profile.kind)) {
             list.remove(&profile.serial);

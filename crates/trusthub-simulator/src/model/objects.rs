@@ -163,7 +163,7 @@ impl ObjectStore {
 
     pub(super) fn page(&self, account: &AccountSid, kind: ObjectKind, start: PageStart, size: usize) -> ObjectPage {
         let empty = BTreeMap::new();
-        let serials = self.lists.get(&(account.clone(), kind)).unwrap_or(&empty);
+        let serials = self.lists.get(&(*account, kind)).unwrap_or(&empty);
         SerialList { serials, find: &|key| self.find(key), matches: &|_| true }.page(start, size)
     }
 
@@ -171,7 +171,7 @@ impl ObjectStore {
     pub(super) fn insert(&mut self, object: ComplianceObject) {
         // Every object has a SID, because the simulator made it.
         let Some(key) = SidKey::parse(&object.sid) else { return };
-        let list = (object.account.clone(), object.kind);
+        let list = (object.account, object.kind);
         self.lists.entry(list).or_default().insert(object.serial, key);
         self.objects.insert(key, Box::new(object));
     }

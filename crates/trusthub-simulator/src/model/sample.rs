@@ -39,7 +39,7 @@ impl TrustHubModel {
     pub fn assign_required(&mut self, sid: &ProfileSid) -> Result<(), ModelError> {
         let profile = self.get(sid)?;
         let Some(policy) = Policy::find(&profile.policy) else { return Ok(()) };
-        let account = profile.account.clone();
+        let account = profile.account;
         let results = self.contents(profile).evaluate(policy);
         let unmet = |name: &str| results.iter().any(|result| result.requirement_name == name && !result.has_passed());
         for name in policy.end_users.iter().filter(|name| unmet(name)) {
@@ -53,7 +53,7 @@ impl TrustHubModel {
             };
             let mut attributes = attributes(object_type);
             if let Some(sids) = attributes.get_mut(ADDRESS_SIDS) {
-                *sids = Value::String(self.create_object(address(account.clone()))?.sid);
+                *sids = Value::String(self.create_object(address(account))?.sid);
             }
             let kind = (ObjectKind::SupportingDocument, object_type.machine_name);
             self.assign_sample(sid, &account, kind, attributes)?;
@@ -76,7 +76,7 @@ impl TrustHubModel {
     ) -> Result<(), ModelError> {
         let object = self.create_object(NewObject {
             kind,
-            account: account.clone(),
+            account: *account,
             friendly_name: format!("Sample of {object_type}"),
             object_type: object_type.to_owned(),
             attributes,
@@ -93,16 +93,16 @@ impl TrustHubModel {
     ) -> Result<Option<ProfileSid>, ModelError> {
         let accepted = POLICIES.iter().find(|policy| required.accepted.contains(&policy.profile_type));
         let Some(policy) = accepted else { return Ok(None) };
-        let key = (account.clone(), policy.sid);
+        let key = (*account, policy.sid);
         let made = self.samples.get(&key).and_then(|sid| self.profiles.get(sid));
         if let Some(made) = made.filter(|made| made.status == Status::TwilioApproved) {
-            return Ok(Some(made.sid.clone()));
+            return Ok(Some(made.sid));
         }
-        let sid = self.create(sample_profile(account.clone(), policy))?.sid;
+        let sid = self.create(sample_profile(*account, policy))?.sid;
         self.assign_required(&sid)?;
         self.edit(&sid, ProfileEdit { status: Some(Status::PendingReview), ..ProfileEdit::default() })?;
         self.decide(&sid, ReviewDecision::Approve { valid_until: None })?;
-        self.samples.insert(key, sid.clone());
+        self.samples.insert(key, sid);
         Ok(Some(sid))
     }
 }

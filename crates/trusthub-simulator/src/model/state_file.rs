@@ -129,7 +129,7 @@ impl StateFile {
     /// # Errors
     /// [`io::Error`] if the file cannot be written.
     pub(super) fn append_deletion(&mut self, sid: &ProfileSid) -> io::Result<()> {
-        self.write(&StateRecord::Deleted(sid.clone()))
+        self.write(&StateRecord::Deleted(*sid))
     }
 
     /// Appends the current state of an object.
@@ -207,7 +207,7 @@ struct LatestRecords {
 impl LatestRecords {
     fn apply(&mut self, record: StateRecord<SimulatedProfile, ComplianceObject>) {
         match record {
-            StateRecord::Profile(profile) => drop(self.profiles.insert(profile.sid.clone(), profile)),
+            StateRecord::Profile(profile) => drop(self.profiles.insert(profile.sid, profile)),
             StateRecord::Deleted(sid) => drop(self.profiles.remove(&sid)),
             StateRecord::Object(object) => drop(self.objects.insert(object.sid.clone(), object)),
             StateRecord::DeletedObject(sid) => drop(self.objects.remove(&sid)),

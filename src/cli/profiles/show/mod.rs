@@ -30,7 +30,7 @@ Exit codes: 0 done; 1 failed, or there is no such profile; 2 invalid usage or co
 pub(super) fn run(profile: &ProfileSid, json: bool, variables: Variables) -> Result<(), Failure> {
     let (columns, colors) = (text_width(&variables), Colors::of_stdout(&variables));
     let kafka = config::load_kafka(variables).map_err(Failure::usage)?;
-    let found = block_on(find_profile(&kafka, profile.clone())).map_err(Failure::failed)?.map_err(states_failure)?;
+    let found = block_on(find_profile(&kafka, *profile)).map_err(Failure::failed)?.map_err(states_failure)?;
     let topic = kafka.profiles_topic.as_deref().unwrap_or_default();
     match found {
         Lookup::Found(state, completeness) => {

@@ -197,7 +197,7 @@ fn only_own_objects_are_assigned_and_each_once() {
     model.assign(&sid, end_user.clone()).unwrap();
     assert!(matches!(model.assign(&sid, end_user.clone()), Err(ModelError::AssignedBefore)));
     let other = AccountSid::parse("AC00000000000000000000000000000002").unwrap();
-    let foreign = model.create(NewProfile { account: other.clone(), ..new_profile(SIMPLE) }).unwrap().sid;
+    let foreign = model.create(NewProfile { account: other, ..new_profile(SIMPLE) }).unwrap().sid;
     assert!(matches!(model.assign(&foreign, end_user), Err(ModelError::UnknownObject)), "of another account");
     for unknown in [END_USER, sid.as_str(), foreign.as_str()] {
         assert!(matches!(model.assign(&sid, unknown.to_owned()), Err(ModelError::UnknownObject)), "{unknown}");
