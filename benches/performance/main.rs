@@ -38,9 +38,9 @@ use std::{env, process::ExitCode, str::FromStr};
 
 use floor::Floor;
 
-/// That of the service, so that the servers of this program do not differ from it by their allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+/// As in the service, so that the servers of this program do not differ from it by their allocator.
+#[used]
+static ALLOCATOR: &(dyn std::alloc::GlobalAlloc + Sync) = &mimalloc::MiMalloc;
 
 /// A part and its name on the command line.
 type Part = (&'static str, fn());

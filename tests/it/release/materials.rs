@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, process::Command};
 
 use serde_json::Value;
-use test_support::project_root;
+use test_support::{program, project_root};
 
 use super::output_of;
 
@@ -163,4 +163,18 @@ fn notices_name_every_library_with_the_text_of_its_license() {
     }
     let (_, without) = notices.split_once("Published without the text of their license:\n").unwrap();
     assert!(without.lines().count() <= 6, "{without}");
+}
+
+/// With these, Rust and librdkafka use mimalloc. The C library has functions of the same names, so nothing else would fail.
+#[test]
+fn program_defines_the_functions_of_the_allocator() {
+    let output =
+        Command::new("nm").args(["--dynamic", "--defined-only"]).arg(program().get_program()).output().unwrap();
+    let symbols = String::from_utf8(output.stdout).unwrap();
+    for function in ["malloc", "calloc", "realloc", "posix_memalign", "free"] {
+        assert!(
+            symbols.lines().any(|line| line.ends_with(&format!(" T {function}"))),
+            "{function} is not that of mimalloc"
+        );
+    }
 }
