@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use durable_spool::{AppendError, PendingAppend};
 use tokio::{sync::oneshot, time::timeout_at};
 
+use super::outbound::OutboundRecord;
 use crate::domain::{DeliveryError, Durability, Receipt};
 
 /// Twilio waits 15 s from the head of the request. A callback that is not durable within this time is answered 503, so that
@@ -30,11 +31,26 @@ enum DeliveryState {
 }
 
 /// The dispatcher's last message about a record that leaves it.
-pub(super) enum Handoff {
+pub(super) struct Handoff {
+    pub(super) state: HandoffState,
+    /// The record, which is of no use any more. The callback frees it, whose thread has allocated it: the allocator needs more
+    /// time for memory that another thread frees.
+    pub(super) record: Box<OutboundRecord>,
+}
+
+/// What has become of a record that leaves the dispatcher.
+pub(super) enum HandoffState {
     /// The record was appended to the spool, which is writing it.
     Spooling(PendingAppend),
     /// The record is durable, or failed.
     Settled(Result<Receipt, DeliveryError>),
+}
+
+impl Handoff {
+    fn into_state(self) -> HandoffState {
+        drop(self.record);
+        self.state
+    }
 }
 
 impl Delivery {
@@ -68,9 +84,9 @@ impl Delivery {
         let Self { mut state, .. } = self;
         loop {
             state = match state {
-                DeliveryState::Dispatched(reply) => match reply.await {
-                    Ok(Handoff::Spooling(appended)) => DeliveryState::Spooling(appended),
-                    Ok(Handoff::Settled(result)) => DeliveryState::Settled(result),
+                DeliveryState::Dispatched(reply) => match reply.await.map(Handoff::into_state) {
+                    Ok(HandoffState::Spooling(appended)) => DeliveryState::Spooling(appended),
+                    Ok(HandoffState::Settled(result)) => DeliveryState::Settled(result),
                     Err(_stopped) => DeliveryState::Settled(Err(DeliveryError::Abandoned)),
                 },
                 DeliveryState::Spooling(appended) => DeliveryState::Settled(spooled(appended.await)),

@@ -133,7 +133,8 @@ impl Dispatcher {
         }
         let (reply, handoff) = oneshot::channel();
         let deadline = self.deadline(received);
-        let record = Box::new(InFlightRecord { outbound, state: RecordState::Buffered, deadline, reply });
+        let outbound = Box::new(outbound);
+        let record = InFlightRecord { outbound, state: RecordState::Buffered, deadline, reply };
         match state.mode {
             DeliveryMode::Direct => self.dispatch(&mut state, record),
             DeliveryMode::Renewing
@@ -144,7 +145,7 @@ impl Dispatcher {
         Delivery::dispatched(handoff, received)
     }
 
-    fn buffer(&self, state: &mut DispatchState, record: Box<InFlightRecord>) {
+    fn buffer(&self, state: &mut DispatchState, record: InFlightRecord) {
         self.limit_buffering(record.deadline);
         state.insert(record);
     }
@@ -170,7 +171,7 @@ impl Dispatcher {
     }
 
     /// Hands a record to the Kafka client, or treats it as failed if the client does not queue it.
-    fn dispatch(self: &Arc<Self>, state: &mut DispatchState, mut record: Box<InFlightRecord>) {
+    fn dispatch(self: &Arc<Self>, state: &mut DispatchState, mut record: InFlightRecord) {
         let is_dead_letter = record.outbound.is_dead_letter();
         if (is_dead_letter && !state.accepts_dead_letters) || self.parked_notices.must_follow(&record.outbound) {
             return record.park(&self.spool);
@@ -188,13 +189,7 @@ impl Dispatcher {
     }
 
     /// Handles a record that Kafka did not accept: parks a dead letter whose own topic is at fault, and fails over otherwise.
-    fn on_failure(
-        &self,
-        state: &mut DispatchState,
-        number: u64,
-        mut record: Box<InFlightRecord>,
-        reason: PublishFailure,
-    ) {
+    fn on_failure(&self, state: &mut DispatchState, number: u64, mut record: InFlightRecord, reason: PublishFailure) {
         if state.mode == DeliveryMode::Direct
             && record.outbound.is_dead_letter()
             && may_concern_dead_letters_only(reason)
@@ -342,12 +337,12 @@ impl DispatchState {
         self.last_number
     }
 
-    fn insert(&mut self, record: Box<InFlightRecord>) {
+    fn insert(&mut self, record: InFlightRecord) {
         let number = self.next_number();
         self.records.insert(number, record);
     }
 
-    fn in_flight(&self) -> impl Iterator<Item = (&u64, &Box<InFlightRecord>)> {
+    fn in_flight(&self) -> impl Iterator<Item = (&u64, &InFlightRecord)> {
         self.records.iter().filter(|(_, record)| record.state == RecordState::InFlight)
     }
 }

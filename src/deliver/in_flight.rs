@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, time::Instant};
 use durable_spool::Spool;
 use tokio::sync::oneshot;
 
-use super::{delivery::Handoff, outbound::OutboundRecord};
+use super::{
+    delivery::{Handoff, HandoffState},
+    outbound::OutboundRecord,
+};
 use crate::domain::{DeliveryError, Receipt};
 
 /// A record that is neither durable nor in the spool, and the channel to its callback. This is its only owner.
 pub(super) struct InFlightRecord {
-    pub(super) outbound: OutboundRecord,
+    pub(super) outbound: Box<OutboundRecord>,
     pub(super) state: RecordState,
     /// Until when the record may wait for Kafka.
     pub(super) deadline: Instant,
@@ -28,17 +31,17 @@ pub(super) enum RecordState {
 }
 
 /// Records by number, in the order of receipt.
-pub(super) type Records = BTreeMap<u64, Box<InFlightRecord>>;
+pub(super) type Records = BTreeMap<u64, InFlightRecord>;
 
 impl InFlightRecord {
     pub(super) fn settle(self, result: Result<Receipt, DeliveryError>) {
-        self.hand_off(Handoff::Settled(result));
+        self.hand_off(HandoffState::Settled(result));
     }
 
     /// Appends the record to the spool. Only queues it: the callback waits for the disk.
     pub(super) fn spool(self, spool: &Spool) {
         match self.outbound.encode() {
-            Ok(bytes) => self.hand_off(Handoff::Spooling(spool.append(vec![bytes]))),
+            Ok(bytes) => self.hand_off(HandoffState::Spooling(spool.append(vec![bytes]))),
             Err(_never) => self.settle(Err(DeliveryError::Abandoned)),
         }
     }
@@ -46,13 +49,13 @@ impl InFlightRecord {
     /// Parks the record in the spool, outside the queue, where it blocks no other record.
     pub(super) fn park(self, spool: &Spool) {
         match self.outbound.encode() {
-            Ok(bytes) => self.hand_off(Handoff::Spooling(spool.append_parked(vec![bytes]))),
+            Ok(bytes) => self.hand_off(HandoffState::Spooling(spool.append_parked(vec![bytes]))),
             Err(_never) => self.settle(Err(DeliveryError::Abandoned)),
         }
     }
 
-    fn hand_off(self, handoff: Handoff) {
+    fn hand_off(self, state: HandoffState) {
         // The receiver is gone if the callback has stopped waiting.
-        let _ = self.reply.send(handoff);
+        let _ = self.reply.send(Handoff { state, record: self.outbound });
     }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        DataSchema, DeadLetterAttributes, Destination, Event, RawCallback, TopicPosition, TraceParent, cloud_events,
-        dead_letter_headers::REASON_HEADER,
+        Construction, DataSchema, DeadLetterAttributes, DeadLetterReason, Destination, Event, ProfileSid, RawCallback,
+        TopicPosition, TraceContext, TraceParent, cloud_events, dead_letter_headers::REASON_HEADER,
     },
     kafka::Record,
     traces::{SpanStart, Tracer},
@@ -22,7 +22,7 @@ pub(super) struct OutboundRecord {
 /// What is published instead of a record that its topic rejects.
 enum Fallback {
     /// The dead letter of the event's request. It is built only when it is needed.
-    Request { raw: Arc<RawCallback>, attributes: Box<DeadLetterAttributes> },
+    Request { raw: Arc<RawCallback>, construction: Option<Construction> },
     /// A dead letter that has been built already: that of an event in the spool.
     DeadLetter(Record),
     /// Nothing. The only other form of a dead letter is its cut one, and an event of a reconciliation has no other form.
@@ -40,10 +40,7 @@ pub(super) struct SpooledRecord<R> {
 
 impl OutboundRecord {
     pub(super) fn event(event: &Event, raw: &Arc<RawCallback>) -> serde_json::Result<Self> {
-        let fallback = Fallback::Request {
-            raw: Arc::clone(raw),
-            attributes: Box::new(DeadLetterAttributes::of_rejected_event(event)),
-        };
+        let fallback = Fallback::Request { raw: Arc::clone(raw), construction: event.construction };
         Ok(Self { record: Record::event(event)?, fallback })
     }
 
@@ -70,14 +67,24 @@ impl OutboundRecord {
 
     /// The dead letters that may be published instead, best first.
     pub(super) fn fallbacks(&self) -> impl Iterator<Item = Record> {
-        let dead_letter = self.fallback.dead_letter();
+        let dead_letter = self.dead_letter();
         let cut = dead_letter.as_ref().unwrap_or(&self.record).cut();
         dead_letter.into_iter().chain(cut)
     }
 
     pub(super) fn encode(&self) -> serde_json::Result<Vec<u8>> {
-        let fallback = self.fallback.dead_letter();
+        let fallback = self.dead_letter();
         serde_json::to_vec(&SpooledRecord { record: &self.record, fallback: fallback.as_ref() })
+    }
+
+    fn dead_letter(&self) -> Option<Record> {
+        match &self.fallback {
+            Fallback::Request { raw, construction } => {
+                Record::dead_letter(raw, &dead_letter_attributes(&self.record, *construction)).ok()
+            }
+            Fallback::DeadLetter(record) => Some(record.clone()),
+            Fallback::None => None,
+        }
     }
 
     pub(super) fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
@@ -86,13 +93,16 @@ impl OutboundRecord {
     }
 }
 
-impl Fallback {
-    fn dead_letter(&self) -> Option<Record> {
-        match self {
-            Self::Request { raw, attributes } => Record::dead_letter(raw, attributes).ok(),
-            Self::DeadLetter(record) => Some(record.clone()),
-            Self::None => None,
-        }
+/// The attributes of the dead letter that is published instead of the record of an event.
+fn dead_letter_attributes(record: &Record, construction: Option<Construction>) -> DeadLetterAttributes {
+    let trace = [cloud_events::TRACE_PARENT_HEADER, cloud_events::TRACE_STATE_HEADER].map(|name| record.header(name));
+    DeadLetterAttributes {
+        reason: DeadLetterReason::RefusedByTopic,
+        profile: record.key.as_deref().and_then(|key| ProfileSid::parse(key).ok()),
+        event_id: record.header(cloud_events::ID_HEADER).unwrap_or_default().to_owned(),
+        received_at: record.timestamp,
+        construction,
+        trace: TraceContext::of_headers(trace),
     }
 }
 

@@ -102,18 +102,3 @@ pub struct DeadLetterAttributes {
     /// The trace context, as that of an [`Event`].
     pub trace: Option<TraceContext>,
 }
-
-impl DeadLetterAttributes {
-    /// The attributes of the dead letter that is published instead of an event that its topic rejects.
-    #[must_use]
-    pub fn of_rejected_event(event: &Event) -> Self {
-        Self {
-            reason: DeadLetterReason::RefusedByTopic,
-            profile: Some(event.data.profile_sid.clone()),
-            event_id: event.id.clone(),
-            received_at: event.data.received_at,
-            construction: event.construction,
-            trace: event.trace.clone(),
-        }
-    }
-}

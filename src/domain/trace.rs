@@ -190,6 +190,12 @@ impl TraceContext {
         };
         Some(Self { parent: TraceParent::parse(text(parent)?)?, state })
     }
+
+    /// The trace context with these values of the headers `traceparent` and `tracestate`; `None` without a valid `traceparent`.
+    #[must_use]
+    pub fn of_headers([parent, state]: [Option<&str>; 2]) -> Option<Self> {
+        Some(Self { parent: TraceParent::parse(parent?)?, state: state.and_then(TraceState::parse) })
+    }
 }
 
 #[cfg(test)]

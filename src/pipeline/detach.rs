@@ -30,9 +30,8 @@ type BoxedWork<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(super) struct DetachOnDrop<T: Send + 'static> {
     /// `None` once it is finished.
     work: Option<BoxedWork<T>>,
-    tasks: TaskTracker,
-    /// Makes a drain of `tasks` wait for this work.
-    _token: TaskTrackerToken,
+    /// Makes a drain of the tasks wait for this work.
+    token: TaskTrackerToken,
     runtime: Handle,
 }
 
@@ -41,7 +40,7 @@ impl<T: Send + 'static> DetachOnDrop<T> {
     /// finished.
     pub(super) fn new(work: impl Future<Output = T> + Send + 'static, tasks: &TaskTracker, runtime: &Handle) -> Self {
         let work: BoxedWork<T> = Box::pin(work);
-        Self { work: Some(work), tasks: tasks.clone(), _token: tasks.token(), runtime: runtime.clone() }
+        Self { work: Some(work), token: tasks.token(), runtime: runtime.clone() }
     }
 }
 
@@ -66,7 +65,7 @@ impl<T: Send + 'static> Future for DetachOnDrop<T> {
 impl<T: Send + 'static> Drop for DetachOnDrop<T> {
     fn drop(&mut self) {
         if let Some(rest) = self.work.take() {
-            drop(self.tasks.spawn_on(DETACHED.scope(Instant::now(), rest), &self.runtime));
+            drop(self.token.task_tracker().spawn_on(DETACHED.scope(Instant::now(), rest), &self.runtime));
         }
     }
 }

@@ -107,23 +107,42 @@ impl PipelineMetrics {
         }))
     }
 
-    /// Counts the change of an event that is durable, and returns the outcome of its callback.
-    pub(super) fn count_event(&self, event: &Event, durability: Durability) -> Outcome {
+    /// Counts what an event counts that is durable, and returns the outcome of its callback.
+    pub(super) fn count_event(&self, counted: Option<&CountedChange>, durability: Durability) -> Outcome {
         let outcome = match durability {
             Durability::Published => Outcome::Published,
             Durability::Spooled => Outcome::Spooled,
             Durability::DeadLettered => return Outcome::DeadLettered(DeadLetterReason::RefusedByTopic),
         };
-        self.count_change(event);
+        if let Some(change) = counted {
+            self.count_change(change);
+        }
         outcome
     }
 
     /// Counts a change of status that is durable.
-    pub(super) fn count_change(&self, event: &Event) {
-        let Event { data, is_test: false, .. } = event else { return };
-        self.status_changes.of(data.resource, data.status).inc();
-        for label in data.rejection_labels() {
-            self.rejections.of(data.resource, label).inc();
+    pub(super) fn count_change(&self, change: &CountedChange) {
+        let CountedChange { resource, status, codes } = change;
+        self.status_changes.of(*resource, *status).inc();
+        for code in codes {
+            self.rejections.of(*resource, *code).inc();
         }
+    }
+}
+
+/// What is counted of an event once it is durable.
+#[derive(Debug)]
+pub(super) struct CountedChange {
+    resource: Resource,
+    status: Status,
+    /// Those of a rejection.
+    codes: Vec<CodeLabel>,
+}
+
+impl CountedChange {
+    /// What is counted of this event; `None` for a test event.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let Event { data, is_test: false, .. } = event else { return None };
+        Some(Self { resource: data.resource, status: data.status, codes: data.rejection_labels() })
     }
 }

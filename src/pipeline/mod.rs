@@ -101,6 +101,7 @@ use self::{
     dead_letter::outcome_of_dead_letter,
     dedup::{Claim, DedupKey, DedupWindow},
     detach::DetachOnDrop,
+    metrics::CountedChange,
     owners::{Ownership, ProfileOwners},
     path_warnings::PathWarnings,
     receipts::ReceiptCounter,
@@ -112,7 +113,7 @@ use crate::{
     deliver::{Deliver, Delivery},
     domain::{
         ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Destination, Event, Outcome,
-        RawCallback, Resource, SignatureMode, Timestamp,
+        RawCallback, Receipt, Resource, SignatureMode, Timestamp,
     },
     normalize::{CallbackIdentity, NormalizeError, NormalizedCallback, normalize},
     traces::{RequestLine, Tracer},
@@ -208,20 +209,23 @@ impl Pipeline {
         OutcomeGuard::open(reports, resource, received, self.tracer.start_callback(line, received))
     }
 
-    /// Verifies a callback, makes it durable, and returns its outcome.
+    /// Verifies a callback and submits it at once. The future makes it durable, and returns its outcome.
     ///
-    /// Once this future is polled, the callback reaches its outcome even if the caller stops waiting: an HTTP handler is
-    /// cancelled when its connection breaks, and Twilio's callback must not be lost with it. `permit` bounds how many
-    /// callbacks are in progress. It is dropped when this callback has its outcome, whether or not the caller still waits.
-    pub(crate) async fn accept(
+    /// The callback reaches its outcome even if the future is dropped: an HTTP handler is cancelled when its connection breaks,
+    /// and Twilio's callback must not be lost with it. `permit` bounds how many callbacks are in progress. It is dropped when
+    /// this callback has its outcome, whether or not the caller still waits.
+    pub(crate) fn accept<P: Send + 'static>(
         self: &Arc<Self>,
         guard: OutcomeGuard,
         raw: RawCallback,
-        permit: impl Send + 'static,
-    ) -> Outcome {
-        match self.submit(guard, raw, permit) {
-            Ok(work) => work.await.unwrap_or(Outcome::Unavailable(DeliveryError::Abandoned)),
-            Err(rejected) => rejected,
+        permit: P,
+    ) -> impl Future<Output = Outcome> + use<P> {
+        let submitted = self.submit(guard, raw, permit);
+        async {
+            match submitted {
+                Ok(work) => work.await.unwrap_or(Outcome::Unavailable(DeliveryError::Abandoned)),
+                Err(rejected) => rejected,
+            }
         }
     }
 
@@ -251,10 +255,20 @@ impl Pipeline {
             }
         };
         let this = Arc::clone(self);
+        // Each function that is awaited here would keep its arguments twice, for as long as the callback waits.
         let rest = async move {
-            let _permit = permit;
-            let outcome = this.wait_for_outcome(accepted, &mut guard).await;
-            guard.finish(outcome)
+            let outcome = match accepted {
+                Accepted::First(first, delivery) => {
+                    let result = delivery.wait_until_durable().await;
+                    this.finish_first(first, result, &mut guard)
+                }
+                Accepted::Repeat(repeat) => {
+                    repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
+                }
+            };
+            let outcome = guard.finish(outcome);
+            drop(permit);
+            outcome
         };
         Ok(DetachOnDrop::new(rest, &self.tasks, &self.runtime))
     }
@@ -267,8 +281,8 @@ impl Pipeline {
         let identity = CallbackIdentity::of(&verified);
         let normalized = normalize(&verified);
         match &normalized {
-            Ok(callback) => guard.set_subject(Some(callback.profile().clone()), Some(callback.status())),
-            Err(error) => guard.set_subject(error.profile.clone(), None),
+            Ok(callback) => guard.set_subject(Some(*callback.profile()), Some(callback.status())),
+            Err(error) => guard.set_subject(error.profile, None),
         }
         // No panic can leave the clock half-changed.
         let mut clock = self.clock.lock();
@@ -307,9 +321,10 @@ impl Pipeline {
             Ok(callback) => {
                 let trace = guard.trace_submission(Destination::Events);
                 let event = Event { trace, ..callback.at(event_id, received_at) };
-                guard.set_event(&event);
                 let delivery = self.deliver.submit_event(&event, verified.raw(), guard.received());
-                (Submitted::Event(Box::new(event)), delivery)
+                let counted = CountedChange::of(&event);
+                guard.set_event(event);
+                (Submitted::Event(counted), delivery)
             }
             Err(NormalizeError { reason, profile }) => {
                 let construction = Some(verified.construction());
@@ -329,7 +344,7 @@ impl Pipeline {
             self.metrics.account_conflicts.inc();
         }
         if ownership == Ownership::Foreign {
-            let (reason, profile) = (DeadLetterReason::AccountConflict, Some(callback.profile().clone()));
+            let (reason, profile) = (DeadLetterReason::AccountConflict, Some(*callback.profile()));
             return Err(NormalizeError { reason, profile });
         }
         Ok(callback)
@@ -340,18 +355,12 @@ impl Pipeline {
         self.owners.confirm(&profile.sid, &profile.account_sid);
     }
 
-    async fn wait_for_outcome(&self, accepted: Accepted, guard: &mut OutcomeGuard) -> Outcome {
-        match accepted {
-            Accepted::First(first, delivery) => self.wait_for_first(first, delivery, guard).await,
-            Accepted::Repeat(repeat) => {
-                repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
-            }
-        }
-    }
-
-    async fn wait_for_first(&self, first: FirstCallback, delivery: Delivery, guard: &mut OutcomeGuard) -> Outcome {
-        let result = delivery.wait_until_durable().await;
-        let FirstCallback { submitted, claim } = first;
+    fn finish_first(
+        &self,
+        FirstCallback { submitted, claim }: FirstCallback,
+        result: Result<Receipt, DeliveryError>,
+        guard: &mut OutcomeGuard,
+    ) -> Outcome {
         match result {
             Ok(receipt) => {
                 let durability = receipt.durability;
@@ -361,7 +370,7 @@ impl Pipeline {
                 }
                 claim.mark_durable();
                 match submitted {
-                    Submitted::Event(event) => self.metrics.count_event(&event, durability),
+                    Submitted::Event(counted) => self.metrics.count_event(counted.as_ref(), durability),
                     Submitted::DeadLetter(reason) => outcome_of_dead_letter(reason, durability),
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trusthub_client::Fetched;
 
-use super::{Pipeline, detach::DetachOnDrop};
+use super::{Pipeline, detach::DetachOnDrop, metrics::CountedChange};
 use crate::{
     domain::{DeliveryError, Durability, ProfileNotice, RecordPosition, Timestamp},
     normalize::event_from_profile,
@@ -27,11 +27,14 @@ impl Pipeline {
     ) -> Result<String, DeliveryError> {
         let event = event_from_profile(fetched, fetched_at, last);
         let delivery = self.deliver.submit_event_without_request(&event);
+        let counted = CountedChange::of(&event);
         let this = Arc::clone(self);
         let rest = async move {
             match delivery.wait_until_durable().await?.durability {
                 Durability::Published | Durability::Spooled => {
-                    this.metrics.count_change(&event);
+                    if let Some(change) = &counted {
+                        this.metrics.count_change(change);
+                    }
                     Ok(event.id)
                 }
                 Durability::DeadLettered => Err(DeliveryError::RefusedByTopics),

@@ -115,7 +115,7 @@ impl OutcomeGuard {
     }
 
     /// Sets the event that the log line leads to.
-    pub(super) fn set_event(&mut self, event: &Event) {
+    pub(super) fn set_event(&mut self, event: Event) {
         self.trail.set_event(event);
     }
 

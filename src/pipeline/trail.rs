@@ -28,9 +28,9 @@ impl Trail {
         outcome.reason().or(self.dead_letter.map(|reason| reason.as_str()))
     }
 
-    pub(super) fn set_event(&mut self, event: &Event) {
-        self.event_id = Some(event.id.clone());
+    pub(super) fn set_event(&mut self, event: Event) {
         self.codes = codes(&event.data);
+        self.event_id = Some(event.id);
     }
 
     pub(super) fn set_dead_letter(&mut self, attributes: &DeadLetterAttributes) {

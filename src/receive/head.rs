@@ -53,7 +53,7 @@ impl RequestHead<'_> {
         let raw = RawCallback {
             resource: route.resource,
             route: route.spelling(),
-            target: self.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            target: self.uri.path_and_query().map(|target| target.as_str().to_owned()).unwrap_or_default(),
             query: self.uri.query().map(str::to_owned),
             encoding,
             headers: self.headers,
@@ -82,11 +82,15 @@ impl RequestHead<'_> {
     fn body_encoding(&self) -> Result<Encoding, RejectReason> {
         let is_compressed =
             self.first("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity"));
-        match self.media_type().to_ascii_lowercase().as_str() {
-            _ if is_compressed => Err(RejectReason::UnsupportedMediaType),
-            "application/x-www-form-urlencoded" => Ok(Encoding::Form),
-            "application/json" => Ok(Encoding::Json),
-            _ => Err(RejectReason::UnsupportedMediaType),
+        let media_type = self.media_type();
+        if is_compressed {
+            Err(RejectReason::UnsupportedMediaType)
+        } else if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Ok(Encoding::Form)
+        } else if media_type.eq_ignore_ascii_case("application/json") {
+            Ok(Encoding::Json)
+        } else {
+            Err(RejectReason::UnsupportedMediaType)
         }
     }
 

@@ -60,10 +60,12 @@ use self::{
 };
 use crate::{
     config::HttpConfig,
-    domain::{DeliveryError, Outcome, PublicUrl},
-    http_server::{ConnectionLimits, ConnectionSlot, ConnectionTable, admit_into, has_body, watch_worker},
+    domain::{DeliveryError, Outcome, PublicUrl, RawCallback},
+    http_server::{
+        ActiveRequest, ConnectionLimits, ConnectionSlot, ConnectionTable, admit_into, has_body, watch_worker,
+    },
     liveness::Liveness,
-    pipeline::Pipeline,
+    pipeline::{OutcomeGuard, Pipeline},
     shutdown::ShutdownFlag,
     traces::RequestLine,
 };
@@ -103,20 +105,37 @@ impl CallbackHandler {
     }
 
     async fn outcome(&self, request: &HttpRequest, payload: &mut web::Payload, route: Route<'_>) -> Outcome {
+        let received = self.receive(request, payload, route).await;
+        // Moved as a whole: the handler would otherwise keep the place of what it has received while it waits.
+        match received.map(|(guard, raw, active)| self.pipeline.accept(guard, raw, active)) {
+            Ok(accepted) => accepted.await,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Reads a request. It counts as active until the callback is durable, even if this handler is cancelled before.
+    ///
+    /// # Errors
+    /// The outcome of a request that the pipeline does not get.
+    async fn receive(
+        &self,
+        request: &HttpRequest,
+        payload: &mut web::Payload,
+        route: Route<'_>,
+    ) -> Result<(OutcomeGuard, RawCallback, ActiveRequest), Outcome> {
         const OVERLOADED: Outcome = Outcome::Unavailable(DeliveryError::Overloaded);
         let line = RequestLine { method: traced_method(request.method()), route: route.documented() };
         let guard = self.pipeline.start_request(route.resource, line, Instant::now());
         // A connection has no slot when the system is short of descriptors.
         let Some(slot) = request.conn_data::<ConnectionSlot>().filter(|slot| !slot.is_saturated()) else {
-            return guard.finish(OVERLOADED);
+            return Err(guard.finish(OVERLOADED));
         };
         let read = read(request, payload, route, self.limits, guard.received()).await;
         let bytes = read.as_ref().map_or(0, memory_bytes);
         match (slot.activate(bytes), read) {
-            (None, _) => guard.finish(OVERLOADED),
-            // The request counts as active until the callback is durable, even if this handler is cancelled before.
-            (Some(active), Ok(raw)) => self.pipeline.accept(guard, raw, active).await,
-            (Some(_active), Err(reason)) => guard.finish(Outcome::Rejected(reason)),
+            (None, _) => Err(guard.finish(OVERLOADED)),
+            (Some(active), Ok(raw)) => Ok((guard, raw, active)),
+            (Some(_active), Err(reason)) => Err(guard.finish(Outcome::Rejected(reason))),
         }
     }
 }

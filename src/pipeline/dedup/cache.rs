@@ -1,14 +1,13 @@
 //! The callbacks that the dedup window remembers. Pure: it knows no clock and wakes no waiter.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    hash::{BuildHasher as _, RandomState},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry::Occupied},
+    hash::BuildHasher as _,
     num::NonZeroU64,
-    sync::Arc,
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use foldhash::fast::RandomState;
 use tokio::sync::oneshot;
 
 use crate::domain::{DeliveryError, Fingerprint, ProfileSid};
@@ -22,8 +21,8 @@ const WINDOW_WITHOUT_TOKEN: Duration = Duration::from_secs(30);
 /// Whether the first of several identical callbacks became durable.
 pub(super) type FirstOutcome = Result<(), DeliveryError>;
 
-/// The repeats that wait for the first callback. No code that holds the lock can panic.
-pub(super) type Waiters = Arc<Mutex<Vec<oneshot::Sender<FirstOutcome>>>>;
+/// The repeats that wait for the first callback.
+pub(super) type Waiters = Vec<oneshot::Sender<FirstOutcome>>;
 
 /// Nanoseconds since the cache was created.
 pub(super) type Nanos = u64;
@@ -32,6 +31,9 @@ pub(super) type Nanos = u64;
 pub(super) type EntryNumber = u64;
 
 type Hash = [u8; 16];
+
+/// Entries by a hash, or by what is as random as one.
+type Index = HashMap<u64, EntryNumber, RandomState>;
 
 /// The fingerprint of an entry whose claim failed. It equals no fingerprint.
 const FAILED: Hash = [0; 16];
@@ -59,16 +61,16 @@ pub(super) struct Cache {
     /// The number of the first entry.
     first: EntryNumber,
     /// The entries with an idempotency token, by the hash of the token.
-    by_token: HashMap<u64, EntryNumber>,
+    by_token: Index,
     /// The last entry of each fingerprint.
-    by_fingerprint: HashMap<u64, EntryNumber>,
+    by_fingerprint: Index,
     /// The last entry of each profile, by a hash that differs between processes.
-    by_profile: HashMap<u64, EntryNumber>,
+    by_profile: Index,
     profile_hasher: RandomState,
-    /// The entries that are not durable yet.
-    pending: HashMap<EntryNumber, Waiters>,
+    /// The entries that are not durable yet, also those that were evicted meanwhile.
+    pending: HashMap<EntryNumber, Waiters, RandomState>,
     /// The entries that cannot be read as events. They are few, so the entries do not say it themselves.
-    unreadable: HashSet<EntryNumber>,
+    unreadable: HashSet<EntryNumber, RandomState>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,12 +97,12 @@ impl Cache {
             window_without_token: nanoseconds(window.min(WINDOW_WITHOUT_TOKEN)),
             entries: VecDeque::new(),
             first: 0,
-            by_token: HashMap::new(),
-            by_fingerprint: HashMap::new(),
-            by_profile: HashMap::new(),
-            profile_hasher: RandomState::new(),
-            pending: HashMap::new(),
-            unreadable: HashSet::new(),
+            by_token: HashMap::default(),
+            by_fingerprint: HashMap::default(),
+            by_profile: HashMap::default(),
+            profile_hasher: RandomState::default(),
+            pending: HashMap::default(),
+            unreadable: HashSet::default(),
         }
     }
 
@@ -152,11 +154,11 @@ impl Cache {
     }
 
     /// The repeats that wait for this entry; `None` when it is durable.
-    pub(super) fn pending(&self, sequence: EntryNumber) -> Option<&Waiters> {
-        self.pending.get(&sequence)
+    pub(super) fn pending(&mut self, sequence: EntryNumber) -> Option<&mut Waiters> {
+        self.pending.get_mut(&sequence)
     }
 
-    pub(super) fn insert(&mut self, key: &DedupKey<'_>, claimed: Nanos, waiters: Waiters) -> Inserted {
+    pub(super) fn insert(&mut self, key: &DedupKey<'_>, claimed: Nanos) -> Inserted {
         if self.entries.len() >= MAX_ENTRIES {
             self.evict_oldest();
         }
@@ -165,7 +167,7 @@ impl Cache {
         let fingerprint = key.fingerprint.bytes();
         let profile = key.profile.map_or(0, |profile| self.profile_hash(profile));
         self.entries.push_back(Entry { claimed, fingerprint, token: key.token, profile });
-        self.pending.insert(sequence, waiters);
+        self.pending.insert(sequence, Waiters::new());
         if !key.is_event {
             self.unreadable.insert(sequence);
         }
@@ -176,17 +178,18 @@ impl Cache {
         Inserted { sequence, of_fingerprint: self.by_fingerprint.insert(short(fingerprint), sequence), of_profile }
     }
 
-    /// Marks an entry as durable. It may have been evicted meanwhile.
-    pub(super) fn mark_durable(&mut self, sequence: EntryNumber) {
-        self.pending.remove(&sequence);
+    /// Marks an entry as durable, and returns the repeats that wait for it. It may have been evicted meanwhile.
+    pub(super) fn mark_durable(&mut self, sequence: EntryNumber) -> Waiters {
+        self.pending.remove(&sequence).unwrap_or_default()
     }
 
-    /// Forgets a callback that failed. What was the last of its kind before it is the last again.
-    pub(super) fn forget(&mut self, inserted: Inserted) {
+    /// Forgets a callback that failed, and returns the repeats that wait for it. What was the last of its kind before it is the
+    /// last again.
+    pub(super) fn forget(&mut self, inserted: Inserted) -> Waiters {
         let Inserted { sequence, of_fingerprint, of_profile } = inserted;
-        self.pending.remove(&sequence);
+        let waiters = self.pending.remove(&sequence).unwrap_or_default();
         self.unreadable.remove(&sequence);
-        let Some(entry) = self.entry(sequence) else { return };
+        let Some(entry) = self.entry(sequence) else { return waiters };
         self.unlink(sequence, entry);
         if let Some(index) = self.index(sequence)
             && let Some(failed) = self.entries.get_mut(index)
@@ -199,6 +202,7 @@ impl Cache {
         if let Some(previous) = self.remembered(of_profile) {
             self.by_profile.entry(entry.profile).or_insert(previous);
         }
+        waiters
     }
 
     pub(super) fn evict_expired(&mut self, now: Nanos) {
@@ -211,16 +215,17 @@ impl Cache {
         let Some(entry) = self.entries.pop_front() else { return };
         let sequence = self.first;
         self.first += 1;
-        self.pending.remove(&sequence);
         self.unreadable.remove(&sequence);
         self.unlink(sequence, entry);
     }
 
     /// Removes what leads to this entry. Later entries may have taken its place.
     fn unlink(&mut self, sequence: EntryNumber, entry: Entry) {
-        let remove = |index: &mut HashMap<u64, EntryNumber>, key: u64| {
-            if index.get(&key) == Some(&sequence) {
-                index.remove(&key);
+        let remove = |index: &mut Index, key: u64| {
+            if let Occupied(last) = index.entry(key)
+                && *last.get() == sequence
+            {
+                last.remove();
             }
         };
         remove(&mut self.by_fingerprint, short(entry.fingerprint));

@@ -20,7 +20,6 @@ mod cache;
 mod tests;
 
 use std::{
-    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -62,10 +61,9 @@ impl DedupWindow {
             return Claim::Repeat(Repeat(cache.pending(first).map(add_waiter)));
         }
         let is_resigned = cache.has_another_token(key);
-        let waiters = Waiters::default();
-        let inserted = cache.insert(key, now, Arc::clone(&waiters));
+        let inserted = cache.insert(key, now);
         drop(cache);
-        Claim::First(FirstClaim { window: self.clone(), inserted, waiters, is_resigned, has_outcome: false })
+        Claim::First(FirstClaim { window: self.clone(), inserted, is_resigned, has_outcome: false })
     }
 
     fn nanos_at(&self, now: Instant) -> Nanos {
@@ -78,9 +76,9 @@ impl DedupWindow {
     }
 }
 
-fn add_waiter(waiters: &Waiters) -> oneshot::Receiver<FirstOutcome> {
+fn add_waiter(waiters: &mut Waiters) -> oneshot::Receiver<FirstOutcome> {
     let (sender, outcome) = oneshot::channel();
-    waiters.lock().push(sender);
+    waiters.push(sender);
     outcome
 }
 
@@ -90,7 +88,6 @@ fn add_waiter(waiters: &Waiters) -> oneshot::Receiver<FirstOutcome> {
 pub(super) struct FirstClaim {
     window: DedupWindow,
     inserted: Inserted,
-    waiters: Waiters,
     is_resigned: bool,
     has_outcome: bool,
 }
@@ -103,34 +100,34 @@ impl FirstClaim {
 
     /// Records that the callback is durable. From now on its repeats are answered immediately.
     pub(super) fn mark_durable(self) {
-        self.window.lock().mark_durable(self.inserted.sequence);
-        self.notify_waiters(Ok(()));
+        let waiters = self.window.lock().mark_durable(self.inserted.sequence);
+        self.notify(waiters, Ok(()));
     }
 
     /// Records that the callback failed. The repeats that wait for it fail as well; a later one is the first again.
     pub(super) fn mark_failed(self, failure: DeliveryError) {
-        self.remove();
-        self.notify_waiters(Err(failure));
+        let waiters = self.remove();
+        self.notify(waiters, Err(failure));
     }
 
-    /// No more waiters are added at this point: the claim is no longer pending.
-    fn notify_waiters(mut self, outcome: FirstOutcome) {
+    fn notify(mut self, waiters: Waiters, outcome: FirstOutcome) {
         self.has_outcome = true;
-        for waiter in mem::take(&mut *self.waiters.lock()) {
+        for waiter in waiters {
             // The waiter may have been cancelled.
             let _ = waiter.send(outcome);
         }
     }
 
-    fn remove(&self) {
-        self.window.lock().forget(self.inserted);
+    fn remove(&self) -> Waiters {
+        self.window.lock().forget(self.inserted)
     }
 }
 
 impl Drop for FirstClaim {
     fn drop(&mut self) {
         if !self.has_outcome {
-            self.remove();
+            // They learn that it was abandoned when they are dropped.
+            drop(self.remove());
         }
     }
 }
