@@ -33,7 +33,7 @@ enum DeliveryState {
 /// The dispatcher's last message about a record that leaves it.
 pub(super) struct Handoff {
     pub(super) state: HandoffState,
-    /// The record, which is of no use any more. The callback frees it, whose thread has allocated it: the allocator needs more
+    /// The record, which is not needed any more. The callback frees it, because its thread allocated it: the allocator needs more
     /// time for memory that another thread frees.
     pub(super) record: Box<OutboundRecord>,
 }

@@ -323,7 +323,7 @@ impl OnCompleted for Dispatcher {
         if state.mode != DeliveryMode::Direct {
             self.changed.notify_one();
         }
-        // Wakes the callback and frees the record without holding the lock.
+        // Wakes the callback, which frees the record, without holding the lock.
         drop(state);
         if let Some((record, position)) = acknowledged {
             record.settle(Ok(Receipt { durability: Durability::Published, position: Some(position) }));

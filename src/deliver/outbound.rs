@@ -124,3 +124,72 @@ pub(super) fn report_published(tracer: &Tracer, record: &Record, written: &Topic
         "published a record of the spool"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        time::{Duration, UNIX_EPOCH},
+    };
+
+    use super::*;
+    use crate::domain::{
+        AccountSid, Encoding, Origin, ProfileStatusChanged, Resource, Status, Timestamp, callback_route,
+    };
+
+    fn profile() -> ProfileSid {
+        ProfileSid::parse(&format!("BU{}", "2".repeat(32))).unwrap()
+    }
+
+    fn event(trace: Option<TraceContext>) -> Event {
+        let data = ProfileStatusChanged {
+            account_sid: AccountSid::parse(&format!("AC{}", "1".repeat(32))).unwrap(),
+            profile_sid: profile(),
+            resource: Resource::CustomerProfile,
+            status: Status::InReview,
+            raw_status: "in-review".to_owned(),
+            failure_reason: None,
+            errors: Vec::new(),
+            valid_until: None,
+            received_at: Timestamp::from(UNIX_EPOCH + Duration::from_millis(1_795_172_640_123)),
+            origin: Origin::Callback,
+            idempotency_token: None,
+            extra: BTreeMap::new(),
+            profile: None,
+        };
+        Event { id: "0f".repeat(16), is_test: false, trace, construction: Some(Construction::BodyHash), data }
+    }
+
+    fn request() -> Arc<RawCallback> {
+        Arc::new(RawCallback {
+            resource: Resource::CustomerProfile,
+            route: callback_route(Resource::CustomerProfile).unwrap().into(),
+            target: "/callbacks/customer-profiles".to_owned(),
+            query: None,
+            encoding: Encoding::Form,
+            headers: [("host", "hooks.example.com")].into_iter().collect(),
+            body: b"Status=in-review".to_vec(),
+        })
+    }
+
+    #[test]
+    fn dead_letter_of_a_refused_event_has_what_the_event_has() {
+        let parent = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        for headers in [[None, None], [parent, None], [parent, Some("rojo=1,congo=2")]] {
+            let (event, raw) = (event(TraceContext::of_headers(headers)), request());
+            let attributes = DeadLetterAttributes {
+                reason: DeadLetterReason::RefusedByTopic,
+                profile: Some(profile()),
+                event_id: event.id.clone(),
+                received_at: event.data.received_at,
+                construction: event.construction,
+                trace: event.trace.clone(),
+            };
+            let expected = format!("{:?}", Record::dead_letter(&raw, &attributes).unwrap());
+            let outbound = OutboundRecord::event(&event, &raw).unwrap();
+            assert_eq!(format!("{:?}", outbound.fallbacks().next().unwrap()), expected);
+            let spooled = OutboundRecord::decode(&outbound.encode().unwrap()).unwrap();
+            assert_eq!(format!("{:?}", spooled.fallbacks().next().unwrap()), expected);
+        }
+    }
+}

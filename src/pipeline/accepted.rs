@@ -4,7 +4,10 @@ use super::{
     dedup::{FirstClaim, Repeat},
     metrics::CountedChange,
 };
-use crate::{deliver::Delivery, domain::DeadLetterReason};
+use crate::{
+    deliver::Delivery,
+    domain::{DeadLetterAttributes, DeadLetterReason, Event},
+};
 
 /// An accepted callback that waits for its outcome.
 pub(super) enum Accepted {
@@ -20,14 +23,24 @@ pub(super) struct FirstCallback {
     pub(super) claim: FirstClaim,
 }
 
-/// The record of a callback.
+/// The record of the first callback of its kind: an event, or a dead letter if it cannot be one.
+pub(super) type FirstRecord = Result<Event, DeadLetterAttributes>;
+
+/// What is known of the record of a callback until it is durable.
 pub(super) enum Submitted {
-    /// An event, and what it counts. A test event counts nothing.
+    /// An event, and what is counted for it: nothing for a test event.
     Event(Option<CountedChange>),
     DeadLetter(DeadLetterReason),
 }
 
 impl Submitted {
+    pub(super) fn of(record: &FirstRecord) -> Self {
+        match record {
+            Ok(event) => Self::Event(CountedChange::of(event)),
+            Err(dead_letter) => Self::DeadLetter(dead_letter.reason),
+        }
+    }
+
     /// Whether it is a test event. `probe` and `helm test` send the same fields each time, with a fresh token.
     pub(super) fn is_test(&self) -> bool {
         matches!(self, Self::Event(None))

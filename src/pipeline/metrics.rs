@@ -107,7 +107,7 @@ impl PipelineMetrics {
         }))
     }
 
-    /// Counts what an event counts that is durable, and returns the outcome of its callback.
+    /// Counts an event that is durable, and returns the outcome of its callback.
     pub(super) fn count_event(&self, counted: Option<&CountedChange>, durability: Durability) -> Outcome {
         let outcome = match durability {
             Durability::Published => Outcome::Published,
@@ -130,7 +130,7 @@ impl PipelineMetrics {
     }
 }
 
-/// What is counted of an event once it is durable.
+/// What is counted for an event once it is durable.
 #[derive(Debug)]
 pub(super) struct CountedChange {
     resource: Resource,
@@ -140,7 +140,7 @@ pub(super) struct CountedChange {
 }
 
 impl CountedChange {
-    /// What is counted of this event; `None` for a test event.
+    /// What is counted for this event; `None` for a test event.
     pub(super) fn of(event: &Event) -> Option<Self> {
         let Event { data, is_test: false, .. } = event else { return None };
         Some(Self { resource: data.resource, status: data.status, codes: data.rejection_labels() })

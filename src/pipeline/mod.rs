@@ -97,11 +97,10 @@ pub(crate) use self::{
 use trusthub_client::Profile;
 
 use self::{
-    accepted::{Accepted, FirstCallback, Submitted},
+    accepted::{Accepted, FirstCallback, FirstRecord, Submitted},
     dead_letter::outcome_of_dead_letter,
     dedup::{Claim, DedupKey, DedupWindow},
     detach::DetachOnDrop,
-    metrics::CountedChange,
     owners::{Ownership, ProfileOwners},
     path_warnings::PathWarnings,
     receipts::ReceiptCounter,
@@ -209,7 +208,7 @@ impl Pipeline {
         OutcomeGuard::open(reports, resource, received, self.tracer.start_callback(line, received))
     }
 
-    /// Verifies a callback and submits it at once. The future makes it durable, and returns its outcome.
+    /// Verifies a callback and submits it at once. The future waits until it is durable, and returns its outcome.
     ///
     /// The callback reaches its outcome even if the future is dropped: an HTTP handler is cancelled when its connection breaks,
     /// and Twilio's callback must not be lost with it. `permit` bounds how many callbacks are in progress. It is dropped when
@@ -255,7 +254,7 @@ impl Pipeline {
             }
         };
         let this = Arc::clone(self);
-        // Each function that is awaited here would keep its arguments twice, for as long as the callback waits.
+        // Not in async functions of their own: their futures would keep the arguments twice for as long as the callback waits.
         let rest = async move {
             let outcome = match accepted {
                 Accepted::First(first, delivery) => {
@@ -294,20 +293,27 @@ impl Pipeline {
             profile: guard.profile(),
             is_event: normalized.is_ok(),
         };
-        let accepted = match self.dedup.claim(&key, Instant::now()) {
-            Claim::Repeat(repeat) => {
-                guard.set_repeated(identity.shared_event_id());
-                Accepted::Repeat(repeat)
-            }
+        let submitted = match self.dedup.claim(&key, Instant::now()) {
+            Claim::Repeat(repeat) => Err(repeat),
             Claim::First(claim) => {
                 let event_id = identity.event_id(&self.receipts.next());
-                let (submitted, delivery) = self.submit_first(guard, &verified, normalized, (event_id, received_at));
-                Accepted::First(FirstCallback { submitted, claim }, delivery)
+                let (record, delivery) = self.submit_first(guard, &verified, normalized, (event_id, received_at));
+                Ok((record, claim, delivery))
             }
         };
         drop(clock);
         guard.mark_submitted();
-        accepted
+        match submitted {
+            Ok((record, claim, delivery)) => {
+                let submitted = Submitted::of(&record);
+                guard.set_record(record);
+                Accepted::First(FirstCallback { submitted, claim }, delivery)
+            }
+            Err(repeat) => {
+                guard.set_repeated(identity.shared_event_id());
+                Accepted::Repeat(repeat)
+            }
+        }
     }
 
     fn submit_first(
@@ -316,23 +322,20 @@ impl Pipeline {
         verified: &VerifiedCallback,
         normalized: Result<NormalizedCallback, NormalizeError>,
         (event_id, received_at): (String, Timestamp),
-    ) -> (Submitted, Delivery) {
+    ) -> (FirstRecord, Delivery) {
         match normalized.and_then(|callback| self.check_owner(callback)) {
             Ok(callback) => {
                 let trace = guard.trace_submission(Destination::Events);
                 let event = Event { trace, ..callback.at(event_id, received_at) };
                 let delivery = self.deliver.submit_event(&event, verified.raw(), guard.received());
-                let counted = CountedChange::of(&event);
-                guard.set_event(event);
-                (Submitted::Event(counted), delivery)
+                (Ok(event), delivery)
             }
             Err(NormalizeError { reason, profile }) => {
                 let construction = Some(verified.construction());
                 let trace = guard.trace_submission(Destination::DeadLetters);
                 let attributes = DeadLetterAttributes { reason, profile, event_id, received_at, construction, trace };
-                guard.set_dead_letter(&attributes);
                 let delivery = self.deliver.submit_dead_letter(verified.raw(), &attributes, guard.received());
-                (Submitted::DeadLetter(reason), delivery)
+                (Err(attributes), delivery)
             }
         }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    accepted::FirstRecord,
     detach::detached_at,
     metrics::PipelineMetrics,
     recent::{RecentCallback, RecentCallbacks},
@@ -13,8 +14,8 @@ use super::{
     trail::Trail,
 };
 use crate::domain::{
-    ConstructionLabel, DeadLetterAttributes, DeliveryError, Destination, Event, Label as _, Outcome, ProfileSid,
-    RawCallback, Receipt, RejectReason, ReportOnlyLimit, Resource, Signer, Status, TraceContext, TraceId,
+    ConstructionLabel, DeadLetterAttributes, DeliveryError, Destination, Label as _, Outcome, ProfileSid, RawCallback,
+    Receipt, RejectReason, ReportOnlyLimit, Resource, Signer, Status, TraceContext, TraceId,
 };
 use crate::telemetry::milliseconds;
 use crate::traces::{CallbackTrace, FinishedCallback};
@@ -114,9 +115,12 @@ impl OutcomeGuard {
         self.trace.on_submit(destination)
     }
 
-    /// Sets the event that the log line leads to.
-    pub(super) fn set_event(&mut self, event: Event) {
-        self.trail.set_event(event);
+    /// Sets the record that the log line leads to.
+    pub(super) fn set_record(&mut self, record: FirstRecord) {
+        match record {
+            Ok(event) => self.trail.set_event(event),
+            Err(dead_letter) => self.set_dead_letter(&dead_letter),
+        }
     }
 
     /// Sets the dead letter that the log line leads to. The line has its reason even if the dead letter was spooled.

@@ -136,7 +136,7 @@ mod tests {
             if state.position.offset == 1 {
                 state.failure_reason = Some(reason.to_owned());
             }
-            state_record(0, &state.profile_sid.clone(), &StateWrite::Put(state))
+            state_record(0, &{ state.profile_sid }, &StateWrite::Put(state))
         };
         states.map(write).collect()
     }

@@ -106,14 +106,14 @@ impl CallbackHandler {
 
     async fn outcome(&self, request: &HttpRequest, payload: &mut web::Payload, route: Route<'_>) -> Outcome {
         let received = self.receive(request, payload, route).await;
-        // Moved as a whole: the handler would otherwise keep the place of what it has received while it waits.
+        // Moved as a whole: the future of the handler would otherwise reserve space for it while it waits.
         match received.map(|(guard, raw, active)| self.pipeline.accept(guard, raw, active)) {
             Ok(accepted) => accepted.await,
             Err(outcome) => outcome,
         }
     }
 
-    /// Reads a request. It counts as active until the callback is durable, even if this handler is cancelled before.
+    /// Reads a request. It counts as active until its callback has an outcome, even if this handler is cancelled before then.
     ///
     /// # Errors
     /// The outcome of a request that the pipeline does not get.

@@ -24,7 +24,7 @@ pub fn is_sid(text: &str) -> bool {
     })
 }
 
-/// The bytes of a SID: two letters and 32 digits.
+/// The length of a SID in bytes: two letters and 32 digits.
 const LENGTH: usize = 34;
 
 /// The text with its digits in lower case; `None` if it is not a SID of this kind.
@@ -134,7 +134,16 @@ mod tests {
         for bad in [format!("IT{digits}0"), format!("1T{digits}"), digits.clone(), "ä".to_owned(), String::new()] {
             assert!(!is_sid(&bad), "{bad}");
         }
-        assert_eq!(canonical(&format!("RD{digits}"), "IT"), None);
+        assert!(ProfileSid::parse(&format!("RD{digits}")).is_err());
+    }
+
+    #[test]
+    fn sid_is_printed_and_written_as_its_text() {
+        let text = format!("BU{}", "0a".repeat(16));
+        let sid = ProfileSid::parse(&text).unwrap();
+        assert_eq!(format!("{sid} {sid:?}"), format!("{text} ProfileSid(\"{text}\")"));
+        assert_eq!(serde_json::to_value(sid).unwrap(), text.as_str());
+        assert!(ProfileSid::parse(&format!("BU{}", "ä".repeat(16))).is_err(), "as long in bytes");
     }
 
     #[test]

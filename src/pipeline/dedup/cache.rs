@@ -32,7 +32,7 @@ pub(super) type EntryNumber = u64;
 
 type Hash = [u8; 16];
 
-/// Entries by a hash, or by what is as random as one.
+/// Entries by 64 bits of a hash.
 type Index = HashMap<u64, EntryNumber, RandomState>;
 
 /// The fingerprint of an entry whose claim failed. It equals no fingerprint.

@@ -126,7 +126,7 @@ impl FirstClaim {
 impl Drop for FirstClaim {
     fn drop(&mut self) {
         if !self.has_outcome {
-            // They learn that it was abandoned when they are dropped.
+            // Dropping their senders tells the repeats that it was abandoned.
             drop(self.remove());
         }
     }

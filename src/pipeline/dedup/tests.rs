@@ -91,6 +91,26 @@ async fn concurrent_repeats_share_the_outcome_of_the_first() {
     }
 }
 
+#[test]
+fn repeat_learns_the_outcome_of_a_first_callback_that_was_evicted() {
+    type End = fn(FirstClaim);
+    let ends: [(End, FirstOutcome); 3] = [
+        (FirstClaim::mark_durable, Ok(())),
+        (|claim| claim.mark_failed(DeliveryError::SpoolFull), Err(DeliveryError::SpoolFull)),
+        (drop, Err(DeliveryError::Abandoned)),
+    ];
+    for (end, outcome) in ends {
+        let callbacks = Callbacks::new();
+        let claim = callbacks.first(1, 7, 1);
+        let waiting = repeat(callbacks.claim_at(0, 1, 7, 1));
+        let next = first(callbacks.claim_at(600, 1, 7, 1));
+        end(claim);
+        assert_eq!(waiting.first_outcome().now_or_never(), Some(outcome));
+        next.mark_failed(DeliveryError::SpoolFull);
+        assert!(callbacks.window.lock().has_only_failed_entries());
+    }
+}
+
 #[tokio::test]
 async fn next_callback_after_a_failure_is_the_first() {
     for token in [0, 7] {
