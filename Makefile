@@ -30,6 +30,7 @@ test: ## Run the tests, against a real Apache Kafka and Twilio's own libraries
 	@scripts/registry >/dev/null
 	@scripts/release-tools >/dev/null
 	@scripts/otel >/dev/null
+	@scripts/collector >/dev/null
 # `make interop` runs those of the packages and examples in other languages.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(TEST_THREADS)} cargo test --locked --workspace -- --skip other_languages
 
@@ -80,9 +81,10 @@ dashboard: ## Redraw docs/dashboard.svg from a test that simulates a day in four
 	UPDATE_GOLDEN=1 cargo test --locked --test it monitoring::dashboard
 	scripts/dashboard
 
-trace: ## Redraw docs/tracing.svg from the spans that a test collects, from the service and a consumer
+trace: ## Send a trace of the service and a consumer to an OpenTelemetry Collector, and redraw docs/tracing.svg from it
 	@scripts/setup test
 	@scripts/kafka >/dev/null
+	@scripts/collector >/dev/null
 	cargo test --locked --test it traces::consumer
 	python3 tests/oracles/traces/draw.py <target/tmp/trace.json >docs/tracing.svg
 

@@ -174,6 +174,11 @@ pub fn otel_python() -> &'static Path {
     PYTHON.get_or_init(|| printed_by("scripts/otel").join("python/bin/python"))
 }
 
+/// The OpenTelemetry Collector, which is built on first use on a machine.
+pub fn otel_collector() -> PathBuf {
+    printed_by("scripts/collector").join("collector")
+}
+
 /// The directory with the oracles of Go and Java, which are compiled on first use on a machine.
 fn compiled() -> &'static Path {
     static COMPILED: OnceLock<PathBuf> = OnceLock::new();

@@ -1,16 +1,24 @@
-//! A receiver of OTLP over HTTP, which keeps what it gets.
+//! Receivers of OTLP over HTTP, which keep what they get: one of the tests, and the OpenTelemetry Collector.
 
 use std::{
     collections::BTreeMap,
+    fs::{self, File},
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
     sync::{Arc, Mutex, MutexGuard},
     thread,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::wait_for;
+use super::{
+    executable::temporary_folder,
+    kafka::{free_port, unique_topic},
+    oracle::otel_collector,
+    wait_for,
+};
 
 /// How a receiver answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +145,63 @@ impl OtlpReceiver {
     /// Waits until there are this many spans.
     pub fn wait_for_spans(&self, at_least: usize) -> Vec<ReceivedSpan> {
         wait_for(&format!("{at_least} spans"), || Some(self.spans()).filter(|spans| spans.len() >= at_least))
+    }
+}
+
+/// An OpenTelemetry Collector as a process, which receives OTLP over HTTP.
+pub struct Collector {
+    child: Child,
+    address: SocketAddr,
+    folder: PathBuf,
+}
+
+impl Collector {
+    /// Starts a collector, and waits until it listens.
+    pub fn start() -> Self {
+        let folder = temporary_folder().join(unique_topic("collector"));
+        fs::create_dir(&folder).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let settings = json!({
+            "receivers": { "otlp": { "protocols": { "http": { "endpoint": address.to_string() } } } },
+            "exporters": { "file": { "path": folder.join("spans.json"), "flush_interval": "100ms" } },
+            "service": {
+                "telemetry": { "metrics": { "level": "none" } },
+                "pipelines": { "traces": { "receivers": ["otlp"], "exporters": ["file"] } },
+            },
+        });
+        // YAML includes JSON.
+        fs::write(folder.join("settings.yaml"), settings.to_string()).unwrap();
+        let mut collector = Command::new(otel_collector());
+        collector.arg("--config").arg(folder.join("settings.yaml"));
+        let log = File::create(folder.join("log")).unwrap();
+        let child = collector.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let collector = Self { child, address, folder };
+        wait_for("the collector listens", || TcpStream::connect(address).ok());
+        collector
+    }
+
+    /// The base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The spans that it has written so far.
+    pub fn spans(&self) -> Vec<ReceivedSpan> {
+        let written = fs::read_to_string(self.folder.join("spans.json")).unwrap_or_default();
+        // The last line may not be complete yet.
+        let lines = written.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        lines.flat_map(|line| spans_of(&serde_json::from_str(line).unwrap())).collect()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // The log of a collector stays if its test failed.
+        if !thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 

@@ -15,15 +15,15 @@ use rdkafka::{
 use serde_json::{Value, json};
 
 use test_support::{
-    Request, TIMEOUT,
+    Bridge, Request, TIMEOUT,
     kafka::{broker, unique_topic},
     kill, lines_of,
     oracle::otel_python,
-    otlp::{OtlpReceiver, ReceivedSpan, spans_of},
+    otlp::{Collector, OtlpReceiver, ReceivedSpan, spans_of},
     project_root, wait_for,
 };
 
-use super::{CONSUMER, PRODUCER, TRACE, bridge, export::as_json, only, rejection};
+use super::{CALLER, CONSUMER, INTERNAL, PRODUCER, SERVER, TRACE, bridge, export::as_json, only, rejection};
 
 /// The example as a process. It ends with the value.
 struct TracedConsumer {
@@ -32,7 +32,7 @@ struct TracedConsumer {
 }
 
 impl TracedConsumer {
-    fn start(topic: &str, receiver: &OtlpReceiver) -> Self {
+    fn start(topic: &str, receiver: &str) -> Self {
         let mut child = Command::new(otel_python())
             .arg(project_root().join("examples/tracing/consumer.py"))
             .envs([
@@ -40,7 +40,7 @@ impl TracedConsumer {
                 ("KAFKA_TOPIC", topic),
                 ("KAFKA_GROUP_ID", &unique_topic("traced")),
                 ("OTEL_SERVICE_NAME", "traced-consumer"),
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver),
             ])
             .stdout(Stdio::piped())
             .spawn()
@@ -79,14 +79,14 @@ fn consumer_reads_records_with_the_id_of_a_schema() {
         .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
     producer.send(BaseRecord::<str, str>::to(&topic).payload("{}").headers(headers)).unwrap();
     producer.flush(TIMEOUT).unwrap();
-    assert_eq!(TracedConsumer::start(&topic, &receiver).next()["ce_id"], "1");
+    assert_eq!(TracedConsumer::start(&topic, &receiver.url()).next()["ce_id"], "1");
 }
 
 #[test]
 fn trace_leads_from_the_proxy_through_kafka_to_the_consumer() {
     let receiver = OtlpReceiver::start();
     let bridge = bridge(&receiver, &[]);
-    let consumer = TracedConsumer::start(&bridge.topic, &receiver);
+    let consumer = TracedConsumer::start(&bridge.topic, &receiver.url());
     // Once it has this event, it has joined its group, and gets the next one at once.
     assert_eq!(bridge.send(&Request::change("draft").signed()).status, 204);
     let first = consumer.next();
@@ -110,7 +110,32 @@ fn trace_leads_from_the_proxy_through_kafka_to_the_consumer() {
     assert_eq!(processed.members["links"][0]["spanId"], sent.text("spanId"));
     assert_eq!(processed.resource["service.name"], "traced-consumer");
     assert_eq!(processed.attribute("kafka.offset"), sent.attribute("kafka.offset"));
-    write_trace(&[published, consumed].concat());
+}
+
+/// Both export in the format that is their default.
+#[test]
+fn collector_has_one_trace_of_the_service_and_the_consumer() {
+    let collector = Collector::start();
+    let export = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()), ("OTEL_BSP_SCHEDULE_DELAY", "20".to_owned())];
+    let bridge = Bridge::start_with(&export.each_ref().map(|(name, value)| (*name, value.as_str())));
+    let consumer = TracedConsumer::start(&bridge.topic, &collector.url());
+    // Once it has this event, it has joined its group, and gets the next one at once.
+    assert_eq!(bridge.send(&Request::change("draft").signed()).status, 204);
+    consumer.next();
+    assert_eq!(bridge.send(&rejection("01")).status, 204);
+    consumer.next();
+    consumer.stop();
+
+    let spans = wait_for("the spans of both", || Some(in_trace(collector.spans())).filter(|spans| spans.len() >= 4));
+    let [served, verified, sent, processed] = [SERVER, INTERNAL, PRODUCER, CONSUMER].map(|kind| only(&spans, kind));
+    let parents = [served, verified, sent, processed].map(|span| span.text("parentSpanId"));
+    assert_eq!(parents, [CALLER, served.text("spanId"), served.text("spanId"), sent.text("spanId")]);
+    let services = [served, verified, sent, processed].map(|span| span.resource["service.name"].as_str().unwrap());
+    assert_eq!(services, ["trusthub-bridge", "trusthub-bridge", "trusthub-bridge", "traced-consumer"]);
+    assert_eq!(served.text("traceState"), "rojo=00f067aa0ba902b7");
+    assert_eq!(sent.attribute("messaging.destination.name").as_deref(), Some(bridge.topic.as_str()));
+    assert_eq!(processed.attribute("kafka.offset"), sent.attribute("kafka.offset"));
+    write_trace(&spans);
 }
 
 fn in_trace(spans: Vec<ReceivedSpan>) -> Vec<ReceivedSpan> {
