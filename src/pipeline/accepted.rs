@@ -1,12 +1,14 @@
 //! What the pipeline holds of a callback while it waits for the outcome.
 
 use super::{
+    dead_letter::outcome_of_dead_letter,
     dedup::{FirstClaim, Repeat},
-    metrics::CountedChange,
+    metrics::{CountedChange, PipelineMetrics},
+    outcome_guard::OutcomeGuard,
 };
 use crate::{
     deliver::Delivery,
-    domain::{DeadLetterAttributes, DeadLetterReason, Event},
+    domain::{DeadLetterAttributes, DeadLetterReason, DeliveryError, Event, Outcome, Receipt},
 };
 
 /// An accepted callback that waits for its outcome.
@@ -21,6 +23,36 @@ pub(super) enum Accepted {
 pub(super) struct FirstCallback {
     pub(super) submitted: Submitted,
     pub(super) claim: FirstClaim,
+}
+
+impl FirstCallback {
+    /// Counts what became of the record, passes it on to the repeats, and returns the outcome of the callback.
+    pub(super) fn finish(
+        self,
+        result: Result<Receipt, DeliveryError>,
+        guard: &mut OutcomeGuard,
+        metrics: &PipelineMetrics,
+    ) -> Outcome {
+        let Self { submitted, claim } = self;
+        match result {
+            Ok(receipt) => {
+                let durability = receipt.durability;
+                guard.set_receipt(receipt);
+                if claim.is_resigned() && !submitted.is_test() {
+                    metrics.resigned.inc();
+                }
+                claim.mark_durable();
+                match submitted {
+                    Submitted::Event(counted) => metrics.count_event(counted.as_ref(), durability),
+                    Submitted::DeadLetter(reason) => outcome_of_dead_letter(reason, durability),
+                }
+            }
+            Err(error) => {
+                claim.mark_failed(error);
+                Outcome::Unavailable(error)
+            }
+        }
+    }
 }
 
 /// The record of the first callback of its kind: an event, or a dead letter if it cannot be one.

@@ -98,7 +98,6 @@ use trusthub_client::Profile;
 
 use self::{
     accepted::{Accepted, FirstCallback, FirstRecord, Submitted},
-    dead_letter::outcome_of_dead_letter,
     dedup::{Claim, DedupKey, DedupWindow},
     detach::DetachOnDrop,
     owners::{Ownership, ProfileOwners},
@@ -112,7 +111,7 @@ use crate::{
     deliver::{Deliver, Delivery},
     domain::{
         ConstructionLabel, DeadLetterAttributes, DeadLetterReason, DeliveryError, Destination, Event, Outcome,
-        RawCallback, Receipt, Resource, SignatureMode, Timestamp,
+        RawCallback, Resource, SignatureMode, Timestamp,
     },
     normalize::{CallbackIdentity, NormalizeError, NormalizedCallback, normalize},
     traces::{RequestLine, Tracer},
@@ -259,7 +258,7 @@ impl Pipeline {
             let outcome = match accepted {
                 Accepted::First(first, delivery) => {
                     let result = delivery.wait_until_durable().await;
-                    this.finish_first(first, result, &mut guard)
+                    first.finish(result, &mut guard, &this.metrics)
                 }
                 Accepted::Repeat(repeat) => {
                     repeat.first_outcome().await.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate)
@@ -356,32 +355,6 @@ impl Pipeline {
     /// Remembers which account owns a profile that Trust Hub listed.
     pub(crate) fn confirm_owner(&self, profile: &Profile) {
         self.owners.confirm(&profile.sid, &profile.account_sid);
-    }
-
-    fn finish_first(
-        &self,
-        FirstCallback { submitted, claim }: FirstCallback,
-        result: Result<Receipt, DeliveryError>,
-        guard: &mut OutcomeGuard,
-    ) -> Outcome {
-        match result {
-            Ok(receipt) => {
-                let durability = receipt.durability;
-                guard.set_receipt(receipt);
-                if claim.is_resigned() && !submitted.is_test() {
-                    self.metrics.resigned.inc();
-                }
-                claim.mark_durable();
-                match submitted {
-                    Submitted::Event(counted) => self.metrics.count_event(counted.as_ref(), durability),
-                    Submitted::DeadLetter(reason) => outcome_of_dead_letter(reason, durability),
-                }
-            }
-            Err(error) => {
-                claim.mark_failed(error);
-                Outcome::Unavailable(error)
-            }
-        }
     }
 
     /// The time of an event that is made now. A caller that turns an answer of Trust Hub into an event takes this time before

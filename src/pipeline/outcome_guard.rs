@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{
-    accepted::FirstRecord,
     detach::detached_at,
     metrics::PipelineMetrics,
     recent::{RecentCallback, RecentCallbacks},
@@ -14,8 +13,8 @@ use super::{
     trail::Trail,
 };
 use crate::domain::{
-    ConstructionLabel, DeadLetterAttributes, DeliveryError, Destination, Label as _, Outcome, ProfileSid, RawCallback,
-    Receipt, RejectReason, ReportOnlyLimit, Resource, Signer, Status, TraceContext, TraceId,
+    ConstructionLabel, DeadLetterAttributes, DeliveryError, Destination, Event, Label as _, Outcome, ProfileSid,
+    RawCallback, Receipt, RejectReason, ReportOnlyLimit, Resource, Signer, Status, TraceContext, TraceId,
 };
 use crate::telemetry::milliseconds;
 use crate::traces::{CallbackTrace, FinishedCallback};
@@ -115,8 +114,8 @@ impl OutcomeGuard {
         self.trace.on_submit(destination)
     }
 
-    /// Sets the record that the log line leads to.
-    pub(super) fn set_record(&mut self, record: FirstRecord) {
+    /// Sets the record that the log line leads to: an event, or a dead letter.
+    pub(super) fn set_record(&mut self, record: Result<Event, DeadLetterAttributes>) {
         match record {
             Ok(event) => self.trail.set_event(event),
             Err(dead_letter) => self.set_dead_letter(&dead_letter),

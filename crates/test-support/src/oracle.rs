@@ -175,7 +175,7 @@ pub fn otel_python() -> &'static Path {
 }
 
 /// The OpenTelemetry Collector, which is built on first use on a machine.
-pub fn otel_collector() -> PathBuf {
+pub(crate) fn otel_collector() -> PathBuf {
     printed_by("scripts/collector").join("collector")
 }
 
