@@ -84,6 +84,7 @@ dashboard: ## Redraw docs/dashboard.svg from a test that simulates a day in four
 trace: ## Send a trace of the service and a consumer to an OpenTelemetry Collector, and redraw docs/tracing.svg from it
 	@scripts/setup test
 	@scripts/kafka >/dev/null
+	@scripts/otel >/dev/null
 	@scripts/collector >/dev/null
 	cargo test --locked --test it traces::consumer
 	python3 tests/oracles/traces/draw.py <target/tmp/trace.json >docs/tracing.svg

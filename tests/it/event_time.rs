@@ -99,7 +99,7 @@ fn damaged_event_time_is_logged_once_and_does_not_prevent_the_start() {
     fs::write(bridge.spool().join("event-time"), "2026-11-20T11:04").unwrap();
     bridge.restart(&[]);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
-    let lines = bridge.lines("the saved event time cannot be read and is ignored");
+    let lines = bridge.wait_for_lines("the saved event time cannot be read and is ignored", 1);
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
 

@@ -37,10 +37,6 @@ fn launch_with(kafka: &SecureBroker, files: &CredentialFolder, more: &[(&str, &s
     bridge
 }
 
-fn wait_for_lines(bridge: &Bridge, message: &str, count: usize) {
-    wait_for(&format!("{count} times {message:?}"), || (bridge.lines(message).len() >= count).then_some(()));
-}
-
 /// The days until a certificate expires.
 fn days_left(bridge: &Bridge, credential: &str) -> f64 {
     let series = format!("trusthub_kafka_credentials_expire_timestamp_seconds{{credential=\"{credential}\"}}");
@@ -73,14 +69,14 @@ fn client_certificate_is_renewed_under_load() {
     let bridge = launch(&kafka, &files);
     assert!((1.0..2.1).contains(&days_left(&bridge, "certificate")), "{}", days_left(&bridge, "certificate"));
     assert!((29.0..30.1).contains(&days_left(&bridge, "ca")), "{}", days_left(&bridge, "ca"));
-    assert_eq!(bridge.lines("the certificates for Kafka").len(), 1);
+    assert_eq!(bridge.wait_for_lines("the certificates for Kafka", 1).len(), 1);
     let load = Load::start_light(bridge.public);
     load.wait_for_answers(CALLBACKS);
 
     // The certificate alone does not belong to the key.
     let [certificate, key] = kafka.renew_client(Certificate::Renewed);
     files.replace("client.pem", &certificate);
-    wait_for_lines(&bridge, NOT_RENEWED, 1);
+    bridge.wait_for_lines(NOT_RENEWED, 1);
     let error = bridge.lines(NOT_RENEWED)[0]["error"].as_str().unwrap().to_owned();
     assert!(error.ends_with("; write the key that belongs to the certificate into KAFKA_SSL_KEY_LOCATION"), "{error}");
     assert_eq!(bridge.metric("trusthub_kafka_credentials_reload_failed"), 1.0);
@@ -89,19 +85,19 @@ fn client_certificate_is_renewed_under_load() {
 
     files.replace("client-key.pem", &key);
     // The producer can be replaced before the metrics say so, which this line follows.
-    wait_for_lines(&bridge, RENEWED, 1);
-    wait_for_lines(&bridge, REPLACED, 1);
+    bridge.wait_for_lines(RENEWED, 1);
+    bridge.wait_for_lines(REPLACED, 1);
     assert!((9.0..10.1).contains(&days_left(&bridge, "certificate")), "{}", days_left(&bridge, "certificate"));
     assert_eq!(bridge.metric("trusthub_kafka_credentials_reload_failed"), 0.0);
     load.wait_for_answers(CALLBACKS);
 
     files.replace("client-key.pem", "no key");
-    wait_for_lines(&bridge, NOT_RENEWED, 2);
+    bridge.wait_for_lines(NOT_RENEWED, 2);
     let error = bridge.lines(NOT_RENEWED)[1]["error"].as_str().unwrap().to_owned();
     assert!(error.contains("KAFKA_SSL_KEY_LOCATION: names a file without a private key"), "{error}");
     load.wait_for_answers(CALLBACKS);
     files.replace("client-key.pem", &key);
-    wait_for_lines(&bridge, "the files have the Kafka credentials that are in use", 1);
+    bridge.wait_for_lines("the files have the Kafka credentials that are in use", 1);
 
     assert_complete(load, &bridge, &kafka);
     assert_projects(&bridge);
@@ -124,7 +120,7 @@ fn renewal_that_begins_before_the_last_one_has_ended_loses_nothing() {
     for (count, [certificate, key]) in (1..).zip(&issued) {
         files.replace("client.pem", certificate);
         files.replace("client-key.pem", key);
-        wait_for_lines(&bridge, RENEWED, count);
+        bridge.wait_for_lines(RENEWED, count);
     }
     wait_for("the producer is replaced", || (!bridge.lines(REPLACED).is_empty()).then_some(()));
     load.wait_for_answers(CALLBACKS);
@@ -144,12 +140,12 @@ fn password_and_authority_are_renewed_before_and_after_the_broker() {
 
     // The file is first. The broker rejects the password until it knows it.
     files.replace("password", "second-secret");
-    wait_for_lines(&bridge, NOT_RENEWED, 1);
+    bridge.wait_for_lines(NOT_RENEWED, 1);
     let error = bridge.lines(NOT_RENEWED)[0]["error"].as_str().unwrap().to_lowercase();
     assert!(error.contains("authentication failed"), "{error}");
     load.wait_for_answers(CALLBACKS);
     kafka.change_password("second-secret");
-    wait_for_lines(&bridge, REPLACED, 1);
+    bridge.wait_for_lines(REPLACED, 1);
     load.wait_for_answers(CALLBACKS);
     assert!(bridge.lines(OUTAGE).is_empty(), "{:?}", bridge.lines(OUTAGE));
 
@@ -157,10 +153,10 @@ fn password_and_authority_are_renewed_before_and_after_the_broker() {
     kafka.change_password("third-secret");
     let authority = kafka.restart_with_new_authority();
     load.wait_for_answers(CALLBACKS);
-    wait_for_lines(&bridge, OUTAGE, 1);
+    bridge.wait_for_lines(OUTAGE, 1);
     files.replace("ca.pem", &authority);
     files.replace("password", "third-secret");
-    wait_for_lines(&bridge, REPLACED, 2);
+    bridge.wait_for_lines(REPLACED, 2);
     bridge.wait_until_publishing();
     load.wait_for_answers(CALLBACKS);
 

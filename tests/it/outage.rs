@@ -26,7 +26,8 @@ fn service_without_kafka_is_ready_and_spools_callbacks() {
     assert_eq!(bridge.metric(status), 1.0, "counted when it is durable, not when it is published");
     let failovers: f64 = bridge.series("trusthub_spool_failovers_total").values().sum();
     assert_eq!(failovers, 1.0);
-    assert_eq!(bridge.lines("Kafka does not accept records; they are spooled").len(), 1, "one line per outage");
+    let outages = bridge.wait_for_lines("Kafka does not accept records; they are spooled", 1);
+    assert_eq!(outages.len(), 1, "one line per outage");
 }
 
 #[test]
@@ -56,6 +57,7 @@ fn events_are_published_in_order_after_an_outage_of_kafka() {
         value["status"].as_str().unwrap().to_owned()
     });
     assert_eq!(statuses.collect::<Vec<_>>(), ["draft", "pending-review", "in-review", "twilio-approved"]);
-    let outcomes: Vec<_> = bridge.lines("callback").iter().map(|line| line["outcome"].to_string()).collect();
+    let outcomes: Vec<_> =
+        bridge.wait_for_lines("callback", 4).iter().map(|line| line["outcome"].to_string()).collect();
     assert_eq!(outcomes, [r#""published""#, r#""spooled""#, r#""spooled""#, r#""published""#]);
 }

@@ -42,11 +42,11 @@ fn path_signed_as_requested_becomes_an_event_and_a_warning() {
         assert_eq!(bridge.send(&sent_to(spelling, spelling)).status, 204, "{spelling}");
         let [event] = <[Record; 1]>::try_from(bridge.events(1)).unwrap();
         assert_eq!(value(event)["resource"], "customer-profile", "{spelling}");
-        let warnings = bridge.lines(WARNING);
+        let warnings = bridge.wait_for_lines(WARNING, 1);
         let [warning] = &warnings[..] else { panic!("{spelling}: {warnings:?}") };
         let told = ["level", "path", "expected"].map(|field| warning[field].as_str().unwrap());
         assert_eq!(told, ["WARN", spelling, PATH]);
-        assert_eq!((received(&bridge), bridge.lines("callback").len()), (1.0, 1));
+        assert_eq!((received(&bridge), bridge.wait_for_lines("callback", 1).len()), (1.0, 1));
     }
 }
 

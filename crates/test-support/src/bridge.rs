@@ -214,6 +214,14 @@ impl Bridge {
         lines.filter(|line| line["message"] == message).collect()
     }
 
+    /// The log lines with this message, once there are at least this many. The program writes a line some milliseconds after
+    /// what it says can be observed.
+    pub fn wait_for_lines(&self, message: &str, at_least: usize) -> Vec<Value> {
+        wait_for(&format!("{at_least} lines {message:?}"), || {
+            Some(self.lines(message)).filter(|lines| lines.len() >= at_least)
+        })
+    }
+
     /// Waits for a log line that contains the text, and returns it.
     pub fn wait_for_log(&self, text: &str) -> String {
         wait_for(&format!("{text:?} in the log"), || self.log().into_iter().find(|line| line.contains(text)))

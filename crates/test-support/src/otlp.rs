@@ -1,4 +1,4 @@
-//! Receivers of OTLP over HTTP, which keep what they get: one of the tests, and the OpenTelemetry Collector.
+//! Receivers of OTLP over HTTP, which keep what they get: one that the tests implement, and the OpenTelemetry Collector.
 
 use std::{
     collections::BTreeMap,
@@ -176,7 +176,9 @@ impl Collector {
         let log = File::create(folder.join("log")).unwrap();
         let child = collector.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let collector = Self { child, address, folder };
-        wait_for("the collector listens", || TcpStream::connect(address).ok());
+        wait_for(&format!("the collector of {} listens", collector.folder.display()), || {
+            TcpStream::connect(address).ok()
+        });
         collector
     }
 

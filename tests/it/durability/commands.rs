@@ -61,7 +61,8 @@ fn spool_ls_and_show_work_while_the_program_is_running() {
         let shown: Value = serde_json::from_str(&succeeded(&bridge.command(&["spool", "show", position]))).unwrap();
         assert_eq!(shown["record"]["payload"]["status"], status);
     }
-    let events: Vec<_> = bridge.lines("callback").iter().map(|line| line["ce_id"].to_string()).collect();
+    let events: Vec<_> =
+        bridge.wait_for_lines("callback", STATUSES.len() + 1).iter().map(|line| line["ce_id"].to_string()).collect();
     for (row, id) in rows.iter().zip(events).take(STATUSES.len()) {
         let words: Vec<_> = row.split_whitespace().collect();
         assert!(words[2].ends_with('s') && words[4].len() == 12 && id.starts_with(&format!("\"{}", words[4])), "{row}");

@@ -37,7 +37,7 @@ fn records_too_old_after_the_spool_are_published_in_order() {
         assert!(late.timestamp_ms > received_ms(late), "the record has its time of publication: {late:?}");
     }
     assert_eq!(third.timestamp_ms, received_ms(third));
-    let last = bridge.lines("callback").pop().unwrap();
+    let last = bridge.wait_for_lines("callback", 3).pop().unwrap();
     assert_eq!(last["outcome"], "published", "{last}");
 }
 

@@ -8,7 +8,7 @@ use test_support::{
     wait_for,
 };
 
-use super::{REPLACED, launch_with, wait_for_lines};
+use super::{REPLACED, launch_with};
 
 const RUNS: &str = r#"trusthub_reconcile_runs_total{result="success"}"#;
 
@@ -52,7 +52,7 @@ fn console_projection_and_reconciliation_use_the_renewed_password() {
 
     kafka.change_password("second-secret");
     files.replace("password", "second-secret");
-    wait_for_lines(&bridge, REPLACED, 1);
+    bridge.wait_for_lines(REPLACED, 1);
     // The restart ends every connection, and a new one needs the renewed password.
     kafka.restart_with(Certificate::Valid);
     let (before, lines) = (bridge.metric(RUNS), bridge.log().len());

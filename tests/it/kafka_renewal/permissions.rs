@@ -6,7 +6,7 @@ use test_support::{
     wait_for,
 };
 
-use super::{CALLBACKS, NOT_RENEWED, OUTAGE, RENEWED, REPLACED, assert_complete, launch, reloads, wait_for_lines};
+use super::{CALLBACKS, NOT_RENEWED, OUTAGE, RENEWED, REPLACED, assert_complete, launch, reloads};
 
 /// Waits until the last line about credentials that were refused has this text.
 fn wait_for_refusal(bridge: &Bridge, text: &str) {
@@ -51,8 +51,8 @@ fn certificate_of_a_user_who_may_not_write_is_refused() {
 
     kafka.permit_other_client("Write", &[dead_letters]);
     replace();
-    wait_for_lines(&bridge, RENEWED, 1);
-    wait_for_lines(&bridge, REPLACED, 1);
+    bridge.wait_for_lines(RENEWED, 1);
+    bridge.wait_for_lines(REPLACED, 1);
     load.wait_for_answers(CALLBACKS);
 
     assert_complete(load, &bridge, &kafka);

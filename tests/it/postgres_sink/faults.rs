@@ -76,7 +76,7 @@ fn compete(topic: &StateTopic, postgres: &Postgres) {
 fn restart(topic: &StateTopic, postgres: &mut Postgres) {
     let group = unique_topic("group");
     let sink = Sink::start_with(&topic.name, postgres, &[("KAFKA_GROUP_ID", &group), ("PGAPPNAME", "restarted")]);
-    // Not that of a sink that was killed before, which PostgreSQL ends when it sends something to it.
+    // The transaction of a sink that was killed can stay open until PostgreSQL notices the closed connection.
     wait_for_transaction(postgres, "restarted");
     postgres.crash();
     sink.wait_for_log("trying again in", 1);

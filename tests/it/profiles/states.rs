@@ -27,7 +27,7 @@ fn state_of_a_profile_follows_its_callbacks() {
     assert_eq!(state["status"], "twilio-rejected");
     assert_eq!(state["previous_status"], "in-review");
     assert_eq!(state["changes"], 3);
-    assert_eq!(bridge.lines("projecting the states of profiles").len(), 1);
+    assert_eq!(bridge.wait_for_lines("projecting the states of profiles", 1).len(), 1);
     assert_eq!(bridge.metric(r#"trusthub_profiles_events_total{outcome="applied"}"#), 3.0);
     wait_for("one profile is owned", || (bridge.metric("trusthub_profiles_owned") == 1.0).then_some(()));
 }

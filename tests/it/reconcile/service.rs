@@ -27,7 +27,7 @@ fn missed_rejection_is_published_and_counted_like_an_announced_one() {
     assert_eq!((events.len(), &events[0]["status"]), (1, &Value::from("twilio-rejected")));
     assert_eq!(fixture.bridge.metric(rejections), 1.0);
 
-    let lines = fixture.bridge.lines("published a missed status change");
+    let lines = fixture.bridge.wait_for_lines("published a missed status change", 1);
     assert_eq!((lines.len(), &lines[0]["profile_sid"], &lines[0]["level"]), (1, &sid.into(), &"WARN".into()));
     let records = fixture.bridge.events(3);
     let record = records.iter().find(|record| value(record)["origin"] == "reconciliation").unwrap();

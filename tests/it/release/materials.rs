@@ -170,6 +170,7 @@ fn notices_name_every_library_with_the_text_of_its_license() {
 fn program_defines_the_functions_of_the_allocator() {
     let output =
         Command::new("nm").args(["--dynamic", "--defined-only"]).arg(program().get_program()).output().unwrap();
+    assert!(output.status.success(), "nm: {}", String::from_utf8_lossy(&output.stderr));
     let symbols = String::from_utf8(output.stdout).unwrap();
     for function in ["malloc", "calloc", "realloc", "posix_memalign", "free"] {
         assert!(

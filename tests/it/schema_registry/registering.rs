@@ -112,7 +112,7 @@ fn incompatible_schema_is_one_log_line_and_avro_waits_in_the_spool() {
         1,
         "not with every attempt"
     );
-    assert_eq!(bridge.lines("the schema registry has every schema").len(), 1);
+    assert_eq!(bridge.wait_for_lines("the schema registry has every schema", 1).len(), 1);
 }
 
 /// A rare type that the registry rejects neither stops a command nor fills the spool.

@@ -112,7 +112,7 @@ fn trace_leads_from_the_proxy_through_kafka_to_the_consumer() {
     assert_eq!(processed.attribute("kafka.offset"), sent.attribute("kafka.offset"));
 }
 
-/// Both export in the format that is their default.
+/// Neither sets a protocol, so both send Protocol Buffers.
 #[test]
 fn collector_has_one_trace_of_the_service_and_the_consumer() {
     let collector = Collector::start();

@@ -196,7 +196,7 @@ fn spans_for_a_receiver_that_cannot_be_reached_are_counted() {
     assert_eq!(bridge.send(&rejection("01")).status, 204);
     let unreachable = r#"trusthub_trace_spans_dropped_total{reason="unreachable"}"#;
     wait_for("the loss", || (bridge.metric(unreachable) >= 3.0).then_some(()));
-    let line = &bridge.lines("spans cannot be exported; they are dropped and counted")[0];
+    let line = &bridge.wait_for_lines("spans cannot be exported; they are dropped and counted", 1)[0];
     assert!(line["error"].as_str().unwrap().starts_with("no response: "), "{line}");
 }
 
