@@ -93,24 +93,28 @@ impl OutboundRecord {
     }
 }
 
+/// The headers `traceparent` and `tracestate`.
+fn trace_headers(record: &Record) -> [Option<&str>; 2] {
+    [cloud_events::TRACE_PARENT_HEADER, cloud_events::TRACE_STATE_HEADER].map(|name| record.header(name))
+}
+
 /// The attributes of the dead letter that is published instead of the record of an event.
 fn dead_letter_attributes(record: &Record, construction: Option<Construction>) -> DeadLetterAttributes {
-    let trace = [cloud_events::TRACE_PARENT_HEADER, cloud_events::TRACE_STATE_HEADER].map(|name| record.header(name));
     DeadLetterAttributes {
         reason: DeadLetterReason::RefusedByTopic,
         profile: record.key.as_deref().and_then(|key| ProfileSid::parse(key).ok()),
         event_id: record.header(cloud_events::ID_HEADER).unwrap_or_default().to_owned(),
         received_at: record.timestamp,
         construction,
-        trace: TraceContext::of_headers(trace),
+        trace: TraceContext::of_headers(trace_headers(record)),
     }
 }
 
 /// Logs and traces where Kafka has written a record of the spool, whose handover began at `start`: the line of its callback only
 /// says that it was spooled. Names nothing of the callback but what the line of the callback names.
 pub(super) fn report_published(tracer: &Tracer, record: &Record, written: &TopicPosition, start: SpanStart) {
-    let trace_parent = record.header(cloud_events::TRACE_PARENT_HEADER);
-    let context = [trace_parent, record.header(cloud_events::TRACE_STATE_HEADER)];
+    let context = trace_headers(record);
+    let [trace_parent, _] = context;
     tracer.record_drained(context, record.key.as_deref(), written, start);
     let TopicPosition { topic, position } = written;
     tracing::info!(

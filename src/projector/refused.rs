@@ -136,7 +136,8 @@ mod tests {
             if state.position.offset == 1 {
                 state.failure_reason = Some(reason.to_owned());
             }
-            state_record(0, &{ state.profile_sid }, &StateWrite::Put(state))
+            let profile = state.profile_sid;
+            state_record(0, &profile, &StateWrite::Put(state))
         };
         states.map(write).collect()
     }

@@ -1,5 +1,4 @@
-//! The public HTTP server: reads a request into a [`RawCallback`], passes it to the pipeline, and
-//! maps the outcome to a response.
+//! The public HTTP server: reads a request into a [`RawCallback`], passes it to the pipeline, and maps the outcome to a response.
 //!
 //! # Invariants
 //!

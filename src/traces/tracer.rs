@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::TracesConfig,
-    domain::{Destination, Label as _, Outcome, PublicUrl, TopicPosition, TraceParent, TraceState},
+    domain::{Destination, Label as _, Outcome, PublicUrl, TopicPosition, TraceContext},
 };
 
 /// What a tracer needs to know about the rest of the service.
@@ -74,9 +74,8 @@ impl Tracer {
         start: SpanStart,
     ) {
         let Some(recorder) = &self.recorder else { return };
-        let [trace_parent, state] = context;
-        let created = trace_parent.and_then(TraceParent::parse).filter(|parent| parent.is_sampled());
-        let Some(created) = created else { return };
+        let context = TraceContext::of_headers(context).filter(|context| context.parent.is_sampled());
+        let Some(TraceContext { parent: created, state }) = context else { return };
         let attributes = written_to(send_to(&written.topic, "send"), written);
         recorder.record([Some(Span {
             trace: created.trace,
@@ -84,7 +83,7 @@ impl Tracer {
             parent: Some(created.span),
             is_random: created.is_random(),
             has_remote_parent: true,
-            state: state.and_then(TraceState::parse),
+            state,
             name: format!("send {}", written.topic).into(),
             // The record carries the context of its creation, and not that of this span.
             kind: SpanKind::Client,
