@@ -36,8 +36,9 @@ fn curl_lines_of_the_guide_take_a_profile_from_draft_to_approval() {
     let url = format!("http://{receiver}");
     let bridge = Bridge::start_with(&[("HTTP_BIND", &receiver), ("PUBLIC_URL", &url), ("TWILIO_AUTH_TOKEN", TOKEN)]);
     let (simulator, lines) = simulator_for(lines, &receiver);
-    let mut shell = Command::new("sh");
-    shell.args(["-ec", &lines]).env("TWILIO_ACCOUNT_SID", ACCOUNT).env("TWILIO_AUTH_TOKEN", TOKEN);
+    // One of the lines waits until all callbacks are sent.
+    let mut shell = Command::new("timeout");
+    shell.args(["180", "sh", "-ec", &lines]).env("TWILIO_ACCOUNT_SID", ACCOUNT).env("TWILIO_AUTH_TOKEN", TOKEN);
     let said = output(&mut shell);
     let attempts = said.rsplit_once(r#"{"attempts":"#).unwrap().1;
     for status in ["pending-review", "in-review", "twilio-rejected"] {

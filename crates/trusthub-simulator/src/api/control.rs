@@ -151,6 +151,8 @@ pub(super) async fn callbacks(simulator: Data<Simulator>, request: HttpRequest) 
     let sid = query.get("profile_sid").map(ProfileSid::parse).transpose();
     let sid = sid.map_err(|error| ApiError::invalid(format!("profile_sid: {error}")))?;
     let sender = simulator.sender();
+    // Counted first: otherwise a callback could end in between, and be neither under way nor in the list.
+    let under_way = sender.pending();
     let attempts = sender.attempts(sid.as_ref(), limit);
-    Ok(HttpResponse::Ok().json(json!({ "attempts": attempts, "under_way": sender.pending() })))
+    Ok(HttpResponse::Ok().json(json!({ "attempts": attempts, "under_way": under_way })))
 }
