@@ -2,7 +2,8 @@
 //!
 //! A dead letter is parked when its topic accepts no records, and a notice when its schema has no id, so that events do not wait
 //! for them. They can be retried in parallel with direct publishing: dead letters have no guaranteed order, and the notices of a
-//! profile with a parked one are all parked. Of these, only the last one is published. It replaces the others, which leave the spool.
+//! profile with a parked one are all parked. Of these, only the last one is published. It replaces the others, which leave the spool
+//! first.
 //! The pause between retries doubles from one second up to one minute.
 
 use std::{
@@ -43,7 +44,7 @@ pub(super) struct ParkedRetry {
 /// The result of one round of retries, or of one retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RetryResult {
-    /// No record is left to retry, except notices whose schemas have no id.
+    /// No record is left to retry, except notices whose schemas have no id, or that wait for the next round.
     Done,
     /// A topic does not accept the record now.
     Unavailable,
@@ -64,7 +65,7 @@ impl ParkedRetry {
     }
 
     async fn round(&mut self, dispatcher: &Arc<Dispatcher>) -> RetryResult {
-        let Ok(last_notices) = last_notices(dispatcher).await else { return RetryResult::Unavailable };
+        let Ok(last_notices) = replace_earlier_notices(dispatcher).await else { return RetryResult::Unavailable };
         let mut after = self.last_failed.take();
         let skipped_records = after.is_some();
         loop {
@@ -75,7 +76,7 @@ impl ParkedRetry {
             };
             after = Some(last.position);
             for entry in entries {
-                if self.retry_or_replace(dispatcher, &entry, &last_notices).await == RetryResult::Unavailable {
+                if self.retry_entry(dispatcher, &entry, &last_notices).await == RetryResult::Unavailable {
                     self.last_failed = Some(entry.position);
                     return RetryResult::Unavailable;
                 }
@@ -83,24 +84,19 @@ impl ParkedRetry {
         }
     }
 
-    async fn retry_or_replace(
+    async fn retry_entry(
         &mut self,
         dispatcher: &Arc<Dispatcher>,
         entry: &Entry,
         last_notices: &HashMap<String, Position>,
     ) -> RetryResult {
-        let outbound = OutboundRecord::decode(&entry.bytes).ok();
-        let key = outbound.as_ref().and_then(OutboundRecord::notice_key);
-        if key.and_then(|key| last_notices.get(key)).is_some_and(|last| *last > entry.position) {
-            tracing::info!(profile_sid = key, "removed a parked notice that a later one of its profile replaces");
-            return Self::remove(dispatcher, entry.position, outbound.as_ref()).await;
+        let Ok(outbound) = OutboundRecord::decode(&entry.bytes) else { return RetryResult::Done };
+        // A notice that was parked since the round began waits for the next one: an earlier one of its profile may remain.
+        let is_last = outbound.notice_key().is_none_or(|key| last_notices.get(key) == Some(&entry.position));
+        if !is_last || self.rejected.contains(&entry.position) {
+            return RetryResult::Done;
         }
-        match outbound {
-            Some(outbound) if !self.rejected.contains(&entry.position) => {
-                self.retry(dispatcher, entry.position, &outbound).await
-            }
-            _ => RetryResult::Done,
-        }
+        self.retry(dispatcher, entry.position, &outbound).await
     }
 
     async fn retry(
@@ -115,7 +111,8 @@ impl ParkedRetry {
                 Ok(written) => {
                     report_published(&dispatcher.tracer, &form, &written, start);
                     dispatcher.metrics.spool.drained.inc();
-                    return Self::remove(dispatcher, position, Some(outbound)).await;
+                    let removed = remove(dispatcher, position, outbound).await;
+                    return removed.map_or(RetryResult::Unavailable, |()| RetryResult::Done);
                 }
                 Err(reason) if reason.class() == FailureClass::Record => {}
                 // This says nothing about the dead-letter topic, and other records are not affected.
@@ -129,26 +126,21 @@ impl ParkedRetry {
         self.rejected.insert(position);
         RetryResult::Done
     }
-
-    async fn remove(
-        dispatcher: &Arc<Dispatcher>,
-        position: Position,
-        outbound: Option<&OutboundRecord>,
-    ) -> RetryResult {
-        match dispatcher.spool.remove_parked(position).await {
-            Ok(()) => {
-                if let Some(outbound) = outbound {
-                    dispatcher.parked_notices.remove(outbound);
-                }
-                RetryResult::Done
-            }
-            Err(_unreadable) => RetryResult::Unavailable,
-        }
-    }
 }
 
-/// The position of the last parked notice of each profile.
-async fn last_notices(dispatcher: &Arc<Dispatcher>) -> Result<HashMap<String, Position>, SpoolUnavailable> {
+async fn remove(
+    dispatcher: &Arc<Dispatcher>,
+    position: Position,
+    outbound: &OutboundRecord,
+) -> Result<(), SpoolUnavailable> {
+    dispatcher.spool.remove_parked(position).await?;
+    dispatcher.parked_notices.remove(outbound);
+    Ok(())
+}
+
+/// Removes all parked notices but the last one of each profile, and returns the positions of those. Thus no notice can be
+/// published after one that replaces it, whichever of them fail.
+async fn replace_earlier_notices(dispatcher: &Arc<Dispatcher>) -> Result<HashMap<String, Position>, SpoolUnavailable> {
     let (mut last, mut after) = (HashMap::new(), None);
     if dispatcher.parked_notices.is_empty() {
         return Ok(last);
@@ -158,9 +150,11 @@ async fn last_notices(dispatcher: &Arc<Dispatcher>) -> Result<HashMap<String, Po
         let Some(end) = entries.last() else { return Ok(last) };
         after = Some(end.position);
         for entry in entries {
-            let outbound = OutboundRecord::decode(&entry.bytes).ok();
-            if let Some(key) = outbound.as_ref().and_then(OutboundRecord::notice_key) {
-                last.insert(key.to_owned(), entry.position);
+            let Ok(outbound) = OutboundRecord::decode(&entry.bytes) else { continue };
+            let Some(key) = outbound.notice_key() else { continue };
+            if let Some(replaced) = last.insert(key.to_owned(), entry.position) {
+                tracing::info!(profile_sid = key, "removed a parked notice that a later one of its profile replaces");
+                remove(dispatcher, replaced, &outbound).await?;
             }
         }
     }

@@ -116,3 +116,29 @@ async fn new_notice_does_not_pass_a_parked_one_of_its_profile() {
     fixture.wait_until_written(&["a", "another", "deleted"]).await;
     fixture.close().await;
 }
+
+/// The description was refused in one round, and the next rounds begin behind the dead letter, which fails.
+#[tokio::test]
+async fn failing_dead_letter_does_not_let_a_deletion_pass_a_parked_description() {
+    let fixture = Fixture::open("notice-letter", LONG);
+    fixture.kafka.state.lock().unwrap().dead_letters_fail = Some(PublishFailure::Authorization);
+    spool(&fixture, vec![description("p", "described"), letter("refused"), change("a")]).await;
+    set_without_id(&fixture, Some(DataSchema::ProfileDescribed), true);
+    fixture.kafka.set_behavior(Behavior::Acknowledge);
+    fixture.wait_until_written_once(&["a"]).await;
+    fixture
+        .wait_until("records are published directly", || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct)
+        .await;
+    assert_eq!(fixture.metrics.spool.parked.get(), 2);
+    let refused = || fixture.kafka.state.lock().unwrap().refused_without_id;
+    let before = refused();
+    fixture.wait_until("the description is refused again", || refused() > before).await;
+    assert_eq!(submit(&fixture, deletion("p", "deleted")).await.unwrap(), Ok(Durability::Spooled));
+    fixture.wait_until("the deletion is published", || fixture.kafka.written().contains(&quoted("deleted"))).await;
+    set_without_id(&fixture, None, false);
+    fixture.kafka.state.lock().unwrap().dead_letters_fail = None;
+    fixture.wait_until("none is parked", || fixture.metrics.spool.parked.get() == 0).await;
+    assert_eq!(fixture.kafka.written_once()[..2], ["a", "deleted"].map(quoted));
+    assert!(!fixture.kafka.written().contains(&quoted("described")), "it came after the deletion");
+    fixture.close().await;
+}
