@@ -228,14 +228,15 @@ impl Spool {
     /// Whether the queue is empty and no salvage is pending. Does not count appends that are still waiting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.queued() == 0 && !self.status.is_salvaging()
+        self.status.is_empty()
     }
 
     /// Whether the queue is empty, no salvage is pending and no append is waiting. Answers from memory, so it also works
     /// while the disk cannot be read.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.is_empty() && !self.status.has_waiting_appends()
+        // In this order: an append waits until it is counted in the queue.
+        !self.status.has_waiting_appends() && self.is_empty()
     }
 
     /// Number of entries in the queue.

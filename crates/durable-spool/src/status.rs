@@ -28,9 +28,10 @@ pub(crate) struct SpoolStatus {
     observer: Arc<dyn SpoolObserver>,
     /// A call that takes longer means that the disk hangs.
     stalled_after: Duration,
-    queued: AtomicU64,
+    /// Twice the number of queued entries, plus one while a salvage is pending. One value, because a salvage ends with its entries
+    /// in the queue: a reader of two values could see neither.
+    queue: AtomicU64,
     has_space: AtomicBool,
-    is_salvaging: AtomicBool,
     start: Instant,
     /// When the current call of the thread began, in milliseconds since `start` plus one; 0 when there is none.
     busy_since: AtomicU64,
@@ -43,9 +44,8 @@ impl SpoolStatus {
         Self {
             observer,
             stalled_after: append_timeout.saturating_sub(STALL_MARGIN),
-            queued: AtomicU64::new(0),
+            queue: AtomicU64::new(0),
             has_space: AtomicBool::new(false),
-            is_salvaging: AtomicBool::new(false),
             start: Instant::now(),
             busy_since: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
@@ -63,8 +63,7 @@ impl SpoolStatus {
         is_usable: bool,
         is_salvaging: bool,
     ) {
-        self.queued.store(contents.queued, Ordering::Release);
-        self.is_salvaging.store(is_salvaging, Ordering::Release);
+        self.queue.store((contents.queued << 1) | u64::from(is_salvaging), Ordering::Release);
         self.has_space.store(is_usable && !is_full, Ordering::Release);
         self.observer.state_changed(&SpoolState {
             queued: contents.queued,
@@ -87,11 +86,17 @@ impl SpoolStatus {
     }
 
     pub(crate) fn queued(&self) -> u64 {
-        self.queued.load(Ordering::Acquire)
+        self.queue.load(Ordering::Acquire) >> 1
     }
 
+    #[cfg(test)]
     pub(crate) fn is_salvaging(&self) -> bool {
-        self.is_salvaging.load(Ordering::Acquire)
+        self.queue.load(Ordering::Acquire) & 1 == 1
+    }
+
+    /// Whether the queue is empty and no salvage is pending.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.load(Ordering::Acquire) == 0
     }
 
     pub(crate) fn has_waiting_appends(&self) -> bool {
@@ -189,6 +194,17 @@ mod tests {
         drop(large);
         let waiting: Vec<_> = std::iter::from_fn(|| status.try_reserve(MAX_WAITING_BYTES / 4)).take(9).collect();
         assert_eq!(waiting.len(), 4);
+    }
+
+    #[test]
+    fn queue_is_empty_only_without_entries_and_without_a_pending_salvage() {
+        let status = status();
+        for (queued, is_salvaging, is_empty) in
+            [(0, false, true), (0, true, false), (2, true, false), (2, false, false)]
+        {
+            status.update(&Contents { queued, ..Contents::default() }, 1_000, false, true, is_salvaging);
+            assert_eq!((status.queued(), status.is_empty()), (queued, is_empty), "{is_salvaging}");
+        }
     }
 
     #[test]
