@@ -7,7 +7,7 @@
 //!
 //! 1. `/readyz` fails, but the service still serves all requests for `SHUTDOWN_DELAY_SECS`, so that the ingress can notice.
 //! 2. The public port closes, and its handlers are finished.
-//! 3. The accepted callbacks are finished. One second before `SHUTDOWN_TIMEOUT_SECS` ends, records that Kafka has not
+//! 3. The accepted callbacks are finished. Two seconds before `SHUTDOWN_TIMEOUT_SECS` ends, records that Kafka has not
 //!    acknowledged are spooled.
 //! 4. The background tasks stop.
 //! 5. The producer is flushed, and the spool is closed.

@@ -10,7 +10,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use durable_spool::Spool;
@@ -228,11 +228,11 @@ impl RunningConsole {
     }
 
     /// Stops immediately: event streams never end.
-    pub(super) async fn stop(self) {
+    pub(super) async fn stop_by(self, deadline: Instant) {
         if let Some(password) = self.password {
-            password.stop(Duration::ZERO).await;
+            password.stop_by(deadline).await;
         }
-        self.server.stop(Duration::ZERO).await;
+        self.server.stop_by(Duration::ZERO, deadline).await;
     }
 }
 

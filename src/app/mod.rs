@@ -62,7 +62,7 @@ use parts::{close, deliver, metrics, open_sink, open_spool, tracer};
 pub(crate) use profiles::{RebuildError, rebuild_profiles};
 pub(crate) use reconcile::{ReconcileError, reconcile, set_callbacks};
 use reload::CredentialReloader;
-use running::{BackgroundTask, RunningServer};
+use running::{BackgroundTask, GRACE_PERIOD, RunningServer};
 pub(crate) use spool_commands::{drain, open_idle_spool};
 pub(crate) use start_error::StartError;
 pub(crate) use startup_log::log_start;
@@ -266,33 +266,33 @@ impl Service {
         let deadline = Instant::now() + self.shutdown.timeout;
         let remaining = || deadline.saturating_duration_since(Instant::now());
         let stop_waiting = stop_waiting_before_timeout(Arc::clone(&self.pipeline), self.shutdown.timeout);
-        self.public.stop(remaining()).await;
+        self.public.stop_by(remaining(), deadline).await;
         self.pipeline.drain(remaining()).await;
         stop_waiting.abort();
         let tasks =
             [self.credential_reloader, self.kafka_renewal, self.failover, self.schema_registry, self.kafka_probe];
         for task in self.reconciliation.into_iter().chain(self.registry_password).chain(tasks) {
-            task.stop(remaining()).await;
+            task.stop_by(deadline).await;
         }
         if let Some(projection) = self.projection {
-            projection.stop(remaining().min(MAX_PROJECTION_STOP)).await;
+            projection.stop_by(deadline.min(Instant::now() + MAX_PROJECTION_STOP)).await;
         }
         drop(self.pipeline);
-        self.event_time_writer.stop(remaining()).await;
-        close(self.sink, self.spool, remaining()).await;
+        self.event_time_writer.stop_by(deadline).await;
+        close(self.sink, self.spool, remaining() + GRACE_PERIOD).await;
         // It only reads, so the spool does not wait for it.
         if let Some(follower) = self.state_follower {
-            follower.stop(remaining().min(MAX_PROJECTION_STOP)).await;
+            follower.stop_by(deadline.min(Instant::now() + MAX_PROJECTION_STOP)).await;
         }
         // All callbacks and the drain have ended, so no span follows. The exporter limits the time for the last ones itself.
         if let Some(exporter) = self.trace_exporter {
-            exporter.stop(remaining()).await;
+            exporter.stop_by(deadline).await;
         }
-        self.slow_operations.stop(remaining()).await;
+        self.slow_operations.stop_by(deadline).await;
         if let Some(console) = self.console {
-            console.stop().await;
+            console.stop_by(deadline).await;
         }
-        self.admin.stop(Duration::ZERO).await;
+        self.admin.stop_by(Duration::ZERO, deadline).await;
         tracing::info!("stopped");
     }
 }
@@ -307,13 +307,13 @@ fn warn_if_report_only(mode: SignatureMode) {
     }
 }
 
-/// Starts a task that spools the records that Kafka has not acknowledged, one second before `timeout` has passed, so that their
-/// callbacks are still answered.
+/// Starts a task that spools the records that Kafka has not acknowledged, two seconds before `timeout` has passed, but not in
+/// its first half, so that their callbacks are still answered.
 fn stop_waiting_before_timeout(pipeline: Arc<Pipeline>, timeout: Duration) -> JoinHandle<()> {
-    /// Enough to write to the disk and to send the responses.
-    const RESPONSE_TIME: Duration = Duration::from_secs(1);
+    /// Enough to take the records back from librdkafka, to write them to the disk and to send the responses.
+    const RESPONSE_TIME: Duration = Duration::from_secs(2);
     tokio::spawn(async move {
-        tokio::time::sleep(timeout.saturating_sub(RESPONSE_TIME)).await;
+        tokio::time::sleep(timeout - RESPONSE_TIME.min(timeout / 2)).await;
         pipeline.stop_waiting();
     })
 }

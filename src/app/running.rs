@@ -4,10 +4,13 @@ use std::{
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{timeout, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,8 +18,18 @@ use crate::{
     receive::{Server, ServerHandle},
 };
 
-/// The time that a task gets even if the time to stop is over already. It needs only its next step to notice the stop.
-const GRACE_PERIOD: Duration = Duration::from_millis(100);
+/// The time that all tasks and servers together get after the time to stop is over. They need only their next step to notice
+/// the stop, but on a busy machine they may wait for a processor. The chart gives a pod five seconds more than its configured
+/// time, and the log needs some of them.
+pub(super) const GRACE_PERIOD: Duration = Duration::from_secs(1);
+
+/// The time that each of them gets even after that, so that one that hangs does not make all others look as if they hung.
+const SHORTEST_STOP: Duration = Duration::from_millis(100);
+
+/// When to stop waiting for a task or a server.
+fn end_of_wait(deadline: Instant) -> tokio::time::Instant {
+    (deadline + GRACE_PERIOD).max(Instant::now() + SHORTEST_STOP).into()
+}
 
 /// A task that runs until the service stops.
 pub(super) struct BackgroundTask {
@@ -48,11 +61,16 @@ impl BackgroundTask {
         self.stop.cancel();
     }
 
-    /// Cancels the task and waits for its end, for at most `limit` and [`GRACE_PERIOD`]: a hanging task must not keep the
-    /// process from exiting.
-    pub(super) async fn stop(mut self, limit: Duration) {
+    /// Cancels the task and waits for its end, for at most `limit` and [`GRACE_PERIOD`].
+    pub(super) async fn stop(self, limit: Duration) {
+        self.stop_by(Instant::now() + limit).await;
+    }
+
+    /// The same, at most until `deadline` and [`GRACE_PERIOD`], but at least for [`SHORTEST_STOP`]: a hanging task must not
+    /// keep the process from exiting.
+    pub(super) async fn stop_by(mut self, deadline: Instant) {
         self.cancel();
-        match timeout(limit + GRACE_PERIOD, &mut self.task).await {
+        match timeout_at(end_of_wait(deadline), &mut self.task).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "{} ended with an error", self.name),
             Err(_elapsed) => tracing::error!("{} did not stop in time; shutdown continues without it", self.name),
@@ -71,13 +89,14 @@ impl RunningServer {
     }
 
     /// Lets the server finish its handlers for at most `limit`. Handlers that take longer are cancelled. The callbacks that
-    /// they accepted are then finished without them.
-    pub(super) async fn stop(mut self, limit: Duration) {
+    /// they accepted are then finished without them. Waits for the end of the server as
+    /// [`BackgroundTask::stop_by`] does for that of a task.
+    pub(super) async fn stop_by(mut self, limit: Duration, deadline: Instant) {
         if timeout(limit, self.handle.stop(true)).await.is_err() {
             // This ends the workers immediately.
             self.task.abort();
         }
-        match timeout(GRACE_PERIOD, &mut self.task).await {
+        match timeout_at(end_of_wait(deadline), &mut self.task).await {
             Ok(Ok(Err(error))) => tracing::error!(%error, address = %self.address, "the server ended with an error"),
             Ok(_) => {}
             Err(_elapsed) => {

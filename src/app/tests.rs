@@ -136,6 +136,19 @@ async fn stop_does_not_wait_for_a_task_that_ignores_it() {
     assert!(began.elapsed() < TIMEOUT, "{:?}", began.elapsed());
 }
 
+/// Kubernetes waits for all of them together.
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_ignore_a_stop_share_one_grace_period() {
+    const TASKS: u32 = 10;
+    let start = |_| BackgroundTask::start(&Liveness::default(), "under test", |_stop| std::future::pending());
+    let hanging: Vec<_> = (0..TASKS).map(start).collect();
+    let began = Instant::now();
+    for task in hanging {
+        task.stop_by(began).await;
+    }
+    assert!(began.elapsed() < TASKS * GRACE_PERIOD / 2, "{:?}", began.elapsed());
+}
+
 /// A public server on a free port, in front of this pipeline.
 fn serve_public(pipeline: Arc<Pipeline>, liveness: Liveness) -> RunningServer {
     let http = config::HttpConfig {
@@ -175,7 +188,7 @@ async fn every_worker_of_both_ports_has_a_heartbeat() {
         }
     }
     for server in servers {
-        server.stop(TIMEOUT).await;
+        server.stop_by(TIMEOUT, Instant::now() + TIMEOUT).await;
     }
     while in_two_minutes(&public).or(in_two_minutes(&admin)).is_some() {
         assert!(began.elapsed() < TIMEOUT, "workers that ended are still registered");
@@ -199,7 +212,7 @@ async fn stop_cancels_a_handler_that_takes_longer() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let began = Instant::now();
-    running.stop(Duration::from_millis(10)).await;
+    running.stop_by(Duration::from_millis(10), began).await;
     assert_eq!(caller.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
     assert!(began.elapsed() < TIMEOUT, "{:?}", began.elapsed());
 }

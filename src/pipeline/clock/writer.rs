@@ -26,8 +26,8 @@ use crate::{blocking, pipeline::metrics::PipelineMetrics, telemetry::Operation};
 /// The pause between the end of one write and the start of the next.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a stop waits for the last write.
-const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a stop waits for the last write, unless the time for the stop ends first.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Writes the time of the last event to the disk while the service runs, and once more when it stops.
 #[must_use = "the event time is saved only while the writer runs"]
@@ -45,7 +45,7 @@ impl EventTimeWriter {
     }
 
     /// Writes after the first event, and then at most once a second while there are more. After `stop`, when no more events
-    /// may follow, it writes once more. Returns within a second of `stop`, whatever the disk does.
+    /// may follow, it writes once more. Returns within three seconds of `stop`, whatever the disk does.
     pub(crate) async fn run(self, stop: CancellationToken) {
         // A running write finishes on its own thread, and the last write waits there for the lock of the file.
         stop.run_until_cancelled(self.write_changes()).await;

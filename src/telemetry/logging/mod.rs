@@ -4,7 +4,7 @@
 //! copy only. One thread, `log-writer`, writes the queue to stderr, every 20 ms or 64 KiB at most, and may block while
 //! nothing reads stderr. Lines that do not fit into the queue meanwhile are dropped and counted. So neither a callback nor a
 //! thread of librdkafka ever waits for the reader of the log. Panics are logged the same way, because the default panic hook
-//! writes to stderr itself. The only wait is [`flush_logs`] at exit, for at most half a second.
+//! writes to stderr itself. The only wait is [`flush_logs`] at exit, for at most two seconds.
 
 mod outcome_feed;
 mod queue;
@@ -35,8 +35,8 @@ use self::{
 use super::metrics::dropped_log_lines;
 use crate::config::{LogFormat, log_filter};
 
-/// How long the exit waits until the log is written.
-const EXIT_FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long the exit waits until the log is written. On a busy machine, its thread may wait a second for a processor.
+const EXIT_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a thread that panicked waits until the log is written, because the process may be about to abort.
 const PANIC_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
@@ -106,7 +106,7 @@ pub(crate) fn write_line(line: &str) {
     }
 }
 
-/// Waits until all logged lines are written, for at most half a second.
+/// Waits until all logged lines are written, for at most two seconds.
 pub(crate) fn flush_logs() {
     if let Some(queue) = LOG.get() {
         queue.flush(EXIT_FLUSH_TIMEOUT);
