@@ -33,12 +33,13 @@ impl SpoolReporter {
 impl SpoolObserver for SpoolReporter {
     fn state_changed(&self, state: &SpoolState) {
         let spool = &self.metrics.spool;
+        // First: a reader who sees that the spool has drained also sees that it has space.
+        spool.full.set(state.is_full.into());
         spool.events.set(to_gauge(state.queued));
         spool.bytes.set(to_gauge(state.queued_bytes));
         spool.capacity.set(to_gauge(state.capacity_bytes));
         spool.parked.set(to_gauge(state.parked));
         spool.parked_bytes.set(to_gauge(state.parked_bytes));
-        spool.full.set(state.is_full.into());
         spool.oldest.set(state.oldest.map(Timestamp::from));
     }
 

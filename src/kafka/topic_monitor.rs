@@ -267,8 +267,13 @@ impl TopicMonitor {
         let worst = topics.iter().map(|(replication, min)| TopicDurability::classify(*replication, *min)).min();
         let Some(durability) = worst else { return };
         let (known, durable) = durability.known_and_durable();
-        self.sink.metrics().topic_durability_known.set(i64::from(known));
-        self.sink.metrics().topic_durable.set(i64::from(durable));
+        let metrics = self.sink.metrics();
+        // An alert fires for what is known and not durable, which nobody must see while both change.
+        if !known {
+            metrics.topic_durability_known.set(0);
+        }
+        metrics.topic_durable.set(i64::from(durable));
+        metrics.topic_durability_known.set(i64::from(known));
         if self.last_durability.replace(durability) != Some(durability) {
             log_durability(durability, &topics, &names.join(","));
         }

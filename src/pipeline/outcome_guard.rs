@@ -179,13 +179,14 @@ impl OutcomeGuard {
 
     fn record(&mut self, outcome: Outcome, has_response: bool) {
         let duration = self.responded.unwrap_or_else(Instant::now).saturating_duration_since(self.received);
-        self.metrics.outcome.of(outcome.kind()).inc();
         self.metrics.callback_seconds.observe(duration.as_secs_f64());
         match outcome {
             Outcome::Published | Outcome::Spooled | Outcome::Duplicate | Outcome::DeadLettered(_) => {}
             Outcome::Rejected(reason) => self.metrics.rejected.of(reason).inc(),
             Outcome::Unavailable(_) => self.metrics.rejected_unavailable.inc(),
         }
+        // Last: a reader who sees the outcome of a callback also sees its reason.
+        self.metrics.outcome.of(outcome.kind()).inc();
         if self.is_logged(outcome) {
             let trace = self.trace.trace_id();
             self.log(outcome, duration, trace);
