@@ -80,7 +80,8 @@ impl Delivery {
         timeout_at(limit.into(), self.settled()).await.unwrap_or(Err(DeliveryError::SpoolFailed))
     }
 
-    async fn settled(self) -> Result<Receipt, DeliveryError> {
+    /// Waits until the record is durable or has failed, however long that takes.
+    pub(super) async fn settled(self) -> Result<Receipt, DeliveryError> {
         let Self { mut state, .. } = self;
         loop {
             state = match state {

@@ -127,9 +127,6 @@ fn limits_leave_a_reserve_for_new_callers_and_fit_the_largest_request() {
     assert_eq!((usual.held, usual.open, usual.active_bytes), (5_120, 6_144, 64 << 20));
 }
 
-/// The limit for the first head of a connection to [`BlockingServer`].
-const HEAD_TIMEOUT: Duration = Duration::from_millis(300);
-
 /// A server whose only worker is blocked by each request until `release` is dropped.
 struct BlockingServer {
     address: SocketAddr,
@@ -139,7 +136,8 @@ struct BlockingServer {
 }
 
 impl BlockingServer {
-    fn start(liveness: Liveness) -> Self {
+    /// `head_timeout` is the limit for the first head of a connection.
+    fn start(liveness: Liveness, head_timeout: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let ((release, released), (blocks, blocked)) = (mpsc::channel(), mpsc::channel());
@@ -155,7 +153,7 @@ impl BlockingServer {
         };
         thread::spawn(move || {
             let server = HttpServer::new(app)
-                .on_connect(admit_into(table_for(10, 10), HEAD_TIMEOUT))
+                .on_connect(admit_into(table_for(10, 10), head_timeout))
                 .workers(1)
                 .client_request_timeout(Duration::ZERO)
                 .disable_signals();
@@ -189,7 +187,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 #[test]
 fn blocked_worker_is_stuck_until_it_continues() {
     let liveness = Liveness::default();
-    let server = BlockingServer::start(liveness.clone());
+    let server = BlockingServer::start(liveness.clone(), LONG);
     // As if a worker counted as stuck after 5 seconds instead of a minute.
     let is_stuck = || liveness.find_stuck(Instant::now() + STUCK_AFTER - Duration::from_secs(5)).is_some();
     let caller = connect(&server, REQUEST);
@@ -202,20 +200,22 @@ fn blocked_worker_is_stuck_until_it_continues() {
 
 #[test]
 fn request_that_arrives_while_its_worker_is_blocked_is_answered() {
-    let server = BlockingServer::start(Liveness::default());
+    // Longer than a busy machine needs to block the worker.
+    let head_timeout = Duration::from_secs(3);
+    let server = BlockingServer::start(Liveness::default(), head_timeout);
     // Accepted before the worker is blocked, so its time limit has passed when the worker reads it.
     let mut late = connect(&server, "");
     let blocking = connect(&server, REQUEST);
     server.blocked.recv_timeout(LONG).unwrap();
     late.write_all(REQUEST.as_bytes()).unwrap();
-    thread::sleep(HEAD_TIMEOUT * 2);
+    thread::sleep(head_timeout * 2);
     drop(server.release);
     assert_eq!([read_status(blocking), read_status(late)], ["HTTP/1.1 204", "HTTP/1.1 204"]);
 }
 
 #[test]
 fn late_head_is_answered_400() {
-    let server = BlockingServer::start(Liveness::default());
+    let server = BlockingServer::start(Liveness::default(), Duration::from_secs(3));
     let mut answer = String::new();
     connect(&server, "GET / HTTP/1.1\r\nHost:").read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400") && answer.ends_with("\r\n\r\nBad Request"), "{answer}");

@@ -149,6 +149,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("token-file-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join(name);
+        // Writing to a pipe of a former process with this id would wait for a reader.
+        let _ = fs::remove_file(&path);
         fs::write(&path, text).unwrap();
         path
     }

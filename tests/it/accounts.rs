@@ -174,7 +174,7 @@ fn mounted_secret_is_swapped_under_load_without_a_rejection() {
         callers.into_iter().for_each(|caller| caller.join().unwrap());
     });
     assert_eq!(bridge.metric(FAILED), 0.0);
-    assert_eq!(bridge.lines(RELOADED)[0]["accounts"], 1);
+    assert_eq!(bridge.wait_for_lines(RELOADED, 1)[0]["accounts"], 1);
 }
 
 #[test]
@@ -187,14 +187,14 @@ fn half_written_accounts_file_keeps_the_previous_keys() {
     folder.write("accounts", &whole[..whole.len() - 3]);
     wait_for("the failure is reported", || (bridge.metric(FAILED) == 1.0).then_some(()));
     assert_eq!([status(&bridge, "before"), status(&bridge, "after")], [204, 403]);
-    folder.write("accounts", &whole);
+    folder.replace("accounts", &whole);
     wait_for("the failure is over", || (bridge.metric(FAILED) == 0.0).then_some(()));
     assert_eq!([status(&bridge, "before"), status(&bridge, "after")], [204, 204]);
-    let failures = bridge.lines(NOT_RELOADED);
+    let failures = bridge.wait_for_lines(NOT_RELOADED, 1);
     assert_eq!(failures.len(), 1, "reported once, although the file was polled more often");
     assert_eq!(failures[0]["level"], "ERROR");
     assert!(failures[0]["error"].as_str().unwrap().contains("TWILIO_ACCOUNTS_FILE: "), "{failures:?}");
-    assert_eq!(bridge.lines(RELOADED).len(), 1);
+    assert_eq!(bridge.wait_for_lines(RELOADED, 1).len(), 1);
     let log = bridge.log().join("\n");
     assert!(["\"before", "\"after", "\"another"].iter().all(|token| !log.contains(token)), "a token in\n{log}");
 }
@@ -214,7 +214,7 @@ fn missing_or_invalid_accounts_file_keeps_the_previous_keys() {
         folder.replace("accounts", &good);
         wait_for("the failure is over", || (bridge.metric(FAILED) == 0.0).then_some(()));
     }
-    assert_eq!(bridge.lines(NOT_RELOADED).len(), 3);
+    assert_eq!(bridge.wait_for_lines(NOT_RELOADED, 3).len(), 3);
     assert!(!bridge.log().join("\n").contains("hidden"));
 }
 

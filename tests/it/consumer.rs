@@ -150,7 +150,9 @@ impl Topic {
         let group: BaseConsumer = client.create().unwrap();
         let mut partition = TopicPartitionList::new();
         partition.add_partition(&self.name, 0);
-        match group.committed_offsets(partition, TIMEOUT).unwrap().elements()[0].offset() {
+        // Until the broker has loaded the group, it refuses to answer.
+        let committed = wait_for("the committed offset", || group.committed_offsets(partition.clone(), TIMEOUT).ok());
+        match committed.elements()[0].offset() {
             Offset::Offset(next) => usize::try_from(next).unwrap(),
             Offset::Invalid => 0,
             other => panic!("{other:?} is not a committed offset"),

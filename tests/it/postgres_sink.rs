@@ -36,9 +36,6 @@ pub(crate) type Rows = BTreeMap<String, (i32, i64, Value)>;
 
 const JSON: &str = "application/json";
 
-/// Two sinks notice that a third one stopped responding as soon as Kafka permits.
-const QUICK_GROUP: &str = "session.timeout.ms=6000;heartbeat.interval.ms=500";
-
 fn sid(number: usize) -> String {
     format!("BU{number:032x}")
 }
@@ -136,6 +133,7 @@ impl StateTopic {
 
     /// The last record of each profile in each partition.
     fn rows(&self) -> Rows {
+        broker().wait_until_committed(&self.name);
         rows_of(&self.name)
     }
 }
@@ -263,7 +261,6 @@ fn environment(topic: &str, postgres: &Postgres) -> Command {
     python
         .env("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())
         .env("KAFKA_PROFILES_TOPIC", topic)
-        .env("KAFKA_PROPERTIES", QUICK_GROUP)
         .env("DATABASE_URL", postgres.url())
         .stdin(Stdio::null());
     python

@@ -73,6 +73,8 @@ pub(crate) fn wait_for_states(bridge: &Bridge) -> Vec<Record> {
 }
 
 fn wait_for_states_in(kafka: &Broker, bridge: &Bridge) -> Vec<Record> {
+    // With a slow Kafka, a callback may have been answered from the spool.
+    bridge.wait_until_drained();
     let expected = expected_states(kafka, &bridge.topic);
     assert!(!expected.is_empty());
     wait_for("the states of all profiles", || {

@@ -96,7 +96,7 @@ fn twenty_rolling_restarts_behind_an_ingress_lose_no_answer_and_no_event() {
         ("KAFKA_TOPIC", &topic),
         ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters),
         // Long enough for the ingress to notice.
-        ("SHUTDOWN_DELAY_SECS", "2"),
+        ("SHUTDOWN_DELAY_SECS", "4"),
         ("RUST_LOG", "warn,trusthub_bridge::app=info"),
     ];
     let mut bridges = [(); 2].map(|()| Bridge::start_with(&variables));

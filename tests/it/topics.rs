@@ -146,7 +146,7 @@ fn missing_topic_that_must_not_be_created_is_one_clear_error() {
     let bridge = Bridge::launch(&[
         ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
         ("KAFKA_CREATE_TOPICS", "false"),
-        ("KAFKA_ACK_TIMEOUT_MS", "500"),
+        ("KAFKA_ACK_TIMEOUT_MS", "8000"),
     ]);
     let line = bridge.wait_for_log("does not exist; create it, or set KAFKA_CREATE_TOPICS=true");
     assert!(line.contains(&bridge.topic), "{line}");
@@ -178,9 +178,15 @@ fn reconciliation_reports_the_read_permission_that_it_lacks() {
     let (code, said) = reconcile();
     assert!(code == Some(1) && said.contains(&format!("not authorized to READ on consumer group {group}")), "{said}");
     kafka.allow_group("Read", &group);
-    let (code, said) = reconcile();
-    assert!(code == Some(1) && said.contains(&format!("not authorized to READ on topic {}", bridge.topic)), "{said}");
+    // A broker applies a permission some time after it has accepted it.
+    let not_authorized = format!("not authorized to READ on topic {}", bridge.topic);
+    wait_for("the permission on the topic is missing", || {
+        let (code, said) = reconcile();
+        (code == Some(1) && said.contains(&not_authorized)).then_some(())
+    });
     kafka.allow("Read", &bridge.topic);
-    let (code, said) = reconcile();
-    assert!(code == Some(0) && said.contains("0 missed"), "{said}");
+    wait_for("it succeeds", || {
+        let (code, said) = reconcile();
+        (code == Some(0) && said.contains("0 missed")).then_some(())
+    });
 }

@@ -32,6 +32,8 @@ fn idle_connection_forgotten_by_the_network_costs_no_failover() {
     let bridge = Bridge::launch(&[
         ("KAFKA_BOOTSTRAP_SERVERS", &proxy.bootstrap()),
         ("KAFKA_PROPERTIES", "connections.max.idle.ms=3000"),
+        // What a forgotten connection would cost; far longer than a busy machine needs.
+        ("KAFKA_ACK_TIMEOUT_MS", "12000"),
         // Its consumer always has a request in progress.
         ("KAFKA_PROFILES_TOPIC", ""),
     ]);
@@ -39,7 +41,7 @@ fn idle_connection_forgotten_by_the_network_costs_no_failover() {
     send_changes(&bridge, "draft");
     wait_for("a broker has no connection, or a forgotten one", || proxy.has_idle_broker(FORGOTTEN).then_some(()));
     let slowest = send_changes(&bridge, "in-review");
-    assert!(slowest < Duration::from_secs(4), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
     assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="published"}"#), 60.0);
     assert_eq!(bridge.series("trusthub_spool_failovers_total").values().sum::<f64>(), 0.0);
     let outages = bridge.lines("Kafka does not accept records; they are spooled");
@@ -67,5 +69,5 @@ fn unreported_topic_setting_is_unknown_and_not_an_alert() {
     });
     assert!(line.contains("it is unknown whether") && line.contains(r#""level":"INFO""#), "{line}");
     assert_eq!(bridge.metric("trusthub_topic_durability_known"), 0.0);
-    assert_eq!(bridge.metric("trusthub_kafka_up"), 1.0);
+    wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
 }

@@ -74,7 +74,7 @@ impl AwsServer {
 }
 
 fn serve(mut stream: TcpStream, state: &Mutex<(AwsMode, Vec<String>)>) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     loop {
         let (head, body) = read_request(&mut stream)?;
         let line = head.lines().next().unwrap_or_default().to_owned();

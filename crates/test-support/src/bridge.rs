@@ -51,9 +51,12 @@ impl Bridge {
     }
 
     /// The same with additional variables.
+    ///
+    /// The shared Kafka has much to do and may need seconds for a record. The acknowledgement timeout is so long that the
+    /// program does not spool it, unless a test sets its own.
     pub fn start_with(variables: &[(&str, &str)]) -> Self {
-        let bootstrap = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())];
-        let bridge = Self::launch(&[&bootstrap, variables].concat());
+        let usual = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), ("KAFKA_ACK_TIMEOUT_MS", "13000")];
+        let bridge = Self::launch(&[&usual, variables].concat());
         bridge.wait_until_publishing();
         bridge
     }
@@ -144,10 +147,12 @@ impl Bridge {
         wait_for("the program is ready", || (self.ask_admin("/readyz").status == 200).then_some(()));
     }
 
-    /// Waits until Kafka is up and has all spooled records.
+    /// Waits until Kafka is up and has all spooled records, and callbacks go to it.
     pub fn wait_until_publishing(&self) {
         wait_for("Kafka is up", || (self.metric("trusthub_kafka_up") == 1.0).then_some(()));
         self.wait_until_drained();
+        let causes = || self.series("trusthub_spool_cause").values().sum::<f64>();
+        wait_for("no outage is left", || (causes() == 0.0).then_some(()));
     }
 
     /// Waits until the spool is empty.
@@ -212,6 +217,18 @@ impl Bridge {
     pub fn lines(&self, message: &str) -> Vec<Value> {
         let lines = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
         lines.filter(|line| line["message"] == message).collect()
+    }
+
+    /// The log lines so far that requests to the port for callbacks caused.
+    pub fn lines_of_requests(&self) -> Vec<Value> {
+        const ON_THEIR_PATH: [&str; 5] = ["http_server", "receive", "pipeline", "deliver", "traces"];
+        let lines = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let is_on_their_path = |line: &Value| {
+            let mut modules = line["target"].as_str().unwrap_or_default().split("::");
+            let is_own = modules.next() == Some("trusthub_bridge");
+            !is_own || modules.next().is_some_and(|module| ON_THEIR_PATH.contains(&module))
+        };
+        lines.filter(is_on_their_path).collect()
     }
 
     /// The log lines with this message, once there are at least this many. The program writes a line some milliseconds after

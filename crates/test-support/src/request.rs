@@ -113,8 +113,10 @@ impl Request {
 
     /// Sends the request on a new connection.
     pub fn send(&self, address: SocketAddr) -> Answer {
+        // Before connecting: from then on, the program waits for the head.
+        let bytes = self.bytes();
         let mut connection = Connection::to(address);
-        connection.write(self.bytes());
+        connection.write(bytes);
         connection.read().unwrap_or_else(|| panic!("no answer to {self:?}"))
     }
 }

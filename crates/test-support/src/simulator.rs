@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{ACCOUNT, Answer, Request, TOKEN, executable::kill, program::program, wait_for};
+use super::{ACCOUNT, Answer, Request, TOKEN, executable::kill, program::program, wait_for, watchdog::watch_this_test};
 
 /// A policy that requires only the parameters.
 pub const POLICY: &str = "RN00000000000000000000000000000000";
@@ -48,6 +48,13 @@ impl Simulator {
         });
         let address = address.unwrap_or_else(|| panic!("the simulator does not print its address: {warnings}"));
         Self { child, stderr, warnings, address }
+    }
+
+    /// Reads what it prints until a line contains this text, and returns that line.
+    pub fn wait_for_line(&mut self, text: &str) -> String {
+        watch_this_test();
+        let mut lines = (&mut self.stderr).lines().map(Result::unwrap);
+        lines.find(|line| line.contains(text)).unwrap_or_else(|| panic!("the simulator does not print {text:?}"))
     }
 
     /// Interrupts it, waits until it exits, and returns what it has printed since the start.

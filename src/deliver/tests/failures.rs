@@ -32,7 +32,8 @@ async fn hanging_purge_delays_no_callback_and_no_record_passes_it() {
     for delivery in accepted {
         assert_eq!(delivery.await.unwrap(), Ok(Durability::Spooled));
     }
-    assert!(started.elapsed() < Duration::from_secs(5), "no longer than the deadline and the wait for a purge");
+    // The purge returns only at the end of this test, and the next limit is the 13 seconds that a record may have for Kafka.
+    assert!(started.elapsed() < Duration::from_secs(10), "no longer than the deadline and the wait for a purge");
     assert_eq!(fixture.submit_in_task("c").await.unwrap(), Ok(Durability::Spooled), "at once");
 
     // The cluster is up again, but the purge has not returned: new records could be purged, or written out of order.
@@ -60,7 +61,7 @@ async fn stop_does_not_wait_for_a_hanging_purge() {
     assert_eq!(delivery.await.unwrap(), Ok(Durability::Spooled));
     fixture.stop.cancel();
     fixture.wait_until("the controller has ended", || fixture.failover.is_finished()).await;
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     fixture.kafka.set_purges_return(true);
     fixture.close().await;
 }
@@ -189,7 +190,7 @@ async fn rejected_event_blocks_nothing_without_a_dead_letter_topic() {
     assert_eq!(submit(&fixture, event("large", "second request")).await.unwrap(), Ok(Durability::Spooled));
     assert_eq!(fixture.submit_in_task("c").await.unwrap(), Ok(Durability::Spooled));
     fixture.kafka.set_behavior(Behavior::Acknowledge);
-    fixture.wait_wait_until_written_once(&["a", "b", "c"]).await;
+    fixture.wait_until_written_once(&["a", "b", "c"]).await;
     fixture
         .wait_until("records are published directly", || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct)
         .await;

@@ -333,7 +333,7 @@ fn cost_is_bounded_by_the_size_of_the_form() {
         let began = std::time::Instant::now();
         let _ = read(&form);
         // Quadratic work would take minutes.
-        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{part}: {:?}", began.elapsed());
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "{part}: {:?}", began.elapsed());
     }
 }
 

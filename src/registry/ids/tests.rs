@@ -232,6 +232,9 @@ async fn changed_id_is_an_error_with_both_ids() {
     let lines = LoggedBytes::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    // With a single dispatcher, tracing would remember for the whole process whether the thread of the test that comes first
+    // logs this line.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _logging = tracing::subscriber::set_default(subscriber);
     for id in [7, 7, 8, 8] {
         registry.answers(200, &format!("{{\"id\":{id}}}"));

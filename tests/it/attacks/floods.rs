@@ -39,8 +39,7 @@ fn time_of(bridge: &Bridge, callback: &Request) -> Duration {
     began.elapsed()
 }
 
-/// Far longer than a callback takes, also on a busy machine; shorter than the timeouts of a head and of an
-/// acknowledgement, which are five seconds.
+/// Far longer than a callback takes, also on a busy machine; shorter than the timeout of a head, which is five seconds.
 const PROMPT: Duration = Duration::from_millis(4_500);
 
 #[test]
@@ -94,7 +93,8 @@ fn excess_callbacks_are_rejected_before_their_body_and_others_completed() {
     for (number, connection) in in_progress.iter_mut().enumerate() {
         connection.write(genuine(number).bytes());
     }
-    wait_for("both are in progress", || (received(&bridge) == 3.0).then_some(()));
+    let verified = || super::total(&bridge, "trusthub_signatures_verified_total");
+    wait_for("both are in progress", || (verified() == 3.0).then_some(()));
     let flood: Vec<TcpStream> = iter::repeat_with(|| sent(&bridge, "")).take(200).collect();
     let head = Request { body: Vec::new(), ..genuine(2) }.with("Content-Length", "100").bytes();
     let head = String::from_utf8(head).unwrap().replace("Content-Length: 0\r\n", "");
@@ -110,8 +110,4 @@ fn excess_callbacks_are_rejected_before_their_body_and_others_completed() {
     }
     drop(flood);
     assert_eq!(bridge.send(&genuine(3)).status, 204, "accepted again at once");
-}
-
-fn received(bridge: &Bridge) -> f64 {
-    super::total(bridge, "trusthub_callbacks_received_total")
 }

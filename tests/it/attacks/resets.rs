@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-use test_support::{Bridge, machine::Machine, wait_for};
+use test_support::{Bridge, machine::Machine, wait_for, wait_within};
 
 use super::{assert_healthy, genuine, sent, total};
 
@@ -37,9 +37,11 @@ fn callbacks_of_disconnected_callers_count_until_they_are_durable() {
         // Closing this connection sends a reset.
         set_socket_linger(&caller, Some(Duration::ZERO)).unwrap();
         drop(caller);
-        most = most.max(in_progress(&bridge));
+        // Received is not yet accepted: a callback that will be rejected counts as in progress for a moment. The first
+        // append is given up only after this time.
+        let within_limit = || Some(in_progress(&bridge)).filter(|now| *now <= LIMIT);
+        most = most.max(wait_within(Duration::from_secs(5), "the limit is kept", within_limit));
     }
-    assert!(most <= LIMIT, "{most} callbacks were in progress");
     assert_eq!(most, LIMIT, "callbacks are accepted up to the limit");
     let rejected = bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="unavailable"}"#);
     assert!(rejected > 0.0, "the others were rejected");

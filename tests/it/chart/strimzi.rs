@@ -71,6 +71,7 @@ impl Release {
     fn serve(&self, kafka: &AuditedBroker, variables: &[(&str, &str)]) -> Bridge {
         let usual = [
             ("KAFKA_BOOTSTRAP_SERVERS", kafka.broker().bootstrap()),
+            ("KAFKA_ACK_TIMEOUT_MS", "13000"),
             ("KAFKA_TOPIC", &self.events),
             ("KAFKA_DEAD_LETTER_TOPIC", &self.dead_letters),
             ("KAFKA_PROFILES_TOPIC", self.states.as_deref().unwrap_or("")),

@@ -183,8 +183,17 @@ fn index_follows_tombstones_added_partitions_and_a_new_topic() {
     let states = unique_topic("profiles");
     let create = |partitions| broker().create_topic_with(&states, partitions, &[("cleanup.policy", "compact")]);
     create(2);
-    // The topic of the events has three partitions, so the service does not write to this one.
-    let bridge = start_with(&[("KAFKA_PROFILES_TOPIC", &states)]);
+    let (events, dead_letters) = (unique_topic("events"), unique_topic("dead-letters"));
+    broker().create_topic(&events, 3);
+    broker().create_topic(&dead_letters, 1);
+    // The topic of the events has three partitions, so the service does not write to this one. It must not create the
+    // deleted topic either.
+    let bridge = start_with(&[
+        ("KAFKA_PROFILES_TOPIC", &states),
+        ("KAFKA_TOPIC", &events),
+        ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters),
+        ("KAFKA_CREATE_TOPICS", "false"),
+    ]);
     let name = |number: usize| format!("Shop {number} </bdi><script>alert(1)</script>");
     let put = |partition: i32, number: usize| publish(&states, partition, number, Some(&name(number)));
     put(0, 1);

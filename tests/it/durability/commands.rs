@@ -1,10 +1,10 @@
 //! `trusthub-bridge spool`: the operator's commands on the spool of a stopped or a running program.
 
-use std::process::Output;
+use std::{collections::BTreeSet, process::Output};
 
 use serde_json::Value;
 
-use test_support::{Bridge, PROFILE, Request, kafka::broker};
+use test_support::{Bridge, PROFILE, Request, kafka::broker, wait_for};
 
 use super::{NOWHERE, settings, spooled, without_kafka};
 
@@ -118,10 +118,17 @@ fn spool_drain_is_rejected_while_the_program_is_running() {
     assert_eq!(spooled(&bridge), 1.0);
 }
 
-/// The status of each event in the topic, once there are at least this many.
+/// The status of each event in the topic, once there are at least this many. A record that is acknowledged late is published
+/// twice with one id.
 pub(super) fn statuses(bridge: &Bridge, at_least: usize) -> Vec<String> {
-    let events = bridge.events(at_least).into_iter();
-    let values = events.map(|event| serde_json::from_slice::<Value>(&event.payload.unwrap()).unwrap());
+    let mut seen = BTreeSet::new();
+    let events = wait_for("the events", || {
+        seen.clear();
+        let mut events = bridge.events(at_least);
+        events.retain(|event| seen.insert(event.header("ce_id").unwrap().to_owned()));
+        (events.len() >= at_least).then_some(events)
+    });
+    let values = events.into_iter().map(|event| serde_json::from_slice::<Value>(&event.payload.unwrap()).unwrap());
     values.map(|value| value["status"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -38,7 +38,7 @@ fn damaged_spool_is_published_in_order_without_published_records() {
     wait_for("the salvage", || (bridge.metric("trusthub_spool_salvaged_total") == 2.0).then_some(()));
     assert_eq!(bridge.metric("trusthub_spool_damaged_total"), 1.0);
     bridge.wait_for_log("salvaged the damaged store; no record is missing");
-    assert_eq!(spooled(&bridge), 3.0);
+    wait_for("all are in the spool", || (spooled(&bridge) == 3.0).then_some(()));
     assert_eq!(set_aside(bridge.spool()).len(), 1);
 
     restart(&mut bridge, broker().bootstrap());

@@ -18,7 +18,7 @@ const KILLS: usize = 5;
 
 /// Enough events to catch the program while it drains them, when librdkafka takes only a few at a time.
 const MANY: usize = 2000;
-const FEW_AT_A_TIME: (&str, &str) = ("KAFKA_PROPERTIES", "queue.buffering.max.messages=10");
+const FEW_AT_A_TIME: (&str, &str) = ("KAFKA_PROPERTIES", "queue.buffering.max.messages=10;linger.ms=50");
 const DEFAULT_QUEUE: (&str, &str) = ("KAFKA_PROPERTIES", "");
 
 #[test]

@@ -84,6 +84,7 @@ fn personal_data_is_deleted_by_retention_and_tombstones() {
     broker().create_topic(&machine.dead_letter_topic, 1);
     machine.run("Start", 0);
     assert_eq!(Request::change("twilio-rejected").send(machine.public).status, 204);
+    broker().wait_for_records(&machine.topic, 1, TIMEOUT);
     machine.set("PROFILE_SID", PROFILE);
     machine.run("Personal data", 1);
     let records = broker().wait_for_records(&machine.topic, 2, TIMEOUT);

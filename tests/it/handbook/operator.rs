@@ -16,7 +16,7 @@ use std::{
 use test_support::{
     PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{broker, free_port, unique_topic},
-    lines_of, project_root,
+    lines_of, project_root, wait_for,
 };
 
 use super::document::{OPERATIONS, blocks};
@@ -96,7 +96,7 @@ impl OperatorMachine {
             "HTTP_BIND={public}\nADMIN_BIND={admin}\nPUBLIC_URL={PUBLIC_URL}\nTWILIO_AUTH_TOKEN={TOKEN}\nSPOOL_DIR={spool}\n\
              KAFKA_BOOTSTRAP_SERVERS={kafka}\nKAFKA_TOPIC={topic}\nKAFKA_DEAD_LETTER_TOPIC={dead_letters}\n\
              KAFKA_PROFILES_TOPIC=profiles-of-{topic}\n\
-             KAFKA_TOPIC_PARTITIONS=3\nKAFKA_ACK_TIMEOUT_MS=1000\nSHUTDOWN_DELAY_SECS=0\nLOG_FORMAT=json\n"
+             KAFKA_TOPIC_PARTITIONS=3\nKAFKA_ACK_TIMEOUT_MS=13000\nSHUTDOWN_DELAY_SECS=0\nLOG_FORMAT=json\n"
         );
         fs::write(self.path("bridge.env"), lines).unwrap();
     }
@@ -111,8 +111,19 @@ impl OperatorMachine {
 
     /// Ends an outage that began with Kafka at [`UNREACHABLE`].
     pub(super) fn make_kafka_reachable(&mut self) {
-        self.change_environment("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap());
-        self.set("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap());
+        for (name, value) in [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), ("KAFKA_ACK_TIMEOUT_MS", "13000")] {
+            self.change_environment(name, value);
+            self.set(name, value);
+        }
+    }
+
+    /// Waits until Kafka is up and has the records of all answered callbacks.
+    pub(super) fn wait_until_published(&self) {
+        wait_for("Kafka has all records", || {
+            let metrics = self.metrics();
+            let has = |line: &str| metrics.lines().any(|found| found == line);
+            (has("trusthub_kafka_up 1") && has("trusthub_spool_events 0")).then_some(())
+        });
     }
 
     /// The path of a file in the folder.

@@ -45,6 +45,7 @@ fn token_rotation_rejects_no_callback() {
     wait_for("the old token is rejected", || (old.change().send(machine.public).status == 403).then_some(()));
     caller.wait_for_more_answers();
     let sent = caller.end();
+    machine.wait_until_published();
     let output = machine.run("Read the metrics", 0);
     assert!(output.contains("trusthub_spool_events 0") && output.contains(r#"{outcome="published"}"#), "{output}");
     machine.run("Stop", 0);
@@ -100,6 +101,7 @@ fn moving_to_a_shared_key_and_to_the_next_one_rejects_no_callback() {
     wait_for("the first key is rejected", || (first.change().send(machine.public).status == 403).then_some(()));
     caller.wait_for_more_answers();
     sent.extend(caller.end());
+    machine.wait_until_published();
     machine.run("Stop", 0);
     let published = events(&machine, sent.len()).iter().filter_map(idempotency_token).collect::<BTreeSet<_>>();
     assert!(published.is_superset(&sent), "{:?} are lost", sent.difference(&published));
@@ -134,6 +136,7 @@ fn moving_the_public_url_loses_no_callback() {
     machine.set("OLD_URL", &old);
     machine.set("NEW_URL", &new);
     machine.run("Start", 0);
+    machine.wait_until_published();
     let output = machine.run("Install", 0);
     assert!(
         output.contains("rejected a forged callback: 403") && output.contains("accepted a signed callback as"),
@@ -169,6 +172,7 @@ fn moving_the_public_url_loses_no_callback() {
     }
     let late = Request::form("/callbacks/customer-profiles", "Status=draft").signed_with(TOKEN, &old);
     assert_eq!(late.send(machine.public).status, 403, "the old URL is removed");
+    machine.wait_until_published();
     machine.run("Stop", 0);
     assert_eq!(events(&machine, attempts.len() + 1).len(), attempts.len() + 1, "including the callback of the probe");
 }
@@ -218,7 +222,9 @@ fn damaged_spool_is_published_unchanged() {
     let undamaged = exported(&machine);
     damage(&machine);
     machine.run("Start", 0);
-    assert!(machine.log().contains("quarantined the damaged spool store"), "{}", machine.log());
+    wait_for("the line about the damage", || {
+        machine.log().contains("quarantined the damaged spool store").then_some(())
+    });
     assert_eq!(Request::change("twilio-approved").send(machine.public).status, 204);
     machine.run("Stop", 0);
     machine.make_kafka_reachable();
@@ -226,6 +232,7 @@ fn damaged_spool_is_published_unchanged() {
     let all = events(&machine, STATUSES.len() + 1);
     assert_eq!(as_exported(&all[..STATUSES.len()]), undamaged);
     assert_eq!(statuses(&all[STATUSES.len()..]), ["twilio-approved"]);
+    machine.wait_until_published();
     let output = machine.run("A quarantined spool store", 0);
     assert!(output.contains("0 records queued for Kafka\ndamaged store, salvaged: "), "{output}");
     machine.run("Stop", 0);
@@ -242,7 +249,8 @@ fn with_keys(name: &str, variable: &str, content: &str) -> OperatorMachine {
 
 /// A machine whose service received callbacks while Kafka was unreachable, and was stopped.
 fn stopped_with_a_full_spool() -> OperatorMachine {
-    let mut machine = OperatorMachine::new(&[("KAFKA_BOOTSTRAP_SERVERS", UNREACHABLE)]);
+    let mut machine =
+        OperatorMachine::new(&[("KAFKA_BOOTSTRAP_SERVERS", UNREACHABLE), ("KAFKA_ACK_TIMEOUT_MS", "1000")]);
     machine.run("Start", 0);
     for status in STATUSES {
         assert_eq!(Request::change(status).send(machine.public).status, 204);

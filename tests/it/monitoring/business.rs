@@ -39,6 +39,8 @@ fn announce(fixture: &MonitoringFixture, count: usize, status: &str) {
 fn accept_later_records(fixture: &MonitoringFixture) {
     let limit = ("message.timestamp.after.max.ms", &i64::MAX.to_string()[..]);
     broker().alter_topic(&fixture.bridges[0].topic, &[limit]);
+    // Waits until it exists: the instances create it some time after their start.
+    broker().partitions_of(&fixture.bridges[0].profiles_topic);
     broker().alter_topic(&fixture.bridges[0].profiles_topic, &[("cleanup.policy", "compact"), limit]);
 }
 

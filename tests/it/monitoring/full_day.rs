@@ -197,11 +197,15 @@ impl FullDay {
         let send = |instance: usize| self.fixture.bridges[instance].send(&self.change(KINDS[0]).signed()).status;
         wait_for("the small spool is full", || {
             assert_eq!(send(0), 204);
-            send(1);
+            // Another one may be shorter and still fit.
+            let change = self.change(KINDS[0]).signed();
+            let is_full = self.fixture.bridges[1].send(&change).status == 503 && full();
+            if is_full {
+                assert_eq!(self.fixture.bridges[1].send(&change).status, 503);
+            }
             self.pause();
-            full().then_some(())
+            is_full.then_some(())
         });
-        assert_eq!(send(1), 503);
         let seen = "count(trusthub_kafka_up == 0) == 2 and on () max(trusthub_spool_full) == 1";
         self.fixture.monitoring.wait_for_data(seen);
         self.repeat_for_a_while(|| assert_eq!(send(0), 204));

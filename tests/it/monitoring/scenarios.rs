@@ -70,6 +70,7 @@ fn kafka_outage_is_a_warning_until_it_ends_and_loses_nothing() {
         assert_eq!(answers.collect::<Vec<_>>(), [204, 204]);
     };
     send_both("pending-review");
+    fixture.bridges.iter().for_each(Bridge::wait_until_publishing);
     proxy.set(Fault::Cut);
     send_both("in-review");
     wait_for_page_with(&fixture, ALERT, 1, "warning", "cannot publish to Kafka");

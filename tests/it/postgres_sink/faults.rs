@@ -85,10 +85,13 @@ fn restart(topic: &StateTopic, postgres: &mut Postgres) {
     sink.stop();
 }
 
+/// A sink notices that another one stopped responding as soon as Kafka permits.
+const QUICK_GROUP: &str = "session.timeout.ms=6000;heartbeat.interval.ms=500";
+
 /// Of two sinks in a group, one is suspended within a transaction until the other one has taken its partitions over.
 fn suspend(topic: &StateTopic, postgres: &Postgres) -> [Sink; 2] {
     let group = unique_topic("group");
-    let variables = |name| [("KAFKA_GROUP_ID", group.as_str()), ("PGAPPNAME", name)];
+    let variables = |name| [("KAFKA_GROUP_ID", group.as_str()), ("PGAPPNAME", name), ("KAFKA_PROPERTIES", QUICK_GROUP)];
     let sinks = ["suspended", "other"].map(|name| Sink::start_with(&topic.name, postgres, &variables(name)));
     let [suspended, other] = &sinks;
     wait_for("each has partitions", || {

@@ -122,7 +122,9 @@ fn states_that_lack_events_say_so() {
     bridge.signal("TERM");
     assert!(bridge.wait().success());
     bridge.restart(&[("KAFKA_PROFILES_TOPIC", "")]);
+    bridge.wait_until_publishing();
     announce(&bridge, 1, "in-review");
+    bridge.events(2);
     let topic = [("KAFKA_PROFILES_TOPIC", topic.as_str())];
     let lacking = format!("events of topic {} not applied yet: 1; ", bridge.topic);
     let listed = Printed::of_with(&bridge, &["ls"], &topic);

@@ -72,9 +72,12 @@ fn state_topic_that_was_deleted_is_created_again_from_the_events() {
     let bridge = Bridge::start();
     announce_all(&bridge, 10, &["pending-review", "in-review"]);
     wait_for_states(&bridge);
+    let created =
+        || bridge.lines("created the topic").iter().filter(|line| line["topic"] == *bridge.profiles_topic).count();
+    wait_for("the topic is created", || (created() == 1).then_some(()));
     broker().delete_topic(&bridge.profiles_topic);
     announce_all(&bridge, 10, &["twilio-approved"]);
-    wait_for("the topic exists again", || broker().has_topic(&bridge.profiles_topic).then_some(()));
+    wait_for("the topic is created again", || (created() == 2).then_some(()));
     wait_for_partitions(&bridge, 3);
     wait_for_states(&bridge);
 }
@@ -143,7 +146,7 @@ fn write_that_is_not_permitted_is_one_problem_until_it_is() {
     let lines = bridge.log().iter().filter(|line| line.contains("cannot write to topic")).count();
     assert_eq!(lines, 1, "the problem is reported once");
     assert_eq!(bridge.lines("the states of profiles are projected again").len(), 0);
-    assert_eq!(problem(&bridge, "permission"), 1.0);
+    wait_for("the problem is shown", || (problem(&bridge, "permission") == 1.0).then_some(()));
     assert!(bridge.metric("trusthub_profiles_lag") > 0.0);
     kafka.allow("Write", &states);
     wait_for_states_in(&kafka, &bridge);

@@ -146,8 +146,8 @@ fn owner_that_is_killed_during_a_rebuild_loses_no_state() {
     kafka.delete_records(&events);
     kafka.add_partitions(&events, 2);
     kafka.add_partitions(&bridge.profiles_topic, 2);
-    // Each of the three transactions takes about a second.
-    network.set(Fault::Delay(Duration::from_millis(100)));
+    // Each of the three transactions takes about three seconds.
+    network.set(Fault::Delay(Duration::from_millis(300)));
     bridge.restart(&[]);
     wait_for("the owner has moved some states", || (kafka.end_of(&bridge.profiles_topic, 1) > 0).then_some(()));
     bridge.kill();

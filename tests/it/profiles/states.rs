@@ -28,7 +28,9 @@ fn state_of_a_profile_follows_its_callbacks() {
     assert_eq!(state["previous_status"], "in-review");
     assert_eq!(state["changes"], 3);
     assert_eq!(bridge.wait_for_lines("projecting the states of profiles", 1).len(), 1);
-    assert_eq!(bridge.metric(r#"trusthub_profiles_events_total{outcome="applied"}"#), 3.0);
+    // Counted after the transaction that made the state visible.
+    let applied = || bridge.metric(r#"trusthub_profiles_events_total{outcome="applied"}"#);
+    wait_for("three events are counted", || (applied() == 3.0).then_some(()));
     wait_for("one profile is owned", || (bridge.metric("trusthub_profiles_owned") == 1.0).then_some(()));
 }
 
@@ -117,5 +119,8 @@ fn rejected_transaction_is_aborted_and_the_events_are_applied_again() {
     wait_for_states_in(&Broker::at(&cluster.bootstrap_servers()), &bridge);
     let transactions =
         |result: &str| bridge.metric(&format!(r#"trusthub_profiles_transactions_total{{result="{result}"}}"#));
+    // The in-process cluster also shows the records of a transaction that is aborted later.
+    wait_for("the transaction is aborted", || (transactions("aborted") >= 1.0).then_some(()));
+    wait_for_states_in(&Broker::at(&cluster.bootstrap_servers()), &bridge);
     assert_eq!((transactions("aborted"), transactions("unknown")), (1.0, 0.0));
 }

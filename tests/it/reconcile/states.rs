@@ -59,6 +59,7 @@ fn run_with_states_reads_only_later_events_and_finds_the_same() {
     fixture.bridge.signal("TERM");
     assert!(fixture.bridge.wait().success());
     fixture.bridge.restart(&[("KAFKA_PROFILES_TOPIC", "")]);
+    fixture.bridge.wait_until_publishing();
     fixture.simulator.control(&profiles[0], "reject", "code=18602");
     fixture.simulator.settle();
     reject_unannounced(&fixture, &profiles[1]);

@@ -53,18 +53,18 @@ fn succeeded(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The same; `None` if the command fails, as it does while the topic is deleted and created.
+/// The status of each listed profile; `None` if the command fails, as it does until the state topic is created.
 fn listed_now(bridge: &Bridge) -> Option<Vec<(String, String)>> {
-    bridge.command(&["profiles", "ls"]).status.success().then(|| listed(bridge))
+    let output = bridge.command(&["profiles", "ls", "--json"]);
+    output.status.success().then(|| statuses_in(&succeeded(output)))
 }
 
-/// The status of each listed profile; none while there is no state topic.
+/// The status of each listed profile.
 fn listed(bridge: &Bridge) -> Vec<(String, String)> {
-    let output = bridge.command(&["profiles", "ls", "--json"]);
-    if String::from_utf8_lossy(&output.stderr).contains("does not exist") {
-        return Vec::new();
-    }
-    let lines = succeeded(output);
+    statuses_in(&succeeded(bridge.command(&["profiles", "ls", "--json"])))
+}
+
+fn statuses_in(lines: &str) -> Vec<(String, String)> {
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let text = |line: &Value, field: &str| line[field].as_str().unwrap().to_owned();
     let mut listed: Vec<_> = lines.map(|line| (text(&line, "profile_sid"), text(&line, "status"))).collect();
@@ -85,7 +85,7 @@ fn projection_and_commands_read_every_format() {
     expected.push((test_support::PROFILE.to_owned(), "twilio-approved".to_owned()));
     expected[2].1 = "twilio-approved".to_owned();
     expected.sort();
-    wait_for("the states of all profiles", || (listed(&bridge) == expected).then_some(()));
+    wait_for("the states of all profiles", || (listed_now(&bridge)? == expected).then_some(()));
     let states = broker().read_to_end(&bridge.profiles_topic);
     let state = states.iter().rfind(|state| state.key.as_deref() == Some(test_support::PROFILE.as_bytes())).unwrap();
     assert_eq!((&data(state)["changes"], state.header("content-type")), (&2.into(), Some("application/avro")));
@@ -105,7 +105,7 @@ fn projection_and_commands_read_every_format() {
 fn readers_name_the_record_whose_schema_is_unknown() {
     let bridge = registered(&[AVRO]);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
-    wait_for("the state", || (!listed(&bridge).is_empty()).then_some(()));
+    wait_for("the state", || (!listed_now(&bridge)?.is_empty()).then_some(()));
     let without = [("SCHEMA_REGISTRY_URL", ""), ("KAFKA_VALUE_FORMAT", "json")];
     let output = bridge.command_with(&["profiles", "ls"], &without);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -134,7 +134,7 @@ fn projection_waits_for_a_schema_and_then_continues() {
     let mut bridge = super::with_registry_at(&url, &[AVRO]);
     wait_until_registered(&bridge);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
-    wait_for("the state", || (!listed(&bridge).is_empty()).then_some(()));
+    wait_for("the state", || (!listed_now(&bridge)?.is_empty()).then_some(()));
     bridge.signal("TERM");
     assert!(bridge.wait().success());
     proxy.set(Fault::Cut);
@@ -147,7 +147,7 @@ fn projection_waits_for_a_schema_and_then_continues() {
     assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
     proxy.set(Fault::None);
     let expected = [(test_support::PROFILE.to_owned(), "twilio-approved".to_owned())];
-    wait_for("the state of both events", || (listed(&bridge) == expected).then_some(()));
+    wait_for("the state of both events", || (listed_now(&bridge)? == expected).then_some(()));
     wait_for("the problem is over", || {
         (bridge.metric(r#"trusthub_profiles_problem{problem="schema"}"#) == 0.0).then_some(())
     });
@@ -188,7 +188,7 @@ fn states_with_a_lost_schema_are_built_again_when_their_topic_is_deleted() {
     let mut bridge = registered(&[AVRO]);
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
     let expected = [(test_support::PROFILE.to_owned(), "in-review".to_owned())];
-    wait_for("the state", || (listed(&bridge) == expected).then_some(()));
+    wait_for("the state", || (listed_now(&bridge)? == expected).then_some(()));
     bridge.signal("TERM");
     assert!(bridge.wait().success());
     let foreign = registry().register("foreign", "AVRO", r#"{"type": "record", "name": "Other", "fields": []}"#);
@@ -203,10 +203,7 @@ fn states_with_a_lost_schema_are_built_again_when_their_topic_is_deleted() {
         bridge.restart(&[AVRO]);
         bridge.wait_for_log("its schema ");
         broker().delete_topic(&bridge.profiles_topic);
-        wait_for("the state again", || {
-            (broker().has_topic(&bridge.profiles_topic) && listed_now(&bridge).as_ref() == Some(&expected.to_vec()))
-                .then_some(())
-        });
+        wait_for("the state again", || (listed_now(&bridge)? == expected).then_some(()));
         bridge.signal("TERM");
         assert!(bridge.wait().success());
     }
@@ -226,6 +223,7 @@ fn reconciliation_reads_every_format_and_misses_nothing() {
         let profile = fixture.simulator.create(&fixture.url);
         fixture.simulator.submit(&profile);
         fixture.simulator.settle();
+        fixture.bridge.wait_until_drained();
     }
     fixture.create_missed();
     fixture.advance_clock();
@@ -241,6 +239,7 @@ fn replay_finds_published_events_in_every_format() {
     let right = ("TWILIO_AUTH_TOKEN", TOKEN);
     for (earlier, (variables, profile)) in FORMATS.into_iter().enumerate() {
         assert_eq!(bridge.send(&Request::change_of(profile, "in-review")).status, 204);
+        bridge.dead_letters(earlier + 1);
         let said = replay(&bridge, &[variables, &[right]].concat());
         assert!(said.contains("1 became an event"), "{earlier}: {said}");
     }

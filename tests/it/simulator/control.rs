@@ -286,7 +286,7 @@ fn mistake_in_a_control_request_is_reported_and_changes_nothing() {
 #[test]
 fn stop_waits_for_callbacks_in_progress() {
     let (bridge, url) = bridge();
-    let simulator = Simulator::start_with(&["--set", "delay=100", "--set", "delay_ms=1500"], &[]);
+    let simulator = Simulator::start_with(&["--set", "delay=100", "--set", "delay_ms=5000"], &[]);
     let sid = simulator.create(&url);
     simulator.submit(&sid);
     let said = simulator.stop();

@@ -104,10 +104,12 @@ fn hanging_receiver_delays_no_callback_and_what_it_costs_is_counted() {
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000"),
         ],
     );
-    for _ in 0..10 {
+    assert_eq!(bridge.send(&rejection("01")).status, 204);
+    wait_for("the request that hangs", || (receiver.requests().len() == 1).then_some(()));
+    for _ in 0..9 {
         assert_eq!(bridge.send(&rejection("01")).status, 204);
     }
-    // Three in the request that hangs and six in the queue, at most; spans come in threes.
+    // Three in the request that hangs and six in the queue; spans come in threes.
     let lost = wait_for("dropped spans", || {
         let lost = bridge.metric(r#"trusthub_trace_spans_dropped_total{reason="queue_full"}"#);
         (lost >= 21.0).then_some(lost)
@@ -116,16 +118,18 @@ fn hanging_receiver_delays_no_callback_and_what_it_costs_is_counted() {
     assert_eq!(bridge.events(10).len(), 10);
     let began = Instant::now();
     bridge.signal("TERM");
-    assert!(bridge.wait_for_exit().success());
+    assert!(bridge.wait().success());
     assert!(began.elapsed() < TIMEOUT / 2, "the stop waited for the receiver: {:?}", began.elapsed());
-    assert!(!bridge.log().join("\n").contains("did not stop in time"), "the exporter does not end by itself");
+    let late = "the exporter of traces did not stop in time";
+    assert!(!bridge.log().join("\n").contains(late), "the exporter does not end by itself");
 }
 
 #[test]
 fn receiver_that_asks_for_a_pause_gets_the_spans_again() {
     let receiver = OtlpReceiver::start();
     receiver.reply_with(Reply::Status(503));
-    let bridge = bridge(&receiver, &[]);
+    // The usual ten seconds for all repetitions may be too short on a busy machine.
+    let bridge = bridge(&receiver, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "60000")]);
     assert_eq!(bridge.send(&rejection("01")).status, 204);
     wait_for("repetitions", || (receiver.requests().len() >= 3).then_some(()));
     receiver.reply_with(Reply::Accept);
@@ -136,17 +140,19 @@ fn receiver_that_asks_for_a_pause_gets_the_spans_again() {
 #[test]
 fn long_pause_that_a_receiver_asks_for_is_kept() {
     let receiver = OtlpReceiver::start();
-    receiver.reply_with(Reply::Busy(6));
-    // On a busy machine, a response can take a second. The pause is longer than the timeout, so there is no repetition.
-    let bridge = bridge(&receiver, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "3000")]);
+    receiver.reply_with(Reply::Busy(12));
+    // On a busy machine, a response can take seconds. The pause is longer than the timeout, so there is no repetition.
+    let bridge = bridge(&receiver, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "9000")]);
     let began = Instant::now();
     assert_eq!(bridge.send(&rejection("01")).status, 204);
     let unreachable = r#"trusthub_trace_spans_dropped_total{reason="unreachable"}"#;
     wait_for("the loss", || (bridge.metric(unreachable) >= 3.0).then_some(()));
+    let failure = &bridge.wait_for_lines("spans cannot be exported; they are dropped and counted", 1)[0];
+    assert_eq!(failure["error"], "HTTP 429");
     receiver.reply_with(Reply::Accept);
     assert_eq!(bridge.send(&rejection("01")).status, 204);
     wait_for("the export", || (bridge.metric(EXPORTED) >= 3.0).then_some(()));
-    assert!(began.elapsed() >= Duration::from_secs(6), "the pause was ignored: {:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_secs(12), "the pause was ignored: {:?}", began.elapsed());
 }
 
 #[test]
@@ -226,7 +232,7 @@ fn flood_of_unsigned_requests_has_no_more_spans_than_log_lines() {
         spans.iter().any(|span| span.attribute("trusthub.outcome").as_deref() == Some("published")).then_some(())
     });
     let rejected = receiver.spans().iter().filter(|span| span.kind() == SERVER).count() - 1;
-    let most = (10 * seconds).min(199);
+    let most = 10 * seconds;
     assert!((1..=most).contains(&(rejected as u64)), "{rejected} in {seconds} s");
 }
 
@@ -237,10 +243,17 @@ fn only_a_receiver_with_a_trusted_certificate_gets_spans() {
     let other = Bridge::start();
     let nginx = Nginx::on_port(port, &other);
     let (url, authorities) = (format!("https://127.0.0.1:{port}/twilio"), nginx.certificate().display().to_string());
-    let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*url), ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000")];
-    for (certificate, expected) in [("", "no response: "), (&*authorities, "HTTP 404")] {
-        let certificate = [("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate)];
-        let bridge = bridge(&receiver, &[&endpoint[..], &certificate].concat());
+    // A connection that fails is tried again until the timeout, an answer of 404 is not.
+    let cases = [("", "2000", "no response: "), (&*authorities, "60000", "HTTP 404")];
+    for (certificate, timeout, expected) in cases {
+        let bridge = bridge(
+            &receiver,
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &*url),
+                ("OTEL_EXPORTER_OTLP_TIMEOUT", timeout),
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate),
+            ],
+        );
         assert_eq!(bridge.send(&rejection("01")).status, 204);
         let failed = "spans cannot be exported; they are dropped and counted";
         let line = wait_for("the failure", || bridge.lines(failed).pop());

@@ -18,6 +18,7 @@ use super::{
     node::{self, Node},
     records::{self, Record},
 };
+use crate::wait_for;
 
 /// Far longer than a broker needs, even on a busy machine; only a broken one takes this long.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(180);
@@ -172,7 +173,11 @@ impl Broker {
         for partition in 0..i32::try_from(self.partitions_of(topic)).unwrap() {
             ends.add_partition_offset(topic, partition, Offset::End).unwrap();
         }
-        block_on(self.admin().delete_records(&ends, &admin_options())).unwrap();
+        // A broker refuses this while it does not yet know a new cleanup policy of the topic.
+        wait_for("the records are deleted", || {
+            let deleted = block_on(self.admin().delete_records(&ends, &admin_options())).unwrap();
+            deleted.elements().iter().all(|partition| partition.error().is_ok()).then_some(())
+        });
     }
 
     /// Deletes a topic. It may exist again when this returns: the service under test creates missing topics.
@@ -201,7 +206,22 @@ impl Broker {
         records::partitions(&self.consumer(), topic, Instant::now() + REQUEST_TIMEOUT).len()
     }
 
-    /// The offset after the last record of a partition, which may be part of a transaction that has not ended.
+    /// Waits until no transaction on the topic is open. Kafka answers the end of a transaction before it is in all partitions.
+    pub fn wait_until_committed(&self, topic: &str) {
+        let uncommitted = records::consumer(self.client.clone().set("isolation.level", "read_uncommitted").clone());
+        let consumers = [self.consumer(), uncommitted];
+        let partitions = records::partitions(&consumers[0], topic, Instant::now() + REQUEST_TIMEOUT);
+        for partition in partitions {
+            wait_for("the transaction has ended", || {
+                let ends =
+                    consumers.each_ref().map(|consumer| consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT));
+                let [committed, written] = ends.map(|extent| extent.expect("the broker answers").1);
+                (committed == written).then_some(())
+            });
+        }
+    }
+
+    /// The offset after the last record of a partition that is not part of an open transaction, or comes after one.
     pub fn end_of(&self, topic: &str, partition: i32) -> i64 {
         let extent = self.consumer().fetch_watermarks(topic, partition, REQUEST_TIMEOUT);
         extent.expect("the broker answers").1

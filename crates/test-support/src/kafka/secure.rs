@@ -123,7 +123,8 @@ impl SecureBroker {
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let more = [
             ("KAFKA_BOOTSTRAP_SERVERS", self.broker.bootstrap().to_owned()),
-            ("KAFKA_ACK_TIMEOUT_MS", "2000".to_owned()),
+            // Also the time for a login, whose failure must be the cause that is reported.
+            ("KAFKA_ACK_TIMEOUT_MS", "10000".to_owned()),
         ];
         more.into_iter().chain(login(self.authentication, &self.folder)).collect()
     }

@@ -29,6 +29,7 @@ pub fn play(number: u64) {
         }
     });
     fixture.simulator.settle();
+    fixture.bridge.wait_until_drained();
     assert_eq!(fixture.reconcile(&[]).code, Some(0), "stream {number}");
     let records = fixture.bridge.events(1);
     assert_eq!(latest_statuses(&records), fixture.state(), "stream {number}");

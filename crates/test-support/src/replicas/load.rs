@@ -219,16 +219,18 @@ impl RandomCaller {
         if answer.is_none_or(|answer| answer.header("connection") == Some("close")) {
             self.connection = None;
         }
+        // An instance that was suspended meanwhile may give up: its caller does not wait that long.
+        let is_unchanged = self.targets.is_unchanged(target);
         match status {
             Some(204) => self.answers.accepted.push(number),
-            Some(503) => self.answers.unavailable += 1,
+            Some(503) if is_unchanged => self.answers.unavailable += 1,
+            Some(503) | None => self.answers.unanswered += 1,
             Some(other) => self.answers.others.push(other),
-            None => self.answers.unanswered += 1,
         }
         if status.is_some() {
             self.targets.answers.fetch_add(1, Ordering::Relaxed);
         }
-        if status.is_some() && self.targets.is_unchanged(target) {
+        if status.is_some() && is_unchanged {
             self.answers.slowest = self.answers.slowest.max(sent.elapsed());
         }
         Some(status)

@@ -1,9 +1,6 @@
 //! Which requests are retried, how often and when.
 
-use std::{
-    net::TcpListener,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -84,8 +81,10 @@ async fn server_that_does_not_answer_in_time_is_given_up() {
     for reply in [Reply::Silence, Reply::Half(200)] {
         let server = Server::start(move |_| reply.clone());
         let brief = ApiLimits { request_timeout: Duration::from_secs(1), attempts: 2, ..limits() };
-        assert_eq!(fetch(&hub(&server.url(), brief).account(credentials())).await, Err(Error::Timeout));
-        assert_eq!(server.asked().len(), 2);
+        let hub = hub(&server.url(), brief);
+        assert_eq!(fetch(&hub.account(credentials())).await, Err(Error::Timeout));
+        // On a busy machine, the server may not have read both yet.
+        assert_eq!(hub.requests(), 2);
     }
 }
 
@@ -98,10 +97,7 @@ async fn incomplete_error_response_is_recognized_by_its_status() {
 
 #[tokio::test]
 async fn closed_port_is_reported_as_a_refused_connection() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let error = fetch(&account(&url)).await.unwrap_err();
+    let error = fetch(&account("http://127.0.0.1:1")).await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
     assert!(error.to_string().starts_with("cannot connect: Connection refused"), "{error}");
 }

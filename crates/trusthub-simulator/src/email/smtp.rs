@@ -183,7 +183,7 @@ mod tests {
         // The last reply is none, and the connection stays open until the client closes it.
         let replies = [GREETING, "250 ok\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n", ""];
         let (address, received) = server(&replies).await;
-        deliver_to(address, "a\r\n", QUIT_TIMEOUT).await.unwrap();
+        deliver_to(address, "a\r\n", TIMEOUT).await.unwrap();
         assert!(received.await.unwrap().ends_with("\r\n.\r\nQUIT\r\n"));
     }
 

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
@@ -22,11 +22,8 @@ use super::{
     sender,
 };
 
-/// The URL of a port on which no process listens.
-fn closed_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}/x", listener.local_addr().unwrap())
-}
+/// A URL with a port on which no process listens.
+const CLOSED_PORT: &str = "http://127.0.0.1:1/x";
 
 /// The endings of the attempts at a receiver that gives these answers in order and then repeats the last one.
 async fn endings_with(answers: &'static [Reply], fragment: &str) -> Vec<String> {
@@ -42,7 +39,7 @@ async fn endings_with(answers: &'static [Reply], fragment: &str) -> Vec<String> 
 
 #[tokio::test]
 async fn failed_connection_is_retried_once() {
-    let attempts = call(&sender(), &closed_port()).await;
+    let attempts = call(&sender(), CLOSED_PORT).await;
     assert_eq!(endings(&attempts), ["connect", "connect"]);
     assert_eq!(attempts[0].callback.idempotency_token, attempts[1].callback.idempotency_token);
 }
@@ -50,7 +47,7 @@ async fn failed_connection_is_retried_once() {
 #[tokio::test]
 async fn retry_count_is_the_number_of_retries() {
     for (fragment, tries) in [("#rc=0", 1), ("#rc=1", 2), ("#rc=5", 6), ("#rc=6", 2)] {
-        assert_eq!(call(&sender(), &(closed_port() + fragment)).await.len(), tries, "{fragment}");
+        assert_eq!(call(&sender(), &format!("{CLOSED_PORT}{fragment}")).await.len(), tries, "{fragment}");
     }
 }
 
@@ -132,7 +129,7 @@ async fn slow_answer_is_not_retried() {
 #[tokio::test]
 async fn slow_answer_is_retried_if_the_policy_says_so() {
     const SLOW_ONCE: &[Reply] = &[Reply::Silence, Reply::Status(204)];
-    assert_eq!(endings_with(SLOW_ONCE, "#rt=2000&rp=rt").await, ["read_timeout", "204"]);
+    assert_eq!(endings_with(SLOW_ONCE, "#rt=6000&rp=rt").await, ["read_timeout", "204"]);
     assert_eq!(endings_with(SLOW_ONCE, "#rt=100&rp=ct").await, ["read_timeout"]);
 }
 
