@@ -268,7 +268,7 @@ impl TopicMonitor {
         let Some(durability) = worst else { return };
         let (known, durable) = durability.known_and_durable();
         let metrics = self.sink.metrics();
-        // An alert fires for what is known and not durable, which nobody must see while both change.
+        // An alert fires if it is known and the topics are not durable. No scrape may find that while both gauges change.
         if !known {
             metrics.topic_durability_known.set(0);
         }

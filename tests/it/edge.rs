@@ -197,9 +197,8 @@ fn health_path_answers_200_and_is_not_counted() {
         assert_eq!(bridge.send(&Request::get(path)).status, 404, "{path}");
     }
     assert_eq!(trusthub(&bridge.ask_admin("/metrics").body), trusthub(&series));
-    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
-    bridge.wait_for_lines("callback", 1);
-    assert_eq!(bridge.lines_of_requests().len(), 1, "{:?}", bridge.lines_of_requests());
+    let lines = bridge.lines_of_requests();
+    assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
 #[test]

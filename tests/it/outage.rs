@@ -1,6 +1,6 @@
 //! Kafka unreachable: the service stays ready, spools callbacks in time, and recovers without a restart.
 
-use test_support::{Bridge, Request, TIMEOUT, kafka::Broker, wait_for};
+use test_support::{Bridge, PATIENT, Request, TIMEOUT, kafka::Broker, wait_for};
 
 /// An address on which no process listens.
 const NOWHERE: &str = "127.0.0.1:1";
@@ -36,7 +36,7 @@ fn forged_callbacks_are_rejected_with_and_without_kafka() {
 fn events_are_published_in_order_after_an_outage_of_kafka() {
     let mut kafka = Broker::start("outage", &[]);
     let bootstrap = kafka.bootstrap().to_owned();
-    let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", &bootstrap), ("KAFKA_ACK_TIMEOUT_MS", "13000")]);
+    let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", &bootstrap), PATIENT]);
     bridge.wait_until_publishing();
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     // The end of the connection is noticed at once.

@@ -130,9 +130,8 @@ fn paths_of_a_scanner_are_not_found_and_count_nowhere() {
         assert_eq!(bridge.send(&sent_to(path, path)).status, 404, "{path}");
     }
     assert_eq!(counts(), before);
-    assert_eq!(bridge.send(&Request::change("draft")).status, 204);
-    bridge.wait_for_lines("callback", 1);
-    assert_eq!(bridge.lines_of_requests().len(), 1, "{:?}", bridge.lines_of_requests());
+    let lines = bridge.lines_of_requests();
+    assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
 #[test]

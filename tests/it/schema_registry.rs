@@ -9,7 +9,7 @@ mod outages;
 mod registering;
 mod rejected_notices;
 
-use test_support::{Bridge, Request, kafka::broker, registry::registry, wait_for};
+use test_support::{Bridge, PATIENT, Request, kafka::broker, registry::registry, wait_for};
 
 const AVRO: (&str, &str) = ("KAFKA_VALUE_FORMAT", "avro");
 const STRUCTURED: (&str, &str) = ("CE_MODE", "structured");
@@ -24,11 +24,7 @@ fn registered(variables: &[(&str, &str)]) -> Bridge {
 
 /// Starts the program with a registry at this URL, and waits until it can use Kafka, but not for the registry.
 fn with_registry_at(url: &str, variables: &[(&str, &str)]) -> Bridge {
-    let usual = [
-        ("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()),
-        ("KAFKA_ACK_TIMEOUT_MS", "13000"),
-        ("SCHEMA_REGISTRY_URL", url),
-    ];
+    let usual = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), PATIENT, ("SCHEMA_REGISTRY_URL", url)];
     let bridge = Bridge::launch(&[&usual, variables].concat());
     wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
     bridge

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use test_support::{
-    ACCOUNT, Bridge, Load, Request,
+    ACCOUNT, Bridge, Load, PATIENT, Request,
     kafka::{Broker, broker},
     machine::Machine,
     name_server::NameServer,
@@ -45,7 +45,7 @@ impl Time {
 
 /// The variables of a program with an acknowledgement timeout longer than a stop may take.
 fn with_long_ack_timeout(bootstrap: &str) -> Vec<(&str, &str)> {
-    [&[("KAFKA_BOOTSTRAP_SERVERS", bootstrap), ("KAFKA_ACK_TIMEOUT_MS", "13000")][..], &SHORT.variables()].concat()
+    [&[("KAFKA_BOOTSTRAP_SERVERS", bootstrap), PATIENT][..], &SHORT.variables()].concat()
 }
 
 #[test]

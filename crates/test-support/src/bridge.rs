@@ -22,6 +22,10 @@ use super::{
     wait_for,
 };
 
+/// An acknowledgement timeout for tests that are not about a slow Kafka. On a busy machine every Kafka is slow, and with a shorter one the
+/// program spools a record, and may publish it twice.
+pub const PATIENT: (&str, &str) = ("KAFKA_ACK_TIMEOUT_MS", "13000");
+
 /// `trusthub-bridge serve` on free ports, with its own topics and spool. It is killed when the value is dropped.
 pub struct Bridge {
     /// A command that runs the program, which is appended to it; empty when the program runs directly.
@@ -50,12 +54,9 @@ impl Bridge {
         Self::start_with(&[])
     }
 
-    /// The same with additional variables.
-    ///
-    /// The shared Kafka has much to do and may need seconds for a record. The acknowledgement timeout is so long that the
-    /// program does not spool it, unless a test sets its own.
+    /// The same with additional variables. It is [`PATIENT`] unless these set another acknowledgement timeout.
     pub fn start_with(variables: &[(&str, &str)]) -> Self {
-        let usual = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), ("KAFKA_ACK_TIMEOUT_MS", "13000")];
+        let usual = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), PATIENT];
         let bridge = Self::launch(&[&usual, variables].concat());
         bridge.wait_until_publishing();
         bridge
@@ -215,20 +216,30 @@ impl Bridge {
 
     /// The log lines with this message so far.
     pub fn lines(&self, message: &str) -> Vec<Value> {
-        let lines = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        lines.filter(|line| line["message"] == message).collect()
+        self.json_lines().filter(|line| line["message"] == message).collect()
     }
 
-    /// The log lines so far that requests to the port for callbacks caused.
+    fn json_lines(&self) -> impl Iterator<Item = Value> {
+        self.log().into_iter().filter_map(|line| serde_json::from_str(&line).ok())
+    }
+
+    /// How often the program has created this topic.
+    pub fn creations_of(&self, topic: &str) -> usize {
+        self.lines("created the topic").iter().filter(|line| line["topic"] == topic).count()
+    }
+
+    /// The log lines so far that requests to the port for callbacks caused. The last one is that of a callback that this sends,
+    /// so that none is missing.
     pub fn lines_of_requests(&self) -> Vec<Value> {
         const ON_THEIR_PATH: [&str; 5] = ["http_server", "receive", "pipeline", "deliver", "traces"];
-        let lines = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        assert_eq!(self.send(&Request::change("draft")).status, 204);
+        self.wait_for_lines("callback", 1);
         let is_on_their_path = |line: &Value| {
             let mut modules = line["target"].as_str().unwrap_or_default().split("::");
             let is_own = modules.next() == Some("trusthub_bridge");
             !is_own || modules.next().is_some_and(|module| ON_THEIR_PATH.contains(&module))
         };
-        lines.filter(is_on_their_path).collect()
+        self.json_lines().filter(is_on_their_path).collect()
     }
 
     /// The log lines with this message, once there are at least this many. The program writes a line some milliseconds after

@@ -142,6 +142,18 @@ impl DevEnvironment {
     pub(super) async fn next_record(&self) -> ConsumedRecord {
         next_of(&self.topic_tail).await
     }
+
+    /// The same for a step of the scenario, without repeats: a slow machine may need the spool, and a record may then arrive twice
+    /// with one id. `known` has the ids so far. Returns the record with its id.
+    pub(super) async fn next_new_record(&self, known: &[String]) -> Result<(String, ConsumedRecord), Failure> {
+        loop {
+            let record = in_time("event", self.next_record()).await?;
+            let id = record.headers.get("ce_id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+            if !known.contains(&id) {
+                return Ok((id, record));
+            }
+        }
+    }
 }
 
 /// Waits for the next record of these topics, also while Kafka does not answer.

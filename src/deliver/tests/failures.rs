@@ -99,9 +99,7 @@ async fn spooled_records_too_old_for_their_topic_do_not_block_the_spool() {
     fixture.kafka.state.lock().unwrap().oldest = Some(publish::current_time());
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     fixture.wait_until_written(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    fixture
-        .wait_until("records are published directly", || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct)
-        .await;
+    fixture.wait_until_direct().await;
     assert_eq!(fixture.metrics.spool.parked.get(), 0);
     let rejected = fixture.kafka.state.lock().unwrap().rejected_as_too_old;
     assert!(rejected <= 2, "{rejected} attempts show that the topic takes none of the 50 records with their own time");
@@ -191,9 +189,7 @@ async fn rejected_event_blocks_nothing_without_a_dead_letter_topic() {
     assert_eq!(fixture.submit_in_task("c").await.unwrap(), Ok(Durability::Spooled));
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     fixture.wait_until_written_once(&["a", "b", "c"]).await;
-    fixture
-        .wait_until("records are published directly", || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct)
-        .await;
+    fixture.wait_until_direct().await;
     assert_eq!(fixture.metrics.spool.parked.get(), 2);
 
     fixture.kafka.state.lock().unwrap().dead_letters_fail = None;

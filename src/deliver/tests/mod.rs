@@ -82,6 +82,11 @@ impl Fixture {
         tokio::time::timeout(Duration::from_secs(180), waiting).await.unwrap_or_else(|_| panic!("{what}"));
     }
 
+    async fn wait_until_direct(&self) {
+        let is_direct = || self.deliver.dispatcher.mode() == DeliveryMode::Direct;
+        self.wait_until("records are published directly", is_direct).await;
+    }
+
     async fn wait_until_written(&self, expected: &[&str]) {
         let expected: Vec<_> = expected.iter().map(|text| quoted(text)).collect();
         self.wait_until(&format!("{expected:?} in Kafka"), || self.kafka.written() == expected).await;
@@ -201,11 +206,7 @@ async fn overdue_records_are_spooled_and_published_later_in_their_order() {
     );
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     fixture.wait_until_written(&["a", "b", "c", "d"]).await;
-    fixture
-        .wait_until("records are published directly again", || {
-            fixture.deliver.dispatcher.mode() == DeliveryMode::Direct
-        })
-        .await;
+    fixture.wait_until_direct().await;
     assert_eq!(fixture.submit_in_task("e").await.unwrap(), Ok(Durability::Published));
     fixture.wait_until_written(&["a", "b", "c", "d", "e"]).await;
     assert_eq!(fixture.metrics.spool.failovers.of(PublishFailure::TimedOut).get(), 1);

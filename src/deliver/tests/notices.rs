@@ -106,9 +106,7 @@ async fn new_notice_does_not_pass_a_parked_one_of_its_profile() {
     set_without_id(&fixture, Some(DataSchema::ProfileDescribed), true);
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     fixture.wait_until_written(&["a"]).await;
-    fixture
-        .wait_until("records are published directly", || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct)
-        .await;
+    fixture.wait_until_direct().await;
     assert_eq!(submit(&fixture, deletion("q", "another")).await.unwrap(), Ok(Durability::Published));
     assert_eq!(submit(&fixture, deletion("p", "deleted")).await.unwrap(), Ok(Durability::Spooled));
     set_without_id(&fixture, None, false);
@@ -126,9 +124,7 @@ async fn failing_dead_letter_does_not_let_a_deletion_pass_a_parked_description()
     set_without_id(&fixture, Some(DataSchema::ProfileDescribed), true);
     fixture.kafka.set_behavior(Behavior::Acknowledge);
     fixture.wait_until_written_once(&["a"]).await;
-    fixture
-        .wait_until("records are published directly", || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct)
-        .await;
+    fixture.wait_until_direct().await;
     assert_eq!(fixture.metrics.spool.parked.get(), 2);
     let refused = || fixture.kafka.state.lock().unwrap().refused_without_id;
     let before = refused();

@@ -22,11 +22,6 @@ async fn wait_until_renewing(fixture: &Fixture) {
     fixture.wait_until("the renewal begins", is_renewing).await;
 }
 
-async fn wait_until_direct(fixture: &Fixture) {
-    let is_direct = || fixture.deliver.dispatcher.mode() == DeliveryMode::Direct;
-    fixture.wait_until("records are published directly", is_direct).await;
-}
-
 #[tokio::test]
 async fn producer_is_replaced_when_kafka_has_acknowledged_what_it_holds() {
     let fixture = Fixture::open("renewal", LONG);
@@ -98,7 +93,7 @@ async fn renewal_ends_the_pause_of_an_outage() {
     fixture.kafka.offer_renewal();
     fixture.wait_until("the producer is replaced", || renewals(&fixture) == (1, 0)).await;
     fixture.kafka.set_behavior(Behavior::Acknowledge);
-    wait_until_direct(&fixture).await;
+    fixture.wait_until_direct().await;
     assert_eq!(fixture.kafka.written_once(), ["a"].map(quoted));
     assert_eq!(fixture.submit_in_task("b").await.unwrap(), Ok(Durability::Published));
     fixture.close().await;
@@ -110,7 +105,7 @@ async fn renewal_without_records_replaces_the_producer_at_once() {
     for renewed in 1..=3 {
         fixture.kafka.offer_renewal();
         fixture.wait_until("the producer is replaced", || renewals(&fixture) == (renewed, 0)).await;
-        wait_until_direct(&fixture).await;
+        fixture.wait_until_direct().await;
     }
     assert_eq!(fixture.submit_in_task("a").await.unwrap(), Ok(Durability::Published));
     assert!(fixture.spool.is_empty(), "the spool was not used");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use test_support::{
-    ACCOUNT, Bridge, PROFILE, Request, TIMEOUT,
+    ACCOUNT, Bridge, PATIENT, PROFILE, Request, TIMEOUT,
     kafka::{AuditedBroker, Permission, USER, USER_PASSWORD, unique_topic},
     simulator::Simulator,
 };
@@ -71,7 +71,7 @@ impl Release {
     fn serve(&self, kafka: &AuditedBroker, variables: &[(&str, &str)]) -> Bridge {
         let usual = [
             ("KAFKA_BOOTSTRAP_SERVERS", kafka.broker().bootstrap()),
-            ("KAFKA_ACK_TIMEOUT_MS", "13000"),
+            PATIENT,
             ("KAFKA_TOPIC", &self.events),
             ("KAFKA_DEAD_LETTER_TOPIC", &self.dead_letters),
             ("KAFKA_PROFILES_TOPIC", self.states.as_deref().unwrap_or("")),

@@ -50,6 +50,15 @@ fn safe_page(bridge: &Bridge, target: &str) -> Answer {
     answer
 }
 
+/// Starts a service that may not create topics, with one of events that has three partitions, and one of dead letters.
+fn start_on_existing_topics(variables: &[(&str, &str)]) -> Bridge {
+    let (events, dead_letters) = (unique_topic("events"), unique_topic("dead-letters"));
+    broker().create_topic(&events, 3);
+    broker().create_topic(&dead_letters, 1);
+    let own = [("KAFKA_TOPIC", &*events), ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters), ("KAFKA_CREATE_TOPICS", "false")];
+    start_with(&[&own, variables].concat())
+}
+
 #[test]
 fn pages_follow_an_onboarding_and_escape_what_callbacks_say() {
     let bridge = start_with(&[]);
@@ -161,14 +170,7 @@ fn states_that_are_not_available_say_why_and_come_later() {
         assert!(answer.status == 503 && answer.body.contains("KAFKA_PROFILES_TOPIC is empty"), "{answer:?}");
     }
 
-    let (events, dead_letters) = (unique_topic("events"), unique_topic("dead-letters"));
-    broker().create_topic(&events, 3);
-    broker().create_topic(&dead_letters, 1);
-    let bridge = start_with(&[
-        ("KAFKA_TOPIC", &events),
-        ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters),
-        ("KAFKA_CREATE_TOPICS", "false"),
-    ]);
+    let bridge = start_on_existing_topics(&[]);
     let missing = format!("topic {} does not exist", bridge.profiles_topic);
     wait_for("the page names the topic", || get(&bridge, "/profiles").body.contains(&missing).then_some(()));
     assert_eq!(get(&bridge, "/profiles").status, 503);
@@ -183,17 +185,9 @@ fn index_follows_tombstones_added_partitions_and_a_new_topic() {
     let states = unique_topic("profiles");
     let create = |partitions| broker().create_topic_with(&states, partitions, &[("cleanup.policy", "compact")]);
     create(2);
-    let (events, dead_letters) = (unique_topic("events"), unique_topic("dead-letters"));
-    broker().create_topic(&events, 3);
-    broker().create_topic(&dead_letters, 1);
     // The topic of the events has three partitions, so the service does not write to this one. It must not create the
     // deleted topic either.
-    let bridge = start_with(&[
-        ("KAFKA_PROFILES_TOPIC", &states),
-        ("KAFKA_TOPIC", &events),
-        ("KAFKA_DEAD_LETTER_TOPIC", &dead_letters),
-        ("KAFKA_CREATE_TOPICS", "false"),
-    ]);
+    let bridge = start_on_existing_topics(&[("KAFKA_PROFILES_TOPIC", &states)]);
     let name = |number: usize| format!("Shop {number} </bdi><script>alert(1)</script>");
     let put = |partition: i32, number: usize| publish(&states, partition, number, Some(&name(number)));
     put(0, 1);

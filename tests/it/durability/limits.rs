@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
 
-use test_support::{Bridge, Load, PUBLIC_URL, Request, TOKEN, kafka::Broker, program, wait_for};
+use test_support::{Bridge, Load, PATIENT, PUBLIC_URL, Request, TOKEN, kafka::Broker, program, wait_for};
 
 use super::{NOWHERE, SOME, settings, without_kafka};
 
@@ -13,7 +13,7 @@ const SMALL: (&str, &str) = ("SPOOL_MAX_BYTES", "65536");
 fn full_spool_is_answered_503_until_kafka_has_taken_records() {
     let mut kafka = Broker::not_started("full");
     // Long: with a spool this small, a second without an acknowledgement would fill it again.
-    let own = [("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()), ("KAFKA_ACK_TIMEOUT_MS", "13000"), SMALL];
+    let own = [("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()), PATIENT, SMALL];
     let bridge = Bridge::launch(&own);
     bridge.wait_until_ready();
     assert_eq!(bridge.metric("trusthub_spool_capacity_bytes"), 65_536.0);

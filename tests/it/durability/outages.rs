@@ -65,7 +65,7 @@ fn kafka_that_starts_late_gets_every_event() {
 fn deleted_topic_is_created_again_and_gets_every_later_event() {
     let kafka = broker();
     let bridge = publishing_to(kafka);
-    let created = || bridge.lines("created the topic").iter().filter(|line| line["topic"] == *bridge.topic).count();
+    let created = || bridge.creations_of(&bridge.topic);
     wait_for("the topic is created", || (created() == 1).then_some(()));
     let load = Load::start(bridge.public);
     load.wait_for_answers(SOME);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use test_support::{
-    ACCOUNT, Bridge, PROFILE, Request,
+    ACCOUNT, Bridge, PATIENT, PROFILE, Request,
     kafka::{Record, broker, unique_topic},
 };
 
@@ -37,7 +37,7 @@ fn oversized_event_does_not_block_the_spool() {
     assert!(bridge.wait().success());
     // Before the drain: it would park the dead letter until the topic exists.
     broker().create_topic(&bridge.dead_letter_topic, 1);
-    bridge.restart(&[("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), ("KAFKA_ACK_TIMEOUT_MS", "13000")]);
+    bridge.restart(&[("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), PATIENT]);
     bridge.wait_until_drained();
     assert_only_the_large_one_is_dead_lettered(&bridge);
 }

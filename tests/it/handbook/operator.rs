@@ -14,7 +14,7 @@ use std::{
 };
 
 use test_support::{
-    PUBLIC_URL, Request, TIMEOUT, TOKEN,
+    PATIENT, PUBLIC_URL, Request, TIMEOUT, TOKEN,
     kafka::{broker, free_port, unique_topic},
     lines_of, project_root, wait_for,
 };
@@ -92,11 +92,12 @@ impl OperatorMachine {
         let (public, admin) = (self.public, self.admin);
         let (spool, topic, dead_letters) = (self.path("spool"), &self.topic, &self.dead_letter_topic);
         let (kafka, spool) = (broker().bootstrap(), spool.display());
+        let (ack_timeout, milliseconds) = PATIENT;
         let lines = format!(
             "HTTP_BIND={public}\nADMIN_BIND={admin}\nPUBLIC_URL={PUBLIC_URL}\nTWILIO_AUTH_TOKEN={TOKEN}\nSPOOL_DIR={spool}\n\
              KAFKA_BOOTSTRAP_SERVERS={kafka}\nKAFKA_TOPIC={topic}\nKAFKA_DEAD_LETTER_TOPIC={dead_letters}\n\
              KAFKA_PROFILES_TOPIC=profiles-of-{topic}\n\
-             KAFKA_TOPIC_PARTITIONS=3\nKAFKA_ACK_TIMEOUT_MS=13000\nSHUTDOWN_DELAY_SECS=0\nLOG_FORMAT=json\n"
+             KAFKA_TOPIC_PARTITIONS=3\n{ack_timeout}={milliseconds}\nSHUTDOWN_DELAY_SECS=0\nLOG_FORMAT=json\n"
         );
         fs::write(self.path("bridge.env"), lines).unwrap();
     }
@@ -111,7 +112,7 @@ impl OperatorMachine {
 
     /// Ends an outage that began with Kafka at [`UNREACHABLE`].
     pub(super) fn make_kafka_reachable(&mut self) {
-        for (name, value) in [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), ("KAFKA_ACK_TIMEOUT_MS", "13000")] {
+        for (name, value) in [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), PATIENT] {
             self.change_environment(name, value);
             self.set(name, value);
         }

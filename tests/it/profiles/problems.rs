@@ -72,8 +72,7 @@ fn state_topic_that_was_deleted_is_created_again_from_the_events() {
     let bridge = Bridge::start();
     announce_all(&bridge, 10, &["pending-review", "in-review"]);
     wait_for_states(&bridge);
-    let created =
-        || bridge.lines("created the topic").iter().filter(|line| line["topic"] == *bridge.profiles_topic).count();
+    let created = || bridge.creations_of(&bridge.profiles_topic);
     wait_for("the topic is created", || (created() == 1).then_some(()));
     broker().delete_topic(&bridge.profiles_topic);
     announce_all(&bridge, 10, &["twilio-approved"]);

@@ -43,7 +43,7 @@ fn event_topic_may_be_replaced_while_the_service_runs() {
     let bridge = Bridge::start();
     announce_all(&bridge, PROFILES, &["pending-review", "in-review", "twilio-rejected"]);
     wait_for_states(&bridge);
-    let created = || bridge.lines("created the topic").iter().filter(|line| line["topic"] == *bridge.topic).count();
+    let created = || bridge.creations_of(&bridge.topic);
     wait_for("the topic is created", || (created() == 1).then_some(()));
     broker().delete_topic(&bridge.topic);
     wait_for("the service creates the topic again", || (created() == 2).then_some(()));

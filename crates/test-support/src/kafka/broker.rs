@@ -208,8 +208,9 @@ impl Broker {
 
     /// Waits until no transaction on the topic is open. Kafka answers the end of a transaction before it is in all partitions.
     pub fn wait_until_committed(&self, topic: &str) {
-        let uncommitted = records::consumer(self.client.clone().set("isolation.level", "read_uncommitted").clone());
-        let consumers = [self.consumer(), uncommitted];
+        let mut uncommitted = self.client.clone();
+        uncommitted.set("isolation.level", "read_uncommitted");
+        let consumers = [self.consumer(), records::consumer(uncommitted)];
         let partitions = records::partitions(&consumers[0], topic, Instant::now() + REQUEST_TIMEOUT);
         for partition in partitions {
             wait_for("the transaction has ended", || {
