@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -66,6 +66,8 @@ pub(super) struct DeliveryContext {
     pub(super) is_in_use: AtomicBool,
     /// Whether the brokers have rejected the credentials since they last acknowledged a record.
     pub(super) is_rejected: AtomicBool,
+    /// The number of records that the client holds.
+    pub(super) records: AtomicUsize,
     /// Whether the login is that of Amazon MSK.
     pub(super) is_msk_iam: bool,
 }
@@ -149,6 +151,8 @@ impl ProducerContext for DeliveryContext {
             }
             Err((error, _message)) => Err(self.reporter.report_failure(destination, error)),
         };
+        // First, because a failed record leads to a purge, which is not needed for this record any more.
+        self.records.fetch_sub(1, Relaxed);
         completion.complete(result);
     }
 }

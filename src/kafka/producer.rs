@@ -3,7 +3,7 @@
 //! | Call into librdkafka | Thread | Bound |
 //! |---|---|---|
 //! | `rd_kafka_producev` | the callback's or the failover task's; under the dispatcher's lock | does not wait: it queues the record, and a full queue is an error |
-//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for every connection, including its name lookup. Callers wait at most half a second before they proceed without Kafka |
+//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for every connection, including its name lookup. Not called while the client holds no records. Callers wait at most half a second before they proceed without Kafka |
 //! | `rd_kafka_new` and `rd_kafka_destroy` of a replaced producer | its own, `kafka-renew` | none; a replacement waits until the previous one has ended |
 //! | `rd_kafka_new` with new credentials | see [`renewal`](super::renewal) | none |
 //! | `rd_kafka_flush` and `rd_kafka_destroy` at shutdown | its own, `kafka-close` | the rest of `SHUTDOWN_TIMEOUT_SECS`; after that the process exits without them |
@@ -13,7 +13,7 @@ use std::{
     mem,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant, SystemTime},
 };
@@ -183,6 +183,7 @@ fn create_producer(
         cause: Mutex::default(),
         is_in_use: AtomicBool::new(false),
         is_rejected: AtomicBool::new(false),
+        records: AtomicUsize::new(0),
         is_msk_iam: matches!(security, Security::Sasl { login: SaslLogin::MskIam(_), .. }),
     };
     client_config::producer_with(kafka, security).create_with_context(context).map(Arc::new)
@@ -195,8 +196,12 @@ impl SharedProducer {
     }
 
     fn purge(&self) {
-        let _operation = self.reporter.metrics.operations.begin(Operation::KafkaPurge);
         let producer = Arc::clone(&self.producer());
+        // Otherwise a service without callbacks would spool the next ones for as long as a name server does not answer.
+        if producer.context().records.load(Relaxed) == 0 {
+            return;
+        }
+        let _operation = self.reporter.metrics.operations.begin(Operation::KafkaPurge);
         producer.purge(PurgeConfig::default().queue().inflight());
     }
 
@@ -257,8 +262,12 @@ impl Sink for KafkaSink {
         };
         // Sent under the lock: a cloned reference could become the last one, and dropping it would destroy the producer
         // here.
-        let sent = self.shared.producer().send(message);
-        sent.map_err(|(error, _record)| reporter.report_failure(destination, &error))
+        let producer = self.shared.producer();
+        producer.context().records.fetch_add(1, Relaxed);
+        producer.send(message).map_err(|(error, _record)| {
+            producer.context().records.fetch_sub(1, Relaxed);
+            reporter.report_failure(destination, &error)
+        })
     }
 
     fn can_encode(&self, schema: DataSchema) -> bool {

@@ -44,9 +44,10 @@ fn topic_rejected_by_the_broker_is_reported_with_the_requested_settings() {
     assert!(line.contains("the number of brokers is 1: set KAFKA_TOPIC_REPLICATION to at most that number"), "{line}");
 }
 
-/// Each rejection uses one client for its request. No client can be closed while its threads look up a name.
+/// Each rejection uses one client for its request. No client can be closed while its threads look up a name, and a producer that
+/// holds records cannot be purged.
 #[test]
-fn hanging_lookups_stop_no_probe_and_accumulate_no_clients() {
+fn hanging_lookups_stop_no_probe_accumulate_no_clients_and_prolong_no_outage() {
     const HANGING: u16 = 9;
     let machine = Machine::new();
     machine.hang_lookups_of(HANGING, Duration::from_secs(600));
