@@ -66,7 +66,8 @@ pub(super) struct DeliveryContext {
     pub(super) is_in_use: AtomicBool,
     /// Whether the brokers have rejected the credentials since they last acknowledged a record.
     pub(super) is_rejected: AtomicBool,
-    /// The number of records that the client holds.
+    /// The number of records that were handed over and whose results were not reported. librdkafka's own number also includes
+    /// errors that wait to be polled, and records whose results are being reported.
     pub(super) records: AtomicUsize,
     /// Whether the login is that of Amazon MSK.
     pub(super) is_msk_iam: bool,
@@ -151,7 +152,7 @@ impl ProducerContext for DeliveryContext {
             }
             Err((error, _message)) => Err(self.reporter.report_failure(destination, error)),
         };
-        // First, because a failed record leads to a purge, which is not needed for this record any more.
+        // Before the completion: a failed record leads to a purge, which this record no longer needs.
         self.records.fetch_sub(1, Relaxed);
         completion.complete(result);
     }

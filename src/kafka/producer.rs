@@ -3,13 +3,14 @@
 //! | Call into librdkafka | Thread | Bound |
 //! |---|---|---|
 //! | `rd_kafka_producev` | the callback's or the failover task's; under the dispatcher's lock | does not wait: it queues the record, and a full queue is an error |
-//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for every connection, including its name lookup. Not called while the client holds no records. Callers wait at most half a second before they proceed without Kafka |
-//! | `rd_kafka_new` and `rd_kafka_destroy` of a replaced producer | its own, `kafka-renew` | none; a replacement waits until the previous one has ended |
+//! | `rd_kafka_purge` | its own, `kafka-purge` | none: it waits for every connection, including its name lookup. [`Sink::purge`] does not call it while the client holds no records. Callers wait at most half a second before they proceed without Kafka |
+//! | `rd_kafka_new`, and `rd_kafka_purge` and `rd_kafka_destroy` of a replaced producer | its own, `kafka-renew` | none; a replacement waits until the previous one has ended |
 //! | `rd_kafka_new` with new credentials | see [`renewal`](super::renewal) | none |
-//! | `rd_kafka_flush` and `rd_kafka_destroy` at shutdown | its own, `kafka-close` | the rest of `SHUTDOWN_TIMEOUT_SECS`; after that the process exits without them |
+//! | `rd_kafka_flush`, `rd_kafka_purge` and `rd_kafka_destroy` at shutdown | its own, `kafka-close` | the rest of `SHUTDOWN_TIMEOUT_SECS`; after that the process exits without them |
 //! | delivery reports, log and error callbacks | librdkafka's polling thread | they take the dispatcher's lock or a short lock of their own, and never wait |
 
 use std::{
+    future::ready,
     mem,
     sync::{
         Arc,
@@ -196,12 +197,8 @@ impl SharedProducer {
     }
 
     fn purge(&self) {
-        let producer = Arc::clone(&self.producer());
-        // Otherwise a service without callbacks would spool the next ones for as long as a name server does not answer.
-        if producer.context().records.load(Relaxed) == 0 {
-            return;
-        }
         let _operation = self.reporter.metrics.operations.begin(Operation::KafkaPurge);
+        let producer = Arc::clone(&self.producer());
         producer.purge(PurgeConfig::default().queue().inflight());
     }
 
@@ -262,12 +259,13 @@ impl Sink for KafkaSink {
         };
         // Sent under the lock: a cloned reference could become the last one, and dropping it would destroy the producer
         // here.
-        let producer = self.shared.producer();
-        producer.context().records.fetch_add(1, Relaxed);
-        producer.send(message).map_err(|(error, _record)| {
-            producer.context().records.fetch_sub(1, Relaxed);
-            reporter.report_failure(destination, &error)
-        })
+        let sent = {
+            let producer = self.shared.producer();
+            let records = &producer.context().records;
+            records.fetch_add(1, Relaxed);
+            producer.send(message).inspect_err(|_| _ = records.fetch_sub(1, Relaxed))
+        };
+        sent.map_err(|(error, _record)| reporter.report_failure(destination, &error))
     }
 
     fn can_encode(&self, schema: DataSchema) -> bool {
@@ -279,6 +277,10 @@ impl Sink for KafkaSink {
     }
 
     fn purge(&self) -> BackgroundCall {
+        // Otherwise, after an outage without callbacks, the next ones would be spooled until a hanging name lookup ends.
+        if self.shared.producer().context().records.load(Relaxed) == 0 {
+            return Box::pin(ready(()));
+        }
         let shared = Arc::clone(&self.shared);
         start_with_retries("kafka-purge", move || {
             let shared = Arc::clone(&shared);

@@ -76,10 +76,11 @@ pub(crate) trait Sink: Send + Sync {
     /// not answered rejects nothing.
     fn is_schema_rejected(&self, schema: DataSchema) -> bool;
 
-    /// Discards every record that is not acknowledged yet. Starts immediately, on a thread of its own.
+    /// Discards every record that is not acknowledged yet. Starts immediately, on a thread of its own; if there is no such
+    /// record, it has returned already.
     ///
-    /// A client that holds records waits for all its connections, including one that is looking up a name, so the call can
-    /// take as long as a name server does not answer. Most records still complete immediately. After the call has returned, all records
+    /// The client waits for all its connections, including one that is looking up a name, so the call can take as long
+    /// as a name server does not answer. Most records still complete immediately. After the call has returned, all records
     /// have completed or complete within milliseconds, and no record that was handed over before can be written later.
     /// A record that is handed over *during* the call may be purged or overtaken, so wait for the end of the call
     /// first.

@@ -184,7 +184,7 @@ fn half_written_accounts_file_keeps_the_previous_keys() {
     let bridge = with_accounts(&file);
     assert_eq!(bridge.metric(FAILED), 0.0);
     let whole = json!({ ACCOUNT: ["after", "before"], sid(2): ["another"] }).to_string();
-    folder.write("accounts", &whole[..whole.len() - 3]);
+    folder.replace("accounts", &whole[..whole.len() - 3]);
     wait_for("the failure is reported", || (bridge.metric(FAILED) == 1.0).then_some(()));
     assert_eq!([status(&bridge, "before"), status(&bridge, "after")], [204, 403]);
     folder.replace("accounts", &whole);

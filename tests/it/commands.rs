@@ -108,9 +108,11 @@ fn healthcheck_asks_the_admin_port() {
         wait_for("healthy", || (run(command, &[("ADMIN_BIND", &admin)]).0 == Some(0)).then_some(()));
     }
     wait_for("the spool is full", || (bridge.send(&Request::change("draft")).status == 503).then_some(()));
-    let (code, _, stderr) = run(&["healthcheck", "--ready"], &[("ADMIN_BIND", &admin)]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("503"), "{stderr}");
+    wait_for("not ready", || {
+        let (code, _, stderr) = run(&["healthcheck", "--ready"], &[("ADMIN_BIND", &admin)]);
+        assert_eq!(code, Some(1), "{stderr}");
+        stderr.contains("503").then_some(())
+    });
     drop(bridge);
     assert_eq!(run(&["healthcheck"], &[("ADMIN_BIND", &admin)]).0, Some(1));
 }

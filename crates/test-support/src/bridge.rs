@@ -223,13 +223,20 @@ impl Bridge {
         self.log().into_iter().filter_map(|line| serde_json::from_str(&line).ok())
     }
 
+    /// The outages that the program has logged since it reached Kafka for the first time.
+    pub fn outages(&self) -> Vec<Value> {
+        let reached = |line: &Value| line["message"] == "reached Kafka";
+        let lines = self.json_lines().skip_while(|line| !reached(line));
+        lines.filter(|line| line["message"] == "Kafka does not accept records; they are spooled").collect()
+    }
+
     /// How often the program has created this topic.
     pub fn creations_of(&self, topic: &str) -> usize {
         self.lines("created the topic").iter().filter(|line| line["topic"] == topic).count()
     }
 
-    /// The log lines so far that requests to the port for callbacks caused. The last one is that of a callback that this sends,
-    /// so that none is missing.
+    /// The log lines so far that requests to the port for callbacks caused; an outage is not one of them. The last one is that
+    /// of a callback that this sends, so that none is missing.
     pub fn lines_of_requests(&self) -> Vec<Value> {
         const ON_THEIR_PATH: [&str; 5] = ["http_server", "receive", "pipeline", "deliver", "traces"];
         assert_eq!(self.send(&Request::change("draft")).status, 204);
@@ -239,7 +246,8 @@ impl Bridge {
             let is_own = modules.next() == Some("trusthub_bridge");
             !is_own || modules.next().is_some_and(|module| ON_THEIR_PATH.contains(&module))
         };
-        self.json_lines().filter(is_on_their_path).collect()
+        let is_outage = |line: &Value| line["target"] == "trusthub_bridge::deliver::failover";
+        self.json_lines().filter(|line| is_on_their_path(line) && !is_outage(line)).collect()
     }
 
     /// The log lines with this message, once there are at least this many. The program writes a line some milliseconds after

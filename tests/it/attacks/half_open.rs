@@ -61,13 +61,16 @@ fn half_heads_on_both_ports_cost_little_and_delay_nothing() {
     let mut floods = [Flood::open(bridge.admin, "/livez"), Flood::open(bridge.public, PATH)];
     // The program answers this only after it has read all heads, about 170 MB.
     ask(&bridge, 1);
-    let slowest = (2..41).map(|number| {
+    let times = (2..41).map(|number| {
         floods.iter_mut().for_each(Flood::renew);
         let began = Instant::now();
         ask(&bridge, number);
         began.elapsed()
     });
-    let slowest = slowest.max().unwrap();
+    let mut times: Vec<_> = times.collect();
+    times.sort();
+    // A sync of a busy disk can delay a few answers. Half heads that delay requests would delay all of them.
+    let slowest = times[times.len() - 4];
     let (more_memory, more_descriptors) = (self::memory(&bridge) - memory, self::descriptors(&bridge) - descriptors);
     assert!(slowest < PROMPT, "{slowest:?}");
     // 64 connections of the admin port and 192 of the public one, each with 140 KiB and two descriptors.

@@ -66,13 +66,14 @@ fn deleted_topic_is_created_again_and_gets_every_later_event() {
     let kafka = broker();
     let bridge = publishing_to(kafka);
     let created = || bridge.creations_of(&bridge.topic);
-    wait_for("the topic is created", || (created() == 1).then_some(()));
+    bridge.wait_for_log("reached Kafka");
+    let before = created();
     let load = Load::start(bridge.public);
     load.wait_for_answers(SOME);
     kafka.delete_topic(&bridge.topic);
-    wait_for("the topic is deleted", || (!kafka.has_topic(&bridge.topic) || created() > 1).then_some(()));
+    wait_for("the topic is deleted", || (!kafka.has_topic(&bridge.topic) || created() > before).then_some(()));
     let deleted = Instant::now();
-    load.run_while(|| created() == 1);
+    load.run_while(|| created() == before);
     load.wait_for_answers(SOME);
     let ledger = load.stop();
     assert_eq!(ledger.answers(), [Some(204)].into());

@@ -9,7 +9,7 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use test_support::{
-    Bridge, Request, TIMEOUT,
+    Bridge, PATIENT, Request, TIMEOUT,
     kafka::{FaultProxy, Record, unique_topic},
     machine::Machine,
     proxy::Fault,
@@ -97,7 +97,7 @@ fn is_an_outage_while_the_clock_is_wrong(offset: i64) {
 /// A program whose network to Kafka is cut, with two callbacks spooled for longer than the topic allows.
 fn with_records_too_old(proxy: &FaultProxy) -> Bridge {
     let topic = topic_with_limit(LIMIT_MS);
-    let bridge = publishing_to(&proxy.bootstrap(), &[("KAFKA_TOPIC", &topic)]);
+    let bridge = publishing_to(&proxy.bootstrap(), &[("KAFKA_TOPIC", &topic), PATIENT]);
     cut(proxy, &bridge);
     for status in ["draft", "in-review"] {
         assert_eq!(bridge.send(&Request::change(status)).status, 204);

@@ -6,7 +6,7 @@ use test_support::{
     wait_for,
 };
 
-use super::{CALLBACKS, NOT_RENEWED, OUTAGE, RENEWED, REPLACED, assert_complete, launch, reloads};
+use super::{CALLBACKS, NOT_RENEWED, RENEWED, REPLACED, assert_complete, launch, reloads};
 
 /// Waits until the last line about credentials that were refused has this text.
 fn wait_for_refusal(bridge: &Bridge, text: &str) {
@@ -57,5 +57,5 @@ fn certificate_of_a_user_who_may_not_write_is_refused() {
 
     assert_complete(load, &bridge, &kafka);
     assert_eq!(reloads(&bridge, "success"), 1.0);
-    assert!(bridge.lines(OUTAGE).is_empty(), "{:?}", bridge.lines(OUTAGE));
+    assert!(bridge.outages().is_empty(), "{:?}", bridge.outages());
 }
