@@ -31,7 +31,7 @@ fn assert_recovers(bridge: &Bridge) {
     bridge.wait_until_publishing();
     bridge.wait_until_drained();
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
-    assert_eq!(oauth_broker().broker.wait_for_records(&bridge.topic, 2, test_support::TIMEOUT).len(), 2);
+    assert_eq!(oauth_broker().broker.wait_for_events(&bridge.topic, 2).len(), 2);
 }
 
 /// Every token begins with the Base64 of `{"`.
@@ -66,7 +66,7 @@ fn every_client_logs_in_and_renews_its_token_before_it_expires() {
     // token of a few seconds is valid, which is a short outage.
     bridge.wait_until_publishing();
     assert_eq!(bridge.send(&Request::change("pending-review")).status, 204);
-    assert_eq!(kafka.broker.wait_for_records(&bridge.topic, 2, test_support::TIMEOUT).len(), 2);
+    assert_eq!(kafka.broker.wait_for_events(&bridge.topic, 2).len(), 2);
     assert!(bridge.lines(NO_TOKEN).is_empty(), "{:?}", bridge.lines(NO_TOKEN));
     assert_no_secret(&bridge);
 }
@@ -128,7 +128,7 @@ fn token_in_a_file_is_read_when_it_appears() {
         }
         (bridge.metric("trusthub_kafka_up") >= 1.0 && bridge.metric("trusthub_spool_events") == 0.0).then_some(())
     });
-    assert_eq!(oauth_broker().broker.wait_for_records(&bridge.topic, 1, test_support::TIMEOUT).len(), 1);
+    assert_eq!(oauth_broker().broker.wait_for_events(&bridge.topic, 1).len(), 1);
     assert_eq!(bridge.lines(NO_TOKEN).len(), 1, "{:?}", bridge.lines(NO_TOKEN));
     assert_no_secret(&bridge);
     fs::remove_dir_all(folder).unwrap();
@@ -170,7 +170,7 @@ fn client_secret_is_renewed_before_the_former_one_is_revoked() {
     wait_for("every token of the former secret expires", || (revoked.elapsed() > 2 * TOKEN_LIFETIME).then_some(()));
     bridge.wait_until_publishing();
     assert_eq!(bridge.send(&Request::change("in-review")).status, 204);
-    assert_eq!(kafka.broker.wait_for_records(&bridge.topic, 1, test_support::TIMEOUT).len(), 1);
+    assert_eq!(kafka.broker.wait_for_events(&bridge.topic, 1).len(), 1);
     wait_for("the state is projected", || (bridge.metric("trusthub_profiles_owned") == 1.0).then_some(()));
     assert_no_secret(&bridge);
     assert!(bridge.log().iter().all(|line| !line.contains(NEXT_SECRET)));

@@ -41,7 +41,7 @@ fn assert_spools_and_reports(bridge: &Bridge, text: &str) {
 /// Expects that all spooled events reach Kafka.
 fn assert_recovers(kafka: &SecureBroker, bridge: &Bridge) {
     bridge.wait_until_publishing();
-    assert_eq!(kafka.broker.wait_for_records(&bridge.topic, 2, TIMEOUT).len(), 2);
+    assert_eq!(kafka.broker.wait_for_events(&bridge.topic, 2).len(), 2);
 }
 
 fn wrong_password_is_reported_and_corrected(authentication: Authentication) {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use test_support::{
-    ACCOUNT, Bridge, Request, TIMEOUT,
+    ACCOUNT, Bridge, Request,
     aws::{ACCESS_KEY_ID, AwsMode, AwsServer, IDENTITY, REGION, ROLE_ARN, SECRET_ACCESS_KEY, session_token},
     kafka::{MSK_SESSION, msk_broker},
     simulator::Simulator,
@@ -51,7 +51,7 @@ fn token_file(name: &str) -> PathBuf {
 fn assert_publishes(bridge: &Bridge) {
     bridge.wait_until_publishing();
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
-    assert_eq!(msk_broker().wait_for_records(&bridge.topic, 1, TIMEOUT).len(), 1);
+    assert_eq!(msk_broker().wait_for_events(&bridge.topic, 1).len(), 1);
     assert_no_secret(bridge);
 }
 
@@ -107,7 +107,7 @@ fn clients_of_every_kind_log_in_and_renew_their_token() {
     });
     bridge.wait_until_publishing();
     assert_eq!(bridge.send(&Request::change("pending-review")).status, 204);
-    assert_eq!(msk_broker().wait_for_records(&bridge.topic, 2, TIMEOUT).len(), 2);
+    assert_eq!(msk_broker().wait_for_events(&bridge.topic, 2).len(), 2);
     assert!(bridge.lines(NO_TOKEN).is_empty(), "{:?}", bridge.lines(NO_TOKEN));
     assert_no_secret(&bridge);
     fs::remove_file(file).unwrap();
@@ -175,7 +175,7 @@ fn missing_key_is_an_outage_that_is_reported_once_and_ends() {
     aws.set(AwsMode::Issue(LONG));
     bridge.wait_until_publishing();
     bridge.wait_until_drained();
-    assert_eq!(msk_broker().wait_for_records(&bridge.topic, 1, TIMEOUT).len(), 1);
+    assert_eq!(msk_broker().wait_for_events(&bridge.topic, 1).len(), 1);
     let reasons: Vec<_> = bridge.lines(NO_TOKEN).iter().map(|line| line["reason"].to_string()).collect();
     assert_eq!(reasons.iter().collect::<BTreeSet<_>>().len(), reasons.len(), "{reasons:?}");
     assert!(reasons[2].contains("AWS_WEB_IDENTITY_TOKEN_FILE cannot be read (entity not found)"), "{reasons:?}");

@@ -1,6 +1,6 @@
 //! Kafka unreachable: the service stays ready, spools callbacks in time, and recovers without a restart.
 
-use test_support::{Bridge, PATIENT, Request, TIMEOUT, kafka::Broker, wait_for};
+use test_support::{Bridge, PATIENT, Request, kafka::Broker, wait_for};
 
 /// An address on which no process listens.
 const NOWHERE: &str = "127.0.0.1:1";
@@ -51,7 +51,7 @@ fn events_are_published_in_order_after_an_outage_of_kafka() {
         ends.iter().any(|end| end["drained"] == 2).then_some(())
     });
     assert_eq!(bridge.send(&Request::change("twilio-approved")).status, 204);
-    let read = kafka.wait_for_records(&bridge.topic, 4, TIMEOUT);
+    let read = kafka.wait_for_events(&bridge.topic, 4);
     let statuses = read.iter().map(|record| {
         let value: serde_json::Value = serde_json::from_slice(record.payload.as_ref().unwrap()).unwrap();
         value["status"].as_str().unwrap().to_owned()

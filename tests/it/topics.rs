@@ -47,7 +47,7 @@ fn topic_rejected_by_the_broker_is_reported_with_the_requested_settings() {
 /// Each rejection uses one client for its request. While its threads look up a name, no client can be closed, and no producer that
 /// holds records can be purged.
 #[test]
-fn hanging_lookups_stop_no_probe_accumulate_no_clients_and_prolong_no_outage() {
+fn hanging_lookups_neither_stop_probes_nor_prolong_an_outage() {
     const HANGING: u16 = 9;
     let machine = Machine::new();
     machine.hang_lookups_of(HANGING, Duration::from_secs(600));
@@ -62,12 +62,17 @@ fn hanging_lookups_stop_no_probe_accumulate_no_clients_and_prolong_no_outage() {
     ]);
     bridge.wait_for_log("cannot create topic");
     machine.wait_for_hanging_lookup();
-    let slow = r#"trusthub_slow_operations_total{operation="kafka_close"}"#;
-    wait_for("as many clients as may hang do", || (bridge.metric(slow) == 8.0).then_some(()));
+    // The close of another client may be slow on a busy machine, and ends.
+    let hanging = || {
+        let slow = bridge.metric(r#"trusthub_slow_operations_total{operation="kafka_close"}"#);
+        let ended = bridge.lines("a slow operation has ended");
+        slow - ended.iter().filter(|line| line["operation"] == "kafka_close").count() as f64
+    };
+    wait_for("as many clients as may hang do", || (hanging() == 8.0).then_some(()));
     broker().create_topic(&bridge.topic, 1);
     broker().create_topic(&bridge.dead_letter_topic, 1);
     bridge.wait_until_publishing();
-    assert_eq!(bridge.metric(slow), 8.0);
+    assert_eq!(hanging(), 8.0);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
     assert_eq!(bridge.metric(r#"trusthub_callbacks_outcome_total{outcome="published"}"#), 1.0);
 

@@ -235,6 +235,14 @@ impl Bridge {
         self.lines("created the topic").iter().filter(|line| line["topic"] == topic).count()
     }
 
+    /// Waits until a deleted topic exists again that the program had created this often. The line of a creation is missing if
+    /// Kafka's answer came too late.
+    pub fn wait_until_created_again(&self, topic: &str, created: usize) {
+        let is_new = || !broker().has_topic(topic) || self.creations_of(topic) > created;
+        wait_for("the topic is deleted", || is_new().then_some(()));
+        wait_for("the topic is created again", || broker().has_topic(topic).then_some(()));
+    }
+
     /// The log lines so far that requests to the port for callbacks caused; an outage is not one of them. The last one is that
     /// of a callback that this sends, so that none is missing.
     pub fn lines_of_requests(&self) -> Vec<Value> {

@@ -1,10 +1,10 @@
 //! `trusthub-bridge spool`: the operator's commands on the spool of a stopped or a running program.
 
-use std::{collections::BTreeSet, process::Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-use test_support::{Bridge, PROFILE, Request, kafka::broker, wait_for};
+use test_support::{Bridge, PROFILE, Request, kafka::broker};
 
 use super::{NOWHERE, settings, spooled, without_kafka};
 
@@ -118,16 +118,9 @@ fn spool_drain_is_rejected_while_the_program_is_running() {
     assert_eq!(spooled(&bridge), 1.0);
 }
 
-/// The status of each event in the topic, once there are at least this many. A record that is acknowledged late is published
-/// twice with one id.
+/// The status of each event in the topic, once there are at least this many.
 pub(super) fn statuses(bridge: &Bridge, at_least: usize) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let events = wait_for("the events", || {
-        seen.clear();
-        let mut events = bridge.events(at_least);
-        events.retain(|event| seen.insert(event.header("ce_id").unwrap().to_owned()));
-        (events.len() >= at_least).then_some(events)
-    });
+    let events = broker().wait_for_events(&bridge.topic, at_least);
     let values = events.into_iter().map(|event| serde_json::from_slice::<Value>(&event.payload.unwrap()).unwrap());
     values.map(|value| value["status"].as_str().unwrap().to_owned()).collect()
 }

@@ -72,12 +72,11 @@ fn state_topic_that_was_deleted_is_created_again_from_the_events() {
     let bridge = Bridge::start();
     announce_all(&bridge, 10, &["pending-review", "in-review"]);
     wait_for_states(&bridge);
-    let created = || bridge.creations_of(&bridge.profiles_topic);
     bridge.wait_for_log("projecting the states of profiles");
-    let before = created();
+    let created = bridge.creations_of(&bridge.profiles_topic);
     broker().delete_topic(&bridge.profiles_topic);
     announce_all(&bridge, 10, &["twilio-approved"]);
-    wait_for("the topic is created again", || (created() > before).then_some(()));
+    bridge.wait_until_created_again(&bridge.profiles_topic, created);
     wait_for_partitions(&bridge, 3);
     wait_for_states(&bridge);
 }

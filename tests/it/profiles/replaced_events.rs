@@ -43,11 +43,10 @@ fn event_topic_may_be_replaced_while_the_service_runs() {
     let bridge = Bridge::start();
     announce_all(&bridge, PROFILES, &["pending-review", "in-review", "twilio-rejected"]);
     wait_for_states(&bridge);
-    let created = || bridge.creations_of(&bridge.topic);
     bridge.wait_for_log("reached Kafka");
-    let before = created();
+    let created = bridge.creations_of(&bridge.topic);
     broker().delete_topic(&bridge.topic);
-    wait_for("the service creates the topic again", || (created() > before).then_some(()));
+    bridge.wait_until_created_again(&bridge.topic, created);
     announce_all(&bridge, PROFILES, &["in-review"]);
     wait_for_status(&bridge, Status::InReview, 4);
     wait_for_partitions(&bridge, 3);

@@ -77,8 +77,9 @@ fn killed_run_is_completed_by_the_next_one_without_repeats() {
     fixture.begin_history();
     fixture.create_many_missed(2_000);
     fixture.advance_clock();
+    let known = fixture.records();
     let mut killed = fixture.bridge.spawn(&["reconcile"]);
-    wait_for("the first batch", || (found(&fixture.bridge.events(1)).len() > 20).then_some(()));
+    wait_for("the first batch", || (fixture.records() > known + 20).then_some(()));
     killed.kill().unwrap();
     killed.wait().unwrap();
 

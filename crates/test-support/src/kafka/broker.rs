@@ -1,5 +1,6 @@
 //! One broker, which all tests of the process share or one test has for itself.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,7 +19,7 @@ use super::{
     node::{self, Node},
     records::{self, Record},
 };
-use crate::wait_for;
+use crate::{TIMEOUT, wait_for};
 
 /// Far longer than a broker needs, even on a busy machine; only a broken one takes this long.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(180);
@@ -233,6 +234,17 @@ impl Broker {
         let mut records = self.gather(topic, at_least, timeout, Vec::<Record>::new());
         records.sort_by_key(|record| (record.partition, record.offset));
         records
+    }
+
+    /// The first record of each event in the topic, once there are at least this many. A record that Kafka acknowledges too late
+    /// is published again, with the same id.
+    pub fn wait_for_events(&self, topic: &str, at_least: usize) -> Vec<Record> {
+        wait_for(&format!("{at_least} events in {topic}"), || {
+            let mut ids = BTreeSet::new();
+            let mut events = self.wait_for_records(topic, at_least, TIMEOUT);
+            events.retain(|event| ids.insert(event.header("ce_id").unwrap().to_owned()));
+            Some(events).filter(|events| events.len() >= at_least)
+        })
     }
 
     /// Every committed record of a topic to which transactions write, ordered by partition and offset.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     ACCOUNT, Bridge,
-    kafka::{free_port, unique_topic},
+    kafka::{broker, free_port, unique_topic},
     machine::Machine,
     simulator::Simulator,
     wait_for,
@@ -115,6 +115,12 @@ impl Fixture {
     /// Advances the program's clock by five minutes, but not Trust Hub's: every change is then old enough to be missed.
     pub fn advance_clock(&self) {
         self.machine.set_clock(CLOCK_ADVANCE);
+    }
+
+    /// The number of records in the event topic so far.
+    pub fn records(&self) -> i64 {
+        let partitions = 0..broker().partitions_of(&self.bridge.topic) as i32;
+        partitions.map(|partition| broker().end_of(&self.bridge.topic, partition)).sum()
     }
 
     /// Runs the command until it exits.
