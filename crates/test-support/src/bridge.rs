@@ -314,10 +314,11 @@ impl Bridge {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
+        let exited = self.child.try_wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            let _ = writeln!(std::io::stderr(), "log of the program:\n{}", self.log().join("\n"));
+            let _ = writeln!(std::io::stderr(), "exit of the program: {exited:?}\nits log:\n{}", self.log().join("\n"));
         }
     }
 }
