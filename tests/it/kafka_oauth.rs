@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path, process::Output, time::Instant};
 
 use test_support::{
-    ACCOUNT, Bridge, Request,
+    ACCOUNT, Bridge, OUTAGE, Request,
     identity_provider::{IdentityProvider, OTHER_AUDIENCE_SCOPE, TOKEN_LIFETIME},
     kafka::{CLIENT_SECRET, CredentialFolder, oauth_broker},
     login_proxy::LoginProxy,
@@ -12,7 +12,6 @@ use test_support::{
     wait_for,
 };
 
-const OUTAGE: &str = "Kafka does not accept records; they are spooled";
 const NO_TOKEN: &str = "cannot get an OAuth token for Kafka; retrying every 10 s";
 
 /// Expects that callbacks are spooled, and returns the cause in the only line about it.

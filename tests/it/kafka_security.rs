@@ -1,15 +1,13 @@
 //! Kafka with TLS and each of the three logins; configuration mistakes are reported in one line.
 
 use test_support::{
-    Bridge, Request, TIMEOUT,
+    Bridge, OUTAGE, Request, TIMEOUT,
     kafka::{Authentication, Certificate, SecureBroker},
     machine::Machine,
 };
 
 /// Part of the message about the broker's certificate, in lower case.
 const INVALID_CERTIFICATE: &str = "check its expiry, that it names the host in kafka_bootstrap_servers";
-
-const OUTAGE: &str = "Kafka does not accept records; they are spooled";
 
 /// Starts a service with the right login, except for these changes.
 fn launch(kafka: &SecureBroker, changes: &[(&str, &str)]) -> Bridge {

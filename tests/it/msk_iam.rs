@@ -12,14 +12,13 @@ use std::{
 };
 
 use test_support::{
-    ACCOUNT, Bridge, Request,
+    ACCOUNT, Bridge, OUTAGE, Request,
     aws::{ACCESS_KEY_ID, AwsMode, AwsServer, IDENTITY, REGION, ROLE_ARN, SECRET_ACCESS_KEY, session_token},
     kafka::{MSK_SESSION, msk_broker},
     simulator::Simulator,
     wait_for,
 };
 
-const OUTAGE: &str = "Kafka does not accept records; they are spooled";
 const NO_TOKEN: &str = "cannot get an OAuth token for Kafka; retrying every 10 s";
 /// How long the keys of a test are valid, in which they have to be replaced.
 const SHORT: Duration = Duration::from_secs(8);

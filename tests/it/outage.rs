@@ -1,6 +1,6 @@
 //! Kafka unreachable: the service stays ready, spools callbacks in time, and recovers without a restart.
 
-use test_support::{Bridge, PATIENT, Request, kafka::Broker, wait_for};
+use test_support::{Bridge, OUTAGE, PATIENT, Request, kafka::Broker, wait_for};
 
 /// An address on which no process listens.
 const NOWHERE: &str = "127.0.0.1:1";
@@ -22,7 +22,7 @@ fn service_without_kafka_is_ready_and_spools_callbacks() {
     assert_eq!(bridge.metric(status), 1.0, "counted when it is durable, not when it is published");
     let failovers: f64 = bridge.series("trusthub_spool_failovers_total").values().sum();
     assert_eq!(failovers, 1.0);
-    let outages = bridge.wait_for_lines("Kafka does not accept records; they are spooled", 1);
+    let outages = bridge.wait_for_lines(OUTAGE, 1);
     assert_eq!(outages.len(), 1, "one line per outage");
 }
 

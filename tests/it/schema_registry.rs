@@ -26,7 +26,7 @@ fn registered(variables: &[(&str, &str)]) -> Bridge {
 fn with_registry_at(url: &str, variables: &[(&str, &str)]) -> Bridge {
     let usual = [("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap()), PATIENT, ("SCHEMA_REGISTRY_URL", url)];
     let bridge = Bridge::launch(&[&usual, variables].concat());
-    wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
+    bridge.wait_until_kafka_is_up();
     bridge
 }
 

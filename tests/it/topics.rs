@@ -3,7 +3,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use test_support::{
-    ACCOUNT, Bridge, PATIENT, Request, TIMEOUT,
+    ACCOUNT, Bridge, OUTAGE, PATIENT, Request, TIMEOUT,
     kafka::{Broker, USER, USER_PASSWORD, broker, unique_topic},
     machine::Machine,
     simulator::Simulator,
@@ -18,7 +18,7 @@ fn missing_topics_are_created_with_the_configured_partitions() {
         assert_eq!(bridge.metric(&format!(r#"trusthub_topic_present{{topic="{topic}"}}"#)), 1.0);
     }
     assert!(bridge.wait_for_log("created the topic").contains(r#""partitions":5"#));
-    let outages = bridge.lines("Kafka does not accept records; they are spooled");
+    let outages = bridge.lines(OUTAGE);
     assert!(outages.is_empty(), "a first start is not an outage: {outages:?}");
 }
 
@@ -114,7 +114,7 @@ fn events_are_published_without_permission_to_write_dead_letters() {
         kafka.allow("Create", dead_letters);
         kafka.allow("Write", topic);
     });
-    wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
+    bridge.wait_until_kafka_is_up();
     let dead_letter = Request::form("/callbacks/customer-profiles", "a=b").signed();
     assert_eq!(bridge.send(&dead_letter).status, 204);
     assert_eq!(bridge.send(&Request::change("draft")).status, 204);
@@ -142,7 +142,7 @@ fn missing_create_permission_is_one_error_with_operation_and_topic() {
 
     kafka.allow("Create", topic);
     kafka.allow("Create", dead_letters);
-    wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
+    bridge.wait_until_kafka_is_up();
     assert_eq!(
         bridge.log().iter().filter(|line| line.contains(&complaint)).count(),
         1,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::{Bridge, Request, kafka::Cluster, proxy::Fault, wait_for};
+use test_support::{Bridge, OUTAGE, Request, kafka::Cluster, proxy::Fault, wait_for};
 
 /// The idle time after which the network forgets a connection. Longer than the interval of the probes, which keep one
 /// connection busy.
@@ -56,7 +56,7 @@ fn topics_with_two_required_replicas_are_durable() {
     let bridge = Bridge::launch(&[("KAFKA_BOOTSTRAP_SERVERS", &proxy.bootstrap())]);
     wait_for("the durability is known", || (bridge.metric("trusthub_topic_durability_known") == 1.0).then_some(()));
     assert_eq!(bridge.metric("trusthub_topic_durable"), 1.0);
-    let outages = bridge.lines("Kafka does not accept records; they are spooled");
+    let outages = bridge.lines(OUTAGE);
     assert!(outages.is_empty(), "a topic that one broker does not know yet is not an outage: {outages:?}");
 }
 
@@ -71,5 +71,5 @@ fn unreported_topic_setting_is_unknown_and_not_an_alert() {
     });
     assert!(line.contains("it is unknown whether") && line.contains(r#""level":"INFO""#), "{line}");
     assert_eq!(bridge.metric("trusthub_topic_durability_known"), 0.0);
-    wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
+    bridge.wait_until_kafka_is_up();
 }

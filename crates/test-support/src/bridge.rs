@@ -26,6 +26,9 @@ use super::{
 /// program spools a record, and may publish it twice.
 pub const PATIENT: (&str, &str) = ("KAFKA_ACK_TIMEOUT_MS", "13000");
 
+/// The message of the log line about the beginning of an outage.
+pub const OUTAGE: &str = "Kafka does not accept records; they are spooled";
+
 /// `trusthub-bridge serve` on free ports, with its own topics and spool. It is killed when the value is dropped.
 pub struct Bridge {
     /// A command that runs the program, which is appended to it; empty when the program runs directly.
@@ -150,10 +153,20 @@ impl Bridge {
 
     /// Waits until Kafka is up and has all spooled records, and callbacks go to it.
     pub fn wait_until_publishing(&self) {
-        wait_for("Kafka is up", || (self.metric("trusthub_kafka_up") == 1.0).then_some(()));
+        self.wait_until_kafka_is_up();
         self.wait_until_drained();
         let causes = || self.series("trusthub_spool_cause").values().sum::<f64>();
         wait_for("no outage is left", || (causes() == 0.0).then_some(()));
+    }
+
+    /// Waits until a probe has found that Kafka accepts events, as far as it can tell.
+    pub fn wait_until_kafka_is_up(&self) {
+        wait_for("Kafka is up", || (self.metric("trusthub_kafka_up") == 1.0).then_some(()));
+    }
+
+    /// Waits until it is known that Kafka does not accept events.
+    pub fn wait_until_kafka_is_down(&self) {
+        wait_for("Kafka is down", || (self.metric("trusthub_kafka_up") == 0.0).then_some(()));
     }
 
     /// Waits until the spool is empty.
@@ -227,7 +240,7 @@ impl Bridge {
     pub fn outages(&self) -> Vec<Value> {
         let reached = |line: &Value| line["message"] == "reached Kafka";
         let lines = self.json_lines().skip_while(|line| !reached(line));
-        lines.filter(|line| line["message"] == "Kafka does not accept records; they are spooled").collect()
+        lines.filter(|line| line["message"] == OUTAGE).collect()
     }
 
     /// How often the program has created this topic.
@@ -235,11 +248,16 @@ impl Bridge {
         self.lines("created the topic").iter().filter(|line| line["topic"] == topic).count()
     }
 
+    /// Waits until a topic that the program had created this often is deleted, or has been created again already.
+    pub fn wait_until_deleted(&self, topic: &str, created: usize) {
+        let is_new = || !broker().has_topic(topic) || self.creations_of(topic) > created;
+        wait_for("the topic is deleted", || is_new().then_some(()));
+    }
+
     /// Waits until a deleted topic exists again that the program had created this often. The line of a creation is missing if
     /// Kafka's answer came too late.
     pub fn wait_until_created_again(&self, topic: &str, created: usize) {
-        let is_new = || !broker().has_topic(topic) || self.creations_of(topic) > created;
-        wait_for("the topic is deleted", || is_new().then_some(()));
+        self.wait_until_deleted(topic, created);
         wait_for("the topic is created again", || broker().has_topic(topic).then_some(()));
     }
 

@@ -81,7 +81,7 @@ mod wait;
 mod watchdog;
 
 pub use self::{
-    bridge::{Bridge, PATIENT},
+    bridge::{Bridge, OUTAGE, PATIENT},
     consumer_view::{applied_statuses, latest_statuses},
     executable::{kill, project_root},
     http::{Answer, Connection},

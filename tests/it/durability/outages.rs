@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use test_support::{
     Bridge, Load, TIMEOUT,
     kafka::{Broker, SHORT_SESSION, broker},
-    wait_for,
 };
 
 use super::{SOME, publishing_to, settings, settle_with_204_only, spooled};
@@ -65,13 +64,12 @@ fn kafka_that_starts_late_gets_every_event() {
 fn deleted_topic_is_created_again_and_gets_every_later_event() {
     let kafka = broker();
     let bridge = publishing_to(kafka);
-    let created = || bridge.creations_of(&bridge.topic);
     bridge.wait_for_log("reached Kafka");
-    let before = created();
+    let created = bridge.creations_of(&bridge.topic);
     let load = Load::start(bridge.public);
     load.wait_for_answers(SOME);
     kafka.delete_topic(&bridge.topic);
-    wait_for("the topic is deleted", || (!kafka.has_topic(&bridge.topic) || created() > before).then_some(()));
+    bridge.wait_until_deleted(&bridge.topic, created);
     let deleted = Instant::now();
     load.run_while(|| !kafka.has_topic(&bridge.topic));
     load.wait_for_answers(SOME);

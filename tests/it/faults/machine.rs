@@ -10,7 +10,6 @@ use test_support::{
     Bridge, Load, TIMEOUT,
     kafka::broker,
     machine::{DiskError, Machine},
-    wait_for,
 };
 
 use super::{SOME, publishing_to, recover, spooled};
@@ -128,7 +127,7 @@ fn restart_with_kafka(bridge: &mut Bridge, load: &Load) {
     assert!(bridge.wait().success());
     bridge.restart(&[("KAFKA_BOOTSTRAP_SERVERS", broker().bootstrap())]);
     load.set_address(bridge.public);
-    wait_for("Kafka is up", || (bridge.metric("trusthub_kafka_up") == 1.0).then_some(()));
+    bridge.wait_until_kafka_is_up();
     load.wait_for_answers(SOME);
 }
 

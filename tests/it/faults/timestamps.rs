@@ -109,7 +109,7 @@ fn with_records_too_old(proxy: &FaultProxy) -> Bridge {
 /// Cuts the network and waits until that has taken effect: records in transit may still reach their topic.
 fn cut(proxy: &FaultProxy, bridge: &Bridge) {
     proxy.set(Fault::Cut);
-    wait_for("Kafka is unreachable", || (bridge.metric("trusthub_kafka_up") == 0.0).then_some(()));
+    bridge.wait_until_kafka_is_down();
 }
 
 fn topic_with_limit(limit_ms: i64) -> String {

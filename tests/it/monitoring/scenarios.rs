@@ -73,8 +73,7 @@ fn kafka_outage_is_a_warning_until_it_ends_and_loses_nothing() {
     fixture.bridges.iter().for_each(Bridge::wait_until_publishing);
     proxy.set(Fault::Cut);
     // Until then, records and acknowledgements in transit may still pass.
-    let is_down = |bridge: &Bridge| bridge.metric("trusthub_kafka_up") == 0.0;
-    wait_for("Kafka is unreachable", || fixture.bridges.iter().all(is_down).then_some(()));
+    fixture.bridges.iter().for_each(Bridge::wait_until_kafka_is_down);
     send_both("in-review");
     wait_for_page_with(&fixture, ALERT, 1, "warning", "cannot publish to Kafka");
     assert_still_firing(&fixture, ALERT);
